@@ -1,0 +1,102 @@
+"""Selectors on an axis → exact versions, as published; recorded, so that the same matrix means the same cells tomorrow.
+
+uv has no command that lists versions. Asking it for the newest version below a bound, again and again, gives the same
+answer and honours every index, mirror, credential and cut-off date that a resolution would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from packaging.version import Version
+
+from harness.errors import ConfigError
+from harness.matrix import Matrix
+from harness.model import Interpreter, digest
+from harness.store import Store
+from harness.uv import Uv, UvFailure, unpublished
+
+
+def recorded(matrix: Matrix, store: Store) -> dict[str, list[str]]:
+    """Axis → exact versions as far as known without asking: exact ones, and selectors that an earlier run resolved."""
+    return {
+        axis: _unique(version for value in values for version in (_record(axis, value, store) or ()))
+        for axis, values in matrix.axes.items()
+    }
+
+
+def resolve(
+    matrix: Matrix, store: Store, uv: Uv, pythons: Sequence[Interpreter], *, file: str, refresh: bool
+) -> dict[str, list[str]]:
+    """Axis → exact versions, oldest first within a selector; asks the index for selectors that have no record.
+
+    Raises:
+        ConfigError: a selector admits nothing, or nobody publishes the distribution.
+        UvFailure: the index could not be asked.
+    """
+    resolved = {}
+    for axis, values in matrix.axes.items():
+        versions: list[str] = []
+        for place, value in enumerate(values):
+            known = None if refresh and ";" in value else _record(axis, value, store)
+            if known is None:
+                try:
+                    known = _ask(axis, value, uv, pythons)
+                except LookupError as problem:
+                    raise ConfigError(file, f"axes.{axis}[{place}]", str(problem)) from None
+                store.put(_key(axis, value), known)
+            versions += known
+        resolved[axis] = _unique(versions)
+    return resolved
+
+
+def _ask(axis: str, value: str, uv: Uv, pythons: Sequence[Interpreter]) -> list[str]:
+    """The published versions that the selector `value` keeps, for any of `pythons`; LookupError where there are none."""
+    if not pythons:
+        raise LookupError(f"the selector {value!r} cannot be resolved: no interpreter of the python axis is installed")
+    spec, _, policy = value.partition("; ")
+    found: set[str] = set()
+    for python in pythons:
+
+        def newest(bound: str, python: Interpreter = python) -> str | None:
+            return uv.newest(axis, bound, python)
+
+        try:
+            found.update(_published(newest, spec, policy))
+        except UvFailure as failure:
+            if unpublished(str(failure), [axis]):
+                raise LookupError(f"nobody publishes a distribution named {axis!r} where uv looked") from None
+            raise
+    if not found:
+        raise LookupError(f"no published version of {axis} satisfies {spec!r} on this Python")
+    return sorted(found, key=Version)
+
+
+def _published(newest: Callable[[str], str | None], spec: str, policy: str) -> Iterator[str]:
+    """Versions within `spec` that `policy` keeps, newest first; `newest` answers a specifier with the newest version in it."""
+    bound = spec
+    while (version := newest(bound)) is not None:
+        yield version
+        release = Version(version).release
+        match policy:
+            case "latest":
+                return
+            case "latest-per-major":
+                below = f"{release[0]}.dev0"
+            case "latest-per-minor":
+                below = f"{release[0]}.{release[1] if len(release) > 1 else 0}.dev0"
+            case _:
+                below = version
+        bound = f"{spec},<{below}" if spec else f"<{below}"
+
+
+def _record(axis: str, value: str, store: Store) -> list[str] | None:
+    return store.get(_key(axis, value)) if ";" in value else [value]
+
+
+def _key(axis: str, value: str) -> str:
+    return digest(["axis", axis, value])
+
+
+def _unique(versions: Iterator[str] | list[str]) -> list[str]:
+    return list(dict.fromkeys(versions))

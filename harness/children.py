@@ -1,0 +1,178 @@
+"""Child processes: a chosen environment, a group of their own, limits, and no survivors.
+
+The environment of the calling shell can change a verdict (`PYTHONPATH`, `PYTHONDONTWRITEBYTECODE`, `PIP_*`), so
+children get one that is put together here, variable by variable.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import psutil
+
+_PASSED = (
+    "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "SYSTEMROOT", "USERPROFILE",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
+    "http_proxy", "https_proxy", "all_proxy", "no_proxy",
+)  # fmt: skip
+
+PROBE = {
+    # One thread per probe: the harness runs as many probes as there are cores.
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    # The probe builds its models from a config; a hub that is asked all the same must not be waited for.
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    # Verdicts are about the CPU; a GPU that happens to be there must not take part.
+    "CUDA_VISIBLE_DEVICES": "",
+}
+
+LOG_LIMIT = 8 * 10**6
+"""Bytes of output a child may leave in its log before the log is cut back; its verdict is not affected."""
+
+_LOOK_SECONDS = 0.25
+"""How often a running child's memory, time and log are looked at; its end is noticed sooner."""
+
+
+def chosen_environment(**extra: str) -> dict[str, str]:
+    """The variables every child may see, and `extra`."""
+    return {name: os.environ[name] for name in _PASSED if name in os.environ} | extra
+
+
+class Ending(StrEnum):
+    """Why a child is no longer running."""
+
+    EXITED = "exited"
+    TIMEOUT = "timeout"
+    MEMORY = "memory"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ended:
+    """How a child ended."""
+
+    ending: Ending
+    code: int
+    """Exit code; negative for a signal, as in `subprocess`."""
+    peak_memory: int
+    """Largest resident set of the whole group that was seen, bytes."""
+
+
+class Children:
+    """Starts children and knows the living ones, so that an interrupted run leaves none behind."""
+
+    def __init__(self) -> None:
+        self._living: set[int] = set()
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        log: Path,
+        time_limit: float,
+        memory_limit: int,
+        last_sign: Callable[[], float] | None = None,
+    ) -> Ended:
+        """Run `command` to its end, its output appended to `log`.
+
+        `time_limit` (seconds) counts from the last sign of progress, a `time.time()` that `last_sign` tells, so that a
+        child with several stages has the limit for each; without one it counts from the start. `memory_limit` is bytes
+        of resident memory over the whole process group.
+        """
+        started = time.time()
+        with log.open("ab") as output:
+            child = self._start(command, env=env, cwd=cwd, output=output.fileno())
+        peak = 0
+        try:
+            while True:
+                try:
+                    return Ended(ending=Ending.EXITED, code=child.wait(_LOOK_SECONDS), peak_memory=peak)
+                except subprocess.TimeoutExpired:
+                    pass
+                peak = max(peak, memory := _resident(child.pid))
+                if memory > memory_limit:
+                    return Ended(ending=Ending.MEMORY, code=self._kill(child), peak_memory=peak)
+                since = max(started, last_sign() if last_sign else 0.0)
+                if time.time() - since > time_limit:
+                    return Ended(ending=Ending.TIMEOUT, code=self._kill(child), peak_memory=peak)
+                _cut_back(log)
+        finally:
+            self._kill(child)
+            with self._lock:
+                self._living.discard(child.pid)
+
+    def stop(self) -> None:
+        """Kill every living child's group and start no more."""
+        with self._lock:
+            self._stopped = True
+            living = list(self._living)
+        for group in living:
+            _kill_group(group)
+
+    def check(self) -> None:
+        """Raise InterruptedError where `stop` was called: a child that ended just now was killed and proves nothing."""
+        if self._stopped:
+            raise InterruptedError("the run was interrupted")
+
+    def _start(self, command: Sequence[str], *, env: Mapping[str, str], cwd: Path, output: int) -> subprocess.Popen[bytes]:
+        with self._lock:
+            self.check()
+            child = subprocess.Popen(
+                command,
+                env=dict(env),
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            self._living.add(child.pid)
+            return child
+
+    @staticmethod
+    def _kill(child: subprocess.Popen[bytes]) -> int:
+        # The group outlives its leader where a probe left children of its own.
+        _kill_group(child.pid)
+        return child.wait()
+
+
+def _kill_group(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def _resident(pid: int) -> int:
+    """Resident bytes of a process and everything it started; 0 once it is gone."""
+    total = 0
+    with contextlib.suppress(psutil.Error):
+        leader = psutil.Process(pid)
+        for process in [leader, *leader.children(recursive=True)]:
+            with contextlib.suppress(psutil.Error):
+                total += process.memory_info().rss
+    return total
+
+
+def _cut_back(log: Path) -> None:
+    # Safe while the child writes: its descriptor appends, so its next line lands behind the mark.
+    if log.stat().st_size > LOG_LIMIT:
+        with log.open("r+b") as file:
+            head = file.read(LOG_LIMIT // 8)
+            file.seek(0)
+            file.truncate()
+            file.write(head + b"\n[the harness cut the output here: it had grown past its limit]\n")

@@ -1,0 +1,190 @@
+"""The command line: arguments in, a report out. Owns printing and exit codes; nothing else does.
+
+Data goes to stdout, progress and logs to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+import harness
+from harness import pipeline
+from harness.board import listener
+from harness.errors import HarnessError, Interrupted
+from harness.model import Status
+from harness.pipeline import Settings
+from harness.report import files, json, markdown, story, terminal
+from harness.report.contract import Report
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code (docs/design.md lists them)."""
+    options = _parser().parse_args(arguments)
+    err = _console(options, stderr=True)
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    try:
+        code: int = options.command(options, _console(options, stderr=False), err)
+    except HarnessError as error:
+        err.print("[bold red]error:[/] ", end="")
+        err.print(str(error), markup=False, highlight=False)
+        return error.exit_code
+    except KeyboardInterrupt:
+        err.print("interrupted")
+        return Interrupted.exit_code
+    except BrokenPipeError:
+        return 0
+    return code
+
+
+def _as_interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="harness", description=harness.__doc__)
+    parser.add_argument("--version", action="version", version=harness.__version__)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, command, help_text in (
+        ("plan", _plan, "count cells and work, name unsatisfiable cells; installs nothing"),
+        ("run", _run, "run the matrix and write the reports"),
+        ("report", _report, "write the reports from what is already known; runs nothing"),
+        ("cell", _cell, "run one cell, print its stages and keep its environments"),
+        ("explain", _explain, "print what is known of one cell; runs nothing"),
+    ):
+        sub = commands.add_parser(name, help=help_text, description=help_text)
+        sub.set_defaults(command=command)
+        _common(sub)
+        if name in {"cell", "explain"}:
+            sub.add_argument("id", metavar="ID", help="a cell's id, as in the reports")
+        if name == "cell":
+            sub.add_argument("--environment", type=Path, metavar="DIR", help="use this environment, built from the cell's lock")
+        if name in {"run", "report"}:
+            sub.add_argument(
+                "--reports", type=Path, default=Path("reports"), metavar="DIR", help="where the reports go (default: reports)"
+            )
+            sub.add_argument("--format", choices=("text", "json", "markdown"), default="text", help="what to print on stdout")
+        if name == "run":
+            sub.add_argument("--fail-on", choices=("error", "fails"), help="exit with 1 if a cell has this status")
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--config", type=Path, default=Path("matrix.toml"), metavar="FILE", help="the matrix (default: matrix.toml)")
+    add("--store", type=Path, default=Path(".harness"), metavar="DIR", help="where results are kept (default: .harness)")
+    add(
+        "--select",
+        action="append",
+        default=[],
+        metavar="EXPR",
+        help="only these: 'torch>=2.4,transformers<5'; comma = and, repeated = or",
+    )
+    add("--exclude", action="append", default=[], metavar="EXPR", help="not these; same expressions")
+    add("--jobs", type=_jobs, metavar="N", help="probes at once (default: by cores and memory)")
+    add("--offline", action="store_true", help="ask no index; use what uv's cache holds")
+    add("--refresh", action="store_true", help="resolve anew, although the locks are known")
+    add("--retry", choices=("error",), help="run again what ended in an error")
+    add("--force", action="store_true", help="run again everything that is selected")
+    add("--keep-envs", action="store_true", help="leave the environments behind")
+    add("--quiet", action="store_true", help="no progress")
+    add("--color", choices=("auto", "always", "never"), default="auto")
+
+
+def _jobs(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of probes, 1 or more, not {text!r}")
+    return int(text)
+
+
+def _settings(options: argparse.Namespace, **changed: object) -> Settings:
+    values: dict[str, object] = {
+        "config": options.config,
+        "store": options.store,
+        "select": tuple(options.select),
+        "exclude": tuple(options.exclude),
+        "jobs": options.jobs,
+        "offline": options.offline,
+        "force": options.force,
+        "retry_errors": options.retry == "error",
+        "refresh": options.refresh,
+        "keep_envs": options.keep_envs,
+    }
+    return Settings(**{**values, **changed})  # type: ignore[arg-type]
+
+
+def _run(options: argparse.Namespace, out: Console, err: Console) -> int:
+    settings = _settings(options)
+    # A folder that cannot be written must not be found out after ten minutes.
+    files.require_writable(options.reports)
+    try:
+        with listener(err, quiet=options.quiet) as listen:
+            report = pipeline.run(settings, listen)
+    except Interrupted as interrupted:
+        with listener(err, quiet=True) as listen:
+            partial = pipeline.known(settings, listen)
+        files.write(partial, options.reports)
+        _print(partial, options, out)
+        raise Interrupted(f"{interrupted}; partial report in {options.reports}") from None
+    written = files.write(report, options.reports)
+    _print(report, options, out)
+    err.print(f"wrote {', '.join(map(str, written))}", highlight=False)
+    return int(options.fail_on is not None and report.count(Status(options.fail_on)) > 0)
+
+
+def _report(options: argparse.Namespace, out: Console, err: Console) -> int:
+    files.require_writable(options.reports)
+    with listener(err, quiet=options.quiet) as listen:
+        report = pipeline.known(_settings(options), listen)
+    written = files.write(report, options.reports)
+    _print(report, options, out)
+    err.print(f"wrote {', '.join(map(str, written))}", highlight=False)
+    return 0
+
+
+def _plan(options: argparse.Namespace, out: Console, err: Console) -> int:
+    with listener(err, quiet=options.quiet) as listen:
+        prepared = pipeline.prepare(_settings(options), listen)
+    story.show_plan(prepared, out)
+    return 0
+
+
+def _cell(options: argparse.Namespace, out: Console, err: Console) -> int:
+    settings = _settings(options, select=(f"id={options.id}",), exclude=(), keep_envs=True)
+    given = options.environment / "bin" / "python" if options.environment else None
+    with listener(err, quiet=options.quiet) as listen:
+        prepared = pipeline.prepare(settings, listen)
+        pipeline.perform(prepared, settings, listen, given=given)
+    story.show_cell(prepared.verdicts()[0], out, given=given)
+    return 0
+
+
+def _explain(options: argparse.Namespace, out: Console, err: Console) -> int:
+    with listener(err, quiet=True) as listen:
+        prepared = pipeline.prepare(_settings(options, select=(f"id={options.id}",), exclude=()), listen, ask=False)
+    story.show_cell(prepared.verdicts()[0], out)
+    return 0
+
+
+def _print(report: Report, options: argparse.Namespace, out: Console) -> None:
+    match options.format:
+        case "json":
+            sys.stdout.write(json.dumps(report))
+        case "markdown":
+            sys.stdout.write(markdown.render(report))
+        case _:
+            terminal.show(report, out)
+
+
+def _console(options: argparse.Namespace, *, stderr: bool) -> Console:
+    colour = {"auto": None, "always": True, "never": False}[options.color]
+    # Tables in a file or a pipe keep the width they need.
+    width = None if (sys.stderr if stderr else sys.stdout).isatty() else 160
+    return Console(
+        stderr=stderr, force_terminal=colour, no_color=colour is False or None, width=width, soft_wrap=False, highlight=False
+    )

@@ -1,0 +1,1 @@
+"""From failures to what they have in common."""

@@ -1,0 +1,29 @@
+"""Errors made comparable: what differs from run to run is replaced, so that equal faults get equal fingerprints."""
+
+from __future__ import annotations
+
+import re
+
+from harness.model import Failure, Stage, digest
+
+_REPLACEMENTS = (
+    (re.compile(r"(/[^\s:'\"]+)+/([^\s/:'\"]+)"), r"…/\2"),
+    (re.compile(r"0x[0-9a-fA-F]+"), "0x…"),
+    (re.compile(r"\{[\d,\s]*\}|\[[\d,\s]*\]|\([\d,\s]+\)"), "{…}"),
+    (re.compile(r"\d+(\.\d+)?e[-+]\d+"), "…"),
+    # Numbers within names (node_Reshape_123, layer.0) and measured values; short ones such as opsets and steps stay.
+    (re.compile(r"(?<=[A-Za-z_/.])\d+(?=[^.\d]|$)"), "…"),
+    (re.compile(r"\d+\.\d{3,}"), "…"),
+)
+
+
+def normalised(message: str) -> str:
+    """`message` without paths, addresses, shapes, node numbers and measured values."""
+    for pattern, replacement in _REPLACEMENTS:
+        message = pattern.sub(replacement, message)
+    return " ".join(message.split())
+
+
+def signature(stage: Stage, failure: Failure) -> str:
+    """A short fingerprint that equal faults share."""
+    return digest([stage, failure.type, normalised(failure.message)])[:12]

@@ -1,0 +1,127 @@
+"""Lock → environment on disk, verified against the lock.
+
+An environment is built once for every distinct *closure*: what an export can import, or what a run can import.
+A `together` environment holds no files of its own: it is composed of both closures, which agree on every
+distribution they share because they come from one lock. So twelve onnxruntime versions cost one torch on disk, and
+its bytecode is compiled once.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+from packaging.utils import canonicalize_name
+
+from harness.model import Failure, Interpreter, Lock, Stage, StageResult, Status, digest
+from harness.store import Store
+from harness.uv import Trouble, Uv, UvFailure
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Closure:
+    """A set of distributions for one interpreter: all that a process can import."""
+
+    interpreter: Interpreter
+    lock: Lock
+    key: str
+    """Digest of interpreter version and distributions; see `closure`."""
+
+
+def closure(interpreter: Interpreter, lock: Lock) -> Closure:
+    """The closure of `lock` under its content key."""
+    return Closure(interpreter=interpreter, lock=lock, key=digest([interpreter.version, lock.digest]))
+
+
+class Environments:
+    """Environments under `<store>/envs`, made on demand."""
+
+    def __init__(self, store: Store, uv: Uv) -> None:
+        self._store = store
+        self._uv = uv
+        self._made: set[Path] = set()
+
+    def ensure(self, closure: Closure) -> tuple[Path | None, StageResult]:
+        """(the environment's python, its `install` result); no python where the install did not work."""
+        folder = self._folder(closure.key)
+        with FileLock(self._store.root / "envs" / f"{closure.key}.lock"):
+            started = time.time()
+            try:
+                if not (folder / _VERIFIED).exists():
+                    self._made.add(folder)
+                    self._uv.create(folder, closure.interpreter)
+                    self._uv.install(folder, closure.lock)
+                differences = difference(closure.lock.versions, installed([site_packages(folder, closure.interpreter)]))
+            except UvFailure as failure:
+                status = Status.ERROR if failure.trouble is Trouble.INFRASTRUCTURE else Status.FAILS
+                return None, _result(status, started, failure.failure)
+            except OSError as error:
+                return None, _result(Status.ERROR, started, Failure(type="disk", message=str(error)))
+            if differences:
+                message = "the environment is not what was locked: " + "; ".join(differences)
+                shutil.rmtree(folder, ignore_errors=True)
+                return None, _result(Status.ERROR, started, Failure(type="verification", message=message))
+            (folder / _VERIFIED).touch()
+            return folder / "bin" / "python", _result(Status.WORKS, started)
+
+    def compose(self, parts: tuple[Closure, ...]) -> Path:
+        """The python of an environment that sees everything in `parts`, which must be installed already."""
+        if len(parts) == 1:
+            return self._folder(parts[0].key) / "bin" / "python"
+        interpreter = parts[0].interpreter
+        key = digest([part.key for part in parts])
+        folder = self._folder(key)
+        with FileLock(self._store.root / "envs" / f"{key}.lock"):
+            if not (folder / _VERIFIED).exists():
+                self._made.add(folder)
+                self._uv.create(folder, interpreter)
+                sites = [site_packages(self._folder(part.key), interpreter) for part in parts]
+                # addsitedir and not a bare path: a .pth file inside a part (protobuf's, setuptools') must count as usual.
+                lines = [f"import site; site.addsitedir({str(site)!r})\n" for site in sites]
+                (site_packages(folder, interpreter) / "parts.pth").write_text("".join(lines), encoding="utf-8")
+                (folder / _VERIFIED).touch()
+        return folder / "bin" / "python"
+
+    def remove_made(self) -> None:
+        """Delete the environments that this object made; uv's cache keeps the files they were linked from."""
+        for folder in self._made:
+            shutil.rmtree(folder, ignore_errors=True)
+        self._made.clear()
+
+    def _folder(self, key: str) -> Path:
+        return self._store.root / "envs" / key[:16]
+
+
+_VERIFIED = "verified-by-harness"
+"""Marks an environment whose installation ran to its end."""
+
+
+def site_packages(folder: Path, interpreter: Interpreter) -> Path:
+    """Where a POSIX virtual environment keeps its distributions."""
+    major, minor, *_ = interpreter.version.split(".")
+    return folder / "lib" / f"python{major}.{minor}" / "site-packages"
+
+
+def installed(sites: list[Path]) -> dict[str, str]:
+    """Name → version of what is installed in `sites`, read from disk without starting a process."""
+    found = importlib.metadata.distributions(path=[str(site) for site in sites])
+    return {canonicalize_name(distribution.metadata["Name"]): distribution.version for distribution in found}
+
+
+def difference(locked: Mapping[str, str], present: Mapping[str, str]) -> list[str]:
+    """One phrase for every distribution that is missing, surplus or of another version."""
+    return [
+        f"{name} {present.get(name, 'missing')}, locked {locked.get(name, 'not at all')}"
+        for name in sorted(locked.keys() | present.keys())
+        if locked.get(name) != present.get(name)
+    ]
+
+
+def _result(status: Status, started: float, error: Failure | None = None) -> StageResult:
+    finished = time.time()
+    return StageResult(stage=Stage.INSTALL, status=status, seconds=round(finished - started, 3), error=error, finished=finished)

@@ -1,0 +1,43 @@
+"""What can go wrong, one class per way, each with the exit code that `main()` turns it into.
+
+A failing *combination* is not an error: it is a result (see `model.Outcome`). These classes are for input that
+cannot be used and for trouble with the tool's own surroundings.
+"""
+
+from __future__ import annotations
+
+
+class HarnessError(Exception):
+    """Base of everything this package raises on purpose; `str()` is the sentence the user reads."""
+
+    exit_code = 2
+
+
+class ConfigError(HarnessError):
+    """matrix.toml cannot be used: names the file, the place in it, what was found and what was expected."""
+
+    def __init__(self, file: str, place: str, problem: str) -> None:
+        where = f"{file}: {place}" if place else file
+        super().__init__(f"{where}: {problem}")
+
+
+class SelectionError(HarnessError):
+    """A `--select` or `--exclude` expression, or a cell id, that names nothing in this matrix."""
+
+
+class UvError(HarnessError):
+    """uv itself is missing, too old, or was called wrongly by us: nothing can be resolved or installed."""
+
+
+class StoreError(HarnessError):
+    """The results folder cannot be read or written."""
+
+
+class ReportError(HarnessError):
+    """The report cannot be written; the results are kept in the store, so writing it again costs nothing."""
+
+
+class Interrupted(HarnessError):  # noqa: N818 -- not an error of anybody
+    """Ctrl-C or SIGTERM: what had finished is in the store, and the next run goes on from there."""
+
+    exit_code = 130

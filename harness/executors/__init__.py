@@ -1,0 +1,1 @@
+"""Where tasks run. The seam is `concurrent.futures.Executor`: anything that offers one can carry a matrix."""

@@ -1,0 +1,39 @@
+"""Which CPythons this machine has: wherever uv finds them, and in pyenv's versions, where uv does not look."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from packaging.version import Version
+
+from harness.model import Interpreter
+
+_PYENV_VERSION = re.compile(r"^3\.\d+\.\d+$")
+
+
+def in_pyenv(root: Path | None = None) -> list[Interpreter]:
+    """The released CPythons that pyenv built; `root` defaults to `$PYENV_ROOT` or `~/.pyenv`."""
+    root = root or Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    found = []
+    for folder in sorted((root / "versions").glob("3.*")):
+        executable = folder / "bin" / "python"
+        if _PYENV_VERSION.match(folder.name) and executable.exists():
+            found.append(Interpreter(version=folder.name, path=str(executable)))
+    return found
+
+
+def running() -> Interpreter:
+    """The interpreter under the one that runs the harness, seen through any virtual environment."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Interpreter(version=version, path=os.path.realpath(getattr(sys, "_base_executable", sys.executable)))
+
+
+def choose(wanted: str, found: Iterable[Interpreter]) -> Interpreter | None:
+    """The newest patch release of `wanted` (`3.11` or `3.11.7`); the first listed among equals, None if there is none."""
+    release = Version(wanted).release
+    matching = [python for python in found if Version(python.version).release[: len(release)] == release]
+    return max(matching, key=lambda python: Version(python.version), default=None)

@@ -1,0 +1,336 @@
+"""matrix.toml → `Matrix`, validated; every error names its place in the file.
+
+The shape is declared with pydantic models (unknown keys are errors); this module turns pydantic's findings into one
+sentence a person can act on. Nothing here asks the network: selectors such as `">=4.36; latest-per-minor"` stay
+selectors until `axes.py` resolves them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from harness.errors import ConfigError
+from harness.model import Setup
+
+POLICIES = ("latest", "latest-per-minor", "latest-per-major", "all")
+"""What a selector keeps of the published versions its specifier admits."""
+
+REQUIRED_AXES = ("python", "torch", "transformers", "onnx", "onnxruntime")
+
+
+def _exact_or_selector(text: str) -> str:
+    spec, semicolon, policy = (part.strip() for part in text.partition(";"))
+    if not semicolon:
+        try:
+            Version(spec)
+        except InvalidVersion:
+            raise ValueError(
+                f"expected an exact version such as '2.1.2' or a selector such as '>=2.1,<3; latest-per-minor', not {text!r}"
+            ) from None
+        return spec
+    try:
+        SpecifierSet(spec)
+    except InvalidSpecifier:
+        raise ValueError(f"expected version bounds such as '>=4.36,<6' before ';', not {spec!r}") from None
+    if policy not in POLICIES:
+        raise ValueError(f"expected one of {', '.join(POLICIES)} after ';', not {policy!r}")
+    return f"{spec}; {policy}"
+
+
+def _specifier(text: str) -> str:
+    """A bare version means exactly that version, as in asv's exclude rules."""
+    try:
+        Version(text)
+    except InvalidVersion:
+        pass
+    else:
+        return f"=={text}"
+    try:
+        return str(SpecifierSet(text))
+    except InvalidSpecifier:
+        raise ValueError(f"expected a version or bounds such as '<2.4', not {text!r}") from None
+
+
+def _requirement(text: str) -> str:
+    try:
+        return str(Requirement(text))
+    except InvalidRequirement as error:
+        raise ValueError(f"expected a requirement such as 'numpy<2': {error}") from None
+
+
+def _condition(text: str) -> str:
+    for part in text.split(","):
+        if not re.match(r"^\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(===|[=!<>~]=|[<>]).+$", part):
+            raise ValueError(f"expected 'AXIS BOUND, …' such as 'torch>=2.4, onnxruntime<1.19', not {text!r}")
+    return text
+
+
+_DURATION = re.compile(r"^(\d+(?:\.\d+)?)(s|m|h)$")
+_SIZE = re.compile(r"^(\d+(?:\.\d+)?)(MB|GB)$")
+
+
+def seconds(text: str | float) -> float:
+    """`"90s"`, `"5m"`, `"1h"` or a number of seconds → seconds."""
+    if isinstance(text, (int, float)) and not isinstance(text, bool) and text > 0:
+        return float(text)
+    match = _DURATION.match(text) if isinstance(text, str) else None
+    if not match:
+        raise ValueError(f"expected a duration such as '90s', '5m' or '1h', not {text!r}")
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def size(text: str | int) -> int:
+    """`"800MB"`, `"6GB"` (decimal units) or a number of bytes → bytes."""
+    if isinstance(text, int) and not isinstance(text, bool) and text > 0:
+        return text
+    match = _SIZE.match(text) if isinstance(text, str) else None
+    if not match:
+        raise ValueError(f"expected a size such as '800MB' or '6GB', not {text!r}")
+    return int(float(match[1]) * {"MB": 10**6, "GB": 10**9}[match[2]])
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, (str, int)) and not isinstance(value, bool) else value
+
+
+def _quoted(value: object) -> object:
+    """TOML reads an unquoted 2.10 as the number 2.1: refuse it with the mend."""
+    values = _listed(value)
+    for item in values if isinstance(values, list) else [values]:
+        if not isinstance(item, str):
+            raise ValueError(f"expected versions in quotes, such as '3.11', not the {type(item).__name__} {item!r}")  # noqa: TRY004 -- pydantic reports ValueError
+    return values
+
+
+AxisValue = Annotated[str, AfterValidator(_exact_or_selector)]
+AxisValues = Annotated[list[AxisValue], BeforeValidator(_quoted), Field(min_length=1)]
+Bounds = Annotated[str, AfterValidator(_specifier)]
+RequirementText = Annotated[str, AfterValidator(_requirement)]
+Condition = Annotated[str, AfterValidator(_condition)]
+Seconds = Annotated[float, BeforeValidator(seconds)]
+Bytes = Annotated[int, BeforeValidator(size)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Constraint(_Table):
+    """A known transitive trap: where `when` holds, the cell's requirements gain `add`."""
+
+    when: Condition
+    add: list[RequirementText] = Field(min_length=1)
+    reason: str = Field(min_length=1)
+
+
+class Exclude(BaseModel):
+    """Cells that match every given axis are left out (asv's meaning); each other key is an axis with a bound."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    __pydantic_extra__: dict[str, Bounds]
+    reason: str = ""
+
+    @property
+    def bounds(self) -> dict[str, str]:
+        """Axis → specifier."""
+        return {_axis(name): bound for name, bound in (self.__pydantic_extra__ or {}).items()}
+
+
+class Include(BaseModel):
+    """One cell added as it is, whatever the exclude rules say (asv's meaning); each other key is an axis with a version."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    __pydantic_extra__: dict[str, str]
+    reason: str = ""
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Axis → exact version."""
+        return {_axis(name): version for name, version in (self.__pydantic_extra__ or {}).items()}
+
+
+class Variants(_Table):
+    """How each cell is exported and run; the product of these lists."""
+
+    exporters: list[Literal["torchscript", "dynamo"]] = Field(default=["torchscript", "dynamo"], min_length=1)
+    opsets: dict[Literal["torchscript", "dynamo"], Annotated[list[int], BeforeValidator(_listed)]] = Field(
+        default={"torchscript": [17], "dynamo": [18]}
+    )
+    layouts: list[Literal["pair", "merged"]] = Field(default=["pair", "merged"], min_length=1)
+    feedback: list[Literal["keep-cross", "feed-all"]] = Field(default=["keep-cross"], min_length=1)
+    binding: list[Literal["numpy"]] = Field(default=["numpy"], min_length=1)
+    require: str = "any"
+
+    @model_validator(mode="after")
+    def _every_exporter_has_an_opset(self) -> Self:
+        for exporter in self.exporters:
+            if not self.opsets.get(exporter):
+                raise ValueError(f"opsets.{exporter}: expected a list of opsets for every exporter in use")
+        return self
+
+
+class Probe(_Table):
+    """The model that is exported."""
+
+    model: Literal["marian"] = "marian"
+    profile: Literal["tiny"] = "tiny"
+    seed: int = 0
+
+
+class UvSources(_Table):
+    """Where distributions come from; empty lists leave uv's own defaults and environment variables in force."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=lambda name: name.replace("_", "-"))
+
+    index: list[str] = []
+    default_index: str | None = None
+    no_index: bool = False
+    find_links: list[str] = []
+    torch_backend: str = "auto"
+    """`auto` (CPU builds where PyTorch's index answers), `default` (the default index), or a uv backend such as `cpu`."""
+    exclude_newer: str | None = None
+    build: bool = False
+    """Whether source distributions may be built; without it a version that has no wheel is unsatisfiable."""
+
+
+class Run(_Table):
+    """Limits for every stage of every probe, and how much runs at once."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=lambda name: name.replace("_", "-"))
+
+    jobs: int | Literal["auto"] = "auto"
+    time_limit: Seconds = 300.0
+    memory_limit: Bytes = 8 * 10**9
+
+
+class Matrix(_Table):
+    """A whole matrix.toml."""
+
+    axes: dict[str, AxisValues]
+    environment: Annotated[list[Annotated[Setup, Field(strict=False)]], BeforeValidator(_listed)] = Field(
+        default=[Setup.TOGETHER], min_length=1
+    )
+    exclude: list[Exclude] = []
+    include: list[Include] = []
+    constraint: list[Constraint] = []
+    variants: Variants = Variants()
+    probe: Probe = Probe()
+    uv: UvSources = UvSources()
+    run: Run = Run()
+
+
+def _axis(name: str) -> str:
+    return canonicalize_name(name)
+
+
+def load(path: Path) -> Matrix:
+    """Read and validate `path`.
+
+    Raises:
+        ConfigError: the file is missing or not TOML, a key is unknown or missing, or a value is not what was expected.
+    """
+    file = path.name
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            str(path), "", "no such file; name one with --config, or start from the shipped matrix.toml"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(str(path), "", f"cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(file, "", f"not valid TOML: {error}") from None
+    try:
+        matrix = Matrix.model_validate(_normalised(data))
+    except ValidationError as error:
+        raise ConfigError(file, *_first_problem(error)) from None
+    _check_axes(file, matrix)
+    return matrix
+
+
+def _normalised(data: dict[str, Any]) -> dict[str, Any]:
+    axes = data.get("axes")
+    if isinstance(axes, dict):
+        data["axes"] = {_axis(name): values for name, values in axes.items()}
+    return data
+
+
+def _check_axes(file: str, matrix: Matrix) -> None:
+    for axis in REQUIRED_AXES:
+        if axis not in matrix.axes:
+            raise ConfigError(file, "axes", f"the axis {axis!r} is missing; expected at least one version of it")
+    for python in matrix.axes["python"]:
+        if not re.match(r"^3\.\d+(\.\d+)?$", python):
+            raise ConfigError(file, "axes.python", f"expected CPython versions such as '3.11', not {python!r}")
+    for number, rule in enumerate(matrix.exclude):
+        _check_rule(file, f"exclude[{number}]", set(rule.bounds), set(matrix.axes), required=False)
+    for number, extra in enumerate(matrix.include):
+        place = f"include[{number}]"
+        _check_rule(file, place, set(extra.versions), set(matrix.axes), required=True)
+        for axis, version in extra.versions.items():
+            try:
+                Version(version)
+            except InvalidVersion:
+                raise ConfigError(file, f"{place}.{axis}", f"expected an exact version, not {version!r}") from None
+
+
+def _check_rule(file: str, place: str, named: set[str], axes: set[str], *, required: bool) -> None:
+    for axis in sorted(named - axes):
+        raise ConfigError(file, f"{place}.{axis}", f"no such axis{_did_you_mean(axis, axes)}")
+    for axis in sorted(axes - named) if required else ():
+        raise ConfigError(file, place, f"expected a version for every axis; {axis!r} is missing")
+    if not named:
+        raise ConfigError(file, place, "expected at least one axis; an empty rule would match every cell")
+
+
+def _did_you_mean(name: str, known: set[str] | list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; expected one of {', '.join(sorted(known))}"
+
+
+def _first_problem(error: ValidationError) -> tuple[str, str]:
+    """(place in the file, sentence) of the first thing pydantic found; one at a time is what people fix."""
+    problem = error.errors(include_url=False)[0]
+    place = ""
+    for part in problem["loc"]:
+        place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else str(part)
+    match problem["type"]:
+        case "extra_forbidden":
+            return place, f"unknown key{_did_you_mean(str(problem['loc'][-1]), _keys_beside(problem['loc']))}"
+        case "missing":
+            return place, "missing; this key is required"
+        case "value_error":
+            return place, str(problem["ctx"]["error"])
+        case _:
+            found = problem["input"]
+            return place, f"{problem['msg'][0].lower()}{problem['msg'][1:]} (found {type(found).__name__} {found!r})"
+
+
+def _keys_beside(place: tuple[int | str, ...]) -> list[str]:
+    """The keys that are known where an unknown one was found."""
+    model: type[BaseModel] = Matrix
+    for part in place[:-1]:
+        if isinstance(part, str) and part in model.model_fields:
+            model = _TABLES[part]
+    return [info.alias or name for name, info in model.model_fields.items()]
+
+
+_TABLES: dict[str, type[BaseModel]] = {
+    "exclude": Exclude,
+    "include": Include,
+    "constraint": Constraint,
+    "variants": Variants,
+    "probe": Probe,
+    "uv": UvSources,
+    "run": Run,
+}

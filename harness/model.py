@@ -1,0 +1,181 @@
+"""The frozen types everyone passes around. Nothing here acts, reads a file or prints.
+
+The words are those of docs/design.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Stage(StrEnum):
+    """The steps a cell goes through, in this order; a verdict names the first that did not work."""
+
+    RESOLVE = "resolve"
+    INSTALL = "install"
+    IMPORT = "import"
+    EAGER = "eager"
+    EXPORT = "export"
+    CHECK = "check"
+    LOAD = "load"
+    DECODE = "decode"
+    PARITY = "parity"
+
+
+class Status(StrEnum):
+    """What is known. `FAILS` is a fact about versions; `ERROR` is trouble of ours or of the network and proves nothing."""
+
+    WORKS = "works"
+    WORKS_WITH_REMEDY = "works-with-remedy"
+    FAILS = "fails"
+    ERROR = "error"
+    NOT_RUN = "not-run"
+
+
+class Setup(StrEnum):
+    """Where export and run happen: in one environment, or exported in one and run in another (onnxruntime and numpy)."""
+
+    TOGETHER = "together"
+    HANDOFF = "handoff"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """One version on every axis."""
+
+    id: str
+    """Short, readable and unique within the matrix: `py311-t2131-tf4466-o1191-r1163`."""
+    python: str
+    """As written on the axis, for example `3.11`."""
+    pins: tuple[tuple[str, str], ...]
+    """(distribution, exact version) in the order of the axes, python excluded."""
+    setup: Setup = Setup.TOGETHER
+
+    def version(self, axis: str) -> str | None:
+        """The cell's version on `axis` (`python` included), or None where there is no such axis."""
+        return self.python if axis == "python" else dict(self.pins).get(axis)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Variant:
+    """How the probe exports (exporter, opset, layout) and runs (feedback, binding)."""
+
+    exporter: str
+    opset: int
+    layout: str
+    feedback: str = "keep-cross"
+    binding: str = "numpy"
+
+    @property
+    def export_id(self) -> str:
+        """What the export half is called: feedback and binding cost no second export."""
+        return f"{self.exporter}-{self.opset}-{self.layout}"
+
+    @property
+    def id(self) -> str:
+        """The whole variant's name, unique within a run."""
+        return f"{self.export_id}-{self.feedback}-{self.binding}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pinned:
+    """One distribution of a lock."""
+
+    name: str
+    version: str
+    hashes: tuple[str, ...] = ()
+    """`algorithm:hexdigest` of every file the index offers for this version; the installed one is among them."""
+    via: tuple[str, ...] = ()
+    """Names of the distributions that require this one; empty for what the cell asked for itself."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Interpreter:
+    """A CPython on this machine."""
+
+    version: str
+    """Full version, for example `3.11.7`."""
+    path: str
+    """Absolute path of the executable, never a version manager's shim."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lock:
+    """What uv resolved for a cell: all distributions, transitive ones included."""
+
+    distributions: tuple[Pinned, ...]
+    dropped: tuple[tuple[str, str], ...] = ()
+    """(requirement, uv's reason) of optional requirements no solution has room for: an exporter's helper, say."""
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Name → version."""
+        return {pinned.name: pinned.version for pinned in self.distributions}
+
+    @property
+    def digest(self) -> str:
+        """Identifies the set of files that may be installed, whatever the order they were listed in."""
+        return digest([(p.name, p.version, sorted(p.hashes)) for p in sorted(self.distributions, key=lambda p: p.name)])
+
+    def closure(self, roots: frozenset[str]) -> Lock:
+        """The part of the lock that `roots` reach through their requirements, roots included."""
+        requires: dict[str, list[str]] = {}
+        for pinned in self.distributions:
+            for parent in pinned.via:
+                requires.setdefault(parent, []).append(pinned.name)
+        reached: set[str] = set()
+        pending = [pinned.name for pinned in self.distributions if pinned.name in roots]
+        while pending:
+            name = pending.pop()
+            if name not in reached:
+                reached.add(name)
+                pending.extend(requires.get(name, ()))
+        return Lock(distributions=tuple(pinned for pinned in self.distributions if pinned.name in reached))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """Why a stage did not work, as the package, uv or the operating system put it."""
+
+    type: str
+    """Exception class, `signal`, `exit`, `timeout`, `memory`, `unsatisfiable`, …"""
+    message: str
+    """The original text, whole (up to the probe's limit)."""
+    traceback: str = ""
+
+    @property
+    def last_line(self) -> str:
+        """The line a table has room for: the last one that says something."""
+        lines = [line.strip() for line in self.message.splitlines() if line.strip()]
+        return lines[-1] if lines else self.type
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageResult:
+    """What one stage gave, once. Stored by content and shared by every cell it holds for."""
+
+    stage: Stage
+    status: Status
+    seconds: float = 0.0
+    error: Failure | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    log: str | None = None
+    """Path of the full log, relative to the store."""
+    finished: float = 0.0
+    """Unix time; 0 where nothing was executed."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the next stage makes sense."""
+        return self.status is Status.WORKS
+
+
+def digest(value: object) -> str:
+    """A short stable name for any JSON-able value: 128 bits of SHA-256 over its canonical JSON, in hex."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,295 @@
+"""The main path, top to bottom: matrix.toml → cells → locks → tasks → results → verdicts → report.
+
+A library: it prints nothing and asks nothing. What happens is told to a listener; what is decided is returned.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import axes as axis_versions
+from harness import interpreters, locks, matrix, plan, tasks
+from harness.children import Children
+from harness.environments import Environments
+from harness.errors import Interrupted
+from harness.executors import local
+from harness.matrix import Matrix
+from harness.model import Interpreter, digest
+from harness.plan import Planned
+from harness.processes import Limits
+from harness.report import contract
+from harness.report.contract import Report
+from harness.schedule import Ended, Started, execute, outstanding
+from harness.select import Selection
+from harness.store import Store
+from harness.tasks import CellTasks, Facts, Task
+from harness.uv import Uv, UvFailure, find_uv
+from harness.verdict import Verdict, judge
+from harness.worker import Worker
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """What the command line says; paths are as given, lists are selection expressions."""
+
+    config: Path = Path("matrix.toml")
+    store: Path = Path(".harness")
+    select: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    jobs: int | str | None = None
+    offline: bool = False
+    force: bool = False
+    retry_errors: bool = False
+    refresh: bool = False
+    keep_envs: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Note:
+    """A line the user should see."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resolving:
+    """How many cells have been resolved."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Working:
+    """Work is about to begin."""
+
+    tasks: tuple[Task, ...]
+    jobs: int
+    cells: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AtStage:
+    """A task has come to this stage."""
+
+    task: Task
+    stage: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judged:
+    """Everything a cell rests on is known."""
+
+    verdict: Verdict
+
+
+Event = Note | Resolving | Working | AtStage | Judged | Started | Ended
+Listener = Callable[[Event], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prepared:
+    """A matrix that has been planned and resolved: everything a run needs to know before it installs anything."""
+
+    matrix: Matrix
+    axes: Mapping[str, Sequence[str]]
+    cells: tuple[tuple[locks.Resolved, CellTasks | None], ...]
+    uv: Uv
+    store: Store
+    facts: Facts
+    limits: Limits
+    children: Children
+
+    def todo(self) -> list[Task]:
+        """The distinct tasks whose results nobody knows yet."""
+        return outstanding([cell for _, cell in self.cells if cell], self.facts)
+
+    def verdicts(self) -> list[Verdict]:
+        """What is known of every cell now."""
+        return [judge(resolved, cell, self.facts, self.matrix.variants) for resolved, cell in self.cells]
+
+    def report(self) -> Report:
+        """What is known now, as a report."""
+        return contract.build(self.verdicts(), self.axes, self.matrix.probe, self.uv.torch_backend)
+
+
+def run(settings: Settings, listen: Listener, *, given: Path | None = None) -> Report:
+    """The whole matrix: prepare, do what is missing, report.
+
+    `given` is the python of an environment somebody else built for the one selected cell.
+
+    Raises:
+        HarnessError: see errors.py; `Interrupted` carries no report, ask `known` for what was finished.
+    """
+    prepared = prepare(settings, listen)
+    perform(prepared, settings, listen, given=given)
+    return prepared.report()
+
+
+def known(settings: Settings, listen: Listener) -> Report:
+    """The report from what the store holds, running nothing."""
+    return prepare(settings, listen, ask=False).report()
+
+
+def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepared:
+    """Read, plan and resolve. Without `ask` nothing is asked of an index: what no run has resolved stays unresolved."""
+    config = matrix.load(settings.config)
+    store = Store(settings.store)
+    children = Children()
+    limits = Limits(seconds=config.run.time_limit, memory=config.run.memory_limit)
+    uv = Uv(
+        binary=find_uv(),
+        sources=config.uv,
+        torch_backend=None,
+        offline=settings.offline or not ask,
+        store=store,
+        children=children,
+    )
+    pythons = Pythons(uv)
+    file = settings.config.name
+    try:
+        wanted = [python for version in config.axes["python"] if (python := pythons.find(version.partition(";")[0]))]
+        axes = axis_versions.resolve(config, store, uv, wanted, file=file, refresh=settings.refresh)
+        planned = plan.plan(config, axes, Selection.of(settings.select, settings.exclude, axes=list(axes)))
+        uv = with_torch_backend(planned, config, uv, pythons, listen, refresh=settings.refresh)
+        resolved = locks.resolve_all(
+            planned,
+            config,
+            uv,
+            pythons.find,
+            file=file,
+            refresh=settings.refresh,
+            progress=lambda done, total: listen(Resolving(done=done, total=total)),
+        )
+    except UvFailure as failure:
+        raise failure.as_error() from None
+    except KeyboardInterrupt:
+        children.stop()
+        raise Interrupted("interrupted while resolving; locks that were found are kept") from None
+    return Prepared(
+        matrix=config,
+        axes=axes,
+        cells=tuple((one, tasks.of_cell(one, config.probe)) for one in resolved),
+        uv=uv,
+        store=store,
+        facts=Facts(store=store, limits=limits),
+        limits=limits,
+        children=children,
+    )
+
+
+def perform(prepared: Prepared, settings: Settings, listen: Listener, *, given: Path | None = None) -> None:
+    """Do every task that is missing.
+
+    Raises:
+        Interrupted: Ctrl-C; results so far are stored, no process is left.
+    """
+    cells = [cell for _, cell in prepared.cells if cell]
+    tasks.forget(cells, prepared.facts, everything=settings.force, errors=settings.retry_errors)
+    todo = prepared.todo()
+    open_tasks = _open_tasks(prepared, todo)
+    _announce_known(prepared, open_tasks, listen)
+    if not todo:
+        return
+    environments = Environments(prepared.store, prepared.uv)
+    worker = Worker(
+        store=prepared.store,
+        facts=prepared.facts,
+        environments=environments,
+        children=prepared.children,
+        limits=prepared.limits,
+        given=given,
+    )
+    jobs = local.jobs(settings.jobs or prepared.matrix.run.jobs)
+    listen(Working(tasks=tuple(todo), jobs=jobs, cells=len(prepared.cells)))
+
+    def one(task: Task) -> None:
+        worker.perform(task, lambda stage: listen(AtStage(task=task, stage=stage)))
+
+    def on_event(event: Started | Ended) -> None:
+        listen(event)
+        if isinstance(event, Ended):
+            _announce_judged(prepared, open_tasks, event.task, listen)
+
+    executor = local.executor(jobs + 1)
+    try:
+        execute(
+            todo,
+            one,
+            executor,
+            probes=jobs,
+            on_event=on_event,
+            urgency={task: sum(task in waiting for waiting in open_tasks.values()) for task in todo},
+        )
+    except (KeyboardInterrupt, InterruptedError):
+        raise Interrupted("interrupted; what was finished is kept, and the same command goes on from there") from None
+    finally:
+        prepared.children.stop()
+        executor.shutdown(wait=True, cancel_futures=True)
+        if not settings.keep_envs and not given:
+            environments.remove_made()
+
+
+def _open_tasks(prepared: Prepared, todo: Sequence[Task]) -> dict[str, set[Task]]:
+    """Cell id → the tasks it still waits for."""
+    missing = set(todo)
+    return {resolved.cell.id: missing.intersection(cell.all if cell else ()) for resolved, cell in prepared.cells}
+
+
+def _announce_known(prepared: Prepared, open_tasks: Mapping[str, set[Task]], listen: Listener) -> None:
+    for resolved, cell in prepared.cells:
+        if not open_tasks[resolved.cell.id]:
+            listen(Judged(verdict=judge(resolved, cell, prepared.facts, prepared.matrix.variants)))
+
+
+def _announce_judged(prepared: Prepared, open_tasks: Mapping[str, set[Task]], ended: Task, listen: Listener) -> None:
+    for resolved, cell in prepared.cells:
+        waiting = open_tasks[resolved.cell.id]
+        if ended in waiting:
+            waiting.discard(ended)
+            if not waiting:
+                listen(Judged(verdict=judge(resolved, cell, prepared.facts, prepared.matrix.variants)))
+
+
+class Pythons:
+    """The interpreters of this machine, looked for once."""
+
+    def __init__(self, uv: Uv) -> None:
+        self._uv = uv
+        self._found: list[Interpreter] | None = None
+
+    def find(self, wanted: str) -> Interpreter | None:
+        """The interpreter for a version on the python axis, or None."""
+        if self._found is None:
+            self._found = [*self._uv.interpreters(), *interpreters.in_pyenv(), interpreters.running()]
+        return interpreters.choose(wanted, self._found)
+
+
+def with_torch_backend(
+    planned: Sequence[Planned], config: Matrix, uv: Uv, pythons: Pythons, listen: Listener, *, refresh: bool
+) -> Uv:
+    """`uv` with the source of torch decided for this run, and said in one line."""
+    setting = config.uv.torch_backend
+    if setting != "auto":
+        return uv.with_torch_backend(None if setting == "default" else setting)
+    store = uv.store
+    key = digest(["torch-backend", uv.identity])
+    record = store.get(key)
+    if record is not None:
+        remembered = uv.with_torch_backend(record["backend"])
+        if uv.offline or (not refresh and locks.all_known(planned, config, remembered, pythons.find)):
+            listen(Note(text=f"torch: {_source(record['backend'])}, as decided on {record['when']}"))
+            return remembered
+    python = next((found for item in planned if (found := pythons.find(item.cell.python))), None)
+    backend = "cpu" if python and uv.cpu_builds_answer(python) else None
+    store.put(key, {"backend": backend, "when": dt.datetime.now(dt.UTC).date().isoformat()})
+    why = "PyTorch's own index answers" if backend else "PyTorch's own index did not answer within two seconds"
+    listen(Note(text=f"torch: {_source(backend)} ({why}; [uv] torch-backend overrides)"))
+    return uv.with_torch_backend(backend)
+
+
+def _source(backend: str | None) -> str:
+    return f"{backend} builds from PyTorch's index" if backend else "the default index"

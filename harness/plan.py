@@ -1,0 +1,144 @@
+"""Matrix → cells and their variants: pure functions, no network, nothing installed."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from harness.errors import SelectionError
+from harness.matrix import Matrix, Variants
+from harness.model import Cell, Setup, Variant
+from harness.select import Selection, parse
+
+_ABBREVIATIONS = {"python": "py", "torch": "t", "transformers": "tf", "onnx": "o", "onnxruntime": "r"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Planned:
+    """A cell and the variants wanted of it."""
+
+    cell: Cell
+    variants: tuple[Variant, ...]
+
+
+def plan(matrix: Matrix, axes: Mapping[str, Sequence[str]], selection: Selection) -> list[Planned]:
+    """The cells of `matrix` with their variants, newest stacks last, after exclude, include and selection.
+
+    `axes` gives the exact versions of every axis, selectors resolved.
+
+    Raises:
+        SelectionError: nothing is left.
+    """
+    wanted = variants(matrix.variants)
+    planned = []
+    for cell in cells(matrix, axes):
+        admitted = tuple(variant for variant in wanted if selection.admits(cell, variant))
+        if admitted:
+            planned.append(Planned(cell=cell, variants=admitted))
+    if not planned:
+        expressions = [expression.text for expression in (*selection.select, *selection.exclude)]
+        raise SelectionError(
+            f"no cell is left after {' and '.join(expressions) or 'the exclude rules'}; "
+            + "; ".join(f"{axis}: {', '.join(values)}" for axis, values in axes.items())
+        )
+    return planned
+
+
+def cells(matrix: Matrix, axes: Mapping[str, Sequence[str]]) -> list[Cell]:
+    """The product of the axes less what exclude rules match, plus what include adds, each once."""
+    names = list(axes)
+    rules = [{axis: SpecifierSet(bound) for axis, bound in rule.bounds.items()} for rule in matrix.exclude]
+    combinations: dict[tuple[str, ...], None] = {}
+    for versions in itertools.product(*axes.values()):
+        pins = dict(zip(names, versions, strict=True))
+        if not any(all(bound.contains(pins[axis], prereleases=True) for axis, bound in rule.items()) for rule in rules):
+            combinations[versions] = None
+    for extra in matrix.include:
+        combinations[tuple(extra.versions[name] for name in names)] = None
+    short = {name: _short_versions({versions[place] for versions in combinations}) for place, name in enumerate(names)}
+    made = []
+    for setup, versions in itertools.product(matrix.environment, combinations):
+        identifier = "-".join(
+            f"{_ABBREVIATIONS.get(name) or re.sub('[^a-z0-9]', '', name)}{short[name][version]}"
+            for name, version in zip(names, versions, strict=True)
+        )
+        if setup is Setup.HANDOFF:
+            identifier += "-handoff"
+        pins_of_cell = tuple((name, version) for name, version in zip(names, versions, strict=True) if name != "python")
+        python = versions[names.index("python")]
+        made.append(Cell(id=identifier, python=python, pins=pins_of_cell, setup=setup))
+    return made
+
+
+def _short_versions(versions: set[str]) -> dict[str, str]:
+    """Version → its digits run together (`2.13.1` → `2131`), or joined by `_` where two versions would be the same."""
+    digits = {version: re.sub(r"[^A-Za-z0-9]", "", version) for version in versions}
+    taken = list(digits.values())
+    return {
+        version: short if taken.count(short) == 1 else re.sub(r"[^A-Za-z0-9]", "_", version)
+        for version, short in digits.items()
+    }
+
+
+def variants(wanted: Variants) -> list[Variant]:
+    """Every combination of exporter, opset, layout, feedback and binding."""
+    return [
+        Variant(exporter=exporter, opset=opset, layout=layout, feedback=feedback, binding=binding)
+        for exporter in wanted.exporters
+        for opset in wanted.opsets[exporter]
+        for layout in wanted.layouts
+        for feedback in wanted.feedback
+        for binding in wanted.binding
+    ]
+
+
+def deciding(wanted: Variants, cell: Cell, offered: Sequence[Variant]) -> list[Variant]:
+    """The variants that decide the cell: those `require` names; `feed-all` is a diagnostic and never does."""
+    chosen = [variant for variant in offered if variant.feedback != "feed-all"]
+    if wanted.require in {"any", "all"}:
+        return chosen
+    expression = parse(wanted.require)
+    return [variant for variant in chosen if expression.admits(cell, variant)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Requirements:
+    """What uv is asked for at once."""
+
+    needed: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    """Left out where no solution has room for them; what depends on them then fails at `resolve`."""
+
+
+def requirements(cell: Cell, matrix: Matrix, exporters: frozenset[str]) -> list[Requirements]:
+    """One set for a `together` cell; for a `handoff` cell the export side's and the run side's."""
+    if cell.setup is Setup.TOGETHER:
+        return [_requirements(cell, matrix, exporters, frozenset(dict(cell.pins)))]
+    run_side = frozenset({"onnxruntime"})
+    return [
+        _requirements(cell, matrix, exporters, frozenset(dict(cell.pins)) - run_side),
+        _requirements(cell, matrix, frozenset(), run_side),
+    ]
+
+
+def _requirements(cell: Cell, matrix: Matrix, exporters: frozenset[str], side: frozenset[str]) -> Requirements:
+    needed = [f"{name}=={version}" for name, version in cell.pins if name in side]
+    needed += [] if "numpy" in side else ["numpy"]
+    for rule in matrix.constraint:
+        when = parse(rule.when)
+        # A trap between onnxruntime and numpy is none for the side that has no onnxruntime.
+        if when.axes - {"python"} <= side and when.admits(cell):
+            needed += rule.add
+    return Requirements(needed=tuple(dict.fromkeys(needed)), optional=tuple(_helpers(cell, exporters, side)))
+
+
+def _helpers(cell: Cell, exporters: frozenset[str], side: frozenset[str]) -> Iterator[str]:
+    """Distributions an exporter imports although torch does not require them."""
+    torch = cell.version("torch")
+    if "dynamo" in exporters and torch and Version(torch) >= Version("2.5") and "onnxscript" not in side:
+        yield "onnxscript"

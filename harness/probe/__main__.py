@@ -1,0 +1,42 @@
+"""Start the probe: `python -I …/probe/__main__.py JOB.json`.
+
+`-I` keeps this folder off `sys.path`, and it must stay off: a file of ours named like a package under test would
+shadow it. So the folder is registered as a package under a name that nobody publishes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import importlib.util
+import os
+import signal
+import sys
+
+PACKAGE = "harness_probe"
+_PR_SET_PDEATHSIG = 1
+
+
+def _die_with_the_host() -> None:
+    """Ask the kernel for SIGKILL when the parent dies, so that a killed host leaves no orphan (Linux only)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _register_package() -> None:
+    folder = os.path.dirname(os.path.abspath(__file__))
+    spec = importlib.util.spec_from_file_location(
+        PACKAGE, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
+    )
+    if spec is None or spec.loader is None:
+        message = f"{folder} cannot be loaded as a package"
+        raise ImportError(message)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[PACKAGE] = module
+    spec.loader.exec_module(module)
+
+
+if __name__ == "__main__":
+    _die_with_the_host()
+    _register_package()
+    importlib.import_module(PACKAGE + ".dispatch").main(sys.argv[1])

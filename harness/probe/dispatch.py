@@ -1,0 +1,34 @@
+"""Read the job file, hand it to the module of its kind, say `done`."""
+
+from __future__ import annotations
+
+import faulthandler
+import importlib
+import json
+import os
+import sys
+from typing import Any, Dict
+
+from .distributions import imported_distributions
+from .journal import Journal
+
+# By name, because each kind may import only what its environment holds.
+_KINDS = {"import": ".imports", "export": ".export", "run": ".run"}
+
+
+def main(job_path: str) -> None:
+    """Run the job and leave the process; never returns.
+
+    A job file that cannot be read is the host's fault and ends in a plain traceback: there is no journal yet.
+    """
+    faulthandler.enable()
+    with open(job_path, encoding="utf-8") as stream:
+        job: Dict[str, Any] = json.load(stream)
+    journal = Journal(job["events"])
+    importlib.import_module(_KINDS[job["kind"]], __package__).run(job, journal)
+    journal.done(imported_distributions())
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The answer is written. Some packages crash while the interpreter shuts down (onnxruntime 1.16 under numpy 2),
+    # which says nothing about the combination any more.
+    os._exit(0)

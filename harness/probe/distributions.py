@@ -1,0 +1,48 @@
+"""Which distributions this process really used.
+
+The host keys its cache by the distributions that a job *can* use and checks that claim against this list, so a
+shared library that was only mapped (torch's CUDA parts, for example) counts as much as a module that was imported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import re
+import sys
+from typing import Dict, Iterator, Set
+
+
+def imported_distributions() -> Dict[str, str]:
+    """Return normalised name → version of every distribution that owns a loaded module or a mapped file."""
+    loaded = set(_loaded_files())
+    found = {}
+    for distribution in importlib.metadata.distributions():
+        name = distribution.metadata["Name"]
+        if name and not loaded.isdisjoint(_installed_files(distribution)):
+            found[re.sub(r"[-_.]+", "-", name).lower()] = distribution.version
+    return found
+
+
+def _loaded_files() -> Iterator[str]:
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str):
+            yield os.path.realpath(file)
+    with contextlib.suppress(OSError), open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
+        for line in maps:
+            path = line.rstrip("\n").partition("/")[2]
+            if "site-packages/" in path:
+                yield os.path.realpath("/" + path)
+
+
+def _installed_files(distribution: importlib.metadata.Distribution) -> Set[str]:
+    """Return the absolute paths that RECORD lists.
+
+    RECORD is read as text: `Distribution.files` builds an object per line, which costs a second for torch.
+    """
+    root = os.path.realpath(str(distribution.locate_file("")))
+    record = distribution.read_text("RECORD") or ""
+    paths = (line.rsplit(",", 2)[0].strip('"') for line in record.splitlines())
+    return {os.path.normpath(os.path.join(root, path)) for path in paths}

@@ -1,0 +1,79 @@
+"""What a written graph really holds: its inputs, outputs and stamps, and which inputs reach nothing."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Dict, Iterator, List, Sequence, Set, Union
+
+import onnx
+
+from ..failures import ProbeFailure
+from .graphs import GraphRequest
+
+
+def describe_graph(path: str) -> Dict[str, Any]:
+    """Return file, size, ir, opset, opsets by domain, inputs and outputs of the model at `path`."""
+    model = onnx.load(path, load_external_data=False)
+    opsets = {entry.domain: entry.version for entry in model.opset_import}
+    return {
+        "file": os.path.basename(path),
+        "size": os.path.getsize(path),
+        "ir": model.ir_version,
+        "opset": opsets.get("", opsets.get("ai.onnx")),
+        "opsets": opsets,
+        "producer": f"{model.producer_name} {model.producer_version}".strip(),
+        "inputs": [_describe_value(value) for value in model.graph.input],
+        "outputs": [_describe_value(value) for value in model.graph.output],
+    }
+
+
+def require_inputs(request: GraphRequest, path: str) -> None:
+    """Raise ProbeFailure where a required input of `request` is missing from the graph at `path`, or feeds nothing."""
+    graph = onnx.load(path, load_external_data=False).graph
+    present = {value.name for value in graph.input}
+    pruned = sorted(request.required - present)
+    idle = sorted((request.required & present) - consumed_names(graph))
+    if pruned:
+        raise ProbeFailure(f"{request.role}: the exporter pruned the inputs {_listed(pruned)}")
+    if idle:
+        raise ProbeFailure(f"{request.role}: the exported graph never uses its inputs {_listed(idle)}")
+
+
+def consumed_names(graph: Any) -> Set[str]:
+    """Return every name that a node of `graph`, or of a graph nested in one, reads, or that is an output."""
+    names = {value.name for value in graph.output}
+    for node in graph.node:
+        names.update(node.input)
+        for nested in nested_graphs(node):
+            names |= consumed_names(nested)
+    return names
+
+
+def nested_graphs(node: Any) -> Iterator[Any]:
+    """Yield the graphs among the attributes of `node` (the branches of an If, the body of a Loop)."""
+    for attribute in node.attribute:
+        if attribute.type == onnx.AttributeProto.GRAPH:
+            yield attribute.g
+        yield from attribute.graphs
+
+
+def _describe_value(value: Any) -> Dict[str, Any]:
+    tensor = value.type.tensor_type
+    return {"name": value.name, "dtype": _dtype_name(tensor.elem_type), "dims": _dims(tensor)}
+
+
+def _dtype_name(element: int) -> str:
+    """Return numpy's name of an ONNX element type, such as float32 or int64."""
+    name: str = onnx.TensorProto.DataType.Name(element)
+    return {"FLOAT": "float32", "DOUBLE": "float64"}.get(name, name.lower())
+
+
+def _dims(tensor: Any) -> Union[List[Any], None]:
+    """Return a number, a symbolic name, or None (unnamed) for each axis; None where the rank is unknown."""
+    if not tensor.HasField("shape"):
+        return None
+    return [dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None for dim in tensor.shape.dim]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names)

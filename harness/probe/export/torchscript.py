@@ -1,0 +1,36 @@
+"""The TorchScript exporter: `torch.onnx.export` by tracing."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any, Dict
+
+import torch
+
+from ..failures import NotRun
+from .graphs import GraphRequest
+
+
+def export(request: GraphRequest, path: str, opset: int) -> None:
+    """Write `request` to `path` at `opset`; NotRun where this torch has no such opset for TorchScript."""
+    options: Dict[str, Any] = {}
+    if "dynamo" in inspect.signature(torch.onnx.export).parameters:
+        options["dynamo"] = False
+    # An export before this one may have left the wrapper in training mode.
+    request.module.eval()
+    try:
+        torch.onnx.export(
+            request.module,
+            tuple(request.inputs.values()),
+            path,
+            input_names=list(request.inputs),
+            output_names=list(request.outputs),
+            dynamic_axes={**request.input_axes, **request.output_axes},
+            opset_version=opset,
+            **options,
+        )
+    except ValueError as exc:
+        if re.search(r"[Uu]nsupported ONNX opset", str(exc)):
+            raise NotRun(f"torch {torch.__version__}: {exc}") from exc
+        raise

@@ -1,0 +1,104 @@
+"""Whose fault an exception is: `fails` is a fact about the versions, `error` is a bug or a lack of ours."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import sysconfig
+import traceback
+from typing import Any, Dict, List, Optional, Tuple
+
+_PROBE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_STDLIB = tuple(os.path.realpath(sysconfig.get_path(key)) + os.sep for key in ("stdlib", "platstdlib"))
+_MESSAGE_LIMIT = 4000
+_TRACEBACK_LIMIT = 8000
+# How C++ code reports what Python calls MemoryError and ENOSPC.
+_EXHAUSTION_TEXTS = ("can't allocate memory", "bad_alloc", "Failed to allocate memory", "No space left on device")
+
+
+class ProbeFailure(Exception):
+    """A finding about the versions that the probe itself makes, such as a pruned input or a parity mismatch.
+
+    `original` is the package's own exception where one lies behind the finding: its type is the one reported, and
+    its traceback the one shown.
+    """
+
+    def __init__(self, message: str, original: Optional[BaseException] = None) -> None:
+        super().__init__(message)
+        self.original = original
+
+
+class NotRun(Exception):
+    """The variant cannot exist in this environment; the message is the reason."""
+
+
+def status_of(exc: BaseException) -> Tuple[str, str]:
+    """Return (`fails` or `error`, `package` or `probe`): the verdict and where the exception comes from."""
+    source = exc.original if isinstance(exc, ProbeFailure) and exc.original is not None else exc
+    where = _innermost_owner(source)
+    if _is_exhaustion(source):
+        return "error", where
+    if where == "package" or isinstance(exc, ProbeFailure) or _is_foreign_import_error(exc):
+        return "fails", "package"
+    return "error", "probe"
+
+
+def describe(exc: BaseException, where: str) -> Dict[str, Any]:
+    """Return the `error` object of an `end` event."""
+    source = exc.original if isinstance(exc, ProbeFailure) and exc.original is not None else exc
+    lines = traceback.format_exception(type(source), source, source.__traceback__)
+    return {
+        "type": type(source).__name__,
+        "message": _shorten(_plain(str(exc)) or type(source).__name__, _MESSAGE_LIMIT),
+        "traceback": _shorten(_plain("".join(lines)), _TRACEBACK_LIMIT),
+        "where": where,
+    }
+
+
+def _is_exhaustion(exc: BaseException) -> bool:
+    if isinstance(exc, MemoryError) or (isinstance(exc, OSError) and exc.errno == errno.ENOSPC):
+        return True
+    text = str(exc)
+    return any(fragment in text for fragment in _EXHAUSTION_TEXTS)
+
+
+def _is_foreign_import_error(exc: BaseException) -> bool:
+    """Whether an import of somebody else's module failed; one of ours that is missing is our bug."""
+    own = __package__ or ""
+    return isinstance(exc, ImportError) and not (exc.name or "").startswith(own)
+
+
+def _innermost_owner(exc: BaseException) -> str:
+    """Return `probe` or `package` for the innermost frame that is not the standard library's.
+
+    The standard library is passed over because it only reports what its caller did.
+    """
+    files: List[str] = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(exc.__traceback__)]
+    for name in reversed(files):
+        if name.startswith(_PROBE):
+            return "probe"
+        if not _is_stdlib(name):
+            return "package"
+    return "probe"
+
+
+def _is_stdlib(filename: str) -> bool:
+    if filename.startswith("<frozen "):
+        return True
+    path = os.path.realpath(filename)
+    return path.startswith(_STDLIB) and "site-packages" not in path
+
+
+def _plain(text: str) -> str:
+    """Remove terminal colours: exporters put them into their messages, and they hide that two are the same."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def _shorten(text: str, limit: int) -> str:
+    """Cut the middle out of `text`: messages say what happened at their start, tracebacks at their end."""
+    if len(text) <= limit:
+        return text
+    mark = "\n[…]\n"
+    head = (limit - len(mark)) // 2
+    return text[:head] + mark + text[-(limit - len(mark) - head) :]

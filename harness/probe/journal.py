@@ -1,0 +1,84 @@
+"""The probe's only channel to the host: a file of events, one JSON object per line.
+
+    {"event": "begin", "stage": S, "subject": id or null, "time": unix seconds}
+    {"event": "end", "stage": S, "subject": id or null, "status": works|fails|error|not-run, "seconds": float,
+     "error": null or {"type", "message", "traceback", "where"}, "data": {…}}
+    {"event": "done", "distributions": {name: version}, "peak_rss": bytes}
+
+Every line is one `write` to a descriptor in append mode: a crash loses nothing that was said before it, and the last
+`begin` without an `end` names what the process died of.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import sys
+import time
+from typing import Any, Dict, Iterator, Optional
+
+from .failures import NotRun, describe, status_of
+
+
+class Stage:
+    """One stage while it runs. `data` is what its `end` event will carry, whatever happens."""
+
+    def __init__(self) -> None:
+        self.data: Dict[str, Any] = {}
+        self.status = "works"
+        self.error: Optional[Dict[str, Any]] = None
+
+    @property
+    def works(self) -> bool:
+        """Whether the stage ended well; ask after its `with` block."""
+        return self.status == "works"
+
+
+class Journal:
+    """Appends events to the file at `path`."""
+
+    def __init__(self, path: str) -> None:
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+
+    @contextlib.contextmanager
+    def stage(self, name: str, subject: Optional[str] = None) -> Iterator[Stage]:
+        """Record the block as a stage. An exception ends the stage and is swallowed: ask `Stage.works` afterwards."""
+        stage = Stage()
+        self._write({"event": "begin", "stage": name, "subject": subject, "time": time.time()})
+        started = time.perf_counter()
+        try:
+            yield stage
+        except KeyboardInterrupt:
+            raise
+        except NotRun as exc:
+            stage.status = "not-run"
+            stage.data["reason"] = str(exc)
+        except BaseException as exc:  # SystemExit of a package is its failure, not our end
+            stage.status, where = status_of(exc)
+            stage.error = describe(exc, where)
+        self._write(
+            {
+                "event": "end",
+                "stage": name,
+                "subject": subject,
+                "status": stage.status,
+                "seconds": round(time.perf_counter() - started, 4),
+                "error": stage.error,
+                "data": stage.data,
+            }
+        )
+
+    def done(self, distributions: Dict[str, str]) -> None:
+        """Write the last event."""
+        self._write({"event": "done", "distributions": distributions, "peak_rss": _peak_rss()})
+
+    def _write(self, event: Dict[str, Any]) -> None:
+        os.write(self._descriptor, json.dumps(event, allow_nan=False).encode("ascii") + b"\n")
+
+
+def _peak_rss() -> int:
+    """Return the largest resident size of this process so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,194 @@
+"""One probe process: write its job, run it within limits, read its events, and say what a sudden end means.
+
+The probe speaks through a file of events (see probe/journal.py), never through stdout. What it printed goes to a
+log; a process that dies is judged by its last open `begin` and by how it ended.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.children import PROBE, Children, Ended, Ending, chosen_environment
+from harness.model import Failure, Stage, StageResult, Status
+
+PROBE_MAIN = Path(__file__).parent / "probe" / "__main__.py"
+
+CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE}
+"""Signals a package brings upon its own process; any other came from outside."""
+
+_TAIL_LINES = 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What one stage may use."""
+
+    seconds: float
+    memory: int
+    """Resident bytes over the probe's process group."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Told:
+    """What a probe process told before it ended."""
+
+    results: dict[str | None, list[StageResult]] = field(default_factory=dict)
+    """Subject (None for the process as a whole) → its stages in order."""
+    distributions: dict[str, str] = field(default_factory=dict)
+    """What the process really imported; empty where it died before saying so."""
+    peak_memory: int = 0
+
+    def add(self, subject: str | None, result: StageResult) -> None:
+        """Append a stage result."""
+        self.results.setdefault(subject, []).append(result)
+
+
+def run_probe(
+    python: Path,
+    job: Mapping[str, Any],
+    *,
+    folder: Path,
+    log: Path,
+    log_name: str,
+    limits: Limits,
+    children: Children,
+    on_stage: Callable[[str, str | None], None],
+) -> Told:
+    """Run `job` with `python` and return what it told; never raises for what the probe does.
+
+    `folder` is scratch space; `log` gets the output; `log_name` is how results refer to it. `on_stage` hears
+    (stage, subject) as each begins.
+    """
+    events, request = folder / "events.jsonl", folder / "job.json"
+    events.touch()
+    request.write_text(json.dumps({**job, "events": str(events)}), encoding="utf-8")
+    watch = _Watch(events, on_stage)
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    ended = children.run(
+        [str(python), "-I", str(PROBE_MAIN), str(request)],
+        # A home of its own: caches and settings of the user must not reach a verdict.
+        env=chosen_environment(**PROBE, HOME=str(home)),
+        cwd=folder,
+        log=log,
+        time_limit=limits.seconds,
+        memory_limit=limits.memory,
+        last_sign=watch.last_sign,
+    )
+    return read_events(watch.read_all(), ended, limits, log=log, log_name=log_name)
+
+
+class _Watch:
+    """Follows the events file while the probe runs."""
+
+    def __init__(self, path: Path, on_stage: Callable[[str, str | None], None]) -> None:
+        self._path = path
+        self._on_stage = on_stage
+        self._lines: list[str] = []
+        self._position = 0
+        self._seen = 0.0
+
+    def last_sign(self) -> float:
+        """When the last event came (host time)."""
+        self.read_all()
+        return self._seen
+
+    def read_all(self) -> list[str]:
+        """Every complete line so far."""
+        with self._path.open("rb") as file:
+            file.seek(self._position)
+            chunk = file.read()
+        complete = chunk[: chunk.rfind(b"\n") + 1]
+        self._position += len(complete)
+        for line in complete.decode("utf-8", errors="replace").splitlines():
+            self._lines.append(line)
+            self._seen = time.time()
+            event = json.loads(line)
+            if event["event"] == "begin":
+                self._on_stage(event["stage"], event["subject"])
+        return self._lines
+
+
+def read_events(lines: list[str], ended: Ended, limits: Limits, *, log: Path, log_name: str) -> Told:
+    """Turn events into stage results; a process that died owes its open stage a verdict."""
+    told = Told(peak_memory=ended.peak_memory)
+    open_stage: dict[str, Any] | None = None
+    done = False
+    for event in map(json.loads, lines):
+        match event["event"]:
+            case "begin":
+                open_stage = event
+            case "end":
+                open_stage = None
+                told.add(event["subject"], _result(event, log_name))
+            case "done":
+                done = True
+                told.distributions = event["distributions"]
+                told.peak_memory = max(told.peak_memory, event["peak_rss"])
+    if open_stage is not None:
+        status, failure = sudden_end(ended, limits, open_stage["stage"], tail(log))
+        told.add(
+            open_stage["subject"],
+            StageResult(
+                stage=Stage(open_stage["stage"]),
+                status=status,
+                seconds=round(time.time() - open_stage["time"], 3),
+                error=failure,
+                log=log_name,
+                finished=time.time(),
+            ),
+        )
+    elif not done:
+        # Between stages only our own code runs.
+        _, failure = sudden_end(ended, limits, "the probe's own code", tail(log))
+        told.add(None, StageResult(stage=Stage.IMPORT, status=Status.ERROR, error=failure, log=log_name, finished=time.time()))
+    return told
+
+
+def sudden_end(ended: Ended, limits: Limits, where: str, output: str) -> tuple[Status, Failure]:
+    """Whether a process that ended inside `where` states a fact about versions, and the sentence that says so."""
+    match ended.ending:
+        case Ending.TIMEOUT:
+            kind, message, status = "timeout", f"no progress in {where} for {limits.seconds:g} s", Status.ERROR
+        case Ending.MEMORY:
+            kind, message, status = "memory", f"more than {limits.memory / 1e9:.1f} GB resident in {where}", Status.ERROR
+        case Ending.EXITED if ended.code < 0:
+            name = signal.Signals(-ended.code).name
+            kind, message = "signal", f"killed by {name} in {where}"
+            status = Status.FAILS if -ended.code in CRASHES else Status.ERROR
+        case Ending.EXITED:
+            kind, message, status = "exit", f"the process left with exit code {ended.code} in {where}", Status.FAILS
+    return status, Failure(type=kind, message=message, traceback=output)
+
+
+def tail(log: Path) -> str:
+    """The last lines of a log, printable whatever was written to it."""
+    if not log.exists():
+        return ""
+    with log.open("rb") as file:
+        file.seek(0, 2)
+        file.seek(max(0, file.tell() - 8192))
+        text = file.read().decode("utf-8", errors="replace")
+    printable = "".join(character if character.isprintable() or character in "\n\t" else "·" for character in text)
+    return "\n".join(printable.splitlines()[-_TAIL_LINES:])
+
+
+def _result(event: Mapping[str, Any], log_name: str) -> StageResult:
+    error = event["error"]
+    return StageResult(
+        stage=Stage(event["stage"]),
+        status=Status(event["status"]),
+        seconds=event["seconds"],
+        error=None
+        if error is None
+        else Failure(type=error["type"], message=error["message"], traceback=error.get("traceback") or ""),
+        data=event["data"],
+        log=log_name,
+        finished=time.time(),
+    )

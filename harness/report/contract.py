@@ -1,0 +1,184 @@
+"""The report as data: the contract of reports/matrix.json (docs/design.md), and how verdicts become it.
+
+Pure: the same verdicts give the same report, byte for byte. `generated` is when the newest result was obtained, not
+when the file was written.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from packaging.version import Version
+from pydantic import TypeAdapter
+
+from harness.diagnose.signatures import signature
+from harness.matrix import Probe
+from harness.model import Setup, Stage, Status
+from harness.tasks import platform_id, source
+from harness.verdict import VariantVerdict, Verdict
+
+MESSAGE_LIMIT = 1000
+"""Characters of an error the report carries; the log has all of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedVariant:
+    """How one variant of a cell went."""
+
+    exporter: str
+    opset: int
+    layout: str
+    feedback: str
+    binding: str
+    status: Status
+    stage: Stage | None
+    """The first stage that did not work; null where all did."""
+    cause: str | None
+    error: str | None
+    """The message as the package put it, cut to 1000 characters."""
+    reason: str | None
+    """Why it was not run."""
+    signature: str | None
+    """Equal for equal faults."""
+    ir: int | None
+    """IR version stamped into the exported model."""
+    max_abs_diff: float | None
+    """Largest difference of any logit from PyTorch's."""
+    seconds: float
+    """Time of all its stages; shared stages count in every variant that rests on them."""
+    log: str | None
+    """The full log of the stage that decided, relative to the store."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedCell:
+    """One combination."""
+
+    id: str
+    python: str
+    pins: dict[str, str]
+    environment: Setup
+    status: Status
+    lock: str | None
+    """Digest of the exact distributions and their hashes."""
+    resolved: dict[str, str]
+    """Every distribution of the lock, name → version; of a handoff cell, the run side's where the sides differ."""
+    remedies: list[str]
+    variants: list[ReportedVariant]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedProbe:
+    """What was asked of every cell."""
+
+    id: str
+    """Digest of the probe's source."""
+    model: str
+    profile: str
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A whole run."""
+
+    schema: Literal[1]
+    generated: str
+    """ISO 8601, UTC: when the newest result in it was obtained."""
+    platform: str
+    torch: str
+    """Where torch came from: a uv torch backend such as `cpu`, or `default index`."""
+    probe: ReportedProbe
+    axes: dict[str, list[str]]
+    cells: list[ReportedCell]
+    rules: list[dict[str, Any]]
+    recommended: dict[str, str]
+    """onnxruntime version → id of the newest working cell that has it."""
+
+    def count(self, status: Status) -> int:
+        """How many cells have this status."""
+        return sum(cell.status is status for cell in self.cells)
+
+
+ADAPTER = TypeAdapter(Report)
+
+
+def build(verdicts: Sequence[Verdict], axes: Mapping[str, Sequence[str]], probe: Probe, torch_backend: str | None) -> Report:
+    """The report on `verdicts`, in their order."""
+    newest = max((result.finished for verdict in verdicts for one in verdict.variants for result in one.results), default=0.0)
+    generated = dt.datetime.fromtimestamp(newest, dt.UTC).isoformat(timespec="seconds")
+    return Report(
+        schema=1,
+        generated=generated,
+        platform=platform_id(),
+        torch=torch_backend or "default index",
+        probe=ReportedProbe(id=source("export")[:16], model=probe.model, profile=probe.profile, seed=probe.seed),
+        axes={axis: list(versions) for axis, versions in axes.items()},
+        cells=[_cell(verdict) for verdict in verdicts],
+        rules=[],
+        recommended=recommended(verdicts),
+    )
+
+
+def recommended(verdicts: Sequence[Verdict]) -> dict[str, str]:
+    """For each onnxruntime the working cell with the newest torch, then transformers, then onnx."""
+    order = ("torch", "transformers", "onnx", "python")
+    best: dict[str, Verdict] = {}
+    for verdict in verdicts:
+        runtime = verdict.cell.version("onnxruntime")
+        if verdict.status is Status.WORKS and runtime is not None:
+            known = best.get(runtime)
+            if known is None or _age(verdict, order) > _age(known, order):
+                best[runtime] = verdict
+    return {runtime: best[runtime].cell.id for runtime in sorted(best, key=Version)}
+
+
+def _age(verdict: Verdict, order: Sequence[str]) -> list[Version]:
+    return [Version(verdict.cell.version(axis) or "0") for axis in order]
+
+
+def _cell(verdict: Verdict) -> ReportedCell:
+    cell, lock = verdict.cell, verdict.resolved.lock
+    return ReportedCell(
+        id=cell.id,
+        python=cell.python,
+        pins=dict(cell.pins),
+        environment=cell.setup,
+        status=verdict.status,
+        lock=lock.digest if lock else None,
+        resolved=dict(sorted(lock.versions.items())) if lock else {},
+        remedies=[],
+        variants=[_variant(one) for one in verdict.variants],
+    )
+
+
+def _variant(verdict: VariantVerdict) -> ReportedVariant:
+    variant, error = verdict.variant, verdict.error
+    data = {key: value for result in verdict.results for key, value in result.data.items()}
+    by_stage = {result.stage: result for result in verdict.results}
+    parity = by_stage.get(Stage.PARITY)
+    return ReportedVariant(
+        exporter=variant.exporter,
+        opset=variant.opset,
+        layout=variant.layout,
+        feedback=variant.feedback,
+        binding=variant.binding,
+        status=verdict.status,
+        stage=verdict.stage,
+        cause=None,
+        error=_cut(error.message) if error else None,
+        reason=verdict.reason,
+        signature=signature(verdict.last.stage, error) if error else None,
+        ir=data.get("ir"),
+        max_abs_diff=parity.data.get("max_abs_diff") if parity else None,
+        seconds=round(sum(result.seconds for result in verdict.results), 3),
+        log=verdict.last.log,
+    )
+
+
+def _cut(message: str) -> str:
+    half = MESSAGE_LIMIT // 2
+    return message if len(message) <= MESSAGE_LIMIT else f"{message[: half - 3]} […] {message[-half + 3 :]}"

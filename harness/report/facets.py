@@ -1,0 +1,162 @@
+"""What the tables show: one facet for every python, environment and torch; transformers and the rest by onnxruntime.
+
+Also the failures of a report, grouped by stage and fault so that none is repeated by cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.model import Stage, Status
+from harness.report.contract import Report, ReportedCell, ReportedVariant
+
+GLYPHS = {
+    Status.WORKS: "✓",
+    Status.WORKS_WITH_REMEDY: "✚",
+    Status.FAILS: "✗",
+    Status.ERROR: "!",
+    Status.NOT_RUN: "·",
+}
+LEGEND = "✓ works · ✗ fails (a fact about versions) · ! error (ours or the network's: proves nothing) · · not run"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facet:
+    """One table."""
+
+    title: str
+    row_axes: tuple[str, ...]
+    columns: tuple[str, ...]
+    """onnxruntime versions."""
+    rows: tuple[tuple[tuple[str, ...], tuple[ReportedCell | None, ...]], ...]
+    """(versions on the row axes, one cell or None for each column)."""
+
+
+def facets(report: Report) -> list[Facet]:
+    """The report's cells, laid out; every cell appears once."""
+    row_axes = tuple(axis for axis in report.axes if axis not in {"python", "torch", "onnxruntime"})
+    groups: dict[tuple[str, str, str], list[ReportedCell]] = {}
+    for cell in report.cells:
+        groups.setdefault((cell.python, cell.environment.value, cell.pins["torch"]), []).append(cell)
+    order = {version: place for place, version in enumerate(report.axes["onnxruntime"])}
+    several = len({environment for _, environment, _ in groups}) > 1
+    made = []
+    for (python, environment, torch), cells in groups.items():
+        columns = tuple(
+            sorted({cell.pins["onnxruntime"] for cell in cells}, key=lambda version: order.get(version, len(order)))
+        )
+        by_row: dict[tuple[str, ...], dict[str, ReportedCell]] = {}
+        for cell in cells:
+            by_row.setdefault(tuple(cell.pins[axis] for axis in row_axes), {})[cell.pins["onnxruntime"]] = cell
+        made.append(
+            Facet(
+                title=f"torch {torch} · Python {python}" + (f" · {environment}" if several else ""),
+                row_axes=row_axes,
+                columns=columns,
+                rows=tuple((row, tuple(found.get(column) for column in columns)) for row, found in by_row.items()),
+            )
+        )
+    return made
+
+
+def cell_text(cell: ReportedCell | None) -> str:
+    """What a table says of a cell: `works ✓✓✗·`, one glyph for each variant; `fails load` where all fail alike."""
+    if cell is None:
+        return ""
+    glyphs = "".join(GLYPHS[variant.status] for variant in cell.variants)
+    stage = furthest(cell)
+    text = f"{cell.status.value} {stage}" if stage and cell.status in {Status.FAILS, Status.ERROR} else cell.status.value
+    uniform = len({variant.stage for variant in cell.variants}) == 1 and len({variant.status for variant in cell.variants}) == 1
+    return text if uniform and cell.status is not Status.WORKS else f"{text} {glyphs}"
+
+
+def furthest(cell: ReportedCell) -> Stage | None:
+    """The latest stage at which a variant with the cell's own status stopped: the one nearest to working."""
+    order = list(Stage)
+    reached = [variant.stage for variant in cell.variants if variant.status is cell.status and variant.stage]
+    return max(reached, key=order.index, default=None)
+
+
+def variant_names(report: Report) -> list[str]:
+    """What each glyph stands for, in order; only the parts in which the variants differ."""
+    longest = max((cell.variants for cell in report.cells), key=len, default=[])
+    fields = ("exporter", "opset", "layout", "feedback", "binding")
+    differing = [field for field in fields if len({getattr(variant, field) for variant in longest}) > 1] or [
+        "exporter",
+        "layout",
+    ]
+    if (
+        "exporter" in differing
+        and "opset" in differing
+        and len({(v.exporter, v.opset) for v in longest}) == len({v.exporter for v in longest})
+    ):
+        differing.remove("opset")
+    return [" ".join(str(getattr(variant, field)) for field in differing) for variant in longest]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fault:
+    """Failures that are one and the same."""
+
+    status: Status
+    stage: Stage
+    message: str
+    cells: int
+    variants: int
+    where: str
+    """What the affected cells have in common, axis by axis; axes on which all values are affected are left out."""
+    log: str | None
+    example: str
+    """The id of one affected cell."""
+
+
+def faults(report: Report) -> list[Fault]:
+    """Everything that did not work, grouped by stage and signature; the most frequent first."""
+    groups: dict[tuple[Status, Stage, str], list[tuple[ReportedCell, ReportedVariant]]] = {}
+    for cell in report.cells:
+        for variant in cell.variants:
+            if variant.stage and variant.signature:
+                groups.setdefault((variant.status, variant.stage, variant.signature), []).append((cell, variant))
+    made = [
+        Fault(
+            status=status,
+            stage=stage,
+            message=(members[0][1].error or "").strip(),
+            cells=len({cell.id for cell, _ in members}),
+            variants=len(members),
+            where=_common(report, members),
+            log=members[0][1].log,
+            example=members[0][0].id,
+        )
+        for (status, stage, _), members in groups.items()
+    ]
+    return sorted(made, key=lambda fault: (fault.status is not Status.ERROR, -fault.variants))
+
+
+def not_run(report: Report) -> list[tuple[str, int]]:
+    """(reason, number of variants) of everything that was not run."""
+    reasons: dict[str, int] = {}
+    for cell in report.cells:
+        for variant in cell.variants:
+            if variant.status is Status.NOT_RUN:
+                reasons[variant.reason or "unknown"] = reasons.get(variant.reason or "unknown", 0) + 1
+    return sorted(reasons.items(), key=lambda item: -item[1])
+
+
+def _common(report: Report, members: Sequence[tuple[ReportedCell, ReportedVariant]]) -> str:
+    parts = []
+    for axis, versions in report.axes.items():
+        affected = {cell.python if axis == "python" else cell.pins[axis] for cell, _ in members}
+        present = {cell.python if axis == "python" else cell.pins[axis] for cell in report.cells}
+        if affected != present:
+            order = {version: place for place, version in enumerate(versions)}
+            parts.append(f"{axis} {', '.join(sorted(affected, key=lambda version: order.get(version, len(order))))}")
+    everywhere = [variant for cell in report.cells for variant in cell.variants]
+    for field in ("exporter", "opset", "layout", "feedback", "binding"):
+        chosen = {str(getattr(variant, field)) for _, variant in members}
+        if chosen != {str(getattr(variant, field)) for variant in everywhere} and not (
+            field == "opset" and parts[-1:] and parts[-1].startswith("exporter")
+        ):
+            parts.append(f"{field} {', '.join(sorted(chosen))}")
+    return " · ".join(parts) or "everywhere"

@@ -1,0 +1,26 @@
+"""reports/matrix.json, and the JSON Schema that goes with it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from harness.report.contract import ADAPTER, Report
+
+
+def dumps(report: Report) -> str:
+    """The report as JSON text."""
+    return json.dumps(ADAPTER.dump_python(report, mode="json"), indent=1, ensure_ascii=False) + "\n"
+
+
+def loads(text: str) -> Report:
+    """Read what `dumps` wrote; raises pydantic.ValidationError where it is something else."""
+    return ADAPTER.validate_json(text)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of matrix.json."""
+    adapter: TypeAdapter[Report] = ADAPTER
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **adapter.json_schema(mode="serialization")}

@@ -1,0 +1,82 @@
+"""reports/matrix.md: the same tables, for GitHub."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tabulate import tabulate
+
+from harness.model import Status
+from harness.report.contract import Report, ReportedCell
+from harness.report.facets import LEGEND, cell_text, facets, faults, not_run, variant_names
+
+
+def render(report: Report) -> str:
+    """The whole page."""
+    counts = ", ".join(f"{report.count(status)} {status.value}" for status in Status if report.count(status))
+    probe = report.probe
+    intro = (
+        f"{len(report.cells)} combinations: {counts}. Measured on {report.platform}, newest result {report.generated}; "
+        f"model {probe.model} ({probe.profile}, seed {probe.seed}), torch from: {report.torch}, probe `{probe.id}`."
+    )
+    lines = [
+        "# Which versions work together",
+        "",
+        intro,
+        "",
+        f"{LEGEND}.",
+        "",
+        f"The glyphs in a cell stand for: {'; '.join(variant_names(report))}.",
+        "",
+    ]
+    for facet in facets(report):
+        header = [*facet.row_axes, *(f"onnxruntime {version}" for version in facet.columns)]
+        lines += [f"## {facet.title}", "", table(header, [[*row, *map(cell_text, cells)] for row, cells in facet.rows]), ""]
+    lines += ["## Newest working set for each onnxruntime", "", _recommended(report), ""]
+    lines += ["## What did not work, and why", "", _faults(report), ""]
+    return "\n".join(lines)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A GitHub table; versions stay text (2.10 is not 2.1)."""
+    escaped = [[escape(value) for value in row] for row in rows]
+    return tabulate(escaped, headers=list(header), tablefmt="github", disable_numparse=True)
+
+
+def escape(text: str) -> str:
+    """`text` as it may stand inside a table cell."""
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def _recommended(report: Report) -> str:
+    cells = {cell.id: cell for cell in report.cells}
+    rows = []
+    for runtime in report.axes["onnxruntime"]:
+        cell = cells.get(report.recommended.get(runtime, ""))
+        rows.append([runtime, *_stack(cell, report)] if cell else [runtime, "none of these cells works"])
+    axes = [axis for axis in report.axes if axis not in {"onnxruntime", "python"}]
+    return table(["onnxruntime", "Python", *axes, "variants that work", "cell"], rows)
+
+
+def _stack(cell: ReportedCell, report: Report) -> list[str]:
+    working = [f"{variant.exporter} {variant.layout}" for variant in cell.variants if variant.status is Status.WORKS]
+    axes = [axis for axis in report.axes if axis not in {"onnxruntime", "python"}]
+    return [cell.python, *(cell.pins[axis] for axis in axes), ", ".join(dict.fromkeys(working)), f"`{cell.id}`"]
+
+
+def _faults(report: Report) -> str:
+    lines = []
+    for fault in faults(report):
+        message = " ".join(fault.message.split())
+        shown = message if len(message) <= 400 else f"{message[:200]} […] {message[-190:]}"
+        lines += [
+            f"- **{fault.status.value} · {fault.stage}** — {fault.cells} cells, {fault.variants} variants: {fault.where}",
+            "",
+            f"  > `{shown.replace('`', chr(39))}`",
+            "",
+            f"  for example `{fault.example}`" + (f", log `{fault.log}`" if fault.log else ""),
+            "",
+        ]
+    for reason, count in not_run(report):
+        lines += [f"- **not run** — {count} variants: {reason}", ""]
+    return "\n".join(lines) if lines else "Everything worked."

@@ -1,0 +1,76 @@
+"""One cell, or one plan, told on a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.model import Stage, Status
+from harness.pipeline import Prepared
+from harness.report.terminal import STYLES
+from harness.tasks import Export, Import, Install, Run
+from harness.verdict import Verdict
+
+
+def show_cell(verdict: Verdict, out: Console, *, given: Path | None = None) -> None:
+    """A cell's stages, variant by variant, with the message and log of what did not work."""
+    cell = verdict.cell
+    out.print(Text(f"{cell.id}  {verdict.status.value}", style=STYLES[verdict.status]))
+    out.print(
+        f"Python {cell.python}, " + ", ".join(f"{name} {version}" for name, version in cell.pins) + f", {cell.setup.value}"
+    )
+    table = Table(header_style="bold")
+    table.add_column("variant")
+    for stage in Stage:
+        table.add_column(stage.value, justify="right")
+    for one in verdict.variants:
+        told = {result.stage: result for result in one.results}
+        entries = []
+        for stage in Stage:
+            result = told.get(stage)
+            text = "" if result is None else f"{result.seconds:.1f} s" if result.ok else result.status.value
+            entries.append(Text(text, style=STYLES[result.status] if result else ""))
+        table.add_row(one.variant.id, *entries)
+    out.print(table)
+    for one in verdict.variants:
+        if one.status is Status.WORKS:
+            difference = one.last.data.get("max_abs_diff")
+            out.print(
+                f"{one.variant.id}: works, largest difference from PyTorch {difference:.1e}"
+                if difference is not None
+                else f"{one.variant.id}: works"
+            )
+        else:
+            out.print(Text(f"{one.variant.id}: {one.status.value} at {one.last.stage.value}", style=STYLES[one.status]))
+            out.print(Text(f"    {one.reason or (one.error.message if one.error else '')}"))
+            if one.last.log:
+                out.print(Text(f"    log: {one.last.log}", style="dim"))
+    if given:
+        out.print(f"environment: {given.parent.parent}")
+
+
+def show_plan(prepared: Prepared, out: Console) -> None:
+    """How much there is to do, how much is known, and which cells have no solution."""
+    todo = prepared.todo()
+    distinct = {task for _, cell in prepared.cells if cell for task in cell.all}
+    kinds = {"installs": Install, "imports": Import, "exports": Export, "runs": Run}
+    out.print(f"{len(prepared.cells)} cells, {sum(len(resolved.planned.variants) for resolved, _ in prepared.cells)} variants")
+    table = Table(header_style="bold")
+    for name in ("work", "distinct", "still to do"):
+        table.add_column(name, justify="left" if name == "work" else "right")
+    counts = Counter(type(task) for task in todo)
+    for name, kind in kinds.items():
+        table.add_row(name, str(sum(isinstance(task, kind) for task in distinct)), str(counts[kind]))
+    out.print(table)
+    for resolved, _ in prepared.cells:
+        if not resolved.result.ok:
+            result = resolved.result
+            reason = result.data.get("reason") or (result.error.message if result.error else "")
+            out.print(Text(f"{resolved.cell.id}: {result.status.value} at {Stage.RESOLVE}", style=STYLES[result.status]))
+            out.print(Text(f"    {reason}"))
+    if not todo:
+        out.print("everything is known already")

@@ -1,0 +1,73 @@
+"""The same tables on a terminal, in colours that every eye can tell apart (Okabe and Ito), each with its own glyph."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.model import Status
+from harness.report.contract import Report, ReportedCell
+from harness.report.facets import LEGEND, cell_text, facets, faults, not_run, variant_names
+
+# Bluish green, sky blue, vermilion, orange: Okabe & Ito, "Color Universal Design" (2008).
+STYLES = {
+    Status.WORKS: "#009E73",
+    Status.WORKS_WITH_REMEDY: "#56B4E9",
+    Status.FAILS: "bold #D55E00",
+    Status.ERROR: "reverse #E69F00",
+    Status.NOT_RUN: "dim",
+}
+
+
+def show(report: Report, console: Console) -> None:
+    """Print tables, recommendations and grouped failures to `console`."""
+    for facet in facets(report):
+        table = Table(title=facet.title, title_justify="left", header_style="bold")
+        for axis in facet.row_axes:
+            table.add_column(axis)
+        for version in facet.columns:
+            table.add_column(f"onnxruntime\n{version}")
+        for row, cells in facet.rows:
+            table.add_row(*row, *(styled(cell) for cell in cells))
+        console.print(table)
+    console.print(f"{LEGEND}\none glyph for each variant: {'; '.join(variant_names(report))}\n", style="dim")
+    _recommended(report, console)
+    _faults(report, console)
+    counts = ", ".join(f"{report.count(status)} {status.value}" for status in Status if report.count(status))
+    console.print(f"[bold]{len(report.cells)} cells:[/] {counts}")
+
+
+def styled(cell: ReportedCell | None) -> Text:
+    """A table's entry for `cell`."""
+    return Text(cell_text(cell), style=STYLES[cell.status]) if cell else Text("")
+
+
+def _recommended(report: Report, console: Console) -> None:
+    cells = {cell.id: cell for cell in report.cells}
+    table = Table(title="Newest working set for each onnxruntime", title_justify="left", header_style="bold")
+    axes = [axis for axis in report.axes if axis != "onnxruntime"]
+    for name in ("onnxruntime", *axes, "cell"):
+        table.add_column(name)
+    for runtime in report.axes["onnxruntime"]:
+        cell = cells.get(report.recommended.get(runtime, ""))
+        if cell is None:
+            table.add_row(runtime, *("-" for _ in axes), "none works")
+        else:
+            table.add_row(runtime, *(cell.python if axis == "python" else cell.pins[axis] for axis in axes), cell.id)
+    console.print(table)
+
+
+def _faults(report: Report, console: Console) -> None:
+    found = faults(report)
+    if found:
+        console.print("\n[bold]What did not work, and why[/]")
+    for fault in found:
+        head = Text(f"{fault.status.value} {fault.stage}", style=STYLES[fault.status])
+        console.print(head, Text(f"{fault.cells} cells, {fault.variants} variants: {fault.where}"))
+        message = " ".join(fault.message.split())
+        console.print(Text(f"    {message[:300]}{'…' if len(message) > 300 else ''}"))
+        console.print(Text(f"    python -m harness explain {fault.example}", style="dim"))
+    for reason, count in not_run(report):
+        console.print(Text("not run", style=STYLES[Status.NOT_RUN]), Text(f"{count} variants: {reason}"))
+    console.print()

@@ -1,0 +1,89 @@
+"""The work graph over an Executor: what is ready runs, the longest first; results arrive as events.
+
+Two lanes: probes use cores and are limited by `--jobs`; installs use the network and the disk. One install at a time
+means that no wheel is fetched twice and still fills the line, because uv itself downloads in parallel; and it never
+takes a core's place from a probe.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+
+from harness.tasks import CellTasks, Export, Facts, Import, Install, Run, Task, missing, needs
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Started:
+    """A task began."""
+
+    task: Task
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ended:
+    """A task came to its end; its results are in the store."""
+
+    task: Task
+
+
+Event = Started | Ended
+
+
+def outstanding(cells: Iterable[CellTasks], facts: Facts) -> list[Task]:
+    """The distinct tasks that the store has no result for, with the installs that they need."""
+    wanted: dict[Task, None] = {}
+    for cell in cells:
+        for task in cell.all:
+            if task not in wanted and missing(task, facts):
+                wanted.update(dict.fromkeys([*(need for need in needs(task) if isinstance(need, Install)), task]))
+    return list(wanted)
+
+
+def execute(
+    tasks: Iterable[Task],
+    perform: Callable[[Task], None],
+    executor: Executor,
+    *,
+    probes: int,
+    installs: int = 1,
+    on_event: Callable[[Event], None],
+    urgency: Mapping[Task, int],
+) -> None:
+    """Run `tasks`, each after the ones it needs; returns when all have ended.
+
+    `urgency` counts how many cells wait for a task; it orders what is ready within a kind. Raises what `on_event`
+    raises, and KeyboardInterrupt at once: the caller stops the children.
+    """
+    graph = {task: needs(task) for task in tasks}
+    sorter = TopologicalSorter({task: [need for need in wanted if need in graph] for task, wanted in graph.items()})
+    sorter.prepare()
+    number = itertools.count()
+    ready: dict[bool, list[tuple[int, int, int, Task]]] = {True: [], False: []}
+    free = {True: installs, False: probes}
+    running: dict[Future[None], Task] = {}
+    while sorter.is_active():
+        for task in sorter.get_ready():
+            heapq.heappush(ready[isinstance(task, Install)], (_RANK[type(task)], -urgency.get(task, 0), next(number), task))
+        for lane, queue in ready.items():
+            while queue and free[lane]:
+                *_, task = heapq.heappop(queue)
+                free[lane] -= 1
+                on_event(Started(task=task))
+                running[executor.submit(perform, task)] = task
+        # The timeout lets a signal reach the main thread between completions.
+        finished, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
+        for future in finished:
+            task = running.pop(future)
+            free[isinstance(task, Install)] += 1
+            future.result()
+            sorter.done(task)
+            on_event(Ended(task=task))
+
+
+_RANK: dict[type[Task], int] = {Install: 0, Export: 1, Run: 2, Import: 3}
+"""Longest first: exports take many times what a run takes, and runs wait for them; imports fill the gaps."""

@@ -1,0 +1,87 @@
+"""Results and artifacts by key: atomic, crash-safe, shareable between processes.
+
+    <store>/results/<ab>/<key>.json   what is known, one small JSON file per key
+    <store>/artifacts/<key>/          what an export left behind
+    <store>/logs/<key>.log            full output of the process that gave a result
+    <store>/envs/                     environments (see environments.py)
+
+A file appears under its final name complete or not at all, so a `kill -9` at any moment loses at most the work in
+flight, and two processes that finish the same work write the same thing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from harness.errors import StoreError
+
+
+class Store:
+    """A folder of results. Values are JSON-able; keys are hex digests that the caller computes from all inputs."""
+
+    def __init__(self, root: Path) -> None:
+        """Raises StoreError where `root` cannot be made or written."""
+        self.root = root.resolve()
+        try:
+            for name in ("results", "artifacts", "logs", "envs", "tmp"):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"the store {root} cannot be used: {error}; name another with --store") from None
+
+    def get(self, key: str) -> Any | None:
+        """The value stored under `key`, or None; a file that was damaged from outside counts as absent."""
+        try:
+            return json.loads(self._path(key).read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def put(self, key: str, value: Any) -> None:
+        """Store `value`, replacing what was there."""
+        path = self._path(key)
+        path.parent.mkdir(exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=self.root / "tmp")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(value, file, ensure_ascii=False, sort_keys=True)
+        Path(temporary).replace(path)
+
+    def forget(self, key: str) -> None:
+        """Remove a result, so that the next run makes it again."""
+        self._path(key).unlink(missing_ok=True)
+
+    def artifact(self, key: str) -> Path:
+        """Where the artifact of `key` is, or will be once `publish` has run."""
+        return self.root / "artifacts" / key
+
+    def publish(self, key: str, folder: Path) -> Path:
+        """Move a finished folder (on the store's filesystem: see `scratch`) to its place; the first one to arrive stays."""
+        target = self.artifact(key)
+        if target.exists():
+            # A forced re-run made it anew: content may differ where an exporter is not deterministic.
+            trash = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
+            target.rename(trash / "old")
+            shutil.rmtree(trash, ignore_errors=True)
+        folder.rename(target)
+        return target
+
+    def log(self, key: str) -> Path:
+        """Where the log of `key` goes."""
+        return self.root / "logs" / f"{key}.log"
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder for work in flight, gone afterwards."""
+        folder = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _path(self, key: str) -> Path:
+        return self.root / "results" / key[:2] / f"{key}.json"

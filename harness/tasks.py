@@ -1,0 +1,308 @@
+"""The distinct pieces of work behind a matrix, and the keys their results are stored under.
+
+Cells ask for far more than there is to do: cells that share what an export can import share the export, and runs of
+the same artifact in the same closure are one run. A key is the digest of everything that could influence the result
+and of nothing else; processes.py's `Told.distributions` is checked against it (worker.py).
+
+A stored record is `{"stages": [StageResult, …], "artifact": digest or absent, "limits": [seconds, bytes]}`.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from harness.environments import Closure, closure
+from harness.locks import Resolved
+from harness.matrix import Probe
+from harness.model import Setup, StageResult, Status, Variant, digest
+from harness.processes import PROBE_MAIN, Limits
+from harness.store import Store
+
+MODULES = ("torch", "transformers", "onnx", "onnxruntime")
+
+_STAGES = TypeAdapter(list[StageResult])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Install:
+    """Build and verify the environment of one closure."""
+
+    closure: Closure
+
+    @property
+    def label(self) -> str:
+        """For the board."""
+        return f"install {_named(self.closure)}"
+
+    @property
+    def key(self) -> str:
+        """Where its result is stored."""
+        return digest(["install", self.closure.key, platform_id()])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Import:
+    """Import all packages in one process of one environment: what a `together` cell promises."""
+
+    parts: tuple[Closure, ...]
+
+    @property
+    def label(self) -> str:
+        """For the board."""
+        return "import " + " · ".join(map(_named, self.parts))
+
+    @property
+    def key(self) -> str:
+        """Where its result is stored."""
+        return digest(["import", [part.key for part in self.parts], MODULES, platform_id(), source("import")])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Export:
+    """Eager PyTorch, then every export variant of one closure, in one process."""
+
+    closure: Closure
+    model: Probe
+    variants: tuple[Variant, ...]
+
+    @property
+    def label(self) -> str:
+        """For the board."""
+        return f"export {_named(self.closure)}"
+
+    @property
+    def key(self) -> str:
+        """Where the reference (stages import and eager) is stored."""
+        return digest(["eager", self.closure.key, self.model.model_dump(mode="json"), platform_id(), source("export")])
+
+    def variant_key(self, variant: Variant) -> str:
+        """Where one variant's export (stages export and check) is stored."""
+        return digest([self.key, variant.exporter, variant.opset, variant.layout])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """Every variant of one export through one onnxruntime, in one process."""
+
+    export: Export
+    closure: Closure
+    variants: tuple[Variant, ...]
+
+    @property
+    def label(self) -> str:
+        """For the board."""
+        return f"run {_named(self.closure)}"
+
+    @property
+    def key(self) -> str:
+        """Where the run side's import is stored."""
+        return digest(["run-import", self.closure.key, platform_id(), source("run")])
+
+    def variant_key(self, variant: Variant, artifact: str) -> str:
+        """Where one variant's run (stages load, decode, parity) of the artifact with that digest is stored."""
+        return digest([self.key, artifact, variant.layout, variant.feedback, variant.binding])
+
+
+Task = Install | Import | Export | Run
+
+
+@dataclass(kw_only=True, slots=True)
+class Facts:
+    """The store as the verdicts see it, plus what is true of this run only: trouble that must not be remembered."""
+
+    store: Store
+    limits: Limits
+    passing: dict[str, Any] = field(default_factory=dict)
+
+    def get(self, key: str) -> Any | None:
+        """The record under `key`. An error that came of other limits than today's counts as unknown."""
+        if key in self.passing:
+            return self.passing[key]
+        record = self.store.get(key)
+        if record is not None and record.get("limits") not in (None, self._limits) and has_error(stages(record)):
+            return None
+        return record
+
+    def put(self, key: str, results: Sequence[StageResult], *, remember: bool = True, **extra: Any) -> None:
+        """Record stage results under `key`; what is not to be remembered lasts until this run's report."""
+        record = {"stages": _STAGES.dump_python(list(results), mode="json"), "limits": self._limits, **extra}
+        if remember:
+            self.passing.pop(key, None)
+            self.store.put(key, record)
+        else:
+            self.passing[key] = record
+
+    def forget(self, key: str) -> None:
+        """Make `key` unknown, for `--force` and `--retry`."""
+        self.passing.pop(key, None)
+        self.store.forget(key)
+
+    @property
+    def _limits(self) -> list[float]:
+        return [self.limits.seconds, self.limits.memory]
+
+
+def stages(record: Mapping[str, Any] | None) -> list[StageResult]:
+    """The stage results in a record; none where there is no record."""
+    return _STAGES.validate_python(record["stages"], strict=False) if record else []
+
+
+def has_error(results: Iterable[StageResult]) -> bool:
+    """Whether one of them is trouble rather than a fact."""
+    return any(result.status is Status.ERROR for result in results)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CellTasks:
+    """The tasks one resolved cell rests on."""
+
+    resolved: Resolved
+    installs: tuple[Install, ...]
+    together: Import | None
+    export: Export
+    run: Run
+
+    @property
+    def all(self) -> tuple[Task, ...]:
+        """Every task, in the order a cell goes through them."""
+        return (*self.installs, *((self.together,) if self.together else ()), self.export, self.run)
+
+
+def of_cell(resolved: Resolved, model: Probe) -> CellTasks | None:
+    """The tasks of a cell; None for one that did not resolve."""
+    if resolved.interpreter is None or resolved.export is None or resolved.run is None:
+        return None
+    export_side = closure(resolved.interpreter, resolved.export)
+    run_side = closure(resolved.interpreter, resolved.run)
+    dropped = {name for name, _ in resolved.dropped}
+    usable = tuple(variant for variant in resolved.planned.variants if HELPERS.get(variant.exporter) not in dropped)
+    exports = tuple({variant.export_id: variant for variant in usable}.values())
+    export = Export(closure=export_side, model=model, variants=exports)
+    together = resolved.cell.setup is Setup.TOGETHER
+    return CellTasks(
+        resolved=resolved,
+        installs=(Install(closure=export_side), Install(closure=run_side)),
+        together=Import(parts=(export_side, run_side)) if together else None,
+        export=export,
+        run=Run(export=export, closure=run_side, variants=usable),
+    )
+
+
+HELPERS = {"dynamo": "onnxscript"}
+"""Exporter → the optional requirement it cannot do without (plan.requirements asks for it)."""
+
+
+def needs(task: Task) -> tuple[Task, ...]:
+    """The tasks that must have ended before `task` begins."""
+    match task:
+        case Install():
+            return ()
+        case Import():
+            return tuple(Install(closure=part) for part in task.parts)
+        case Export():
+            return (Install(closure=task.closure),)
+        case Run():
+            return (task.export, Install(closure=task.closure))
+
+
+def runnable(run: Run, facts: Facts) -> list[tuple[Variant, str]]:
+    """(variant, artifact digest) of every variant whose export has left something to run."""
+    found = []
+    for variant in run.variants:
+        record = facts.get(run.export.variant_key(variant))
+        if record and record.get("artifact") and all(result.ok for result in stages(record)):
+            found.append((variant, record["artifact"]))
+    return found
+
+
+def missing(task: Task, facts: Facts) -> bool:
+    """Whether `task` has something to do that the store does not know yet. For installs: see `schedule`."""
+    match task:
+        case Install():
+            return False
+        case Import():
+            return facts.get(task.key) is None
+        case Export():
+            return bool(missing_exports(task, facts)) or facts.get(task.key) is None
+        case Run():
+            return missing(task.export, facts) or bool(missing_runs(task, facts))
+
+
+def missing_exports(task: Export, facts: Facts) -> list[Variant]:
+    """Export variants without a result; none where eager PyTorch has failed already."""
+    reference = stages(facts.get(task.key))
+    if reference and not all(result.ok for result in reference):
+        return []
+    return [variant for variant in task.variants if facts.get(task.variant_key(variant)) is None]
+
+
+def missing_runs(task: Run, facts: Facts) -> list[tuple[Variant, str]]:
+    """Runnable variants without a result; none where the run side cannot be imported."""
+    imported = stages(facts.get(task.key))
+    if imported and not all(result.ok for result in imported):
+        return []
+    return [
+        (variant, artifact)
+        for variant, artifact in runnable(task, facts)
+        if facts.get(task.variant_key(variant, artifact)) is None
+    ]
+
+
+def forget(cells: Iterable[CellTasks], facts: Facts, *, everything: bool, errors: bool) -> None:
+    """Make results unknown so that they are made again: `everything`, or only those with `errors`."""
+    if not (everything or errors):
+        return
+    for cell in cells:
+        for key in _keys(cell, facts):
+            if everything or has_error(stages(facts.get(key))):
+                facts.forget(key)
+
+
+def _keys(cell: CellTasks, facts: Facts) -> list[str]:
+    keys = [cell.run.variant_key(variant, artifact) for variant, artifact in runnable(cell.run, facts)]
+    keys += [cell.export.variant_key(variant) for variant in cell.export.variants]
+    return keys + [task.key for task in cell.all]
+
+
+@functools.cache
+def source(kind: str) -> str:
+    """Digest of the probe's source as far as a job of `kind` can use it."""
+    root = PROBE_MAIN.parent
+    left_out = {"export": {"run"}, "run": {"export"}, "import": {"export", "run"}}[kind]
+    sums = {}
+    for path in sorted(root.rglob("*.py")):
+        name = path.relative_to(root)
+        if name.parts[0] not in left_out:
+            sums[name.as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return digest(sums)
+
+
+@functools.cache
+def platform_id() -> str:
+    """What a wheel is chosen by, besides the interpreter: `Linux-x86_64-glibc2.36`."""
+    return "-".join(filter(None, (platform.system(), platform.machine(), "".join(platform.libc_ver()))))
+
+
+def folder_digest(*folders: Path) -> str:
+    """Digest of every file in `folders`, by relative name and content."""
+    sums = []
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                with path.open("rb") as file:
+                    sums.append([path.relative_to(folder).as_posix(), hashlib.file_digest(file, "sha256").hexdigest()])
+    return digest(sums)
+
+
+def _named(part: Closure) -> str:
+    versions = part.lock.versions
+    short = {"torch": "torch", "transformers": "tf", "onnx": "onnx", "onnxruntime": "ort"}
+    return " ".join(f"{short[name]} {versions[name]}" for name in MODULES if name in versions)

@@ -1,0 +1,305 @@
+"""The only room that calls uv: resolve, create an environment, install into it, list interpreters and versions.
+
+uv's exit codes do not tell a fact about versions from trouble on the way (1 is no solution, unknown version or failed
+build; 2 is usage and network), so its text is read too: short fragments that have been stable over releases, with the
+raw text kept in every result. The supported range of uv is pinned in pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from harness.children import Children, Ending, chosen_environment
+from harness.errors import UvError
+from harness.matrix import UvSources
+from harness.model import Failure, Interpreter, Lock, Pinned
+from harness.store import Store
+
+RESOLVE_SECONDS = 300.0
+INSTALL_SECONDS = 3600.0
+MEMORY = 16 * 10**9
+
+_SOURCE_VARIABLES = re.compile(
+    r"^(UV_(FIND_LINKS|NO_INDEX|INDEX(_.*)?|DEFAULT_INDEX|EXTRA_INDEX_URL|KEYRING_PROVIDER|INSECURE_HOST|OFFLINE)|NETRC)$"
+)
+"""What a user sets to say where distributions come from; part of what a lock depends on."""
+
+_MACHINE_VARIABLES = re.compile(
+    r"^UV_(CACHE_DIR|HTTP_.*|REQUEST_TIMEOUT|CONCURRENT_.*|SYSTEM_CERTS|NATIVE_TLS|LINK_MODE|PYTHON_INSTALL_DIR)$"
+)
+"""What a user sets to fit uv to a machine; changes no result."""
+
+
+class Trouble(Enum):
+    """What kind of failure a uv call is."""
+
+    UNSATISFIABLE = "unsatisfiable"
+    """A fact: these versions have no common solution, or one has no wheel for this Python."""
+    BUILD = "build"
+    """A fact: a source distribution does not build."""
+    UNKNOWN = "unknown distribution or version"
+    """The matrix names something nobody publishes: bad input."""
+    INFRASTRUCTURE = "infrastructure"
+    """Network, index, disk, time: proves nothing."""
+
+
+class UvFailure(Exception):  # noqa: N818 -- often a fact about versions, not an error
+    """uv could not do what it was asked; `trouble` says whether that is a fact about versions."""
+
+    def __init__(self, trouble: Trouble, message: str) -> None:
+        super().__init__(message)
+        self.trouble = trouble
+
+    @property
+    def failure(self) -> Failure:
+        """As it is stored in a result."""
+        return Failure(type=self.trouble.value, message=str(self))
+
+    def as_error(self) -> UvError:
+        """For where there is no cell to hold it against."""
+        return UvError(f"uv could not find out what is published:\n{self}")
+
+
+_UNKNOWN = re.compile(
+    r"[Bb]ecause (there is no version of (?P<pinned>\S+==[^\s,]+)|"
+    r"(?P<name>\S+) was not found in the (package registry|provided))"
+)
+
+
+def classify(text: str) -> Trouble:
+    """What uv's error output (exit code not 0) says happened."""
+    if "network was disabled" in text or "No space left" in text:
+        return Trouble.INFRASTRUCTURE
+    if "No solution found" in text:
+        return Trouble.UNSATISFIABLE
+    if "Failed to build" in text or "build backend returned an error" in text.lower():
+        return Trouble.BUILD
+    return Trouble.INFRASTRUCTURE
+
+
+def unpublished(text: str, asked: Iterable[str]) -> str | None:
+    """The first of the `asked` requirements (`name==version`) that uv says nobody publishes, or its bare name."""
+    wanted = {requirement.lower() for requirement in asked}
+    names = {requirement.partition("==")[0] for requirement in wanted}
+    for match in _UNKNOWN.finditer(text):
+        if (pinned := match["pinned"]) and pinned.lower() in wanted:
+            return pinned
+        if (name := match["name"]) and name.lower() in names:
+            return name
+    return None
+
+
+def find_uv() -> str:
+    """The binary that the `uv` package ships.
+
+    Raises:
+        UvError: the package is not installed beside the harness.
+    """
+    try:
+        import uv  # noqa: PLC0415 -- a missing uv must give a sentence, not a traceback at import
+
+        return os.fsdecode(uv.find_uv_bin())
+    except (ImportError, FileNotFoundError) as error:
+        raise UvError(f"uv was not found ({error}); install it beside the harness: pip install uv") from None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Uv:
+    """uv with one set of sources. Every call runs in a neutral folder, so no project's uv.toml or pyproject.toml leaks in."""
+
+    binary: str
+    sources: UvSources
+    torch_backend: str | None
+    """Passed as `--torch-backend`; None for the default index."""
+    offline: bool
+    store: Store
+    children: Children
+
+    def with_torch_backend(self, backend: str | None) -> Uv:
+        """The same sources with torch from another backend."""
+        return replace(self, torch_backend=backend)
+
+    @property
+    def identity(self) -> list[object]:
+        """Everything about the sources that a resolution may depend on, JSON-able."""
+        variables = {name: value for name, value in os.environ.items() if _SOURCE_VARIABLES.match(name)}
+        return [self.sources.model_dump(mode="json"), self.torch_backend, variables]
+
+    def resolve(self, requirements: Sequence[str], python: Interpreter) -> Lock:
+        """All distributions that `requirements` need, in one solve, with hashes and who requires what.
+
+        Raises:
+            UvFailure: there is no solution, or it could not be found out.
+        """
+        with self.store.scratch() as folder:
+            wanted, locked = folder / "cell.in", folder / "cell.txt"
+            wanted.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
+            self._call(
+                ["pip", "compile", str(wanted), "-o", str(locked), "--python", python.path, "--quiet", "--no-header",
+                 "--generate-hashes", "--prerelease", "explicit", *self._source_arguments()],
+                folder,
+                RESOLVE_SECONDS,
+            )  # fmt: skip
+            return parse_lock(locked.read_text(encoding="utf-8"))
+
+    def newest(self, name: str, bounds: str, python: Interpreter) -> str | None:
+        """The newest published version of `name` within `bounds` that `python` can install, or None."""
+        with self.store.scratch() as folder:
+            wanted, locked = folder / "axis.in", folder / "axis.txt"
+            wanted.write_text(f"{name}{bounds}\n", encoding="utf-8")
+            try:
+                self._call(
+                    ["pip", "compile", str(wanted), "-o", str(locked), "--python", python.path, "--quiet", "--no-header",
+                     "--no-deps", "--no-annotate", *self._source_arguments()],
+                    folder,
+                    RESOLVE_SECONDS,
+                )  # fmt: skip
+            except UvFailure as failure:
+                if failure.trouble is Trouble.UNSATISFIABLE and not unpublished(str(failure), [name]):
+                    return None
+                raise
+            return parse_lock(locked.read_text(encoding="utf-8")).distributions[0].version
+
+    def create(self, folder: Path, python: Interpreter) -> None:
+        """Make an empty virtual environment at `folder`."""
+        with self.store.scratch() as cwd:
+            self._call(
+                ["venv", str(folder), "--python", python.path, "--quiet", "--no-project", "--clear"], cwd, RESOLVE_SECONDS
+            )
+
+    def install(self, folder: Path, lock: Lock) -> None:
+        """Make the environment at `folder` hold exactly `lock`, by hard link from uv's cache where the filesystem allows.
+
+        Raises:
+            UvFailure: a build failed, or the network or disk did not play along.
+        """
+        with self.store.scratch() as cwd:
+            locked = cwd / "lock.txt"
+            locked.write_text(lock_text(lock), encoding="utf-8")
+            self._call(
+                ["pip", "sync", str(locked), "--python", str(folder), "--quiet", "--require-hashes", *self._source_arguments()],
+                cwd,
+                INSTALL_SECONDS,
+            )
+
+    def interpreters(self) -> list[Interpreter]:
+        """The CPythons uv finds on this machine, its own managed ones first; asks no network and downloads nothing."""
+        # A version manager's shims are slow, and no interpreters: uv would start each of them and warn.
+        places = [place for place in os.environ.get("PATH", "").split(os.pathsep) if Path(place).name != "shims"]
+        with self.store.scratch() as cwd:
+            arguments = ["python", "list", "--only-installed", "--output-format", "json"]
+            text = self._call(arguments, cwd, 30.0, PATH=os.pathsep.join(places))
+        listed = "\n".join(itertools.dropwhile(lambda line: not line.startswith("["), text.splitlines()))
+        return [
+            Interpreter(version=entry["version"], path=entry["path"])
+            for entry in json.loads(listed or "[]")
+            if entry["implementation"] == "cpython" and entry.get("variant", "default") == "default" and entry["path"]
+        ]
+
+    def cpu_builds_answer(self, python: Interpreter, seconds: float = 2.0) -> bool:
+        """Whether PyTorch's own index of CPU builds answers within `seconds`."""
+        if self.offline or self.sources.no_index:
+            return False
+        with self.store.scratch() as cwd:
+            wanted = cwd / "torch.in"
+            wanted.write_text("torch\n", encoding="utf-8")
+            arguments = [
+                "pip",
+                "compile",
+                str(wanted),
+                "--no-deps",
+                "--quiet",
+                "--python",
+                python.path,
+                "--torch-backend",
+                "cpu",
+            ]
+            try:
+                self._call(arguments, cwd, seconds, UV_HTTP_RETRIES="0", UV_HTTP_TIMEOUT="2")
+            except UvFailure:
+                return False
+            return True
+
+    def _source_arguments(self) -> list[str]:
+        sources = self.sources
+        arguments = [word for index in sources.index for word in ("--index", index)]
+        arguments += [word for place in sources.find_links for word in ("--find-links", place)]
+        arguments += ["--default-index", sources.default_index] if sources.default_index else []
+        arguments += ["--no-index"] if sources.no_index else []
+        arguments += ["--exclude-newer", sources.exclude_newer] if sources.exclude_newer else []
+        arguments += [] if sources.build else ["--no-build"]
+        arguments += ["--torch-backend", self.torch_backend] if self.torch_backend else []
+        return arguments + (["--offline"] if self.offline else [])
+
+    def _call(self, arguments: Sequence[str], cwd: Path, seconds: float, **extra: str) -> str:
+        """Run uv and return what it printed; raises UvFailure where its exit code is not 0."""
+        log = cwd / "uv.log"
+        ended = self.children.run(
+            [self.binary, *arguments, "--color", "never", "--no-progress"],
+            env=_environment(**extra),
+            cwd=cwd,
+            log=log,
+            time_limit=seconds,
+            memory_limit=MEMORY,
+        )
+        text = log.read_text(encoding="utf-8", errors="replace").strip()
+        if ended.ending is not Ending.EXITED:
+            raise UvFailure(
+                Trouble.INFRASTRUCTURE, f"uv {arguments[0]} {arguments[1]}: {ended.ending} after {seconds:g} s\n{text}"
+            )
+        if ended.code < 0:
+            raise UvFailure(Trouble.INFRASTRUCTURE, f"uv was killed by signal {-ended.code}\n{text}")
+        if ended.code:
+            raise UvFailure(classify(text), text or f"uv exited with code {ended.code} and said nothing")
+        return text
+
+
+def _environment(**extra: str) -> dict[str, str]:
+    passed = {
+        name: value for name, value in os.environ.items() if _SOURCE_VARIABLES.match(name) or _MACHINE_VARIABLES.match(name)
+    }
+    return chosen_environment(**{"UV_PYTHON_DOWNLOADS": "never", **passed, **extra})
+
+
+def lock_text(lock: Lock) -> str:
+    """`lock` as a requirements file with hashes, which pip and uv both install."""
+    blocks = []
+    for pinned in sorted(lock.distributions, key=lambda pinned: pinned.name):
+        lines = [f"{pinned.name}=={pinned.version}", *(f"    --hash={value}" for value in pinned.hashes)]
+        blocks.append(" \\\n".join(lines))
+    return "\n".join(blocks) + "\n"
+
+
+def parse_lock(text: str) -> Lock:
+    """Read what `uv pip compile --generate-hashes --annotation-style=split` wrote."""
+    names: list[tuple[str, str]] = []
+    hashes: dict[str, list[str]] = {}
+    via: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        stripped = line.strip().removesuffix("\\").strip()
+        if not stripped:
+            continue
+        if not line.startswith((" ", "#")):
+            name, _, version = stripped.partition(";")[0].strip().partition("==")
+            names.append((canonicalize_name(name), version))
+        elif names and stripped.startswith("--hash="):
+            hashes.setdefault(names[-1][0], []).append(stripped.removeprefix("--hash="))
+        elif names and stripped.startswith("#"):
+            parent = stripped.removeprefix("#").strip().removeprefix("via").strip()
+            if parent and not parent.startswith(("-r ", "-c ")):
+                via.setdefault(names[-1][0], []).append(canonicalize_name(parent.partition("[")[0]))
+    return Lock(
+        distributions=tuple(
+            Pinned(name=name, version=version, hashes=tuple(hashes.get(name, ())), via=tuple(via.get(name, ())))
+            for name, version in names
+        )
+    )

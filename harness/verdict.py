@@ -1,0 +1,143 @@
+"""Results → verdicts: a pure function of the plan, the locks and the facts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.locks import Resolved
+from harness.matrix import Variants
+from harness.model import Cell, Failure, Stage, StageResult, Status, Variant
+from harness.plan import deciding
+from harness.tasks import HELPERS, CellTasks, Facts, stages
+
+NOT_REACHED = "the run ended before it got here"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VariantVerdict:
+    """One variant of one cell."""
+
+    variant: Variant
+    status: Status
+    results: tuple[StageResult, ...]
+    """The stages it went through, in order; the last one decides."""
+
+    @property
+    def last(self) -> StageResult:
+        """The stage that decided: the first that did not work, or parity."""
+        return self.results[-1]
+
+    @property
+    def stage(self) -> Stage | None:
+        """The first stage that did not work; None where all did."""
+        return None if self.status is Status.WORKS else self.last.stage
+
+    @property
+    def error(self) -> Failure | None:
+        """Why."""
+        return self.last.error
+
+    @property
+    def reason(self) -> str | None:
+        """Why it was not run."""
+        return self.last.data.get("reason") if self.status is Status.NOT_RUN else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """One cell."""
+
+    resolved: Resolved
+    status: Status
+    variants: tuple[VariantVerdict, ...]
+
+    @property
+    def cell(self) -> Cell:
+        """The cell itself."""
+        return self.resolved.cell
+
+
+def judge(resolved: Resolved, tasks: CellTasks | None, facts: Facts, wanted: Variants) -> Verdict:
+    """The verdict on a cell from what is known now."""
+    judged = tuple(_judge_variant(variant, _chain(resolved, tasks, facts, variant)) for variant in resolved.planned.variants)
+    names = set(deciding(wanted, resolved.cell, resolved.planned.variants))
+    status = _cell_status([verdict.status for verdict in judged if verdict.variant in names], wanted.require)
+    return Verdict(resolved=resolved, status=status, variants=judged)
+
+
+def _judge_variant(variant: Variant, results: Sequence[StageResult]) -> VariantVerdict:
+    for number, result in enumerate(results):
+        if not result.ok:
+            return VariantVerdict(variant=variant, status=result.status, results=tuple(results[: number + 1]))
+    if results and results[-1].stage is Stage.PARITY:
+        return VariantVerdict(variant=variant, status=Status.WORKS, results=tuple(results))
+    following = list(Stage)[list(Stage).index(results[-1].stage) + 1] if results else Stage.RESOLVE
+    unknown = StageResult(stage=following, status=Status.NOT_RUN, data={"reason": NOT_REACHED})
+    return VariantVerdict(variant=variant, status=Status.NOT_RUN, results=(*results, unknown))
+
+
+def _cell_status(statuses: Sequence[Status], require: str) -> Status:
+    """`any`: one working variant is enough. Otherwise all that can exist must work. An error never hides as a fact."""
+    tried = [status for status in statuses if status is not Status.NOT_RUN]
+    enough = any if require == "any" else all
+    if tried and enough(status is Status.WORKS for status in tried):
+        return Status.WORKS
+    if require != "any" and Status.FAILS in tried:
+        return Status.FAILS
+    for status in (Status.ERROR, Status.FAILS):
+        if status in tried:
+            return status
+    return Status.NOT_RUN
+
+
+def _chain(resolved: Resolved, tasks: CellTasks | None, facts: Facts, variant: Variant) -> list[StageResult]:
+    """What is known of a variant's stages, in order, up to the first gap."""
+    if tasks is None or not resolved.result.ok:
+        return [resolved.result]
+    if reason := dict(resolved.dropped).get(HELPERS.get(variant.exporter, "")):
+        failure = Failure(type="unsatisfiable", message=f"{HELPERS[variant.exporter]} cannot be added: {reason}")
+        return [StageResult(stage=Stage.RESOLVE, status=Status.FAILS, error=failure, finished=resolved.result.finished)]
+    chain = [resolved.result]
+    installs = [stages(facts.get(task.key)) for task in tasks.installs]
+    imports = stages(facts.get(tasks.together.key)) if tasks.together else _side_imports(tasks, facts)
+    reference = [result for result in stages(facts.get(tasks.export.key)) if result.stage is Stage.EAGER or not result.ok]
+    for step in (_one_of(Stage.INSTALL, installs), imports, reference, *_variant_steps(tasks, facts, variant)):
+        chain += step
+        if not step or not all(result.ok for result in step):
+            break
+    return chain
+
+
+def _variant_steps(tasks: CellTasks, facts: Facts, variant: Variant) -> list[list[StageResult]]:
+    exported = facts.get(tasks.export.variant_key(variant))
+    artifact = (exported or {}).get("artifact")
+    run: list[StageResult] = []
+    if artifact:
+        imported = [result for result in stages(facts.get(tasks.run.key)) if not result.ok]
+        run = imported or stages(facts.get(tasks.run.variant_key(variant, artifact)))
+    return [stages(exported), run]
+
+
+def _side_imports(tasks: CellTasks, facts: Facts) -> list[StageResult]:
+    """A handoff cell imports on both sides, in processes of their own."""
+    sides = [stages(facts.get(key)) for key in (tasks.export.key, tasks.run.key)]
+    return _one_of(Stage.IMPORT, [[result for result in side if result.stage is Stage.IMPORT] for side in sides])
+
+
+def _one_of(stage: Stage, parts: Sequence[Sequence[StageResult]]) -> list[StageResult]:
+    """Several results of one stage as one: the first that did not work, or the sum; nothing while one is unknown."""
+    flat = [result for part in parts for result in part]
+    for result in flat:
+        if not result.ok:
+            return [result]
+    if not all(parts):
+        return []
+    return [
+        StageResult(
+            stage=stage,
+            status=Status.WORKS,
+            seconds=round(sum(result.seconds for result in flat), 3),
+            finished=max(result.finished for result in flat),
+        )
+    ]

@@ -1,0 +1,211 @@
+"""Performs one task: environment, probe process, results into the store. Runs in an executor's thread or process.
+
+Whatever a task meets becomes a result: a fact, or an error that says what went wrong. The only exception it lets
+through is the interruption of the whole run.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.children import Children
+from harness.environments import Closure, Environments
+from harness.model import Failure, Stage, StageResult, Status, Variant
+from harness.processes import Limits, Told, run_probe
+from harness.store import Store
+from harness.tasks import (
+    MODULES,
+    Export,
+    Facts,
+    Import,
+    Install,
+    Run,
+    Task,
+    folder_digest,
+    missing_exports,
+    missing_runs,
+)
+
+OnStage = Callable[[str], None]
+
+
+class Worker:
+    """Holds what every task needs. Thread-safe: each task's state is its own."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        facts: Facts,
+        environments: Environments,
+        children: Children,
+        limits: Limits,
+        given: Path | None = None,
+    ) -> None:
+        """`given` is the python of an environment that somebody else built and that holds everything (a Nox session's)."""
+        self._store = store
+        self._facts = facts
+        self._environments = environments
+        self._children = children
+        self._limits = limits
+        self._given = given
+        self._installed: dict[str, Path | None] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def perform(self, task: Task, on_stage: OnStage) -> None:
+        """Do `task` and record what came of it.
+
+        Raises:
+            InterruptedError: the run is being stopped; nothing was recorded for what was in flight.
+        """
+        try:
+            match task:
+                case Install():
+                    on_stage(Stage.INSTALL)
+                    self._python(task.closure)
+                case Import():
+                    self._import(task, on_stage)
+                case Export():
+                    self._export(task, on_stage)
+                case Run():
+                    self._run(task, on_stage)
+        except InterruptedError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- the matrix goes on, whatever happens to one task
+            self._facts.put(task.key, [_trouble(error)], remember=False)
+
+    def _python(self, closure: Closure) -> Path | None:
+        """The python of the closure's environment, built at most once a run; None where it cannot be built."""
+        if self._given:
+            return self._given
+        with self._guard:
+            lock = self._locks.setdefault(closure.key, threading.Lock())
+        with lock:
+            if closure.key not in self._installed:
+                python, result = self._environments.ensure(closure)
+                known = self._facts.get(Install(closure=closure).key)
+                if python is None or known is None:
+                    # An environment that is merely found again keeps the time it took to build.
+                    self._facts.put(Install(closure=closure).key, [result], remember=result.status is not Status.ERROR)
+                self._installed[closure.key] = python
+            return self._installed[closure.key]
+
+    def _import(self, task: Import, on_stage: OnStage) -> None:
+        if self._facts.get(task.key) is not None:
+            return
+        pythons = [self._python(part) for part in task.parts]
+        if None in pythons:
+            return
+        python = self._given or self._environments.compose(task.parts)
+        told = self._probe(python, {"kind": "import", "modules": MODULES}, task.key, task.parts, on_stage)
+        self._facts.put(task.key, told.results[None])
+
+    def _export(self, task: Export, on_stage: OnStage) -> None:
+        python = self._python(task.closure)
+        if python is None:
+            return
+        while wanted := missing_exports(task, self._facts):
+            before = len(wanted)
+            with self._store.scratch() as out:
+                told = self._probe(
+                    python,
+                    {
+                        "kind": "export",
+                        "model": {"family": task.model.model, "profile": task.model.profile, "seed": task.model.seed},
+                        "variants": [_asked(variant) for variant in wanted],
+                        "out": str(out),
+                    },
+                    task.key,
+                    (task.closure,),
+                    on_stage,
+                )
+                self._keep_exports(task, wanted, told, out)
+            if len(missing_exports(task, self._facts)) == before:
+                # It died before its first variant each time; saying so once more would not end.
+                return
+
+    def _keep_exports(self, task: Export, wanted: Sequence[Variant], told: Told, out: Path) -> None:
+        process = told.results.get(None, [])
+        reference = out / "reference"
+        if process and all(result.ok for result in process) and reference.exists():
+            reference = self._store.publish(task.key, reference)
+        self._facts.put(task.key, process)
+        for variant in wanted:
+            results = told.results.get(variant.export_id)
+            if not results:
+                continue
+            key, folder = task.variant_key(variant), out / variant.export_id
+            if all(result.ok for result in results) and folder.exists():
+                self._facts.put(key, results, artifact=folder_digest(self._store.publish(key, folder), reference))
+            else:
+                self._facts.put(key, results)
+
+    def _run(self, task: Run, on_stage: OnStage) -> None:
+        if not missing_runs(task, self._facts):
+            return
+        python = self._python(task.closure)
+        if python is None:
+            return
+        while wanted := missing_runs(task, self._facts):
+            before = len(wanted)
+            runs = [
+                {
+                    "id": variant.id,
+                    "artifact": str(self._store.artifact(task.export.variant_key(variant))),
+                    "reference": str(self._store.artifact(task.export.key)),
+                    "layout": variant.layout,
+                    "feedback": variant.feedback,
+                    "binding": variant.binding,
+                }
+                for variant, _ in wanted
+            ]
+            told = self._probe(python, {"kind": "run", "runs": runs}, task.key, (task.closure,), on_stage)
+            self._facts.put(task.key, told.results.get(None, []))
+            for variant, artifact in wanted:
+                if results := told.results.get(variant.id):
+                    self._facts.put(task.variant_key(variant, artifact), results)
+            if len(missing_runs(task, self._facts)) == before:
+                return
+
+    def _probe(self, python: Path, job: Mapping[str, Any], key: str, parts: Sequence[Closure], on_stage: OnStage) -> Told:
+        log = self._store.log(key)
+        with self._store.scratch() as folder:
+            told = run_probe(
+                python,
+                job,
+                folder=folder,
+                log=log,
+                log_name=str(log.relative_to(self._store.root)),
+                limits=self._limits,
+                children=self._children,
+                on_stage=lambda stage, subject: on_stage(f"{stage} {subject}" if subject else stage),
+            )
+        self._children.check()
+        if told.distributions and not self._given:
+            _audit(told, parts)
+        return told
+
+
+def _audit(told: Told, parts: Sequence[Closure]) -> None:
+    """A process that imported what its key does not name has a result nobody may reuse."""
+    keyed = {name: version for part in parts for name, version in part.lock.versions.items()}
+    strangers = [f"{name} {version}" for name, version in sorted(told.distributions.items()) if keyed.get(name) != version]
+    if strangers:
+        message = f"the probe imported what its key leaves out: {', '.join(strangers)}"
+        failure = Failure(type="key", message=message)
+        for subject in told.results:
+            told.results[subject] = [StageResult(stage=Stage.IMPORT, status=Status.ERROR, error=failure, finished=time.time())]
+
+
+def _asked(variant: Variant) -> dict[str, Any]:
+    return {"id": variant.export_id, "exporter": variant.exporter, "opset": variant.opset, "layout": variant.layout}
+
+
+def _trouble(error: Exception) -> StageResult:
+    failure = Failure(type=type(error).__name__, message=f"the harness failed here: {error}")
+    return StageResult(stage=Stage.INSTALL, status=Status.ERROR, error=failure, finished=time.time())

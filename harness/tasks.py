@@ -19,11 +19,12 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from harness import processes
 from harness.environments import Closure, closure
 from harness.locks import Resolved
 from harness.matrix import Probe
 from harness.model import Setup, StageResult, Status, Variant, digest
-from harness.processes import PROBE_MAIN, Limits
+from harness.processes import Limits
 from harness.store import Store
 
 MODULES = ("torch", "transformers", "onnx", "onnxruntime")
@@ -275,7 +276,7 @@ def _keys(cell: CellTasks, facts: Facts) -> list[str]:
 @functools.cache
 def source(kind: str) -> str:
     """Digest of the probe's source as far as a job of `kind` can use it."""
-    root = PROBE_MAIN.parent
+    root = processes.PROBE_MAIN.parent
     left_out = {"export": {"run"}, "run": {"export"}, "import": {"export", "run"}}[kind]
     sums = {}
     for path in sorted(root.rglob("*.py")):

@@ -14,10 +14,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ..failures import ProbeFailure
 from .branch import Branch
+from .graphs import Axes
 
 SWITCH = "use_cache_branch"
 PAST = "past_key_values."
 PRESENT = "present."
+BATCH = "batch_size"
 
 
 def merge_decoders(decoder: str, decoder_with_past: str, target: str) -> None:
@@ -87,33 +89,46 @@ def _empty_constant(output: str, branch: Branch) -> Any:
 
 
 def _joint_inputs(later: Branch, first: Branch) -> List[Any]:
-    """Return the inputs of both branches, with axis names that hold for either.
-
-    The past given to the first step is a dummy of any length, so its cross-attention part may not share a name with
-    the source length. The tokens are a prefix in the first step and one token later.
-    """
+    """Return the inputs of both branches. A past for the first step, which ignores it, may be of any length."""
     joint: Dict[str, Any] = {}
     for value in [*first.model.graph.input, *later.model.graph.input]:
         if value.name not in joint:
-            joint[value.name] = onnx.ValueInfoProto()
-            joint[value.name].CopyFrom(value)
-    for name, value in joint.items():
-        if name.startswith(PAST) and ".encoder." in name:
-            value.type.tensor_type.shape.dim[2].dim_param = "past_encoder_sequence_length"
+            joint[value.name] = _with_named_axes(value, _input_axes(value.name))
     return list(joint.values())
 
 
 def _merged_output(value: Any) -> Any:
-    """Return `value` with names for the axes of the If: what a branch calls a length, the other need not have."""
-    merged = onnx.ValueInfoProto()
-    merged.CopyFrom(value)
-    dims = merged.type.tensor_type.shape.dim
-    if value.name.startswith(PRESENT):
-        part = "encoder" if ".encoder." in value.name else "decoder"
-        dims[2].dim_param = f"present_{part}_sequence_length"
-        if part == "encoder":
-            dims[0].dim_param = "present_encoder_batch_size"
-    return merged
+    if not value.name.startswith(PRESENT):
+        return _with_named_axes(value, {0: BATCH, 1: "decoder_sequence_length"})
+    part = _part_of(value.name)
+    # The empty constant that stands for the cross-attention has a batch of its own: none.
+    batch = BATCH if part == "decoder" else "present_encoder_batch_size"
+    return _with_named_axes(value, {0: batch, 2: f"present_{part}_sequence_length"})
+
+
+def _input_axes(name: str) -> Axes:
+    if name.startswith(PAST):
+        return {0: BATCH, 2: f"past_{_part_of(name)}_sequence_length"}
+    part = "encoder" if name.startswith("encoder_") else "decoder"
+    return {0: BATCH, 1: f"{part}_sequence_length"}
+
+
+def _part_of(name: str) -> str:
+    return "encoder" if ".encoder." in name else "decoder"
+
+
+def _with_named_axes(value: Any, axes: Axes) -> Any:
+    """Return a copy of `value` whose symbolic axes are named by `axes`.
+
+    The two graphs' own names may not be mixed: where an exporter numbers its symbols, `s4` means one length in one
+    graph and another in the other. An axis that an exporter froze to a number stays one.
+    """
+    named = onnx.ValueInfoProto()
+    named.CopyFrom(value)
+    for axis, dim in enumerate(named.type.tensor_type.shape.dim):
+        if axis in axes and not dim.HasField("dim_value"):
+            dim.dim_param = axes[axis]
+    return named
 
 
 def _joint_opsets(first: Branch, later: Branch) -> Sequence[Any]:

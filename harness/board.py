@@ -15,7 +15,7 @@ from rich.text import Text
 
 from harness.model import Status
 from harness.pipeline import AtStage, Event, Judged, Listener, Note, Resolving, Working
-from harness.report.facets import GLYPHS
+from harness.report.facets import GLYPHS, headline
 from harness.report.terminal import STYLES
 from harness.schedule import Ended, Started
 from harness.tasks import Task
@@ -146,7 +146,13 @@ class _Lines:
 def _line(verdict: Verdict) -> str:
     glyphs = "".join(GLYPHS[one.status] for one in verdict.variants)
     worst = next((one for one in verdict.variants if one.status is verdict.status and one.stage), None)
-    why = f"{worst.stage}: {worst.error.last_line[:120]}" if worst and worst.error else (worst.reason or "") if worst else ""
+    why = (
+        f"{worst.stage}: {headline(worst.error.message, 120)}"
+        if worst and worst.error
+        else (worst.reason or "")
+        if worst
+        else ""
+    )
     return f"{verdict.cell.id}  {verdict.status.value} {glyphs}  {why}".rstrip()
 
 

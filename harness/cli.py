@@ -63,7 +63,9 @@ def _parser() -> argparse.ArgumentParser:
         if name in {"cell", "explain"}:
             sub.add_argument("id", metavar="ID", help="a cell's id, as in the reports")
         if name == "cell":
-            sub.add_argument("--environment", type=Path, metavar="DIR", help="use this environment, built from the cell's lock")
+            sub.add_argument(
+                "--environment", type=Path, metavar="DIR", help="run in this virtual environment, filled from the cell's lock"
+            )
         if name in {"run", "report"}:
             sub.add_argument(
                 "--reports", type=Path, default=Path("reports"), metavar="DIR", help="where the reports go (default: reports)"
@@ -156,11 +158,11 @@ def _plan(options: argparse.Namespace, out: Console, err: Console) -> int:
 
 def _cell(options: argparse.Namespace, out: Console, err: Console) -> int:
     settings = _settings(options, select=(f"id={options.id}",), exclude=(), keep_envs=True)
-    given = options.environment / "bin" / "python" if options.environment else None
+    given = options.environment.resolve() if options.environment else None
     with listener(err, quiet=options.quiet) as listen:
         prepared = pipeline.prepare(settings, listen)
         pipeline.perform(prepared, settings, listen, given=given)
-    story.show_cell(prepared.verdicts()[0], out, given=given)
+    story.show_cell(prepared.verdicts()[0], out, environments=[given] if given else pipeline.keep(prepared))
     return 0
 
 

@@ -12,7 +12,7 @@ import importlib.metadata
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock
@@ -25,12 +25,12 @@ from harness.uv import Trouble, Uv, UvFailure
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Closure:
-    """A set of distributions for one interpreter: all that a process can import."""
+    """A set of distributions for one interpreter: all that a process can import. Equal keys are equal closures."""
 
-    interpreter: Interpreter
-    lock: Lock
     key: str
     """Digest of interpreter version and distributions; see `closure`."""
+    interpreter: Interpreter = field(compare=False)
+    lock: Lock = field(compare=False)
 
 
 def closure(interpreter: Interpreter, lock: Lock) -> Closure:
@@ -50,24 +50,38 @@ class Environments:
         """(the environment's python, its `install` result); no python where the install did not work."""
         folder = self._folder(closure.key)
         with FileLock(self._store.root / "envs" / f"{closure.key}.lock"):
-            started = time.time()
-            try:
-                if not (folder / _VERIFIED).exists():
-                    self._made.add(folder)
-                    self._uv.create(folder, closure.interpreter)
-                    self._uv.install(folder, closure.lock)
-                differences = difference(closure.lock.versions, installed([site_packages(folder, closure.interpreter)]))
-            except UvFailure as failure:
-                status = Status.ERROR if failure.trouble is Trouble.INFRASTRUCTURE else Status.FAILS
-                return None, _result(status, started, failure.failure)
-            except OSError as error:
-                return None, _result(Status.ERROR, started, Failure(type="disk", message=str(error)))
-            if differences:
-                message = "the environment is not what was locked: " + "; ".join(differences)
-                shutil.rmtree(folder, ignore_errors=True)
-                return None, _result(Status.ERROR, started, Failure(type="verification", message=message))
-            (folder / _VERIFIED).touch()
-            return folder / "bin" / "python", _result(Status.WORKS, started)
+            made = (folder / _VERIFIED).exists()
+            if not made:
+                self._made.add(folder)
+            return self._fill(folder, closure, create=not made, install=not made)
+
+    def adopt(self, folder: Path, closure: Closure) -> tuple[Path | None, StageResult]:
+        """The same for an environment that somebody else made at `folder` and that is theirs to remove."""
+        version = _python_of(folder)
+        if version != closure.interpreter.version:
+            message = f"it has Python {version or 'of no known version'}, the lock is for {closure.interpreter.version}"
+            return None, _result(Status.ERROR, time.time(), Failure(type="verification", message=message))
+        return self._fill(folder, closure, create=False, install=True)
+
+    def _fill(self, folder: Path, closure: Closure, *, create: bool, install: bool) -> tuple[Path | None, StageResult]:
+        started = time.time()
+        try:
+            if create:
+                self._uv.create(folder, closure.interpreter)
+            if install:
+                self._uv.install(folder, closure.lock)
+            differences = difference(closure.lock.versions, installed([site_packages(folder, closure.interpreter)]))
+        except UvFailure as failure:
+            status = Status.ERROR if failure.trouble is Trouble.INFRASTRUCTURE else Status.FAILS
+            return None, _result(status, started, failure.failure)
+        except OSError as error:
+            return None, _result(Status.ERROR, started, Failure(type="disk", message=str(error)))
+        if differences:
+            message = "the environment is not what was locked: " + "; ".join(differences)
+            (folder / _VERIFIED).unlink(missing_ok=True)
+            return None, _result(Status.ERROR, started, Failure(type="verification", message=message))
+        (folder / _VERIFIED).touch()
+        return folder / "bin" / "python", _result(Status.WORKS, started)
 
     def compose(self, parts: tuple[Closure, ...]) -> Path:
         """The python of an environment that sees everything in `parts`, which must be installed already."""
@@ -105,6 +119,16 @@ def site_packages(folder: Path, interpreter: Interpreter) -> Path:
     """Where a POSIX virtual environment keeps its distributions."""
     major, minor, *_ = interpreter.version.split(".")
     return folder / "lib" / f"python{major}.{minor}" / "site-packages"
+
+
+def _python_of(folder: Path) -> str | None:
+    """The Python version of the virtual environment at `folder`."""
+    try:
+        lines = (folder / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    settings = dict(line.replace(" ", "").split("=", 1) for line in lines if "=" in line)
+    return settings.get("version_info") or settings.get("version")
 
 
 def installed(sites: list[Path]) -> dict[str, str]:

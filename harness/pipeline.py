@@ -13,11 +13,11 @@ from pathlib import Path
 from harness import axes as axis_versions
 from harness import interpreters, locks, matrix, plan, tasks
 from harness.children import Children
-from harness.environments import Environments
-from harness.errors import Interrupted
+from harness.environments import Environments, closure
+from harness.errors import HarnessError, Interrupted
 from harness.executors import local
 from harness.matrix import Matrix
-from harness.model import Interpreter, digest
+from harness.model import Cell, Interpreter, Setup, digest
 from harness.plan import Planned
 from harness.processes import Limits
 from harness.report import contract
@@ -119,7 +119,7 @@ class Prepared:
 def run(settings: Settings, listen: Listener, *, given: Path | None = None) -> Report:
     """The whole matrix: prepare, do what is missing, report.
 
-    `given` is the python of an environment somebody else built for the one selected cell.
+    `given` is the folder of an environment that somebody else made for the one selected cell.
 
     Raises:
         HarnessError: see errors.py; `Interrupted` carries no report, ask `known` for what was finished.
@@ -132,6 +132,22 @@ def run(settings: Settings, listen: Listener, *, given: Path | None = None) -> R
 def known(settings: Settings, listen: Listener) -> Report:
     """The report from what the store holds, running nothing."""
     return prepare(settings, listen, ask=False).report()
+
+
+def listed(settings: Settings) -> list[tuple[Cell, str]]:
+    """Every cell of the matrix with the path of its interpreter (or the wanted version where there is none).
+
+    Quick, and asks no network: a selector that no run has resolved yet contributes nothing.
+    """
+    config = matrix.load(settings.config)
+    store = Store(settings.store)
+    axes = axis_versions.recorded(config, store)
+    pythons = Pythons(_uv(config, store, Children(), offline=True))
+    found = {version: pythons.find(version) for version in axes["python"]}
+    return [
+        (cell, python.path if (python := found.get(cell.python) or pythons.find(cell.python)) else cell.python)
+        for cell in plan.cells(config, axes)
+    ]
 
 
 def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepared:
@@ -181,27 +197,32 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
     )
 
 
+def _uv(config: Matrix, store: Store, children: Children, *, offline: bool) -> Uv:
+    return Uv(binary=find_uv(), sources=config.uv, torch_backend=None, offline=offline, store=store, children=children)
+
+
 def perform(prepared: Prepared, settings: Settings, listen: Listener, *, given: Path | None = None) -> None:
-    """Do every task that is missing.
+    """Do every task that is missing; in the environment at `given`, where somebody made one for the only cell.
 
     Raises:
         Interrupted: Ctrl-C; results so far are stored, no process is left.
     """
     cells = [cell for _, cell in prepared.cells if cell]
+    environments = Environments(prepared.store, prepared.uv)
+    python = adopt(environments, given, prepared) if given and cells else None
     tasks.forget(cells, prepared.facts, everything=settings.force, errors=settings.retry_errors)
     todo = prepared.todo()
     open_tasks = _open_tasks(prepared, todo)
     _announce_known(prepared, open_tasks, listen)
     if not todo:
         return
-    environments = Environments(prepared.store, prepared.uv)
     worker = Worker(
         store=prepared.store,
         facts=prepared.facts,
         environments=environments,
         children=prepared.children,
         limits=prepared.limits,
-        given=given,
+        given=python,
     )
     jobs = local.jobs(settings.jobs or prepared.matrix.run.jobs)
     listen(Working(tasks=tuple(todo), jobs=jobs, cells=len(prepared.cells)))
@@ -231,6 +252,40 @@ def perform(prepared: Prepared, settings: Settings, listen: Listener, *, given: 
         executor.shutdown(wait=True, cancel_futures=True)
         if not settings.keep_envs and not given:
             environments.remove_made()
+
+
+def adopt(environments: Environments, folder: Path, prepared: Prepared) -> Path:
+    """The python of the environment at `folder`, made to hold the lock of the one prepared cell.
+
+    Raises:
+        HarnessError: it cannot be made to.
+    """
+    ((resolved, cell),) = prepared.cells
+    if cell is None or resolved.interpreter is None or resolved.lock is None:
+        raise HarnessError(f"{resolved.cell.id} has no lock: {resolved.result.status.value} at {resolved.result.stage.value}")
+    if resolved.cell.setup is Setup.HANDOFF:
+        raise HarnessError(f"{resolved.cell.id} needs two environments and cannot share one; leave out --environment")
+    python, result = environments.adopt(folder, closure(resolved.interpreter, resolved.lock))
+    if python is None:
+        raise HarnessError(
+            f"{folder} does not hold the lock of {resolved.cell.id}: {result.error.message if result.error else result.status}"
+        )
+    for install in cell.installs:
+        if prepared.facts.get(install.key) is None:
+            prepared.facts.put(install.key, [result])
+    return python
+
+
+def keep(prepared: Prepared) -> list[Path]:
+    """The environments of the prepared cells, built where they are not there: one, or export's and run's of a handoff."""
+    environments = Environments(prepared.store, prepared.uv)
+    folders = []
+    for _, cell in prepared.cells:
+        if cell and all([environments.ensure(install.closure)[0] for install in cell.installs]):  # noqa: C419 -- build all
+            parts = [install.closure for install in cell.installs]
+            groups = [tuple(parts)] if cell.together else [(part,) for part in parts]
+            folders += [environments.compose(group).parent.parent for group in groups]
+    return folders
 
 
 def _open_tasks(prepared: Prepared, todo: Sequence[Task]) -> dict[str, set[Task]]:

@@ -55,15 +55,15 @@ def run_probe(
     *,
     folder: Path,
     log: Path,
-    log_name: str,
+    store: Path,
     limits: Limits,
     children: Children,
     on_stage: Callable[[str, str | None], None],
 ) -> Told:
     """Run `job` with `python` and return what it told; never raises for what the probe does.
 
-    `folder` is scratch space; `log` gets the output; `log_name` is how results refer to it. `on_stage` hears
-    (stage, subject) as each begins.
+    `folder` is scratch space; `log` gets the output; both lie in `store`, whose path is left out of every message, so
+    that results mean the same elsewhere. `on_stage` hears (stage, subject) as each begins.
     """
     events, request = folder / "events.jsonl", folder / "job.json"
     events.touch()
@@ -81,7 +81,7 @@ def run_probe(
         memory_limit=limits.memory,
         last_sign=watch.last_sign,
     )
-    return read_events(watch.read_all(), ended, limits, log=log, log_name=log_name)
+    return read_events(watch.read_all(), ended, limits, log=log, store=store)
 
 
 class _Watch:
@@ -115,9 +115,10 @@ class _Watch:
         return self._lines
 
 
-def read_events(lines: list[str], ended: Ended, limits: Limits, *, log: Path, log_name: str) -> Told:
+def read_events(lines: list[str], ended: Ended, limits: Limits, *, log: Path, store: Path) -> Told:
     """Turn events into stage results; a process that died owes its open stage a verdict."""
     told = Told(peak_memory=ended.peak_memory)
+    log_name = str(log.relative_to(store))
     open_stage: dict[str, Any] | None = None
     done = False
     for event in map(json.loads, lines):
@@ -126,7 +127,7 @@ def read_events(lines: list[str], ended: Ended, limits: Limits, *, log: Path, lo
                 open_stage = event
             case "end":
                 open_stage = None
-                told.add(event["subject"], _result(event, log_name))
+                told.add(event["subject"], _result(event, log_name, store))
             case "done":
                 done = True
                 told.distributions = event["distributions"]
@@ -179,15 +180,19 @@ def tail(log: Path) -> str:
     return "\n".join(printable.splitlines()[-_TAIL_LINES:])
 
 
-def _result(event: Mapping[str, Any], log_name: str) -> StageResult:
+def _result(event: Mapping[str, Any], log_name: str, store: Path) -> StageResult:
     error = event["error"]
+
+    def portable(text: str) -> str:
+        return text.replace(f"{store}/", "<store>/")
+
     return StageResult(
         stage=Stage(event["stage"]),
         status=Status(event["status"]),
         seconds=event["seconds"],
         error=None
         if error is None
-        else Failure(type=error["type"], message=error["message"], traceback=error.get("traceback") or ""),
+        else Failure(type=error["type"], message=portable(error["message"]), traceback=portable(error.get("traceback") or "")),
         data=event["data"],
         log=log_name,
         finished=time.time(),

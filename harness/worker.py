@@ -180,7 +180,7 @@ class Worker:
                 job,
                 folder=folder,
                 log=log,
-                log_name=str(log.relative_to(self._store.root)),
+                store=self._store.root,
                 limits=self._limits,
                 children=self._children,
                 on_stage=lambda stage, subject: on_stage(f"{stage} {subject}" if subject else stage),

@@ -9,9 +9,9 @@ from __future__ import annotations
 import ctypes
 import importlib
 import importlib.util
-import os
 import signal
 import sys
+from pathlib import Path
 
 PACKAGE = "harness_probe"
 _PR_SET_PDEATHSIG = 1
@@ -24,10 +24,8 @@ def _die_with_the_host() -> None:
 
 
 def _register_package() -> None:
-    folder = os.path.dirname(os.path.abspath(__file__))
-    spec = importlib.util.spec_from_file_location(
-        PACKAGE, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
-    )
+    folder = Path(__file__).resolve().parent
+    spec = importlib.util.spec_from_file_location(PACKAGE, folder / "__init__.py", submodule_search_locations=[str(folder)])
     if spec is None or spec.loader is None:
         message = f"{folder} cannot be loaded as a package"
         raise ImportError(message)

@@ -1,18 +1,18 @@
 """The files between an export and a run, readable with numpy and the standard library alone.
 
-    <out>/reference/reference.json    the model, the tolerance, and every case by name with its sizes
-    <out>/reference/arrays.npz        `<case>/source_ids` (B, S) int64, `<case>/source_mask` (B, S) int64,
-                                      `<case>/tokens` (B, P + steps) int64: what the decoder is given, prefix first,
-                                      `<case>/logits/0` (B, P, V) float32, `<case>/logits/<t>` (B, 1, V) for t ≥ 1
-    <out>/<variant id>/manifest.json  the variant, the cache's sizes, and each graph by role with its file, its actual
-                                      inputs and outputs (name, dtype, dims: a number, or the name of a symbolic one)
+<out>/reference/reference.json    the model, the tolerance, and every case by name with its sizes
+<out>/reference/arrays.npz        `<case>/source_ids` (B, S) int64, `<case>/source_mask` (B, S) int64,
+`<case>/tokens` (B, P + steps) int64: what the decoder is given, prefix first,
+`<case>/logits/0` (B, P, V) float32, `<case>/logits/<t>` (B, 1, V) for t ≥ 1
+<out>/<variant id>/manifest.json  the variant, the cache's sizes, and each graph by role with its file, its actual
+inputs and outputs (name, dtype, dims: a number, or the name of a symbolic one)
 """
 
 from __future__ import annotations
 
 import json
-import os
-from typing import Any, Dict, List
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class Case:
     the case's name.
     """
 
-    def __init__(self, description: Dict[str, Any], arrays: Dict[str, Any]) -> None:
+    def __init__(self, description: dict[str, Any], arrays: dict[str, Any]) -> None:
         self.description = description
         self.name: str = description["name"]
         self.arrays = arrays
@@ -49,47 +49,45 @@ class Case:
 class Reference:
     """What a correct decoding gives."""
 
-    def __init__(self, model: Dict[str, Any], tolerance: Dict[str, float], cases: List[Case]) -> None:
+    def __init__(self, model: dict[str, Any], tolerance: dict[str, float], cases: list[Case]) -> None:
         self.model = model
         self.tolerance = tolerance
         self.cases = cases
 
-    def write(self, folder: str) -> None:
+    def write(self, folder: Path) -> None:
         """Write both files into `folder`, which is created."""
-        os.makedirs(folder, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         arrays = {f"{case.name}/{key}": array for case in self.cases for key, array in case.arrays.items()}
-        np.savez(os.path.join(folder, "arrays.npz"), **arrays)
+        np.savez(folder / "arrays.npz", **arrays)
         description = {
             "model": self.model,
             "tolerance": self.tolerance,
             "cases": [case.description for case in self.cases],
         }
-        write_json(os.path.join(folder, "reference.json"), description)
+        write_json(folder / "reference.json", description)
 
     @classmethod
-    def read(cls, folder: str) -> Reference:
+    def read(cls, folder: Path) -> Reference:
         """Read what `write` wrote."""
-        description = read_json(os.path.join(folder, "reference.json"))
-        with np.load(os.path.join(folder, "arrays.npz"), allow_pickle=False) as archive:
+        description = read_json(folder / "reference.json")
+        with np.load(folder / "arrays.npz", allow_pickle=False) as archive:
             cases = [Case(case, _arrays_of(archive, case["name"])) for case in description["cases"]]
         return cls(description["model"], description["tolerance"], cases)
 
 
-def _arrays_of(archive: Any, case: str) -> Dict[str, Any]:
+def _arrays_of(archive: Any, case: str) -> dict[str, Any]:
     prefix = case + "/"
     return {key[len(prefix) :]: archive[key] for key in archive.files if key.startswith(prefix)}
 
 
-def write_json(path: str, content: Dict[str, Any]) -> None:
+def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write `content` with the schema's number in front."""
-    with open(path, "w", encoding="utf-8") as stream:
-        json.dump({"schema": _SCHEMA, **content}, stream, indent=1)
+    path.write_text(json.dumps({"schema": _SCHEMA, **content}, indent=1), encoding="utf-8")
 
 
-def read_json(path: str) -> Dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
     """Read what `write_json` wrote; ValueError where another probe's schema is found."""
-    with open(path, encoding="utf-8") as stream:
-        content: Dict[str, Any] = json.load(stream)
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     if content["schema"] != _SCHEMA:
         message = f"{path} has schema {content['schema']}, not {_SCHEMA}"
         raise ValueError(message)

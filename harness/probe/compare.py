@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+from typing import Any
 
 import numpy as np
 
@@ -10,17 +10,17 @@ import numpy as np
 TOLERANCE = {"absolute": 1e-4, "relative": 1e-4}
 
 
-def difference(actual: Any, expected: Any) -> Optional[float]:
+def difference(actual: Any, expected: Any) -> float | None:
     """Return the largest absolute difference of two arrays of one shape; None where either holds nan or inf."""
     gap = np.abs(actual.astype(np.float64) - expected.astype(np.float64))
     largest = float(gap.max()) if gap.size else 0.0
     return largest if np.isfinite(largest) else None
 
 
-def mismatch(actual: Any, expected: Any, tolerance: Dict[str, float]) -> Optional[str]:
+def mismatch(actual: Any, expected: Any, tolerance: dict[str, float]) -> str | None:
     """Return in words how `actual` differs from `expected`, None where it does not.
 
-    Equal means the same shape, the same dtype, no nan or inf, and |actual − expected| ≤ absolute + relative·|expected|.
+    Equal means the same shape, the same dtype, no nan or inf, and |actual - expected| ≤ absolute + relative·|expected|.
     """
     if actual.shape != expected.shape:
         return f"shape {actual.shape} instead of {expected.shape}"

@@ -7,7 +7,8 @@ import importlib
 import json
 import os
 import sys
-from typing import Any, Dict
+from pathlib import Path
+from typing import Any
 
 from .distributions import imported_distributions
 from .journal import Journal
@@ -22,8 +23,7 @@ def main(job_path: str) -> None:
     A job file that cannot be read is the host's fault and ends in a plain traceback: there is no journal yet.
     """
     faulthandler.enable()
-    with open(job_path, encoding="utf-8") as stream:
-        job: Dict[str, Any] = json.load(stream)
+    job: dict[str, Any] = json.loads(Path(job_path).read_text(encoding="utf-8"))
     journal = Journal(job["events"])
     importlib.import_module(_KINDS[job["kind"]], __package__).run(job, journal)
     journal.done(imported_distributions())

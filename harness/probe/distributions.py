@@ -11,10 +11,11 @@ import importlib.metadata
 import os
 import re
 import sys
-from typing import Dict, Iterator, Set
+from pathlib import Path
+from typing import Iterator
 
 
-def imported_distributions() -> Dict[str, str]:
+def imported_distributions() -> dict[str, str]:
     """Return normalised name → version of every distribution that owns a loaded module or a mapped file."""
     loaded = set(_loaded_files())
     found = {}
@@ -30,14 +31,14 @@ def _loaded_files() -> Iterator[str]:
         file = getattr(module, "__file__", None)
         if isinstance(file, str):
             yield os.path.realpath(file)
-    with contextlib.suppress(OSError), open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
+    with contextlib.suppress(OSError), Path("/proc/self/maps").open(encoding="utf-8", errors="replace") as maps:
         for line in maps:
             path = line.rstrip("\n").partition("/")[2]
             if "site-packages/" in path:
                 yield os.path.realpath("/" + path)
 
 
-def _installed_files(distribution: importlib.metadata.Distribution) -> Set[str]:
+def _installed_files(distribution: importlib.metadata.Distribution) -> set[str]:
     """Return the absolute paths that RECORD lists.
 
     RECORD is read as text: `Distribution.files` builds an object per line, which costs a second for torch.
@@ -45,4 +46,4 @@ def _installed_files(distribution: importlib.metadata.Distribution) -> Set[str]:
     root = os.path.realpath(str(distribution.locate_file("")))
     record = distribution.read_text("RECORD") or ""
     paths = (line.rsplit(",", 2)[0].strip('"') for line in record.splitlines())
-    return {os.path.normpath(os.path.join(root, path)) for path in paths}
+    return {os.path.normpath(f"{root}/{path}") for path in paths}

@@ -7,9 +7,10 @@ import os
 import re
 import sysconfig
 import traceback
-from typing import Any, Dict, List, Optional, Tuple
+from pathlib import Path
+from typing import Any
 
-_PROBE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_PROBE = f"{Path(__file__).resolve().parent}{os.sep}"
 _STDLIB = tuple(os.path.realpath(sysconfig.get_path(key)) + os.sep for key in ("stdlib", "platstdlib"))
 _MESSAGE_LIMIT = 4000
 _TRACEBACK_LIMIT = 8000
@@ -17,23 +18,23 @@ _TRACEBACK_LIMIT = 8000
 _EXHAUSTION_TEXTS = ("can't allocate memory", "bad_alloc", "Failed to allocate memory", "No space left on device")
 
 
-class ProbeFailure(Exception):
+class ProbeFailure(Exception):  # noqa: N818 - a finding, not an error
     """A finding about the versions that the probe itself makes, such as a pruned input or a parity mismatch.
 
     `original` is the package's own exception where one lies behind the finding: its type is the one reported, and
     its traceback the one shown.
     """
 
-    def __init__(self, message: str, original: Optional[BaseException] = None) -> None:
+    def __init__(self, message: str, original: BaseException | None = None) -> None:
         super().__init__(message)
         self.original = original
 
 
-class NotRun(Exception):
+class NotRun(Exception):  # noqa: N818 - neither is this one
     """The variant cannot exist in this environment; the message is the reason."""
 
 
-def status_of(exc: BaseException) -> Tuple[str, str]:
+def status_of(exc: BaseException) -> tuple[str, str]:
     """Return (`fails` or `error`, `package` or `probe`): the verdict and where the exception comes from."""
     source = exc.original if isinstance(exc, ProbeFailure) and exc.original is not None else exc
     where = _innermost_owner(source)
@@ -44,7 +45,7 @@ def status_of(exc: BaseException) -> Tuple[str, str]:
     return "error", "probe"
 
 
-def describe(exc: BaseException, where: str) -> Dict[str, Any]:
+def describe(exc: BaseException, where: str) -> dict[str, Any]:
     """Return the `error` object of an `end` event."""
     source = exc.original if isinstance(exc, ProbeFailure) and exc.original is not None else exc
     lines = traceback.format_exception(type(source), source, source.__traceback__)
@@ -74,7 +75,7 @@ def _innermost_owner(exc: BaseException) -> str:
 
     The standard library is passed over because it only reports what its caller did.
     """
-    files: List[str] = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(exc.__traceback__)]
+    files: list[str] = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(exc.__traceback__)]
     for name in reversed(files):
         if name.startswith(_PROBE):
             return "probe"

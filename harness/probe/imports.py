@@ -1,21 +1,25 @@
-"""Kind "import", and the `import` stage of every other kind: do the packages load, and do they load each other?
+"""Kind "import", which is also the `import` stage of every other kind: the packages load, and work together.
 
-Two breakages are silent at import and would surface later under a misleading name, so they are looked for here:
-a torch built against numpy 1 under numpy 2, and a transformers that has disabled PyTorch.
+Some breakages are silent at import and would surface later under a misleading name, or as a crash, so they are looked
+for here: a package built against numpy 1 under numpy 2, and a transformers that has disabled PyTorch.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
+import io
 import logging
-from typing import Any, Callable, Dict, List, Sequence
+import re
+import sys
+from typing import Any, Callable, Iterator, Sequence
 
 from .failures import ProbeFailure
 from .journal import Journal
 
 
-def run(job: Dict[str, Any], journal: Journal) -> None:
+def run(job: dict[str, Any], journal: Journal) -> None:
     """Import `job["modules"]` in order, in this process."""
     import_stage(journal, job["modules"])
 
@@ -23,31 +27,80 @@ def run(job: Dict[str, Any], journal: Journal) -> None:
 def import_stage(journal: Journal, names: Sequence[str]) -> bool:
     """Record the stage `import` and return whether all of `names` loaded and work together."""
     with journal.stage("import") as stage:
-        versions: Dict[str, Any] = {}
+        versions: dict[str, str] = {}
         stage.data["versions"] = versions
         for name in names:
-            try:
-                versions[name] = _import(name)
-            except ProbeFailure:
-                raise
-            except (Exception, SystemExit) as exc:
-                message = f"import {name}: {type(exc).__name__}: {exc}"
-                raise ProbeFailure(message, exc) from exc
+            versions[name] = _import(name)
     return stage.works
 
 
-def _import(name: str) -> Any:
-    """Import one module, look for its silent breakages and return its version."""
-    with _LogLines(name) as lines:
-        module = importlib.import_module(name)
-        check = _CHECKS.get(name)
-        if check is not None:
-            check(module, lines)
+def _import(name: str) -> str:
+    """Import one module and return its version.
+
+    ProbeFailure, naming the module, where that fails or where the module is silently broken.
+    """
+    with _listening(name) as spoken:
+        try:
+            module = importlib.import_module(name)
+            check = _CHECKS.get(name)
+            if check is not None:
+                check(module, spoken)
+        except ProbeFailure:
+            raise
+        except (Exception, SystemExit) as exc:
+            reasons = [f"{type(exc).__name__}: {exc}", spoken.numpy_clash()]
+            message = f"import {name}: " + "; ".join(filter(None, reasons))
+            raise ProbeFailure(message, exc) from exc
     version = getattr(module, "__version__", None)
     return str(version) if version is not None else importlib.metadata.version(name)
 
 
-def _check_torch(torch: Any, _lines: List[str]) -> None:
+@contextlib.contextmanager
+def _listening(name: str) -> Iterator[_Spoken]:
+    """Keep what the package `name` says while the block runs, on its logger and on stderr; it is still said there."""
+    spoken = _Spoken()
+    logger = logging.getLogger(name)
+    logger.addHandler(spoken)
+    try:
+        with contextlib.redirect_stderr(spoken.stderr):
+            yield spoken
+    finally:
+        logger.removeHandler(spoken)
+
+
+class _Spoken(logging.Handler):
+    """What a package said. Some explain only in this way what is wrong with them."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.stderr = _Tee(sys.stderr)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the message of one log record."""
+        self.lines.append(record.getMessage())
+
+    def numpy_clash(self) -> str:
+        """Return numpy 2's complaint about a module that was built for numpy 1; empty where there was none."""
+        text = " ".join(self.stderr.getvalue().split())
+        found = re.search(r"A module that was compiled using NumPy 1\.x cannot.*? may crash", text)
+        return found.group() if found else ""
+
+
+class _Tee(io.StringIO):
+    """Keeps what is written and passes it on."""
+
+    def __init__(self, target: Any) -> None:
+        super().__init__()
+        self._target = target
+
+    def write(self, text: str) -> int:
+        """Write `text` to both."""
+        self._target.write(text)
+        return super().write(text)
+
+
+def _check_torch(torch: Any, _spoken: _Spoken) -> None:
     try:
         torch.zeros(1).numpy()
     except RuntimeError as exc:
@@ -55,36 +108,24 @@ def _check_torch(torch: Any, _lines: List[str]) -> None:
         raise ProbeFailure(message, exc) from exc
 
 
-def _check_transformers(transformers: Any, lines: List[str]) -> None:
+def _check_transformers(transformers: Any, spoken: _Spoken) -> None:
     if not transformers.utils.is_torch_available():
-        reason = " ".join(line for line in lines if "PyTorch" in line)
+        reason = "; ".join(line for line in spoken.lines if "PyTorch" in line)
         message = f"import transformers: {reason or 'it reports that PyTorch is not available'}"
         raise ProbeFailure(message)
     # transformers imports its models when they are touched, so this is where a torch that is too old shows.
     _ = transformers.MarianMTModel
 
 
-_CHECKS: Dict[str, Callable[[Any, List[str]], None]] = {
+def _check_onnxruntime(_onnxruntime: Any, spoken: _Spoken) -> None:
+    clash = spoken.numpy_clash()
+    if clash:  # 1.16 imports all the same, loads models, and crashes at the first array
+        message = f"import onnxruntime: {clash}"
+        raise ProbeFailure(message)
+
+
+_CHECKS: dict[str, Callable[[Any, _Spoken], None]] = {
     "torch": _check_torch,
     "transformers": _check_transformers,
+    "onnxruntime": _check_onnxruntime,
 }
-
-
-class _LogLines(logging.Handler):
-    """Collects what the logger `name` says while the block runs: some packages explain themselves only there."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(logging.WARNING)
-        self._logger = logging.getLogger(name)
-        self._lines: List[str] = []
-
-    def __enter__(self) -> List[str]:
-        self._logger.addHandler(self)
-        return self._lines
-
-    def __exit__(self, *_exc: object) -> None:
-        self._logger.removeHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep the formatted message of one record."""
-        self._lines.append(record.getMessage())

@@ -17,7 +17,7 @@ import os
 import resource
 import sys
 import time
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Iterator
 
 from .failures import NotRun, describe, status_of
 
@@ -26,9 +26,9 @@ class Stage:
     """One stage while it runs. `data` is what its `end` event will carry, whatever happens."""
 
     def __init__(self) -> None:
-        self.data: Dict[str, Any] = {}
+        self.data: dict[str, Any] = {}
         self.status = "works"
-        self.error: Optional[Dict[str, Any]] = None
+        self.error: dict[str, Any] | None = None
 
     @property
     def works(self) -> bool:
@@ -43,7 +43,7 @@ class Journal:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
     @contextlib.contextmanager
-    def stage(self, name: str, subject: Optional[str] = None) -> Iterator[Stage]:
+    def stage(self, name: str, subject: str | None = None) -> Iterator[Stage]:
         """Record the block as a stage. An exception ends the stage and is swallowed: ask `Stage.works` afterwards."""
         stage = Stage()
         self._write({"event": "begin", "stage": name, "subject": subject, "time": time.time()})
@@ -55,7 +55,7 @@ class Journal:
         except NotRun as exc:
             stage.status = "not-run"
             stage.data["reason"] = str(exc)
-        except BaseException as exc:  # SystemExit of a package is its failure, not our end
+        except BaseException as exc:  # noqa: BLE001 - the SystemExit of a package is its failure, not our end
             stage.status, where = status_of(exc)
             stage.error = describe(exc, where)
         self._write(
@@ -70,11 +70,11 @@ class Journal:
             }
         )
 
-    def done(self, distributions: Dict[str, str]) -> None:
+    def done(self, distributions: dict[str, str]) -> None:
         """Write the last event."""
         self._write({"event": "done", "distributions": distributions, "peak_rss": _peak_rss()})
 
-    def _write(self, event: Dict[str, Any]) -> None:
+    def _write(self, event: dict[str, Any]) -> None:
         os.write(self._descriptor, json.dumps(event, allow_nan=False).encode("ascii") + b"\n")
 
 

@@ -111,6 +111,12 @@ class Fault:
     """The id of one affected cell."""
 
 
+def headline(message: str, limit: int = 300) -> str:
+    """What a message comes down to, on one line: its end, because packages put the path first and the point last."""
+    text = " ".join(message.partition("\nhint:")[0].split())
+    return text if len(text) <= limit else f"… {text[-limit:].partition(' ')[2]}"
+
+
 def faults(report: Report) -> list[Fault]:
     """Everything that did not work, grouped by stage and signature; the most frequent first."""
     groups: dict[tuple[Status, Stage, str], list[tuple[ReportedCell, ReportedVariant]]] = {}

@@ -8,7 +8,7 @@ from tabulate import tabulate
 
 from harness.model import Status
 from harness.report.contract import Report, ReportedCell
-from harness.report.facets import LEGEND, cell_text, facets, faults, not_run, variant_names
+from harness.report.facets import LEGEND, cell_text, facets, faults, headline, not_run, variant_names
 
 
 def render(report: Report) -> str:
@@ -67,8 +67,7 @@ def _stack(cell: ReportedCell, report: Report) -> list[str]:
 def _faults(report: Report) -> str:
     lines = []
     for fault in faults(report):
-        message = " ".join(fault.message.split())
-        shown = message if len(message) <= 400 else f"{message[:200]} […] {message[-190:]}"
+        shown = headline(fault.message, 400)
         lines += [
             f"- **{fault.status.value} · {fault.stage}** — {fault.cells} cells, {fault.variants} variants: {fault.where}",
             "",

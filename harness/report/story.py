@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -16,7 +17,7 @@ from harness.tasks import Export, Import, Install, Run
 from harness.verdict import Verdict
 
 
-def show_cell(verdict: Verdict, out: Console, *, given: Path | None = None) -> None:
+def show_cell(verdict: Verdict, out: Console, *, environments: Sequence[Path] = ()) -> None:
     """A cell's stages, variant by variant, with the message and log of what did not work."""
     cell = verdict.cell
     out.print(Text(f"{cell.id}  {verdict.status.value}", style=STYLES[verdict.status]))
@@ -49,8 +50,8 @@ def show_cell(verdict: Verdict, out: Console, *, given: Path | None = None) -> N
             out.print(Text(f"    {one.reason or (one.error.message if one.error else '')}"))
             if one.last.log:
                 out.print(Text(f"    log: {one.last.log}", style="dim"))
-    if given:
-        out.print(f"environment: {given.parent.parent}")
+    for folder in environments:
+        out.print(f"environment: {folder} (enter it with: source {folder}/bin/activate)")
 
 
 def show_plan(prepared: Prepared, out: Console) -> None:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from harness.model import Status
 from harness.report.contract import Report, ReportedCell
-from harness.report.facets import LEGEND, cell_text, facets, faults, not_run, variant_names
+from harness.report.facets import LEGEND, cell_text, facets, faults, headline, not_run, variant_names
 
 # Bluish green, sky blue, vermilion, orange: Okabe & Ito, "Color Universal Design" (2008).
 STYLES = {
@@ -65,8 +65,7 @@ def _faults(report: Report, console: Console) -> None:
     for fault in found:
         head = Text(f"{fault.status.value} {fault.stage}", style=STYLES[fault.status])
         console.print(head, Text(f"{fault.cells} cells, {fault.variants} variants: {fault.where}"))
-        message = " ".join(fault.message.split())
-        console.print(Text(f"    {message[:300]}{'…' if len(message) > 300 else ''}"))
+        console.print(Text(f"    {headline(fault.message)}"))
         console.print(Text(f"    python -m harness explain {fault.example}", style="dim"))
     for reason, count in not_run(report):
         console.print(Text("not run", style=STYLES[Status.NOT_RUN]), Text(f"{count} variants: {reason}"))

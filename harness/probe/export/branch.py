@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Set
+from pathlib import Path
+from typing import Any, Callable
 
 import onnx
 from onnx import helper
@@ -22,12 +23,12 @@ class Branch:
         self._prefix = prefix
         self._inputs = {value.name for value in self.model.graph.input}
         self.outputs = {value.name: self._own(value.name) for value in self.model.graph.output}
-        self._renamed: Dict[str, str] = {}
+        self._renamed: dict[str, str] = {}
 
     @classmethod
-    def load(cls, path: str, prefix: str) -> Branch:
+    def load(cls, path: Path, prefix: str) -> Branch:
         """Read the model at `path`, external data included."""
-        return cls(onnx.load(path), prefix)
+        return cls(onnx.load(str(path)), prefix)
 
     def hand_over_initializers(self, add: Callable[[Any], str]) -> None:
         """Give each initializer to `add`, which returns the name under which the outer graph holds it."""
@@ -41,7 +42,7 @@ class Branch:
         self.model.graph.node.append(node)
         self.outputs[name] = self._own(name)
 
-    def as_branch(self, order: List[str], name: str) -> Any:
+    def as_branch(self, order: list[str], name: str) -> Any:
         """Return the graph for the If, with the outputs in the given `order` and no inputs of its own."""
         nodes = [self._rename_node(node, set()) for node in self.model.graph.node]
         computed = {output for node in nodes for output in node.output}
@@ -67,7 +68,7 @@ class Branch:
             return name
         return self._renamed.get(name) or self._own(name)
 
-    def _rename_node(self, node: Any, local: Set[str]) -> Any:
+    def _rename_node(self, node: Any, local: set[str]) -> Any:
         """Return a copy of `node` under the new names, graphs nested in it included.
 
         `local` holds the names that an enclosing nested graph declares itself.
@@ -81,7 +82,7 @@ class Branch:
             self._rename_graph(nested, local)
         return copy
 
-    def _rename_graph(self, graph: Any, local: Set[str]) -> None:
+    def _rename_graph(self, graph: Any, local: set[str]) -> None:
         """Rename within a nested graph, in place."""
         declared = {value.name for value in [*graph.input, *graph.initializer]}
         declared |= {output for node in graph.node for output in node.output}
@@ -99,7 +100,7 @@ def _inlined(model: Any) -> Any:
     if not model.functions:
         return model
     try:
-        from onnx import inliner  # noqa: PLC0415 — onnx has it from 1.15 on
+        from onnx import inliner  # noqa: PLC0415 - onnx has it from 1.15 on
     except ImportError as exc:
         message = "the exported graph consists of model functions, and this onnx cannot inline them (1.15 and later can)"
         raise ProbeFailure(message, exc) from exc

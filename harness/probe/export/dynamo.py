@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, Dict, Tuple
+from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -14,13 +15,13 @@ from .graphs import GraphRequest
 _LONGEST = 2**31 - 1
 
 
-def export(request: GraphRequest, path: str, opset: int) -> None:
+def export(request: GraphRequest, path: Path, opset: int) -> None:
     """Write `request` to `path` at `opset`; NotRun where this torch cannot be told which axes are dynamic."""
     parameters = inspect.signature(torch.onnx.export).parameters
     if "dynamo" not in parameters or "dynamic_shapes" not in parameters:
         message = f"torch {torch.__version__}: torch.onnx.export has no dynamo=True with dynamic_shapes (torch ≥ 2.5 has)"
         raise NotRun(message)
-    options: Dict[str, Any] = {}
+    options: dict[str, Any] = {}
     if "fallback" in parameters:
         # Falling back to TorchScript would answer another question than the one that was asked.
         options["fallback"] = False
@@ -28,7 +29,7 @@ def export(request: GraphRequest, path: str, opset: int) -> None:
     torch.onnx.export(
         request.module,
         tuple(request.inputs.values()),
-        path,
+        str(path),
         input_names=list(request.inputs),
         output_names=list(request.outputs),
         dynamic_shapes=_dynamic_shapes(request),
@@ -39,7 +40,7 @@ def export(request: GraphRequest, path: str, opset: int) -> None:
     )
 
 
-def _dynamic_shapes(request: GraphRequest) -> Tuple[Any, ...]:
+def _dynamic_shapes(request: GraphRequest) -> tuple[Any, ...]:
     """Return the axes in torch.export's form: an entry for each parameter of `forward`, one tuple for its `*rest`."""
     names = sorted({name for axes in request.input_axes.values() for name in axes.values()})
     dims = {name: torch.export.Dim(name, max=_LONGEST) for name in names}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, FrozenSet, Mapping, Tuple
+from typing import Any, Mapping
 
 Axes = Mapping[int, str]
 
@@ -20,9 +20,9 @@ class GraphRequest:
     role: str
     """The graph's part in the artifact, and its file name without `.onnx`."""
     module: Any
-    inputs: Dict[str, Any]
-    outputs: Tuple[str, ...]
+    inputs: dict[str, Any]
+    outputs: tuple[str, ...]
     input_axes: Mapping[str, Axes]
     output_axes: Mapping[str, Axes]
-    required: FrozenSet[str]
+    required: frozenset[str]
     """The inputs whose value must reach the graph's outputs; an exporter that prunes one has changed the model."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from typing import Any, Dict, Iterator, List, Sequence, Set, Union
+from pathlib import Path
+from typing import Any, Iterator, Sequence
 
 import onnx
 
@@ -11,13 +11,13 @@ from ..failures import ProbeFailure
 from .graphs import GraphRequest
 
 
-def describe_graph(path: str) -> Dict[str, Any]:
+def describe_graph(path: Path) -> dict[str, Any]:
     """Return file, size, ir, opset, opsets by domain, inputs and outputs of the model at `path`."""
-    model = onnx.load(path, load_external_data=False)
+    model = onnx.load(str(path), load_external_data=False)
     opsets = {entry.domain: entry.version for entry in model.opset_import}
     return {
-        "file": os.path.basename(path),
-        "size": os.path.getsize(path),
+        "file": path.name,
+        "size": path.stat().st_size,
         "ir": model.ir_version,
         "opset": opsets.get("", opsets.get("ai.onnx")),
         "opsets": opsets,
@@ -27,9 +27,9 @@ def describe_graph(path: str) -> Dict[str, Any]:
     }
 
 
-def require_inputs(request: GraphRequest, path: str) -> None:
+def require_inputs(request: GraphRequest, path: Path) -> None:
     """Raise ProbeFailure where a required input of `request` is missing from the graph at `path`, or feeds nothing."""
-    graph = onnx.load(path, load_external_data=False).graph
+    graph = onnx.load(str(path), load_external_data=False).graph
     present = {value.name for value in graph.input}
     pruned = sorted(request.required - present)
     idle = sorted((request.required & present) - consumed_names(graph))
@@ -39,7 +39,7 @@ def require_inputs(request: GraphRequest, path: str) -> None:
         raise ProbeFailure(f"{request.role}: the exported graph never uses its inputs {_listed(idle)}")
 
 
-def consumed_names(graph: Any) -> Set[str]:
+def consumed_names(graph: Any) -> set[str]:
     """Return every name that a node of `graph`, or of a graph nested in one, reads, or that is an output."""
     names = {value.name for value in graph.output}
     for node in graph.node:
@@ -57,7 +57,7 @@ def nested_graphs(node: Any) -> Iterator[Any]:
         yield from attribute.graphs
 
 
-def _describe_value(value: Any) -> Dict[str, Any]:
+def _describe_value(value: Any) -> dict[str, Any]:
     tensor = value.type.tensor_type
     return {"name": value.name, "dtype": _dtype_name(tensor.elem_type), "dims": _dims(tensor)}
 
@@ -68,7 +68,7 @@ def _dtype_name(element: int) -> str:
     return {"FLOAT": "float32", "DOUBLE": "float64"}.get(name, name.lower())
 
 
-def _dims(tensor: Any) -> Union[List[Any], None]:
+def _dims(tensor: Any) -> list[Any] | None:
     """Return a number, a symbolic name, or None (unnamed) for each axis; None where the rank is unknown."""
     if not tensor.HasField("shape"):
         return None

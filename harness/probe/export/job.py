@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from pathlib import Path
+from typing import Any, Callable
 
 import onnx
 
@@ -19,21 +19,21 @@ from .models import build
 from .models.seq2seq import Seq2Seq
 from .reference import build_reference, check_cached
 
-EXPORTERS: Dict[str, Callable[[GraphRequest, str, int], None]] = {
+EXPORTERS: dict[str, Callable[[GraphRequest, Path, int], None]] = {
     "torchscript": torchscript.export,
     "dynamo": dynamo.export,
 }
 
 
-def run(job: Dict[str, Any], journal: Journal) -> None:
+def run(job: dict[str, Any], journal: Journal) -> None:
     """Run the stages `eager`, and `export` and `check` for each variant of `job`."""
-    out: str = job["out"]
-    subject = _eager(job["model"], os.path.join(out, "reference"), journal)
+    out = Path(job["out"])
+    subject = _eager(job["model"], out / "reference", journal)
     if subject is None:
         return
-    shared = SharedGraphs(subject, os.path.join(out, ".graphs"))
+    shared = SharedGraphs(subject, out / ".graphs")
     for variant in job["variants"]:
-        folder = os.path.join(out, variant["id"])
+        folder = out / variant["id"]
         with journal.stage("export", variant["id"]) as stage:
             stage.data.update(_export(variant, shared, folder))
         if stage.works:
@@ -42,7 +42,7 @@ def run(job: Dict[str, Any], journal: Journal) -> None:
     shared.remove()
 
 
-def _eager(model: Dict[str, Any], folder: str, journal: Journal) -> Optional[Seq2Seq]:
+def _eager(model: dict[str, Any], folder: Path, journal: Journal) -> Seq2Seq | None:
     """Build the model and write its reference; None where PyTorch itself fails.
 
     The reference comes before any export: exporters have left models in training mode.
@@ -61,19 +61,19 @@ def _eager(model: Dict[str, Any], folder: str, journal: Journal) -> Optional[Seq
 class SharedGraphs:
     """The graphs of one model, exported once for each exporter and opset, whichever variants share them."""
 
-    def __init__(self, subject: Seq2Seq, folder: str) -> None:
+    def __init__(self, subject: Seq2Seq, folder: Path) -> None:
         self.cache_sizes = subject.cache_sizes
-        self._requests = subject.requests()
+        self._subject = subject
         self._folder = folder
-        self._results: Dict[Tuple[str, int], Any] = {}
+        self._results: dict[tuple[str, int], Any] = {}
 
-    def get(self, exporter: str, opset: int) -> Dict[str, str]:
+    def get(self, exporter: str, opset: int) -> dict[str, Path]:
         """Return role → path; raises again what the first attempt raised."""
         key = (exporter, opset)
         if key not in self._results:
             try:
                 self._results[key] = self._export(exporter, opset)
-            except Exception as exc:
+            except Exception as exc:  # noqa: BLE001 - raised below, now and for every other variant
                 self._results[key] = exc
         result = self._results[key]
         if isinstance(result, Exception):
@@ -84,23 +84,23 @@ class SharedGraphs:
         """Delete the shared folder; the variants hold hard links."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _export(self, exporter: str, opset: int) -> Dict[str, str]:
-        folder = os.path.join(self._folder, f"{exporter}-{opset}")
-        os.makedirs(folder, exist_ok=True)
+    def _export(self, exporter: str, opset: int) -> dict[str, Path]:
+        folder = self._folder / f"{exporter}-{opset}"
+        folder.mkdir(parents=True, exist_ok=True)
         paths = {}
-        for request in self._requests:
-            path = os.path.join(folder, request.role + ".onnx")
+        for request in self._subject.requests():
+            path = folder / f"{request.role}.onnx"
             EXPORTERS[exporter](request, path, opset)
             require_inputs(request, path)
             paths[request.role] = path
         return paths
 
 
-def _export(variant: Dict[str, Any], shared: SharedGraphs, folder: str) -> Dict[str, Any]:
+def _export(variant: dict[str, Any], shared: SharedGraphs, folder: Path) -> dict[str, Any]:
     """Leave the variant's files and manifest in `folder` and return the data of its `export` event."""
     graphs = shared.get(variant["exporter"], variant["opset"])
     shutil.rmtree(folder, ignore_errors=True)
-    os.makedirs(folder)
+    folder.mkdir(parents=True)
     files = LAYOUTS[variant["layout"]](graphs, folder)
     described = {role: describe_graph(path) for role, path in files.items()}
     stamps = {
@@ -115,12 +115,11 @@ def _export(variant: Dict[str, Any], shared: SharedGraphs, folder: str) -> Dict[
         "cache": shared.cache_sizes,
         "graphs": described,
     }
-    write_json(os.path.join(folder, "manifest.json"), manifest)
+    write_json(folder / "manifest.json", manifest)
     return {**stamps, "files": {graph["file"]: graph["size"] for graph in described.values()}}
 
 
-def _check(folder: str) -> None:
+def _check(folder: Path) -> None:
     """Run onnx's checker, with shape inference, on every graph in `folder`; by path, so that size does not matter."""
-    paths: List[str] = [os.path.join(folder, name) for name in sorted(os.listdir(folder)) if name.endswith(".onnx")]
-    for path in paths:
-        onnx.checker.check_model(path, full_check=True)
+    for path in sorted(folder.glob("*.onnx")):
+        onnx.checker.check_model(str(path), full_check=True)

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import os
-from typing import Callable, Dict, Mapping
+from pathlib import Path
+from typing import Callable, Mapping
 
 from .merge import merge_decoders
 
-Graphs = Mapping[str, str]
+Graphs = Mapping[str, Path]
 """Role → path of an exported graph, shared by all variants of one exporter and opset."""
 
 
-def _pair(graphs: Graphs, folder: str) -> Dict[str, str]:
+def _pair(graphs: Graphs, folder: Path) -> dict[str, Path]:
     return {role: _link(path, folder) for role, path in graphs.items()}
 
 
-def _merged(graphs: Graphs, folder: str) -> Dict[str, str]:
-    merged = os.path.join(folder, "decoder_merged.onnx")
+def _merged(graphs: Graphs, folder: Path) -> dict[str, Path]:
+    merged = folder / "decoder_merged.onnx"
     merge_decoders(graphs["decoder"], graphs["decoder_with_past"], merged)
     return {"encoder": _link(graphs["encoder"], folder), "decoder_merged": merged}
 
 
-LAYOUTS: Dict[str, Callable[[Graphs, str], Dict[str, str]]] = {"pair": _pair, "merged": _merged}
+LAYOUTS: dict[str, Callable[[Graphs, Path], dict[str, Path]]] = {"pair": _pair, "merged": _merged}
 """Layout → what puts its files into a folder and returns them by role."""
 
 
-def _link(path: str, folder: str) -> str:
-    target = os.path.join(folder, os.path.basename(path))
+def _link(path: Path, folder: Path) -> Path:
+    target = folder / path.name
     os.link(path, target)
     return target

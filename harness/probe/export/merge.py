@@ -6,7 +6,8 @@ out of an old runtime's reach is one of the things to be found out.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Sequence
+from pathlib import Path
+from typing import Any, Sequence
 
 import numpy as np
 import onnx
@@ -22,7 +23,7 @@ PRESENT = "present."
 BATCH = "batch_size"
 
 
-def merge_decoders(decoder: str, decoder_with_past: str, target: str) -> None:
+def merge_decoders(decoder: Path, decoder_with_past: Path, target: Path) -> None:
     """Write one graph for the two at the given paths: with the switch true it runs `decoder_with_past`.
 
     Its inputs are those of both and the switch (bool, one element); its outputs those of `decoder`. An output that
@@ -53,15 +54,15 @@ def merge_decoders(decoder: str, decoder_with_past: str, target: str) -> None:
         initializer=pool.tensors,
     )
     model = helper.make_model(graph, opset_imports=_joint_opsets(first, later), producer_name="harness_probe")
-    onnx.save(model, target)
+    onnx.save(model, str(target))
 
 
 class _InitializerPool:
     """The outer graph's initializers: tensors of equal content are kept once."""
 
     def __init__(self) -> None:
-        self.tensors: List[Any] = []
-        self._names: Dict[Any, str] = {}
+        self.tensors: list[Any] = []
+        self._names: dict[Any, str] = {}
 
     def add(self, tensor: Any) -> str:
         """Return the outer graph's name for the content of `tensor`."""
@@ -88,9 +89,9 @@ def _empty_constant(output: str, branch: Branch) -> Any:
     return helper.make_node("Constant", [], [output], value=numpy_helper.from_array(content))
 
 
-def _joint_inputs(later: Branch, first: Branch) -> List[Any]:
+def _joint_inputs(later: Branch, first: Branch) -> list[Any]:
     """Return the inputs of both branches. A past for the first step, which ignores it, may be of any length."""
-    joint: Dict[str, Any] = {}
+    joint: dict[str, Any] = {}
     for value in [*first.model.graph.input, *later.model.graph.input]:
         if value.name not in joint:
             joint[value.name] = _with_named_axes(value, _input_axes(value.name))
@@ -133,7 +134,7 @@ def _with_named_axes(value: Any, axes: Axes) -> Any:
 
 def _joint_opsets(first: Branch, later: Branch) -> Sequence[Any]:
     """Return the opset imports of both; ProbeFailure where the exporter gave one domain two versions."""
-    versions: Dict[str, int] = {}
+    versions: dict[str, int] = {}
     for entry in [*first.model.opset_import, *later.model.opset_import]:
         if versions.setdefault(entry.domain, entry.version) != entry.version:
             raise ProbeFailure(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 import torch
 
@@ -17,7 +17,7 @@ _STEPS = 6
 _CASES = ((1, 1, 1), (1, 8, 3), (2, 5, 1), (3, 9, 4), (2, 3, 7), (2, 4, 4))
 
 
-def build_reference(subject: Seq2Seq, model: Dict[str, Any]) -> Reference:
+def build_reference(subject: Seq2Seq, model: dict[str, Any]) -> Reference:
     """Decode every case without a cache; the result is the truth that everything else is compared with."""
     generator = torch.Generator().manual_seed(model["seed"] + 1)
     with torch.no_grad():
@@ -35,7 +35,7 @@ def check_cached(subject: Seq2Seq, reference: Reference) -> float:
         for case in reference.cases:
             for step, logits in enumerate(_cached_logits(subject, case)):
                 expected = case.logits(step)
-                problem: Optional[str] = mismatch(logits, expected, reference.tolerance)
+                problem: str | None = mismatch(logits, expected, reference.tolerance)
                 if problem:
                     message = f"PyTorch with the cache differs from itself without: case {case.name}, step {step}: {problem}"
                     raise ProbeFailure(message)
@@ -67,12 +67,12 @@ def _build_case(subject: Seq2Seq, sizes: Any, generator: Any) -> Case:
     return Case(description, arrays)
 
 
-def _cached_logits(subject: Seq2Seq, case: Case) -> List[Any]:
+def _cached_logits(subject: Seq2Seq, case: Case) -> list[Any]:
     """Return the logits of every step, decoded with the modules that will be exported."""
     mask = torch.from_numpy(case.arrays["source_mask"])
     hidden = subject.encoder(torch.from_numpy(case.arrays["source_ids"]), mask)
     found = []
-    past: List[Any] = []
+    past: list[Any] = []
     for step in case.steps():
         logits, *present = subject.decoder(torch.from_numpy(case.tokens(step)), mask, hidden, *past)
         found.append(logits.numpy())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from typing import Any, Dict
+from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -12,9 +13,9 @@ from ..failures import NotRun
 from .graphs import GraphRequest
 
 
-def export(request: GraphRequest, path: str, opset: int) -> None:
+def export(request: GraphRequest, path: Path, opset: int) -> None:
     """Write `request` to `path` at `opset`; NotRun where this torch has no such opset for TorchScript."""
-    options: Dict[str, Any] = {}
+    options: dict[str, Any] = {}
     if "dynamo" in inspect.signature(torch.onnx.export).parameters:
         options["dynamo"] = False
     # An export before this one may have left the wrapper in training mode.
@@ -23,7 +24,7 @@ def export(request: GraphRequest, path: str, opset: int) -> None:
         torch.onnx.export(
             request.module,
             tuple(request.inputs.values()),
-            path,
+            str(path),
             input_names=list(request.inputs),
             output_names=list(request.outputs),
             dynamic_axes={**request.input_axes, **request.output_axes},

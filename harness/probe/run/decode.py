@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple
+from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple
 
 import numpy as np
 
@@ -27,7 +27,7 @@ _STARTS = {
 }
 
 
-def starts(layout: str) -> List[Start]:
+def starts(layout: str) -> list[Start]:
     """Return the ways to begin a decoding in `layout`."""
     return _STARTS[layout]
 
@@ -51,7 +51,7 @@ class Feedback:
 
 
 def decode(
-    graphs: Graphs, layout: str, cache: Mapping[str, int], case: Case, start: Start, feedback: Feedback
+    graphs: Graphs, layout: str, cache: Mapping[str, int], case: Case, *, start: Start, feedback: Feedback
 ) -> Iterator[Any]:
     """Yield the logits of each step of `case`, teacher-forced with its tokens."""
     mask = case.arrays["source_mask"]
@@ -73,7 +73,7 @@ def _merged_step(graphs: Graphs, step: int, arrays: Arrays) -> Arrays:
     return graphs["decoder_merged"].run({**arrays, "use_cache_branch": np.array([step > 0])})
 
 
-_STEPPERS: Dict[str, Callable[[Graphs, int, Arrays], Arrays]] = {"pair": _pair_step, "merged": _merged_step}
+_STEPPERS: dict[str, Callable[[Graphs, int, Arrays], Arrays]] = {"pair": _pair_step, "merged": _merged_step}
 
 
 def _dummy_past(cache: Mapping[str, int], case: Case, start: Start) -> Arrays:

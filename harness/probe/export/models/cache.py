@@ -7,7 +7,7 @@ head size). The encoder part is the cross-attention, whose length is the source'
 from __future__ import annotations
 
 import sys
-from typing import Any, List, Sequence
+from typing import Any, Sequence
 
 import transformers
 
@@ -22,7 +22,7 @@ class TupleCache:
         width = len(PARTS)
         return tuple(tuple(flat[at : at + width]) for at in range(0, len(flat), width)) or None
 
-    def unpack(self, cache: Any) -> List[Any]:
+    def unpack(self, cache: Any) -> list[Any]:
         """Return the flat tensors of what the model returned."""
         return [tensor for layer in cache for tensor in layer]
 
@@ -42,13 +42,13 @@ class ObjectCache:
             encoder.update(flat[at + 2], flat[at + 3], layer)
         return transformers.EncoderDecoderCache(decoder, encoder)
 
-    def unpack(self, cache: Any) -> List[Any]:
+    def unpack(self, cache: Any) -> list[Any]:
         """Return the flat tensors of what the model returned."""
         pairs = zip(_layers(cache.self_attention_cache), _layers(cache.cross_attention_cache))
         return [tensor for decoder, encoder in pairs for tensor in (*decoder, *encoder)]
 
 
-def _layers(cache: Any) -> List[Any]:
+def _layers(cache: Any) -> list[Any]:
     """Return (keys, values) of each layer; the attributes are named differently before transformers 4.54."""
     if hasattr(cache, "layers"):
         return [(layer.keys, layer.values) for layer in cache.layers]

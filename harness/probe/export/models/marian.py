@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import Any
 
 import torch
 from transformers import MarianConfig, MarianMTModel
@@ -10,7 +10,7 @@ from transformers import MarianConfig, MarianMTModel
 from .randomise import randomise
 from .seq2seq import Seq2Seq
 
-_SIZES: Dict[str, Dict[str, Any]] = {
+_SIZES: dict[str, dict[str, Any]] = {
     "tiny": {"vocab_size": 100, "d_model": 32, "heads": 4, "feed_forward": 48, "layers": 2, "positions": 40},
 }
 

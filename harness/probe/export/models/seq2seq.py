@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
 import torch
 
@@ -59,9 +59,7 @@ class Seq2Seq:
     `model` is a transformers encoder-decoder with a language-model head, in eval mode.
     """
 
-    def __init__(
-        self, model: Any, *, vocabulary: int, start_token: int, layers: int, heads: int, head_size: int
-    ) -> None:
+    def __init__(self, model: Any, *, vocabulary: int, start_token: int, layers: int, heads: int, head_size: int) -> None:
         self.model = model
         self.vocabulary = vocabulary
         self.start_token = start_token
@@ -70,14 +68,14 @@ class Seq2Seq:
         self.encoder = EncoderGraph(model).eval()
         self.decoder = DecoderGraph(model).eval()
 
-    def join_present(self, past: List[Any], present: List[Any]) -> List[Any]:
+    def join_present(self, past: list[Any], present: list[Any]) -> list[Any]:
         """Return the next step's flat past: the decoder parts of `present`, the encoder parts of the first step."""
         if not past:
             return list(present)
         fresh = iter(present)
         return [next(fresh) if at % len(PARTS) < 2 else kept for at, kept in enumerate(past)]
 
-    def requests(self) -> List[GraphRequest]:
+    def requests(self) -> list[GraphRequest]:
         """Return the three graphs to export; the example past is computed by the model itself."""
         source_ids, mask, tokens = self._example()
         with torch.no_grad():
@@ -89,7 +87,7 @@ class Seq2Seq:
             self._with_past_request(tokens[:, -1:], mask, hidden, past),
         ]
 
-    def _example(self) -> Tuple[Any, Any, Any]:
+    def _example(self) -> tuple[Any, Any, Any]:
         generator = torch.Generator().manual_seed(1)
         source_ids = torch.randint(1, self.vocabulary - 1, (_BATCH, _SOURCE), generator=generator)
         tokens = torch.randint(1, self.vocabulary - 1, (_BATCH, _PREFIX + 1), generator=generator)
@@ -112,9 +110,7 @@ class Seq2Seq:
     def _decoder_request(self, tokens: Any, mask: Any, hidden: Any) -> GraphRequest:
         inputs, axes = _decoder_inputs(tokens, mask, hidden)
         axes["input_ids"] = {0: "batch_size", 1: "decoder_sequence_length"}
-        present = {
-            name: _cache_axes(name, decoder="decoder_sequence_length") for name in self._cache_names("present", PARTS)
-        }
+        present = {name: _cache_axes(name, decoder="decoder_sequence_length") for name in self._cache_names("present", PARTS)}
         return GraphRequest(
             role="decoder",
             module=self.decoder,
@@ -125,7 +121,7 @@ class Seq2Seq:
             required=frozenset(inputs),
         )
 
-    def _with_past_request(self, token: Any, mask: Any, hidden: Any, past: List[Any]) -> GraphRequest:
+    def _with_past_request(self, token: Any, mask: Any, hidden: Any, past: list[Any]) -> GraphRequest:
         """One token a step, as generation calls it: the sequence axis of `input_ids` is the constant 1."""
         inputs, axes = _decoder_inputs(token, mask, hidden)
         axes["input_ids"] = {0: "batch_size"}
@@ -147,11 +143,11 @@ class Seq2Seq:
             required=frozenset({"input_ids", "encoder_attention_mask", *past_names}),
         )
 
-    def _cache_names(self, prefix: str, parts: Tuple[str, ...]) -> List[str]:
+    def _cache_names(self, prefix: str, parts: tuple[str, ...]) -> list[str]:
         return [f"{prefix}.{layer}.{part}" for layer in range(self.layers) for part in parts]
 
 
-def _decoder_inputs(tokens: Any, mask: Any, hidden: Any) -> Tuple[Dict[str, Any], Dict[str, Axes]]:
+def _decoder_inputs(tokens: Any, mask: Any, hidden: Any) -> tuple[dict[str, Any], dict[str, Axes]]:
     source = {0: "batch_size", 1: "encoder_sequence_length"}
     inputs = {"input_ids": tokens, "encoder_attention_mask": mask, "encoder_hidden_states": hidden}
     return inputs, {"encoder_attention_mask": source, "encoder_hidden_states": source}

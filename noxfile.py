@@ -1,0 +1,94 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = [
+#     "filelock>=3.16",
+#     "nox>=2025.2.9",
+#     "packaging>=24.2",
+#     "psutil>=6",
+#     "pydantic>=2.11,<3",
+#     "rich>=13.9",
+#     "tabulate>=0.9",
+#     "uv>=0.9,<0.14",
+# ]
+# ///
+"""The sessions. Any installed nox will do: it reads the dependencies above and starts itself anew with them.
+
+nox -s matrix -- --select "onnxruntime==1.16.3"     options of `python -m harness run`
+nox -s "probe(py311-t2151-tf4576-o1232-r1163)"      one combination, its environment kept
+nox -s probe -t onnxruntime==1.16.3                 a column
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+sys.path.insert(0, str(ROOT))
+
+from harness import pipeline
+
+nox.options.sessions = ["lint", "tests"]
+nox.options.default_venv_backend = "uv"
+
+SETTINGS = pipeline.Settings(
+    config=ROOT / os.environ.get("HARNESS_CONFIG", "matrix.toml"),
+    store=Path(os.environ.get("HARNESS_STORE", ROOT / ".harness")),
+)
+
+
+def _harness(session: nox.Session, command: str, *arguments: str) -> None:
+    config = ("--config", str(SETTINGS.config), "--store", str(SETTINGS.store))
+    # Long enough for a partial report after Ctrl-C.
+    session.run(
+        sys.executable, "-m", "harness", command, *arguments, *config, *session.posargs, external=True, interrupt_timeout=60
+    )
+
+
+@nox.session(venv_backend="none")
+def matrix(session: nox.Session) -> None:
+    """Build every combination, export, run, and tabulate what works."""
+    _harness(session, "run")
+
+
+@nox.session(venv_backend="none")
+def report(session: nox.Session) -> None:
+    """Write the reports from what is already known; run nothing."""
+    _harness(session, "report")
+
+
+@nox.session(venv_backend="uv", reuse_venv=True, download_python="never")
+@nox.parametrize(
+    ["python", "cell"],
+    [
+        nox.param(
+            python, cell.id, id=cell.id, tags=[f"{axis}=={version}" for axis, version in (("python", cell.python), *cell.pins)]
+        )
+        for cell, python in pipeline.listed(SETTINGS)
+    ],
+)
+def probe(session: nox.Session, cell: str) -> None:
+    """One combination in a Nox environment of its own, which is kept."""
+    _harness(session, "cell", cell, "--environment", session.virtualenv.location)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The fast tests on fake wheels, then the real ones; arguments after -- go to pytest instead."""
+    session.install("-e", ".[dev]")
+    if session.posargs:
+        session.run("pytest", *session.posargs)
+        return
+    # The fast ones apart: some of them measure time.
+    session.run("pytest", "-n", "2", "-m", "not real")
+    session.run("pytest", "-m", "real")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """ruff and mypy."""
+    session.install("-e", ".[dev]")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")

@@ -1,0 +1,37 @@
+"""What all tests share: the fake probe in place, uv's cache in a temporary folder, and projects to run the harness on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from harness import processes, tasks
+from project import Project
+
+import packages
+
+FAKE_PROBE = Path(__file__).parent / "fake_probe" / "__main__.py"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The fake probe, a uv cache of our own, and none of the shell's variables that steer uv."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("UV_")]:
+            patch.delenv(name)
+        patch.setenv("UV_CACHE_DIR", str(tmp_path_factory.mktemp("uv-cache")))
+        patch.setattr(processes, "PROBE_MAIN", FAKE_PROBE)
+        tasks.source.cache_clear()
+        yield
+    tasks.source.cache_clear()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project whose index holds one working version of everything, and whose matrix is that one cell."""
+    made = Project(tmp_path)
+    made.publish(*packages.working())
+    made.configure()
+    return made

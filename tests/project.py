@@ -1,0 +1,161 @@
+"""A user's project on disk: an index of wheels, a matrix.toml, a store and a reports folder; and the harness run on it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.cli import main
+from wheels import Wheel
+
+RUNNER = Path(__file__).with_name("run_harness.py")
+
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+AXES = {"python": [PYTHON], "torch": ["2.1.0"], "transformers": ["4.46.3"], "onnx": ["1.16.2"], "onnxruntime": ["1.16.3"]}
+"""One cell, of what `packages.working()` publishes."""
+
+TABLES: dict[str, Any] = {
+    "variants": {"exporters": ["torchscript"], "layouts": ["pair"]},
+    "run": {"time-limit": "60s", "memory-limit": "2GB"},
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What one command gave."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+
+class Project:
+    """Everything lives under `root`; nothing is shared with another project but uv's cache."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.index = root / "index"
+        self.config = root / "matrix.toml"
+        self.store = root / "store"
+        self.reports = root / "reports"
+        self.index.mkdir(parents=True)
+
+    def publish(self, *wheels: Wheel) -> None:
+        """Put wheels on the index."""
+        for wheel in wheels:
+            wheel.write(self.index)
+
+    def configure(self, axes: Mapping[str, Sequence[str]] | None = None, **tables: Any) -> None:
+        """Write matrix.toml: `AXES` and `TABLES` overridden by what is given; `uv` is the local index unless given."""
+        sources = {"no-index": True, "find-links": [str(self.index)], "torch-backend": "default"}
+        self.config.write_text(toml({**TABLES, "uv": sources, **tables, "axes": {**AXES, **(axes or {})}}), encoding="utf-8")
+
+    def main(self, command: str = "run", *arguments: str) -> Answer:
+        """Run a command in this process."""
+        out, err = io.StringIO(), io.StringIO()
+        handler = signal.getsignal(signal.SIGTERM)
+        started = time.perf_counter()
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                try:
+                    code = main([command, *self._options(command), *arguments])
+                except SystemExit as exit_:  # argparse
+                    code = int(str(exit_.code or 0))
+        finally:
+            signal.signal(signal.SIGTERM, handler)
+        return Answer(code=code, out=out.getvalue(), err=err.getvalue(), seconds=time.perf_counter() - started)
+
+    def run(self, *arguments: str) -> dict[str, dict[str, Any]]:
+        """`run` that must succeed; returns the reported cells by id."""
+        answer = self.main("run", *arguments)
+        assert answer.code == 0, answer.err
+        return self.cells()
+
+    @contextlib.contextmanager
+    def start(self, command: str, *arguments: str, environ: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+        """Run a command in a process of its own; it is killed, if need be, at the end of the block."""
+        line = [sys.executable, str(RUNNER), command, *self._options(command), *arguments]
+        child = subprocess.Popen(
+            line, env={**os.environ, **(environ or {})}, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        with child:
+            try:
+                yield child
+            finally:
+                child.kill()
+
+    def call(self, command: str, *arguments: str, environ: Mapping[str, str] | None = None) -> Answer:
+        """Run a command in a process of its own, to its end."""
+        started = time.perf_counter()
+        with self.start(command, *arguments, environ=environ) as child:
+            out, err = child.communicate(timeout=60)
+        return Answer(code=child.returncode, out=out, err=err, seconds=time.perf_counter() - started)
+
+    def report(self) -> dict[str, Any]:
+        """reports/matrix.json."""
+        read: dict[str, Any] = json.loads((self.reports / "matrix.json").read_text(encoding="utf-8"))
+        return read
+
+    def cells(self) -> dict[str, dict[str, Any]]:
+        """The reported cells by id."""
+        return {cell["id"]: cell for cell in self.report()["cells"]}
+
+    def starts(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """What every probe process (of `kind`) noted when it started, oldest first."""
+        log = self.store / "probe-starts.jsonl"
+        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+        return [start for start in map(json.loads, lines) if kind in {None, start["kind"]}]
+
+    def _options(self, command: str) -> list[str]:
+        options = ["--config", str(self.config), "--store", str(self.store)]
+        return [*options, "--reports", str(self.reports)] if command in {"run", "report"} else options
+
+
+def toml(tables: Mapping[str, Any]) -> str:
+    """`tables` as TOML; the values used here are written alike in JSON, inline tables apart."""
+    plain = [f"{name} = {_value(value)}" for name, value in tables.items() if not _is_table(value)]
+    for name, value in tables.items():
+        if isinstance(value, Mapping):
+            plain += [f"[{name}]", *_lines(value)]
+        elif _is_table(value):
+            plain += [line for entry in value for line in (f"[[{name}]]", *_lines(entry))]
+    return "\n".join(plain) + "\n"
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, Mapping) or (isinstance(value, list) and bool(value) and isinstance(value[0], Mapping))
+
+
+def _lines(table: Mapping[str, Any]) -> list[str]:
+    return [f"{json.dumps(name)} = {_value(value)}" for name, value in table.items()]
+
+
+def _value(value: Any) -> str:
+    return "{" + ", ".join(_lines(value)) + "}" if isinstance(value, Mapping) else json.dumps(value)
+
+
+def wait_until(true: Callable[[], Any], seconds: float = 20.0) -> None:
+    """Return as soon as `true()`; fail the test where that does not happen."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"not within {seconds:g} s"
+        time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

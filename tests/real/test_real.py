@@ -1,0 +1,100 @@
+"""The main job on the real packages: environments, Marian exports and onnxruntime sessions as users have them."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.real
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+
+
+def run(folder: Path) -> dict:
+    command = [sys.executable, "-m", "harness", "run", "--config", str(HERE / "matrix.toml"), "--quiet"]
+    done = subprocess.run(
+        [*command, "--store", str(folder / "store"), "--reports", str(folder / "reports")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads((folder / "reports" / "matrix.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("real")
+
+
+@pytest.fixture(scope="module")
+def report(folder) -> dict:
+    return run(folder)
+
+
+def variants(report: dict, **wanted: str) -> list[tuple[dict, dict]]:
+    """(cell, variant) pairs whose pins and fields are the wanted ones."""
+    found = []
+    for cell in report["cells"]:
+        for variant in cell["variants"]:
+            known = {**cell["pins"], **variant}
+            if all(known[name] == value for name, value in wanted.items()):
+                found.append((cell, variant))
+    assert found
+    return found
+
+
+def test_every_cell_works_and_nothing_is_an_error(report):
+    assert [cell["status"] for cell in report["cells"]] == ["works"] * 6
+    assert {variant["status"] for cell in report["cells"] for variant in cell["variants"]} == {"works", "fails"}
+
+
+def test_torchscript_pair_agrees_with_pytorch_on_every_onnxruntime(report):
+    for _, variant in variants(report, exporter="torchscript", layout="pair", feedback="keep-cross"):
+        assert variant["status"] == "works"
+        assert variant["max_abs_diff"] < 1e-4
+        assert variant["ir"] == 8
+
+
+def test_the_newest_onnxruntime_runs_all_variants_that_keep_the_cross_cache(report):
+    for _, variant in variants(report, onnxruntime="1.32.0", feedback="keep-cross"):
+        assert variant["status"] == "works"
+
+
+def test_a_dynamo_export_has_an_ir_that_onnxruntime_1_16_refuses(report):
+    for _, variant in variants(report, onnxruntime="1.16.3", exporter="dynamo", layout="pair"):
+        assert (variant["status"], variant["stage"], variant["ir"]) == ("fails", "load", 10)
+        assert "Unsupported model IR version: 10, max supported IR version: 9" in variant["error"]
+
+
+def test_a_graph_merged_by_a_new_onnx_is_beyond_an_older_onnxruntime(report):
+    for _, variant in variants(report, onnxruntime="1.20.1", layout="merged"):
+        assert (variant["status"], variant["stage"], variant["ir"]) == ("fails", "load", 14)
+
+
+def test_feeding_everything_back_into_a_merged_graph_dies_at_step_2_and_decides_nothing(report):
+    for cell, variant in variants(report, onnxruntime="1.32.0", layout="merged", feedback="feed-all"):
+        assert (variant["status"], variant["stage"]) == ("fails", "decode")
+        assert "step 2" in variant["error"]
+        assert cell["status"] == "works"
+
+
+def test_every_lock_holds_what_the_cell_pins(report):
+    for cell in report["cells"]:
+        for name, version in cell["pins"].items():
+            assert cell["resolved"][name].partition("+")[0] == version
+        assert (cell["resolved"]["numpy"] < "2") == (cell["pins"]["onnxruntime"] == "1.16.3")
+
+
+def test_the_second_run_does_nothing_and_writes_the_same_report(report, folder):
+    before = (folder / "reports" / "matrix.json").read_bytes()
+    started = time.monotonic()
+    run(folder)
+    assert time.monotonic() - started < 2
+    assert (folder / "reports" / "matrix.json").read_bytes() == before
+    assert not [entry for entry in (folder / "store" / "envs").iterdir() if entry.is_dir()]

@@ -1,0 +1,15 @@
+"""`python run_harness.py COMMAND …`: the real command line with the fake probe in place of the real one."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from harness import processes
+from harness.cli import main
+
+if __name__ == "__main__":
+    processes.PROBE_MAIN = Path(__file__).resolve().parent / "fake_probe" / "__main__.py"
+    sys.exit(main(sys.argv[1:]))

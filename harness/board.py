@@ -13,8 +13,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from harness.events import AtStage, Event, Judged, Listener, Note, Resolving, Working
 from harness.model import Status
-from harness.pipeline import AtStage, Event, Judged, Listener, Note, Resolving, Working
 from harness.report.facets import GLYPHS, headline
 from harness.report.terminal import STYLES
 from harness.schedule import Ended, Started

@@ -152,7 +152,7 @@ def _report(options: argparse.Namespace, out: Console, err: Console) -> int:
 def _plan(options: argparse.Namespace, out: Console, err: Console) -> int:
     with listener(err, quiet=options.quiet) as listen:
         prepared = pipeline.prepare(_settings(options), listen)
-    story.show_plan(prepared, out)
+    story.show_plan(prepared.cells, prepared.todo(), out)
     return 0
 
 

@@ -13,112 +13,15 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from harness.errors import ConfigError
 from harness.model import Setup
-
-POLICIES = ("latest", "latest-per-minor", "latest-per-major", "all")
-"""What a selector keeps of the published versions its specifier admits."""
+from harness.values import AxisValues, Bounds, Bytes, Condition, RequirementText, Seconds, listed
 
 REQUIRED_AXES = ("python", "torch", "transformers", "onnx", "onnxruntime")
-
-
-def _exact_or_selector(text: str) -> str:
-    spec, semicolon, policy = (part.strip() for part in text.partition(";"))
-    if not semicolon:
-        try:
-            Version(spec)
-        except InvalidVersion:
-            raise ValueError(
-                f"expected an exact version such as '2.1.2' or a selector such as '>=2.1,<3; latest-per-minor', not {text!r}"
-            ) from None
-        return spec
-    try:
-        SpecifierSet(spec)
-    except InvalidSpecifier:
-        raise ValueError(f"expected version bounds such as '>=4.36,<6' before ';', not {spec!r}") from None
-    if policy not in POLICIES:
-        raise ValueError(f"expected one of {', '.join(POLICIES)} after ';', not {policy!r}")
-    return f"{spec}; {policy}"
-
-
-def _specifier(text: str) -> str:
-    """A bare version means exactly that version, as in asv's exclude rules."""
-    try:
-        Version(text)
-    except InvalidVersion:
-        pass
-    else:
-        return f"=={text}"
-    try:
-        return str(SpecifierSet(text))
-    except InvalidSpecifier:
-        raise ValueError(f"expected a version or bounds such as '<2.4', not {text!r}") from None
-
-
-def _requirement(text: str) -> str:
-    try:
-        return str(Requirement(text))
-    except InvalidRequirement as error:
-        raise ValueError(f"expected a requirement such as 'numpy<2': {error}") from None
-
-
-def _condition(text: str) -> str:
-    for part in text.split(","):
-        if not re.match(r"^\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(===|[=!<>~]=|[<>]).+$", part):
-            raise ValueError(f"expected 'AXIS BOUND, …' such as 'torch>=2.4, onnxruntime<1.19', not {text!r}")
-    return text
-
-
-_DURATION = re.compile(r"^(\d+(?:\.\d+)?)(s|m|h)$")
-_SIZE = re.compile(r"^(\d+(?:\.\d+)?)(MB|GB)$")
-
-
-def seconds(text: str | float) -> float:
-    """`"90s"`, `"5m"`, `"1h"` or a number of seconds → seconds."""
-    if isinstance(text, (int, float)) and not isinstance(text, bool) and text > 0:
-        return float(text)
-    match = _DURATION.match(text) if isinstance(text, str) else None
-    if not match:
-        raise ValueError(f"expected a duration such as '90s', '5m' or '1h', not {text!r}")
-    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
-
-
-def size(text: str | int) -> int:
-    """`"800MB"`, `"6GB"` (decimal units) or a number of bytes → bytes."""
-    if isinstance(text, int) and not isinstance(text, bool) and text > 0:
-        return text
-    match = _SIZE.match(text) if isinstance(text, str) else None
-    if not match:
-        raise ValueError(f"expected a size such as '800MB' or '6GB', not {text!r}")
-    return int(float(match[1]) * {"MB": 10**6, "GB": 10**9}[match[2]])
-
-
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, (str, int)) and not isinstance(value, bool) else value
-
-
-def _quoted(value: object) -> object:
-    """TOML reads an unquoted 2.10 as the number 2.1: refuse it with the mend."""
-    values = _listed(value)
-    for item in values if isinstance(values, list) else [values]:
-        if not isinstance(item, str):
-            raise ValueError(f"expected versions in quotes, such as '3.11', not the {type(item).__name__} {item!r}")  # noqa: TRY004 -- pydantic reports ValueError
-    return values
-
-
-AxisValue = Annotated[str, AfterValidator(_exact_or_selector)]
-AxisValues = Annotated[list[AxisValue], BeforeValidator(_quoted), Field(min_length=1)]
-Bounds = Annotated[str, AfterValidator(_specifier)]
-RequirementText = Annotated[str, AfterValidator(_requirement)]
-Condition = Annotated[str, AfterValidator(_condition)]
-Seconds = Annotated[float, BeforeValidator(seconds)]
-Bytes = Annotated[int, BeforeValidator(size)]
 
 
 class _Table(BaseModel):
@@ -163,7 +66,7 @@ class Variants(_Table):
     """How each cell is exported and run; the product of these lists."""
 
     exporters: list[Literal["torchscript", "dynamo"]] = Field(default=["torchscript", "dynamo"], min_length=1)
-    opsets: dict[Literal["torchscript", "dynamo"], Annotated[list[int], BeforeValidator(_listed)]] = Field(
+    opsets: dict[Literal["torchscript", "dynamo"], Annotated[list[int], BeforeValidator(listed)]] = Field(
         default={"torchscript": [17], "dynamo": [18]}
     )
     layouts: list[Literal["pair", "merged"]] = Field(default=["pair", "merged"], min_length=1)
@@ -217,7 +120,7 @@ class Matrix(_Table):
     """A whole matrix.toml."""
 
     axes: dict[str, AxisValues]
-    environment: Annotated[list[Annotated[Setup, Field(strict=False)]], BeforeValidator(_listed)] = Field(
+    environment: Annotated[list[Annotated[Setup, Field(strict=False)]], BeforeValidator(listed)] = Field(
         default=[Setup.TOGETHER], min_length=1
     )
     exclude: list[Exclude] = []

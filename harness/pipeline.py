@@ -5,27 +5,28 @@ A library: it prints nothing and asks nothing. What happens is told to a listene
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import axes as axis_versions
-from harness import interpreters, locks, matrix, plan, tasks
+from harness import locks, matrix, plan, tasks
 from harness.children import Children
 from harness.environments import Environments, closure
 from harness.errors import HarnessError, Interrupted
+from harness.events import AtStage, Judged, Listener, Note, Resolving, Working
 from harness.executors import local
+from harness.facts import Facts
 from harness.matrix import Matrix
-from harness.model import Cell, Interpreter, Setup, digest
-from harness.plan import Planned
+from harness.model import Cell, Setup
 from harness.processes import Limits
 from harness.report import contract
 from harness.report.contract import Report
 from harness.schedule import Ended, Started, execute, outstanding
 from harness.select import Selection
+from harness.sources import Pythons, with_torch_backend
 from harness.store import Store
-from harness.tasks import CellTasks, Facts, Task
+from harness.tasks import CellTasks, Task
 from harness.uv import Uv, UvFailure, find_uv
 from harness.verdict import Verdict, judge
 from harness.worker import Worker
@@ -45,49 +46,6 @@ class Settings:
     retry_errors: bool = False
     refresh: bool = False
     keep_envs: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Note:
-    """A line the user should see."""
-
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Resolving:
-    """How many cells have been resolved."""
-
-    done: int
-    total: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Working:
-    """Work is about to begin."""
-
-    tasks: tuple[Task, ...]
-    jobs: int
-    cells: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AtStage:
-    """A task has come to this stage."""
-
-    task: Task
-    stage: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Judged:
-    """Everything a cell rests on is known."""
-
-    verdict: Verdict
-
-
-Event = Note | Resolving | Working | AtStage | Judged | Started | Ended
-Listener = Callable[[Event], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -166,11 +124,15 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
     )
     pythons = Pythons(uv)
     file = settings.config.name
+
+    def say(text: str) -> None:
+        listen(Note(text=text))
+
     try:
         wanted = [python for version in config.axes["python"] if (python := pythons.find(version.partition(";")[0]))]
         axes = axis_versions.resolve(config, store, uv, wanted, file=file, refresh=settings.refresh)
         planned = plan.plan(config, axes, Selection.of(settings.select, settings.exclude, axes=list(axes)))
-        uv = with_torch_backend(planned, config, uv, pythons, listen, refresh=settings.refresh)
+        uv = with_torch_backend(planned, config, uv, pythons, say, refresh=settings.refresh)
         resolved = locks.resolve_all(
             planned,
             config,
@@ -307,44 +269,3 @@ def _announce_judged(prepared: Prepared, open_tasks: Mapping[str, set[Task]], en
             waiting.discard(ended)
             if not waiting:
                 listen(Judged(verdict=judge(resolved, cell, prepared.facts, prepared.matrix.variants)))
-
-
-class Pythons:
-    """The interpreters of this machine, looked for once."""
-
-    def __init__(self, uv: Uv) -> None:
-        self._uv = uv
-        self._found: list[Interpreter] | None = None
-
-    def find(self, wanted: str) -> Interpreter | None:
-        """The interpreter for a version on the python axis, or None."""
-        if self._found is None:
-            self._found = [*self._uv.interpreters(), *interpreters.in_pyenv(), interpreters.running()]
-        return interpreters.choose(wanted, self._found)
-
-
-def with_torch_backend(
-    planned: Sequence[Planned], config: Matrix, uv: Uv, pythons: Pythons, listen: Listener, *, refresh: bool
-) -> Uv:
-    """`uv` with the source of torch decided for this run, and said in one line."""
-    setting = config.uv.torch_backend
-    if setting != "auto":
-        return uv.with_torch_backend(None if setting == "default" else setting)
-    store = uv.store
-    key = digest(["torch-backend", uv.identity])
-    record = store.get(key)
-    if record is not None:
-        remembered = uv.with_torch_backend(record["backend"])
-        if uv.offline or (not refresh and locks.all_known(planned, config, remembered, pythons.find)):
-            listen(Note(text=f"torch: {_source(record['backend'])}, as decided on {record['when']}"))
-            return remembered
-    python = next((found for item in planned if (found := pythons.find(item.cell.python))), None)
-    backend = "cpu" if python and uv.cpu_builds_answer(python) else None
-    store.put(key, {"backend": backend, "when": dt.datetime.now(dt.UTC).date().isoformat()})
-    why = "PyTorch's own index answers" if backend else "PyTorch's own index did not answer within two seconds"
-    listen(Note(text=f"torch: {_source(backend)} ({why}; [uv] torch-backend overrides)"))
-    return uv.with_torch_backend(backend)
-
-
-def _source(backend: str | None) -> str:
-    return f"{backend} builds from PyTorch's index" if backend else "the default index"

@@ -14,7 +14,8 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
-from harness.tasks import CellTasks, Export, Facts, Import, Install, Run, Task, missing, needs
+from harness.facts import Facts
+from harness.tasks import CellTasks, Export, Import, Install, Run, Task, missing, needs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,8 +3,6 @@
 Cells ask for far more than there is to do: cells that share what an export can import share the export, and runs of
 the same artifact in the same closure are one run. A key is the digest of everything that could influence the result
 and of nothing else; processes.py's `Told.distributions` is checked against it (worker.py).
-
-A stored record is `{"stages": [StageResult, …], "artifact": digest or absent, "limits": [seconds, bytes]}`.
 """
 
 from __future__ import annotations
@@ -12,24 +10,18 @@ from __future__ import annotations
 import functools
 import hashlib
 import platform
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from pydantic import TypeAdapter
 
 from harness import processes
 from harness.environments import Closure, closure
+from harness.facts import Facts, has_error, stages
 from harness.locks import Resolved
 from harness.matrix import Probe
-from harness.model import Setup, StageResult, Status, Variant, digest
-from harness.processes import Limits
-from harness.store import Store
+from harness.model import Setup, Variant, digest
 
 MODULES = ("torch", "transformers", "onnx", "onnxruntime")
-
-_STAGES = TypeAdapter(list[StageResult])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,52 +105,6 @@ class Run:
 
 
 Task = Install | Import | Export | Run
-
-
-@dataclass(kw_only=True, slots=True)
-class Facts:
-    """The store as the verdicts see it, plus what is true of this run only: trouble that must not be remembered."""
-
-    store: Store
-    limits: Limits
-    passing: dict[str, Any] = field(default_factory=dict)
-
-    def get(self, key: str) -> Any | None:
-        """The record under `key`. An error that came of other limits than today's counts as unknown."""
-        if key in self.passing:
-            return self.passing[key]
-        record = self.store.get(key)
-        if record is not None and record.get("limits") not in (None, self._limits) and has_error(stages(record)):
-            return None
-        return record
-
-    def put(self, key: str, results: Sequence[StageResult], *, remember: bool = True, **extra: Any) -> None:
-        """Record stage results under `key`; what is not to be remembered lasts until this run's report."""
-        record = {"stages": _STAGES.dump_python(list(results), mode="json"), "limits": self._limits, **extra}
-        if remember:
-            self.passing.pop(key, None)
-            self.store.put(key, record)
-        else:
-            self.passing[key] = record
-
-    def forget(self, key: str) -> None:
-        """Make `key` unknown, for `--force` and `--retry`."""
-        self.passing.pop(key, None)
-        self.store.forget(key)
-
-    @property
-    def _limits(self) -> list[float]:
-        return [self.limits.seconds, self.limits.memory]
-
-
-def stages(record: Mapping[str, Any] | None) -> list[StageResult]:
-    """The stage results in a record; none where there is no record."""
-    return _STAGES.validate_python(record["stages"], strict=False) if record else []
-
-
-def has_error(results: Iterable[StageResult]) -> bool:
-    """Whether one of them is trouble rather than a fact."""
-    return any(result.status is Status.ERROR for result in results)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,12 +16,11 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
-from packaging.utils import canonicalize_name
-
 from harness.children import Children, Ending, chosen_environment
 from harness.errors import UvError
+from harness.lockfile import lock_text, parse_lock
 from harness.matrix import UvSources
-from harness.model import Failure, Interpreter, Lock, Pinned
+from harness.model import Failure, Interpreter, Lock
 from harness.store import Store
 
 RESOLVE_SECONDS = 300.0
@@ -268,38 +267,3 @@ def _environment(**extra: str) -> dict[str, str]:
         name: value for name, value in os.environ.items() if _SOURCE_VARIABLES.match(name) or _MACHINE_VARIABLES.match(name)
     }
     return chosen_environment(**{"UV_PYTHON_DOWNLOADS": "never", **passed, **extra})
-
-
-def lock_text(lock: Lock) -> str:
-    """`lock` as a requirements file with hashes, which pip and uv both install."""
-    blocks = []
-    for pinned in sorted(lock.distributions, key=lambda pinned: pinned.name):
-        lines = [f"{pinned.name}=={pinned.version}", *(f"    --hash={value}" for value in pinned.hashes)]
-        blocks.append(" \\\n".join(lines))
-    return "\n".join(blocks) + "\n"
-
-
-def parse_lock(text: str) -> Lock:
-    """Read what `uv pip compile --generate-hashes --annotation-style=split` wrote."""
-    names: list[tuple[str, str]] = []
-    hashes: dict[str, list[str]] = {}
-    via: dict[str, list[str]] = {}
-    for line in text.splitlines():
-        stripped = line.strip().removesuffix("\\").strip()
-        if not stripped:
-            continue
-        if not line.startswith((" ", "#")):
-            name, _, version = stripped.partition(";")[0].strip().partition("==")
-            names.append((canonicalize_name(name), version))
-        elif names and stripped.startswith("--hash="):
-            hashes.setdefault(names[-1][0], []).append(stripped.removeprefix("--hash="))
-        elif names and stripped.startswith("#"):
-            parent = stripped.removeprefix("#").strip().removeprefix("via").strip()
-            if parent and not parent.startswith(("-r ", "-c ")):
-                via.setdefault(names[-1][0], []).append(canonicalize_name(parent.partition("[")[0]))
-    return Lock(
-        distributions=tuple(
-            Pinned(name=name, version=version, hashes=tuple(hashes.get(name, ())), via=tuple(via.get(name, ())))
-            for name, version in names
-        )
-    )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.facts import Facts, stages
 from harness.locks import Resolved
 from harness.matrix import Variants
 from harness.model import Cell, Failure, Stage, StageResult, Status, Variant
 from harness.plan import deciding
-from harness.tasks import HELPERS, CellTasks, Facts, stages
+from harness.tasks import HELPERS, CellTasks
 
 NOT_REACHED = "the run ended before it got here"
 

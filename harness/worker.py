@@ -14,13 +14,13 @@ from typing import Any
 
 from harness.children import Children
 from harness.environments import Closure, Environments
+from harness.facts import Facts
 from harness.model import Failure, Stage, StageResult, Status, Variant
 from harness.processes import Limits, Told, run_probe
 from harness.store import Store
 from harness.tasks import (
     MODULES,
     Export,
-    Facts,
     Import,
     Install,
     Run,

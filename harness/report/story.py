@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.locks import Resolved
 from harness.model import Stage, Status
-from harness.pipeline import Prepared
 from harness.report.terminal import STYLES
-from harness.tasks import Export, Import, Install, Run
+from harness.tasks import CellTasks, Export, Import, Install, Run, Task
 from harness.verdict import Verdict
 
 
@@ -54,12 +54,11 @@ def show_cell(verdict: Verdict, out: Console, *, environments: Sequence[Path] = 
         out.print(f"environment: {folder} (enter it with: source {folder}/bin/activate)")
 
 
-def show_plan(prepared: Prepared, out: Console) -> None:
+def show_plan(cells: Sequence[tuple[Resolved, CellTasks | None]], todo: Sequence[Task], out: Console) -> None:
     """How much there is to do, how much is known, and which cells have no solution."""
-    todo = prepared.todo()
-    distinct = {task for _, cell in prepared.cells if cell for task in cell.all}
+    distinct = {task for _, cell in cells if cell for task in cell.all}
     kinds = {"installs": Install, "imports": Import, "exports": Export, "runs": Run}
-    out.print(f"{len(prepared.cells)} cells, {sum(len(resolved.planned.variants) for resolved, _ in prepared.cells)} variants")
+    out.print(f"{len(cells)} cells, {sum(len(resolved.planned.variants) for resolved, _ in cells)} variants")
     table = Table(header_style="bold")
     for name in ("work", "distinct", "still to do"):
         table.add_column(name, justify="left" if name == "work" else "right")
@@ -67,7 +66,7 @@ def show_plan(prepared: Prepared, out: Console) -> None:
     for name, kind in kinds.items():
         table.add_row(name, str(sum(isinstance(task, kind) for task in distinct)), str(counts[kind]))
     out.print(table)
-    for resolved, _ in prepared.cells:
+    for resolved, _ in cells:
         if not resolved.result.ok:
             result = resolved.result
             reason = result.data.get("reason") or (result.error.message if result.error else "")

@@ -1,0 +1,53 @@
+"""What the pipeline tells while it runs, and to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness.schedule import Ended, Started
+from harness.tasks import Task
+from harness.verdict import Verdict
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Note:
+    """A line the user should see."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resolving:
+    """How many cells have been resolved."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Working:
+    """Work is about to begin."""
+
+    tasks: tuple[Task, ...]
+    jobs: int
+    cells: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AtStage:
+    """A task has come to this stage."""
+
+    task: Task
+    stage: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judged:
+    """Everything a cell rests on is known."""
+
+    verdict: Verdict
+
+
+Event = Note | Resolving | Working | AtStage | Judged | Started | Ended
+Listener = Callable[[Event], None]

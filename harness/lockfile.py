@@ -1,0 +1,42 @@
+"""Lock ⇄ requirements file with hashes, which pip and uv both install."""
+
+from __future__ import annotations
+
+from packaging.utils import canonicalize_name
+
+from harness.model import Lock, Pinned
+
+
+def lock_text(lock: Lock) -> str:
+    """`lock` as text, one distribution after another by name."""
+    blocks = []
+    for pinned in sorted(lock.distributions, key=lambda pinned: pinned.name):
+        lines = [f"{pinned.name}=={pinned.version}", *(f"    --hash={value}" for value in pinned.hashes)]
+        blocks.append(" \\\n".join(lines))
+    return "\n".join(blocks) + "\n"
+
+
+def parse_lock(text: str) -> Lock:
+    """Read what `uv pip compile --generate-hashes --annotation-style=split` wrote."""
+    names: list[tuple[str, str]] = []
+    hashes: dict[str, list[str]] = {}
+    via: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        stripped = line.strip().removesuffix("\\").strip()
+        if not stripped:
+            continue
+        if not line.startswith((" ", "#")):
+            name, _, version = stripped.partition(";")[0].strip().partition("==")
+            names.append((canonicalize_name(name), version))
+        elif names and stripped.startswith("--hash="):
+            hashes.setdefault(names[-1][0], []).append(stripped.removeprefix("--hash="))
+        elif names and stripped.startswith("#"):
+            parent = stripped.removeprefix("#").strip().removeprefix("via").strip()
+            if parent and not parent.startswith(("-r ", "-c ")):
+                via.setdefault(names[-1][0], []).append(canonicalize_name(parent.partition("[")[0]))
+    return Lock(
+        distributions=tuple(
+            Pinned(name=name, version=version, hashes=tuple(hashes.get(name, ())), via=tuple(via.get(name, ())))
+            for name, version in names
+        )
+    )

@@ -1,0 +1,111 @@
+"""The values that matrix.toml may hold, each with a reader whose complaint says what was expected.
+
+The readers raise ValueError; pydantic adds the place in the file (see matrix.py).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+from pydantic import AfterValidator, BeforeValidator, Field
+
+POLICIES = ("latest", "latest-per-minor", "latest-per-major", "all")
+"""What a selector keeps of the published versions its specifier admits."""
+
+
+def _exact_or_selector(text: str) -> str:
+    spec, semicolon, policy = (part.strip() for part in text.partition(";"))
+    if not semicolon:
+        try:
+            Version(spec)
+        except InvalidVersion:
+            raise ValueError(
+                f"expected an exact version such as '2.1.2' or a selector such as '>=2.1,<3; latest-per-minor', not {text!r}"
+            ) from None
+        return spec
+    try:
+        SpecifierSet(spec)
+    except InvalidSpecifier:
+        raise ValueError(f"expected version bounds such as '>=4.36,<6' before ';', not {spec!r}") from None
+    if policy not in POLICIES:
+        raise ValueError(f"expected one of {', '.join(POLICIES)} after ';', not {policy!r}")
+    return f"{spec}; {policy}"
+
+
+def _specifier(text: str) -> str:
+    """A bare version means exactly that version, as in asv's exclude rules."""
+    try:
+        Version(text)
+    except InvalidVersion:
+        pass
+    else:
+        return f"=={text}"
+    try:
+        return str(SpecifierSet(text))
+    except InvalidSpecifier:
+        raise ValueError(f"expected a version or bounds such as '<2.4', not {text!r}") from None
+
+
+def _requirement(text: str) -> str:
+    try:
+        return str(Requirement(text))
+    except InvalidRequirement as error:
+        raise ValueError(f"expected a requirement such as 'numpy<2': {error}") from None
+
+
+def _condition(text: str) -> str:
+    for part in text.split(","):
+        if not re.match(r"^\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(===|[=!<>~]=|[<>]).+$", part):
+            raise ValueError(f"expected 'AXIS BOUND, …' such as 'torch>=2.4, onnxruntime<1.19', not {text!r}")
+    return text
+
+
+_DURATION = re.compile(r"^(\d+(?:\.\d+)?)(s|m|h)$")
+_SIZE = re.compile(r"^(\d+(?:\.\d+)?)(MB|GB)$")
+
+
+def seconds(text: str | float) -> float:
+    """`"90s"`, `"5m"`, `"1h"` or a number of seconds → seconds."""
+    if isinstance(text, (int, float)) and not isinstance(text, bool) and text > 0:
+        return float(text)
+    match = _DURATION.match(text) if isinstance(text, str) else None
+    if not match:
+        raise ValueError(f"expected a duration such as '90s', '5m' or '1h', not {text!r}")
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def size(text: str | int) -> int:
+    """`"800MB"`, `"6GB"` (decimal units) or a number of bytes → bytes."""
+    if isinstance(text, int) and not isinstance(text, bool) and text > 0:
+        return text
+    match = _SIZE.match(text) if isinstance(text, str) else None
+    if not match:
+        raise ValueError(f"expected a size such as '800MB' or '6GB', not {text!r}")
+    return int(float(match[1]) * {"MB": 10**6, "GB": 10**9}[match[2]])
+
+
+def listed(value: object) -> object:
+    """A single value may stand for a list of one."""
+    return [value] if isinstance(value, (str, int)) and not isinstance(value, bool) else value
+
+
+def _quoted(value: object) -> object:
+    """TOML reads an unquoted 2.10 as the number 2.1: refuse it with the mend."""
+    values = listed(value)
+    for item in values if isinstance(values, list) else [values]:
+        if not isinstance(item, str):
+            raise ValueError(f"expected versions in quotes, such as '3.11', not the {type(item).__name__} {item!r}")  # noqa: TRY004 -- pydantic reports ValueError
+    return values
+
+
+AxisValue = Annotated[str, AfterValidator(_exact_or_selector)]
+AxisValues = Annotated[list[AxisValue], BeforeValidator(_quoted), Field(min_length=1)]
+Bounds = Annotated[str, AfterValidator(_specifier)]
+RequirementText = Annotated[str, AfterValidator(_requirement)]
+Condition = Annotated[str, AfterValidator(_condition)]
+Seconds = Annotated[float, BeforeValidator(seconds)]
+Bytes = Annotated[int, BeforeValidator(size)]

@@ -1,0 +1,151 @@
+"""Input that cannot be used: exit code 2, one sentence that names the place and the mend, and no work done."""
+
+from __future__ import annotations
+
+import packages
+import pytest
+from project import AXES, PYTHON, Project
+
+
+def refused(project: Project, *arguments: str, command: str = "run") -> str:
+    """What the command says when it exits with 2 before any probe; newlines are folded."""
+    answer = project.main(command, *arguments)
+    assert answer.code == 2, answer.err
+    assert answer.out == ""
+    assert "Traceback" not in answer.err
+    assert project.starts() == []
+    return " ".join(answer.err.split())
+
+
+def test_malformed_toml(project):
+    project.config.write_text("[axes\npython = 3")
+    said = refused(project)
+    assert "matrix.toml: not valid TOML" in said
+    assert "line 1" in said
+
+
+def test_a_missing_config(project):
+    project.config.unlink()
+    assert "matrix.toml" in refused(project)
+
+
+def test_a_config_that_is_a_folder(project):
+    project.config.unlink()
+    project.config.mkdir()
+    assert "matrix.toml" in refused(project)
+
+
+def test_a_config_that_is_not_utf8(project):
+    project.config.write_bytes(b"\xff\xfe\x00a")
+    assert "matrix.toml" in refused(project)
+
+
+def test_an_unknown_key_is_answered_with_a_known_one(project):
+    project.configure(run={"time-limits": "3s"})
+    said = refused(project)
+    assert "matrix.toml: run.time-limits: unknown key; did you mean 'time-limit'?" in said
+
+
+def test_a_version_that_nobody_publishes(project):
+    project.configure({"onnxruntime": ["1.16.3", "1.99.0"]})
+    said = refused(project)
+    assert "matrix.toml: axes.onnxruntime" in said
+    assert "1.99.0 is not published" in said
+
+
+def test_an_axis_that_nobody_publishes(project):
+    project.configure({"onnx-runtime-gpu": ["1.0"]})
+    said = refused(project)
+    assert "axes.onnx-runtime-gpu" in said
+    assert "nobody publishes" in said or "is not published" in said
+
+
+def test_a_selector_on_an_axis_that_nobody_publishes(project):
+    project.configure({"nonesuch": [">=1; latest"]})
+    said = refused(project)
+    assert "axes.nonesuch[0]: nobody publishes a distribution named 'nonesuch'" in said
+
+
+def test_a_selector_that_admits_nothing(project):
+    project.configure({"onnxruntime": [">=7; all"]})
+    said = refused(project)
+    assert "axes.onnxruntime[0]" in said
+    assert "no published version of onnxruntime satisfies '>=7'" in said
+
+
+def test_a_selector_without_any_interpreter(project):
+    project.configure({"python": ["3.99"], "onnxruntime": [">=1; latest"]})
+    assert "no interpreter of the python axis is installed" in refused(project)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--select", "torch>=9"], "no cell is left after torch>=9"),
+        (["--exclude", "exporter=torchscript"], "no cell is left"),
+        (["--select", "torch"], "cannot read 'torch'"),
+        (["--select", "torch>=x"], "cannot read the selection"),
+        (["--select", "tensorflow>=2"], "names 'tensorflow', which is no axis"),
+        (["--select", ""], "cannot read ''"),
+        (["--jobs", "0"], "expected a number of probes, 1 or more, not '0'"),
+        (["--format", "yaml"], "invalid choice: 'yaml'"),
+        (["--frobnicate"], "unrecognized arguments: --frobnicate"),
+    ],
+)
+def test_bad_arguments(project, arguments, words):
+    assert words in refused(project, *arguments)
+
+
+@pytest.mark.parametrize("command", ["cell", "explain"])
+def test_a_cell_that_does_not_exist(project, command):
+    assert "no cell is left after id=nonesuch" in refused(project, "nonesuch", command=command)
+
+
+def test_an_unknown_command(project):
+    assert "invalid choice: 'frobnicate'" in refused(project, command="frobnicate")
+
+
+def test_exclude_rules_that_leave_nothing(project):
+    project.configure(exclude=[{"torch": ">=1"}])
+    assert "no cell is left after the exclude rules" in refused(project)
+
+
+def test_reports_that_are_a_file(project):
+    project.reports.write_text("in the way")
+    said = refused(project)
+    assert str(project.reports) in said
+    assert "--reports" in said
+    assert not project.store.exists()
+
+
+def test_reports_inside_a_file(project):
+    (project.root / "file").write_text("")
+    assert "--reports" in refused(project, "--reports", str(project.root / "file" / "reports"))
+
+
+def test_a_store_that_is_a_file(project):
+    project.store.write_text("in the way")
+    answer = project.main("run")
+    assert answer.code == 2
+    assert "--store" in answer.err
+
+
+def test_find_links_that_do_not_exist(project):
+    project.configure(uv={"no-index": True, "find-links": [str(project.root / "nowhere")], "torch-backend": "default"})
+    answer = project.main("run")
+    assert "nowhere" in answer.err + answer.out
+    assert "Traceback" not in answer.err
+    assert project.starts() == []
+
+
+def test_a_missing_interpreter_costs_its_own_cells_only(project):
+    project.configure({"python": [PYTHON, "3.99"]})
+    statuses = [cell["status"] for cell in project.run().values()]
+    assert statuses == ["works", "not-run"]
+
+
+def test_a_bad_version_is_found_before_anything_is_installed_for_the_good_ones(project):
+    project.publish(packages.torch("2.2.0"))
+    project.configure({"torch": [*AXES["torch"], "2.2.0", "9.9.9"]})
+    refused(project)
+    assert list((project.store / "envs").iterdir()) == []

@@ -1,0 +1,101 @@
+"""An index that does not answer proves nothing: errors, exit code 0, and nothing remembered."""
+
+from __future__ import annotations
+
+import http.server
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+from project import Project
+
+BROKEN = {"no-index": False, "torch-backend": "default"}
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+
+
+class _Refusing(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_error(500)
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def answers_500() -> Iterator[str]:
+    """The address of an index that answers everything with 500."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Refusing) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/simple/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def refuses() -> str:
+    """An address where nothing listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{taken.getsockname()[1]}/simple/"
+
+
+@pytest.fixture(params=["answers_500", "refuses"])
+def broken_index(request: pytest.FixtureRequest) -> str:
+    address: str = request.getfixturevalue(request.param)
+    return address
+
+
+def test_cells_end_in_errors_that_are_not_remembered(project: Project, broken_index):
+    project.configure(uv={"default-index": broken_index, **BROKEN})
+    answer = project.main("run")
+    assert answer.code == 0, answer.err
+    (cell,) = project.cells().values()
+    assert cell["status"] == "error"
+    assert {(variant["status"], variant["stage"]) for variant in cell["variants"]} == {("error", "resolve")}
+    assert "127.0.0.1" in cell["variants"][0]["error"] or "500" in cell["variants"][0]["error"]
+    assert list((project.store / "results").rglob("*.json")) == []
+    assert project.main("run", "--fail-on", "error").code == 1
+
+
+def test_a_selector_cannot_be_resolved(project: Project, broken_index):
+    project.configure({"torch": [">=2; latest"]}, uv={"default-index": broken_index, **BROKEN})
+    answer = project.main("run")
+    assert answer.code == 2
+    assert "could not find out what is published" in answer.err
+    assert list((project.store / "results").rglob("*.json")) == []
+
+
+def test_what_is_known_needs_no_index(project: Project, refuses):
+    project.run()
+    sources = {"no-index": False, "torch-backend": "default", "find-links": [str(project.index)], "default-index": refuses}
+    project.configure(uv=sources)
+    assert {cell["status"] for cell in project.run().values()} == {"error"}
+    project.configure()
+    assert {cell["status"] for cell in project.run().values()} == {"works"}
+
+
+def test_offline_asks_no_index(project: Project, refuses):
+    project.configure(uv={"default-index": refuses, **BROKEN})
+    answer = project.main("run", "--offline")
+    assert answer.code == 0
+    (cell,) = project.cells().values()
+    assert cell["status"] == "error"
+
+
+def test_torch_backend_auto_is_decided_in_one_line(project: Project):
+    # Without an index, PyTorch's is not asked.
+    project.configure(uv={"no-index": True, "find-links": [str(project.index)]})
+    answer = project.main("run")
+    assert answer.code == 0
+    (line,) = [line for line in answer.err.splitlines() if line.startswith("torch:")]
+    assert "the default index" in line
+    assert "torch-backend overrides" in line
+    assert project.report()["torch"] == "default index"

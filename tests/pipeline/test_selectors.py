@@ -1,0 +1,73 @@
+"""Selectors are resolved against the index, recorded, and mean the same cells tomorrow."""
+
+from __future__ import annotations
+
+import packages
+import pytest
+from project import Project
+
+VERSIONS = ["1.0.0", "1.0.1", "1.9.0", "1.10.0", "1.10.2", "2.0.0", "2.1.0", "2.1.1rc1", "3.0.0"]
+
+
+@pytest.fixture
+def many(project: Project) -> Project:
+    """A project with a third-party axis of many versions."""
+    project.publish(*(packages.package("optimum", version) for version in VERSIONS))
+    return project
+
+
+def planned(project: Project, selector: str) -> list[str]:
+    project.configure({"optimum": [selector]})
+    assert project.main("report").code == 0
+    axes: list[str] = project.report()["axes"]["optimum"]
+    return axes
+
+
+@pytest.mark.parametrize(
+    ("selector", "versions"),
+    [
+        ("; latest", ["3.0.0"]),
+        (">=1,<3; latest", ["2.1.0"]),
+        (">=1,<3; latest-per-major", ["1.10.2", "2.1.0"]),
+        (">=1,<3; latest-per-minor", ["1.0.1", "1.9.0", "1.10.2", "2.0.0", "2.1.0"]),
+        (">=1.9,<2; all", ["1.9.0", "1.10.0", "1.10.2"]),
+        ("==1.10.*; all", ["1.10.0", "1.10.2"]),
+        ("~=1.9; latest-per-minor", ["1.9.0", "1.10.2"]),
+        ("!=1.10.2,<2; latest", ["1.10.0"]),
+    ],
+)
+def test_a_selector_names_published_versions_oldest_first(many, selector, versions):
+    many.configure({"optimum": [selector]})
+    assert many.main("plan").code == 0
+    assert planned(many, selector) == versions
+
+
+def test_exact_versions_and_selectors_mix_without_repeating(many):
+    many.configure({"optimum": ["2.1.0", ">=1,<3; latest-per-major"]})
+    cells = many.run()
+    assert [cell["pins"]["optimum"] for cell in cells.values()] == ["2.1.0", "1.10.2"]
+
+
+def test_a_selector_is_recorded_until_it_is_refreshed(many):
+    many.configure({"optimum": ["; latest"]})
+    many.run()
+    many.publish(packages.package("optimum", "4.0.0"))
+    assert [cell["pins"]["optimum"] for cell in many.run().values()] == ["3.0.0"]
+    assert [cell["pins"]["optimum"] for cell in many.run("--refresh").values()] == ["4.0.0"]
+
+
+def test_another_index_is_asked_anew(many):
+    many.configure({"optimum": ["; latest"]})
+    many.run()
+    more = many.root / "more"
+    more.mkdir()
+    packages.package("optimum", "4.0.0").write(more)
+    sources = {"no-index": True, "find-links": [str(many.index), str(more)], "torch-backend": "default"}
+    many.configure({"optimum": ["; latest"]}, uv=sources)
+    assert [cell["pins"]["optimum"] for cell in many.run().values()] == ["4.0.0"]
+
+
+def test_versions_without_a_wheel_for_the_python_are_not_offered(many):
+    many.publish(packages.package("optimum", "5.0.0", tag="cp27-cp27m-win32"))
+    many.configure({"optimum": ["; latest"]})
+    assert [cell["pins"]["optimum"] for cell in many.run().values()] == ["3.0.0"]

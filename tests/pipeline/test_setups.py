@@ -1,0 +1,191 @@
+"""together and handoff, optional helpers, constraints, include and exclude: what each makes of the same versions."""
+
+from __future__ import annotations
+
+import packages
+import pytest
+from packages import raises
+from project import AXES, Project
+
+
+def statuses(cells: dict[str, dict]) -> dict[str, str]:
+    return {name.rpartition("-")[2] if name.endswith("handoff") else "together": cell["status"] for name, cell in cells.items()}
+
+
+@pytest.fixture
+def numpy_conflict(project: Project) -> Project:
+    """A torch that needs numpy 1 and an onnxruntime that needs numpy 2."""
+    project.publish(packages.torch("2.0.0", requires=("numpy<2",)))
+    project.publish(packages.onnxruntime("1.22.0", requires=("numpy>=2",)))
+    project.configure({"torch": ["2.0.0"], "onnxruntime": ["1.22.0"]}, environment=["together", "handoff"])
+    return project
+
+
+def test_a_numpy_conflict_breaks_together_and_not_handoff(numpy_conflict):
+    cells = numpy_conflict.run()
+    assert statuses(cells) == {"together": "fails", "handoff": "works"}
+    together, handoff = cells.values()
+    assert {variant["stage"] for variant in together["variants"]} == {"resolve"}
+    assert "numpy" in together["variants"][0]["error"]
+    assert (together["environment"], handoff["environment"]) == ("together", "handoff")
+    assert handoff["resolved"]["numpy"] == "2.1.0"
+    assert {start["kind"] for start in numpy_conflict.starts()} == {"export", "run"}
+
+
+def test_a_silent_numpy_trap_breaks_together_at_import(project):
+    trap = "import numpy\nif numpy.__version__ >= '2': raise ImportError('built against numpy 1')"
+    project.publish(packages.onnxruntime("1.17.0", on_import=trap))
+    project.configure({"onnxruntime": ["1.17.0"]})
+    (cell,) = project.run().values()
+    assert (cell["status"], cell["variants"][0]["stage"]) == ("fails", "import")
+    assert "built against numpy 1" in cell["variants"][0]["error"]
+
+
+def test_a_constraint_mends_the_cells_it_names(project):
+    trap = "import numpy\nif numpy.__version__ >= '2': raise ImportError('built against numpy 1')"
+    project.publish(packages.onnxruntime("1.17.0", on_import=trap))
+    rule = {"when": "onnxruntime<1.18,onnxruntime>=1.17", "add": ["numpy<2"], "reason": "the wheel was built against numpy 1"}
+    project.configure({"onnxruntime": ["1.16.3", "1.17.0"]}, constraint=[rule])
+    other, named = project.run().values()
+    assert (other["status"], other["resolved"]["numpy"]) == ("works", "2.1.0")
+    assert (named["status"], named["resolved"]["numpy"]) == ("works", "1.26.4")
+
+
+def test_a_constraint_on_onnxruntime_does_not_reach_the_export_side_of_a_handoff(numpy_conflict):
+    rule = {"when": "onnxruntime>=1.22", "add": ["numpy>=2"], "reason": "so it says"}
+    numpy_conflict.configure(
+        {"torch": ["2.0.0"], "onnxruntime": ["1.22.0"]}, environment=["handoff"], constraint=[rule]
+    )
+    (cell,) = numpy_conflict.run().values()
+    assert cell["status"] == "works"
+
+
+def test_together_and_handoff_share_what_their_locks_share(project):
+    project.configure(environment=["together", "handoff"])
+    assert set(statuses(project.run()).values()) == {"works"}
+    assert len(project.starts("export")) == 1
+    assert len(project.starts("run")) == 1
+
+
+def test_a_run_environment_of_a_handoff_holds_no_torch(project):
+    project.publish(packages.onnxruntime("1.17.0", on_run="import torch"))
+    project.configure({"onnxruntime": ["1.17.0"]}, environment=["handoff"])
+    (cell,) = project.run().values()
+    assert (cell["status"], cell["variants"][0]["stage"]) == ("fails", "decode")
+    assert "No module named 'torch'" in cell["variants"][0]["error"]
+
+
+def test_a_handoff_whose_run_side_fails_at_import_says_so(project):
+    project.publish(packages.onnxruntime("1.17.0", on_import=raises("ImportError('libonnxruntime.so')")))
+    project.configure({"onnxruntime": ["1.17.0"]}, environment=["handoff"])
+    (cell,) = project.run().values()
+    assert (cell["status"], cell["variants"][0]["stage"]) == ("fails", "import")
+
+
+BOTH = {"exporters": ["torchscript", "dynamo"], "layouts": ["pair"]}
+
+
+@pytest.fixture
+def newer_torch(project: Project) -> Project:
+    """A torch for which the harness asks for onnxscript too."""
+    project.publish(packages.torch("2.6.0"))
+    project.configure({"torch": ["2.6.0"]}, variants=BOTH)
+    return project
+
+
+def test_onnxscript_is_added_for_dynamo(newer_torch):
+    (cell,) = newer_torch.run().values()
+    assert cell["resolved"]["onnxscript"] == "0.1.0"
+    assert [variant["status"] for variant in cell["variants"]] == ["works", "works"]
+
+
+def test_without_dynamo_nobody_asks_for_onnxscript(newer_torch):
+    newer_torch.configure({"torch": ["2.6.0"]})
+    (cell,) = newer_torch.run().values()
+    assert "onnxscript" not in cell["resolved"]
+
+
+def test_an_onnxscript_that_cannot_be_added_fails_dynamo_alone(newer_torch):
+    newer_torch.publish(packages.package("onnxscript", "0.1.0", requires=("onnx>=9",)))
+    (cell,) = newer_torch.run().values()
+    torchscript, dynamo = cell["variants"]
+    assert (torchscript["status"], torchscript["stage"]) == ("works", None)
+    assert (dynamo["status"], dynamo["stage"]) == ("fails", "resolve")
+    assert "onnxscript cannot be added" in dynamo["error"]
+    assert "onnx>=9" in dynamo["error"]
+    assert cell["status"] == "works"
+    assert "onnxscript" not in cell["resolved"]
+    assert newer_torch.starts("export")[0]["subjects"] == ["torchscript-17-pair"]
+
+
+def test_where_only_dynamo_is_wanted_and_cannot_be_had_the_cell_fails(newer_torch):
+    newer_torch.publish(packages.package("onnxscript", "0.1.0", requires=("onnx>=9",)))
+    newer_torch.configure({"torch": ["2.6.0"]}, variants={"exporters": ["dynamo"], "layouts": ["pair"]})
+    (cell,) = newer_torch.run().values()
+    assert cell["status"] == "fails"
+    assert [(variant["status"], variant["stage"]) for variant in cell["variants"]] == [("fails", "resolve")]
+
+
+@pytest.fixture
+def two_by_two(project: Project) -> Project:
+    """Two torches and two onnxruntimes."""
+    project.publish(packages.torch("2.2.0"), packages.onnxruntime("1.17.0"))
+    return project
+
+
+GRID = {"torch": ["2.1.0", "2.2.0"], "onnxruntime": ["1.16.3", "1.17.0"]}
+
+
+def pairs(project: Project) -> list[tuple[str, str]]:
+    return [(cell["pins"]["torch"], cell["pins"]["onnxruntime"]) for cell in project.run().values()]
+
+
+def test_exclude_leaves_out_cells_that_match_every_axis(two_by_two):
+    two_by_two.configure(GRID, exclude=[{"torch": ">=2.2", "onnxruntime": "<1.17", "reason": "known"}])
+    assert pairs(two_by_two) == [("2.1.0", "1.16.3"), ("2.1.0", "1.17.0"), ("2.2.0", "1.17.0")]
+
+
+def test_include_adds_a_cell_that_exclude_had_left_out(two_by_two):
+    base = {axis: versions[0] for axis, versions in AXES.items()}
+    two_by_two.configure(
+        GRID, exclude=[{"torch": "2.2.0"}], include=[{**base, "torch": "2.2.0", "onnxruntime": "1.17.0", "reason": "all the same"}]
+    )
+    assert pairs(two_by_two) == [("2.1.0", "1.16.3"), ("2.1.0", "1.17.0"), ("2.2.0", "1.17.0")]
+
+
+def test_select_and_exclude_on_the_command_line(two_by_two):
+    two_by_two.configure(GRID)
+    assert two_by_two.main("run", "--select", "torch==2.2.0", "--exclude", "onnxruntime>=1.17").code == 0
+    assert [cell["id"] for cell in two_by_two.cells().values()] == [next(iter(two_by_two.cells()))]
+    assert next(iter(two_by_two.cells())).endswith("-t220-tf4463-o1162-r1163")
+
+
+def test_repeated_select_is_or(two_by_two):
+    two_by_two.configure(GRID)
+    two_by_two.main("run", "--select", "torch==2.1.0,onnxruntime==1.16.3", "--select", "torch==2.2.0,onnxruntime==1.17.0")
+    assert len(two_by_two.cells()) == 2
+
+
+FEEDBACK = {"exporters": ["torchscript"], "layouts": ["pair"], "feedback": ["keep-cross", "feed-all"]}
+
+
+def test_feed_all_is_reported_and_never_decides(project):
+    project.configure(variants=FEEDBACK)
+    (cell,) = project.run().values()
+    assert [(one["feedback"], one["status"]) for one in cell["variants"]] == [("keep-cross", "works"), ("feed-all", "fails")]
+    assert cell["status"] == "works"
+    project.configure(variants={**FEEDBACK, "require": "all"})
+    (cell,) = project.run().values()
+    assert cell["status"] == "works"
+
+
+@pytest.mark.parametrize(
+    ("require", "status"),
+    [("any", "works"), ("all", "fails"), ("layout=pair", "works"), ("layout=merged", "fails"), ("exporter=torch*", "fails")],
+)
+def test_require_names_the_variants_that_decide(project, require, status):
+    project.publish(packages.onnxruntime("1.17.0", on_run="if run['layout'] == 'merged': raise RuntimeError('If')"))
+    variants = {"exporters": ["torchscript"], "layouts": ["pair", "merged"], "require": require}
+    project.configure({"onnxruntime": ["1.17.0"]}, variants=variants)
+    (cell,) = project.run().values()
+    assert cell["status"] == status

@@ -1,0 +1,77 @@
+"""What the calling shell holds does not reach a probe; what a user sets for uv reaches uv."""
+
+from __future__ import annotations
+
+import packages
+import pytest
+from project import Project
+
+LEAKS = {
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONHASHSEED": "7",
+    "PYTHONSTARTUP": "/nowhere",
+    "PYTHONOPTIMIZE": "2",
+    "UV_PYTHON": "3.99",
+    "UV_CONSTRAINT": "/nowhere/constraints.txt",
+    "UV_EXCLUDE_NEWER": "2001-01-01",
+    "UV_COMPILE_BYTECODE": "1",
+    "UV_RESOLUTION": "lowest",
+    "UV_PROJECT_ENVIRONMENT": "/nowhere",
+    "PIP_INDEX_URL": "http://127.0.0.1:9/",
+    "PIP_REQUIRE_VIRTUALENV": "1",
+    "VIRTUAL_ENV": "/nowhere",
+    "CONDA_PREFIX": "/nowhere",
+    "OMP_NUM_THREADS": "64",
+    "HF_HOME": "/nowhere",
+    "LD_PRELOAD": "",
+}
+
+
+@pytest.fixture
+def leaked(project: Project) -> Project:
+    """A project that was run from a shell full of `LEAKS`, with a torch of its own on PYTHONPATH."""
+    shadow = project.root / "shadow"
+    (shadow / "torch").mkdir(parents=True)
+    (shadow / "torch" / "__init__.py").write_text("raise ImportError('torch from PYTHONPATH')")
+    (project.root / "uv.toml").write_text('resolution = "lowest"\n')
+    answer = project.call("run", environ={**LEAKS, "PYTHONPATH": str(shadow)})
+    assert answer.code == 0, answer.err
+    return project
+
+
+def test_the_shell_does_not_reach_a_probe(leaked):
+    (cell,) = leaked.cells().values()
+    assert cell["status"] == "works"
+    assert cell["resolved"]["numpy"] == "2.1.0"
+    for start in leaked.starts():
+        environ = start["environ"]
+        assert not [name for name in environ if name.startswith(("PYTHON", "UV_", "PIP_", "CONDA"))]
+        assert "VIRTUAL_ENV" not in environ
+        assert "HF_HOME" not in environ
+        assert environ["OMP_NUM_THREADS"] == "1"
+        assert environ["HOME"].startswith(str(leaked.store))
+        assert start["writes_bytecode"]
+        assert not [path for path in start["path"] if "shadow" in path or path in {"", str(leaked.root)}]
+
+
+def test_probes_keep_their_bytecode(leaked):
+    assert leaked.main("run", "--force", "--keep-envs").code == 0
+    assert list((leaked.store / "envs").glob("*/lib/python*/site-packages/torch/__pycache__/*.pyc"))
+
+
+def test_find_links_from_the_environment_are_a_source(project, monkeypatch):
+    monkeypatch.setenv("UV_FIND_LINKS", str(project.index))
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    project.configure(uv={"torch-backend": "default"})
+    (cell,) = project.run().values()
+    assert cell["status"] == "works"
+
+
+def test_other_sources_are_another_lock(project, tmp_path, monkeypatch):
+    project.run()
+    more = tmp_path / "more"
+    more.mkdir()
+    packages.package("flatbuffers", "99.0").write(more)
+    monkeypatch.setenv("UV_FIND_LINKS", str(more))
+    (cell,) = project.run().values()
+    assert cell["resolved"]["flatbuffers"] == "99.0"

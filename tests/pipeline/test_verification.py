@@ -1,0 +1,137 @@
+"""An environment that is not what was locked, and a probe that used what its key leaves out, give errors, never verdicts."""
+
+from __future__ import annotations
+
+import dataclasses
+import zipfile
+from pathlib import Path
+
+import packages
+import pytest
+from project import Project
+from wheels import Wheel
+
+
+def only_cell(project: Project, *arguments: str) -> dict:
+    (cell,) = project.run(*arguments).values()
+    return cell
+
+
+def stages(cell: dict) -> set[tuple[str, str]]:
+    return {(variant["status"], variant["stage"]) for variant in cell["variants"]}
+
+
+def error(cell: dict) -> str:
+    return cell["variants"][0]["error"]
+
+
+def tamper(environment: Path, name: str, version: str) -> None:
+    """Make the installed distribution `name` say that it is `version`."""
+    (info,) = environment.glob(f"lib/python*/site-packages/{name}-*.dist-info")
+    metadata = info / "METADATA"
+    text = "\n".join(f"Version: {version}" if line.startswith("Version:") else line for line in metadata.read_text().splitlines())
+    # Linked from uv's cache: the file is replaced, not written through.
+    metadata.unlink()
+    metadata.write_text(text + "\n")
+
+
+def environment_with(project: Project, name: str) -> Path:
+    (found,) = {path.parents[3] for path in (project.store / "envs").glob(f"*/lib/python*/site-packages/{name}-*.dist-info")}
+    return found
+
+
+def test_an_environment_that_was_changed_is_an_error_and_is_not_used(project):
+    project.run("--keep-envs")
+    tamper(environment_with(project, "torch"), "torch", "2.0.9")
+    cell = only_cell(project, "--keep-envs", "--force")
+    assert cell["status"] == "error"
+    assert stages(cell) == {("error", "install")}
+    assert "torch 2.0.9, locked 2.1.0" in error(cell)
+    assert len(project.starts("export")) == 1
+
+
+def test_a_distribution_that_the_lock_does_not_name_is_an_error(project):
+    project.run("--keep-envs")
+    site = next(environment_with(project, "torch").glob("lib/python*/site-packages"))
+    with zipfile.ZipFile(packages.package("stowaway", "1.0").write(project.root)) as archive:
+        archive.extractall(site)
+    cell = only_cell(project, "--keep-envs", "--force")
+    assert stages(cell) == {("error", "install")}
+    assert "stowaway 1.0, locked not at all" in error(cell)
+
+
+def test_a_distribution_that_went_missing_is_an_error(project):
+    project.run("--keep-envs")
+    (info,) = environment_with(project, "torch").glob("lib/python*/site-packages/mpmath-*.dist-info")
+    info.rename(project.root / info.name)
+    cell = only_cell(project, "--keep-envs", "--force")
+    assert stages(cell) == {("error", "install")}
+    assert "mpmath missing, locked 1.3.0" in error(cell)
+
+
+def test_a_changed_environment_is_mended_by_the_next_run(project):
+    project.run("--keep-envs")
+    tamper(environment_with(project, "torch"), "torch", "2.0.9")
+    assert only_cell(project, "--keep-envs", "--force")["status"] == "error"
+    assert only_cell(project)["status"] == "works"
+
+
+def test_a_wheel_that_is_not_the_one_that_was_locked_is_an_error(project):
+    # The lock is kept; the index then offers other bytes under the same name and version.
+    project.run()
+    project.publish(packages.onnxruntime("1.16.3", on_run="return [9.0, 9.0]"))
+    cell = only_cell(project, "--force")
+    assert stages(cell) == {("error", "install")}
+    assert "hash" in error(cell).lower()
+    # An error of the moment is not remembered.
+    project.publish(packages.onnxruntime("1.16.3"))
+    assert only_cell(project)["status"] == "works"
+
+
+def test_a_wheel_whose_metadata_lies_about_its_version_is_no_working_cell(project):
+    honest = packages.onnxruntime("1.17.0")
+    liar = Liar(**{field.name: getattr(honest, field.name) for field in dataclasses.fields(honest)})
+    project.publish(liar)
+    project.configure({"onnxruntime": ["1.17.0"]})
+    answer = project.main("run")
+    assert answer.code in {0, 2}
+    if answer.code == 0:
+        (cell,) = project.cells().values()
+        assert cell["status"] == "error"
+    assert "1.16.9" in answer.out + answer.err
+
+
+class Liar(Wheel):
+    """A wheel with another version in its METADATA than in its name."""
+
+    __slots__ = ()
+
+    def _metadata(self) -> str:
+        return super(Liar, self)._metadata().replace(f"Version: {self.version}", "Version: 1.16.9")
+
+
+def test_a_wheel_that_cannot_be_unpacked_is_an_error(project):
+    wheel = packages.onnxruntime("1.17.0").write(project.index)
+    content = wheel.read_bytes()
+    wheel.write_bytes(content.replace(b"class InferenceSession", b"class InferenceSessiom", 1))
+    project.configure({"onnxruntime": ["1.17.0"]})
+    cell = only_cell(project)
+    assert stages(cell) == {("error", "install")}
+
+
+def test_a_probe_that_imports_what_its_key_leaves_out_has_no_result(project):
+    alien = project.root / "alien"
+    with zipfile.ZipFile(packages.package("alien", "4.2").write(project.root)) as archive:
+        archive.extractall(alien)
+    project.publish(packages.onnxruntime("1.17.0", on_run=f"import sys; sys.path.append({str(alien)!r}); import alien"))
+    project.configure({"onnxruntime": ["1.17.0"]})
+    cell = only_cell(project)
+    assert cell["status"] == "error"
+    assert "imported what its key leaves out: alien 4.2" in error(cell)
+
+
+@pytest.mark.parametrize("file", ["cell.json", "locks.json"])
+def test_nothing_lies_around_in_the_working_folder(project, monkeypatch, file):
+    monkeypatch.chdir(project.root)
+    project.run()
+    assert {path.name for path in project.root.iterdir()} == {"index", "matrix.toml", "store", "reports"}

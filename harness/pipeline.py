@@ -205,7 +205,7 @@ def perform(prepared: Prepared, settings: Settings, listen: Listener, *, given: 
             executor,
             probes=jobs,
             on_event=on_event,
-            urgency={task: sum(task in waiting for waiting in open_tasks.values()) for task in todo},
+            order=_order(prepared),
         )
     except (KeyboardInterrupt, InterruptedError):
         raise Interrupted("interrupted; what was finished is kept, and the same command goes on from there") from None
@@ -248,6 +248,15 @@ def keep(prepared: Prepared) -> list[Path]:
             groups = [tuple(parts)] if cell.together else [(part,) for part in parts]
             folders += [environments.compose(group).parent.parent for group in groups]
     return folders
+
+
+def _order(prepared: Prepared) -> dict[Task, int]:
+    """Task → place of the first cell that needs it."""
+    order: dict[Task, int] = {}
+    for place, (_, cell) in enumerate(prepared.cells):
+        for task in cell.all if cell else ():
+            order.setdefault(task, place)
+    return order
 
 
 def _open_tasks(prepared: Prepared, todo: Sequence[Task]) -> dict[str, set[Task]]:

@@ -1,4 +1,4 @@
-"""The work graph over an Executor: what is ready runs, the longest first; results arrive as events.
+"""The work graph over an Executor: what is ready runs, cell by cell; results arrive as events.
 
 Two lanes: probes use cores and are limited by `--jobs`; installs use the network and the disk. One install at a time
 means that no wheel is fetched twice and still fills the line, because uv itself downloads in parallel; and it never
@@ -53,12 +53,13 @@ def execute(
     probes: int,
     installs: int = 1,
     on_event: Callable[[Event], None],
-    urgency: Mapping[Task, int],
+    order: Mapping[Task, int],
 ) -> None:
     """Run `tasks`, each after the ones it needs; returns when all have ended.
 
-    `urgency` counts how many cells wait for a task; it orders what is ready within a kind. Raises what `on_event`
-    raises, and KeyboardInterrupt at once: the caller stops the children.
+    `order` is the place of the first cell that waits for a task: cells come to their verdicts one after another, and
+    what shares an environment runs while it is there. Raises what `on_event` raises, and KeyboardInterrupt at once: the
+    caller stops the children.
     """
     graph = {task: needs(task) for task in tasks}
     sorter = TopologicalSorter({task: [need for need in wanted if need in graph] for task, wanted in graph.items()})
@@ -69,7 +70,7 @@ def execute(
     running: dict[Future[None], Task] = {}
     while sorter.is_active():
         for task in sorter.get_ready():
-            heapq.heappush(ready[isinstance(task, Install)], (_RANK[type(task)], -urgency.get(task, 0), next(number), task))
+            heapq.heappush(ready[isinstance(task, Install)], (order[task], _RANK[type(task)], next(number), task))
         for lane, queue in ready.items():
             while queue and free[lane]:
                 *_, task = heapq.heappop(queue)
@@ -87,4 +88,4 @@ def execute(
 
 
 _RANK: dict[type[Task], int] = {Install: 0, Export: 1, Run: 2, Import: 3}
-"""Longest first: exports take many times what a run takes, and runs wait for them; imports fill the gaps."""
+"""Within a cell the longest first: exports take many times what a run takes, and runs wait for them."""

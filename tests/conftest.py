@@ -22,6 +22,8 @@ def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for name in [name for name in os.environ if name.startswith("UV_")]:
             patch.delenv(name)
         patch.setenv("UV_CACHE_DIR", str(tmp_path_factory.mktemp("uv-cache")))
+        # A test that forgets its local index must not fetch gigabytes from the real one.
+        patch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
         patch.setattr(processes, "PROBE_MAIN", FAKE_PROBE)
         tasks.source.cache_clear()
         yield

@@ -37,7 +37,8 @@ class Wheel:
         target = folder / self.filename
         with zipfile.ZipFile(target, "w") as archive:
             for path, content in contents.items():
-                archive.writestr(path, content)
+                # A ZipInfo has a fixed date: equal wheels are equal bytes, with equal hashes in a lock.
+                archive.writestr(zipfile.ZipInfo(path), content)
         return target
 
     def _metadata(self) -> str:

@@ -65,6 +65,8 @@ class SharedGraphs:
         self.cache_sizes = subject.cache_sizes
         self._subject = subject
         self._folder = folder
+        # An attempt that crashed may have left graphs here which finished variants link to: they may not be written to.
+        self.remove()
         self._results: dict[tuple[str, int], Any] = {}
 
     def get(self, exporter: str, opset: int) -> dict[str, Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Callable, Mapping
 
@@ -28,5 +29,8 @@ LAYOUTS: dict[str, Callable[[Graphs, Path], dict[str, Path]]] = {"pair": _pair, 
 
 def _link(path: Path, folder: Path) -> Path:
     target = folder / path.name
-    os.link(path, target)
+    try:
+        os.link(path, target)
+    except OSError:  # not every file system has hard links
+        shutil.copyfile(path, target)
     return target

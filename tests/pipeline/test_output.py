@@ -1,0 +1,197 @@
+"""What a run leaves and prints: reports people and programs read, data on stdout, progress on stderr."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import packages
+import pytest
+from packages import raises
+from project import PYTHON, Project
+
+MESSAGE = "RuntimeError('a | b: cannot broadcast `x`')"
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Six cells: works and fails in every row, a missing interpreter, both setups, and a version that looks like a number."""
+    project = Project(tmp_path_factory.mktemp("mixed"))
+    project.publish(*packages.working(), packages.onnx("2.10"), packages.onnxruntime("1.17.0", on_run=raises(MESSAGE)))
+    project.configure(
+        {"onnx": ["1.16.2", "2.10"], "onnxruntime": ["1.16.3", "1.17.0"], "python": [PYTHON, "3.99"]},
+        variants={"exporters": ["torchscript", "dynamo"], "layouts": ["pair"], "feedback": ["keep-cross", "feed-all"]},
+        environment=["together", "handoff"],
+    )
+    answer = project.main("run")
+    assert answer.code == 0, answer.err
+    return project
+
+
+def tables(markdown: str) -> list[list[str]]:
+    """Every GitHub table as its lines."""
+    found: list[list[str]] = [[]]
+    for line in markdown.splitlines():
+        if line.startswith("|"):
+            found[-1].append(line)
+        elif found[-1]:
+            found.append([])
+    return [table for table in found if table]
+
+
+def columns(row: str) -> int:
+    return len(re.findall(r"(?<!\\)\|", row)) - 1
+
+
+def test_matrix_json_is_valid_against_the_schema_beside_it(mixed):
+    schema = json.loads((mixed.reports / "matrix.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(mixed.report(), schema)
+
+
+def test_the_schema_refuses_what_is_no_report(mixed):
+    schema = json.loads((mixed.reports / "matrix.schema.json").read_text())
+    report = mixed.report()
+    report["cells"][0]["status"] = "maybe"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(report, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({key: value for key, value in mixed.report().items() if key != "cells"}, schema)
+
+
+def test_matrix_json_has_the_fields_of_the_contract(mixed):
+    report = mixed.report()
+    assert report["schema"] == 1
+    assert {"cells", "rules", "recommended", "platform", "probe", "generated"} <= report.keys()
+    for cell in report["cells"]:
+        assert {"id", "python", "pins", "environment", "status", "lock", "resolved", "remedies", "variants"} <= cell.keys()
+        for variant in cell["variants"]:
+            assert {
+                "exporter", "opset", "layout", "feedback", "binding", "status", "stage", "cause", "error", "signature", "ir",
+                "max_abs_diff", "seconds",
+            } <= variant.keys()  # fmt: skip
+            assert (variant["stage"] is None) == (variant["status"] == "works")
+
+
+def test_the_report_counts_what_there_is(mixed):
+    statuses = [cell["status"] for cell in mixed.report()["cells"]]
+    assert {status: statuses.count(status) for status in statuses} == {"works": 4, "fails": 4, "not-run": 8}
+    assert mixed.report()["axes"]["onnx"] == ["1.16.2", "2.10"]
+
+
+def test_matrix_md_tables_are_well_formed(mixed):
+    text = (mixed.reports / "matrix.md").read_text()
+    for table in tables(text):
+        assert len({columns(row) for row in table}) == 1, table
+        assert re.fullmatch(r"\|[-:|]+\|", table[1])
+    assert len(tables(text)) == 4 + 1
+
+
+def test_matrix_md_keeps_versions_as_text(mixed):
+    text = (mixed.reports / "matrix.md").read_text()
+    rows = [row for table in tables(text) for row in table if re.search(r"\|\s*2\.10\s*\|", row)]
+    assert rows
+    assert not re.search(r"\|\s*2\.1\s*\|", text)
+
+
+def test_matrix_md_says_every_fault_once(mixed):
+    text = (mixed.reports / "matrix.md").read_text()
+    assert text.count("cannot broadcast") == 1
+    assert "4 cells, 8 variants: onnxruntime 1.17.0 · feedback keep-cross" in text
+    assert text.count("no CPython 3.99 on this machine") == 1
+
+
+def test_a_backtick_in_a_message_does_not_end_its_quotation(mixed):
+    text = (mixed.reports / "matrix.md").read_text()
+    (quoted,) = [line for line in text.splitlines() if "cannot broadcast" in line]
+    assert quoted.count("`") == 2
+
+
+@pytest.fixture
+def again(mixed, tmp_path):
+    """The command line on `mixed` once more, its reports elsewhere."""
+    return lambda *arguments: mixed.call("run", *arguments, "--reports", str(tmp_path / "reports"))
+
+
+def test_json_on_stdout_is_the_report_and_nothing_else(mixed, again):
+    answer = again("--format", "json")
+    assert json.loads(answer.out) == mixed.report()
+    assert "resolved 16 cells" in answer.err
+
+
+def test_markdown_on_stdout_is_the_page_and_nothing_else(mixed, again):
+    assert again("--format", "markdown").out == (mixed.reports / "matrix.md").read_text()
+
+
+def test_text_on_stdout_has_tables_and_faults_and_no_colour_in_a_pipe(again):
+    answer = again()
+    assert "\x1b" not in answer.out + answer.err
+    assert f"torch 2.1.0 · Python {PYTHON} · handoff" in answer.out
+    assert "a | b: cannot broadcast" in answer.out
+    assert "16 cells: 4 works, 4 fails, 8 not-run" in answer.out
+    assert "wrote" not in answer.out
+
+
+def test_colour_where_it_is_asked_for(again):
+    assert "\x1b[" in again("--color", "always").out
+    assert "\x1b[" not in again("--color", "never").out
+
+
+def test_quiet_says_nothing_on_stderr_but_what_was_written(again):
+    answer = again("--quiet")
+    assert [line.partition(" ")[0] for line in answer.err.split("\n") if line] == ["wrote"]
+
+
+def test_a_line_for_every_cell_where_there_is_no_terminal(again):
+    lines = [line for line in again().err.splitlines() if line.startswith("[")]
+    assert [line.partition("]")[0] for line in lines] == [f"[{number}/16" for number in range(1, 17)]
+    assert any("fails ✗✗✗✗" in line and "decode: a | b: cannot broadcast" in line for line in lines)
+
+
+def test_reports_appear_whole(mixed):
+    assert {path.name for path in mixed.reports.iterdir()} == {"matrix.md", "matrix.json", "matrix.schema.json"}
+    assert {oct(path.stat().st_mode & 0o777) for path in mixed.reports.iterdir()} == {"0o644"}
+
+
+def test_cell_prints_every_stage_and_keeps_the_environments(project: Project):
+    answer = project.main("cell", "py*")
+    assert answer.code == 0
+    for stage in ("resolve", "install", "import", "eager", "export", "check", "load", "decode", "parity"):
+        assert stage in answer.out
+    assert "torchscript-17-pair-keep-cross-numpy: works, largest difference from PyTorch 0.0e+00" in answer.out
+    kept = [path for path in (project.store / "envs").iterdir() if path.is_dir()]
+    assert kept
+    assert all((path / "bin" / "python").exists() for path in kept)
+
+
+def test_a_log_named_in_the_report_is_there(mixed):
+    for cell in mixed.report()["cells"]:
+        for variant in cell["variants"]:
+            assert variant["log"] is None or (mixed.store / variant["log"]).exists()
+
+
+def test_version_is_printed_on_stdout(project: Project):
+    from harness import __version__
+
+    assert project.main("--version").out.strip() == __version__
+
+
+def test_a_reader_that_goes_away_is_no_error(mixed, tmp_path):
+    with mixed.start("run", "--reports", str(tmp_path), "--quiet", "--format", "json") as child:
+        assert child.stdout
+        child.stdout.close()
+        assert child.stderr
+        err = child.stderr.read()
+        assert child.wait(20) in {0, 120}
+    assert "Traceback" not in err
+
+
+def test_reports_that_cannot_be_written_say_so_before_any_work(project: Project):
+    project.reports.mkdir()
+    (project.reports / "matrix.md").mkdir()
+    answer = project.main("run")
+    assert answer.code == 2
+    assert "the results are kept in the store" in answer.err
+    assert Path(project.store).exists()

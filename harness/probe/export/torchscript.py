@@ -31,7 +31,7 @@ def export(request: GraphRequest, path: Path, opset: int) -> None:
             opset_version=opset,
             **options,
         )
-    except ValueError as exc:
-        if re.search(r"[Uu]nsupported ONNX opset", str(exc)):
+    except (ValueError, RuntimeError) as exc:  # from Python, or from the C++ of newer releases
+        if re.search(r"[Uu]nsupported (ONNX opset|onnx_opset)", str(exc)):
             raise NotRun(f"torch {torch.__version__}: {exc}") from exc
         raise

@@ -12,6 +12,7 @@ import importlib.metadata
 import shutil
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,6 +46,8 @@ class Environments:
         self._store = store
         self._uv = uv
         self._made: set[Path] = set()
+        # Half a million files take a while to go; probes need not wait for it.
+        self._removal = ThreadPoolExecutor(1, thread_name_prefix="removal")
 
     def ensure(self, closure: Closure) -> tuple[Path | None, StageResult]:
         """(the environment's python, its `install` result); no python where the install did not work."""
@@ -85,10 +88,9 @@ class Environments:
 
     def compose(self, parts: tuple[Closure, ...]) -> Path:
         """The python of an environment that sees everything in `parts`, which must be installed already."""
+        interpreter, key = parts[0].interpreter, _key(parts)
         if len(parts) == 1:
-            return self._folder(parts[0].key) / "bin" / "python"
-        interpreter = parts[0].interpreter
-        key = digest([part.key for part in parts])
+            return self._folder(key) / "bin" / "python"
         folder = self._folder(key)
         with FileLock(self._store.root / "envs" / f"{key}.lock"):
             if not (folder / _VERIFIED).exists():
@@ -101,14 +103,29 @@ class Environments:
                 (folder / _VERIFIED).touch()
         return folder / "bin" / "python"
 
-    def remove_made(self) -> None:
-        """Delete the environments that this object made; uv's cache keeps the files they were linked from."""
-        for folder in self._made:
-            shutil.rmtree(folder, ignore_errors=True)
+    def release(self, parts: tuple[Closure, ...]) -> None:
+        """Delete, in the background, the environment of `parts` if this object made it: nothing needs it any more.
+
+        uv's cache keeps the files it was linked from.
+        """
+        folder = self._folder(_key(parts))
+        if folder in self._made:
+            self._made.discard(folder)
+            self._removal.submit(shutil.rmtree, folder, ignore_errors=True)
+
+    def close(self, *, keep: bool) -> None:
+        """Delete whatever this object made and nobody has released, unless `keep`; returns when it is gone."""
+        for folder in () if keep else tuple(self._made):
+            self._removal.submit(shutil.rmtree, folder, ignore_errors=True)
         self._made.clear()
+        self._removal.shutdown(wait=True)
 
     def _folder(self, key: str) -> Path:
         return self._store.root / "envs" / key[:16]
+
+
+def _key(parts: tuple[Closure, ...]) -> str:
+    return parts[0].key if len(parts) == 1 else digest([part.key for part in parts])
 
 
 _VERIFIED = "verified-by-harness"

@@ -5,6 +5,7 @@ A library: it prints nothing and asks nothing. What happens is told to a listene
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -192,10 +193,16 @@ def perform(prepared: Prepared, settings: Settings, listen: Listener, *, given: 
     def one(task: Task) -> None:
         worker.perform(task, lambda stage: listen(AtStage(task=task, stage=stage)))
 
+    leases = Counter(parts for task in todo for parts in tasks.environments(task))
+
     def on_event(event: Started | Ended) -> None:
         listen(event)
         if isinstance(event, Ended):
             _announce_judged(prepared, open_tasks, event.task, listen)
+            for parts in tasks.environments(event.task):
+                leases[parts] -= 1
+                if not leases[parts] and not settings.keep_envs:
+                    environments.release(parts)
 
     executor = local.executor(jobs + 1)
     try:
@@ -212,8 +219,7 @@ def perform(prepared: Prepared, settings: Settings, listen: Listener, *, given: 
     finally:
         prepared.children.stop()
         executor.shutdown(wait=True, cancel_futures=True)
-        if not settings.keep_envs and not given:
-            environments.remove_made()
+        environments.close(keep=settings.keep_envs)
 
 
 def adopt(environments: Environments, folder: Path, prepared: Prepared) -> Path:

@@ -160,6 +160,15 @@ def needs(task: Task) -> tuple[Task, ...]:
             return (task.export, Install(closure=task.closure))
 
 
+def environments(task: Task) -> tuple[tuple[Closure, ...], ...]:
+    """The environments `task` works in or composes its own from, each as the closures it is made of."""
+    match task:
+        case Import():
+            return (task.parts, *((part,) for part in task.parts))
+        case Install() | Export() | Run():
+            return ((task.closure,),)
+
+
 def runnable(run: Run, facts: Facts) -> list[tuple[Variant, str]]:
     """(variant, artifact digest) of every variant whose export has left something to run."""
     found = []

@@ -17,10 +17,10 @@ from harness.store import Store
 from harness.uv import Uv, UvFailure, unpublished
 
 
-def recorded(matrix: Matrix, store: Store) -> dict[str, list[str]]:
+def recorded(matrix: Matrix, store: Store, uv: Uv) -> dict[str, list[str]]:
     """Axis → exact versions as far as known without asking: exact ones, and selectors that an earlier run resolved."""
     return {
-        axis: _unique(version for value in values for version in (_record(axis, value, store) or ()))
+        axis: _unique(version for value in values for version in (_record(axis, value, store, uv) or ()))
         for axis, values in matrix.axes.items()
     }
 
@@ -38,13 +38,13 @@ def resolve(
     for axis, values in matrix.axes.items():
         versions: list[str] = []
         for place, value in enumerate(values):
-            known = None if refresh and ";" in value else _record(axis, value, store)
+            known = None if refresh and ";" in value else _record(axis, value, store, uv)
             if known is None:
                 try:
                     known = _ask(axis, value, uv, pythons)
                 except LookupError as problem:
                     raise ConfigError(file, f"axes.{axis}[{place}]", str(problem)) from None
-                store.put(_key(axis, value), known)
+                store.put(_key(axis, value, uv), known)
             versions += known
         resolved[axis] = _unique(versions)
     return resolved
@@ -90,12 +90,12 @@ def _published(newest: Callable[[str], str | None], spec: str, policy: str) -> I
         bound = f"{spec},<{below}" if spec else f"<{below}"
 
 
-def _record(axis: str, value: str, store: Store) -> list[str] | None:
-    return store.get(_key(axis, value)) if ";" in value else [value]
+def _record(axis: str, value: str, store: Store, uv: Uv) -> list[str] | None:
+    return store.get(_key(axis, value, uv)) if ";" in value else [value]
 
 
-def _key(axis: str, value: str) -> str:
-    return digest(["axis", axis, value])
+def _key(axis: str, value: str, uv: Uv) -> str:
+    return digest(["axis", axis, value, uv.identity])
 
 
 def _unique(versions: Iterator[str] | list[str]) -> list[str]:

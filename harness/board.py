@@ -63,7 +63,6 @@ class State:
             match event:
                 case Resolving():
                     self.resolving = event
-                    self.cells = event.total
                 case Working():
                     self.todo = Counter(map(type, event.tasks))
                     self.jobs, self.cells = event.jobs, event.cells
@@ -109,7 +108,7 @@ def render(state: State) -> Group:
     if left:
         head.append(f", about {_clock(left)} left")
     if not judged and state.resolving:
-        head = Text(f"resolving: {state.resolving.done}/{state.resolving.total} cells")
+        head = Text(f"resolving: {state.resolving.done}/{state.resolving.total}")
     table = Table.grid(padding=(0, 2))
     for task, seconds, stage in state.snapshot():
         table.add_row(f"  {seconds:4.0f} s", task.label, Text(stage, style="bold"))
@@ -129,7 +128,7 @@ class _Lines:
             case Note():
                 self._say(event.text)
             case Resolving() if event.done == event.total:
-                self._say(f"resolved {event.total} cells")
+                self._say(f"resolved {event.total} different sets of requirements")
             case Working():
                 counts = Counter(type(task).__name__.lower() for task in event.tasks)
                 work = ", ".join(f"{count} {name}s" for name, count in counts.items())

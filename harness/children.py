@@ -12,6 +12,7 @@ import signal
 import subprocess
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -41,6 +42,9 @@ PROBE = {
 
 LOG_LIMIT = 8 * 10**6
 """Bytes of output a child may leave in its log before the log is cut back; its verdict is not affected."""
+
+_MARK = "EXPORT_MATRIX_CHILD"
+"""A variable by which a process is known to descend from a child."""
 
 _LOOK_SECONDS = 0.25
 """How often a running child's memory, time and log are looked at; its end is noticed sooner."""
@@ -96,8 +100,9 @@ class Children:
         of resident memory over the whole process group.
         """
         started = time.time()
+        token = uuid.uuid4().hex
         with log.open("ab") as output:
-            child = self._start(command, env=env, cwd=cwd, output=output.fileno())
+            child = self._start(command, env={**env, _MARK: token}, cwd=cwd, output=output.fileno())
         peak = 0
         try:
             while True:
@@ -114,6 +119,7 @@ class Children:
                 _cut_back(log)
         finally:
             self._kill(child)
+            _kill_strays(token, started)
             with self._lock:
                 self._living.discard(child.pid)
 
@@ -155,6 +161,15 @@ class Children:
 def _kill_group(group: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
+
+
+def _kill_strays(token: str, since: float) -> None:
+    """Kill what a child started in a session of its own: it has left the group, but inherited the token."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            # A second of grace: creation times are rounded to clock ticks.
+            if process.create_time() >= since - 1 and process.environ().get(_MARK) == token:
+                process.kill()
 
 
 def _resident(pid: int) -> int:

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int = options.command(options, _console(options, stderr=False), err)
     except HarnessError as error:
         err.print("[bold red]error:[/] ", end="")
-        err.print(str(error), markup=False, highlight=False)
+        err.print(str(error), markup=False, highlight=False, soft_wrap=True)
         return error.exit_code
     except KeyboardInterrupt:
         err.print("interrupted")
@@ -135,7 +135,7 @@ def _run(options: argparse.Namespace, out: Console, err: Console) -> int:
         raise Interrupted(f"{interrupted}; partial report in {options.reports}") from None
     written = files.write(report, options.reports)
     _print(report, options, out)
-    err.print(f"wrote {', '.join(map(str, written))}", highlight=False)
+    err.print(f"wrote {', '.join(map(str, written))}", highlight=False, soft_wrap=True)
     return int(options.fail_on is not None and report.count(Status(options.fail_on)) > 0)
 
 
@@ -145,7 +145,7 @@ def _report(options: argparse.Namespace, out: Console, err: Console) -> int:
         report = pipeline.known(_settings(options), listen)
     written = files.write(report, options.reports)
     _print(report, options, out)
-    err.print(f"wrote {', '.join(map(str, written))}", highlight=False)
+    err.print(f"wrote {', '.join(map(str, written))}", highlight=False, soft_wrap=True)
     return 0
 
 

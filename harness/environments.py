@@ -20,7 +20,7 @@ from filelock import FileLock
 from packaging.utils import canonicalize_name
 
 from harness.model import Failure, Interpreter, Lock, Stage, StageResult, Status, digest
-from harness.store import Store
+from harness.store import Store, is_gone, owner
 from harness.uv import Trouble, Uv, UvFailure
 
 
@@ -46,6 +46,10 @@ class Environments:
         self._store = store
         self._uv = uv
         self._made: set[Path] = set()
+        for mark in (store.root / "envs").glob(f"*/{_OWNER}"):
+            if is_gone(mark.read_text(encoding="utf-8")):
+                # A killed run left it: as good as new where it was finished, and ours to remove.
+                self._own(mark.parent)
         # Half a million files take a while to go; probes need not wait for it.
         self._removal = ThreadPoolExecutor(1, thread_name_prefix="removal")
 
@@ -55,7 +59,7 @@ class Environments:
         with FileLock(self._store.root / "envs" / f"{closure.key}.lock"):
             made = (folder / _VERIFIED).exists()
             if not made:
-                self._made.add(folder)
+                self._own(folder)
             return self._fill(folder, closure, create=not made, install=not made)
 
     def adopt(self, folder: Path, closure: Closure) -> tuple[Path | None, StageResult]:
@@ -94,7 +98,7 @@ class Environments:
         folder = self._folder(key)
         with FileLock(self._store.root / "envs" / f"{key}.lock"):
             if not (folder / _VERIFIED).exists():
-                self._made.add(folder)
+                self._own(folder)
                 self._uv.create(folder, interpreter)
                 sites = [site_packages(self._folder(part.key), interpreter) for part in parts]
                 # addsitedir and not a bare path: a .pth file inside a part (protobuf's, setuptools') must count as usual.
@@ -115,10 +119,18 @@ class Environments:
 
     def close(self, *, keep: bool) -> None:
         """Delete whatever this object made and nobody has released, unless `keep`; returns when it is gone."""
-        for folder in () if keep else tuple(self._made):
-            self._removal.submit(shutil.rmtree, folder, ignore_errors=True)
+        for folder in self._made:
+            if keep:
+                (folder / _OWNER).unlink(missing_ok=True)
+            else:
+                self._removal.submit(shutil.rmtree, folder, ignore_errors=True)
         self._made.clear()
         self._removal.shutdown(wait=True)
+
+    def _own(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        (folder / _OWNER).write_text(owner(), encoding="utf-8")
+        self._made.add(folder)
 
     def _folder(self, key: str) -> Path:
         return self._store.root / "envs" / key[:16]
@@ -130,6 +142,9 @@ def _key(parts: tuple[Closure, ...]) -> str:
 
 _VERIFIED = "verified-by-harness"
 """Marks an environment whose installation ran to its end."""
+
+_OWNER = "owned-by-harness"
+"""Names the process that will remove the environment; absent where it is to be kept."""
 
 
 def site_packages(folder: Path, interpreter: Interpreter) -> Path:

@@ -19,7 +19,7 @@ class Note:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resolving:
-    """How many cells have been resolved."""
+    """How many of the distinct resolutions are done."""
 
     done: int
     total: int

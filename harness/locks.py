@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter
@@ -18,9 +18,6 @@ from harness.uv import Trouble, Uv, UvFailure, unpublished
 
 _PARALLEL = 8
 """Resolutions at once: they wait for the index far more than they compute."""
-
-_LOCK: TypeAdapter[Lock | None] = TypeAdapter(Lock | None)
-_RESULT = TypeAdapter(StageResult)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,117 +47,131 @@ class Resolved:
         return Lock(distributions=tuple(merged[name] for name in sorted(merged)))
 
 
-def resolve_all(
-    planned: Sequence[Planned],
-    matrix: Matrix,
-    uv: Uv,
-    interpreters: Callable[[str], Interpreter | None],
-    *,
-    file: str,
-    refresh: bool = False,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> list[Resolved]:
-    """Resolve every cell, in parallel; results already in the store cost nothing.
+class Resolver:
+    """Resolves planned cells; equal requirements are solved once, and what the store knows costs nothing."""
 
-    Raises:
-        ConfigError: an axis names a distribution or a version that nobody publishes.
-    """
-    done = 0
+    def __init__(
+        self,
+        matrix: Matrix,
+        store: Store,
+        uv: Uv,
+        interpreters: Callable[[str], Interpreter | None],
+        *,
+        file: str,
+        refresh: bool = False,
+    ) -> None:
+        """`file` is what errors call the matrix; `refresh` solves anew although the lock is known."""
+        self._matrix = matrix
+        self._store = store
+        self._uv = uv
+        self._interpreters = interpreters
+        self._file = file
+        self._refresh = refresh
 
-    def one(item: Planned) -> Resolved:
-        nonlocal done
-        resolved = _resolve(item, matrix, uv, interpreters(item.cell.python), file, refresh=refresh)
-        progress(done := done + 1, len(planned))
-        return resolved
+    def resolve(self, planned: Sequence[Planned], progress: Callable[[int, int], None]) -> list[Resolved]:
+        """Resolve every cell, in parallel; `progress` hears how many distinct solves of how many are done.
 
-    with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="resolve") as pool:
-        futures = [pool.submit(one, item) for item in planned]
+        Raises:
+            ConfigError: an axis names a distribution or a version that nobody publishes.
+        """
+        wanted = {key: (item.cell, what, python) for item in planned for key, what, python in self._wanted(item)}
+        solved: dict[str, _Solved] = {}
+        with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="resolve") as pool:
+            futures = {pool.submit(self._solve, key, *one): key for key, one in wanted.items()}
+            try:
+                for future in as_completed(futures):
+                    solved[futures[future]] = future.result()
+                    progress(len(solved), len(wanted))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return [self._assemble(item, solved) for item in planned]
+
+    def knows(self, planned: Sequence[Planned]) -> bool:
+        """Whether every cell's resolution is in the store already."""
+        return all(self._store.get(key) is not None for item in planned for key, *_ in self._wanted(item))
+
+    def _wanted(self, item: Planned) -> list[tuple[str, Requirements, Interpreter]]:
+        """(key, requirements, interpreter) of each solve a cell needs; none where its interpreter is missing."""
+        interpreter = self._interpreters(item.cell.python)
+        if interpreter is None:
+            return []
+        exporters = frozenset(variant.exporter for variant in item.variants)
+        identity = [interpreter.version, self._uv.identity]
+        return [
+            (digest(["lock", wanted.needed, wanted.optional, *identity]), wanted, interpreter)
+            for wanted in requirements(item.cell, self._matrix, exporters)
+        ]
+
+    def _solve(self, key: str, cell: Cell, wanted: Requirements, interpreter: Interpreter) -> _Solved:
+        """From the store or from uv. Trouble of the network is not stored."""
+        known = None if self._refresh else self._store.get(key)
+        if known is not None:
+            return _SOLVED.validate_python(known, strict=False)
+        started = time.time()
+        lock, failure, status = None, None, Status.WORKS
         try:
-            return [future.result() for future in futures]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+            lock = _lock(wanted, self._uv, interpreter)
+        except UvFailure as trouble:
+            if missing := unpublished(str(trouble), wanted.needed):
+                raise _bad_axis(missing, cell, self._file) from None
+            failure = trouble.failure
+            status = Status.ERROR if trouble.trouble is Trouble.INFRASTRUCTURE else Status.FAILS
+        finished = time.time()
+        seconds = round(finished - started, 3)
+        result = StageResult(stage=Stage.RESOLVE, status=status, seconds=seconds, error=failure, finished=finished)
+        solved = _Solved(lock=lock, result=result)
+        if status is not Status.ERROR:
+            self._store.put(key, _SOLVED.dump_python(solved, mode="json"))
+        return solved
 
-
-def _resolve(item: Planned, matrix: Matrix, uv: Uv, interpreter: Interpreter | None, file: str, *, refresh: bool) -> Resolved:
-    cell = item.cell
-    if interpreter is None:
-        reason = (
-            f"no CPython {cell.python} on this machine (uv and pyenv were asked); 'uv python install {cell.python}' gets one"
-        )
+    def _assemble(self, item: Planned, solved: Mapping[str, _Solved]) -> Resolved:
+        wanted = self._wanted(item)
+        if not wanted:
+            python = item.cell.python
+            reason = f"no CPython {python} on this machine (uv and pyenv were asked); 'uv python install {python}' gets one"
+            result = StageResult(stage=Stage.RESOLVE, status=Status.NOT_RUN, data={"reason": reason})
+            return Resolved(planned=item, interpreter=None, result=result)
+        interpreter = wanted[0][2]
+        sides = [solved[key] for key, *_ in wanted]
+        locks = [side.lock for side in sides if side.lock is not None]
+        if len(locks) < len(sides):
+            failed = next(side.result for side in sides if side.lock is None)
+            return Resolved(planned=item, interpreter=interpreter, result=failed)
+        export, run = locks if item.cell.setup is Setup.HANDOFF else _split(locks[0], item.cell)
         return Resolved(
             planned=item,
-            interpreter=None,
-            result=StageResult(stage=Stage.RESOLVE, status=Status.NOT_RUN, data={"reason": reason}),
+            interpreter=interpreter,
+            result=StageResult(
+                stage=Stage.RESOLVE,
+                status=Status.WORKS,
+                seconds=round(sum(side.result.seconds for side in sides), 3),
+                finished=max(side.result.finished for side in sides),
+            ),
+            export=export,
+            run=run,
+            dropped=tuple(entry for lock in locks for entry in lock.dropped),
         )
-    exporters = frozenset(variant.exporter for variant in item.variants)
-    sides = []
-    seconds = 0.0
-    for wanted in requirements(cell, matrix, exporters):
-        outcome, result = _locked(wanted, uv, interpreter, file, cell, refresh=refresh)
-        seconds += result.seconds
-        if outcome is None:
-            return Resolved(planned=item, interpreter=interpreter, result=result)
-        sides.append(outcome)
-    result = StageResult(stage=Stage.RESOLVE, status=Status.WORKS, seconds=seconds, finished=result.finished)
-    dropped = tuple(entry for side in sides for entry in side.dropped)
-    if cell.setup is Setup.HANDOFF:
-        export, run = sides
-    else:
-        (whole,) = sides
-        # Split by who can import what: the export process never sees onnxruntime, the run process never sees torch.
-        roots = frozenset(pinned.name for pinned in whole.distributions if not pinned.via) | frozenset(dict(cell.pins))
-        export = whole.closure((roots | {"numpy"}) - {"onnxruntime"})
-        run = whole.closure(frozenset({"onnxruntime", "numpy"}))
-    return Resolved(planned=item, interpreter=interpreter, result=result, export=export, run=run, dropped=dropped)
 
 
-def _locked(
-    wanted: Requirements, uv: Uv, interpreter: Interpreter, file: str, cell: Cell, *, refresh: bool
-) -> tuple[Lock | None, StageResult]:
-    """The lock, from the store or from uv, and the `resolve` result. Trouble of the network is not stored."""
-    store: Store = uv.store
-    key = _key(wanted, uv, interpreter)
-    known = None if refresh else store.get(key)
-    if known is not None:
-        return _LOCK.validate_python(known["lock"], strict=False), _RESULT.validate_python(known["result"], strict=False)
-    started = time.time()
-    lock, failure = None, None
-    try:
-        lock = _solve(wanted, uv, interpreter)
-    except UvFailure as trouble:
-        failure = trouble
-        if missing := unpublished(str(trouble), wanted.needed):
-            raise _bad_axis(missing, cell, file) from None
-    finished = time.time()
-    result = StageResult(
-        stage=Stage.RESOLVE,
-        status=Status.WORKS if failure is None else Status.ERROR if failure.trouble is Trouble.INFRASTRUCTURE else Status.FAILS,
-        seconds=round(finished - started, 3),
-        error=None if failure is None else failure.failure,
-        finished=finished,
-    )
-    if result.status is not Status.ERROR:
-        store.put(key, {"lock": _LOCK.dump_python(lock, mode="json"), "result": _RESULT.dump_python(result, mode="json")})
-    return lock, result
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Solved:
+    """What one solve gave."""
+
+    lock: Lock | None
+    result: StageResult
 
 
-def all_known(planned: Sequence[Planned], matrix: Matrix, uv: Uv, interpreters: Callable[[str], Interpreter | None]) -> bool:
-    """Whether every cell's resolution is in the store already."""
-    for item in planned:
-        interpreter = interpreters(item.cell.python)
-        exporters = frozenset(variant.exporter for variant in item.variants)
-        for wanted in requirements(item.cell, matrix, exporters) if interpreter else ():
-            if interpreter and uv.store.get(_key(wanted, uv, interpreter)) is None:
-                return False
-    return True
+_SOLVED = TypeAdapter(_Solved)
 
 
-def _key(wanted: Requirements, uv: Uv, interpreter: Interpreter) -> str:
-    return digest(["lock", wanted.needed, wanted.optional, interpreter.version, uv.identity])
+def _split(lock: Lock, cell: Cell) -> tuple[Lock, Lock]:
+    """(what the export process can import, what the run process can): the first has no onnxruntime, the second no torch."""
+    roots = frozenset(pinned.name for pinned in lock.distributions if not pinned.via) | frozenset(dict(cell.pins))
+    return lock.closure((roots | {"numpy"}) - {"onnxruntime"}), lock.closure(frozenset({"onnxruntime", "numpy"}))
 
 
-def _solve(wanted: Requirements, uv: Uv, interpreter: Interpreter) -> Lock:
+def _lock(wanted: Requirements, uv: Uv, interpreter: Interpreter) -> Lock:
     """One solve with the optional requirements, and one without where they leave no solution."""
     try:
         return uv.resolve([*wanted.needed, *wanted.optional], interpreter)
@@ -168,8 +179,7 @@ def _solve(wanted: Requirements, uv: Uv, interpreter: Interpreter) -> Lock:
         if not wanted.optional or failure.trouble is not Trouble.UNSATISFIABLE:
             raise
         lock = uv.resolve(wanted.needed, interpreter)
-        reason = str(failure)
-        return Lock(distributions=lock.distributions, dropped=tuple((name, reason) for name in wanted.optional))
+        return Lock(distributions=lock.distributions, dropped=tuple((name, str(failure)) for name in wanted.optional))
 
 
 def _bad_axis(missing: str, cell: Cell, file: str) -> ConfigError:

@@ -17,8 +17,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, SelectionError
 from harness.model import Setup
+from harness.select import parse
 from harness.values import AxisValues, Bounds, Bytes, Condition, RequirementText, Seconds, listed
 
 REQUIRED_AXES = ("python", "torch", "transformers", "onnx", "onnxruntime")
@@ -111,7 +112,7 @@ class Run(_Table):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=lambda name: name.replace("_", "-"))
 
-    jobs: int | Literal["auto"] = "auto"
+    jobs: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     time_limit: Seconds = 300.0
     memory_limit: Bytes = 8 * 10**9
 
@@ -156,7 +157,7 @@ def load(path: Path) -> Matrix:
     try:
         matrix = Matrix.model_validate(_normalised(data))
     except ValidationError as error:
-        raise ConfigError(file, *_first_problem(error)) from None
+        raise ConfigError(file, *_first_problem(error, data)) from None
     _check_axes(file, matrix)
     return matrix
 
@@ -175,6 +176,10 @@ def _check_axes(file: str, matrix: Matrix) -> None:
     for python in matrix.axes["python"]:
         if not re.match(r"^3\.\d+(\.\d+)?$", python):
             raise ConfigError(file, "axes.python", f"expected CPython versions such as '3.11', not {python!r}")
+    for number, trap in enumerate(matrix.constraint):
+        _check_expression(file, f"constraint[{number}].when", trap.when, set(matrix.axes))
+    if matrix.variants.require not in {"any", "all"}:
+        _check_expression(file, "variants.require", matrix.variants.require, set(matrix.axes))
     for number, rule in enumerate(matrix.exclude):
         _check_rule(file, f"exclude[{number}]", set(rule.bounds), set(matrix.axes), required=False)
     for number, extra in enumerate(matrix.include):
@@ -185,6 +190,15 @@ def _check_axes(file: str, matrix: Matrix) -> None:
                 Version(version)
             except InvalidVersion:
                 raise ConfigError(file, f"{place}.{axis}", f"expected an exact version, not {version!r}") from None
+
+
+def _check_expression(file: str, place: str, text: str, axes: set[str]) -> None:
+    try:
+        expression = parse(text)
+    except SelectionError as error:
+        raise ConfigError(file, place, str(error)) from None
+    for axis in sorted(expression.axes - axes):
+        raise ConfigError(file, place, f"no such axis: {axis!r}{_did_you_mean(axis, axes)}")
 
 
 def _check_rule(file: str, place: str, named: set[str], axes: set[str], *, required: bool) -> None:
@@ -201,12 +215,10 @@ def _did_you_mean(name: str, known: set[str] | list[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else f"; expected one of {', '.join(sorted(known))}"
 
 
-def _first_problem(error: ValidationError) -> tuple[str, str]:
+def _first_problem(error: ValidationError, data: object) -> tuple[str, str]:
     """(place in the file, sentence) of the first thing pydantic found; one at a time is what people fix."""
     problem = error.errors(include_url=False)[0]
-    place = ""
-    for part in problem["loc"]:
-        place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else str(part)
+    place = _place(problem["loc"], data, missing=problem["type"] == "missing")
     match problem["type"]:
         case "extra_forbidden":
             return place, f"unknown key{_did_you_mean(str(problem['loc'][-1]), _keys_beside(problem['loc']))}"
@@ -217,6 +229,17 @@ def _first_problem(error: ValidationError) -> tuple[str, str]:
         case _:
             found = problem["input"]
             return place, f"{problem['msg'][0].lower()}{problem['msg'][1:]} (found {type(found).__name__} {found!r})"
+
+
+def _place(parts: tuple[int | str, ...], data: object, *, missing: bool) -> str:
+    """`exclude[0].torch`: the parts that are in the file; pydantic adds words of its own, such as a union's branch."""
+    place = ""
+    for number, part in enumerate(parts):
+        if isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data, place = data[part], f"{place}[{part}]"
+        elif isinstance(data, dict) and (part in data or (missing and number == len(parts) - 1)):
+            data, place = data.get(part), f"{place}.{part}" if place else str(part)
+    return place
 
 
 def _keys_beside(place: tuple[int | str, ...]) -> list[str]:

@@ -100,8 +100,9 @@ def listed(settings: Settings) -> list[tuple[Cell, str]]:
     """
     config = matrix.load(settings.config)
     store = Store(settings.store)
-    axes = axis_versions.recorded(config, store)
-    pythons = Pythons(_uv(config, store, Children(), offline=True))
+    uv = _uv(settings, config, Children(), offline=True)
+    axes = axis_versions.recorded(config, store, uv)
+    pythons = Pythons(uv)
     found = {version: pythons.find(version) for version in axes["python"]}
     return [
         (cell, python.path if (python := found.get(cell.python) or pythons.find(cell.python)) else cell.python)
@@ -115,14 +116,7 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
     store = Store(settings.store)
     children = Children()
     limits = Limits(seconds=config.run.time_limit, memory=config.run.memory_limit)
-    uv = Uv(
-        binary=find_uv(),
-        sources=config.uv,
-        torch_backend=None,
-        offline=settings.offline or not ask,
-        store=store,
-        children=children,
-    )
+    uv = _uv(settings, config, children, offline=settings.offline or not ask)
     pythons = Pythons(uv)
     file = settings.config.name
 
@@ -133,16 +127,19 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
         wanted = [python for version in config.axes["python"] if (python := pythons.find(version.partition(";")[0]))]
         axes = axis_versions.resolve(config, store, uv, wanted, file=file, refresh=settings.refresh)
         planned = plan.plan(config, axes, Selection.of(settings.select, settings.exclude, axes=list(axes)))
-        uv = with_torch_backend(planned, config, uv, pythons, say, refresh=settings.refresh)
-        resolved = locks.resolve_all(
-            planned,
-            config,
+
+        def resolver(uv: Uv) -> locks.Resolver:
+            return locks.Resolver(config, store, uv, pythons.find, file=file, refresh=settings.refresh)
+
+        uv = with_torch_backend(
             uv,
-            pythons.find,
-            file=file,
-            refresh=settings.refresh,
-            progress=lambda done, total: listen(Resolving(done=done, total=total)),
+            config.uv.torch_backend,
+            store,
+            next(iter(wanted), None),
+            say,
+            suffices=lambda uv: not settings.refresh and resolver(uv).knows(planned),
         )
+        resolved = resolver(uv).resolve(planned, lambda done, total: listen(Resolving(done=done, total=total)))
     except UvFailure as failure:
         raise failure.as_error() from None
     except KeyboardInterrupt:
@@ -160,8 +157,9 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
     )
 
 
-def _uv(config: Matrix, store: Store, children: Children, *, offline: bool) -> Uv:
-    return Uv(binary=find_uv(), sources=config.uv, torch_backend=None, offline=offline, store=store, children=children)
+def _uv(settings: Settings, config: Matrix, children: Children, *, offline: bool) -> Uv:
+    folder = settings.config.resolve().parent
+    return Uv(binary=find_uv(), sources=config.uv, folder=folder, torch_backend=None, offline=offline, children=children)
 
 
 def perform(prepared: Prepared, settings: Settings, listen: Listener, *, given: Path | None = None) -> None:

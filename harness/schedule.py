@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
 from harness.facts import Facts
-from harness.tasks import CellTasks, Export, Import, Install, Run, Task, missing, needs
+from harness.tasks import CellTasks, Export, Import, Install, Run, Task, forget_lost, missing, needs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +39,7 @@ def outstanding(cells: Iterable[CellTasks], facts: Facts) -> list[Task]:
     """The distinct tasks that the store has no result for, with the installs that they need."""
     wanted: dict[Task, None] = {}
     for cell in cells:
+        forget_lost(cell.run, facts)
         for task in cell.all:
             if task not in wanted and missing(task, facts):
                 wanted.update(dict.fromkeys([*(need for need in needs(task) if isinstance(need, Install)), task]))

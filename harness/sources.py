@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from harness import interpreters, locks
-from harness.matrix import Matrix
+from harness import interpreters
 from harness.model import Interpreter, digest
-from harness.plan import Planned
+from harness.store import Store
 from harness.uv import Uv
 
 
@@ -27,21 +26,28 @@ class Pythons:
 
 
 def with_torch_backend(
-    planned: Sequence[Planned], config: Matrix, uv: Uv, pythons: Pythons, say: Callable[[str], None], *, refresh: bool
+    uv: Uv,
+    setting: str,
+    store: Store,
+    python: Interpreter | None,
+    say: Callable[[str], None],
+    *,
+    suffices: Callable[[Uv], bool],
 ) -> Uv:
-    """`uv` with the source of torch decided for this run, and said in one line."""
-    setting = config.uv.torch_backend
+    """`uv` with the source of torch decided for this run, and said in one line.
+
+    `setting` is `[uv] torch-backend`. An earlier decision stands where `suffices` says that it leaves nothing to
+    resolve: one run never mixes two sources.
+    """
     if setting != "auto":
         return uv.with_torch_backend(None if setting == "default" else setting)
-    store = uv.store
     key = digest(["torch-backend", uv.identity])
     record = store.get(key)
     if record is not None:
         remembered = uv.with_torch_backend(record["backend"])
-        if uv.offline or (not refresh and locks.all_known(planned, config, remembered, pythons.find)):
+        if uv.offline or suffices(remembered):
             say(f"torch: {_source(record['backend'])}, as decided on {record['when']}")
             return remembered
-    python = next((found for item in planned if (found := pythons.find(item.cell.python))), None)
     backend = "cpu" if python and uv.cpu_builds_answer(python) else None
     store.put(key, {"backend": backend, "when": dt.datetime.now(dt.UTC).date().isoformat()})
     why = "PyTorch's own index answers" if backend else "PyTorch's own index did not answer within two seconds"

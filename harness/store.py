@@ -15,12 +15,26 @@ import contextlib
 import json
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from harness.errors import StoreError
+
+
+def owner() -> str:
+    """The running process, as far as others on a shared folder must know it: `host.pid`."""
+    return f"{socket.gethostname()}.{os.getpid()}"
+
+
+def is_gone(process: str) -> bool:
+    """Whether the process that `owner()` named is known to have ended; another host's never is."""
+    host, _, pid = process.rpartition(".")
+    return host == socket.gethostname() and pid.isdigit() and not psutil.pid_exists(int(pid))
 
 
 class Store:
@@ -32,6 +46,7 @@ class Store:
         try:
             for name in ("results", "artifacts", "logs", "envs", "tmp"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
+            self._sweep()
         except OSError as error:
             raise StoreError(f"the store {root} cannot be used: {error}; name another with --store") from None
 
@@ -46,7 +61,7 @@ class Store:
         """Store `value`, replacing what was there."""
         path = self._path(key)
         path.parent.mkdir(exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=self.root / "tmp")
+        handle, temporary = tempfile.mkstemp(dir=self.root / "tmp", prefix=f"{owner()}.")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(value, file, ensure_ascii=False, sort_keys=True)
         Path(temporary).replace(path)
@@ -64,7 +79,7 @@ class Store:
         target = self.artifact(key)
         if target.exists():
             # A forced re-run made it anew: content may differ where an exporter is not deterministic.
-            trash = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
+            trash = Path(tempfile.mkdtemp(dir=self.root / "tmp", prefix=f"{owner()}."))
             target.rename(trash / "old")
             shutil.rmtree(trash, ignore_errors=True)
         folder.rename(target)
@@ -77,11 +92,17 @@ class Store:
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
         """A folder for work in flight, gone afterwards."""
-        folder = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
+        folder = Path(tempfile.mkdtemp(dir=self.root / "tmp", prefix=f"{owner()}."))
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _sweep(self) -> None:
+        """Remove what a killed process left in flight."""
+        for entry in (self.root / "tmp").iterdir():
+            if is_gone(entry.name.rpartition(".")[0]):
+                shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
         return self.root / "results" / key[:2] / f"{key}.json"

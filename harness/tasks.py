@@ -192,6 +192,14 @@ def missing(task: Task, facts: Facts) -> bool:
             return missing(task.export, facts) or bool(missing_runs(task, facts))
 
 
+def forget_lost(run: Run, facts: Facts) -> None:
+    """Make an export unknown where its files are gone from the store and a run still needs them."""
+    export = run.export
+    for variant, _ in missing_runs(run, facts):
+        if not all(facts.store.artifact(key).is_dir() for key in (export.key, export.variant_key(variant))):
+            facts.forget(export.variant_key(variant))
+
+
 def missing_exports(task: Export, facts: Facts) -> list[Variant]:
     """Export variants without a result; none where eager PyTorch has failed already."""
     reference = stages(facts.get(task.key))

@@ -7,11 +7,13 @@ raw text kept in every result. The supported range of uv is pinned in pyproject.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -21,7 +23,6 @@ from harness.errors import UvError
 from harness.lockfile import lock_text, parse_lock
 from harness.matrix import UvSources
 from harness.model import Failure, Interpreter, Lock
-from harness.store import Store
 
 RESOLVE_SECONDS = 300.0
 INSTALL_SECONDS = 3600.0
@@ -113,14 +114,18 @@ def find_uv() -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Uv:
-    """uv with one set of sources. Every call runs in a neutral folder, so no project's uv.toml or pyproject.toml leaks in."""
+    """uv with one set of sources.
+
+    Every call runs in a neutral folder, so that no project's uv.toml or pyproject.toml leaks in.
+    """
 
     binary: str
     sources: UvSources
+    folder: Path
+    """Where relative paths in `sources` start: the folder of matrix.toml."""
     torch_backend: str | None
     """Passed as `--torch-backend`; None for the default index."""
     offline: bool
-    store: Store
     children: Children
 
     def with_torch_backend(self, backend: str | None) -> Uv:
@@ -139,7 +144,7 @@ class Uv:
         Raises:
             UvFailure: there is no solution, or it could not be found out.
         """
-        with self.store.scratch() as folder:
+        with _neutral() as folder:
             wanted, locked = folder / "cell.in", folder / "cell.txt"
             wanted.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
             self._call(
@@ -152,7 +157,7 @@ class Uv:
 
     def newest(self, name: str, bounds: str, python: Interpreter) -> str | None:
         """The newest published version of `name` within `bounds` that `python` can install, or None."""
-        with self.store.scratch() as folder:
+        with _neutral() as folder:
             wanted, locked = folder / "axis.in", folder / "axis.txt"
             wanted.write_text(f"{name}{bounds}\n", encoding="utf-8")
             try:
@@ -170,9 +175,11 @@ class Uv:
 
     def create(self, folder: Path, python: Interpreter) -> None:
         """Make an empty virtual environment at `folder`."""
-        with self.store.scratch() as cwd:
+        with _neutral() as cwd:
             self._call(
-                ["venv", str(folder), "--python", python.path, "--quiet", "--no-project", "--clear"], cwd, RESOLVE_SECONDS
+                ["venv", str(folder), "--python", python.path, "--quiet", "--no-project", "--allow-existing"],
+                cwd,
+                RESOLVE_SECONDS,
             )
 
     def install(self, folder: Path, lock: Lock) -> None:
@@ -181,7 +188,7 @@ class Uv:
         Raises:
             UvFailure: a build failed, or the network or disk did not play along.
         """
-        with self.store.scratch() as cwd:
+        with _neutral() as cwd:
             locked = cwd / "lock.txt"
             locked.write_text(lock_text(lock), encoding="utf-8")
             self._call(
@@ -194,7 +201,7 @@ class Uv:
         """The CPythons uv finds on this machine, its own managed ones first; asks no network and downloads nothing."""
         # A version manager's shims are slow, and no interpreters: uv would start each of them and warn.
         places = [place for place in os.environ.get("PATH", "").split(os.pathsep) if Path(place).name != "shims"]
-        with self.store.scratch() as cwd:
+        with _neutral() as cwd:
             arguments = ["python", "list", "--only-installed", "--output-format", "json"]
             text = self._call(arguments, cwd, 30.0, PATH=os.pathsep.join(places))
         listed = "\n".join(itertools.dropwhile(lambda line: not line.startswith("["), text.splitlines()))
@@ -208,7 +215,7 @@ class Uv:
         """Whether PyTorch's own index of CPU builds answers within `seconds`."""
         if self.offline or self.sources.no_index:
             return False
-        with self.store.scratch() as cwd:
+        with _neutral() as cwd:
             wanted = cwd / "torch.in"
             wanted.write_text("torch\n", encoding="utf-8")
             arguments = [
@@ -230,9 +237,9 @@ class Uv:
 
     def _source_arguments(self) -> list[str]:
         sources = self.sources
-        arguments = [word for index in sources.index for word in ("--index", index)]
-        arguments += [word for place in sources.find_links for word in ("--find-links", place)]
-        arguments += ["--default-index", sources.default_index] if sources.default_index else []
+        arguments = [word for index in sources.index for word in ("--index", anchored(index, self.folder))]
+        arguments += [word for place in sources.find_links for word in ("--find-links", anchored(place, self.folder))]
+        arguments += ["--default-index", anchored(sources.default_index, self.folder)] if sources.default_index else []
         arguments += ["--no-index"] if sources.no_index else []
         arguments += ["--exclude-newer", sources.exclude_newer] if sources.exclude_newer else []
         arguments += [] if sources.build else ["--no-build"]
@@ -262,8 +269,22 @@ class Uv:
         return text
 
 
+@contextlib.contextmanager
+def _neutral() -> Iterator[Path]:
+    """A folder with no project around it: uv looks for settings in the folders above the one it runs in."""
+    with tempfile.TemporaryDirectory(prefix="harness-uv-") as folder:
+        yield Path(folder)
+
+
 def _environment(**extra: str) -> dict[str, str]:
     passed = {
         name: value for name, value in os.environ.items() if _SOURCE_VARIABLES.match(name) or _MACHINE_VARIABLES.match(name)
     }
+    if links := passed.get("UV_FIND_LINKS"):
+        passed["UV_FIND_LINKS"] = ",".join(anchored(place, Path.cwd()) for place in links.split(","))
     return chosen_environment(**{"UV_PYTHON_DOWNLOADS": "never", **passed, **extra})
+
+
+def anchored(place: str, folder: Path) -> str:
+    """`place` as it is where it is a URL, and as an absolute path, taken from `folder`, where it is a path."""
+    return place if "://" in place else str(folder / Path(place).expanduser())

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from harness.events import AtStage, Event, Judged, Listener, Note, Resolving, Working
 from harness.model import Status
-from harness.report.facets import GLYPHS, headline
+from harness.report.facets import GLYPHS, counted, headline
 from harness.report.terminal import STYLES
 from harness.schedule import Ended, Started
 from harness.tasks import Task
@@ -38,7 +38,7 @@ def listener(console: Console, *, quiet: bool) -> Iterator[Listener]:
         def hear(event: Event) -> None:
             state.hear(event)
             if isinstance(event, Note):
-                console.print(event.text)
+                console.print(event.text, markup=False)
 
         yield hear
 
@@ -62,7 +62,7 @@ class State:
         with self._lock:
             match event:
                 case Resolving():
-                    self.resolving = event
+                    self.resolving, self.cells = event, event.cells
                 case Working():
                     self.todo = Counter(map(type, event.tasks))
                     self.jobs, self.cells = event.jobs, event.cells
@@ -128,11 +128,11 @@ class _Lines:
             case Note():
                 self._say(event.text)
             case Resolving() if event.done == event.total:
-                self._say(f"resolved {event.total} different sets of requirements")
+                self._say(f"resolved {counted(event.cells, 'cell')} ({event.total} distinct resolutions)")
             case Working():
                 counts = Counter(type(task).__name__.lower() for task in event.tasks)
-                work = ", ".join(f"{count} {name}s" for name, count in counts.items())
-                self._say(f"{len(event.tasks)} tasks to do ({work}), {event.jobs} at a time")
+                work = ", ".join(counted(count, name) for name, count in counts.items())
+                self._say(f"{counted(len(event.tasks), 'task')} to do ({work}), {event.jobs} at a time")
             case Judged():
                 self._say(f"[{sum(self._state.verdicts.values())}/{self._state.cells}] {_line(event.verdict)}")
             case _:

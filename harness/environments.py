@@ -59,6 +59,8 @@ class Environments:
         with FileLock(self._store.root / "envs" / f"{closure.key}.lock"):
             made = (folder / _VERIFIED).exists()
             if not made:
+                # Half an environment is no start: uv would believe what it finds.
+                shutil.rmtree(folder, ignore_errors=True)
                 self._own(folder)
             return self._fill(folder, closure, create=not made, install=not made)
 
@@ -76,7 +78,9 @@ class Environments:
             if create:
                 self._uv.create(folder, closure.interpreter)
             if install:
-                self._uv.install(folder, closure.lock)
+                # One at a time, whoever asks: uv downloads in parallel by itself, and no wheel is fetched twice.
+                with FileLock(self._store.root / "envs" / "install.lock"):
+                    self._uv.install(folder, closure.lock)
             differences = difference(closure.lock.versions, installed([site_packages(folder, closure.interpreter)]))
         except UvFailure as failure:
             status = Status.ERROR if failure.trouble is Trouble.INFRASTRUCTURE else Status.FAILS

@@ -23,6 +23,7 @@ class Resolving:
 
     done: int
     total: int
+    cells: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

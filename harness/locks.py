@@ -58,15 +58,19 @@ class Resolver:
         interpreters: Callable[[str], Interpreter | None],
         *,
         file: str,
-        refresh: bool = False,
+        refresh: bool,
+        ask: bool,
     ) -> None:
-        """`file` is what errors call the matrix; `refresh` solves anew although the lock is known."""
+        """`file` is what errors call the matrix; `refresh` solves anew although the lock is known; without `ask` uv is
+        not called, and what the store does not know is not run.
+        """
         self._matrix = matrix
         self._store = store
         self._uv = uv
         self._interpreters = interpreters
         self._file = file
         self._refresh = refresh
+        self._ask = ask
 
     def resolve(self, planned: Sequence[Planned], progress: Callable[[int, int], None]) -> list[Resolved]:
         """Resolve every cell, in parallel; `progress` hears how many distinct solves of how many are done.
@@ -108,6 +112,8 @@ class Resolver:
         known = None if self._refresh else self._store.get(key)
         if known is not None:
             return _SOLVED.validate_python(known, strict=False)
+        if not self._ask:
+            return _Solved(lock=None, result=_not_run("it has not been resolved yet; `run` or `plan` does that"))
         started = time.time()
         lock, failure, status = None, None, Status.WORKS
         try:
@@ -130,8 +136,7 @@ class Resolver:
         if not wanted:
             python = item.cell.python
             reason = f"no CPython {python} on this machine (uv and pyenv were asked); 'uv python install {python}' gets one"
-            result = StageResult(stage=Stage.RESOLVE, status=Status.NOT_RUN, data={"reason": reason})
-            return Resolved(planned=item, interpreter=None, result=result)
+            return Resolved(planned=item, interpreter=None, result=_not_run(reason))
         interpreter = wanted[0][2]
         sides = [solved[key] for key, *_ in wanted]
         locks = [side.lock for side in sides if side.lock is not None]
@@ -160,6 +165,10 @@ class _Solved:
 
     lock: Lock | None
     result: StageResult
+
+
+def _not_run(reason: str) -> StageResult:
+    return StageResult(stage=Stage.RESOLVE, status=Status.NOT_RUN, data={"reason": reason})
 
 
 _SOLVED = TypeAdapter(_Solved)

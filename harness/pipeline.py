@@ -72,7 +72,7 @@ class Prepared:
 
     def report(self) -> Report:
         """What is known now, as a report."""
-        return contract.build(self.verdicts(), self.axes, self.matrix.probe, self.uv.torch_backend)
+        return contract.build(self.verdicts(), list(self.axes), self.matrix.probe, self.uv.torch_backend)
 
 
 def run(settings: Settings, listen: Listener, *, given: Path | None = None) -> Report:
@@ -129,7 +129,7 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
         planned = plan.plan(config, axes, Selection.of(settings.select, settings.exclude, axes=list(axes)))
 
         def resolver(uv: Uv) -> locks.Resolver:
-            return locks.Resolver(config, store, uv, pythons.find, file=file, refresh=settings.refresh)
+            return locks.Resolver(config, store, uv, pythons.find, file=file, refresh=settings.refresh, ask=ask)
 
         uv = with_torch_backend(
             uv,
@@ -139,7 +139,9 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
             say,
             suffices=lambda uv: not settings.refresh and resolver(uv).knows(planned),
         )
-        resolved = resolver(uv).resolve(planned, lambda done, total: listen(Resolving(done=done, total=total)))
+        resolved = resolver(uv).resolve(
+            planned, lambda done, total: listen(Resolving(done=done, total=total, cells=len(planned)))
+        )
     except UvFailure as failure:
         raise failure.as_error() from None
     except KeyboardInterrupt:

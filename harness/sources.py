@@ -43,6 +43,8 @@ def with_torch_backend(
         return uv.with_torch_backend(None if setting == "default" else setting)
     key = digest(["torch-backend", uv.identity])
     record = store.get(key)
+    if record is None and uv.offline:
+        return uv
     if record is not None:
         remembered = uv.with_torch_backend(record["backend"])
         if uv.offline or suffices(remembered):

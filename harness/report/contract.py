@@ -7,7 +7,7 @@ when the file was written.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -93,6 +93,7 @@ class Report:
     """Where torch came from: a uv torch backend such as `cpu`, or `default index`."""
     probe: ReportedProbe
     axes: dict[str, list[str]]
+    """Axis → the versions of it that cells have, oldest first."""
     cells: list[ReportedCell]
     rules: list[dict[str, Any]]
     recommended: dict[str, str]
@@ -106,7 +107,7 @@ class Report:
 ADAPTER = TypeAdapter(Report)
 
 
-def build(verdicts: Sequence[Verdict], axes: Mapping[str, Sequence[str]], probe: Probe, torch_backend: str | None) -> Report:
+def build(verdicts: Sequence[Verdict], axes: Sequence[str], probe: Probe, torch_backend: str | None) -> Report:
     """The report on `verdicts`, in their order."""
     newest = max((result.finished for verdict in verdicts for one in verdict.variants for result in one.results), default=0.0)
     generated = dt.datetime.fromtimestamp(newest, dt.UTC).isoformat(timespec="seconds")
@@ -116,11 +117,16 @@ def build(verdicts: Sequence[Verdict], axes: Mapping[str, Sequence[str]], probe:
         platform=platform_id(),
         torch=torch_backend or "default index",
         probe=ReportedProbe(id=source("export")[:16], model=probe.model, profile=probe.profile, seed=probe.seed),
-        axes={axis: list(versions) for axis, versions in axes.items()},
+        axes={axis: _present(axis, verdicts) for axis in axes},
         cells=[_cell(verdict) for verdict in verdicts],
         rules=[],
         recommended=recommended(verdicts),
     )
+
+
+def _present(axis: str, verdicts: Sequence[Verdict]) -> list[str]:
+    """The versions on an axis that cells have, included ones too, oldest first."""
+    return sorted({verdict.cell.version(axis) or "" for verdict in verdicts}, key=Version)
 
 
 def recommended(verdicts: Sequence[Verdict]) -> dict[str, str]:

@@ -5,8 +5,11 @@ Also the failures of a report, grouped by stage and fault so that none is repeat
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from packaging.version import Version
 
 from harness.model import Stage, Status
 from harness.report.contract import Report, ReportedCell, ReportedVariant
@@ -39,13 +42,10 @@ def facets(report: Report) -> list[Facet]:
     groups: dict[tuple[str, str, str], list[ReportedCell]] = {}
     for cell in report.cells:
         groups.setdefault((cell.python, cell.environment.value, cell.pins["torch"]), []).append(cell)
-    order = {version: place for place, version in enumerate(report.axes["onnxruntime"])}
     several = len({environment for _, environment, _ in groups}) > 1
     made = []
     for (python, environment, torch), cells in groups.items():
-        columns = tuple(
-            sorted({cell.pins["onnxruntime"] for cell in cells}, key=lambda version: order.get(version, len(order)))
-        )
+        columns = tuple(sorted({cell.pins["onnxruntime"] for cell in cells}, key=Version))
         by_row: dict[tuple[str, ...], dict[str, ReportedCell]] = {}
         for cell in cells:
             by_row.setdefault(tuple(cell.pins[axis] for axis in row_axes), {})[cell.pins["onnxruntime"]] = cell
@@ -71,11 +71,22 @@ def cell_text(cell: ReportedCell | None) -> str:
     return text if uniform and cell.status is not Status.WORKS else f"{text} {glyphs}"
 
 
+def working(cell: ReportedCell) -> list[str]:
+    """The cell's variants that work, by exporter and layout."""
+    names = [f"{one.exporter} {one.layout}" for one in cell.variants if one.status is Status.WORKS]
+    return list(dict.fromkeys(names))
+
+
 def furthest(cell: ReportedCell) -> Stage | None:
     """The latest stage at which a variant with the cell's own status stopped: the one nearest to working."""
     order = list(Stage)
     reached = [variant.stage for variant in cell.variants if variant.status is cell.status and variant.stage]
     return max(reached, key=order.index, default=None)
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 cell`, `2 cells`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def variant_names(report: Report) -> list[str]:
@@ -111,9 +122,13 @@ class Fault:
     """The id of one affected cell."""
 
 
+_CPP_PLACE = re.compile(r"/onnxruntime_src/\S+:\d+ .*?\) (?=[A-Z])")
+"""Where in onnxruntime's source an exception was thrown, with the whole signature of the function."""
+
+
 def headline(message: str, limit: int = 300) -> str:
     """What a message comes down to, on one line: its end, because packages put the path first and the point last."""
-    text = " ".join(message.partition("\nhint:")[0].split())
+    text = _CPP_PLACE.sub("", " ".join(message.partition("\nhint:")[0].split()))
     return text if len(text) <= limit else f"… {text[-limit:].partition(' ')[2]}"
 
 
@@ -152,12 +167,11 @@ def not_run(report: Report) -> list[tuple[str, int]]:
 
 def _common(report: Report, members: Sequence[tuple[ReportedCell, ReportedVariant]]) -> str:
     parts = []
-    for axis, versions in report.axes.items():
+    for axis in report.axes:
         affected = {cell.python if axis == "python" else cell.pins[axis] for cell, _ in members}
         present = {cell.python if axis == "python" else cell.pins[axis] for cell in report.cells}
         if affected != present:
-            order = {version: place for place, version in enumerate(versions)}
-            parts.append(f"{axis} {', '.join(sorted(affected, key=lambda version: order.get(version, len(order))))}")
+            parts.append(f"{axis} {', '.join(sorted(affected, key=Version))}")
     everywhere = [variant for cell in report.cells for variant in cell.variants]
     for field in ("exporter", "opset", "layout", "feedback", "binding"):
         chosen = {str(getattr(variant, field)) for _, variant in members}

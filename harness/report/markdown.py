@@ -8,7 +8,7 @@ from tabulate import tabulate
 
 from harness.model import Status
 from harness.report.contract import Report, ReportedCell
-from harness.report.facets import LEGEND, cell_text, facets, faults, headline, not_run, variant_names
+from harness.report.facets import LEGEND, cell_text, counted, facets, faults, headline, not_run, variant_names, working
 
 
 def render(report: Report) -> str:
@@ -59,17 +59,17 @@ def _recommended(report: Report) -> str:
 
 
 def _stack(cell: ReportedCell, report: Report) -> list[str]:
-    working = [f"{variant.exporter} {variant.layout}" for variant in cell.variants if variant.status is Status.WORKS]
     axes = [axis for axis in report.axes if axis not in {"onnxruntime", "python"}]
-    return [cell.python, *(cell.pins[axis] for axis in axes), ", ".join(dict.fromkeys(working)), f"`{cell.id}`"]
+    return [cell.python, *(cell.pins[axis] for axis in axes), ", ".join(working(cell)), f"`{cell.id}`"]
 
 
 def _faults(report: Report) -> str:
     lines = []
     for fault in faults(report):
         shown = headline(fault.message, 400)
+        size = f"{counted(fault.cells, 'cell')}, {counted(fault.variants, 'variant')}"
         lines += [
-            f"- **{fault.status.value} · {fault.stage}** — {fault.cells} cells, {fault.variants} variants: {fault.where}",
+            f"- **{fault.status.value} · {fault.stage}** — {size}: {fault.where}",
             "",
             f"  > `{shown.replace('`', chr(39))}`",
             "",
@@ -77,5 +77,5 @@ def _faults(report: Report) -> str:
             "",
         ]
     for reason, count in not_run(report):
-        lines += [f"- **not run** — {count} variants: {reason}", ""]
+        lines += [f"- **not run** — {counted(count, 'variant')}: {reason}", ""]
     return "\n".join(lines) if lines else "Everything worked."

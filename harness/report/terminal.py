@@ -8,7 +8,7 @@ from rich.text import Text
 
 from harness.model import Status
 from harness.report.contract import Report, ReportedCell
-from harness.report.facets import LEGEND, cell_text, facets, faults, headline, not_run, variant_names
+from harness.report.facets import LEGEND, cell_text, counted, facets, faults, headline, not_run, variant_names, working
 
 # Bluish green, sky blue, vermilion, orange: Okabe & Ito, "Color Universal Design" (2008).
 STYLES = {
@@ -35,7 +35,7 @@ def show(report: Report, console: Console) -> None:
     _recommended(report, console)
     _faults(report, console)
     counts = ", ".join(f"{report.count(status)} {status.value}" for status in Status if report.count(status))
-    console.print(f"[bold]{len(report.cells)} cells:[/] {counts}")
+    console.print(f"[bold]{counted(len(report.cells), 'cell')}:[/] {counts}")
 
 
 def styled(cell: ReportedCell | None) -> Text:
@@ -47,14 +47,15 @@ def _recommended(report: Report, console: Console) -> None:
     cells = {cell.id: cell for cell in report.cells}
     table = Table(title="Newest working set for each onnxruntime", title_justify="left", header_style="bold")
     axes = [axis for axis in report.axes if axis != "onnxruntime"]
-    for name in ("onnxruntime", *axes, "cell"):
+    for name in ("onnxruntime", *axes, "variants that work", "cell"):
         table.add_column(name)
     for runtime in report.axes["onnxruntime"]:
         cell = cells.get(report.recommended.get(runtime, ""))
         if cell is None:
-            table.add_row(runtime, *("-" for _ in axes), "none works")
+            table.add_row(runtime, *("-" for _ in axes), "-", "none works")
         else:
-            table.add_row(runtime, *(cell.python if axis == "python" else cell.pins[axis] for axis in axes), cell.id)
+            versions = [cell.python if axis == "python" else cell.pins[axis] for axis in axes]
+            table.add_row(runtime, *versions, ", ".join(working(cell)), cell.id)
     console.print(table)
 
 
@@ -64,9 +65,9 @@ def _faults(report: Report, console: Console) -> None:
         console.print("\n[bold]What did not work, and why[/]")
     for fault in found:
         head = Text(f"{fault.status.value} {fault.stage}", style=STYLES[fault.status])
-        console.print(head, Text(f"{fault.cells} cells, {fault.variants} variants: {fault.where}"))
+        console.print(head, Text(f"{counted(fault.cells, 'cell')}, {counted(fault.variants, 'variant')}: {fault.where}"))
         console.print(Text(f"    {headline(fault.message)}"))
         console.print(Text(f"    python -m harness explain {fault.example}", style="dim"))
     for reason, count in not_run(report):
-        console.print(Text("not run", style=STYLES[Status.NOT_RUN]), Text(f"{count} variants: {reason}"))
+        console.print(Text("not run", style=STYLES[Status.NOT_RUN]), Text(f"{counted(count, 'variant')}: {reason}"))
     console.print()

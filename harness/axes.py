@@ -17,8 +17,17 @@ from harness.store import Store
 from harness.uv import Uv, UvFailure, unpublished
 
 
-def recorded(matrix: Matrix, store: Store, uv: Uv) -> dict[str, list[str]]:
-    """Axis → exact versions as far as known without asking: exact ones, and selectors that an earlier run resolved."""
+def recorded(matrix: Matrix, store: Store, uv: Uv, *, file: str | None = None) -> dict[str, list[str]]:
+    """Axis → exact versions as far as known without asking: exact ones, and selectors that an earlier run resolved.
+
+    Raises:
+        ConfigError: `file` is given, and a selector on an axis of it has no record.
+    """
+    for axis, values in matrix.axes.items() if file else ():
+        for place, value in enumerate(values):
+            if file and _record(axis, value, store, uv) is None:
+                problem = f"the selector {value!r} has not been resolved yet; `python -m harness plan` does that"
+                raise ConfigError(file, f"axes.{axis}[{place}]", problem)
     return {
         axis: _unique(version for value in values for version in (_record(axis, value, store, uv) or ()))
         for axis, values in matrix.axes.items()

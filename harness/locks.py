@@ -61,8 +61,9 @@ class Resolver:
         refresh: bool,
         ask: bool,
     ) -> None:
-        """`file` is what errors call the matrix; `refresh` solves anew although the lock is known; without `ask` uv is
-        not called, and what the store does not know is not run.
+        """`file` is what errors call the matrix; `refresh` solves anew although the lock is known.
+
+        Without `ask` uv is not called, and what the store does not know is not run.
         """
         self._matrix = matrix
         self._store = store

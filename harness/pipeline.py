@@ -125,7 +125,10 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
 
     try:
         wanted = [python for version in config.axes["python"] if (python := pythons.find(version.partition(";")[0]))]
-        axes = axis_versions.resolve(config, store, uv, wanted, file=file, refresh=settings.refresh)
+        if ask:
+            axes = axis_versions.resolve(config, store, uv, wanted, file=file, refresh=settings.refresh)
+        else:
+            axes = axis_versions.recorded(config, store, uv, file=file)
         planned = plan.plan(config, axes, Selection.of(settings.select, settings.exclude, axes=list(axes)))
 
         def resolver(uv: Uv) -> locks.Resolver:

@@ -88,6 +88,8 @@ class Resolver:
                     solved[futures[future]] = future.result()
                     progress(len(solved), len(wanted))
             except BaseException:
+                # Nobody will ask for the others' answers, and leaving the block waits for them.
+                self._uv.children.stop()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         return [self._assemble(item, solved) for item in planned]

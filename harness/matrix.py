@@ -18,9 +18,9 @@ from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from harness.errors import ConfigError, SelectionError
-from harness.model import Setup
-from harness.select import parse
-from harness.values import AxisValues, Bounds, Bytes, Condition, RequirementText, Seconds, listed
+from harness.model import Setup, Variant
+from harness.select import Expression, parse
+from harness.values import AxisValues, Bounds, Bytes, Condition, Jobs, RequirementText, Seconds, listed
 
 REQUIRED_AXES = ("python", "torch", "transformers", "onnx", "onnxruntime")
 
@@ -82,6 +82,17 @@ class Variants(_Table):
                 raise ValueError(f"opsets.{exporter}: expected a list of opsets for every exporter in use")
         return self
 
+    def product(self) -> list[Variant]:
+        """Every combination of exporter, opset, layout, feedback and binding."""
+        return [
+            Variant(exporter=exporter, opset=opset, layout=layout, feedback=feedback, binding=binding)
+            for exporter in self.exporters
+            for opset in self.opsets[exporter]
+            for layout in self.layouts
+            for feedback in self.feedback
+            for binding in self.binding
+        ]
+
 
 class Probe(_Table):
     """The model that is exported."""
@@ -112,7 +123,7 @@ class Run(_Table):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=lambda name: name.replace("_", "-"))
 
-    jobs: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    jobs: Jobs = "auto"
     time_limit: Seconds = 300.0
     memory_limit: Bytes = 8 * 10**9
 
@@ -179,7 +190,9 @@ def _check_axes(file: str, matrix: Matrix) -> None:
     for number, trap in enumerate(matrix.constraint):
         _check_expression(file, f"constraint[{number}].when", trap.when, set(matrix.axes))
     if matrix.variants.require not in {"any", "all"}:
-        _check_expression(file, "variants.require", matrix.variants.require, set(matrix.axes))
+        require = _check_expression(file, "variants.require", matrix.variants.require, set(matrix.axes))
+        if not any(require.admits(None, variant) for variant in matrix.variants.product()):
+            raise ConfigError(file, "variants.require", f"{require.text!r} names no variant of this matrix")
     for number, rule in enumerate(matrix.exclude):
         _check_rule(file, f"exclude[{number}]", set(rule.bounds), set(matrix.axes), required=False)
     for number, extra in enumerate(matrix.include):
@@ -192,13 +205,14 @@ def _check_axes(file: str, matrix: Matrix) -> None:
                 raise ConfigError(file, f"{place}.{axis}", f"expected an exact version, not {version!r}") from None
 
 
-def _check_expression(file: str, place: str, text: str, axes: set[str]) -> None:
+def _check_expression(file: str, place: str, text: str, axes: set[str]) -> Expression:
     try:
         expression = parse(text)
     except SelectionError as error:
         raise ConfigError(file, place, str(error)) from None
     for axis in sorted(expression.axes - axes):
         raise ConfigError(file, place, f"no such axis: {axis!r}{_did_you_mean(axis, axes)}")
+    return expression
 
 
 def _check_rule(file: str, place: str, named: set[str], axes: set[str], *, required: bool) -> None:

@@ -34,7 +34,7 @@ def plan(matrix: Matrix, axes: Mapping[str, Sequence[str]], selection: Selection
     Raises:
         SelectionError: nothing is left.
     """
-    wanted = variants(matrix.variants)
+    wanted = matrix.variants.product()
     planned = []
     for cell in cells(matrix, axes):
         admitted = tuple(variant for variant in wanted if selection.admits(cell, variant))
@@ -83,18 +83,6 @@ def _short_versions(versions: set[str]) -> dict[str, str]:
         version: short if taken.count(short) == 1 else re.sub(r"[^A-Za-z0-9]", "_", version)
         for version, short in digits.items()
     }
-
-
-def variants(wanted: Variants) -> list[Variant]:
-    """Every combination of exporter, opset, layout, feedback and binding."""
-    return [
-        Variant(exporter=exporter, opset=opset, layout=layout, feedback=feedback, binding=binding)
-        for exporter in wanted.exporters
-        for opset in wanted.opsets[exporter]
-        for layout in wanted.layouts
-        for feedback in wanted.feedback
-        for binding in wanted.binding
-    ]
 
 
 def deciding(wanted: Variants, cell: Cell, offered: Sequence[Variant]) -> list[Variant]:

@@ -160,12 +160,19 @@ def sudden_end(ended: Ended, limits: Limits, where: str, output: str) -> tuple[S
         case Ending.MEMORY:
             kind, message, status = "memory", f"more than {limits.memory / 1e9:.1f} GB resident in {where}", Status.ERROR
         case Ending.EXITED if ended.code < 0:
-            name = signal.Signals(-ended.code).name
+            name = _signal_name(-ended.code)
             kind, message = "signal", f"killed by {name} in {where}"
             status = Status.FAILS if -ended.code in CRASHES else Status.ERROR
         case Ending.EXITED:
             kind, message, status = "exit", f"the process left with exit code {ended.code} in {where}", Status.FAILS
     return status, Failure(type=kind, message=message, traceback=output)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
 
 
 def tail(log: Path) -> str:

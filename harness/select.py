@@ -35,21 +35,22 @@ class Expression:
         """The axes it names."""
         return frozenset(name for name, _ in self.bounds)
 
-    def admits(self, cell: Cell, variant: Variant | None = None) -> bool:
-        """Whether `cell` (and `variant`, where given) satisfies every part; parts about variants pass where none is given."""
-        for axis, bounds in self.bounds:
-            version = cell.version(axis)
-            if version is None or not bounds.contains(version, prereleases=True):
-                return False
+    def admits(self, cell: Cell | None, variant: Variant | None = None) -> bool:
+        """Whether `cell` and `variant` satisfy every part; parts about what is not given pass."""
+        if cell is not None:
+            for axis, bounds in self.bounds:
+                version = cell.version(axis)
+                if version is None or not bounds.contains(version, prereleases=True):
+                    return False
         return all(self._matches(name, pattern, cell, variant) for name, pattern in self.patterns)
 
     @staticmethod
-    def _matches(name: str, pattern: str, cell: Cell, variant: Variant | None) -> bool:
+    def _matches(name: str, pattern: str, cell: Cell | None, variant: Variant | None) -> bool:
         match name:
             case "id":
-                return fnmatchcase(cell.id, pattern)
+                return cell is None or fnmatchcase(cell.id, pattern)
             case "environment":
-                return fnmatchcase(cell.setup, pattern)
+                return cell is None or fnmatchcase(cell.setup, pattern)
             case _:
                 return variant is None or fnmatchcase(str(getattr(variant, name)), pattern)
 

@@ -6,7 +6,7 @@ The readers raise ValueError; pydantic adds the place in the file (see matrix.py
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -102,10 +102,18 @@ def _quoted(value: object) -> object:
     return values
 
 
+def jobs(value: object) -> object:
+    """A number of probes at once, or `auto`."""
+    if value != "auto" and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise ValueError(f"expected a number of probes, 1 or more, or 'auto', not {value!r}")
+    return value
+
+
 AxisValue = Annotated[str, AfterValidator(_exact_or_selector)]
 AxisValues = Annotated[list[AxisValue], BeforeValidator(_quoted), Field(min_length=1)]
 Bounds = Annotated[str, AfterValidator(_specifier)]
 RequirementText = Annotated[str, AfterValidator(_requirement)]
 Condition = Annotated[str, AfterValidator(_condition)]
+Jobs = Annotated[int | Literal["auto"], BeforeValidator(jobs)]
 Seconds = Annotated[float, BeforeValidator(seconds)]
 Bytes = Annotated[int, BeforeValidator(size)]

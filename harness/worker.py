@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.children import Children
 from harness.environments import Closure, Environments
-from harness.facts import Facts
+from harness.facts import Facts, has_error
 from harness.model import Failure, Stage, StageResult, Status, Variant
 from harness.processes import Limits, Told, run_probe
 from harness.store import Store
@@ -165,9 +165,13 @@ class Worker:
                 for variant, _ in wanted
             ]
             told = self._probe(python, {"kind": "run", "runs": runs}, task.key, (task.closure,), on_stage)
-            self._facts.put(task.key, told.results.get(None, []))
+            process = told.results.get(None, [])
+            if not has_error(process):
+                self._facts.put(task.key, process)
             for variant, artifact in wanted:
-                if results := told.results.get(variant.id):
+                # Trouble of this process is no word on the closure, which other artifacts are run in too.
+                results = told.results.get(variant.id) or (process if has_error(process) else [])
+                if results:
                     self._facts.put(task.variant_key(variant, artifact), results)
             if len(missing_runs(task, self._facts)) == before:
                 return

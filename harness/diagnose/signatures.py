@@ -10,10 +10,10 @@ _REPLACEMENTS = (
     (re.compile(r"(/[^\s:'\"]+)+/([^\s/:'\"]+)"), r"…/\2"),
     (re.compile(r"0x[0-9a-fA-F]+"), "0x…"),
     (re.compile(r"\{[\d,\s]*\}|\[[\d,\s]*\]|\([\d,\s]+\)"), "{…}"),
-    (re.compile(r"\d+(\.\d+)?e[-+]\d+"), "…"),
-    # Numbers within names (node_Reshape_123, layer.0) and measured values; short ones such as opsets and steps stay.
-    (re.compile(r"(?<=[A-Za-z_/.])\d+(?=[^.\d]|$)"), "…"),
-    (re.compile(r"\d+\.\d{3,}"), "…"),
+    # Measured values; a version has no part of three digits after its first dot.
+    (re.compile(r"\d+(\.\d+)?e[-+]\d+|\b\d+\.\d{3,}"), "…"),
+    # Numbers within names (node_Reshape_123, layers.0); those that stand alone, such as opsets and steps, stay.
+    (re.compile(r"(?<=[A-Za-z_/])\d+(?=[^.\d]|$)|(?<=[A-Za-z_]\.)\d+\b"), "…"),
 )
 
 

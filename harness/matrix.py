@@ -8,6 +8,7 @@ selectors until `axes.py` resolves them.
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 import tomllib
 from pathlib import Path
@@ -20,7 +21,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from harness.errors import ConfigError, SelectionError
 from harness.model import Setup, Variant
 from harness.select import Expression, parse
-from harness.values import AxisValues, Bounds, Bytes, Condition, Jobs, RequirementText, Seconds, listed
+from harness.values import AxisValues, Bounds, Bytes, Condition, IrVersion, Jobs, RequirementText, Seconds, listed
 
 REQUIRED_AXES = ("python", "torch", "transformers", "onnx", "onnxruntime")
 
@@ -66,13 +67,18 @@ class Include(BaseModel):
 class Variants(_Table):
     """How each cell is exported and run; the product of these lists."""
 
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=lambda name: name.replace("_", "-"))
+
     exporters: list[Literal["torchscript", "dynamo"]] = Field(default=["torchscript", "dynamo"], min_length=1)
     opsets: dict[Literal["torchscript", "dynamo"], Annotated[list[int], BeforeValidator(listed)]] = Field(
         default={"torchscript": [17], "dynamo": [18]}
     )
-    layouts: list[Literal["pair", "merged"]] = Field(default=["pair", "merged"], min_length=1)
+    layouts: list[Literal["no-cache", "pair", "merged", "merged-passthrough"]] = Field(default=["pair", "merged"], min_length=1)
     feedback: list[Literal["keep-cross", "feed-all"]] = Field(default=["keep-cross"], min_length=1)
-    binding: list[Literal["numpy"]] = Field(default=["numpy"], min_length=1)
+    binding: list[Literal["numpy", "ortvalue"]] = Field(default=["numpy"], min_length=1)
+    strategy: list[Literal["cached", "mixed"]] = Field(default=["cached"], min_length=1)
+    attention: list[Literal["default", "eager", "sdpa"]] = Field(default=["default"], min_length=1)
+    ir_version: list[IrVersion] = Field(default=["stamped"], min_length=1)
     require: str = "any"
 
     @model_validator(mode="after")
@@ -83,14 +89,24 @@ class Variants(_Table):
         return self
 
     def product(self) -> list[Variant]:
-        """Every combination of exporter, opset, layout, feedback and binding."""
+        """Every combination of the lists that can exist: without a cache there is nothing to feed back or to mix."""
+        exports = itertools.product(self.exporters, self.layouts, self.attention, self.ir_version)
         return [
-            Variant(exporter=exporter, opset=opset, layout=layout, feedback=feedback, binding=binding)
-            for exporter in self.exporters
+            Variant(
+                exporter=exporter,
+                opset=opset,
+                layout=layout,
+                feedback=feedback,
+                binding=binding,
+                strategy=strategy,
+                attention=attention,
+                ir_version=None if ir_version == "stamped" else ir_version,
+            )
+            for exporter, layout, attention, ir_version in exports
             for opset in self.opsets[exporter]
-            for layout in self.layouts
-            for feedback in self.feedback
+            for feedback in (self.feedback if layout != "no-cache" else self.feedback[:1])
             for binding in self.binding
+            for strategy in (self.strategy if layout != "no-cache" else ["cached"])
         ]
 
 

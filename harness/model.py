@@ -63,23 +63,31 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Variant:
-    """How the probe exports (exporter, opset, layout) and runs (feedback, binding)."""
+    """How the probe exports (exporter, opset, layout, attention, ir_version) and runs (feedback, binding, strategy)."""
 
     exporter: str
     opset: int
     layout: str
     feedback: str = "keep-cross"
     binding: str = "numpy"
+    strategy: str = "cached"
+    attention: str = "default"
+    """`default` leaves the choice to transformers."""
+    ir_version: int | None = None
+    """Set in the exported graphs; None leaves what the exporter stamped."""
 
     @property
     def export_id(self) -> str:
-        """What the export half is called: feedback and binding cost no second export."""
-        return f"{self.exporter}-{self.opset}-{self.layout}"
+        """What the export half is called: feedback, binding and strategy cost no second export."""
+        attention = "" if self.attention == "default" else f"-{self.attention}"
+        ir_version = "" if self.ir_version is None else f"-ir{self.ir_version}"
+        return f"{self.exporter}-{self.opset}-{self.layout}{attention}{ir_version}"
 
     @property
     def id(self) -> str:
         """The whole variant's name, unique within a run."""
-        return f"{self.export_id}-{self.feedback}-{self.binding}"
+        strategy = "" if self.strategy == "cached" else f"-{self.strategy}"
+        return f"{self.export_id}-{self.feedback}-{self.binding}{strategy}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,7 @@ import json
 import signal
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +149,8 @@ def read_events(lines: list[str], ended: Ended, limits: Limits, *, log: Path, st
         # Between stages only our own code runs.
         _, failure = sudden_end(ended, limits, "the probe's own code", tail(log))
         told.add(None, StageResult(stage=Stage.IMPORT, status=Status.ERROR, error=failure, log=log_name, finished=time.time()))
+    for subject, results in told.results.items():
+        told.results[subject] = [replace(one, data={**one.data, "peak_memory": told.peak_memory}) for one in results]
     return told
 
 

@@ -18,7 +18,10 @@ from packaging.utils import canonicalize_name
 from harness.errors import SelectionError
 from harness.model import Cell, Variant
 
-_FIELDS = ("exporter", "opset", "layout", "feedback", "binding", "environment", "id")
+VARIANT_FIELDS = ("exporter", "opset", "layout", "feedback", "binding", "strategy", "attention", "ir_version")
+"""What tells variants apart, in the order in which they are named."""
+
+_FIELDS = (*VARIANT_FIELDS, "environment", "id")
 _PART = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*?)\s*(?P<bounds>(===|[=!<>~]=|[<>=]).+)$")
 
 

@@ -78,7 +78,7 @@ class Export:
 
     def variant_key(self, variant: Variant) -> str:
         """Where one variant's export (stages export and check) is stored."""
-        return digest([self.key, variant.exporter, variant.opset, variant.layout])
+        return digest([self.key, variant.exporter, variant.opset, variant.layout, variant.attention, variant.ir_version])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,7 +101,7 @@ class Run:
 
     def variant_key(self, variant: Variant, artifact: str) -> str:
         """Where one variant's run (stages load, decode, parity) of the artifact with that digest is stored."""
-        return digest([self.key, artifact, variant.layout, variant.feedback, variant.binding])
+        return digest([self.key, artifact, variant.layout, variant.feedback, variant.binding, variant.strategy])
 
 
 Task = Install | Import | Export | Run

@@ -109,11 +109,19 @@ def jobs(value: object) -> object:
     return value
 
 
+def ir_version(value: object) -> object:
+    """An IR version to set, or `stamped` for what the exporter wrote."""
+    if value != "stamped" and (not isinstance(value, int) or isinstance(value, bool) or value < 3):
+        raise ValueError(f"expected an IR version from 3 on, or 'stamped', not {value!r}")
+    return value
+
+
 AxisValue = Annotated[str, AfterValidator(_exact_or_selector)]
 AxisValues = Annotated[list[AxisValue], BeforeValidator(_quoted), Field(min_length=1)]
 Bounds = Annotated[str, AfterValidator(_specifier)]
 RequirementText = Annotated[str, AfterValidator(_requirement)]
 Condition = Annotated[str, AfterValidator(_condition)]
 Jobs = Annotated[int | Literal["auto"], BeforeValidator(jobs)]
+IrVersion = Annotated[int | Literal["stamped"], BeforeValidator(ir_version)]
 Seconds = Annotated[float, BeforeValidator(seconds)]
 Bytes = Annotated[int, BeforeValidator(size)]

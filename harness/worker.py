@@ -161,6 +161,7 @@ class Worker:
                     "layout": variant.layout,
                     "feedback": variant.feedback,
                     "binding": variant.binding,
+                    "strategy": variant.strategy,
                 }
                 for variant, _ in wanted
             ]
@@ -207,7 +208,14 @@ def _audit(told: Told, parts: Sequence[Closure]) -> None:
 
 
 def _asked(variant: Variant) -> dict[str, Any]:
-    return {"id": variant.export_id, "exporter": variant.exporter, "opset": variant.opset, "layout": variant.layout}
+    return {
+        "id": variant.export_id,
+        "exporter": variant.exporter,
+        "opset": variant.opset,
+        "layout": variant.layout,
+        "attention": None if variant.attention == "default" else variant.attention,
+        "ir_version": variant.ir_version,
+    }
 
 
 def _trouble(error: Exception) -> StageResult:

@@ -33,6 +33,10 @@ class ReportedVariant:
     layout: str
     feedback: str
     binding: str
+    strategy: str
+    attention: str
+    ir_version: int | None
+    """The IR version that was set after the export; null where the stamped one stayed."""
     status: Status
     stage: Stage | None
     """The first stage that did not work; null where all did."""
@@ -47,6 +51,10 @@ class ReportedVariant:
     """IR version stamped into the exported model."""
     max_abs_diff: float | None
     """Largest difference of any logit from PyTorch's."""
+    findings: list[str]
+    """What the lint of the graph and of its run says, one sentence each."""
+    peak_memory: int | None
+    """Largest resident size of a process that took part, bytes."""
     seconds: float
     """Time of all its stages; shared stages count in every variant that rests on them."""
     log: str | None
@@ -172,6 +180,9 @@ def _variant(verdict: VariantVerdict) -> ReportedVariant:
         layout=variant.layout,
         feedback=variant.feedback,
         binding=variant.binding,
+        strategy=variant.strategy,
+        attention=variant.attention,
+        ir_version=variant.ir_version,
         status=verdict.status,
         stage=verdict.stage,
         cause=None,
@@ -180,9 +191,16 @@ def _variant(verdict: VariantVerdict) -> ReportedVariant:
         signature=signature(verdict.last.stage, error) if error else None,
         ir=data.get("ir"),
         max_abs_diff=parity.data.get("max_abs_diff") if parity else None,
+        findings=_findings(verdict),
+        peak_memory=max((result.data.get("peak_memory", 0) for result in verdict.results), default=0) or None,
         seconds=round(sum(result.seconds for result in verdict.results), 3),
         log=verdict.last.log,
     )
+
+
+def _findings(verdict: VariantVerdict) -> list[str]:
+    found = [finding for result in verdict.results for finding in result.data.get("findings", ())]
+    return list(dict.fromkeys(f"{finding['rule']}: {finding['message']}" for finding in found))
 
 
 def _cut(message: str) -> str:

@@ -13,6 +13,7 @@ from packaging.version import Version
 
 from harness.model import Stage, Status
 from harness.report.contract import Report, ReportedCell, ReportedVariant
+from harness.select import VARIANT_FIELDS
 
 GLYPHS = {
     Status.WORKS: "✓",
@@ -92,8 +93,7 @@ def counted(count: int, noun: str) -> str:
 def variant_names(report: Report) -> list[str]:
     """What each glyph stands for, in order; only the parts in which the variants differ."""
     longest = max((cell.variants for cell in report.cells), key=len, default=[])
-    fields = ("exporter", "opset", "layout", "feedback", "binding")
-    differing = [field for field in fields if len({getattr(variant, field) for variant in longest}) > 1] or [
+    differing = [field for field in VARIANT_FIELDS if len({getattr(variant, field) for variant in longest}) > 1] or [
         "exporter",
         "layout",
     ]
@@ -173,7 +173,7 @@ def _common(report: Report, members: Sequence[tuple[ReportedCell, ReportedVarian
         if affected != present:
             parts.append(f"{axis} {', '.join(sorted(affected, key=Version))}")
     everywhere = [variant for cell in report.cells for variant in cell.variants]
-    for field in ("exporter", "opset", "layout", "feedback", "binding"):
+    for field in VARIANT_FIELDS:
         chosen = {str(getattr(variant, field)) for _, variant in members}
         if chosen != {str(getattr(variant, field)) for variant in everywhere} and not (
             field == "opset" and parts[-1:] and parts[-1].startswith("exporter")

@@ -9,6 +9,7 @@ from tabulate import tabulate
 from harness.model import Status
 from harness.report.contract import Report, ReportedCell
 from harness.report.facets import LEGEND, cell_text, counted, facets, faults, headline, not_run, variant_names, working
+from harness.report.protocol import protocols, sentence
 
 
 def render(report: Report) -> str:
@@ -22,6 +23,7 @@ def render(report: Report) -> str:
     lines = [
         "# Which versions work together",
         "",
+        *(f"**{told}**\n" for protocol in protocols(report) if (told := sentence(protocol))),
         intro,
         "",
         f"{LEGEND}.",
@@ -33,6 +35,7 @@ def render(report: Report) -> str:
         header = [*facet.row_axes, *(f"onnxruntime {version}" for version in facet.columns)]
         lines += [f"## {facet.title}", "", table(header, [[*row, *map(cell_text, cells)] for row, cells in facet.rows]), ""]
     lines += ["## Newest working set for each onnxruntime", "", _recommended(report), ""]
+    lines += _protocols(report)
     lines += ["## What did not work, and why", "", _faults(report), ""]
     return "\n".join(lines)
 
@@ -46,6 +49,19 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def escape(text: str) -> str:
     """`text` as it may stand inside a table cell."""
     return " ".join(text.replace("|", "\\|").split())
+
+
+def _protocols(report: Report) -> list[str]:
+    found = protocols(report)
+    if not found:
+        return []
+    rows = [
+        [one.layout, str(one.pairs), str(one.keep_cross_works), str(one.feed_all_works), "; ".join(one.messages)]
+        for one in found
+    ]
+    header = ["layout", "pairs", "keep-cross works", "feed-all works", "what feed-all dies of, where keep-cross works"]
+    text = "The same artifact on the same runtime under both protocols; nothing else differs within a pair."
+    return ["## What the decoding loop feeds back", "", text, "", table(header, rows), ""]
 
 
 def _recommended(report: Report) -> str:

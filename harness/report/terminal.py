@@ -9,6 +9,7 @@ from rich.text import Text
 from harness.model import Status
 from harness.report.contract import Report, ReportedCell
 from harness.report.facets import LEGEND, cell_text, counted, facets, faults, headline, not_run, variant_names, working
+from harness.report.protocol import protocols, sentence
 
 # Bluish green, sky blue, vermilion, orange: Okabe & Ito, "Color Universal Design" (2008).
 STYLES = {
@@ -32,6 +33,9 @@ def show(report: Report, console: Console) -> None:
             table.add_row(*row, *(styled(cell) for cell in cells))
         console.print(table)
     console.print(f"{LEGEND}\none glyph for each variant: {'; '.join(variant_names(report))}\n", style="dim")
+    for protocol in protocols(report):
+        if told := sentence(protocol):
+            console.print(Text(f"{told}\n", style="bold"))
     _recommended(report, console)
     _faults(report, console)
     counts = ", ".join(f"{report.count(status)} {status.value}" for status in Status if report.count(status))

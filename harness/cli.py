@@ -6,6 +6,7 @@ Data goes to stdout, progress and logs to stderr.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code (docs/design.md lists them)."""
     options = _parser().parse_args(arguments)
     err = _console(options, stderr=True)
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    _interrupt_once()
     try:
         code: int = options.command(options, _console(options, stderr=False), err)
     except HarnessError as error:
@@ -42,8 +43,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _as_interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+def _interrupt_once() -> None:
+    """The first Ctrl-C (or SIGTERM) stops the run; a second must not stop the stopping; a third means it."""
+    heard = 0
+
+    def interrupt(_number: int, _frame: object) -> None:
+        nonlocal heard
+        heard += 1
+        if heard == 1:
+            raise KeyboardInterrupt
+        if heard > 2:
+            os._exit(Interrupted.exit_code)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import processes, tasks
 from project import Project
 
-import packages
+from harness import processes, tasks
 
 FAKE_PROBE = Path(__file__).parent / "fake_probe" / "__main__.py"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """A file stays on one worker: what its tests share is a run of the harness, and costs seconds."""
+    from xdist.scheduler import LoadFileScheduling
+
+    return LoadFileScheduling(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,7 +40,4 @@ def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """A project whose index holds one working version of everything, and whose matrix is that one cell."""
-    made = Project(tmp_path)
-    made.publish(*packages.working())
-    made.configure()
-    return made
+    return Project.working(tmp_path)

@@ -120,7 +120,7 @@ def helpers() -> list[Wheel]:
 
 
 # The real import stage looks into torch and transformers for silent breakages; what it asks for may change.
-_AGREEABLE = '''
+_AGREEABLE = """
 class _Anything:
     def __getattr__(self, name):
         return self
@@ -133,7 +133,7 @@ def __getattr__(name):
     if name.startswith("__"):
         raise AttributeError(name)
     return _Anything()
-'''
+"""
 
 
 def _inside(source: str, columns: int) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,8 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.cli import main
+import packages
 from wheels import Wheel
+
+from harness.cli import main
 
 RUNNER = Path(__file__).with_name("run_harness.py")
 
@@ -49,7 +52,20 @@ class Project:
         self.config = root / "matrix.toml"
         self.store = root / "store"
         self.reports = root / "reports"
-        self.index.mkdir(parents=True)
+        self.index.mkdir(parents=True, exist_ok=True)
+
+    def copy(self, root: Path) -> Project:
+        """The same project elsewhere, results included: no key depends on where a project lies."""
+        shutil.copytree(self.root, root, symlinks=True)
+        return Project(root)
+
+    @classmethod
+    def working(cls, root: Path) -> Project:
+        """One whose index holds one working version of everything, and whose matrix is that one cell."""
+        made = cls(root)
+        made.publish(*packages.working())
+        made.configure()
+        return made
 
     def publish(self, *wheels: Wheel) -> None:
         """Put wheels on the index."""
@@ -58,7 +74,7 @@ class Project:
 
     def configure(self, axes: Mapping[str, Sequence[str]] | None = None, **tables: Any) -> None:
         """Write matrix.toml: `AXES` and `TABLES` overridden by what is given; `uv` is the local index unless given."""
-        sources = {"no-index": True, "find-links": [str(self.index)], "torch-backend": "default"}
+        sources = {"no-index": True, "find-links": [self.index.name], "torch-backend": "default"}
         self.config.write_text(toml({**TABLES, "uv": sources, **tables, "axes": {**AXES, **(axes or {})}}), encoding="utf-8")
 
     def main(self, command: str = "run", *arguments: str) -> Answer:

@@ -10,16 +10,14 @@ import importlib.util
 import json
 import os
 import sys
+from pathlib import Path
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-REAL = os.path.join(os.path.dirname(os.path.dirname(HERE)), "harness", "probe", "__main__.py")
+HERE = Path(__file__).resolve().parent
+REAL = HERE.parents[1] / "harness" / "probe" / "__main__.py"
 
 
 def _note_start(job_path):
-    with open(job_path, encoding="utf-8") as stream:
-        job = json.load(stream)
-    # A job lies in <store>/tmp/<scratch>/.
-    store = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(job_path))))
+    job = json.loads(job_path.read_text(encoding="utf-8"))
     line = {
         "kind": job["kind"],
         "subjects": [one["id"] for one in job.get("variants", job.get("runs", []))],
@@ -28,9 +26,9 @@ def _note_start(job_path):
         "path": sys.path,
         "writes_bytecode": not sys.dont_write_bytecode,
     }
-    descriptor = os.open(os.path.join(store, "probe-starts.jsonl"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    os.write(descriptor, json.dumps(line).encode() + b"\n")
-    os.close(descriptor)
+    # A job lies in <store>/tmp/<scratch>/.
+    with (job_path.parents[2] / "probe-starts.jsonl").open("ab", buffering=0) as log:
+        log.write(json.dumps(line).encode() + b"\n")
 
 
 def _real_bootstrap():
@@ -43,7 +41,7 @@ def _real_bootstrap():
 if __name__ == "__main__":
     real = _real_bootstrap()
     real._die_with_the_host()
-    _note_start(sys.argv[1])
+    _note_start(Path(sys.argv[1]))
     real._register_package()
-    sys.modules[real.PACKAGE].__path__.insert(0, HERE)
+    sys.modules[real.PACKAGE].__path__.insert(0, str(HERE))
     importlib.import_module(real.PACKAGE + ".dispatch").main(sys.argv[1])

@@ -129,7 +129,9 @@ def test_megabytes_of_binary_output_change_nothing_and_end_up_in_a_bounded_log(p
 
 
 def test_binary_output_before_a_crash_is_made_printable(project):
-    project.publish(packages.onnxruntime("1.17.0", on_run=f"import os; os.write(1, b'\\x00\\xff\\x1b[31mlast words'); {SEGFAULT}"))
+    project.publish(
+        packages.onnxruntime("1.17.0", on_run=f"import os; os.write(1, b'\\x00\\xff\\x1b[31mlast words'); {SEGFAULT}")
+    )
     project.configure({"onnxruntime": ["1.17.0"]})
     only_cell(project)
     answer = project.main("explain", "py*")
@@ -155,7 +157,6 @@ def test_what_a_probe_leaves_running_is_gone(project, ending):
     wait_until(lambda: not alive(int(note.read_text())), 5)
 
 
-@pytest.mark.xfail(strict=True, reason="a grandchild in a session of its own escapes the group's kill")
 def test_what_a_probe_has_detached_is_gone(project):
     note = project.root / "pid"
     project.publish(packages.onnxruntime("1.17.0", on_run=grandchild(str(note), DETACHED.replace("600", "20"))))

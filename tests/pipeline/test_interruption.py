@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import packages
+import psutil
 import pytest
 from project import Project, alive, wait_until
 
@@ -16,12 +20,16 @@ def gated(gate: Path) -> str:
     return f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.02)"
 
 
-@pytest.fixture
-def half_way(project: Project) -> Project:
+def two_cells(project: Project) -> Project:
     """Two handoff cells, of which the second decodes only once `<root>/gate` exists."""
     project.publish(packages.onnxruntime("1.17.0", on_run=gated(project.root / "gate")))
     project.configure({"onnxruntime": ["1.16.3", "1.17.0"]}, environment=["handoff"])
     return project
+
+
+@pytest.fixture
+def half_way(project: Project) -> Project:
+    return two_cells(project)
 
 
 def get_half_way(project: Project, child: subprocess.Popen[str]) -> None:
@@ -37,36 +45,32 @@ def left(project: Project) -> list[int]:
     return [start["pid"] for start in project.starts() if alive(start["pid"])]
 
 
-def killed(project: Project) -> None:
-    """Run half-way and kill -9, then open the gate."""
+@pytest.fixture(scope="module")
+def resumed(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose run was killed half-way, and run again with the gate open."""
+    project = two_cells(Project.working(tmp_path_factory.mktemp("resumed")))
     with project.start("run", "--jobs", "2") as child:
         get_half_way(project, child)
         child.kill()
         child.wait(10)
     wait_until(lambda: not left(project), 5)
+    assert len(project.starts()) == 3
     (project.root / "gate").touch()
+    project.run()
+    return project
 
 
-def test_after_kill_9_the_next_run_goes_on_and_nothing_is_orphaned(half_way):
-    killed(half_way)
-    assert len(half_way.starts()) == 3
-    cells = half_way.run()
-    assert [cell["status"] for cell in cells.values()] == ["works", "works"]
-    assert [start["kind"] for start in half_way.starts()[3:]] == ["run"]
+def test_after_kill_9_the_next_run_goes_on_and_nothing_is_orphaned(resumed):
+    assert [cell["status"] for cell in resumed.cells().values()] == ["works", "works"]
+    assert [start["kind"] for start in resumed.starts()[3:]] == ["run"]
 
 
-@pytest.mark.xfail(strict=True, reason="scratch folders of a run that was killed are never removed")
-def test_scratch_that_kill_9_left_is_removed_by_the_next_run(half_way):
-    killed(half_way)
-    half_way.run()
-    assert list((half_way.store / "tmp").iterdir()) == []
+def test_scratch_that_kill_9_left_is_removed_by_the_next_run(resumed):
+    assert list((resumed.store / "tmp").iterdir()) == []
 
 
-@pytest.mark.xfail(strict=True, reason="environments of a run that was killed are never removed")
-def test_environments_that_kill_9_left_are_removed_by_the_next_run(half_way):
-    killed(half_way)
-    half_way.run()
-    assert [path.name for path in (half_way.store / "envs").iterdir() if path.is_dir()] == []
+def test_environments_that_kill_9_left_are_removed_by_the_next_run(resumed):
+    assert [path.name for path in (resumed.store / "envs").iterdir() if path.is_dir()] == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -87,6 +91,34 @@ def test_an_interrupted_run_writes_a_partial_report_and_leaves_no_process(half_w
     (half_way.root / "gate").touch()
     assert {cell["status"] for cell in half_way.run().values()} == {"works"}
     assert [start["kind"] for start in half_way.starts()[3:]] == ["run"]
+
+
+@pytest.fixture
+def silent() -> Iterator[socket.socket]:
+    """A server that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(20)
+        yield server
+
+
+def test_an_interruption_while_resolving_ends_uv_too(project, silent):
+    address = f"http://127.0.0.1:{silent.getsockname()[1]}/simple/"
+    project.configure(uv={"default-index": address, "torch-backend": "default"})
+    with project.start("run") as child:
+        connection, _ = silent.accept()
+        with connection:
+            (uv,) = [one for one in psutil.Process(child.pid).children(recursive=True) if one.name() == "uv"]
+            child.send_signal(signal.SIGINT)
+            try:
+                _, err = child.communicate(timeout=3)
+                assert not alive(uv.pid)
+            finally:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    uv.kill()
+    assert child.returncode == 130
+    assert "interrupted while resolving" in err
+    assert "Traceback" not in err
+    assert [cell["status"] for cell in project.cells().values()] == ["not-run"]
 
 
 def test_ctrl_c_from_a_terminal_reaches_the_whole_group_and_is_no_verdict(half_way):

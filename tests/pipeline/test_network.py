@@ -22,7 +22,7 @@ class _Refusing(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_error(500)
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815 -- http.server's name
 
     def log_message(self, *_arguments: object) -> None:
         pass

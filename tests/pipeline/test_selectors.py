@@ -56,7 +56,6 @@ def test_a_selector_is_recorded_until_it_is_refreshed(many):
     assert [cell["pins"]["optimum"] for cell in many.run("--refresh").values()] == ["4.0.0"]
 
 
-@pytest.mark.xfail(strict=True, reason="what a selector resolved to is recorded without the sources it was resolved against")
 def test_another_index_is_asked_anew(many):
     many.configure({"optimum": ["; latest"]})
     many.run()

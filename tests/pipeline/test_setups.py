@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+
 import packages
 import pytest
 from packages import raises
 from project import AXES, Project
+
+from harness.uv import Uv
 
 
 def statuses(cells: dict[str, dict]) -> dict[str, str]:
@@ -53,9 +58,7 @@ def test_a_constraint_mends_the_cells_it_names(project):
 
 def test_a_constraint_on_onnxruntime_does_not_reach_the_export_side_of_a_handoff(numpy_conflict):
     rule = {"when": "onnxruntime>=1.22", "add": ["numpy>=2"], "reason": "so it says"}
-    numpy_conflict.configure(
-        {"torch": ["2.0.0"], "onnxruntime": ["1.22.0"]}, environment=["handoff"], constraint=[rule]
-    )
+    numpy_conflict.configure({"torch": ["2.0.0"], "onnxruntime": ["1.22.0"]}, environment=["handoff"], constraint=[rule])
     (cell,) = numpy_conflict.run().values()
     assert cell["status"] == "works"
 
@@ -65,6 +68,27 @@ def test_together_and_handoff_share_what_their_locks_share(project):
     assert set(statuses(project.run()).values()) == {"works"}
     assert len(project.starts("export")) == 1
     assert len(project.starts("run")) == 1
+
+
+def test_equal_requirements_of_two_cells_are_resolved_once(project, monkeypatch):
+    # Two transformers, one run side: both cells come to it at the same moment.
+    project.publish(packages.transformers("4.47.0"))
+    project.configure({"transformers": ["4.46.3", "4.47.0"]}, environment=["handoff"])
+    asked = []
+    meet = threading.Barrier(2)
+    resolve = Uv.resolve
+
+    def counting(self, requirements, python):
+        asked.append(tuple(requirements))
+        lock = resolve(self, requirements, python)
+        if any(requirement.startswith("torch") for requirement in requirements):
+            with contextlib.suppress(threading.BrokenBarrierError):
+                meet.wait(5)
+        return lock
+
+    monkeypatch.setattr(Uv, "resolve", counting)
+    project.run()
+    assert len(asked) == len(set(asked)) == 3
 
 
 def test_a_run_environment_of_a_handoff_holds_no_torch(project):
@@ -148,7 +172,9 @@ def test_exclude_leaves_out_cells_that_match_every_axis(two_by_two):
 def test_include_adds_a_cell_that_exclude_had_left_out(two_by_two):
     base = {axis: versions[0] for axis, versions in AXES.items()}
     two_by_two.configure(
-        GRID, exclude=[{"torch": "2.2.0"}], include=[{**base, "torch": "2.2.0", "onnxruntime": "1.17.0", "reason": "all the same"}]
+        GRID,
+        exclude=[{"torch": "2.2.0"}],
+        include=[{**base, "torch": "2.2.0", "onnxruntime": "1.17.0", "reason": "all the same"}],
     )
     assert pairs(two_by_two) == [("2.1.0", "1.16.3"), ("2.1.0", "1.17.0"), ("2.2.0", "1.17.0")]
 

@@ -141,7 +141,7 @@ def test_the_newest_working_cell_is_recommended_for_each_onnxruntime(survey, by_
 
 
 def test_cells_that_share_an_export_export_once(survey):
-    # One for each torch × transformers × onnx that resolved; torch 2.1.0's serves eight onnxruntimes.
+    # One for each torch, transformers and onnx that resolved; torch 2.1.0's serves eight onnxruntimes.
     exports = [wheel for case, wheel in WHEELS.items() if wheel.name != "onnxruntime" and not case.startswith("resolve")]
     assert len(survey.starts("export")) == len(exports) + 1
 
@@ -159,7 +159,10 @@ def test_a_second_run_starts_nothing_and_writes_the_same_bytes(survey):
 @pytest.mark.parametrize("status", ["error", "fails"])
 def test_red_cells_fail_a_run_only_where_asked(survey, tmp_path, status):
     assert survey.main("run", "--reports", str(tmp_path), "--fail-on", status).code == 1
-    assert survey.main("run", "--reports", str(tmp_path), "--fail-on", status, "--select", "id=*-t210-tf4463-o1162-r1163").code == 0
+    assert (
+        survey.main("run", "--reports", str(tmp_path), "--fail-on", status, "--select", "id=*-t210-tf4463-o1162-r1163").code
+        == 0
+    )
 
 
 def test_explain_tells_every_stage_of_a_cell_and_starts_nothing(survey, by_case):

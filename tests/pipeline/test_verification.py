@@ -28,7 +28,9 @@ def tamper(environment: Path, name: str, version: str) -> None:
     """Make the installed distribution `name` say that it is `version`."""
     (info,) = environment.glob(f"lib/python*/site-packages/{name}-*.dist-info")
     metadata = info / "METADATA"
-    text = "\n".join(f"Version: {version}" if line.startswith("Version:") else line for line in metadata.read_text().splitlines())
+    text = "\n".join(
+        f"Version: {version}" if line.startswith("Version:") else line for line in metadata.read_text().splitlines()
+    )
     # Linked from uv's cache: the file is replaced, not written through.
     metadata.unlink()
     metadata.write_text(text + "\n")
@@ -107,7 +109,7 @@ class Liar(Wheel):
     __slots__ = ()
 
     def _metadata(self) -> str:
-        return super(Liar, self)._metadata().replace(f"Version: {self.version}", "Version: 1.16.9")
+        return super()._metadata().replace(f"Version: {self.version}", "Version: 1.16.9")
 
 
 def test_a_wheel_that_cannot_be_unpacked_is_an_error(project):
@@ -129,6 +131,22 @@ def test_a_probe_that_imports_what_its_key_leaves_out_has_no_result(project):
     cell = only_cell(project)
     assert cell["status"] == "error"
     assert "imported what its key leaves out: alien 4.2" in error(cell)
+
+
+def test_the_strange_import_of_one_cell_does_not_judge_another(project):
+    # Both cells share the run side; only the artifact of torch 2.2.0 makes it import the stranger.
+    alien = project.root / "alien"
+    with zipfile.ZipFile(packages.package("alien", "4.2").write(project.root)) as archive:
+        archive.extractall(alien)
+    strange = f"""
+        import sys, pathlib
+        if '"ir": 7' in pathlib.Path(run["artifact"], "model.onnx").read_text():
+            sys.path.append({str(alien)!r})
+            import alien
+    """
+    project.publish(packages.torch("2.2.0", ir=7), packages.onnxruntime("1.17.0", on_run=strange))
+    project.configure({"torch": ["2.2.0", "2.1.0"], "onnxruntime": ["1.17.0"]})
+    assert [cell["status"] for cell in project.run("--jobs", "1").values()] == ["error", "works"]
 
 
 def test_nothing_lies_around_in_the_working_folder(project, monkeypatch):

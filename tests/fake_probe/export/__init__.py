@@ -3,47 +3,48 @@
 from __future__ import annotations
 
 import json
-import os
+from pathlib import Path
 
-from ..failures import ProbeFailure
-from ..imports import import_stage
+from harness_probe.failures import ProbeFailure
+from harness_probe.imports import import_stage
 
 
 def run(job, journal):
     if not import_stage(journal, ("torch", "transformers", "onnx")):
         return
-    import torch
     import transformers
 
+    out = Path(job["out"])
     with journal.stage("eager") as stage:
         answer = transformers.eager()
         if answer is not None:
-            _write_reference(os.path.join(job["out"], "reference"), *answer)
+            _write_reference(out / "reference", *answer)
     if not stage.works:
         return
     if answer is None:
-        raise AssertionError("a bug of the probe's own, outside of any stage")
+        message = "a bug of the probe's own, outside of any stage"
+        raise AssertionError(message)
     for variant in job["variants"]:
-        _export(torch, variant, os.path.join(job["out"], variant["id"]), journal)
+        _export(variant, out / variant["id"], journal)
 
 
 def _write_reference(folder, cached, uncached):
     if cached != uncached:
-        raise ProbeFailure("cached and uncached decoding disagree in PyTorch: {} and {}".format(cached, uncached))
-    os.makedirs(folder)
-    with open(os.path.join(folder, "reference.json"), "w") as stream:
-        json.dump(cached, stream)
+        message = f"cached and uncached decoding disagree in PyTorch: {cached} and {uncached}"
+        raise ProbeFailure(message)
+    folder.mkdir()
+    (folder / "reference.json").write_text(json.dumps(cached))
 
 
-def _export(torch, variant, folder, journal):
+def _export(variant, folder, journal):
     import onnx
+    import torch
 
-    path = os.path.join(folder, "model.onnx")
+    path = folder / "model.onnx"
     with journal.stage("export", variant["id"]) as stage:
-        os.makedirs(folder)
-        torch.onnx.export(variant, path)
-        with open(path) as stream:
-            stage.data["ir"] = json.load(stream)["ir"]
+        folder.mkdir()
+        torch.onnx.export(variant, str(path))
+        stage.data["ir"] = json.loads(path.read_text())["ir"]
     if stage.works:
         with journal.stage("check", variant["id"]):
-            onnx.checker.check_model(path)
+            onnx.checker.check_model(str(path))

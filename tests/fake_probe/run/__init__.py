@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
+from pathlib import Path
 
-from ..failures import ProbeFailure
-from ..imports import import_stage
+from harness_probe.failures import ProbeFailure
+from harness_probe.imports import import_stage
 
 
 def run(job, journal):
-    if not import_stage(journal, ("numpy", "onnxruntime")):
-        return
-    for one in job["runs"]:
-        _run(one, journal)
+    if import_stage(journal, ("numpy", "onnxruntime")):
+        for one in job["runs"]:
+            _run(one, journal)
 
 
 def _run(one, journal):
     import onnxruntime
 
     with journal.stage("load", one["id"]) as stage:
-        session = onnxruntime.InferenceSession(os.path.join(one["artifact"], "model.onnx"))
+        session = onnxruntime.InferenceSession(str(Path(one["artifact"]) / "model.onnx"))
     if not stage.works:
         return
     with journal.stage("decode", one["id"]) as stage:
@@ -28,9 +27,9 @@ def _run(one, journal):
     if not stage.works:
         return
     with journal.stage("parity", one["id"]) as stage:
-        with open(os.path.join(one["reference"], "reference.json")) as stream:
-            expected = json.load(stream)
-        difference = max(abs(left - right) for left, right in zip(logits, expected))
+        expected = json.loads((Path(one["reference"]) / "reference.json").read_text())
+        difference = max(abs(left - right) for left, right in zip(logits, expected, strict=True))
         stage.data["max_abs_diff"] = difference
         if difference > 1e-4:
-            raise ProbeFailure("logits differ from PyTorch by {}".format(difference))
+            message = f"logits differ from PyTorch by {difference}"
+            raise ProbeFailure(message)

@@ -1,0 +1,51 @@
+"""Equal faults get equal fingerprints."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.diagnose.signatures import normalised, signature
+from harness.model import Failure, Stage
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("no file /tmp/tmpa1/model.onnx", "no file /home/u/.harness/artifacts/ff/model.onnx"),
+        ("object at 0x7f3ca1", "object at 0xdeadbeef"),
+        ("cannot reshape {1,4,0,8}", "cannot reshape {2,4,0,8}"),
+        ("shape [1, 2] is not (3, 4)", "shape [5, 6] is not (7, 8)"),
+        ("differ by 3.2e-05", "differ by 1.7e-04"),
+        ("differ by 0.50217", "differ by 1.73001"),
+        ("node_Reshape_17 failed", "node_Reshape_2041 failed"),
+        ("at /decoder/layers.0/Concat_3", "at /decoder/layers.1/Concat_12"),
+        ("one  two\nthree", "one two three"),
+    ],
+)
+def test_what_differs_from_run_to_run_does_not_count(one, other):
+    assert normalised(one) == normalised(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (
+            "Unsupported model IR version: 10, max supported IR version: 9",
+            "Unsupported model IR version: 9, max supported IR version: 8",
+        ),
+        ("died at step 3", "died at step 4"),
+        ("no file model.onnx", "no file decoder.onnx"),
+        ("requires onnx>=1.16", "requires onnx>=1.17"),
+        ("Reshape failed", "Concat failed"),
+    ],
+)
+def test_what_makes_a_fault_another_one_counts(one, other):
+    assert normalised(one) != normalised(other)
+
+
+def test_a_signature_is_of_a_stage_a_type_and_a_message():
+    failure = Failure(type="ValueError", message="object at 0x1", traceback="here")
+    same = Failure(type="ValueError", message="object at 0x2", traceback="there")
+    assert signature(Stage.LOAD, failure) == signature(Stage.LOAD, same)
+    assert signature(Stage.LOAD, failure) != signature(Stage.DECODE, failure)
+    assert signature(Stage.LOAD, failure) != signature(Stage.LOAD, Failure(type="TypeError", message="object at 0x1"))

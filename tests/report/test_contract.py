@@ -1,0 +1,72 @@
+"""Verdicts → the report."""
+
+from __future__ import annotations
+
+import pytest
+from values import PAIR, PINS, resolved, result
+
+from harness.matrix import Probe
+from harness.model import Stage, Status
+from harness.report import json
+from harness.report.contract import MESSAGE_LIMIT, build, recommended
+from harness.verdict import VariantVerdict, Verdict
+
+AXES = {"python": ["3.11"], **{axis: [version] for axis, version in PINS.items()}}
+
+
+def verdict(*results, status: Status = Status.WORKS, **pins: str) -> Verdict:
+    one = resolved(**pins)
+    steps = results or (result(Stage.EXPORT, ir=8), result(Stage.PARITY, max_abs_diff=1e-6))
+    return Verdict(resolved=one, status=status, variants=(VariantVerdict(variant=PAIR, status=status, results=tuple(steps)),))
+
+
+def test_what_the_stages_measured_is_in_the_variant():
+    (cell,) = build([verdict()], AXES, Probe(), "cpu").cells
+    (variant,) = cell.variants
+    assert (variant.ir, variant.max_abs_diff, variant.seconds) == (8, 1e-6, 2.0)
+    assert cell.resolved["numpy"] == "1.26.4"
+
+
+def test_eagers_own_difference_is_not_the_parity():
+    steps = (result(Stage.EAGER, max_abs_diff=0.5), result(Stage.LOAD, Status.FAILS))
+    (cell,) = build([verdict(*steps, status=Status.FAILS)], AXES, Probe(), None).cells
+    assert cell.variants[0].max_abs_diff is None
+
+
+def test_a_long_message_is_cut_in_the_middle():
+    steps = [result(Stage.LOAD, Status.FAILS, "a" * 3000 + "z")]
+    (cell,) = build([verdict(*steps, status=Status.FAILS)], AXES, Probe(), None).cells
+    error = cell.variants[0].error
+    assert len(error) <= MESSAGE_LIMIT
+    assert error.startswith("a")
+    assert error.endswith("z")
+
+
+def test_the_same_verdicts_give_the_same_bytes_and_generated_is_when_they_were_obtained():
+    one, other = (json.dumps(build([verdict()], AXES, Probe(), None)) for _ in range(2))
+    assert one == other
+    assert '"generated": "2023-11-14T22:13:20+00:00"' in one
+
+
+def test_what_is_written_reads_the_same():
+    made = build([verdict()], AXES, Probe(), None)
+    assert json.loads(json.dumps(made)) == made
+
+
+@pytest.mark.parametrize(
+    ("cells", "best"),
+    [
+        ([{"torch": "2.9.0"}, {"torch": "2.10.0"}], "2.10.0"),
+        ([{"torch": "2.10.0"}, {"torch": "2.9.0"}], "2.10.0"),
+        ([{"transformers": "4.57.0"}, {"transformers": "5.0.0"}], "5.0.0"),
+        ([{"torch": "2.9.0", "transformers": "4.0"}, {"torch": "2.1.0", "transformers": "5.0"}], "2.9.0"),
+    ],
+)
+def test_the_newest_torch_and_then_the_newest_transformers_is_recommended(cells, best):
+    (chosen,) = recommended([verdict(**pins) for pins in cells]).values()
+    assert best in chosen.split("-")
+
+
+def test_only_working_cells_are_recommended():
+    steps = [result(Stage.LOAD, Status.FAILS)]
+    assert recommended([verdict(*steps, status=Status.FAILS, torch="2.9.0")]) == {}

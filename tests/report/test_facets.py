@@ -1,0 +1,123 @@
+"""Tables and groups of failures."""
+
+from __future__ import annotations
+
+import pytest
+from values import report, reported_cell, reported_variant
+
+from harness.model import Stage, Status
+from harness.report.facets import cell_text, facets, faults, headline, not_run, variant_names
+
+WORKS, FAILS, ERROR, NOT_RUN = Status.WORKS, Status.FAILS, Status.ERROR, Status.NOT_RUN
+
+
+def failed(message: str, signature: str, stage: Stage = Stage.LOAD, status: Status = FAILS, **given):
+    return reported_variant(status, stage, error=message, signature=signature, **given)
+
+
+def test_one_facet_for_each_torch_and_python_with_onnxruntimes_as_columns():
+    cells = [
+        reported_cell(torch=torch, onnxruntime=runtime, python=python)
+        for python in ("3.11", "3.12")
+        for torch in ("2.1.2", "2.6.0")
+        for runtime in ("1.16.3", "1.9.0")
+    ]
+    made = facets(report(*cells))
+    assert [facet.title for facet in made] == [
+        "torch 2.1.2 · Python 3.11",
+        "torch 2.6.0 · Python 3.11",
+        "torch 2.1.2 · Python 3.12",
+        "torch 2.6.0 · Python 3.12",
+    ]
+    assert all(facet.columns == ("1.9.0", "1.16.3") for facet in made)
+    assert sum(cell is not None for facet in made for _, row in facet.rows for cell in row) == len(cells)
+
+
+def test_a_hole_in_the_table_is_empty():
+    made = facets(report(reported_cell(onnxruntime="1.16.3"), reported_cell(onnxruntime="1.17.0", onnx="1.15.0")))
+    ((_, first), (_, second)) = made[0].rows
+    assert [cell is None for cell in (*first, *second)] == [False, True, True, False]
+    assert cell_text(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "variants", "text"),
+    [
+        (WORKS, [reported_variant(), reported_variant()], "works ✓✓"),
+        (WORKS, [reported_variant(), failed("x", "s")], "works ✓✗"),
+        (FAILS, [failed("x", "s"), failed("y", "t")], "fails load"),
+        (FAILS, [failed("x", "s", Stage.IMPORT), failed("y", "t", Stage.DECODE)], "fails decode ✗✗"),
+        (ERROR, [failed("x", "s", Stage.DECODE, ERROR), failed("y", "t", Stage.PARITY)], "error decode !✗"),
+        (NOT_RUN, [reported_variant(NOT_RUN, Stage.RESOLVE)], "not-run"),
+    ],
+)
+def test_what_a_table_says_of_a_cell(status, variants, text):
+    assert cell_text(reported_cell(*variants, status=status)) == text
+
+
+def test_faults_are_grouped_by_stage_and_signature_errors_first_and_then_the_most_frequent():
+    cells = [
+        reported_cell(failed("a", "a"), status=FAILS, onnxruntime="1.16.3"),
+        reported_cell(failed("b", "b"), status=FAILS, onnxruntime="1.17.0"),
+        reported_cell(failed("b", "b"), failed("b", "b"), status=FAILS, onnxruntime="1.18.0"),
+        reported_cell(failed("e", "e", Stage.DECODE, ERROR), status=ERROR, onnxruntime="1.19.0"),
+        reported_cell(failed("a", "a", Stage.IMPORT), status=FAILS, onnxruntime="1.20.0"),
+    ]
+    found = faults(report(*cells))
+    assert [(fault.status, fault.stage, fault.message, fault.cells, fault.variants) for fault in found] == [
+        (ERROR, Stage.DECODE, "e", 1, 1),
+        (FAILS, Stage.LOAD, "b", 2, 3),
+        (FAILS, Stage.LOAD, "a", 1, 1),
+        (FAILS, Stage.IMPORT, "a", 1, 1),
+    ]
+    assert found[1].where == "onnxruntime 1.17.0, 1.18.0"
+
+
+def test_where_names_what_the_affected_have_in_common():
+    dynamo = {"exporter": "dynamo", "opset": 18}
+    cells = [
+        reported_cell(
+            reported_variant() if runtime == "1.18.0" else failed("old", "o"), failed("x", "s", **dynamo), onnxruntime=runtime
+        )
+        for runtime in ("1.16.3", "1.18.0")
+    ]
+    where = {fault.message: fault.where for fault in faults(report(*cells))}
+    assert where == {"x": "exporter dynamo", "old": "onnxruntime 1.16.3 · exporter torchscript"}
+
+
+def test_what_fails_everywhere_is_everywhere():
+    (fault,) = faults(report(reported_cell(failed("x", "s")), reported_cell(failed("x", "s"), onnx="1.15.0")))
+    assert fault.where == "everywhere"
+
+
+def test_reasons_for_not_running_are_counted():
+    gone = reported_variant(NOT_RUN, Stage.RESOLVE, reason="no CPython 3.99")
+    cut = reported_variant(NOT_RUN, Stage.LOAD, reason="the run ended")
+    found = not_run(report(reported_cell(cut), reported_cell(gone, gone, onnx="1.15.0")))
+    assert found == [("no CPython 3.99", 2), ("the run ended", 1)]
+
+
+@pytest.mark.parametrize(
+    ("variants", "names"),
+    [
+        ([{}], ["torchscript pair"]),
+        ([{}, {"layout": "merged"}], ["pair", "merged"]),
+        ([{}, {"exporter": "dynamo", "opset": 18}], ["torchscript", "dynamo"]),
+        ([{"opset": 14}, {"opset": 17}], ["14", "17"]),
+        (
+            [{"opset": 14}, {"opset": 17}, {"exporter": "dynamo", "opset": 18}],
+            ["torchscript 14", "torchscript 17", "dynamo 18"],
+        ),
+    ],
+)
+def test_glyphs_are_named_by_what_differs(variants, names):
+    assert variant_names(report(reported_cell(*(reported_variant(**given) for given in variants)))) == names
+
+
+def test_a_headline_is_the_end_of_a_message_on_one_line():
+    assert headline("one\n  two") == "one two"
+    assert headline("what happened\nhint: what to do") == "what happened"
+    long = headline("path " * 100 + "the point", 40)
+    assert long.startswith("… ")
+    assert long.endswith("the point")
+    assert len(long) <= 42

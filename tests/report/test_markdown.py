@@ -1,0 +1,48 @@
+"""matrix.md."""
+
+from __future__ import annotations
+
+import re
+
+from values import report, reported_cell, reported_variant
+
+from harness.model import Stage, Status
+from harness.report.markdown import escape, render, table
+
+
+def test_versions_stay_text():
+    lines = table(["onnx", "n"], [["2.10", "1e5"], ["1.20", "007"]]).splitlines()
+    assert [[entry.strip() for entry in line.strip("|").split("|")] for line in lines[2:]] == [["2.10", "1e5"], ["1.20", "007"]]
+
+
+def test_a_pipe_and_a_line_break_do_not_end_a_table_cell():
+    assert escape("a | b\nc") == "a \\| b c"
+    lines = table(["x"], [["a | b"]]).splitlines()
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {2}
+
+
+def test_a_report_without_failures_says_so():
+    text = render(report(reported_cell()))
+    assert "1 combinations: 1 works." in text
+    assert text.rstrip().endswith("Everything worked.")
+
+
+def test_a_long_message_keeps_its_end():
+    broken = reported_variant(Status.FAILS, Stage.LOAD, error="x" * 2000 + " `the point`", signature="s", log="logs/a.log")
+    text = render(report(reported_cell(broken, status=Status.FAILS)))
+    (quoted,) = [line for line in text.splitlines() if line.startswith("  >")]
+    assert len(quoted) < 500
+    assert "the point" in quoted
+    assert quoted.count("`") == 2
+    assert "for example `3.11-2.1.2-4.46.3-1.16.2-1.16.3`, log `logs/a.log`" in text
+
+
+def test_the_recommended_cell_stands_beside_its_onnxruntime():
+    works, fails = (
+        reported_cell(),
+        reported_cell(reported_variant(Status.FAILS, Stage.LOAD), status=Status.FAILS, onnxruntime="1.9.0"),
+    )
+    text = render(report(works, fails, recommended={"1.16.3": works.id}))
+    (row,) = [line for line in text.splitlines() if works.id in line and line.startswith("|")]
+    assert re.search(r"1\.16\.3 .*3\.11 .*2\.1\.2 .*torchscript pair", row)
+    assert re.search(r"\| 1\.9\.0 +\| none of these cells works", text)

@@ -1,0 +1,104 @@
+"""Child processes: environment, limits, groups, logs."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from project import alive, wait_until
+
+from harness import children
+from harness.children import Children, Ended, Ending, chosen_environment
+
+
+def run(source: str, folder: Path, **given) -> Ended:
+    settings = {"time_limit": 20.0, "memory_limit": 10**9, "env": chosen_environment(), "log": folder / "log", **given}
+    return Children().run([sys.executable, "-I", "-c", source], cwd=folder, **settings)
+
+
+def test_the_exit_code_and_the_output(tmp_path):
+    ended = run("import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)", tmp_path)
+    assert (ended.ending, ended.code) == (Ending.EXITED, 3)
+    assert (tmp_path / "log").read_text().split() == ["out", "err"] or (tmp_path / "log").read_text().split() == ["err", "out"]
+
+
+def test_output_is_appended(tmp_path):
+    (tmp_path / "log").write_text("before\n")
+    run("print('after')", tmp_path)
+    assert (tmp_path / "log").read_text() == "before\nafter\n"
+
+
+def test_a_signal_is_a_negative_code(tmp_path):
+    assert run("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", tmp_path).code == -11
+
+
+def test_stdin_is_empty(tmp_path):
+    run("import sys; print(repr(sys.stdin.read()))", tmp_path)
+    assert (tmp_path / "log").read_text() == "''\n"
+
+
+def test_the_time_limit_counts_from_the_start(tmp_path):
+    started = time.monotonic()
+    assert run("import time; time.sleep(60)", tmp_path, time_limit=0.3).ending is Ending.TIMEOUT
+    assert time.monotonic() - started < 10
+
+
+def test_a_sign_of_progress_sets_the_time_limit_back(tmp_path):
+    ended = run("import time; time.sleep(1)", tmp_path, time_limit=0.5, last_sign=time.time)
+    assert ended.ending is Ending.EXITED
+
+
+def test_memory_is_that_of_the_whole_group(tmp_path):
+    hoard = "hoard = b'x' * 300_000_000; import time; time.sleep(60)"
+    source = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {hoard!r}])"
+    ended = run(source, tmp_path, memory_limit=200_000_000)
+    assert ended.ending is Ending.MEMORY
+    assert ended.peak_memory > 200_000_000
+
+
+def test_stop_kills_what_lives_and_lets_nothing_start(tmp_path):
+    living = Children()
+    ended: list[Ended] = []
+    source = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    settings = {"env": chosen_environment(), "cwd": tmp_path, "log": tmp_path / "log", "time_limit": 60, "memory_limit": 10**9}
+    thread = threading.Thread(target=lambda: ended.append(living.run([sys.executable, "-c", source], **settings)))
+    thread.start()
+    wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    living.stop()
+    thread.join(10)
+    assert [one.code for one in ended] == [-9]
+    assert not alive(int((tmp_path / "pid").read_text()))
+    with pytest.raises(InterruptedError):
+        living.check()
+    with pytest.raises(InterruptedError):
+        living.run(["true"], **settings)
+
+
+def test_the_environment_is_put_together_variable_by_variable(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/nowhere")
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    assert "PYTHONPATH" not in chosen_environment()
+    assert chosen_environment()["LANG"] == "C.UTF-8"
+    assert chosen_environment(LANG="C")["LANG"] == "C"
+
+
+def test_a_log_that_has_grown_too_long_keeps_its_head_and_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(children, "LOG_LIMIT", 800)
+    log = tmp_path / "log"
+    with log.open("ab", buffering=0) as output:
+        output.write(b"head" + b"x" * 2000)
+        children._cut_back(log)
+        output.write(b"tail")
+    text = log.read_text()
+    assert text.startswith("head" + "x" * 96 + "\n[the harness cut the output here")
+    assert text.endswith("tail")
+    assert len(text) < 300
+
+
+def test_a_short_log_is_left_alone(tmp_path):
+    (tmp_path / "log").write_text("short")
+    children._cut_back(tmp_path / "log")
+    assert (tmp_path / "log").read_text() == "short"

@@ -1,0 +1,162 @@
+"""matrix.toml: what is accepted, and the sentence for everything that is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import ConfigError
+from harness.matrix import load
+
+AXES = """
+[axes]
+python = "3.11"
+torch = ["2.1.2", ">=2.4,<3; latest-per-minor"]
+transformers = "4.46.3"
+onnx = ["1.16.2"]
+onnxruntime = ["1.16.3"]
+"""
+
+
+def read(folder: Path, text: str):
+    path = folder / "matrix.toml"
+    path.write_text(text, encoding="utf-8")
+    return load(path)
+
+
+def test_the_least_that_is_needed(tmp_path):
+    matrix = read(tmp_path, AXES)
+    assert matrix.axes["python"] == ["3.11"]
+    assert matrix.axes["torch"] == ["2.1.2", ">=2.4,<3; latest-per-minor"]
+    assert matrix.environment == ["together"]
+    assert matrix.variants.exporters == ["torchscript", "dynamo"]
+    assert matrix.variants.feedback == ["keep-cross"]
+    assert matrix.uv.torch_backend == "auto"
+
+
+def test_names_of_axes_are_canonical(tmp_path):
+    assert "sentence-piece" in read(tmp_path, AXES + 'Sentence_Piece = "0.2.0"\n').axes
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"), [('"90s"', 90), ('"5m"', 300), ('"1h"', 3600), ('"1.5s"', 1.5), ("45", 45), ("2.5", 2.5)]
+)
+def test_durations(tmp_path, written, seconds):
+    assert read(tmp_path, f"{AXES}[run]\ntime-limit = {written}\n").run.time_limit == seconds
+
+
+@pytest.mark.parametrize(("written", "size"), [('"800MB"', 800_000_000), ('"6GB"', 6_000_000_000), ("1000000", 1_000_000)])
+def test_sizes(tmp_path, written, size):
+    assert read(tmp_path, f"{AXES}[run]\nmemory-limit = {written}\n").run.memory_limit == size
+
+
+@pytest.mark.parametrize(
+    ("tail", "place", "words"),
+    [
+        ("optimum = 2.10", "axes.optimum", "expected versions in quotes, such as '3.11', not the float 2.1"),
+        ("optimum = [1]", "axes.optimum", "not the int 1"),
+        ("optimum = []", "axes.optimum", "at least 1 item"),
+        ("optimum = true", "axes.optimum", "bool"),
+        ('optimum = "two"', "axes.optimum", "expected an exact version such as '2.1.2' or a selector"),
+        ('optimum = ">=2"', "axes.optimum", "expected an exact version"),
+        ('optimum = ">=2; newest"', "axes.optimum", "expected one of latest, latest-per-minor, latest-per-major, all"),
+        ('optimum = "2 or 3; all"', "axes.optimum", "expected version bounds such as '>=4.36,<6' before ';'"),
+        ('optimum = ["1.0", ">=2;"]', "axes.optimum[1]", "after ';', not ''"),
+        ("[axis]", "axis", "unknown key; did you mean 'axes'?"),
+        ("[run]\ntime-limits = 3", "run.time-limits", "unknown key; did you mean 'time-limit'?"),
+        ("[run]\ntime_limit = 3", "run.time_limit", "did you mean 'time-limit'?"),
+        ("[run]\nzzz = 3", "run.zzz", "unknown key; expected one of"),
+        ("[run]\ntime-limit = '3 days'", "run.time-limit", "expected a duration such as '90s', '5m' or '1h', not '3 days'"),
+        ("[run]\ntime-limit = 0", "run.time-limit", "expected a duration"),
+        ("[run]\ntime-limit = true", "run.time-limit", "expected a duration"),
+        ("[run]\nmemory-limit = '6GiB'", "run.memory-limit", "expected a size such as '800MB' or '6GB', not '6GiB'"),
+        ("[run]\njobs = 'many'", "run.jobs", "'auto'"),
+        ("[variants]\nexporters = ['optimise']", "variants.exporters[0]", "'torchscript' or 'dynamo'"),
+        ("[variants]\nexporters = []", "variants.exporters", "at least 1 item"),
+        ("[variants]\nlayouts = 'pair'", "variants.layouts", "list"),
+        ("[variants]\nopsets = {torchscript = [17]}", "variants", "opsets.dynamo: expected a list of opsets"),
+        ("[variants]\nopsets = {tf2onnx = [17]}", "variants.opsets.tf2onnx", "'torchscript' or 'dynamo'"),
+        ("[variants]\nopsets = {torchscript = ['17'], dynamo = [18]}", "variants.opsets.torchscript[0]", "integer"),
+        ("[probe]\nmodel = 'bert'", "probe.model", "'marian'"),
+        ("[probe]\nseed = '0'", "probe.seed", "integer"),
+        ("[uv]\nfind_links = []", "uv.find_links", "did you mean 'find-links'?"),
+        ("[uv]\nfind-links = 'wheels'", "uv.find-links", "list"),
+        ("[uv]\nno-index = 'yes'", "uv.no-index", "boolean"),
+        ("[[exclude]]\ntorhc = '<2'", "exclude[0].torhc", "no such axis; did you mean 'torch'?"),
+        ("[[exclude]]\nreason = 'x'", "exclude[0]", "expected at least one axis; an empty rule would match every cell"),
+        ("[[exclude]]\ntorch = 'old'", "exclude[0].torch", "expected a version or bounds such as '<2.4', not 'old'"),
+        ("[[exclude]]\ntorch = 2.1", "exclude[0].torch", "string"),
+        ("[exclude]\ntorch = '2.1'", "exclude", "list"),
+        ("[[include]]\ntorch = '2.1'", "include[0]", "expected a version for every axis; 'onnx' is missing"),
+        (
+            "[[include]]\npython='3.11'\ntorch='>2'\ntransformers='4.46.3'\nonnx='1.16.2'\nonnxruntime='1.16.3'",
+            "include[0].torch",
+            "expected an exact version, not '>2'",
+        ),
+        ("[[constraint]]\nwhen = 'torch<2'\nreason = 'x'", "constraint[0].add", "missing; this key is required"),
+        ("[[constraint]]\nwhen = 'torch<2'\nadd = ['numpy<2']", "constraint[0].reason", "missing"),
+        ("[[constraint]]\nwhen = 'torch'\nadd = ['numpy<2']\nreason = 'x'", "constraint[0].when", "expected 'AXIS BOUND"),
+        (
+            "[[constraint]]\nwhen = 'torch<2'\nadd = ['numpy <> 2']\nreason = 'x'",
+            "constraint[0].add[0]",
+            "expected a requirement",
+        ),
+        ("[[constraint]]\nwhen = 'torch<2'\nadd = []\nreason = 'x'", "constraint[0].add", "at least 1 item"),
+    ],
+)
+def test_what_is_wrong_and_where(tmp_path, tail, place, words):
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, f"{AXES}{tail}\n")
+    said = str(caught.value)
+    assert said.startswith(f"matrix.toml: {place}: ")
+    assert words in said
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "axes: missing"),
+        ("axes = 3", "axes: "),
+        ('environment = "apart"' + AXES, "environment: input should be 'together' or 'handoff'"),
+        (AXES.replace("onnxruntime", "onnxruntime-gpu"), "axes: the axis 'onnxruntime' is missing"),
+        (AXES.replace('"3.11"', '"pypy3.10"'), "axes.python: expected an exact version"),
+        (AXES.replace('"3.11"', '"2.7"'), "axes.python: expected CPython versions such as '3.11', not '2.7'"),
+        (AXES.replace('"3.11"', '">=3.9; all"'), "axes.python: expected CPython versions"),
+        ("axes = {", "not valid TOML"),
+    ],
+)
+def test_what_is_wrong_with_the_axes(tmp_path, text, words):
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, text)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "require",
+    [
+        "some",
+        "exporter",
+        "torch>=",
+        "exporter=nonesuch",
+    ],
+)
+def test_require_is_read_with_the_rest(tmp_path, require):
+    with pytest.raises(ConfigError, match=r"variants\.require"):
+        read(tmp_path, f"{AXES}[variants]\nrequire = {require!r}\n")
+
+
+def test_a_constraint_names_axes_that_there_are(tmp_path):
+    with pytest.raises(ConfigError, match=r"constraint\[0\]"):
+        read(tmp_path, f"{AXES}[[constraint]]\nwhen = 'torhc<2'\nadd = ['numpy<2']\nreason = 'x'\n")
+
+
+@pytest.mark.parametrize("jobs", [0, -1])
+def test_jobs_are_one_or_more(tmp_path, jobs):
+    with pytest.raises(ConfigError, match=r"run\.jobs"):
+        read(tmp_path, f"{AXES}[run]\njobs = {jobs}\n")
+
+
+@pytest.mark.parametrize("name", ["matrix.toml", "matrix-full.toml"])
+def test_the_shipped_matrices_are_valid(name):
+    assert load(Path(__file__).parents[1] / name).axes["onnxruntime"]

@@ -1,0 +1,180 @@
+"""Matrix → cells, ids, variants and requirements."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.errors import SelectionError
+from harness.matrix import Matrix
+from harness.model import Cell, Setup
+from harness.plan import Requirements, cells, deciding, plan, requirements
+from harness.select import Selection
+
+AXES = {"python": ["3.11"], "torch": ["2.1.2"], "transformers": ["4.46.3"], "onnx": ["1.16.2"], "onnxruntime": ["1.16.3"]}
+
+
+def matrix(**tables: Any) -> Matrix:
+    return Matrix.model_validate({"axes": AXES, **tables})
+
+
+def ids(axes: dict[str, list[str]], **tables: Any) -> list[str]:
+    return [cell.id for cell in cells(matrix(**tables), {**AXES, **axes})]
+
+
+def test_an_id_is_short_and_says_every_version():
+    assert ids({}) == ["py311-t212-tf4463-o1162-r1163"]
+
+
+def test_other_axes_are_written_out():
+    assert ids({"numpy": ["1.26.4"], "sentence-piece": ["0.2"]}) == ["py311-t212-tf4463-o1162-r1163-numpy1264-sentencepiece02"]
+
+
+@pytest.mark.parametrize(
+    ("versions", "parts"),
+    [
+        (["1.16.3", "1.17.0"], ["r1163", "r1170"]),
+        (["1.16.3", "1.1.63"], ["r1_16_3", "r1_1_63"]),
+        (["1.16.3", "11.6.3", "1.18.0"], ["r1_16_3", "r11_6_3", "r1180"]),
+        (["1.20.0rc1", "1.20.0"], ["r1200rc1", "r1200"]),
+    ],
+)
+def test_versions_that_run_together_are_kept_apart(versions, parts):
+    assert [name.rpartition("-")[2] for name in ids({"onnxruntime": versions})] == parts
+
+
+def test_ids_are_unique_over_the_whole_matrix():
+    many = ids({"torch": ["2.1.2", "2.12"], "onnx": ["1.1.6", "1.16", "11.6"]}, environment=["together", "handoff"])
+    assert len(many) == len(set(many)) == 12
+    assert sum(name.endswith("-handoff") for name in many) == 6
+
+
+def test_the_last_axis_varies_fastest():
+    names = ids({"torch": ["2.1.2", "2.6.0"], "onnxruntime": ["1.16.3", "1.17.0"]})
+    assert names == [
+        "py311-t212-tf4463-o1162-r1163",
+        "py311-t212-tf4463-o1162-r1170",
+        "py311-t260-tf4463-o1162-r1163",
+        "py311-t260-tf4463-o1162-r1170",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "left"),
+    [
+        ({"torch": "2.6.0"}, ["2.1.2/1.16.3", "2.1.2/1.17.0"]),
+        ({"torch": "<2.6", "onnxruntime": ">=1.17"}, ["2.1.2/1.16.3", "2.6.0/1.16.3", "2.6.0/1.17.0"]),
+        ({"onnx": "<1", "torch": ">=2"}, ["2.1.2/1.16.3", "2.1.2/1.17.0", "2.6.0/1.16.3", "2.6.0/1.17.0"]),
+        ({"python": "3.11", "onnxruntime": "1.16.3"}, ["2.1.2/1.17.0", "2.6.0/1.17.0"]),
+        ({"Torch": "2.6.0", "reason": "spelling of names does not matter"}, ["2.1.2/1.16.3", "2.1.2/1.17.0"]),
+    ],
+)
+def test_exclude_needs_every_axis_to_match(rule, left):
+    made = cells(matrix(exclude=[rule]), {**AXES, "torch": ["2.1.2", "2.6.0"], "onnxruntime": ["1.16.3", "1.17.0"]})
+    assert [f"{cell.version('torch')}/{cell.version('onnxruntime')}" for cell in made] == left
+
+
+def test_include_overrules_exclude_and_adds_each_cell_once():
+    same = {axis: versions[0] for axis, versions in AXES.items()}
+    newer = {**same, "torch": "2.7.0"}
+    assert ids({}, include=[same, newer, newer], exclude=[{"torch": ">=2"}]) == [
+        "py311-t212-tf4463-o1162-r1163",
+        "py311-t270-tf4463-o1162-r1163",
+    ]
+
+
+def test_variants_are_the_product_with_each_exporter_its_own_opsets():
+    wanted = matrix(variants={"opsets": {"torchscript": [14, 17], "dynamo": 18}, "layouts": ["pair"]}).variants
+    assert [variant.id for variant in wanted.product()] == [
+        "torchscript-14-pair-keep-cross-numpy",
+        "torchscript-17-pair-keep-cross-numpy",
+        "dynamo-18-pair-keep-cross-numpy",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("require", "chosen"),
+    [
+        ("any", ["torchscript pair", "torchscript merged", "dynamo pair", "dynamo merged"]),
+        ("all", ["torchscript pair", "torchscript merged", "dynamo pair", "dynamo merged"]),
+        ("exporter=torchscript", ["torchscript pair", "torchscript merged"]),
+        ("layout=pair", ["torchscript pair", "dynamo pair"]),
+        ("layout=pair,exporter=dynamo", ["dynamo pair"]),
+    ],
+)
+def test_require_chooses_who_decides_and_never_feed_all(require, chosen):
+    wanted = matrix(variants={"require": require, "feedback": ["keep-cross", "feed-all"]}).variants
+    cell = Cell(id="c", python="3.11", pins=())
+    decisive = deciding(wanted, cell, wanted.product())
+    assert [f"{variant.exporter} {variant.layout}" for variant in decisive] == chosen
+    assert {variant.feedback for variant in decisive} == {"keep-cross"}
+
+
+def test_a_selection_of_variants_leaves_cells_with_those():
+    selection = Selection.of(["exporter=dynamo"], axes=list(AXES))
+    (planned,) = plan(matrix(), AXES, selection)
+    assert {variant.exporter for variant in planned.variants} == {"dynamo"}
+
+
+def test_an_empty_selection_names_itself_and_the_axes():
+    with pytest.raises(SelectionError, match=r"no cell is left after torch>9; python: 3\.11; torch: 2\.1\.2"):
+        plan(matrix(), AXES, Selection.of(["torch>9"], axes=list(AXES)))
+
+
+def one_cell(setup: Setup = Setup.TOGETHER, **pins: str) -> Cell:
+    versions = {axis: values[0] for axis, values in AXES.items() if axis != "python"} | pins
+    return Cell(id="c", python="3.11", pins=tuple(versions.items()), setup=setup)
+
+
+def test_a_together_cell_asks_for_everything_at_once():
+    assert requirements(one_cell(), matrix(), frozenset({"torchscript"})) == [
+        Requirements(needed=("torch==2.1.2", "transformers==4.46.3", "onnx==1.16.2", "onnxruntime==1.16.3", "numpy"))
+    ]
+
+
+def test_a_handoff_cell_asks_for_two_sides():
+    export, run = requirements(one_cell(Setup.HANDOFF), matrix(), frozenset({"torchscript"}))
+    assert export.needed == ("torch==2.1.2", "transformers==4.46.3", "onnx==1.16.2", "numpy")
+    assert run.needed == ("onnxruntime==1.16.3", "numpy")
+
+
+def test_a_numpy_axis_is_asked_for_exactly():
+    (asked,) = requirements(one_cell(numpy="1.26.4"), matrix(), frozenset())
+    assert asked.needed[-1] == "numpy==1.26.4"
+
+
+@pytest.mark.parametrize(
+    ("torch", "exporters", "optional"),
+    [
+        ("2.5.0", {"dynamo"}, ("onnxscript",)),
+        ("2.5.0", {"torchscript"}, ()),
+        ("2.4.1", {"dynamo"}, ()),
+        ("2.10.0", {"dynamo", "torchscript"}, ("onnxscript",)),
+    ],
+)
+def test_dynamo_is_helped_by_onnxscript_from_torch_2_5(torch, exporters, optional):
+    (asked,) = requirements(one_cell(torch=torch), matrix(), frozenset(exporters))
+    assert asked.optional == optional
+
+
+def test_an_onnxscript_axis_is_no_optional_helper():
+    (asked,) = requirements(one_cell(torch="2.6.0", onnxscript="0.1.0"), matrix(), frozenset({"dynamo"}))
+    assert asked.optional == ()
+    assert "onnxscript==0.1.0" in asked.needed
+
+
+@pytest.mark.parametrize(
+    ("when", "sides"),
+    [
+        ("onnxruntime<1.17", [False, True]),
+        ("torch<2.3", [True, False]),
+        ("torch<2.3,onnxruntime<1.17", [False, False]),
+        ("python==3.11", [True, True]),
+        ("torch>=2.3", [False, False]),
+    ],
+)
+def test_a_constraint_reaches_the_sides_that_hold_what_it_names(when, sides):
+    rules = matrix(constraint=[{"when": when, "add": ["numpy<2"], "reason": "because"}])
+    asked = requirements(one_cell(Setup.HANDOFF), rules, frozenset())
+    assert ["numpy<2" in side.needed for side in asked] == sides

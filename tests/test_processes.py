@@ -1,0 +1,126 @@
+"""What a probe's events and its end mean together."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.children import Ended, Ending
+from harness.model import Stage, Status
+from harness.processes import Limits, read_events, sudden_end, tail
+
+LIMITS = Limits(seconds=90, memory=6_000_000_000)
+
+
+def exited(code: int) -> Ended:
+    return Ended(ending=Ending.EXITED, code=code, peak_memory=0)
+
+
+def killed(ending: Ending) -> Ended:
+    return Ended(ending=ending, code=-9, peak_memory=0)
+
+
+@pytest.mark.parametrize(
+    ("ended", "status", "kind", "message"),
+    [
+        (exited(-11), Status.FAILS, "signal", "killed by SIGSEGV in load"),
+        (exited(-6), Status.FAILS, "signal", "killed by SIGABRT in load"),
+        (exited(-4), Status.FAILS, "signal", "killed by SIGILL in load"),
+        (exited(-9), Status.ERROR, "signal", "killed by SIGKILL in load"),
+        (exited(-15), Status.ERROR, "signal", "killed by SIGTERM in load"),
+        (exited(0), Status.FAILS, "exit", "the process left with exit code 0 in load"),
+        (exited(3), Status.FAILS, "exit", "the process left with exit code 3 in load"),
+        (killed(Ending.TIMEOUT), Status.ERROR, "timeout", "no progress in load for 90 s"),
+        (killed(Ending.MEMORY), Status.ERROR, "memory", "more than 6.0 GB resident in load"),
+    ],
+)
+def test_a_sudden_end_is_a_fact_only_where_the_process_did_it_to_itself(ended, status, kind, message):
+    told, failure = sudden_end(ended, LIMITS, "load", "last words")
+    assert (told, failure.type, failure.message, failure.traceback) == (status, kind, message, "last words")
+
+
+def test_a_real_time_signal_has_a_sentence_too():
+    status, failure = sudden_end(exited(-40), LIMITS, "load", "")
+    assert status is Status.ERROR
+    assert "40" in failure.message or "SIG" in failure.message
+
+
+def begin(stage: str, subject: str | None = None) -> dict[str, Any]:
+    return {"event": "begin", "stage": stage, "subject": subject, "time": 1.0}
+
+
+def end(stage: str, subject: str | None = None, status: str = "works") -> dict[str, Any]:
+    return {
+        "event": "end",
+        "stage": stage,
+        "subject": subject,
+        "status": status,
+        "seconds": 0.5,
+        "error": None,
+        "data": {"ir": 8},
+    }
+
+
+DONE = {"event": "done", "distributions": {"torch": "2.1.2"}, "peak_rss": 7}
+
+
+def told(tmp_path: Path, *events: dict[str, Any], ended: Ended):
+    return read_events([json.dumps(event) for event in events], ended, LIMITS, log=tmp_path / "logs" / "x.log", store=tmp_path)
+
+
+def test_stages_are_told_by_subject(tmp_path):
+    result = told(tmp_path, begin("import"), end("import"), begin("export", "v"), end("export", "v"), DONE, ended=exited(0))
+    assert {subject: [one.stage for one in results] for subject, results in result.results.items()} == {
+        None: [Stage.IMPORT],
+        "v": [Stage.EXPORT],
+    }
+    assert result.distributions == {"torch": "2.1.2"}
+    assert result.results["v"][0].data["ir"] == 8
+    assert result.results["v"][0].log == "logs/x.log"
+
+
+def test_a_process_that_dies_owes_its_open_stage(tmp_path):
+    result = told(tmp_path, begin("import"), end("import"), begin("export", "v"), ended=exited(-11))
+    (open_stage,) = result.results["v"]
+    assert (open_stage.stage, open_stage.status) == (Stage.EXPORT, Status.FAILS)
+    assert result.distributions == {}
+
+
+@pytest.mark.parametrize("code", [0, 1, -11])
+def test_between_stages_only_the_probe_itself_can_have_died(tmp_path, code):
+    result = told(tmp_path, begin("import"), end("import"), ended=exited(code))
+    assert result.results[None][-1].status is Status.ERROR
+    assert "the probe's own code" in result.results[None][-1].error.message
+
+
+def test_a_process_that_says_nothing_is_an_error(tmp_path):
+    result = told(tmp_path, ended=exited(1))
+    assert [one.status for one in result.results[None]] == [Status.ERROR]
+
+
+def test_dying_after_done_changes_nothing(tmp_path):
+    result = told(tmp_path, begin("import"), end("import"), DONE, ended=exited(-11))
+    assert [one.status for one in result.results[None]] == [Status.WORKS]
+
+
+def test_messages_do_not_say_where_the_store_is(tmp_path):
+    error = {"type": "OSError", "message": f"no {tmp_path}/artifacts/x", "traceback": None, "where": "package"}
+    event = {**end("load", "v", "fails"), "error": error}
+    assert (
+        told(tmp_path, begin("load", "v"), event, DONE, ended=exited(0)).results["v"][0].error.message
+        == "no <store>/artifacts/x"
+    )
+
+
+def test_a_tail_is_short_and_printable(tmp_path):
+    log = tmp_path / "log"
+    log.write_bytes(b"\n".join(b"line %d \x1b[31m\x00\xff" % number for number in range(10_000)))
+    text = tail(log)
+    assert len(text.splitlines()) == 20
+    assert text.splitlines()[-1].startswith("line 9999 ")
+    assert "\x1b" not in text
+    assert "\x00" not in text
+    assert tail(tmp_path / "none") == ""

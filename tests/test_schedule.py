@@ -1,0 +1,83 @@
+"""The work graph: order, lanes, interruption."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from values import resolved, result, tasks_of
+
+from harness.facts import Facts
+from harness.model import Stage
+from harness.processes import Limits
+from harness.schedule import Ended, Started, execute, outstanding
+from harness.store import Store
+from harness.tasks import Export, Import, Install, Run, needs
+
+CELLS = [tasks_of(resolved(onnxruntime=version)) for version in ("1.16.3", "1.17.0", "1.18.0")]
+
+
+@pytest.fixture
+def facts(tmp_path):
+    return Facts(store=Store(tmp_path), limits=Limits(seconds=1, memory=1))
+
+
+def test_cells_share_what_they_share(facts):
+    todo = outstanding(CELLS, facts)
+    kinds = [type(task) for task in todo]
+    assert {kind: kinds.count(kind) for kind in kinds} == {Install: 4, Import: 3, Export: 1, Run: 3}
+
+
+def test_what_is_known_is_not_outstanding_nor_are_its_installs(facts):
+    (first, *_) = CELLS
+    export = first.export
+    facts.put(first.together.key, [result(Stage.IMPORT)])
+    facts.put(export.key, [result(Stage.IMPORT), result(Stage.EAGER)])
+    facts.put(export.variant_key(export.variants[0]), [result(Stage.EXPORT), result(Stage.CHECK)], artifact="a")
+    facts.put(first.run.variant_key(export.variants[0], "a"), [result(Stage.LOAD)])
+    assert outstanding([first], facts) == []
+
+
+def run(todo, perform, probes: int = 2) -> list:
+    events: list = []
+    order = {task: place for place, task in enumerate(todo)}
+    with ThreadPoolExecutor(probes + 1) as executor:
+        execute(todo, perform, executor, probes=probes, on_event=events.append, order=order)
+    return events
+
+
+def test_everything_runs_once_and_after_what_it_needs(facts):
+    todo = outstanding(CELLS, facts)
+    events = run(todo, lambda task: None)
+    started = [event.task for event in events if isinstance(event, Started)]
+    assert sorted(map(id, started)) == sorted(map(id, todo))
+    for task in todo:
+        for need in needs(task):
+            if need in todo:
+                assert events.index(Ended(task=need)) < events.index(Started(task=task))
+
+
+def test_probes_and_installs_have_lanes_of_their_own(facts):
+    guard, running, most = threading.Lock(), {True: 0, False: 0}, {True: 0, False: 0}
+
+    def perform(task) -> None:
+        lane = isinstance(task, Install)
+        with guard:
+            running[lane] += 1
+            most[lane] = max(most[lane], running[lane])
+        threading.Event().wait(0.02)
+        with guard:
+            running[lane] -= 1
+
+    run(outstanding(CELLS, facts), perform, probes=2)
+    assert most[True] == 1
+    assert most[False] <= 2
+
+
+def test_an_exception_of_a_task_ends_the_run(facts):
+    def perform(task) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        run(outstanding(CELLS, facts), perform)

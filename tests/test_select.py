@@ -1,0 +1,95 @@
+"""Selection expressions."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.errors import SelectionError
+from harness.model import Cell, Setup, Variant
+from harness.select import Selection, parse
+
+CELL = Cell(
+    id="py311-t240-tf4463-o1162-r1163",
+    python="3.11",
+    pins=(("torch", "2.4.0"), ("transformers", "4.46.3"), ("onnx", "1.16.2"), ("onnxruntime", "1.16.3")),
+)
+VARIANT = Variant(exporter="torchscript", opset=17, layout="pair")
+
+
+@pytest.mark.parametrize(
+    ("text", "admitted"),
+    [
+        ("onnxruntime==1.16.3", True),
+        ("onnxruntime=1.16.3", True),
+        ("onnxruntime==1.16.*", True),
+        ("onnxruntime==1.16", False),
+        ("onnxruntime!=1.16.3", False),
+        ("torch>=2.4,transformers<5", True),
+        ("torch>=2.4,transformers<4", False),
+        ("torch>=2.4,<2.6", True),
+        ("torch>=2.0,<2.4", False),
+        ("torch>=2.4, torch<2.5", True),
+        ("torch~=2.4", True),
+        ("torch===2.4.0", True),
+        ("Torch >= 2.4", True),
+        ("python==3.11", True),
+        ("python==3.12", False),
+        ("exporter=torchscript", True),
+        ("exporter==torchscript", True),
+        ("exporter=dynamo", False),
+        ("exporter=torch*", True),
+        ("opset=17", True),
+        ("opset=18", False),
+        ("layout=pair,feedback=keep-cross,binding=numpy", True),
+        ("environment=together", True),
+        ("environment=handoff", False),
+        ("id=*-t240-*", True),
+        ("id=*-handoff", False),
+        ("exporter=torchscript,torch>=2.4,<2.5", True),
+        ("torch>=2.4,exporter=dynamo", False),
+        ("optimum>=1", False),
+    ],
+)
+def test_an_expression_admits(text, admitted):
+    assert parse(text).admits(CELL, VARIANT) is admitted
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ",", "torch", "torch>=", ">=2.4", "torch>=x", "=2", "torch>=2.4,", "torch>=2.4,,onnx<2", "exporter", "exporter=a,<2"],
+)
+def test_what_cannot_be_read_is_quoted(text):
+    with pytest.raises(SelectionError, match="cannot read"):
+        parse(text)
+
+
+def test_a_prerelease_is_a_version_like_others():
+    cell = Cell(id="c", python="3.11", pins=(("torch", "2.5.0.dev20240901"),))
+    assert parse("torch<2.6").admits(cell)
+    assert parse("torch>=2.4").admits(cell)
+
+
+def test_parts_about_variants_pass_where_no_variant_is_asked_about():
+    assert parse("exporter=dynamo,torch>=2").admits(CELL)
+
+
+def test_the_axes_it_names_are_canonical():
+    assert parse("Torch>=2,onnx_runtime==1,layout=pair").axes == {"torch", "onnx-runtime"}
+
+
+def test_repeated_select_is_or_and_exclude_wins():
+    axes = ["torch", "onnxruntime"]
+    assert Selection.of(["torch>9", "onnxruntime>=1"], axes=axes).admits(CELL, VARIANT)
+    assert not Selection.of(["torch>9", "onnxruntime>9"], axes=axes).admits(CELL, VARIANT)
+    assert not Selection.of(["torch>=2"], ["exporter=torchscript"], axes=axes).admits(CELL, VARIANT)
+    assert Selection.of(axes=axes).admits(CELL, VARIANT)
+
+
+def test_an_axis_that_is_none_is_named_with_those_there_are():
+    with pytest.raises(SelectionError, match="names 'tensorflow', which is no axis; expected one of torch, onnx"):
+        Selection.of(["tensorflow>=2"], axes=["torch", "onnx"])
+
+
+def test_environment_is_the_setup():
+    handoff = Cell(id="c-handoff", python="3.11", pins=(), setup=Setup.HANDOFF)
+    assert parse("environment=handoff").admits(handoff)

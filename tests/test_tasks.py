@@ -1,0 +1,89 @@
+"""Keys: what could influence a result changes its key, and nothing else does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from values import DYNAMO, MERGED, PAIR, resolved, tasks_of
+
+from harness import processes, tasks
+from harness.model import Setup
+from harness.tasks import folder_digest, source
+
+
+def test_an_export_does_not_depend_on_onnxruntime():
+    one, other = tasks_of(resolved()), tasks_of(resolved(onnxruntime="1.17.0"))
+    assert one.export == other.export
+    assert one.export.key == other.export.key
+    assert one.run.key != other.run.key
+    assert one.together.key != other.together.key
+
+
+@pytest.mark.parametrize("axis", ["torch", "transformers", "onnx"])
+def test_an_export_depends_on_the_rest_and_a_runs_import_does_not(axis):
+    one, other = tasks_of(resolved()), tasks_of(resolved(**{axis: "9.9"}))
+    assert one.export.key != other.export.key
+    assert one.run.key == other.run.key
+
+
+def test_handoff_and_together_share_exports_and_runs():
+    together, handoff = tasks_of(resolved()), tasks_of(resolved(setup=Setup.HANDOFF))
+    assert handoff.together is None
+    assert (handoff.export.key, handoff.run.key) == (together.export.key, together.run.key)
+
+
+def test_a_run_depends_on_the_artifacts_content():
+    run = tasks_of(resolved()).run
+    assert run.variant_key(PAIR, "one") != run.variant_key(PAIR, "other")
+
+
+def test_an_exporter_whose_helper_was_dropped_has_no_task():
+    found = tasks_of(resolved(PAIR, MERGED, DYNAMO, dropped=(("onnxscript", "no room"),)))
+    assert found.export.variants == found.run.variants == (PAIR, MERGED)
+
+
+@pytest.fixture
+def probe(tmp_path, monkeypatch):
+    """A probe of four files, whose keys are computed anew at each `keys`."""
+    for name in ("__main__.py", "journal.py", "export/job.py", "run/job.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("1")
+    monkeypatch.setattr(processes, "PROBE_MAIN", tmp_path / "__main__.py")
+    yield tmp_path
+    source.cache_clear()
+
+
+def keys() -> dict[str, str]:
+    source.cache_clear()
+    return {kind: source(kind) for kind in ("import", "export", "run")}
+
+
+@pytest.mark.parametrize(
+    ("file", "changed"),
+    [
+        ("journal.py", {"import", "export", "run"}),
+        ("export/job.py", {"export"}),
+        ("run/job.py", {"run"}),
+        ("run/new.py", {"run"}),
+        ("notes.txt", set()),
+    ],
+)
+def test_a_change_of_the_probe_changes_the_keys_of_what_can_use_it(probe: Path, file, changed):
+    before = keys()
+    (probe / file).write_text("2")
+    after = keys()
+    assert {kind for kind in before if before[kind] != after[kind]} == changed
+
+
+def test_a_folders_digest_is_of_names_and_contents(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder / "in").mkdir(parents=True)
+        (tmp_path / folder / "in" / "file").write_text("same")
+    assert folder_digest(tmp_path / "a") == folder_digest(tmp_path / "b")
+    (tmp_path / "b" / "in" / "file").rename(tmp_path / "b" / "in" / "other")
+    assert folder_digest(tmp_path / "a") != folder_digest(tmp_path / "b")
+
+
+def test_the_platform_names_system_machine_and_libc():
+    assert tasks.platform_id().count("-") >= 1

@@ -1,0 +1,166 @@
+# ruff: noqa: RUF001 -- uv's text is quoted as it is
+"""What uv's text means. The texts are what uv 0.9 to 0.13 print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness import uv as rooms
+from harness.children import Children
+from harness.errors import UvError
+from harness.matrix import UvSources
+from harness.uv import Trouble, Uv, UvFailure, classify, find_uv, unpublished
+
+NO_SOLUTION = """  × No solution found when resolving dependencies:
+  ╰─▶ Because torch==2.0.0 depends on numpy<2 and onnxruntime==1.22.0 depends
+      on numpy>=2, we can conclude that torch==2.0.0 and onnxruntime==1.22.0 are incompatible."""
+NO_VERSION = """  × No solution found when resolving dependencies:
+  ╰─▶ Because there is no version of onnxruntime==1.99.0 and you require onnxruntime==1.99.0, we can conclude that your
+      requirements are unsatisfiable."""
+NO_NAME = """  × No solution found when resolving dependencies:
+  ╰─▶ Because nonesuch was not found in the package registry and you require nonesuch==1.0, we can conclude that your
+      requirements are unsatisfiable."""
+NO_LINK = NO_NAME.replace("the package registry", "the provided package locations")
+NO_WHEEL = """  × No solution found when resolving dependencies:
+  ╰─▶ Because torch==1.13.1 has no wheels with a matching Python ABI tag (e.g., `cp312`) and you require torch==1.13.1,
+      we can conclude that your requirements are unsatisfiable."""
+OFFLINE = """  × No solution found when resolving dependencies:
+  ╰─▶ Because torch was not found in the cache and you require torch, we can conclude that your requirements are
+      unsatisfiable.
+      hint: Packages were unavailable because the network was disabled."""
+REFUSED = """error: Request failed after 3 retries
+  Caused by: Failed to fetch: `http://127.0.0.1:9/simple/torch/`
+  Caused by: error sending request for url
+  Caused by: tcp connect error
+  Caused by: Connection refused (os error 111)"""
+BUILD = """  × Failed to build `sentencepiece==0.1.91`
+  ├─▶ The build backend returned an error
+  ╰─▶ Call to `setuptools.build_meta:__legacy__.build_wheel` failed (exit status: 1)"""
+DISK = "error: Failed to extract archive\n  Caused by: No space left on device (os error 28)"
+HASH = "  × Failed to download `onnxruntime==1.16.3`\n  ╰─▶ Hash mismatch for `onnxruntime==1.16.3`"
+
+
+@pytest.mark.parametrize(
+    ("text", "trouble"),
+    [
+        (NO_SOLUTION, Trouble.UNSATISFIABLE),
+        (NO_VERSION, Trouble.UNSATISFIABLE),
+        (NO_NAME, Trouble.UNSATISFIABLE),
+        (NO_WHEEL, Trouble.UNSATISFIABLE),
+        (OFFLINE, Trouble.INFRASTRUCTURE),
+        (REFUSED, Trouble.INFRASTRUCTURE),
+        (BUILD, Trouble.BUILD),
+        (DISK, Trouble.INFRASTRUCTURE),
+        (HASH, Trouble.INFRASTRUCTURE),
+        ("", Trouble.INFRASTRUCTURE),
+        ("error: unexpected argument '--torch-backend' found", Trouble.INFRASTRUCTURE),
+    ],
+)
+def test_only_what_uv_calls_unsolvable_or_unbuildable_is_a_fact(text, trouble):
+    assert classify(text) is trouble
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "named"),
+    [
+        (NO_VERSION, ["torch==2.1.2", "onnxruntime==1.99.0"], "onnxruntime==1.99.0"),
+        (NO_NAME, ["nonesuch==1.0"], "nonesuch"),
+        (NO_LINK, ["nonesuch==1.0"], "nonesuch"),
+        (NO_VERSION, ["torch==2.1.2"], None),
+        (NO_SOLUTION, ["torch==2.0.0", "onnxruntime==1.22.0"], None),
+        (NO_WHEEL, ["torch==1.13.1"], None),
+        (OFFLINE, ["torch==2.1.2"], None),
+        ("", ["torch==2.1.2"], None),
+    ],
+)
+def test_what_nobody_publishes_is_named_only_where_the_matrix_asked_for_it(text, asked, named):
+    assert unpublished(text, asked) == named
+
+
+def uv(tmp_path: Path, binary: str = "uv", **sources: object) -> Uv:
+    return Uv(
+        binary=binary,
+        sources=UvSources.model_validate(sources),
+        torch_backend=None,
+        offline=False,
+        folder=tmp_path,
+        children=Children(),
+    )
+
+
+def script(tmp_path: Path, body: str) -> str:
+    """An executable that stands in for uv."""
+    path = tmp_path / "uv"
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("body", "trouble", "words"),
+    [
+        ("echo 'No solution found' >&2; exit 1", Trouble.UNSATISFIABLE, "No solution found"),
+        ("exit 2", Trouble.INFRASTRUCTURE, "uv exited with code 2 and said nothing"),
+        ("kill -9 $$", Trouble.INFRASTRUCTURE, "uv was killed by signal 9"),
+    ],
+)
+def test_how_uv_can_end(tmp_path, body, trouble, words):
+    with pytest.raises(UvFailure, match=words) as caught:
+        uv(tmp_path, script(tmp_path, body)).interpreters()
+    assert caught.value.trouble is trouble
+
+
+def test_a_uv_that_hangs_is_ended(tmp_path):
+    slow = uv(tmp_path, script(tmp_path, "sleep 600"))
+    with pytest.raises(UvFailure, match=r"timeout after 0\.1 s"):
+        slow._call(["pip", "compile"], tmp_path, 0.1)
+
+
+def test_interpreters_are_the_plain_cpythons(tmp_path):
+    listed = """warning: something about a shim
+[{"version": "3.11.7", "path": "/a/python3.11", "implementation": "cpython", "variant": "default"},
+ {"version": "3.13.0", "path": "/b/python3.13t", "implementation": "cpython", "variant": "freethreaded"},
+ {"version": "3.10.1", "path": "/c/pypy", "implementation": "pypy", "variant": "default"},
+ {"version": "3.12.0", "path": null, "implementation": "cpython", "variant": "default"}]"""
+    found = uv(tmp_path, script(tmp_path, f"cat <<'END'\n{listed}\nEND")).interpreters()
+    assert [python.path for python in found] == ["/a/python3.11"]
+
+
+def test_the_identity_of_sources_changes_with_whatever_says_where_they_are(tmp_path, monkeypatch):
+    plain = uv(tmp_path).identity
+    assert uv(tmp_path).identity == plain
+    assert uv(tmp_path, **{"exclude-newer": "2024-01-01"}).identity != plain
+    assert uv(tmp_path).with_torch_backend("cpu").identity != plain
+    monkeypatch.setenv("UV_CONCURRENT_DOWNLOADS", "3")
+    assert uv(tmp_path).identity == plain
+    monkeypatch.setenv("UV_EXTRA_INDEX_URL", "https://example.org/simple")
+    assert uv(tmp_path).identity != plain
+
+
+def test_what_reaches_uv_is_chosen(monkeypatch):
+    monkeypatch.setenv("UV_CONSTRAINT", "/nowhere")
+    monkeypatch.setenv("UV_INDEX_PRIVATE_PASSWORD", "secret")
+    monkeypatch.setenv("PYTHONPATH", "/nowhere")
+    environment = rooms._environment(UV_HTTP_TIMEOUT="2")
+    assert "UV_CONSTRAINT" not in environment
+    assert "PYTHONPATH" not in environment
+    assert environment["UV_INDEX_PRIVATE_PASSWORD"] == "secret"
+    assert environment["UV_HTTP_TIMEOUT"] == "2"
+    assert environment["UV_PYTHON_DOWNLOADS"] == "never"
+
+
+def test_uv_is_the_one_beside_the_harness():
+    assert Path(find_uv()).exists()
+
+
+def test_a_missing_uv_is_a_sentence(monkeypatch):
+    import uv as shipped
+
+    def missing() -> str:
+        raise FileNotFoundError("/somewhere/uv")
+
+    monkeypatch.setattr(shipped, "find_uv_bin", missing)
+    with pytest.raises(UvError, match="pip install uv"):
+        find_uv()

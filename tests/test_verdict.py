@@ -1,0 +1,152 @@
+"""Facts → verdicts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from values import DYNAMO, MERGED, PAIR, resolved, result, tasks_of
+
+from harness.facts import Facts
+from harness.matrix import Variants
+from harness.model import Setup, Stage, Status
+from harness.processes import Limits
+from harness.store import Store
+from harness.verdict import NOT_REACHED, judge
+
+WORKS, FAILS, ERROR, NOT_RUN = Status.WORKS, Status.FAILS, Status.ERROR, Status.NOT_RUN
+ANY = Variants()
+
+
+@pytest.fixture
+def facts(tmp_path):
+    return Facts(store=Store(tmp_path), limits=Limits(seconds=1, memory=1))
+
+
+def record(facts: Facts, one, upto: Stage = Stage.PARITY, last: Status = WORKS, variants=None) -> None:
+    """Put what a cell's tasks leave when they get to stage `upto`, which ends as `last`."""
+    tasks = tasks_of(one)
+    order = list(Stage)
+
+    def results(*stages: Stage):
+        reached = [stage for stage in stages if order.index(stage) <= order.index(upto)]
+        return [result(stage, last if stage is upto else WORKS) for stage in reached]
+
+    def put(key: str, *stages: Stage, **extra: str) -> None:
+        if found := results(*stages):
+            facts.put(key, found, **extra)
+
+    for install in tasks.installs:
+        put(install.key, Stage.INSTALL)
+    if tasks.together:
+        put(tasks.together.key, Stage.IMPORT)
+    put(tasks.export.key, Stage.IMPORT, Stage.EAGER)
+    put(tasks.run.key, Stage.IMPORT)
+    for variant in variants or one.planned.variants:
+        made = {"artifact": "digest"} if order.index(upto) > order.index(Stage.CHECK) else {}
+        put(tasks.export.variant_key(variant), Stage.EXPORT, Stage.CHECK, **made)
+        put(tasks.run.variant_key(variant, "digest"), Stage.LOAD, Stage.DECODE, Stage.PARITY)
+
+
+def told(one, facts: Facts, wanted: Variants = ANY):
+    return judge(one, tasks_of(one), facts, wanted)
+
+
+@pytest.mark.parametrize("setup", list(Setup))
+def test_a_cell_whose_last_stage_works_works(facts, setup):
+    one = resolved(setup=setup)
+    record(facts, one)
+    (variant,) = told(one, facts).variants
+    assert (variant.status, variant.stage, variant.error, variant.reason) == (WORKS, None, None, None)
+    assert [step.stage for step in variant.results] == list(Stage)
+
+
+@pytest.mark.parametrize("setup", list(Setup))
+@pytest.mark.parametrize("status", [FAILS, ERROR])
+@pytest.mark.parametrize("stage", [stage for stage in Stage if stage is not Stage.RESOLVE])
+def test_the_first_stage_that_does_not_work_decides(facts, stage, status, setup):
+    one = resolved(setup=setup)
+    record(facts, one, stage, status)
+    verdict = told(one, facts)
+    (variant,) = verdict.variants
+    assert (verdict.status, variant.status, variant.stage) == (status, status, stage)
+    assert variant.error
+    assert [step.stage for step in variant.results] == list(Stage)[: list(Stage).index(stage) + 1]
+
+
+@pytest.mark.parametrize("stage", [Stage.INSTALL, Stage.IMPORT, Stage.EAGER, Stage.CHECK])
+def test_a_gap_is_not_run_at_the_stage_after_it(facts, stage):
+    one = resolved()
+    record(facts, one, stage)
+    verdict = told(one, facts)
+    (variant,) = verdict.variants
+    assert (verdict.status, variant.status) == (NOT_RUN, NOT_RUN)
+    assert variant.stage is list(Stage)[list(Stage).index(stage) + 1]
+    assert variant.reason == NOT_REACHED
+
+
+def test_nothing_known_is_not_run_at_install(facts):
+    (variant,) = told(resolved(), facts).variants
+    assert (variant.status, variant.stage) == (NOT_RUN, Stage.INSTALL)
+
+
+def test_an_unresolved_cell_is_what_its_resolution_was(facts):
+    failed = replace(resolved(PAIR, DYNAMO), result=result(Stage.RESOLVE, FAILS, "numpy"), export=None, run=None)
+    verdict = judge(failed, None, facts, ANY)
+    assert verdict.status is FAILS
+    assert [(one.status, one.stage) for one in verdict.variants] == [(FAILS, Stage.RESOLVE)] * 2
+
+
+def test_a_missing_helper_fails_its_exporter_at_resolve(facts):
+    one = resolved(PAIR, DYNAMO, dropped=(("onnxscript", "onnx>=9"),))
+    record(facts, one, variants=[PAIR])
+    torchscript, dynamo = told(one, facts).variants
+    assert torchscript.status is WORKS
+    assert (dynamo.status, dynamo.stage) == (FAILS, Stage.RESOLVE)
+    assert dynamo.error.message == "onnxscript cannot be added: onnx>=9"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "require", "status"),
+    [
+        ((WORKS, FAILS, ERROR), "any", WORKS),
+        ((FAILS, ERROR, NOT_RUN), "any", ERROR),
+        ((FAILS, FAILS, NOT_RUN), "any", FAILS),
+        ((NOT_RUN, NOT_RUN, NOT_RUN), "any", NOT_RUN),
+        ((WORKS, WORKS, WORKS), "all", WORKS),
+        ((WORKS, WORKS, NOT_RUN), "all", WORKS),
+        ((WORKS, FAILS, ERROR), "all", FAILS),
+        ((WORKS, WORKS, ERROR), "all", ERROR),
+        ((WORKS, FAILS, ERROR), "layout=merged", FAILS),
+        ((FAILS, WORKS, ERROR), "layout=merged", WORKS),
+        ((FAILS, WORKS, ERROR), "exporter=dynamo", ERROR),
+        ((WORKS, WORKS, WORKS), "exporter=optimum", NOT_RUN),
+    ],
+)
+def test_what_the_deciding_variants_make_of_a_cell(facts, statuses, require, status):
+    variants = (PAIR, MERGED, DYNAMO)
+    one = resolved(*variants)
+    record(facts, one, Stage.EAGER)
+    tasks = tasks_of(one)
+    for variant, ended in zip(variants, statuses, strict=True):
+        facts.put(tasks.export.variant_key(variant), [result(Stage.EXPORT, ended)], artifact="digest")
+        facts.put(tasks.run.variant_key(variant, "digest"), [result(Stage.PARITY)])
+    assert told(one, facts, Variants(require=require)).status is status
+
+
+def test_trouble_of_this_run_shadows_what_is_stored_and_is_not_kept(facts):
+    one = resolved()
+    record(facts, one)
+    facts.put(tasks_of(one).export.key, [result(Stage.INSTALL, ERROR)], remember=False)
+    assert told(one, facts).status is ERROR
+    assert told(one, Facts(store=facts.store, limits=facts.limits)).status is WORKS
+
+
+def test_an_error_under_other_limits_is_unknown_and_a_fact_is_not(facts):
+    one = resolved()
+    tasks = tasks_of(one)
+    facts.put(tasks.export.key, [result(Stage.EAGER, ERROR)])
+    facts.put(tasks.run.key, [result(Stage.IMPORT, FAILS)])
+    patient = Facts(store=facts.store, limits=Limits(seconds=2, memory=1))
+    assert patient.get(tasks.export.key) is None
+    assert patient.get(tasks.run.key) is not None

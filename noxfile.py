@@ -27,12 +27,12 @@ import nox
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT))
 
-from harness import pipeline
+from harness import prepare
 
 nox.options.sessions = ["lint", "tests"]
 nox.options.default_venv_backend = "uv"
 
-SETTINGS = pipeline.Settings(
+SETTINGS = prepare.Settings(
     config=ROOT / os.environ.get("HARNESS_CONFIG", "matrix.toml"),
     store=Path(os.environ.get("HARNESS_STORE", ROOT / ".harness")),
 )
@@ -65,7 +65,7 @@ def report(session: nox.Session) -> None:
         nox.param(
             python, cell.id, id=cell.id, tags=[f"{axis}=={version}" for axis, version in (("python", cell.python), *cell.pins)]
         )
-        for cell, python in pipeline.listed(SETTINGS)
+        for cell, python in prepare.listed(SETTINGS)
     ],
 )
 def probe(session: nox.Session, cell: str) -> None:

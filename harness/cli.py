@@ -15,11 +15,11 @@ from pathlib import Path
 from rich.console import Console
 
 import harness
-from harness import pipeline
+from harness import perform, pipeline
 from harness.board import listener
 from harness.errors import HarnessError, Interrupted
 from harness.model import Status
-from harness.pipeline import Settings
+from harness.prepare import Settings, prepare
 from harness.report import files, json, markdown, story, terminal
 from harness.report.contract import Report
 
@@ -164,7 +164,7 @@ def _report(options: argparse.Namespace, out: Console, err: Console) -> int:
 
 def _plan(options: argparse.Namespace, out: Console, err: Console) -> int:
     with listener(err, quiet=options.quiet) as listen:
-        prepared = pipeline.prepare(_settings(options), listen)
+        prepared = prepare(_settings(options), listen)
     story.show_plan(prepared.cells, prepared.todo(), out)
     return 0
 
@@ -173,15 +173,15 @@ def _cell(options: argparse.Namespace, out: Console, err: Console) -> int:
     settings = _settings(options, select=(f"id={options.id}",), exclude=(), keep_envs=True)
     given = options.environment.resolve() if options.environment else None
     with listener(err, quiet=options.quiet) as listen:
-        prepared = pipeline.prepare(settings, listen)
-        pipeline.perform(prepared, settings, listen, given=given)
-    story.show_cell(prepared.verdicts()[0], out, environments=[given] if given else pipeline.keep(prepared))
+        prepared = prepare(settings, listen)
+        perform.perform(prepared, settings, listen, folder=given)
+    story.show_cell(prepared.verdicts()[0], out, environments=[given] if given else perform.keep(prepared))
     return 0
 
 
 def _explain(options: argparse.Namespace, out: Console, err: Console) -> int:
     with listener(err, quiet=True) as listen:
-        prepared = pipeline.prepare(_settings(options, select=(f"id={options.id}",), exclude=()), listen, ask=False)
+        prepared = prepare(_settings(options, select=(f"id={options.id}",), exclude=()), listen, ask=False)
     story.show_cell(prepared.verdicts()[0], out)
     return 0
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
 from harness.facts import Facts
-from harness.tasks import CellTasks, Export, Import, Install, Run, Task, forget_lost, missing, needs
+from harness.tasks import Evaluate, Export, Import, Install, Run, Task, forget_lost, missing, needs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,14 +35,18 @@ class Ended:
 Event = Started | Ended
 
 
-def outstanding(cells: Iterable[CellTasks], facts: Facts) -> list[Task]:
-    """The distinct tasks that the store has no result for, with the installs that they need."""
+def outstanding(tasks: Iterable[Task], facts: Facts) -> list[Task]:
+    """The distinct tasks that the store has no result for, with the installs and exports that they need."""
     wanted: dict[Task, None] = {}
-    for cell in cells:
-        forget_lost(cell.run, facts)
-        for task in cell.all:
-            if task not in wanted and missing(task, facts):
-                wanted.update(dict.fromkeys([*(need for need in needs(task) if isinstance(need, Install)), task]))
+    for task in tasks:
+        if isinstance(task, (Run, Evaluate)):
+            forget_lost(task, facts)
+        if task not in wanted and missing(task, facts):
+            for need in needs(task):
+                wanted.update(dict.fromkeys(outstanding([need], facts)))
+                if isinstance(need, Install):
+                    wanted[need] = None
+            wanted[task] = None
     return list(wanted)
 
 
@@ -71,7 +75,7 @@ def execute(
     running: dict[Future[None], Task] = {}
     while sorter.is_active():
         for task in sorter.get_ready():
-            heapq.heappush(ready[isinstance(task, Install)], (order[task], _RANK[type(task)], next(number), task))
+            heapq.heappush(ready[isinstance(task, Install)], (order.get(task, 0), _RANK[type(task)], next(number), task))
         for lane, queue in ready.items():
             while queue and free[lane]:
                 *_, task = heapq.heappop(queue)
@@ -88,5 +92,5 @@ def execute(
             on_event(Ended(task=task))
 
 
-_RANK: dict[type[Task], int] = {Install: 0, Export: 1, Run: 2, Import: 3}
+_RANK: dict[type[Task], int] = {Install: 0, Export: 1, Run: 2, Evaluate: 2, Import: 3}
 """Within a cell the longest first: exports take many times what a run takes, and runs wait for them."""

@@ -103,8 +103,45 @@ class Run:
         """Where one variant's run (stages load, decode, parity) of the artifact with that digest is stored."""
         return digest([self.key, artifact, variant.layout, variant.feedback, variant.binding, variant.strategy])
 
+    @property
+    def runtime(self) -> str:
+        """What runs the artifact."""
+        return f"onnxruntime {self.closure.lock.versions['onnxruntime']}"
 
-Task = Install | Import | Export | Run
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evaluate:
+    """Variants of one export through ONNX's reference evaluator, in the export's own environment."""
+
+    export: Export
+    variants: tuple[Variant, ...]
+
+    @property
+    def closure(self) -> Closure:
+        """Where it runs."""
+        return self.export.closure
+
+    @property
+    def label(self) -> str:
+        """For the board."""
+        return f"evaluate {_named(self.closure)}"
+
+    @property
+    def key(self) -> str:
+        """Where the evaluator's import is stored."""
+        return digest(["evaluate-import", self.closure.key, platform_id(), source("reference")])
+
+    def variant_key(self, variant: Variant, artifact: str) -> str:
+        """Where the evaluation (stages load, decode, parity) of the artifact with that digest is stored."""
+        return digest([self.key, artifact, variant.layout, variant.feedback, variant.strategy])
+
+    @property
+    def runtime(self) -> str:
+        """What runs the artifact."""
+        return "onnx.reference"
+
+
+Task = Install | Import | Export | Run | Evaluate
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,7 +193,7 @@ def needs(task: Task) -> tuple[Task, ...]:
             return tuple(Install(closure=part) for part in task.parts)
         case Export():
             return (Install(closure=task.closure),)
-        case Run():
+        case Run() | Evaluate():
             return (task.export, Install(closure=task.closure))
 
 
@@ -165,11 +202,11 @@ def environments(task: Task) -> tuple[tuple[Closure, ...], ...]:
     match task:
         case Import():
             return (task.parts, *((part,) for part in task.parts))
-        case Install() | Export() | Run():
+        case Install() | Export() | Run() | Evaluate():
             return ((task.closure,),)
 
 
-def runnable(run: Run, facts: Facts) -> list[tuple[Variant, str]]:
+def runnable(run: Run | Evaluate, facts: Facts) -> list[tuple[Variant, str]]:
     """(variant, artifact digest) of every variant whose export has left something to run."""
     found = []
     for variant in run.variants:
@@ -188,11 +225,11 @@ def missing(task: Task, facts: Facts) -> bool:
             return facts.get(task.key) is None
         case Export():
             return bool(missing_exports(task, facts)) or facts.get(task.key) is None
-        case Run():
+        case Run() | Evaluate():
             return missing(task.export, facts) or bool(missing_runs(task, facts))
 
 
-def forget_lost(run: Run, facts: Facts) -> None:
+def forget_lost(run: Run | Evaluate, facts: Facts) -> None:
     """Make an export unknown where its files are gone from the store and a run still needs them."""
     export = run.export
     for variant, _ in missing_runs(run, facts):
@@ -208,7 +245,7 @@ def missing_exports(task: Export, facts: Facts) -> list[Variant]:
     return [variant for variant in task.variants if facts.get(task.variant_key(variant)) is None]
 
 
-def missing_runs(task: Run, facts: Facts) -> list[tuple[Variant, str]]:
+def missing_runs(task: Run | Evaluate, facts: Facts) -> list[tuple[Variant, str]]:
     """Runnable variants without a result; none where the run side cannot be imported."""
     imported = stages(facts.get(task.key))
     if imported and not all(result.ok for result in imported):
@@ -236,11 +273,15 @@ def _keys(cell: CellTasks, facts: Facts) -> list[str]:
     return keys + [task.key for task in cell.all]
 
 
+_FOLDERS = {"import": set[str](), "export": {"export"}, "run": {"run"}, "reference": {"independent"}}
+"""Kind of job → the folders of the probe that are its own; everything else there may be used by all."""
+
+
 @functools.cache
 def source(kind: str) -> str:
     """Digest of the probe's source as far as a job of `kind` can use it."""
     root = processes.PROBE_MAIN.parent
-    left_out = {"export": {"run"}, "run": {"export"}, "import": {"export", "run"}}[kind]
+    left_out = {"export", "run", "independent"} - _FOLDERS[kind]
     sums = {}
     for path in sorted(root.rglob("*.py")):
         name = path.relative_to(root)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from harness import opinions
 from harness.facts import Facts, stages
 from harness.locks import Resolved
 from harness.matrix import Variants
@@ -23,6 +24,8 @@ class VariantVerdict:
     status: Status
     results: tuple[StageResult, ...]
     """The stages it went through, in order; the last one decides."""
+    opinions: Mapping[str, StageResult] = field(default_factory=dict)
+    """What other runtimes made of the same artifact, where this one failed to run it: name → the stage that decided."""
 
     @property
     def last(self) -> StageResult:
@@ -59,9 +62,11 @@ class Verdict:
         return self.resolved.cell
 
 
-def judge(resolved: Resolved, tasks: CellTasks | None, facts: Facts, wanted: Variants) -> Verdict:
-    """The verdict on a cell from what is known now."""
+def judge(resolved: Resolved, tasks: CellTasks | None, facts: Facts, wanted: Variants, cells: Sequence[CellTasks]) -> Verdict:
+    """The verdict on a cell from what is known now; `cells` are those whose runtimes may have given a second opinion."""
     judged = tuple(_judge_variant(variant, _chain(resolved, tasks, facts, variant)) for variant in resolved.planned.variants)
+    if tasks is not None and cells:
+        judged = tuple(replace(one, opinions=opinions.told(tasks, one.variant, cells, facts)) for one in judged)
     names = set(deciding(wanted, resolved.cell, resolved.planned.variants))
     status = _cell_status([verdict.status for verdict in judged if verdict.variant in names], wanted.require)
     return Verdict(resolved=resolved, status=status, variants=judged)

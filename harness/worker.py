@@ -20,6 +20,7 @@ from harness.processes import Limits, Told, run_probe
 from harness.store import Store
 from harness.tasks import (
     MODULES,
+    Evaluate,
     Export,
     Import,
     Install,
@@ -44,9 +45,9 @@ class Worker:
         environments: Environments,
         children: Children,
         limits: Limits,
-        given: Path | None = None,
+        given: Mapping[str, Path],
     ) -> None:
-        """`given` is the python of an environment that somebody else built and that holds everything (a Nox session's)."""
+        """`given` maps closures (by key) to the python of an environment that somebody else made and that holds them."""
         self._store = store
         self._facts = facts
         self._environments = environments
@@ -72,17 +73,23 @@ class Worker:
                     self._import(task, on_stage)
                 case Export():
                     self._export(task, on_stage)
-                case Run():
+                case Run() | Evaluate():
                     self._run(task, on_stage)
         except InterruptedError:
             raise
         except Exception as error:  # noqa: BLE001 -- the matrix goes on, whatever happens to one task
             self._facts.put(task.key, [_trouble(error)], remember=False)
 
+    def release(self, parts: tuple[Closure, ...]) -> None:
+        """Nothing that is planned needs this environment any more; should something else, it is built again."""
+        if len(parts) == 1:
+            self._installed.pop(parts[0].key, None)
+        self._environments.release(parts)
+
     def _python(self, closure: Closure) -> Path | None:
         """The python of the closure's environment, built at most once a run; None where it cannot be built."""
-        if self._given:
-            return self._given
+        if closure.key in self._given:
+            return self._given[closure.key]
         with self._guard:
             lock = self._locks.setdefault(closure.key, threading.Lock())
         with lock:
@@ -101,7 +108,7 @@ class Worker:
         pythons = [self._python(part) for part in task.parts]
         if None in pythons:
             return
-        python = self._given or self._environments.compose(task.parts)
+        python = self._given.get(task.parts[0].key) or self._environments.compose(task.parts)
         told = self._probe(python, {"kind": "import", "modules": MODULES}, task.key, task.parts, on_stage)
         self._facts.put(task.key, told.results[None])
 
@@ -145,7 +152,7 @@ class Worker:
             else:
                 self._facts.put(key, results)
 
-    def _run(self, task: Run, on_stage: OnStage) -> None:
+    def _run(self, task: Run | Evaluate, on_stage: OnStage) -> None:
         if not missing_runs(task, self._facts):
             return
         python = self._python(task.closure)
@@ -165,7 +172,13 @@ class Worker:
                 }
                 for variant, _ in wanted
             ]
-            told = self._probe(python, {"kind": "run", "runs": runs}, task.key, (task.closure,), on_stage)
+            told = self._probe(
+                python,
+                {"kind": "run" if isinstance(task, Run) else "reference", "runs": runs},
+                task.key,
+                (task.closure,),
+                on_stage,
+            )
             process = told.results.get(None, [])
             if not has_error(process):
                 self._facts.put(task.key, process)
@@ -191,7 +204,8 @@ class Worker:
                 on_stage=lambda stage, subject: on_stage(f"{stage} {subject}" if subject else stage),
             )
         self._children.check()
-        if told.distributions and not self._given:
+        # A given environment holds the whole lock: one side of it can import the other.
+        if told.distributions and not any(part.key in self._given for part in parts):
             _audit(told, parts)
         return told
 

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from harness.diagnose.signatures import signature
 from harness.matrix import Probe
-from harness.model import Setup, Stage, Status
+from harness.model import Setup, Stage, StageResult, Status
 from harness.tasks import platform_id, source
 from harness.verdict import VariantVerdict, Verdict
 
@@ -51,6 +51,10 @@ class ReportedVariant:
     """IR version stamped into the exported model."""
     max_abs_diff: float | None
     """Largest difference of any logit from PyTorch's."""
+    node: dict[str, Any] | None
+    """The first node that failed while decoding: name, op type, graph, input shapes."""
+    opinions: dict[str, str]
+    """What other runtimes made of the same artifact, where this one could not run it: name → `works` or `fails at STAGE: …`."""
     findings: list[str]
     """What the lint of the graph and of its run says, one sentence each."""
     peak_memory: int | None
@@ -191,11 +195,20 @@ def _variant(verdict: VariantVerdict) -> ReportedVariant:
         signature=signature(verdict.last.stage, error) if error else None,
         ir=data.get("ir"),
         max_abs_diff=parity.data.get("max_abs_diff") if parity else None,
+        node=data.get("node"),
+        opinions={name: _opinion(result) for name, result in verdict.opinions.items()},
         findings=_findings(verdict),
         peak_memory=max((result.data.get("peak_memory", 0) for result in verdict.results), default=0) or None,
         seconds=round(sum(result.seconds for result in verdict.results), 3),
         log=verdict.last.log,
     )
+
+
+def _opinion(result: StageResult) -> str:
+    if result.ok:
+        return "works"
+    why = result.error.message if result.error else result.data.get("reason", "")
+    return f"{result.status.value} at {result.stage.value}: {_cut(why)}"
 
 
 def _findings(verdict: VariantVerdict) -> list[str]:

@@ -48,6 +48,9 @@ def show_cell(verdict: Verdict, out: Console, *, environments: Sequence[Path] = 
         else:
             out.print(Text(f"{one.variant.id}: {one.status.value} at {one.last.stage.value}", style=STYLES[one.status]))
             out.print(Text(f"    {one.reason or (one.error.message if one.error else '')}"))
+            for name, opinion in one.opinions.items():
+                verdict_there = "works" if opinion.ok else f"{opinion.status.value} at {opinion.stage.value}"
+                out.print(Text(f"    the same artifact in {name}: {verdict_there}"))
             if one.last.log:
                 out.print(Text(f"    log: {one.last.log}", style="dim"))
     for folder in environments:

@@ -1,0 +1,149 @@
+"""Doing what is missing: rounds of tasks over an executor, and environments made for them or entered by hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness import opinions
+from harness.environments import Closure, Environments, closure
+from harness.errors import HarnessError, Interrupted
+from harness.events import AtStage, Judged, Listener, Working
+from harness.executors import local
+from harness.locks import Resolved
+from harness.model import Setup
+from harness.prepare import Prepared, Settings
+from harness.schedule import Ended, Started, execute, outstanding
+from harness.tasks import CellTasks, Task, environments, forget
+from harness.verdict import judge
+from harness.worker import Worker
+
+
+def perform(prepared: Prepared, settings: Settings, listen: Listener, *, folder: Path | None = None) -> None:
+    """Do every task that is missing; in the environment at `folder`, where somebody made one for the only cell.
+
+    Raises:
+        Interrupted: Ctrl-C; results so far are stored, no process is left.
+    """
+    made = Environments(prepared.store, prepared.uv)
+    given = adopt(made, folder, prepared) if folder and prepared.tasks else {}
+    forget(prepared.tasks, prepared.facts, everything=settings.force, errors=settings.retry_errors)
+    todo = prepared.todo()
+    worker = Worker(
+        store=prepared.store,
+        facts=prepared.facts,
+        environments=made,
+        children=prepared.children,
+        limits=prepared.limits,
+        given=given,
+    )
+    rounds = Rounds(prepared, worker, settings, listen)
+    try:
+        rounds.announce_known(todo)
+        rounds.do(todo)
+        rounds.do(outstanding(opinions.wanted(prepared.tasks, prepared.facts), prepared.facts))
+    except (KeyboardInterrupt, InterruptedError):
+        raise Interrupted("interrupted; what was finished is kept, and the same command goes on from there") from None
+    finally:
+        made.close(keep=settings.keep_envs)
+
+
+class Rounds:
+    """Does tasks and announces cells; environments go as soon as no task of the round needs them."""
+
+    def __init__(self, prepared: Prepared, worker: Worker, settings: Settings, listen: Listener) -> None:
+        self._prepared = prepared
+        self._worker = worker
+        self._settings = settings
+        self._listen = listen
+        self._open: dict[str, set[Task]] = {}
+        self._leases: Counter[tuple[Closure, ...]] = Counter()
+
+    def announce_known(self, todo: Sequence[Task]) -> None:
+        """Announce the cells that do not wait for any of `todo`; the others follow when their last task has ended."""
+        missing = set(todo)
+        for resolved, cell in self._prepared.cells:
+            self._open[resolved.cell.id] = missing.intersection(cell.all if cell else ())
+            if not self._open[resolved.cell.id]:
+                self._announce(resolved, cell)
+
+    def do(self, todo: Sequence[Task]) -> None:
+        """Do `todo`, all of it; returns when no child is left."""
+        if not todo:
+            return
+        jobs = local.jobs(self._settings.jobs or self._prepared.matrix.run.jobs)
+        self._listen(Working(tasks=tuple(todo), jobs=jobs, cells=len(self._prepared.cells)))
+        self._leases = Counter(parts for task in todo for parts in environments(task))
+        executor = local.executor(jobs + 1)
+        try:
+            execute(todo, self._one, executor, probes=jobs, on_event=self._hear, order=self._order())
+        except BaseException:
+            self._prepared.children.stop()
+            raise
+        finally:
+            executor.shutdown(wait=True, cancel_futures=True)
+
+    def _one(self, task: Task) -> None:
+        self._worker.perform(task, lambda stage: self._listen(AtStage(task=task, stage=stage)))
+
+    def _hear(self, event: Started | Ended) -> None:
+        self._listen(event)
+        if not isinstance(event, Ended):
+            return
+        for resolved, cell in self._prepared.cells:
+            waiting = self._open[resolved.cell.id]
+            if event.task in waiting:
+                waiting.discard(event.task)
+                if not waiting:
+                    self._announce(resolved, cell)
+        for parts in environments(event.task):
+            self._leases[parts] -= 1
+            if not self._leases[parts] and not self._settings.keep_envs:
+                self._worker.release(parts)
+
+    def _announce(self, resolved: Resolved, cell: CellTasks | None) -> None:
+        verdict = judge(resolved, cell, self._prepared.facts, self._prepared.matrix.variants, [])
+        self._listen(Judged(verdict=verdict))
+
+    def _order(self) -> dict[Task, int]:
+        """Task → place of the first cell that needs it."""
+        order: dict[Task, int] = {}
+        for place, (_, cell) in enumerate(self._prepared.cells):
+            for task in cell.all if cell else ():
+                order.setdefault(task, place)
+        return order
+
+
+def adopt(made: Environments, folder: Path, prepared: Prepared) -> dict[str, Path]:
+    """Closure key → python of the environment at `folder`, made to hold the lock of the one prepared cell.
+
+    Raises:
+        HarnessError: it cannot be made to.
+    """
+    ((resolved, cell),) = prepared.cells
+    if cell is None or resolved.interpreter is None or resolved.lock is None:
+        raise HarnessError(f"{resolved.cell.id} has no lock: {resolved.result.status.value} at {resolved.result.stage.value}")
+    if resolved.cell.setup is Setup.HANDOFF:
+        raise HarnessError(f"{resolved.cell.id} needs two environments and cannot share one; leave out --environment")
+    python, result = made.adopt(folder, closure(resolved.interpreter, resolved.lock))
+    if python is None:
+        raise HarnessError(
+            f"{folder} does not hold the lock of {resolved.cell.id}: {result.error.message if result.error else result.status}"
+        )
+    for install in cell.installs:
+        if prepared.facts.get(install.key) is None:
+            prepared.facts.put(install.key, [result])
+    return {install.closure.key: python for install in cell.installs}
+
+
+def keep(prepared: Prepared) -> list[Path]:
+    """The environments of the prepared cells, built where they are not there: one, or export's and run's of a handoff."""
+    made = Environments(prepared.store, prepared.uv)
+    folders = []
+    for _, cell in prepared.cells:
+        if cell and all([made.ensure(install.closure)[0] for install in cell.installs]):  # noqa: C419 -- build all
+            parts = [install.closure for install in cell.installs]
+            groups = [tuple(parts)] if cell.together else [(part,) for part in parts]
+            folders += [made.compose(group).parent.parent for group in groups]
+    return folders

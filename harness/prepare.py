@@ -1,0 +1,147 @@
+"""Before anything is installed: read the matrix, plan its cells, decide on sources, resolve every cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import axes as axis_versions
+from harness import locks, matrix, plan, tasks
+from harness.children import Children
+from harness.errors import Interrupted
+from harness.events import Listener, Note, Resolving
+from harness.facts import Facts
+from harness.matrix import Matrix
+from harness.model import Cell
+from harness.processes import Limits
+from harness.report import contract
+from harness.report.contract import Report
+from harness.schedule import outstanding
+from harness.select import Selection
+from harness.sources import Pythons, with_torch_backend
+from harness.store import Store
+from harness.tasks import CellTasks, Task
+from harness.uv import Uv, UvFailure, find_uv
+from harness.verdict import Verdict, judge
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """What the command line says; paths are as given, lists are selection expressions."""
+
+    config: Path = Path("matrix.toml")
+    store: Path = Path(".harness")
+    select: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    jobs: int | str | None = None
+    offline: bool = False
+    force: bool = False
+    retry_errors: bool = False
+    refresh: bool = False
+    keep_envs: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prepared:
+    """A matrix that has been planned and resolved: everything a run needs to know before it installs anything."""
+
+    matrix: Matrix
+    axes: Mapping[str, Sequence[str]]
+    cells: tuple[tuple[locks.Resolved, CellTasks | None], ...]
+    uv: Uv
+    store: Store
+    facts: Facts
+    limits: Limits
+    children: Children
+
+    def todo(self) -> list[Task]:
+        """The distinct tasks whose results nobody knows yet."""
+        return outstanding((task for cell in self.tasks for task in cell.all), self.facts)
+
+    @property
+    def tasks(self) -> list[CellTasks]:
+        """The tasks of every cell that has a lock."""
+        return [cell for _, cell in self.cells if cell]
+
+    def verdicts(self) -> list[Verdict]:
+        """What is known of every cell now."""
+        return [judge(resolved, cell, self.facts, self.matrix.variants, self.tasks) for resolved, cell in self.cells]
+
+    def report(self) -> Report:
+        """What is known now, as a report."""
+        return contract.build(self.verdicts(), list(self.axes), self.matrix.probe, self.uv.torch_backend)
+
+
+def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepared:
+    """Read, plan and resolve. Without `ask` nothing is asked of an index: what no run has resolved stays unresolved."""
+    config = matrix.load(settings.config)
+    store = Store(settings.store)
+    children = Children()
+    limits = Limits(seconds=config.run.time_limit, memory=config.run.memory_limit)
+    uv = _uv(settings, config, children, offline=settings.offline or not ask)
+    pythons = Pythons(uv)
+    file = settings.config.name
+
+    def say(text: str) -> None:
+        listen(Note(text=text))
+
+    try:
+        wanted = [python for version in config.axes["python"] if (python := pythons.find(version.partition(";")[0]))]
+        if ask:
+            axes = axis_versions.resolve(config, store, uv, wanted, file=file, refresh=settings.refresh)
+        else:
+            axes = axis_versions.recorded(config, store, uv, file=file)
+        planned = plan.plan(config, axes, Selection.of(settings.select, settings.exclude, axes=list(axes)))
+
+        def resolver(uv: Uv) -> locks.Resolver:
+            return locks.Resolver(config, store, uv, pythons.find, file=file, refresh=settings.refresh, ask=ask)
+
+        uv = with_torch_backend(
+            uv,
+            config.uv.torch_backend,
+            store,
+            next(iter(wanted), None),
+            say,
+            suffices=lambda uv: not settings.refresh and resolver(uv).knows(planned),
+        )
+        resolved = resolver(uv).resolve(
+            planned, lambda done, total: listen(Resolving(done=done, total=total, cells=len(planned)))
+        )
+    except UvFailure as failure:
+        raise failure.as_error() from None
+    except KeyboardInterrupt:
+        children.stop()
+        raise Interrupted("interrupted while resolving; locks that were found are kept") from None
+    return Prepared(
+        matrix=config,
+        axes=axes,
+        cells=tuple((one, tasks.of_cell(one, config.probe)) for one in resolved),
+        uv=uv,
+        store=store,
+        facts=Facts(store=store, limits=limits),
+        limits=limits,
+        children=children,
+    )
+
+
+def _uv(settings: Settings, config: Matrix, children: Children, *, offline: bool) -> Uv:
+    folder = settings.config.resolve().parent
+    return Uv(binary=find_uv(), sources=config.uv, folder=folder, torch_backend=None, offline=offline, children=children)
+
+
+def listed(settings: Settings) -> list[tuple[Cell, str]]:
+    """Every cell of the matrix with the path of its interpreter (or the wanted version where there is none).
+
+    Quick, and asks no network: a selector that no run has resolved yet contributes nothing.
+    """
+    config = matrix.load(settings.config)
+    store = Store(settings.store)
+    uv = _uv(settings, config, Children(), offline=True)
+    axes = axis_versions.recorded(config, store, uv)
+    pythons = Pythons(uv)
+    found = {version: pythons.find(version) for version in axes["python"]}
+    return [
+        (cell, python.path if (python := found.get(cell.python) or pythons.find(cell.python)) else cell.python)
+        for cell in plan.cells(config, axes)
+    ]

@@ -103,7 +103,7 @@ class Rounds:
                 self._worker.release(parts)
 
     def _announce(self, resolved: Resolved, cell: CellTasks | None) -> None:
-        verdict = judge(resolved, cell, self._prepared.facts, self._prepared.matrix.variants, [])
+        verdict = judge(resolved, cell, self._prepared.facts, self._prepared.matrix.variants)
         self._listen(Judged(verdict=verdict))
 
     def _order(self) -> dict[Task, int]:

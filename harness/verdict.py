@@ -62,7 +62,9 @@ class Verdict:
         return self.resolved.cell
 
 
-def judge(resolved: Resolved, tasks: CellTasks | None, facts: Facts, wanted: Variants, cells: Sequence[CellTasks]) -> Verdict:
+def judge(
+    resolved: Resolved, tasks: CellTasks | None, facts: Facts, wanted: Variants, cells: Sequence[CellTasks] = ()
+) -> Verdict:
     """The verdict on a cell from what is known now; `cells` are those whose runtimes may have given a second opinion."""
     judged = tuple(_judge_variant(variant, _chain(resolved, tasks, facts, variant)) for variant in resolved.planned.variants)
     if tasks is not None and cells:

@@ -24,7 +24,7 @@ def facts(tmp_path):
 
 
 def test_cells_share_what_they_share(facts):
-    todo = outstanding(CELLS, facts)
+    todo = outstanding((task for cell in CELLS for task in cell.all), facts)
     kinds = [type(task) for task in todo]
     assert {kind: kinds.count(kind) for kind in kinds} == {Install: 4, Import: 3, Export: 1, Run: 3}
 
@@ -36,7 +36,7 @@ def test_what_is_known_is_not_outstanding_nor_are_its_installs(facts):
     facts.put(export.key, [result(Stage.IMPORT), result(Stage.EAGER)])
     facts.put(export.variant_key(export.variants[0]), [result(Stage.EXPORT), result(Stage.CHECK)], artifact="a")
     facts.put(first.run.variant_key(export.variants[0], "a"), [result(Stage.LOAD)])
-    assert outstanding([first], facts) == []
+    assert outstanding(first.all, facts) == []
 
 
 def run(todo, perform, probes: int = 2) -> list:
@@ -48,7 +48,7 @@ def run(todo, perform, probes: int = 2) -> list:
 
 
 def test_everything_runs_once_and_after_what_it_needs(facts):
-    todo = outstanding(CELLS, facts)
+    todo = outstanding((task for cell in CELLS for task in cell.all), facts)
     events = run(todo, lambda task: None)
     started = [event.task for event in events if isinstance(event, Started)]
     assert sorted(map(id, started)) == sorted(map(id, todo))
@@ -70,7 +70,7 @@ def test_probes_and_installs_have_lanes_of_their_own(facts):
         with guard:
             running[lane] -= 1
 
-    run(outstanding(CELLS, facts), perform, probes=2)
+    run(outstanding((task for cell in CELLS for task in cell.all), facts), perform, probes=2)
     assert most[True] == 1
     assert most[False] <= 2
 
@@ -80,4 +80,4 @@ def test_an_exception_of_a_task_ends_the_run(facts):
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        run(outstanding(CELLS, facts), perform)
+        run(outstanding((task for cell in CELLS for task in cell.all), facts), perform)

@@ -41,9 +41,7 @@ def lint_graph(role: str, path: Path, described: Mapping[str, Any]) -> Findings:
         found.append(finding("unnamed-dimension", message, role))
     reshapes = list(_zero_reshapes(path))
     if reshapes:
-        message = (
-            f"{len(reshapes)} Reshape nodes copy a dimension, their shape holding 0 with allowzero unset: {_some(reshapes)}"
-        )
+        message = f"{len(reshapes)} Reshapes copy a dimension, their shape holding 0 with allowzero unset: {_some(reshapes)}"
         found.append(finding("reshape-zero", message, role))
     return found
 

@@ -19,9 +19,10 @@ def failing_node(message: str) -> dict[str, Any] | None:
 
     The shapes are those of the node's first inputs; None where the message does not tell them.
     """
-    found = _NODE.search(message)
-    if not found:
+    matches = list(_NODE.finditer(message))
+    if not matches:
         return None
+    found = matches[-1]  # the innermost: an If is named before the node in its branch
     return {"name": found["name"], "op_type": found["op_type"], "input_shapes": _input_shapes(message)}
 
 

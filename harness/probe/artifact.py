@@ -1,7 +1,9 @@
 """The files between an export and a run, readable with numpy and the standard library alone.
 
 <out>/reference/reference.json    the model, the tolerance, and every case by name with its sizes
-<out>/reference/arrays.npz        `<case>/source_ids` (B, S) int64, `<case>/source_mask` (B, S) int64,
+<out>/reference/arrays.npz        `<case>/encoder/<input>`: what the encoder graph is given, where there is one,
+`<case>/common/<input>`: what the decoder graphs are given at every step,
+`<case>/growing/<input>` (B, P + steps): the same, cut to the length so far,
 `<case>/tokens` (B, P + steps) int64: what the decoder is given, prefix first,
 `<case>/logits/0` (B, P, V) float32, `<case>/logits/<t>` (B, 1, V) for t ≥ 1
 <out>/<variant id>/manifest.json  the variant, the cache's sizes, and each graph by role with its file, its actual
@@ -12,7 +14,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Mapping, Sequence
 
 import numpy as np
 
@@ -37,6 +39,26 @@ class Case:
         first = 0 if step == 0 else prefix + step - 1
         return self.arrays["tokens"][:, first : prefix + step]
 
+    def tokens_so_far(self, step: int) -> Any:
+        """Return everything that a decoder without a cache is given at `step` (B, P + step)."""
+        return self.arrays["tokens"][:, : self.length(step)]
+
+    def length(self, step: int) -> int:
+        """Return how many tokens there are at `step`, its own included."""
+        return int(self.description["prefix_length"]) + step
+
+    def encoder_inputs(self) -> dict[str, Any]:
+        """Return input → array of the encoder graph."""
+        return self._arrays_in("encoder/")
+
+    def common(self) -> dict[str, Any]:
+        """Return input → array of what the decoder graphs are given at every step."""
+        return self._arrays_in("common/")
+
+    def growing(self, length: int) -> dict[str, Any]:
+        """Return input → array (B, length) of what grows with the tokens."""
+        return {name: array[:, :length] for name, array in self._arrays_in("growing/").items()}
+
     def logits(self, step: int) -> Any:
         """Return the logits that `step` must give."""
         return self.arrays[f"logits/{step}"]
@@ -44,6 +66,9 @@ class Case:
     def steps(self) -> range:
         """Return the step numbers: 0 is the prefix."""
         return range(int(self.description["steps"]) + 1)
+
+    def _arrays_in(self, folder: str) -> dict[str, Any]:
+        return _without_prefix(folder, self.arrays)
 
 
 class Reference:
@@ -71,13 +96,20 @@ class Reference:
         """Read what `write` wrote."""
         description = read_json(folder / "reference.json")
         with np.load(folder / "arrays.npz", allow_pickle=False) as archive:
-            cases = [Case(case, _arrays_of(archive, case["name"])) for case in description["cases"]]
+            arrays = dict(archive.items())
+        cases = [Case(case, _without_prefix(case["name"] + "/", arrays)) for case in description["cases"]]
         return cls(description["model"], description["tolerance"], cases)
 
+    def only(self, names: Sequence[str] | None) -> Reference:
+        """Return the reference with the cases of those `names`; with all where there are none. KeyError for a stranger."""
+        if names is None:
+            return self
+        by_name = {case.name: case for case in self.cases}
+        return Reference(self.model, self.tolerance, [by_name[name] for name in names])
 
-def _arrays_of(archive: Any, case: str) -> dict[str, Any]:
-    prefix = case + "/"
-    return {key[len(prefix) :]: archive[key] for key in archive.files if key.startswith(prefix)}
+
+def _without_prefix(prefix: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
+    return {key[len(prefix) :]: array for key, array in arrays.items() if key.startswith(prefix)}
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -34,3 +34,9 @@ def mismatch(actual: Any, expected: Any, tolerance: dict[str, float]) -> str | N
     if wrong.any():
         return f"{int(wrong.sum())} of {np.size(actual)} values differ, by up to {float(gap.max()):.3g}"
     return None
+
+
+def greedy(logits: Any) -> list[int]:
+    """Return the token that greedy decoding takes after the last position, for each row of the batch."""
+    tokens: list[int] = logits[:, -1].argmax(axis=-1).tolist()
+    return tokens

@@ -24,13 +24,17 @@ def run(job: dict[str, Any], journal: Journal) -> None:
     import_stage(journal, job["modules"])
 
 
-def import_stage(journal: Journal, names: Sequence[str]) -> bool:
-    """Record the stage `import` and return whether all of `names` loaded and work together."""
+def import_stage(journal: Journal, names: Sequence[str], measure: Callable[[], dict[str, Any]] = dict) -> bool:
+    """Record the stage `import` and return whether all of `names` loaded and work together.
+
+    `measure` is called once they do, and returns what else the stage's data shall hold.
+    """
     with journal.stage("import") as stage:
         versions: dict[str, str] = {}
         stage.data["versions"] = versions
         for name in names:
             versions[name] = _import(name)
+        stage.data.update(measure())
     return stage.works
 
 

@@ -1,10 +1,11 @@
 """Kind "export": build the model, write the reference, and leave an artifact for every variant.
 
 job.py            the order of things: eager, then for each variant export and check
+shared.py         the models and graphs that variants share
 graphs.py         what is asked of an exporter: a module with named inputs, outputs and axes
 torchscript.py  dynamo.py   the exporters, for any such module
 layouts.py  merge.py        how exported graphs become a variant's files
-inspection.py     what a written graph really holds
+inspection.py  lint.py      what a written graph really holds, and what is noticed of it
 models/           the models under test; seq2seq.py is what encoder-decoders share
 """
 

@@ -75,7 +75,8 @@ class Branch:
         """
         copy = onnx.NodeProto()
         copy.CopyFrom(node)
-        copy.name = self._own(node.name)
+        # A node need not have a name; the bare prefix would be one that many share.
+        copy.name = self._own(node.name) if node.name else ""
         copy.input[:] = [self._own(name) if name in local else self._new_name(name) for name in node.input]
         copy.output[:] = [self._own(name) if name else name for name in node.output]
         for nested in nested_graphs(copy):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Iterator, Sequence
+from typing import Any, Iterator
 
 import onnx
 
@@ -27,16 +27,33 @@ def describe_graph(path: Path) -> dict[str, Any]:
     }
 
 
-def require_inputs(request: GraphRequest, path: Path) -> None:
-    """Raise ProbeFailure where a required input of `request` is missing from the graph at `path`, or feeds nothing."""
+def pruned_inputs(request: GraphRequest, path: Path) -> list[tuple[str, str]]:
+    """Return (name, what became of it) of each required input of `request` that the graph at `path` does not depend on."""
     graph = onnx.load(str(path), load_external_data=False).graph
     present = {value.name for value in graph.input}
-    pruned = sorted(request.required - present)
+    pruned = [(name, "is no input of the graph") for name in sorted(request.required - present)]
     idle = sorted((request.required & present) - consumed_names(graph))
-    if pruned:
-        raise ProbeFailure(f"{request.role}: the exporter pruned the inputs {_listed(pruned)}")
-    if idle:
-        raise ProbeFailure(f"{request.role}: the exported graph never uses its inputs {_listed(idle)}")
+    return pruned + [(name, "feeds nothing") for name in idle]
+
+
+def require_inputs(request: GraphRequest, path: Path) -> None:
+    """Raise ProbeFailure where a required input of `request` is missing from the graph at `path`, or feeds nothing."""
+    pruned = pruned_inputs(request, path)
+    for problem, words in (
+        ("is no input of the graph", "the exporter pruned the inputs"),
+        ("feeds nothing", "the exported graph never uses its inputs"),
+    ):
+        names = [name for name, found in pruned if found == problem]
+        if names:
+            raise ProbeFailure(f"{request.role}: {words} {', '.join(names)}")
+
+
+def stamp_ir(path: Path, ir: int) -> None:
+    """Give the model at `path` another IR version. The file is replaced, because it may be a link to a shared one."""
+    model = onnx.load(str(path), load_external_data=False)
+    model.ir_version = ir
+    path.unlink()
+    onnx.save(model, str(path))
 
 
 def consumed_names(graph: Any) -> set[str]:
@@ -73,7 +90,3 @@ def _dims(tensor: Any) -> list[Any] | None:
     if not tensor.HasField("shape"):
         return None
     return [dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None for dim in tensor.shape.dim]
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names)

@@ -5,26 +5,50 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Callable, Mapping
+from typing import Callable, Mapping, NamedTuple
 
 from .merge import merge_decoders
 
 Graphs = Mapping[str, Path]
-"""Role → path of an exported graph, shared by all variants of one exporter and opset."""
+"""Role → path of an exported graph, shared by all variants of one exporter, opset and attention."""
 
 
-def _pair(graphs: Graphs, folder: Path) -> dict[str, Path]:
+class Layout(NamedTuple):
+    """`roles` are the graphs it is made of, as far as the model has them; `build` puts its files into a folder."""
+
+    roles: tuple[str, ...]
+    build: Callable[[Graphs, Path], dict[str, Path]]
+
+
+def _linked(graphs: Graphs, folder: Path) -> dict[str, Path]:
     return {role: _link(path, folder) for role, path in graphs.items()}
 
 
 def _merged(graphs: Graphs, folder: Path) -> dict[str, Path]:
+    return _merge(graphs, folder, passes_cross=False)
+
+
+def _merged_passthrough(graphs: Graphs, folder: Path) -> dict[str, Path]:
+    return _merge(graphs, folder, passes_cross=True)
+
+
+_WITHOUT_PAST = ("encoder", "decoder")
+_ALL = (*_WITHOUT_PAST, "decoder_with_past")
+
+LAYOUTS = {
+    # The decoder returns its cache here too; a loop that never feeds one back leaves it alone.
+    "no-cache": Layout(_WITHOUT_PAST, _linked),
+    "pair": Layout(_ALL, _linked),
+    "merged": Layout(_ALL, _merged),
+    "merged-passthrough": Layout(_ALL, _merged_passthrough),
+}
+
+
+def _merge(graphs: Graphs, folder: Path, *, passes_cross: bool) -> dict[str, Path]:
     merged = folder / "decoder_merged.onnx"
-    merge_decoders(graphs["decoder"], graphs["decoder_with_past"], merged)
-    return {"encoder": _link(graphs["encoder"], folder), "decoder_merged": merged}
-
-
-LAYOUTS: dict[str, Callable[[Graphs, Path], dict[str, Path]]] = {"pair": _pair, "merged": _merged}
-"""Layout → what puts its files into a folder and returns them by role."""
+    merge_decoders(graphs["decoder"], graphs["decoder_with_past"], merged, passes_cross=passes_cross)
+    others = {role: path for role, path in graphs.items() if not role.startswith("decoder")}
+    return {**_linked(others, folder), "decoder_merged": merged}
 
 
 def _link(path: Path, folder: Path) -> Path:

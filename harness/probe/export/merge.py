@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ..failures import ProbeFailure
+from ..failures import NotRun, ProbeFailure
 from .branch import Branch
 from .graphs import Axes
 
@@ -23,20 +23,23 @@ PRESENT = "present."
 BATCH = "batch_size"
 
 
-def merge_decoders(decoder: Path, decoder_with_past: Path, target: Path) -> None:
+def merge_decoders(decoder: Path, decoder_with_past: Path, target: Path, *, passes_cross: bool = False) -> None:
     """Write one graph for the two at the given paths: with the switch true it runs `decoder_with_past`.
 
     Its inputs are those of both and the switch (bool, one element); its outputs those of `decoder`. An output that
-    `decoder_with_past` does not have, which is the cross-attention cache, is **empty** there: (0, heads, 1, head size).
+    `decoder_with_past` does not have, which is the cross-attention cache, is **empty** there: (0, heads, 1, head size);
+    with `passes_cross` it is the past that was given. NotRun where no output is of that kind: both would be the same.
     """
     first, later = Branch.load(decoder, "first/"), Branch.load(decoder_with_past, "later/")
     pool = _InitializerPool()
     first.hand_over_initializers(pool.add)
     later.hand_over_initializers(pool.add)
     outputs = list(first.model.graph.output)
-    for value in outputs:
-        if value.name not in later.outputs:
-            later.add_output(value.name, _empty_constant(value.name, later))
+    lacking = [value.name for value in outputs if value.name not in later.outputs]
+    if passes_cross and not lacking:
+        raise NotRun("the decoder has no cross-attention cache to pass through: `merged` is the same graph")
+    for name in lacking:
+        later.add_output(name, _passed_through(name) if passes_cross else _empty_constant(name, later))
     switch = helper.make_tensor_value_info(SWITCH, TensorProto.BOOL, [1])
     choice = helper.make_node(
         "If",
@@ -50,7 +53,7 @@ def merge_decoders(decoder: Path, decoder_with_past: Path, target: Path) -> None
         [choice],
         "decoder_merged",
         [*_joint_inputs(later, first), switch],
-        [_merged_output(value) for value in outputs],
+        [_merged_output(value, is_empty=value.name in lacking and not passes_cross) for value in outputs],
         initializer=pool.tensors,
     )
     model = helper.make_model(graph, opset_imports=_joint_opsets(first, later), producer_name="harness_probe")
@@ -82,11 +85,19 @@ def _empty_constant(output: str, branch: Branch) -> Any:
 
     The input is asked because its head count and head size are plain numbers; an exporter need not infer the output's.
     """
-    past = PAST + output[len(PRESENT) :]
+    past = _past_of(output)
     tensor = next(value for value in branch.model.graph.input if value.name == past).type.tensor_type
     _, heads, _, head_size = (dim.dim_value for dim in tensor.shape.dim)
     content = np.zeros((0, heads, 1, head_size), dtype=np.float32)
     return helper.make_node("Constant", [], [output], value=numpy_helper.from_array(content))
+
+
+def _passed_through(output: str) -> Any:
+    return helper.make_node("Identity", [_past_of(output)], [output])
+
+
+def _past_of(present: str) -> str:
+    return PAST + present[len(PRESENT) :]
 
 
 def _joint_inputs(later: Branch, first: Branch) -> list[Any]:
@@ -98,18 +109,20 @@ def _joint_inputs(later: Branch, first: Branch) -> list[Any]:
     return list(joint.values())
 
 
-def _merged_output(value: Any) -> Any:
+def _merged_output(value: Any, *, is_empty: bool) -> Any:
     if not value.name.startswith(PRESENT):
         return _with_named_axes(value, {0: BATCH, 1: "decoder_sequence_length"})
     part = _part_of(value.name)
     # The empty constant that stands for the cross-attention has a batch of its own: none.
-    batch = BATCH if part == "decoder" else "present_encoder_batch_size"
+    batch = "present_encoder_batch_size" if is_empty else BATCH
     return _with_named_axes(value, {0: batch, 2: f"present_{part}_sequence_length"})
 
 
 def _input_axes(name: str) -> Axes:
     if name.startswith(PAST):
         return {0: BATCH, 2: f"past_{_part_of(name)}_sequence_length"}
+    if name == "attention_mask":  # of a decoder-only model: it covers the past too
+        return {0: BATCH, 1: "total_sequence_length"}
     part = "encoder" if name.startswith("encoder_") else "decoder"
     return {0: BATCH, 1: f"{part}_sequence_length"}
 

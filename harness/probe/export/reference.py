@@ -51,7 +51,12 @@ def _build_case(subject: Seq2Seq, sizes: Any, generator: Any) -> Case:
         mask[row, max(1, source - row) :] = 0
     tokens = torch.randint(1, subject.vocabulary - 1, (batch, prefix + _STEPS), generator=generator)
     tokens[:, 0] = subject.start_token
-    arrays = {"source_ids": source_ids.numpy(), "source_mask": mask.numpy(), "tokens": tokens.numpy()}
+    arrays = {
+        "encoder/input_ids": source_ids.numpy(),
+        "encoder/attention_mask": mask.numpy(),
+        "common/encoder_attention_mask": mask.numpy(),
+        "tokens": tokens.numpy(),
+    }
     for step in range(_STEPS + 1):
         logits = subject.model(
             input_ids=source_ids, attention_mask=mask, decoder_input_ids=tokens[:, : prefix + step], use_cache=False
@@ -69,8 +74,8 @@ def _build_case(subject: Seq2Seq, sizes: Any, generator: Any) -> Case:
 
 def _cached_logits(subject: Seq2Seq, case: Case) -> list[Any]:
     """Return the logits of every step, decoded with the modules that will be exported."""
-    mask = torch.from_numpy(case.arrays["source_mask"])
-    hidden = subject.encoder(torch.from_numpy(case.arrays["source_ids"]), mask)
+    mask = torch.from_numpy(case.arrays["encoder/attention_mask"])
+    hidden = subject.encoder(torch.from_numpy(case.arrays["encoder/input_ids"]), mask)
     found = []
     past: list[Any] = []
     for step in case.steps():

@@ -1,8 +1,10 @@
 """Kind "run": onnxruntime and numpy, an artifact and a reference, and nothing else.
 
-job.py        the stages load, decode and parity of each run
-session.py    one graph in onnxruntime, fed by its actual inputs
-decode.py     the decoding loops, one for each layout, and what is fed back
+job.py        each run of the job, in onnxruntime; the stages are decoding/stages.py's
+session.py    one graph in onnxruntime, by each binding
+node.py       what onnxruntime's messages tell of a failing node
+limits.py     the largest IR and opset that this onnxruntime runs, measured
+onnx_bytes.py one-node models, written without the onnx package
 """
 
 from __future__ import annotations
@@ -19,5 +21,10 @@ _PACKAGES = ("numpy", "onnxruntime")
 def run(job: dict[str, Any], journal: Journal) -> None:
     """Run the stages `import`, and `load`, `decode` and `parity` for each run."""
     # The rest imports the packages at its top, so it may be loaded only after the stage that tells whether they load.
-    if import_stage(journal, _PACKAGES):
+    if import_stage(journal, _PACKAGES, measure=_limits):
         importlib.import_module(".job", __name__).run(job, journal)
+
+
+def _limits() -> dict[str, Any]:
+    measured: dict[str, Any] = importlib.import_module(".limits", __name__).measured()
+    return measured

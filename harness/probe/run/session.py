@@ -1,19 +1,22 @@
-"""One graph in onnxruntime, fed by its actual inputs."""
+"""One graph in onnxruntime, fed by its actual inputs: a class for each binding."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Mapping
 
 import numpy as np
 import onnxruntime
 
-from ..failures import ProbeFailure
+from ..decoding.graph import CallFailure, Form, Graph, Values, array_form
+from .node import failing_node
 
 _ERRORS_ONLY = 3
+_NUMPY_NAMES = {"float": "float32", "double": "float64"}
 
 
-class Graph:
+class _Session(Graph):
     """A loaded ONNX graph on the CPU, on one thread."""
 
     def __init__(self, path: Path) -> None:
@@ -22,18 +25,73 @@ class Graph:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        self.inputs = [value.name for value in self._session.get_inputs()]
-        self.outputs = [value.name for value in self._session.get_outputs()]
+        self.inputs = tuple(value.name for value in self._session.get_inputs())
+        self._outputs = tuple(value.name for value in self._session.get_outputs())
 
-    def run(self, arrays: Mapping[str, Any]) -> dict[str, Any]:
-        """Return name → array of every output, given at least the graph's inputs; what it does not take is left out.
-
-        KeyError where an input is not offered (ours); whatever onnxruntime raises otherwise, as a ProbeFailure that
-        keeps its text to the letter.
-        """
-        feed = {name: np.ascontiguousarray(arrays[name]) for name in self.inputs}
+    def run(self, values: Mapping[str, Any]) -> Values:
+        """See Graph."""
+        feed = {name: values[name] for name in self.inputs}
         try:
-            results = self._session.run(None, feed)
+            results = self._call(feed)
         except Exception as exc:
-            raise ProbeFailure(str(exc), exc) from exc
-        return dict(zip(self.outputs, results))
+            raise CallFailure(str(exc), exc, failing_node(str(exc))) from exc
+        return dict(zip(self._outputs, results))
+
+    def _call(self, feed: Mapping[str, Any]) -> Any:
+        raise NotImplementedError
+
+
+class ArraySession(_Session):
+    """Arrays in, arrays out."""
+
+    def array(self, value: Any) -> Any:
+        """See Graph."""
+        return value
+
+    def form(self, value: Any) -> Form:
+        """See Graph."""
+        return array_form(value)
+
+    def _call(self, feed: Mapping[str, Any]) -> Any:
+        return self._session.run(None, {name: np.ascontiguousarray(array) for name, array in feed.items()})
+
+
+class BoundSession(_Session):
+    """IO binding: outputs stay OrtValues that onnxruntime allocated, and are bound as inputs again, never read."""
+
+    def array(self, value: Any) -> Any:
+        """See Graph."""
+        return value.numpy()
+
+    def form(self, value: Any) -> Form:
+        """See Graph."""
+        if isinstance(value, np.ndarray):
+            return array_form(value)
+        return Form(_dtype(value.data_type()), tuple(value.shape()))
+
+    def _call(self, feed: Mapping[str, Any]) -> Any:
+        binding = self._session.io_binding()
+        # An OrtValue made from an array borrows the array's memory, so both are held until the call is over.
+        bound = {name: _as_ort_value(value) for name, value in feed.items()}
+        for name, value in bound.items():
+            binding.bind_ortvalue_input(name, value)
+        for name in self._outputs:
+            binding.bind_output(name, "cpu")
+        self._session.run_with_iobinding(binding)
+        return binding.get_outputs()
+
+
+BINDINGS: dict[str, type[_Session]] = {"numpy": ArraySession, "ortvalue": BoundSession}
+
+
+def _as_ort_value(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(value))
+    return value
+
+
+def _dtype(data_type: str) -> str:
+    """Return numpy's name for onnxruntime's, such as `tensor(float)`."""
+    found = re.fullmatch(r"tensor\((.+)\)", data_type)
+    name = found[1] if found else data_type
+    return _NUMPY_NAMES.get(name, name)

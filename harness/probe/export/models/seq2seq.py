@@ -64,7 +64,7 @@ class Seq2Seq:
         self.vocabulary = vocabulary
         self.start_token = start_token
         self.layers = layers
-        self.cache_sizes = {"layers": layers, "heads": heads, "head_size": head_size}
+        self.cache_sizes = {"layers": layers, "heads": heads, "head_size": head_size, "parts": list(PARTS)}
         self.encoder = EncoderGraph(model).eval()
         self.decoder = DecoderGraph(model).eval()
 

@@ -1,0 +1,57 @@
+"""The dtypes and shapes that a decoder's outputs must have, from the case and the cache's sizes."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, NamedTuple
+
+from .graph import Form
+from .protocol import PRESENT
+
+
+class Expected(NamedTuple):
+    """What one step was given."""
+
+    cache: Mapping[str, Any]
+    tokens: tuple[int, int]
+    """(batch, number of tokens given)."""
+    length: int
+    """How many tokens there are so far, those given included."""
+    source_length: int | None
+    """The length of the encoder's hidden states; None where there is no encoder."""
+    may_empty_cross: bool
+
+
+def wrong_form(outputs: Mapping[str, Form], expected: Expected) -> str | None:
+    """Return in words the first output whose form is not the expected one, None where all are right.
+
+    The logits' vocabulary size is left to the comparison with the reference.
+    """
+    for name, form in outputs.items():
+        allowed = _allowed(name, expected)
+        if allowed and form not in allowed and not (name == "logits" and _same_but_last(form, allowed[0])):
+            return f"{name} is {form} instead of {allowed[0]}"
+    missing = sorted(_required(expected) - set(outputs))
+    return f"the graph returns no {', '.join(missing)}" if missing else None
+
+
+def _allowed(name: str, expected: Expected) -> list[Form]:
+    """Return the forms that output `name` may have; nothing for an output that the protocol does not know."""
+    if name == "logits":
+        return [Form("float32", (*expected.tokens, -1))]
+    if not name.startswith(PRESENT):
+        return []
+    heads, size, batch = expected.cache["heads"], expected.cache["head_size"], expected.tokens[0]
+    if ".encoder." not in name:
+        return [Form("float32", (batch, heads, expected.length, size))]
+    full = Form("float32", (batch, heads, expected.source_length or 0, size))
+    return [full, Form("float32", (0, heads, 1, size))] if expected.may_empty_cross else [full]
+
+
+def _required(expected: Expected) -> set[str]:
+    """Return the outputs without which no loop can go on; the cross-attention cache may be returned once or always."""
+    parts = [part for part in expected.cache["parts"] if not part.startswith("encoder.")]
+    return {"logits", *(f"{PRESENT}{layer}.{part}" for layer in range(expected.cache["layers"]) for part in parts)}
+
+
+def _same_but_last(form: Form, pattern: Form) -> bool:
+    return form.dtype == pattern.dtype and form.shape[:-1] == pattern.shape[:-1] and len(form.shape) == len(pattern.shape)

@@ -1,0 +1,33 @@
+"""What was noticed about a graph, whether or not its stage failed for it: each rule by name.
+
+pruned-input            a past or mask input was asked for, and the exporter left it out or fed it to nothing
+frozen-dimension        an axis declared dynamic is a number in the graph, or an axis that is a number was given another
+unnamed-dimension       a dynamic axis has no name, or one that an exporter made up
+dimension-bound-twice   within one call, one symbolic name stood for two values; runtimes plan their memory by the names
+reshape-zero            a Reshape copies a dimension because its shape holds 0 and `allowzero` is unset
+opset-above-runtime     the graph's opset is above what this runtime was measured to run
+ir-above-runtime        the same of the graph's IR version
+"""
+
+from __future__ import annotations
+
+from typing import Dict, List
+
+Finding = Dict[str, str]
+Findings = List[Finding]
+
+RULES = (
+    "pruned-input",
+    "frozen-dimension",
+    "unnamed-dimension",
+    "dimension-bound-twice",
+    "reshape-zero",
+    "opset-above-runtime",
+    "ir-above-runtime",
+)
+
+
+def finding(rule: str, message: str, where: str) -> Finding:
+    """Return the finding as the journal carries it; `where` names a graph, and what in it."""
+    assert rule in RULES, rule
+    return {"rule": rule, "message": message, "where": where}

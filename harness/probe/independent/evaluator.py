@@ -1,0 +1,69 @@
+"""One graph in onnx's reference evaluator: slow, written in numpy, and sharing no code with onnxruntime."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from typing import Any, Mapping
+
+import numpy as np
+import onnx
+from onnx.reference import ReferenceEvaluator
+
+from ..decoding.graph import CallFailure, Form, Graph, Values, array_form
+from ..failures import NotRun
+
+
+class Evaluated(Graph):
+    """A graph in the evaluator. An operator that it does not implement makes a run `not-run`, never `fails`."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._evaluator = ReferenceEvaluator(str(path))
+        except NotImplementedError as exc:
+            raise NotRun(_unimplemented(exc)) from exc
+        self.inputs = tuple(self._evaluator.input_names)
+
+    def run(self, values: Mapping[str, Any]) -> Values:
+        """See Graph."""
+        feed = {name: values[name] for name in self.inputs}
+        try:
+            results = self._evaluator.run(None, feed)
+        except NotImplementedError as exc:
+            raise NotRun(_unimplemented(exc)) from exc
+        except Exception as exc:
+            node = _failing_node(exc)
+            place = f"{node['op_type']} node {node['name']!r} of inputs {node['input_shapes']}: " if node else ""
+            raise CallFailure(f"{place}{type(exc).__name__}: {exc}", exc, node) from exc
+        return dict(zip(self._evaluator.output_names, map(np.asarray, results)))
+
+    def array(self, value: Any) -> Any:
+        """See Graph."""
+        return value
+
+    def form(self, value: Any) -> Form:
+        """See Graph."""
+        return array_form(value)
+
+
+def _unimplemented(exc: Exception) -> str:
+    return f"the reference evaluator of onnx {onnx.__version__} does not implement what the graph uses: {exc}"
+
+
+def _failing_node(exc: Exception) -> dict[str, Any] | None:
+    """Return the innermost node that was running, with the shapes it was given.
+
+    The evaluator's exceptions do not carry the node, but the frame of its loop over nodes, which the traceback keeps,
+    does: there `node` is the operator and `inputs` are its values. An If has such a frame for each graph.
+    """
+    found = None
+    for frame, _ in traceback.walk_tb(exc.__traceback__):
+        local = frame.f_locals
+        proto = getattr(local.get("node"), "onnx_node", None)
+        if proto is not None and isinstance(local.get("inputs"), list):
+            found = {"name": proto.name, "op_type": proto.op_type, "input_shapes": [_shape(one) for one in local["inputs"]]}
+    return found
+
+
+def _shape(value: Any) -> list[int] | None:
+    return [int(size) for size in value.shape] if hasattr(value, "shape") else None

@@ -9,6 +9,7 @@ its bytecode is compiled once.
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
 import shutil
 import time
 from collections.abc import Mapping
@@ -46,6 +47,7 @@ class Environments:
         self._store = store
         self._uv = uv
         self._made: set[Path] = set()
+        self._number = itertools.count()
         for mark in (store.root / "envs").glob(f"*/{_OWNER}"):
             if is_gone(mark.read_text(encoding="utf-8")):
                 # A killed run left it: as good as new where it was finished, and ours to remove.
@@ -119,7 +121,10 @@ class Environments:
         folder = self._folder(_key(parts))
         if folder in self._made:
             self._made.discard(folder)
-            self._removal.submit(shutil.rmtree, folder, ignore_errors=True)
+            # Out of the way first: while the old one goes, a new one may be built in its place.
+            trash = self._store.root / "tmp" / f"{owner()}.{folder.name}-{next(self._number)}"
+            folder.rename(trash)
+            self._removal.submit(shutil.rmtree, trash, ignore_errors=True)
 
     def close(self, *, keep: bool) -> None:
         """Delete whatever this object made and nobody has released, unless `keep`; returns when it is gone."""

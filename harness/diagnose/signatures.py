@@ -9,6 +9,8 @@ from harness.model import Failure, Stage, digest
 _REPLACEMENTS = (
     (re.compile(r"(/[^\s:'\"]+)+/([^\s/:'\"]+)"), r"…/\2"),
     (re.compile(r"0x[0-9a-fA-F]+"), "0x…"),
+    # Source lines move from release to release.
+    (re.compile(r"(\.(?:h|cc|cpp|py)):\d+"), r"\1"),
     (re.compile(r"\{[\d,\s]*\}|\[[\d,\s]*\]|\([\d,\s]+\)"), "{…}"),
     # Measured values; a version has no part of three digits after its first dot.
     (re.compile(r"\d+(\.\d+)?e[-+]\d+|\b\d+\.\d{3,}"), "…"),

@@ -214,4 +214,4 @@ def test_require_names_the_variants_that_decide(project, require, status):
     variants = {"exporters": ["torchscript"], "layouts": ["pair", "merged"], "require": require}
     project.configure({"onnxruntime": ["1.17.0"]}, variants=variants)
     (cell,) = project.run().values()
-    assert cell["status"] == status
+    assert cell["status"] == status, [one["error"] for one in cell["variants"]]

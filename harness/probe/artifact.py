@@ -1,11 +1,14 @@
 """The files between an export and a run, readable with numpy and the standard library alone.
 
 <out>/reference/reference.json    the model, the tolerance, and every case by name with its sizes
-<out>/reference/arrays.npz        `<case>/source_ids` (B, S) int64, `<case>/source_mask` (B, S) int64,
-`<case>/tokens` (B, P + steps) int64: what the decoder is given, prefix first,
-`<case>/logits/0` (B, P, V) float32, `<case>/logits/<t>` (B, 1, V) for t ≥ 1
-<out>/<variant id>/manifest.json  the variant, the cache's sizes, and each graph by role with its file, its actual
-inputs and outputs (name, dtype, dims: a number, or the name of a symbolic one)
+<out>/reference/arrays.npz        for every case, with its name and a slash in front:
+`encoder/<input>`   what the encoder graph is given, if there is one
+`common/<input>`    what the decoder graphs are given at every step, such as encoder_attention_mask (B, S) int64
+`growing/<input>`   the same as (B, P + steps), of which each step is given as much as there are tokens by then
+`tokens`            (B, P + steps) int64: what the decoder is given, prefix first
+`logits/0`          (B, P, V) float32; `logits/<t>` (B, 1, V) for t ≥ 1
+<out>/<variant id>/manifest.json  the variant, the cache (layers, heads, head_size, parts), and each graph by role with
+its file, its actual inputs and outputs (name, dtype, dims: a number, or the name of a symbolic one)
 """
 
 from __future__ import annotations
@@ -22,8 +25,8 @@ _SCHEMA = 1
 class Case:
     """One case of the reference: its sizes and its arrays.
 
-    `description` holds name, batch, source_length, prefix_length and steps; `arrays` the entries named above without
-    the case's name.
+    `description` holds name, batch, source_length (None where it is no choice), prefix_length, steps and padding
+    (right or left); `arrays` the entries named above without the case's name.
     """
 
     def __init__(self, description: dict[str, Any], arrays: dict[str, Any]) -> None:
@@ -37,13 +40,37 @@ class Case:
         first = 0 if step == 0 else prefix + step - 1
         return self.arrays["tokens"][:, first : prefix + step]
 
+    def encoder_inputs(self) -> dict[str, Any]:
+        """Return what the encoder graph is given; empty where the model has none."""
+        return self._named("encoder/")
+
+    def common(self) -> dict[str, Any]:
+        """Return what the decoder graphs are given at every step."""
+        return self._named("common/")
+
+    def growing(self, length: int) -> dict[str, Any]:
+        """Return what the decoder graphs are given when there are `length` tokens, the past's among them."""
+        return {name: array[:, :length] for name, array in self._named("growing/").items()}
+
+    def length(self, step: int) -> int:
+        """Return how many tokens there are at `step`, the past's among them."""
+        return int(self.description["prefix_length"]) + step
+
     def logits(self, step: int) -> Any:
         """Return the logits that `step` must give."""
         return self.arrays[f"logits/{step}"]
 
     def steps(self) -> range:
         """Return the step numbers: 0 is the prefix."""
-        return range(int(self.description["steps"]) + 1)
+        return range(self.last_step + 1)
+
+    @property
+    def last_step(self) -> int:
+        """The number of the last step."""
+        return int(self.description["steps"])
+
+    def _named(self, prefix: str) -> dict[str, Any]:
+        return {key[len(prefix) :]: array for key, array in self.arrays.items() if key.startswith(prefix)}
 
 
 class Reference:

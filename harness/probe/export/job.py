@@ -15,8 +15,7 @@ from . import dynamo, torchscript
 from .graphs import GraphRequest
 from .inspection import describe_graph, require_inputs
 from .layouts import LAYOUTS
-from .models import build
-from .models.seq2seq import Seq2Seq
+from .models import Subject, build
 from .reference import build_reference, check_cached
 
 EXPORTERS: dict[str, Callable[[GraphRequest, Path, int], None]] = {
@@ -28,7 +27,7 @@ EXPORTERS: dict[str, Callable[[GraphRequest, Path, int], None]] = {
 def run(job: dict[str, Any], journal: Journal) -> None:
     """Run the stages `eager`, and `export` and `check` for each variant of `job`."""
     out = Path(job["out"])
-    subject = _eager(job["model"], out / "reference", journal)
+    subject = _eager(job["model"], job.get("attention"), out / "reference", journal)
     if subject is None:
         return
     shared = SharedGraphs(subject, out / ".graphs")
@@ -42,13 +41,13 @@ def run(job: dict[str, Any], journal: Journal) -> None:
     shared.remove()
 
 
-def _eager(model: dict[str, Any], folder: Path, journal: Journal) -> Seq2Seq | None:
+def _eager(model: dict[str, Any], attention: str | None, folder: Path, journal: Journal) -> Subject | None:
     """Build the model and write its reference; None where PyTorch itself fails.
 
     The reference comes before any export: exporters have left models in training mode.
     """
     with journal.stage("eager") as stage:
-        subject = build(model)
+        subject = build(model, attention)
         reference = build_reference(subject, model)
         stage.data["tolerance"] = TOLERANCE
         stage.data["max_abs_diff"] = check_cached(subject, reference)
@@ -61,7 +60,7 @@ def _eager(model: dict[str, Any], folder: Path, journal: Journal) -> Seq2Seq | N
 class SharedGraphs:
     """The graphs of one model, exported once for each exporter and opset, whichever variants share them."""
 
-    def __init__(self, subject: Seq2Seq, folder: Path) -> None:
+    def __init__(self, subject: Subject, folder: Path) -> None:
         self.cache_sizes = subject.cache_sizes
         self._subject = subject
         self._folder = folder

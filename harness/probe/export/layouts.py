@@ -20,7 +20,8 @@ def _pair(graphs: Graphs, folder: Path) -> dict[str, Path]:
 def _merged(graphs: Graphs, folder: Path) -> dict[str, Path]:
     merged = folder / "decoder_merged.onnx"
     merge_decoders(graphs["decoder"], graphs["decoder_with_past"], merged)
-    return {"encoder": _link(graphs["encoder"], folder), "decoder_merged": merged}
+    kept = {role: _link(path, folder) for role, path in graphs.items() if role == "encoder"}
+    return {**kept, "decoder_merged": merged}
 
 
 LAYOUTS: dict[str, Callable[[Graphs, Path], dict[str, Path]]] = {"pair": _pair, "merged": _merged}

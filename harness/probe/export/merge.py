@@ -110,6 +110,8 @@ def _merged_output(value: Any) -> Any:
 def _input_axes(name: str) -> Axes:
     if name.startswith(PAST):
         return {0: BATCH, 2: f"past_{_part_of(name)}_sequence_length"}
+    if name == "attention_mask":  # over the past too, in one branch only
+        return {0: BATCH, 1: "total_sequence_length"}
     part = "encoder" if name.startswith("encoder_") else "decoder"
     return {0: BATCH, 1: f"{part}_sequence_length"}
 

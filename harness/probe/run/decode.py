@@ -1,4 +1,4 @@
-"""The decoding loops of an encoder-decoder: which graph runs at which step, and what is fed back to it."""
+"""The decoding loops: which graph runs at which step, and what is fed back to it."""
 
 from __future__ import annotations
 
@@ -51,16 +51,17 @@ class Feedback:
 
 
 def decode(
-    graphs: Graphs, layout: str, cache: Mapping[str, int], case: Case, *, start: Start, feedback: Feedback
+    graphs: Graphs, layout: str, cache: Mapping[str, Any], case: Case, *, start: Start, feedback: Feedback
 ) -> Iterator[Any]:
     """Yield the logits of each step of `case`, teacher-forced with its tokens."""
-    mask = case.arrays["source_mask"]
-    encoded = graphs["encoder"].run({"input_ids": case.arrays["source_ids"], "attention_mask": mask})
-    common = {"encoder_attention_mask": mask, "encoder_hidden_states": encoded["last_hidden_state"]}
+    common = case.common()
+    if "encoder" in graphs:
+        common["encoder_hidden_states"] = graphs["encoder"].run(case.encoder_inputs())["last_hidden_state"]
     run_step = _STEPPERS[layout]
     for step in case.steps():
         past = feedback.past if step else _dummy_past(cache, case, start)
-        outputs = run_step(graphs, step, {**common, **past, "input_ids": case.tokens(step)})
+        growing = case.growing(case.length(step))
+        outputs = run_step(graphs, step, {**common, **growing, **past, "input_ids": case.tokens(step)})
         feedback.take(outputs)
         yield outputs["logits"]
 
@@ -76,10 +77,10 @@ def _merged_step(graphs: Graphs, step: int, arrays: Arrays) -> Arrays:
 _STEPPERS: dict[str, Callable[[Graphs, int, Arrays], Arrays]] = {"pair": _pair_step, "merged": _merged_step}
 
 
-def _dummy_past(cache: Mapping[str, int], case: Case, start: Start) -> Arrays:
+def _dummy_past(cache: Mapping[str, Any], case: Case, start: Start) -> Arrays:
     shape = (case.description["batch"], cache["heads"], start.dummy_length, cache["head_size"])
     return {
         f"past_key_values.{layer}.{part}": np.zeros(shape, dtype=np.float32)
         for layer in range(cache["layers"])
-        for part in ("decoder.key", "decoder.value", "encoder.key", "encoder.value")
+        for part in cache["parts"]
     }

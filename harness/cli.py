@@ -106,6 +106,8 @@ def _common(parser: argparse.ArgumentParser) -> None:
     add("--refresh", action="store_true", help="resolve anew, although the locks are known")
     add("--retry", choices=("error",), help="run again what ended in an error")
     add("--force", action="store_true", help="run again everything that is selected")
+    add("--model", metavar="FAMILY-or-DIR", help="instead of [probe] model: marian, t5, …, or a saved checkpoint's folder")
+    add("--profile", choices=("tiny", "base"), help="instead of [probe] profile: base has real dimensions")
     add("--keep-envs", action="store_true", help="leave the environments behind")
     add("--quiet", action="store_true", help="no progress")
     add("--color", choices=("auto", "always", "never"), default="auto")
@@ -129,6 +131,8 @@ def _settings(options: argparse.Namespace, **changed: object) -> Settings:
         "retry_errors": options.retry == "error",
         "refresh": options.refresh,
         "keep_envs": options.keep_envs,
+        "model": options.model,
+        "profile": options.profile,
     }
     return Settings(**{**values, **changed})  # type: ignore[arg-type]
 

@@ -110,12 +110,22 @@ class Variants(_Table):
         ]
 
 
+FAMILIES = ("marian", "t5", "bart", "m2m100", "mbart", "pegasus", "whisper", "gpt2", "llama")
+"""Models that are built from a configuration; the probe's export/models/families.py has their sizes."""
+
+
 class Probe(_Table):
     """The model that is exported."""
 
-    model: Literal["marian"] = "marian"
-    profile: Literal["tiny"] = "tiny"
+    model: str = "marian"
+    """A family, or a folder with a saved checkpoint (taken from the folder of matrix.toml)."""
+    profile: Literal["tiny", "base"] = "tiny"
     seed: int = 0
+
+    @property
+    def checkpoint(self) -> str | None:
+        """The folder of the checkpoint, or None for a family."""
+        return None if self.model in FAMILIES else self.model
 
 
 class UvSources(_Table):
@@ -186,7 +196,23 @@ def load(path: Path) -> Matrix:
     except ValidationError as error:
         raise ConfigError(file, *_first_problem(error, data)) from None
     _check_axes(file, matrix)
-    return matrix
+    return with_model(matrix, matrix.probe.model, file, path.resolve().parent)
+
+
+def with_model(matrix: Matrix, model: str, file: str, folder: Path, profile: str | None = None) -> Matrix:
+    """`matrix` with another model: a family or, taken from `folder`, a checkpoint's folder.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if model not in FAMILIES:
+        checkpoint = (folder / Path(model).expanduser()).resolve()
+        if not (checkpoint / "config.json").is_file():
+            known = ", ".join(FAMILIES)
+            raise ConfigError(file, "probe.model", f"{model!r} is no model family ({known}) and no folder with a config.json")
+        model = str(checkpoint)
+    probe = matrix.probe.model_copy(update={"model": model, **({"profile": profile} if profile else {})})
+    return matrix.model_copy(update={"probe": probe})
 
 
 def _normalised(data: dict[str, Any]) -> dict[str, Any]:

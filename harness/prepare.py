@@ -40,6 +40,9 @@ class Settings:
     retry_errors: bool = False
     refresh: bool = False
     keep_envs: bool = False
+    model: str | None = None
+    """Instead of `[probe] model`; a folder is taken from the current one."""
+    profile: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +79,8 @@ class Prepared:
 def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepared:
     """Read, plan and resolve. Without `ask` nothing is asked of an index: what no run has resolved stays unresolved."""
     config = matrix.load(settings.config)
+    if settings.model or settings.profile:
+        config = matrix.with_model(config, settings.model or config.probe.model, "--model", Path.cwd(), settings.profile)
     store = Store(settings.store)
     children = Children()
     limits = Limits(seconds=config.run.time_limit, memory=config.run.memory_limit)

@@ -74,7 +74,7 @@ class Export:
     @property
     def key(self) -> str:
         """Where the reference (stages import and eager) is stored."""
-        return digest(["eager", self.closure.key, self.model.model_dump(mode="json"), platform_id(), source("export")])
+        return digest(["eager", self.closure.key, _model_key(self.model), platform_id(), source("export")])
 
     def variant_key(self, variant: Variant) -> str:
         """Where one variant's export (stages export and check) is stored."""
@@ -294,6 +294,18 @@ def source(kind: str) -> str:
 def platform_id() -> str:
     """What a wheel is chosen by, besides the interpreter: `Linux-x86_64-glibc2.36`."""
     return "-".join(filter(None, (platform.system(), platform.machine(), "".join(platform.libc_ver()))))
+
+
+def _model_key(model: Probe) -> object:
+    """A family by name, size and seed; a checkpoint by content, wherever it lies."""
+    if model.checkpoint is None:
+        return model.model_dump(mode="json")
+    return _checkpoint_digest(model.checkpoint)
+
+
+@functools.cache
+def _checkpoint_digest(folder: str) -> str:
+    return folder_digest(Path(folder))
 
 
 def folder_digest(*folders: Path) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from harness.children import Children
 from harness.environments import Closure, Environments
 from harness.facts import Facts, has_error
+from harness.matrix import Probe
 from harness.model import Failure, Stage, StageResult, Status, Variant
 from harness.processes import Limits, Told, run_probe
 from harness.store import Store
@@ -123,7 +124,7 @@ class Worker:
                     python,
                     {
                         "kind": "export",
-                        "model": {"family": task.model.model, "profile": task.model.profile, "seed": task.model.seed},
+                        "model": _model(task.model),
                         "variants": [_asked(variant) for variant in wanted],
                         "out": str(out),
                     },
@@ -219,6 +220,12 @@ def _audit(told: Told, parts: Sequence[Closure]) -> None:
         failure = Failure(type="key", message=message)
         for subject in told.results:
             told.results[subject] = [StageResult(stage=Stage.IMPORT, status=Status.ERROR, error=failure, finished=time.time())]
+
+
+def _model(model: Probe) -> dict[str, Any]:
+    if model.checkpoint is not None:
+        return {"path": model.checkpoint, "seed": model.seed}
+    return {"family": model.model, "profile": model.profile, "seed": model.seed}
 
 
 def _asked(variant: Variant) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def test_sizes(tmp_path, written, size):
         ("[variants]\nopsets = {torchscript = [17]}", "variants", "opsets.dynamo: expected a list of opsets"),
         ("[variants]\nopsets = {tf2onnx = [17]}", "variants.opsets.tf2onnx", "'torchscript' or 'dynamo'"),
         ("[variants]\nopsets = {torchscript = ['17'], dynamo = [18]}", "variants.opsets.torchscript[0]", "integer"),
-        ("[probe]\nmodel = 'bert'", "probe.model", "'marian'"),
+        ("[probe]\nmodel = 'bert'", "probe.model", "no model family (marian, "),
         ("[probe]\nseed = '0'", "probe.seed", "integer"),
         ("[uv]\nfind_links = []", "uv.find_links", "did you mean 'find-links'?"),
         ("[uv]\nfind-links = 'wheels'", "uv.find-links", "list"),

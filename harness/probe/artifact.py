@@ -65,7 +65,12 @@ class Case:
 
     def steps(self) -> range:
         """Return the step numbers: 0 is the prefix."""
-        return range(int(self.description["steps"]) + 1)
+        return range(self.last_step + 1)
+
+    @property
+    def last_step(self) -> int:
+        """The number of the last step."""
+        return int(self.description["steps"])
 
     def _arrays_in(self, folder: str) -> dict[str, Any]:
         return _without_prefix(folder, self.arrays)

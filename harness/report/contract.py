@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from packaging.version import Version
@@ -128,7 +129,7 @@ def build(verdicts: Sequence[Verdict], axes: Sequence[str], probe: Probe, torch_
         generated=generated,
         platform=platform_id(),
         torch=torch_backend or "default index",
-        probe=ReportedProbe(id=source("export")[:16], model=probe.model, profile=probe.profile, seed=probe.seed),
+        probe=ReportedProbe(id=source("export")[:16], model=Path(probe.model).name, profile=probe.profile, seed=probe.seed),
         axes={axis: _present(axis, verdicts) for axis in axes},
         cells=[_cell(verdict) for verdict in verdicts],
         rules=[],

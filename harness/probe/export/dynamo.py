@@ -46,7 +46,10 @@ def export(request: GraphRequest, path: Path, opset: int) -> None:
 def _dynamic_shapes(request: GraphRequest) -> tuple[Any, ...]:
     """Return the axes in torch.export's form: an entry for each parameter of `forward`, one tuple for its `*rest`."""
     names = sorted({name for axes in request.input_axes.values() for name in axes.values()})
-    dims = {name: torch.export.Dim(name, min=_SHORTEST, max=_LONGEST) for name in names}
+    dims = {name: torch.export.Dim(name, min=_SHORTEST, max=_LONGEST) for name in names if "+" not in name}
+    for name in set(names) - set(dims):  # "length + 1" depends on another axis, which torch.export has to be told
+        base, _, more = name.partition(" + ")
+        dims[name] = dims[base] + int(more)
     axes = [{axis: dims[name] for axis, name in request.input_axes.get(key, {}).items()} for key in request.inputs]
     parameters = inspect.signature(request.module.forward).parameters.values()
     single = sum(parameter.kind is not parameter.VAR_POSITIONAL for parameter in parameters)

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Iterator
 
 import torch
 
 from ..artifact import Case, Reference
 from ..compare import TOLERANCE, difference, mismatch
 from ..failures import ProbeFailure
-from .models.seq2seq import Seq2Seq
+from .models import Subject
+from .models.subject import Inputs, Sizes
 
 _STEPS = 6
-# (batch, source length, prefix length). Prefix and source are unequal in both directions and once equal; the first
-# source of a batch is whole, each further one is padded on the right, except where there is nothing to pad.
+# (batch, source, prefix). Source and prefix are unequal in both directions and once equal; the first row of a batch
+# is whole, each further one is padded, except where there is nothing to pad.
 _CASES = ((1, 1, 1), (1, 8, 3), (2, 5, 1), (3, 9, 4), (2, 3, 7), (2, 4, 4))
+_LEFT_PADDED = ((3, 9, 4), (2, 5, 6))
 
 
-def build_reference(subject: Seq2Seq, model: dict[str, Any]) -> Reference:
+def build_reference(subject: Subject, model: dict[str, Any]) -> Reference:
     """Decode every case without a cache; the result is the truth that everything else is compared with."""
     generator = torch.Generator().manual_seed(model["seed"] + 1)
     with torch.no_grad():
-        cases = [_build_case(subject, sizes, generator) for sizes in _CASES]
+        cases = [_build_case(subject, sizes, generator) for sizes in _sizes(subject)]
     return Reference(model, TOLERANCE, cases)
 
 
-def check_cached(subject: Seq2Seq, reference: Reference) -> float:
+def check_cached(subject: Subject, reference: Reference) -> float:
     """Decode every case with the cache, in PyTorch, and return the largest difference from the truth.
 
     Raises ProbeFailure where the two do not agree: then the model is wrong before anything is exported.
@@ -43,43 +45,54 @@ def check_cached(subject: Seq2Seq, reference: Reference) -> float:
     return largest
 
 
-def _build_case(subject: Seq2Seq, sizes: Any, generator: Any) -> Case:
-    batch, source, prefix = sizes
-    source_ids = torch.randint(1, subject.vocabulary - 1, (batch, source), generator=generator)
-    mask = torch.ones_like(source_ids)
-    for row in range(1, batch):
-        mask[row, max(1, source - row) :] = 0
-    tokens = torch.randint(1, subject.vocabulary - 1, (batch, prefix + _STEPS), generator=generator)
+def _sizes(subject: Subject) -> Iterator[Sizes]:
+    for batch, source, prefix in _CASES:
+        yield Sizes(batch, source, prefix, _STEPS)
+    if subject.is_padded:
+        for batch, source, prefix in _LEFT_PADDED:
+            yield Sizes(batch, source, prefix, _STEPS, padding="left")
+    if subject.limit is not None:
+        yield Sizes(2, subject.limit, subject.limit - _STEPS, _STEPS)
+
+
+def _build_case(subject: Subject, sizes: Sizes, generator: Any) -> Case:
+    inputs = subject.draw_inputs(sizes, generator)
+    tokens = subject.draw_tokens(sizes.batch, sizes.prefix + sizes.steps, generator)
     tokens[:, 0] = subject.start_token
-    arrays = {
-        "encoder/input_ids": source_ids.numpy(),
-        "encoder/attention_mask": mask.numpy(),
-        "common/encoder_attention_mask": mask.numpy(),
-        "tokens": tokens.numpy(),
-    }
-    for step in range(_STEPS + 1):
-        logits = subject.model(
-            input_ids=source_ids, attention_mask=mask, decoder_input_ids=tokens[:, : prefix + step], use_cache=False
-        ).logits
-        arrays[f"logits/{step}"] = (logits if step == 0 else logits[:, -1:]).numpy()
-    description = {
-        "name": f"batch{batch}-source{source}-prefix{prefix}",
-        "batch": batch,
-        "source_length": source,
-        "prefix_length": prefix,
-        "steps": _STEPS,
-    }
-    return Case(description, arrays)
+    arrays = {f"{kind}/{name}": tensor.numpy() for kind, named in vars(inputs).items() for name, tensor in named.items()}
+    arrays["tokens"] = tokens.numpy()
+    arrays["logits/0"] = subject.truth(inputs, tokens[:, : sizes.prefix]).numpy()
+    # No token sees a later one, so one pass over all tokens says what every further step must give. Copied, because a
+    # slice would keep the whole.
+    everything = subject.truth(inputs, tokens)
+    for step in range(1, sizes.steps + 1):
+        arrays[f"logits/{step}"] = everything[:, sizes.prefix + step - 1 : sizes.prefix + step].numpy().copy()
+    return Case(_describe(subject, sizes), arrays)
 
 
-def _cached_logits(subject: Seq2Seq, case: Case) -> list[Any]:
-    """Return the logits of every step, decoded with the modules that will be exported."""
-    mask = torch.from_numpy(case.arrays["encoder/attention_mask"])
-    hidden = subject.encoder(torch.from_numpy(case.arrays["encoder/input_ids"]), mask)
-    found = []
+def _describe(subject: Subject, sizes: Sizes) -> dict[str, Any]:
+    """Return the case's description; the source's length is left out where the model has none, or only one."""
+    has_source = bool(subject.source_axes.keys() - {0})
+    name = [f"batch{sizes.batch}", f"source{sizes.source}" if has_source else "", f"prefix{sizes.prefix}"]
+    name.append("left" if sizes.padding == "left" else "")
+    return {
+        "name": "-".join(filter(None, name)),
+        "batch": sizes.batch,
+        "source_length": sizes.source if has_source else None,
+        "prefix_length": sizes.prefix,
+        "steps": sizes.steps,
+        "padding": sizes.padding,
+    }
+
+
+def _cached_logits(subject: Subject, case: Case) -> Iterator[Any]:
+    """Yield the logits of every step, decoded with the modules that will be exported."""
+    encoder, common, growing = case.encoder_inputs(), case.common(), case.growing(case.length(case.last_step))
+    inputs = Inputs(*({name: torch.from_numpy(array) for name, array in named.items()} for named in (encoder, common, growing)))
+    encoded = subject.encode(inputs)
     past: list[Any] = []
     for step in case.steps():
-        logits, *present = subject.decoder(torch.from_numpy(case.tokens(step)), mask, hidden, *past)
-        found.append(logits.numpy())
+        given = subject.decoder_inputs(inputs, encoded, torch.from_numpy(case.tokens(step)), case.length(step))
+        logits, *present = subject.decoder(*given.values(), *past)
+        yield logits.numpy()
         past = subject.join_present(past, present)
-    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Iterator, Mapping
 
 import numpy as np
 import onnx
@@ -26,7 +26,8 @@ class Evaluated(Graph):
 
     def run(self, values: Mapping[str, Any]) -> Values:
         """See Graph."""
-        feed = {name: values[name] for name in self.inputs}
+        # Some of its operators (Gather, in onnx 1.15) cannot take views.
+        feed = {name: np.ascontiguousarray(values[name]) for name in self.inputs}
         try:
             results = self._evaluator.run(None, feed)
         except NotImplementedError as exc:
@@ -54,15 +55,25 @@ def _failing_node(exc: Exception) -> dict[str, Any] | None:
     """Return the innermost node that was running, with the shapes it was given.
 
     The evaluator's exceptions do not carry the node, but the frame of its loop over nodes, which the traceback keeps,
-    does: there `node` is the operator and `inputs` are its values. An If has such a frame for each graph.
+    does: there `node` is the operator and `inputs` are its values. An If has such a frame for each graph, and raises
+    another exception from that of the node in its branch.
     """
     found = None
-    for frame, _ in traceback.walk_tb(exc.__traceback__):
+    for frame in _frames(exc):
         local = frame.f_locals
         proto = getattr(local.get("node"), "onnx_node", None)
         if proto is not None and isinstance(local.get("inputs"), list):
             found = {"name": proto.name, "op_type": proto.op_type, "input_shapes": [_shape(one) for one in local["inputs"]]}
     return found
+
+
+def _frames(exc: BaseException) -> Iterator[Any]:
+    """Yield the frames of `exc`, and then of its causes, the outermost first."""
+    cause: BaseException | None = exc
+    while cause is not None:
+        for frame, _ in traceback.walk_tb(cause.__traceback__):
+            yield frame
+        cause = cause.__cause__
 
 
 def _shape(value: Any) -> list[int] | None:

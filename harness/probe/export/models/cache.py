@@ -1,7 +1,7 @@
-"""The key-value cache of an encoder-decoder as flat tensors, for each generation of transformers.
+"""The key-value cache of a model as flat tensors, for each generation of transformers.
 
-Flat order, for every layer: decoder key, decoder value, encoder key, encoder value, each (batch, heads, length,
-head size). The encoder part is the cross-attention, whose length is the source's.
+Flat order: layer by layer, and within a layer the parts below, each (batch, heads, length, head size). The encoder
+parts are the cross-attention, whose length is the source's.
 """
 
 from __future__ import annotations
@@ -11,24 +11,50 @@ from typing import Any, Sequence
 
 import transformers
 
-PARTS = ("decoder.key", "decoder.value", "encoder.key", "encoder.value")
+SEQ2SEQ_PARTS = ("decoder.key", "decoder.value", "encoder.key", "encoder.value")
+DECODER_PARTS = ("key", "value")
+
+
+def own_parts(parts: Sequence[str]) -> tuple[str, ...]:
+    """Return the parts that grow with every token; the cross-attention's do not change. They come first in `parts`."""
+    return tuple(part for part in parts if not part.startswith("encoder."))
 
 
 class TupleCache:
-    """A tuple of four tensors for each layer (Marian up to transformers 4.51)."""
+    """A tuple with a tuple of `width` tensors for each layer (Marian up to transformers 4.51, T5 up to 4.42)."""
+
+    def __init__(self, width: int) -> None:
+        self._width = width
 
     def pack(self, flat: Sequence[Any]) -> Any:
         """Return what the model takes as `past_key_values`; None where `flat` is empty."""
-        width = len(PARTS)
-        return tuple(tuple(flat[at : at + width]) for at in range(0, len(flat), width)) or None
+        return tuple(tuple(flat[at : at + self._width]) for at in range(0, len(flat), self._width)) or None
 
     def unpack(self, cache: Any) -> list[Any]:
         """Return the flat tensors of what the model returned."""
         return [tensor for layer in cache for tensor in layer]
 
 
-class ObjectCache:
-    """An EncoderDecoderCache of two DynamicCaches (Marian from transformers 4.52)."""
+class DecoderCache:
+    """A DynamicCache (Llama from transformers 4.36, GPT-2 from 4.50)."""
+
+    def pack(self, flat: Sequence[Any]) -> Any:
+        """Return a new cache that holds `flat`, which may be empty."""
+        cache = transformers.DynamicCache()
+        for layer, at in enumerate(range(0, len(flat), 2)):
+            cache.update(flat[at], flat[at + 1], layer)
+        return cache
+
+    def unpack(self, cache: Any) -> list[Any]:
+        """Return the flat tensors of what the model returned."""
+        return [tensor for layer in _layers(cache) for tensor in layer]
+
+
+class EncoderDecoderCache:
+    """An EncoderDecoderCache of two DynamicCaches (Whisper first, Marian from transformers 4.52)."""
+
+    def __init__(self) -> None:
+        self._half = DecoderCache()
 
     def pack(self, flat: Sequence[Any]) -> Any:
         """Return a new cache that holds `flat`, which may be empty.
@@ -36,11 +62,10 @@ class ObjectCache:
         Both halves are filled before they are joined: joining looks which cross-attention layers are there, and the
         model computes those that are not.
         """
-        decoder, encoder = transformers.DynamicCache(), transformers.DynamicCache()
-        for layer, at in enumerate(range(0, len(flat), len(PARTS))):
-            decoder.update(flat[at], flat[at + 1], layer)
-            encoder.update(flat[at + 2], flat[at + 3], layer)
-        return transformers.EncoderDecoderCache(decoder, encoder)
+        width = len(SEQ2SEQ_PARTS)
+        decoder = [tensor for at, tensor in enumerate(flat) if at % width < 2]
+        encoder = [tensor for at, tensor in enumerate(flat) if at % width >= 2]
+        return transformers.EncoderDecoderCache(self._half.pack(decoder), self._half.pack(encoder))
 
     def unpack(self, cache: Any) -> list[Any]:
         """Return the flat tensors of what the model returned."""
@@ -55,7 +80,10 @@ def _layers(cache: Any) -> list[Any]:
     return list(zip(cache.key_cache, cache.value_cache))
 
 
-def cache_for(model: Any) -> Any:
-    """Return the kind of cache that `model` works with, told by whether its own source knows the cache class."""
-    source = sys.modules[type(model).__module__]
-    return ObjectCache() if hasattr(source, "EncoderDecoderCache") else TupleCache()
+def cache_for(model: Any, parts: Sequence[str]) -> Any:
+    """Return the kind of cache that `model` works with, told by which cache class its own source knows.
+
+    Families changed over in different versions, and a class that transformers has need not be one that the model takes.
+    """
+    name, kind = ("EncoderDecoderCache", EncoderDecoderCache) if parts == SEQ2SEQ_PARTS else ("DynamicCache", DecoderCache)
+    return kind() if hasattr(sys.modules[type(model).__module__], name) else TupleCache(len(parts))

@@ -1,38 +1,55 @@
 """Fill a model with values that no error can hide behind.
 
-A freshly initialised model has zero biases and unit scales, and drops of either would go unseen. So everything is
-random: every parameter and every floating-point buffer.
+A freshly initialised model has zero biases and unit scales, and drops of either would go unseen. So every parameter
+is random.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Iterator
 
 import torch
 
+# A weight in all but name. The other buffers are the architecture's own (sinusoids, rotary frequencies, masks).
+_WEIGHT_BUFFER = "final_logits_bias"
+
 
 def randomise(model: Any, seed: int) -> None:
-    """Overwrite all parameters and floating-point buffers of `model` in place, the same for the same seed.
+    """Overwrite the weights of `model` in place, the same for the same seed.
 
     Matrices get a standard deviation of 1.5/√inputs and embeddings one of 1/√width: large enough that logits spread
     over several units, small enough that no softmax saturates. Vectors are biases (0 ± 0.3) or scales (1 ± 0.3).
+    Tied tensors stay tied: each is drawn once, and written in place.
     """
     generator = torch.Generator().manual_seed(seed)
     embeddings = {id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Embedding)}
-    tensors = dict(model.named_parameters())
-    tensors.update(model.named_buffers())
     with torch.no_grad():
-        for name, tensor in sorted(tensors.items()):
-            if tensor.is_floating_point():
-                noise = torch.randn(tensor.shape, generator=generator)
-                tensor.copy_(_scaled(noise, name, is_embedding=id(tensor) in embeddings))
+        for name, tensor in sorted(_weights(model)):
+            noise = torch.randn(tensor.shape, generator=generator)
+            tensor.copy_(noise.mul_(_deviation(tensor, is_embedding=id(tensor) in embeddings)))
+            if tensor.dim() == 1 and name.endswith("weight"):
+                tensor.add_(1)  # the scale of a normalisation
 
 
-def _scaled(noise: Any, name: str, *, is_embedding: bool) -> Any:
+def _weights(model: Any) -> Iterator[tuple[str, Any]]:
+    fixed = {id(tensor) for module in model.modules() if _is_sinusoidal(module) for tensor in module.parameters()}
+    for name, tensor in model.named_parameters():
+        if id(tensor) not in fixed:
+            yield name, tensor
+    for name, tensor in model.named_buffers():
+        if name.endswith(_WEIGHT_BUFFER):
+            yield name, tensor
+
+
+def _is_sinusoidal(module: Any) -> bool:
+    """Whether `module` is a table of sines: of a class named so, or Whisper's, an embedding that is never trained."""
+    is_embedding = isinstance(module, torch.nn.Embedding)
+    return "Sinusoidal" in type(module).__name__ or (is_embedding and not module.weight.requires_grad)
+
+
+def _deviation(tensor: Any, *, is_embedding: bool) -> float:
     if is_embedding:
-        return noise * noise.shape[-1] ** -0.5
-    if noise.dim() > 1 and noise.shape[0] > 1:
-        return noise * 1.5 * noise.shape[-1] ** -0.5
-    if "norm" in name and name.endswith("weight"):
-        return 1 + 0.3 * noise
-    return 0.3 * noise
+        return float(tensor.shape[-1] ** -0.5)
+    if tensor.dim() > 1 and tensor.shape[0] > 1:  # a bias may be (1, vocabulary)
+        return float(1.5 * tensor[0].numel() ** -0.5)
+    return 0.3

@@ -1,4 +1,4 @@
-"""What encoder-decoder models share: three graphs with flat inputs, named as optimum names them."""
+"""Encoder-decoder models: of text, whose source has a mask, and of speech, whose source has none."""
 
 from __future__ import annotations
 
@@ -6,15 +6,11 @@ from typing import Any
 
 import torch
 
-from ..graphs import Axes, GraphRequest
-from .cache import PARTS, cache_for
-
-# Example sizes for tracing: all different, none 0 or 1, and none a size of the tiny model, so that no exporter can
-# take one for another or for a constant.
-_BATCH, _SOURCE, _PREFIX = 3, 7, 5
+from .cache import SEQ2SEQ_PARTS
+from .subject import BATCH, SOURCE, DecoderGraph, Inputs, Sizes, Subject, padding_mask
 
 
-class EncoderGraph(torch.nn.Module):  # type: ignore[misc]
+class _TextEncoder(torch.nn.Module):  # type: ignore[misc]
     """(input_ids, attention_mask), both (batch, source) → hidden states (batch, source, width)."""
 
     def __init__(self, model: Any) -> None:
@@ -26,132 +22,76 @@ class EncoderGraph(torch.nn.Module):  # type: ignore[misc]
         return self.encoder(input_ids=input_ids, attention_mask=attention_mask)[0]
 
 
-class DecoderGraph(torch.nn.Module):  # type: ignore[misc]
-    """(input_ids, encoder_attention_mask, encoder_hidden_states, *flat past) → (logits, *flat present).
-
-    A cache object cannot cross the border of a trace, so it is built and taken apart in here. With a past, only the
-    decoder part of the present is returned: the cross-attention does not change.
-    """
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.model = model
-        self.cache = cache_for(model)
+class _TextDecoder(DecoderGraph):
+    """(input_ids, encoder_attention_mask, encoder_hidden_states, *flat past) → (logits, *flat present)."""
 
     def forward(self, input_ids: Any, encoder_attention_mask: Any, encoder_hidden_states: Any, *past: Any) -> Any:
         """Return one flat tuple of tensors."""
-        outputs = self.model(
+        return self.decode(
+            past,
             attention_mask=encoder_attention_mask,
             encoder_outputs=(encoder_hidden_states,),
             decoder_input_ids=input_ids,
-            past_key_values=self.cache.pack(past),
-            use_cache=True,
-        )
-        present = self.cache.unpack(outputs.past_key_values)
-        if past:
-            present = [tensor for at, tensor in enumerate(present) if at % len(PARTS) < 2]
-        return (outputs.logits, *present)
-
-
-class Seq2Seq:
-    """A model under test, with what the reference and the exporters need to know of it.
-
-    `model` is a transformers encoder-decoder with a language-model head, in eval mode.
-    """
-
-    def __init__(self, model: Any, *, vocabulary: int, start_token: int, layers: int, heads: int, head_size: int) -> None:
-        self.model = model
-        self.vocabulary = vocabulary
-        self.start_token = start_token
-        self.layers = layers
-        self.cache_sizes = {"layers": layers, "heads": heads, "head_size": head_size, "parts": list(PARTS)}
-        self.encoder = EncoderGraph(model).eval()
-        self.decoder = DecoderGraph(model).eval()
-
-    def join_present(self, past: list[Any], present: list[Any]) -> list[Any]:
-        """Return the next step's flat past: the decoder parts of `present`, the encoder parts of the first step."""
-        if not past:
-            return list(present)
-        fresh = iter(present)
-        return [next(fresh) if at % len(PARTS) < 2 else kept for at, kept in enumerate(past)]
-
-    def requests(self) -> list[GraphRequest]:
-        """Return the three graphs to export; the example past is computed by the model itself."""
-        source_ids, mask, tokens = self._example()
-        with torch.no_grad():
-            hidden = self.encoder(source_ids, mask)
-            _, *past = self.decoder(tokens[:, :-1], mask, hidden)
-        return [
-            self._encoder_request(source_ids, mask),
-            self._decoder_request(tokens[:, :-1], mask, hidden),
-            self._with_past_request(tokens[:, -1:], mask, hidden, past),
-        ]
-
-    def _example(self) -> tuple[Any, Any, Any]:
-        generator = torch.Generator().manual_seed(1)
-        source_ids = torch.randint(1, self.vocabulary - 1, (_BATCH, _SOURCE), generator=generator)
-        tokens = torch.randint(1, self.vocabulary - 1, (_BATCH, _PREFIX + 1), generator=generator)
-        mask = torch.ones_like(source_ids)
-        mask[1, -2:] = 0  # a mask of ones may be optimised away while tracing
-        return source_ids, mask, tokens
-
-    def _encoder_request(self, source_ids: Any, mask: Any) -> GraphRequest:
-        source = {0: "batch_size", 1: "encoder_sequence_length"}
-        return GraphRequest(
-            role="encoder",
-            module=self.encoder,
-            inputs={"input_ids": source_ids, "attention_mask": mask},
-            outputs=("last_hidden_state",),
-            input_axes={"input_ids": source, "attention_mask": source},
-            output_axes={"last_hidden_state": source},
-            required=frozenset({"input_ids", "attention_mask"}),
         )
 
-    def _decoder_request(self, tokens: Any, mask: Any, hidden: Any) -> GraphRequest:
-        inputs, axes = _decoder_inputs(tokens, mask, hidden)
-        axes["input_ids"] = {0: "batch_size", 1: "decoder_sequence_length"}
-        present = {name: _cache_axes(name, decoder="decoder_sequence_length") for name in self._cache_names("present", PARTS)}
-        return GraphRequest(
-            role="decoder",
-            module=self.decoder,
-            inputs=inputs,
-            outputs=("logits", *present),
-            input_axes=axes,
-            output_axes={"logits": axes["input_ids"], **present},
-            required=frozenset(inputs),
-        )
 
-    def _with_past_request(self, token: Any, mask: Any, hidden: Any, past: list[Any]) -> GraphRequest:
-        """One token a step, as generation calls it: the sequence axis of `input_ids` is the constant 1."""
-        inputs, axes = _decoder_inputs(token, mask, hidden)
-        axes["input_ids"] = {0: "batch_size"}
-        past_names = self._cache_names("past_key_values", PARTS)
-        inputs.update(zip(past_names, past))
-        axes.update({name: _cache_axes(name, decoder="past_decoder_sequence_length") for name in past_names})
-        present = {
-            name: _cache_axes(name, decoder="present_decoder_sequence_length")
-            for name in self._cache_names("present", PARTS[:2])
-        }
-        return GraphRequest(
-            role="decoder_with_past",
-            module=self.decoder,
-            inputs=inputs,
-            outputs=("logits", *present),
-            input_axes=axes,
-            output_axes={"logits": {0: "batch_size"}, **present},
-            # encoder_hidden_states is not among them: the cross-attention cache stands for it.
-            required=frozenset({"input_ids", "encoder_attention_mask", *past_names}),
-        )
+class _SpeechEncoder(torch.nn.Module):  # type: ignore[misc]
+    """input_features (batch, mel, frames) → hidden states (batch, frames / 2, width)."""
 
-    def _cache_names(self, prefix: str, parts: tuple[str, ...]) -> list[str]:
-        return [f"{prefix}.{layer}.{part}" for layer in range(self.layers) for part in parts]
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.encoder = model.get_encoder()
+
+    def forward(self, input_features: Any) -> Any:
+        """Return the last hidden state."""
+        return self.encoder(input_features)[0]
 
 
-def _decoder_inputs(tokens: Any, mask: Any, hidden: Any) -> tuple[dict[str, Any], dict[str, Axes]]:
-    source = {0: "batch_size", 1: "encoder_sequence_length"}
-    inputs = {"input_ids": tokens, "encoder_attention_mask": mask, "encoder_hidden_states": hidden}
-    return inputs, {"encoder_attention_mask": source, "encoder_hidden_states": source}
+class _SpeechDecoder(DecoderGraph):
+    """(input_ids, encoder_hidden_states, *flat past) → (logits, *flat present)."""
+
+    def forward(self, input_ids: Any, encoder_hidden_states: Any, *past: Any) -> Any:
+        """Return one flat tuple of tensors."""
+        return self.decode(past, encoder_outputs=(encoder_hidden_states,), decoder_input_ids=input_ids)
 
 
-def _cache_axes(name: str, decoder: str) -> Axes:
-    return {0: "batch_size", 2: "encoder_sequence_length" if ".encoder." in name else decoder}
+class _Seq2Seq(Subject):
+    parts = SEQ2SEQ_PARTS
+
+    def truth(self, inputs: Inputs, tokens: Any) -> Any:
+        """Return the logits without a cache; the encoder graph's inputs are the model's."""
+        return self.model(**inputs.encoder, decoder_input_ids=tokens, use_cache=False).logits
+
+
+class TextSeq2Seq(_Seq2Seq):
+    """Translates or rewrites text."""
+
+    is_padded = True
+    source_axes = {0: BATCH, 1: SOURCE}  # noqa: RUF012 - never written to
+
+    def __init__(self, model: Any, limit: int | None) -> None:
+        self.encoder = _TextEncoder(model).eval()
+        super().__init__(model, _TextDecoder(model, self.parts), limit)
+
+    def draw_inputs(self, sizes: Sizes, generator: Any) -> Inputs:
+        """Return a source and its mask; the ids under the padding are padding, from which some models count positions."""
+        mask = padding_mask(sizes, sizes.source)
+        ids = self.draw_tokens(sizes.batch, sizes.source, generator).masked_fill(mask == 0, self.padding_token)
+        return Inputs({"input_ids": ids, "attention_mask": mask}, {"encoder_attention_mask": mask}, {})
+
+
+class SpeechSeq2Seq(_Seq2Seq):
+    """Writes down speech. Whisper takes as many frames as it has positions for, two for each, and no other number."""
+
+    is_padded = False
+    source_axes = {0: BATCH}  # noqa: RUF012 - never written to
+
+    def __init__(self, model: Any, limit: int | None) -> None:
+        self.encoder = _SpeechEncoder(model).eval()
+        super().__init__(model, _SpeechDecoder(model, self.parts), limit)
+
+    def draw_inputs(self, sizes: Sizes, generator: Any) -> Inputs:
+        """Return features; the source's size is the model's."""
+        config = self.model.config
+        shape = (sizes.batch, config.num_mel_bins, 2 * config.max_source_positions)
+        return Inputs({"input_features": torch.randn(shape, generator=generator)}, {}, {})

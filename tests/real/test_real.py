@@ -14,8 +14,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 
 
-def run(folder: Path) -> dict:
-    command = [sys.executable, "-m", "harness", "run", "--config", str(HERE / "matrix.toml"), "--quiet"]
+def run(folder: Path, config: str = "matrix.toml") -> dict:
+    command = [sys.executable, "-m", "harness", "run", "--config", str(HERE / config), "--quiet"]
     done = subprocess.run(
         [*command, "--store", str(folder / "store"), "--reports", str(folder / "reports")],
         cwd=ROOT,
@@ -84,6 +84,12 @@ def test_feeding_everything_back_into_a_merged_graph_dies_at_step_2_and_decides_
         assert cell["status"] == "works"
 
 
+def test_the_other_runtimes_cannot_run_that_loop_either(report):
+    for _, variant in variants(report, onnxruntime="1.32.0", layout="merged", feedback="feed-all", exporter="torchscript"):
+        assert variant["opinions"]["onnx.reference"].startswith("fails at decode")
+        assert any(finding.startswith("dimension-bound-twice: ") for finding in variant["findings"])
+
+
 def test_every_lock_holds_what_the_cell_pins(report):
     for cell in report["cells"]:
         for name, version in cell["pins"].items():
@@ -98,3 +104,21 @@ def test_the_second_run_does_nothing_and_writes_the_same_report(report, folder):
     assert time.monotonic() - started < 2
     assert (folder / "reports" / "matrix.json").read_bytes() == before
     assert not [entry for entry in (folder / "store" / "envs").iterdir() if entry.is_dir()]
+
+
+def test_unsatisfiable_unimportable_and_unloadable_cells_end_at_three_different_stages(tmp_path):
+    cells = run(tmp_path, "twelve.toml")["cells"]
+    assert [cell["status"] for cell in cells].count("works") == 9
+    ends = {
+        cell["pins"]["onnxruntime"]: (cell["status"], cell["variants"][0]["stage"], cell["variants"][0]["error"])
+        for cell in cells
+        if cell["status"] != "works"
+    }
+    assert {runtime: end[:2] for runtime, end in ends.items()} == {
+        "1.18.1": ("fails", "resolve"),
+        "1.17.3": ("fails", "import"),
+        "1.16.3": ("fails", "load"),
+    }
+    assert "onnxruntime==1.18.1 depends on numpy" in ends["1.18.1"][2]
+    assert "compiled using NumPy 1.x" in ends["1.17.3"][2]
+    assert "Unsupported model IR version: 10, max supported IR version: 9" in ends["1.16.3"][2]

@@ -1,0 +1,44 @@
+"""The two feedback protocols as a controlled experiment."""
+
+from values import report, reported_cell, reported_variant
+
+from harness.model import Stage, Status
+from harness.report.protocol import protocols, sentence
+
+DIED = "case a, step 2: [ONNXRuntimeError] Status Message: The dimension with value zero exceeds the dimension size"
+
+
+def both(fed, kept=Status.WORKS, **axes):
+    stage = None if fed is Status.WORKS else Stage.DECODE
+    return reported_cell(
+        reported_variant(kept, None if kept is Status.WORKS else Stage.LOAD, layout="merged"),
+        reported_variant(fed, stage, layout="merged", feedback="feed-all", error=DIED if stage else None),
+        **axes,
+    )
+
+
+def test_a_loop_that_must_change_is_told_in_one_sentence():
+    (found,) = protocols(report(both(Status.FAILS, onnxruntime="1.20.1"), both(Status.FAILS, onnxruntime="1.16.3")))
+    assert (found.layout, found.pairs, found.keep_cross_works, found.feed_all_works, found.told_apart) == ("merged", 2, 2, 0, 2)
+    assert found.runtimes == ("1.16.3", "1.20.1")
+    assert found.steps == (2,)
+    assert found.messages == ("The dimension with value zero exceeds the dimension size",)
+    told = sentence(found)
+    assert "dies at step 2 with a `merged` graph" in told
+    assert told.endswith("The loop has to change, not a version.")
+
+
+def test_what_fails_under_both_protocols_says_nothing_about_them():
+    (found,) = protocols(report(both(Status.FAILS, kept=Status.FAILS)))
+    assert (found.keep_cross_works, found.told_apart) == (0, 0)
+    assert sentence(found) == ""
+
+
+def test_where_only_some_differ_no_conclusion_is_drawn():
+    (found,) = protocols(report(both(Status.FAILS), both(Status.WORKS, onnxruntime="1.20.1")))
+    assert (found.keep_cross_works, found.told_apart) == (2, 1)
+    assert not sentence(found).endswith("not a version.")
+
+
+def test_one_protocol_alone_is_no_experiment():
+    assert protocols(report(reported_cell(reported_variant(layout="merged")))) == []

@@ -67,7 +67,9 @@ def _build_case(subject: Subject, sizes: Sizes, generator: Any) -> Case:
     everything = subject.truth(inputs, tokens)
     for step in range(1, sizes.steps + 1):
         arrays[f"logits/{step}"] = everything[:, sizes.prefix + step - 1 : sizes.prefix + step].numpy().copy()
-    return Case(_describe(subject, sizes), arrays)
+    case = Case(_describe(subject, sizes), arrays)
+    arrays["logits/0"] = case.compared(0, arrays["logits/0"])
+    return case
 
 
 def _describe(subject: Subject, sizes: Sizes) -> dict[str, Any]:
@@ -94,5 +96,5 @@ def _cached_logits(subject: Subject, case: Case) -> Iterator[Any]:
     for step in case.steps():
         given = subject.decoder_inputs(inputs, encoded, torch.from_numpy(case.tokens(step)), case.length(step))
         logits, *present = subject.decoder(*given.values(), *past)
-        yield logits.numpy()
+        yield case.compared(step, logits.numpy())
         past = subject.join_present(past, present)

@@ -22,13 +22,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     return LoadFileScheduling(config, log)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The fake probe, a uv cache of our own, and none of the shell's variables that steer uv."""
+@pytest.fixture(scope="session")
+def uv_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A uv cache of our own, which all fast tests share."""
+    return tmp_path_factory.mktemp("uv-cache")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _surroundings(uv_cache: Path) -> Iterator[None]:
+    """The fake probe, a uv cache of our own, and none of the shell's variables that steer uv (tests/real has its own)."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("UV_")]:
             patch.delenv(name)
-        patch.setenv("UV_CACHE_DIR", str(tmp_path_factory.mktemp("uv-cache")))
+        patch.setenv("UV_CACHE_DIR", str(uv_cache))
         # A test that forgets its local index must not fetch gigabytes from the real one.
         patch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
         patch.setattr(processes, "PROBE_MAIN", FAKE_PROBE)

@@ -60,20 +60,8 @@ class Case:
         return {name: array[:, :length] for name, array in self._arrays_in("growing/").items()}
 
     def logits(self, step: int) -> Any:
-        """Return the logits that `step` must give, once they are `compared`."""
+        """Return the logits that `step` must give."""
         return self.arrays[f"logits/{step}"]
-
-    def compared(self, step: int, logits: Any) -> Any:
-        """Return the `logits` of `step` as they are compared: 0 for every token that can see none, not even itself.
-
-        Padding on the left of a decoder-only model's prefix is such a token. Attention to nothing is defined nowhere,
-        every implementation gives something else, and no other token looks there.
-        """
-        mask = self.arrays.get("growing/attention_mask")
-        if step or mask is None:
-            return logits
-        blind = np.cumsum(mask[:, : self.length(0)], axis=1) == 0
-        return np.where(blind[..., None], np.float32(0), logits) if logits.shape[:2] == blind.shape else logits
 
     def steps(self) -> range:
         """Return the step numbers: 0 is the prefix."""

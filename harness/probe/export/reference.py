@@ -67,9 +67,7 @@ def _build_case(subject: Subject, sizes: Sizes, generator: Any) -> Case:
     everything = subject.truth(inputs, tokens)
     for step in range(1, sizes.steps + 1):
         arrays[f"logits/{step}"] = everything[:, sizes.prefix + step - 1 : sizes.prefix + step].numpy().copy()
-    case = Case(_describe(subject, sizes), arrays)
-    arrays["logits/0"] = case.compared(0, arrays["logits/0"])
-    return case
+    return Case(_describe(subject, sizes), arrays)
 
 
 def _describe(subject: Subject, sizes: Sizes) -> dict[str, Any]:
@@ -96,5 +94,5 @@ def _cached_logits(subject: Subject, case: Case) -> Iterator[Any]:
     for step in case.steps():
         given = subject.decoder_inputs(inputs, encoded, torch.from_numpy(case.tokens(step)), case.length(step))
         logits, *present = subject.decoder(*given.values(), *past)
-        yield case.compared(step, logits.numpy())
+        yield logits.numpy()
         past = subject.join_present(past, present)

@@ -12,16 +12,16 @@ import itertools
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from harness.errors import ConfigError, SelectionError
-from harness.model import Setup, Variant
+from harness.model import ABSENT, Setup, Variant
 from harness.select import Expression, parse
-from harness.values import AxisValues, Bounds, Bytes, Condition, IrVersion, Jobs, RequirementText, Seconds, listed
+from harness.values import AxisValues, Bounds, Bytes, Condition, IrVersion, Jobs, Name, Opsets, RequirementText, Seconds, listed
 
 REQUIRED_AXES = ("python", "torch", "transformers", "onnx", "onnxruntime")
 
@@ -69,24 +69,15 @@ class Variants(_Table):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=lambda name: name.replace("_", "-"))
 
-    exporters: list[Literal["torchscript", "dynamo"]] = Field(default=["torchscript", "dynamo"], min_length=1)
-    opsets: dict[Literal["torchscript", "dynamo"], Annotated[list[int], BeforeValidator(listed)]] = Field(
-        default={"torchscript": [17], "dynamo": [18]}
-    )
-    layouts: list[Literal["no-cache", "pair", "merged", "merged-passthrough"]] = Field(default=["pair", "merged"], min_length=1)
-    feedback: list[Literal["keep-cross", "feed-all"]] = Field(default=["keep-cross"], min_length=1)
+    exporters: list[Name] = Field(default=["torchscript", "dynamo"], min_length=1)
+    opsets: dict[Name, Opsets] = Field(default={"torchscript": [17], "dynamo": [18], "optimum": [17]})
+    layouts: list[Name] = Field(default=["pair", "merged"], min_length=1)
+    feedback: list[Name] = Field(default=["keep-cross"], min_length=1)
     binding: list[Literal["numpy", "ortvalue"]] = Field(default=["numpy"], min_length=1)
-    strategy: list[Literal["cached", "mixed"]] = Field(default=["cached"], min_length=1)
+    strategy: list[Name] = Field(default=["cached"], min_length=1)
     attention: list[Literal["default", "eager", "sdpa"]] = Field(default=["default"], min_length=1)
     ir_version: list[IrVersion] = Field(default=["stamped"], min_length=1)
     require: str = "any"
-
-    @model_validator(mode="after")
-    def _every_exporter_has_an_opset(self) -> Self:
-        for exporter in self.exporters:
-            if not self.opsets.get(exporter):
-                raise ValueError(f"opsets.{exporter}: expected a list of opsets for every exporter in use")
-        return self
 
     def product(self) -> list[Variant]:
         """Every combination of the lists that can exist: without a cache there is nothing to feed back or to mix."""
@@ -110,22 +101,56 @@ class Variants(_Table):
         ]
 
 
+BUILT_IN = {
+    "exporters": ("torchscript", "dynamo", "optimum"),
+    "layouts": ("no-cache", "pair", "merged", "merged-passthrough"),
+    "feedback": ("keep-cross", "feed-all"),
+    "strategy": ("cached", "mixed"),
+}
+"""What the built-in probe knows; a probe of one's own gives these names a meaning by itself."""
+
+_OWN = {"layouts": ["whole"], "feedback": ["none"], "strategy": ["default"]}
+"""What a matrix with a probe of its own leaves out of `[variants]`."""
+
 FAMILIES = ("marian", "t5", "bart", "m2m100", "mbart", "pegasus", "whisper", "gpt2", "llama")
 """Models that are built from a configuration; the probe's export/models/families.py has their sizes."""
 
 
 class Probe(_Table):
-    """The model that is exported."""
+    """What is exported: a model that the built-in probe knows, or whatever a probe module of one's own says."""
 
     model: str = "marian"
     """A family, or a folder with a saved checkpoint (taken from the folder of matrix.toml)."""
     profile: Literal["tiny", "base"] = "tiny"
     seed: int = 0
+    module: str | None = None
+    """One's own: a Python file, taken from the folder of matrix.toml."""
+    files: list[str] = []
+    """What the module needs beside it: patterns, taken from its folder. Nothing else of that folder is there for it."""
+    options: dict[str, Any] = {}
+    """For the module's `load`, with the seed."""
 
     @property
     def checkpoint(self) -> str | None:
-        """The folder of the checkpoint, or None for a family."""
-        return None if self.model in FAMILIES else self.model
+        """The folder of the checkpoint; None for a family and for one's own module."""
+        return None if self.module or self.model in FAMILIES else self.model
+
+    @property
+    def name(self) -> str:
+        """What a report calls it."""
+        return Path(self.module or self.model).name
+
+    @property
+    def sources(self) -> dict[str, Path]:
+        """Relative name → path of the module and the files it needs; nothing for the built-in probe."""
+        if self.module is None:
+            return {}
+        folder = Path(self.module).parent
+        paths = [
+            Path(self.module),
+            *(path for pattern in self.files for path in sorted(folder.glob(pattern)) if path.is_file()),
+        ]
+        return {path.relative_to(folder).as_posix(): path for path in paths}
 
 
 class UvSources(_Table):
@@ -195,7 +220,17 @@ def load(path: Path) -> Matrix:
         matrix = Matrix.model_validate(_normalised(data))
     except ValidationError as error:
         raise ConfigError(file, *_first_problem(error, data)) from None
+    if matrix.probe.module is None:
+        _check_variants(file, matrix.variants)
+    for exporter in matrix.variants.exporters:
+        if not matrix.variants.opsets.get(exporter):
+            raise ConfigError(file, f"variants.opsets.{exporter}", "expected a list of opsets for every exporter in use")
     _check_axes(file, matrix)
+    if matrix.probe.module is not None:
+        return _with_module(matrix, data["probe"], file, path.resolve().parent)
+    for key in ("files", "options"):
+        if data.get("probe", {}).get(key):
+            raise ConfigError(file, f"probe.{key}", "only a probe of your own has a use for it; set probe.module")
     return with_model(matrix, matrix.probe.model, file, path.resolve().parent)
 
 
@@ -203,8 +238,10 @@ def with_model(matrix: Matrix, model: str, file: str, folder: Path, profile: str
     """`matrix` with another model: a family or, taken from `folder`, a checkpoint's folder.
 
     Raises:
-        ConfigError: it is neither.
+        ConfigError: it is neither, or the matrix has a probe of its own.
     """
+    if matrix.probe.module is not None:
+        raise ConfigError(file, "", f"models are the built-in probe's; {matrix.probe.name} chooses its own")
     if model not in FAMILIES:
         checkpoint = (folder / Path(model).expanduser()).resolve()
         if not (checkpoint / "config.json").is_file():
@@ -215,7 +252,38 @@ def with_model(matrix: Matrix, model: str, file: str, folder: Path, profile: str
     return matrix.model_copy(update={"probe": probe})
 
 
+def _with_module(matrix: Matrix, table: dict[str, Any], file: str, folder: Path) -> Matrix:
+    for key in ("model", "profile"):
+        if key in table:
+            raise ConfigError(file, f"probe.{key}", "is the built-in probe's; with probe.module, use probe.options")
+    module = (folder / Path(str(matrix.probe.module)).expanduser()).resolve()
+    if not module.is_file() or module.suffix != ".py":
+        raise ConfigError(file, "probe.module", f"expected a Python file; {matrix.probe.module!r} is none")
+    for place, pattern in enumerate(matrix.probe.files):
+        if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
+            raise ConfigError(file, f"probe.files[{place}]", f"expected a pattern within {module.parent.name}, not {pattern!r}")
+        if not any(path.is_file() for path in module.parent.glob(pattern)):
+            raise ConfigError(file, f"probe.files[{place}]", f"no file beside {module.name} matches {pattern!r}")
+    return matrix.model_copy(update={"probe": matrix.probe.model_copy(update={"module": str(module)})})
+
+
+def _check_variants(file: str, variants: Variants) -> None:
+    for key, known in BUILT_IN.items():
+        for place, name in enumerate(getattr(variants, key)):
+            if name not in known:
+                raise ConfigError(file, f"variants.{key}[{place}]", f"unknown: {name!r}{_did_you_mean(name, list(known))}")
+    for name in variants.opsets:
+        if name not in BUILT_IN["exporters"]:
+            raise ConfigError(
+                file, f"variants.opsets.{name}", f"no such exporter{_did_you_mean(name, list(BUILT_IN['exporters']))}"
+            )
+
+
 def _normalised(data: dict[str, Any]) -> dict[str, Any]:
+    probe, variants = data.get("probe"), data.setdefault("variants", {})
+    if isinstance(probe, dict) and "module" in probe and isinstance(variants, dict):
+        for key, names in _OWN.items():
+            variants.setdefault(key, names)
     axes = data.get("axes")
     if isinstance(axes, dict):
         data["axes"] = {_axis(name): values for name, values in axes.items()}
@@ -223,7 +291,10 @@ def _normalised(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_axes(file: str, matrix: Matrix) -> None:
-    for axis in REQUIRED_AXES:
+    needed = [axis for axis in REQUIRED_AXES if axis != "transformers" or matrix.probe.module is None]
+    for axis in needed:
+        if ABSENT in matrix.axes.get(axis, ()):
+            raise ConfigError(file, f"axes.{axis}", f"{axis} cannot be absent; only an axis that you added can")
         if axis not in matrix.axes:
             raise ConfigError(file, "axes", f"the axis {axis!r} is missing; expected at least one version of it")
     for python in matrix.axes["python"]:
@@ -241,6 +312,8 @@ def _check_axes(file: str, matrix: Matrix) -> None:
         place = f"include[{number}]"
         _check_rule(file, place, set(extra.versions), set(matrix.axes), required=True)
         for axis, version in extra.versions.items():
+            if version == ABSENT and axis not in needed:
+                continue
             try:
                 Version(version)
             except InvalidVersion:

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+ABSENT = "absent"
+"""The value of an axis for a cell that does without that distribution."""
+
 
 class Stage(StrEnum):
     """The steps a cell goes through, in this order; a verdict names the first that did not work."""
@@ -53,11 +56,11 @@ class Cell:
     python: str
     """As written on the axis, for example `3.11`."""
     pins: tuple[tuple[str, str], ...]
-    """(distribution, exact version) in the order of the axes, python excluded."""
+    """(distribution, exact version) in the order of the axes; without python, and without what is absent."""
     setup: Setup = Setup.TOGETHER
 
     def version(self, axis: str) -> str | None:
-        """The cell's version on `axis` (`python` included), or None where there is no such axis."""
+        """The cell's version on `axis` (`python` included), or None where it is absent or there is no such axis."""
         return self.python if axis == "python" else dict(self.pins).get(axis)
 
 

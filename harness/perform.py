@@ -37,6 +37,7 @@ def perform(prepared: Prepared, settings: Settings, listen: Listener, *, folder:
         children=prepared.children,
         limits=prepared.limits,
         given=given,
+        model=prepared.matrix.probe,
     )
     rounds = Rounds(prepared, worker, settings, listen)
     try:

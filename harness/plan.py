@@ -12,7 +12,7 @@ from packaging.version import Version
 
 from harness.errors import SelectionError
 from harness.matrix import Matrix, Variants
-from harness.model import Cell, Setup, Variant
+from harness.model import ABSENT, Cell, Setup, Variant
 from harness.select import Selection, parse
 
 _ABBREVIATIONS = {"python": "py", "torch": "t", "transformers": "tf", "onnx": "o", "onnxruntime": "r"}
@@ -56,7 +56,7 @@ def cells(matrix: Matrix, axes: Mapping[str, Sequence[str]]) -> list[Cell]:
     combinations: dict[tuple[str, ...], None] = {}
     for versions in itertools.product(*axes.values()):
         pins = dict(zip(names, versions, strict=True))
-        if not any(all(bound.contains(pins[axis], prereleases=True) for axis, bound in rule.items()) for rule in rules):
+        if not any(all(_within(pins[axis], bound) for axis, bound in rule.items()) for rule in rules):
             combinations[versions] = None
     for extra in matrix.include:
         combinations[tuple(extra.versions[name] for name in names)] = None
@@ -66,13 +66,20 @@ def cells(matrix: Matrix, axes: Mapping[str, Sequence[str]]) -> list[Cell]:
         identifier = "-".join(
             f"{_ABBREVIATIONS.get(name) or re.sub('[^a-z0-9]', '', name)}{short[name][version]}"
             for name, version in zip(names, versions, strict=True)
+            if version != ABSENT
         )
         if setup is Setup.HANDOFF:
             identifier += "-handoff"
-        pins_of_cell = tuple((name, version) for name, version in zip(names, versions, strict=True) if name != "python")
+        versioned = zip(names, versions, strict=True)
+        pins_of_cell = tuple((name, version) for name, version in versioned if name != "python" and version != ABSENT)
         python = versions[names.index("python")]
         made.append(Cell(id=identifier, python=python, pins=pins_of_cell, setup=setup))
     return made
+
+
+def _within(version: str, bound: SpecifierSet) -> bool:
+    """An axis that is absent has no version that could lie within any bound."""
+    return version != ABSENT and bound.contains(version, prereleases=True)
 
 
 def _short_versions(versions: set[str]) -> dict[str, str]:

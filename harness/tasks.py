@@ -11,7 +11,7 @@ import functools
 import hashlib
 import platform
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import processes
@@ -46,6 +46,7 @@ class Import:
     """Import all packages in one process of one environment: what a `together` cell promises."""
 
     parts: tuple[Closure, ...]
+    model: Probe = field(hash=False)
 
     @property
     def label(self) -> str:
@@ -55,7 +56,12 @@ class Import:
     @property
     def key(self) -> str:
         """Where its result is stored."""
-        return digest(["import", [part.key for part in self.parts], MODULES, platform_id(), source("import")])
+        return digest(["import", [part.key for part in self.parts], self.modules, platform_id(), _source("import", self.model)])
+
+    @property
+    def modules(self) -> list[str]:
+        """What is imported, in this order; what a probe of one's own needs besides, it knows itself."""
+        return [name for name in MODULES if any(name in part.lock.versions for part in self.parts)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +69,7 @@ class Export:
     """Eager PyTorch, then every export variant of one closure, in one process."""
 
     closure: Closure
-    model: Probe
+    model: Probe = field(hash=False)
     variants: tuple[Variant, ...]
 
     @property
@@ -74,7 +80,7 @@ class Export:
     @property
     def key(self) -> str:
         """Where the reference (stages import and eager) is stored."""
-        return digest(["eager", self.closure.key, _model_key(self.model), platform_id(), source("export")])
+        return digest(["eager", self.closure.key, _model_key(self.model), platform_id(), _source("export", self.model)])
 
     def variant_key(self, variant: Variant) -> str:
         """Where one variant's export (stages export and check) is stored."""
@@ -97,7 +103,7 @@ class Run:
     @property
     def key(self) -> str:
         """Where the run side's import is stored."""
-        return digest(["run-import", self.closure.key, platform_id(), source("run")])
+        return digest(["run-import", self.closure.key, platform_id(), _source("run", self.export.model)])
 
     def variant_key(self, variant: Variant, artifact: str) -> str:
         """Where one variant's run (stages load, decode, parity) of the artifact with that digest is stored."""
@@ -129,7 +135,7 @@ class Evaluate:
     @property
     def key(self) -> str:
         """Where the evaluator's import is stored."""
-        return digest(["evaluate-import", self.closure.key, platform_id(), source("reference")])
+        return digest(["evaluate-import", self.closure.key, platform_id(), _source("reference", self.export.model)])
 
     def variant_key(self, variant: Variant, artifact: str) -> str:
         """Where the evaluation (stages load, decode, parity) of the artifact with that digest is stored."""
@@ -174,7 +180,7 @@ def of_cell(resolved: Resolved, model: Probe) -> CellTasks | None:
     return CellTasks(
         resolved=resolved,
         installs=(Install(closure=export_side), Install(closure=run_side)),
-        together=Import(parts=(export_side, run_side)) if together else None,
+        together=Import(parts=(export_side, run_side), model=model) if together else None,
         export=export,
         run=Run(export=export, closure=run_side, variants=usable),
     )
@@ -285,7 +291,7 @@ def source(kind: str) -> str:
     sums = {}
     for path in sorted(root.rglob("*.py")):
         name = path.relative_to(root)
-        if name.parts[0] not in left_out:
+        if left_out.isdisjoint(name.parts):
             sums[name.as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
     return digest(sums)
 
@@ -296,10 +302,33 @@ def platform_id() -> str:
     return "-".join(filter(None, (platform.system(), platform.machine(), "".join(platform.libc_ver()))))
 
 
+def _source(kind: str, model: Probe) -> str:
+    """Digest of all source that a job of `kind` can use, one's own module included."""
+    own = probe_files(model)
+    return digest([source(kind), own]) if own else source(kind)
+
+
+def probe_id(model: Probe) -> str:
+    """Names what was asked of every cell."""
+    return _source("export", model)
+
+
+def probe_files(model: Probe) -> str | None:
+    """Digest of one's own module and the files it needs, by relative name and content; None for the built-in probe."""
+    return _files_digest(tuple(model.sources.items())) if model.module is not None else None
+
+
+@functools.cache
+def _files_digest(files: tuple[tuple[str, Path], ...]) -> str:
+    return digest({name: _file_digest(path) for name, path in files})
+
+
 def _model_key(model: Probe) -> object:
-    """A family by name, size and seed; a checkpoint by content, wherever it lies."""
+    """A family by name, size and seed; a checkpoint by content, wherever it lies; one's own module by its options."""
+    if model.module is not None:
+        return [model.options, model.seed]
     if model.checkpoint is None:
-        return model.model_dump(mode="json")
+        return {"model": model.model, "profile": model.profile, "seed": model.seed}
     return _checkpoint_digest(model.checkpoint)
 
 
@@ -310,13 +339,13 @@ def _checkpoint_digest(folder: str) -> str:
 
 def folder_digest(*folders: Path) -> str:
     """Digest of every file in `folders`, by relative name and content."""
-    sums = []
-    for folder in folders:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                with path.open("rb") as file:
-                    sums.append([path.relative_to(folder).as_posix(), hashlib.file_digest(file, "sha256").hexdigest()])
-    return digest(sums)
+    files = [(folder, path) for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+    return digest([[path.relative_to(folder).as_posix(), _file_digest(path)] for folder, path in files])
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _named(part: Closure) -> str:

@@ -13,11 +13,15 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from harness.model import ABSENT
+
 POLICIES = ("latest", "latest-per-minor", "latest-per-major", "all")
 """What a selector keeps of the published versions its specifier admits."""
 
 
 def _exact_or_selector(text: str) -> str:
+    if text == ABSENT:
+        return text
     spec, semicolon, policy = (part.strip() for part in text.partition(";"))
     if not semicolon:
         try:
@@ -116,11 +120,28 @@ def ir_version(value: object) -> object:
     return value
 
 
+def opsets(value: object) -> object:
+    """Opsets one by one, or a range such as `"12-20"`."""
+    numbers: list[object] = []
+    for item in value if isinstance(value, list) else [value]:
+        match = re.fullmatch(r"(\d+)\s*-\s*(\d+)", item) if isinstance(item, str) else None
+        if match and int(match[1]) <= int(match[2]):
+            numbers += range(int(match[1]), int(match[2]) + 1)
+        elif isinstance(item, int) and not isinstance(item, bool):
+            numbers.append(item)
+        else:
+            raise ValueError(f"expected opsets such as 17, or a range such as '12-20', not {item!r}")
+    return list(dict.fromkeys(numbers))
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
+"""A value of a variant: it becomes part of an id, and of a folder's name."""
 AxisValue = Annotated[str, AfterValidator(_exact_or_selector)]
 AxisValues = Annotated[list[AxisValue], BeforeValidator(_quoted), Field(min_length=1)]
 Bounds = Annotated[str, AfterValidator(_specifier)]
 RequirementText = Annotated[str, AfterValidator(_requirement)]
 Condition = Annotated[str, AfterValidator(_condition)]
+Opsets = Annotated[list[int], BeforeValidator(opsets)]
 Jobs = Annotated[int | Literal["auto"], BeforeValidator(jobs)]
 IrVersion = Annotated[int | Literal["stamped"], BeforeValidator(ir_version)]
 Seconds = Annotated[float, BeforeValidator(seconds)]

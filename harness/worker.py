@@ -6,6 +6,7 @@ through is the interruption of the whole run.
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,6 @@ from harness.model import Failure, Stage, StageResult, Status, Variant
 from harness.processes import Limits, Told, run_probe
 from harness.store import Store
 from harness.tasks import (
-    MODULES,
     Evaluate,
     Export,
     Import,
@@ -30,6 +30,7 @@ from harness.tasks import (
     folder_digest,
     missing_exports,
     missing_runs,
+    probe_files,
 )
 
 OnStage = Callable[[str], None]
@@ -47,6 +48,7 @@ class Worker:
         children: Children,
         limits: Limits,
         given: Mapping[str, Path],
+        model: Probe,
     ) -> None:
         """`given` maps closures (by key) to the python of an environment that somebody else made and that holds them."""
         self._store = store
@@ -55,9 +57,23 @@ class Worker:
         self._children = children
         self._limits = limits
         self._given = given
+        self._asked = {"path": self._published(model), "options": _options(model)}
         self._installed: dict[str, Path | None] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
+
+    def _published(self, model: Probe) -> str | None:
+        """Put one's own module into the store, by content, and return its path there: what its key leaves out is not."""
+        key = probe_files(model)
+        if key is None:
+            return None
+        if not self._store.artifact(key).is_dir():
+            with self._store.scratch() as scratch:
+                for name, path in model.sources.items():
+                    (scratch / "probe" / name).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(path, scratch / "probe" / name)
+                self._store.publish(key, scratch / "probe")
+        return str(self._store.artifact(key) / Path(str(model.module)).name)
 
     def perform(self, task: Task, on_stage: OnStage) -> None:
         """Do `task` and record what came of it.
@@ -110,7 +126,7 @@ class Worker:
         if None in pythons:
             return
         python = self._given.get(task.parts[0].key) or self._environments.compose(task.parts)
-        told = self._probe(python, {"kind": "import", "modules": MODULES}, task.key, task.parts, on_stage)
+        told = self._probe(python, {"kind": "import", "modules": task.modules}, task.key, task.parts, on_stage)
         self._facts.put(task.key, told.results[None])
 
     def _export(self, task: Export, on_stage: OnStage) -> None:
@@ -124,7 +140,6 @@ class Worker:
                     python,
                     {
                         "kind": "export",
-                        "model": _model(task.model),
                         "variants": [_asked(variant) for variant in wanted],
                         "out": str(out),
                     },
@@ -196,7 +211,7 @@ class Worker:
         with self._store.scratch() as folder:
             told = run_probe(
                 python,
-                job,
+                {**job, "probe": self._asked},
                 folder=folder,
                 log=log,
                 store=self._store.root,
@@ -222,7 +237,9 @@ def _audit(told: Told, parts: Sequence[Closure]) -> None:
             told.results[subject] = [StageResult(stage=Stage.IMPORT, status=Status.ERROR, error=failure, finished=time.time())]
 
 
-def _model(model: Probe) -> dict[str, Any]:
+def _options(model: Probe) -> dict[str, Any]:
+    if model.module is not None:
+        return {**model.options, "seed": model.seed}
     if model.checkpoint is not None:
         return {"path": model.checkpoint, "seed": model.seed}
     return {"family": model.model, "profile": model.profile, "seed": model.seed}

@@ -72,12 +72,21 @@ def test_sizes(tmp_path, written, size):
         ("[run]\ntime-limit = true", "run.time-limit", "expected a duration"),
         ("[run]\nmemory-limit = '6GiB'", "run.memory-limit", "expected a size such as '800MB' or '6GB', not '6GiB'"),
         ("[run]\njobs = 'many'", "run.jobs", "'auto'"),
-        ("[variants]\nexporters = ['optimise']", "variants.exporters[0]", "'torchscript' or 'dynamo'"),
+        ("[variants]\nexporters = ['optimise']", "variants.exporters[0]", "unknown: 'optimise'; "),
+        ("[variants]\nlayouts = ['whole']", "variants.layouts[0]", "expected one of merged, merged-passthrough"),
+        ("[variants]\nstrategy = ['Cached']", "variants.strategy[0]", "pattern"),
         ("[variants]\nexporters = []", "variants.exporters", "at least 1 item"),
         ("[variants]\nlayouts = 'pair'", "variants.layouts", "list"),
-        ("[variants]\nopsets = {torchscript = [17]}", "variants", "opsets.dynamo: expected a list of opsets"),
-        ("[variants]\nopsets = {tf2onnx = [17]}", "variants.opsets.tf2onnx", "'torchscript' or 'dynamo'"),
-        ("[variants]\nopsets = {torchscript = ['17'], dynamo = [18]}", "variants.opsets.torchscript[0]", "integer"),
+        ("[variants]\nopsets = {torchscript = [17]}", "variants.opsets.dynamo", "expected a list of opsets"),
+        ("[variants]\nopsets = {tf2onnx = [17]}", "variants.opsets.tf2onnx", "expected one of dynamo, optimum"),
+        ("[variants]\nopsets = {torchscript = ['17'], dynamo = [18]}", "variants.opsets.torchscript", "not '17'"),
+        ("[variants]\nopsets = {torchscript = '20-12', dynamo = [18]}", "variants.opsets.torchscript", "not '20-12'"),
+        ("[probe]\nmodule = 'no.py'", "probe.module", "expected a Python file"),
+        ("[probe]\nmodule = 'matrix.toml'", "probe.module", "expected a Python file"),
+        ("[probe]\nfiles = ['*.py']", "probe.files", "set probe.module"),
+        ("[probe]\nmodule = 'own.py'\nmodel = 't5'", "probe.model", "use probe.options"),
+        ("[probe]\nmodule = 'own.py'\nfiles = ['*.txt']", "probe.files[0]", "no file beside own.py matches '*.txt'"),
+        ("[probe]\nmodule = 'own.py'\nfiles = ['../x.py']", "probe.files[0]", "expected a pattern within"),
         ("[probe]\nmodel = 'bert'", "probe.model", "no model family (marian, "),
         ("[probe]\nseed = '0'", "probe.seed", "integer"),
         ("[uv]\nfind_links = []", "uv.find_links", "did you mean 'find-links'?"),
@@ -106,6 +115,7 @@ def test_sizes(tmp_path, written, size):
     ],
 )
 def test_what_is_wrong_and_where(tmp_path, tail, place, words):
+    (tmp_path / "own.py").touch()
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, f"{AXES}{tail}\n")
     said = str(caught.value)

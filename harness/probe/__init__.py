@@ -6,7 +6,12 @@ starts `__main__.py` by path with `python -I`, which registers this folder as th
     journal.py        the only channel to the host: begin/end events, one JSON object per line
     failures.py       fails (a fact about versions) or error (ours)?
     imports.py        kind "import", and the `import` stage of every other kind
-    export/           kind "export": torch, transformers and onnx
+    graphs.py         what is asked of an exporter: a module with named inputs, outputs and axes
+    protocol.py       what a probe module offers: the built-in one, or one's own
+    decoders/         the built-in one: Transformers models with a key-value cache
+    export/           kind "export": the model in PyTorch, the exporters, a look at what they wrote
     run/              kind "run": onnxruntime and numpy alone
-    artifact.py  compare.py    what the two sides share: the files between them, and what counts as equal
+    independent/      kind "reference": the same runs in ONNX's reference evaluator
+    running/          what those two share: load, decode, compare
+    artifact.py  compare.py    what export and run share: the files between them, and what counts as equal
 """

@@ -1,13 +1,10 @@
 """The files between an export and a run, readable with numpy and the standard library alone.
 
-<out>/reference/reference.json    the model, the tolerance, and every case by name with its sizes
-<out>/reference/arrays.npz        `<case>/encoder/<input>`: what the encoder graph is given, where there is one,
-`<case>/common/<input>`: what the decoder graphs are given at every step,
-`<case>/growing/<input>` (B, P + steps): the same, cut to the length so far,
-`<case>/tokens` (B, P + steps) int64: what the decoder is given, prefix first,
-`<case>/logits/0` (B, P, V) float32, `<case>/logits/<t>` (B, 1, V) for t ≥ 1
-<out>/<variant id>/manifest.json  the variant, the cache's sizes, and each graph by role with its file, its actual
-inputs and outputs (name, dtype, dims: a number, or the name of a symbolic one)
+<out>/reference/reference.json    what is known of the model, the tolerance, and each case's name and notes
+<out>/reference/arrays.npz        `<case>/inputs/<name>`, `<case>/expected/<step>/<output>` and, where some of an
+expected output is not to be compared, `<case>/ignored/<step>/<output>` (bool, of the same shape)
+<out>/<variant id>/manifest.json  the variant and each graph by role with its file, stamps, actual inputs and outputs
+(name, dtype, dims: a number, or the name of a symbolic one); the graphs lie beside it
 """
 
 from __future__ import annotations
@@ -18,81 +15,67 @@ from typing import Any, Mapping, Sequence
 
 import numpy as np
 
-_SCHEMA = 1
+_SCHEMA = 2
 
 
 class Case:
-    """One case of the reference: its sizes and its arrays.
+    """What a run is given and what it must give.
 
-    `description` holds name, batch, source_length, prefix_length and steps; `arrays` the entries named above without
-    the case's name.
+    `expected` is a mapping of output → array for each step of the run, or one mapping where there is one step;
+    `ignored` is like it, of booleans: true where an output is left out of the comparison. `notes` is anything JSON can
+    hold that the run side has to know.
     """
 
-    def __init__(self, description: dict[str, Any], arrays: dict[str, Any]) -> None:
-        self.description = description
-        self.name: str = description["name"]
-        self.arrays = arrays
+    def __init__(
+        self,
+        name: str,
+        inputs: Mapping[str, Any],
+        expected: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        ignored: Mapping[str, Any] | Sequence[Mapping[str, Any]] = (),
+        notes: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.name = name
+        self.inputs = dict(inputs)
+        self.expected = _by_step(expected)
+        self.ignored = _by_step(ignored) or [{} for _ in self.expected]
+        self.notes = dict(notes or {})
 
-    def tokens(self, step: int) -> Any:
-        """Return what the decoder is given at `step`: the prefix (B, P) at 0, one token (B, 1) after."""
-        prefix: int = self.description["prefix_length"]
-        first = 0 if step == 0 else prefix + step - 1
-        return self.arrays["tokens"][:, first : prefix + step]
+    def arrays(self) -> dict[str, Any]:
+        """Return everything as flat name → array."""
+        flat = {f"inputs/{name}": array for name, array in self.inputs.items()}
+        for kind, steps in (("expected", self.expected), ("ignored", self.ignored)):
+            for number, outputs in enumerate(steps):
+                flat.update({f"{kind}/{number}/{name}": array for name, array in outputs.items()})
+        return flat
 
-    def tokens_so_far(self, step: int) -> Any:
-        """Return everything that a decoder without a cache is given at `step` (B, P + step)."""
-        return self.arrays["tokens"][:, : self.length(step)]
-
-    def length(self, step: int) -> int:
-        """Return how many tokens there are at `step`, its own included."""
-        return int(self.description["prefix_length"]) + step
-
-    def encoder_inputs(self) -> dict[str, Any]:
-        """Return input → array of the encoder graph."""
-        return self._arrays_in("encoder/")
-
-    def common(self) -> dict[str, Any]:
-        """Return input → array of what the decoder graphs are given at every step."""
-        return self._arrays_in("common/")
-
-    def growing(self, length: int) -> dict[str, Any]:
-        """Return input → array (B, length) of what grows with the tokens."""
-        return {name: array[:, :length] for name, array in self._arrays_in("growing/").items()}
-
-    def logits(self, step: int) -> Any:
-        """Return the logits that `step` must give."""
-        return self.arrays[f"logits/{step}"]
-
-    def steps(self) -> range:
-        """Return the step numbers: 0 is the prefix."""
-        return range(self.last_step + 1)
-
-    @property
-    def last_step(self) -> int:
-        """The number of the last step."""
-        return int(self.description["steps"])
-
-    def _arrays_in(self, folder: str) -> dict[str, Any]:
-        return _without_prefix(folder, self.arrays)
+    @classmethod
+    def of_arrays(cls, name: str, arrays: Mapping[str, Any], steps: int, notes: Mapping[str, Any]) -> Case:
+        """Return the case that `arrays` made flat."""
+        expected, ignored = (
+            [_without_prefix(f"{kind}/{number}/", arrays) for number in range(steps)] for kind in ("expected", "ignored")
+        )
+        return cls(name, _without_prefix("inputs/", arrays), expected, ignored, notes)
 
 
 class Reference:
-    """What a correct decoding gives."""
+    """What a correct run gives, and what was noted of the model that says so."""
 
-    def __init__(self, model: dict[str, Any], tolerance: dict[str, float], cases: list[Case]) -> None:
-        self.model = model
-        self.tolerance = tolerance
-        self.cases = cases
+    def __init__(self, model: Mapping[str, Any], tolerance: Mapping[str, float], cases: Sequence[Case]) -> None:
+        self.model = dict(model)
+        self.tolerance = dict(tolerance)
+        self.cases = list(cases)
 
     def write(self, folder: Path) -> None:
         """Write both files into `folder`, which is created."""
         folder.mkdir(parents=True, exist_ok=True)
-        arrays = {f"{case.name}/{key}": array for case in self.cases for key, array in case.arrays.items()}
-        np.savez(folder / "arrays.npz", **arrays)
+        np.savez(
+            folder / "arrays.npz",
+            **{f"{case.name}/{key}": array for case in self.cases for key, array in case.arrays().items()},
+        )
         description = {
             "model": self.model,
             "tolerance": self.tolerance,
-            "cases": [case.description for case in self.cases],
+            "cases": [{"name": case.name, "steps": len(case.expected), "notes": case.notes} for case in self.cases],
         }
         write_json(folder / "reference.json", description)
 
@@ -102,15 +85,15 @@ class Reference:
         description = read_json(folder / "reference.json")
         with np.load(folder / "arrays.npz", allow_pickle=False) as archive:
             arrays = dict(archive.items())
-        cases = [Case(case, _without_prefix(case["name"] + "/", arrays)) for case in description["cases"]]
+        cases = [
+            Case.of_arrays(case["name"], _without_prefix(case["name"] + "/", arrays), case["steps"], case["notes"])
+            for case in description["cases"]
+        ]
         return cls(description["model"], description["tolerance"], cases)
 
-    def only(self, names: Sequence[str] | None) -> Reference:
-        """Return the reference with the cases of those `names`; with all where there are none. KeyError for a stranger."""
-        if names is None:
-            return self
-        by_name = {case.name: case for case in self.cases}
-        return Reference(self.model, self.tolerance, [by_name[name] for name in names])
+
+def _by_step(given: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [dict(given)] if isinstance(given, Mapping) else [dict(step) for step in given]
 
 
 def _without_prefix(prefix: str, arrays: Mapping[str, Any]) -> dict[str, Any]:

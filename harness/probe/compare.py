@@ -1,8 +1,8 @@
-"""What counts as equal: one rule for cached against uncached PyTorch and for onnxruntime against PyTorch."""
+"""What counts as equal: one rule for PyTorch against itself and for a runtime against PyTorch."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Mapping
 
 import numpy as np
 
@@ -10,29 +10,34 @@ import numpy as np
 TOLERANCE = {"absolute": 1e-4, "relative": 1e-4}
 
 
-def difference(actual: Any, expected: Any) -> float | None:
-    """Return the largest absolute difference of two arrays of one shape; None where either holds nan or inf."""
-    gap = np.abs(actual.astype(np.float64) - expected.astype(np.float64))
+def difference(actual: Any, expected: Any, ignored: Any = None) -> float | None:
+    """Return the largest absolute difference of two arrays of one shape; None where either holds nan or inf.
+
+    `ignored` (bool, of the same shape, or None) is true where the two may differ.
+    """
+    gap = _compared(np.abs(actual.astype(np.float64) - expected.astype(np.float64)), ignored)
     largest = float(gap.max()) if gap.size else 0.0
     return largest if np.isfinite(largest) else None
 
 
-def mismatch(actual: Any, expected: Any, tolerance: dict[str, float]) -> str | None:
+def mismatch(actual: Any, expected: Any, tolerance: Mapping[str, float], ignored: Any = None) -> str | None:
     """Return in words how `actual` differs from `expected`, None where it does not.
 
-    Equal means the same shape, the same dtype, no nan or inf, and |actual - expected| ≤ absolute + relative·|expected|.
+    Equal means the same shape, the same dtype and, where not `ignored`, no nan or inf, and
+    |actual - expected| ≤ absolute + relative·|expected|.
     """
     if actual.shape != expected.shape:
         return f"shape {actual.shape} instead of {expected.shape}"
     if actual.dtype != expected.dtype:
         return f"dtype {actual.dtype} instead of {expected.dtype}"
-    unreal = int(np.size(actual) - np.count_nonzero(np.isfinite(actual)))
+    here, there = _compared(actual, ignored), _compared(expected, ignored)
+    unreal = int(np.size(here) - np.count_nonzero(np.isfinite(here)))
     if unreal:
-        return f"{unreal} of {np.size(actual)} values are nan or inf"
-    gap = np.abs(actual.astype(np.float64) - expected.astype(np.float64))
-    wrong = gap > tolerance["absolute"] + tolerance["relative"] * np.abs(expected)
+        return f"{unreal} of {np.size(here)} values are nan or inf"
+    gap = np.abs(here.astype(np.float64) - there.astype(np.float64))
+    wrong = gap > tolerance["absolute"] + tolerance["relative"] * np.abs(there)
     if wrong.any():
-        return f"{int(wrong.sum())} of {np.size(actual)} values differ, by up to {float(gap.max()):.3g}"
+        return f"{int(wrong.sum())} of {np.size(here)} values differ, by up to {float(gap.max()):.3g}"
     return None
 
 
@@ -40,3 +45,7 @@ def greedy(logits: Any) -> list[int]:
     """Return the token that greedy decoding takes after the last position, for each row of the batch."""
     tokens: list[int] = logits[:, -1].argmax(axis=-1).tolist()
     return tokens
+
+
+def _compared(array: Any, ignored: Any) -> Any:
+    return array if ignored is None else array[~ignored]

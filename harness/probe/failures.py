@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import os
 import re
 import sysconfig
@@ -10,7 +11,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-_PROBE = f"{Path(__file__).resolve().parent}{os.sep}"
+_OURS = [f"{Path(__file__).resolve().parent}{os.sep}"]
 _STDLIB = tuple(os.path.realpath(sysconfig.get_path(key)) + os.sep for key in ("stdlib", "platstdlib"))
 _MESSAGE_LIMIT = 4000
 _TRACEBACK_LIMIT = 8000
@@ -32,6 +33,11 @@ class ProbeFailure(Exception):  # noqa: N818 - a finding, not an error
 
 class NotRun(Exception):  # noqa: N818 - neither is this one
     """The variant cannot exist in this environment; the message is the reason."""
+
+
+def own(folder: Path) -> None:
+    """Count code in `folder` as the probe's: what goes wrong in there is no fact about the versions."""
+    _OURS.append(f"{folder.resolve()}{os.sep}")
 
 
 def status_of(exc: BaseException) -> tuple[str, str]:
@@ -65,9 +71,17 @@ def _is_exhaustion(exc: BaseException) -> bool:
 
 
 def _is_foreign_import_error(exc: BaseException) -> bool:
-    """Whether an import of somebody else's module failed; one of ours that is missing is our bug."""
-    own = __package__ or ""
-    return isinstance(exc, ImportError) and not (exc.name or "").startswith(own)
+    """Whether an import of somebody else's module failed.
+
+    One of ours that is missing is our bug; a package that the probe asks for and the environment does not hold at all
+    is missing from the matrix.
+    """
+    if not isinstance(exc, ImportError):
+        return False
+    package = (exc.name or "").partition(".")[0]
+    if isinstance(exc, ModuleNotFoundError) and package:
+        return package != (__package__ or "") and importlib.util.find_spec(package) is not None
+    return package != (__package__ or "")
 
 
 def _innermost_owner(exc: BaseException) -> str:
@@ -77,7 +91,7 @@ def _innermost_owner(exc: BaseException) -> str:
     """
     files: list[str] = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(exc.__traceback__)]
     for name in reversed(files):
-        if name.startswith(_PROBE):
+        if name.startswith(tuple(_OURS)):
             return "probe"
         if not _is_stdlib(name):
             return "package"

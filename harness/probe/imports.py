@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.metadata
+import importlib.util
 import io
 import logging
 import re
@@ -20,22 +21,36 @@ from .journal import Journal
 
 
 def run(job: dict[str, Any], journal: Journal) -> None:
-    """Import `job["modules"]` in order, in this process."""
-    import_stage(journal, job["modules"])
+    """Import `job["modules"]` in order, and what the probe needs, in this process."""
+    import_stage(journal, job["modules"], more=lambda: load_probe(job).imports)
 
 
-def import_stage(journal: Journal, names: Sequence[str], measure: Callable[[], dict[str, Any]] = dict) -> bool:
+def import_stage(
+    journal: Journal,
+    names: Sequence[str],
+    more: Callable[[], Sequence[str]] = tuple,
+    measure: Callable[[], dict[str, Any]] = dict,
+) -> bool:
     """Record the stage `import` and return whether all of `names` loaded and work together.
 
-    `measure` is called once they do, and returns what else the stage's data shall hold.
+    `more` is called then, and returns further names; `measure` at last, and returns what else the stage's data shall
+    hold.
     """
     with journal.stage("import") as stage:
         versions: dict[str, str] = {}
         stage.data["versions"] = versions
         for name in names:
             versions[name] = _import(name)
+        for name in more():
+            if name not in versions:
+                versions[name] = _import(name)
         stage.data.update(measure())
     return stage.works
+
+
+def load_probe(job: dict[str, Any]) -> Any:
+    """Return the job's probe. Not before numpy has been imported in a stage, which every probe needs."""
+    return importlib.import_module(".protocol", __package__).load(job["probe"]["path"])
 
 
 def _import(name: str) -> str:
@@ -51,12 +66,24 @@ def _import(name: str) -> str:
                 check(module, spoken)
         except ProbeFailure:
             raise
+        except ModuleNotFoundError as exc:
+            if exc.name == name.partition(".")[0] and importlib.util.find_spec(exc.name) is None:
+                message = f"the environment holds no {exc.name}: it is neither an axis nor required by one"
+                raise MissingFromMatrixError(message) from exc
+            raise _failure(name, exc, spoken) from exc
         except (Exception, SystemExit) as exc:
-            reasons = [f"{type(exc).__name__}: {exc}", spoken.numpy_clash()]
-            message = f"import {name}: " + "; ".join(filter(None, reasons))
-            raise ProbeFailure(message, exc) from exc
+            raise _failure(name, exc, spoken) from exc
     version = getattr(module, "__version__", None)
     return str(version) if version is not None else importlib.metadata.version(name)
+
+
+def _failure(name: str, exc: BaseException, spoken: _Spoken) -> ProbeFailure:
+    reasons = [f"{type(exc).__name__}: {exc}", spoken.numpy_clash()]
+    return ProbeFailure(f"import {name}: " + "; ".join(filter(None, reasons)), exc)
+
+
+class MissingFromMatrixError(Exception):
+    """The probe asks for a package that nothing in the matrix brings along."""
 
 
 @contextlib.contextmanager

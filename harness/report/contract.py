@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from packaging.version import Version
@@ -17,8 +16,8 @@ from pydantic import TypeAdapter
 
 from harness.diagnose.signatures import signature
 from harness.matrix import Probe
-from harness.model import Setup, Stage, StageResult, Status
-from harness.tasks import platform_id, source
+from harness.model import ABSENT, Setup, Stage, StageResult, Status
+from harness.tasks import platform_id, probe_id
 from harness.verdict import VariantVerdict, Verdict
 
 MESSAGE_LIMIT = 1000
@@ -82,6 +81,10 @@ class ReportedCell:
     remedies: list[str]
     variants: list[ReportedVariant]
 
+    def version(self, axis: str) -> str:
+        """The version on `axis`, python included, or `absent`."""
+        return self.python if axis == "python" else self.pins.get(axis, ABSENT)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedProbe:
@@ -129,7 +132,9 @@ def build(verdicts: Sequence[Verdict], axes: Sequence[str], probe: Probe, torch_
         generated=generated,
         platform=platform_id(),
         torch=torch_backend or "default index",
-        probe=ReportedProbe(id=source("export")[:16], model=Path(probe.model).name, profile=probe.profile, seed=probe.seed),
+        probe=ReportedProbe(
+            id=probe_id(probe)[:16], model=probe.name, profile="own" if probe.module else probe.profile, seed=probe.seed
+        ),
         axes={axis: _present(axis, verdicts) for axis in axes},
         cells=[_cell(verdict) for verdict in verdicts],
         rules=[],
@@ -139,7 +144,12 @@ def build(verdicts: Sequence[Verdict], axes: Sequence[str], probe: Probe, torch_
 
 def _present(axis: str, verdicts: Sequence[Verdict]) -> list[str]:
     """The versions on an axis that cells have, included ones too, oldest first."""
-    return sorted({verdict.cell.version(axis) or "" for verdict in verdicts}, key=Version)
+    return sorted({verdict.cell.version(axis) or ABSENT for verdict in verdicts}, key=by_version)
+
+
+def by_version(version: str) -> Version:
+    """The order in which versions are listed; what is absent comes first."""
+    return Version("0.dev0" if version == ABSENT else version)
 
 
 def recommended(verdicts: Sequence[Verdict]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from packaging.version import Version
 
 from harness.model import Stage, Status
-from harness.report.contract import Report, ReportedCell, ReportedVariant
+from harness.report.contract import Report, ReportedCell, ReportedVariant, by_version
 from harness.select import VARIANT_FIELDS
 
 GLYPHS = {
@@ -49,7 +49,7 @@ def facets(report: Report) -> list[Facet]:
         columns = tuple(sorted({cell.pins["onnxruntime"] for cell in cells}, key=Version))
         by_row: dict[tuple[str, ...], dict[str, ReportedCell]] = {}
         for cell in cells:
-            by_row.setdefault(tuple(cell.pins[axis] for axis in row_axes), {})[cell.pins["onnxruntime"]] = cell
+            by_row.setdefault(tuple(cell.version(axis) for axis in row_axes), {})[cell.pins["onnxruntime"]] = cell
         made.append(
             Facet(
                 title=f"torch {torch} · Python {python}" + (f" · {environment}" if several else ""),
@@ -103,7 +103,13 @@ def variant_names(report: Report) -> list[str]:
         and len({(v.exporter, v.opset) for v in longest}) == len({v.exporter for v in longest})
     ):
         differing.remove("opset")
-    return [" ".join(str(getattr(variant, field)) for field in differing) for variant in longest]
+    return [" ".join(_said(field, getattr(variant, field), differing) for field in differing) for variant in longest]
+
+
+def _said(field: str, value: object, differing: Sequence[str]) -> str:
+    """A number says nothing by itself; an opset after its exporter does."""
+    needs_name = isinstance(value, int) and not (field == "opset" and "exporter" in differing)
+    return f"{field.replace('_', ' ')} {value}" if needs_name else str(value)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -168,15 +174,15 @@ def not_run(report: Report) -> list[tuple[str, int]]:
 def _common(report: Report, members: Sequence[tuple[ReportedCell, ReportedVariant]]) -> str:
     parts = []
     for axis in report.axes:
-        affected = {cell.python if axis == "python" else cell.pins[axis] for cell, _ in members}
-        present = {cell.python if axis == "python" else cell.pins[axis] for cell in report.cells}
+        affected = {cell.version(axis) for cell, _ in members}
+        present = {cell.version(axis) for cell in report.cells}
         if affected != present:
-            parts.append(f"{axis} {', '.join(sorted(affected, key=Version))}")
+            parts.append(f"{axis} {', '.join(sorted(affected, key=by_version))}")
     everywhere = [variant for cell in report.cells for variant in cell.variants]
+    exporters = {variant.exporter for _, variant in members}  # each has opsets of its own
     for field in VARIANT_FIELDS:
         chosen = {str(getattr(variant, field)) for _, variant in members}
-        if chosen != {str(getattr(variant, field)) for variant in everywhere} and not (
-            field == "opset" and parts[-1:] and parts[-1].startswith("exporter")
-        ):
+        comparable = [variant for variant in everywhere if field != "opset" or variant.exporter in exporters]
+        if chosen != {str(getattr(variant, field)) for variant in comparable}:
             parts.append(f"{field} {', '.join(sorted(chosen))}")
     return " · ".join(parts) or "everywhere"

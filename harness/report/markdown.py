@@ -76,7 +76,7 @@ def _recommended(report: Report) -> str:
 
 def _stack(cell: ReportedCell, report: Report) -> list[str]:
     axes = [axis for axis in report.axes if axis not in {"onnxruntime", "python"}]
-    return [cell.python, *(cell.pins[axis] for axis in axes), ", ".join(working(cell)), f"`{cell.id}`"]
+    return [cell.python, *(cell.version(axis) for axis in axes), ", ".join(working(cell)), f"`{cell.id}`"]
 
 
 def _faults(report: Report) -> str:

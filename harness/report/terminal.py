@@ -58,7 +58,7 @@ def _recommended(report: Report, console: Console) -> None:
         if cell is None:
             table.add_row(runtime, *("-" for _ in axes), "-", "none works")
         else:
-            versions = [cell.python if axis == "python" else cell.pins[axis] for axis in axes]
+            versions = [cell.version(axis) for axis in axes]
             table.add_row(runtime, *versions, ", ".join(working(cell)), cell.id)
     console.print(table)
 

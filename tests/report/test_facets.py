@@ -103,7 +103,7 @@ def test_reasons_for_not_running_are_counted():
         ([{}], ["torchscript pair"]),
         ([{}, {"layout": "merged"}], ["pair", "merged"]),
         ([{}, {"exporter": "dynamo", "opset": 18}], ["torchscript", "dynamo"]),
-        ([{"opset": 14}, {"opset": 17}], ["14", "17"]),
+        ([{"opset": 14}, {"opset": 17}], ["opset 14", "opset 17"]),
         (
             [{"opset": 14}, {"opset": 17}, {"exporter": "dynamo", "opset": 18}],
             ["torchscript 14", "torchscript 17", "dynamo 18"],

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ..failures import NotRun
-from .graphs import GraphRequest
+from ..graphs import GraphRequest
 
 # The bounds that torch.export is told for every axis. It treats lengths of 0 and 1 as special cases whatever it is
 # told, and torch 2.8 gives up on an axis that claims them; without the upper bound torch 2.5 does, which then cannot

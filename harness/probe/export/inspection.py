@@ -8,7 +8,7 @@ from typing import Any, Iterator
 import onnx
 
 from ..failures import ProbeFailure
-from .graphs import GraphRequest
+from ..graphs import GraphRequest
 
 
 def describe_graph(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The export job: the model in PyTorch, then every variant, one failing without stopping the next."""
+"""The export job, whatever the probe: the model in PyTorch, then every variant, one failing without stopping the next."""
 
 from __future__ import annotations
 
@@ -6,66 +6,75 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 
-from ..artifact import write_json
-from ..compare import TOLERANCE
+from ..artifact import Case, Reference, write_json
+from ..failures import NotRun, ProbeFailure
 from ..findings import Findings
 from ..journal import Journal, Stage
+from ..protocol import Probe, Variant
 from .inspection import describe_graph, stamp_ir
-from .layouts import LAYOUTS
 from .lint import lint_graph
-from .models import build
-from .reference import build_reference, check_cached
-from .shared import Models, SharedGraphs
 
 
-def run(job: dict[str, Any], journal: Journal) -> None:
+def run(job: dict[str, Any], probe: Probe, journal: Journal) -> None:
     """Run the stages `eager`, and `export` and `check` for each variant of `job`."""
     out = Path(job["out"])
-    models = _eager(job["model"], out / "reference", journal)
-    if models is None:
+    with journal.stage("eager") as stage:
+        model = _eager(probe, job["probe"]["options"], out / "reference", stage)
+    if not stage.works:
         return
-    shared = SharedGraphs(models, out / ".graphs")
-    for variant in job["variants"]:
-        folder = out / variant["id"]
-        with journal.stage("export", variant["id"]) as stage:
-            _export(variant, models, shared, folder, stage)
+    for asked in job["variants"]:
+        folder = out / asked["id"]
+        with journal.stage("export", asked["id"]) as stage:
+            _export(probe, model, asked, folder, stage)
         if stage.works:
-            with journal.stage("check", variant["id"]):
+            with journal.stage("check", asked["id"]):
                 _check(folder)
-    shared.remove()
 
 
-def _eager(model: dict[str, Any], folder: Path, journal: Journal) -> Models | None:
-    """Build the model and write its reference; None where PyTorch itself fails.
+def _eager(probe: Probe, options: dict[str, Any], folder: Path, stage: Stage) -> Any:
+    """Build the model and write its reference.
 
     The reference comes before any export: exporters have left models in training mode.
     """
-    with journal.stage("eager") as stage:
-        subject = build(model)
-        reference = build_reference(subject, model)
-        stage.data["tolerance"] = TOLERANCE
-        stage.data["max_abs_diff"] = check_cached(subject, reference)
-        stage.data["cases"] = len(reference.cases)
-        stage.data["cache"] = type(subject.decoder.cache).__name__
-        reference.write(folder)
-    return Models(model, subject, reference) if stage.works else None
+    model = probe.load(options)
+    cases = probe.cases(model)
+    for case in cases:
+        _require_finite(case)
+    stage.data.update(probe.about(model), tolerance=probe.tolerance, cases=len(cases))
+    Reference(probe.about(model), probe.tolerance, cases).write(folder)
+    return model
 
 
-def _export(variant: dict[str, Any], models: Models, shared: SharedGraphs, folder: Path, stage: Stage) -> None:
+def _require_finite(case: Case) -> None:
+    """Raise ProbeFailure where PyTorch itself gives nan or inf: no runtime can be held to that."""
+    for number, outputs in enumerate(case.expected):
+        for name, array in outputs.items():
+            ignored = case.ignored[number].get(name)
+            compared = array if ignored is None else array[~ignored]
+            if not np.isfinite(compared).all():
+                message = f"PyTorch gives nan or inf for {name}: case {case.name}, step {number}"
+                raise ProbeFailure(message)
+
+
+def _export(probe: Probe, model: Any, asked: dict[str, Any], folder: Path, stage: Stage) -> None:
     """Leave the variant's files and manifest in `folder`; the stage's data are their stamps, sizes and findings."""
     findings: Findings = []
     stage.data["findings"] = findings
-    layout = LAYOUTS[variant["layout"]]
-    graphs = shared.get(variant, layout.roles, findings)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    files = layout.build(graphs, folder)
+    variant = Variant(asked, findings)
+    probe.export(model, variant, folder)
+    files = {path.stem: path for path in sorted(folder.glob("*.onnx"))}
+    if not files:
+        message = "the probe's export() left no .onnx file in the folder that it was given"
+        raise FileNotFoundError(message)
     ir_exported = max(describe_graph(path)["ir"] for path in files.values())
-    if variant.get("ir_version") is not None:
+    if variant.ir_version is not None:
         for path in files.values():
-            stamp_ir(path, variant["ir_version"])
+            stamp_ir(path, variant.ir_version)
     described = {role: describe_graph(path) for role, path in files.items()}
     for role, path in files.items():
         findings += lint_graph(role, path, described[role])
@@ -74,16 +83,11 @@ def _export(variant: dict[str, Any], models: Models, shared: SharedGraphs, folde
         "ir_exported": ir_exported,
         "opset": max(graph["opset"] for graph in described.values()),
     }
-    manifest = {
-        "variant": variant,
-        **stamps,
-        "layout": variant["layout"],
-        "tolerance": TOLERANCE,
-        "cache": models.get(variant.get("attention")).cache_sizes,
-        "graphs": described,
-    }
-    write_json(folder / "manifest.json", manifest)
-    stage.data.update(stamps, files={graph["file"]: graph["size"] for graph in described.values()})
+    stage.data.update(stamps, files={path.name: path.stat().st_size for path in sorted(folder.iterdir())})
+    if stamps["opset"] != variant.opset:
+        message = f"asked for opset {variant.opset}, the exporter wrote {stamps['opset']}: it cannot translate to it"
+        raise NotRun(message)
+    write_json(folder / "manifest.json", {"variant": asked, **stamps, "tolerance": probe.tolerance, "graphs": described})
 
 
 def _check(folder: Path) -> None:

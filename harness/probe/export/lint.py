@@ -10,7 +10,7 @@ import onnx
 from onnx import numpy_helper
 
 from ..findings import Finding, Findings, finding
-from .graphs import Axes, GraphRequest
+from ..graphs import Axes, GraphRequest
 from .inspection import describe_graph, nested_graphs, pruned_inputs
 
 # What exporters call an axis they know nothing of: TorchScript numbers it, or names it after the node and the tensor

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ..failures import NotRun
-from .graphs import GraphRequest
+from ..graphs import GraphRequest
 
 
 def export(request: GraphRequest, path: Path, opset: int) -> None:

@@ -2,7 +2,7 @@
 
 It tells an exporter's fault from onnxruntime's, and where onnxruntime names a failing node only, it knows the shapes.
 
-job.py         each run of the job; the stages are decoding/stages.py's
+job.py         each run of the job; the stages are running/stages.py's
 evaluator.py   one graph in the evaluator
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from ..imports import import_stage
+from ..imports import import_stage, load_probe
 from ..journal import Journal
 
 _PACKAGES = ("numpy", "onnx")
@@ -20,5 +20,10 @@ _PACKAGES = ("numpy", "onnx")
 def run(job: dict[str, Any], journal: Journal) -> None:
     """Run the stages `import`, and `load`, `decode` and `parity` for each run."""
     # The rest imports the packages at its top, so it may be loaded only after the stage that tells whether they load.
-    if import_stage(journal, _PACKAGES):
-        importlib.import_module(".job", __name__).run(job, journal)
+    if import_stage(journal, _PACKAGES, more=lambda: _load(job)):
+        importlib.import_module(".job", __name__).run(job, load_probe(job), journal)
+
+
+def _load(job: dict[str, Any]) -> tuple[str, ...]:
+    load_probe(job)
+    return ()

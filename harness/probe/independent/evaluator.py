@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
 
-from ..decoding.graph import CallFailure, Form, Graph, Values, array_form
 from ..failures import NotRun
+from ..running.graph import CallFailure, Form, Graph, Values, array_form
 
 
 class Evaluated(Graph):
@@ -37,10 +37,6 @@ class Evaluated(Graph):
             place = f"{node['op_type']} node {node['name']!r} of inputs {node['input_shapes']}: " if node else ""
             raise CallFailure(f"{place}{type(exc).__name__}: {exc}", exc, node) from exc
         return dict(zip(self._evaluator.output_names, map(np.asarray, results)))
-
-    def array(self, value: Any) -> Any:
-        """See Graph."""
-        return value
 
     def form(self, value: Any) -> Form:
         """See Graph."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Mapping
 
-from ..decoding.graph import Graph, Runtime
-from ..decoding.stages import run_one
 from ..failures import NotRun
 from ..journal import Journal
+from ..protocol import Probe
+from ..running.graph import Graph, Runtime
+from ..running.stages import run_one
 
 
 class Independent(Runtime):
@@ -24,7 +25,7 @@ class Independent(Runtime):
         return Evaluated(path)
 
 
-def run(job: Mapping[str, Any], journal: Journal) -> None:
+def run(job: Mapping[str, Any], probe: Probe, journal: Journal) -> None:
     """Run the stages `load`, `decode` and `parity` for each of `job["runs"]`."""
     for one in job["runs"]:
-        run_one(one, Independent(), journal)
+        run_one(one, probe, Independent(), journal)

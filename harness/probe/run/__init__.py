@@ -1,6 +1,6 @@
 """Kind "run": onnxruntime and numpy, an artifact and a reference, and nothing else.
 
-job.py        each run of the job, in onnxruntime; the stages are decoding/stages.py's
+job.py        each run of the job, in onnxruntime; the stages are running/stages.py's
 session.py    one graph in onnxruntime, by each binding
 node.py       what onnxruntime's messages tell of a failing node
 limits.py     the largest IR and opset that this onnxruntime runs, measured
@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from ..imports import import_stage
+from ..imports import import_stage, load_probe
 from ..journal import Journal
 
 _PACKAGES = ("numpy", "onnxruntime")
@@ -21,10 +21,15 @@ _PACKAGES = ("numpy", "onnxruntime")
 def run(job: dict[str, Any], journal: Journal) -> None:
     """Run the stages `import`, and `load`, `decode` and `parity` for each run."""
     # The rest imports the packages at its top, so it may be loaded only after the stage that tells whether they load.
-    if import_stage(journal, _PACKAGES, measure=_limits):
-        importlib.import_module(".job", __name__).run(job, journal)
+    if import_stage(journal, _PACKAGES, more=lambda: _load(job), measure=_limits):
+        importlib.import_module(".job", __name__).run(job, load_probe(job), journal)
 
 
 def _limits() -> dict[str, Any]:
     measured: dict[str, Any] = importlib.import_module(".limits", __name__).measured()
     return measured
+
+
+def _load(job: dict[str, Any]) -> tuple[str, ...]:
+    load_probe(job)
+    return ()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Mapping
 
-from ..decoding.graph import Graph, Runtime
-from ..decoding.stages import run_one
 from ..findings import Findings
 from ..journal import Journal
+from ..protocol import Probe
+from ..running.graph import Graph, Runtime
+from ..running.stages import run_one
 from . import limits
 from .session import BINDINGS
 
@@ -25,7 +26,7 @@ class OnnxRuntime(Runtime):
         return limits.lint(manifest)
 
 
-def run(job: Mapping[str, Any], journal: Journal) -> None:
+def run(job: Mapping[str, Any], probe: Probe, journal: Journal) -> None:
     """Run the stages `load`, `decode` and `parity` for each of `job["runs"]`."""
     for one in job["runs"]:
-        run_one(one, OnnxRuntime(), journal)
+        run_one(one, probe, OnnxRuntime(), journal)

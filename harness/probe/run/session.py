@@ -9,7 +9,7 @@ from typing import Any, Mapping
 import numpy as np
 import onnxruntime
 
-from ..decoding.graph import CallFailure, Form, Graph, Values, array_form
+from ..running.graph import CallFailure, Form, Graph, Values, array_form
 from .node import failing_node
 
 _ERRORS_ONLY = 3
@@ -44,10 +44,6 @@ class _Session(Graph):
 class ArraySession(_Session):
     """Arrays in, arrays out."""
 
-    def array(self, value: Any) -> Any:
-        """See Graph."""
-        return value
-
     def form(self, value: Any) -> Form:
         """See Graph."""
         return array_form(value)
@@ -58,10 +54,6 @@ class ArraySession(_Session):
 
 class BoundSession(_Session):
     """IO binding: outputs stay OrtValues that onnxruntime allocated, and are bound as inputs again, never read."""
-
-    def array(self, value: Any) -> Any:
-        """See Graph."""
-        return value.numpy()
 
     def form(self, value: Any) -> Form:
         """See Graph."""

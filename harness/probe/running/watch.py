@@ -35,10 +35,6 @@ class Watched(Graph):
         self._look("outputs", outputs, bound)
         return outputs
 
-    def array(self, value: Any) -> Any:
-        """Pass through."""
-        return self._graph.array(value)
-
     def form(self, value: Any) -> Form:
         """Pass through."""
         return self._graph.form(value)

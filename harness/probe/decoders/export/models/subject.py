@@ -7,7 +7,7 @@ from typing import Any, Mapping
 
 import torch
 
-from ..graphs import Axes, GraphRequest
+from ....graphs import Axes, GraphRequest
 from .cache import cache_for, own_parts
 
 BATCH, SOURCE = "batch_size", "encoder_sequence_length"
@@ -140,7 +140,6 @@ class Subject:
             outputs=("last_hidden_state",),
             input_axes=dict.fromkeys(inputs.encoder, self.source_axes),
             output_axes={"last_hidden_state": self.source_axes},
-            required=frozenset(inputs.encoder),
         )
 
     def _decoder_request(self, inputs: Inputs, first: dict[str, Any]) -> GraphRequest:
@@ -153,7 +152,6 @@ class Subject:
             outputs=("logits", *present),
             input_axes=_decoder_axes(inputs, first, tokens, _TOKENS),
             output_axes={"logits": tokens, **present},
-            required=frozenset(first),
         )
 
     def _with_past_request(self, inputs: Inputs, later: dict[str, Any], past: list[Any]) -> GraphRequest:
@@ -169,8 +167,8 @@ class Subject:
             outputs=("logits", *present),
             input_axes=axes,
             output_axes={"logits": {0: BATCH}, **present},
-            # What the encoder said is not among them: the cross-attention cache stands for it.
-            required=frozenset({"input_ids", *inputs.common, *inputs.growing, *past_names}),
+            # The cross-attention cache stands for what the encoder said.
+            not_needed=frozenset({"encoder_hidden_states"}),
         )
 
     def _cache_names(self, prefix: str, parts: tuple[str, ...]) -> list[str]:

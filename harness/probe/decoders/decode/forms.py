@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Mapping, NamedTuple
 
-from .graph import Form
-from .protocol import PRESENT
+from ...running.graph import Form
+from .program import PRESENT
 
 
 class Expected(NamedTuple):

@@ -44,10 +44,6 @@ class Graph(ABC):
         """
 
     @abstractmethod
-    def array(self, value: Any) -> Any:
-        """Return the content of a value as an array."""
-
-    @abstractmethod
     def form(self, value: Any) -> Form:
         """Return dtype and shape of a value or an array."""
 
@@ -63,6 +59,11 @@ class Runtime(ABC):
         """Return what is noticed of an artifact before any of it is loaded."""
         del manifest
         return []
+
+
+def array_of(value: Any) -> Any:
+    """Return the content of a value as an array; a handle, such as an OrtValue, is read by its `numpy`."""
+    return value.numpy() if hasattr(value, "numpy") else value
 
 
 def array_form(array: Any) -> Form:

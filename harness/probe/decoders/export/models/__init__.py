@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import transformers
 
-from ...failures import NotRun
+from ....failures import NotRun
 from .families import FAMILIES, TINY_POSITIONS, Family
 from .randomise import randomise
 from .subject import Subject

@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
-from ..artifact import Reference
-from ..findings import Findings
-from . import dynamo, torchscript
-from .graphs import GraphRequest
-from .inspection import require_inputs
-from .lint import lint_export
+from ...artifact import Case
+from ...export.exporters import export_graph
+from ...findings import Findings
+from ...graphs import GraphRequest
+from ...protocol import Variant
+from . import optimum
+from .layouts import LAYOUTS
 from .models import build
-from .reference import check_cached
-
-EXPORTERS: dict[str, Callable[[GraphRequest, Path, int], None]] = {
-    "torchscript": torchscript.export,
-    "dynamo": dynamo.export,
-}
+from .reference import build_cases, check_cached
 
 
 class Models:
     """The model under test, built once for each attention; None is the one that transformers chooses."""
 
-    def __init__(self, description: Mapping[str, Any], subject: Any, reference: Reference) -> None:
-        """`subject` is the model with the attention that transformers chooses, which made `reference`."""
-        self._description = dict(description)
-        self._reference = reference
-        self._made: dict[str | None, Any] = {None: subject}
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._options = dict(options)
+        self._cases: list[Case] = []
+        self._difference = 0.0
+        self._made: dict[str | None, Any] = {None: build(self._options)}
         self._requests: dict[str | None, Any] = {}
+        self._graphs = SharedGraphs(self)
+
+    def cases(self) -> list[Case]:
+        """Make the reference with the attention that transformers chooses; ProbeFailure where its cache is wrong."""
+        self._cases = build_cases(self.get(None), self._options["seed"])
+        self._difference = check_cached(self.get(None), self._cases)
+        return self._cases
+
+    def about(self) -> dict[str, Any]:
+        """Return what to record of the model."""
+        return {"cache": type(self.get(None).decoder.cache).__name__, "max_abs_diff": self._difference}
+
+    def export(self, variant: Variant, folder: Path) -> None:
+        """Leave the graphs of the variant in `folder`."""
+        if variant.exporter == "optimum":
+            optimum.export(self.get(None), variant, folder)
+            return
+        layout = LAYOUTS[variant.layout]
+        layout.build(self._graphs.get(variant, layout.roles, folder.parent / ".graphs"), folder)
 
     def get(self, attention: str | None) -> Any:
         """Return the model, checked against the reference; raises again what the first attempt raised."""
@@ -44,8 +58,8 @@ class Models:
         return requests
 
     def _build(self, attention: str | None) -> Any:
-        subject = build(self._description, attention=attention)
-        check_cached(subject, self._reference)
+        subject = build(self._options, attention=attention)
+        check_cached(subject, self._cases)
         return subject
 
 
@@ -60,46 +74,36 @@ class Exported(NamedTuple):
 class SharedGraphs:
     """The graphs of the models, whichever variants share them."""
 
-    def __init__(self, models: Models, folder: Path) -> None:
+    def __init__(self, models: Models) -> None:
         self._models = models
-        self._folder = folder
-        # An attempt that crashed may have left graphs here which finished variants link to: they may not be written to.
-        self.remove()
         self._exported: dict[Any, Exported] = {}
 
-    def get(self, variant: Mapping[str, Any], roles: Sequence[str], findings: Findings) -> dict[str, Path]:
-        """Return role → path of those graphs of `roles` that the model has, and add to `findings`.
+    def get(self, variant: Variant, roles: Sequence[str], folder: Path) -> dict[str, Path]:
+        """Return role → path, within `folder`, of those graphs of `roles` that the model has; noted is what is found.
 
         Raises again what the first attempt at a graph raised: another variant shares the failure as well.
         """
-        exporter, opset, attention = variant["exporter"], variant["opset"], variant.get("attention")
         paths = {}
-        for role, request in self._models.requests(attention).items():
+        for role, request in self._models.requests(variant.attention).items():
             if role not in roles:
                 continue
-            key = (exporter, opset, attention, role)
+            key = (variant.exporter, variant.opset, variant.attention, role)
             if key not in self._exported:
-                folder = self._folder / f"{exporter}-{opset}-{attention}"
-                folder.mkdir(parents=True, exist_ok=True)
-                self._exported[key] = _export(EXPORTERS[exporter], request, folder / f"{role}.onnx", opset)
+                path = folder / "-".join(map(str, key[:3])) / f"{role}.onnx"
+                self._exported[key] = _export(request, variant, path)
             exported = self._exported[key]
-            findings += exported.findings
+            variant.add(exported.findings)
             if exported.problem is not None:
                 raise exported.problem
             paths[role] = exported.path
         return paths
 
-    def remove(self) -> None:
-        """Delete the shared folder; the variants hold hard links."""
-        shutil.rmtree(self._folder, ignore_errors=True)
 
-
-def _export(exporter: Callable[[GraphRequest, Path, int], None], request: GraphRequest, path: Path, opset: int) -> Exported:
+def _export(request: GraphRequest, variant: Variant, path: Path) -> Exported:
+    path.parent.mkdir(parents=True, exist_ok=True)
     findings: Findings = []
     try:
-        exporter(request, path, opset)
-        findings += lint_export(request, path)
-        require_inputs(request, path)
+        export_graph(request, variant.noting(findings), path)
     except Exception as exc:  # noqa: BLE001 - raised by `SharedGraphs.get`, for every variant that needs the graph
         return Exported(path, findings, exc)
     return Exported(path, findings, None)

@@ -8,8 +8,8 @@ from typing import Any, Callable
 import onnx
 from onnx import helper
 
-from ..failures import ProbeFailure
-from .inspection import nested_graphs
+from ...export.inspection import nested_graphs
+from ...failures import ProbeFailure
 
 
 class Branch:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, NamedTuple
+from typing import NamedTuple
 
-from ..failures import NotRun
-from .graph import Values
+from ...failures import NotRun
+from ...protocol import Variant
+from ...running.graph import Values
 
 # How many steps after the prefix the strategy `mixed` still goes without the cache.
 _MIXED_STEPS = 2
@@ -29,7 +30,7 @@ _STARTS = {"no-cache": _NO_PAST, "pair": _NO_PAST, "merged": _DUMMIES, "merged-p
 _FIRST_CACHED = {"cached": 1, "mixed": 1 + _MIXED_STEPS}
 
 
-class Protocol(NamedTuple):
+class Program(NamedTuple):
     """One way of decoding.
 
     `cached` uses the cache from the first step after the prefix on; `mixed` goes without it for two more steps, each
@@ -41,12 +42,12 @@ class Protocol(NamedTuple):
     feedback: str
 
     @classmethod
-    def of(cls, one: Mapping[str, Any]) -> Protocol:
-        """Read the entry of a job; NotRun where its parts do not go together, KeyError where one is unknown to us."""
-        protocol = cls(one["layout"], one.get("strategy", "cached"), one["feedback"])
-        if protocol.layout == "no-cache" and protocol.strategy != "cached":
-            raise NotRun(f"the layout no-cache has no cache that the strategy {protocol.strategy} could begin to use")
-        return protocol
+    def of(cls, variant: Variant) -> Program:
+        """Return the program that `variant` asks for; NotRun where its parts do not go together."""
+        program = cls(variant.layout, variant.strategy or "cached", variant.feedback or "keep-cross")
+        if program.layout == "no-cache" and program.strategy != "cached":
+            raise NotRun(f"the layout no-cache has no cache that the strategy {program.strategy} could begin to use")
+        return program
 
     def starts(self) -> list[Start]:
         """Return the ways to begin."""

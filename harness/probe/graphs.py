@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Mapping
 
 Axes = Mapping[int, str]
@@ -20,9 +20,14 @@ class GraphRequest:
     role: str
     """The graph's part in the artifact, and its file name without `.onnx`."""
     module: Any
-    inputs: dict[str, Any]
+    inputs: Mapping[str, Any]
     outputs: tuple[str, ...]
-    input_axes: Mapping[str, Axes]
-    output_axes: Mapping[str, Axes]
-    required: frozenset[str]
-    """The inputs whose value must reach the graph's outputs; an exporter that prunes one has changed the model."""
+    input_axes: Mapping[str, Axes] = field(default_factory=dict)
+    output_axes: Mapping[str, Axes] = field(default_factory=dict)
+    not_needed: frozenset[str] = frozenset()
+    """Inputs that an exporter may leave out. Of any other the value must reach the outputs: pruned, it changes the model."""
+
+    @property
+    def required(self) -> frozenset[str]:
+        """The inputs that must be there."""
+        return frozenset(self.inputs) - self.not_needed

@@ -17,19 +17,20 @@ class Layout(NamedTuple):
     """`roles` are the graphs it is made of, as far as the model has them; `build` puts its files into a folder."""
 
     roles: tuple[str, ...]
-    build: Callable[[Graphs, Path], dict[str, Path]]
+    build: Callable[[Graphs, Path], None]
 
 
-def _linked(graphs: Graphs, folder: Path) -> dict[str, Path]:
-    return {role: _link(path, folder) for role, path in graphs.items()}
+def _linked(graphs: Graphs, folder: Path) -> None:
+    for path in graphs.values():
+        _link(path, folder)
 
 
-def _merged(graphs: Graphs, folder: Path) -> dict[str, Path]:
-    return _merge(graphs, folder, passes_cross=False)
+def _merged(graphs: Graphs, folder: Path) -> None:
+    _merge(graphs, folder, passes_cross=False)
 
 
-def _merged_passthrough(graphs: Graphs, folder: Path) -> dict[str, Path]:
-    return _merge(graphs, folder, passes_cross=True)
+def _merged_passthrough(graphs: Graphs, folder: Path) -> None:
+    _merge(graphs, folder, passes_cross=True)
 
 
 _WITHOUT_PAST = ("encoder", "decoder")
@@ -44,17 +45,15 @@ LAYOUTS = {
 }
 
 
-def _merge(graphs: Graphs, folder: Path, *, passes_cross: bool) -> dict[str, Path]:
+def _merge(graphs: Graphs, folder: Path, *, passes_cross: bool) -> None:
     merged = folder / "decoder_merged.onnx"
     merge_decoders(graphs["decoder"], graphs["decoder_with_past"], merged, passes_cross=passes_cross)
-    others = {role: path for role, path in graphs.items() if not role.startswith("decoder")}
-    return {**_linked(others, folder), "decoder_merged": merged}
+    _linked({role: path for role, path in graphs.items() if not role.startswith("decoder")}, folder)
 
 
-def _link(path: Path, folder: Path) -> Path:
+def _link(path: Path, folder: Path) -> None:
     target = folder / path.name
     try:
         os.link(path, target)
     except OSError:  # not every file system has hard links
         shutil.copyfile(path, target)
-    return target

@@ -13,9 +13,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ..failures import NotRun, ProbeFailure
+from ...failures import NotRun, ProbeFailure
+from ...graphs import Axes
 from .branch import Branch
-from .graphs import Axes
 
 SWITCH = "use_cache_branch"
 PAST = "past_key_values."

@@ -1,0 +1,5 @@
+"""placeholder"""
+
+
+def export(subject, variant, folder):
+    raise NotImplementedError

@@ -1,0 +1,6 @@
+"""Running an artifact and judging what it gives, whichever runtime executes the graphs (run/ and independent/).
+
+graph.py      what a runtime offers: load a graph, run it, look at a value without reading it
+watch.py      what is noticed at each call: dimensions that are not what the graph says
+stages.py     the stages load, decode and parity of a run
+"""

@@ -1,0 +1,145 @@
+"""The stages load, decode and parity of each run, in whichever runtime: every step compared with the reference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Callable, Iterator, Mapping, NamedTuple
+
+from ..artifact import Case, Reference, read_json
+from ..compare import difference, mismatch
+from ..failures import NotRun, ProbeFailure
+from ..findings import Findings
+from ..journal import Journal, Stage
+from ..protocol import Pairs, Probe, ProbeModuleError, Step, Variant
+from .graph import CallFailure, Graph, Runtime, array_of
+from .watch import Watched
+
+
+class Decoded(NamedTuple):
+    """What one run of a case gave, by step; arrays, and only of what is to be compared."""
+
+    case: Case
+    start: str
+    steps: list[Step]
+
+    def name(self) -> str:
+        """Return the words by which messages refer to this run."""
+        return f"case {self.case.name}" + (f", started with {self.start}" if self.start else "")
+
+
+def run_one(one: Mapping[str, Any], probe: Probe, runtime: Runtime, journal: Journal) -> None:
+    """Run one entry of a job."""
+    subject: str = one["id"]
+    folder = Path(one["artifact"])
+    with journal.stage("load", subject) as stage:
+        manifest = read_json(folder / "manifest.json")
+        findings: Findings = []
+        variant = Variant({**manifest["variant"], **one}, findings)
+        starts = probe.starts(variant)
+        stage.data["findings"] = runtime.lint(manifest)
+        graphs = {
+            role: Watched(_load(runtime, role, folder / graph["file"], one["binding"]), role, graph, findings)
+            for role, graph in manifest["graphs"].items()
+        }
+    if not stage.works:
+        return
+    with journal.stage("decode", subject) as stage:
+        stage.data["findings"] = findings
+        reference = Reference.read(Path(one["reference"]))
+        runs = [Decoded(case, start, []) for start in starts for case in reference.cases]
+        _run_all(runs, lambda run: probe.run(graphs, run.case, variant, run.start), stage)
+    if not stage.works:
+        return
+    with journal.stage("parity", subject) as stage:
+        stage.data["findings"] = []
+        _compare_all(probe, runs, reference, stage)
+
+
+def _load(runtime: Runtime, role: str, path: Path, binding: str) -> Graph:
+    try:
+        return runtime.load(path, binding)
+    except NotRun as exc:
+        raise NotRun(f"{role}: {exc}") from exc
+    except Exception as exc:
+        raise ProbeFailure(f"{role}: {exc}", exc) from exc
+
+
+def _run_all(runs: list[Decoded], begin: Callable[[Decoded], Iterator[Step]], stage: Stage) -> None:
+    """Take the steps of all `runs`; `begin` starts one.
+
+    A start that fails does not stop the next: `stage.data["starts"]` says of each whether it works. The first failure
+    is the one that is raised, and `stage.data` tells how far its start got and in which node it ended.
+    """
+    failures: dict[str, tuple[ProbeFailure, dict[str, Any]]] = {}
+    done: dict[str, int] = {}
+    for run in runs:
+        if run.start in failures:
+            continue
+        data: dict[str, Any] = {"start": run.start, "case": run.case.name}
+        try:
+            _take_steps(run, begin(run), data)
+        except ProbeFailure as exc:
+            failures[run.start] = (exc, data)
+        done[run.start] = data["steps_done"] = done.get(run.start, 0) + len(run.steps)
+    stage.data["starts"] = {start: "fails" if start in failures else "works" for start in done}
+    for failure, data in failures.values():
+        stage.data.update(data)
+        raise failure
+    stage.data.update(cases=len({run.case.name for run in runs}), decodings=len(runs), steps=sum(done.values()))
+
+
+def _take_steps(run: Decoded, steps: Iterator[Step], data: dict[str, Any]) -> None:
+    """Take all `steps` into `run`; `data` is kept at where it is."""
+    for number, expected in enumerate(run.case.expected):
+        data["step"] = number
+        try:
+            step = next(steps, None)
+        except NotRun as exc:
+            raise NotRun(f"{run.name()}, step {number}: {exc}") from exc
+        except ProbeFailure as exc:
+            data["node"] = exc.node if isinstance(exc, CallFailure) else None
+            raise ProbeFailure(f"{run.name()}, step {number}: {exc}", exc.original) from exc
+        if step is None:
+            message = f"{run.name()}: run() ended after {number} of {len(run.case.expected)} steps"
+            raise ProbeModuleError(message)
+        outputs = {name: array_of(step.outputs[name]) for name in expected if name in step.outputs}
+        run.steps.append(Step(outputs, step.wrong))
+
+
+def _compare_all(probe: Probe, decoded: list[Decoded], reference: Reference, stage: Stage) -> None:
+    """Raise ProbeFailure for the first output that differs; `stage.data` describes all of them."""
+    steps = [(one, number, step) for one in decoded for number, step in enumerate(one.steps)]
+    gaps: list[float | None] = []
+    pairs: Pairs = []
+    for one, number, step in steps:
+        expected, ignored = one.case.expected[number], one.case.ignored[number]
+        comparable = {name for name, array in step.outputs.items() if array.shape == expected[name].shape}
+        gaps += [
+            difference(step.outputs[name], expected[name], ignored.get(name)) if name in comparable else None
+            for name in expected
+        ]
+        if comparable == set(expected):
+            pairs.append((step.outputs, expected))
+    stage.data.update(probe.measure(pairs))
+    finite = [gap for gap in gaps if gap is not None]
+    stage.data.update(
+        max_abs_diff=max(finite) if len(finite) == len(gaps) else None,
+        compared=len(pairs),
+        steps=len(steps),
+        cases=len(reference.cases),
+        tolerance=reference.tolerance,
+    )
+    for one, number, step in steps:
+        problem = _problem(one.case, number, step, reference.tolerance)
+        if problem:
+            raise ProbeFailure(f"{one.name()}, step {number}: {problem}")
+
+
+def _problem(case: Case, number: int, step: Step, tolerance: Mapping[str, float]) -> str | None:
+    for name, expected in case.expected[number].items():
+        if name not in step.outputs:
+            return f"the graphs return no {name}"
+        problem = mismatch(step.outputs[name], expected, tolerance, case.ignored[number].get(name))
+        if problem:
+            return f"{name}: {problem}"
+    return step.wrong

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 import numpy as np
 
@@ -39,6 +39,26 @@ def mismatch(actual: Any, expected: Any, tolerance: Mapping[str, float], ignored
     if wrong.any():
         return f"{int(wrong.sum())} of {np.size(here)} values differ, by up to {float(gap.max()):.3g}"
     return None
+
+
+def constant_offset(pairs: Sequence[tuple[Any, Any]], tolerance: Mapping[str, float]) -> bool:
+    """Whether all (actual, expected) differ by one and the same vector along their last axis, other than zero.
+
+    So they do where a bias that is added at the very end was dropped. False where there are fewer than two rows, which
+    show no difference between what is constant and what is not.
+    """
+    if not pairs or any(actual.shape != expected.shape or not actual.ndim for actual, expected in pairs):
+        return False
+    gaps = [
+        (actual.astype(np.float64) - expected.astype(np.float64)).reshape(-1, actual.shape[-1]) for actual, expected in pairs
+    ]
+    if len({gap.shape[1] for gap in gaps}) > 1:
+        return False
+    rows = np.concatenate(gaps)
+    if len(rows) < 2 or not np.isfinite(rows).all():
+        return False
+    limit = 2 * tolerance["absolute"]
+    return bool(np.ptp(rows, axis=0).max() <= limit and np.abs(rows).max() > limit)
 
 
 def greedy(logits: Any) -> list[int]:

@@ -1,30 +1,14 @@
 """The main job on the real packages: environments, Marian exports and onnxruntime sessions as users have them."""
 
-import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from harness_run import run
 
 pytestmark = pytest.mark.real
 
 HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
-
-
-def run(folder: Path, config: str = "matrix.toml") -> dict:
-    command = [sys.executable, "-m", "harness", "run", "--config", str(HERE / config), "--quiet"]
-    done = subprocess.run(
-        [*command, "--store", str(folder / "store"), "--reports", str(folder / "reports")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads((folder / "reports" / "matrix.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +18,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def report(folder) -> dict:
-    return run(folder)
+    return run(folder, HERE / "matrix.toml")
 
 
 def variants(report: dict, **wanted: str) -> list[tuple[dict, dict]]:
@@ -100,14 +84,14 @@ def test_every_lock_holds_what_the_cell_pins(report):
 def test_the_second_run_does_nothing_and_writes_the_same_report(report, folder):
     before = (folder / "reports" / "matrix.json").read_bytes()
     started = time.monotonic()
-    run(folder)
+    run(folder, HERE / "matrix.toml")
     assert time.monotonic() - started < 2
     assert (folder / "reports" / "matrix.json").read_bytes() == before
     assert not [entry for entry in (folder / "store" / "envs").iterdir() if entry.is_dir()]
 
 
 def test_unsatisfiable_unimportable_and_unloadable_cells_end_at_three_different_stages(tmp_path):
-    cells = run(tmp_path, "twelve.toml")["cells"]
+    cells = run(tmp_path, HERE / "twelve.toml")["cells"]
     assert [cell["status"] for cell in cells].count("works") == 9
     ends = {
         cell["pins"]["onnxruntime"]: (cell["status"], cell["variants"][0]["stage"], cell["variants"][0]["error"])

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping, NamedTuple
 
+import numpy as np
+
 from ..artifact import Case, Reference, read_json
-from ..compare import difference, mismatch
+from ..compare import constant_offset, difference, mismatch
 from ..failures import NotRun, ProbeFailure
-from ..findings import Findings
+from ..findings import Findings, finding
 from ..journal import Journal, Stage
 from ..protocol import Pairs, Probe, ProbeModuleError, Step, Variant
 from .graph import CallFailure, Graph, Runtime, array_of
@@ -129,6 +131,12 @@ def _compare_all(probe: Probe, decoded: list[Decoded], reference: Reference, sta
         cases=len(reference.cases),
         tolerance=reference.tolerance,
     )
+    for name in {name for outputs, _ in pairs for name in outputs}:
+        both = [(actual[name], expected[name]) for actual, expected in pairs if name in actual]
+        if constant_offset(both, reference.tolerance):
+            largest = float(np.abs(both[0][0].astype(np.float64) - both[0][1]).max())
+            message = f"{name} differs by the same amounts everywhere, up to {largest:.3g}: a bias was dropped or changed"
+            stage.data["findings"].append(finding("constant-offset", message, name))
     for one, number, step in steps:
         problem = _problem(one.case, number, step, reference.tolerance)
         if problem:

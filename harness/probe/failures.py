@@ -55,9 +55,12 @@ def describe(exc: BaseException, where: str) -> dict[str, Any]:
     """Return the `error` object of an `end` event."""
     source = exc.original if isinstance(exc, ProbeFailure) and exc.original is not None else exc
     lines = traceback.format_exception(type(source), source, source.__traceback__)
+    message = _plain(str(exc)) or type(source).__name__
+    if isinstance(exc, ModuleNotFoundError) and where == "probe":
+        message += ": neither the environment nor the probe's files hold it (another axis, or [probe] files, would)"
     return {
         "type": type(source).__name__,
-        "message": _shorten(_plain(str(exc)) or type(source).__name__, _MESSAGE_LIMIT),
+        "message": _shorten(message, _MESSAGE_LIMIT),
         "traceback": _shorten(_plain("".join(lines)), _TRACEBACK_LIMIT),
         "where": where,
     }

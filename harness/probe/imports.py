@@ -68,8 +68,7 @@ def _import(name: str) -> str:
             raise
         except ModuleNotFoundError as exc:
             if exc.name == name.partition(".")[0] and importlib.util.find_spec(exc.name) is None:
-                message = f"the environment holds no {exc.name}: it is neither an axis nor required by one"
-                raise MissingFromMatrixError(message) from exc
+                raise  # the probe asks for a package that nothing in the matrix brings along
             raise _failure(name, exc, spoken) from exc
         except (Exception, SystemExit) as exc:
             raise _failure(name, exc, spoken) from exc
@@ -80,10 +79,6 @@ def _import(name: str) -> str:
 def _failure(name: str, exc: BaseException, spoken: _Spoken) -> ProbeFailure:
     reasons = [f"{type(exc).__name__}: {exc}", spoken.numpy_clash()]
     return ProbeFailure(f"import {name}: " + "; ".join(filter(None, reasons)), exc)
-
-
-class MissingFromMatrixError(Exception):
-    """The probe asks for a package that nothing in the matrix brings along."""
 
 
 @contextlib.contextmanager

@@ -1,6 +1,8 @@
 """The built-in probe, exporting the model without the bias that is added to its logits."""
 
-from harness_probe.decoders.probe import IMPORTS, about, cases as right_cases, export, load as load_right, measure, run, starts
+from harness_probe.decoders.probe import IMPORTS, about, export, measure, run, starts
+from harness_probe.decoders.probe import cases as right_cases
+from harness_probe.decoders.probe import load as load_right
 
 __all__ = ["IMPORTS", "about", "cases", "export", "load", "measure", "run", "starts"]
 

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from harness_probe.decoders.probe import IMPORTS, about, cases, export, load as load_right, measure, run, starts
+from harness_probe.decoders.probe import IMPORTS, about, cases, export, measure, run, starts
+from harness_probe.decoders.probe import load as load_right
 
 __all__ = ["IMPORTS", "about", "cases", "export", "load", "measure", "run", "starts"]
 

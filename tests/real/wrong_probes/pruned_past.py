@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from harness_probe.decoders.probe import IMPORTS, about, cases, export, load as load_right, measure, run, starts
+from harness_probe.decoders.probe import IMPORTS, about, cases, export, measure, run, starts
+from harness_probe.decoders.probe import load as load_right
 
 __all__ = ["IMPORTS", "about", "cases", "export", "load", "measure", "run", "starts"]
 
@@ -24,7 +25,8 @@ def load(options):
     def wrong(attention):
         requests = dict(right(attention))
         request = requests["decoder_with_past"]
-        past = [tensor for name, tensor in request.inputs.items() if name.startswith("past_key_values")]
+        # Cloned, because a tracer knows its inputs again wherever they turn up.
+        past = [tensor.clone() for name, tensor in request.inputs.items() if name.startswith("past_key_values")]
         requests["decoder_with_past"] = replace(request, module=Forgetful(request.module, past))
         return requests
 

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from harness.errors import ConfigError
 from harness.matrix import Matrix
 from harness.model import Cell, Interpreter, Lock, Setup, Stage, StageResult, Status, digest
-from harness.plan import Planned, Requirements, requirements
+from harness.plan import NEEDS_RUNTIME, Planned, Requirements, requirements
 from harness.store import Store
 from harness.uv import Trouble, Uv, UvFailure, unpublished
 
@@ -178,9 +178,14 @@ _SOLVED = TypeAdapter(_Solved)
 
 
 def _split(lock: Lock, cell: Cell) -> tuple[Lock, Lock]:
-    """(what the export process can import, what the run process can): the first has no onnxruntime, the second no torch."""
-    roots = frozenset(pinned.name for pinned in lock.distributions if not pinned.via) | frozenset(dict(cell.pins))
-    return lock.closure((roots | {"numpy"}) - {"onnxruntime"}), lock.closure(frozenset({"onnxruntime", "numpy"}))
+    """(what the export process can import, what the run process can).
+
+    The first has no onnxruntime, unless an exporter needs it; the second has no torch.
+    """
+    roots = frozenset(pinned.name for pinned in lock.distributions if not pinned.via) | frozenset(dict(cell.pins)) | {"numpy"}
+    if NEEDS_RUNTIME.isdisjoint(roots):
+        roots -= {"onnxruntime"}
+    return lock.closure(roots), lock.closure(frozenset({"onnxruntime", "numpy"}))
 
 
 def _lock(wanted: Requirements, uv: Uv, interpreter: Interpreter) -> Lock:

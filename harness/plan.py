@@ -101,6 +101,10 @@ def deciding(wanted: Variants, cell: Cell, offered: Sequence[Variant]) -> list[V
     return [variant for variant in chosen if expression.admits(cell, variant)]
 
 
+NEEDS_RUNTIME = frozenset({"optimum", "optimum-onnx"})
+"""Distributions whose exporter loads what it has written with onnxruntime: where one is pinned, an export has both."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Requirements:
     """What uv is asked for at once."""
@@ -124,6 +128,7 @@ def requirements(cell: Cell, matrix: Matrix, exporters: frozenset[str]) -> list[
 def _requirements(cell: Cell, matrix: Matrix, exporters: frozenset[str], side: frozenset[str]) -> Requirements:
     needed = [f"{name}=={version}" for name, version in cell.pins if name in side]
     needed += [] if "numpy" in side else ["numpy"]
+    needed += ["onnxruntime"] if "onnxruntime" not in side and not NEEDS_RUNTIME.isdisjoint(dict(cell.pins)) else []
     for rule in matrix.constraint:
         when = parse(rule.when)
         # A trap between onnxruntime and numpy is none for the side that has no onnxruntime.

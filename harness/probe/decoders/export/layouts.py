@@ -20,9 +20,12 @@ class Layout(NamedTuple):
     build: Callable[[Graphs, Path], None]
 
 
-def _linked(graphs: Graphs, folder: Path) -> None:
-    for path in graphs.values():
-        _link(path, folder)
+def link_graphs(graphs: Graphs, folder: Path) -> None:
+    """Put the graphs into `folder` as they are, each named by its role."""
+    for role, path in graphs.items():
+        _link(path, folder / f"{role}.onnx")
+        for data in path.parent.glob(f"{path.name}?data*"):  # tensors too many for one file; the graph names theirs
+            _link(data, folder / data.name)
 
 
 def _merged(graphs: Graphs, folder: Path) -> None:
@@ -38,8 +41,8 @@ _ALL = (*_WITHOUT_PAST, "decoder_with_past")
 
 LAYOUTS = {
     # The decoder returns its cache here too; a loop that never feeds one back leaves it alone.
-    "no-cache": Layout(_WITHOUT_PAST, _linked),
-    "pair": Layout(_ALL, _linked),
+    "no-cache": Layout(_WITHOUT_PAST, link_graphs),
+    "pair": Layout(_ALL, link_graphs),
     "merged": Layout(_ALL, _merged),
     "merged-passthrough": Layout(_ALL, _merged_passthrough),
 }
@@ -48,11 +51,10 @@ LAYOUTS = {
 def _merge(graphs: Graphs, folder: Path, *, passes_cross: bool) -> None:
     merged = folder / "decoder_merged.onnx"
     merge_decoders(graphs["decoder"], graphs["decoder_with_past"], merged, passes_cross=passes_cross)
-    _linked({role: path for role, path in graphs.items() if not role.startswith("decoder")}, folder)
+    link_graphs({role: path for role, path in graphs.items() if not role.startswith("decoder")}, folder)
 
 
-def _link(path: Path, folder: Path) -> None:
-    target = folder / path.name
+def _link(path: Path, target: Path) -> None:
     try:
         os.link(path, target)
     except OSError:  # not every file system has hard links

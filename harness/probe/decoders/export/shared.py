@@ -11,7 +11,7 @@ from ...findings import Findings
 from ...graphs import GraphRequest
 from ...protocol import Variant
 from . import optimum
-from .layouts import LAYOUTS
+from .layouts import LAYOUTS, link_graphs
 from .models import build
 from .reference import build_cases, check_cached
 
@@ -39,11 +39,14 @@ class Models:
 
     def export(self, variant: Variant, folder: Path) -> None:
         """Leave the graphs of the variant in `folder`."""
+        shared = folder.parent / ".graphs"
         if variant.exporter == "optimum":
-            optimum.export(self.get(None), variant, folder)
+            optimum.require(variant.layout, variant.attention)
+            graphs = self._graphs.get_all(variant.opset, shared)
+            link_graphs({role: graphs[role] for role in optimum.ROLES[variant.layout]}, folder)
             return
         layout = LAYOUTS[variant.layout]
-        layout.build(self._graphs.get(variant, layout.roles, folder.parent / ".graphs"), folder)
+        layout.build(self._graphs.get(variant, layout.roles, shared), folder)
 
     def get(self, attention: str | None) -> Any:
         """Return the model, checked against the reference; raises again what the first attempt raised."""
@@ -77,6 +80,15 @@ class SharedGraphs:
     def __init__(self, models: Models) -> None:
         self._models = models
         self._exported: dict[Any, Exported] = {}
+        self._written: dict[int, Any] = {}
+
+    def get_all(self, opset: int, folder: Path) -> dict[str, Path]:
+        """Return role → path of what optimum writes at `opset`; raises again what the first attempt raised."""
+        model = self._models.get(None).model
+        written: dict[str, Path] = _remembered(
+            self._written, opset, lambda: optimum.export_all(model, folder / f"optimum-{opset}", opset)
+        )
+        return written
 
     def get(self, variant: Variant, roles: Sequence[str], folder: Path) -> dict[str, Path]:
         """Return role → path, within `folder`, of those graphs of `roles` that the model has; noted is what is found.

@@ -8,6 +8,7 @@ after an export it loads the graph with the environment's own onnxruntime, to na
 from __future__ import annotations
 
 import importlib.util
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ _FILES = {
     "decoder_merged": "decoder_model_merged.onnx",
 }
 """Role → what optimum calls its file."""
+
+# optimum's own words for an opset that is too low, torch's for one that is too high.
+_NO_SUCH_OPSET = re.compile(r"Opset \d+ is not sufficient|[Uu]nsupported (ONNX opset|onnx_opset)")
 
 ROLES = {
     "no-cache": ("encoder", "decoder"),
@@ -65,19 +69,24 @@ def export_all(model: Any, folder: Path, opset: int) -> dict[str, Path]:
 
     with tempfile.TemporaryDirectory() as saved:
         model.save_pretrained(saved)
-        main_export(
-            saved,
-            output=folder,
-            task=_task(model),
-            opset=opset,
-            # Said, because a hub is asked for what is not.
-            framework="pt",
-            library_name="transformers",
-            local_files_only=True,
-            # It would compare with onnxruntime on one input; the stages of a run do that for all cases.
-            do_validation=False,
-            **_example_sizes(model),
-        )
+        try:
+            main_export(
+                saved,
+                output=folder,
+                task=_task(model),
+                opset=opset,
+                # Said, because a hub is asked for what is not.
+                framework="pt",
+                library_name="transformers",
+                local_files_only=True,
+                # It would compare with onnxruntime on one input; the stages of a run do that for all cases.
+                do_validation=False,
+                **_example_sizes(model),
+            )
+        except (ValueError, RuntimeError) as exc:
+            if _NO_SUCH_OPSET.search(str(exc)):
+                raise NotRun(f"optimum: {exc}") from exc
+            raise
     return {role: folder / name for role, name in _FILES.items() if (folder / name).is_file()}
 
 

@@ -112,6 +112,9 @@ BUILT_IN = {
 _OWN = {"layouts": ["whole"], "feedback": ["none"], "strategy": ["default"]}
 """What a matrix with a probe of its own leaves out of `[variants]`."""
 
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+"""A checkpoint on the hub, such as `Helsinki-NLP/opus-mt-en-de`."""
+
 FAMILIES = ("marian", "t5", "bart", "m2m100", "mbart", "pegasus", "whisper", "gpt2", "llama")
 """Models that are built from a configuration; the probe's export/models/families.py has their sizes."""
 
@@ -120,7 +123,7 @@ class Probe(_Table):
     """What is exported: a model that the built-in probe knows, or whatever a probe module of one's own says."""
 
     model: str = "marian"
-    """A family, or a folder with a saved checkpoint (taken from the folder of matrix.toml)."""
+    """A family; a folder with a saved checkpoint (taken from the folder of matrix.toml); or a checkpoint's hub id."""
     profile: Literal["tiny", "base"] = "tiny"
     seed: int = 0
     module: str | None = None
@@ -134,6 +137,12 @@ class Probe(_Table):
     def checkpoint(self) -> str | None:
         """The folder of the checkpoint; None for a family and for one's own module."""
         return None if self.module or self.model in FAMILIES else self.model
+
+    @property
+    def hub_id(self) -> str | None:
+        """The hub id of a checkpoint that is not on this machine, as far as known here."""
+        named = self.checkpoint and HUB_ID.fullmatch(self.checkpoint)
+        return self.checkpoint if named and not Path(self.checkpoint or "").is_absolute() else None
 
     @property
     def name(self) -> str:
@@ -235,19 +244,20 @@ def load(path: Path) -> Matrix:
 
 
 def with_model(matrix: Matrix, model: str, file: str, folder: Path, profile: str | None = None) -> Matrix:
-    """`matrix` with another model: a family or, taken from `folder`, a checkpoint's folder.
+    """`matrix` with another model: a family; a checkpoint's folder, taken from `folder`; or a hub id, for `hub.py`.
 
     Raises:
-        ConfigError: it is neither, or the matrix has a probe of its own.
+        ConfigError: it is none of these, or the matrix has a probe of its own.
     """
     if matrix.probe.module is not None:
         raise ConfigError(file, "", f"models are the built-in probe's; {matrix.probe.name} chooses its own")
     if model not in FAMILIES:
         checkpoint = (folder / Path(model).expanduser()).resolve()
-        if not (checkpoint / "config.json").is_file():
+        if (checkpoint / "config.json").is_file():
+            model = str(checkpoint)
+        elif checkpoint.exists() or not HUB_ID.fullmatch(model):
             known = ", ".join(FAMILIES)
             raise ConfigError(file, "probe.model", f"{model!r} is no model family ({known}) and no folder with a config.json")
-        model = str(checkpoint)
     probe = matrix.probe.model_copy(update={"model": model, **({"profile": profile} if profile else {})})
     return matrix.model_copy(update={"probe": probe})
 

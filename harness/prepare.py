@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import axes as axis_versions
-from harness import locks, matrix, plan, tasks
+from harness import hub, locks, matrix, plan, tasks
 from harness.children import Children
 from harness.errors import Interrupted
 from harness.events import Listener, Note, Resolving
@@ -87,6 +87,9 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
     uv = _uv(settings, config, children, offline=settings.offline or not ask)
     pythons = Pythons(uv)
     file = settings.config.name
+    if hub_id := config.probe.hub_id:
+        folder = hub.checkpoint(hub_id, store, uv, file=file, refresh=settings.refresh)
+        config = matrix.with_model(config, str(folder), file, folder)
 
     def say(text: str) -> None:
         listen(Note(text=text))

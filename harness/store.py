@@ -76,9 +76,13 @@ class Store:
 
     def publish(self, key: str, folder: Path) -> Path:
         """Move a finished folder (on the store's filesystem: see `scratch`) to its place; the first one to arrive stays."""
-        target = self.artifact(key)
+        # A forced re-run may have made it anew: content may differ where an exporter is not deterministic.
+        return self.replace(folder, self.artifact(key))
+
+    def replace(self, folder: Path, target: Path) -> Path:
+        """Move a finished folder from `scratch` to `target`, which lies in the store too, in place of what is there."""
+        target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists():
-            # A forced re-run made it anew: content may differ where an exporter is not deterministic.
             trash = Path(tempfile.mkdtemp(dir=self.root / "tmp", prefix=f"{owner()}."))
             target.rename(trash / "old")
             shutil.rmtree(trash, ignore_errors=True)

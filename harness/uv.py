@@ -26,6 +26,7 @@ from harness.model import Failure, Interpreter, Lock
 
 RESOLVE_SECONDS = 300.0
 INSTALL_SECONDS = 3600.0
+DOWNLOAD_SECONDS = 3600.0
 MEMORY = 16 * 10**9
 
 _SOURCE_VARIABLES = re.compile(
@@ -197,6 +198,16 @@ class Uv:
                 INSTALL_SECONDS,
             )
 
+    def tool(self, package: str, command: Sequence[str], **extra: str) -> None:
+        """Run a command of `package` in an environment that uv makes for it; `extra` are environment variables.
+
+        Raises:
+            UvFailure: it cannot be got, or it failed.
+        """
+        with _neutral() as cwd:
+            arguments = self.with_torch_backend(None)._source_arguments()  # noqa: SLF001 -- of the same class
+            self._call(["tool", "run", "--quiet", *arguments, "--from", package, *command], cwd, DOWNLOAD_SECONDS, **extra)
+
     def interpreters(self) -> list[Interpreter]:
         """The CPythons uv finds on this machine, its own managed ones first; asks no network and downloads nothing."""
         # A version manager's shims are slow, and no interpreters: uv would start each of them and warn.
@@ -250,7 +261,8 @@ class Uv:
         """Run uv and return what it printed; raises UvFailure where its exit code is not 0."""
         log = cwd / "uv.log"
         ended = self.children.run(
-            [self.binary, *arguments, "--color", "never", "--no-progress"],
+            # Before the command: `uv tool run` would hand what follows to the tool.
+            [self.binary, "--color", "never", "--no-progress", *arguments],
             env=_environment(**extra),
             cwd=cwd,
             log=log,

@@ -1,0 +1,66 @@
+"""A checkpoint named by its hub id: downloaded once by the hub's own command, which here is a fake one on the index."""
+
+from pathlib import Path
+
+import pytest
+from project import Project
+from wheels import Wheel
+
+HUB_ID = "Helsinki-NLP/opus-mt-en-de"
+
+GIVES = """
+    chosen = [sys.argv[at + 1] for at, word in enumerate(sys.argv) if word == "--include"]
+    target = pathlib.Path(sys.argv[sys.argv.index("--local-dir") + 1])
+    target.mkdir(parents=True, exist_ok=True)
+    for name in ("config.json", "tokenizer.json", "pytorch_model.bin"):
+        if any(fnmatch.fnmatch(name, pattern) for pattern in chosen):
+            (target / name).write_text("{}")
+"""
+REFUSES = """
+    sys.exit("Error: Access to model is restricted. You must be authenticated to access it.")
+"""
+
+
+def hub(does: str) -> Wheel:
+    noted = "with open(os.environ['HF_HOME'], 'a') as log: print(*sys.argv[1:4], file=log)"
+    body = f"import fnmatch, os, pathlib, sys\ndef main():\n    {noted}\n{does}"
+    entry = "[console_scripts]\nhf = fake_hub:main\n"
+    files = {"fake_hub.py": body, "huggingface_hub-1.0.dist-info/entry_points.txt": entry}
+    return Wheel(name="huggingface_hub", version="1.0", files=files)
+
+
+@pytest.fixture
+def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the fake hub notes how it was called; users' HF_… variables reach it."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "calls"))
+    monkeypatch.setenv("UV_TOOL_DIR", str(tmp_path / "tools"))
+    return tmp_path / "calls"
+
+
+def test_a_checkpoint_is_downloaded_once_in_the_format_that_there_is(project: Project, calls: Path):
+    project.publish(hub(GIVES))
+    project.configure(probe={"model": HUB_ID})
+    (cell,) = project.run().values()
+    assert cell["status"] == "works"
+    assert project.report()["probe"]["model"] == "opus-mt-en-de"
+    folder = project.store / "models" / HUB_ID
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "pytorch_model.bin", "tokenizer.json"]
+    assert calls.read_text().splitlines() == [f"download {HUB_ID} --include"] * 2  # safetensors were looked for first
+    project.run()
+    assert len(calls.read_text().splitlines()) == 2
+
+
+def test_what_the_hub_says_is_passed_on(project: Project, calls: Path):
+    project.publish(hub(REFUSES))
+    answer = project.main("run", "--model", HUB_ID)
+    assert answer.code == 2
+    assert f"{HUB_ID!r} is no model family and no folder, and the hub did not give it: Error: Access" in answer.err
+    assert calls.exists()
+    assert not (project.store / "models").exists()
+
+
+def test_offline_nobody_is_asked(project: Project, calls: Path):
+    answer = project.main("run", "--offline", "--model", HUB_ID)
+    assert answer.code == 2
+    assert "has not been downloaded yet" in answer.err
+    assert not calls.exists()

@@ -80,8 +80,17 @@ class Variants(_Table):
     require: str = "any"
 
     def product(self) -> list[Variant]:
-        """Every combination of the lists that can exist: without a cache there is nothing to feed back or to mix."""
-        exports = itertools.product(self.exporters, self.layouts, self.attention, self.ir_version)
+        """Every combination of the lists that can exist.
+
+        Without a cache there is nothing to feed back or to mix; and optimum chooses by itself which attention it exports.
+        """
+        exports = (
+            combination
+            for exporter in self.exporters
+            for combination in itertools.product(
+                [exporter], self.layouts, self.attention if exporter != "optimum" else ["default"], self.ir_version
+            )
+        )
         return [
             Variant(
                 exporter=exporter,

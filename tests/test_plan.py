@@ -178,3 +178,20 @@ def test_a_constraint_reaches_the_sides_that_hold_what_it_names(when, sides):
     rules = matrix(constraint=[{"when": when, "add": ["numpy<2"], "reason": "because"}])
     asked = requirements(one_cell(Setup.HANDOFF), rules, frozenset())
     assert ["numpy<2" in side.needed for side in asked] == sides
+
+
+def test_what_is_absent_matches_no_bound_and_is_in_no_id():
+    made = cells(matrix(exclude=[{"optimum": ">0"}]), {**AXES, "optimum": ["absent", "1.16.2"]})
+    assert [cell.id for cell in made] == ["py311-t212-tf4463-o1162-r1163"]
+    assert made[0].version("optimum") is None
+
+
+def test_optimum_has_one_attention_its_own():
+    wanted = matrix(variants={"exporters": ["torchscript", "optimum"], "layouts": ["pair"], "attention": ["eager", "sdpa"]})
+    made = [(variant.exporter, variant.attention) for variant in wanted.variants.product()]
+    assert made == [("torchscript", "eager"), ("torchscript", "sdpa"), ("optimum", "default")]
+
+
+def test_opsets_may_be_a_range():
+    wanted = matrix(variants={"exporters": ["torchscript"], "opsets": {"torchscript": ["12-14", 14, 17]}, "layouts": ["pair"]})
+    assert [variant.opset for variant in wanted.variants.product()] == [12, 13, 14, 17]

@@ -215,3 +215,37 @@ def test_require_names_the_variants_that_decide(project, require, status):
     project.configure({"onnxruntime": ["1.17.0"]}, variants=variants)
     (cell,) = project.run().values()
     assert cell["status"] == status, [one["error"] for one in cell["variants"]]
+
+
+@pytest.fixture
+def some_with_optimum(project: Project) -> Project:
+    """optimum beside the four, in half of the cells."""
+    project.publish(packages.package("optimum", "1.16.2", requires=("transformers",)))
+    project.publish(packages.onnxruntime("1.17.0"))
+    project.configure({"onnxruntime": ["1.16.3", "1.17.0"], "optimum": ["absent", "1.16.2"]})
+    return project
+
+
+def test_an_axis_can_be_absent_from_cells(some_with_optimum):
+    cells = some_with_optimum.run()
+    assert [("optimum" in cell["pins"], "optimum" in cell["resolved"]) for cell in cells.values()] == [
+        (False, False),
+        (True, True),
+        (False, False),
+        (True, True),
+    ]
+    assert [name.endswith("-optimum1162") for name in cells] == [False, True, False, True]
+    assert some_with_optimum.report()["axes"]["optimum"] == ["absent", "1.16.2"]
+    assert "| absent " in (some_with_optimum.reports / "matrix.md").read_text()
+
+
+def test_an_exporter_that_loads_what_it_wrote_exports_for_each_onnxruntime(some_with_optimum):
+    some_with_optimum.run()
+    assert len(some_with_optimum.starts("export")) == 1 + 2
+
+
+def test_the_export_side_of_a_handoff_gets_an_onnxruntime_of_its_own_for_optimum(some_with_optimum):
+    some_with_optimum.configure({"optimum": ["1.16.2"]}, environment=["handoff"])
+    (cell,) = some_with_optimum.run().values()
+    assert cell["status"] == "works"
+    assert len(some_with_optimum.starts("export")) == 1

@@ -1,7 +1,7 @@
 """Results and artifacts by key: atomic, crash-safe, shareable between processes.
 
     <store>/results/<ab>/<key>.json   what is known, one small JSON file per key
-    <store>/artifacts/<key>/          what an export left behind
+    <store>/artifacts/<key>/          what an export left behind, and the reference to compare a run with
     <store>/logs/<key>.log            full output of the process that gave a result
     <store>/envs/                     environments (see environments.py)
 

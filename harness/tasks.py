@@ -239,7 +239,7 @@ def forget_lost(run: Run | Evaluate, facts: Facts) -> None:
     """Make an export unknown where its files are gone from the store and a run still needs them."""
     export = run.export
     for variant, _ in missing_runs(run, facts):
-        if not all(facts.store.artifact(key).is_dir() for key in (export.key, export.variant_key(variant))):
+        if not facts.store.artifact(export.variant_key(variant)).is_dir():
             facts.forget(export.variant_key(variant))
 
 
@@ -252,9 +252,8 @@ def missing_exports(task: Export, facts: Facts) -> list[Variant]:
 
 
 def missing_runs(task: Run | Evaluate, facts: Facts) -> list[tuple[Variant, str]]:
-    """Runnable variants without a result; none where the run side cannot be imported."""
-    imported = stages(facts.get(task.key))
-    if imported and not all(result.ok for result in imported):
+    """Runnable variants without a result; none where the export side's process failed or the run side cannot be imported."""
+    if not all(result.ok for key in (task.export.key, task.key) for result in stages(facts.get(key))):
         return []
     return [
         (variant, artifact)

@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.children import Children
 from harness.environments import Closure, Environments
-from harness.facts import Facts, has_error
+from harness.facts import Facts, has_error, stages
 from harness.matrix import Probe
 from harness.model import Failure, Stage, StageResult, Status, Variant
 from harness.processes import Limits, Told, run_probe
@@ -154,17 +154,21 @@ class Worker:
 
     def _keep_exports(self, task: Export, wanted: Sequence[Variant], told: Told, out: Path) -> None:
         process = told.results.get(None, [])
-        reference = out / "reference"
-        if process and all(result.ok for result in process) and reference.exists():
-            reference = self._store.publish(task.key, reference)
-        self._facts.put(task.key, process)
+        troubled = has_error(process)
+        # Trouble of one process is no word on PyTorch alone, which an earlier process may have found to work.
+        blamed = troubled and bool(stages(self._facts.get(task.key)))
+        if not blamed:
+            self._facts.put(task.key, process)
         for variant in wanted:
-            results = told.results.get(variant.export_id)
+            key, folder = task.variant_key(variant), out / variant.export_id
+            # What a troubled process left may be half of what it wanted to leave.
+            results = (process if blamed else []) if troubled else told.results.get(variant.export_id, [])
             if not results:
                 continue
-            key, folder = task.variant_key(variant), out / variant.export_id
             if all(result.ok for result in results) and folder.exists():
-                self._facts.put(key, results, artifact=folder_digest(self._store.publish(key, folder), reference))
+                # What a run needs lies in one place, and is there as a whole or not at all.
+                shutil.copytree(out / "reference", folder / "reference")
+                self._facts.put(key, results, artifact=folder_digest(self._store.publish(key, folder)))
             else:
                 self._facts.put(key, results)
 
@@ -180,7 +184,7 @@ class Worker:
                 {
                     "id": variant.id,
                     "artifact": str(self._store.artifact(task.export.variant_key(variant))),
-                    "reference": str(self._store.artifact(task.export.key)),
+                    "reference": str(self._store.artifact(task.export.variant_key(variant)) / "reference"),
                     "layout": variant.layout,
                     "feedback": variant.feedback,
                     "binding": variant.binding,

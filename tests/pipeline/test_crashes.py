@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import packages
 import pytest
 from packages import CRASH_IN_C, FLOOD, HANG, HOARD, KILLED, LEAVE_0, LEAVE_3, SEGFAULT
@@ -115,6 +117,43 @@ def test_an_eager_that_dies_is_tried_once(project):
     assert {(one["status"], one["stage"]) for one in cell["variants"]} == {("fails", "eager")}
     assert len(project.starts("export")) == 1
     assert project.starts("run") == []
+
+
+def leaves_early(flag: Path) -> str:
+    """Source that ends the process, while `flag` exists, when it lists what it imported: after all that was asked of it."""
+    return f"""
+        import importlib.metadata, os
+        if os.path.exists({str(flag)!r}):
+            importlib.metadata.distributions = lambda *a, **k: os._exit(9)
+    """
+
+
+def test_an_export_process_that_dies_after_its_last_stage_leaves_nothing_to_run(project):
+    flag = project.root / "flag"
+    flag.touch()
+    project.publish(packages.onnx("1.17.0", on_check=leaves_early(flag)))
+    project.configure({"onnx": ["1.17.0"]})
+    cell = only_cell(project)
+    assert [(one["status"], one["stage"]) for one in cell["variants"]] == [("error", "import")]
+    assert "the probe's own code" in cell["variants"][0]["error"]
+    assert project.starts("run") == []
+    flag.unlink()
+    (cell,) = project.run("--retry", "error").values()
+    assert cell["status"] == "works"
+
+
+def test_a_later_export_process_that_dies_takes_nothing_from_what_worked_before(project):
+    flag = project.root / "flag"
+    project.publish(packages.onnx("1.17.0", on_check=leaves_early(flag)))
+    project.configure({"onnx": ["1.17.0"]})
+    project.run()
+    flag.touch()
+    project.configure({"onnx": ["1.17.0"]}, variants={"exporters": ["torchscript"], "layouts": ["pair", "merged"]})
+    variants = by_variant(only_cell(project))
+    assert {name: one["status"] for name, one in variants.items()} == {
+        "torchscript pair": "works",
+        "torchscript merged": "error",
+    }
 
 
 def test_megabytes_of_binary_output_change_nothing_and_end_up_in_a_bounded_log(project):

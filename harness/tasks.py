@@ -19,7 +19,7 @@ from harness.environments import Closure, closure
 from harness.facts import Facts, has_error, stages
 from harness.locks import Resolved
 from harness.matrix import Probe
-from harness.model import Setup, Variant, digest
+from harness.model import Setup, Status, Variant, digest
 
 MODULES = ("torch", "transformers", "onnx", "onnxruntime")
 
@@ -223,11 +223,12 @@ def runnable(run: Run | Evaluate, facts: Facts) -> list[tuple[Variant, str]]:
 
 
 def missing(task: Task, facts: Facts) -> bool:
-    """Whether `task` has something to do that the store does not know yet. For installs: see `schedule`."""
+    """Whether `task` has something to do that the store does not know yet and that can be done."""
+    installs = [need for need in needs(task) if isinstance(need, Install)]
+    if any(result.status is Status.FAILS for need in installs for result in stages(facts.get(need.key))):
+        return False
     match task:
-        case Install():
-            return False
-        case Import():
+        case Install() | Import():
             return facts.get(task.key) is None
         case Export():
             return bool(missing_exports(task, facts)) or facts.get(task.key) is None

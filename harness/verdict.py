@@ -128,9 +128,12 @@ def _variant_steps(tasks: CellTasks, facts: Facts, variant: Variant) -> list[lis
 
 
 def _side_imports(tasks: CellTasks, facts: Facts) -> list[StageResult]:
-    """A handoff cell imports on both sides, in processes of their own."""
+    """A handoff cell imports on both sides, in processes of their own.
+
+    The run side is not tried where nothing could be exported; the export side's word is enough then.
+    """
     sides = [stages(facts.get(key)) for key in (tasks.export.key, tasks.run.key)]
-    return _one_of(Stage.IMPORT, [[result for result in side if result.stage is Stage.IMPORT] for side in sides])
+    return _one_of(Stage.IMPORT, [[result for result in side if result.stage is Stage.IMPORT] for side in sides if side])
 
 
 def _one_of(stage: Stage, parts: Sequence[Sequence[StageResult]]) -> list[StageResult]:
@@ -139,7 +142,7 @@ def _one_of(stage: Stage, parts: Sequence[Sequence[StageResult]]) -> list[StageR
     for result in flat:
         if not result.ok:
             return [result]
-    if not all(parts):
+    if not flat or not all(parts):
         return []
     return [
         StageResult(

@@ -133,7 +133,8 @@ class Worker:
         python = self._python(task.closure)
         if python is None:
             return
-        while wanted := missing_exports(task, self._facts):
+        # Without variants, too, where only PyTorch's own result was lost.
+        while (wanted := missing_exports(task, self._facts)) or self._facts.get(task.key) is None:
             before = len(wanted)
             with self._store.scratch() as out:
                 told = self._probe(

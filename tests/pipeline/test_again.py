@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import packages
@@ -199,6 +201,60 @@ def test_a_damaged_result_is_made_again(done):
     (cell,) = done.run().values()
     assert cell["status"] == "works"
     assert kinds(done) == {"import": 2, "export": 2, "run": 2}
+
+
+def test_any_one_lost_result_is_made_again(done_once, tmp_path):
+    records = sorted(path.relative_to(done_once.root) for path in (done_once.store / "results").rglob("*.json"))
+    for number, record in enumerate(records):
+        project = done_once.copy(tmp_path / str(number))
+        (project.root / record).write_text("{")
+        (cell,) = project.run().values()
+        assert cell["status"] == "works", record
+        assert "tasks to do" not in project.main("run").err
+
+
+def test_a_build_that_fails_is_tried_once(project):
+    builds = project.root / "builds"
+    publish_sdist_that_fails(project, note=builds)
+    project.publish(packages.torch("2.2.0", requires=("broken",)))
+    sources = {"no-index": True, "find-links": ["index"], "torch-backend": "default", "build": True}
+    project.configure({"torch": ["2.2.0"]}, uv=sources)
+    for _ in range(2):
+        (cell,) = project.run().values()
+        assert (cell["status"], cell["variants"][0]["stage"]) == ("fails", "install")
+    assert builds.read_text().splitlines() == ["built"]
+    assert "everything is known already" in project.main("plan").out
+
+
+def publish_sdist_that_fails(project: Project, note: Path) -> None:
+    """Put `broken` 1.0 on the index: it tells its metadata, and every attempt to build it is noted and fails."""
+    backend = f"""
+import pathlib
+
+def prepare_metadata_for_build_wheel(folder, config_settings=None):
+    info = pathlib.Path(folder, "broken-1.0.dist-info")
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\\nName: broken\\nVersion: 1.0\\n")
+    (info / "WHEEL").write_text("Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+    return info.name
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    with open({str(note)!r}, "a") as file:
+        file.write("built\\n")
+    raise SystemExit("no compiler")
+"""
+    project_table = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    project_table += '[project]\nname = "broken"\nversion = "1.0"\n'
+    files = {
+        "backend.py": backend,
+        "pyproject.toml": project_table,
+        "PKG-INFO": "Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n",
+    }
+    with tarfile.open(project.index / "broken-1.0.tar.gz", "w:gz") as archive:
+        for name, text in files.items():
+            entry = tarfile.TarInfo(f"broken-1.0/{name}")
+            entry.size = len(text.encode())
+            archive.addfile(entry, io.BytesIO(text.encode()))
 
 
 def test_a_lost_artifact_is_made_again(project):

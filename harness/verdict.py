@@ -47,6 +47,11 @@ class VariantVerdict:
         """Why it was not run."""
         return self.last.data.get("reason") if self.status is Status.NOT_RUN else None
 
+    @property
+    def open(self) -> bool:
+        """Whether a run would say more; what the probe itself did not run cannot exist."""
+        return self.reason == NOT_REACHED
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
@@ -70,7 +75,7 @@ def judge(
     if tasks is not None and cells:
         judged = tuple(replace(one, opinions=opinions.told(tasks, one.variant, cells, facts)) for one in judged)
     names = set(deciding(wanted, resolved.cell, resolved.planned.variants))
-    status = _cell_status([verdict.status for verdict in judged if verdict.variant in names], wanted.require)
+    status = _cell_status([one for one in judged if one.variant in names], wanted.require)
     return Verdict(resolved=resolved, status=status, variants=judged)
 
 
@@ -85,18 +90,18 @@ def _judge_variant(variant: Variant, results: Sequence[StageResult]) -> VariantV
     return VariantVerdict(variant=variant, status=Status.NOT_RUN, results=(*results, unknown))
 
 
-def _cell_status(statuses: Sequence[Status], require: str) -> Status:
-    """`any`: one working variant is enough. Otherwise all that can exist must work. An error never hides as a fact."""
-    tried = [status for status in statuses if status is not Status.NOT_RUN]
-    enough = any if require == "any" else all
-    if tried and enough(status is Status.WORKS for status in tried):
-        return Status.WORKS
-    if require != "any" and Status.FAILS in tried:
-        return Status.FAILS
-    for status in (Status.ERROR, Status.FAILS):
-        if status in tried:
+def _cell_status(judged: Sequence[VariantVerdict], require: str) -> Status:
+    """`any`: one working variant is enough, and only all failing ones fail. Otherwise all that can exist must work.
+
+    An error never hides as a fact, nor does what is still to be run.
+    """
+    decisive, otherwise = (Status.WORKS, Status.FAILS) if require == "any" else (Status.FAILS, Status.WORKS)
+    found = {one.status for one in judged}
+    for status in (decisive, Status.ERROR):
+        if status in found:
             return status
-    return Status.NOT_RUN
+    unfinished = any(one.open for one in judged)
+    return otherwise if otherwise in found and not unfinished else Status.NOT_RUN
 
 
 def _chain(resolved: Resolved, tasks: CellTasks | None, facts: Facts, variant: Variant) -> list[StageResult]:

@@ -93,6 +93,21 @@ def test_an_interrupted_run_writes_a_partial_report_and_leaves_no_process(half_w
     assert [start["kind"] for start in half_way.starts()[3:]] == ["run"]
 
 
+def test_a_cell_of_which_only_the_failing_half_was_run_has_no_verdict_yet(project):
+    pair_fails = "if run['layout'] == 'pair': raise RuntimeError('no')\n"
+    project.publish(packages.onnxruntime("1.17.0", on_run=pair_fails))
+    variants = {"exporters": ["torchscript"], "layouts": ["pair"]}
+    project.configure({"onnxruntime": ["1.17.0"]}, variants=variants)
+    (cell,) = project.run().values()
+    assert cell["status"] == "fails"
+    project.configure({"onnxruntime": ["1.17.0"]}, variants={**variants, "layouts": ["pair", "merged"]})
+    assert project.main("report").code == 0
+    (cell,) = project.cells().values()
+    assert (cell["status"], [one["status"] for one in cell["variants"]]) == ("not-run", ["fails", "not-run"])
+    (cell,) = project.run().values()
+    assert cell["status"] == "works"
+
+
 @pytest.fixture
 def silent() -> Iterator[socket.socket]:
     """A server that takes connections and says nothing."""

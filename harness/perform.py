@@ -15,7 +15,7 @@ from harness.locks import Resolved
 from harness.model import Setup
 from harness.prepare import Prepared, Settings
 from harness.schedule import Ended, Started, execute, outstanding
-from harness.tasks import CellTasks, Task, environments, forget
+from harness.tasks import CellTasks, Task, environments, repeat
 from harness.verdict import judge
 from harness.worker import Worker
 
@@ -26,9 +26,11 @@ def perform(prepared: Prepared, settings: Settings, listen: Listener, *, folder:
     Raises:
         Interrupted: Ctrl-C; results so far are stored, no process is left.
     """
+    known = [task for cell in prepared.tasks for task in cell.all]
+    known += opinions.wanted(prepared.tasks, prepared.facts)
+    repeat(known, prepared.facts, everything=settings.force, errors=settings.retry_errors)
     made = Environments(prepared.store, prepared.uv)
     given = adopt(made, folder, prepared) if folder and prepared.tasks else {}
-    forget(prepared.tasks, prepared.facts, everything=settings.force, errors=settings.retry_errors)
     todo = prepared.todo()
     worker = Worker(
         store=prepared.store,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import platform
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -263,20 +264,25 @@ def missing_runs(task: Run | Evaluate, facts: Facts) -> list[tuple[Variant, str]
     ]
 
 
-def forget(cells: Iterable[CellTasks], facts: Facts, *, everything: bool, errors: bool) -> None:
-    """Make results unknown so that they are made again: `everything`, or only those with `errors`."""
+def repeat(tasks: Iterable[Task], facts: Facts, *, everything: bool, errors: bool) -> None:
+    """Have what is known of `tasks` made again: `everything`, or only where it has `errors`."""
     if not (everything or errors):
         return
-    for cell in cells:
-        for key in _keys(cell, facts):
-            if everything or has_error(stages(facts.get(key))):
-                facts.forget(key)
+    # All keys first: once an export is ignored, nobody knows any more which runs rest on it.
+    for key in {key for task in tasks for key in _keys(task, facts)}:
+        if everything or has_error(stages(facts.get(key))):
+            facts.ignore(key)
 
 
-def _keys(cell: CellTasks, facts: Facts) -> list[str]:
-    keys = [cell.run.variant_key(variant, artifact) for variant, artifact in runnable(cell.run, facts)]
-    keys += [cell.export.variant_key(variant) for variant in cell.export.variants]
-    return keys + [task.key for task in cell.all]
+def _keys(task: Task, facts: Facts) -> list[str]:
+    """Where the results of `task` are stored, as far as that is known yet."""
+    match task:
+        case Install() | Import():
+            return [task.key]
+        case Export():
+            return [task.key, *map(task.variant_key, task.variants)]
+        case Run() | Evaluate():
+            return [task.key, *itertools.starmap(task.variant_key, runnable(task, facts))]
 
 
 _FOLDERS = {"import": set[str](), "export": {"export"}, "run": {"run"}, "reference": {"independent"}}

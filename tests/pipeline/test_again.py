@@ -136,6 +136,32 @@ def test_force_repeats_what_is_selected(done):
     assert kinds(done) == {"import": 3, "export": 2, "run": 3}
 
 
+@pytest.mark.parametrize("environment", ["together", "handoff"])
+def test_force_repeats_the_runs_of_an_export_that_cells_share(project, environment):
+    project.publish(packages.onnxruntime("1.17.0"))
+    project.configure({"onnxruntime": ["1.16.3", "1.17.0"]}, environment=[environment])
+    project.run()
+    once = kinds(project)
+    cells = project.run("--force")
+    assert {cell["status"] for cell in cells.values()} == {"works"}
+    assert kinds(project) == {kind: 2 * count for kind, count in once.items()}
+
+
+def test_force_repeats_second_opinions_once(project):
+    project.publish(packages.onnxruntime("1.17.0", on_run=raises("RuntimeError('no')")))
+    project.configure({"onnxruntime": ["1.17.0"]})
+    project.run()
+    project.run("--force")
+    assert len(project.starts("reference")) == 2
+
+
+def test_force_in_an_environment_of_somebody_else(done):
+    answer = done.main("cell", "py*", "--force", "--environment", str(nox_environment(done)))
+    assert answer.code == 0, answer.err
+    assert "works, largest difference" in answer.out
+    assert kinds(done) == {"import": 2, "export": 2, "run": 2}
+
+
 def test_refresh_resolves_anew_and_repeats_nothing_where_the_lock_is_the_same(done):
     assert done.main("run", "--refresh").code == 0
     assert kinds(done) == {"import": 1, "export": 1, "run": 1}

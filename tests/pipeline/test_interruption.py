@@ -93,6 +93,19 @@ def test_an_interrupted_run_writes_a_partial_report_and_leaves_no_process(half_w
     assert [start["kind"] for start in half_way.starts()[3:]] == ["run"]
 
 
+def test_a_forced_run_that_is_interrupted_loses_nothing_that_was_known(half_way):
+    gate = half_way.root / "gate"
+    gate.touch()
+    assert {cell["status"] for cell in half_way.run().values()} == {"works"}
+    gate.unlink()
+    with half_way.start("run", "--force", "--jobs", "1") as child:
+        wait_until(lambda: len(half_way.starts("run")) > 2 and len(left(half_way)) == 1)
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=20)
+    assert child.returncode == 130
+    assert {cell["status"] for cell in half_way.cells().values()} == {"works"}
+
+
 def test_a_cell_of_which_only_the_failing_half_was_run_has_no_verdict_yet(project):
     pair_fails = "if run['layout'] == 'pair': raise RuntimeError('no')\n"
     project.publish(packages.onnxruntime("1.17.0", on_run=pair_fails))

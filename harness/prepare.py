@@ -121,7 +121,7 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
     return Prepared(
         matrix=config,
         axes=axes,
-        cells=tuple((one, tasks.of_cell(one, config.probe)) for one in resolved),
+        cells=tuple(zip(resolved, tasks.of_cells(resolved, config.probe), strict=True)),
         uv=uv,
         store=store,
         facts=Facts(store=store, limits=limits),

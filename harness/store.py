@@ -2,7 +2,7 @@
 
     <store>/results/<ab>/<key>.json   what is known, one small JSON file per key
     <store>/artifacts/<key>/          what an export left behind, and the reference to compare a run with
-    <store>/logs/<key>.log            full output of the process that gave a result
+    <store>/logs/<key>.log            output of one process, by digest of the keys it was to give results under
     <store>/envs/                     environments (see environments.py)
 
 A file appears under its final name complete or not at all, so a `kill -9` at any moment loses at most the work in

@@ -11,9 +11,10 @@ import functools
 import hashlib
 import itertools
 import platform
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from harness import processes
 from harness.environments import Closure, closure
@@ -150,6 +151,9 @@ class Evaluate:
 
 Task = Install | Import | Export | Run | Evaluate
 
+_Variants = TypeVar("_Variants", bound=Export | Run | Evaluate)
+_Identity = tuple[str, ...]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CellTasks:
@@ -185,6 +189,28 @@ def of_cell(resolved: Resolved, model: Probe) -> CellTasks | None:
         export=export,
         run=Run(export=export, closure=run_side, variants=usable),
     )
+
+
+def of_cells(cells: Sequence[Resolved], model: Probe) -> list[CellTasks | None]:
+    """The tasks of every cell, those of one key made one task: it has the variants of all the cells that share it."""
+    found = [of_cell(resolved, model) for resolved in cells]
+    exports = merged(cell.export for cell in found if cell)
+    runs = merged(replace(cell.run, export=exports[_identity(cell.export)]) for cell in found if cell)
+    return [cell and replace(cell, export=exports[_identity(cell.export)], run=runs[_identity(cell.run)]) for cell in found]
+
+
+def merged(tasks: Iterable[_Variants]) -> dict[_Identity, _Variants]:
+    """`tasks` by where their results go, each once, with every variant that one of them has."""
+    found: dict[_Identity, _Variants] = {}
+    for task in tasks:
+        identity = _identity(task)
+        earlier = found[identity].variants if identity in found else ()
+        found[identity] = replace(task, variants=tuple(dict.fromkeys((*earlier, *task.variants))))
+    return found
+
+
+def _identity(task: Export | Run | Evaluate) -> _Identity:
+    return (task.key,) if isinstance(task, Export) else (task.key, task.export.key)
 
 
 HELPERS = {"dynamo": "onnxscript"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from harness.children import Children
 from harness.environments import Closure, Environments
 from harness.facts import Facts, has_error, stages
 from harness.matrix import Probe
-from harness.model import Failure, Stage, StageResult, Status, Variant
+from harness.model import Failure, Stage, StageResult, Status, Variant, digest
 from harness.processes import Limits, Told, run_probe
 from harness.store import Store
 from harness.tasks import (
@@ -95,7 +96,22 @@ class Worker:
         except InterruptedError:
             raise
         except Exception as error:  # noqa: BLE001 -- the matrix goes on, whatever happens to one task
-            self._facts.put(task.key, [_trouble(error)], remember=False)
+            for key, stage in self._owed(task):
+                self._facts.put(key, [_trouble(stage, error)], remember=False)
+
+    def _owed(self, task: Task) -> list[tuple[str, Stage]]:
+        """(key, stage) of what `task` has not done; never a key that stands for other tasks' work too."""
+        match task:
+            case Install():
+                return [(task.key, Stage.INSTALL)]
+            case Import():
+                return [(task.key, Stage.IMPORT)]
+            case Export():
+                if self._facts.get(task.key) is None:
+                    return [(task.key, Stage.IMPORT)]
+                return [(task.variant_key(variant), Stage.EXPORT) for variant in missing_exports(task, self._facts)]
+            case Run() | Evaluate():
+                return [(task.variant_key(*one), Stage.LOAD) for one in missing_runs(task, self._facts)]
 
     def release(self, parts: tuple[Closure, ...]) -> None:
         """Nothing that is planned needs this environment any more; should something else, it is built again."""
@@ -126,7 +142,7 @@ class Worker:
         if None in pythons:
             return
         python = self._given.get(task.parts[0].key) or self._environments.compose(task.parts)
-        told = self._probe(python, {"kind": "import", "modules": task.modules}, task.key, task.parts, on_stage)
+        told = self._probe(python, {"kind": "import", "modules": task.modules}, [task.key], task.parts, on_stage)
         self._facts.put(task.key, told.results[None])
 
     def _export(self, task: Export, on_stage: OnStage) -> None:
@@ -144,7 +160,7 @@ class Worker:
                         "variants": [_asked(variant) for variant in wanted],
                         "out": str(out),
                     },
-                    task.key,
+                    [task.key, *map(task.variant_key, wanted)],
                     (task.closure,),
                     on_stage,
                 )
@@ -196,7 +212,7 @@ class Worker:
             told = self._probe(
                 python,
                 {"kind": "run" if isinstance(task, Run) else "reference", "runs": runs},
-                task.key,
+                [task.variant_key(*one) for one in wanted],
                 (task.closure,),
                 on_stage,
             )
@@ -211,20 +227,21 @@ class Worker:
             if len(missing_runs(task, self._facts)) == before:
                 return
 
-    def _probe(self, python: Path, job: Mapping[str, Any], key: str, parts: Sequence[Closure], on_stage: OnStage) -> Told:
-        log = self._store.log(key)
+    def _probe(
+        self, python: Path, job: Mapping[str, Any], keys: Sequence[str], parts: Sequence[Closure], on_stage: OnStage
+    ) -> Told:
+        """Run `job`, which is to give the results under `keys`: what is asked of one process, and has a log of its own."""
         with self._store.scratch() as folder:
             told = run_probe(
                 python,
                 {**job, "probe": self._asked},
                 folder=folder,
-                log=log,
+                log=self._store.log(digest(keys)),
                 store=self._store.root,
                 limits=self._limits,
                 children=self._children,
                 on_stage=lambda stage, subject: on_stage(f"{stage} {subject}" if subject else stage),
             )
-        self._children.check()
         # A given environment holds the whole lock: one side of it can import the other.
         if told.distributions and not any(part.key in self._given for part in parts):
             _audit(told, parts)
@@ -261,6 +278,7 @@ def _asked(variant: Variant) -> dict[str, Any]:
     }
 
 
-def _trouble(error: Exception) -> StageResult:
-    failure = Failure(type=type(error).__name__, message=f"the harness failed here: {error}")
-    return StageResult(stage=Stage.INSTALL, status=Status.ERROR, error=failure, finished=time.time())
+def _trouble(stage: Stage, error: Exception) -> StageResult:
+    told = "".join(traceback.format_exception(error))
+    failure = Failure(type=type(error).__name__, message=f"the harness failed here: {error}", traceback=told)
+    return StageResult(stage=stage, status=Status.ERROR, error=failure, finished=time.time())

@@ -78,6 +78,16 @@ def test_three_onnxruntimes_in_one_run_export_once(project):
     assert kinds(project) == {"import": 3, "export": 1, "run": 3}
 
 
+def test_cells_that_ask_for_different_variants_share_the_export(project):
+    project.publish(packages.onnxruntime("1.17.0"))
+    both = {"exporters": ["torchscript", "dynamo"], "layouts": ["pair"]}
+    project.configure({"onnxruntime": ["1.16.3", "1.17.0"]}, variants=both)
+    project.run("--jobs", "2", "--select", "onnxruntime==1.16.3,exporter=dynamo", "--select", "onnxruntime==1.17.0")
+    (export,) = project.starts("export")
+    assert sorted(export["subjects"]) == ["dynamo-18-pair", "torchscript-17-pair"]
+    assert sorted(len(cell["variants"]) for cell in project.cells().values()) == [1, 2]
+
+
 def test_a_further_layout_exports_only_that_layout(done):
     done.configure(variants={"exporters": ["torchscript"], "layouts": ["pair", "merged"]})
     done.run()

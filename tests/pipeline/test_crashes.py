@@ -167,6 +167,17 @@ def test_megabytes_of_binary_output_change_nothing_and_end_up_in_a_bounded_log(p
     assert b"the harness cut the output here" in log.read_bytes()
 
 
+def test_every_process_has_a_log_of_its_own(project):
+    says = "print('decoding', run['artifact'], flush=True)\nraise RuntimeError('no')\n"
+    project.publish(packages.torch("2.2.0", ir=7), packages.onnxruntime("1.17.0", on_run=says))
+    project.configure({"torch": ["2.1.0", "2.2.0"], "onnxruntime": ["1.17.0"]})
+    for arguments in ([], ["--force"]):
+        logs = {variant["log"] for cell in project.run(*arguments).values() for variant in cell["variants"]}
+        assert len(logs) == 2
+        for log in logs:
+            assert (project.store / log).read_text().count("decoding") == 1
+
+
 def test_binary_output_before_a_crash_is_made_printable(project):
     project.publish(
         packages.onnxruntime("1.17.0", on_run=f"import os; os.write(1, b'\\x00\\xff\\x1b[31mlast words'); {SEGFAULT}")

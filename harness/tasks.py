@@ -22,6 +22,7 @@ from harness.facts import Facts, has_error, stages
 from harness.locks import Resolved
 from harness.matrix import Probe
 from harness.model import Setup, Status, Variant, digest
+from harness.store import file_digest, folder_digest
 
 MODULES = ("torch", "transformers", "onnx", "onnxruntime")
 
@@ -264,11 +265,11 @@ def missing(task: Task, facts: Facts) -> bool:
 
 
 def forget_lost(run: Run | Evaluate, facts: Facts) -> None:
-    """Make an export unknown where its files are gone from the store and a run still needs them."""
-    export = run.export
-    for variant, _ in missing_runs(run, facts):
-        if not facts.store.artifact(export.variant_key(variant)).is_dir():
-            facts.forget(export.variant_key(variant))
+    """Make an export unknown whose files are gone or damaged and a run still needs them."""
+    for variant, artifact in missing_runs(run, facts):
+        if not facts.store.intact(artifact):
+            facts.store.discard(artifact)
+            facts.forget(run.export.variant_key(variant))
 
 
 def missing_exports(task: Export, facts: Facts) -> list[Variant]:
@@ -352,7 +353,7 @@ def probe_files(model: Probe) -> str | None:
 
 @functools.cache
 def _files_digest(files: tuple[tuple[str, Path], ...]) -> str:
-    return digest({name: _file_digest(path) for name, path in files})
+    return digest({name: file_digest(path) for name, path in files})
 
 
 def _model_key(model: Probe) -> object:
@@ -367,17 +368,6 @@ def _model_key(model: Probe) -> object:
 @functools.cache
 def _checkpoint_digest(folder: str) -> str:
     return folder_digest(Path(folder))
-
-
-def folder_digest(*folders: Path) -> str:
-    """Digest of every file in `folders`, by relative name and content."""
-    files = [(folder, path) for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
-    return digest([[path.relative_to(folder).as_posix(), _file_digest(path)] for folder, path in files])
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _named(part: Closure) -> str:

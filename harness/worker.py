@@ -28,10 +28,8 @@ from harness.tasks import (
     Install,
     Run,
     Task,
-    folder_digest,
     missing_exports,
     missing_runs,
-    probe_files,
 )
 
 OnStage = Callable[[str], None]
@@ -64,17 +62,15 @@ class Worker:
         self._guard = threading.Lock()
 
     def _published(self, model: Probe) -> str | None:
-        """Put one's own module into the store, by content, and return its path there: what its key leaves out is not."""
-        key = probe_files(model)
-        if key is None:
+        """Put one's own module into the store and return its path there: what its key leaves out is not."""
+        if model.module is None:
             return None
-        if not self._store.artifact(key).is_dir():
-            with self._store.scratch() as scratch:
-                for name, path in model.sources.items():
-                    (scratch / "probe" / name).parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(path, scratch / "probe" / name)
-                self._store.publish(key, scratch / "probe")
-        return str(self._store.artifact(key) / Path(str(model.module)).name)
+        with self._store.scratch() as scratch:
+            for name, path in model.sources.items():
+                (scratch / "probe" / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, scratch / "probe" / name)
+            digest = self._store.publish(scratch / "probe")
+        return str(self._store.artifact(digest) / Path(model.module).name)
 
     def perform(self, task: Task, on_stage: OnStage) -> None:
         """Do `task` and record what came of it.
@@ -185,7 +181,7 @@ class Worker:
             if all(result.ok for result in results) and folder.exists():
                 # What a run needs lies in one place, and is there as a whole or not at all.
                 shutil.copytree(out / "reference", folder / "reference")
-                self._facts.put(key, results, artifact=folder_digest(self._store.publish(key, folder)))
+                self._facts.put(key, results, artifact=self._store.publish(folder))
             else:
                 self._facts.put(key, results)
 
@@ -200,14 +196,14 @@ class Worker:
             runs = [
                 {
                     "id": variant.id,
-                    "artifact": str(self._store.artifact(task.export.variant_key(variant))),
-                    "reference": str(self._store.artifact(task.export.variant_key(variant)) / "reference"),
+                    "artifact": str(self._store.artifact(artifact)),
+                    "reference": str(self._store.artifact(artifact) / "reference"),
                     "layout": variant.layout,
                     "feedback": variant.feedback,
                     "binding": variant.binding,
                     "strategy": variant.strategy,
                 }
-                for variant, _ in wanted
+                for variant, artifact in wanted
             ]
             told = self._probe(
                 python,

@@ -9,7 +9,7 @@ from values import DYNAMO, MERGED, PAIR, resolved, tasks_of
 
 from harness import processes, tasks
 from harness.model import Setup
-from harness.tasks import folder_digest, source
+from harness.tasks import source
 
 
 def test_an_export_does_not_depend_on_onnxruntime():
@@ -74,15 +74,6 @@ def test_a_change_of_the_probe_changes_the_keys_of_what_can_use_it(probe: Path, 
     (probe / file).write_text("2")
     after = keys()
     assert {kind for kind in before if before[kind] != after[kind]} == changed
-
-
-def test_a_folders_digest_is_of_names_and_contents(tmp_path):
-    for folder in ("a", "b"):
-        (tmp_path / folder / "in").mkdir(parents=True)
-        (tmp_path / folder / "in" / "file").write_text("same")
-    assert folder_digest(tmp_path / "a") == folder_digest(tmp_path / "b")
-    (tmp_path / "b" / "in" / "file").rename(tmp_path / "b" / "in" / "other")
-    assert folder_digest(tmp_path / "a") != folder_digest(tmp_path / "b")
 
 
 def test_the_platform_names_system_machine_and_libc():

@@ -300,3 +300,12 @@ def test_a_lost_artifact_is_made_again(project):
         path.rename(project.root / path.name)
     project.configure({"onnxruntime": ["1.16.3", "1.17.0"]})
     assert {cell["status"] for cell in project.run().values()} == {"works"}
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "reference/reference.json"])
+def test_a_damaged_artifact_is_made_again(done, name):
+    for path in (done.store / "artifacts").glob(f"*/{name}"):
+        path.write_text("")
+    done.configure({"onnxruntime": ["1.16.3", "1.17.0"]})
+    assert {cell["status"] for cell in done.run().values()} == {"works"}
+    assert len(done.starts("export")) == 2

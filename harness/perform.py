@@ -30,19 +30,18 @@ def perform(prepared: Prepared, settings: Settings, listen: Listener, *, folder:
     known += opinions.wanted(prepared.tasks, prepared.facts)
     repeat(known, prepared.facts, everything=settings.force, errors=settings.retry_errors)
     made = Environments(prepared.store, prepared.uv)
-    given = adopt(made, folder, prepared) if folder and prepared.tasks else {}
-    todo = prepared.todo()
-    worker = Worker(
-        store=prepared.store,
-        facts=prepared.facts,
-        environments=made,
-        children=prepared.children,
-        limits=prepared.limits,
-        given=given,
-        model=prepared.matrix.probe,
-    )
-    rounds = Rounds(prepared, worker, settings, listen)
     try:
+        worker = Worker(
+            store=prepared.store,
+            facts=prepared.facts,
+            environments=made,
+            children=prepared.children,
+            limits=prepared.limits,
+            given=adopt(made, folder, prepared) if folder and prepared.tasks else {},
+            model=prepared.matrix.probe,
+        )
+        todo = prepared.todo()
+        rounds = Rounds(prepared, worker, settings, listen)
         rounds.announce_known(todo)
         rounds.do(todo)
         rounds.do(outstanding(opinions.wanted(prepared.tasks, prepared.facts), prepared.facts))
@@ -149,4 +148,5 @@ def keep(prepared: Prepared) -> list[Path]:
             parts = [install.closure for install in cell.installs]
             groups = [tuple(parts)] if cell.together else [(part,) for part in parts]
             folders += [made.compose(group).parent.parent for group in groups]
+    made.close(keep=True)
     return folders

@@ -224,7 +224,7 @@ class Worker:
                 return
 
     def _probe(
-        self, python: Path, job: Mapping[str, Any], keys: Sequence[str], parts: Sequence[Closure], on_stage: OnStage
+        self, python: Path, job: Mapping[str, Any], keys: Sequence[str], parts: tuple[Closure, ...], on_stage: OnStage
     ) -> Told:
         """Run `job`, which is to give the results under `keys`: what is asked of one process, and has a log of its own."""
         with self._store.scratch() as folder:
@@ -238,9 +238,12 @@ class Worker:
                 children=self._children,
                 on_stage=lambda stage, subject: on_stage(f"{stage} {subject}" if subject else stage),
             )
-        # A given environment holds the whole lock: one side of it can import the other.
-        if told.distributions and not any(part.key in self._given for part in parts):
-            _audit(told, parts)
+        # A given environment is somebody else's, and holds the whole lock: one side of it can import the other.
+        if not any(part.key in self._given for part in parts):
+            if not self._environments.intact(parts):
+                raise RuntimeError("its environment was removed or found changed while it ran")
+            if told.distributions:
+                _audit(told, parts)
         return told
 
 

@@ -151,6 +151,24 @@ def test_the_strange_import_of_one_cell_does_not_judge_another(project):
     assert [cell["status"] for cell in project.run("--jobs", "1").values()] == ["error", "works"]
 
 
+def test_what_a_probe_says_whose_environment_was_found_changed_meanwhile_is_not_remembered(project):
+    flag = project.root / "flag"
+    flag.touch()
+    source = f"""
+        import os, pathlib, sys
+        if os.path.exists({str(flag)!r}):
+            pathlib.Path(sys.prefix, "verified-by-harness").unlink()
+            raise RuntimeError("half of torch is gone")
+    """
+    project.publish(packages.torch("2.2.0", on_export=source))
+    project.configure({"torch": ["2.2.0"]})
+    cell = only_cell(project)
+    assert cell["status"] == "error"
+    assert "its environment was removed or found changed" in error(cell)
+    flag.unlink()
+    assert only_cell(project)["status"] == "works"
+
+
 def test_trouble_with_one_run_is_no_word_on_the_others_of_its_closure(project, monkeypatch):
     # All three cells share the run side.
     project.publish(packages.torch("2.2.0", ir=7), packages.torch("2.3.0", ir=6))

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import psutil
 
+# LD_LIBRARY_PATH: a CPython that is a shared library (GitHub's, Nix's) does not start without it.
 _PASSED = (
     "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "SYSTEMROOT", "USERPROFILE",
     "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",

@@ -22,6 +22,9 @@ PROBE_MAIN = Path(__file__).parent / "probe" / "__main__.py"
 CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE}
 """Signals a package brings upon its own process; any other came from outside."""
 
+RULES = 1
+"""Part of every key: to be raised when a probe's events or end come to mean something else, here or in worker.py."""
+
 _TAIL_LINES = 20
 
 

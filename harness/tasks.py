@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from harness import processes
+from harness import children, processes
 from harness.environments import Closure, closure
 from harness.facts import Facts, has_error, stages
 from harness.locks import Resolved
@@ -59,7 +59,7 @@ class Import:
     @property
     def key(self) -> str:
         """Where its result is stored."""
-        return digest(["import", [part.key for part in self.parts], self.modules, platform_id(), _source("import", self.model)])
+        return digest(["import", [part.key for part in self.parts], self.modules, _asked("import", self.model)])
 
     @property
     def modules(self) -> list[str]:
@@ -83,7 +83,7 @@ class Export:
     @property
     def key(self) -> str:
         """Where the reference (stages import and eager) is stored."""
-        return digest(["eager", self.closure.key, _model_key(self.model), platform_id(), _source("export", self.model)])
+        return digest(["eager", self.closure.key, _model_key(self.model), _asked("export", self.model)])
 
     def variant_key(self, variant: Variant) -> str:
         """Where one variant's export (stages export and check) is stored."""
@@ -106,7 +106,7 @@ class Run:
     @property
     def key(self) -> str:
         """Where the run side's import is stored."""
-        return digest(["run-import", self.closure.key, platform_id(), _source("run", self.export.model)])
+        return digest(["run-import", self.closure.key, _asked("run", self.export.model)])
 
     def variant_key(self, variant: Variant, artifact: str) -> str:
         """Where one variant's run (stages load, decode, parity) of the artifact with that digest is stored."""
@@ -138,7 +138,7 @@ class Evaluate:
     @property
     def key(self) -> str:
         """Where the evaluator's import is stored."""
-        return digest(["evaluate-import", self.closure.key, platform_id(), _source("reference", self.export.model)])
+        return digest(["evaluate-import", self.closure.key, _asked("reference", self.export.model)])
 
     def variant_key(self, variant: Variant, artifact: str) -> str:
         """Where the evaluation (stages load, decode, parity) of the artifact with that digest is stored."""
@@ -335,6 +335,11 @@ def platform_id() -> str:
     return "-".join(filter(None, (platform.system(), platform.machine(), "".join(platform.libc_ver()))))
 
 
+def _asked(kind: str, model: Probe) -> list[object]:
+    """What every process of `kind` has in common: where it runs, what it runs, and how the host judges it."""
+    return [platform_id(), children.PROBE, processes.RULES, _source(kind, model)]
+
+
 def _source(kind: str, model: Probe) -> str:
     """Digest of all source that a job of `kind` can use, one's own module included."""
     own = probe_files(model)
@@ -362,7 +367,8 @@ def _model_key(model: Probe) -> object:
         return [model.options, model.seed]
     if model.checkpoint is None:
         return {"model": model.model, "profile": model.profile, "seed": model.seed}
-    return _checkpoint_digest(model.checkpoint)
+    # The seed draws the inputs, whatever the weights are.
+    return [_checkpoint_digest(model.checkpoint), model.seed]
 
 
 @functools.cache

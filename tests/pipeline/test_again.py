@@ -108,6 +108,15 @@ def test_another_seed_is_another_model(done):
     assert len(done.starts("export")) == 2
 
 
+def test_another_seed_of_a_checkpoint_is_another_export(done):
+    (done.root / "checkpoint").mkdir()
+    (done.root / "checkpoint" / "config.json").write_text("{}")
+    for seed in (0, 1, 1):
+        done.configure(probe={"model": "checkpoint", "seed": seed})
+        done.run()
+    assert len(done.starts("export")) == 3
+
+
 def test_a_cell_that_was_done_alone_is_not_repeated_by_the_matrix(project):
     answer = project.main("cell", "py*")
     assert answer.code == 0

@@ -284,11 +284,9 @@ def missing_runs(task: Run | Evaluate, facts: Facts) -> list[tuple[Variant, str]
     """Runnable variants without a result; none where the export side's process failed or the run side cannot be imported."""
     if not all(result.ok for key in (task.export.key, task.key) for result in stages(facts.get(key))):
         return []
-    return [
-        (variant, artifact)
-        for variant, artifact in runnable(task, facts)
-        if facts.get(task.variant_key(variant, artifact)) is None
-    ]
+    # By key: the evaluator knows no bindings, and what differs by them alone is one evaluation.
+    wanted = {task.variant_key(*one): one for one in runnable(task, facts)}
+    return [one for key, one in wanted.items() if facts.get(key) is None]
 
 
 def repeat(tasks: Iterable[Task], facts: Facts, *, everything: bool, errors: bool) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from harness import opinions
 from harness.facts import Facts, stages
 from harness.locks import Resolved
 from harness.matrix import Variants
 from harness.model import Cell, Failure, Stage, StageResult, Status, Variant
+from harness.opinions import Runtimes, told
 from harness.plan import deciding
 from harness.tasks import HELPERS, CellTasks
 
@@ -68,12 +68,13 @@ class Verdict:
 
 
 def judge(
-    resolved: Resolved, tasks: CellTasks | None, facts: Facts, wanted: Variants, cells: Sequence[CellTasks] = ()
+    resolved: Resolved, tasks: CellTasks | None, facts: Facts, wanted: Variants, runtimes: Runtimes | None = None
 ) -> Verdict:
-    """The verdict on a cell from what is known now; `cells` are those whose runtimes may have given a second opinion."""
+    """The verdict on a cell from what is known now, with what `runtimes` and the evaluator said where it failed."""
     judged = tuple(_judge_variant(variant, _chain(resolved, tasks, facts, variant)) for variant in resolved.planned.variants)
-    if tasks is not None and cells:
-        judged = tuple(replace(one, opinions=opinions.told(tasks, one.variant, cells, facts)) for one in judged)
+    if tasks is not None and runtimes is not None:
+        opinions = told(tasks, facts, runtimes)
+        judged = tuple(replace(one, opinions=opinions.get(one.variant, {})) for one in judged)
     names = set(deciding(wanted, resolved.cell, resolved.planned.variants))
     status = _cell_status([one for one in judged if one.variant in names], wanted.require)
     return Verdict(resolved=resolved, status=status, variants=judged)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import psutil
 
+# LD_LIBRARY_PATH: a CPython that is a shared library (GitHub's, Nix's) does not start without it.
 _PASSED = (
     "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "SYSTEMROOT", "USERPROFILE",
     "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
@@ -120,6 +121,7 @@ class Children:
         finally:
             self._kill(child)
             _kill_strays(token, started)
+            _cut_back(log)
             with self._lock:
                 self._living.discard(child.pid)
 
@@ -184,10 +186,13 @@ def _resident(pid: int) -> int:
 
 
 def _cut_back(log: Path) -> None:
-    # Safe while the child writes: its descriptor appends, so its next line lands behind the mark.
+    """Keep how the output began and, because that is where a crash speaks, how it ends."""
+    # Safe while the child writes: its descriptor appends, so its next line lands behind what is kept.
     if log.stat().st_size > LOG_LIMIT:
         with log.open("r+b") as file:
             head = file.read(LOG_LIMIT // 8)
+            file.seek(-LOG_LIMIT // 4, os.SEEK_END)
+            end = file.read()
             file.seek(0)
             file.truncate()
-            file.write(head + b"\n[the harness cut the output here: it had grown past its limit]\n")
+            file.write(head + b"\n[the harness cut the output here: it had grown past its limit]\n" + end)

@@ -8,6 +8,7 @@ its bytecode is compiled once.
 
 from __future__ import annotations
 
+import fcntl
 import importlib.metadata
 import itertools
 import shutil
@@ -21,7 +22,7 @@ from filelock import FileLock
 from packaging.utils import canonicalize_name
 
 from harness.model import Failure, Interpreter, Lock, Stage, StageResult, Status, digest
-from harness.store import Store, is_gone, owner
+from harness.store import Store, owner
 from harness.uv import Trouble, Uv, UvFailure
 
 
@@ -41,30 +42,53 @@ def closure(interpreter: Interpreter, lock: Lock) -> Closure:
 
 
 class Environments:
-    """Environments under `<store>/envs`, made on demand."""
+    """Environments under `<store>/envs`, made on demand and shared with other processes.
+
+    Who works in one has a share in it (see `_Share`); who removes it or builds it anew must be the only one.
+    """
 
     def __init__(self, store: Store, uv: Uv) -> None:
         self._store = store
         self._uv = uv
-        self._made: set[Path] = set()
+        self._shares: dict[Path, _Share] = {}
         self._number = itertools.count()
-        for mark in (store.root / "envs").glob(f"*/{_OWNER}"):
-            if is_gone(mark.read_text(encoding="utf-8")):
-                # A killed run left it: as good as new where it was finished, and ours to remove.
-                self._own(mark.parent)
         # Half a million files take a while to go; probes need not wait for it.
         self._removal = ThreadPoolExecutor(1, thread_name_prefix="removal")
+        for mark in (store.root / "envs").glob(f"*/{_TEMPORARY}"):
+            self._inherit(mark.parent)
+
+    def _inherit(self, folder: Path) -> None:
+        """Take over what a killed run left: as good as new where it was finished, and ours to remove."""
+        share = _Share(folder)
+        if share.alone():
+            share.take()
+            self._shares[folder] = share
+            if not (folder / _VERIFIED).exists():
+                self._leave(folder, keep=False)
+        else:
+            share.close()
 
     def ensure(self, closure: Closure) -> tuple[Path | None, StageResult]:
         """(the environment's python, its `install` result); no python where the install did not work."""
         folder = self._folder(closure.key)
         with FileLock(self._store.root / "envs" / f"{closure.key}.lock"):
+            share = self._share(folder)
             made = (folder / _VERIFIED).exists()
-            if not made:
-                # Half an environment is no start: uv would believe what it finds.
-                shutil.rmtree(folder, ignore_errors=True)
-                self._own(folder)
-            return self._fill(folder, closure, create=not made, install=not made)
+            if made or share.alone():
+                if not made:
+                    # Half an environment is no start: uv would believe what it finds.
+                    shutil.rmtree(folder, ignore_errors=True)
+                    _mark_temporary(folder)
+                try:
+                    python, result = self._fill(folder, closure, create=not made, install=not made)
+                finally:
+                    share.take()
+            else:
+                message = "it was found changed, and another process still works in it"
+                python, result = None, _result(Status.ERROR, time.time(), Failure(type="verification", message=message))
+            if python is None:
+                self._leave(folder, keep=False)
+            return python, result
 
     def adopt(self, folder: Path, closure: Closure) -> tuple[Path | None, StageResult]:
         """The same for an environment that somebody else made at `folder` and that is theirs to remove."""
@@ -103,8 +127,9 @@ class Environments:
             return self._folder(key) / "bin" / "python"
         folder = self._folder(key)
         with FileLock(self._store.root / "envs" / f"{key}.lock"):
+            self._share(folder)
             if not (folder / _VERIFIED).exists():
-                self._own(folder)
+                _mark_temporary(folder)
                 self._uv.create(folder, interpreter)
                 sites = [site_packages(self._folder(part.key), interpreter) for part in parts]
                 # addsitedir and not a bare path: a .pth file inside a part (protobuf's, setuptools') must count as usual.
@@ -113,33 +138,41 @@ class Environments:
                 (folder / _VERIFIED).touch()
         return folder / "bin" / "python"
 
+    def intact(self, parts: tuple[Closure, ...]) -> bool:
+        """Whether the environment of `parts` is still what was verified: nobody has removed it or found it changed."""
+        return all((self._folder(key) / _VERIFIED).exists() for key in (_key(parts), *(part.key for part in parts)))
+
     def release(self, parts: tuple[Closure, ...]) -> None:
-        """Delete, in the background, the environment of `parts` if this object made it: nothing needs it any more.
+        """Nothing here needs the environment of `parts` any more: it goes, in the background, with its last user.
 
         uv's cache keeps the files it was linked from.
         """
-        folder = self._folder(_key(parts))
-        if folder in self._made:
-            self._made.discard(folder)
+        self._leave(self._folder(_key(parts)), keep=False)
+
+    def close(self, *, keep: bool) -> None:
+        """Release whatever nobody has released, for good unless `keep`; returns when it is gone."""
+        for folder in list(self._shares):
+            self._leave(folder, keep=keep)
+        self._removal.shutdown(wait=True)
+
+    def _share(self, folder: Path) -> _Share:
+        if folder not in self._shares:
+            self._shares[folder] = _Share(folder)
+        self._shares[folder].take()
+        return self._shares[folder]
+
+    def _leave(self, folder: Path, *, keep: bool) -> None:
+        share = self._shares.pop(folder, None)
+        if share is None:
+            return
+        if keep:
+            (folder / _TEMPORARY).unlink(missing_ok=True)
+        elif share.alone() and (folder / _TEMPORARY).exists():
             # Out of the way first: while the old one goes, a new one may be built in its place.
             trash = self._store.root / "tmp" / f"{owner()}.{folder.name}-{next(self._number)}"
             folder.rename(trash)
             self._removal.submit(shutil.rmtree, trash, ignore_errors=True)
-
-    def close(self, *, keep: bool) -> None:
-        """Delete whatever this object made and nobody has released, unless `keep`; returns when it is gone."""
-        for folder in self._made:
-            if keep:
-                (folder / _OWNER).unlink(missing_ok=True)
-            else:
-                self._removal.submit(shutil.rmtree, folder, ignore_errors=True)
-        self._made.clear()
-        self._removal.shutdown(wait=True)
-
-    def _own(self, folder: Path) -> None:
-        folder.mkdir(exist_ok=True)
-        (folder / _OWNER).write_text(owner(), encoding="utf-8")
-        self._made.add(folder)
+        share.close()
 
     def _folder(self, key: str) -> Path:
         return self._store.root / "envs" / key[:16]
@@ -152,8 +185,36 @@ def _key(parts: tuple[Closure, ...]) -> str:
 _VERIFIED = "verified-by-harness"
 """Marks an environment whose installation ran to its end."""
 
-_OWNER = "owned-by-harness"
-"""Names the process that will remove the environment; absent where it is to be kept."""
+_TEMPORARY = "owned-by-harness"
+"""Marks an environment that goes with the last process that works in it; absent where it is to be kept."""
+
+
+def _mark_temporary(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / _TEMPORARY).touch()
+
+
+class _Share:
+    """A process' share in an environment: a shared lock beside it, which ends with the process, however that ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder.with_suffix(".use").open("ab")
+
+    def take(self) -> None:
+        """Have a share. Others may be waited for, who are alone with it: for a moment, or, by `ensure`'s lock, not at all."""
+        fcntl.flock(self._file, fcntl.LOCK_SH)
+
+    def alone(self) -> bool:
+        """Whether nobody else has a share; nobody gets one then until `take` or `close`. Otherwise ours is lost."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Give it up."""
+        self._file.close()
 
 
 def site_packages(folder: Path, interpreter: Interpreter) -> Path:

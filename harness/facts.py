@@ -25,6 +25,7 @@ class Facts:
     store: Store
     limits: Limits
     passing: dict[str, Any] = field(default_factory=dict)
+    """Key → what this run takes it for, whatever the store says; None for what it does not want to know."""
 
     def get(self, key: str) -> Any | None:
         """The record under `key`. An error that came of other limits than today's counts as unknown."""
@@ -44,8 +45,12 @@ class Facts:
         else:
             self.passing[key] = record
 
+    def ignore(self, key: str) -> None:
+        """Take `key` for unknown until it is put anew: a run that repeats it and does not get so far has lost nothing."""
+        self.passing[key] = None
+
     def forget(self, key: str) -> None:
-        """Make `key` unknown, for `--force` and `--retry`."""
+        """Make `key` unknown for good."""
         self.passing.pop(key, None)
         self.store.forget(key)
 

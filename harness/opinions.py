@@ -7,64 +7,76 @@ exporter's or the decoding loop's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from packaging.version import Version
 
 from harness.environments import Closure
 from harness.facts import Facts, stages
 from harness.model import Stage, StageResult, Status, Variant
-from harness.tasks import CellTasks, Evaluate, Run, Task
+from harness.tasks import CellTasks, Evaluate, Run, merged, runnable
 
 _RUNTIME_STAGES = {Stage.DECODE, Stage.PARITY}
 
+Runtimes = Mapping[str, Sequence[Closure]]
+"""Version of an interpreter → the run closures with the newest onnxruntime of the matrix for it; see `newest`."""
 
-def wanted(cells: Sequence[CellTasks], facts: Facts) -> list[Task]:
+
+def newest(closures: Iterable[Closure]) -> Runtimes:
+    """Of all `closures` those with the newest onnxruntime, each once, by the version of their interpreter."""
+    found: dict[str, dict[str, Closure]] = {}
+    for one in closures:
+        others = found.setdefault(one.interpreter.version, {})
+        if others and _runtime(one) > _runtime(next(iter(others.values()))):
+            others.clear()
+        if not others or _runtime(one) == _runtime(next(iter(others.values()))):
+            others[one.key] = one
+    return {interpreter: list(others.values()) for interpreter, others in found.items()}
+
+
+def wanted(cells: Sequence[CellTasks], facts: Facts, runtimes: Runtimes) -> list[Evaluate | Run]:
     """The evaluations and runs that give a second opinion on what has failed, each once."""
-    tasks: dict[Task, None] = {}
-    for cell in cells:
-        failed = failures(cell.run, facts)
-        if failed:
-            for other in others(cell, failed, cells):
-                tasks[other] = None
-    return list(tasks)
+    return list(merged(other for cell in cells for other in _others(cell, failures(cell.run, facts), runtimes)).values())
 
 
-def failures(run: Run, facts: Facts) -> tuple[Variant, ...]:
-    """The variants of `run` that this onnxruntime loads and then gets wrong."""
-    found = []
-    for variant in run.variants:
-        artifact = (facts.get(run.export.variant_key(variant)) or {}).get("artifact")
-        results = stages(facts.get(run.variant_key(variant, artifact))) if artifact else []
-        if any(result.status is Status.FAILS and result.stage in _RUNTIME_STAGES for result in results):
-            found.append(variant)
-    return tuple(found)
-
-
-def others(cell: CellTasks, failed: tuple[Variant, ...], cells: Iterable[CellTasks]) -> Iterator[Evaluate | Run]:
-    """What else runs the artifacts of `cell`: the reference evaluator, and the newest other onnxruntime there is."""
-    yield Evaluate(export=cell.export, variants=failed)
-    newest = _newest_runtime(cell, cells)
-    if newest.key != cell.run.closure.key:
-        yield Run(export=cell.export, closure=newest, variants=failed)
-
-
-def told(cell: CellTasks, variant: Variant, cells: Iterable[CellTasks], facts: Facts) -> dict[str, StageResult]:
-    """Name of the other runtime → the stage that decided there, for a variant that failed in this one."""
-    artifact = (facts.get(cell.run.export.variant_key(variant)) or {}).get("artifact")
-    if artifact is None or variant not in failures(cell.run, facts):
-        return {}
-    opinions = {}
-    for other in others(cell, (variant,), cells):
-        results = stages(facts.get(other.variant_key(variant, artifact)))
-        if results:
-            opinions[other.runtime] = next((result for result in results if not result.ok), results[-1])
+def told(cell: CellTasks, facts: Facts, runtimes: Runtimes) -> dict[Variant, dict[str, StageResult]]:
+    """Variant that failed in this runtime → name of another one → the stage that decided there."""
+    opinions: dict[Variant, dict[str, StageResult]] = {}
+    failed = failures(cell.run, facts)
+    for other in _others(cell, failed, runtimes):
+        for variant, artifact in failed:
+            results = stages(facts.get(other.variant_key(variant, artifact)))
+            if results:
+                decided = next((result for result in results if not result.ok), results[-1])
+                opinions.setdefault(variant, {})[other.runtime] = decided
     return opinions
 
 
-def _newest_runtime(cell: CellTasks, cells: Iterable[CellTasks]) -> Closure:
-    """The run closure with the newest onnxruntime for the same interpreter; of several the one nearest by numpy."""
-    interpreter = cell.run.closure.interpreter
-    numpy = cell.run.closure.lock.versions.get("numpy")
-    candidates = [other.run.closure for other in cells if other.run.closure.interpreter == interpreter]
-    return max(candidates, key=lambda one: (Version(one.lock.versions["onnxruntime"]), one.lock.versions.get("numpy") == numpy))
+def failures(run: Run, facts: Facts) -> list[tuple[Variant, str]]:
+    """(variant, artifact) of what this onnxruntime loads and then gets wrong."""
+    return [
+        (variant, artifact)
+        for variant, artifact in runnable(run, facts)
+        if any(
+            result.status is Status.FAILS and result.stage in _RUNTIME_STAGES
+            for result in stages(facts.get(run.variant_key(variant, artifact)))
+        )
+    ]
+
+
+def _others(cell: CellTasks, failed: Sequence[tuple[Variant, str]], runtimes: Runtimes) -> Iterator[Evaluate | Run]:
+    """What else runs the artifacts of `cell`: the reference evaluator, and the newest other onnxruntime there is."""
+    if not failed:
+        return
+    variants = tuple(variant for variant, _ in failed)
+    yield Evaluate(export=cell.export, variants=variants)
+    own = cell.run.closure
+    candidates = runtimes.get(own.interpreter.version, ())
+    if candidates and all(one.key != own.key for one in candidates):
+        # Of several the one nearest by numpy.
+        other = max(candidates, key=lambda one: one.lock.versions.get("numpy") == own.lock.versions.get("numpy"))
+        yield Run(export=cell.export, closure=other, variants=variants)
+
+
+def _runtime(one: Closure) -> Version:
+    return Version(one.lock.versions["onnxruntime"])

@@ -15,7 +15,7 @@ from harness.locks import Resolved
 from harness.model import Setup
 from harness.prepare import Prepared, Settings
 from harness.schedule import Ended, Started, execute, outstanding
-from harness.tasks import CellTasks, Task, environments, forget
+from harness.tasks import CellTasks, Run, Task, environments, repeat
 from harness.verdict import judge
 from harness.worker import Worker
 
@@ -26,24 +26,25 @@ def perform(prepared: Prepared, settings: Settings, listen: Listener, *, folder:
     Raises:
         Interrupted: Ctrl-C; results so far are stored, no process is left.
     """
+    known = [task for cell in prepared.tasks for task in cell.all]
+    known += prepared.opinions()
+    repeat(known, prepared.facts, everything=settings.force, errors=settings.retry_errors)
     made = Environments(prepared.store, prepared.uv)
-    given = adopt(made, folder, prepared) if folder and prepared.tasks else {}
-    forget(prepared.tasks, prepared.facts, everything=settings.force, errors=settings.retry_errors)
-    todo = prepared.todo()
-    worker = Worker(
-        store=prepared.store,
-        facts=prepared.facts,
-        environments=made,
-        children=prepared.children,
-        limits=prepared.limits,
-        given=given,
-        model=prepared.matrix.probe,
-    )
-    rounds = Rounds(prepared, worker, settings, listen)
     try:
+        worker = Worker(
+            store=prepared.store,
+            facts=prepared.facts,
+            environments=made,
+            children=prepared.children,
+            limits=prepared.limits,
+            given=adopt(made, folder, prepared) if folder and prepared.tasks else {},
+            model=prepared.matrix.probe,
+        )
+        todo = prepared.todo()
+        rounds = Rounds(prepared, worker, settings, listen)
         rounds.announce_known(todo)
         rounds.do(todo)
-        rounds.do(outstanding(opinions.wanted(prepared.tasks, prepared.facts), prepared.facts))
+        rounds.do(outstanding(prepared.opinions(), prepared.facts))
     except (KeyboardInterrupt, InterruptedError):
         raise Interrupted("interrupted; what was finished is kept, and the same command goes on from there") from None
     finally:
@@ -51,7 +52,7 @@ def perform(prepared: Prepared, settings: Settings, listen: Listener, *, folder:
 
 
 class Rounds:
-    """Does tasks and announces cells; environments go as soon as no task of the round needs them."""
+    """Does tasks and announces cells; environments go as soon as no task needs them, of this round or, likely, the next."""
 
     def __init__(self, prepared: Prepared, worker: Worker, settings: Settings, listen: Listener) -> None:
         self._prepared = prepared
@@ -60,6 +61,8 @@ class Rounds:
         self._listen = listen
         self._open: dict[str, set[Task]] = {}
         self._leases: Counter[tuple[Closure, ...]] = Counter()
+        self._wanted: set[tuple[Closure, ...]] = set()
+        """Where a second opinion will be asked for."""
 
     def announce_known(self, todo: Sequence[Task]) -> None:
         """Announce the cells that do not wait for any of `todo`; the others follow when their last task has ended."""
@@ -75,7 +78,8 @@ class Rounds:
             return
         jobs = local.jobs(self._settings.jobs or self._prepared.matrix.run.jobs)
         self._listen(Working(tasks=tuple(todo), jobs=jobs, cells=len(self._prepared.cells)))
-        self._leases = Counter(parts for task in todo for parts in environments(task))
+        self._leases = Counter(parts for task in todo for parts in _held(task))
+        self._wanted = set()
         executor = local.executor(jobs + 1)
         try:
             execute(todo, self._one, executor, probes=jobs, on_event=self._hear, order=self._order())
@@ -98,9 +102,11 @@ class Rounds:
                 waiting.discard(event.task)
                 if not waiting:
                     self._announce(resolved, cell)
-        for parts in environments(event.task):
+        if isinstance(event.task, Run) and opinions.failures(event.task, self._prepared.facts):
+            self._wanted.add((event.task.export.closure,))
+        for parts in _held(event.task):
             self._leases[parts] -= 1
-            if not self._leases[parts] and not self._settings.keep_envs:
+            if not self._leases[parts] and parts not in self._wanted and not self._settings.keep_envs:
                 self._worker.release(parts)
 
     def _announce(self, resolved: Resolved, cell: CellTasks | None) -> None:
@@ -114,6 +120,11 @@ class Rounds:
             for task in cell.all if cell else ():
                 order.setdefault(task, place)
         return order
+
+
+def _held(task: Task) -> list[tuple[Closure, ...]]:
+    """What `task` keeps from being released: its environments, and where the evaluator would be asked if a run fails."""
+    return [*environments(task), *([(task.export.closure,)] if isinstance(task, Run) else [])]
 
 
 def adopt(made: Environments, folder: Path, prepared: Prepared) -> dict[str, Path]:
@@ -147,4 +158,5 @@ def keep(prepared: Prepared) -> list[Path]:
             parts = [install.closure for install in cell.installs]
             groups = [tuple(parts)] if cell.together else [(part,) for part in parts]
             folders += [made.compose(group).parent.parent for group in groups]
+    made.close(keep=True)
     return folders

@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.version import Version
+
 from harness import axes as axis_versions
-from harness import hub, locks, matrix, plan, tasks
+from harness import hub, locks, matrix, opinions, plan, tasks
 from harness.children import Children
+from harness.environments import closure
 from harness.errors import Interrupted
 from harness.events import Listener, Note, Resolving
 from harness.facts import Facts
@@ -57,6 +60,8 @@ class Prepared:
     facts: Facts
     limits: Limits
     children: Children
+    runtimes: opinions.Runtimes
+    """What else is asked where an onnxruntime fails: the newest of the matrix, whatever is selected."""
 
     def todo(self) -> list[Task]:
         """The distinct tasks whose results nobody knows yet."""
@@ -67,9 +72,13 @@ class Prepared:
         """The tasks of every cell that has a lock."""
         return [cell for _, cell in self.cells if cell]
 
+    def opinions(self) -> list[Task]:
+        """The tasks of a second opinion on what is known to have failed; some may be known too."""
+        return list(opinions.wanted(self.tasks, self.facts, self.runtimes))
+
     def verdicts(self) -> list[Verdict]:
         """What is known of every cell now."""
-        return [judge(resolved, cell, self.facts, self.matrix.variants, self.tasks) for resolved, cell in self.cells]
+        return [judge(resolved, cell, self.facts, self.matrix.variants, self.runtimes) for resolved, cell in self.cells]
 
     def report(self) -> Report:
         """What is known now, as a report."""
@@ -116,6 +125,8 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
         resolved = resolver(uv).resolve(
             planned, lambda done, total: listen(Resolving(done=done, total=total, cells=len(planned)))
         )
+        known = locks.Resolver(config, store, uv, pythons.find, file=file, refresh=False, ask=False)
+        runtimes = _newest_runtimes(config, axes, known, {one.cell.python for one in planned})
     except UvFailure as failure:
         raise failure.as_error() from None
     except KeyboardInterrupt:
@@ -124,13 +135,34 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
     return Prepared(
         matrix=config,
         axes=axes,
-        cells=tuple((one, tasks.of_cell(one, config.probe)) for one in resolved),
+        cells=tuple(zip(resolved, tasks.of_cells(resolved, config.probe), strict=True)),
         uv=uv,
         store=store,
         facts=Facts(store=store, limits=limits),
         limits=limits,
         children=children,
+        runtimes=runtimes,
     )
+
+
+def _newest_runtimes(
+    config: Matrix, axes: Mapping[str, Sequence[str]], known: locks.Resolver, pythons: set[str]
+) -> opinions.Runtimes:
+    """For each of `pythons` the newest onnxruntime in the whole matrix of which a lock is known."""
+    cells: dict[str, dict[Version, list[plan.Planned]]] = {}
+    for one in plan.plan(config, axes, Selection.of((), (), axes=list(axes))):
+        runtime = one.cell.version("onnxruntime")
+        if runtime is not None and one.cell.python in pythons:
+            cells.setdefault(one.cell.python, {}).setdefault(Version(runtime), []).append(one)
+    closures = []
+    for by_version in cells.values():
+        for version in sorted(by_version, reverse=True):
+            resolved = known.resolve(by_version[version], lambda _done, _total: None)
+            found = [closure(one.interpreter, one.run) for one in resolved if one.interpreter and one.run]
+            closures += found
+            if found:
+                break
+    return opinions.newest(closures)
 
 
 def _uv(settings: Settings, config: Matrix, children: Children, *, offline: bool) -> Uv:

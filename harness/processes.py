@@ -22,6 +22,9 @@ PROBE_MAIN = Path(__file__).parent / "probe" / "__main__.py"
 CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE}
 """Signals a package brings upon its own process; any other came from outside."""
 
+RULES = 1
+"""Part of every key: to be raised when a probe's events or end come to mean something else, here or in worker.py."""
+
 _TAIL_LINES = 20
 
 
@@ -62,10 +65,13 @@ def run_probe(
 ) -> Told:
     """Run `job` with `python` and return what it told; never raises for what the probe does.
 
-    `folder` is scratch space; `log` gets the output; both lie in `store`, whose path is left out of every message, so
-    that results mean the same elsewhere. `on_stage` hears (stage, subject) as each begins.
+    `folder` is scratch space; `log` becomes the output, once it is whole; both lie in `store`, whose path is left out
+    of every message, so that results mean the same elsewhere. `on_stage` hears (stage, subject) as each begins.
+
+    Raises:
+        InterruptedError: the run is being stopped, and the probe was killed.
     """
-    events, request = folder / "events.jsonl", folder / "job.json"
+    events, request, output = folder / "events.jsonl", folder / "job.json", folder / "output.log"
     events.touch()
     request.write_text(json.dumps({**job, "events": str(events)}), encoding="utf-8")
     watch = _Watch(events, on_stage)
@@ -76,11 +82,13 @@ def run_probe(
         # A home of its own: caches and settings of the user must not reach a verdict.
         env=chosen_environment(**PROBE, HOME=str(home)),
         cwd=folder,
-        log=log,
+        log=output,
         time_limit=limits.seconds,
         memory_limit=limits.memory,
         last_sign=watch.last_sign,
     )
+    children.check()
+    output.replace(log)
     return read_events(watch.read_all(), ended, limits, log=log, store=store)
 
 

@@ -1,17 +1,20 @@
 """Results and artifacts by key: atomic, crash-safe, shareable between processes.
 
     <store>/results/<ab>/<key>.json   what is known, one small JSON file per key
-    <store>/artifacts/<key>/          what an export left behind
-    <store>/logs/<key>.log            full output of the process that gave a result
+    <store>/artifacts/<digest>/       what an export left behind, with the reference to compare a run with; named by content
+    <store>/logs/<key>.log            output of one process, by digest of the keys it was to give results under
     <store>/envs/                     environments (see environments.py)
 
 A file appears under its final name complete or not at all, so a `kill -9` at any moment loses at most the work in
-flight, and two processes that finish the same work write the same thing.
+flight, and two processes that finish the same work write the same thing. What was written is on the disk before its
+name is; where a disk lied about that, a result that cannot be read and an artifact that is not what its name says
+count as absent.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -24,6 +27,7 @@ from typing import Any
 import psutil
 
 from harness.errors import StoreError
+from harness.model import digest
 
 
 def owner() -> str:
@@ -43,6 +47,7 @@ class Store:
     def __init__(self, root: Path) -> None:
         """Raises StoreError where `root` cannot be made or written."""
         self.root = root.resolve()
+        self._intact: set[str] = set()
         try:
             for name in ("results", "artifacts", "logs", "envs", "tmp"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
@@ -64,30 +69,60 @@ class Store:
         handle, temporary = tempfile.mkstemp(dir=self.root / "tmp", prefix=f"{owner()}.")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(value, file, ensure_ascii=False, sort_keys=True)
+        _sync(Path(temporary))
         Path(temporary).replace(path)
+        _sync(path.parent)
 
     def forget(self, key: str) -> None:
         """Remove a result, so that the next run makes it again."""
         self._path(key).unlink(missing_ok=True)
 
-    def artifact(self, key: str) -> Path:
-        """Where the artifact of `key` is, or will be once `publish` has run."""
-        return self.root / "artifacts" / key
+    def artifact(self, digest: str) -> Path:
+        """Where the artifact of that digest is, if it is there."""
+        return self.root / "artifacts" / digest
 
-    def publish(self, key: str, folder: Path) -> Path:
-        """Move a finished folder (on the store's filesystem: see `scratch`) to its place; the first one to arrive stays."""
-        # A forced re-run may have made it anew: content may differ where an exporter is not deterministic.
-        return self.replace(folder, self.artifact(key))
+    def publish(self, folder: Path) -> str:
+        """Move a finished folder (on the store's filesystem: see `scratch`) to its place; returns the digest that names it.
 
-    def replace(self, folder: Path, target: Path) -> Path:
+        What is there already has the same content and stays, unless it was damaged.
+        """
+        digest = folder_digest(folder)
+        if not self.intact(digest):
+            self.discard(digest)
+            for path in [*folder.rglob("*"), folder]:
+                _sync(path)
+            try:
+                folder.rename(self.artifact(digest))
+            except OSError:
+                # Another process may have been first.
+                if not self.intact(digest):
+                    raise
+            _sync(self.root / "artifacts")
+            self._intact.add(digest)
+        return digest
+
+    def intact(self, digest: str) -> bool:
+        """Whether that artifact is there and is what its name says; looked at once, then believed."""
+        folder = self.artifact(digest)
+        if not folder.is_dir():
+            return False
+        if digest not in self._intact and folder_digest(folder) == digest:
+            self._intact.add(digest)
+        return digest in self._intact
+
+    def discard(self, digest: str) -> None:
+        """Remove that artifact, if it is there."""
+        self._intact.discard(digest)
+        with self.scratch() as trash, contextlib.suppress(FileNotFoundError):
+            # At once, and not file by file: nobody is to see half of it.
+            self.artifact(digest).rename(trash / "old")
+
+    def replace(self, folder: Path, target: Path) -> None:
         """Move a finished folder from `scratch` to `target`, which lies in the store too, in place of what is there."""
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists():
-            trash = Path(tempfile.mkdtemp(dir=self.root / "tmp", prefix=f"{owner()}."))
+        with self.scratch() as trash, contextlib.suppress(FileNotFoundError):
             target.rename(trash / "old")
-            shutil.rmtree(trash, ignore_errors=True)
         folder.rename(target)
-        return target
 
     def log(self, key: str) -> Path:
         """Where the log of `key` goes."""
@@ -110,3 +145,28 @@ class Store:
 
     def _path(self, key: str) -> Path:
         return self.root / "results" / key[:2] / f"{key}.json"
+
+
+def folder_digest(folder: Path) -> str:
+    """Digest of every file in `folder`, by relative name and content; bytecode that an import left there is not of it."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.parent.name != "__pycache__"]
+    return digest([[path.relative_to(folder).as_posix(), file_digest(path)] for path in files])
+
+
+def file_digest(path: Path) -> str:
+    """Digest of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    """Have a file's content, or a folder's entries, on the disk before anything that comes after."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError:
+        # Some file systems of a network know no fsync of a folder.
+        if not path.is_dir():
+            raise
+    finally:
+        os.close(handle)

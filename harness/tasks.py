@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import platform
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
-from harness import processes
+from harness import children, processes
 from harness.environments import Closure, closure
 from harness.facts import Facts, has_error, stages
 from harness.locks import Resolved
 from harness.matrix import Probe
-from harness.model import Setup, Variant, digest
+from harness.model import Setup, Status, Variant, digest
+from harness.store import file_digest, folder_digest
 
 MODULES = ("torch", "transformers", "onnx", "onnxruntime")
 
@@ -56,7 +59,7 @@ class Import:
     @property
     def key(self) -> str:
         """Where its result is stored."""
-        return digest(["import", [part.key for part in self.parts], self.modules, platform_id(), _source("import", self.model)])
+        return digest(["import", [part.key for part in self.parts], self.modules, _asked("import", self.model)])
 
     @property
     def modules(self) -> list[str]:
@@ -80,7 +83,7 @@ class Export:
     @property
     def key(self) -> str:
         """Where the reference (stages import and eager) is stored."""
-        return digest(["eager", self.closure.key, _model_key(self.model), platform_id(), _source("export", self.model)])
+        return digest(["eager", self.closure.key, _model_key(self.model), _asked("export", self.model)])
 
     def variant_key(self, variant: Variant) -> str:
         """Where one variant's export (stages export and check) is stored."""
@@ -103,7 +106,7 @@ class Run:
     @property
     def key(self) -> str:
         """Where the run side's import is stored."""
-        return digest(["run-import", self.closure.key, platform_id(), _source("run", self.export.model)])
+        return digest(["run-import", self.closure.key, _asked("run", self.export.model)])
 
     def variant_key(self, variant: Variant, artifact: str) -> str:
         """Where one variant's run (stages load, decode, parity) of the artifact with that digest is stored."""
@@ -135,7 +138,7 @@ class Evaluate:
     @property
     def key(self) -> str:
         """Where the evaluator's import is stored."""
-        return digest(["evaluate-import", self.closure.key, platform_id(), _source("reference", self.export.model)])
+        return digest(["evaluate-import", self.closure.key, _asked("reference", self.export.model)])
 
     def variant_key(self, variant: Variant, artifact: str) -> str:
         """Where the evaluation (stages load, decode, parity) of the artifact with that digest is stored."""
@@ -148,6 +151,9 @@ class Evaluate:
 
 
 Task = Install | Import | Export | Run | Evaluate
+
+_Variants = TypeVar("_Variants", bound=Export | Run | Evaluate)
+_Identity = tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -184,6 +190,28 @@ def of_cell(resolved: Resolved, model: Probe) -> CellTasks | None:
         export=export,
         run=Run(export=export, closure=run_side, variants=usable),
     )
+
+
+def of_cells(cells: Sequence[Resolved], model: Probe) -> list[CellTasks | None]:
+    """The tasks of every cell, those of one key made one task: it has the variants of all the cells that share it."""
+    found = [of_cell(resolved, model) for resolved in cells]
+    exports = merged(cell.export for cell in found if cell)
+    runs = merged(replace(cell.run, export=exports[_identity(cell.export)]) for cell in found if cell)
+    return [cell and replace(cell, export=exports[_identity(cell.export)], run=runs[_identity(cell.run)]) for cell in found]
+
+
+def merged(tasks: Iterable[_Variants]) -> dict[_Identity, _Variants]:
+    """`tasks` by where their results go, each once, with every variant that one of them has."""
+    found: dict[_Identity, _Variants] = {}
+    for task in tasks:
+        identity = _identity(task)
+        earlier = found[identity].variants if identity in found else ()
+        found[identity] = replace(task, variants=tuple(dict.fromkeys((*earlier, *task.variants))))
+    return found
+
+
+def _identity(task: Export | Run | Evaluate) -> _Identity:
+    return (task.key,) if isinstance(task, Export) else (task.key, task.export.key)
 
 
 HELPERS = {"dynamo": "onnxscript"}
@@ -223,11 +251,12 @@ def runnable(run: Run | Evaluate, facts: Facts) -> list[tuple[Variant, str]]:
 
 
 def missing(task: Task, facts: Facts) -> bool:
-    """Whether `task` has something to do that the store does not know yet. For installs: see `schedule`."""
+    """Whether `task` has something to do that the store does not know yet and that can be done."""
+    installs = [need for need in needs(task) if isinstance(need, Install)]
+    if any(result.status is Status.FAILS for need in installs for result in stages(facts.get(need.key))):
+        return False
     match task:
-        case Install():
-            return False
-        case Import():
+        case Install() | Import():
             return facts.get(task.key) is None
         case Export():
             return bool(missing_exports(task, facts)) or facts.get(task.key) is None
@@ -236,11 +265,11 @@ def missing(task: Task, facts: Facts) -> bool:
 
 
 def forget_lost(run: Run | Evaluate, facts: Facts) -> None:
-    """Make an export unknown where its files are gone from the store and a run still needs them."""
-    export = run.export
-    for variant, _ in missing_runs(run, facts):
-        if not all(facts.store.artifact(key).is_dir() for key in (export.key, export.variant_key(variant))):
-            facts.forget(export.variant_key(variant))
+    """Make an export unknown whose files are gone or damaged and a run still needs them."""
+    for variant, artifact in missing_runs(run, facts):
+        if not facts.store.intact(artifact):
+            facts.store.discard(artifact)
+            facts.forget(run.export.variant_key(variant))
 
 
 def missing_exports(task: Export, facts: Facts) -> list[Variant]:
@@ -252,31 +281,33 @@ def missing_exports(task: Export, facts: Facts) -> list[Variant]:
 
 
 def missing_runs(task: Run | Evaluate, facts: Facts) -> list[tuple[Variant, str]]:
-    """Runnable variants without a result; none where the run side cannot be imported."""
-    imported = stages(facts.get(task.key))
-    if imported and not all(result.ok for result in imported):
+    """Runnable variants without a result; none where the export side's process failed or the run side cannot be imported."""
+    if not all(result.ok for key in (task.export.key, task.key) for result in stages(facts.get(key))):
         return []
-    return [
-        (variant, artifact)
-        for variant, artifact in runnable(task, facts)
-        if facts.get(task.variant_key(variant, artifact)) is None
-    ]
+    # By key: the evaluator knows no bindings, and what differs by them alone is one evaluation.
+    wanted = {task.variant_key(*one): one for one in runnable(task, facts)}
+    return [one for key, one in wanted.items() if facts.get(key) is None]
 
 
-def forget(cells: Iterable[CellTasks], facts: Facts, *, everything: bool, errors: bool) -> None:
-    """Make results unknown so that they are made again: `everything`, or only those with `errors`."""
+def repeat(tasks: Iterable[Task], facts: Facts, *, everything: bool, errors: bool) -> None:
+    """Have what is known of `tasks` made again: `everything`, or only where it has `errors`."""
     if not (everything or errors):
         return
-    for cell in cells:
-        for key in _keys(cell, facts):
-            if everything or has_error(stages(facts.get(key))):
-                facts.forget(key)
+    # All keys first: once an export is ignored, nobody knows any more which runs rest on it.
+    for key in {key for task in tasks for key in _keys(task, facts)}:
+        if everything or has_error(stages(facts.get(key))):
+            facts.ignore(key)
 
 
-def _keys(cell: CellTasks, facts: Facts) -> list[str]:
-    keys = [cell.run.variant_key(variant, artifact) for variant, artifact in runnable(cell.run, facts)]
-    keys += [cell.export.variant_key(variant) for variant in cell.export.variants]
-    return keys + [task.key for task in cell.all]
+def _keys(task: Task, facts: Facts) -> list[str]:
+    """Where the results of `task` are stored, as far as that is known yet."""
+    match task:
+        case Install() | Import():
+            return [task.key]
+        case Export():
+            return [task.key, *map(task.variant_key, task.variants)]
+        case Run() | Evaluate():
+            return [task.key, *itertools.starmap(task.variant_key, runnable(task, facts))]
 
 
 _FOLDERS = {"import": set[str](), "export": {"export"}, "run": {"run"}, "reference": {"independent"}}
@@ -302,6 +333,11 @@ def platform_id() -> str:
     return "-".join(filter(None, (platform.system(), platform.machine(), "".join(platform.libc_ver()))))
 
 
+def _asked(kind: str, model: Probe) -> list[object]:
+    """What every process of `kind` has in common: where it runs, what it runs, and how the host judges it."""
+    return [platform_id(), children.PROBE, processes.RULES, _source(kind, model)]
+
+
 def _source(kind: str, model: Probe) -> str:
     """Digest of all source that a job of `kind` can use, one's own module included."""
     own = probe_files(model)
@@ -320,7 +356,7 @@ def probe_files(model: Probe) -> str | None:
 
 @functools.cache
 def _files_digest(files: tuple[tuple[str, Path], ...]) -> str:
-    return digest({name: _file_digest(path) for name, path in files})
+    return digest({name: file_digest(path) for name, path in files})
 
 
 def _model_key(model: Probe) -> object:
@@ -329,23 +365,13 @@ def _model_key(model: Probe) -> object:
         return [model.options, model.seed]
     if model.checkpoint is None:
         return {"model": model.model, "profile": model.profile, "seed": model.seed}
-    return _checkpoint_digest(model.checkpoint)
+    # The seed draws the inputs, whatever the weights are.
+    return [_checkpoint_digest(model.checkpoint), model.seed]
 
 
 @functools.cache
 def _checkpoint_digest(folder: str) -> str:
     return folder_digest(Path(folder))
-
-
-def folder_digest(*folders: Path) -> str:
-    """Digest of every file in `folders`, by relative name and content."""
-    files = [(folder, path) for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
-    return digest([[path.relative_to(folder).as_posix(), _file_digest(path)] for folder, path in files])
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _named(part: Closure) -> str:

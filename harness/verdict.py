@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from harness import opinions
 from harness.facts import Facts, stages
 from harness.locks import Resolved
 from harness.matrix import Variants
 from harness.model import Cell, Failure, Stage, StageResult, Status, Variant
+from harness.opinions import Runtimes, told
 from harness.plan import deciding
 from harness.tasks import HELPERS, CellTasks
 
@@ -47,6 +47,11 @@ class VariantVerdict:
         """Why it was not run."""
         return self.last.data.get("reason") if self.status is Status.NOT_RUN else None
 
+    @property
+    def open(self) -> bool:
+        """Whether a run would say more; what the probe itself did not run cannot exist."""
+        return self.reason == NOT_REACHED
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
@@ -63,14 +68,15 @@ class Verdict:
 
 
 def judge(
-    resolved: Resolved, tasks: CellTasks | None, facts: Facts, wanted: Variants, cells: Sequence[CellTasks] = ()
+    resolved: Resolved, tasks: CellTasks | None, facts: Facts, wanted: Variants, runtimes: Runtimes | None = None
 ) -> Verdict:
-    """The verdict on a cell from what is known now; `cells` are those whose runtimes may have given a second opinion."""
+    """The verdict on a cell from what is known now, with what `runtimes` and the evaluator said where it failed."""
     judged = tuple(_judge_variant(variant, _chain(resolved, tasks, facts, variant)) for variant in resolved.planned.variants)
-    if tasks is not None and cells:
-        judged = tuple(replace(one, opinions=opinions.told(tasks, one.variant, cells, facts)) for one in judged)
+    if tasks is not None and runtimes is not None:
+        opinions = told(tasks, facts, runtimes)
+        judged = tuple(replace(one, opinions=opinions.get(one.variant, {})) for one in judged)
     names = set(deciding(wanted, resolved.cell, resolved.planned.variants))
-    status = _cell_status([verdict.status for verdict in judged if verdict.variant in names], wanted.require)
+    status = _cell_status([one for one in judged if one.variant in names], wanted.require)
     return Verdict(resolved=resolved, status=status, variants=judged)
 
 
@@ -85,18 +91,18 @@ def _judge_variant(variant: Variant, results: Sequence[StageResult]) -> VariantV
     return VariantVerdict(variant=variant, status=Status.NOT_RUN, results=(*results, unknown))
 
 
-def _cell_status(statuses: Sequence[Status], require: str) -> Status:
-    """`any`: one working variant is enough. Otherwise all that can exist must work. An error never hides as a fact."""
-    tried = [status for status in statuses if status is not Status.NOT_RUN]
-    enough = any if require == "any" else all
-    if tried and enough(status is Status.WORKS for status in tried):
-        return Status.WORKS
-    if require != "any" and Status.FAILS in tried:
-        return Status.FAILS
-    for status in (Status.ERROR, Status.FAILS):
-        if status in tried:
+def _cell_status(judged: Sequence[VariantVerdict], require: str) -> Status:
+    """`any`: one working variant is enough, and only all failing ones fail. Otherwise all that can exist must work.
+
+    An error never hides as a fact, nor does what is still to be run.
+    """
+    decisive, otherwise = (Status.WORKS, Status.FAILS) if require == "any" else (Status.FAILS, Status.WORKS)
+    found = {one.status for one in judged}
+    for status in (decisive, Status.ERROR):
+        if status in found:
             return status
-    return Status.NOT_RUN
+    unfinished = any(one.open for one in judged)
+    return otherwise if otherwise in found and not unfinished else Status.NOT_RUN
 
 
 def _chain(resolved: Resolved, tasks: CellTasks | None, facts: Facts, variant: Variant) -> list[StageResult]:
@@ -128,9 +134,12 @@ def _variant_steps(tasks: CellTasks, facts: Facts, variant: Variant) -> list[lis
 
 
 def _side_imports(tasks: CellTasks, facts: Facts) -> list[StageResult]:
-    """A handoff cell imports on both sides, in processes of their own."""
+    """A handoff cell imports on both sides, in processes of their own.
+
+    The run side is not tried where nothing could be exported; the export side's word is enough then.
+    """
     sides = [stages(facts.get(key)) for key in (tasks.export.key, tasks.run.key)]
-    return _one_of(Stage.IMPORT, [[result for result in side if result.stage is Stage.IMPORT] for side in sides])
+    return _one_of(Stage.IMPORT, [[result for result in side if result.stage is Stage.IMPORT] for side in sides if side])
 
 
 def _one_of(stage: Stage, parts: Sequence[Sequence[StageResult]]) -> list[StageResult]:
@@ -139,7 +148,7 @@ def _one_of(stage: Stage, parts: Sequence[Sequence[StageResult]]) -> list[StageR
     for result in flat:
         if not result.ok:
             return [result]
-    if not all(parts):
+    if not flat or not all(parts):
         return []
     return [
         StageResult(

@@ -9,15 +9,16 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.children import Children
 from harness.environments import Closure, Environments
-from harness.facts import Facts, has_error
+from harness.facts import Facts, has_error, stages
 from harness.matrix import Probe
-from harness.model import Failure, Stage, StageResult, Status, Variant
+from harness.model import Failure, Stage, StageResult, Status, Variant, digest
 from harness.processes import Limits, Told, run_probe
 from harness.store import Store
 from harness.tasks import (
@@ -27,10 +28,8 @@ from harness.tasks import (
     Install,
     Run,
     Task,
-    folder_digest,
     missing_exports,
     missing_runs,
-    probe_files,
 )
 
 OnStage = Callable[[str], None]
@@ -63,17 +62,15 @@ class Worker:
         self._guard = threading.Lock()
 
     def _published(self, model: Probe) -> str | None:
-        """Put one's own module into the store, by content, and return its path there: what its key leaves out is not."""
-        key = probe_files(model)
-        if key is None:
+        """Put one's own module into the store and return its path there: what its key leaves out is not."""
+        if model.module is None:
             return None
-        if not self._store.artifact(key).is_dir():
-            with self._store.scratch() as scratch:
-                for name, path in model.sources.items():
-                    (scratch / "probe" / name).parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(path, scratch / "probe" / name)
-                self._store.publish(key, scratch / "probe")
-        return str(self._store.artifact(key) / Path(str(model.module)).name)
+        with self._store.scratch() as scratch:
+            for name, path in model.sources.items():
+                (scratch / "probe" / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, scratch / "probe" / name)
+            digest = self._store.publish(scratch / "probe")
+        return str(self._store.artifact(digest) / Path(model.module).name)
 
     def perform(self, task: Task, on_stage: OnStage) -> None:
         """Do `task` and record what came of it.
@@ -95,7 +92,22 @@ class Worker:
         except InterruptedError:
             raise
         except Exception as error:  # noqa: BLE001 -- the matrix goes on, whatever happens to one task
-            self._facts.put(task.key, [_trouble(error)], remember=False)
+            for key, stage in self._owed(task):
+                self._facts.put(key, [_trouble(stage, error)], remember=False)
+
+    def _owed(self, task: Task) -> list[tuple[str, Stage]]:
+        """(key, stage) of what `task` has not done; never a key that stands for other tasks' work too."""
+        match task:
+            case Install():
+                return [(task.key, Stage.INSTALL)]
+            case Import():
+                return [(task.key, Stage.IMPORT)]
+            case Export():
+                if self._facts.get(task.key) is None:
+                    return [(task.key, Stage.IMPORT)]
+                return [(task.variant_key(variant), Stage.EXPORT) for variant in missing_exports(task, self._facts)]
+            case Run() | Evaluate():
+                return [(task.variant_key(*one), Stage.LOAD) for one in missing_runs(task, self._facts)]
 
     def release(self, parts: tuple[Closure, ...]) -> None:
         """Nothing that is planned needs this environment any more; should something else, it is built again."""
@@ -126,14 +138,15 @@ class Worker:
         if None in pythons:
             return
         python = self._given.get(task.parts[0].key) or self._environments.compose(task.parts)
-        told = self._probe(python, {"kind": "import", "modules": task.modules}, task.key, task.parts, on_stage)
+        told = self._probe(python, {"kind": "import", "modules": task.modules}, [task.key], task.parts, on_stage)
         self._facts.put(task.key, told.results[None])
 
     def _export(self, task: Export, on_stage: OnStage) -> None:
         python = self._python(task.closure)
         if python is None:
             return
-        while wanted := missing_exports(task, self._facts):
+        # Without variants, too, where only PyTorch's own result was lost.
+        while (wanted := missing_exports(task, self._facts)) or self._facts.get(task.key) is None:
             before = len(wanted)
             with self._store.scratch() as out:
                 told = self._probe(
@@ -143,7 +156,7 @@ class Worker:
                         "variants": [_asked(variant) for variant in wanted],
                         "out": str(out),
                     },
-                    task.key,
+                    [task.key, *map(task.variant_key, wanted)],
                     (task.closure,),
                     on_stage,
                 )
@@ -154,17 +167,21 @@ class Worker:
 
     def _keep_exports(self, task: Export, wanted: Sequence[Variant], told: Told, out: Path) -> None:
         process = told.results.get(None, [])
-        reference = out / "reference"
-        if process and all(result.ok for result in process) and reference.exists():
-            reference = self._store.publish(task.key, reference)
-        self._facts.put(task.key, process)
+        troubled = has_error(process)
+        # Trouble of one process is no word on PyTorch alone, which an earlier process may have found to work.
+        blamed = troubled and bool(stages(self._facts.get(task.key)))
+        if not blamed:
+            self._facts.put(task.key, process)
         for variant in wanted:
-            results = told.results.get(variant.export_id)
+            key, folder = task.variant_key(variant), out / variant.export_id
+            # What a troubled process left may be half of what it wanted to leave.
+            results = (process if blamed else []) if troubled else told.results.get(variant.export_id, [])
             if not results:
                 continue
-            key, folder = task.variant_key(variant), out / variant.export_id
             if all(result.ok for result in results) and folder.exists():
-                self._facts.put(key, results, artifact=folder_digest(self._store.publish(key, folder), reference))
+                # What a run needs lies in one place, and is there as a whole or not at all.
+                shutil.copytree(out / "reference", folder / "reference")
+                self._facts.put(key, results, artifact=self._store.publish(folder))
             else:
                 self._facts.put(key, results)
 
@@ -179,19 +196,19 @@ class Worker:
             runs = [
                 {
                     "id": variant.id,
-                    "artifact": str(self._store.artifact(task.export.variant_key(variant))),
-                    "reference": str(self._store.artifact(task.export.key)),
+                    "artifact": str(self._store.artifact(artifact)),
+                    "reference": str(self._store.artifact(artifact) / "reference"),
                     "layout": variant.layout,
                     "feedback": variant.feedback,
                     "binding": variant.binding,
                     "strategy": variant.strategy,
                 }
-                for variant, _ in wanted
+                for variant, artifact in wanted
             ]
             told = self._probe(
                 python,
                 {"kind": "run" if isinstance(task, Run) else "reference", "runs": runs},
-                task.key,
+                [task.variant_key(*one) for one in wanted],
                 (task.closure,),
                 on_stage,
             )
@@ -206,23 +223,27 @@ class Worker:
             if len(missing_runs(task, self._facts)) == before:
                 return
 
-    def _probe(self, python: Path, job: Mapping[str, Any], key: str, parts: Sequence[Closure], on_stage: OnStage) -> Told:
-        log = self._store.log(key)
+    def _probe(
+        self, python: Path, job: Mapping[str, Any], keys: Sequence[str], parts: tuple[Closure, ...], on_stage: OnStage
+    ) -> Told:
+        """Run `job`, which is to give the results under `keys`: what is asked of one process, and has a log of its own."""
         with self._store.scratch() as folder:
             told = run_probe(
                 python,
                 {**job, "probe": self._asked},
                 folder=folder,
-                log=log,
+                log=self._store.log(digest(keys)),
                 store=self._store.root,
                 limits=self._limits,
                 children=self._children,
                 on_stage=lambda stage, subject: on_stage(f"{stage} {subject}" if subject else stage),
             )
-        self._children.check()
-        # A given environment holds the whole lock: one side of it can import the other.
-        if told.distributions and not any(part.key in self._given for part in parts):
-            _audit(told, parts)
+        # A given environment is somebody else's, and holds the whole lock: one side of it can import the other.
+        if not any(part.key in self._given for part in parts):
+            if not self._environments.intact(parts):
+                raise RuntimeError("its environment was removed or found changed while it ran")
+            if told.distributions:
+                _audit(told, parts)
         return told
 
 
@@ -256,6 +277,7 @@ def _asked(variant: Variant) -> dict[str, Any]:
     }
 
 
-def _trouble(error: Exception) -> StageResult:
-    failure = Failure(type=type(error).__name__, message=f"the harness failed here: {error}")
-    return StageResult(stage=Stage.INSTALL, status=Status.ERROR, error=failure, finished=time.time())
+def _trouble(stage: Stage, error: Exception) -> StageResult:
+    told = "".join(traceback.format_exception(error))
+    failure = Failure(type=type(error).__name__, message=f"the harness failed here: {error}", traceback=told)
+    return StageResult(stage=stage, status=Status.ERROR, error=failure, finished=time.time())

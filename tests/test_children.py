@@ -85,17 +85,25 @@ def test_the_environment_is_put_together_variable_by_variable(monkeypatch):
     assert chosen_environment(LANG="C")["LANG"] == "C"
 
 
-def test_a_log_that_has_grown_too_long_keeps_its_head_and_goes_on(tmp_path, monkeypatch):
+def test_a_log_that_has_grown_too_long_keeps_its_head_and_its_end_and_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(children, "LOG_LIMIT", 800)
     log = tmp_path / "log"
     with log.open("ab", buffering=0) as output:
-        output.write(b"head" + b"x" * 2000)
+        output.write(b"head" + b"x" * 2000 + b"end")
         children._cut_back(log)
         output.write(b"tail")
     text = log.read_text()
     assert text.startswith("head" + "x" * 96 + "\n[the harness cut the output here")
-    assert text.endswith("tail")
-    assert len(text) < 300
+    assert text.endswith("xendtail")
+    assert len(text) < 500
+
+
+def test_the_last_words_of_a_flood_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(children, "LOG_LIMIT", 800)
+    run("print('x' * 10_000); print('last words', flush=True); import os; os.abort()", tmp_path)
+    text = (tmp_path / "log").read_text()
+    assert text.endswith("last words\n")
+    assert len(text) < 500
 
 
 def test_a_short_log_is_left_alone(tmp_path):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import packages
 import pytest
+from values import PYTHON
 
-from harness.environments import closure, difference, installed
-from harness.model import Interpreter, Lock, Pinned
+from harness.environments import Environments, closure, difference, installed, site_packages
+from harness.model import Interpreter, Lock, Pinned, Status
+from harness.store import Store
+from harness.uv import Trouble, UvFailure
 
 
 @pytest.mark.parametrize(
@@ -37,3 +40,89 @@ def test_a_closure_is_its_interpreters_version_and_its_files():
     here, there = (Interpreter(version="3.11.7", path=path) for path in ("/a", "/b"))
     assert closure(here, lock) == closure(there, lock)
     assert closure(here, lock) != closure(Interpreter(version="3.11.8", path="/a"), lock)
+
+
+NOTHING = closure(PYTHON, Lock(distributions=()))
+
+
+class FakeUv:
+    """Makes environments without anything in them."""
+
+    def __init__(self) -> None:
+        self.installs = 0
+        self.failure: UvFailure | None = None
+
+    def create(self, folder, interpreter):
+        site_packages(folder, interpreter).mkdir(parents=True, exist_ok=True)
+
+    def install(self, folder, lock):
+        self.installs += 1
+        if self.failure:
+            raise self.failure
+
+
+@pytest.fixture
+def uv():
+    return FakeUv()
+
+
+@pytest.fixture
+def two(tmp_path, uv):
+    """Two users of one store, each with a share in the environment that the first has built."""
+    users = [Environments(Store(tmp_path), uv) for _ in range(2)]
+    assert {user.ensure(NOTHING)[1].status for user in users} == {Status.WORKS}
+    assert uv.installs == 1
+    yield users
+    for user in users:
+        user.close(keep=False)
+
+
+def folders(root):
+    return [path for path in (root / "envs").iterdir() if path.is_dir()]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_an_environment_goes_with_its_last_user(two, tmp_path, first):
+    two[first].release((NOTHING,))
+    assert two[1 - first].intact((NOTHING,))
+    two[1 - first].release((NOTHING,))
+    assert folders(tmp_path) == []
+
+
+@pytest.mark.parametrize("keeper", [0, 1])
+def test_an_environment_that_one_user_keeps_is_kept(two, tmp_path, keeper):
+    two[keeper].close(keep=True)
+    two[1 - keeper].close(keep=False)
+    assert len(folders(tmp_path)) == 1
+
+
+def test_an_environment_that_was_found_changed_is_not_rebuilt_under_another_user(two, tmp_path, uv):
+    site = site_packages(folders(tmp_path)[0], PYTHON)
+    (site / "stranger-1.0.dist-info").mkdir()
+    (site / "stranger-1.0.dist-info" / "METADATA").write_text("Name: stranger\nVersion: 1.0\n")
+    for message in ("the environment is not what was locked", "another process still works in it"):
+        python, result = two[1].ensure(NOTHING)
+        assert (python, result.status) == (None, Status.ERROR)
+        assert message in result.error.message
+        assert site.is_dir()
+        assert not two[0].intact((NOTHING,))
+    two[0].release((NOTHING,))
+    assert two[1].ensure(NOTHING)[1].status is Status.WORKS
+    assert uv.installs == 2
+
+
+def test_a_later_user_inherits_only_what_nobody_works_in(two, tmp_path, uv):
+    third = Environments(Store(tmp_path), uv)
+    third.close(keep=False)
+    assert all(user.intact((NOTHING,)) for user in two)
+
+
+def test_an_environment_that_could_not_be_built_is_left_to_whoever_tries_next(tmp_path, uv):
+    one, other = (Environments(Store(tmp_path), uv) for _ in range(2))
+    uv.failure = UvFailure(Trouble.INFRASTRUCTURE, "no network")
+    assert one.ensure(NOTHING)[1].status is Status.ERROR
+    uv.failure = None
+    assert other.ensure(NOTHING)[1].status is Status.WORKS
+    for user in (one, other):
+        user.close(keep=False)
+    assert folders(tmp_path) == []

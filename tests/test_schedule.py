@@ -9,7 +9,7 @@ import pytest
 from values import resolved, result, tasks_of
 
 from harness.facts import Facts
-from harness.model import Stage
+from harness.model import Stage, Status
 from harness.processes import Limits
 from harness.schedule import Ended, Started, execute, outstanding
 from harness.store import Store
@@ -29,14 +29,23 @@ def test_cells_share_what_they_share(facts):
     assert {kind: kinds.count(kind) for kind in kinds} == {Install: 4, Import: 3, Export: 1, Run: 3}
 
 
-def test_what_is_known_is_not_outstanding_nor_are_its_installs(facts):
+def test_what_is_known_is_not_outstanding(facts):
     (first, *_) = CELLS
     export = first.export
+    for install in first.installs:
+        facts.put(install.key, [result(Stage.INSTALL)])
     facts.put(first.together.key, [result(Stage.IMPORT)])
     facts.put(export.key, [result(Stage.IMPORT), result(Stage.EAGER)])
     facts.put(export.variant_key(export.variants[0]), [result(Stage.EXPORT), result(Stage.CHECK)], artifact="a")
     facts.put(first.run.variant_key(export.variants[0], "a"), [result(Stage.LOAD)])
     assert outstanding(first.all, facts) == []
+
+
+def test_nothing_is_outstanding_that_needs_an_environment_that_cannot_be_built(facts):
+    (first, *_) = CELLS
+    export_side, run_side = first.installs
+    facts.put(export_side.key, [result(Stage.INSTALL, Status.FAILS)])
+    assert outstanding(first.all, facts) == [run_side]
 
 
 def run(todo, perform, probes: int = 2) -> list:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import StoreError
-from harness.store import Store
+from harness.store import Store, folder_digest
 
 
 @pytest.fixture
@@ -31,14 +31,52 @@ def test_a_damaged_result_counts_as_absent(store, damage):
     assert store.get("ab12") is None
 
 
-def test_a_published_folder_replaces_the_one_before(store):
-    for text in ("old", "new"):
-        with store.scratch() as scratch:
-            (scratch / "made").mkdir()
-            (scratch / "made" / "file").write_text(text)
-            store.publish("ab12", scratch / "made")
-    assert (store.artifact("ab12") / "file").read_text() == "new"
+def publish(store, text: str) -> str:
+    with store.scratch() as scratch:
+        (scratch / "made" / "in").mkdir(parents=True)
+        (scratch / "made" / "in" / "file").write_text(text)
+        return store.publish(scratch / "made")
+
+
+def test_a_published_folder_is_named_by_its_content(store):
+    one, other = publish(store, "one"), publish(store, "other")
+    assert one != other
+    assert (store.artifact(one) / "in" / "file").read_text() == "one"
+    assert store.intact(one)
+    assert publish(Store(store.root), "one") == one
     assert list((store.root / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", ["", "longer than it was"])
+def test_a_damaged_artifact_is_not_intact_and_is_replaced(store, damage):
+    digest = publish(store, "content")
+    (store.artifact(digest) / "in" / "file").write_text(damage)
+    later = Store(store.root)
+    assert not later.intact(digest)
+    assert publish(later, "content") == digest
+    assert (store.artifact(digest) / "in" / "file").read_text() == "content"
+    assert later.intact(digest)
+    assert list((store.root / "tmp").iterdir()) == []
+
+
+def test_a_discarded_artifact_is_gone(store):
+    digest = publish(store, "content")
+    store.discard(digest)
+    store.discard(digest)
+    assert not store.intact(digest)
+    assert list((store.root / "artifacts").iterdir()) == []
+    assert list((store.root / "tmp").iterdir()) == []
+
+
+def test_a_folders_digest_is_of_names_and_contents(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder / "in").mkdir(parents=True)
+        (tmp_path / folder / "in" / "file").write_text("same")
+    (tmp_path / "b" / "__pycache__").mkdir()
+    (tmp_path / "b" / "__pycache__" / "file.pyc").touch()
+    assert folder_digest(tmp_path / "a") == folder_digest(tmp_path / "b")
+    (tmp_path / "b" / "in" / "file").rename(tmp_path / "b" / "in" / "other")
+    assert folder_digest(tmp_path / "a") != folder_digest(tmp_path / "b")
 
 
 def test_scratch_is_gone_whatever_happens(store):

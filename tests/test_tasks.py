@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from values import DYNAMO, MERGED, PAIR, resolved, tasks_of
 
-from harness import processes, tasks
+from harness import children, processes, tasks
+from harness.matrix import Probe
 from harness.model import Setup
-from harness.tasks import folder_digest, source
+from harness.tasks import Evaluate, of_cell, source
 
 
 def test_an_export_does_not_depend_on_onnxruntime():
@@ -76,13 +77,24 @@ def test_a_change_of_the_probe_changes_the_keys_of_what_can_use_it(probe: Path, 
     assert {kind for kind in before if before[kind] != after[kind]} == changed
 
 
-def test_a_folders_digest_is_of_names_and_contents(tmp_path):
-    for folder in ("a", "b"):
-        (tmp_path / folder / "in").mkdir(parents=True)
-        (tmp_path / folder / "in" / "file").write_text("same")
-    assert folder_digest(tmp_path / "a") == folder_digest(tmp_path / "b")
-    (tmp_path / "b" / "in" / "file").rename(tmp_path / "b" / "in" / "other")
-    assert folder_digest(tmp_path / "a") != folder_digest(tmp_path / "b")
+def every_key() -> list[str]:
+    cell = tasks_of(resolved())
+    return [cell.together.key, cell.export.key, cell.run.key, Evaluate(export=cell.export, variants=()).key]
+
+
+def test_every_key_holds_the_probes_variables_and_the_rules_it_is_judged_by(monkeypatch):
+    seen = [every_key()]
+    monkeypatch.setitem(children.PROBE, "OMP_NUM_THREADS", "2")
+    seen.append(every_key())
+    monkeypatch.setattr(processes, "RULES", processes.RULES + 1)
+    seen.append(every_key())
+    assert all(len(set(keys)) == len(seen) for keys in zip(*seen, strict=True))
+
+
+def test_the_seed_of_a_checkpoint_is_in_the_key(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    cells = [of_cell(resolved(), Probe(model=str(tmp_path), seed=seed)) for seed in (0, 1)]
+    assert len({cell.export.key for cell in cells}) == 2
 
 
 def test_the_platform_names_system_machine_and_libc():

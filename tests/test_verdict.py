@@ -134,6 +134,35 @@ def test_what_the_deciding_variants_make_of_a_cell(facts, statuses, require, sta
     assert told(one, facts, Variants(require=require)).status is status
 
 
+OPEN = None
+"""A variant that no run has come to."""
+
+
+@pytest.mark.parametrize(
+    ("statuses", "require", "status"),
+    [
+        ((FAILS, OPEN), "any", NOT_RUN),
+        ((WORKS, OPEN), "any", WORKS),
+        ((ERROR, OPEN), "any", ERROR),
+        ((WORKS, OPEN), "all", NOT_RUN),
+        ((FAILS, OPEN), "all", FAILS),
+        ((OPEN, OPEN), "all", NOT_RUN),
+        ((FAILS, OPEN), "layout=pair", FAILS),
+        ((WORKS, OPEN), "layout=pair", WORKS),
+        ((WORKS, OPEN), "layout=merged", NOT_RUN),
+    ],
+)
+def test_what_is_still_to_be_run_decides_nothing(facts, statuses, require, status):
+    variants = (PAIR, MERGED)
+    one = resolved(*variants)
+    record(facts, one, Stage.EAGER)
+    for variant, ended in zip(variants, statuses, strict=True):
+        if ended:
+            facts.put(tasks_of(one).export.variant_key(variant), [result(Stage.EXPORT, ended)], artifact="digest")
+            facts.put(tasks_of(one).run.variant_key(variant, "digest"), [result(Stage.PARITY)])
+    assert told(one, facts, Variants(require=require)).status is status
+
+
 def test_trouble_of_this_run_shadows_what_is_stored_and_is_not_kept(facts):
     one = resolved()
     record(facts, one)

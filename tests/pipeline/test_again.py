@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import packages
@@ -76,6 +78,16 @@ def test_three_onnxruntimes_in_one_run_export_once(project):
     assert kinds(project) == {"import": 3, "export": 1, "run": 3}
 
 
+def test_cells_that_ask_for_different_variants_share_the_export(project):
+    project.publish(packages.onnxruntime("1.17.0"))
+    both = {"exporters": ["torchscript", "dynamo"], "layouts": ["pair"]}
+    project.configure({"onnxruntime": ["1.16.3", "1.17.0"]}, variants=both)
+    project.run("--jobs", "2", "--select", "onnxruntime==1.16.3,exporter=dynamo", "--select", "onnxruntime==1.17.0")
+    (export,) = project.starts("export")
+    assert sorted(export["subjects"]) == ["dynamo-18-pair", "torchscript-17-pair"]
+    assert sorted(len(cell["variants"]) for cell in project.cells().values()) == [1, 2]
+
+
 def test_a_further_layout_exports_only_that_layout(done):
     done.configure(variants={"exporters": ["torchscript"], "layouts": ["pair", "merged"]})
     done.run()
@@ -94,6 +106,15 @@ def test_another_seed_is_another_model(done):
     done.configure(probe={"seed": 1})
     done.run()
     assert len(done.starts("export")) == 2
+
+
+def test_another_seed_of_a_checkpoint_is_another_export(done):
+    (done.root / "checkpoint").mkdir()
+    (done.root / "checkpoint" / "config.json").write_text("{}")
+    for seed in (0, 1, 1):
+        done.configure(probe={"model": "checkpoint", "seed": seed})
+        done.run()
+    assert len(done.starts("export")) == 3
 
 
 def test_a_cell_that_was_done_alone_is_not_repeated_by_the_matrix(project):
@@ -132,6 +153,32 @@ def test_force_repeats_what_is_selected(done):
     done.run()
     done.run("--force", "--select", "onnxruntime==1.17.0")
     assert kinds(done) == {"import": 3, "export": 2, "run": 3}
+
+
+@pytest.mark.parametrize("environment", ["together", "handoff"])
+def test_force_repeats_the_runs_of_an_export_that_cells_share(project, environment):
+    project.publish(packages.onnxruntime("1.17.0"))
+    project.configure({"onnxruntime": ["1.16.3", "1.17.0"]}, environment=[environment])
+    project.run()
+    once = kinds(project)
+    cells = project.run("--force")
+    assert {cell["status"] for cell in cells.values()} == {"works"}
+    assert kinds(project) == {kind: 2 * count for kind, count in once.items()}
+
+
+def test_force_repeats_second_opinions_once(project):
+    project.publish(packages.onnxruntime("1.17.0", on_run=raises("RuntimeError('no')")))
+    project.configure({"onnxruntime": ["1.17.0"]})
+    project.run()
+    project.run("--force")
+    assert len(project.starts("reference")) == 2
+
+
+def test_force_in_an_environment_of_somebody_else(done):
+    answer = done.main("cell", "py*", "--force", "--environment", str(nox_environment(done)))
+    assert answer.code == 0, answer.err
+    assert "works, largest difference" in answer.out
+    assert kinds(done) == {"import": 2, "export": 2, "run": 2}
 
 
 def test_refresh_resolves_anew_and_repeats_nothing_where_the_lock_is_the_same(done):
@@ -201,6 +248,60 @@ def test_a_damaged_result_is_made_again(done):
     assert kinds(done) == {"import": 2, "export": 2, "run": 2}
 
 
+def test_any_one_lost_result_is_made_again(done_once, tmp_path):
+    records = sorted(path.relative_to(done_once.root) for path in (done_once.store / "results").rglob("*.json"))
+    for number, record in enumerate(records):
+        project = done_once.copy(tmp_path / str(number))
+        (project.root / record).write_text("{")
+        (cell,) = project.run().values()
+        assert cell["status"] == "works", record
+        assert "tasks to do" not in project.main("run").err
+
+
+def test_a_build_that_fails_is_tried_once(project):
+    builds = project.root / "builds"
+    publish_sdist_that_fails(project, note=builds)
+    project.publish(packages.torch("2.2.0", requires=("broken",)))
+    sources = {"no-index": True, "find-links": ["index"], "torch-backend": "default", "build": True}
+    project.configure({"torch": ["2.2.0"]}, uv=sources)
+    for _ in range(2):
+        (cell,) = project.run().values()
+        assert (cell["status"], cell["variants"][0]["stage"]) == ("fails", "install")
+    assert builds.read_text().splitlines() == ["built"]
+    assert "everything is known already" in project.main("plan").out
+
+
+def publish_sdist_that_fails(project: Project, note: Path) -> None:
+    """Put `broken` 1.0 on the index: it tells its metadata, and every attempt to build it is noted and fails."""
+    backend = f"""
+import pathlib
+
+def prepare_metadata_for_build_wheel(folder, config_settings=None):
+    info = pathlib.Path(folder, "broken-1.0.dist-info")
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\\nName: broken\\nVersion: 1.0\\n")
+    (info / "WHEEL").write_text("Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+    return info.name
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    with open({str(note)!r}, "a") as file:
+        file.write("built\\n")
+    raise SystemExit("no compiler")
+"""
+    project_table = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    project_table += '[project]\nname = "broken"\nversion = "1.0"\n'
+    files = {
+        "backend.py": backend,
+        "pyproject.toml": project_table,
+        "PKG-INFO": "Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n",
+    }
+    with tarfile.open(project.index / "broken-1.0.tar.gz", "w:gz") as archive:
+        for name, text in files.items():
+            entry = tarfile.TarInfo(f"broken-1.0/{name}")
+            entry.size = len(text.encode())
+            archive.addfile(entry, io.BytesIO(text.encode()))
+
+
 def test_a_lost_artifact_is_made_again(project):
     project.publish(packages.onnxruntime("1.17.0"))
     project.run()
@@ -208,3 +309,12 @@ def test_a_lost_artifact_is_made_again(project):
         path.rename(project.root / path.name)
     project.configure({"onnxruntime": ["1.16.3", "1.17.0"]})
     assert {cell["status"] for cell in project.run().values()} == {"works"}
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "reference/reference.json"])
+def test_a_damaged_artifact_is_made_again(done, name):
+    for path in (done.store / "artifacts").glob(f"*/{name}"):
+        path.write_text("")
+    done.configure({"onnxruntime": ["1.16.3", "1.17.0"]})
+    assert {cell["status"] for cell in done.run().values()} == {"works"}
+    assert len(done.starts("export")) == 2

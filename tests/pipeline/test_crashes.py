@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import packages
 import pytest
 from packages import CRASH_IN_C, FLOOD, HANG, HOARD, KILLED, LEAVE_0, LEAVE_3, SEGFAULT
@@ -117,6 +119,43 @@ def test_an_eager_that_dies_is_tried_once(project):
     assert project.starts("run") == []
 
 
+def leaves_early(flag: Path) -> str:
+    """Source that ends the process, while `flag` exists, when it lists what it imported: after all that was asked of it."""
+    return f"""
+        import importlib.metadata, os
+        if os.path.exists({str(flag)!r}):
+            importlib.metadata.distributions = lambda *a, **k: os._exit(9)
+    """
+
+
+def test_an_export_process_that_dies_after_its_last_stage_leaves_nothing_to_run(project):
+    flag = project.root / "flag"
+    flag.touch()
+    project.publish(packages.onnx("1.17.0", on_check=leaves_early(flag)))
+    project.configure({"onnx": ["1.17.0"]})
+    cell = only_cell(project)
+    assert [(one["status"], one["stage"]) for one in cell["variants"]] == [("error", "import")]
+    assert "the probe's own code" in cell["variants"][0]["error"]
+    assert project.starts("run") == []
+    flag.unlink()
+    (cell,) = project.run("--retry", "error").values()
+    assert cell["status"] == "works"
+
+
+def test_a_later_export_process_that_dies_takes_nothing_from_what_worked_before(project):
+    flag = project.root / "flag"
+    project.publish(packages.onnx("1.17.0", on_check=leaves_early(flag)))
+    project.configure({"onnx": ["1.17.0"]})
+    project.run()
+    flag.touch()
+    project.configure({"onnx": ["1.17.0"]}, variants={"exporters": ["torchscript"], "layouts": ["pair", "merged"]})
+    variants = by_variant(only_cell(project))
+    assert {name: one["status"] for name, one in variants.items()} == {
+        "torchscript pair": "works",
+        "torchscript merged": "error",
+    }
+
+
 def test_megabytes_of_binary_output_change_nothing_and_end_up_in_a_bounded_log(project):
     project.publish(packages.onnxruntime("1.17.0", on_run=FLOOD + "; import time; time.sleep(0.6)"))
     project.configure({"onnxruntime": ["1.17.0"]})
@@ -126,6 +165,17 @@ def test_megabytes_of_binary_output_change_nothing_and_end_up_in_a_bounded_log(p
     assert log.stat().st_size < 10_000_000
     assert log.read_bytes().startswith(b"first line of output\n")
     assert b"the harness cut the output here" in log.read_bytes()
+
+
+def test_every_process_has_a_log_of_its_own(project):
+    says = "print('decoding', run['artifact'], flush=True)\nraise RuntimeError('no')\n"
+    project.publish(packages.torch("2.2.0", ir=7), packages.onnxruntime("1.17.0", on_run=says))
+    project.configure({"torch": ["2.1.0", "2.2.0"], "onnxruntime": ["1.17.0"]})
+    for arguments in ([], ["--force"]):
+        logs = {variant["log"] for cell in project.run(*arguments).values() for variant in cell["variants"]}
+        assert len(logs) == 2
+        for log in logs:
+            assert (project.store / log).read_text().count("decoding") == 1
 
 
 def test_binary_output_before_a_crash_is_made_printable(project):

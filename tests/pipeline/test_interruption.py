@@ -93,6 +93,34 @@ def test_an_interrupted_run_writes_a_partial_report_and_leaves_no_process(half_w
     assert [start["kind"] for start in half_way.starts()[3:]] == ["run"]
 
 
+def test_a_forced_run_that_is_interrupted_loses_nothing_that_was_known(half_way):
+    gate = half_way.root / "gate"
+    gate.touch()
+    assert {cell["status"] for cell in half_way.run().values()} == {"works"}
+    gate.unlink()
+    with half_way.start("run", "--force", "--jobs", "1") as child:
+        wait_until(lambda: len(half_way.starts("run")) > 2 and len(left(half_way)) == 1)
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=20)
+    assert child.returncode == 130
+    assert {cell["status"] for cell in half_way.cells().values()} == {"works"}
+
+
+def test_a_cell_of_which_only_the_failing_half_was_run_has_no_verdict_yet(project):
+    pair_fails = "if run['layout'] == 'pair': raise RuntimeError('no')\n"
+    project.publish(packages.onnxruntime("1.17.0", on_run=pair_fails))
+    variants = {"exporters": ["torchscript"], "layouts": ["pair"]}
+    project.configure({"onnxruntime": ["1.17.0"]}, variants=variants)
+    (cell,) = project.run().values()
+    assert cell["status"] == "fails"
+    project.configure({"onnxruntime": ["1.17.0"]}, variants={**variants, "layouts": ["pair", "merged"]})
+    assert project.main("report").code == 0
+    (cell,) = project.cells().values()
+    assert (cell["status"], [one["status"] for one in cell["variants"]]) == ("not-run", ["fails", "not-run"])
+    (cell,) = project.run().values()
+    assert cell["status"] == "works"
+
+
 @pytest.fixture
 def silent() -> Iterator[socket.socket]:
     """A server that takes connections and says nothing."""
@@ -145,3 +173,28 @@ def test_a_run_that_is_killed_while_it_exports_repeats_that_export(project):
     (cell,) = project.run().values()
     assert cell["status"] == "works"
     assert len(project.starts("export")) == 2
+
+
+def test_two_runs_on_one_store_do_not_take_environments_from_each_other(project):
+    # The first run's export waits until the second run's has begun, which goes on until the first run has ended.
+    over = project.root / "first-is-over"
+    source = f"""
+        import os, pathlib, time
+        root = pathlib.Path({str(project.root)!r})
+        (root / f"exporting-{{os.getpid()}}").touch()
+        first = len(list(root.glob("exporting-*"))) == 1
+        while len(list(root.glob("exporting-*"))) < 2 or not (first or os.path.exists({str(over)!r})):
+            time.sleep(0.02)
+        import mpmath
+    """
+    project.publish(packages.torch("2.2.0", on_export=source), packages.onnxruntime("1.17.0"))
+    project.configure({"torch": ["2.2.0"], "onnxruntime": ["1.16.3", "1.17.0"]})
+    with project.start("run", "--jobs", "1", "--select", "onnxruntime==1.16.3") as first:
+        wait_until(lambda: len(list(project.root.glob("exporting-*"))) == 1)
+        with project.start("run", "--jobs", "1", "--select", "onnxruntime==1.17.0") as second:
+            assert first.wait(30) == 0
+            over.touch()
+            assert second.wait(30) == 0
+    assert project.main("report").code == 0
+    assert [cell["status"] for cell in project.cells().values()] == ["works", "works"]
+    assert [path.name for path in (project.store / "envs").iterdir() if path.is_dir()] == []

@@ -1,6 +1,12 @@
 """Where one runtime fails to decode, others are asked."""
 
+from collections import Counter
+
 import packages
+
+from harness.prepare import Settings, prepare
+from harness.store import Store
+from harness.uv import Uv
 
 DIES = "raise RuntimeError('If')"
 
@@ -24,6 +30,75 @@ def test_the_newest_runtime_is_not_asked_about_itself(project):
     project.publish(packages.onnxruntime("1.17.0", on_run=DIES))
     project.configure({"onnxruntime": ["1.17.0"]}, variants={"exporters": ["torchscript"], "layouts": ["pair"]})
     assert only(project)["opinions"] == {"onnx.reference": "works"}
+
+
+def test_the_newest_runtime_of_the_matrix_is_asked_whatever_is_selected(project):
+    project.publish(packages.onnxruntime("1.17.0", on_run=DIES), packages.onnxruntime("1.18.0"), packages.onnxruntime("1.19.0"))
+    project.configure({"onnxruntime": ["1.17.0", "1.18.0", "1.19.0"]})
+    assert project.main("plan").code == 0
+    (cell,) = project.run("--select", "onnxruntime==1.17.0").values()
+    opinions = {"onnx.reference": "works", "onnxruntime 1.19.0": "works"}
+    assert cell["variants"][0]["opinions"] == opinions
+    assert all(name in project.main("explain", "*r1170").out for name in opinions)
+    assert project.run()[cell["id"]]["variants"][0]["opinions"] == opinions
+
+
+def test_a_runtime_whose_lock_nobody_knows_is_not_asked(project):
+    project.publish(packages.onnxruntime("1.17.0", on_run=DIES), packages.onnxruntime("1.18.0"), packages.onnxruntime("1.19.0"))
+    project.configure({"onnxruntime": ["1.17.0", "1.18.0", "1.19.0"]})
+    assert project.main("plan", "--select", "onnxruntime==1.18.0").code == 0
+    (cell,) = project.run("--select", "onnxruntime==1.17.0").values()
+    assert cell["variants"][0]["opinions"] == {"onnx.reference": "works", "onnxruntime 1.18.0": "works"}
+
+
+def test_nobody_is_asked_twice(project):
+    project.publish(packages.onnxruntime("1.17.0", on_run=DIES), packages.onnxruntime("1.18.0", on_run=DIES))
+    project.publish(packages.onnxruntime("1.19.0"))
+    variants = {"exporters": ["torchscript"], "layouts": ["pair", "merged"], "binding": ["numpy", "ortvalue"]}
+    project.configure({"onnxruntime": ["1.17.0", "1.18.0", "1.19.0"]}, variants=variants, environment=["together", "handoff"])
+    assert len(project.run("--jobs", "2")) == 6
+    # The evaluator knows no bindings; the newest runtime has run everything anyway.
+    (evaluation,) = project.starts("reference")
+    assert len(evaluation["subjects"]) == 2
+    assert len(project.starts("run")) == 3
+
+
+def test_the_evaluator_finds_the_exports_environment_still_there(project, monkeypatch):
+    project.publish(packages.onnxruntime("1.17.0", on_run=DIES))
+    project.configure({"onnxruntime": ["1.17.0"]}, environment=["handoff"])
+    made = []
+    create = Uv.create
+
+    def counted(uv, folder, interpreter):
+        made.append(folder)
+        create(uv, folder, interpreter)
+
+    monkeypatch.setattr(Uv, "create", counted)
+    project.run()
+    assert len(project.starts("reference")) == 1
+    assert len(made) == 2
+    assert [path for path in (project.store / "envs").iterdir() if path.is_dir()] == []
+
+
+def test_a_verdict_reads_each_record_a_few_times_however_many_variants_fail(project, monkeypatch):
+    project.publish(packages.onnxruntime("1.17.0", on_run=DIES), packages.onnxruntime("1.19.0"))
+    versions = {"onnxruntime": ["1.17.0", "1.19.0"]}
+    variants = {"exporters": ["torchscript"], "layouts": ["pair", "merged"], "opsets": {"torchscript": [14, 15, 16, 17]}}
+    project.configure(versions, variants=variants)
+    project.run()
+    prepared = prepare(Settings(config=project.config, store=project.store), lambda _event: None)
+    reads: Counter[str] = Counter()
+    read = Store.get
+
+    def counted(store, key):
+        reads[key] += 1
+        return read(store, key)
+
+    monkeypatch.setattr(Store, "get", counted)
+    verdicts = prepared.verdicts()
+    assert [len(one.opinions) for one in verdicts[0].variants] == [2] * 8
+    # What all variants of both cells rest on is read for each of them.
+    assert max(reads.values()) <= 2 * 8 + 2
 
 
 def test_an_opinion_is_stored_like_any_result(project):

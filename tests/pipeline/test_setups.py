@@ -37,6 +37,17 @@ def test_a_numpy_conflict_breaks_together_and_not_handoff(numpy_conflict):
     assert {start["kind"] for start in numpy_conflict.starts()} == {"export", "run"}
 
 
+@pytest.mark.parametrize("stage", ["eager", "export"])
+def test_a_handoff_whose_export_side_fails_fails_there(project, stage):
+    project.publish(packages.transformers("4.47.0", eager=raises("RuntimeError('no')") if stage == "eager" else ""))
+    project.publish(packages.torch("2.2.0", on_export=raises("RuntimeError('no')")))
+    project.configure({"transformers": ["4.47.0"], "torch": ["2.2.0"]}, environment=["together", "handoff"])
+    cells = project.run()
+    assert statuses(cells) == {"together": "fails", "handoff": "fails"}
+    assert {variant["stage"] for cell in cells.values() for variant in cell["variants"]} == {stage}
+    assert project.starts("run") == []
+
+
 def test_a_silent_numpy_trap_breaks_together_at_import(project):
     trap = "import numpy\nif numpy.__version__ >= '2': raise ImportError('built against numpy 1')"
     project.publish(packages.onnxruntime("1.17.0", on_import=trap))

@@ -10,6 +10,8 @@ import packages
 from project import Project
 from wheels import Wheel
 
+from harness import processes, worker
+
 
 def only_cell(project: Project, *arguments: str) -> dict:
     (cell,) = project.run(*arguments).values()
@@ -147,6 +149,48 @@ def test_the_strange_import_of_one_cell_does_not_judge_another(project):
     project.publish(packages.torch("2.2.0", ir=7), packages.onnxruntime("1.17.0", on_run=strange))
     project.configure({"torch": ["2.2.0", "2.1.0"], "onnxruntime": ["1.17.0"]})
     assert [cell["status"] for cell in project.run("--jobs", "1").values()] == ["error", "works"]
+
+
+def test_what_a_probe_says_whose_environment_was_found_changed_meanwhile_is_not_remembered(project):
+    flag = project.root / "flag"
+    flag.touch()
+    source = f"""
+        import os, pathlib, sys
+        if os.path.exists({str(flag)!r}):
+            pathlib.Path(sys.prefix, "verified-by-harness").unlink()
+            raise RuntimeError("half of torch is gone")
+    """
+    project.publish(packages.torch("2.2.0", on_export=source))
+    project.configure({"torch": ["2.2.0"]})
+    cell = only_cell(project)
+    assert cell["status"] == "error"
+    assert "its environment was removed or found changed" in error(cell)
+    flag.unlink()
+    assert only_cell(project)["status"] == "works"
+
+
+def test_trouble_with_one_run_is_no_word_on_the_others_of_its_closure(project, monkeypatch):
+    # All three cells share the run side.
+    project.publish(packages.torch("2.2.0", ir=7), packages.torch("2.3.0", ir=6))
+    project.configure({"torch": ["2.1.0", "2.2.0", "2.3.0"]})
+    runs = []
+
+    def run_probe(python, job, **given):
+        if job["kind"] == "run":
+            runs.append(job)
+            if len(runs) == 2:
+                raise OSError(28, "No space left on device")
+        return processes.run_probe(python, job, **given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker, "run_probe", run_probe)
+        cells = project.run("--jobs", "1").values()
+    assert sorted(cell["status"] for cell in cells) == ["error", "works", "works"]
+    (troubled,) = [cell for cell in cells if cell["status"] == "error"]
+    assert stages(troubled) == {("error", "load")}
+    assert "No space left on device" in error(troubled)
+    # Trouble of the moment is not remembered.
+    assert {cell["status"] for cell in project.run().values()} == {"works"}
 
 
 def test_nothing_lies_around_in_the_working_folder(project, monkeypatch):

@@ -75,9 +75,15 @@ _UNKNOWN = re.compile(
 )
 
 
+_UNASKED = ("network was disabled", "No space left", "could not be queried", "401 Unauthorized", "403 Forbidden")
+"""uv calls it no solution all the same where an index refuses to answer, and says so in a hint."""
+
+
 def classify(text: str) -> Trouble:
     """What uv's error output (exit code not 0) says happened."""
-    if "network was disabled" in text or "No space left" in text:
+    # On one line: uv wraps what it prints.
+    text = " ".join(text.split())
+    if any(words in text for words in _UNASKED):
         return Trouble.INFRASTRUCTURE
     if "No solution found" in text:
         return Trouble.UNSATISFIABLE
@@ -87,7 +93,12 @@ def classify(text: str) -> Trouble:
 
 
 def unpublished(text: str, asked: Iterable[str]) -> str | None:
-    """The first of the `asked` requirements (`name==version`) that uv says nobody publishes, or its bare name."""
+    """The first of the `asked` requirements (`name==version`) that uv says nobody publishes, or its bare name.
+
+    None where uv did not get to see all that is published.
+    """
+    if classify(text) is not Trouble.UNSATISFIABLE:
+        return None
     wanted = {requirement.lower() for requirement in asked}
     names = {requirement.partition("==")[0] for requirement in wanted}
     for match in _UNKNOWN.finditer(text):

@@ -87,6 +87,8 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
     uv = _uv(settings, config, children, offline=settings.offline or not ask)
     pythons = Pythons(uv)
     file = settings.config.name
+    # Where nobody is asked, nothing can be resolved anew: what is known stands.
+    refresh = settings.refresh and ask
 
     def say(text: str) -> None:
         listen(Note(text=text))
@@ -94,13 +96,13 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
     try:
         wanted = [python for version in config.axes["python"] if (python := pythons.find(version.partition(";")[0]))]
         if ask:
-            axes = axis_versions.resolve(config, store, uv, wanted, file=file, refresh=settings.refresh)
+            axes = axis_versions.resolve(config, store, uv, wanted, file=file, refresh=refresh)
         else:
             axes = axis_versions.recorded(config, store, uv, file=file)
         planned = plan.plan(config, axes, Selection.of(settings.select, settings.exclude, axes=list(axes)))
 
         def resolver(uv: Uv) -> locks.Resolver:
-            return locks.Resolver(config, store, uv, pythons.find, file=file, refresh=settings.refresh, ask=ask)
+            return locks.Resolver(config, store, uv, pythons.find, file=file, refresh=refresh, ask=ask)
 
         uv = with_torch_backend(
             uv,
@@ -108,7 +110,7 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
             store,
             next(iter(wanted), None),
             say,
-            suffices=lambda uv: not settings.refresh and resolver(uv).knows(planned),
+            suffices=lambda uv: not refresh and resolver(uv).knows(planned),
         )
         resolved = resolver(uv).resolve(
             planned, lambda done, total: listen(Resolving(done=done, total=total, cells=len(planned)))

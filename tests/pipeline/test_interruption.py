@@ -93,6 +93,16 @@ def test_an_interrupted_run_writes_a_partial_report_and_leaves_no_process(half_w
     assert [start["kind"] for start in half_way.starts()[3:]] == ["run"]
 
 
+def test_the_partial_report_of_an_interrupted_refresh_holds_what_is_known(half_way):
+    with half_way.start("run", "--refresh", "--jobs", "2") as child:
+        get_half_way(half_way, child)
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=20)
+    assert child.returncode == 130
+    assert [cell["status"] for cell in half_way.report()["cells"]] == ["works", "not-run"]
+    assert all(cell["lock"] for cell in half_way.report()["cells"])
+
+
 @pytest.fixture
 def silent() -> Iterator[socket.socket]:
     """A server that takes connections and says nothing."""

@@ -17,7 +17,9 @@ from harness.store import Store
 from harness.uv import Uv, UvFailure, unpublished
 
 
-def recorded(matrix: Matrix, store: Store, uv: Uv, *, file: str | None = None) -> dict[str, list[str]]:
+def recorded(
+    matrix: Matrix, store: Store, uv: Uv, pythons: Sequence[Interpreter], *, file: str | None = None
+) -> dict[str, list[str]]:
     """Axis → exact versions as far as known without asking: exact ones, and selectors that an earlier run resolved.
 
     Raises:
@@ -25,11 +27,11 @@ def recorded(matrix: Matrix, store: Store, uv: Uv, *, file: str | None = None) -
     """
     for axis, values in matrix.axes.items() if file else ():
         for place, value in enumerate(values):
-            if file and _record(axis, value, store, uv) is None:
+            if file and _record(axis, value, store, uv, pythons) is None:
                 problem = f"the selector {value!r} has not been resolved yet; `python -m harness plan` does that"
                 raise ConfigError(file, f"axes.{axis}[{place}]", problem)
     return {
-        axis: _unique(version for value in values for version in (_record(axis, value, store, uv) or ()))
+        axis: _unique(version for value in values for version in (_record(axis, value, store, uv, pythons) or ()))
         for axis, values in matrix.axes.items()
     }
 
@@ -47,13 +49,13 @@ def resolve(
     for axis, values in matrix.axes.items():
         versions: list[str] = []
         for place, value in enumerate(values):
-            known = None if refresh and ";" in value else _record(axis, value, store, uv)
+            known = None if refresh and ";" in value else _record(axis, value, store, uv, pythons)
             if known is None:
                 try:
                     known = _ask(axis, value, uv, pythons)
                 except LookupError as problem:
                     raise ConfigError(file, f"axes.{axis}[{place}]", str(problem)) from None
-                store.put(_key(axis, value, uv), known)
+                store.put(_key(axis, value, store, uv, pythons), known)
             versions += known
         resolved[axis] = _unique(versions)
     return resolved
@@ -99,12 +101,13 @@ def _published(newest: Callable[[str], str | None], spec: str, policy: str) -> I
         bound = f"{spec},<{below}" if spec else f"<{below}"
 
 
-def _record(axis: str, value: str, store: Store, uv: Uv) -> list[str] | None:
-    return store.get(_key(axis, value, uv)) if ";" in value else [value]
+def _record(axis: str, value: str, store: Store, uv: Uv, pythons: Sequence[Interpreter]) -> list[str] | None:
+    return store.get(_key(axis, value, store, uv, pythons)) if ";" in value else [value]
 
 
-def _key(axis: str, value: str, uv: Uv) -> str:
-    return digest(["axis", axis, value, uv.identity])
+def _key(axis: str, value: str, store: Store, uv: Uv, pythons: Sequence[Interpreter]) -> str:
+    """A version that has no wheel for any of `pythons` is not offered, so what is offered depends on them."""
+    return digest(["axis", axis, value, sorted({python.version for python in pythons}), uv.identity(store.root)])
 
 
 def _unique(versions: Iterator[str] | list[str]) -> list[str]:

@@ -68,6 +68,7 @@ class Resolver:
         self._matrix = matrix
         self._store = store
         self._uv = uv
+        self._identity = uv.identity(store.root)
         self._interpreters = interpreters
         self._file = file
         self._refresh = refresh
@@ -94,19 +95,15 @@ class Resolver:
                 raise
         return [self._assemble(item, solved) for item in planned]
 
-    def knows(self, planned: Sequence[Planned]) -> bool:
-        """Whether every cell's resolution is in the store already."""
-        return all(self._store.get(key) is not None for item in planned for key, *_ in self._wanted(item))
-
     def _wanted(self, item: Planned) -> list[tuple[str, Requirements, Interpreter]]:
         """(key, requirements, interpreter) of each solve a cell needs; none where its interpreter is missing."""
         interpreter = self._interpreters(item.cell.python)
         if interpreter is None:
             return []
-        exporters = frozenset(variant.exporter for variant in item.variants)
-        identity = [interpreter.version, self._uv.identity]
+        # The matrix's exporters, whichever are selected: a cell's lock is the same under every selection.
+        exporters = frozenset(self._matrix.variants.exporters)
         return [
-            (digest(["lock", wanted.needed, wanted.optional, *identity]), wanted, interpreter)
+            (digest(["lock", wanted.needed, wanted.optional, interpreter.version, self._identity]), wanted, interpreter)
             for wanted in requirements(item.cell, self._matrix, exporters)
         ]
 

@@ -94,27 +94,15 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
         listen(Note(text=text))
 
     try:
-        wanted = [python for version in config.axes["python"] if (python := pythons.find(version.partition(";")[0]))]
+        wanted = pythons.present(config.axes["python"])
         if ask:
             axes = axis_versions.resolve(config, store, uv, wanted, file=file, refresh=refresh)
         else:
-            axes = axis_versions.recorded(config, store, uv, file=file)
+            axes = axis_versions.recorded(config, store, uv, wanted, file=file)
         planned = plan.plan(config, axes, Selection.of(settings.select, settings.exclude, axes=list(axes)))
-
-        def resolver(uv: Uv) -> locks.Resolver:
-            return locks.Resolver(config, store, uv, pythons.find, file=file, refresh=refresh, ask=ask)
-
-        uv = with_torch_backend(
-            uv,
-            config.uv.torch_backend,
-            store,
-            next(iter(wanted), None),
-            say,
-            suffices=lambda uv: not refresh and resolver(uv).knows(planned),
-        )
-        resolved = resolver(uv).resolve(
-            planned, lambda done, total: listen(Resolving(done=done, total=total, cells=len(planned)))
-        )
+        uv = with_torch_backend(uv, config.uv.torch_backend, store, next(iter(wanted), None), say, refresh=refresh)
+        resolver = locks.Resolver(config, store, uv, pythons.find, file=file, refresh=refresh, ask=ask)
+        resolved = resolver.resolve(planned, lambda done, total: listen(Resolving(done=done, total=total, cells=len(planned))))
     except UvFailure as failure:
         raise failure.as_error() from None
     except KeyboardInterrupt:
@@ -145,8 +133,8 @@ def listed(settings: Settings) -> list[tuple[Cell, str]]:
     config = matrix.load(settings.config)
     store = Store(settings.store)
     uv = _uv(settings, config, Children(), offline=True)
-    axes = axis_versions.recorded(config, store, uv)
     pythons = Pythons(uv)
+    axes = axis_versions.recorded(config, store, uv, pythons.present(config.axes["python"]))
     found = {version: pythons.find(version) for version in axes["python"]}
     return [
         (cell, python.path if (python := found.get(cell.python) or pythons.find(cell.python)) else cell.python)

@@ -144,14 +144,29 @@ def test_interpreters_are_the_plain_cpythons(tmp_path):
 
 
 def test_the_identity_of_sources_changes_with_whatever_says_where_they_are(tmp_path, monkeypatch):
-    plain = uv(tmp_path).identity
-    assert uv(tmp_path).identity == plain
-    assert uv(tmp_path, **{"exclude-newer": "2024-01-01"}).identity != plain
-    assert uv(tmp_path).with_torch_backend("cpu").identity != plain
+    plain = uv(tmp_path).identity(tmp_path)
+    assert uv(tmp_path).identity(tmp_path) == plain
+    assert uv(tmp_path, **{"exclude-newer": "2024-01-01"}).identity(tmp_path) != plain
+    assert uv(tmp_path).with_torch_backend("cpu").identity(tmp_path) != plain
     monkeypatch.setenv("UV_CONCURRENT_DOWNLOADS", "3")
-    assert uv(tmp_path).identity == plain
+    assert uv(tmp_path).identity(tmp_path) == plain
     monkeypatch.setenv("UV_EXTRA_INDEX_URL", "https://example.org/simple")
-    assert uv(tmp_path).identity != plain
+    assert uv(tmp_path).identity(tmp_path) != plain
+
+
+def test_the_identity_of_sources_holds_no_password(tmp_path, monkeypatch):
+    monkeypatch.setenv("UV_EXTRA_INDEX_URL", "https://me:secret@example.org/simple https://secret@example.org/more")
+    monkeypatch.setenv("UV_INDEX_MINE_PASSWORD", "secret")
+    given = {"index": ["https://me:secret@example.org"], "default-index": "https://secret@example.org", "find-links": ["a"]}
+    assert "secret" not in str(uv(tmp_path, **given).identity(tmp_path))
+
+
+def test_the_identity_of_sources_moves_with_the_store(tmp_path):
+    def of(folder: str, store: str) -> list[object]:
+        return uv(tmp_path / folder, **{"find-links": ["wheels", "/abs"], "index": ["idx"]}).identity(tmp_path / store)
+
+    assert of("here", "here/.harness") == of("there", "there/.harness")
+    assert of("here", "store") != of("there", "store")
 
 
 def test_what_reaches_uv_is_chosen(monkeypatch):

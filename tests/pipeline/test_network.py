@@ -8,8 +8,11 @@ import socket
 import threading
 from collections.abc import Iterator
 
+import packages
 import pytest
 from project import Project
+
+from harness.uv import Uv
 
 BROKEN = {"no-index": False, "torch-backend": "default"}
 
@@ -115,4 +118,25 @@ def test_torch_backend_auto_is_decided_in_one_line(project: Project):
     (line,) = [line for line in answer.err.splitlines() if line.startswith("torch:")]
     assert "the default index" in line
     assert "torch-backend overrides" in line
+    assert project.report()["torch"] == "default index"
+
+
+def test_where_torch_comes_from_is_decided_once(project: Project, monkeypatch):
+    answers = [True]
+    monkeypatch.setattr(Uv, "cpu_builds_answer", lambda *_: answers[0])
+    # The backend would name PyTorch's index, which no test asks.
+    arguments = Uv._source_arguments
+    monkeypatch.setattr(Uv, "_source_arguments", lambda uv: arguments(uv.with_torch_backend(None)))
+    auto = {"no-index": True, "find-links": [project.index.name]}
+    project.publish(packages.onnxruntime("1.17.0"))
+    project.configure(uv=auto)
+    project.run()
+    answers[0] = False
+    project.configure({"onnxruntime": ["1.16.3", "1.17.0"]}, uv=auto)
+    answer = project.main("run")
+    assert answer.err.startswith("torch: cpu builds from PyTorch's index, as decided on ")
+    assert (project.report()["torch"], len(project.starts("export"))) == ("cpu", 1)
+    project.main("run", "--refresh")
+    assert project.report()["torch"] == "default index"
+    assert project.main("report").code == 0
     assert project.report()["torch"] == "default index"

@@ -124,9 +124,19 @@ def test_onnxscript_is_added_for_dynamo(newer_torch):
 
 
 def test_without_dynamo_nobody_asks_for_onnxscript(newer_torch):
-    newer_torch.configure({"torch": ["2.6.0"]})
+    newer_torch.configure({"torch": ["2.6.0"]}, variants={"exporters": ["torchscript"], "layouts": ["pair"]})
     (cell,) = newer_torch.run().values()
     assert "onnxscript" not in cell["resolved"]
+
+
+def test_a_selection_of_variants_changes_no_lock(newer_torch):
+    assert newer_torch.main("run", "--select", "exporter=torchscript").code == 0
+    (alone,) = newer_torch.cells().values()
+    answer = newer_torch.main("explain", alone["id"])
+    assert "torchscript-17-pair-keep-cross-numpy: works" in answer.out
+    (cell,) = newer_torch.run().values()
+    assert cell["lock"] == alone["lock"]
+    assert [start["subjects"] for start in newer_torch.starts("export")] == [["torchscript-17-pair"], ["dynamo-18-pair"]]
 
 
 def test_an_onnxscript_that_cannot_be_added_fails_dynamo_alone(newer_torch):

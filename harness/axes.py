@@ -7,8 +7,10 @@ answer and honours every index, mirror, credential and cut-off date that a resol
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated
 
 from packaging.version import Version
+from pydantic import Field, TypeAdapter, ValidationError
 
 from harness.errors import ConfigError
 from harness.matrix import Matrix
@@ -102,7 +104,15 @@ def _published(newest: Callable[[str], str | None], spec: str, policy: str) -> I
 
 
 def _record(axis: str, value: str, store: Store, uv: Uv, pythons: Sequence[Interpreter]) -> list[str] | None:
-    return store.get(_key(axis, value, store, uv, pythons)) if ";" in value else [value]
+    if ";" not in value:
+        return [value]
+    try:
+        return _VERSIONS.validate_python(store.get(_key(axis, value, store, uv, pythons)))
+    except ValidationError:
+        return None
+
+
+_VERSIONS = TypeAdapter(Annotated[list[str], Field(min_length=1)])
 
 
 def _key(axis: str, value: str, store: Store, uv: Uv, pythons: Sequence[Interpreter]) -> str:

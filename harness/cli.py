@@ -9,6 +9,7 @@ import argparse
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,7 +41,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Interrupted.exit_code
     except BrokenPipeError:
         return 0
+    except Exception as error:  # noqa: BLE001 -- Python's own exit code for it, 1, would say that the answer is no
+        err.print("[bold red]error:[/] ", end="")
+        err.print(_unforeseen(error), markup=False, highlight=False, soft_wrap=True)
+        return HarnessError.exit_code
     return code
+
+
+def _unforeseen(error: Exception) -> str:
+    """The system's own words, or what somebody needs who mends the harness."""
+    if isinstance(error, OSError):
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"the harness itself failed: {type(error).__name__}: {error} ({place.filename}:{place.lineno})"
 
 
 def _interrupt_once() -> None:
@@ -85,7 +98,11 @@ def _parser() -> argparse.ArgumentParser:
             )
             sub.add_argument("--format", choices=("text", "json", "markdown"), default="text", help="what to print on stdout")
         if name == "run":
-            sub.add_argument("--fail-on", choices=("error", "fails"), help="exit with 1 if a cell has this status")
+            sub.add_argument(
+                "--fail-on",
+                choices=("error", "fails"),
+                help="exit with 1 if a cell has this status, with 3 if there is nothing but errors",
+            )
     return parser
 
 
@@ -145,15 +162,31 @@ def _run(options: argparse.Namespace, out: Console, err: Console) -> int:
         with listener(err, quiet=options.quiet) as listen:
             report = pipeline.run(settings, listen)
     except Interrupted as interrupted:
-        with listener(err, quiet=True) as listen:
-            partial = pipeline.known(settings, listen)
-        files.write(partial, options.reports)
-        _print(partial, options, out)
-        raise Interrupted(f"{interrupted}; partial report in {options.reports}") from None
+        raise Interrupted(f"{interrupted}; {_partial(settings, options, out)}") from None
     written = files.write(report, options.reports)
     _print(report, options, out)
     err.print(f"wrote {', '.join(map(str, written))}", highlight=False, soft_wrap=True)
-    return int(options.fail_on is not None and report.count(Status(options.fail_on)) > 0)
+    return _answer(report, options.fail_on)
+
+
+def _partial(settings: Settings, options: argparse.Namespace, out: Console) -> str:
+    """Report what an interrupted run has finished; returns what became of it."""
+    try:
+        report = pipeline.known(settings, lambda _event: None)
+        files.write(report, options.reports)
+    except HarnessError as error:
+        return f"no report: {error}"
+    _print(report, options, out)
+    return f"partial report in {options.reports}"
+
+
+def _answer(report: Report, fail_on: str | None) -> int:
+    """The exit code of a run: 1 where a cell is what it must not be, 3 where nothing failed because nothing was proven."""
+    if fail_on is None:
+        return 0
+    if report.count(Status(fail_on)):
+        return 1
+    return 3 if report.count(Status.ERROR) and not report.count(Status.WORKS) else 0
 
 
 def _report(options: argparse.Namespace, out: Console, err: Console) -> int:

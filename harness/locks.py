@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import ConfigError
 from harness.matrix import Matrix
@@ -109,9 +109,9 @@ class Resolver:
 
     def _solve(self, key: str, cell: Cell, wanted: Requirements, interpreter: Interpreter) -> _Solved:
         """From the store or from uv. Trouble of the network is not stored."""
-        known = None if self._refresh else self._store.get(key)
+        known = None if self._refresh else self._known(key)
         if known is not None:
-            return _SOLVED.validate_python(known, strict=False)
+            return known
         if not self._ask:
             return _Solved(lock=None, result=_not_run("it has not been resolved yet; `run` or `plan` does that"))
         started = time.time()
@@ -130,6 +130,13 @@ class Resolver:
         if status is not Status.ERROR:
             self._store.put(key, _SOLVED.dump_python(solved, mode="json"))
         return solved
+
+    def _known(self, key: str) -> _Solved | None:
+        """What the store has; what was damaged counts as absent."""
+        try:
+            return _SOLVED.validate_python(self._store.get(key), strict=False)
+        except ValidationError:
+            return None
 
     def _assemble(self, item: Planned, solved: Mapping[str, _Solved]) -> Resolved:
         wanted = self._wanted(item)

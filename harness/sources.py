@@ -41,7 +41,7 @@ def with_torch_backend(
         return uv.with_torch_backend(None if setting == "default" else setting)
     key = digest(["torch-backend", uv.identity(store.root)])
     record = store.get(key)
-    if record is not None and (uv.offline or not refresh):
+    if isinstance(record, dict) and record.keys() >= {"backend", "when"} and (uv.offline or not refresh):
         say(f"torch: {_source(record['backend'])}, as decided on {record['when']} (--refresh asks again)")
         return uv.with_torch_backend(record["backend"])
     if uv.offline:

@@ -193,9 +193,10 @@ def test_keep_envs_leaves_environments_that_a_forced_run_uses(project):
     assert {path.name: path.stat().st_ctime_ns for path in (project.store / "envs").iterdir() if path.is_dir()} == kept
 
 
-def test_a_damaged_result_is_made_again(done):
+@pytest.mark.parametrize("text", ["{", "{}", "[]", "null", '{"stages": [{"stage": "eat"}]}', '{"stages": 3}'])
+def test_a_damaged_result_is_made_again(done, text):
     for path in (done.store / "results").rglob("*.json"):
-        path.write_text("{")
+        path.write_text(text)
     (cell,) = done.run().values()
     assert cell["status"] == "works"
     assert kinds(done) == {"import": 2, "export": 2, "run": 2}

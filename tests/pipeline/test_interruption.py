@@ -12,6 +12,7 @@ from pathlib import Path
 import packages
 import psutil
 import pytest
+from filelock import FileLock
 from project import Project, alive, wait_until
 
 
@@ -155,3 +156,29 @@ def test_a_run_that_is_killed_while_it_exports_repeats_that_export(project):
     (cell,) = project.run().values()
     assert cell["status"] == "works"
     assert len(project.starts("export")) == 2
+
+
+def test_an_interruption_while_a_selector_is_resolved_is_one(project, silent):
+    address = f"http://127.0.0.1:{silent.getsockname()[1]}/simple/"
+    project.configure({"torch": [">=2; latest"]}, uv={"default-index": address, "torch-backend": "default"})
+    with project.start("run") as child:
+        connection, _ = silent.accept()
+        with connection:
+            child.send_signal(signal.SIGINT)
+            _, err = child.communicate(timeout=5)
+    assert child.returncode == 130
+    assert "interrupted while resolving" in err
+    assert "no report: matrix.toml: axes.torch[0]: the selector" in err
+
+
+def test_an_interruption_while_another_process_installs_is_heard_and_is_no_verdict(project):
+    project.main("plan")
+    with FileLock(project.store / "envs" / "install.lock"), project.start("run") as child:
+        # The environment is made before its turn to install comes.
+        wait_until(lambda: list((project.store / "envs").glob("*/pyvenv.cfg")))
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=8)
+    assert child.returncode == 130
+    assert "partial report" in err
+    assert {cell["status"] for cell in project.cells().values()} == {"not-run"}
+    assert {cell["status"] for cell in project.run().values()} == {"works"}

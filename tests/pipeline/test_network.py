@@ -71,6 +71,7 @@ def test_cells_end_in_errors_that_are_not_remembered(project: Project, broken_in
     assert "127.0.0.1" in cell["variants"][0]["error"]
     assert list((project.store / "results").rglob("*.json")) == []
     assert project.main("run", "--fail-on", "error").code == 1
+    assert project.main("run", "--fail-on", "fails").code == 3
 
 
 def test_a_selector_cannot_be_resolved(project: Project, broken_index):

@@ -12,6 +12,8 @@ import pytest
 from packages import raises
 from project import PYTHON, Project
 
+from harness import pipeline
+
 MESSAGE = "RuntimeError('a | b: cannot broadcast `x`')"
 
 
@@ -173,6 +175,36 @@ def test_cell_prints_every_stage_and_keeps_the_environments(project: Project):
     kept = [path for path in (project.store / "envs").iterdir() if path.is_dir()]
     assert kept
     assert all((path / "bin" / "python").exists() for path in kept)
+
+
+def test_the_environments_that_cell_keeps_outlive_the_next_run(project: Project):
+    project.run()
+    assert "source " in project.call("cell", "py*").out
+    kept = [path for path in (project.store / "envs").iterdir() if path.is_dir()]
+    assert len(kept) == 3
+    project.call("run")
+    assert all((path / "bin" / "python").exists() for path in kept)
+
+
+def test_fail_on_answers_with_the_exit_code(mixed, again):
+    assert again("--fail-on", "fails").code == 1
+    assert again("--fail-on", "error").code == 0
+    assert again("--fail-on", "fails", "--select", "onnxruntime==1.16.3").code == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(KeyError("x"), "the harness itself failed: KeyError: 'x' ("), (OSError(28, "No space left"), "No space")],
+)
+def test_what_nobody_foresaw_is_no_answer(project: Project, monkeypatch, error, words):
+    def fail(*_arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(pipeline, "run", fail)
+    answer = project.main("run", "--fail-on", "fails")
+    assert answer.code == 2
+    assert words in answer.err
+    assert "Traceback" not in answer.err
 
 
 def test_a_log_named_in_the_report_is_there(mixed):

@@ -90,3 +90,12 @@ def test_another_python_is_asked_about_anew(many, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(Uv, "newest", None)
     assert planned(many, "; latest") == ["3.0.0"]
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]", "[1]"])
+def test_a_damaged_record_is_made_again(many, text):
+    many.configure({"optimum": ["; latest"]}, uv={"no-index": True, "find-links": [many.index.name]})
+    many.run()
+    for path in (many.store / "results").rglob("*.json"):
+        path.write_text(text)
+    assert [cell["pins"]["optimum"] for cell in many.run().values()] == ["3.0.0"]

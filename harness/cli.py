@@ -11,7 +11,9 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -76,58 +78,28 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="harness", description=harness.__doc__)
     parser.add_argument("--version", action="version", version=harness.__version__)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, command, help_text in (
-        ("plan", _plan, "count cells and work, name unsatisfiable cells; installs nothing"),
-        ("run", _run, "run the matrix and write the reports"),
-        ("report", _report, "write the reports from what is already known; runs nothing"),
-        ("cell", _cell, "run one cell, print its stages and keep its environments"),
-        ("explain", _explain, "print what is known of one cell; runs nothing"),
+    for name, command, arguments, help_text in (
+        ("plan", _plan, [*_MATRIX, *_CELLS, *_ASKING], "count cells and work, name unsatisfiable cells; installs nothing"),
+        (
+            "run",
+            _run,
+            [*_MATRIX, *_CELLS, *_ASKING, *_WORKING, "--keep-envs", *_WRITING, "--fail-on"],
+            "run the matrix and write the reports",
+        ),
+        ("report", _report, [*_MATRIX, *_CELLS, *_WRITING], "write the reports from what is already known; runs nothing"),
+        (
+            "cell",
+            _cell,
+            ["id", *_MATRIX, *_ASKING, *_WORKING, "--environment"],
+            "run one cell, print its stages and keep its environments",
+        ),
+        ("explain", _explain, ["id", *_EVERYWHERE], "print what is known of one cell; runs nothing"),
     ):
         sub = commands.add_parser(name, help=help_text, description=help_text)
         sub.set_defaults(command=command)
-        _common(sub)
-        if name in {"cell", "explain"}:
-            sub.add_argument("id", metavar="ID", help="a cell's id, as in the reports")
-        if name == "cell":
-            sub.add_argument(
-                "--environment", type=Path, metavar="DIR", help="run in this virtual environment, filled from the cell's lock"
-            )
-        if name in {"run", "report"}:
-            sub.add_argument(
-                "--reports", type=Path, default=Path("reports"), metavar="DIR", help="where the reports go (default: reports)"
-            )
-            sub.add_argument("--format", choices=("text", "json", "markdown"), default="text", help="what to print on stdout")
-        if name == "run":
-            sub.add_argument(
-                "--fail-on",
-                choices=("error", "fails"),
-                help="exit with 1 if a cell has this status, with 3 if there is nothing but errors",
-            )
+        for argument in arguments:
+            sub.add_argument(argument, **_ARGUMENTS[argument])
     return parser
-
-
-def _common(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--config", type=Path, default=Path("matrix.toml"), metavar="FILE", help="the matrix (default: matrix.toml)")
-    add("--store", type=Path, default=Path(".harness"), metavar="DIR", help="where results are kept (default: .harness)")
-    add(
-        "--select",
-        action="append",
-        default=[],
-        metavar="EXPR",
-        help="only these: 'torch>=2.4,transformers<5'; comma = and, repeated = or",
-    )
-    add("--exclude", action="append", default=[], metavar="EXPR", help="not these; same expressions")
-    add("--jobs", type=_jobs, metavar="N", help="probes at once (default: by cores and memory)")
-    add("--offline", action="store_true", help="ask no index; use what uv's cache holds")
-    add("--refresh", action="store_true", help="resolve anew, although the locks are known")
-    add("--retry", choices=("error",), help="run again what ended in an error")
-    add("--force", action="store_true", help="run again everything that is selected")
-    add("--model", metavar="FAMILY-or-DIR", help="instead of [probe] model: marian, t5, …, or a saved checkpoint's folder")
-    add("--profile", choices=("tiny", "base"), help="instead of [probe] profile: base has real dimensions")
-    add("--keep-envs", action="store_true", help="leave the environments behind")
-    add("--quiet", action="store_true", help="no progress")
-    add("--color", choices=("auto", "always", "never"), default="auto")
 
 
 def _jobs(text: str) -> int:
@@ -136,22 +108,60 @@ def _jobs(text: str) -> int:
     return int(text)
 
 
-def _settings(options: argparse.Namespace, **changed: object) -> Settings:
-    values: dict[str, object] = {
-        "config": options.config,
-        "store": options.store,
-        "select": tuple(options.select),
-        "exclude": tuple(options.exclude),
-        "jobs": options.jobs,
-        "offline": options.offline,
-        "force": options.force,
-        "retry_errors": options.retry == "error",
-        "refresh": options.refresh,
-        "keep_envs": options.keep_envs,
-        "model": options.model,
-        "profile": options.profile,
+_EVERYWHERE = ("--config", "--store", "--model", "--profile", "--color")
+_MATRIX = (*_EVERYWHERE, "--quiet")
+_CELLS = ("--select", "--exclude")
+_ASKING = ("--offline", "--refresh")
+_WORKING = ("--jobs", "--retry", "--force")
+_WRITING = ("--reports", "--format")
+_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "id": {"metavar": "ID", "help": "a cell's id, as in the reports"},
+    "--config": {"type": Path, "default": Path("matrix.toml"), "metavar": "FILE", "help": "the matrix (default: matrix.toml)"},
+    "--store": {
+        "type": Path, "default": Path(".harness"), "metavar": "DIR", "help": "where results are kept (default: .harness)"
+    },
+    "--model": {
+        "metavar": "FAMILY-or-DIR", "help": "instead of [probe] model: marian, t5, …, or a saved checkpoint's folder"
+    },
+    "--profile": {"choices": ("tiny", "base"), "help": "instead of [probe] profile: base has real dimensions"},
+    "--quiet": {"action": "store_true", "help": "no progress"},
+    "--color": {"choices": ("auto", "always", "never"), "default": "auto"},
+    "--select": {
+        "action": "append",
+        "default": [],
+        "metavar": "EXPR",
+        "help": "only these: 'torch>=2.4,transformers<5'; comma = and, repeated = or",
+    },
+    "--exclude": {"action": "append", "default": [], "metavar": "EXPR", "help": "not these; same expressions"},
+    "--offline": {"action": "store_true", "help": "ask no index; use what uv's cache holds"},
+    "--refresh": {"action": "store_true", "help": "resolve anew, although the locks are known"},
+    "--jobs": {"type": _jobs, "metavar": "N", "help": "probes at once (default: by cores and memory)"},
+    "--retry": {"choices": ("error",), "help": "run again what ended in an error"},
+    "--force": {"action": "store_true", "help": "run again everything that is selected"},
+    "--keep-envs": {"action": "store_true", "help": "leave the environments behind"},
+    "--reports": {
+        "type": Path, "default": Path("reports"), "metavar": "DIR", "help": "where the reports go (default: reports)"
+    },
+    "--format": {"choices": ("text", "json", "markdown"), "default": "text", "help": "what to print on stdout"},
+    "--fail-on": {
+        "choices": ("error", "fails"),
+        "help": "exit with 1 if a cell has this status, with 3 if there is nothing but errors",
+    },
+    "--environment": {
+        "type": Path, "metavar": "DIR", "help": "run in this virtual environment, filled from the cell's lock"
+    },
+}  # fmt: skip
+"""No command accepts an option that it has no use for."""
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """What the command line says; what a command has no option for is as `Settings` has it."""
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in vars(options).items()
+        if name in {field.name for field in fields(Settings)}
     }
-    return Settings(**{**values, **changed})  # type: ignore[arg-type]
+    return Settings(**given, retry_errors=getattr(options, "retry", None) == "error", cell=getattr(options, "id", None))
 
 
 def _run(options: argparse.Namespace, out: Console, err: Console) -> int:
@@ -207,7 +217,7 @@ def _plan(options: argparse.Namespace, out: Console, err: Console) -> int:
 
 
 def _cell(options: argparse.Namespace, out: Console, err: Console) -> int:
-    settings = _settings(options, select=(f"id={options.id}",), exclude=(), keep_envs=True)
+    settings = replace(_settings(options), keep_envs=True)
     given = options.environment.resolve() if options.environment else None
     with listener(err, quiet=options.quiet) as listen:
         prepared = prepare(settings, listen)
@@ -216,9 +226,8 @@ def _cell(options: argparse.Namespace, out: Console, err: Console) -> int:
     return 0
 
 
-def _explain(options: argparse.Namespace, out: Console, err: Console) -> int:
-    with listener(err, quiet=True) as listen:
-        prepared = prepare(_settings(options, select=(f"id={options.id}",), exclude=()), listen, ask=False)
+def _explain(options: argparse.Namespace, out: Console, _err: Console) -> int:
+    prepared = prepare(_settings(options), lambda _event: None, ask=False)
     story.show_cell(prepared.verdicts()[0], out)
     return 0
 

@@ -7,7 +7,6 @@ selectors until `axes.py` resolves them.
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import re
 import tomllib
@@ -18,7 +17,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from harness.errors import ConfigError, SelectionError
+from harness.errors import ConfigError, SelectionError, did_you_mean
 from harness.model import ABSENT, Setup, Variant
 from harness.select import Expression, parse
 from harness.values import AxisValues, Bounds, Bytes, Condition, IrVersion, Jobs, Name, Opsets, RequirementText, Seconds, listed
@@ -271,12 +270,10 @@ def _check_variants(file: str, variants: Variants) -> None:
     for key, known in BUILT_IN.items():
         for place, name in enumerate(getattr(variants, key)):
             if name not in known:
-                raise ConfigError(file, f"variants.{key}[{place}]", f"unknown: {name!r}{_did_you_mean(name, list(known))}")
+                raise ConfigError(file, f"variants.{key}[{place}]", f"unknown: {name!r}{did_you_mean(name, known)}")
     for name in variants.opsets:
         if name not in BUILT_IN["exporters"]:
-            raise ConfigError(
-                file, f"variants.opsets.{name}", f"no such exporter{_did_you_mean(name, list(BUILT_IN['exporters']))}"
-            )
+            raise ConfigError(file, f"variants.opsets.{name}", f"no such exporter{did_you_mean(name, BUILT_IN['exporters'])}")
 
 
 def _normalised(data: dict[str, Any]) -> dict[str, Any]:
@@ -326,22 +323,17 @@ def _check_expression(file: str, place: str, text: str, axes: set[str]) -> Expre
     except SelectionError as error:
         raise ConfigError(file, place, str(error)) from None
     for axis in sorted(expression.axes - axes):
-        raise ConfigError(file, place, f"no such axis: {axis!r}{_did_you_mean(axis, axes)}")
+        raise ConfigError(file, place, f"no such axis: {axis!r}{did_you_mean(axis, axes)}")
     return expression
 
 
 def _check_rule(file: str, place: str, named: set[str], axes: set[str], *, required: bool) -> None:
     for axis in sorted(named - axes):
-        raise ConfigError(file, f"{place}.{axis}", f"no such axis{_did_you_mean(axis, axes)}")
+        raise ConfigError(file, f"{place}.{axis}", f"no such axis{did_you_mean(axis, axes)}")
     for axis in sorted(axes - named) if required else ():
         raise ConfigError(file, place, f"expected a version for every axis; {axis!r} is missing")
     if not named:
         raise ConfigError(file, place, "expected at least one axis; an empty rule would match every cell")
-
-
-def _did_you_mean(name: str, known: set[str] | list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; expected one of {', '.join(sorted(known))}"
 
 
 def _first_problem(error: ValidationError, data: object) -> tuple[str, str]:
@@ -350,7 +342,7 @@ def _first_problem(error: ValidationError, data: object) -> tuple[str, str]:
     place = _place(problem["loc"], data, missing=problem["type"] == "missing")
     match problem["type"]:
         case "extra_forbidden":
-            return place, f"unknown key{_did_you_mean(str(problem['loc'][-1]), _keys_beside(problem['loc']))}"
+            return place, f"unknown key{did_you_mean(str(problem['loc'][-1]), _keys_beside(problem['loc']))}"
         case "missing":
             return place, "missing; this key is required"
         case "value_error":

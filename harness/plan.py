@@ -6,11 +6,12 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from harness.errors import SelectionError
+from harness.errors import SelectionError, did_you_mean
 from harness.matrix import Matrix, Variants
 from harness.model import ABSENT, Cell, Setup, Variant
 from harness.select import Selection, parse
@@ -47,6 +48,21 @@ def plan(matrix: Matrix, axes: Mapping[str, Sequence[str]], selection: Selection
             + "; ".join(f"{axis}: {', '.join(values)}" for axis, values in axes.items())
         )
     return planned
+
+
+def only(planned: Sequence[Planned], wanted: str) -> list[Planned]:
+    """The one cell whose id is `wanted`, or matches it where it is a pattern.
+
+    Raises:
+        SelectionError: there is none, or there are several.
+    """
+    found = [item for item in planned if fnmatchcase(item.cell.id, wanted)]
+    if not found:
+        raise SelectionError(f"no cell is called {wanted!r}{did_you_mean(wanted, (item.cell.id for item in planned))}")
+    if len(found) > 1:
+        names = ", ".join(item.cell.id for item in found[:12]) + (", …" if len(found) > 12 else "")
+        raise SelectionError(f"{wanted!r} names {len(found)} cells, and one is needed: {names}")
+    return found
 
 
 def cells(matrix: Matrix, axes: Mapping[str, Sequence[str]]) -> list[Cell]:

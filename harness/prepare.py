@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from harness.errors import Interrupted
 from harness.events import Listener, Note, Resolving
 from harness.facts import Facts
 from harness.matrix import Matrix
-from harness.model import Cell
+from harness.model import Cell, Setup
 from harness.processes import Limits
 from harness.report import contract
 from harness.report.contract import Report
@@ -34,6 +35,8 @@ class Settings:
     store: Path = Path(".harness")
     select: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    cell: str | None = None
+    """The id, or a pattern for it, of the only cell that is asked for."""
     jobs: int | str | None = None
     offline: bool = False
     force: bool = False
@@ -100,6 +103,8 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
         else:
             axes = axis_versions.recorded(config, store, uv, wanted, file=file)
         planned = plan.plan(config, axes, Selection.of(settings.select, settings.exclude, axes=list(axes)))
+        if settings.cell is not None:
+            planned = plan.only(planned, settings.cell)
         uv = with_torch_backend(uv, config.uv.torch_backend, store, next(iter(wanted), None), say, refresh=refresh)
         resolver = locks.Resolver(config, store, uv, pythons.find, file=file, refresh=refresh, ask=ask)
         resolved = resolver.resolve(planned, lambda done, total: listen(Resolving(done=done, total=total, cells=len(planned))))
@@ -126,17 +131,22 @@ def _uv(settings: Settings, config: Matrix, children: Children, *, offline: bool
 
 
 def listed(settings: Settings) -> list[tuple[Cell, str]]:
-    """Every cell of the matrix with the path of its interpreter (or the wanted version where there is none).
+    """The cells that one environment can hold, each with the path of its interpreter (or the wanted version: there is none).
 
-    Quick, and asks no network: a selector that no run has resolved yet contributes nothing.
+    Quick, makes no folders and asks no network: a selector that no run has resolved yet contributes nothing.
     """
     config = matrix.load(settings.config)
-    store = Store(settings.store)
     uv = _uv(settings, config, Children(), offline=True)
     pythons = Pythons(uv)
-    axes = axis_versions.recorded(config, store, uv, pythons.present(config.axes["python"]))
+    with tempfile.TemporaryDirectory() as empty:
+        store = Store(settings.store if settings.store.is_dir() else Path(empty))
+        try:
+            axes = axis_versions.recorded(config, store, uv, pythons.present(config.axes["python"]))
+        except UvFailure as failure:
+            raise failure.as_error() from None
     found = {version: pythons.find(version) for version in axes["python"]}
     return [
         (cell, python.path if (python := found.get(cell.python) or pythons.find(cell.python)) else cell.python)
         for cell in plan.cells(config, axes)
+        if cell.setup is Setup.TOGETHER
     ]

@@ -98,7 +98,33 @@ def test_bad_arguments(project, arguments, words):
 
 @pytest.mark.parametrize("command", ["cell", "explain"])
 def test_a_cell_that_does_not_exist(project, command):
-    assert "no cell is left after id=nonesuch" in refused(project, "nonesuch", command=command)
+    here = f"py{PYTHON.replace('.', '')}-t210-tf4463-o1162-r1163"
+    assert f"no cell is called 'nonesuch'; expected one of {here}" in refused(project, "nonesuch", command=command)
+    assert f"did you mean '{here}'?" in refused(project, here.replace("1163", "1164"), command=command)
+
+
+@pytest.mark.parametrize("command", ["cell", "explain"])
+def test_an_id_that_names_several_cells(project, command):
+    project.configure({"onnxruntime": ["1.16.3", "1.17.0"]})
+    assert "'py*' names 2 cells, and one is needed: py3" in refused(project, "py*", command=command)
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("plan", ["--force", "--retry", "--keep-envs", "--jobs", "--reports", "--format", "--fail-on", "--environment"]),
+        ("report", ["--force", "--retry", "--keep-envs", "--jobs", "--offline", "--refresh", "--fail-on", "--environment"]),
+        ("cell", ["--select", "--exclude", "--keep-envs", "--reports", "--format", "--fail-on"]),
+        (
+            "explain",
+            ["--select", "--exclude", "--keep-envs", "--force", "--retry", "--jobs", "--offline", "--refresh", "--quiet"],
+        ),
+    ],
+)
+def test_an_option_that_a_command_has_no_use_for(project, command, options):
+    identifier = ["py*"] if command in {"cell", "explain"} else []
+    for option in options:
+        assert "unrecognized arguments" in refused(project, *identifier, option, command=command)
 
 
 def test_an_unknown_command(project):

@@ -20,7 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from harness.errors import ConfigError, SelectionError, did_you_mean
 from harness.model import ABSENT, Setup, Variant
 from harness.select import Expression, parse
-from harness.values import AxisValues, Bounds, Bytes, Condition, IrVersion, Jobs, Name, Opsets, RequirementText, Seconds, listed
+from harness.values import AxisValues, Bounds, Bytes, IrVersion, Jobs, Name, Opsets, RequirementText, Seconds, listed
 
 REQUIRED_AXES = ("python", "torch", "transformers", "onnx", "onnxruntime")
 
@@ -32,7 +32,7 @@ class _Table(BaseModel):
 class Constraint(_Table):
     """A known transitive trap: where `when` holds, the cell's requirements gain `add`."""
 
-    when: Condition
+    when: str
     add: list[RequirementText] = Field(min_length=1)
     reason: str = Field(min_length=1)
 
@@ -298,7 +298,12 @@ def _check_axes(file: str, matrix: Matrix) -> None:
         if not re.match(r"^3\.\d+(\.\d+)?$", python):
             raise ConfigError(file, "axes.python", f"expected CPython versions such as '3.11', not {python!r}")
     for number, trap in enumerate(matrix.constraint):
-        _check_expression(file, f"constraint[{number}].when", trap.when, set(matrix.axes))
+        when = _check_expression(file, f"constraint[{number}].when", trap.when, set(matrix.axes))
+        for name, _ in when.patterns:
+            problem = (
+                f"{name!r} is no axis; expected conditions on versions such as 'torch>=2.1,<2.4': one lock serves all variants"
+            )
+            raise ConfigError(file, f"constraint[{number}].when", problem)
     if matrix.variants.require not in {"any", "all"}:
         require = _check_expression(file, "variants.require", matrix.variants.require, set(matrix.axes))
         if not any(require.admits(None, variant) for variant in matrix.variants.product()):

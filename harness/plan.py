@@ -33,11 +33,12 @@ def plan(matrix: Matrix, axes: Mapping[str, Sequence[str]], selection: Selection
     `axes` gives the exact versions of every axis, selectors resolved.
 
     Raises:
-        SelectionError: nothing is left.
+        SelectionError: a part of the selection holds for nothing, or nothing is left.
     """
-    wanted = matrix.variants.product()
+    wanted, every = matrix.variants.product(), cells(matrix, axes)
+    selection.require_known(every, wanted)
     planned = []
-    for cell in cells(matrix, axes):
+    for cell in every:
         admitted = tuple(variant for variant in wanted if selection.admits(cell, variant))
         if admitted:
             planned.append(Planned(cell=cell, variants=admitted))
@@ -109,12 +110,15 @@ def _short_versions(versions: set[str]) -> dict[str, str]:
 
 
 def deciding(wanted: Variants, cell: Cell, offered: Sequence[Variant]) -> list[Variant]:
-    """The variants that decide the cell: those `require` names; `feed-all` is a diagnostic and never does."""
+    """The variants that decide the cell: those `require` names; `feed-all` is a diagnostic and never does.
+
+    Where none of those is selected, all that are decide.
+    """
     chosen = [variant for variant in offered if variant.feedback != "feed-all"]
     if wanted.require in {"any", "all"}:
         return chosen
     expression = parse(wanted.require)
-    return [variant for variant in chosen if expression.admits(cell, variant)]
+    return [variant for variant in chosen if expression.admits(cell, variant)] or chosen
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

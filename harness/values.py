@@ -61,13 +61,6 @@ def _requirement(text: str) -> str:
         raise ValueError(f"expected a requirement such as 'numpy<2': {error}") from None
 
 
-def _condition(text: str) -> str:
-    for part in text.split(","):
-        if not re.match(r"^\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(===|[=!<>~]=|[<>]).+$", part):
-            raise ValueError(f"expected 'AXIS BOUND, …' such as 'torch>=2.4, onnxruntime<1.19', not {text!r}")
-    return text
-
-
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)(s|m|h)$")
 _SIZE = re.compile(r"^(\d+(?:\.\d+)?)(MB|GB)$")
 
@@ -140,7 +133,6 @@ AxisValue = Annotated[str, AfterValidator(_exact_or_selector)]
 AxisValues = Annotated[list[AxisValue], BeforeValidator(_quoted), Field(min_length=1)]
 Bounds = Annotated[str, AfterValidator(_specifier)]
 RequirementText = Annotated[str, AfterValidator(_requirement)]
-Condition = Annotated[str, AfterValidator(_condition)]
 Opsets = Annotated[list[int], BeforeValidator(opsets)]
 Jobs = Annotated[int | Literal["auto"], BeforeValidator(jobs)]
 IrVersion = Annotated[int | Literal["stamped"], BeforeValidator(ir_version)]

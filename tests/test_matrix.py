@@ -105,7 +105,13 @@ def test_sizes(tmp_path, written, size):
         ),
         ("[[constraint]]\nwhen = 'torch<2'\nreason = 'x'", "constraint[0].add", "missing; this key is required"),
         ("[[constraint]]\nwhen = 'torch<2'\nadd = ['numpy<2']", "constraint[0].reason", "missing"),
-        ("[[constraint]]\nwhen = 'torch'\nadd = ['numpy<2']\nreason = 'x'", "constraint[0].when", "expected 'AXIS BOUND"),
+        ("[[constraint]]\nwhen = 'torch'\nadd = ['numpy<2']\nreason = 'x'", "constraint[0].when", "cannot read 'torch'"),
+        (
+            "[[constraint]]\nwhen = 'exporter==dynamo'\nadd = ['numpy<2']\nreason = 'x'",
+            "constraint[0].when",
+            "'exporter' is no axis; expected conditions on versions",
+        ),
+        ("[[constraint]]\nwhen = 'torhc<2'\nadd = ['numpy<2']\nreason = 'x'", "constraint[0].when", "did you mean 'torch'?"),
         (
             "[[constraint]]\nwhen = 'torch<2'\nadd = ['numpy <> 2']\nreason = 'x'",
             "constraint[0].add[0]",

@@ -81,7 +81,15 @@ def test_a_selector_without_any_interpreter(project):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--select", "torch>=9"], "no cell is left after torch>=9"),
+        (["--select", "torch>=9"], "no torch satisfies >=9; there are 2.1.0"),
+        (["--select", "torch>=2", "--select", "onnxruntime==1.16.4"], "no onnxruntime satisfies ==1.16.4; there are 1.16.3"),
+        (["--exclude", "torch==2.1.1"], "no torch satisfies ==2.1.1"),
+        (["--exclude", "exporter=torchscrpt"], "no exporter is 'torchscrpt'; did you mean 'torchscript'?"),
+        (["--select", "exporter=dynamo"], "no exporter is 'dynamo'; expected one of torchscript"),
+        (["--select", "environment=handoff"], "no environment is 'handoff'; expected one of together"),
+        (["--select", "ir-version=9"], "no ir_version is '9'; expected one of stamped"),
+        (["--exclude", "opset>=18"], "cannot read 'opset>=18' in the selection 'opset>=18'; opset takes '=' and a value"),
+        (["--exclude", "exporter!=dynamo"], "exporter takes '=' and a value"),
         (["--exclude", "exporter=torchscript"], "no cell is left"),
         (["--select", "torch"], "cannot read 'torch'"),
         (["--select", "torch>=x"], "cannot read the selection"),

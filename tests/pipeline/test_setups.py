@@ -49,7 +49,7 @@ def test_a_silent_numpy_trap_breaks_together_at_import(project):
 def test_a_constraint_mends_the_cells_it_names(project):
     trap = "import numpy\nif numpy.__version__ >= '2': raise ImportError('built against numpy 1')"
     project.publish(packages.onnxruntime("1.17.0", on_import=trap))
-    rule = {"when": "onnxruntime<1.18,onnxruntime>=1.17", "add": ["numpy<2"], "reason": "the wheel was built against numpy 1"}
+    rule = {"when": "onnxruntime>=1.17,<1.18", "add": ["numpy<2"], "reason": "the wheel was built against numpy 1"}
     project.configure({"onnxruntime": ["1.16.3", "1.17.0"]}, constraint=[rule])
     other, named = project.run().values()
     assert (other["status"], other["resolved"]["numpy"]) == ("works", "2.1.0")
@@ -203,6 +203,12 @@ def test_repeated_select_is_or(two_by_two):
 
 
 FEEDBACK = {"exporters": ["torchscript"], "layouts": ["pair"], "feedback": ["keep-cross", "feed-all"]}
+
+
+def test_require_is_silent_about_what_is_not_selected(project):
+    project.configure(variants={"exporters": ["torchscript", "dynamo"], "layouts": ["pair"], "require": "exporter=dynamo"})
+    (cell,) = project.run("--select", "exporter=torchscript").values()
+    assert cell["status"] == "works"
 
 
 def test_feed_all_is_reported_and_never_decides(project):

@@ -39,6 +39,13 @@ class Resolved:
         return self.planned.cell
 
     @property
+    def sides(self) -> dict[str, Lock]:
+        """The locks of a handoff cell's two environments; a together cell has one environment and no sides."""
+        if self.cell.setup is Setup.TOGETHER or self.export is None or self.run is None:
+            return {}
+        return {"export": self.export, "run": self.run}
+
+    @property
     def lock(self) -> Lock | None:
         """The whole lock: of the one environment, or of both sides (the run side's version where they differ)."""
         if self.export is None or self.run is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from packaging.version import Version
@@ -80,6 +80,8 @@ class ReportedCell:
     """Every distribution of the lock, name → version; of a handoff cell, the run side's where the sides differ."""
     remedies: list[str]
     variants: list[ReportedVariant]
+    resolved_sides: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Of a handoff cell the two environments, `export` and `run`, each name → version; empty for one environment."""
 
     def version(self, axis: str) -> str:
         """The version on `axis`, python included, or `absent`."""
@@ -153,7 +155,7 @@ def by_version(version: str) -> Version:
 
 
 def recommended(verdicts: Sequence[Verdict]) -> dict[str, str]:
-    """For each onnxruntime the working cell with the newest torch, then transformers, then onnx."""
+    """For each onnxruntime the working cell with the newest torch, then transformers, then onnx; one environment over two."""
     order = ("torch", "transformers", "onnx", "python")
     best: dict[str, Verdict] = {}
     for verdict in verdicts:
@@ -165,8 +167,8 @@ def recommended(verdicts: Sequence[Verdict]) -> dict[str, str]:
     return {runtime: best[runtime].cell.id for runtime in sorted(best, key=Version)}
 
 
-def _age(verdict: Verdict, order: Sequence[str]) -> list[Version]:
-    return [Version(verdict.cell.version(axis) or "0") for axis in order]
+def _age(verdict: Verdict, order: Sequence[str]) -> tuple[list[Version], bool]:
+    return [Version(verdict.cell.version(axis) or "0") for axis in order], verdict.cell.setup is Setup.TOGETHER
 
 
 def _cell(verdict: Verdict) -> ReportedCell:
@@ -181,6 +183,7 @@ def _cell(verdict: Verdict) -> ReportedCell:
         resolved=dict(sorted(lock.versions.items())) if lock else {},
         remedies=[],
         variants=[_variant(one) for one in verdict.variants],
+        resolved_sides={side: dict(sorted(one.versions.items())) for side, one in verdict.resolved.sides.items()},
     )
 
 

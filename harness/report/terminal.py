@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from harness.model import Status
 from harness.report.contract import Report, ReportedCell
-from harness.report.facets import LEGEND, cell_text, counted, facets, faults, headline, not_run, variant_names, working
+from harness.report.facets import LEGEND, cell_text, counted, facets, faults, headline, not_run, recommendations, slots
 from harness.report.protocol import protocols, sentence
 
 # Bluish green, sky blue, vermilion, orange: Okabe & Ito, "Color Universal Design" (2008).
@@ -23,6 +25,7 @@ STYLES = {
 
 def show(report: Report, console: Console) -> None:
     """Print tables, recommendations and grouped failures to `console`."""
+    names = slots(report)
     for facet in facets(report):
         table = Table(title=facet.title, title_justify="left", header_style="bold")
         for axis in facet.row_axes:
@@ -30,9 +33,9 @@ def show(report: Report, console: Console) -> None:
         for version in facet.columns:
             table.add_column(f"onnxruntime\n{version}")
         for row, cells in facet.rows:
-            table.add_row(*row, *(styled(cell) for cell in cells))
+            table.add_row(*row, *(styled(cell, names) for cell in cells))
         console.print(table)
-    console.print(f"{LEGEND}\none glyph for each variant: {'; '.join(variant_names(report))}\n", style="dim")
+    console.print(f"{LEGEND}\none glyph for each variant: {', '.join(names.values())}\n", style="dim")
     for protocol in protocols(report):
         if told := sentence(protocol):
             console.print(Text(f"{told}\n", style="bold"))
@@ -42,24 +45,18 @@ def show(report: Report, console: Console) -> None:
     console.print(f"[bold]{counted(len(report.cells), 'cell')}:[/] {counts}")
 
 
-def styled(cell: ReportedCell | None) -> Text:
+def styled(cell: ReportedCell | None, names: Iterable[tuple[object, ...]]) -> Text:
     """A table's entry for `cell`."""
-    return Text(cell_text(cell), style=STYLES[cell.status]) if cell else Text("")
+    return Text(cell_text(cell, names), style=STYLES[cell.status]) if cell else Text("")
 
 
 def _recommended(report: Report, console: Console) -> None:
-    cells = {cell.id: cell for cell in report.cells}
+    header, rows = recommendations(report)
     table = Table(title="Newest working set for each onnxruntime", title_justify="left", header_style="bold")
-    axes = [axis for axis in report.axes if axis != "onnxruntime"]
-    for name in ("onnxruntime", *axes, "variants that work", "cell"):
+    for name in header:
         table.add_column(name)
-    for runtime in report.axes["onnxruntime"]:
-        cell = cells.get(report.recommended.get(runtime, ""))
-        if cell is None:
-            table.add_row(runtime, *("-" for _ in axes), "-", "none works")
-        else:
-            versions = [cell.version(axis) for axis in axes]
-            table.add_row(runtime, *versions, ", ".join(working(cell)), cell.id)
+    for row in rows:
+        table.add_row(*row)
     console.print(table)
 
 

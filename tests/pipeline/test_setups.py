@@ -34,6 +34,13 @@ def test_a_numpy_conflict_breaks_together_and_not_handoff(numpy_conflict):
     assert "numpy" in together["variants"][0]["error"]
     assert (together["environment"], handoff["environment"]) == ("together", "handoff")
     assert handoff["resolved"]["numpy"] == "2.1.0"
+    assert {side: versions["numpy"] for side, versions in handoff["resolved_sides"].items()} == {
+        "export": "1.26.4",
+        "run": "2.1.0",
+    }
+    assert "torch" not in handoff["resolved_sides"]["run"]
+    assert together["resolved_sides"] == {}
+    assert "| handoff " in (numpy_conflict.reports / "matrix.md").read_text().partition("## Newest")[2]
     assert {start["kind"] for start in numpy_conflict.starts()} == {"export", "run"}
 
 

@@ -23,7 +23,7 @@ def test_a_pipe_and_a_line_break_do_not_end_a_table_cell():
 
 def test_a_report_without_failures_says_so():
     text = render(report(reported_cell()))
-    assert "1 combinations: 1 works." in text
+    assert "1 combination: 1 works." in text
     assert text.rstrip().endswith("Everything worked.")
 
 

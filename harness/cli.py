@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import signal
 import sys
 import traceback
@@ -222,13 +223,15 @@ def _cell(options: argparse.Namespace, out: Console, err: Console) -> int:
     with listener(err, quiet=options.quiet) as listen:
         prepared = prepare(settings, listen)
         perform.perform(prepared, settings, listen, folder=given)
-    story.show_cell(prepared.verdicts()[0], out, environments=[given] if given else perform.keep(prepared))
+    (verdict,) = prepared.verdicts()
+    story.show_cell(verdict, out, store=prepared.store.root, environments=[given] if given else perform.keep(prepared))
     return 0
 
 
 def _explain(options: argparse.Namespace, out: Console, _err: Console) -> int:
     prepared = prepare(_settings(options), lambda _event: None, ask=False)
-    story.show_cell(prepared.verdicts()[0], out)
+    (verdict,) = prepared.verdicts()
+    story.show_cell(verdict, out, store=prepared.store.root)
     return 0
 
 
@@ -239,13 +242,22 @@ def _print(report: Report, options: argparse.Namespace, out: Console) -> None:
         case "markdown":
             sys.stdout.write(markdown.render(report))
         case _:
-            terminal.show(report, out)
+            terminal.show(report, out, options=_same_matrix(options))
+
+
+def _same_matrix(options: argparse.Namespace) -> str:
+    """The options by which another command means the same matrix, store and model: those that were given."""
+    names = ("--config", "--store", "--model", "--profile")
+    given = [(name, getattr(options, name[2:])) for name in names]
+    return "".join(
+        f" {name} {shlex.quote(str(value))}" for name, value in given if value not in {None, _ARGUMENTS[name].get("default")}
+    )
 
 
 def _console(options: argparse.Namespace, *, stderr: bool) -> Console:
     colour = {"auto": None, "always": True, "never": False}[options.color]
-    # Tables in a file or a pipe keep the width they need.
-    width = None if (sys.stderr if stderr else sys.stdout).isatty() else 160
+    # Tables and messages in a file or a pipe keep the width they need.
+    width = None if (sys.stderr if stderr else sys.stdout).isatty() else 100_000
     return Console(
         stderr=stderr, force_terminal=colour, no_color=colour is False or None, width=width, soft_wrap=False, highlight=False
     )

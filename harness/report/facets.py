@@ -150,7 +150,6 @@ class Fault:
     variants: int
     where: str
     """What the affected cells have in common, axis by axis; axes on which all values are affected are left out."""
-    log: str | None
     example: str
     """The id of one affected cell."""
 
@@ -159,10 +158,28 @@ _CPP_PLACE = re.compile(r"/onnxruntime_src/\S+:\d+ .*?\) (?=[A-Z])")
 """Where in onnxruntime's source an exception was thrown, with the whole signature of the function."""
 
 
+_ARTIFACT = re.compile(r"<store>/artifacts/[0-9a-f]+/")
+_HINT = re.compile(r"\n\s*hint: (?P<unasked>(?:An index|Packages were unavailable) .*)?", re.DOTALL)
+"""What uv advises: to be left out, but where it is the reason why there is no answer."""
+
+_NO_SOLUTION = re.compile(r"(?:\u00d7 |error: )?No solution found when resolving dependencies:? (?:╰─▶ |cause: )?")
+_CONCLUDED = "we can conclude that "
+
+
 def headline(message: str, limit: int = 300) -> str:
     """What a message comes down to, on one line: its end, because packages put the path first and the point last."""
-    text = _CPP_PLACE.sub("", " ".join(message.partition("\nhint:")[0].split()))
+    hint = _HINT.search(message)
+    said = hint["unasked"] or message[: hint.start()] if hint else message
+    text = _ARTIFACT.sub("…/", _CPP_PLACE.sub("", " ".join(said.split())))
+    if proof := _NO_SOLUTION.search(text):
+        text = text[: proof.start()] + _conclusion(text[proof.end() :])
     return text if len(text) <= limit else f"… {text[-limit:].partition(' ')[2]}"
+
+
+def _conclusion(proof: str) -> str:
+    """The last step of uv's proof: what follows from the steps before, and what it is at odds with."""
+    steps = proof.split(_CONCLUDED)
+    return proof if len(steps) <= 2 else f"… {_CONCLUDED.join(steps[-2:])}"
 
 
 def faults(report: Report) -> list[Fault]:
@@ -180,7 +197,6 @@ def faults(report: Report) -> list[Fault]:
             cells=len({cell.id for cell, _ in members}),
             variants=len(members),
             where=_common(report, members),
-            log=members[0][1].log,
             example=members[0][0].id,
         )
         for (status, stage, _), members in groups.items()

@@ -18,7 +18,7 @@ def render(report: Report) -> str:
     probe, names = report.probe, slots(report)
     intro = (
         f"{counted(len(report.cells), 'combination')}: {counts}. "
-        f"Measured on {report.platform}, newest result {report.generated}; "
+        f"Measured on {report.platform}, {f'newest result {report.generated}' if report.generated else 'nothing has run yet'}; "
         f"model {probe.model} ({probe.profile}, seed {probe.seed}), torch from: {report.torch}, probe `{probe.id}`."
     )
     lines = [
@@ -85,7 +85,7 @@ def _faults(report: Report) -> str:
             "",
             f"  > `{shown.replace('`', chr(39))}`",
             "",
-            f"  for example `{fault.example}`" + (f", log `{fault.log}`" if fault.log else ""),
+            f"  for example `{fault.example}`",
             "",
         ]
     for reason, count in not_run(report):

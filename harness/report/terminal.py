@@ -23,15 +23,18 @@ STYLES = {
 }
 
 
-def show(report: Report, console: Console) -> None:
-    """Print tables, recommendations and grouped failures to `console`."""
+def show(report: Report, console: Console, *, options: str = "") -> None:
+    """Print tables, recommendations and grouped failures to `console`.
+
+    `options` is what the commands that it names need to mean the same matrix and store.
+    """
     names = slots(report)
     for facet in facets(report):
         table = Table(title=facet.title, title_justify="left", header_style="bold")
         for axis in facet.row_axes:
-            table.add_column(axis)
+            table.add_column(axis, overflow="fold")
         for version in facet.columns:
-            table.add_column(f"onnxruntime\n{version}")
+            table.add_column(f"onnxruntime\n{version}", overflow="fold")
         for row, cells in facet.rows:
             table.add_row(*row, *(styled(cell, names) for cell in cells))
         console.print(table)
@@ -40,7 +43,7 @@ def show(report: Report, console: Console) -> None:
         if told := sentence(protocol):
             console.print(Text(f"{told}\n", style="bold"))
     _recommended(report, console)
-    _faults(report, console)
+    _faults(report, console, options)
     counts = ", ".join(f"{report.count(status)} {status.value}" for status in Status if report.count(status))
     console.print(f"[bold]{counted(len(report.cells), 'cell')}:[/] {counts}")
 
@@ -54,13 +57,14 @@ def _recommended(report: Report, console: Console) -> None:
     header, rows = recommendations(report)
     table = Table(title="Newest working set for each onnxruntime", title_justify="left", header_style="bold")
     for name in header:
-        table.add_column(name)
+        # The id is what one copies; where even that does not fit, nothing is cut.
+        table.add_column(name, overflow="fold", no_wrap=name == "cell")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(entry, overflow="fold", no_wrap=False) for entry in row))
     console.print(table)
 
 
-def _faults(report: Report, console: Console) -> None:
+def _faults(report: Report, console: Console, options: str) -> None:
     found = faults(report)
     if found:
         console.print("\n[bold]What did not work, and why[/]")
@@ -68,7 +72,7 @@ def _faults(report: Report, console: Console) -> None:
         head = Text(f"{fault.status.value} {fault.stage}", style=STYLES[fault.status])
         console.print(head, Text(f"{counted(fault.cells, 'cell')}, {counted(fault.variants, 'variant')}: {fault.where}"))
         console.print(Text(f"    {headline(fault.message)}"))
-        console.print(Text(f"    python -m harness explain {fault.example}", style="dim"))
+        console.print(Text(f"    python -m harness explain {fault.example}{options}", style="dim"), soft_wrap=True)
     for reason, count in not_run(report):
         console.print(Text("not run", style=STYLES[Status.NOT_RUN]), Text(f"{counted(count, 'variant')}: {reason}"))
     console.print()

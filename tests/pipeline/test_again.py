@@ -58,8 +58,18 @@ def test_a_report_of_what_was_never_run_resolves_nothing(project):
     assert project.main("report").code == 0
     (cell,) = project.cells().values()
     assert (cell["status"], cell["lock"]) == ("not-run", None)
+    assert project.report()["generated"] is None
+    page = (project.reports / "matrix.md").read_text()
+    assert "1 combination: 1 not-run." in page
+    assert "nothing has run yet" in page
+    assert "1970" not in page
     assert list((project.store / "results").rglob("*.json")) == []
     assert project.starts() == []
+
+
+def test_a_report_after_a_plan_says_that_nothing_has_run_yet(project):
+    project.main("plan")
+    assert "not run 1 variant: not run yet" in project.main("report").out
 
 
 def test_another_onnxruntime_costs_an_import_and_a_run(done):

@@ -166,6 +166,22 @@ def test_reports_appear_whole(mixed):
     assert {oct(path.stat().st_mode & 0o777) for path in mixed.reports.iterdir()} == {"0o644"}
 
 
+def test_a_table_in_a_pipe_is_as_wide_as_it_must_be(project: Project):
+    versions = [f"1.{minor}.1" for minor in range(10, 30)]
+    project.configure({"onnxruntime": versions})
+    (head,) = [line for line in project.main("report").out.splitlines() if "1.10.1" in line and "1.29.1" in line]
+    assert all(version in head for version in versions)
+
+
+def test_the_command_that_explains_a_fault_explains_it(mixed, again):
+    hints = [line.split() for line in again().out.splitlines() if "python -m harness explain" in line]
+    for _python, _m, _harness, command, *arguments in hints:
+        # main() adds --config and --store by itself; what the hint says comes last, and wins.
+        assert arguments[1::2] == ["--config", "--store"]
+        assert mixed.main(command, *arguments).code == 0
+    assert len(hints) == 2
+
+
 def test_cell_prints_every_stage_and_keeps_the_environments(project: Project):
     answer = project.main("cell", "py*")
     assert answer.code == 0

@@ -147,3 +147,41 @@ def test_a_headline_is_the_end_of_a_message_on_one_line():
     assert long.startswith("… ")
     assert long.endswith("the point")
     assert len(long) <= 42
+
+
+PROOF = """onnxscript cannot be added: error: No solution found when resolving dependencies
+  cause: Because only onnxscript<=0.7 is available and onnxscript<0.6 depends on onnx>=1.16, we can conclude that
+         onnxscript<0.6 depends on onnx>=1.16.
+         And because onnxscript>=0.6 depends on onnx>=1.17, we can conclude that all versions of onnxscript depend on
+         onnx>=1.16.
+         And because you require onnx==1.15.0 and onnxscript, we can conclude that your requirements are unsatisfiable.
+
+hint: Pre-releases are available"""
+SHORT_PROOF = """  \u00d7 No solution found when resolving dependencies:
+  \u2570\u2500\u25b6 Because you require a<1 and a>1, we can conclude that your requirements are unsatisfiable."""
+REFUSED = """error: No solution found when resolving dependencies
+  cause: Because torch was not found in the package registry and you require torch, we can conclude that no.
+
+hint: An index URL (http://x/simple) could not be queried due to a lack of credentials (401 Unauthorized)"""
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (
+            PROOF,
+            (
+                "onnxscript cannot be added: … all versions of onnxscript depend on onnx>=1.16. And because you require "
+                "onnx==1.15.0 and onnxscript, we can conclude that your requirements are unsatisfiable."
+            ),
+        ),
+        (SHORT_PROOF, "Because you require a<1 and a>1, we can conclude that your requirements are unsatisfiable."),
+        (REFUSED, "An index URL (http://x/simple) could not be queried due to a lack of credentials (401 Unauthorized)"),
+        (
+            "Load model from <store>/artifacts/bf533c37f57cfedf9ba09b412c1cabc4/encoder.onnx failed",
+            "Load model from …/encoder.onnx failed",
+        ),
+    ],
+)
+def test_a_headline_is_the_useful_part(message, said):
+    assert headline(message) == said

@@ -6,7 +6,7 @@ answer and honours every index, mirror, credential and cut-off date that a resol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Annotated
 
 from packaging.version import Version
@@ -17,6 +17,7 @@ from harness.matrix import Matrix
 from harness.model import Interpreter, digest
 from harness.store import Store
 from harness.uv import Uv, UvFailure, unpublished
+from harness.values import version_key
 
 
 def recorded(
@@ -33,7 +34,7 @@ def recorded(
                 problem = f"the selector {value!r} has not been resolved yet; `python -m harness plan` does that"
                 raise ConfigError(file, f"axes.{axis}[{place}]", problem)
     return {
-        axis: _unique(version for value in values for version in (_record(axis, value, store, uv, pythons) or ()))
+        axis: _unique(axis, (version for value in values for version in (_record(axis, value, store, uv, pythons) or ())))
         for axis, values in matrix.axes.items()
     }
 
@@ -59,7 +60,7 @@ def resolve(
                     raise ConfigError(file, f"axes.{axis}[{place}]", str(problem)) from None
                 store.put(_key(axis, value, store, uv, pythons), known)
             versions += known
-        resolved[axis] = _unique(versions)
+        resolved[axis] = _unique(axis, versions)
     return resolved
 
 
@@ -120,5 +121,8 @@ def _key(axis: str, value: str, store: Store, uv: Uv, pythons: Sequence[Interpre
     return digest(["axis", axis, value, sorted({python.version for python in pythons}), uv.identity(store.root)])
 
 
-def _unique(versions: Iterator[str] | list[str]) -> list[str]:
-    return list(dict.fromkeys(versions))
+def _unique(axis: str, versions: Iterable[str]) -> list[str]:
+    there: dict[object, str] = {}
+    for version in versions:
+        there.setdefault(version_key(axis, version), version)
+    return list(there.values())

@@ -20,7 +20,20 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from harness.errors import ConfigError, SelectionError, did_you_mean
 from harness.model import ABSENT, Setup, Variant
 from harness.select import Expression, parse
-from harness.values import AxisValues, Bounds, Bytes, IrVersion, Jobs, Name, Opsets, RequirementText, Seconds, listed
+from harness.values import (
+    AxisValues,
+    Bounds,
+    Bytes,
+    IrVersion,
+    Jobs,
+    Name,
+    Once,
+    Opsets,
+    RequirementText,
+    Seconds,
+    listed,
+    version_key,
+)
 
 REQUIRED_AXES = ("python", "torch", "transformers", "onnx", "onnxruntime")
 
@@ -68,14 +81,14 @@ class Variants(_Table):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=lambda name: name.replace("_", "-"))
 
-    exporters: list[Name] = Field(default=["torchscript", "dynamo"], min_length=1)
+    exporters: Annotated[list[Name], Once] = Field(default=["torchscript", "dynamo"], min_length=1)
     opsets: dict[Name, Opsets] = Field(default={"torchscript": [17], "dynamo": [18], "optimum": [17]})
-    layouts: list[Name] = Field(default=["pair", "merged"], min_length=1)
-    feedback: list[Name] = Field(default=["keep-cross"], min_length=1)
-    binding: list[Literal["numpy", "ortvalue"]] = Field(default=["numpy"], min_length=1)
-    strategy: list[Name] = Field(default=["cached"], min_length=1)
-    attention: list[Literal["default", "eager", "sdpa"]] = Field(default=["default"], min_length=1)
-    ir_version: list[IrVersion] = Field(default=["stamped"], min_length=1)
+    layouts: Annotated[list[Name], Once] = Field(default=["pair", "merged"], min_length=1)
+    feedback: Annotated[list[Name], Once] = Field(default=["keep-cross"], min_length=1)
+    binding: Annotated[list[Literal["numpy", "ortvalue"]], Once] = Field(default=["numpy"], min_length=1)
+    strategy: Annotated[list[Name], Once] = Field(default=["cached"], min_length=1)
+    attention: Annotated[list[Literal["default", "eager", "sdpa"]], Once] = Field(default=["default"], min_length=1)
+    ir_version: Annotated[list[IrVersion], Once] = Field(default=["stamped"], min_length=1)
     require: str = "any"
 
     def product(self) -> list[Variant]:
@@ -182,7 +195,7 @@ class Matrix(_Table):
     """A whole matrix.toml."""
 
     axes: dict[str, AxisValues]
-    environment: Annotated[list[Annotated[Setup, Field(strict=False)]], BeforeValidator(listed)] = Field(
+    environment: Annotated[list[Annotated[Setup, Field(strict=False)]], BeforeValidator(listed), Once] = Field(
         default=[Setup.TOGETHER], min_length=1
     )
     exclude: list[Exclude] = []
@@ -297,6 +310,7 @@ def _check_axes(file: str, matrix: Matrix) -> None:
     for python in matrix.axes["python"]:
         if not re.match(r"^3\.\d+(\.\d+)?$", python):
             raise ConfigError(file, "axes.python", f"expected CPython versions such as '3.11', not {python!r}")
+    _check_once(file, matrix)
     for number, trap in enumerate(matrix.constraint):
         when = _check_expression(file, f"constraint[{number}].when", trap.when, set(matrix.axes))
         for name, _ in when.patterns:
@@ -320,6 +334,18 @@ def _check_axes(file: str, matrix: Matrix) -> None:
                 Version(version)
             except InvalidVersion:
                 raise ConfigError(file, f"{place}.{axis}", f"expected an exact version, not {version!r}") from None
+
+
+def _check_once(file: str, matrix: Matrix) -> None:
+    for axis, values in matrix.axes.items():
+        there: dict[object, str] = {}
+        for place, value in enumerate(values):
+            key = version_key(axis, value)
+            if key in there:
+                raise ConfigError(
+                    file, f"axes.{axis}[{place}]", f"expected each version once; {value!r} is there as {there[key]!r}"
+                )
+            there[key] = value
 
 
 def _check_expression(file: str, place: str, text: str, axes: set[str]) -> Expression:

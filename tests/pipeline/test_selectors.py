@@ -53,6 +53,12 @@ def test_exact_versions_and_selectors_mix_without_repeating(many):
     assert [cell["pins"]["optimum"] for cell in cells.values()] == ["2.1.0", "1.10.2"]
 
 
+def test_a_version_that_is_written_otherwise_is_the_same(many):
+    many.configure({"optimum": ["2.1", ">=1,<3; latest-per-major"]})
+    cells = many.run()
+    assert [cell["pins"]["optimum"] for cell in cells.values()] == ["2.1", "1.10.2"]
+
+
 def test_a_selector_is_recorded_until_it_is_refreshed(many):
     many.configure({"optimum": ["; latest"]})
     many.run()

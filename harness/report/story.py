@@ -14,6 +14,7 @@ from rich.text import Text
 from harness.locks import Resolved
 from harness.model import Stage, Status
 from harness.report.contract import findings, opinion_text
+from harness.report.facets import counted
 from harness.report.terminal import STYLES
 from harness.tasks import CellTasks, Export, Import, Install, Run, Task
 from harness.verdict import VariantVerdict, Verdict
@@ -76,7 +77,8 @@ def show_plan(cells: Sequence[tuple[Resolved, CellTasks | None]], todo: Sequence
     """How much there is to do, how much is known, and which cells have no solution."""
     distinct = {task for _, cell in cells if cell for task in cell.all}
     kinds = {"installs": Install, "imports": Import, "exports": Export, "runs": Run}
-    out.print(f"{len(cells)} cells, {sum(len(resolved.planned.variants) for resolved, _ in cells)} variants")
+    variants = sum(len(resolved.planned.variants) for resolved, _ in cells)
+    out.print(f"{counted(len(cells), 'cell')}, {counted(variants, 'variant')}")
     table = Table(header_style="bold")
     for name in ("work", "distinct", "still to do"):
         table.add_column(name, justify="left" if name == "work" else "right")

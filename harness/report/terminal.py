@@ -60,7 +60,9 @@ def _recommended(report: Report, console: Console) -> None:
         # The id is what one copies; where even that does not fit, nothing is cut.
         table.add_column(name, overflow="fold", no_wrap=name == "cell")
     for row in rows:
-        table.add_row(*(Text(entry, overflow="fold", no_wrap=False) for entry in row))
+        # What there is to say where nothing works belongs under the widest heading.
+        entries = row if len(row) == len(header) else [row[0], *("-" for _ in header[2:]), row[1]]
+        table.add_row(*(Text(entry, overflow="fold", no_wrap=False) for entry in entries))
     console.print(table)
 
 

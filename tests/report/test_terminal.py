@@ -35,6 +35,13 @@ def test_nothing_is_cut_however_narrow_a_terminal_is(width):
     assert "…" not in shown(*cells, width=width)
 
 
+def test_where_nothing_works_the_table_says_so_in_its_last_column():
+    broken = reported_cell(reported_variant(Status.FAILS, Stage.LOAD), status=Status.FAILS, onnxruntime="1.9.0")
+    (row,) = [line for line in shown(CELL, broken, width=200).splitlines() if "none of these cells works" in line]
+    assert row.split("\u2502")[1].strip() == "1.9.0"
+    assert row.split("\u2502")[-2].strip() == "none of these cells works"
+
+
 def test_the_command_that_explains_means_the_same_matrix():
     broken = reported_cell(
         reported_variant(Status.FAILS, Stage.LOAD, error="no", signature="s"), status=Status.FAILS, onnxruntime="1.9.0"

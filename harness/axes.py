@@ -6,18 +6,23 @@ answer and honours every index, mirror, credential and cut-off date that a resol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Annotated
 
 from packaging.version import Version
+from pydantic import Field, TypeAdapter, ValidationError
 
 from harness.errors import ConfigError
 from harness.matrix import Matrix
 from harness.model import Interpreter, digest
 from harness.store import Store
 from harness.uv import Uv, UvFailure, unpublished
+from harness.values import version_key
 
 
-def recorded(matrix: Matrix, store: Store, uv: Uv, *, file: str | None = None) -> dict[str, list[str]]:
+def recorded(
+    matrix: Matrix, store: Store, uv: Uv, pythons: Sequence[Interpreter], *, file: str | None = None
+) -> dict[str, list[str]]:
     """Axis → exact versions as far as known without asking: exact ones, and selectors that an earlier run resolved.
 
     Raises:
@@ -25,11 +30,11 @@ def recorded(matrix: Matrix, store: Store, uv: Uv, *, file: str | None = None) -
     """
     for axis, values in matrix.axes.items() if file else ():
         for place, value in enumerate(values):
-            if file and _record(axis, value, store, uv) is None:
+            if file and _record(axis, value, store, uv, pythons) is None:
                 problem = f"the selector {value!r} has not been resolved yet; `python -m harness plan` does that"
                 raise ConfigError(file, f"axes.{axis}[{place}]", problem)
     return {
-        axis: _unique(version for value in values for version in (_record(axis, value, store, uv) or ()))
+        axis: _unique(axis, (version for value in values for version in (_record(axis, value, store, uv, pythons) or ())))
         for axis, values in matrix.axes.items()
     }
 
@@ -47,15 +52,15 @@ def resolve(
     for axis, values in matrix.axes.items():
         versions: list[str] = []
         for place, value in enumerate(values):
-            known = None if refresh and ";" in value else _record(axis, value, store, uv)
+            known = None if refresh and ";" in value else _record(axis, value, store, uv, pythons)
             if known is None:
                 try:
                     known = _ask(axis, value, uv, pythons)
                 except LookupError as problem:
                     raise ConfigError(file, f"axes.{axis}[{place}]", str(problem)) from None
-                store.put(_key(axis, value, uv), known)
+                store.put(_key(axis, value, store, uv, pythons), known)
             versions += known
-        resolved[axis] = _unique(versions)
+        resolved[axis] = _unique(axis, versions)
     return resolved
 
 
@@ -99,13 +104,25 @@ def _published(newest: Callable[[str], str | None], spec: str, policy: str) -> I
         bound = f"{spec},<{below}" if spec else f"<{below}"
 
 
-def _record(axis: str, value: str, store: Store, uv: Uv) -> list[str] | None:
-    return store.get(_key(axis, value, uv)) if ";" in value else [value]
+def _record(axis: str, value: str, store: Store, uv: Uv, pythons: Sequence[Interpreter]) -> list[str] | None:
+    if ";" not in value:
+        return [value]
+    try:
+        return _VERSIONS.validate_python(store.get(_key(axis, value, store, uv, pythons)))
+    except ValidationError:
+        return None
 
 
-def _key(axis: str, value: str, uv: Uv) -> str:
-    return digest(["axis", axis, value, uv.identity])
+_VERSIONS = TypeAdapter(Annotated[list[str], Field(min_length=1)])
 
 
-def _unique(versions: Iterator[str] | list[str]) -> list[str]:
-    return list(dict.fromkeys(versions))
+def _key(axis: str, value: str, store: Store, uv: Uv, pythons: Sequence[Interpreter]) -> str:
+    """A version that has no wheel for any of `pythons` is not offered, so what is offered depends on them."""
+    return digest(["axis", axis, value, sorted({python.version for python in pythons}), uv.identity(store.root)])
+
+
+def _unique(axis: str, versions: Iterable[str]) -> list[str]:
+    there: dict[object, str] = {}
+    for version in versions:
+        there.setdefault(version_key(axis, version), version)
+    return list(there.values())

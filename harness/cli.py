@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -40,7 +44,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Interrupted.exit_code
     except BrokenPipeError:
         return 0
+    except Exception as error:  # noqa: BLE001 -- Python's own exit code for it, 1, would say that the answer is no
+        err.print("[bold red]error:[/] ", end="")
+        err.print(_unforeseen(error), markup=False, highlight=False, soft_wrap=True)
+        return HarnessError.exit_code
     return code
+
+
+def _unforeseen(error: Exception) -> str:
+    """The system's own words, or what somebody needs who mends the harness."""
+    if isinstance(error, OSError):
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"the harness itself failed: {type(error).__name__}: {error} ({place.filename}:{place.lineno})"
 
 
 def _interrupt_once() -> None:
@@ -63,54 +79,28 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="harness", description=harness.__doc__)
     parser.add_argument("--version", action="version", version=harness.__version__)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, command, help_text in (
-        ("plan", _plan, "count cells and work, name unsatisfiable cells; installs nothing"),
-        ("run", _run, "run the matrix and write the reports"),
-        ("report", _report, "write the reports from what is already known; runs nothing"),
-        ("cell", _cell, "run one cell, print its stages and keep its environments"),
-        ("explain", _explain, "print what is known of one cell; runs nothing"),
+    for name, command, arguments, help_text in (
+        ("plan", _plan, [*_MATRIX, *_CELLS, *_ASKING], "count cells and work, name unsatisfiable cells; installs nothing"),
+        (
+            "run",
+            _run,
+            [*_MATRIX, *_CELLS, *_ASKING, *_WORKING, "--keep-envs", *_WRITING, "--fail-on"],
+            "run the matrix and write the reports",
+        ),
+        ("report", _report, [*_MATRIX, *_CELLS, *_WRITING], "write the reports from what is already known; runs nothing"),
+        (
+            "cell",
+            _cell,
+            ["id", *_MATRIX, *_ASKING, *_WORKING, "--environment"],
+            "run one cell, print its stages and keep its environments",
+        ),
+        ("explain", _explain, ["id", *_EVERYWHERE], "print what is known of one cell; runs nothing"),
     ):
         sub = commands.add_parser(name, help=help_text, description=help_text)
         sub.set_defaults(command=command)
-        _common(sub)
-        if name in {"cell", "explain"}:
-            sub.add_argument("id", metavar="ID", help="a cell's id, as in the reports")
-        if name == "cell":
-            sub.add_argument(
-                "--environment", type=Path, metavar="DIR", help="run in this virtual environment, filled from the cell's lock"
-            )
-        if name in {"run", "report"}:
-            sub.add_argument(
-                "--reports", type=Path, default=Path("reports"), metavar="DIR", help="where the reports go (default: reports)"
-            )
-            sub.add_argument("--format", choices=("text", "json", "markdown"), default="text", help="what to print on stdout")
-        if name == "run":
-            sub.add_argument("--fail-on", choices=("error", "fails"), help="exit with 1 if a cell has this status")
+        for argument in arguments:
+            sub.add_argument(argument, **_ARGUMENTS[argument])
     return parser
-
-
-def _common(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--config", type=Path, default=Path("matrix.toml"), metavar="FILE", help="the matrix (default: matrix.toml)")
-    add("--store", type=Path, default=Path(".harness"), metavar="DIR", help="where results are kept (default: .harness)")
-    add(
-        "--select",
-        action="append",
-        default=[],
-        metavar="EXPR",
-        help="only these: 'torch>=2.4,transformers<5'; comma = and, repeated = or",
-    )
-    add("--exclude", action="append", default=[], metavar="EXPR", help="not these; same expressions")
-    add("--jobs", type=_jobs, metavar="N", help="probes at once (default: by cores and memory)")
-    add("--offline", action="store_true", help="ask no index; use what uv's cache holds")
-    add("--refresh", action="store_true", help="resolve anew, although the locks are known")
-    add("--retry", choices=("error",), help="run again what ended in an error")
-    add("--force", action="store_true", help="run again everything that is selected")
-    add("--model", metavar="FAMILY-or-DIR", help="instead of [probe] model: marian, t5, …, or a saved checkpoint's folder")
-    add("--profile", choices=("tiny", "base"), help="instead of [probe] profile: base has real dimensions")
-    add("--keep-envs", action="store_true", help="leave the environments behind")
-    add("--quiet", action="store_true", help="no progress")
-    add("--color", choices=("auto", "always", "never"), default="auto")
 
 
 def _jobs(text: str) -> int:
@@ -119,22 +109,60 @@ def _jobs(text: str) -> int:
     return int(text)
 
 
-def _settings(options: argparse.Namespace, **changed: object) -> Settings:
-    values: dict[str, object] = {
-        "config": options.config,
-        "store": options.store,
-        "select": tuple(options.select),
-        "exclude": tuple(options.exclude),
-        "jobs": options.jobs,
-        "offline": options.offline,
-        "force": options.force,
-        "retry_errors": options.retry == "error",
-        "refresh": options.refresh,
-        "keep_envs": options.keep_envs,
-        "model": options.model,
-        "profile": options.profile,
+_EVERYWHERE = ("--config", "--store", "--model", "--profile", "--color")
+_MATRIX = (*_EVERYWHERE, "--quiet")
+_CELLS = ("--select", "--exclude")
+_ASKING = ("--offline", "--refresh")
+_WORKING = ("--jobs", "--retry", "--force")
+_WRITING = ("--reports", "--format")
+_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "id": {"metavar": "ID", "help": "a cell's id, as in the reports"},
+    "--config": {"type": Path, "default": Path("matrix.toml"), "metavar": "FILE", "help": "the matrix (default: matrix.toml)"},
+    "--store": {
+        "type": Path, "default": Path(".harness"), "metavar": "DIR", "help": "where results are kept (default: .harness)"
+    },
+    "--model": {
+        "metavar": "FAMILY-or-DIR", "help": "instead of [probe] model: marian, t5, …, or a saved checkpoint's folder"
+    },
+    "--profile": {"choices": ("tiny", "base"), "help": "instead of [probe] profile: base has real dimensions"},
+    "--quiet": {"action": "store_true", "help": "no progress"},
+    "--color": {"choices": ("auto", "always", "never"), "default": "auto"},
+    "--select": {
+        "action": "append",
+        "default": [],
+        "metavar": "EXPR",
+        "help": "only these: 'torch>=2.4,transformers<5'; comma = and, repeated = or",
+    },
+    "--exclude": {"action": "append", "default": [], "metavar": "EXPR", "help": "not these; same expressions"},
+    "--offline": {"action": "store_true", "help": "ask no index; use what uv's cache holds"},
+    "--refresh": {"action": "store_true", "help": "resolve anew, although the locks are known"},
+    "--jobs": {"type": _jobs, "metavar": "N", "help": "probes at once (default: by cores and memory)"},
+    "--retry": {"choices": ("error",), "help": "run again what ended in an error"},
+    "--force": {"action": "store_true", "help": "run again everything that is selected"},
+    "--keep-envs": {"action": "store_true", "help": "leave the environments behind"},
+    "--reports": {
+        "type": Path, "default": Path("reports"), "metavar": "DIR", "help": "where the reports go (default: reports)"
+    },
+    "--format": {"choices": ("text", "json", "markdown"), "default": "text", "help": "what to print on stdout"},
+    "--fail-on": {
+        "choices": ("error", "fails"),
+        "help": "exit with 1 if a cell has this status, with 3 if there is nothing but errors",
+    },
+    "--environment": {
+        "type": Path, "metavar": "DIR", "help": "run in this virtual environment, filled from the cell's lock"
+    },
+}  # fmt: skip
+"""No command accepts an option that it has no use for."""
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """What the command line says; what a command has no option for is as `Settings` has it."""
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in vars(options).items()
+        if name in {field.name for field in fields(Settings)}
     }
-    return Settings(**{**values, **changed})  # type: ignore[arg-type]
+    return Settings(**given, retry_errors=getattr(options, "retry", None) == "error", cell=getattr(options, "id", None))
 
 
 def _run(options: argparse.Namespace, out: Console, err: Console) -> int:
@@ -145,15 +173,31 @@ def _run(options: argparse.Namespace, out: Console, err: Console) -> int:
         with listener(err, quiet=options.quiet) as listen:
             report = pipeline.run(settings, listen)
     except Interrupted as interrupted:
-        with listener(err, quiet=True) as listen:
-            partial = pipeline.known(settings, listen)
-        files.write(partial, options.reports)
-        _print(partial, options, out)
-        raise Interrupted(f"{interrupted}; partial report in {options.reports}") from None
+        raise Interrupted(f"{interrupted}; {_partial(settings, options, out)}") from None
     written = files.write(report, options.reports)
     _print(report, options, out)
     err.print(f"wrote {', '.join(map(str, written))}", highlight=False, soft_wrap=True)
-    return int(options.fail_on is not None and report.count(Status(options.fail_on)) > 0)
+    return _answer(report, options.fail_on)
+
+
+def _partial(settings: Settings, options: argparse.Namespace, out: Console) -> str:
+    """Report what an interrupted run has finished; returns what became of it."""
+    try:
+        report = pipeline.known(settings, lambda _event: None)
+        files.write(report, options.reports)
+    except HarnessError as error:
+        return f"no report: {error}"
+    _print(report, options, out)
+    return f"partial report in {options.reports}"
+
+
+def _answer(report: Report, fail_on: str | None) -> int:
+    """The exit code of a run: 1 where a cell is what it must not be, 3 where nothing failed because nothing was proven."""
+    if fail_on is None:
+        return 0
+    if report.count(Status(fail_on)):
+        return 1
+    return 3 if report.count(Status.ERROR) and not report.count(Status.WORKS) else 0
 
 
 def _report(options: argparse.Namespace, out: Console, err: Console) -> int:
@@ -174,19 +218,20 @@ def _plan(options: argparse.Namespace, out: Console, err: Console) -> int:
 
 
 def _cell(options: argparse.Namespace, out: Console, err: Console) -> int:
-    settings = _settings(options, select=(f"id={options.id}",), exclude=(), keep_envs=True)
+    settings = replace(_settings(options), keep_envs=True)
     given = options.environment.resolve() if options.environment else None
     with listener(err, quiet=options.quiet) as listen:
         prepared = prepare(settings, listen)
         perform.perform(prepared, settings, listen, folder=given)
-    story.show_cell(prepared.verdicts()[0], out, environments=[given] if given else perform.keep(prepared))
+    (verdict,) = prepared.verdicts()
+    story.show_cell(verdict, out, store=prepared.store.root, environments=[given] if given else perform.keep(prepared))
     return 0
 
 
-def _explain(options: argparse.Namespace, out: Console, err: Console) -> int:
-    with listener(err, quiet=True) as listen:
-        prepared = prepare(_settings(options, select=(f"id={options.id}",), exclude=()), listen, ask=False)
-    story.show_cell(prepared.verdicts()[0], out)
+def _explain(options: argparse.Namespace, out: Console, _err: Console) -> int:
+    prepared = prepare(_settings(options), lambda _event: None, ask=False)
+    (verdict,) = prepared.verdicts()
+    story.show_cell(verdict, out, store=prepared.store.root)
     return 0
 
 
@@ -197,13 +242,22 @@ def _print(report: Report, options: argparse.Namespace, out: Console) -> None:
         case "markdown":
             sys.stdout.write(markdown.render(report))
         case _:
-            terminal.show(report, out)
+            terminal.show(report, out, options=_same_matrix(options))
+
+
+def _same_matrix(options: argparse.Namespace) -> str:
+    """The options by which another command means the same matrix, store and model: those that were given."""
+    names = ("--config", "--store", "--model", "--profile")
+    given = [(name, getattr(options, name[2:])) for name in names]
+    return "".join(
+        f" {name} {shlex.quote(str(value))}" for name, value in given if value not in {None, _ARGUMENTS[name].get("default")}
+    )
 
 
 def _console(options: argparse.Namespace, *, stderr: bool) -> Console:
     colour = {"auto": None, "always": True, "never": False}[options.color]
-    # Tables in a file or a pipe keep the width they need.
-    width = None if (sys.stderr if stderr else sys.stdout).isatty() else 160
+    # Tables and messages in a file or a pipe keep the width they need.
+    width = None if (sys.stderr if stderr else sys.stdout).isatty() else 100_000
     return Console(
         stderr=stderr, force_terminal=colour, no_color=colour is False or None, width=width, soft_wrap=False, highlight=False
     )

@@ -8,17 +8,18 @@ its bytecode is compiled once.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import importlib.metadata
 import itertools
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from packaging.utils import canonicalize_name
 
 from harness.model import Failure, Interpreter, Lock, Stage, StageResult, Status, digest
@@ -71,7 +72,7 @@ class Environments:
     def ensure(self, closure: Closure) -> tuple[Path | None, StageResult]:
         """(the environment's python, its `install` result); no python where the install did not work."""
         folder = self._folder(closure.key)
-        with FileLock(self._store.root / "envs" / f"{closure.key}.lock"):
+        with self._locked(closure.key):
             share = self._share(folder)
             made = (folder / _VERIFIED).exists()
             if made or share.alone():
@@ -105,12 +106,14 @@ class Environments:
                 self._uv.create(folder, closure.interpreter)
             if install:
                 # One at a time, whoever asks: uv downloads in parallel by itself, and no wheel is fetched twice.
-                with FileLock(self._store.root / "envs" / "install.lock"):
+                with self._locked("install"):
                     self._uv.install(folder, closure.lock)
             differences = difference(closure.lock.versions, installed([site_packages(folder, closure.interpreter)]))
         except UvFailure as failure:
             status = Status.ERROR if failure.trouble is Trouble.INFRASTRUCTURE else Status.FAILS
             return None, _result(status, started, failure.failure)
+        except InterruptedError:
+            raise
         except OSError as error:
             return None, _result(Status.ERROR, started, Failure(type="disk", message=str(error)))
         if differences:
@@ -126,7 +129,7 @@ class Environments:
         if len(parts) == 1:
             return self._folder(key) / "bin" / "python"
         folder = self._folder(key)
-        with FileLock(self._store.root / "envs" / f"{key}.lock"):
+        with self._locked(key):
             self._share(folder)
             if not (folder / _VERIFIED).exists():
                 _mark_temporary(folder)
@@ -173,6 +176,19 @@ class Environments:
             folder.rename(trash)
             self._removal.submit(shutil.rmtree, trash, ignore_errors=True)
         share.close()
+
+    @contextlib.contextmanager
+    def _locked(self, name: str) -> Iterator[None]:
+        """Hold the lock of that name; who waits for another process that holds it still hears an interruption."""
+        lock = FileLock(self._store.root / "envs" / f"{name}.lock")
+        while not lock.is_locked:
+            self._uv.children.check()
+            with contextlib.suppress(Timeout):
+                lock.acquire(timeout=0.5)
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _folder(self, key: str) -> Path:
         return self._store.root / "envs" / key[:16]

@@ -6,6 +6,9 @@ cannot be used and for trouble with the tool's own surroundings.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class HarnessError(Exception):
     """Base of everything this package raises on purpose; `str()` is the sentence the user reads."""
@@ -41,3 +44,12 @@ class Interrupted(HarnessError):  # noqa: N818 -- not an error of anybody
     """Ctrl-C or SIGTERM: what had finished is in the store, and the next run goes on from there."""
 
     exit_code = 130
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """How a sentence ends that names something unknown: with what is like it, or with what there is."""
+    there = sorted(set(known))
+    close = difflib.get_close_matches(name, there, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; expected one of {', '.join(there[:12])}{', …' if len(there) > 12 else ''}"

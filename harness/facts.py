@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from harness.model import StageResult, Status
 from harness.processes import Limits
@@ -31,8 +31,12 @@ class Facts:
         """The record under `key`. An error that came of other limits than today's counts as unknown."""
         if key in self.passing:
             return self.passing[key]
-        record = self.store.get(key)
-        if record is not None and record.get("limits") not in (None, self._limits) and has_error(stages(record)):
+        record: Any = self.store.get(key)
+        try:
+            results = _STAGES.validate_python(record["stages"], strict=False)
+        except (ValidationError, TypeError, KeyError):
+            return None  # absent, or damaged from outside
+        if record.get("limits") not in (None, self._limits) and has_error(results):
             return None
         return record
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import ConfigError
 from harness.matrix import Matrix
@@ -39,6 +39,13 @@ class Resolved:
         return self.planned.cell
 
     @property
+    def sides(self) -> dict[str, Lock]:
+        """The locks of a handoff cell's two environments; a together cell has one environment and no sides."""
+        if self.cell.setup is Setup.TOGETHER or self.export is None or self.run is None:
+            return {}
+        return {"export": self.export, "run": self.run}
+
+    @property
     def lock(self) -> Lock | None:
         """The whole lock: of the one environment, or of both sides (the run side's version where they differ)."""
         if self.export is None or self.run is None:
@@ -68,6 +75,7 @@ class Resolver:
         self._matrix = matrix
         self._store = store
         self._uv = uv
+        self._identity = uv.identity(store.root)
         self._interpreters = interpreters
         self._file = file
         self._refresh = refresh
@@ -94,27 +102,23 @@ class Resolver:
                 raise
         return [self._assemble(item, solved) for item in planned]
 
-    def knows(self, planned: Sequence[Planned]) -> bool:
-        """Whether every cell's resolution is in the store already."""
-        return all(self._store.get(key) is not None for item in planned for key, *_ in self._wanted(item))
-
     def _wanted(self, item: Planned) -> list[tuple[str, Requirements, Interpreter]]:
         """(key, requirements, interpreter) of each solve a cell needs; none where its interpreter is missing."""
         interpreter = self._interpreters(item.cell.python)
         if interpreter is None:
             return []
-        exporters = frozenset(variant.exporter for variant in item.variants)
-        identity = [interpreter.version, self._uv.identity]
+        # The matrix's exporters, whichever are selected: a cell's lock is the same under every selection.
+        exporters = frozenset(self._matrix.variants.exporters)
         return [
-            (digest(["lock", wanted.needed, wanted.optional, *identity]), wanted, interpreter)
+            (digest(["lock", wanted.needed, wanted.optional, interpreter.version, self._identity]), wanted, interpreter)
             for wanted in requirements(item.cell, self._matrix, exporters)
         ]
 
     def _solve(self, key: str, cell: Cell, wanted: Requirements, interpreter: Interpreter) -> _Solved:
         """From the store or from uv. Trouble of the network is not stored."""
-        known = None if self._refresh else self._store.get(key)
+        known = None if self._refresh else self._known(key)
         if known is not None:
-            return _SOLVED.validate_python(known, strict=False)
+            return known
         if not self._ask:
             return _Solved(lock=None, result=_not_run("it has not been resolved yet; `run` or `plan` does that"))
         started = time.time()
@@ -133,6 +137,13 @@ class Resolver:
         if status is not Status.ERROR:
             self._store.put(key, _SOLVED.dump_python(solved, mode="json"))
         return solved
+
+    def _known(self, key: str) -> _Solved | None:
+        """What the store has; what was damaged counts as absent."""
+        try:
+            return _SOLVED.validate_python(self._store.get(key), strict=False)
+        except ValidationError:
+            return None
 
     def _assemble(self, item: Planned, solved: Mapping[str, _Solved]) -> Resolved:
         wanted = self._wanted(item)

@@ -7,7 +7,6 @@ selectors until `axes.py` resolves them.
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import re
 import tomllib
@@ -18,10 +17,23 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from harness.errors import ConfigError, SelectionError
+from harness.errors import ConfigError, SelectionError, did_you_mean
 from harness.model import ABSENT, Setup, Variant
 from harness.select import Expression, parse
-from harness.values import AxisValues, Bounds, Bytes, Condition, IrVersion, Jobs, Name, Opsets, RequirementText, Seconds, listed
+from harness.values import (
+    AxisValues,
+    Bounds,
+    Bytes,
+    IrVersion,
+    Jobs,
+    Name,
+    Once,
+    Opsets,
+    RequirementText,
+    Seconds,
+    listed,
+    version_key,
+)
 
 REQUIRED_AXES = ("python", "torch", "transformers", "onnx", "onnxruntime")
 
@@ -33,7 +45,7 @@ class _Table(BaseModel):
 class Constraint(_Table):
     """A known transitive trap: where `when` holds, the cell's requirements gain `add`."""
 
-    when: Condition
+    when: str
     add: list[RequirementText] = Field(min_length=1)
     reason: str = Field(min_length=1)
 
@@ -69,14 +81,14 @@ class Variants(_Table):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=lambda name: name.replace("_", "-"))
 
-    exporters: list[Name] = Field(default=["torchscript", "dynamo"], min_length=1)
+    exporters: Annotated[list[Name], Once] = Field(default=["torchscript", "dynamo"], min_length=1)
     opsets: dict[Name, Opsets] = Field(default={"torchscript": [17], "dynamo": [18], "optimum": [17]})
-    layouts: list[Name] = Field(default=["pair", "merged"], min_length=1)
-    feedback: list[Name] = Field(default=["keep-cross"], min_length=1)
-    binding: list[Literal["numpy", "ortvalue"]] = Field(default=["numpy"], min_length=1)
-    strategy: list[Name] = Field(default=["cached"], min_length=1)
-    attention: list[Literal["default", "eager", "sdpa"]] = Field(default=["default"], min_length=1)
-    ir_version: list[IrVersion] = Field(default=["stamped"], min_length=1)
+    layouts: Annotated[list[Name], Once] = Field(default=["pair", "merged"], min_length=1)
+    feedback: Annotated[list[Name], Once] = Field(default=["keep-cross"], min_length=1)
+    binding: Annotated[list[Literal["numpy", "ortvalue"]], Once] = Field(default=["numpy"], min_length=1)
+    strategy: Annotated[list[Name], Once] = Field(default=["cached"], min_length=1)
+    attention: Annotated[list[Literal["default", "eager", "sdpa"]], Once] = Field(default=["default"], min_length=1)
+    ir_version: Annotated[list[IrVersion], Once] = Field(default=["stamped"], min_length=1)
     require: str = "any"
 
     def product(self) -> list[Variant]:
@@ -201,7 +213,7 @@ class Matrix(_Table):
     """A whole matrix.toml."""
 
     axes: dict[str, AxisValues]
-    environment: Annotated[list[Annotated[Setup, Field(strict=False)]], BeforeValidator(listed)] = Field(
+    environment: Annotated[list[Annotated[Setup, Field(strict=False)]], BeforeValidator(listed), Once] = Field(
         default=[Setup.TOGETHER], min_length=1
     )
     exclude: list[Exclude] = []
@@ -290,12 +302,10 @@ def _check_variants(file: str, variants: Variants) -> None:
     for key, known in BUILT_IN.items():
         for place, name in enumerate(getattr(variants, key)):
             if name not in known:
-                raise ConfigError(file, f"variants.{key}[{place}]", f"unknown: {name!r}{_did_you_mean(name, list(known))}")
+                raise ConfigError(file, f"variants.{key}[{place}]", f"unknown: {name!r}{did_you_mean(name, known)}")
     for name in variants.opsets:
         if name not in BUILT_IN["exporters"]:
-            raise ConfigError(
-                file, f"variants.opsets.{name}", f"no such exporter{_did_you_mean(name, list(BUILT_IN['exporters']))}"
-            )
+            raise ConfigError(file, f"variants.opsets.{name}", f"no such exporter{did_you_mean(name, BUILT_IN['exporters'])}")
 
 
 def _normalised(data: dict[str, Any]) -> dict[str, Any]:
@@ -319,8 +329,14 @@ def _check_axes(file: str, matrix: Matrix) -> None:
     for python in matrix.axes["python"]:
         if not re.match(r"^3\.\d+(\.\d+)?$", python):
             raise ConfigError(file, "axes.python", f"expected CPython versions such as '3.11', not {python!r}")
+    _check_once(file, matrix)
     for number, trap in enumerate(matrix.constraint):
-        _check_expression(file, f"constraint[{number}].when", trap.when, set(matrix.axes))
+        when = _check_expression(file, f"constraint[{number}].when", trap.when, set(matrix.axes))
+        for name, _ in when.patterns:
+            problem = (
+                f"{name!r} is no axis; expected conditions on versions such as 'torch>=2.1,<2.4': one lock serves all variants"
+            )
+            raise ConfigError(file, f"constraint[{number}].when", problem)
     if matrix.variants.require not in {"any", "all"}:
         require = _check_expression(file, "variants.require", matrix.variants.require, set(matrix.axes))
         if not any(require.admits(None, variant) for variant in matrix.variants.product()):
@@ -339,28 +355,35 @@ def _check_axes(file: str, matrix: Matrix) -> None:
                 raise ConfigError(file, f"{place}.{axis}", f"expected an exact version, not {version!r}") from None
 
 
+def _check_once(file: str, matrix: Matrix) -> None:
+    for axis, values in matrix.axes.items():
+        there: dict[object, str] = {}
+        for place, value in enumerate(values):
+            key = version_key(axis, value)
+            if key in there:
+                raise ConfigError(
+                    file, f"axes.{axis}[{place}]", f"expected each version once; {value!r} is there as {there[key]!r}"
+                )
+            there[key] = value
+
+
 def _check_expression(file: str, place: str, text: str, axes: set[str]) -> Expression:
     try:
         expression = parse(text)
     except SelectionError as error:
         raise ConfigError(file, place, str(error)) from None
     for axis in sorted(expression.axes - axes):
-        raise ConfigError(file, place, f"no such axis: {axis!r}{_did_you_mean(axis, axes)}")
+        raise ConfigError(file, place, f"no such axis: {axis!r}{did_you_mean(axis, axes)}")
     return expression
 
 
 def _check_rule(file: str, place: str, named: set[str], axes: set[str], *, required: bool) -> None:
     for axis in sorted(named - axes):
-        raise ConfigError(file, f"{place}.{axis}", f"no such axis{_did_you_mean(axis, axes)}")
+        raise ConfigError(file, f"{place}.{axis}", f"no such axis{did_you_mean(axis, axes)}")
     for axis in sorted(axes - named) if required else ():
         raise ConfigError(file, place, f"expected a version for every axis; {axis!r} is missing")
     if not named:
         raise ConfigError(file, place, "expected at least one axis; an empty rule would match every cell")
-
-
-def _did_you_mean(name: str, known: set[str] | list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; expected one of {', '.join(sorted(known))}"
 
 
 def _first_problem(error: ValidationError, data: object) -> tuple[str, str]:
@@ -369,7 +392,7 @@ def _first_problem(error: ValidationError, data: object) -> tuple[str, str]:
     place = _place(problem["loc"], data, missing=problem["type"] == "missing")
     match problem["type"]:
         case "extra_forbidden":
-            return place, f"unknown key{_did_you_mean(str(problem['loc'][-1]), _keys_beside(problem['loc']))}"
+            return place, f"unknown key{did_you_mean(str(problem['loc'][-1]), _keys_beside(problem['loc']))}"
         case "missing":
             return place, "missing; this key is required"
         case "value_error":

@@ -159,12 +159,6 @@ class Failure:
     """The original text, whole (up to the probe's limit)."""
     traceback: str = ""
 
-    @property
-    def last_line(self) -> str:
-        """The line a table has room for: the last one that says something."""
-        lines = [line.strip() for line in self.message.splitlines() if line.strip()]
-        return lines[-1] if lines else self.type
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StageResult:

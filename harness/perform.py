@@ -153,10 +153,12 @@ def keep(prepared: Prepared) -> list[Path]:
     """The environments of the prepared cells, built where they are not there: one, or export's and run's of a handoff."""
     made = Environments(prepared.store, prepared.uv)
     folders = []
-    for _, cell in prepared.cells:
-        if cell and all([made.ensure(install.closure)[0] for install in cell.installs]):  # noqa: C419 -- build all
-            parts = [install.closure for install in cell.installs]
-            groups = [tuple(parts)] if cell.together else [(part,) for part in parts]
-            folders += [made.compose(group).parent.parent for group in groups]
-    made.close(keep=True)
+    try:
+        for _, cell in prepared.cells:
+            if cell and all([made.ensure(install.closure)[0] for install in cell.installs]):  # noqa: C419 -- build all
+                parts = [install.closure for install in cell.installs]
+                groups = [tuple(parts)] if cell.together else [(part,) for part in parts]
+                folders += [made.compose(group).parent.parent for group in groups]
+    finally:
+        made.close(keep=True)
     return folders

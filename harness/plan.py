@@ -6,11 +6,12 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from harness.errors import SelectionError
+from harness.errors import SelectionError, did_you_mean
 from harness.matrix import Matrix, Variants
 from harness.model import ABSENT, Cell, Setup, Variant
 from harness.select import Selection, parse
@@ -32,11 +33,12 @@ def plan(matrix: Matrix, axes: Mapping[str, Sequence[str]], selection: Selection
     `axes` gives the exact versions of every axis, selectors resolved.
 
     Raises:
-        SelectionError: nothing is left.
+        SelectionError: a part of the selection holds for nothing, or nothing is left.
     """
-    wanted = matrix.variants.product()
+    wanted, every = matrix.variants.product(), cells(matrix, axes)
+    selection.require_known(every, wanted)
     planned = []
-    for cell in cells(matrix, axes):
+    for cell in every:
         admitted = tuple(variant for variant in wanted if selection.admits(cell, variant))
         if admitted:
             planned.append(Planned(cell=cell, variants=admitted))
@@ -47,6 +49,21 @@ def plan(matrix: Matrix, axes: Mapping[str, Sequence[str]], selection: Selection
             + "; ".join(f"{axis}: {', '.join(values)}" for axis, values in axes.items())
         )
     return planned
+
+
+def only(planned: Sequence[Planned], wanted: str) -> list[Planned]:
+    """The one cell whose id is `wanted`, or matches it where it is a pattern.
+
+    Raises:
+        SelectionError: there is none, or there are several.
+    """
+    found = [item for item in planned if fnmatchcase(item.cell.id, wanted)]
+    if not found:
+        raise SelectionError(f"no cell is called {wanted!r}{did_you_mean(wanted, (item.cell.id for item in planned))}")
+    if len(found) > 1:
+        names = ", ".join(item.cell.id for item in found[:12]) + (", …" if len(found) > 12 else "")
+        raise SelectionError(f"{wanted!r} names {len(found)} cells, and one is needed: {names}")
+    return found
 
 
 def cells(matrix: Matrix, axes: Mapping[str, Sequence[str]]) -> list[Cell]:
@@ -93,12 +110,15 @@ def _short_versions(versions: set[str]) -> dict[str, str]:
 
 
 def deciding(wanted: Variants, cell: Cell, offered: Sequence[Variant]) -> list[Variant]:
-    """The variants that decide the cell: those `require` names; `feed-all` is a diagnostic and never does."""
+    """The variants that decide the cell: those `require` names; `feed-all` is a diagnostic and never does.
+
+    Where none of those is selected, all that are decide.
+    """
     chosen = [variant for variant in offered if variant.feedback != "feed-all"]
     if wanted.require in {"any", "all"}:
         return chosen
     expression = parse(wanted.require)
-    return [variant for variant in chosen if expression.admits(cell, variant)]
+    return [variant for variant in chosen if expression.admits(cell, variant)] or chosen
 
 
 NEEDS_RUNTIME = frozenset({"optimum", "optimum-onnx"})

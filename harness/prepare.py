@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from harness.errors import Interrupted
 from harness.events import Listener, Note, Resolving
 from harness.facts import Facts
 from harness.matrix import Matrix
-from harness.model import Cell
+from harness.model import Cell, Setup
 from harness.processes import Limits
 from harness.report import contract
 from harness.report.contract import Report
@@ -37,6 +38,8 @@ class Settings:
     store: Path = Path(".harness")
     select: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    cell: str | None = None
+    """The id, or a pattern for it, of the only cell that is asked for."""
     jobs: int | str | None = None
     offline: bool = False
     force: bool = False
@@ -97,34 +100,26 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
     pythons = Pythons(uv)
     file = settings.config.name
     if hub_id := config.probe.hub_id:
-        folder = hub.checkpoint(hub_id, store, uv, file=file, refresh=settings.refresh)
+        folder = hub.checkpoint(hub_id, store, uv, file=file, refresh=settings.refresh and ask)
         config = matrix.with_model(config, str(folder), file, folder)
+    # Where nobody is asked, nothing can be resolved anew: what is known stands.
+    refresh = settings.refresh and ask
 
     def say(text: str) -> None:
         listen(Note(text=text))
 
     try:
-        wanted = [python for version in config.axes["python"] if (python := pythons.find(version.partition(";")[0]))]
+        wanted = pythons.present(config.axes["python"])
         if ask:
-            axes = axis_versions.resolve(config, store, uv, wanted, file=file, refresh=settings.refresh)
+            axes = axis_versions.resolve(config, store, uv, wanted, file=file, refresh=refresh)
         else:
-            axes = axis_versions.recorded(config, store, uv, file=file)
+            axes = axis_versions.recorded(config, store, uv, wanted, file=file)
         planned = plan.plan(config, axes, Selection.of(settings.select, settings.exclude, axes=list(axes)))
-
-        def resolver(uv: Uv) -> locks.Resolver:
-            return locks.Resolver(config, store, uv, pythons.find, file=file, refresh=settings.refresh, ask=ask)
-
-        uv = with_torch_backend(
-            uv,
-            config.uv.torch_backend,
-            store,
-            next(iter(wanted), None),
-            say,
-            suffices=lambda uv: not settings.refresh and resolver(uv).knows(planned),
-        )
-        resolved = resolver(uv).resolve(
-            planned, lambda done, total: listen(Resolving(done=done, total=total, cells=len(planned)))
-        )
+        if settings.cell is not None:
+            planned = plan.only(planned, settings.cell)
+        uv = with_torch_backend(uv, config.uv.torch_backend, store, next(iter(wanted), None), say, refresh=refresh)
+        resolver = locks.Resolver(config, store, uv, pythons.find, file=file, refresh=refresh, ask=ask)
+        resolved = resolver.resolve(planned, lambda done, total: listen(Resolving(done=done, total=total, cells=len(planned))))
         known = locks.Resolver(config, store, uv, pythons.find, file=file, refresh=False, ask=False)
         runtimes = _newest_runtimes(config, axes, known, {one.cell.python for one in planned})
     except UvFailure as failure:
@@ -171,17 +166,22 @@ def _uv(settings: Settings, config: Matrix, children: Children, *, offline: bool
 
 
 def listed(settings: Settings) -> list[tuple[Cell, str]]:
-    """Every cell of the matrix with the path of its interpreter (or the wanted version where there is none).
+    """The cells that one environment can hold, each with the path of its interpreter (or the wanted version: there is none).
 
-    Quick, and asks no network: a selector that no run has resolved yet contributes nothing.
+    Quick, makes no folders and asks no network: a selector that no run has resolved yet contributes nothing.
     """
     config = matrix.load(settings.config)
-    store = Store(settings.store)
     uv = _uv(settings, config, Children(), offline=True)
-    axes = axis_versions.recorded(config, store, uv)
     pythons = Pythons(uv)
+    with tempfile.TemporaryDirectory() as empty:
+        store = Store(settings.store if settings.store.is_dir() else Path(empty))
+        try:
+            axes = axis_versions.recorded(config, store, uv, pythons.present(config.axes["python"]))
+        except UvFailure as failure:
+            raise failure.as_error() from None
     found = {version: pythons.find(version) for version in axes["python"]}
     return [
         (cell, python.path if (python := found.get(cell.python) or pythons.find(cell.python)) else cell.python)
         for cell in plan.cells(config, axes)
+        if cell.setup is Setup.TOGETHER
     ]

@@ -1,8 +1,8 @@
 """Selection expressions: `onnxruntime==1.16.3`, `torch>=2.4,transformers<5`, `exporter=torchscript`.
 
 Comma is *and*; a list of expressions is *or*. A part that starts with an operator goes on with the name before it
-(`torch>=2.4,<2.6`). Names are axes with PEP 440 bounds, or fields of a variant, `environment` or `id` with a value in
-which `*` stands for anything. The same reader serves `--select`, `--exclude`, constraints and `[variants] require`.
+(`torch>=2.4,<2.6`). Names are axes with PEP 440 bounds, or fields of a variant, `environment` or `id` with `=` and a value
+in which `*` stands for anything. The same reader serves `--select`, `--exclude`, constraints and `[variants] require`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from fnmatch import fnmatchcase
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
-from harness.errors import SelectionError
+from harness.errors import SelectionError, did_you_mean
 from harness.model import Cell, Variant
 
 VARIANT_FIELDS = ("exporter", "opset", "layout", "feedback", "binding", "strategy", "attention", "ir_version")
@@ -50,12 +51,33 @@ class Expression:
     @staticmethod
     def _matches(name: str, pattern: str, cell: Cell | None, variant: Variant | None) -> bool:
         match name:
-            case "id":
-                return cell is None or fnmatchcase(cell.id, pattern)
-            case "environment":
-                return cell is None or fnmatchcase(cell.setup, pattern)
+            case "id" | "environment":
+                return cell is None or fnmatchcase(_of_cell(cell, name), pattern)
             case _:
-                return variant is None or fnmatchcase(str(getattr(variant, name)), pattern)
+                return variant is None or fnmatchcase(_of_variant(variant, name), pattern)
+
+    def require_known(self, cells: Sequence[Cell], variants: Sequence[Variant]) -> None:
+        """Raise SelectionError where a part holds for nothing there is: a slip of the pen would select or exclude nothing."""
+        for axis, bounds in self.bounds:
+            there = {version for cell in cells if (version := cell.version(axis))}
+            if not any(bounds.contains(version, prereleases=True) for version in there):
+                listed = ", ".join(sorted(there, key=Version))
+                raise SelectionError(f"the selection {self.text!r}: no {axis} satisfies {bounds}; there are {listed}")
+        for name, pattern in self.patterns:
+            of_cells = name in {"id", "environment"}
+            values = {_of_cell(one, name) for one in cells} if of_cells else {_of_variant(one, name) for one in variants}
+            if not any(fnmatchcase(value, pattern) for value in values):
+                raise SelectionError(f"the selection {self.text!r}: no {name} is {pattern!r}{did_you_mean(pattern, values)}")
+
+
+def _of_cell(cell: Cell, field: str) -> str:
+    return cell.id if field == "id" else cell.setup.value
+
+
+def _of_variant(variant: Variant, field: str) -> str:
+    """As matrix.toml writes it."""
+    value = getattr(variant, field)
+    return "stamped" if value is None else str(value)
 
 
 def parse(text: str) -> Expression:
@@ -78,8 +100,11 @@ def parse(text: str) -> Expression:
                 f"cannot read {part!r} in the selection {text!r}; expected parts such as 'torch>=2.4' or 'exporter=torchscript'"
             )
         name, rest = match["name"], match["bounds"]
-        if name in _FIELDS:
-            patterns.append((name, rest.lstrip("=").strip()))
+        if (field := name.replace("-", "_")) in _FIELDS:
+            value = re.match(r"^==?\s*([^=\s].*)$", rest)
+            if not value:
+                raise SelectionError(f"cannot read {part!r} in the selection {text!r}; {name} takes '=' and a value")
+            patterns.append((field, value[1]))
             last = ""
             continue
         last = canonicalize_name(name)
@@ -109,6 +134,11 @@ class Selection:
                     f"the selection {expression.text!r} names {axis!r}, which is no axis; expected one of {', '.join(axes)}"
                 )
         return selection
+
+    def require_known(self, cells: Sequence[Cell], variants: Sequence[Variant]) -> None:
+        """Raise SelectionError where a part of an expression holds for nothing there is."""
+        for expression in (*self.select, *self.exclude):
+            expression.require_known(cells, variants)
 
     def admits(self, cell: Cell, variant: Variant) -> bool:
         """Whether this variant of this cell is wanted."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from harness import interpreters
 from harness.model import Interpreter, digest
@@ -24,32 +24,28 @@ class Pythons:
             self._found = [*self._uv.interpreters(), *interpreters.in_pyenv(), interpreters.running()]
         return interpreters.choose(wanted, self._found)
 
+    def present(self, wanted: Iterable[str]) -> list[Interpreter]:
+        """The interpreters for those of the versions that this machine has."""
+        return [python for version in wanted if (python := self.find(version))]
+
 
 def with_torch_backend(
-    uv: Uv,
-    setting: str,
-    store: Store,
-    python: Interpreter | None,
-    say: Callable[[str], None],
-    *,
-    suffices: Callable[[Uv], bool],
+    uv: Uv, setting: str, store: Store, python: Interpreter | None, say: Callable[[str], None], *, refresh: bool
 ) -> Uv:
-    """`uv` with the source of torch decided for this run, and said in one line.
+    """`uv` with the source of torch decided, and said in one line.
 
-    `setting` is `[uv] torch-backend`. An earlier decision stands where `suffices` says that it leaves nothing to
-    resolve: one run never mixes two sources.
+    `setting` is `[uv] torch-backend`. An earlier decision stands until `refresh`: one slow answer of an index must not
+    make unknown what is known.
     """
     if setting != "auto":
         return uv.with_torch_backend(None if setting == "default" else setting)
-    key = digest(["torch-backend", uv.identity])
+    key = digest(["torch-backend", uv.identity(store.root)])
     record = store.get(key)
-    if record is None and uv.offline:
+    if isinstance(record, dict) and record.keys() >= {"backend", "when"} and (uv.offline or not refresh):
+        say(f"torch: {_source(record['backend'])}, as decided on {record['when']} (--refresh asks again)")
+        return uv.with_torch_backend(record["backend"])
+    if uv.offline:
         return uv
-    if record is not None:
-        remembered = uv.with_torch_backend(record["backend"])
-        if uv.offline or suffices(remembered):
-            say(f"torch: {_source(record['backend'])}, as decided on {record['when']}")
-            return remembered
     backend = "cpu" if python and uv.cpu_builds_answer(python) else None
     store.put(key, {"backend": backend, "when": dt.datetime.now(dt.UTC).date().isoformat()})
     why = "PyTorch's own index answers" if backend else "PyTorch's own index did not answer within two seconds"

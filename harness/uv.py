@@ -8,6 +8,7 @@ raw text kept in every result. The supported range of uv is pinned in pyproject.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 import json
 import os
@@ -29,10 +30,11 @@ INSTALL_SECONDS = 3600.0
 DOWNLOAD_SECONDS = 3600.0
 MEMORY = 16 * 10**9
 
-_SOURCE_VARIABLES = re.compile(
-    r"^(UV_(FIND_LINKS|INDEX(_.*)?|DEFAULT_INDEX|EXTRA_INDEX_URL|KEYRING_PROVIDER|INSECURE_HOST|OFFLINE)|NETRC)$"
-)
+_SOURCE_VARIABLES = re.compile(r"^UV_(FIND_LINKS|INDEX(_.*)?|DEFAULT_INDEX|EXTRA_INDEX_URL)$")
 """What a user sets to say where distributions come from; part of what a lock depends on."""
+
+_ACCESS_VARIABLES = re.compile(r"^(UV_(INDEX_.*_(USERNAME|PASSWORD)|KEYRING_PROVIDER|INSECURE_HOST|OFFLINE)|NETRC)$")
+"""What a user sets to be let in; another password finds the same distributions."""
 
 _MACHINE_VARIABLES = re.compile(
     r"^UV_(CACHE_DIR|HTTP_.*|REQUEST_TIMEOUT|CONCURRENT_.*|SYSTEM_CERTS|NATIVE_TLS|LINK_MODE|PYTHON_INSTALL_DIR)$"
@@ -76,9 +78,15 @@ _UNKNOWN = re.compile(
 )
 
 
+_UNASKED = ("network was disabled", "No space left", "could not be queried", "401 Unauthorized", "403 Forbidden")
+"""uv calls it no solution all the same where an index refuses to answer, and says so in a hint."""
+
+
 def classify(text: str) -> Trouble:
     """What uv's error output (exit code not 0) says happened."""
-    if "network was disabled" in text or "No space left" in text:
+    # On one line: uv wraps what it prints.
+    text = " ".join(text.split())
+    if any(words in text for words in _UNASKED):
         return Trouble.INFRASTRUCTURE
     if "No solution found" in text:
         return Trouble.UNSATISFIABLE
@@ -88,7 +96,12 @@ def classify(text: str) -> Trouble:
 
 
 def unpublished(text: str, asked: Iterable[str]) -> str | None:
-    """The first of the `asked` requirements (`name==version`) that uv says nobody publishes, or its bare name."""
+    """The first of the `asked` requirements (`name==version`) that uv says nobody publishes, or its bare name.
+
+    None where uv did not get to see all that is published.
+    """
+    if classify(text) is not Trouble.UNSATISFIABLE:
+        return None
     wanted = {requirement.lower() for requirement in asked}
     names = {requirement.partition("==")[0] for requirement in wanted}
     for match in _UNKNOWN.finditer(text):
@@ -133,11 +146,30 @@ class Uv:
         """The same sources with torch from another backend."""
         return replace(self, torch_backend=backend)
 
-    @property
-    def identity(self) -> list[object]:
-        """Everything about the sources that a resolution may depend on, JSON-able."""
-        variables = {name: value for name, value in os.environ.items() if _SOURCE_VARIABLES.match(name)}
-        return [self.sources.model_dump(mode="json"), self.torch_backend, variables]
+    def identity(self, store: Path) -> list[object]:
+        """Everything about the sources that a resolution may depend on, JSON-able; no secrets.
+
+        Relative places count as seen from `store`: what moves with its store stays the same, and two matrices that keep
+        their results in one store do not take one's `wheels` for the other's.
+        """
+
+        def seen(place: str, folder: Path) -> str:
+            inside = "://" not in place and not Path(place).expanduser().is_absolute()
+            return os.path.relpath(folder / place, store) if inside else _without_password(place)
+
+        sources = self.sources.model_dump(mode="json")
+        for name in ("index", "find_links"):
+            sources[name] = [seen(place, self.folder) for place in sources[name]]
+        if self.sources.default_index:
+            sources["default_index"] = seen(self.sources.default_index, self.folder)
+        variables = {
+            name: _without_password(value)
+            for name, value in os.environ.items()
+            if _SOURCE_VARIABLES.match(name) and not _ACCESS_VARIABLES.match(name)
+        }
+        if links := variables.get("UV_FIND_LINKS"):
+            variables["UV_FIND_LINKS"] = ",".join(seen(place, Path.cwd()) for place in links.split(","))
+        return [sources, self.torch_backend, variables, _settings()]
 
     def resolve(self, requirements: Sequence[str], python: Interpreter) -> Lock:
         """All distributions that `requirements` need, in one solve, with hashes and who requires what.
@@ -290,11 +322,27 @@ def _neutral() -> Iterator[Path]:
 
 def _environment(**extra: str) -> dict[str, str]:
     passed = {
-        name: value for name, value in os.environ.items() if _SOURCE_VARIABLES.match(name) or _MACHINE_VARIABLES.match(name)
+        name: value
+        for name, value in os.environ.items()
+        if any(variables.match(name) for variables in (_SOURCE_VARIABLES, _ACCESS_VARIABLES, _MACHINE_VARIABLES))
     }
     if links := passed.get("UV_FIND_LINKS"):
         passed["UV_FIND_LINKS"] = ",".join(anchored(place, Path.cwd()) for place in links.split(","))
     return chosen_environment(**{"UV_PYTHON_DOWNLOADS": "never", **passed, **extra})
+
+
+def _without_password(text: str) -> str:
+    """`text` with what stands before the `@` of its URLs left out."""
+    return re.sub(r"://[^/@\s]*@", "://", text)
+
+
+def _settings() -> list[str]:
+    """Digests of the user's and the system's uv.toml: mirrors and credentials must work, so uv is not kept from them."""
+    found = []
+    for path in (Path.home() / ".config/uv/uv.toml", Path("/etc/xdg/uv/uv.toml"), Path("/etc/uv/uv.toml")):
+        with contextlib.suppress(OSError):
+            found.append(hashlib.sha256(path.read_bytes()).hexdigest())
+    return found
 
 
 def anchored(place: str, folder: Path) -> str:

@@ -6,7 +6,7 @@ The readers raise ValueError; pydantic adds the place in the file (see matrix.py
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -61,13 +61,6 @@ def _requirement(text: str) -> str:
         raise ValueError(f"expected a requirement such as 'numpy<2': {error}") from None
 
 
-def _condition(text: str) -> str:
-    for part in text.split(","):
-        if not re.match(r"^\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(===|[=!<>~]=|[<>]).+$", part):
-            raise ValueError(f"expected 'AXIS BOUND, …' such as 'torch>=2.4, onnxruntime<1.19', not {text!r}")
-    return text
-
-
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)(s|m|h)$")
 _SIZE = re.compile(r"^(\d+(?:\.\d+)?)(MB|GB)$")
 
@@ -95,6 +88,19 @@ def size(text: str | int) -> int:
 def listed(value: object) -> object:
     """A single value may stand for a list of one."""
     return [value] if isinstance(value, (str, int)) and not isinstance(value, bool) else value
+
+
+def once(values: list[Any]) -> list[Any]:
+    """Each value once: a second would make variants or cells that share a name."""
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"expected each value once; {value!r} is there {values.count(value)} times")
+    return values
+
+
+def version_key(axis: str, value: str) -> object:
+    """What is equal for values of an axis that mean the same: `2.1` is 2.1.0, but Python `3.11` is any 3.11."""
+    return value if axis == "python" or value == ABSENT or ";" in value else Version(value)
 
 
 def _quoted(value: object) -> object:
@@ -131,7 +137,7 @@ def opsets(value: object) -> object:
             numbers.append(item)
         else:
             raise ValueError(f"expected opsets such as 17, or a range such as '12-20', not {item!r}")
-    return list(dict.fromkeys(numbers))
+    return numbers
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
@@ -140,8 +146,8 @@ AxisValue = Annotated[str, AfterValidator(_exact_or_selector)]
 AxisValues = Annotated[list[AxisValue], BeforeValidator(_quoted), Field(min_length=1)]
 Bounds = Annotated[str, AfterValidator(_specifier)]
 RequirementText = Annotated[str, AfterValidator(_requirement)]
-Condition = Annotated[str, AfterValidator(_condition)]
-Opsets = Annotated[list[int], BeforeValidator(opsets)]
+Once = AfterValidator(once)
+Opsets = Annotated[list[int], BeforeValidator(opsets), Once]
 Jobs = Annotated[int | Literal["auto"], BeforeValidator(jobs)]
 IrVersion = Annotated[int | Literal["stamped"], BeforeValidator(ir_version)]
 Seconds = Annotated[float, BeforeValidator(seconds)]

@@ -13,7 +13,7 @@ from harness.opinions import Runtimes, told
 from harness.plan import deciding
 from harness.tasks import HELPERS, CellTasks
 
-NOT_REACHED = "the run ended before it got here"
+NOT_REACHED = "not run yet"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -81,6 +81,13 @@ def test_sizes(tmp_path, written, size):
         ("[variants]\nopsets = {tf2onnx = [17]}", "variants.opsets.tf2onnx", "expected one of dynamo, optimum"),
         ("[variants]\nopsets = {torchscript = ['17'], dynamo = [18]}", "variants.opsets.torchscript", "not '17'"),
         ("[variants]\nopsets = {torchscript = '20-12', dynamo = [18]}", "variants.opsets.torchscript", "not '20-12'"),
+        ("[variants]\nexporters = ['dynamo', 'dynamo']", "variants.exporters", "each value once; 'dynamo' is there 2 times"),
+        ("[variants]\nopsets = {torchscript = [17, 17], dynamo = [18]}", "variants.opsets.torchscript", "each value once; 17"),
+        ("[variants]\nopsets = {torchscript = ['12-17', 17], dynamo = [18]}", "variants.opsets.torchscript", "once; 17"),
+        ("[variants]\nlayouts = ['pair', 'merged', 'pair']", "variants.layouts", "each value once; 'pair'"),
+        ("[variants]\nir-version = [9, 'stamped', 9]", "variants.ir-version", "each value once; 9"),
+        ("optimum = ['2.1', '2.1.0']", "axes.optimum[1]", "expected each version once; '2.1.0' is there as '2.1'"),
+        ("optimum = ['>=2; all', '3.0', '>=2;all']", "axes.optimum[2]", "expected each version once; '>=2; all'"),
         ("[probe]\nmodule = 'no.py'", "probe.module", "expected a Python file"),
         ("[probe]\nmodule = 'matrix.toml'", "probe.module", "expected a Python file"),
         ("[probe]\nfiles = ['*.py']", "probe.files", "set probe.module"),
@@ -105,7 +112,13 @@ def test_sizes(tmp_path, written, size):
         ),
         ("[[constraint]]\nwhen = 'torch<2'\nreason = 'x'", "constraint[0].add", "missing; this key is required"),
         ("[[constraint]]\nwhen = 'torch<2'\nadd = ['numpy<2']", "constraint[0].reason", "missing"),
-        ("[[constraint]]\nwhen = 'torch'\nadd = ['numpy<2']\nreason = 'x'", "constraint[0].when", "expected 'AXIS BOUND"),
+        ("[[constraint]]\nwhen = 'torch'\nadd = ['numpy<2']\nreason = 'x'", "constraint[0].when", "cannot read 'torch'"),
+        (
+            "[[constraint]]\nwhen = 'exporter==dynamo'\nadd = ['numpy<2']\nreason = 'x'",
+            "constraint[0].when",
+            "'exporter' is no axis; expected conditions on versions",
+        ),
+        ("[[constraint]]\nwhen = 'torhc<2'\nadd = ['numpy<2']\nreason = 'x'", "constraint[0].when", "did you mean 'torch'?"),
         (
             "[[constraint]]\nwhen = 'torch<2'\nadd = ['numpy <> 2']\nreason = 'x'",
             "constraint[0].add[0]",
@@ -134,6 +147,8 @@ def test_what_is_wrong_and_where(tmp_path, tail, place, words):
         (AXES.replace('"3.11"', '"2.7"'), "axes.python: expected CPython versions such as '3.11', not '2.7'"),
         (AXES.replace('"3.11"', '">=3.9; all"'), "axes.python: expected CPython versions"),
         ("axes = {", "not valid TOML"),
+        ('environment = ["handoff", "handoff"]' + AXES, "environment: expected each value once"),
+        (AXES.replace('"3.11"', '["3.11", "3.11"]'), "axes.python[1]: expected each version once"),
     ],
 )
 def test_what_is_wrong_with_the_axes(tmp_path, text, words):

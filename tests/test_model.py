@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.model import Failure, Lock, Pinned, digest
+from harness.model import Lock, Pinned, digest
 
 
 def pinned(name: str, *via: str, version: str = "1", hashes: tuple[str, ...] = ()) -> Pinned:
@@ -43,13 +43,6 @@ def test_a_locks_digest_is_about_files_and_not_about_order():
     assert one.digest == Lock(distributions=(pinned("b", "a"), pinned("a", hashes=("y", "x")))).digest
     assert one.digest != Lock(distributions=(pinned("a", hashes=("x",)), pinned("b"))).digest
     assert one.digest != Lock(distributions=(pinned("a", hashes=("x", "y"), version="2"), pinned("b"))).digest
-
-
-@pytest.mark.parametrize(
-    ("message", "line"), [("one\ntwo\n\n", "two"), ("  only  ", "only"), ("", "ValueError"), ("\n \n", "ValueError")]
-)
-def test_the_line_a_table_has_room_for(message, line):
-    assert Failure(type="ValueError", message=message).last_line == line
 
 
 def test_a_digest_does_not_depend_on_the_order_of_keys():

@@ -118,8 +118,19 @@ def test_a_selection_of_variants_leaves_cells_with_those():
 
 
 def test_an_empty_selection_names_itself_and_the_axes():
-    with pytest.raises(SelectionError, match=r"no cell is left after torch>9; python: 3\.11; torch: 2\.1\.2"):
-        plan(matrix(), AXES, Selection.of(["torch>9"], axes=list(AXES)))
+    rule = {"torch": "2.1.2", "onnx": "1.16.2"}
+    axes = {**AXES, "torch": ["2.1.2", "2.6.0"], "onnx": ["1.15.0", "1.16.2"]}
+    selection = Selection.of(["torch<2.6,onnx>=1.16"], axes=list(AXES))
+    with pytest.raises(SelectionError, match=r"no cell is left after torch<2\.6,onnx>=1\.16; python: 3\.11; torch: 2\.1\.2"):
+        plan(matrix(exclude=[rule]), axes, selection)
+
+
+def test_where_require_names_none_of_what_is_selected_all_of_that_decides():
+    wanted = matrix(variants={"require": "exporter=dynamo", "feedback": ["keep-cross", "feed-all"]}).variants
+    offered = [variant for variant in wanted.product() if variant.exporter == "torchscript"]
+    decisive = deciding(wanted, Cell(id="c", python="3.11", pins=()), offered)
+    assert [variant.id for variant in decisive] == [variant.id for variant in offered if variant.feedback == "keep-cross"]
+    assert len(decisive) == 2
 
 
 def one_cell(setup: Setup = Setup.TOGETHER, **pins: str) -> Cell:

@@ -39,6 +39,11 @@ VARIANT = Variant(exporter="torchscript", opset=17, layout="pair")
         ("exporter=dynamo", False),
         ("exporter=torch*", True),
         ("opset=17", True),
+        ("opset==17", True),
+        ("opset = 17", True),
+        ("ir-version=stamped", True),
+        ("ir_version=stamped", True),
+        ("ir-version=9", False),
         ("opset=18", False),
         ("layout=pair,feedback=keep-cross,binding=numpy", True),
         ("environment=together", True),
@@ -56,7 +61,22 @@ def test_an_expression_admits(text, admitted):
 
 @pytest.mark.parametrize(
     "text",
-    ["", ",", "torch", "torch>=", ">=2.4", "torch>=x", "=2", "torch>=2.4,", "torch>=2.4,,onnx<2", "exporter", "exporter=a,<2"],
+    [
+        *(
+            "",
+            ",",
+            "torch",
+            "torch>=",
+            ">=2.4",
+            "torch>=x",
+            "=2",
+            "torch>=2.4,",
+            "torch>=2.4,,onnx<2",
+            "exporter",
+            "exporter=a,<2",
+        ),
+        *("opset>=17", "exporter!=dynamo", "exporter===dynamo", "opset<18", "layout~=pair", "exporter=", "exporter=="),
+    ],
 )
 def test_what_cannot_be_read_is_quoted(text):
     with pytest.raises(SelectionError, match="cannot read"):

@@ -30,6 +30,16 @@ OFFLINE = """  × No solution found when resolving dependencies:
   ╰─▶ Because torch was not found in the cache and you require torch, we can conclude that your requirements are
       unsatisfiable.
       hint: Packages were unavailable because the network was disabled."""
+UNAUTHORIZED = """error: No solution found when resolving dependencies
+  cause: Because torch was not found in the package registry and you require torch==2.1.0, we can conclude that your
+         requirements are unsatisfiable.
+
+hint: An index URL (http://127.0.0.1:9/simple) could not be queried due to a lack of valid authentication
+      credentials (401 Unauthorized)"""
+FORBIDDEN = f"""{NO_NAME.replace("nonesuch", "torch")}
+
+hint: An index (http://127.0.0.1:9/simple) returned a 403
+      Forbidden error. Check that the index URL is correct and the credentials are valid."""
 REFUSED = """error: Request failed after 3 retries
   Caused by: Failed to fetch: `http://127.0.0.1:9/simple/torch/`
   Caused by: error sending request for url
@@ -50,6 +60,8 @@ HASH = "  × Failed to download `onnxruntime==1.16.3`\n  ╰─▶ Hash mismatch
         (NO_NAME, Trouble.UNSATISFIABLE),
         (NO_WHEEL, Trouble.UNSATISFIABLE),
         (OFFLINE, Trouble.INFRASTRUCTURE),
+        (UNAUTHORIZED, Trouble.INFRASTRUCTURE),
+        (FORBIDDEN, Trouble.INFRASTRUCTURE),
         (REFUSED, Trouble.INFRASTRUCTURE),
         (BUILD, Trouble.BUILD),
         (DISK, Trouble.INFRASTRUCTURE),
@@ -72,6 +84,9 @@ def test_only_what_uv_calls_unsolvable_or_unbuildable_is_a_fact(text, trouble):
         (NO_SOLUTION, ["torch==2.0.0", "onnxruntime==1.22.0"], None),
         (NO_WHEEL, ["torch==1.13.1"], None),
         (OFFLINE, ["torch==2.1.2"], None),
+        (OFFLINE, ["torch"], None),
+        (UNAUTHORIZED, ["torch==2.1.0"], None),
+        (FORBIDDEN, ["torch==2.1.0"], None),
         ("", ["torch==2.1.2"], None),
     ],
 )
@@ -129,14 +144,29 @@ def test_interpreters_are_the_plain_cpythons(tmp_path):
 
 
 def test_the_identity_of_sources_changes_with_whatever_says_where_they_are(tmp_path, monkeypatch):
-    plain = uv(tmp_path).identity
-    assert uv(tmp_path).identity == plain
-    assert uv(tmp_path, **{"exclude-newer": "2024-01-01"}).identity != plain
-    assert uv(tmp_path).with_torch_backend("cpu").identity != plain
+    plain = uv(tmp_path).identity(tmp_path)
+    assert uv(tmp_path).identity(tmp_path) == plain
+    assert uv(tmp_path, **{"exclude-newer": "2024-01-01"}).identity(tmp_path) != plain
+    assert uv(tmp_path).with_torch_backend("cpu").identity(tmp_path) != plain
     monkeypatch.setenv("UV_CONCURRENT_DOWNLOADS", "3")
-    assert uv(tmp_path).identity == plain
+    assert uv(tmp_path).identity(tmp_path) == plain
     monkeypatch.setenv("UV_EXTRA_INDEX_URL", "https://example.org/simple")
-    assert uv(tmp_path).identity != plain
+    assert uv(tmp_path).identity(tmp_path) != plain
+
+
+def test_the_identity_of_sources_holds_no_password(tmp_path, monkeypatch):
+    monkeypatch.setenv("UV_EXTRA_INDEX_URL", "https://me:secret@example.org/simple https://secret@example.org/more")
+    monkeypatch.setenv("UV_INDEX_MINE_PASSWORD", "secret")
+    given = {"index": ["https://me:secret@example.org"], "default-index": "https://secret@example.org", "find-links": ["a"]}
+    assert "secret" not in str(uv(tmp_path, **given).identity(tmp_path))
+
+
+def test_the_identity_of_sources_moves_with_the_store(tmp_path):
+    def of(folder: str, store: str) -> list[object]:
+        return uv(tmp_path / folder, **{"find-links": ["wheels", "/abs"], "index": ["idx"]}).identity(tmp_path / store)
+
+    assert of("here", "here/.harness") == of("there", "there/.harness")
+    assert of("here", "store") != of("there", "store")
 
 
 def test_what_reaches_uv_is_chosen(monkeypatch):

@@ -120,7 +120,8 @@ def test_a_missing_helper_fails_its_exporter_at_resolve(facts):
         ((WORKS, FAILS, ERROR), "layout=merged", FAILS),
         ((FAILS, WORKS, ERROR), "layout=merged", WORKS),
         ((FAILS, WORKS, ERROR), "exporter=dynamo", ERROR),
-        ((WORKS, WORKS, WORKS), "exporter=optimum", NOT_RUN),
+        ((WORKS, WORKS, WORKS), "exporter=optimum", WORKS),
+        ((WORKS, FAILS, WORKS), "exporter=optimum", FAILS),
     ],
 )
 def test_what_the_deciding_variants_make_of_a_cell(facts, statuses, require, status):

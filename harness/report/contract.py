@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from packaging.version import Version
@@ -80,6 +80,8 @@ class ReportedCell:
     """Every distribution of the lock, name → version; of a handoff cell, the run side's where the sides differ."""
     remedies: list[str]
     variants: list[ReportedVariant]
+    resolved_sides: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Of a handoff cell the two environments, `export` and `run`, each name → version; empty for one environment."""
 
     def version(self, axis: str) -> str:
         """The version on `axis`, python included, or `absent`."""
@@ -102,8 +104,8 @@ class Report:
     """A whole run."""
 
     schema: Literal[1]
-    generated: str
-    """ISO 8601, UTC: when the newest result in it was obtained."""
+    generated: str | None
+    """ISO 8601, UTC: when the newest result in it was obtained; null where there is none."""
     platform: str
     torch: str
     """Where torch came from: a uv torch backend such as `cpu`, or `default index`."""
@@ -126,10 +128,9 @@ ADAPTER = TypeAdapter(Report)
 def build(verdicts: Sequence[Verdict], axes: Sequence[str], probe: Probe, torch_backend: str | None) -> Report:
     """The report on `verdicts`, in their order."""
     newest = max((result.finished for verdict in verdicts for one in verdict.variants for result in one.results), default=0.0)
-    generated = dt.datetime.fromtimestamp(newest, dt.UTC).isoformat(timespec="seconds")
     return Report(
         schema=1,
-        generated=generated,
+        generated=dt.datetime.fromtimestamp(newest, dt.UTC).isoformat(timespec="seconds") if newest else None,
         platform=platform_id(),
         torch=torch_backend or "default index",
         probe=ReportedProbe(
@@ -153,7 +154,7 @@ def by_version(version: str) -> Version:
 
 
 def recommended(verdicts: Sequence[Verdict]) -> dict[str, str]:
-    """For each onnxruntime the working cell with the newest torch, then transformers, then onnx."""
+    """For each onnxruntime the working cell with the newest torch, then transformers, then onnx; one environment over two."""
     order = ("torch", "transformers", "onnx", "python")
     best: dict[str, Verdict] = {}
     for verdict in verdicts:
@@ -165,8 +166,8 @@ def recommended(verdicts: Sequence[Verdict]) -> dict[str, str]:
     return {runtime: best[runtime].cell.id for runtime in sorted(best, key=Version)}
 
 
-def _age(verdict: Verdict, order: Sequence[str]) -> list[Version]:
-    return [Version(verdict.cell.version(axis) or "0") for axis in order]
+def _age(verdict: Verdict, order: Sequence[str]) -> tuple[list[Version], bool]:
+    return [Version(verdict.cell.version(axis) or "0") for axis in order], verdict.cell.setup is Setup.TOGETHER
 
 
 def _cell(verdict: Verdict) -> ReportedCell:
@@ -181,6 +182,7 @@ def _cell(verdict: Verdict) -> ReportedCell:
         resolved=dict(sorted(lock.versions.items())) if lock else {},
         remedies=[],
         variants=[_variant(one) for one in verdict.variants],
+        resolved_sides={side: dict(sorted(one.versions.items())) for side, one in verdict.resolved.sides.items()},
     )
 
 
@@ -207,22 +209,24 @@ def _variant(verdict: VariantVerdict) -> ReportedVariant:
         ir=data.get("ir"),
         max_abs_diff=parity.data.get("max_abs_diff") if parity else None,
         node=data.get("node"),
-        opinions={name: _opinion(result) for name, result in verdict.opinions.items()},
-        findings=_findings(verdict),
+        opinions={name: opinion_text(result) for name, result in verdict.opinions.items()},
+        findings=findings(verdict),
         peak_memory=max((result.data.get("peak_memory", 0) for result in verdict.results), default=0) or None,
         seconds=round(sum(result.seconds for result in verdict.results), 3),
         log=verdict.last.log,
     )
 
 
-def _opinion(result: StageResult) -> str:
+def opinion_text(result: StageResult) -> str:
+    """What another runtime made of an artifact: `works`, or `fails at STAGE: …`."""
     if result.ok:
         return "works"
     why = result.error.message if result.error else result.data.get("reason", "")
     return f"{result.status.value} at {result.stage.value}: {_cut(why)}"
 
 
-def _findings(verdict: VariantVerdict) -> list[str]:
+def findings(verdict: VariantVerdict) -> list[str]:
+    """What the lint of the graph and of its run says, one sentence each."""
     found = [finding for result in verdict.results for finding in result.data.get("findings", ())]
     return list(dict.fromkeys(f"{finding['rule']}: {finding['message']}" for finding in found))
 

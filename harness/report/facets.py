@@ -6,7 +6,7 @@ Also the failures of a report, grouped by stage and fault so that none is repeat
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from packaging.version import Version
@@ -22,7 +22,10 @@ GLYPHS = {
     Status.ERROR: "!",
     Status.NOT_RUN: "·",
 }
-LEGEND = "✓ works · ✗ fails (a fact about versions) · ! error (ours or the network's: proves nothing) · · not run"
+NOT_ASKED = "-"
+"""Where a cell was not asked for a variant that others were."""
+
+LEGEND = "✓ works, ✗ fails (a fact about versions), ! error (ours or the network's: proves nothing), · not run, - not asked for"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,21 +64,21 @@ def facets(report: Report) -> list[Facet]:
     return made
 
 
-def cell_text(cell: ReportedCell | None) -> str:
-    """What a table says of a cell: `works ✓✓✗·`, one glyph for each variant; `fails load` where all fail alike."""
+def identity(variant: ReportedVariant) -> tuple[object, ...]:
+    """What tells it from other variants."""
+    return tuple(getattr(variant, name) for name in VARIANT_FIELDS)
+
+
+def cell_text(cell: ReportedCell | None, slots: Iterable[tuple[object, ...]]) -> str:
+    """What a table says of a cell: `works ✓✓✗·`, a glyph for each of the `slots`; `fails load` where all fail alike."""
     if cell is None:
         return ""
-    glyphs = "".join(GLYPHS[variant.status] for variant in cell.variants)
+    status = {identity(variant): variant.status for variant in cell.variants}
+    glyphs = "".join(GLYPHS[status[slot]] if slot in status else NOT_ASKED for slot in slots)
     stage = furthest(cell)
     text = f"{cell.status.value} {stage}" if stage and cell.status in {Status.FAILS, Status.ERROR} else cell.status.value
     uniform = len({variant.stage for variant in cell.variants}) == 1 and len({variant.status for variant in cell.variants}) == 1
     return text if uniform and cell.status is not Status.WORKS else f"{text} {glyphs}"
-
-
-def working(cell: ReportedCell) -> list[str]:
-    """The cell's variants that work, by exporter and layout."""
-    names = [f"{one.exporter} {one.layout}" for one in cell.variants if one.status is Status.WORKS]
-    return list(dict.fromkeys(names))
 
 
 def furthest(cell: ReportedCell) -> Stage | None:
@@ -90,20 +93,44 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def variant_names(report: Report) -> list[str]:
-    """What each glyph stands for, in order; only the parts in which the variants differ."""
-    longest = max((cell.variants for cell in report.cells), key=len, default=[])
-    differing = [field for field in VARIANT_FIELDS if len({getattr(variant, field) for variant in longest}) > 1] or [
+def slots(report: Report) -> dict[tuple[object, ...], str]:
+    """The variants of all cells in the order of their glyphs, each with its name: the parts in which they differ."""
+    fullest_first = sorted(report.cells, key=lambda cell: -len(cell.variants))
+    every = {identity(variant): variant for cell in fullest_first for variant in cell.variants}
+    there = list(every.values())
+    differing = [field for field in VARIANT_FIELDS if len({getattr(variant, field) for variant in there}) > 1] or [
         "exporter",
         "layout",
     ]
     if (
         "exporter" in differing
         and "opset" in differing
-        and len({(v.exporter, v.opset) for v in longest}) == len({v.exporter for v in longest})
+        and len({(v.exporter, v.opset) for v in there}) == len({v.exporter for v in there})
     ):
         differing.remove("opset")
-    return [" ".join(_said(field, getattr(variant, field), differing) for field in differing) for variant in longest]
+    return {
+        slot: " ".join(_said(field, getattr(variant, field), differing) for field in differing)
+        for slot, variant in every.items()
+    }
+
+
+def recommendations(report: Report) -> tuple[list[str], list[list[str]]]:
+    """(header, rows) of the newest working set for each onnxruntime; a row is short where there is none."""
+    cells, names = {cell.id: cell for cell in report.cells}, slots(report)
+    axes = [axis for axis in report.axes if axis not in {"onnxruntime", "python"}]
+    # Two environments are two sets of versions: to be seen where both kinds are there.
+    several = len({cell.environment for cell in report.cells}) > 1
+    rows = []
+    for runtime in report.axes["onnxruntime"]:
+        cell = cells.get(report.recommended.get(runtime, ""))
+        if cell is None:
+            rows.append([runtime, "none of these cells works"])
+            continue
+        working = ", ".join(names[identity(one)] for one in cell.variants if one.status is Status.WORKS)
+        environment = [cell.environment.value] if several else []
+        rows.append([runtime, cell.python, *(cell.version(axis) for axis in axes), *environment, working, cell.id])
+    header = ["onnxruntime", "Python", *axes, *(["environment"] if several else []), "variants that work", "cell"]
+    return header, rows
 
 
 def _said(field: str, value: object, differing: Sequence[str]) -> str:
@@ -123,7 +150,6 @@ class Fault:
     variants: int
     where: str
     """What the affected cells have in common, axis by axis; axes on which all values are affected are left out."""
-    log: str | None
     example: str
     """The id of one affected cell."""
 
@@ -132,10 +158,28 @@ _CPP_PLACE = re.compile(r"/onnxruntime_src/\S+:\d+ .*?\) (?=[A-Z])")
 """Where in onnxruntime's source an exception was thrown, with the whole signature of the function."""
 
 
+_ARTIFACT = re.compile(r"<store>/artifacts/[0-9a-f]+/")
+_HINT = re.compile(r"\n\s*hint: (?P<unasked>(?:An index|Packages were unavailable) .*)?", re.DOTALL)
+"""What uv advises: to be left out, but where it is the reason why there is no answer."""
+
+_NO_SOLUTION = re.compile(r"(?:\u00d7 |error: )?No solution found when resolving dependencies:? (?:╰─▶ |cause: )?")
+_CONCLUDED = "we can conclude that "
+
+
 def headline(message: str, limit: int = 300) -> str:
     """What a message comes down to, on one line: its end, because packages put the path first and the point last."""
-    text = _CPP_PLACE.sub("", " ".join(message.partition("\nhint:")[0].split()))
+    hint = _HINT.search(message)
+    said = hint["unasked"] or message[: hint.start()] if hint else message
+    text = _ARTIFACT.sub("…/", _CPP_PLACE.sub("", " ".join(said.split())))
+    if proof := _NO_SOLUTION.search(text):
+        text = text[: proof.start()] + _conclusion(text[proof.end() :])
     return text if len(text) <= limit else f"… {text[-limit:].partition(' ')[2]}"
+
+
+def _conclusion(proof: str) -> str:
+    """The last step of uv's proof: what follows from the steps before, and what it is at odds with."""
+    steps = proof.split(_CONCLUDED)
+    return proof if len(steps) <= 2 else f"… {_CONCLUDED.join(steps[-2:])}"
 
 
 def faults(report: Report) -> list[Fault]:
@@ -153,7 +197,6 @@ def faults(report: Report) -> list[Fault]:
             cells=len({cell.id for cell, _ in members}),
             variants=len(members),
             where=_common(report, members),
-            log=members[0][1].log,
             example=members[0][0].id,
         )
         for (status, stage, _), members in groups.items()

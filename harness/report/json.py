@@ -15,11 +15,6 @@ def dumps(report: Report) -> str:
     return json.dumps(ADAPTER.dump_python(report, mode="json"), indent=1, ensure_ascii=False) + "\n"
 
 
-def loads(text: str) -> Report:
-    """Read what `dumps` wrote; raises pydantic.ValidationError where it is something else."""
-    return ADAPTER.validate_json(text)
-
-
 def schema() -> dict[str, Any]:
     """The JSON Schema of matrix.json."""
     adapter: TypeAdapter[Report] = ADAPTER

@@ -7,17 +7,18 @@ from collections.abc import Sequence
 from tabulate import tabulate
 
 from harness.model import Status
-from harness.report.contract import Report, ReportedCell
-from harness.report.facets import LEGEND, cell_text, counted, facets, faults, headline, not_run, variant_names, working
+from harness.report.contract import Report
+from harness.report.facets import LEGEND, cell_text, counted, facets, faults, headline, not_run, recommendations, slots
 from harness.report.protocol import protocols, sentence
 
 
 def render(report: Report) -> str:
     """The whole page."""
     counts = ", ".join(f"{report.count(status)} {status.value}" for status in Status if report.count(status))
-    probe = report.probe
+    probe, names = report.probe, slots(report)
     intro = (
-        f"{len(report.cells)} combinations: {counts}. Measured on {report.platform}, newest result {report.generated}; "
+        f"{counted(len(report.cells), 'combination')}: {counts}. "
+        f"Measured on {report.platform}, {f'newest result {report.generated}' if report.generated else 'nothing has run yet'}; "
         f"model {probe.model} ({probe.profile}, seed {probe.seed}), torch from: {report.torch}, probe `{probe.id}`."
     )
     lines = [
@@ -28,12 +29,17 @@ def render(report: Report) -> str:
         "",
         f"{LEGEND}.",
         "",
-        f"The glyphs in a cell stand for: {'; '.join(variant_names(report))}.",
+        f"The glyphs in a cell stand for: {', '.join(names.values())}.",
         "",
     ]
     for facet in facets(report):
         header = [*facet.row_axes, *(f"onnxruntime {version}" for version in facet.columns)]
-        lines += [f"## {facet.title}", "", table(header, [[*row, *map(cell_text, cells)] for row, cells in facet.rows]), ""]
+        lines += [
+            f"## {facet.title}",
+            "",
+            table(header, [[*row, *(cell_text(cell, names) for cell in cells)] for row, cells in facet.rows]),
+            "",
+        ]
     lines += ["## Newest working set for each onnxruntime", "", _recommended(report), ""]
     lines += _protocols(report)
     lines += ["## What did not work, and why", "", _faults(report), ""]
@@ -65,18 +71,8 @@ def _protocols(report: Report) -> list[str]:
 
 
 def _recommended(report: Report) -> str:
-    cells = {cell.id: cell for cell in report.cells}
-    rows = []
-    for runtime in report.axes["onnxruntime"]:
-        cell = cells.get(report.recommended.get(runtime, ""))
-        rows.append([runtime, *_stack(cell, report)] if cell else [runtime, "none of these cells works"])
-    axes = [axis for axis in report.axes if axis not in {"onnxruntime", "python"}]
-    return table(["onnxruntime", "Python", *axes, "variants that work", "cell"], rows)
-
-
-def _stack(cell: ReportedCell, report: Report) -> list[str]:
-    axes = [axis for axis in report.axes if axis not in {"onnxruntime", "python"}]
-    return [cell.python, *(cell.version(axis) for axis in axes), ", ".join(working(cell)), f"`{cell.id}`"]
+    header, rows = recommendations(report)
+    return table(header, [[*row[:-1], f"`{row[-1]}`"] if len(row) == len(header) else row for row in rows])
 
 
 def _faults(report: Report) -> str:
@@ -89,7 +85,7 @@ def _faults(report: Report) -> str:
             "",
             f"  > `{shown.replace('`', chr(39))}`",
             "",
-            f"  for example `{fault.example}`" + (f", log `{fault.log}`" if fault.log else ""),
+            f"  for example `{fault.example}`",
             "",
         ]
     for reason, count in not_run(report):

@@ -14,7 +14,7 @@ from packaging.version import Version
 
 from harness.model import Stage, Status
 from harness.report.contract import Report, ReportedCell, ReportedVariant
-from harness.select import VARIANT_FIELDS
+from harness.report.facets import identity
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,9 +39,9 @@ def protocols(report: Report) -> list[Protocol]:
     """One entry for each layout of which the report holds both protocols; nothing where only one was asked for."""
     pairs: dict[str, list[tuple[ReportedCell, ReportedVariant, ReportedVariant]]] = {}
     for cell in report.cells:
-        known = {_identity(variant): variant for variant in cell.variants}
+        known = {identity(variant): variant for variant in cell.variants}
         for variant in cell.variants:
-            kept = known.get(_identity(replace(variant, feedback="keep-cross")))
+            kept = known.get(identity(replace(variant, feedback="keep-cross")))
             if variant.feedback == "feed-all" and kept is not None:
                 pairs.setdefault(variant.layout, []).append((cell, kept, variant))
     return [_protocol(layout, found) for layout, found in pairs.items()]
@@ -51,9 +51,9 @@ def sentence(protocol: Protocol) -> str:
     """What follows for somebody who writes a decoding loop; empty where the two protocols did not differ."""
     if not protocol.told_apart:
         return ""
-    steps = " and ".join(map(str, protocol.steps))
+    where = f" at step {' and '.join(map(str, protocol.steps))}" if protocol.steps else ""
     text = (
-        f"A decoding loop that feeds every `present.*` output back dies at step {steps} with a `{protocol.layout}` graph: "
+        f"A decoding loop that feeds every `present.*` output back dies{where} with a `{protocol.layout}` graph: "
         f"seen in {protocol.told_apart} of {protocol.keep_cross_works} exports and runs that decode correctly when the loop "
         "keeps the cross-attention cache of the first step instead "
         f"(onnxruntime {', '.join(protocol.runtimes)})."
@@ -79,10 +79,6 @@ def _protocol(layout: str, pairs: Sequence[tuple[ReportedCell, ReportedVariant, 
         steps=tuple(sorted({int(found[1]) for _, fed in apart if (found := re.search(r"step (\d+)", fed.error or ""))})),
         messages=tuple(sorted(set(messages), key=lambda message: -messages.count(message))),
     )
-
-
-def _identity(variant: ReportedVariant) -> tuple[object, ...]:
-    return tuple(getattr(variant, name) for name in VARIANT_FIELDS)
 
 
 def _last_sentence(message: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -12,13 +13,15 @@ from rich.text import Text
 
 from harness.locks import Resolved
 from harness.model import Stage, Status
+from harness.report.contract import findings, opinion_text
+from harness.report.facets import counted
 from harness.report.terminal import STYLES
 from harness.tasks import CellTasks, Export, Import, Install, Run, Task
-from harness.verdict import Verdict
+from harness.verdict import VariantVerdict, Verdict
 
 
-def show_cell(verdict: Verdict, out: Console, *, environments: Sequence[Path] = ()) -> None:
-    """A cell's stages, variant by variant, with the message and log of what did not work."""
+def show_cell(verdict: Verdict, out: Console, *, store: Path, environments: Sequence[Path] = ()) -> None:
+    """A cell's stages, variant by variant, with what was found out about each; logs lie in `store`."""
     cell = verdict.cell
     out.print(Text(f"{cell.id}  {verdict.status.value}", style=STYLES[verdict.status]))
     out.print(
@@ -38,30 +41,44 @@ def show_cell(verdict: Verdict, out: Console, *, environments: Sequence[Path] = 
         table.add_row(one.variant.id, *entries)
     out.print(table)
     for one in verdict.variants:
-        if one.status is Status.WORKS:
-            difference = one.last.data.get("max_abs_diff")
-            out.print(
-                f"{one.variant.id}: works, largest difference from PyTorch {difference:.1e}"
-                if difference is not None
-                else f"{one.variant.id}: works"
-            )
-        else:
-            out.print(Text(f"{one.variant.id}: {one.status.value} at {one.last.stage.value}", style=STYLES[one.status]))
-            out.print(Text(f"    {one.reason or (one.error.message if one.error else '')}"))
-            for name, opinion in one.opinions.items():
-                verdict_there = "works" if opinion.ok else f"{opinion.status.value} at {opinion.stage.value}"
-                out.print(Text(f"    the same artifact in {name}: {verdict_there}"))
-            if one.last.log:
-                out.print(Text(f"    log: {one.last.log}", style="dim"))
+        _show_variant(one, out, store)
     for folder in environments:
         out.print(f"environment: {folder} (enter it with: source {folder}/bin/activate)")
+
+
+def _show_variant(one: VariantVerdict, out: Console, store: Path) -> None:
+    """How it ended, and everything that was found out about it."""
+    data = {name: value for result in one.results for name, value in result.data.items()}
+    if one.status is Status.WORKS:
+        difference = one.last.data.get("max_abs_diff")
+        found = "" if difference is None else f", largest difference from PyTorch {difference:.1e}"
+        out.print(f"{one.variant.id}: works{found}")
+    else:
+        out.print(Text(f"{one.variant.id}: {one.status.value} at {one.last.stage.value}", style=STYLES[one.status]))
+    details = [one.reason or (one.error.message if one.error else "")]
+    details += [f"node: {_listed(data['node'])}"] if data.get("node") else []
+    details += [f"finding: {sentence}" for sentence in findings(one)]
+    details += [f"the same artifact in {name}: {opinion_text(result)}" for name, result in one.opinions.items()]
+    peak = max((result.data.get("peak_memory", 0) for result in one.results), default=0)
+    details += [f"peak memory: {peak / 10**6:.0f} MB"] if peak else []
+    for detail in filter(None, details):
+        out.print(Text(textwrap.indent(detail, "    ")))
+    if one.error and one.error.traceback:
+        out.print(Text(textwrap.indent(one.error.traceback.rstrip(), "    "), style="dim"))
+    if one.last.log and one.status is not Status.WORKS:
+        out.print(Text(f"    log: {store / one.last.log}", style="dim"), soft_wrap=True)
+
+
+def _listed(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
 
 
 def show_plan(cells: Sequence[tuple[Resolved, CellTasks | None]], todo: Sequence[Task], out: Console) -> None:
     """How much there is to do, how much is known, and which cells have no solution."""
     distinct = {task for _, cell in cells if cell for task in cell.all}
     kinds = {"installs": Install, "imports": Import, "exports": Export, "runs": Run}
-    out.print(f"{len(cells)} cells, {sum(len(resolved.planned.variants) for resolved, _ in cells)} variants")
+    variants = sum(len(resolved.planned.variants) for resolved, _ in cells)
+    out.print(f"{counted(len(cells), 'cell')}, {counted(variants, 'variant')}")
     table = Table(header_style="bold")
     for name in ("work", "distinct", "still to do"):
         table.add_column(name, justify="left" if name == "work" else "right")

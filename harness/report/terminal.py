@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from harness.model import Status
 from harness.report.contract import Report, ReportedCell
-from harness.report.facets import LEGEND, cell_text, counted, facets, faults, headline, not_run, variant_names, working
+from harness.report.facets import LEGEND, cell_text, counted, facets, faults, headline, not_run, recommendations, slots
 from harness.report.protocol import protocols, sentence
 
 # Bluish green, sky blue, vermilion, orange: Okabe & Ito, "Color Universal Design" (2008).
@@ -21,49 +23,50 @@ STYLES = {
 }
 
 
-def show(report: Report, console: Console) -> None:
-    """Print tables, recommendations and grouped failures to `console`."""
+def show(report: Report, console: Console, *, options: str = "") -> None:
+    """Print tables, recommendations and grouped failures to `console`.
+
+    `options` is what the commands that it names need to mean the same matrix and store.
+    """
+    names = slots(report)
     for facet in facets(report):
         table = Table(title=facet.title, title_justify="left", header_style="bold")
         for axis in facet.row_axes:
-            table.add_column(axis)
+            table.add_column(axis, overflow="fold")
         for version in facet.columns:
-            table.add_column(f"onnxruntime\n{version}")
+            table.add_column(f"onnxruntime\n{version}", overflow="fold")
         for row, cells in facet.rows:
-            table.add_row(*row, *(styled(cell) for cell in cells))
+            table.add_row(*row, *(styled(cell, names) for cell in cells))
         console.print(table)
-    console.print(f"{LEGEND}\none glyph for each variant: {'; '.join(variant_names(report))}\n", style="dim")
+    console.print(f"{LEGEND}\none glyph for each variant: {', '.join(names.values())}\n", style="dim")
     for protocol in protocols(report):
         if told := sentence(protocol):
             console.print(Text(f"{told}\n", style="bold"))
     _recommended(report, console)
-    _faults(report, console)
+    _faults(report, console, options)
     counts = ", ".join(f"{report.count(status)} {status.value}" for status in Status if report.count(status))
     console.print(f"[bold]{counted(len(report.cells), 'cell')}:[/] {counts}")
 
 
-def styled(cell: ReportedCell | None) -> Text:
+def styled(cell: ReportedCell | None, names: Iterable[tuple[object, ...]]) -> Text:
     """A table's entry for `cell`."""
-    return Text(cell_text(cell), style=STYLES[cell.status]) if cell else Text("")
+    return Text(cell_text(cell, names), style=STYLES[cell.status]) if cell else Text("")
 
 
 def _recommended(report: Report, console: Console) -> None:
-    cells = {cell.id: cell for cell in report.cells}
+    header, rows = recommendations(report)
     table = Table(title="Newest working set for each onnxruntime", title_justify="left", header_style="bold")
-    axes = [axis for axis in report.axes if axis != "onnxruntime"]
-    for name in ("onnxruntime", *axes, "variants that work", "cell"):
-        table.add_column(name)
-    for runtime in report.axes["onnxruntime"]:
-        cell = cells.get(report.recommended.get(runtime, ""))
-        if cell is None:
-            table.add_row(runtime, *("-" for _ in axes), "-", "none works")
-        else:
-            versions = [cell.version(axis) for axis in axes]
-            table.add_row(runtime, *versions, ", ".join(working(cell)), cell.id)
+    for name in header:
+        # The id is what one copies; where even that does not fit, nothing is cut.
+        table.add_column(name, overflow="fold", no_wrap=name == "cell")
+    for row in rows:
+        # What there is to say where nothing works belongs under the widest heading.
+        entries = row if len(row) == len(header) else [row[0], *("-" for _ in header[2:]), row[1]]
+        table.add_row(*(Text(entry, overflow="fold", no_wrap=False) for entry in entries))
     console.print(table)
 
 
-def _faults(report: Report, console: Console) -> None:
+def _faults(report: Report, console: Console, options: str) -> None:
     found = faults(report)
     if found:
         console.print("\n[bold]What did not work, and why[/]")
@@ -71,7 +74,7 @@ def _faults(report: Report, console: Console) -> None:
         head = Text(f"{fault.status.value} {fault.stage}", style=STYLES[fault.status])
         console.print(head, Text(f"{counted(fault.cells, 'cell')}, {counted(fault.variants, 'variant')}: {fault.where}"))
         console.print(Text(f"    {headline(fault.message)}"))
-        console.print(Text(f"    python -m harness explain {fault.example}", style="dim"))
+        console.print(Text(f"    python -m harness explain {fault.example}{options}", style="dim"), soft_wrap=True)
     for reason, count in not_run(report):
         console.print(Text("not run", style=STYLES[Status.NOT_RUN]), Text(f"{counted(count, 'variant')}: {reason}"))
     console.print()

@@ -60,8 +60,18 @@ def test_a_report_of_what_was_never_run_resolves_nothing(project):
     assert project.main("report").code == 0
     (cell,) = project.cells().values()
     assert (cell["status"], cell["lock"]) == ("not-run", None)
+    assert project.report()["generated"] is None
+    page = (project.reports / "matrix.md").read_text()
+    assert "1 combination: 1 not-run." in page
+    assert "nothing has run yet" in page
+    assert "1970" not in page
     assert list((project.store / "results").rglob("*.json")) == []
     assert project.starts() == []
+
+
+def test_a_report_after_a_plan_says_that_nothing_has_run_yet(project):
+    project.main("plan")
+    assert "not run 1 variant: not run yet" in project.main("report").out
 
 
 def test_another_onnxruntime_costs_an_import_and_a_run(done):
@@ -240,9 +250,10 @@ def test_keep_envs_leaves_environments_that_a_forced_run_uses(project):
     assert {path.name: path.stat().st_ctime_ns for path in (project.store / "envs").iterdir() if path.is_dir()} == kept
 
 
-def test_a_damaged_result_is_made_again(done):
+@pytest.mark.parametrize("text", ["{", "{}", "[]", "null", '{"stages": [{"stage": "eat"}]}', '{"stages": 3}'])
+def test_a_damaged_result_is_made_again(done, text):
     for path in (done.store / "results").rglob("*.json"):
-        path.write_text("{")
+        path.write_text(text)
     (cell,) = done.run().values()
     assert cell["status"] == "works"
     assert kinds(done) == {"import": 2, "export": 2, "run": 2}

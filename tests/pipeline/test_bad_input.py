@@ -81,7 +81,15 @@ def test_a_selector_without_any_interpreter(project):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--select", "torch>=9"], "no cell is left after torch>=9"),
+        (["--select", "torch>=9"], "no torch satisfies >=9; there are 2.1.0"),
+        (["--select", "torch>=2", "--select", "onnxruntime==1.16.4"], "no onnxruntime satisfies ==1.16.4; there are 1.16.3"),
+        (["--exclude", "torch==2.1.1"], "no torch satisfies ==2.1.1"),
+        (["--exclude", "exporter=torchscrpt"], "no exporter is 'torchscrpt'; did you mean 'torchscript'?"),
+        (["--select", "exporter=dynamo"], "no exporter is 'dynamo'; expected one of torchscript"),
+        (["--select", "environment=handoff"], "no environment is 'handoff'; expected one of together"),
+        (["--select", "ir-version=9"], "no ir_version is '9'; expected one of stamped"),
+        (["--exclude", "opset>=18"], "cannot read 'opset>=18' in the selection 'opset>=18'; opset takes '=' and a value"),
+        (["--exclude", "exporter!=dynamo"], "exporter takes '=' and a value"),
         (["--exclude", "exporter=torchscript"], "no cell is left"),
         (["--select", "torch"], "cannot read 'torch'"),
         (["--select", "torch>=x"], "cannot read the selection"),
@@ -98,7 +106,33 @@ def test_bad_arguments(project, arguments, words):
 
 @pytest.mark.parametrize("command", ["cell", "explain"])
 def test_a_cell_that_does_not_exist(project, command):
-    assert "no cell is left after id=nonesuch" in refused(project, "nonesuch", command=command)
+    here = f"py{PYTHON.replace('.', '')}-t210-tf4463-o1162-r1163"
+    assert f"no cell is called 'nonesuch'; expected one of {here}" in refused(project, "nonesuch", command=command)
+    assert f"did you mean '{here}'?" in refused(project, here.replace("1163", "1164"), command=command)
+
+
+@pytest.mark.parametrize("command", ["cell", "explain"])
+def test_an_id_that_names_several_cells(project, command):
+    project.configure({"onnxruntime": ["1.16.3", "1.17.0"]})
+    assert "'py*' names 2 cells, and one is needed: py3" in refused(project, "py*", command=command)
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("plan", ["--force", "--retry", "--keep-envs", "--jobs", "--reports", "--format", "--fail-on", "--environment"]),
+        ("report", ["--force", "--retry", "--keep-envs", "--jobs", "--offline", "--refresh", "--fail-on", "--environment"]),
+        ("cell", ["--select", "--exclude", "--keep-envs", "--reports", "--format", "--fail-on"]),
+        (
+            "explain",
+            ["--select", "--exclude", "--keep-envs", "--force", "--retry", "--jobs", "--offline", "--refresh", "--quiet"],
+        ),
+    ],
+)
+def test_an_option_that_a_command_has_no_use_for(project, command, options):
+    identifier = ["py*"] if command in {"cell", "explain"} else []
+    for option in options:
+        assert "unrecognized arguments" in refused(project, *identifier, option, command=command)
 
 
 def test_an_unknown_command(project):

@@ -12,6 +12,7 @@ from pathlib import Path
 import packages
 import psutil
 import pytest
+from filelock import FileLock
 from project import Project, alive, wait_until
 
 
@@ -86,7 +87,7 @@ def test_an_interrupted_run_writes_a_partial_report_and_leaves_no_process(half_w
     done, waiting = half_way.report()["cells"]
     assert done["status"] == "works"
     assert waiting["status"] == "not-run"
-    assert [one["reason"] for one in waiting["variants"]] == ["the run ended before it got here"]
+    assert [one["reason"] for one in waiting["variants"]] == ["not run yet"]
     assert "not-run" in out
     (half_way.root / "gate").touch()
     assert {cell["status"] for cell in half_way.run().values()} == {"works"}
@@ -119,6 +120,16 @@ def test_a_cell_of_which_only_the_failing_half_was_run_has_no_verdict_yet(projec
     assert (cell["status"], [one["status"] for one in cell["variants"]]) == ("not-run", ["fails", "not-run"])
     (cell,) = project.run().values()
     assert cell["status"] == "works"
+
+
+def test_the_partial_report_of_an_interrupted_refresh_holds_what_is_known(half_way):
+    with half_way.start("run", "--refresh", "--jobs", "2") as child:
+        get_half_way(half_way, child)
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=20)
+    assert child.returncode == 130
+    assert [cell["status"] for cell in half_way.report()["cells"]] == ["works", "not-run"]
+    assert all(cell["lock"] for cell in half_way.report()["cells"])
 
 
 @pytest.fixture
@@ -198,3 +209,29 @@ def test_two_runs_on_one_store_do_not_take_environments_from_each_other(project)
     assert project.main("report").code == 0
     assert [cell["status"] for cell in project.cells().values()] == ["works", "works"]
     assert [path.name for path in (project.store / "envs").iterdir() if path.is_dir()] == []
+
+
+def test_an_interruption_while_a_selector_is_resolved_is_one(project, silent):
+    address = f"http://127.0.0.1:{silent.getsockname()[1]}/simple/"
+    project.configure({"torch": [">=2; latest"]}, uv={"default-index": address, "torch-backend": "default"})
+    with project.start("run") as child:
+        connection, _ = silent.accept()
+        with connection:
+            child.send_signal(signal.SIGINT)
+            _, err = child.communicate(timeout=5)
+    assert child.returncode == 130
+    assert "interrupted while resolving" in err
+    assert "no report: matrix.toml: axes.torch[0]: the selector" in err
+
+
+def test_an_interruption_while_another_process_installs_is_heard_and_is_no_verdict(project):
+    project.main("plan")
+    with FileLock(project.store / "envs" / "install.lock"), project.start("run") as child:
+        # The environment is made before its turn to install comes.
+        wait_until(lambda: list((project.store / "envs").glob("*/pyvenv.cfg")))
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=8)
+    assert child.returncode == 130
+    assert "partial report" in err
+    assert {cell["status"] for cell in project.cells().values()} == {"not-run"}
+    assert {cell["status"] for cell in project.run().values()} == {"works"}

@@ -12,6 +12,8 @@ import pytest
 from packages import raises
 from project import PYTHON, Project
 
+from harness import pipeline
+
 MESSAGE = "RuntimeError('a | b: cannot broadcast `x`')"
 
 
@@ -164,6 +166,22 @@ def test_reports_appear_whole(mixed):
     assert {oct(path.stat().st_mode & 0o777) for path in mixed.reports.iterdir()} == {"0o644"}
 
 
+def test_a_table_in_a_pipe_is_as_wide_as_it_must_be(project: Project):
+    versions = [f"1.{minor}.1" for minor in range(10, 30)]
+    project.configure({"onnxruntime": versions})
+    (head,) = [line for line in project.main("report").out.splitlines() if "1.10.1" in line and "1.29.1" in line]
+    assert all(version in head for version in versions)
+
+
+def test_the_command_that_explains_a_fault_explains_it(mixed, again):
+    hints = [line.split() for line in again().out.splitlines() if "python -m harness explain" in line]
+    for _python, _m, _harness, command, *arguments in hints:
+        # main() adds --config and --store by itself; what the hint says comes last, and wins.
+        assert arguments[1::2] == ["--config", "--store"]
+        assert mixed.main(command, *arguments).code == 0
+    assert len(hints) == 2
+
+
 def test_cell_prints_every_stage_and_keeps_the_environments(project: Project):
     answer = project.main("cell", "py*")
     assert answer.code == 0
@@ -173,6 +191,36 @@ def test_cell_prints_every_stage_and_keeps_the_environments(project: Project):
     kept = [path for path in (project.store / "envs").iterdir() if path.is_dir()]
     assert kept
     assert all((path / "bin" / "python").exists() for path in kept)
+
+
+def test_the_environments_that_cell_keeps_outlive_the_next_run(project: Project):
+    project.run()
+    assert "source " in project.call("cell", "py*").out
+    kept = [path for path in (project.store / "envs").iterdir() if path.is_dir()]
+    assert len(kept) == 3
+    project.call("run")
+    assert all((path / "bin" / "python").exists() for path in kept)
+
+
+def test_fail_on_answers_with_the_exit_code(mixed, again):
+    assert again("--fail-on", "fails").code == 1
+    assert again("--fail-on", "error").code == 0
+    assert again("--fail-on", "fails", "--select", "onnxruntime==1.16.3").code == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(KeyError("x"), "the harness itself failed: KeyError: 'x' ("), (OSError(28, "No space left"), "No space")],
+)
+def test_what_nobody_foresaw_is_no_answer(project: Project, monkeypatch, error, words):
+    def fail(*_arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(pipeline, "run", fail)
+    answer = project.main("run", "--fail-on", "fails")
+    assert answer.code == 2
+    assert words in answer.err
+    assert "Traceback" not in answer.err
 
 
 def test_a_log_named_in_the_report_is_there(mixed):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import packages
 import pytest
-from project import Project
+from project import PYTHON, Project
+
+from harness import interpreters
+from harness.uv import Uv
 
 VERSIONS = ["1.0.0", "1.0.1", "1.9.0", "1.10.0", "1.10.2", "2.0.0", "2.1.0", "2.1.1rc1", "3.0.0"]
 
@@ -48,6 +53,12 @@ def test_exact_versions_and_selectors_mix_without_repeating(many):
     assert [cell["pins"]["optimum"] for cell in cells.values()] == ["2.1.0", "1.10.2"]
 
 
+def test_a_version_that_is_written_otherwise_is_the_same(many):
+    many.configure({"optimum": ["2.1", ">=1,<3; latest-per-major"]})
+    cells = many.run()
+    assert [cell["pins"]["optimum"] for cell in cells.values()] == ["2.1", "1.10.2"]
+
+
 def test_a_selector_is_recorded_until_it_is_refreshed(many):
     many.configure({"optimum": ["; latest"]})
     many.run()
@@ -70,4 +81,27 @@ def test_another_index_is_asked_anew(many):
 def test_versions_without_a_wheel_for_the_python_are_not_offered(many):
     many.publish(packages.package("optimum", "5.0.0", tag="cp27-cp27m-win32"))
     many.configure({"optimum": ["; latest"]})
+    assert [cell["pins"]["optimum"] for cell in many.run().values()] == ["3.0.0"]
+
+
+def test_another_python_is_asked_about_anew(many, monkeypatch):
+    many.configure({"optimum": ["; latest"]})
+    many.run()
+    many.publish(packages.package("optimum", "4.0.0"))
+    choose = interpreters.choose
+    # Only its version is another: the tests cannot count on a second interpreter.
+    monkeypatch.setattr(interpreters, "choose", lambda *given: replace(choose(*given), version=f"{PYTHON}.99"))
+    assert many.main("plan").code == 0
+    assert planned(many, "; latest") == ["4.0.0"]
+    monkeypatch.undo()
+    monkeypatch.setattr(Uv, "newest", None)
+    assert planned(many, "; latest") == ["3.0.0"]
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]", "[1]"])
+def test_a_damaged_record_is_made_again(many, text):
+    many.configure({"optimum": ["; latest"]}, uv={"no-index": True, "find-links": [many.index.name]})
+    many.run()
+    for path in (many.store / "results").rglob("*.json"):
+        path.write_text(text)
     assert [cell["pins"]["optimum"] for cell in many.run().values()] == ["3.0.0"]

@@ -34,6 +34,13 @@ def test_a_numpy_conflict_breaks_together_and_not_handoff(numpy_conflict):
     assert "numpy" in together["variants"][0]["error"]
     assert (together["environment"], handoff["environment"]) == ("together", "handoff")
     assert handoff["resolved"]["numpy"] == "2.1.0"
+    assert {side: versions["numpy"] for side, versions in handoff["resolved_sides"].items()} == {
+        "export": "1.26.4",
+        "run": "2.1.0",
+    }
+    assert "torch" not in handoff["resolved_sides"]["run"]
+    assert together["resolved_sides"] == {}
+    assert "| handoff " in (numpy_conflict.reports / "matrix.md").read_text().partition("## Newest")[2]
     assert {start["kind"] for start in numpy_conflict.starts()} == {"export", "run"}
 
 
@@ -60,7 +67,7 @@ def test_a_silent_numpy_trap_breaks_together_at_import(project):
 def test_a_constraint_mends_the_cells_it_names(project):
     trap = "import numpy\nif numpy.__version__ >= '2': raise ImportError('built against numpy 1')"
     project.publish(packages.onnxruntime("1.17.0", on_import=trap))
-    rule = {"when": "onnxruntime<1.18,onnxruntime>=1.17", "add": ["numpy<2"], "reason": "the wheel was built against numpy 1"}
+    rule = {"when": "onnxruntime>=1.17,<1.18", "add": ["numpy<2"], "reason": "the wheel was built against numpy 1"}
     project.configure({"onnxruntime": ["1.16.3", "1.17.0"]}, constraint=[rule])
     other, named = project.run().values()
     assert (other["status"], other["resolved"]["numpy"]) == ("works", "2.1.0")
@@ -135,9 +142,19 @@ def test_onnxscript_is_added_for_dynamo(newer_torch):
 
 
 def test_without_dynamo_nobody_asks_for_onnxscript(newer_torch):
-    newer_torch.configure({"torch": ["2.6.0"]})
+    newer_torch.configure({"torch": ["2.6.0"]}, variants={"exporters": ["torchscript"], "layouts": ["pair"]})
     (cell,) = newer_torch.run().values()
     assert "onnxscript" not in cell["resolved"]
+
+
+def test_a_selection_of_variants_changes_no_lock(newer_torch):
+    assert newer_torch.main("run", "--select", "exporter=torchscript").code == 0
+    (alone,) = newer_torch.cells().values()
+    answer = newer_torch.main("explain", alone["id"])
+    assert "torchscript-17-pair-keep-cross-numpy: works" in answer.out
+    (cell,) = newer_torch.run().values()
+    assert cell["lock"] == alone["lock"]
+    assert [start["subjects"] for start in newer_torch.starts("export")] == [["torchscript-17-pair"], ["dynamo-18-pair"]]
 
 
 def test_an_onnxscript_that_cannot_be_added_fails_dynamo_alone(newer_torch):
@@ -204,6 +221,12 @@ def test_repeated_select_is_or(two_by_two):
 
 
 FEEDBACK = {"exporters": ["torchscript"], "layouts": ["pair"], "feedback": ["keep-cross", "feed-all"]}
+
+
+def test_require_is_silent_about_what_is_not_selected(project):
+    project.configure(variants={"exporters": ["torchscript", "dynamo"], "layouts": ["pair"], "require": "exporter=dynamo"})
+    (cell,) = project.run("--select", "exporter=torchscript").values()
+    assert cell["status"] == "works"
 
 
 def test_feed_all_is_reported_and_never_decides(project):

@@ -86,3 +86,62 @@ def test_other_sources_are_another_lock(project, tmp_path, monkeypatch):
     monkeypatch.setenv("UV_FIND_LINKS", f"{project.index},{more}")
     (cell,) = project.run().values()
     assert cell["resolved"]["flatbuffers"] == "99.0"
+
+
+ACCESS = {
+    "UV_OFFLINE": "1",
+    "UV_INDEX_MINE_USERNAME": "me",
+    "UV_INDEX_MINE_PASSWORD": "secret",
+    "UV_KEYRING_PROVIDER": "subprocess",
+    "UV_INSECURE_HOST": "localhost",
+    "NETRC": "/nowhere",
+}
+
+
+def test_another_password_makes_nothing_unknown(project, monkeypatch):
+    sources = {"no-index": True, "find-links": [project.index.name], "torch-backend": "default"}
+    project.configure(uv={**sources, "index": ["https://me:old@127.0.0.1:9/simple"]})
+    monkeypatch.setenv("UV_EXTRA_INDEX_URL", "https://me:old@127.0.0.1:9/more")
+    project.run()
+    project.index.rename(project.root / "index-is-gone")
+    project.configure(uv={**sources, "index": ["https://you:new@127.0.0.1:9/simple"]})
+    monkeypatch.setenv("UV_EXTRA_INDEX_URL", "https://token@127.0.0.1:9/more")
+    for name, value in ACCESS.items():
+        monkeypatch.setenv(name, value)
+    (cell,) = project.run().values()
+    assert cell["status"] == "works"
+
+
+def test_the_users_own_uv_toml_is_part_of_what_a_lock_depends_on(project, monkeypatch):
+    settings = project.root / "home/.config/uv/uv.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('[pip]\nresolution = "lowest"\n')
+    monkeypatch.setenv("HOME", str(project.root / "home"))
+    (cell,) = project.run().values()
+    assert cell["resolved"]["numpy"] == "1.26.4"
+    settings.unlink()
+    (cell,) = project.run().values()
+    assert cell["resolved"]["numpy"] == "2.1.0"
+
+
+def test_relative_links_are_those_beside_the_matrix_whoever_shares_the_store(project, tmp_path):
+    project.run()
+    other = Project.working(tmp_path / "other")
+    (other.index / "flatbuffers-24.3.25-py3-none-any.whl").unlink()
+    other.publish(packages.package("flatbuffers", "99.0"))
+    other.store = project.store
+    (cell,) = other.run().values()
+    assert cell["resolved"]["flatbuffers"] == "99.0"
+
+
+def test_relative_links_from_the_environment_are_those_of_the_current_folder(project, tmp_path, monkeypatch):
+    project.configure(uv={"no-index": True, "torch-backend": "default"})
+    monkeypatch.setenv("UV_FIND_LINKS", "index")
+    monkeypatch.chdir(project.root)
+    project.run()
+    other = Project.working(tmp_path / "other")
+    (other.index / "flatbuffers-24.3.25-py3-none-any.whl").unlink()
+    other.publish(packages.package("flatbuffers", "99.0"))
+    monkeypatch.chdir(other.root)
+    (cell,) = project.run().values()
+    assert cell["resolved"]["flatbuffers"] == "99.0"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from values import PAIR, PINS, resolved, result
 
 from harness.matrix import Probe
-from harness.model import Stage, Status
+from harness.model import Setup, Stage, Status
+from harness.plan import Planned
 from harness.report import json
-from harness.report.contract import MESSAGE_LIMIT, build, recommended
+from harness.report.contract import ADAPTER, MESSAGE_LIMIT, build, recommended
 from harness.verdict import VariantVerdict, Verdict
 
 AXES = {"python": ["3.11"], **{axis: [version] for axis, version in PINS.items()}}
@@ -50,7 +53,7 @@ def test_the_same_verdicts_give_the_same_bytes_and_generated_is_when_they_were_o
 
 def test_what_is_written_reads_the_same():
     made = build([verdict()], AXES, Probe(), None)
-    assert json.loads(json.dumps(made)) == made
+    assert ADAPTER.validate_json(json.dumps(made)) == made
 
 
 @pytest.mark.parametrize(
@@ -65,6 +68,14 @@ def test_what_is_written_reads_the_same():
 def test_the_newest_torch_and_then_the_newest_transformers_is_recommended(cells, best):
     (chosen,) = recommended([verdict(**pins) for pins in cells]).values()
     assert best in chosen.split("-")
+
+
+def test_of_equal_versions_one_environment_is_recommended_over_two():
+    apart, one = verdict(), verdict()
+    cell = replace(apart.cell, id="apart", setup=Setup.HANDOFF)
+    apart = replace(apart, resolved=replace(apart.resolved, planned=Planned(cell=cell, variants=(PAIR,))))
+    assert recommended([apart, one]) == recommended([one, apart]) == {"1.16.3": one.cell.id}
+    assert recommended([apart]) == {"1.16.3": "apart"}
 
 
 def test_only_working_cells_are_recommended():

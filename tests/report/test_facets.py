@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from values import report, reported_cell, reported_variant
 
-from harness.model import Stage, Status
-from harness.report.facets import cell_text, facets, faults, headline, not_run, variant_names
+from harness.model import Setup, Stage, Status
+from harness.report.facets import cell_text, facets, faults, headline, identity, not_run, recommendations, slots
 
 WORKS, FAILS, ERROR, NOT_RUN = Status.WORKS, Status.FAILS, Status.ERROR, Status.NOT_RUN
 
@@ -37,22 +39,23 @@ def test_a_hole_in_the_table_is_empty():
     made = facets(report(reported_cell(onnxruntime="1.16.3"), reported_cell(onnxruntime="1.17.0", onnx="1.15.0")))
     ((_, first), (_, second)) = made[0].rows
     assert [cell is None for cell in (*first, *second)] == [False, True, True, False]
-    assert cell_text(None) == ""
+    assert cell_text(None, []) == ""
 
 
 @pytest.mark.parametrize(
     ("status", "variants", "text"),
     [
-        (WORKS, [reported_variant(), reported_variant()], "works ✓✓"),
-        (WORKS, [reported_variant(), failed("x", "s")], "works ✓✗"),
-        (FAILS, [failed("x", "s"), failed("y", "t")], "fails load"),
-        (FAILS, [failed("x", "s", Stage.IMPORT), failed("y", "t", Stage.DECODE)], "fails decode ✗✗"),
-        (ERROR, [failed("x", "s", Stage.DECODE, ERROR), failed("y", "t", Stage.PARITY)], "error decode !✗"),
+        (WORKS, [reported_variant(), reported_variant(layout="merged")], "works ✓✓"),
+        (WORKS, [reported_variant(), failed("x", "s", layout="merged")], "works ✓✗"),
+        (FAILS, [failed("x", "s"), failed("y", "t", layout="merged")], "fails load"),
+        (FAILS, [failed("x", "s", Stage.IMPORT), failed("y", "t", Stage.DECODE, layout="merged")], "fails decode ✗✗"),
+        (ERROR, [failed("x", "s", Stage.DECODE, ERROR), failed("y", "t", Stage.PARITY, layout="merged")], "error decode !✗"),
         (NOT_RUN, [reported_variant(NOT_RUN, Stage.RESOLVE)], "not-run"),
     ],
 )
 def test_what_a_table_says_of_a_cell(status, variants, text):
-    assert cell_text(reported_cell(*variants, status=status)) == text
+    cell = reported_cell(*variants, status=status)
+    assert cell_text(cell, [identity(variant) for variant in cell.variants]) == text
 
 
 def test_faults_are_grouped_by_stage_and_signature_errors_first_and_then_the_most_frequent():
@@ -111,7 +114,30 @@ def test_reasons_for_not_running_are_counted():
     ],
 )
 def test_glyphs_are_named_by_what_differs(variants, names):
-    assert variant_names(report(reported_cell(*(reported_variant(**given) for given in variants)))) == names
+    assert list(slots(report(reported_cell(*(reported_variant(**given) for given in variants)))).values()) == names
+
+
+def test_every_cell_has_the_same_slots():
+    dynamo = {"exporter": "dynamo", "opset": 18}
+    both = reported_cell(failed("x", "s"), reported_variant(**dynamo))
+    alone = reported_cell(reported_variant(**dynamo), onnx="1.15.0")
+    other = reported_cell(reported_variant(layout="merged"), onnx="1.14.0")
+    names = slots(report(alone, both, other))
+    assert list(names.values()) == ["torchscript pair", "dynamo pair", "torchscript merged"]
+    assert [cell_text(cell, names) for cell in (both, alone, other)] == ["works ✗✓-", "works -✓-", "works --✓"]
+
+
+def test_what_works_is_named_by_all_that_differs():
+    cell = reported_cell(reported_variant(), failed("x", "s", binding="ortvalue"))
+    header, rows = recommendations(report(cell, recommended={"1.16.3": cell.id}))
+    assert dict(zip(header, rows[0], strict=True))["variants that work"] == "numpy"
+    assert "environment" not in header
+
+
+def test_the_environment_is_named_where_there_are_both():
+    one, two = reported_cell(), replace(reported_cell(), id="two", environment=Setup.HANDOFF)
+    header, rows = recommendations(report(one, two, recommended={"1.16.3": "two"}))
+    assert dict(zip(header, rows[0], strict=True))["environment"] == "handoff"
 
 
 def test_a_headline_is_the_end_of_a_message_on_one_line():
@@ -121,3 +147,41 @@ def test_a_headline_is_the_end_of_a_message_on_one_line():
     assert long.startswith("… ")
     assert long.endswith("the point")
     assert len(long) <= 42
+
+
+PROOF = """onnxscript cannot be added: error: No solution found when resolving dependencies
+  cause: Because only onnxscript<=0.7 is available and onnxscript<0.6 depends on onnx>=1.16, we can conclude that
+         onnxscript<0.6 depends on onnx>=1.16.
+         And because onnxscript>=0.6 depends on onnx>=1.17, we can conclude that all versions of onnxscript depend on
+         onnx>=1.16.
+         And because you require onnx==1.15.0 and onnxscript, we can conclude that your requirements are unsatisfiable.
+
+hint: Pre-releases are available"""
+SHORT_PROOF = """  \u00d7 No solution found when resolving dependencies:
+  \u2570\u2500\u25b6 Because you require a<1 and a>1, we can conclude that your requirements are unsatisfiable."""
+REFUSED = """error: No solution found when resolving dependencies
+  cause: Because torch was not found in the package registry and you require torch, we can conclude that no.
+
+hint: An index URL (http://x/simple) could not be queried due to a lack of credentials (401 Unauthorized)"""
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (
+            PROOF,
+            (
+                "onnxscript cannot be added: … all versions of onnxscript depend on onnx>=1.16. And because you require "
+                "onnx==1.15.0 and onnxscript, we can conclude that your requirements are unsatisfiable."
+            ),
+        ),
+        (SHORT_PROOF, "Because you require a<1 and a>1, we can conclude that your requirements are unsatisfiable."),
+        (REFUSED, "An index URL (http://x/simple) could not be queried due to a lack of credentials (401 Unauthorized)"),
+        (
+            "Load model from <store>/artifacts/bf533c37f57cfedf9ba09b412c1cabc4/encoder.onnx failed",
+            "Load model from …/encoder.onnx failed",
+        ),
+    ],
+)
+def test_a_headline_is_the_useful_part(message, said):
+    assert headline(message) == said

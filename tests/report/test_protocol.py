@@ -1,5 +1,7 @@
 """The two feedback protocols as a controlled experiment."""
 
+from dataclasses import replace
+
 from values import report, reported_cell, reported_variant
 
 from harness.model import Stage, Status
@@ -26,6 +28,13 @@ def test_a_loop_that_must_change_is_told_in_one_sentence():
     told = sentence(found)
     assert "dies at step 2 with a `merged` graph" in told
     assert told.endswith("The loop has to change, not a version.")
+
+
+def test_a_message_that_names_no_step():
+    cell = both(Status.FAILS)
+    fed = replace(cell.variants[1], error="the runtime died")
+    (found,) = protocols(report(replace(cell, variants=[cell.variants[0], fed])))
+    assert "dies with a `merged` graph" in sentence(found)
 
 
 def test_what_fails_under_both_protocols_says_nothing_about_them():

@@ -6,6 +6,7 @@ import packages
 import pytest
 from values import PYTHON
 
+from harness.children import Children
 from harness.environments import Environments, closure, difference, installed, site_packages
 from harness.model import Interpreter, Lock, Pinned, Status
 from harness.store import Store
@@ -51,6 +52,7 @@ class FakeUv:
     def __init__(self) -> None:
         self.installs = 0
         self.failure: UvFailure | None = None
+        self.children = Children()
 
     def create(self, folder, interpreter):
         site_packages(folder, interpreter).mkdir(parents=True, exist_ok=True)

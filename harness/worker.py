@@ -167,22 +167,22 @@ class Worker:
 
     def _keep_exports(self, task: Export, wanted: Sequence[Variant], told: Told, out: Path) -> None:
         process = told.results.get(None, [])
-        troubled = has_error(process)
-        # Trouble of one process is no word on PyTorch alone, which an earlier process may have found to work.
-        blamed = troubled and bool(stages(self._facts.get(task.key)))
-        if not blamed:
-            self._facts.put(task.key, process)
+        if has_error(process):
+            # What it left may be half of what it wanted to leave. Nor is its trouble a word on PyTorch alone, where an
+            # earlier process has one.
+            known = stages(self._facts.get(task.key))
+            for key in map(task.variant_key, wanted) if known else [task.key]:
+                self._facts.put(key, process)
+            return
+        self._facts.put(task.key, process)
         for variant in wanted:
             key, folder = task.variant_key(variant), out / variant.export_id
-            # What a troubled process left may be half of what it wanted to leave.
-            results = (process if blamed else []) if troubled else told.results.get(variant.export_id, [])
-            if not results:
-                continue
-            if all(result.ok for result in results) and folder.exists():
+            results = told.results.get(variant.export_id, [])
+            if results and all(result.ok for result in results) and folder.exists():
                 # What a run needs lies in one place, and is there as a whole or not at all.
                 shutil.copytree(out / "reference", folder / "reference")
                 self._facts.put(key, results, artifact=self._store.publish(folder))
-            else:
+            elif results:
                 self._facts.put(key, results)
 
     def _run(self, task: Run | Evaluate, on_stage: OnStage) -> None:

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from harness.events import AtStage, Event, Judged, Listener, Note, Resolving, Working
 from harness.model import Status
-from harness.report.facets import GLYPHS, counted, headline
+from harness.report.facets import CROWD, GLYPHS, counted, headline
 from harness.report.terminal import STYLES
 from harness.schedule import Ended, Started
 from harness.tasks import Task
@@ -143,7 +143,12 @@ class _Lines:
 
 
 def _line(verdict: Verdict) -> str:
-    glyphs = "".join(GLYPHS[one.status] for one in verdict.variants)
+    ends = [one.status for one in verdict.variants]
+    glyphs = (
+        "".join(GLYPHS[end] for end in ends)
+        if len(ends) <= CROWD
+        else " ".join(f"{GLYPHS[end]}{ends.count(end)}" for end in GLYPHS if end in ends)
+    )
     worst = next((one for one in verdict.variants if one.status is verdict.status and one.stage), None)
     why = (
         f"{worst.stage}: {headline(worst.error.message, 120)}"

@@ -6,7 +6,15 @@ import re
 
 from harness.model import Failure, Stage, digest
 
+_ONNXRUNTIME = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : |Error in execution: ")
+
 _REPLACEMENTS = (
+    # Where the probe was: another case, start or step of one fault.
+    (re.compile(r"^case [^\n]*?, step \d+: "), ""),
+    # onnxruntime says the same in other words on other ways in, and numbers its kinds of errors anew.
+    (_ONNXRUNTIME, ""),
+    # A node's name is the exporter's or an optimiser's; its operator is what fails.
+    (re.compile(r"(while running \w+ node\.) Name:'[^']*'"), r"\1"),
     (re.compile(r"(/[^\s:'\"]+)+/([^\s/:'\"]+)"), r"…/\2"),
     (re.compile(r"0x[0-9a-fA-F]+"), "0x…"),
     # Source lines move from release to release.
@@ -28,4 +36,6 @@ def normalised(message: str) -> str:
 
 def signature(stage: Stage, failure: Failure) -> str:
     """A short fingerprint that equal faults share."""
-    return digest([stage, failure.type, normalised(failure.message)])[:12]
+    # onnxruntime's classes of exceptions go with the way in, not with the fault.
+    kind = "onnxruntime" if _ONNXRUNTIME.search(failure.message) else failure.type
+    return digest([stage, kind, normalised(failure.message)])[:12]

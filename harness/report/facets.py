@@ -6,7 +6,7 @@ Also the failures of a report, grouped by stage and fault so that none is repeat
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from packaging.version import Version
@@ -69,16 +69,27 @@ def identity(variant: ReportedVariant) -> tuple[object, ...]:
     return tuple(getattr(variant, name) for name in VARIANT_FIELDS)
 
 
-def cell_text(cell: ReportedCell | None, slots: Iterable[tuple[object, ...]]) -> str:
+CROWD = 16
+"""More variants than this are counted: nobody reads so many glyphs."""
+
+
+def cell_text(cell: ReportedCell | None, slots: Collection[tuple[object, ...]]) -> str:
     """What a table says of a cell: `works ✓✓✗·`, a glyph for each of the `slots`; `fails load` where all fail alike."""
     if cell is None:
         return ""
+    if len(slots) > CROWD:
+        return f"{cell.status.value} {_working_of_tried(cell)}"
     status = {identity(variant): variant.status for variant in cell.variants}
     glyphs = "".join(GLYPHS[status[slot]] if slot in status else NOT_ASKED for slot in slots)
     stage = furthest(cell)
     text = f"{cell.status.value} {stage}" if stage and cell.status in {Status.FAILS, Status.ERROR} else cell.status.value
     uniform = len({variant.stage for variant in cell.variants}) == 1 and len({variant.status for variant in cell.variants}) == 1
     return text if uniform and cell.status is not Status.WORKS else f"{text} {glyphs}"
+
+
+def _working_of_tried(cell: ReportedCell) -> str:
+    tried = [variant.status for variant in cell.variants if variant.status is not Status.NOT_RUN]
+    return f"{tried.count(Status.WORKS)} of {len(tried)}" if tried else ""
 
 
 def furthest(cell: ReportedCell) -> Stage | None:
@@ -126,7 +137,8 @@ def recommendations(report: Report) -> tuple[list[str], list[list[str]]]:
         if cell is None:
             rows.append([runtime, "none of these cells works"])
             continue
-        working = ", ".join(names[identity(one)] for one in cell.variants if one.status is Status.WORKS)
+        there = [names[identity(one)] for one in cell.variants if one.status is Status.WORKS]
+        working = ", ".join(there) if len(names) <= CROWD else _working_of_tried(cell)
         environment = [cell.environment.value] if several else []
         rows.append([runtime, cell.python, *(cell.version(axis) for axis in axes), *environment, working, cell.id])
     header = ["onnxruntime", "Python", *axes, *(["environment"] if several else []), "variants that work", "cell"]

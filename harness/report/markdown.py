@@ -8,8 +8,20 @@ from tabulate import tabulate
 
 from harness.model import Status
 from harness.report.contract import Report
-from harness.report.facets import LEGEND, cell_text, counted, facets, faults, headline, not_run, recommendations, slots
+from harness.report.facets import (
+    CROWD,
+    LEGEND,
+    cell_text,
+    counted,
+    facets,
+    faults,
+    headline,
+    not_run,
+    recommendations,
+    slots,
+)
 from harness.report.protocol import protocols, sentence
+from harness.report.ways import ways
 
 
 def render(report: Report) -> str:
@@ -29,8 +41,7 @@ def render(report: Report) -> str:
         "",
         f"{LEGEND}.",
         "",
-        f"The glyphs in a cell stand for: {', '.join(names.values())}.",
-        "",
+        *([f"The glyphs in a cell stand for: {', '.join(names.values())}.", ""] if len(names) <= CROWD else []),
     ]
     for facet in facets(report):
         header = [*facet.row_axes, *(f"onnxruntime {version}" for version in facet.columns)]
@@ -40,6 +51,8 @@ def render(report: Report) -> str:
             table(header, [[*row, *(cell_text(cell, names) for cell in cells)] for row, cells in facet.rows]),
             "",
         ]
+        if len(names) > CROWD:
+            lines += [table(*ways(report, facet)), ""]
     lines += ["## Newest working set for each onnxruntime", "", _recommended(report), ""]
     lines += _protocols(report)
     lines += ["## What did not work, and why", "", _faults(report), ""]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from rich.console import Console
 from rich.table import Table
@@ -10,8 +10,21 @@ from rich.text import Text
 
 from harness.model import Status
 from harness.report.contract import Report, ReportedCell
-from harness.report.facets import LEGEND, cell_text, counted, facets, faults, headline, not_run, recommendations, slots
+from harness.report.facets import (
+    CROWD,
+    LEGEND,
+    Facet,
+    cell_text,
+    counted,
+    facets,
+    faults,
+    headline,
+    not_run,
+    recommendations,
+    slots,
+)
 from harness.report.protocol import protocols, sentence
+from harness.report.ways import ways
 
 # Bluish green, sky blue, vermilion, orange: Okabe & Ito, "Color Universal Design" (2008).
 STYLES = {
@@ -38,7 +51,10 @@ def show(report: Report, console: Console, *, options: str = "") -> None:
         for row, cells in facet.rows:
             table.add_row(*row, *(styled(cell, names) for cell in cells))
         console.print(table)
-    console.print(f"{LEGEND}\none glyph for each variant: {', '.join(names.values())}\n", style="dim")
+        if len(names) > CROWD:
+            _ways(report, facet, console)
+    glyphs = f"\none glyph for each variant: {', '.join(names.values())}" if len(names) <= CROWD else ""
+    console.print(f"{LEGEND}{glyphs}\n", style="dim")
     for protocol in protocols(report):
         if told := sentence(protocol):
             console.print(Text(f"{told}\n", style="bold"))
@@ -48,9 +64,19 @@ def show(report: Report, console: Console, *, options: str = "") -> None:
     console.print(f"[bold]{counted(len(report.cells), 'cell')}:[/] {counts}")
 
 
-def styled(cell: ReportedCell | None, names: Iterable[tuple[object, ...]]) -> Text:
+def styled(cell: ReportedCell | None, names: Collection[tuple[object, ...]]) -> Text:
     """A table's entry for `cell`."""
     return Text(cell_text(cell, names), style=STYLES[cell.status]) if cell else Text("")
+
+
+def _ways(report: Report, facet: Facet, console: Console) -> None:
+    header, rows = ways(report, facet)
+    table = Table(title="variants, counted", title_justify="left", header_style="bold")
+    for name in header:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
 
 
 def _recommended(report: Report, console: Console) -> None:

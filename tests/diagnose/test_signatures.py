@@ -20,6 +20,9 @@ from harness.model import Failure, Stage
         ("node_Reshape_17 failed", "node_Reshape_2041 failed"),
         ("at /decoder/layers.0/Concat_3", "at /decoder/layers.1/Concat_12"),
         ("one  two\nthree", "one two three"),
+        ("case a1, started with no past, step 2: no", "case b2, started with dummy past of length 1, step 4: no"),
+        ("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : no", "Error in execution: no"),
+        ("while running MatMul node. Name:'later/MatMul' Status", "while running MatMul node. Name:'fused' Status"),
     ],
 )
 def test_what_differs_from_run_to_run_does_not_count(one, other):

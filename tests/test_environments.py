@@ -6,6 +6,7 @@ import packages
 import pytest
 from values import PYTHON
 
+from harness.children import Children
 from harness.environments import Environments, closure, difference, installed, site_packages
 from harness.model import Interpreter, Lock, Pinned, Status
 from harness.store import Store
@@ -49,6 +50,7 @@ class FakeUv:
     """Makes environments without anything in them."""
 
     def __init__(self) -> None:
+        self.children = Children()
         self.installs = 0
         self.failure: UvFailure | None = None
 

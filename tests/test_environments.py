@@ -50,6 +50,7 @@ class FakeUv:
     """Makes environments without anything in them."""
 
     def __init__(self) -> None:
+        self.children = Children()
         self.installs = 0
         self.failure: UvFailure | None = None
         self.children = Children()

@@ -127,7 +127,7 @@ def ir_version(value: object) -> object:
 
 
 def opsets(value: object) -> object:
-    """Opsets one by one, or a range such as `"12-20"`."""
+    """Opsets one by one, or a range such as `"12-20"`; ranges may overlap."""
     numbers: list[object] = []
     for item in value if isinstance(value, list) else [value]:
         match = re.fullmatch(r"(\d+)\s*-\s*(\d+)", item) if isinstance(item, str) else None
@@ -137,7 +137,7 @@ def opsets(value: object) -> object:
             numbers.append(item)
         else:
             raise ValueError(f"expected opsets such as 17, or a range such as '12-20', not {item!r}")
-    return numbers
+    return list(dict.fromkeys(numbers))
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
@@ -147,7 +147,7 @@ AxisValues = Annotated[list[AxisValue], BeforeValidator(_quoted), Field(min_leng
 Bounds = Annotated[str, AfterValidator(_specifier)]
 RequirementText = Annotated[str, AfterValidator(_requirement)]
 Once = AfterValidator(once)
-Opsets = Annotated[list[int], BeforeValidator(opsets), Once]
+Opsets = Annotated[list[int], BeforeValidator(opsets)]
 Jobs = Annotated[int | Literal["auto"], BeforeValidator(jobs)]
 IrVersion = Annotated[int | Literal["stamped"], BeforeValidator(ir_version)]
 Seconds = Annotated[float, BeforeValidator(seconds)]

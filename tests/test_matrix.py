@@ -82,8 +82,6 @@ def test_sizes(tmp_path, written, size):
         ("[variants]\nopsets = {torchscript = ['17'], dynamo = [18]}", "variants.opsets.torchscript", "not '17'"),
         ("[variants]\nopsets = {torchscript = '20-12', dynamo = [18]}", "variants.opsets.torchscript", "not '20-12'"),
         ("[variants]\nexporters = ['dynamo', 'dynamo']", "variants.exporters", "each value once; 'dynamo' is there 2 times"),
-        ("[variants]\nopsets = {torchscript = [17, 17], dynamo = [18]}", "variants.opsets.torchscript", "each value once; 17"),
-        ("[variants]\nopsets = {torchscript = ['12-17', 17], dynamo = [18]}", "variants.opsets.torchscript", "once; 17"),
         ("[variants]\nlayouts = ['pair', 'merged', 'pair']", "variants.layouts", "each value once; 'pair'"),
         ("[variants]\nir-version = [9, 'stamped', 9]", "variants.ir-version", "each value once; 9"),
         ("optimum = ['2.1', '2.1.0']", "axes.optimum[1]", "expected each version once; '2.1.0' is there as '2.1'"),

@@ -119,10 +119,7 @@ def slots(report: Report) -> dict[tuple[object, ...], str]:
         and len({(v.exporter, v.opset) for v in there}) == len({v.exporter for v in there})
     ):
         differing.remove("opset")
-    return {
-        slot: " ".join(_said(field, getattr(variant, field), differing) for field in differing)
-        for slot, variant in every.items()
-    }
+    return {slot: " ".join(_said(field, variant, differing) for field in differing) for slot, variant in every.items()}
 
 
 def recommendations(report: Report) -> tuple[list[str], list[list[str]]]:
@@ -145,10 +142,16 @@ def recommendations(report: Report) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
-def _said(field: str, value: object, differing: Sequence[str]) -> str:
+def shown(field: str, variant: ReportedVariant) -> str:
+    """The variant's value of `field`, as matrix.toml has it."""
+    value = getattr(variant, field)
+    return "stamped" if field == "ir_version" and value is None else str(value)
+
+
+def _said(field: str, variant: ReportedVariant, differing: Sequence[str]) -> str:
     """A number says nothing by itself; an opset after its exporter does."""
-    needs_name = isinstance(value, int) and not (field == "opset" and "exporter" in differing)
-    return f"{field.replace('_', ' ')} {value}" if needs_name else str(value)
+    needs_name = field == "ir_version" or (field == "opset" and "exporter" not in differing)
+    return f"{field.replace('_', '-')} {shown(field, variant)}" if needs_name else shown(field, variant)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -166,8 +169,8 @@ class Fault:
     """The id of one affected cell."""
 
 
-_CPP_PLACE = re.compile(r"/onnxruntime_src/\S+:\d+ .*?\) (?=[A-Z])")
-"""Where in onnxruntime's source an exception was thrown, with the whole signature of the function."""
+_CPP_PLACE = re.compile(r"/onnxruntime_src/\S+:\d+ (?:[^()]*::[^()]*\(.*?\) )?(?:(?:[^.]|\.(?! ))*? was false\. )?")
+"""Where in onnxruntime's source an exception was thrown: the function's signature, and the condition that did not hold."""
 
 
 _ARTIFACT = re.compile(r"<store>/artifacts/[0-9a-f]+/")
@@ -236,8 +239,8 @@ def _common(report: Report, members: Sequence[tuple[ReportedCell, ReportedVarian
     everywhere = [variant for cell in report.cells for variant in cell.variants]
     exporters = {variant.exporter for _, variant in members}  # each has opsets of its own
     for field in VARIANT_FIELDS:
-        chosen = {str(getattr(variant, field)) for _, variant in members}
+        chosen = {shown(field, variant) for _, variant in members}
         comparable = [variant for variant in everywhere if field != "opset" or variant.exporter in exporters]
-        if chosen != {str(getattr(variant, field)) for variant in comparable}:
-            parts.append(f"{field} {', '.join(sorted(chosen))}")
+        if chosen != {shown(field, variant) for variant in comparable}:
+            parts.append(f"{field.replace('_', '-')} {', '.join(sorted(chosen))}")
     return " · ".join(parts) or "everywhere"

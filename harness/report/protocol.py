@@ -14,7 +14,7 @@ from packaging.version import Version
 
 from harness.model import Stage, Status
 from harness.report.contract import Report, ReportedCell, ReportedVariant
-from harness.report.facets import identity
+from harness.report.facets import headline, identity
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,15 +51,15 @@ def sentence(protocol: Protocol) -> str:
     """What follows for somebody who writes a decoding loop; empty where the two protocols did not differ."""
     if not protocol.told_apart:
         return ""
-    where = f" at step {' and '.join(map(str, protocol.steps))}" if protocol.steps else ""
+    where = f" at step {' or '.join(map(str, protocol.steps))}" if protocol.steps else ""
     text = (
-        f"A decoding loop that feeds every `present.*` output back dies{where} with a `{protocol.layout}` graph: "
-        f"seen in {protocol.told_apart} of {protocol.keep_cross_works} exports and runs that decode correctly when the loop "
-        "keeps the cross-attention cache of the first step instead "
-        f"(onnxruntime {', '.join(protocol.runtimes)})."
+        f"With a `{protocol.layout}` graph, a decoding loop that feeds every `present.*` output back as the next past "
+        f"dies{where}; one that keeps the cross-attention cache (`present.*.encoder.*`) of its first step decodes correctly. "
+        f"Seen in {protocol.told_apart} of {protocol.keep_cross_works} pairs of runs that differ in nothing else, "
+        f"on onnxruntime {', '.join(protocol.runtimes)}."
     )
     whole = protocol.told_apart == protocol.keep_cross_works
-    return f"{text} The loop has to change, not a version." if whole else text
+    return f"{text} So the loop has to change, and no version." if whole else text
 
 
 def _protocol(layout: str, pairs: Sequence[tuple[ReportedCell, ReportedVariant, ReportedVariant]]) -> Protocol:
@@ -82,4 +82,4 @@ def _protocol(layout: str, pairs: Sequence[tuple[ReportedCell, ReportedVariant, 
 
 
 def _last_sentence(message: str) -> str:
-    return " ".join(message.split()).rpartition("Status Message: ")[2]
+    return headline(message).rpartition("Status Message: ")[2]

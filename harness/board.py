@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.events import AtStage, Event, Judged, Listener, Note, Resolving, Working
+from harness.events import AtStage, Dealt, Event, Judged, Listener, Note, Resolving, Working
 from harness.model import Status
 from harness.report.facets import CROWD, GLYPHS, counted, headline
 from harness.report.terminal import STYLES
@@ -63,6 +63,8 @@ class State:
             match event:
                 case Resolving():
                     self.resolving, self.cells = event, event.cells
+                case Dealt():
+                    self.cells = event.cells
                 case Working():
                     self.todo = Counter(map(type, event.tasks))
                     self.jobs, self.cells = event.jobs, event.cells
@@ -129,6 +131,8 @@ class _Lines:
                 self._say(event.text)
             case Resolving() if event.done == event.total:
                 self._say(f"resolved {counted(event.cells, 'cell')} ({event.total} distinct resolutions)")
+            case Dealt():
+                self._say(f"shard {event.shard}: {event.cells or 'none'} of {counted(event.of, 'cell')}")
             case Working():
                 counts = Counter(type(task).__name__.lower() for task in event.tasks)
                 work = ", ".join(counted(count, name) for name, count in counts.items())

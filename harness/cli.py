@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import signal
 import sys
@@ -19,9 +20,9 @@ from typing import Any
 from rich.console import Console
 
 import harness
-from harness import perform, pipeline
+from harness import perform, pipeline, shards
 from harness.board import listener
-from harness.errors import HarnessError, Interrupted
+from harness.errors import HarnessError, Interrupted, ShardError
 from harness.model import Status
 from harness.prepare import Settings, prepare
 from harness.report import files, json, markdown, story, terminal
@@ -80,14 +81,30 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=harness.__version__)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, command, arguments, help_text in (
-        ("plan", _plan, [*_MATRIX, *_CELLS, *_ASKING], "count cells and work, name unsatisfiable cells; installs nothing"),
+        (
+            "plan",
+            _plan,
+            [*_MATRIX, *_CELLS, *_ASKING, "--shard", "--shards", "--format"],
+            "count cells and work, name unsatisfiable cells; installs nothing",
+        ),
         (
             "run",
             _run,
-            [*_MATRIX, *_CELLS, *_ASKING, *_WORKING, "--keep-envs", *_WRITING, "--fail-on"],
+            [*_MATRIX, *_CELLS, "--shard", *_ASKING, *_WORKING, "--keep-envs", *_WRITING, "--fail-on"],
             "run the matrix and write the reports",
         ),
-        ("report", _report, [*_MATRIX, *_CELLS, *_WRITING], "write the reports from what is already known; runs nothing"),
+        (
+            "report",
+            _report,
+            [*_MATRIX, *_CELLS, "--shard", *_WRITING],
+            "write the reports from what is already known; runs nothing",
+        ),
+        (
+            "merge",
+            _merge,
+            ["sources", *_MATRIX, *_CELLS, *_WRITING],
+            "make one report of what shards found out; runs nothing",
+        ),
         (
             "cell",
             _cell,
@@ -99,13 +116,26 @@ def _parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=help_text, description=help_text)
         sub.set_defaults(command=command)
         for argument in arguments:
-            sub.add_argument(argument, **_ARGUMENTS[argument])
+            sub.add_argument(argument, **_ARGUMENTS[argument] | _OWN.get((name, argument), {}))
     return parser
 
 
 def _jobs(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a number of probes, 1 or more, not {text!r}")
+    return int(text)
+
+
+def _shard(text: str) -> shards.Shard:
+    try:
+        return shards.parse(text)
+    except ShardError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _shards(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,3}", text) or not 1 <= int(text) <= shards.GITHUB_JOBS:
+        raise argparse.ArgumentTypeError(f"expected a number of shards, 1 to {shards.GITHUB_JOBS}, not {text!r}")
     return int(text)
 
 
@@ -117,6 +147,12 @@ _WORKING = ("--jobs", "--retry", "--force")
 _WRITING = ("--reports", "--format")
 _ARGUMENTS: dict[str, dict[str, Any]] = {
     "id": {"metavar": "ID", "help": "a cell's id, as in the reports"},
+    "sources": {
+        "type": Path,
+        "nargs": "+",
+        "metavar": "STORE-or-JSON",
+        "help": "the shards' stores, which are copied into --store, or their matrix.json files, which are joined",
+    },
     "--config": {"type": Path, "default": Path("matrix.toml"), "metavar": "FILE", "help": "the matrix (default: matrix.toml)"},
     "--store": {
         "type": Path, "default": Path(".harness"), "metavar": "DIR", "help": "where results are kept (default: .harness)"
@@ -134,6 +170,12 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
         "help": "only these: 'torch>=2.4,transformers<5'; comma = and, repeated = or",
     },
     "--exclude": {"action": "append", "default": [], "metavar": "EXPR", "help": "not these; same expressions"},
+    "--shard": {
+        "type": _shard, "metavar": "i/n", "help": "only this share of the cells: 1/3, 2/3 and 3/3 are all, and share no export"
+    },
+    "--shards": {
+        "type": _shards, "metavar": "N", "help": "with --format github: at most so many (default: one for each export)"
+    },
     "--offline": {"action": "store_true", "help": "ask no index; use what uv's cache holds"},
     "--refresh": {"action": "store_true", "help": "resolve anew, although the locks are known"},
     "--jobs": {"type": _jobs, "metavar": "N", "help": "probes at once (default: by cores and memory)"},
@@ -153,6 +195,11 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 """No command accepts an option that it has no use for."""
+
+_OWN: dict[tuple[str, str], dict[str, Any]] = {
+    ("plan", "--format"): {"choices": ("text", "github"), "help": "what to print: github is a job matrix, one job a shard"},
+}
+"""(command, option) → where it differs from what the option is elsewhere."""
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -174,9 +221,7 @@ def _run(options: argparse.Namespace, out: Console, err: Console) -> int:
             report = pipeline.run(settings, listen)
     except Interrupted as interrupted:
         raise Interrupted(f"{interrupted}; {_partial(settings, options, out)}") from None
-    written = files.write(report, options.reports)
-    _print(report, options, out)
-    err.print(f"wrote {', '.join(map(str, written))}", highlight=False, soft_wrap=True)
+    _deliver(report, options, out, err)
     return _answer(report, options.fail_on)
 
 
@@ -204,15 +249,34 @@ def _report(options: argparse.Namespace, out: Console, err: Console) -> int:
     files.require_writable(options.reports)
     with listener(err, quiet=options.quiet) as listen:
         report = pipeline.known(_settings(options), listen)
-    written = files.write(report, options.reports)
-    _print(report, options, out)
-    err.print(f"wrote {', '.join(map(str, written))}", highlight=False, soft_wrap=True)
+    _deliver(report, options, out, err)
     return 0
 
 
+def _merge(options: argparse.Namespace, out: Console, err: Console) -> int:
+    files.require_writable(options.reports)
+    with listener(err, quiet=options.quiet) as listen:
+        report = pipeline.merged(options.sources, _settings(options), listen)
+    _deliver(report, options, out, err)
+    return 0
+
+
+def _deliver(report: Report, options: argparse.Namespace, out: Console, err: Console) -> None:
+    written = files.write(report, options.reports)
+    _print(report, options, out)
+    err.print(f"wrote {', '.join(map(str, written))}", highlight=False, soft_wrap=True)
+
+
 def _plan(options: argparse.Namespace, out: Console, err: Console) -> int:
+    if options.shard and options.format == "github":
+        raise ShardError("--format github deals out all cells: leave out --shard")
+    if options.shards and options.format != "github":
+        raise ShardError("--shards is for --format github; --shard i/n plans one share")
     with listener(err, quiet=options.quiet) as listen:
         prepared = prepare(_settings(options), listen)
+    if options.format == "github":
+        sys.stdout.write(shards.github(prepared.cells, options.shards or shards.GITHUB_JOBS))
+        return 0
     story.show_plan(prepared.cells, prepared.todo(), out)
     return 0
 

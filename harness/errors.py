@@ -28,6 +28,10 @@ class SelectionError(HarnessError):
     """A `--select` or `--exclude` expression, or a cell id, that names nothing in this matrix."""
 
 
+class ShardError(HarnessError):
+    """A `--shard` that cannot be dealt out, or results of shards that cannot be made one report."""
+
+
 class UvError(HarnessError):
     """uv itself is missing, too old, or was called wrongly by us: nothing can be resolved or installed."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.schedule import Ended, Started
+from harness.shards import Shard
 from harness.tasks import Task
 from harness.verdict import Verdict
 
@@ -24,6 +25,15 @@ class Resolving:
     done: int
     total: int
     cells: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dealt:
+    """Only a share is done here: so many `cells`, `of` all that are planned."""
+
+    shard: Shard
+    cells: int
+    of: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,5 +60,5 @@ class Judged:
     verdict: Verdict
 
 
-Event = Note | Resolving | Working | AtStage | Judged | Started | Ended
+Event = Note | Resolving | Dealt | Working | AtStage | Judged | Started | Ended
 Listener = Callable[[Event], None]

@@ -16,6 +16,8 @@ from harness.plan import NEEDS_RUNTIME, Planned, Requirements, requirements
 from harness.store import Store
 from harness.uv import Trouble, Uv, UvFailure, unpublished
 
+NOT_RESOLVED = "it has not been resolved yet; `run` or `plan` does that"
+
 _PARALLEL = 8
 """Resolutions at once: they wait for the index far more than they compute."""
 
@@ -120,7 +122,7 @@ class Resolver:
         if known is not None:
             return known
         if not self._ask:
-            return _Solved(lock=None, result=_not_run("it has not been resolved yet; `run` or `plan` does that"))
+            return _Solved(lock=None, result=_not_run(NOT_RESOLVED))
         started = time.time()
         lock, failure, status = None, None, Status.WORKS
         try:

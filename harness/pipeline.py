@@ -5,10 +5,17 @@ A library: it prints nothing and asks nothing. What happens is told to a listene
 
 from __future__ import annotations
 
-from harness.events import Listener
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness import merge
+from harness.events import Listener, Note
+from harness.locks import NOT_RESOLVED
 from harness.perform import perform
-from harness.prepare import Settings, prepare
+from harness.prepare import Settings, prepare, selected
 from harness.report.contract import Report
+from harness.store import Store
+from harness.verdict import NOT_REACHED
 
 
 def run(settings: Settings, listen: Listener) -> Report:
@@ -25,3 +32,21 @@ def run(settings: Settings, listen: Listener) -> Report:
 def known(settings: Settings, listen: Listener) -> Report:
     """The report from what the store holds, running nothing."""
     return prepare(settings, listen, ask=False).report()
+
+
+def merged(sources: Sequence[Path], settings: Settings, listen: Listener) -> Report:
+    """The one report of several shards, running nothing: of their stores, copied into this one, or of their matrix.json files.
+
+    Raises:
+        HarnessError: they cannot be merged, or, of files, not every cell is in one.
+    """
+    if not merge.are_stores(sources):
+        reports = [(path, merge.read(path)) for path in sources]
+        return merge.join(reports, *selected(settings))
+    for path in merge.copy(sources, Store(settings.store)):
+        listen(Note(text=f"damaged, and taken for absent: {path}"))
+    report = known(settings, listen)
+    if count := sum(any(one.reason in {NOT_REACHED, NOT_RESOLVED} for one in cell.variants) for cell in report.cells):
+        why = "their shard is missing or unfinished, or had another matrix, probe, platform or Python"
+        listen(Note(text=f"cells whose results are not in these stores: {count} of {len(report.cells)}; {why}"))
+    return report

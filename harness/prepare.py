@@ -10,11 +10,11 @@ from pathlib import Path
 from packaging.version import Version
 
 from harness import axes as axis_versions
-from harness import hub, locks, matrix, opinions, plan, tasks
+from harness import hub, locks, matrix, opinions, plan, shards, tasks
 from harness.children import Children
 from harness.environments import closure
 from harness.errors import Interrupted
-from harness.events import Listener, Note, Resolving
+from harness.events import Dealt, Listener, Note, Resolving
 from harness.facts import Facts
 from harness.matrix import Matrix
 from harness.model import Cell, Setup
@@ -40,6 +40,8 @@ class Settings:
     exclude: tuple[str, ...] = ()
     cell: str | None = None
     """The id, or a pattern for it, of the only cell that is asked for."""
+    shard: shards.Shard | None = None
+    """The share of the cells that this process does; None for all."""
     jobs: int | str | None = None
     offline: bool = False
     force: bool = False
@@ -122,6 +124,10 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
         resolved = resolver.resolve(planned, lambda done, total: listen(Resolving(done=done, total=total, cells=len(planned))))
         known = locks.Resolver(config, store, uv, pythons.find, file=file, refresh=False, ask=False)
         runtimes = _newest_runtimes(config, axes, known, {one.cell.python for one in planned})
+        cells = list(zip(resolved, tasks.of_cells(resolved, config.probe), strict=True))
+        if settings.shard:
+            cells = shards.share(cells, settings.shard)
+            listen(Dealt(shard=settings.shard, cells=len(cells), of=len(resolved)))
     except UvFailure as failure:
         raise failure.as_error() from None
     except KeyboardInterrupt:
@@ -130,7 +136,7 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
     return Prepared(
         matrix=config,
         axes=axes,
-        cells=tuple(zip(resolved, tasks.of_cells(resolved, config.probe), strict=True)),
+        cells=tuple(cells),
         uv=uv,
         store=store,
         facts=Facts(store=store, limits=limits),
@@ -170,18 +176,31 @@ def listed(settings: Settings) -> list[tuple[Cell, str]]:
 
     Quick, makes no folders and asks no network: a selector that no run has resolved yet contributes nothing.
     """
-    config = matrix.load(settings.config)
-    uv = _uv(settings, config, Children(), offline=True)
-    pythons = Pythons(uv)
-    with tempfile.TemporaryDirectory() as empty:
-        store = Store(settings.store if settings.store.is_dir() else Path(empty))
-        try:
-            axes = axis_versions.recorded(config, store, uv, pythons.present(config.axes["python"]))
-        except UvFailure as failure:
-            raise failure.as_error() from None
+    config, axes, pythons = _recorded(settings, file=None)
     found = {version: pythons.find(version) for version in axes["python"]}
     return [
         (cell, python.path if (python := found.get(cell.python) or pythons.find(cell.python)) else cell.python)
         for cell in plan.cells(config, axes)
         if cell.setup is Setup.TOGETHER
     ]
+
+
+def selected(settings: Settings) -> tuple[list[str], list[str]]:
+    """(ids of the selected cells in the matrix's order, names of its axes), as quickly; a selector must have been resolved."""
+    config, axes, _ = _recorded(settings, file=settings.config.name)
+    planned = plan.plan(config, axes, Selection.of(settings.select, settings.exclude, axes=list(axes)))
+    return [one.cell.id for one in planned], list(axes)
+
+
+def _recorded(settings: Settings, *, file: str | None) -> tuple[Matrix, dict[str, list[str]], Pythons]:
+    """The matrix, its axes as far as known (see `axes.recorded`), and the interpreters."""
+    config = matrix.load(settings.config)
+    uv = _uv(settings, config, Children(), offline=True)
+    pythons = Pythons(uv)
+    with tempfile.TemporaryDirectory() as empty:
+        store = Store(settings.store if settings.store.is_dir() else Path(empty))
+        try:
+            axes = axis_versions.recorded(config, store, uv, pythons.present(config.axes["python"]), file=file)
+        except UvFailure as failure:
+            raise failure.as_error() from None
+    return config, axes, pythons

@@ -128,24 +128,44 @@ ADAPTER = TypeAdapter(Report)
 def build(verdicts: Sequence[Verdict], axes: Sequence[str], probe: Probe, torch_backend: str | None) -> Report:
     """The report on `verdicts`, in their order."""
     newest = max((result.finished for verdict in verdicts for one in verdict.variants for result in one.results), default=0.0)
-    return Report(
-        schema=1,
+    return assemble(
+        [_cell(verdict) for verdict in verdicts],
+        axes,
         generated=dt.datetime.fromtimestamp(newest, dt.UTC).isoformat(timespec="seconds") if newest else None,
         platform=platform_id(),
         torch=torch_backend or "default index",
         probe=ReportedProbe(
             id=probe_id(probe)[:16], model=probe.name, profile="own" if probe.module else probe.profile, seed=probe.seed
         ),
-        axes={axis: _present(axis, verdicts) for axis in axes},
-        cells=[_cell(verdict) for verdict in verdicts],
-        rules=[],
-        recommended=recommended(verdicts),
     )
 
 
-def _present(axis: str, verdicts: Sequence[Verdict]) -> list[str]:
+def assemble(
+    cells: Sequence[ReportedCell],
+    axes: Sequence[str],
+    *,
+    generated: str | None,
+    platform: str,
+    torch: str,
+    probe: ReportedProbe,
+) -> Report:
+    """The report on `cells`, in their order, with what follows from all of them together."""
+    return Report(
+        schema=1,
+        generated=generated,
+        platform=platform,
+        torch=torch,
+        probe=probe,
+        axes={axis: _present(axis, cells) for axis in axes},
+        cells=list(cells),
+        rules=[],
+        recommended=recommended(cells),
+    )
+
+
+def _present(axis: str, cells: Sequence[ReportedCell]) -> list[str]:
     """The versions on an axis that cells have, included ones too, oldest first."""
-    return sorted({verdict.cell.version(axis) or ABSENT for verdict in verdicts}, key=by_version)
+    return sorted({cell.version(axis) for cell in cells}, key=by_version)
 
 
 def by_version(version: str) -> Version:
@@ -153,21 +173,21 @@ def by_version(version: str) -> Version:
     return Version("0.dev0" if version == ABSENT else version)
 
 
-def recommended(verdicts: Sequence[Verdict]) -> dict[str, str]:
+def recommended(cells: Sequence[ReportedCell]) -> dict[str, str]:
     """For each onnxruntime the working cell with the newest torch, then transformers, then onnx; one environment over two."""
     order = ("torch", "transformers", "onnx", "python")
-    best: dict[str, Verdict] = {}
-    for verdict in verdicts:
-        runtime = verdict.cell.version("onnxruntime")
-        if verdict.status is Status.WORKS and runtime is not None:
+    best: dict[str, ReportedCell] = {}
+    for cell in cells:
+        runtime = cell.version("onnxruntime")
+        if cell.status is Status.WORKS and runtime != ABSENT:
             known = best.get(runtime)
-            if known is None or _age(verdict, order) > _age(known, order):
-                best[runtime] = verdict
-    return {runtime: best[runtime].cell.id for runtime in sorted(best, key=Version)}
+            if known is None or _age(cell, order) > _age(known, order):
+                best[runtime] = cell
+    return {runtime: best[runtime].id for runtime in sorted(best, key=Version)}
 
 
-def _age(verdict: Verdict, order: Sequence[str]) -> tuple[list[Version], bool]:
-    return [Version(verdict.cell.version(axis) or "0") for axis in order], verdict.cell.setup is Setup.TOGETHER
+def _age(cell: ReportedCell, order: Sequence[str]) -> tuple[list[Version], bool]:
+    return [by_version(cell.version(axis)) for axis in order], cell.environment is Setup.TOGETHER
 
 
 def _cell(verdict: Verdict) -> ReportedCell:

@@ -96,6 +96,10 @@ def test_a_selector_without_any_interpreter(project):
         (["--select", "tensorflow>=2"], "names 'tensorflow', which is no axis"),
         (["--select", ""], "cannot read ''"),
         (["--jobs", "0"], "expected a number of probes, 1 or more, not '0'"),
+        (["--shard", "0/3"], "1/3 to 3/3 for example, not '0/3'"),
+        (["--shard", "4/3"], "1/3 to 3/3 for example, not '4/3'"),
+        (["--shard", "x"], "expected the number of a shard and how many there are, 1/3 to 3/3 for example, not 'x'"),
+        (["--shard", "1/3/3"], "expected the number of a shard"),
         (["--format", "yaml"], "invalid choice: 'yaml'"),
         (["--frobnicate"], "unrecognized arguments: --frobnicate"),
     ],
@@ -120,9 +124,13 @@ def test_an_id_that_names_several_cells(project, command):
 @pytest.mark.parametrize(
     ("command", "options"),
     [
-        ("plan", ["--force", "--retry", "--keep-envs", "--jobs", "--reports", "--format", "--fail-on", "--environment"]),
-        ("report", ["--force", "--retry", "--keep-envs", "--jobs", "--offline", "--refresh", "--fail-on", "--environment"]),
-        ("cell", ["--select", "--exclude", "--keep-envs", "--reports", "--format", "--fail-on"]),
+        ("plan", ["--force", "--retry", "--keep-envs", "--jobs", "--reports", "--fail-on", "--environment"]),
+        ("run", ["--shards"]),
+        (
+            "report",
+            ["--shards", "--force", "--retry", "--keep-envs", "--jobs", "--offline", "--refresh", "--fail-on", "--environment"],
+        ),
+        ("cell", ["--shard", "--select", "--exclude", "--keep-envs", "--reports", "--format", "--fail-on"]),
         (
             "explain",
             ["--select", "--exclude", "--keep-envs", "--force", "--retry", "--jobs", "--offline", "--refresh", "--quiet"],

@@ -11,7 +11,7 @@ from harness.matrix import Probe
 from harness.model import Setup, Stage, Status
 from harness.plan import Planned
 from harness.report import json
-from harness.report.contract import ADAPTER, MESSAGE_LIMIT, build, recommended
+from harness.report.contract import ADAPTER, MESSAGE_LIMIT, build
 from harness.verdict import VariantVerdict, Verdict
 
 AXES = {"python": ["3.11"], **{axis: [version] for axis, version in PINS.items()}}
@@ -21,6 +21,10 @@ def verdict(*results, status: Status = Status.WORKS, **pins: str) -> Verdict:
     one = resolved(**pins)
     steps = results or (result(Stage.EXPORT, ir=8), result(Stage.PARITY, max_abs_diff=1e-6))
     return Verdict(resolved=one, status=status, variants=(VariantVerdict(variant=PAIR, status=status, results=tuple(steps)),))
+
+
+def recommended(verdicts: list[Verdict]) -> dict[str, str]:
+    return build(verdicts, AXES, Probe(), None).recommended
 
 
 def test_what_the_stages_measured_is_in_the_variant():

@@ -7,7 +7,7 @@ when the file was written.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,8 +15,10 @@ from packaging.version import Version
 from pydantic import TypeAdapter
 
 from harness.diagnose.signatures import signature
+from harness.inference import Observed, inferred
 from harness.matrix import Probe
-from harness.model import ABSENT, Setup, Stage, StageResult, Status
+from harness.model import ABSENT, Cell, Setup, Stage, StageResult, Status
+from harness.plan import by_version
 from harness.tasks import platform_id, probe_id
 from harness.verdict import VariantVerdict, Verdict
 
@@ -82,6 +84,8 @@ class ReportedCell:
     variants: list[ReportedVariant]
     resolved_sides: dict[str, dict[str, str]] = field(default_factory=dict)
     """Of a handoff cell the two environments, `export` and `run`, each name → version; empty for one environment."""
+    inferred: Literal["works", "fails"] | None = None
+    """Of a cell that was not run, what follows from those that were; null where nothing does. It proves nothing."""
 
     def version(self, axis: str) -> str:
         """The version on `axis`, python included, or `absent`."""
@@ -137,7 +141,7 @@ def build(verdicts: Sequence[Verdict], axes: Sequence[str], probe: Probe, torch_
             id=probe_id(probe)[:16], model=probe.name, profile="own" if probe.module else probe.profile, seed=probe.seed
         ),
         axes={axis: _present(axis, verdicts) for axis in axes},
-        cells=[_cell(verdict) for verdict in verdicts],
+        cells=_cells(verdicts),
         rules=[],
         recommended=recommended(verdicts),
     )
@@ -148,29 +152,38 @@ def _present(axis: str, verdicts: Sequence[Verdict]) -> list[str]:
     return sorted({verdict.cell.version(axis) or ABSENT for verdict in verdicts}, key=by_version)
 
 
-def by_version(version: str) -> Version:
-    """The order in which versions are listed; what is absent comes first."""
-    return Version("0.dev0" if version == ABSENT else version)
-
-
 def recommended(verdicts: Sequence[Verdict]) -> dict[str, str]:
-    """For each onnxruntime the working cell with the newest torch, then transformers, then onnx; one environment over two."""
+    """For each onnxruntime the newest cell that was seen to work."""
+    newest = newest_by_runtime(verdict.cell for verdict in verdicts if verdict.status is Status.WORKS)
+    return {runtime: newest[runtime].id for runtime in sorted(newest, key=Version)}
+
+
+def newest_by_runtime(cells: Iterable[Cell]) -> dict[str, Cell]:
+    """For each onnxruntime the cell with the newest torch, then transformers, then onnx; one environment over two."""
+    best: dict[str, Cell] = {}
+    for cell in cells:
+        runtime = cell.version("onnxruntime")
+        if runtime is not None and (runtime not in best or _age(cell) > _age(best[runtime])):
+            best[runtime] = cell
+    return best
+
+
+def _age(cell: Cell) -> tuple[list[Version], bool]:
     order = ("torch", "transformers", "onnx", "python")
-    best: dict[str, Verdict] = {}
+    return [Version(cell.version(axis) or "0") for axis in order], cell.setup is Setup.TOGETHER
+
+
+def _cells(verdicts: Sequence[Verdict]) -> list[ReportedCell]:
+    observed = Observed.of(verdicts)
+    guesses = inferred(observed.rows.values(), observed.seen)
+    cells = []
     for verdict in verdicts:
-        runtime = verdict.cell.version("onnxruntime")
-        if verdict.status is Status.WORKS and runtime is not None:
-            known = best.get(runtime)
-            if known is None or _age(verdict, order) > _age(known, order):
-                best[runtime] = verdict
-    return {runtime: best[runtime].cell.id for runtime in sorted(best, key=Version)}
+        guess = guesses.get(observed.rows[verdict.cell.id]) if verdict.open else None
+        cells.append(_cell(verdict, {True: "works", False: "fails", None: None}[guess]))
+    return cells
 
 
-def _age(verdict: Verdict, order: Sequence[str]) -> tuple[list[Version], bool]:
-    return [Version(verdict.cell.version(axis) or "0") for axis in order], verdict.cell.setup is Setup.TOGETHER
-
-
-def _cell(verdict: Verdict) -> ReportedCell:
+def _cell(verdict: Verdict, guess: Literal["works", "fails"] | None) -> ReportedCell:
     cell, lock = verdict.cell, verdict.resolved.lock
     return ReportedCell(
         id=cell.id,
@@ -183,6 +196,7 @@ def _cell(verdict: Verdict) -> ReportedCell:
         remedies=[],
         variants=[_variant(one) for one in verdict.variants],
         resolved_sides={side: dict(sorted(one.versions.items())) for side, one in verdict.resolved.sides.items()},
+        inferred=guess,
     )
 
 

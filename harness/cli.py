@@ -242,6 +242,8 @@ def _plan(options: argparse.Namespace, out: Console, err: Console) -> int:
     if settings.strategy == "pairwise":
         story.show_choice(coverage(prepared.cells, chosen), out)
     story.show_plan(chosen, prepared.todo(chosen), out)
+    if settings.budget is not None:
+        story.show_order(chosen, out)
     return 0
 
 

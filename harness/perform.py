@@ -9,7 +9,7 @@ from pathlib import Path
 from harness import opinions
 from harness.environments import Closure, Environments, closure
 from harness.errors import HarnessError, Interrupted
-from harness.events import AtStage, Judged, Listener, Working
+from harness.events import AtStage, Judged, Listener, Note, Working
 from harness.executors import local
 from harness.locks import Resolved
 from harness.model import Setup
@@ -52,6 +52,8 @@ def perform(prepared: Prepared, settings: Settings, listen: Listener, *, folder:
             in_time = rounds.do(todo)
         if in_time:
             rounds.do(outstanding(prepared.opinions(), prepared.facts))
+        else:
+            listen(Note(text="the budget is over; what is left was not begun"))
         return search.left_out(over=not in_time)
     except (KeyboardInterrupt, InterruptedError):
         raise Interrupted("interrupted; what was finished is kept, and the same command goes on from there") from None

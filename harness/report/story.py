@@ -82,6 +82,12 @@ def show_choice(coverage: Coverage, out: Console) -> None:
     )
 
 
+def show_order(cells: Sequence[tuple[Resolved, CellTasks | None]], out: Console) -> None:
+    """Which cells a budget is spent on first."""
+    able = [resolved.cell.id for resolved, cell in cells if cell]
+    out.print(f"most telling first: {', '.join(able[:5])}{', …' if len(able) > 5 else ''}")
+
+
 def show_plan(cells: Sequence[tuple[Resolved, CellTasks | None]], todo: Sequence[Task], out: Console) -> None:
     """How much there is to do, how much is known, and which cells have no solution."""
     distinct = {task for _, cell in cells if cell for task in cell.all}

@@ -17,6 +17,9 @@ from harness.tasks import CellTasks
 ROUNDS = 24
 """More are not begun: where nearly everything fails, the search would end up asking every cell, one after another."""
 
+ATTEMPTS = 4
+"""How often all pairs are made to meet, each time in other cells, before a matrix in which nothing works is left alone."""
+
 LEFT_OUT = "left out by --strategy pairwise"
 BUDGET_OVER = "the budget was over"
 
@@ -73,6 +76,8 @@ class Search:
         every = list(observed.rows.values())
         asked = {observed.rows[cell] for cell in self._asked if cell in observed.rows}
         wanted = strategy.following(every, observed.seen, asked) or self._promising(observed)
+        if not any(observed.seen.values()) and self._rounds <= ATTEMPTS:
+            wanted = strategy.pairwise([row for row in every if row not in observed.seen and row not in asked])
         return self._cells(observed.rows, [row for row in wanted if row not in asked])
 
     def _promising(self, observed: Observed) -> list[Row]:

@@ -175,3 +175,22 @@ def test_what_runs_when_the_budget_ends_is_finished_and_the_rest_is_done_later(p
 
 def test_a_budget_is_enough_or_changes_nothing(project):
     assert {cell["status"] for cell in project.run("--budget", "1h").values()} == {"works"}
+
+
+def test_where_nothing_works_other_cells_are_tried_and_then_it_ends(project):
+    """One cell of 27 works, and it is none of those that are asked first."""
+    versions = {"torch": TORCH[1:], "transformers": TRANSFORMERS[1:], "onnxruntime": RUNTIME[1:]}
+    wanted = [version for versions in versions.values() for version in versions[1:2]]
+    other = "import importlib.metadata as m; assert [m.version(n) for n in ('torch', 'transformers')] == {}"
+    project.publish(*(packages.torch(v, on_export=other.format(wanted[:2])) for v in versions["torch"]))
+    project.publish(*(packages.transformers(v) for v in versions["transformers"]))
+    project.publish(*(packages.onnxruntime(v, max_ir=9 if v == wanted[2] else 1) for v in versions["onnxruntime"]))
+    project.configure(versions)
+    first = int(re.search(r"first (\d+) of 27", project.main("plan", "--strategy", "pairwise").out)[1])
+    cells = project.run("--strategy", "pairwise").values()
+    run = [cell for cell in cells if cell["status"] != "not-run"]
+    assert len(run) > 2 * first
+    assert [list(cell["pins"].values()) for cell in run if cell["status"] == "works"] in (
+        [],
+        [[*wanted[:2], "1.16.2", wanted[2]]],
+    )

@@ -27,6 +27,8 @@ from harness.model import Status
 from harness.prepare import Settings, prepare
 from harness.report import files, json, markdown, story, terminal
 from harness.report.contract import Report
+from harness.search import BUDGET_OVER, Search, coverage
+from harness.values import seconds
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,13 +86,13 @@ def _parser() -> argparse.ArgumentParser:
         (
             "plan",
             _plan,
-            [*_MATRIX, *_CELLS, *_ASKING, "--shard", "--shards", "--format"],
+            [*_MATRIX, *_CELLS, *_ASKING, *_SEARCHING, "--shard", "--shards", "--format"],
             "count cells and work, name unsatisfiable cells; installs nothing",
         ),
         (
             "run",
             _run,
-            [*_MATRIX, *_CELLS, "--shard", *_ASKING, *_WORKING, "--keep-envs", *_WRITING, "--fail-on"],
+            [*_MATRIX, *_CELLS, "--shard", *_ASKING, *_SEARCHING, *_WORKING, "--keep-envs", *_WRITING, "--fail-on"],
             "run the matrix and write the reports",
         ),
         (
@@ -139,10 +141,18 @@ def _shards(text: str) -> int:
     return int(text)
 
 
+def _budget(text: str) -> float:
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 _EVERYWHERE = ("--config", "--store", "--model", "--profile", "--color")
 _MATRIX = (*_EVERYWHERE, "--quiet")
 _CELLS = ("--select", "--exclude")
 _ASKING = ("--offline", "--refresh")
+_SEARCHING = ("--strategy", "--budget")
 _WORKING = ("--jobs", "--retry", "--force")
 _WRITING = ("--reports", "--format")
 _ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -178,6 +188,14 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "--offline": {"action": "store_true", "help": "ask no index; use what uv's cache holds"},
     "--refresh": {"action": "store_true", "help": "resolve anew, although the locks are known"},
+    "--strategy": {
+        "choices": ("full", "pairwise"),
+        "default": "full",
+        "help": "pairwise: cells in which all pairs of versions meet, then those between what works and what fails",
+    },
+    "--budget": {
+        "type": _budget, "metavar": "TIME", "help": "begin nothing more after 90s, 10m, 1h; most telling cells first"
+    },
     "--jobs": {"type": _jobs, "metavar": "N", "help": "probes at once (default: by cores and memory)"},
     "--retry": {"choices": ("error",), "help": "run again what ended in an error"},
     "--force": {"action": "store_true", "help": "run again everything that is selected"},
@@ -242,7 +260,8 @@ def _answer(report: Report, fail_on: str | None) -> int:
         return 0
     if report.count(Status(fail_on)):
         return 1
-    return 3 if report.count(Status.ERROR) and not report.count(Status.WORKS) else 0
+    unproven = report.count(Status.ERROR) or any(one.reason == BUDGET_OVER for cell in report.cells for one in cell.variants)
+    return 3 if unproven and not report.count(Status.WORKS) else 0
 
 
 def _report(options: argparse.Namespace, out: Console, err: Console) -> int:
@@ -272,12 +291,18 @@ def _plan(options: argparse.Namespace, out: Console, err: Console) -> int:
         raise ShardError("--format github deals out all cells: leave out --shard")
     if options.shards and options.format != "github":
         raise ShardError("--shards is for --format github; --shard i/n plans one share")
+    settings = _settings(options)
     with listener(err, quiet=options.quiet) as listen:
-        prepared = prepare(_settings(options), listen)
+        prepared = prepare(settings, listen)
     if options.format == "github":
         sys.stdout.write(shards.github(prepared.cells, options.shards or shards.GITHUB_JOBS))
         return 0
-    story.show_plan(prepared.cells, prepared.todo(), out)
+    chosen = Search(prepared, settings).next()
+    if settings.strategy == "pairwise":
+        story.show_choice(coverage(prepared.cells, chosen), out)
+    story.show_plan(chosen, prepared.todo(chosen), out)
+    if settings.budget is not None:
+        story.show_order(chosen, out)
     return 0
 
 

@@ -9,19 +9,22 @@ from pathlib import Path
 from harness import opinions
 from harness.environments import Closure, Environments, closure
 from harness.errors import HarnessError, Interrupted
-from harness.events import AtStage, Judged, Listener, Working
+from harness.events import AtStage, Judged, Listener, Note, Working
 from harness.executors import local
 from harness.locks import Resolved
 from harness.model import Setup
 from harness.prepare import Prepared, Settings
 from harness.schedule import Ended, Started, execute, outstanding
+from harness.search import Search
 from harness.tasks import CellTasks, Run, Task, environments, repeat
 from harness.verdict import judge
 from harness.worker import Worker
 
 
-def perform(prepared: Prepared, settings: Settings, listen: Listener, *, folder: Path | None = None) -> None:
-    """Do every task that is missing; in the environment at `folder`, where somebody made one for the only cell.
+def perform(prepared: Prepared, settings: Settings, listen: Listener, *, folder: Path | None = None) -> dict[str, str]:
+    """Do every task that is missing and asked for; in the environment at `folder`, where somebody made one for the only cell.
+
+    Returns cell → why it was left out.
 
     Raises:
         Interrupted: Ctrl-C; results so far are stored, no process is left.
@@ -40,11 +43,18 @@ def perform(prepared: Prepared, settings: Settings, listen: Listener, *, folder:
             given=adopt(made, folder, prepared) if folder and prepared.tasks else {},
             model=prepared.matrix.probe,
         )
-        todo = prepared.todo()
         rounds = Rounds(prepared, worker, settings, listen)
-        rounds.announce_known(todo)
-        rounds.do(todo)
-        rounds.do(outstanding(prepared.opinions(), prepared.facts))
+        search = Search(prepared, settings)
+        in_time = True
+        while in_time and (cells := search.next()):
+            todo = prepared.todo(cells)
+            rounds.take(cells, todo)
+            in_time = rounds.do(todo)
+        if in_time:
+            rounds.do(outstanding(prepared.opinions(), prepared.facts))
+        else:
+            listen(Note(text="the budget is over; what is left was not begun"))
+        return search.left_out(over=not in_time)
     except (KeyboardInterrupt, InterruptedError):
         raise Interrupted("interrupted; what was finished is kept, and the same command goes on from there") from None
     finally:
@@ -59,30 +69,41 @@ class Rounds:
         self._worker = worker
         self._settings = settings
         self._listen = listen
+        self._cells: dict[str, tuple[Resolved, CellTasks | None]] = {}
+        """Those that were asked for, in the order in which they are to be done."""
         self._open: dict[str, set[Task]] = {}
         self._leases: Counter[tuple[Closure, ...]] = Counter()
         self._wanted: set[tuple[Closure, ...]] = set()
         """Where a second opinion will be asked for."""
 
-    def announce_known(self, todo: Sequence[Task]) -> None:
-        """Announce the cells that do not wait for any of `todo`; the others follow when their last task has ended."""
+    def take(self, cells: Sequence[tuple[Resolved, CellTasks | None]], todo: Sequence[Task]) -> None:
+        """Announce those of `cells` that do not wait for any of `todo`; the others follow when their last task has ended."""
         missing = set(todo)
-        for resolved, cell in self._prepared.cells:
+        for resolved, cell in cells:
+            self._cells[resolved.cell.id] = (resolved, cell)
             self._open[resolved.cell.id] = missing.intersection(cell.all if cell else ())
             if not self._open[resolved.cell.id]:
                 self._announce(resolved, cell)
 
-    def do(self, todo: Sequence[Task]) -> None:
-        """Do `todo`, all of it; returns when no child is left."""
+    def do(self, todo: Sequence[Task]) -> bool:
+        """Do `todo`, as far as the budget reaches; returns when no child is left, and whether all of it was begun."""
         if not todo:
-            return
+            return True
         jobs = local.jobs(self._settings.jobs or self._prepared.matrix.run.jobs)
-        self._listen(Working(tasks=tuple(todo), jobs=jobs, cells=len(self._prepared.cells)))
+        self._listen(Working(tasks=tuple(todo), jobs=jobs, cells=len(self._cells)))
         self._leases = Counter(parts for task in todo for parts in _held(task))
         self._wanted = set()
         executor = local.executor(jobs + 1)
         try:
-            execute(todo, self._one, executor, probes=jobs, on_event=self._hear, order=self._order())
+            return execute(
+                todo,
+                self._one,
+                executor,
+                probes=jobs,
+                on_event=self._hear,
+                order=self._order(),
+                deadline=self._prepared.deadline,
+            )
         except BaseException:
             self._prepared.children.stop()
             raise
@@ -96,7 +117,7 @@ class Rounds:
         self._listen(event)
         if not isinstance(event, Ended):
             return
-        for resolved, cell in self._prepared.cells:
+        for resolved, cell in self._cells.values():
             waiting = self._open[resolved.cell.id]
             if event.task in waiting:
                 waiting.discard(event.task)
@@ -116,7 +137,7 @@ class Rounds:
     def _order(self) -> dict[Task, int]:
         """Task → place of the first cell that needs it."""
         order: dict[Task, int] = {}
-        for place, (_, cell) in enumerate(self._prepared.cells):
+        for place, (_, cell) in enumerate(self._cells.values()):
             for task in cell.all if cell else ():
                 order.setdefault(task, place)
         return order

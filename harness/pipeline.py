@@ -25,8 +25,7 @@ def run(settings: Settings, listen: Listener) -> Report:
         HarnessError: see errors.py; `Interrupted` carries no report, ask `known` for what was finished.
     """
     prepared = prepare(settings, listen)
-    perform(prepared, settings, listen)
-    return prepared.report()
+    return prepared.report(perform(prepared, settings, listen))
 
 
 def known(settings: Settings, listen: Listener) -> Report:

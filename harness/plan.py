@@ -99,6 +99,11 @@ def _within(version: str, bound: SpecifierSet) -> bool:
     return version != ABSENT and bound.contains(version, prereleases=True)
 
 
+def by_version(version: str) -> Version:
+    """The order in which versions are listed; what is absent comes first."""
+    return Version("0.dev0" if version == ABSENT else version)
+
+
 def _short_versions(versions: set[str]) -> dict[str, str]:
     """Version → its digits run together (`2.13.1` → `2131`), or joined by `_` where two versions would be the same."""
     digits = {version: re.sub(r"[^A-Za-z0-9]", "", version) for version in versions}

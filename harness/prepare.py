@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ from harness import axes as axis_versions
 from harness import hub, locks, matrix, opinions, plan, shards, tasks
 from harness.children import Children
 from harness.environments import closure
-from harness.errors import Interrupted
+from harness.errors import Interrupted, ShardError
 from harness.events import Dealt, Listener, Note, Resolving
 from harness.facts import Facts
 from harness.matrix import Matrix
@@ -51,6 +53,10 @@ class Settings:
     model: str | None = None
     """Instead of `[probe] model`; a folder is taken from the current one."""
     profile: str | None = None
+    strategy: str = "full"
+    """`pairwise` asks few cells, and those that what they say makes interesting (search.py)."""
+    budget: float | None = None
+    """Seconds after which nothing more is begun."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,10 +73,12 @@ class Prepared:
     children: Children
     runtimes: opinions.Runtimes
     """What else is asked where an onnxruntime fails: the newest of the matrix, whatever is selected."""
+    deadline: float = math.inf
+    """When nothing more is begun, by the monotonic clock."""
 
-    def todo(self) -> list[Task]:
-        """The distinct tasks whose results nobody knows yet."""
-        return outstanding((task for cell in self.tasks for task in cell.all), self.facts)
+    def todo(self, cells: Sequence[tuple[locks.Resolved, CellTasks | None]]) -> list[Task]:
+        """The distinct tasks of `cells` whose results nobody knows yet."""
+        return outstanding((task for _, cell in cells if cell for task in cell.all), self.facts)
 
     @property
     def tasks(self) -> list[CellTasks]:
@@ -85,13 +93,18 @@ class Prepared:
         """What is known of every cell now."""
         return [judge(resolved, cell, self.facts, self.matrix.variants, self.runtimes) for resolved, cell in self.cells]
 
-    def report(self) -> Report:
-        """What is known now, as a report."""
-        return contract.build(self.verdicts(), list(self.axes), self.matrix.probe, self.uv.torch_backend)
+    def report(self, left_out: Mapping[str, str] | None = None) -> Report:
+        """What is known now, as a report; `left_out` says of cells why nobody has run them."""
+        reasons = left_out or {}
+        verdicts = [one.because(reasons[one.cell.id]) if one.cell.id in reasons else one for one in self.verdicts()]
+        return contract.build(verdicts, list(self.axes), self.matrix.probe, self.uv.torch_backend)
 
 
 def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepared:
     """Read, plan and resolve. Without `ask` nothing is asked of an index: what no run has resolved stays unresolved."""
+    deadline = math.inf if settings.budget is None else time.monotonic() + settings.budget
+    if settings.shard and settings.strategy != "full":
+        raise ShardError("--shard deals out every cell, and a search chooses as it goes: leave out --strategy or --shard")
     config = matrix.load(settings.config)
     if settings.model or settings.profile:
         config = matrix.with_model(config, settings.model or config.probe.model, "--model", Path.cwd(), settings.profile)
@@ -143,6 +156,7 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
         limits=limits,
         children=children,
         runtimes=runtimes,
+        deadline=deadline,
     )
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
@@ -59,8 +61,11 @@ def execute(
     installs: int = 1,
     on_event: Callable[[Event], None],
     order: Mapping[Task, int],
-) -> None:
-    """Run `tasks`, each after the ones it needs; returns when all have ended.
+    deadline: float = math.inf,
+) -> bool:
+    """Run `tasks`, each after the ones it needs; returns when all have ended, and whether all were begun.
+
+    After `deadline`, by the monotonic clock, none is begun any more.
 
     `order` is the place of the first cell that waits for a task: cells come to their verdicts one after another, and
     what shares an environment runs while it is there. Raises what `on_event` raises, and KeyboardInterrupt at once: the
@@ -77,11 +82,13 @@ def execute(
         for task in sorter.get_ready():
             heapq.heappush(ready[isinstance(task, Install)], (order.get(task, 0), _RANK[type(task)], next(number), task))
         for lane, queue in ready.items():
-            while queue and free[lane]:
+            while queue and free[lane] and time.monotonic() < deadline:
                 *_, task = heapq.heappop(queue)
                 free[lane] -= 1
                 on_event(Started(task=task))
                 running[executor.submit(perform, task)] = task
+        if not running:
+            return False
         # The timeout lets a signal reach the main thread between completions.
         finished, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
         for future in finished:
@@ -90,6 +97,7 @@ def execute(
             future.result()
             sorter.done(task)
             on_event(Ended(task=task))
+    return True
 
 
 _RANK: dict[type[Task], int] = {Install: 0, Export: 1, Run: 2, Evaluate: 2, Import: 3}

@@ -50,7 +50,14 @@ class VariantVerdict:
     @property
     def open(self) -> bool:
         """Whether a run would say more; what the probe itself did not run cannot exist."""
-        return self.reason == NOT_REACHED
+        return self.status is Status.NOT_RUN and self.last.data.get("open", False)
+
+    def because(self, reason: str) -> VariantVerdict:
+        """The same, with the reason why nobody has run it yet."""
+        if not self.open:
+            return self
+        last = replace(self.last, data={**self.last.data, "reason": reason})
+        return replace(self, results=(*self.results[:-1], last))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,6 +72,15 @@ class Verdict:
     def cell(self) -> Cell:
         """The cell itself."""
         return self.resolved.cell
+
+    @property
+    def open(self) -> bool:
+        """Whether nothing is known of it that a run would not better."""
+        return self.status is Status.NOT_RUN and any(one.open for one in self.variants)
+
+    def because(self, reason: str) -> Verdict:
+        """The same, with the reason why nobody has run it yet."""
+        return replace(self, variants=tuple(one.because(reason) for one in self.variants))
 
 
 def judge(
@@ -87,7 +103,7 @@ def _judge_variant(variant: Variant, results: Sequence[StageResult]) -> VariantV
     if results and results[-1].stage is Stage.PARITY:
         return VariantVerdict(variant=variant, status=Status.WORKS, results=tuple(results))
     following = list(Stage)[list(Stage).index(results[-1].stage) + 1] if results else Stage.RESOLVE
-    unknown = StageResult(stage=following, status=Status.NOT_RUN, data={"reason": NOT_REACHED})
+    unknown = StageResult(stage=following, status=Status.NOT_RUN, data={"reason": NOT_REACHED, "open": True})
     return VariantVerdict(variant=variant, status=Status.NOT_RUN, results=(*results, unknown))
 
 

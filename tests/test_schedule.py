@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -90,3 +91,21 @@ def test_an_exception_of_a_task_ends_the_run(facts):
 
     with pytest.raises(InterruptedError):
         run(outstanding((task for cell in CELLS for task in cell.all), facts), perform)
+
+
+def test_nothing_is_begun_after_the_deadline_and_what_runs_is_finished(facts):
+    todo = outstanding((task for cell in CELLS for task in cell.all), facts)
+    events: list = []
+    order = {task: place for place, task in enumerate(todo)}
+
+    def perform(_task) -> None:
+        time.sleep(0.2)
+
+    with ThreadPoolExecutor(3) as executor:
+        began = time.monotonic()
+        given = (perform, executor)
+        assert not execute(todo, *given, probes=2, on_event=events.append, order=order, deadline=began + 0.1)
+        assert [type(event) for event in events] == [Started, Ended]
+        assert not execute(todo, *given, probes=2, on_event=events.append, order=order, deadline=began)
+        assert len(events) == 2
+        assert execute(todo, *given, probes=2, on_event=events.append, order=order, deadline=began + 60)

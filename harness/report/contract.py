@@ -7,16 +7,18 @@ when the file was written.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from packaging.version import Version
 from pydantic import TypeAdapter
 
 from harness.diagnose.signatures import signature
+from harness.inference import Observed, inferred
 from harness.matrix import Probe
-from harness.model import ABSENT, Setup, Stage, StageResult, Status
+from harness.model import ABSENT, Cell, Setup, Stage, StageResult, Status
+from harness.plan import by_version
 from harness.tasks import platform_id, probe_id
 from harness.verdict import VariantVerdict, Verdict
 
@@ -82,6 +84,13 @@ class ReportedCell:
     variants: list[ReportedVariant]
     resolved_sides: dict[str, dict[str, str]] = field(default_factory=dict)
     """Of a handoff cell the two environments, `export` and `run`, each name → version; empty for one environment."""
+    inferred: Literal["works", "fails"] | None = None
+    """Of a cell that was not run, what follows from those that were; null where nothing does. It proves nothing."""
+
+    @property
+    def setup(self) -> Setup:
+        """The environment, as a cell has it."""
+        return self.environment
 
     def version(self, axis: str) -> str:
         """The version on `axis`, python included, or `absent`."""
@@ -129,7 +138,7 @@ def build(verdicts: Sequence[Verdict], axes: Sequence[str], probe: Probe, torch_
     """The report on `verdicts`, in their order."""
     newest = max((result.finished for verdict in verdicts for one in verdict.variants for result in one.results), default=0.0)
     return assemble(
-        [_cell(verdict) for verdict in verdicts],
+        _cells(verdicts),
         axes,
         generated=dt.datetime.fromtimestamp(newest, dt.UTC).isoformat(timespec="seconds") if newest else None,
         platform=platform_id(),
@@ -168,29 +177,41 @@ def _present(axis: str, cells: Sequence[ReportedCell]) -> list[str]:
     return sorted({cell.version(axis) for cell in cells}, key=by_version)
 
 
-def by_version(version: str) -> Version:
-    """The order in which versions are listed; what is absent comes first."""
-    return Version("0.dev0" if version == ABSENT else version)
-
-
 def recommended(cells: Sequence[ReportedCell]) -> dict[str, str]:
-    """For each onnxruntime the working cell with the newest torch, then transformers, then onnx; one environment over two."""
-    order = ("torch", "transformers", "onnx", "python")
-    best: dict[str, ReportedCell] = {}
+    """For each onnxruntime the newest cell that was seen to work."""
+    newest = newest_by_runtime(cell for cell in cells if cell.status is Status.WORKS)
+    return {runtime: newest[runtime].id for runtime in sorted(newest, key=Version)}
+
+
+_AnyCell = TypeVar("_AnyCell", Cell, ReportedCell)
+
+
+def newest_by_runtime(cells: Iterable[_AnyCell]) -> dict[str, _AnyCell]:
+    """For each onnxruntime the cell with the newest torch, then transformers, then onnx; one environment over two."""
+    best: dict[str, _AnyCell] = {}
     for cell in cells:
         runtime = cell.version("onnxruntime")
-        if cell.status is Status.WORKS and runtime != ABSENT:
-            known = best.get(runtime)
-            if known is None or _age(cell, order) > _age(known, order):
-                best[runtime] = cell
-    return {runtime: best[runtime].id for runtime in sorted(best, key=Version)}
+        if runtime not in {None, ABSENT} and (runtime not in best or _age(cell) > _age(best[runtime])):
+            best[str(runtime)] = cell
+    return best
 
 
-def _age(cell: ReportedCell, order: Sequence[str]) -> tuple[list[Version], bool]:
-    return [by_version(cell.version(axis)) for axis in order], cell.environment is Setup.TOGETHER
+def _age(cell: Cell | ReportedCell) -> tuple[list[Version], bool]:
+    order = ("torch", "transformers", "onnx", "python")
+    return [by_version(cell.version(axis) or ABSENT) for axis in order], cell.setup is Setup.TOGETHER
 
 
-def _cell(verdict: Verdict) -> ReportedCell:
+def _cells(verdicts: Sequence[Verdict]) -> list[ReportedCell]:
+    observed = Observed.of(verdicts)
+    guesses = inferred(observed.rows.values(), observed.seen)
+    cells = []
+    for verdict in verdicts:
+        guess = guesses.get(observed.rows[verdict.cell.id]) if verdict.open else None
+        cells.append(_cell(verdict, {True: "works", False: "fails", None: None}[guess]))
+    return cells
+
+
+def _cell(verdict: Verdict, guess: Literal["works", "fails"] | None) -> ReportedCell:
     cell, lock = verdict.cell, verdict.resolved.lock
     return ReportedCell(
         id=cell.id,
@@ -203,6 +224,7 @@ def _cell(verdict: Verdict) -> ReportedCell:
         remedies=[],
         variants=[_variant(one) for one in verdict.variants],
         resolved_sides={side: dict(sorted(one.versions.items())) for side, one in verdict.resolved.sides.items()},
+        inferred=guess,
     )
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from packaging.version import Version
 
 from harness.model import Stage, Status
-from harness.report.contract import Report, ReportedCell, ReportedVariant, by_version
+from harness.plan import by_version
+from harness.report.contract import Report, ReportedCell, ReportedVariant
 from harness.select import VARIANT_FIELDS
 
 GLYPHS = {
@@ -26,6 +27,24 @@ NOT_ASKED = "-"
 """Where a cell was not asked for a variant that others were."""
 
 LEGEND = "✓ works, ✗ fails (a fact about versions), ! error (ours or the network's: proves nothing), · not run, - not asked for"
+
+
+INFERRED = (
+    "(works?) and (fails?) stand for nothing observed: it follows from cells that were, unless three or more versions quarrel"
+)
+
+
+def legend(report: Report) -> str:
+    """What the glyphs mean, and the words in brackets where there are any."""
+    return f"{LEGEND}; {INFERRED}" if any(cell.inferred for cell in report.cells) else LEGEND
+
+
+def tally(report: Report) -> str:
+    """How many cells have which status; what was inferred is told apart."""
+    counts = ", ".join(f"{report.count(status)} {status.value}" for status in Status if report.count(status))
+    guesses = [cell.inferred for cell in report.cells]
+    parts = [f"{guesses.count(word)} {word}" for word in ("works", "fails") if word in guesses]
+    return f"{counts} (inferred, not observed: {', '.join(parts)})" if parts else counts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,9 +93,17 @@ CROWD = 16
 
 
 def cell_text(cell: ReportedCell | None, slots: Collection[tuple[object, ...]]) -> str:
-    """What a table says of a cell: `works ✓✓✗·`, a glyph for each of the `slots`; `fails load` where all fail alike."""
+    """What a table says of a cell: `works ✓✓✗·`, a glyph for each of the `slots`; `fails load` where all fail alike.
+
+    What is inferred stands in brackets behind what is known: `not-run (works?)`.
+    """
     if cell is None:
         return ""
+    text = _observed_text(cell, slots)
+    return f"{text} ({cell.inferred}?)" if cell.inferred else text
+
+
+def _observed_text(cell: ReportedCell, slots: Collection[tuple[object, ...]]) -> str:
     if len(slots) > CROWD:
         return f"{cell.status.value} {_working_of_tried(cell)}"
     status = {identity(variant): variant.status for variant in cell.variants}
@@ -132,10 +159,11 @@ def recommendations(report: Report) -> tuple[list[str], list[list[str]]]:
     for runtime in report.axes["onnxruntime"]:
         cell = cells.get(report.recommended.get(runtime, ""))
         if cell is None:
-            rows.append([runtime, "none of these cells works"])
+            there = [one.status for one in report.cells if one.pins["onnxruntime"] == runtime]
+            rows.append([runtime, f"none of {'the cells that were run' if Status.NOT_RUN in there else 'these cells'} works"])
             continue
-        there = [names[identity(one)] for one in cell.variants if one.status is Status.WORKS]
-        working = ", ".join(there) if len(names) <= CROWD else _working_of_tried(cell)
+        working_ones = [names[identity(one)] for one in cell.variants if one.status is Status.WORKS]
+        working = ", ".join(working_ones) if len(names) <= CROWD else _working_of_tried(cell)
         environment = [cell.environment.value] if several else []
         rows.append([runtime, cell.python, *(cell.version(axis) for axis in axes), *environment, working, cell.id])
     header = ["onnxruntime", "Python", *axes, *(["environment"] if several else []), "variants that work", "cell"]

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from harness.model import Status
 from harness.report.contract import Report
 from harness.report.facets import (
     CROWD,
-    LEGEND,
     cell_text,
     counted,
     facets,
     faults,
     headline,
+    legend,
     not_run,
     recommendations,
     slots,
+    tally,
 )
 from harness.report.protocol import protocols, sentence
 from harness.report.ways import ways
@@ -26,10 +26,9 @@ from harness.report.ways import ways
 
 def render(report: Report) -> str:
     """The whole page."""
-    counts = ", ".join(f"{report.count(status)} {status.value}" for status in Status if report.count(status))
     probe, names = report.probe, slots(report)
     intro = (
-        f"{counted(len(report.cells), 'combination')}: {counts}. "
+        f"{counted(len(report.cells), 'combination')}: {tally(report)}. "
         f"Measured on {report.platform}, {f'newest result {report.generated}' if report.generated else 'nothing has run yet'}; "
         f"model {probe.model} ({probe.profile}, seed {probe.seed}), torch from: {report.torch}, probe `{probe.id}`."
     )
@@ -39,7 +38,7 @@ def render(report: Report) -> str:
         *(f"**{told}**\n" for protocol in protocols(report) if (told := sentence(protocol))),
         intro,
         "",
-        f"{LEGEND}.",
+        f"{legend(report)}.",
         "",
         *([f"The glyphs in a cell stand for: {', '.join(names.values())}.", ""] if len(names) <= CROWD else []),
     ]

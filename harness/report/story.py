@@ -16,6 +16,7 @@ from harness.model import Stage, Status
 from harness.report.contract import findings, opinion_text
 from harness.report.facets import counted
 from harness.report.terminal import STYLES
+from harness.search import Coverage
 from harness.tasks import CellTasks, Export, Import, Install, Run, Task
 from harness.verdict import VariantVerdict, Verdict
 
@@ -71,6 +72,20 @@ def _show_variant(one: VariantVerdict, out: Console, store: Path) -> None:
 
 def _listed(values: Mapping[str, object]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
+
+
+def show_choice(coverage: Coverage, out: Console) -> None:
+    """What `--strategy pairwise` takes first."""
+    out.print(
+        f"pairwise: first {coverage.cells} of {counted(coverage.all_cells, 'cell')} that can be run; in them meet "
+        f"{coverage.pairs} of {counted(coverage.all_pairs, 'pair')} of versions. Then cells between what works and what fails"
+    )
+
+
+def show_order(cells: Sequence[tuple[Resolved, CellTasks | None]], out: Console) -> None:
+    """Which cells a budget is spent on first."""
+    able = [resolved.cell.id for resolved, cell in cells if cell]
+    out.print(f"most telling first: {', '.join(able[:5])}{', …' if len(able) > 5 else ''}")
 
 
 def show_plan(cells: Sequence[tuple[Resolved, CellTasks | None]], todo: Sequence[Task], out: Console) -> None:

@@ -12,16 +12,17 @@ from harness.model import Status
 from harness.report.contract import Report, ReportedCell
 from harness.report.facets import (
     CROWD,
-    LEGEND,
     Facet,
     cell_text,
     counted,
     facets,
     faults,
     headline,
+    legend,
     not_run,
     recommendations,
     slots,
+    tally,
 )
 from harness.report.protocol import protocols, sentence
 from harness.report.ways import ways
@@ -54,14 +55,13 @@ def show(report: Report, console: Console, *, options: str = "") -> None:
         if len(names) > CROWD:
             _ways(report, facet, console)
     glyphs = f"\none glyph for each variant: {', '.join(names.values())}" if len(names) <= CROWD else ""
-    console.print(f"{LEGEND}{glyphs}\n", style="dim")
+    console.print(f"{legend(report)}{glyphs}\n", style="dim")
     for protocol in protocols(report):
         if told := sentence(protocol):
             console.print(Text(f"{told}\n", style="bold"))
     _recommended(report, console)
     _faults(report, console, options)
-    counts = ", ".join(f"{report.count(status)} {status.value}" for status in Status if report.count(status))
-    console.print(f"[bold]{counted(len(report.cells), 'cell')}:[/] {counts}")
+    console.print(f"[bold]{counted(len(report.cells), 'cell')}:[/] {tally(report)}")
 
 
 def styled(cell: ReportedCell | None, names: Collection[tuple[object, ...]]) -> Text:

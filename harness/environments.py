@@ -1,9 +1,10 @@
 """Lock → environment on disk, verified against the lock.
 
-An environment is built once for every distinct *closure*: what an export can import, or what a run can import.
-A `together` environment holds no files of its own: it is composed of both closures, which agree on every
-distribution they share because they come from one lock. So twelve onnxruntime versions cost one torch on disk, and
-its bytecode is compiled once.
+There is an environment for every distinct *closure*: what an export can import, or what a run can import. Files are
+installed in *layers*: what torch reaches through its requirements, what transformers does, what onnx does, and the
+rest. The environment of an export holds none of its own, it is composed of layers; and a `together` environment is
+composed of both closures. Whatever overlaps agrees, coming from one lock. So each torch is on disk once, and its
+bytecode is compiled once, however many combinations it is part of.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -40,6 +41,23 @@ class Closure:
 def closure(interpreter: Interpreter, lock: Lock) -> Closure:
     """The closure of `lock` under its content key."""
     return Closure(interpreter=interpreter, lock=lock, key=digest([interpreter.version, lock.digest]))
+
+
+_LAYERED = ("torch", "transformers", "onnx")
+"""What has a layer of its own: large, and the same in many closures."""
+
+
+def layers(whole: Closure) -> tuple[Closure, ...]:
+    """The closures whose files make up `whole`; itself, where it is small."""
+    there = [name for name in _LAYERED if name in whole.lock.versions]
+    if "torch" not in there:
+        return (whole,)
+    names = [frozenset(whole.lock.closure(frozenset({name})).versions) for name in there]
+    # Who requires torch itself does not get a second one.
+    names = [names[0], *(part - names[0] if "torch" in part else part for part in names[1:])]
+    rest = frozenset(whole.lock.versions).difference(*names)
+    parts = [whole.lock.only(part) for part in (*names, rest) if part]
+    return tuple(closure(whole.interpreter, part) for part in parts)
 
 
 class Environments:
@@ -71,6 +89,20 @@ class Environments:
 
     def ensure(self, closure: Closure) -> tuple[Path | None, StageResult]:
         """(the environment's python, its `install` result); no python where the install did not work."""
+        parts = layers(closure)
+        if len(parts) == 1:
+            return self._ensure_layer(closure)
+        results = []
+        for part in parts:
+            python, result = self._ensure_layer(part)
+            if python is None:
+                return None, result
+            results.append(result)
+        started = time.time()
+        python = self._compose(closure.key, parts)
+        return python, replace(results[-1], seconds=round(sum(one.seconds for one in results) + time.time() - started, 3))
+
+    def _ensure_layer(self, closure: Closure) -> tuple[Path | None, StageResult]:
         folder = self._folder(closure.key)
         with self._locked(closure.key):
             share = self._share(folder)
@@ -125,10 +157,11 @@ class Environments:
 
     def compose(self, parts: tuple[Closure, ...]) -> Path:
         """The python of an environment that sees everything in `parts`, which must be installed already."""
-        interpreter, key = parts[0].interpreter, _key(parts)
-        if len(parts) == 1:
-            return self._folder(key) / "bin" / "python"
-        folder = self._folder(key)
+        key = _key(parts)
+        return self._folder(key) / "bin" / "python" if len(parts) == 1 else self._compose(key, parts)
+
+    def _compose(self, key: str, parts: tuple[Closure, ...]) -> Path:
+        interpreter, folder = parts[0].interpreter, self._folder(key)
         with self._locked(key):
             self._share(folder)
             if not (folder / _VERIFIED).exists():
@@ -143,7 +176,8 @@ class Environments:
 
     def intact(self, parts: tuple[Closure, ...]) -> bool:
         """Whether the environment of `parts` is still what was verified: nobody has removed it or found it changed."""
-        return all((self._folder(key) / _VERIFIED).exists() for key in (_key(parts), *(part.key for part in parts)))
+        keys = {_key(parts), *(one.key for part in parts for one in (part, *layers(part)))}
+        return all((self._folder(key) / _VERIFIED).exists() for key in keys)
 
     def release(self, parts: tuple[Closure, ...]) -> None:
         """Nothing here needs the environment of `parts` any more: it goes, in the background, with its last user.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -146,7 +146,11 @@ class Lock:
             if name not in reached:
                 reached.add(name)
                 pending.extend(requires.get(name, ()))
-        return Lock(distributions=tuple(pinned for pinned in self.distributions if pinned.name in reached))
+        return self.only(reached)
+
+    def only(self, names: Collection[str]) -> Lock:
+        """The distributions of these names."""
+        return Lock(distributions=tuple(pinned for pinned in self.distributions if pinned.name in names))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

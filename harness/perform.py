@@ -16,7 +16,7 @@ from harness.model import Setup
 from harness.prepare import Prepared, Settings
 from harness.schedule import Ended, Started, execute, outstanding
 from harness.search import Search
-from harness.tasks import CellTasks, Run, Task, environments, repeat
+from harness.tasks import CellTasks, Run, Task, environments, repeat, with_layers
 from harness.verdict import judge
 from harness.worker import Worker
 
@@ -124,7 +124,7 @@ class Rounds:
                 if not waiting:
                     self._announce(resolved, cell)
         if isinstance(event.task, Run) and opinions.failures(event.task, self._prepared.facts):
-            self._wanted.add((event.task.export.closure,))
+            self._wanted.update(with_layers(event.task.export.closure))
         for parts in _held(event.task):
             self._leases[parts] -= 1
             if not self._leases[parts] and parts not in self._wanted and not self._settings.keep_envs:
@@ -145,7 +145,7 @@ class Rounds:
 
 def _held(task: Task) -> list[tuple[Closure, ...]]:
     """What `task` keeps from being released: its environments, and where the evaluator would be asked if a run fails."""
-    return [*environments(task), *([(task.export.closure,)] if isinstance(task, Run) else [])]
+    return [*environments(task), *(with_layers(task.export.closure) if isinstance(task, Run) else ())]
 
 
 def adopt(made: Environments, folder: Path, prepared: Prepared) -> dict[str, Path]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from harness import children, processes
-from harness.environments import Closure, closure
+from harness.environments import Closure, closure, layers
 from harness.facts import Facts, has_error, stages
 from harness.locks import Resolved
 from harness.matrix import Probe
@@ -235,9 +235,14 @@ def environments(task: Task) -> tuple[tuple[Closure, ...], ...]:
     """The environments `task` works in or composes its own from, each as the closures it is made of."""
     match task:
         case Import():
-            return (task.parts, *((part,) for part in task.parts))
+            return (task.parts, *(one for part in task.parts for one in with_layers(part)))
         case Install() | Export() | Run() | Evaluate():
-            return ((task.closure,),)
+            return with_layers(task.closure)
+
+
+def with_layers(whole: Closure) -> tuple[tuple[Closure, ...], ...]:
+    """The environment of `whole` and those that it is made of."""
+    return ((whole,), *((layer,) for layer in layers(whole) if layer != whole))
 
 
 def runnable(run: Run | Evaluate, facts: Facts) -> list[tuple[Variant, str]]:

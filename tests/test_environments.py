@@ -7,7 +7,7 @@ import pytest
 from values import PYTHON
 
 from harness.children import Children
-from harness.environments import Environments, closure, difference, installed, site_packages
+from harness.environments import Environments, closure, difference, installed, layers, site_packages
 from harness.model import Interpreter, Lock, Pinned, Status
 from harness.store import Store
 from harness.uv import Trouble, UvFailure
@@ -62,6 +62,10 @@ class FakeUv:
         self.installs += 1
         if self.failure:
             raise self.failure
+        for pinned in lock.distributions:
+            info = site_packages(folder, PYTHON) / f"{pinned.name}-{pinned.version}.dist-info"
+            info.mkdir(parents=True)
+            (info / "METADATA").write_text(f"Name: {pinned.name}\nVersion: {pinned.version}\n")
 
 
 @pytest.fixture
@@ -129,3 +133,60 @@ def test_an_environment_that_could_not_be_built_is_left_to_whoever_tries_next(tm
     for user in (one, other):
         user.close(keep=False)
     assert folders(tmp_path) == []
+
+
+def locked(**requires: tuple[str, ...]) -> Lock:
+    """A lock of one version of each, in which each requires those that are named."""
+    via = {name: tuple(sorted(parent for parent, needs in requires.items() if name in needs)) for name in requires}
+    return Lock(distributions=tuple(Pinned(name=name, version="1", via=parents) for name, parents in via.items()))
+
+
+EXPORT_SIDE = {
+    "torch": ("sympy",),
+    "sympy": (),
+    "transformers": ("tokenizers", "numpy"),
+    "tokenizers": (),
+    "onnx": ("numpy",),
+    "numpy": (),
+    "torchvision": ("torch", "pillow"),
+    "pillow": (),
+}
+
+
+def test_what_torch_transformers_and_onnx_reach_are_layers_and_so_is_the_rest():
+    made = layers(closure(PYTHON, locked(**EXPORT_SIDE)))
+    assert [sorted(layer.lock.versions) for layer in made] == [
+        ["sympy", "torch"],
+        ["numpy", "tokenizers", "transformers"],
+        ["numpy", "onnx"],
+        ["pillow", "torchvision"],
+    ]
+
+
+def test_a_layer_does_not_depend_on_what_is_beside_it():
+    other = {**EXPORT_SIDE, "transformers": ("numpy",)}
+    one, two = (layers(closure(PYTHON, locked(**side))) for side in (EXPORT_SIDE, other))
+    assert (one[0], one[2]) == (two[0], two[2])
+    assert one[1] != two[1]
+
+
+def test_a_small_closure_is_its_own_layer():
+    whole = closure(PYTHON, locked(onnxruntime=("numpy",), numpy=()))
+    assert layers(whole) == (whole,)
+
+
+def test_layers_are_installed_once_and_composed(tmp_path, uv):
+    store = Store(tmp_path)
+    made = Environments(store, uv)
+    for side in (EXPORT_SIDE, {**EXPORT_SIDE, "transformers": ("numpy",)}):
+        whole = closure(PYTHON, locked(**side))
+        python, result = made.ensure(whole)
+        assert result.status is Status.WORKS
+        lines = (site_packages(python.parent.parent, PYTHON) / "parts.pth").read_text().splitlines()
+        assert len(lines) == len(layers(whole))
+        assert made.intact((whole,))
+    assert uv.installs == 4 + 1
+    made.release((layers(whole)[0],))
+    assert not made.intact((whole,))
+    made.close(keep=False)
+    assert [path for path in (store.root / "envs").iterdir() if path.is_dir()] == []

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import signal
 import threading
 import uuid
 from collections.abc import Callable
@@ -111,7 +112,7 @@ class Dask:
             raise HarnessError(f"no dask cluster at {self._address or 'this machine'}: {error}") from None
         agreed = terms(self._prepared, self._store(), keep_envs=self._settings.keep_envs)
         try:
-            client.register_plugin(_Member(agreed), name=self._name)
+            client.register_plugin(_Member(agreed, ours=not self._address), name=self._name)
         except Exception as error:  # noqa: BLE001 -- whatever it is that they lack
             raise HarnessError(f"the workers need the same export-matrix as this machine: {error}") from None
         return client
@@ -148,11 +149,15 @@ class Dask:
 class _Member(distributed.WorkerPlugin):
     """A station in a worker process, made on first use and gone with the run, or with the worker."""
 
-    def __init__(self, agreed: Terms) -> None:
+    def __init__(self, agreed: Terms, *, ours: bool) -> None:
         self._terms = agreed
+        self._ours = ours
 
     def setup(self, worker: Any) -> None:  # noqa: ARG002 -- dask's signature
         """Called in each worker, also in one that comes later."""
+        if self._ours:
+            # Ctrl-C in a terminal reaches all its processes; the one that started the workers ends them.
+            signal.signal(signal.SIGINT, lambda _number, _frame: None)
         self._making = threading.Lock()
         self._station: Station | None = None
 

@@ -118,6 +118,7 @@ class Store:
                     raise StoreError(f"artifact {digest} was lost or damaged; the next run makes it again")
                 with contextlib.suppress(OSError):  # another task was first
                     (scratch / digest).rename(folder)
+                self._intact.add(digest)
         return folder
 
     def publish(self, folder: Path) -> str:

@@ -42,7 +42,7 @@ class Dask:
         self._settings = settings
         self._name = f"export-matrix-{uuid.uuid4().hex}"
         self._client: distributed.Client | None = None
-        self._flying: set[distributed.Future] = set()
+        self._flying: set[distributed.Future | None] = set()
         self._guard = threading.Lock()
         self._open = contextlib.ExitStack()
 
@@ -61,15 +61,11 @@ class Dask:
             InterruptedError: the run is being stopped.
             StoreError: the worker has another store.
         """
-        assert self._client is not None
         on_stage("elsewhere")
-        with self._guard:
-            self._prepared.children.check()
-            future = self._client.submit(
-                _answer, self._name, order(task, self._prepared.facts), key=f"{task.label} {uuid.uuid4().hex}", retries=RETRIES
-            )
-            self._flying.add(future)
+        known = order(task, self._prepared.facts)
+        future = None
         try:
+            future = self._send(task, known)
             answer: Answer = future.result()
         except (Exception, CancelledError, asyncio.CancelledError) as error:  # noqa: BLE001 -- whatever happened there
             self._prepared.children.check()
@@ -79,6 +75,15 @@ class Dask:
         finally:
             with self._guard:
                 self._flying.discard(future)
+
+    def _send(self, task: Task, known: Order) -> distributed.Future:
+        assert self._client is not None
+        with self._guard:
+            self._prepared.children.check()
+            key = f"{task.label} {uuid.uuid4().hex}"
+            future = self._client.submit(_answer, self._name, known, key=key, retries=RETRIES)
+            self._flying.add(future)
+            return future
 
     def release(self, parts: tuple[Closure, ...]) -> None:
         """Tell all workers; the last one on a machine removes the environment."""
@@ -143,7 +148,7 @@ class Dask:
         place = self._settings.store
         if isinstance(place, str) or not self._address:
             return place if isinstance(place, str) else self._prepared.store.root
-        return self._prepared.store.root.as_uri()
+        return f"file://{self._prepared.store.root}"
 
 
 class _Member(distributed.WorkerPlugin):
@@ -160,9 +165,11 @@ class _Member(distributed.WorkerPlugin):
             signal.signal(signal.SIGINT, lambda _number, _frame: None)
         self._making = threading.Lock()
         self._station: Station | None = None
+        self._over = False
 
     async def teardown(self, worker: Any) -> None:  # noqa: ARG002 -- dask's signature
         """Called when the run is over, or the worker is to end: what runs here ends."""
+        self._over = True
         if self._station is not None:
             # Removing files takes a while, and a worker that does not answer meanwhile counts as lost.
             await asyncio.to_thread(self._station.close)
@@ -170,6 +177,8 @@ class _Member(distributed.WorkerPlugin):
     def station(self) -> Station:
         """The station of this process."""
         with self._making:
+            if self._over:
+                raise InterruptedError("the run is over")
             if self._station is None:
                 self._station = Station(self._terms)
             return self._station

@@ -52,6 +52,18 @@ def waiting(project: Project) -> list[int]:
     return [start["pid"] for start in alive_now] if alive_now and done + len(alive_now) == len(project.starts()) else []
 
 
+def listening(process: psutil.Process) -> set[str]:
+    """The addresses where a process can be reached."""
+    return {one.laddr.ip for one in process.net_connections("inet") if one.status == psutil.CONN_LISTEN}
+
+
+def seen_from(project: Project, store: Path) -> Project:
+    """The project as seen by who keeps his own things in `store`."""
+    seen = Project(project.root)
+    seen.store = store
+    return seen
+
+
 def start_and_wait(project: Project) -> int:
     """Wait until a probe waits for the gate; its process."""
     wait_until(lambda: len(project.starts("run")) == 3 and len(waiting(project)) == 1, 50)
@@ -74,14 +86,15 @@ def test_a_worker_that_is_killed_half_way_changes_nothing(local, again):
         worker = probe.parent()
         assert worker is not None
         assert worker.pid != child.pid
-        assert {one.laddr.ip for one in worker.net_connections("inet") if one.status == psutil.CONN_LISTEN} <= {"127.0.0.1"}
+        assert listening(worker) == listening(psutil.Process(child.pid)) == {"127.0.0.1"}
         worker.send_signal(signal.SIGKILL)
         wait_until(lambda: not alive(probe.pid), 5)
         (local.root / "gate").touch()
         _, err = child.communicate(timeout=60)
     assert child.returncode == 0, err
     assert comparable(again) == comparable(local)
-    assert len(again.starts()) == len(local.starts()) + 1
+    # The worker may have had another probe too.
+    assert len(again.starts()) - len(local.starts()) in {1, 2}
     assert kept(again.store) == []
 
 
@@ -114,8 +127,6 @@ def test_a_worker_that_is_lost_each_time_is_an_error_and_no_verdict(project):
     assert (works["status"], lost["status"]) == ("works", "error")
     assert "each of the 3 workers that took it was lost" in lost["variants"][0]["error"]
     assert len(project.starts("run")) == 1 + 3
-    # It was not remembered.
-    project.publish(packages.onnxruntime("1.17.0"))
 
 
 def test_the_workers_of_a_scheduler_that_is_there_already(local, again, monkeypatch):
@@ -139,6 +150,24 @@ def test_the_workers_of_a_scheduler_that_is_there_already(local, again, monkeypa
         assert again.starts() == []
         assert again.call("run").code == 0
         assert again.starts() == []
+
+
+def test_an_interruption_reaches_the_workers_of_a_scheduler(again, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(again.root / "cache"))
+    here = {"dashboard_address": None, "host": "127.0.0.1", "local_directory": str(again.root / "dask")}
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, memory_limit=None, **here) as cluster:
+        with again.start("run", "--executor", f"dask:{cluster.scheduler_address}") as child:
+            wait_until(lambda: list(again.root.glob("cache/export-matrix/*/envs")), 50)
+            (own,) = (again.root / "cache" / "export-matrix").iterdir()
+            theirs = seen_from(again, own)
+            wait_until(lambda: len(theirs.starts("run")) == 3, 50)
+            child.send_signal(signal.SIGINT)
+            _, err = child.communicate(timeout=30)
+        assert child.returncode == 130, err
+        assert [start["pid"] for start in theirs.starts() if alive(start["pid"])] == []
+        assert kept(own) == []
+        assert len(cluster.scheduler_info["workers"]) == 2
 
 
 def test_no_scheduler_there(project, monkeypatch):

@@ -271,6 +271,9 @@ def hinder(task: Task, facts: Facts, error: Exception) -> None:
 def _owed(task: Task, facts: Facts) -> list[tuple[str, Stage]]:
     """(key, stage) of what `task` has not done; never a key that stands for other tasks' work too."""
     match task:
+        case Install() | Import() if facts.get(task.key) is not None:
+            # An environment that was there before, and is needed again.
+            return []
         case Install():
             return [(task.key, Stage.INSTALL)]
         case Import():

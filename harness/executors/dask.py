@@ -33,6 +33,9 @@ RETRIES = 2
 
 CONNECT_SECONDS = 30
 
+LOOK_SECONDS = 5
+"""How often a waiting thread looks whether there is still a scheduler."""
+
 
 class Dask:
     """A crew whose members are dask's workers. Connects, or starts the cluster, when there is something to do."""
@@ -42,6 +45,7 @@ class Dask:
         self._settings = settings
         self._name = f"export-matrix-{uuid.uuid4().hex}"
         self._client: distributed.Client | None = None
+        self._threads: dict[str, int] = {}
         self._flying: set[distributed.Future | None] = set()
         self._guard = threading.Lock()
         self._open = contextlib.ExitStack()
@@ -50,7 +54,8 @@ class Dask:
         """In a cluster of our own what this machine carries; else a probe for each thread. An install for each machine."""
         if self._client is None:
             self._client = self._hire(local.jobs(wanted))
-        threads: dict[str, int] = self._client.nthreads()
+            self._threads = self._client.nthreads()
+        threads = self._threads
         probes = wanted if isinstance(wanted, int) else sum(threads.values()) if self._address else local.jobs(wanted)
         return probes, len({urlsplit(address).hostname for address in threads})
 
@@ -66,7 +71,7 @@ class Dask:
         future = None
         try:
             future = self._send(task, known)
-            answer: Answer = future.result()
+            answer = self._received(future)
         except (Exception, CancelledError, asyncio.CancelledError) as error:  # noqa: BLE001 -- whatever happened there
             self._prepared.children.check()
             hinder(task, self._prepared.facts, _lost(error))
@@ -85,10 +90,24 @@ class Dask:
             self._flying.add(future)
             return future
 
+    def _received(self, future: distributed.Future) -> Answer:
+        assert self._client is not None
+        while True:
+            try:
+                answer: Answer = future.result(timeout=LOOK_SECONDS)
+            except TimeoutError:
+                # dask never ends what was sent while it tried in vain to find a lost scheduler again.
+                if self._client.status in {"closing", "closed"}:
+                    raise RuntimeError("dask's scheduler was lost") from None
+            else:
+                return answer
+
     def release(self, parts: tuple[Closure, ...]) -> None:
         """Tell all workers; the last one on a machine removes the environment."""
-        if self._client is not None:
-            self._client.run(_release, self._name, parts, on_error="ignore")
+        # Where the scheduler is gone, so are they; what was sent is an error by now, and the run goes on to its report.
+        with contextlib.suppress(Exception):
+            if self._client is not None:
+                self._client.run(_release, self._name, parts, on_error="ignore")
 
     def stop(self) -> None:
         """Cancel what has been sent; `close` ends what runs."""
@@ -99,10 +118,11 @@ class Dask:
 
     def close(self, *, keep: bool) -> None:  # noqa: ARG002 -- the terms say it
         """Let the workers go; a cluster of our own ends."""
-        if self._client is not None:
-            with contextlib.suppress(Exception):  # the scheduler is gone, and everything with it
+        with contextlib.suppress(Exception):  # as in `release`
+            if self._client is not None:
                 self._client.unregister_worker_plugin(self._name)
-        self._open.close()
+        with contextlib.suppress(Exception):
+            self._open.close()
 
     @property
     def _address(self) -> str:

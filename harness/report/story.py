@@ -67,8 +67,8 @@ def _show_variant(one: VariantVerdict, out: Console, store: Path) -> None:
         out.print(Text(textwrap.indent(one.error.traceback.rstrip(), "    "), style="dim"))
     if one.last.log and one.status is not Status.WORKS:
         log = store / one.last.log
-        place = log if log.exists() else f"{one.last.log} on the machine that ran it"
-        out.print(Text(f"    log: {place}", style="dim"), soft_wrap=True)
+        elsewhere = "" if log.exists() else " (on the machine that ran it)"
+        out.print(Text(f"    log: {log}{elsewhere}", style="dim"), soft_wrap=True)
 
 
 def _listed(values: Mapping[str, object]) -> str:

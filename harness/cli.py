@@ -20,7 +20,7 @@ from typing import Any
 from rich.console import Console
 
 import harness
-from harness import perform, pipeline, shards
+from harness import executors, perform, pipeline, shards
 from harness.board import listener
 from harness.errors import HarnessError, Interrupted, ShardError
 from harness.model import Status
@@ -92,7 +92,18 @@ def _parser() -> argparse.ArgumentParser:
         (
             "run",
             _run,
-            [*_MATRIX, *_CELLS, "--shard", *_ASKING, *_SEARCHING, *_WORKING, "--keep-envs", *_WRITING, "--fail-on"],
+            [
+                *_MATRIX,
+                *_CELLS,
+                "--shard",
+                *_ASKING,
+                *_SEARCHING,
+                *_WORKING,
+                "--executor",
+                "--keep-envs",
+                *_WRITING,
+                "--fail-on",
+            ],
             "run the matrix and write the reports",
         ),
         (
@@ -148,12 +159,24 @@ def _budget(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _store(text: str) -> Path | str:
+    return text if "://" in text else Path(text)
+
+
+def _executor(text: str) -> str:
+    name, colon, address = text.partition(":")
+    if text != "local" and (name != "dask" or bool(colon) != bool(address)):
+        raise argparse.ArgumentTypeError(f"expected local, dask or dask:ADDRESS, not {text!r}")
+    return text
+
+
 _EVERYWHERE = ("--config", "--store", "--model", "--profile", "--color")
 _MATRIX = (*_EVERYWHERE, "--quiet")
 _CELLS = ("--select", "--exclude")
 _ASKING = ("--offline", "--refresh")
 _SEARCHING = ("--strategy", "--budget")
 _WORKING = ("--jobs", "--retry", "--force")
+_RUNNING = ("--executor", "--keep-envs")
 _WRITING = ("--reports", "--format")
 _ARGUMENTS: dict[str, dict[str, Any]] = {
     "id": {"metavar": "ID", "help": "a cell's id, as in the reports"},
@@ -165,7 +188,7 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "--config": {"type": Path, "default": Path("matrix.toml"), "metavar": "FILE", "help": "the matrix (default: matrix.toml)"},
     "--store": {
-        "type": Path, "default": Path(".harness"), "metavar": "DIR", "help": "where results are kept (default: .harness)"
+        "type": _store, "default": Path(".harness"), "metavar": "DIR-or-URL", "help": "where results are kept (.harness)"
     },
     "--model": {
         "metavar": "FAMILY-or-DIR", "help": "instead of [probe] model: marian, t5, …, or a saved checkpoint's folder"
@@ -197,6 +220,10 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
         "type": _budget, "metavar": "TIME", "help": "begin nothing more after 90s, 10m, 1h; most telling cells first"
     },
     "--jobs": {"type": _jobs, "metavar": "N", "help": "probes at once (default: by cores and memory)"},
+    "--executor": {
+        "type": _executor, "default": "local", "metavar": "local|dask[:ADDRESS]",
+        "help": "who does the work: this process, a dask cluster on this machine, or that of the scheduler at ADDRESS",
+    },
     "--retry": {"choices": ("error",), "help": "run again what ended in an error"},
     "--force": {"action": "store_true", "help": "run again everything that is selected"},
     "--keep-envs": {"action": "store_true", "help": "leave the environments behind"},
@@ -234,6 +261,8 @@ def _run(options: argparse.Namespace, out: Console, err: Console) -> int:
     settings = _settings(options)
     # A folder that cannot be written must not be found out after ten minutes.
     files.require_writable(options.reports)
+    if settings.executor != "local":
+        executors.with_dask()
     try:
         with listener(err, quiet=options.quiet) as listen:
             report = pipeline.run(settings, listen)

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from harness.errors import StoreError
 from harness.model import StageResult, Status
 from harness.processes import Limits
 from harness.store import Store
@@ -48,6 +49,20 @@ class Facts:
             self.store.put(key, record)
         else:
             self.passing[key] = record
+
+    def learn(self, passing: Mapping[str, Any], stored: Iterable[str]) -> None:
+        """Take over what a process elsewhere has found out: what is not to be remembered, and the keys of what it stored.
+
+        Raises:
+            StoreError: it has another store than this one.
+        """
+        keys = list(stored)
+        self.store.refresh(keys)
+        if any(self.store.get(key) is None for key in keys):
+            raise StoreError("a worker has stored results elsewhere; --store must be a folder or a URL that all machines share")
+        self.passing.update(passing)
+        for key in keys:
+            self.passing.pop(key, None)
 
     def ignore(self, key: str) -> None:
         """Take `key` for unknown until it is put anew: a run that repeats it and does not get so far has lost nothing."""

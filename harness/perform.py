@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import opinions
+from harness import executors, opinions
 from harness.environments import Closure, Environments, closure
 from harness.errors import HarnessError, Interrupted
 from harness.events import AtStage, Judged, Listener, Note, Working
-from harness.executors import local
+from harness.executors import Crew, local
 from harness.locks import Resolved
 from harness.model import Setup
 from harness.prepare import Prepared, Settings
@@ -18,7 +18,6 @@ from harness.schedule import Ended, Started, execute, outstanding
 from harness.search import Search
 from harness.tasks import CellTasks, Run, Task, environments, repeat, with_layers
 from harness.verdict import judge
-from harness.worker import Worker
 
 
 def perform(prepared: Prepared, settings: Settings, listen: Listener, *, folder: Path | None = None) -> dict[str, str]:
@@ -32,18 +31,9 @@ def perform(prepared: Prepared, settings: Settings, listen: Listener, *, folder:
     known = [task for cell in prepared.tasks for task in cell.all]
     known += prepared.opinions()
     repeat(known, prepared.facts, everything=settings.force, errors=settings.retry_errors)
-    made = Environments(prepared.store, prepared.uv)
+    crew = hire(prepared, settings, folder)
     try:
-        worker = Worker(
-            store=prepared.store,
-            facts=prepared.facts,
-            environments=made,
-            children=prepared.children,
-            limits=prepared.limits,
-            given=adopt(made, folder, prepared) if folder and prepared.tasks else {},
-            model=prepared.matrix.probe,
-        )
-        rounds = Rounds(prepared, worker, settings, listen)
+        rounds = Rounds(prepared, crew, settings, listen)
         search = Search(prepared, settings)
         in_time = True
         while in_time and (cells := search.next()):
@@ -58,15 +48,36 @@ def perform(prepared: Prepared, settings: Settings, listen: Listener, *, folder:
     except (KeyboardInterrupt, InterruptedError):
         raise Interrupted("interrupted; what was finished is kept, and the same command goes on from there") from None
     finally:
+        crew.close(keep=settings.keep_envs)
+
+
+def hire(prepared: Prepared, settings: Settings, folder: Path | None) -> Crew:
+    """Who is to do the tasks, as `--executor` says."""
+    if settings.executor != "local":
+        crew: Crew = executors.with_dask().Dask(prepared, settings)
+        return crew
+    made = Environments(prepared.store, prepared.uv)
+    try:
+        return local.Local(
+            store=prepared.store,
+            facts=prepared.facts,
+            environments=made,
+            children=prepared.children,
+            limits=prepared.limits,
+            given=adopt(made, folder, prepared) if folder and prepared.tasks else {},
+            model=prepared.matrix.probe,
+        )
+    except BaseException:
         made.close(keep=settings.keep_envs)
+        raise
 
 
 class Rounds:
     """Does tasks and announces cells; environments go as soon as no task needs them, of this round or, likely, the next."""
 
-    def __init__(self, prepared: Prepared, worker: Worker, settings: Settings, listen: Listener) -> None:
+    def __init__(self, prepared: Prepared, crew: Crew, settings: Settings, listen: Listener) -> None:
         self._prepared = prepared
-        self._worker = worker
+        self._crew = crew
         self._settings = settings
         self._listen = listen
         self._cells: dict[str, tuple[Resolved, CellTasks | None]] = {}
@@ -89,29 +100,30 @@ class Rounds:
         """Do `todo`, as far as the budget reaches; returns when no child is left, and whether all of it was begun."""
         if not todo:
             return True
-        jobs = local.jobs(self._settings.jobs or self._prepared.matrix.run.jobs)
+        jobs, installs = self._crew.lanes(self._settings.jobs or self._prepared.matrix.run.jobs)
         self._listen(Working(tasks=tuple(todo), jobs=jobs, cells=len(self._cells)))
         self._leases = Counter(parts for task in todo for parts in _held(task))
         self._wanted = set()
-        executor = local.executor(jobs + 1)
+        executor = local.executor(jobs + installs)
         try:
             return execute(
                 todo,
                 self._one,
                 executor,
                 probes=jobs,
+                installs=installs,
                 on_event=self._hear,
                 order=self._order(),
                 deadline=self._prepared.deadline,
             )
         except BaseException:
-            self._prepared.children.stop()
+            self._crew.stop()
             raise
         finally:
             executor.shutdown(wait=True, cancel_futures=True)
 
     def _one(self, task: Task) -> None:
-        self._worker.perform(task, lambda stage: self._listen(AtStage(task=task, stage=stage)))
+        self._crew.perform(task, lambda stage: self._listen(AtStage(task=task, stage=stage)))
 
     def _hear(self, event: Started | Ended) -> None:
         self._listen(event)
@@ -128,7 +140,7 @@ class Rounds:
         for parts in _held(event.task):
             self._leases[parts] -= 1
             if not self._leases[parts] and parts not in self._wanted and not self._settings.keep_envs:
-                self._worker.release(parts)
+                self._crew.release(parts)
 
     def _announce(self, resolved: Resolved, cell: CellTasks | None) -> None:
         verdict = judge(resolved, cell, self._prepared.facts, self._prepared.matrix.variants)

@@ -42,7 +42,7 @@ def merged(sources: Sequence[Path], settings: Settings, listen: Listener) -> Rep
     if not merge.are_stores(sources):
         reports = [(path, merge.read(path)) for path in sources]
         return merge.join(reports, *selected(settings))
-    for path in merge.copy(sources, Store(settings.store)):
+    for path in merge.copy(sources, Store.open(settings.store)):
         listen(Note(text=f"damaged, and taken for absent: {path}"))
     report = known(settings, listen)
     if count := sum(any(one.reason in {NOT_REACHED, NOT_RESOLVED} for one in cell.variants) for cell in report.cells):

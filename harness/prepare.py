@@ -37,7 +37,10 @@ class Settings:
     """What the command line says; paths are as given, lists are selection expressions."""
 
     config: Path = Path("matrix.toml")
-    store: Path = Path(".harness")
+    store: Path | str = Path(".harness")
+    """A folder, or a URL that fsspec knows."""
+    executor: str = "local"
+    """Or `dask`, or `dask:ADDRESS`."""
     select: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     cell: str | None = None
@@ -108,7 +111,7 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
     config = matrix.load(settings.config)
     if settings.model or settings.profile:
         config = matrix.with_model(config, settings.model or config.probe.model, "--model", Path.cwd(), settings.profile)
-    store = Store(settings.store)
+    store = Store.open(settings.store)
     children = Children()
     limits = Limits(seconds=config.run.time_limit, memory=config.run.memory_limit)
     uv = _uv(settings, config, children, offline=settings.offline or not ask)
@@ -212,7 +215,7 @@ def _recorded(settings: Settings, *, file: str | None) -> tuple[Matrix, dict[str
     uv = _uv(settings, config, Children(), offline=True)
     pythons = Pythons(uv)
     with tempfile.TemporaryDirectory() as empty:
-        store = Store(settings.store if settings.store.is_dir() else Path(empty))
+        store = Store.open(settings.store if Path(settings.store).is_dir() else Path(empty))
         try:
             axes = axis_versions.recorded(config, store, uv, pythons.present(config.axes["python"]), file=file)
         except UvFailure as failure:

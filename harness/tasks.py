@@ -304,6 +304,11 @@ def repeat(tasks: Iterable[Task], facts: Facts, *, everything: bool, errors: boo
             facts.ignore(key)
 
 
+def concerned(task: Task, facts: Facts) -> set[str]:
+    """Where everything is stored that `task` looks at or finds out."""
+    return {key for one in (task, *needs(task)) for key in _keys(one, facts)}
+
+
 def _keys(task: Task, facts: Facts) -> list[str]:
     """Where the results of `task` are stored, as far as that is known yet."""
     match task:

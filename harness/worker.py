@@ -6,6 +6,7 @@ through is the interruption of the whole run.
 
 from __future__ import annotations
 
+import copy
 import shutil
 import threading
 import time
@@ -92,22 +93,34 @@ class Worker:
         except InterruptedError:
             raise
         except Exception as error:  # noqa: BLE001 -- the matrix goes on, whatever happens to one task
-            for key, stage in self._owed(task):
-                self._facts.put(key, [_trouble(stage, error)], remember=False)
+            hinder(task, self._facts, error)
 
-    def _owed(self, task: Task) -> list[tuple[str, Stage]]:
-        """(key, stage) of what `task` has not done; never a key that stands for other tasks' work too."""
-        match task:
-            case Install():
-                return [(task.key, Stage.INSTALL)]
-            case Import():
-                return [(task.key, Stage.IMPORT)]
-            case Export():
-                if self._facts.get(task.key) is None:
-                    return [(task.key, Stage.IMPORT)]
-                return [(task.variant_key(variant), Stage.EXPORT) for variant in missing_exports(task, self._facts)]
-            case Run() | Evaluate():
-                return [(task.variant_key(*one), Stage.LOAD) for one in missing_runs(task, self._facts)]
+    def knowing(self, facts: Facts) -> Worker:
+        """The same worker, environments and all, with other facts."""
+        other = copy.copy(self)
+        other._facts = facts  # noqa: SLF001 -- of the same class
+        return other
+
+    def build(self, closure: Closure) -> None:
+        """Have the environment of a closure that is known to install: on another machine perhaps, and so here.
+
+        Raises:
+            RuntimeError: this machine cannot; that is no word on the closure.
+        """
+        with self._building(closure):
+            if self._installed.get(closure.key) is None:
+                python, result = self._environments.ensure(closure)
+                if python is None:
+                    raise RuntimeError(f"its environment cannot be built here: {result.error and result.error.message}")
+                self._installed[closure.key] = python
+
+    def stop(self) -> None:
+        """End what runs, and begin nothing more: the run is interrupted."""
+        self._children.stop()
+
+    def close(self, *, keep: bool) -> None:
+        """Remove the environments that are left, unless `keep`; nothing runs any more."""
+        self._environments.close(keep=keep)
 
     def release(self, parts: tuple[Closure, ...]) -> None:
         """Nothing that is planned needs this environment any more; should something else, it is built again."""
@@ -119,9 +132,7 @@ class Worker:
         """The python of the closure's environment, built at most once a run; None where it cannot be built."""
         if closure.key in self._given:
             return self._given[closure.key]
-        with self._guard:
-            lock = self._locks.setdefault(closure.key, threading.Lock())
-        with lock:
+        with self._building(closure):
             if closure.key not in self._installed:
                 python, result = self._environments.ensure(closure)
                 known = self._facts.get(Install(closure=closure).key)
@@ -130,6 +141,10 @@ class Worker:
                     self._facts.put(Install(closure=closure).key, [result], remember=result.status is not Status.ERROR)
                 self._installed[closure.key] = python
             return self._installed[closure.key]
+
+    def _building(self, closure: Closure) -> threading.Lock:
+        with self._guard:
+            return self._locks.setdefault(closure.key, threading.Lock())
 
     def _import(self, task: Import, on_stage: OnStage) -> None:
         if self._facts.get(task.key) is not None:
@@ -245,6 +260,30 @@ class Worker:
             if told.distributions:
                 _audit(told, parts)
         return told
+
+
+def hinder(task: Task, facts: Facts, error: Exception) -> None:
+    """Record `error` for all that `task` has not done: it proves nothing, and the next run tries again."""
+    for key, stage in _owed(task, facts):
+        facts.put(key, [_trouble(stage, error)], remember=False)
+
+
+def _owed(task: Task, facts: Facts) -> list[tuple[str, Stage]]:
+    """(key, stage) of what `task` has not done; never a key that stands for other tasks' work too."""
+    match task:
+        case Install() | Import() if facts.get(task.key) is not None:
+            # An environment that was there before, and is needed again.
+            return []
+        case Install():
+            return [(task.key, Stage.INSTALL)]
+        case Import():
+            return [(task.key, Stage.IMPORT)]
+        case Export():
+            if facts.get(task.key) is None:
+                return [(task.key, Stage.IMPORT)]
+            return [(task.variant_key(variant), Stage.EXPORT) for variant in missing_exports(task, facts)]
+        case Run() | Evaluate():
+            return [(task.variant_key(*one), Stage.LOAD) for one in missing_runs(task, facts)]
 
 
 def _audit(told: Told, parts: Sequence[Closure]) -> None:

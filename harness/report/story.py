@@ -67,7 +67,9 @@ def _show_variant(one: VariantVerdict, out: Console, store: Path) -> None:
     if one.error and one.error.traceback:
         out.print(Text(textwrap.indent(one.error.traceback.rstrip(), "    "), style="dim"))
     if one.last.log and one.status is not Status.WORKS:
-        out.print(Text(f"    log: {store / one.last.log}", style="dim"), soft_wrap=True)
+        log = store / one.last.log
+        elsewhere = "" if log.exists() else " (on the machine that ran it)"
+        out.print(Text(f"    log: {log}{elsewhere}", style="dim"), soft_wrap=True)
 
 
 def _listed(values: Mapping[str, object]) -> str:

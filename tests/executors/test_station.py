@@ -1,0 +1,142 @@
+"""A station in another folder than the one that planned, sharing only the store: what is sent, found out and sent back."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+from project import Project
+
+from harness import tasks
+from harness.errors import StoreError
+from harness.executors import station
+from harness.executors.station import Answer, Order, Station, terms
+from harness.mirror import cache_of
+from harness.model import Status
+from harness.prepare import Prepared, Settings, prepare
+from harness.schedule import outstanding
+
+MODULE = """
+def load(options):
+    raise NotImplementedError
+"""
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of the project's store; stations have a cache of their own."""
+    pytest.importorskip("fsspec")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return f"file://{tmp_path / 'store'}"
+
+
+def planned(project: Project) -> Prepared:
+    return prepare(Settings(config=project.config, store=project.store), lambda _event: None)
+
+
+def sent(one: Any) -> Any:
+    """What arrives elsewhere."""
+    return pickle.loads(pickle.dumps(one))
+
+
+def work(prepared: Prepared, at: Station) -> dict[str, Answer]:
+    """Have everything done there, and learn from it."""
+    answers = {}
+    for task in prepared.todo():
+        answers[task.label] = answer = sent(at.answer(sent(station.order(task, prepared.facts))))
+        prepared.facts.learn(answer.passing, answer.stored)
+    return answers
+
+
+@pytest.mark.parametrize("probe", ["family", "module", "checkpoint"])
+def test_another_machine_answers_under_the_same_keys(project, elsewhere, probe):
+    (project.root / "mine").mkdir()
+    (project.root / "mine" / "probe.py").write_text(MODULE)
+    (project.root / "mine" / "data.txt").write_text("data")
+    (project.root / "mine" / "config.json").write_text("{}")
+    asked = {
+        "family": {},
+        "module": {"module": "mine/probe.py", "files": ["*.txt"]},
+        "checkpoint": {"model": "mine"},
+    }
+    project.configure(probe=asked[probe])
+    prepared = planned(project)
+    agreed = sent(terms(prepared, elsewhere, keep_envs=False))
+    # What belongs to the machine that planned is not there.
+    (project.root / "mine").rename(project.root / "gone")
+    there = Station(agreed)
+    (project.root / "gone").rename(project.root / "mine")
+    answers = work(prepared, there)
+    there.close()
+    assert outstanding(prepared.todo(), prepared.facts) == []
+    assert all(answer.stored for answer in answers.values())
+    (verdict,) = prepared.verdicts()
+    assert verdict.status is Status.WORKS
+    own = cache_of(elsewhere)
+    assert len((own / "probe-starts.jsonl").read_text().splitlines()) == 3
+    assert not (project.store / "probe-starts.jsonl").exists()
+
+
+def test_what_is_to_be_forgotten_is_done_again(project, elsewhere):
+    project.run()
+    prepared = planned(project)
+    all_tasks = [task for cell in prepared.tasks for task in cell.all]
+    tasks.repeat(all_tasks, prepared.facts, everything=True, errors=False)
+    there = Station(terms(prepared, elsewhere, keep_envs=False))
+    answers = work(prepared, there)
+    there.close()
+    assert len(answers) == 5
+    assert prepared.facts.passing == {}
+
+
+def test_an_environment_that_cannot_be_built_here_is_no_word_on_the_lock(project, elsewhere):
+    prepared = planned(project)
+    install, *_ = prepared.todo()
+    export = next(task for task in prepared.todo() if isinstance(task, tasks.Export))
+    first = Station(terms(prepared, elsewhere, keep_envs=False))
+    for one in (install, *(need for need in tasks.needs(export))):
+        answer = first.answer(station.order(one, prepared.facts))
+        prepared.facts.learn(answer.passing, answer.stored)
+    first.close()
+    project.index.rename(project.root / "index-is-gone")
+    second = Station(terms(prepared, elsewhere, keep_envs=False))
+    with pytest.raises(RuntimeError, match="its environment cannot be built here"):
+        second.answer(station.order(export, prepared.facts))
+    second.close()
+    (result,) = prepared.facts.get(install.key)["stages"]
+    assert result["status"] == "works"
+
+
+def test_a_task_whose_install_did_not_work_is_not_begun(project, elsewhere):
+    prepared = planned(project)
+    export = next(task for task in prepared.todo() if isinstance(task, tasks.Export))
+    there = Station(terms(prepared, elsewhere, keep_envs=False))
+    assert there.answer(station.order(export, prepared.facts)) == Answer(passing={}, stored=[])
+    there.close()
+
+
+def test_another_platform_would_answer_another_question(project, elsewhere, monkeypatch):
+    prepared = planned(project)
+    order = station.order(prepared.todo()[0], prepared.facts)
+    there = Station(terms(prepared, elsewhere, keep_envs=False))
+    monkeypatch.setattr(tasks, "platform_id", lambda: "Plan9")
+    with pytest.raises(RuntimeError, match="another platform than the machine that planned"):
+        there.answer(order)
+
+
+def test_no_such_interpreter_there(project, elsewhere, monkeypatch):
+    prepared = planned(project)
+    there = Station(terms(prepared, elsewhere, keep_envs=False))
+    monkeypatch.setattr(there._pythons, "find", lambda _version: None)
+    with pytest.raises(RuntimeError, match="has no CPython 3"):
+        there.answer(Order(task=prepared.todo()[0], known={}))
+
+
+def test_a_store_that_is_not_shared_is_found_out(project, elsewhere):
+    prepared = planned(project)
+    there = Station(terms(prepared, f"{elsewhere}-of-somebody-else", keep_envs=False))
+    with pytest.raises(StoreError, match="that all machines share"):
+        work(prepared, there)
+    there.close()

@@ -1,0 +1,194 @@
+"""Dask's workers on this machine: the same report as without them, also where one of them is killed half-way."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import packages
+import psutil
+import pytest
+from elsewhere import comparable, fresh, kept, several
+from project import Project, alive, wait_until
+
+DASK = ("--executor", "dask", "--jobs", "2")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _workers() -> Iterator[None]:
+    """The fake probe in dask's workers too; they listen on this machine only."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DASK_DISTRIBUTED__WORKER__PRELOAD", "dask_worker")
+        yield
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Done without dask."""
+    root = tmp_path_factory.mktemp("local")
+    project = several(root, root / "gate")
+    (root / "gate").touch()
+    project.run("--jobs", "2")
+    assert {cell["status"] for cell in project.cells().values()} == {"works", "fails"}
+    return project
+
+
+@pytest.fixture
+def again(local: Project, tmp_path: Path) -> Iterator[Project]:
+    """The same project, not run yet, and with the gate shut."""
+    pytest.importorskip("distributed")
+    gate = local.root / "gate"
+    gate.unlink(missing_ok=True)
+    yield fresh(local, tmp_path)
+    gate.touch()
+
+
+def waiting(project: Project) -> list[int]:
+    """The probes of the onnxruntime that waits for the gate: the runs that are alive when all else is done."""
+    alive_now = [start for start in project.starts() if alive(start["pid"])]
+    done = len(list((project.store / "logs").glob("*.log")))
+    return [start["pid"] for start in alive_now] if alive_now and done + len(alive_now) == len(project.starts()) else []
+
+
+def listening(process: psutil.Process) -> set[str]:
+    """The addresses where a process can be reached."""
+    return {one.laddr.ip for one in process.net_connections("inet") if one.status == psutil.CONN_LISTEN}
+
+
+def seen_from(project: Project, store: Path) -> Project:
+    """The project as seen by who keeps his own things in `store`."""
+    seen = Project(project.root)
+    seen.store = store
+    return seen
+
+
+def start_and_wait(project: Project) -> int:
+    """Wait until a probe waits for the gate; its process."""
+    wait_until(lambda: len(project.starts("run")) == 3 and len(waiting(project)) == 1, 50)
+    return waiting(project)[0]
+
+
+def test_two_workers_give_the_report_of_none(local, again):
+    (local.root / "gate").touch()
+    answer = again.call("run", *DASK)
+    assert answer.code == 0, answer.err
+    assert comparable(again) == comparable(local)
+    assert len(again.starts()) == len(local.starts())
+    assert kept(again.store) == []
+    assert "distributed" not in answer.err
+
+
+def test_a_worker_that_is_killed_half_way_changes_nothing(local, again):
+    with again.start("run", *DASK) as child:
+        probe = psutil.Process(start_and_wait(again))
+        worker = probe.parent()
+        assert worker is not None
+        assert worker.pid != child.pid
+        assert listening(worker) == listening(psutil.Process(child.pid)) == {"127.0.0.1"}
+        worker.send_signal(signal.SIGKILL)
+        wait_until(lambda: not alive(probe.pid), 5)
+        (local.root / "gate").touch()
+        _, err = child.communicate(timeout=60)
+    assert child.returncode == 0, err
+    assert comparable(again) == comparable(local)
+    # The worker may have had another probe too.
+    assert len(again.starts()) - len(local.starts()) in {1, 2}
+    assert kept(again.store) == []
+
+
+@pytest.mark.parametrize("group", [False, True], ids=["process", "terminal"])
+def test_an_interruption_ends_what_runs_elsewhere(again, group):
+    with again.start("run", *DASK) as child:
+        probe = start_and_wait(again)
+        workers = psutil.Process(child.pid).children(recursive=True)
+        for process in [*workers, psutil.Process(child.pid)] if group else [psutil.Process(child.pid)]:
+            if process.pid == child.pid or "multiprocessing" in " ".join(process.cmdline()):
+                process.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert "partial report" in err
+    assert "Traceback" not in err
+    assert not alive(probe)
+    wait_until(lambda: not any(alive(one.pid) for one in workers), 5)
+    statuses = [cell["status"] for cell in again.cells().values()]
+    assert {"works", "not-run"} <= set(statuses)
+    assert "error" not in statuses
+
+
+def test_a_worker_that_is_lost_each_time_is_an_error_and_no_verdict(project):
+    pytest.importorskip("distributed")
+    project.publish(packages.onnxruntime("1.17.0", on_run="import os, signal; os.kill(os.getppid(), signal.SIGKILL)"))
+    project.configure({"onnxruntime": ["1.16.3", "1.17.0"]})
+    answer = project.call("run", "--executor", "dask", "--jobs", "1")
+    assert answer.code == 0, answer.err
+    works, lost = project.report()["cells"]
+    assert (works["status"], lost["status"]) == ("works", "error")
+    assert "each of the 3 workers that took it was lost" in lost["variants"][0]["error"]
+    assert len(project.starts("run")) == 1 + 3
+
+
+def test_the_workers_of_a_scheduler_that_is_there_already(local, again, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    (local.root / "gate").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(again.root / "cache"))
+    options = {
+        "dashboard_address": None,
+        "host": "127.0.0.1",
+        "memory_limit": None,
+        "local_directory": str(again.root / "dask"),
+    }
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, **options) as cluster:
+        answer = again.call("run", "--executor", f"dask:{cluster.scheduler_address}")
+        assert answer.code == 0, answer.err
+        assert comparable(again) == comparable(local)
+        # Environments and work in flight are the workers' own; only results and artifacts are in the shared folder.
+        (own,) = (again.root / "cache" / "export-matrix").iterdir()
+        assert kept(own) == kept(again.store) == []
+        assert len((own / "probe-starts.jsonl").read_text().splitlines()) == len(local.starts())
+        assert again.starts() == []
+        assert again.call("run").code == 0
+        assert again.starts() == []
+
+
+def test_an_interruption_reaches_the_workers_of_a_scheduler(again, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(again.root / "cache"))
+    here = {"dashboard_address": None, "host": "127.0.0.1", "local_directory": str(again.root / "dask")}
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, memory_limit=None, **here) as cluster:
+        with again.start("run", "--executor", f"dask:{cluster.scheduler_address}") as child:
+            wait_until(lambda: list(again.root.glob("cache/export-matrix/*/envs")), 50)
+            (own,) = (again.root / "cache" / "export-matrix").iterdir()
+            theirs = seen_from(again, own)
+            wait_until(lambda: len(theirs.starts("run")) == 3, 50)
+            child.send_signal(signal.SIGINT)
+            _, err = child.communicate(timeout=30)
+        assert child.returncode == 130, err
+        assert [start["pid"] for start in theirs.starts() if alive(start["pid"])] == []
+        assert kept(own) == []
+        assert len(cluster.scheduler_info["workers"]) == 2
+
+
+def test_no_scheduler_there(project, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("harness.executors.dask.CONNECT_SECONDS", 1)
+    answer = project.main("run", "--executor", "dask:tcp://127.0.0.1:9")
+    assert answer.code == 2
+    assert "error: no dask cluster at tcp://127.0.0.1:9" in answer.err
+
+
+def test_dask_is_not_installed(project, monkeypatch):
+    for name in ("harness.executors.dask", "distributed"):
+        monkeypatch.setitem(sys.modules, name, None)
+    answer = project.main("run", "--executor", "dask")
+    assert answer.code == 2
+    assert "pip install 'export-matrix[dask]'" in answer.err
+    assert project.starts() == []
+
+
+@pytest.mark.parametrize("executor", ["ray", "dask:", "local:2"])
+def test_an_executor_that_nobody_knows(project, executor):
+    answer = project.main("run", "--executor", executor)
+    assert answer.code == 2
+    assert "expected local, dask or dask:ADDRESS" in answer.err

@@ -21,6 +21,7 @@ from rich.console import Console
 
 import harness
 from harness import executors, perform, pipeline, shards
+from harness.audit import AuditError
 from harness.board import listener
 from harness.errors import HarnessError, Interrupted, ShardError
 from harness.model import Status
@@ -92,18 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         (
             "run",
             _run,
-            [
-                *_MATRIX,
-                *_CELLS,
-                "--shard",
-                *_ASKING,
-                *_SEARCHING,
-                *_WORKING,
-                "--executor",
-                "--keep-envs",
-                *_WRITING,
-                "--fail-on",
-            ],
+            [*_MATRIX, *_CELLS, "--shard", *_ASKING, *_SEARCHING, *_WORKING, *_RUNNING, *_WRITING, "--fail-on"],
             "run the matrix and write the reports",
         ),
         (
@@ -152,6 +142,13 @@ def _shards(text: str) -> int:
     return int(text)
 
 
+def _audited(text: str) -> float:
+    match = _SHARE.fullmatch(text)
+    if match is None or not 0 < float(match[1]) <= 100:
+        raise argparse.ArgumentTypeError(f"expected a share of the cells such as 5%, not {text!r}")
+    return float(match[1]) / 100
+
+
 def _budget(text: str) -> float:
     try:
         return seconds(text)
@@ -176,7 +173,8 @@ _CELLS = ("--select", "--exclude")
 _ASKING = ("--offline", "--refresh")
 _SEARCHING = ("--strategy", "--budget")
 _WORKING = ("--jobs", "--retry", "--force")
-_RUNNING = ("--executor", "--keep-envs")
+_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?)%")
+_RUNNING = ("--executor", "--audit", "--keep-envs")
 _WRITING = ("--reports", "--format")
 _ARGUMENTS: dict[str, dict[str, Any]] = {
     "id": {"metavar": "ID", "help": "a cell's id, as in the reports"},
@@ -226,6 +224,9 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "--retry": {"choices": ("error",), "help": "run again what ended in an error"},
     "--force": {"action": "store_true", "help": "run again everything that is selected"},
+    "--audit": {
+        "type": _audited, "default": 0.0, "metavar": "5%", "help": "do this share of the cells again from scratch, and compare"
+    },
     "--keep-envs": {"action": "store_true", "help": "leave the environments behind"},
     "--reports": {
         "type": Path, "default": Path("reports"), "metavar": "DIR", "help": "where the reports go (default: reports)"
@@ -265,10 +266,12 @@ def _run(options: argparse.Namespace, out: Console, err: Console) -> int:
         executors.with_dask()
     try:
         with listener(err, quiet=options.quiet) as listen:
-            report = pipeline.run(settings, listen)
+            report, disputes = pipeline.run(settings, listen)
     except Interrupted as interrupted:
         raise Interrupted(f"{interrupted}; {_partial(settings, options, out)}") from None
     _deliver(report, options, out, err)
+    if disputes:
+        raise AuditError("the audit came to other verdicts; do not trust shared results here: " + "; ".join(disputes))
     return _answer(report, options.fail_on)
 
 

@@ -27,11 +27,13 @@ class Facts:
     limits: Limits
     passing: dict[str, Any] = field(default_factory=dict)
     """Key → what this run takes it for, whatever the store says; None for what it does not want to know."""
+    apart: bool = False
+    """Whether the store is left alone: nothing is known but what was put here, and nothing is remembered."""
 
     def get(self, key: str) -> Any | None:
         """The record under `key`. An error that came of other limits than today's counts as unknown."""
-        if key in self.passing:
-            return self.passing[key]
+        if key in self.passing or self.apart:
+            return self.passing.get(key)
         record: Any = self.store.get(key)
         try:
             results = _STAGES.validate_python(record["stages"], strict=False)
@@ -44,7 +46,7 @@ class Facts:
     def put(self, key: str, results: Sequence[StageResult], *, remember: bool = True, **extra: Any) -> None:
         """Record stage results under `key`; what is not to be remembered lasts until this run's report."""
         record = {"stages": _STAGES.dump_python(list(results), mode="json"), "limits": self._limits, **extra}
-        if remember:
+        if remember and not self.apart:
             self.passing.pop(key, None)
             self.store.put(key, record)
         else:

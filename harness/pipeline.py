@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import merge
+from harness.audit import audit
 from harness.events import Listener, Note
 from harness.locks import NOT_RESOLVED
 from harness.perform import perform
@@ -18,14 +19,16 @@ from harness.store import Store
 from harness.verdict import NOT_REACHED
 
 
-def run(settings: Settings, listen: Listener) -> Report:
-    """The whole matrix: prepare, do what is missing, report.
+def run(settings: Settings, listen: Listener) -> tuple[Report, list[str]]:
+    """The whole matrix: prepare, do what is missing, report; and what an audit found to be otherwise.
 
     Raises:
         HarnessError: see errors.py; `Interrupted` carries no report, ask `known` for what was finished.
     """
     prepared = prepare(settings, listen)
-    return prepared.report(perform(prepared, settings, listen))
+    left_out = perform(prepared, settings, listen)
+    disputes = audit(prepared, settings.audit, listen) if settings.audit else []
+    return prepared.report(left_out), disputes
 
 
 def known(settings: Settings, listen: Listener) -> Report:

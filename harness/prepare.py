@@ -58,6 +58,8 @@ class Settings:
     profile: str | None = None
     strategy: str = "full"
     """`pairwise` asks few cells, and those that what they say makes interesting (search.py)."""
+    audit: float = 0.0
+    """The share of the cells that is done again from scratch, to be compared (audit.py)."""
     budget: float | None = None
     """Seconds after which nothing more is begun."""
 

@@ -1,0 +1,110 @@
+"""Is it sound to share results? A sample of cells, done again from scratch, must come to the same verdicts.
+
+From scratch means: nothing that is known, no layers, nothing shared with another cell. The whole lock is installed into
+one environment of its own (for a handoff: one for each side), as somebody would do it who asked about this cell alone.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.environments import Environments, closure
+from harness.errors import HarnessError
+from harness.events import Listener, Note
+from harness.facts import Facts
+from harness.locks import Resolved
+from harness.model import Setup, Status
+from harness.prepare import Prepared
+from harness.tasks import CellTasks, Task
+from harness.verdict import VariantVerdict, Verdict, judge
+from harness.worker import Worker
+
+
+class AuditError(HarnessError):
+    """A cell that was done again from scratch came to another verdict: something is shared that must not be."""
+
+
+def audit(prepared: Prepared, share: float, listen: Listener) -> list[str]:
+    """Do a random `share` of the cells with verdicts again; returns a sentence for each variant that differs."""
+    known = [
+        (resolved, cell)
+        for resolved, cell in prepared.cells
+        if cell and _judged(prepared, resolved, cell, prepared.facts).status in {Status.WORKS, Status.FAILS}
+    ]
+    sample = random.sample(known, min(len(known), math.ceil(share * len(known))))
+    disputes = []
+    for number, (resolved, cell) in enumerate(sample, start=1):
+        again = _from_scratch(prepared, resolved, cell)
+        found = _differences(_judged(prepared, resolved, cell, prepared.facts), again)
+        said = "; ".join(found) or "the same from scratch"
+        listen(Note(text=f"audit {number}/{len(sample)}: {resolved.cell.id}: {said}"))
+        disputes += [f"{resolved.cell.id}: {one}" for one in found]
+    return disputes
+
+
+def _from_scratch(prepared: Prepared, resolved: Resolved, cell: CellTasks) -> Verdict:
+    facts = Facts(store=prepared.store, limits=prepared.limits, apart=True)
+    made = Environments(prepared.store, prepared.uv)
+    try:
+        with prepared.store.scratch() as folder:
+            worker = Worker(
+                store=prepared.store,
+                facts=facts,
+                environments=made,
+                children=prepared.children,
+                limits=prepared.limits,
+                given=_whole(prepared, resolved, cell, made=made, folder=folder, facts=facts),
+                model=prepared.matrix.probe,
+            )
+            for task in _probes(cell):
+                worker.perform(task, lambda _stage: None)
+            return _judged(prepared, resolved, cell, facts)
+    finally:
+        made.close(keep=False)
+
+
+def _whole(
+    prepared: Prepared, resolved: Resolved, cell: CellTasks, *, made: Environments, folder: Path, facts: Facts
+) -> dict[str, Path]:
+    """Closure key → python of an environment that holds all that the process could see, made at `folder`."""
+    if resolved.interpreter is None or resolved.lock is None:
+        return {}
+    sides = [(install, install.closure) for install in cell.installs]
+    if resolved.cell.setup is Setup.TOGETHER:
+        whole = closure(resolved.interpreter, resolved.lock)
+        sides = [(install, whole) for install in cell.installs]
+    given: dict[str, Path] = {}
+    for install, wanted in sides:
+        place = folder / wanted.key[:16]
+        if not place.exists():
+            prepared.uv.create(place, resolved.interpreter)
+        python, result = made.adopt(place, wanted)
+        facts.put(install.key, [result])
+        if python is not None:
+            given[install.closure.key] = python
+    return given
+
+
+def _probes(cell: CellTasks) -> Sequence[Task]:
+    return [task for task in cell.all if task not in cell.installs]
+
+
+def _judged(prepared: Prepared, resolved: Resolved, cell: CellTasks, facts: Facts) -> Verdict:
+    return judge(resolved, cell, facts, prepared.matrix.variants)
+
+
+def _differences(before: Verdict, again: Verdict) -> list[str]:
+    """What the same variants came to, where it is not the same; trouble of the second time proves nothing."""
+    pairs = zip(before.variants, again.variants, strict=True)
+    return [
+        f"{one.variant.id} was {_end(one)}, and is {_end(other)} from scratch"
+        for one, other in pairs
+        if other.status is not Status.ERROR and _end(one) != _end(other)
+    ]
+
+
+def _end(one: VariantVerdict) -> str:
+    return " ".join(filter(None, (one.status.value, one.stage and one.stage.value)))

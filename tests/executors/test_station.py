@@ -44,7 +44,7 @@ def sent(one: Any) -> Any:
 def work(prepared: Prepared, at: Station) -> dict[str, Answer]:
     """Have everything done there, and learn from it."""
     answers = {}
-    for task in prepared.todo():
+    for task in prepared.todo(prepared.cells):
         answers[task.label] = answer = sent(at.answer(sent(station.order(task, prepared.facts))))
         prepared.facts.learn(answer.passing, answer.stored)
     return answers
@@ -70,7 +70,7 @@ def test_another_machine_answers_under_the_same_keys(project, elsewhere, probe):
     (project.root / "gone").rename(project.root / "mine")
     answers = work(prepared, there)
     there.close()
-    assert outstanding(prepared.todo(), prepared.facts) == []
+    assert outstanding(prepared.todo(prepared.cells), prepared.facts) == []
     assert all(answer.stored for answer in answers.values())
     (verdict,) = prepared.verdicts()
     assert verdict.status is Status.WORKS
@@ -93,8 +93,8 @@ def test_what_is_to_be_forgotten_is_done_again(project, elsewhere):
 
 def test_an_environment_that_cannot_be_built_here_is_no_word_on_the_lock(project, elsewhere):
     prepared = planned(project)
-    install, *_ = prepared.todo()
-    export = next(task for task in prepared.todo() if isinstance(task, tasks.Export))
+    install, *_ = prepared.todo(prepared.cells)
+    export = next(task for task in prepared.todo(prepared.cells) if isinstance(task, tasks.Export))
     first = Station(terms(prepared, elsewhere, keep_envs=False))
     for one in (install, *(need for need in tasks.needs(export))):
         answer = first.answer(station.order(one, prepared.facts))
@@ -111,7 +111,7 @@ def test_an_environment_that_cannot_be_built_here_is_no_word_on_the_lock(project
 
 def test_a_task_whose_install_did_not_work_is_not_begun(project, elsewhere):
     prepared = planned(project)
-    export = next(task for task in prepared.todo() if isinstance(task, tasks.Export))
+    export = next(task for task in prepared.todo(prepared.cells) if isinstance(task, tasks.Export))
     there = Station(terms(prepared, elsewhere, keep_envs=False))
     assert there.answer(station.order(export, prepared.facts)) == Answer(passing={}, stored=[])
     there.close()
@@ -119,7 +119,7 @@ def test_a_task_whose_install_did_not_work_is_not_begun(project, elsewhere):
 
 def test_another_platform_would_answer_another_question(project, elsewhere, monkeypatch):
     prepared = planned(project)
-    order = station.order(prepared.todo()[0], prepared.facts)
+    order = station.order(prepared.todo(prepared.cells)[0], prepared.facts)
     there = Station(terms(prepared, elsewhere, keep_envs=False))
     monkeypatch.setattr(tasks, "platform_id", lambda: "Plan9")
     with pytest.raises(RuntimeError, match="another platform than the machine that planned"):
@@ -131,7 +131,7 @@ def test_no_such_interpreter_there(project, elsewhere, monkeypatch):
     there = Station(terms(prepared, elsewhere, keep_envs=False))
     monkeypatch.setattr(there._pythons, "find", lambda _version: None)
     with pytest.raises(RuntimeError, match="has no CPython 3"):
-        there.answer(Order(task=prepared.todo()[0], known={}))
+        there.answer(Order(task=prepared.todo(prepared.cells)[0], known={}))
 
 
 def test_a_store_that_is_not_shared_is_found_out(project, elsewhere):

@@ -13,8 +13,8 @@ from packaging.version import Version
 from pydantic import Field, TypeAdapter, ValidationError
 
 from harness.errors import ConfigError
-from harness.matrix import Matrix
 from harness.model import Interpreter, digest
+from harness.schema import Matrix
 from harness.store import Store
 from harness.uv import Uv, UvFailure, unpublished
 from harness.values import version_key

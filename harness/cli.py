@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import shlex
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 import harness
 from harness import executors, perform, pipeline, shards
+from harness.arguments import ARGUMENTS, ASKING, CELLS, EVERYWHERE, MATRIX, OWN, RUNNING, SEARCHING, WORKING, WRITING
 from harness.audit import AuditError
 from harness.board import listener
 from harness.errors import HarnessError, Interrupted, ShardError
@@ -29,12 +28,11 @@ from harness.prepare import Settings, prepare
 from harness.report import files, json, markdown, story, terminal
 from harness.report.contract import Report
 from harness.search import BUDGET_OVER, Search, coverage
-from harness.values import seconds
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code (docs/design.md lists them)."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(argv)
     err = _console(options, stderr=True)
     _interrupt_once()
     try:
@@ -87,165 +85,50 @@ def _parser() -> argparse.ArgumentParser:
         (
             "plan",
             _plan,
-            [*_MATRIX, *_CELLS, *_ASKING, *_SEARCHING, "--shard", "--shards", "--format"],
+            [*MATRIX, *CELLS, *ASKING, *SEARCHING, "--shard", "--shards", "--format"],
             "count cells and work, name unsatisfiable cells; installs nothing",
         ),
         (
             "run",
             _run,
-            [*_MATRIX, *_CELLS, "--shard", *_ASKING, *_SEARCHING, *_WORKING, *_RUNNING, *_WRITING, "--fail-on"],
+            [
+                *MATRIX,
+                *CELLS,
+                "--shard",
+                *ASKING,
+                *SEARCHING,
+                *WORKING,
+                *RUNNING,
+                *WRITING,
+                "--fail-on",
+            ],
             "run the matrix and write the reports",
         ),
         (
             "report",
             _report,
-            [*_MATRIX, *_CELLS, "--shard", *_WRITING],
+            [*MATRIX, *CELLS, "--shard", *WRITING],
             "write the reports from what is already known; runs nothing",
         ),
         (
             "merge",
             _merge,
-            ["sources", *_MATRIX, *_CELLS, *_WRITING],
+            ["sources", *MATRIX, *CELLS, *WRITING],
             "make one report of what shards found out; runs nothing",
         ),
         (
             "cell",
             _cell,
-            ["id", *_MATRIX, *_ASKING, *_WORKING, "--environment"],
+            ["id", *MATRIX, *ASKING, *WORKING, "--environment"],
             "run one cell, print its stages and keep its environments",
         ),
-        ("explain", _explain, ["id", *_EVERYWHERE], "print what is known of one cell; runs nothing"),
+        ("explain", _explain, ["id", *EVERYWHERE], "print what is known of one cell; runs nothing"),
     ):
         sub = commands.add_parser(name, help=help_text, description=help_text)
         sub.set_defaults(command=command)
         for argument in arguments:
-            sub.add_argument(argument, **_ARGUMENTS[argument] | _OWN.get((name, argument), {}))
+            sub.add_argument(argument, **ARGUMENTS[argument] | OWN.get((name, argument), {}))
     return parser
-
-
-def _jobs(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number of probes, 1 or more, not {text!r}")
-    return int(text)
-
-
-def _shard(text: str) -> shards.Shard:
-    try:
-        return shards.parse(text)
-    except ShardError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _shards(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,3}", text) or not 1 <= int(text) <= shards.GITHUB_JOBS:
-        raise argparse.ArgumentTypeError(f"expected a number of shards, 1 to {shards.GITHUB_JOBS}, not {text!r}")
-    return int(text)
-
-
-def _audited(text: str) -> float:
-    match = _SHARE.fullmatch(text)
-    if match is None or not 0 < float(match[1]) <= 100:
-        raise argparse.ArgumentTypeError(f"expected a share of the cells such as 5%, not {text!r}")
-    return float(match[1]) / 100
-
-
-def _budget(text: str) -> float:
-    try:
-        return seconds(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _store(text: str) -> Path | str:
-    return text if "://" in text else Path(text)
-
-
-def _executor(text: str) -> str:
-    name, colon, address = text.partition(":")
-    if text != "local" and (name != "dask" or bool(colon) != bool(address)):
-        raise argparse.ArgumentTypeError(f"expected local, dask or dask:ADDRESS, not {text!r}")
-    return text
-
-
-_EVERYWHERE = ("--config", "--store", "--model", "--profile", "--color")
-_MATRIX = (*_EVERYWHERE, "--quiet")
-_CELLS = ("--select", "--exclude")
-_ASKING = ("--offline", "--refresh")
-_SEARCHING = ("--strategy", "--budget")
-_WORKING = ("--jobs", "--retry", "--force")
-_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?)%")
-_RUNNING = ("--executor", "--audit", "--keep-envs")
-_WRITING = ("--reports", "--format")
-_ARGUMENTS: dict[str, dict[str, Any]] = {
-    "id": {"metavar": "ID", "help": "a cell's id, as in the reports"},
-    "sources": {
-        "type": Path,
-        "nargs": "+",
-        "metavar": "STORE-or-JSON",
-        "help": "the shards' stores, which are copied into --store, or their matrix.json files, which are joined",
-    },
-    "--config": {"type": Path, "default": Path("matrix.toml"), "metavar": "FILE", "help": "the matrix (default: matrix.toml)"},
-    "--store": {
-        "type": _store, "default": Path(".harness"), "metavar": "DIR-or-URL", "help": "where results are kept (.harness)"
-    },
-    "--model": {
-        "metavar": "FAMILY-or-DIR", "help": "instead of [probe] model: marian, t5, …, or a saved checkpoint's folder"
-    },
-    "--profile": {"choices": ("tiny", "base"), "help": "instead of [probe] profile: base has real dimensions"},
-    "--quiet": {"action": "store_true", "help": "no progress"},
-    "--color": {"choices": ("auto", "always", "never"), "default": "auto"},
-    "--select": {
-        "action": "append",
-        "default": [],
-        "metavar": "EXPR",
-        "help": "only these: 'torch>=2.4,transformers<5'; comma = and, repeated = or",
-    },
-    "--exclude": {"action": "append", "default": [], "metavar": "EXPR", "help": "not these; same expressions"},
-    "--shard": {
-        "type": _shard, "metavar": "i/n", "help": "only this share of the cells: 1/3, 2/3 and 3/3 are all, and share no export"
-    },
-    "--shards": {
-        "type": _shards, "metavar": "N", "help": "with --format github: at most so many (default: one for each export)"
-    },
-    "--offline": {"action": "store_true", "help": "ask no index; use what uv's cache holds"},
-    "--refresh": {"action": "store_true", "help": "resolve anew, although the locks are known"},
-    "--strategy": {
-        "choices": ("full", "pairwise"),
-        "default": "full",
-        "help": "pairwise: cells in which all pairs of versions meet, then those between what works and what fails",
-    },
-    "--budget": {
-        "type": _budget, "metavar": "TIME", "help": "begin nothing more after 90s, 10m, 1h; most telling cells first"
-    },
-    "--jobs": {"type": _jobs, "metavar": "N", "help": "probes at once (default: by cores and memory)"},
-    "--executor": {
-        "type": _executor, "default": "local", "metavar": "local|dask[:ADDRESS]",
-        "help": "who does the work: this process, a dask cluster on this machine, or that of the scheduler at ADDRESS",
-    },
-    "--retry": {"choices": ("error",), "help": "run again what ended in an error"},
-    "--force": {"action": "store_true", "help": "run again everything that is selected"},
-    "--audit": {
-        "type": _audited, "default": 0.0, "metavar": "5%", "help": "do this share of the cells again from scratch, and compare"
-    },
-    "--keep-envs": {"action": "store_true", "help": "leave the environments behind"},
-    "--reports": {
-        "type": Path, "default": Path("reports"), "metavar": "DIR", "help": "where the reports go (default: reports)"
-    },
-    "--format": {"choices": ("text", "json", "markdown"), "default": "text", "help": "what to print on stdout"},
-    "--fail-on": {
-        "choices": ("error", "fails"),
-        "help": "exit with 1 if a cell has this status, with 3 if there is nothing but errors",
-    },
-    "--environment": {
-        "type": Path, "metavar": "DIR", "help": "run in this virtual environment, filled from the cell's lock"
-    },
-}  # fmt: skip
-"""No command accepts an option that it has no use for."""
-
-_OWN: dict[tuple[str, str], dict[str, Any]] = {
-    ("plan", "--format"): {"choices": ("text", "github"), "help": "what to print: github is a job matrix, one job a shard"},
-}
-"""(command, option) → where it differs from what the option is elsewhere."""
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -371,7 +254,7 @@ def _same_matrix(options: argparse.Namespace) -> str:
     names = ("--config", "--store", "--model", "--profile")
     given = [(name, getattr(options, name[2:])) for name in names]
     return "".join(
-        f" {name} {shlex.quote(str(value))}" for name, value in given if value not in {None, _ARGUMENTS[name].get("default")}
+        f" {name} {shlex.quote(str(value))}" for name, value in given if value not in {None, ARGUMENTS[name].get("default")}
     )
 
 

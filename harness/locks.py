@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import ConfigError
-from harness.matrix import Matrix
 from harness.model import Cell, Interpreter, Lock, Setup, Stage, StageResult, Status, digest
 from harness.plan import NEEDS_RUNTIME, Planned, Requirements, requirements
+from harness.schema import Matrix
 from harness.store import Store
 from harness.uv import Trouble, Uv, UvFailure, unpublished
 

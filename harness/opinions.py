@@ -14,7 +14,8 @@ from packaging.version import Version
 from harness.environments import Closure
 from harness.facts import Facts, stages
 from harness.model import Stage, StageResult, Status, Variant
-from harness.tasks import CellTasks, Evaluate, Run, merged, runnable
+from harness.tasks import CellTasks, Evaluate, Run, merged
+from harness.todo import runnable
 
 _RUNTIME_STAGES = {Stage.DECODE, Stage.PARITY}
 

@@ -16,7 +16,8 @@ from harness.model import Setup
 from harness.prepare import Prepared, Settings
 from harness.schedule import Ended, Started, execute, outstanding
 from harness.search import Search
-from harness.tasks import CellTasks, Run, Task, environments, repeat, with_layers
+from harness.tasks import CellTasks, Run, Task, environments, with_layers
+from harness.todo import repeat
 from harness.verdict import judge
 
 

@@ -12,8 +12,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from harness.errors import SelectionError, did_you_mean
-from harness.matrix import Matrix, Variants
 from harness.model import ABSENT, Cell, Setup, Variant
+from harness.schema import Matrix, Variants
 from harness.select import Selection, parse
 
 _ABBREVIATIONS = {"python": "py", "torch": "t", "transformers": "tf", "onnx": "o", "onnxruntime": "r"}

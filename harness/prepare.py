@@ -18,12 +18,12 @@ from harness.environments import closure
 from harness.errors import Interrupted, ShardError
 from harness.events import Dealt, Listener, Note, Resolving
 from harness.facts import Facts
-from harness.matrix import Matrix
 from harness.model import Cell, Setup
 from harness.processes import Limits
 from harness.report import contract
 from harness.report.contract import Report
 from harness.schedule import outstanding
+from harness.schema import Matrix
 from harness.select import Selection
 from harness.sources import Pythons, with_torch_backend
 from harness.store import Store

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
 from harness.facts import Facts
-from harness.tasks import Evaluate, Export, Import, Install, Run, Task, forget_lost, missing, needs
+from harness.tasks import Evaluate, Export, Import, Install, Run, Task, needs
+from harness.todo import forget_lost, missing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

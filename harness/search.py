@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from harness import inference, strategy
 from harness.inference import Observed, Row
 from harness.locks import Resolved
-from harness.matrix import Matrix
 from harness.model import ABSENT, Cell
 from harness.prepare import Prepared, Settings
 from harness.report.contract import newest_by_runtime
+from harness.schema import Matrix
 from harness.tasks import CellTasks
 
 ROUNDS = 24

@@ -22,8 +22,8 @@ from pathlib import Path
 from harness.children import Children, Ending, chosen_environment
 from harness.errors import UvError
 from harness.lockfile import lock_text, parse_lock
-from harness.matrix import UvSources
 from harness.model import Failure, Interpreter, Lock
+from harness.schema import UvSources
 
 RESOLVE_SECONDS = 300.0
 INSTALL_SECONDS = 3600.0

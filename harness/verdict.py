@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from harness.facts import Facts, stages
 from harness.locks import Resolved
-from harness.matrix import Variants
 from harness.model import Cell, Failure, Stage, StageResult, Status, Variant
 from harness.opinions import Runtimes, told
 from harness.plan import deciding
+from harness.schema import Variants
 from harness.tasks import HELPERS, CellTasks
 
 NOT_REACHED = "not run yet"

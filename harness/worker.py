@@ -18,20 +18,12 @@ from typing import Any
 from harness.children import Children
 from harness.environments import Closure, Environments
 from harness.facts import Facts, has_error, stages
-from harness.matrix import Probe
 from harness.model import Failure, Stage, StageResult, Status, Variant, digest
 from harness.processes import Limits, Told, run_probe
+from harness.schema import Probe
 from harness.store import Store
-from harness.tasks import (
-    Evaluate,
-    Export,
-    Import,
-    Install,
-    Run,
-    Task,
-    missing_exports,
-    missing_runs,
-)
+from harness.tasks import Evaluate, Export, Import, Install, Run, Task
+from harness.todo import missing_exports, missing_runs
 
 OnStage = Callable[[str], None]
 

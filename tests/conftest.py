@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from project import Project
 
-from harness import processes, tasks
+from harness import keys, processes
 
 FAKE_PROBE = Path(__file__).parent / "fake_probe" / "__main__.py"
 
@@ -38,9 +38,9 @@ def _surroundings(uv_cache: Path) -> Iterator[None]:
         # A test that forgets its local index must not fetch gigabytes from the real one.
         patch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
         patch.setattr(processes, "PROBE_MAIN", FAKE_PROBE)
-        tasks.source.cache_clear()
+        keys.source.cache_clear()
         yield
-    tasks.source.cache_clear()
+    keys.source.cache_clear()
 
 
 @pytest.fixture

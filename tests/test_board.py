@@ -95,7 +95,7 @@ def test_the_board_counts_verdicts_and_names_tasks(clock, tasks):
 
 
 def tasks_wanted():
-    from harness.matrix import Variants
+    from harness.schema import Variants
 
     return Variants()
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from values import DYNAMO, MERGED, PAIR, resolved, tasks_of
 
-from harness import children, processes, tasks
-from harness.matrix import Probe
+from harness import children, processes
+from harness.keys import platform_id, source
 from harness.model import Setup
-from harness.tasks import Evaluate, of_cell, source
+from harness.schema import Probe
+from harness.tasks import Evaluate, of_cell
 
 
 def test_an_export_does_not_depend_on_onnxruntime():
@@ -98,4 +99,4 @@ def test_the_seed_of_a_checkpoint_is_in_the_key(tmp_path):
 
 
 def test_the_platform_names_system_machine_and_libc():
-    assert tasks.platform_id().count("-") >= 1
+    assert platform_id().count("-") >= 1

@@ -10,7 +10,7 @@ import pytest
 from harness import uv as rooms
 from harness.children import Children
 from harness.errors import UvError
-from harness.matrix import UvSources
+from harness.schema import UvSources
 from harness.uv import Trouble, Uv, UvFailure, classify, find_uv, unpublished
 
 NO_SOLUTION = """  × No solution found when resolving dependencies:

@@ -8,9 +8,9 @@ import pytest
 from values import DYNAMO, MERGED, PAIR, resolved, result, tasks_of
 
 from harness.facts import Facts
-from harness.matrix import Variants
 from harness.model import Setup, Stage, Status
 from harness.processes import Limits
+from harness.schema import Variants
 from harness.store import Store
 from harness.verdict import NOT_REACHED, judge
 

@@ -43,7 +43,7 @@ def resolved(
 
 
 def tasks_of(one: Resolved) -> CellTasks:
-    from harness.matrix import Probe
+    from harness.schema import Probe
 
     tasks = of_cell(one, Probe())
     assert tasks

@@ -19,13 +19,15 @@ from typing import Any
 from harness.children import Children
 from harness.environments import Closure, Environments
 from harness.facts import Facts, stages
-from harness.matrix import Probe, UvSources
+from harness.keys import platform_id
 from harness.model import Interpreter
 from harness.prepare import Prepared
 from harness.processes import Limits
+from harness.schema import Probe, UvSources
 from harness.sources import Pythons
 from harness.store import Store, folder_digest
-from harness.tasks import Evaluate, Export, Import, Install, Run, Task, concerned, needs, platform_id
+from harness.tasks import Evaluate, Export, Import, Install, Run, Task, needs
+from harness.todo import concerned
 from harness.uv import Uv, find_uv
 from harness.worker import Worker
 

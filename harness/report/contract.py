@@ -16,10 +16,10 @@ from pydantic import TypeAdapter
 
 from harness.diagnose.signatures import signature
 from harness.inference import Observed, inferred
-from harness.matrix import Probe
+from harness.keys import platform_id, probe_id
 from harness.model import ABSENT, Cell, Setup, Stage, StageResult, Status
 from harness.plan import by_version
-from harness.tasks import platform_id, probe_id
+from harness.schema import Probe
 from harness.verdict import VariantVerdict, Verdict
 
 MESSAGE_LIMIT = 1000

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from project import Project
 
-from harness import tasks
+from harness import tasks, todo
 from harness.errors import StoreError
 from harness.executors import station
 from harness.executors.station import Answer, Order, Station, terms
@@ -83,7 +83,7 @@ def test_what_is_to_be_forgotten_is_done_again(project, elsewhere):
     project.run()
     prepared = planned(project)
     all_tasks = [task for cell in prepared.tasks for task in cell.all]
-    tasks.repeat(all_tasks, prepared.facts, everything=True, errors=False)
+    todo.repeat(all_tasks, prepared.facts, everything=True, errors=False)
     there = Station(terms(prepared, elsewhere, keep_envs=False))
     answers = work(prepared, there)
     there.close()

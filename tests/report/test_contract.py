@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from values import PAIR, PINS, resolved, result
 
-from harness.matrix import Probe
 from harness.model import Setup, Stage, Status
 from harness.plan import Planned
 from harness.report import json
 from harness.report.contract import ADAPTER, MESSAGE_LIMIT, build
+from harness.schema import Probe
 from harness.verdict import VariantVerdict, Verdict
 
 AXES = {"python": ["3.11"], **{axis: [version] for axis, version in PINS.items()}}

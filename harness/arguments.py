@@ -1,0 +1,137 @@
+"""Every option of the command line, once: its reader, its default, its help; and which go together."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import Any
+
+from harness import shards
+from harness.errors import ShardError
+from harness.values import seconds
+
+
+def _jobs(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of probes, 1 or more, not {text!r}")
+    return int(text)
+
+
+def _shard(text: str) -> shards.Shard:
+    try:
+        return shards.parse(text)
+    except ShardError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _shards(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,3}", text) or not 1 <= int(text) <= shards.GITHUB_JOBS:
+        raise argparse.ArgumentTypeError(f"expected a number of shards, 1 to {shards.GITHUB_JOBS}, not {text!r}")
+    return int(text)
+
+
+def _audited(text: str) -> float:
+    match = _SHARE.fullmatch(text)
+    if match is None or not 0 < float(match[1]) <= 100:
+        raise argparse.ArgumentTypeError(f"expected a share of the cells such as 5%, not {text!r}")
+    return float(match[1]) / 100
+
+
+def _budget(text: str) -> float:
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _store(text: str) -> Path | str:
+    return text if "://" in text else Path(text)
+
+
+def _executor(text: str) -> str:
+    name, colon, address = text.partition(":")
+    if text != "local" and (name != "dask" or bool(colon) != bool(address)):
+        raise argparse.ArgumentTypeError(f"expected local, dask or dask:ADDRESS, not {text!r}")
+    return text
+
+
+EVERYWHERE = ("--config", "--store", "--model", "--profile", "--color")
+MATRIX = (*EVERYWHERE, "--quiet")
+CELLS = ("--select", "--exclude")
+ASKING = ("--offline", "--refresh")
+SEARCHING = ("--strategy", "--budget")
+WORKING = ("--jobs", "--retry", "--force")
+_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?)%")
+RUNNING = ("--executor", "--audit", "--keep-envs")
+WRITING = ("--reports", "--format")
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "id": {"metavar": "ID", "help": "a cell's id, as in the reports"},
+    "sources": {
+        "type": Path,
+        "nargs": "+",
+        "metavar": "STORE-or-JSON",
+        "help": "the shards' stores, which are copied into --store, or their matrix.json files, which are joined",
+    },
+    "--config": {"type": Path, "default": Path("matrix.toml"), "metavar": "FILE", "help": "the matrix (default: matrix.toml)"},
+    "--store": {
+        "type": _store, "default": Path(".harness"), "metavar": "DIR-or-URL", "help": "where results are kept (.harness)"
+    },
+    "--model": {
+        "metavar": "FAMILY-or-DIR", "help": "instead of [probe] model: marian, t5, …, or a saved checkpoint's folder"
+    },
+    "--profile": {"choices": ("tiny", "base"), "help": "instead of [probe] profile: base has real dimensions"},
+    "--quiet": {"action": "store_true", "help": "no progress"},
+    "--color": {"choices": ("auto", "always", "never"), "default": "auto"},
+    "--select": {
+        "action": "append",
+        "default": [],
+        "metavar": "EXPR",
+        "help": "only these: 'torch>=2.4,transformers<5'; comma = and, repeated = or",
+    },
+    "--exclude": {"action": "append", "default": [], "metavar": "EXPR", "help": "not these; same expressions"},
+    "--shard": {
+        "type": _shard, "metavar": "i/n", "help": "only this share of the cells: 1/3, 2/3 and 3/3 are all, and share no export"
+    },
+    "--shards": {
+        "type": _shards, "metavar": "N", "help": "with --format github: at most so many (default: one for each export)"
+    },
+    "--offline": {"action": "store_true", "help": "ask no index; use what uv's cache holds"},
+    "--refresh": {"action": "store_true", "help": "resolve anew, although the locks are known"},
+    "--strategy": {
+        "choices": ("full", "pairwise"),
+        "default": "full",
+        "help": "pairwise: cells in which all pairs of versions meet, then those between what works and what fails",
+    },
+    "--budget": {
+        "type": _budget, "metavar": "TIME", "help": "begin nothing more after 90s, 10m, 1h; most telling cells first"
+    },
+    "--jobs": {"type": _jobs, "metavar": "N", "help": "probes at once (default: by cores and memory)"},
+    "--executor": {
+        "type": _executor, "default": "local", "metavar": "local|dask[:ADDRESS]",
+        "help": "who does the work: this process, a dask cluster on this machine, or that of the scheduler at ADDRESS",
+    },
+    "--retry": {"choices": ("error",), "help": "run again what ended in an error"},
+    "--force": {"action": "store_true", "help": "run again everything that is selected"},
+    "--audit": {
+        "type": _audited, "default": 0.0, "metavar": "5%", "help": "do this share of the cells again from scratch, and compare"
+    },
+    "--keep-envs": {"action": "store_true", "help": "leave the environments behind"},
+    "--reports": {
+        "type": Path, "default": Path("reports"), "metavar": "DIR", "help": "where the reports go (default: reports)"
+    },
+    "--format": {"choices": ("text", "json", "markdown"), "default": "text", "help": "what to print on stdout"},
+    "--fail-on": {
+        "choices": ("error", "fails"),
+        "help": "exit with 1 if a cell has this status, with 3 if there is nothing but errors",
+    },
+    "--environment": {
+        "type": Path, "metavar": "DIR", "help": "run in this virtual environment, filled from the cell's lock"
+    },
+}  # fmt: skip
+"""No command accepts an option that it has no use for."""
+
+OWN: dict[tuple[str, str], dict[str, Any]] = {
+    ("plan", "--format"): {"choices": ("text", "github"), "help": "what to print: github is a job matrix, one job a shard"},
+}
+"""(command, option) → where it differs from what the option is elsewhere."""

@@ -1,0 +1,85 @@
+"""What of a task is still to be done, told by what is known; and having it done again."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+
+from harness.facts import Facts, has_error, stages
+from harness.model import Status, Variant
+from harness.tasks import Evaluate, Export, Import, Install, Run, Task, needs
+
+
+def runnable(run: Run | Evaluate, facts: Facts) -> list[tuple[Variant, str]]:
+    """(variant, artifact digest) of every variant whose export has left something to run."""
+    found = []
+    for variant in run.variants:
+        record = facts.get(run.export.variant_key(variant))
+        if record and record.get("artifact") and all(result.ok for result in stages(record)):
+            found.append((variant, record["artifact"]))
+    return found
+
+
+def missing(task: Task, facts: Facts) -> bool:
+    """Whether `task` has something to do that the store does not know yet and that can be done."""
+    installs = [need for need in needs(task) if isinstance(need, Install)]
+    if any(result.status is Status.FAILS for need in installs for result in stages(facts.get(need.key))):
+        return False
+    match task:
+        case Install() | Import():
+            return facts.get(task.key) is None
+        case Export():
+            return bool(missing_exports(task, facts)) or facts.get(task.key) is None
+        case Run() | Evaluate():
+            return missing(task.export, facts) or bool(missing_runs(task, facts))
+
+
+def forget_lost(run: Run | Evaluate, facts: Facts) -> None:
+    """Make an export unknown whose files are gone or damaged and a run still needs them."""
+    for variant, artifact in missing_runs(run, facts):
+        if not facts.store.intact(artifact):
+            facts.store.discard(artifact)
+            facts.forget(run.export.variant_key(variant))
+
+
+def missing_exports(task: Export, facts: Facts) -> list[Variant]:
+    """Export variants without a result; none where eager PyTorch has failed already."""
+    reference = stages(facts.get(task.key))
+    if reference and not all(result.ok for result in reference):
+        return []
+    return [variant for variant in task.variants if facts.get(task.variant_key(variant)) is None]
+
+
+def missing_runs(task: Run | Evaluate, facts: Facts) -> list[tuple[Variant, str]]:
+    """Runnable variants without a result; none where the export side's process failed or the run side cannot be imported."""
+    if not all(result.ok for key in (task.export.key, task.key) for result in stages(facts.get(key))):
+        return []
+    # By key: the evaluator knows no bindings, and what differs by them alone is one evaluation.
+    wanted = {task.variant_key(*one): one for one in runnable(task, facts)}
+    return [one for key, one in wanted.items() if facts.get(key) is None]
+
+
+def repeat(tasks: Iterable[Task], facts: Facts, *, everything: bool, errors: bool) -> None:
+    """Have what is known of `tasks` made again: `everything`, or only where it has `errors`."""
+    if not (everything or errors):
+        return
+    # All keys first: once an export is ignored, nobody knows any more which runs rest on it.
+    for key in {key for task in tasks for key in _keys(task, facts)}:
+        if everything or has_error(stages(facts.get(key))):
+            facts.ignore(key)
+
+
+def concerned(task: Task, facts: Facts) -> set[str]:
+    """Where everything is stored that `task` looks at or finds out."""
+    return {key for one in (task, *needs(task)) for key in _keys(one, facts)}
+
+
+def _keys(task: Task, facts: Facts) -> list[str]:
+    """Where the results of `task` are stored, as far as that is known yet."""
+    match task:
+        case Install() | Import():
+            return [task.key]
+        case Export():
+            return [task.key, *map(task.variant_key, task.variants)]
+        case Run() | Evaluate():
+            return [task.key, *itertools.starmap(task.variant_key, runnable(task, facts))]

@@ -51,7 +51,7 @@ def cells(config: Path, select: list[str]) -> list[dict]:
         python = interpreters.choose(one.cell.python, found)
         if python is None:
             raise SystemExit(f"no CPython {one.cell.python} on this machine")
-        needed = plan.requirements(one.cell, read, frozenset(read.variants.exporters))[0].needed
+        needed = plan.requirements(one, read, frozenset(read.variants.exporters))[0].needed
         made.append({"id": one.cell.id, "python": python.path, "requirements": list(needed)})
     return made
 

@@ -112,8 +112,8 @@ class Resolver:
         # The matrix's exporters, whichever are selected: a cell's lock is the same under every selection.
         exporters = frozenset(self._matrix.variants.exporters)
         return [
-            (digest(["lock", wanted.needed, wanted.optional, interpreter.version, self._identity]), wanted, interpreter)
-            for wanted in requirements(item.cell, self._matrix, exporters)
+            (digest(["lock", *wanted.parts, interpreter.version, self._identity]), wanted, interpreter)
+            for wanted in requirements(item, self._matrix, exporters)
         ]
 
     def _solve(self, key: str, cell: Cell, wanted: Requirements, interpreter: Interpreter) -> _Solved:
@@ -204,11 +204,11 @@ def _split(lock: Lock, cell: Cell) -> tuple[Lock, Lock]:
 def _lock(wanted: Requirements, uv: Uv, interpreter: Interpreter) -> Lock:
     """One solve with the optional requirements, and one without where they leave no solution."""
     try:
-        return uv.resolve([*wanted.needed, *wanted.optional], interpreter)
+        return uv.resolve([*wanted.needed, *wanted.optional], interpreter, wanted.bounds)
     except UvFailure as failure:
         if not wanted.optional or failure.trouble is not Trouble.UNSATISFIABLE:
             raise
-        lock = uv.resolve(wanted.needed, interpreter)
+        lock = uv.resolve(wanted.needed, interpreter, wanted.bounds)
         return Lock(distributions=lock.distributions, dropped=tuple((name, str(failure)) for name in wanted.optional))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from packaging.specifiers import SpecifierSet
@@ -25,6 +25,8 @@ class Planned:
 
     cell: Cell
     variants: tuple[Variant, ...]
+    bounds: tuple[str, ...] = ()
+    """Requirements such as `numpy<2` that hold for whatever the cell needs anyway, and bring in nothing of their own."""
 
 
 def plan(matrix: Matrix, axes: Mapping[str, Sequence[str]], selection: Selection) -> list[Planned]:
@@ -137,10 +139,21 @@ class Requirements:
     needed: tuple[str, ...]
     optional: tuple[str, ...] = ()
     """Left out where no solution has room for them; what depends on them then fails at `resolve`."""
+    bounds: tuple[str, ...] = ()
+    """They limit the versions of what is needed, and add nothing to it (uv's constraints)."""
+
+    @property
+    def parts(self) -> list[tuple[str, ...]]:
+        """What tells one set from another; JSON-able."""
+        return [self.needed, self.optional, *([self.bounds] if self.bounds else [])]
 
 
-def requirements(cell: Cell, matrix: Matrix, exporters: frozenset[str]) -> list[Requirements]:
+def requirements(planned: Planned, matrix: Matrix, exporters: frozenset[str]) -> list[Requirements]:
     """One set for a `together` cell; for a `handoff` cell the export side's and the run side's."""
+    return [replace(one, bounds=planned.bounds) for one in _sides(planned.cell, matrix, exporters)]
+
+
+def _sides(cell: Cell, matrix: Matrix, exporters: frozenset[str]) -> list[Requirements]:
     if cell.setup is Setup.TOGETHER:
         return [_requirements(cell, matrix, exporters, frozenset(dict(cell.pins)))]
     run_side = frozenset({"onnxruntime"})

@@ -171,18 +171,19 @@ class Uv:
             variables["UV_FIND_LINKS"] = ",".join(seen(place, Path.cwd()) for place in links.split(","))
         return [sources, self.torch_backend, variables, _settings()]
 
-    def resolve(self, requirements: Sequence[str], python: Interpreter) -> Lock:
-        """All distributions that `requirements` need, in one solve, with hashes and who requires what.
+    def resolve(self, requirements: Sequence[str], python: Interpreter, bounds: Sequence[str] = ()) -> Lock:
+        """All distributions that `requirements` need, within `bounds`, in one solve, with hashes and who requires what.
 
         Raises:
             UvFailure: there is no solution, or it could not be found out.
         """
         with _neutral() as folder:
-            wanted, locked = folder / "cell.in", folder / "cell.txt"
+            wanted, limits, locked = folder / "cell.in", folder / "bounds.txt", folder / "cell.txt"
             wanted.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
+            limits.write_text("".join(f"{line}\n" for line in bounds), encoding="utf-8")
             self._call(
-                ["pip", "compile", str(wanted), "-o", str(locked), "--python", python.path, "--quiet", "--no-header",
-                 "--generate-hashes", "--prerelease", "explicit", *self._source_arguments()],
+                ["pip", "compile", str(wanted), "-c", str(limits), "-o", str(locked), "--python", python.path, "--quiet",
+                 "--no-header", "--generate-hashes", "--prerelease", "explicit", *self._source_arguments()],
                 folder,
                 RESOLVE_SECONDS,
             )  # fmt: skip

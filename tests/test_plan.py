@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import SelectionError
 from harness.model import Cell, Setup
-from harness.plan import Requirements, cells, deciding, plan, requirements
+from harness.plan import Planned, Requirements, cells, deciding, plan, requirements
 from harness.schema import Matrix
 from harness.select import Selection
 
@@ -133,25 +133,26 @@ def test_where_require_names_none_of_what_is_selected_all_of_that_decides():
     assert len(decisive) == 2
 
 
-def one_cell(setup: Setup = Setup.TOGETHER, **pins: str) -> Cell:
+def planned(setup: Setup = Setup.TOGETHER, *, bounds: tuple[str, ...] = (), **pins: str) -> Planned:
     versions = {axis: values[0] for axis, values in AXES.items() if axis != "python"} | pins
-    return Cell(id="c", python="3.11", pins=tuple(versions.items()), setup=setup)
+    cell = Cell(id="c", python="3.11", pins=tuple(versions.items()), setup=setup)
+    return Planned(cell=cell, variants=(), bounds=bounds)
 
 
 def test_a_together_cell_asks_for_everything_at_once():
-    assert requirements(one_cell(), matrix(), frozenset({"torchscript"})) == [
+    assert requirements(planned(), matrix(), frozenset({"torchscript"})) == [
         Requirements(needed=("torch==2.1.2", "transformers==4.46.3", "onnx==1.16.2", "onnxruntime==1.16.3", "numpy"))
     ]
 
 
 def test_a_handoff_cell_asks_for_two_sides():
-    export, run = requirements(one_cell(Setup.HANDOFF), matrix(), frozenset({"torchscript"}))
+    export, run = requirements(planned(Setup.HANDOFF), matrix(), frozenset({"torchscript"}))
     assert export.needed == ("torch==2.1.2", "transformers==4.46.3", "onnx==1.16.2", "numpy")
     assert run.needed == ("onnxruntime==1.16.3", "numpy")
 
 
 def test_a_numpy_axis_is_asked_for_exactly():
-    (asked,) = requirements(one_cell(numpy="1.26.4"), matrix(), frozenset())
+    (asked,) = requirements(planned(numpy="1.26.4"), matrix(), frozenset())
     assert asked.needed[-1] == "numpy==1.26.4"
 
 
@@ -165,12 +166,18 @@ def test_a_numpy_axis_is_asked_for_exactly():
     ],
 )
 def test_dynamo_is_helped_by_onnxscript_from_torch_2_5(torch, exporters, optional):
-    (asked,) = requirements(one_cell(torch=torch), matrix(), frozenset(exporters))
+    (asked,) = requirements(planned(torch=torch), matrix(), frozenset(exporters))
     assert asked.optional == optional
 
 
+def test_bounds_hold_for_both_sides_and_ask_for_nothing():
+    asked = requirements(planned(Setup.HANDOFF, bounds=("protobuf<4",)), matrix(), frozenset())
+    assert [side.bounds for side in asked] == [("protobuf<4",), ("protobuf<4",)]
+    assert not any("protobuf" in need for side in asked for need in side.needed)
+
+
 def test_an_onnxscript_axis_is_no_optional_helper():
-    (asked,) = requirements(one_cell(torch="2.6.0", onnxscript="0.1.0"), matrix(), frozenset({"dynamo"}))
+    (asked,) = requirements(planned(torch="2.6.0", onnxscript="0.1.0"), matrix(), frozenset({"dynamo"}))
     assert asked.optional == ()
     assert "onnxscript==0.1.0" in asked.needed
 
@@ -187,7 +194,7 @@ def test_an_onnxscript_axis_is_no_optional_helper():
 )
 def test_a_constraint_reaches_the_sides_that_hold_what_it_names(when, sides):
     rules = matrix(constraint=[{"when": when, "add": ["numpy<2"], "reason": "because"}])
-    asked = requirements(one_cell(Setup.HANDOFF), rules, frozenset())
+    asked = requirements(planned(Setup.HANDOFF), rules, frozenset())
     assert ["numpy<2" in side.needed for side in asked] == sides
 
 

@@ -1,0 +1,75 @@
+"""Questions about cells that the matrix does not list are answered like its own, and remembered."""
+
+from dataclasses import replace
+
+import packages
+import pytest
+from project import Project
+
+from harness.lab import Lab
+from harness.model import Cell, Status
+from harness.prepare import Settings, prepare
+
+PICKY = """
+    import importlib.metadata
+    if importlib.metadata.version("numpy").startswith("2"):
+        raise ImportError("numpy.core.multiarray failed to import")
+"""
+
+
+@pytest.fixture
+def picky(project: Project) -> Project:
+    """An onnxruntime that does not import beside numpy 2, which is what a resolver picks; and another one, on no axis."""
+    project.publish(packages.onnxruntime("1.17.0", on_import=PICKY), packages.onnxruntime("1.18.0"))
+    project.configure({"onnxruntime": ["1.17.0"]})
+    return project
+
+
+def laboratory(project: Project, *, act: bool = True) -> Lab:
+    settings = Settings(config=project.config, store=project.store)
+    return Lab(prepare(settings, lambda _event: None), settings, lambda _event: None, act=act)
+
+
+def the_cell(lab: Lab):
+    ((resolved, _),) = lab._prepared.cells
+    return resolved.planned
+
+
+def test_a_bound_changes_what_is_resolved(picky):
+    with laboratory(picky) as lab:
+        planned = the_cell(lab)
+        plain, bound = lab.ask([planned, replace(planned, bounds=("numpy<2", "absent-from-all<1"))])
+    assert (plain.status, plain.variants[0].stage) == (Status.FAILS, "import")
+    assert bound.status is Status.WORKS
+    assert bound.resolved.lock.versions["numpy"] == "1.26.4"
+    assert "absent-from-all" not in bound.resolved.lock.versions
+
+
+def test_another_version_needs_no_axis(picky):
+    with laboratory(picky) as lab:
+        planned = the_cell(lab)
+        pins = dict(planned.cell.pins) | {"onnxruntime": "1.18.0"}
+        other = replace(planned, cell=Cell(id="asked", python=planned.cell.python, pins=tuple(pins.items())))
+        (verdict,) = lab.ask([other])
+    assert verdict.status is Status.WORKS
+    assert verdict.cell.id == "asked"
+
+
+def test_what_was_asked_is_known_and_leaves_no_environment(picky):
+    with laboratory(picky) as lab:
+        lab.ask([the_cell(lab)])
+    started = len(picky.starts())
+    with laboratory(picky) as lab:
+        (verdict,) = lab.ask([the_cell(lab)])
+        assert lab.asked == 0
+    assert verdict.status is Status.FAILS
+    assert len(picky.starts()) == started
+    assert not [path for path in (picky.store / "envs").iterdir() if path.is_dir()]
+
+
+def test_without_acting_nothing_is_run(picky):
+    with laboratory(picky, act=False) as lab:
+        planned = the_cell(lab)
+        (verdict,) = lab.ask([replace(planned, bounds=("numpy<2",))])
+    assert (verdict.status, verdict.resolved.lock) == (Status.NOT_RUN, None)
+    assert not picky.starts()

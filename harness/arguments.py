@@ -63,7 +63,7 @@ ASKING = ("--offline", "--refresh")
 SEARCHING = ("--strategy", "--budget")
 WORKING = ("--jobs", "--retry", "--force")
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?)%")
-RUNNING = ("--executor", "--audit", "--keep-envs")
+RUNNING = ("--executor", "--audit", "--keep-envs", "--timings")
 WRITING = ("--reports", "--format")
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "id": {"metavar": "ID", "help": "a cell's id, as in the reports"},
@@ -116,6 +116,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "--audit": {
         "type": _audited, "default": 0.0, "metavar": "5%", "help": "do this share of the cells again from scratch, and compare"
     },
+    "--timings": {"action": "store_true", "help": "say where the time went, against what all cores could have done it in"},
     "--keep-envs": {"action": "store_true", "help": "leave the environments behind"},
     "--reports": {
         "type": Path, "default": Path("reports"), "metavar": "DIR", "help": "where the reports go (default: reports)"

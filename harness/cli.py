@@ -23,11 +23,13 @@ from harness.arguments import ARGUMENTS, ASKING, CELLS, EVERYWHERE, MATRIX, OWN,
 from harness.audit import AuditError
 from harness.board import listener
 from harness.errors import HarnessError, Interrupted, ShardError
+from harness.executors import local
 from harness.model import Status
 from harness.prepare import Settings, prepare
-from harness.report import files, json, markdown, story, terminal
+from harness.report import files, json, markdown, spent, story, terminal
 from harness.report.contract import Report
 from harness.search import BUDGET_OVER, Search, coverage
+from harness.timings import Recorder
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -149,10 +151,14 @@ def _run(options: argparse.Namespace, out: Console, err: Console) -> int:
         executors.with_dask()
     try:
         with listener(err, quiet=options.quiet) as listen:
-            report, disputes = pipeline.run(settings, listen)
+            recorder = Recorder(listen=listen, cores=local.cores())
+            report, disputes = pipeline.run(settings, recorder.hear)
+            timings = recorder.timings()
     except Interrupted as interrupted:
         raise Interrupted(f"{interrupted}; {_partial(settings, options, out)}") from None
     _deliver(report, options, out, err)
+    if options.timings:
+        spent.show(timings, err)
     if disputes:
         raise AuditError("the audit came to other verdicts; do not trust shared results here: " + "; ".join(disputes))
     return _answer(report, options.fail_on)

@@ -174,6 +174,10 @@ class Environments:
                 (folder / _VERIFIED).touch()
         return folder / "bin" / "python"
 
+    def site(self, closure: Closure) -> Path:
+        """Where what `closure` holds is importable from, once it is installed."""
+        return site_packages(self._folder(closure.key), closure.interpreter)
+
     def intact(self, parts: tuple[Closure, ...]) -> bool:
         """Whether the environment of `parts` is still what was verified: nobody has removed it or found it changed."""
         keys = {_key(parts), *(one.key for part in parts for one in (part, *layers(part)))}

@@ -43,8 +43,8 @@ class Told:
 
     results: dict[str | None, list[StageResult]] = field(default_factory=dict)
     """Subject (None for the process as a whole) → its stages in order."""
-    distributions: dict[str, str] = field(default_factory=dict)
-    """What the process really imported; empty where it died before saying so."""
+    distributions: dict[str | None, dict[str, str]] = field(default_factory=dict)
+    """What the process, and each fork of it for a subject, really imported; absent where it died before saying so."""
     peak_memory: int = 0
 
     def add(self, subject: str | None, result: StageResult) -> None:
@@ -136,23 +136,16 @@ def read_events(lines: list[str], ended: Ended, limits: Limits, *, log: Path, st
             case "end":
                 open_stage = None
                 told.add(event["subject"], _result(event, log_name, store))
+            case "left" if open_stage is not None:
+                forked = Ended(ending=Ending.EXITED, code=event["code"], peak_memory=0)
+                told.add(open_stage["subject"], _cut_short(open_stage, forked, limits, log, log_name))
+                open_stage = None
             case "done":
-                done = True
-                told.distributions = event["distributions"]
+                done = event["subject"] is None
+                told.distributions[event["subject"]] = event["distributions"]
                 told.peak_memory = max(told.peak_memory, event["peak_rss"])
     if open_stage is not None:
-        status, failure = sudden_end(ended, limits, open_stage["stage"], tail(log))
-        told.add(
-            open_stage["subject"],
-            StageResult(
-                stage=Stage(open_stage["stage"]),
-                status=status,
-                seconds=round(time.time() - open_stage["time"], 3),
-                error=failure,
-                log=log_name,
-                finished=time.time(),
-            ),
-        )
+        told.add(open_stage["subject"], _cut_short(open_stage, ended, limits, log, log_name))
     elif not done:
         # Between stages only our own code runs.
         _, failure = sudden_end(ended, limits, "the probe's own code", tail(log))
@@ -160,6 +153,19 @@ def read_events(lines: list[str], ended: Ended, limits: Limits, *, log: Path, st
     for subject, results in told.results.items():
         told.results[subject] = [replace(one, data={**one.data, "peak_memory": told.peak_memory}) for one in results]
     return told
+
+
+def _cut_short(begun: Mapping[str, Any], ended: Ended, limits: Limits, log: Path, log_name: str) -> StageResult:
+    """The stage in which a process, or a fork of it, came to its end."""
+    status, failure = sudden_end(ended, limits, begun["stage"], tail(log))
+    return StageResult(
+        stage=Stage(begun["stage"]),
+        status=status,
+        seconds=round(time.time() - begun["time"], 3),
+        error=failure,
+        log=log_name,
+        finished=time.time(),
+    )
 
 
 def sudden_end(ended: Ended, limits: Limits, where: str, output: str) -> tuple[Status, Failure]:

@@ -13,12 +13,12 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 
 from harness.facts import Facts
 from harness.tasks import Evaluate, Export, Import, Install, Run, Task, needs
-from harness.todo import forget_lost, missing
+from harness.todo import forget_lost, missing, missing_imports
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,14 +39,27 @@ Event = Started | Ended
 
 
 def outstanding(tasks: Iterable[Task], facts: Facts) -> list[Task]:
-    """The distinct tasks that the store has no result for, with the installs and exports that they need."""
+    """The distinct tasks that the store has no result for, with the installs and exports that they need.
+
+    An export that several ask for has the imports of all of them beside it.
+    """
+    tasks = list(tasks)
+    beside: dict[Export, dict[Import, None]] = {}
+    for task in tasks:
+        if isinstance(task, Export):
+            beside.setdefault(task, {}).update(dict.fromkeys(missing_imports(task, facts)))
+    todo = _outstanding(tasks, facts)
+    return [replace(task, imports=tuple(beside.get(task, ()))) if isinstance(task, Export) else task for task in todo]
+
+
+def _outstanding(tasks: Iterable[Task], facts: Facts) -> list[Task]:
     wanted: dict[Task, None] = {}
     for task in tasks:
         if isinstance(task, (Run, Evaluate)):
             forget_lost(task, facts)
         if task not in wanted and missing(task, facts):
             for need in needs(task):
-                wanted.update(dict.fromkeys(outstanding([need], facts)))
+                wanted.update(dict.fromkeys(_outstanding([need], facts)))
                 if isinstance(need, Install):
                     wanted[need] = None
             wanted[task] = None
@@ -72,8 +85,9 @@ def execute(
     what shares an environment runs while it is there. Raises what `on_event` raises, and KeyboardInterrupt at once: the
     caller stops the children.
     """
-    graph = {task: needs(task) for task in tasks}
-    sorter = TopologicalSorter({task: [need for need in wanted if need in graph] for task, wanted in graph.items()})
+    # Equal tasks stand for each other, and these are the ones that know all that is to be done.
+    known = {task: task for task in tasks}
+    sorter = TopologicalSorter({task: [known[need] for need in needs(task) if need in known] for task in known})
     sorter.prepare()
     number = itertools.count()
     ready: dict[bool, list[tuple[int, int, int, Task]]] = {True: [], False: []}
@@ -101,5 +115,5 @@ def execute(
     return True
 
 
-_RANK: dict[type[Task], int] = {Install: 0, Export: 1, Run: 2, Evaluate: 2, Import: 3}
+_RANK: dict[type[Task], int] = {Install: 0, Export: 1, Run: 2, Evaluate: 2}
 """Within a cell the longest first: exports take many times what a run takes, and runs wait for them."""

@@ -15,7 +15,7 @@ from typing import Any
 from harness.errors import ShardError
 from harness.locks import Resolved
 from harness.model import Status
-from harness.tasks import CellTasks, Evaluate, Export, Import, Install, Run, Task
+from harness.tasks import CellTasks, Evaluate, Export, Install, Run, Task
 
 GITHUB_JOBS = 256
 """The most jobs that one matrix of GitHub Actions may have."""
@@ -115,7 +115,7 @@ def _work(cells: Sequence[PlannedCell]) -> int:
 def _seconds(task: Task) -> int:
     """The means of the shipped matrix, tiny models on two cores; integers, whose sum does not depend on the order."""
     match task:
-        case Install() | Import():
+        case Install():
             return 5
         case Export():
             return 10 + 5 * len(task.variants)

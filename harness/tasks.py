@@ -39,15 +39,14 @@ class Install:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Import:
-    """Import all packages in one process of one environment: what a `together` cell promises."""
+    """Import all packages in one process, the export side's and then the run side's: what a `together` cell promises.
 
-    parts: tuple[Closure, ...]
+    No task of its own: the export's process forks for it, once it has imported its own (probe/beside.py).
+    """
+
+    parts: tuple[Closure, Closure]
+    """The export's closure and the run's."""
     model: Probe = field(hash=False)
-
-    @property
-    def label(self) -> str:
-        """For the board."""
-        return "import " + " · ".join(map(_named, self.parts))
 
     @property
     def key(self) -> str:
@@ -62,11 +61,13 @@ class Import:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Export:
-    """Eager PyTorch, then every export variant of one closure, in one process."""
+    """Eager PyTorch, then every export variant of one closure, in one process; and imports beside it, in forks of that."""
 
     closure: Closure
     model: Probe = field(hash=False)
     variants: tuple[Variant, ...]
+    imports: tuple[Import, ...] = field(default=(), compare=False)
+    """Those of the cells that are asked for; the export is the same whoever imports what beside it."""
 
     @property
     def label(self) -> str:
@@ -143,7 +144,7 @@ class Evaluate:
         return "onnx.reference"
 
 
-Task = Install | Import | Export | Run | Evaluate
+Task = Install | Export | Run | Evaluate
 
 _Variants = TypeVar("_Variants", bound=Export | Run | Evaluate)
 _Identity = tuple[str, ...]
@@ -162,7 +163,7 @@ class CellTasks:
     @property
     def all(self) -> tuple[Task, ...]:
         """Every task, in the order a cell goes through them."""
-        return (*self.installs, *((self.together,) if self.together else ()), self.export, self.run)
+        return (*self.installs, self.export, self.run)
 
 
 def of_cell(resolved: Resolved, model: Probe) -> CellTasks | None:
@@ -174,12 +175,12 @@ def of_cell(resolved: Resolved, model: Probe) -> CellTasks | None:
     dropped = {name for name, _ in resolved.dropped}
     usable = tuple(variant for variant in resolved.planned.variants if HELPERS.get(variant.exporter) not in dropped)
     exports = tuple({variant.export_id: variant for variant in usable}.values())
-    export = Export(closure=export_side, model=model, variants=exports)
-    together = resolved.cell.setup is Setup.TOGETHER
+    together = Import(parts=(export_side, run_side), model=model) if resolved.cell.setup is Setup.TOGETHER else None
+    export = Export(closure=export_side, model=model, variants=exports, imports=(together,) if together else ())
     return CellTasks(
         resolved=resolved,
         installs=(Install(closure=export_side), Install(closure=run_side)),
-        together=Import(parts=(export_side, run_side), model=model) if together else None,
+        together=together,
         export=export,
         run=Run(export=export, closure=run_side, variants=usable),
     )
@@ -188,9 +189,17 @@ def of_cell(resolved: Resolved, model: Probe) -> CellTasks | None:
 def of_cells(cells: Sequence[Resolved], model: Probe) -> list[CellTasks | None]:
     """The tasks of every cell, those of one key made one task: it has the variants of all the cells that share it."""
     found = [of_cell(resolved, model) for resolved in cells]
-    exports = merged(cell.export for cell in found if cell)
+    exports = merged(replace(cell.export, imports=()) for cell in found if cell)
     runs = merged(replace(cell.run, export=exports[_identity(cell.export)]) for cell in found if cell)
-    return [cell and replace(cell, export=exports[_identity(cell.export)], run=runs[_identity(cell.run)]) for cell in found]
+    return [
+        cell
+        and replace(
+            cell,
+            export=replace(exports[_identity(cell.export)], imports=cell.export.imports),
+            run=runs[_identity(cell.run)],
+        )
+        for cell in found
+    ]
 
 
 def merged(tasks: Iterable[_Variants]) -> dict[_Identity, _Variants]:
@@ -216,21 +225,17 @@ def needs(task: Task) -> tuple[Task, ...]:
     match task:
         case Install():
             return ()
-        case Import():
-            return tuple(Install(closure=part) for part in task.parts)
         case Export():
-            return (Install(closure=task.closure),)
+            beside = dict.fromkeys(one.parts[1] for one in task.imports)
+            return (Install(closure=task.closure), *(Install(closure=part) for part in beside))
         case Run() | Evaluate():
             return (task.export, Install(closure=task.closure))
 
 
 def environments(task: Task) -> tuple[tuple[Closure, ...], ...]:
-    """The environments `task` works in or composes its own from, each as the closures it is made of."""
-    match task:
-        case Import():
-            return (task.parts, *(one for part in task.parts for one in with_layers(part)))
-        case Install() | Export() | Run() | Evaluate():
-            return with_layers(task.closure)
+    """The environments `task` works in, each as the closures it is made of."""
+    beside = dict.fromkeys(one.parts[1] for one in task.imports) if isinstance(task, Export) else {}
+    return (*with_layers(task.closure), *((part,) for part in beside))
 
 
 def with_layers(whole: Closure) -> tuple[tuple[Closure, ...], ...]:

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable
 
 from harness.facts import Facts, has_error, stages
-from harness.model import Status, Variant
+from harness.model import Stage, Status, Variant
 from harness.tasks import Evaluate, Export, Import, Install, Run, Task, needs
 
 
@@ -22,16 +22,26 @@ def runnable(run: Run | Evaluate, facts: Facts) -> list[tuple[Variant, str]]:
 
 def missing(task: Task, facts: Facts) -> bool:
     """Whether `task` has something to do that the store does not know yet and that can be done."""
-    installs = [need for need in needs(task) if isinstance(need, Install)]
-    if any(result.status is Status.FAILS for need in installs for result in stages(facts.get(need.key))):
+    if not isinstance(task, Install) and _cannot_be(Install(closure=task.closure), facts):
         return False
     match task:
-        case Install() | Import():
+        case Install():
             return facts.get(task.key) is None
         case Export():
-            return bool(missing_exports(task, facts)) or facts.get(task.key) is None
+            return bool(missing_exports(task, facts) or missing_imports(task, facts)) or facts.get(task.key) is None
         case Run() | Evaluate():
             return missing(task.export, facts) or bool(missing_runs(task, facts))
+
+
+def _cannot_be(install: Install, facts: Facts) -> bool:
+    return any(result.status is Status.FAILS for result in stages(facts.get(install.key)))
+
+
+def missing_imports(task: Export, facts: Facts) -> list[Import]:
+    """Imports without a result; none where the export side cannot be imported even by itself."""
+    if any(result.stage is Stage.IMPORT and not result.ok for result in stages(facts.get(task.key))):
+        return []
+    return [one for one in task.imports if facts.get(one.key) is None and not _cannot_be(Install(closure=one.parts[1]), facts)]
 
 
 def forget_lost(run: Run | Evaluate, facts: Facts) -> None:
@@ -77,9 +87,9 @@ def concerned(task: Task, facts: Facts) -> set[str]:
 def _keys(task: Task, facts: Facts) -> list[str]:
     """Where the results of `task` are stored, as far as that is known yet."""
     match task:
-        case Install() | Import():
+        case Install():
             return [task.key]
         case Export():
-            return [task.key, *map(task.variant_key, task.variants)]
+            return [task.key, *map(task.variant_key, task.variants), *(one.key for one in task.imports)]
         case Run() | Evaluate():
             return [task.key, *itertools.starmap(task.variant_key, runnable(task, facts))]

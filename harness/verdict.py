@@ -130,8 +130,11 @@ def _chain(resolved: Resolved, tasks: CellTasks | None, facts: Facts, variant: V
         return [StageResult(stage=Stage.RESOLVE, status=Status.FAILS, error=failure, finished=resolved.result.finished)]
     chain = [resolved.result]
     installs = [stages(facts.get(task.key)) for task in tasks.installs]
-    imports = stages(facts.get(tasks.together.key)) if tasks.together else _side_imports(tasks, facts)
-    reference = [result for result in stages(facts.get(tasks.export.key)) if result.stage is Stage.EAGER or not result.ok]
+    exporting = stages(facts.get(tasks.export.key))
+    reference = [result for result in exporting if result.stage is Stage.EAGER or not result.ok]
+    # What cannot be imported by itself has not been tried beside anything.
+    alone = [result for result in exporting if result.stage is Stage.IMPORT and not result.ok]
+    imports = _side_imports(tasks, facts) if tasks.together is None else alone or stages(facts.get(tasks.together.key))
     for step in (_one_of(Stage.INSTALL, installs), imports, reference, *_variant_steps(tasks, facts, variant)):
         chain += step
         if not step or not all(result.ok for result in step):

@@ -12,7 +12,9 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from harness.children import Children
@@ -23,9 +25,19 @@ from harness.processes import Limits, Told, run_probe
 from harness.schema import Probe
 from harness.store import Store
 from harness.tasks import Evaluate, Export, Import, Install, Run, Task
-from harness.todo import missing_exports, missing_runs
+from harness.todo import missing_exports, missing_imports, missing_runs
 
 OnStage = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _ExportWork:
+    """What an export's process is asked for."""
+
+    variants: list[Variant]
+    imports: list[Import]
+    reference: bool = field(kw_only=True)
+    """Whether it is more than imports."""
 
 
 class Worker:
@@ -76,8 +88,6 @@ class Worker:
                 case Install():
                     on_stage(Stage.INSTALL)
                     self._python(task.closure)
-                case Import():
-                    self._import(task, on_stage)
                 case Export():
                     self._export(task, on_stage)
                 case Run() | Evaluate():
@@ -138,39 +148,56 @@ class Worker:
         with self._guard:
             return self._locks.setdefault(closure.key, threading.Lock())
 
-    def _import(self, task: Import, on_stage: OnStage) -> None:
-        if self._facts.get(task.key) is not None:
-            return
-        pythons = [self._python(part) for part in task.parts]
-        if None in pythons:
-            return
-        python = self._given.get(task.parts[0].key) or self._environments.compose(task.parts)
-        told = self._probe(python, {"kind": "import", "modules": task.modules}, [task.key], task.parts, on_stage)
-        self._facts.put(task.key, told.results[None])
-
     def _export(self, task: Export, on_stage: OnStage) -> None:
         python = self._python(task.closure)
         if python is None:
             return
-        # Without variants, too, where only PyTorch's own result was lost.
-        while (wanted := missing_exports(task, self._facts)) or self._facts.get(task.key) is None:
-            before = len(wanted)
+        if task.closure.key in self._given:
+            # One environment holds it all, and nothing that was imported before it.
+            for one in missing_imports(task, self._facts):
+                told = self._probe(python, {"kind": "import", "modules": one.modules}, [one.key], one.parts, on_stage)
+                self._facts.put(one.key, told.results[None])
+        while work := self._export_work(task):
             with self._store.scratch() as out:
                 told = self._probe(
                     python,
                     {
                         "kind": "export",
-                        "variants": [_asked(variant) for variant in wanted],
+                        "imports": [
+                            {"id": one.key, "modules": one.modules, "sites": [str(self._environments.site(one.parts[1]))]}
+                            for one in work.imports
+                        ],
+                        "reference": work.reference,
+                        "variants": [_asked(variant) for variant in work.variants],
                         "out": str(out),
                     },
-                    [task.key, *map(task.variant_key, wanted)],
+                    [task.key, *map(task.variant_key, work.variants), *(one.key for one in work.imports)],
                     (task.closure,),
                     on_stage,
+                    beside={one.key: one.parts for one in work.imports},
                 )
-                self._keep_exports(task, wanted, told, out)
-            if len(missing_exports(task, self._facts)) == before:
+                self._keep_imports(work.imports, told)
+                if work.reference:
+                    self._keep_exports(task, work.variants, told, out)
+            if self._export_work(task) == work:
                 # It died before its first variant each time; saying so once more would not end.
                 return
+
+    def _export_work(self, task: Export) -> _ExportWork | None:
+        """What one process can do of `task` now; None where nothing is left."""
+        variants = missing_exports(task, self._facts)
+        # PyTorch's own result may be lost where every variant is known.
+        reference = bool(variants) or self._facts.get(task.key) is None
+        imports = [one for one in missing_imports(task, self._facts) if self._python(one.parts[1]) is not None]
+        return _ExportWork(variants, imports, reference=reference) if reference or imports else None
+
+    def _keep_imports(self, imports: Sequence[Import], told: Told) -> None:
+        process = told.results.get(None, [])
+        for one in imports:
+            # The process' own trouble left them undone; what it cannot import itself is a fact about the export side.
+            results = told.results.get(one.key) or (process if has_error(process) else [])
+            if results:
+                self._facts.put(one.key, results)
 
     def _keep_exports(self, task: Export, wanted: Sequence[Variant], told: Told, out: Path) -> None:
         process = told.results.get(None, [])
@@ -231,9 +258,19 @@ class Worker:
                 return
 
     def _probe(
-        self, python: Path, job: Mapping[str, Any], keys: Sequence[str], parts: tuple[Closure, ...], on_stage: OnStage
+        self,
+        python: Path,
+        job: Mapping[str, Any],
+        keys: Sequence[str],
+        parts: tuple[Closure, ...],
+        on_stage: OnStage,
+        *,
+        beside: Mapping[str, tuple[Closure, ...]] = MappingProxyType({}),
     ) -> Told:
-        """Run `job`, which is to give the results under `keys`: what is asked of one process, and has a log of its own."""
+        """Run `job`, which is to give the results under `keys`: what is asked of one process, and has a log of its own.
+
+        It can import what is in `parts`; its forks for a subject, what is in `beside`.
+        """
         with self._store.scratch() as folder:
             told = run_probe(
                 python,
@@ -247,10 +284,10 @@ class Worker:
             )
         # A given environment is somebody else's, and holds the whole lock: one side of it can import the other.
         if not any(part.key in self._given for part in parts):
-            if not self._environments.intact(parts):
+            if not all(map(self._environments.intact, (parts, *((side,) for other in beside.values() for side in other)))):
                 raise RuntimeError("its environment was removed or found changed while it ran")
-            if told.distributions:
-                _audit(told, parts)
+            for subject, distributions in told.distributions.items():
+                _audit(told, subject, distributions, beside.get(subject or "", parts))
         return told
 
 
@@ -263,30 +300,29 @@ def hinder(task: Task, facts: Facts, error: Exception) -> None:
 def _owed(task: Task, facts: Facts) -> list[tuple[str, Stage]]:
     """(key, stage) of what `task` has not done; never a key that stands for other tasks' work too."""
     match task:
-        case Install() | Import() if facts.get(task.key) is not None:
+        case Install() if facts.get(task.key) is not None:
             # An environment that was there before, and is needed again.
             return []
         case Install():
             return [(task.key, Stage.INSTALL)]
-        case Import():
-            return [(task.key, Stage.IMPORT)]
         case Export():
+            imports = [(one.key, Stage.IMPORT) for one in missing_imports(task, facts)]
             if facts.get(task.key) is None:
-                return [(task.key, Stage.IMPORT)]
-            return [(task.variant_key(variant), Stage.EXPORT) for variant in missing_exports(task, facts)]
+                return [(task.key, Stage.IMPORT), *imports]
+            return [*imports, *((task.variant_key(variant), Stage.EXPORT) for variant in missing_exports(task, facts))]
         case Run() | Evaluate():
             return [(task.variant_key(*one), Stage.LOAD) for one in missing_runs(task, facts)]
 
 
-def _audit(told: Told, parts: Sequence[Closure]) -> None:
-    """A process that imported what its key does not name has a result nobody may reuse."""
+def _audit(told: Told, subject: str | None, distributions: Mapping[str, str], parts: Sequence[Closure]) -> None:
+    """A process that imported what its key does not name has a result nobody may reuse; a fork of it has one of its own."""
     keyed = {name: version for part in parts for name, version in part.lock.versions.items()}
-    strangers = [f"{name} {version}" for name, version in sorted(told.distributions.items()) if keyed.get(name) != version]
+    strangers = [f"{name} {version}" for name, version in sorted(distributions.items()) if keyed.get(name) != version]
     if strangers:
         message = f"the probe imported what its key leaves out: {', '.join(strangers)}"
         failure = Failure(type="key", message=message)
-        for subject in told.results:
-            told.results[subject] = [StageResult(stage=Stage.IMPORT, status=Status.ERROR, error=failure, finished=time.time())]
+        for one in told.results if subject is None else [subject]:
+            told.results[one] = [StageResult(stage=Stage.IMPORT, status=Status.ERROR, error=failure, finished=time.time())]
 
 
 def _options(model: Probe) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def end(stage: str, subject: str | None = None, status: str = "works") -> dict[s
     }
 
 
-DONE = {"event": "done", "distributions": {"torch": "2.1.2"}, "peak_rss": 7}
+DONE = {"event": "done", "subject": None, "distributions": {"torch": "2.1.2"}, "peak_rss": 7}
 
 
 def told(tmp_path: Path, *events: dict[str, Any], ended: Ended):
@@ -77,7 +77,7 @@ def test_stages_are_told_by_subject(tmp_path):
         None: [Stage.IMPORT],
         "v": [Stage.EXPORT],
     }
-    assert result.distributions == {"torch": "2.1.2"}
+    assert result.distributions == {None: {"torch": "2.1.2"}}
     assert result.results["v"][0].data["ir"] == 8
     assert result.results["v"][0].log == "logs/x.log"
 

@@ -17,7 +17,6 @@ from harness.tasks import Evaluate, of_cell
 def test_an_export_does_not_depend_on_onnxruntime():
     one, other = tasks_of(resolved()), tasks_of(resolved(onnxruntime="1.17.0"))
     assert one.export == other.export
-    assert one.export.key == other.export.key
     assert one.run.key != other.run.key
     assert one.together.key != other.together.key
 

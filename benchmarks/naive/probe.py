@@ -22,7 +22,7 @@ def main(out: Path) -> None:
     probe = {"path": None, "options": {"family": "marian", "profile": "tiny", "seed": 0}}
     with tempfile.TemporaryDirectory() as folder:
         events = Path(folder) / "events"
-        exported = {"probe": probe, "variants": [VARIANT], "out": folder}
+        exported = {"probe": probe, "imports": [], "reference": True, "variants": [VARIANT], "out": folder}
         importlib.import_module("harness_probe.export").run(exported, journal(str(events)))
         run = {**RUN, "artifact": f"{folder}/{VARIANT['id']}", "reference": f"{folder}/reference"}
         if (Path(run["artifact"]) / "manifest.json").exists():

@@ -13,12 +13,16 @@ MEMORY_PER_PROBE = 2_500_000_000
 """Bytes a tiny-profile export was seen to need at most, with room to spare; what `--jobs auto` divides memory by."""
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def jobs(wanted: int | str) -> int:
     """How many probes run at once: as asked, or as many as cores and available memory carry."""
     if isinstance(wanted, int):
         return max(1, wanted)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, psutil.virtual_memory().available // MEMORY_PER_PROBE))
+    return max(1, min(cores(), psutil.virtual_memory().available // MEMORY_PER_PROBE))
 
 
 class Local(Worker):

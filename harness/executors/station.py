@@ -157,13 +157,12 @@ class Station:
     def _built(self, task: Task, facts: Facts) -> bool:
         """Have here what `task` needs installed; False where that does not install."""
         installs = [need for need in needs(task) if isinstance(need, Install)]
-        for install in installs:
-            results = stages(facts.get(install.key))
-            if not results or not all(result.ok for result in results):
-                return False
-        for install in installs:
+        results = {install: stages(facts.get(install.key)) for install in installs}
+        there = [install for install in installs if results[install] and all(result.ok for result in results[install])]
+        for install in there:
             self._worker.build(install.closure)
-        return True
+        # What is to be imported beside it may be missing; that is then left out.
+        return isinstance(task, Install) or Install(closure=task.closure) in there
 
     def release(self, parts: tuple[Closure, ...]) -> None:
         """See Worker.release."""
@@ -198,14 +197,16 @@ def localised(task: Task, python: Callable[[str], Interpreter], model: Probe) ->
     def at(closure: Closure) -> Closure:
         return replace(closure, interpreter=python(closure.interpreter.version))
 
+    def beside(one: Import) -> Import:
+        export, run = one.parts
+        return replace(one, parts=(at(export), at(run)), model=model)
+
     def exported(export: Export) -> Export:
-        return replace(export, closure=at(export.closure), model=model)
+        return replace(export, closure=at(export.closure), model=model, imports=tuple(map(beside, export.imports)))
 
     match task:
         case Install():
             return replace(task, closure=at(task.closure))
-        case Import():
-            return replace(task, parts=tuple(map(at, task.parts)), model=model)
         case Export():
             return exported(task)
         case Run():

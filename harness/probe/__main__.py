@@ -6,21 +6,12 @@ shadow it. So the folder is registered as a package under a name that nobody pub
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import importlib.util
-import signal
 import sys
 from pathlib import Path
 
 PACKAGE = "harness_probe"
-_PR_SET_PDEATHSIG = 1
-
-
-def _die_with_the_host() -> None:
-    """Ask the kernel for SIGKILL when the parent dies, so that a killed host leaves no orphan (Linux only)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _register_package() -> None:
@@ -35,6 +26,6 @@ def _register_package() -> None:
 
 
 if __name__ == "__main__":
-    _die_with_the_host()
     _register_package()
+    importlib.import_module(PACKAGE + ".orphans").die_with_the_parent()
     importlib.import_module(PACKAGE + ".dispatch").main(sys.argv[1])

@@ -1,4 +1,4 @@
-"""Kind "import", which is also the `import` stage of every other kind: the packages load, and work together.
+"""The stage `import`: the packages load, and work together; alone it is kind "import".
 
 Some breakages are silent at import and would surface later under a misleading name, or as a crash, so they are looked
 for here: a package built against numpy 1 under numpy 2, and a transformers that has disabled PyTorch.
@@ -30,13 +30,14 @@ def import_stage(
     names: Sequence[str],
     more: Callable[[], Sequence[str]] = tuple,
     measure: Callable[[], dict[str, Any]] = dict,
+    subject: str | None = None,
 ) -> bool:
     """Record the stage `import` and return whether all of `names` loaded and work together.
 
     `more` is called then, and returns further names; `measure` at last, and returns what else the stage's data shall
     hold.
     """
-    with journal.stage("import") as stage:
+    with journal.stage("import", subject) as stage:
         versions: dict[str, str] = {}
         stage.data["versions"] = versions
         for name in names:

@@ -3,7 +3,10 @@
     {"event": "begin", "stage": S, "subject": id or null, "time": unix seconds}
     {"event": "end", "stage": S, "subject": id or null, "status": works|fails|error|not-run, "seconds": float,
      "error": null or {"type", "message", "traceback", "where"}, "data": {…}}
-    {"event": "done", "distributions": {name: version}, "peak_rss": bytes}
+    {"event": "done", "subject": id or null, "distributions": {name: version}, "peak_rss": bytes}
+    {"event": "left", "subject": id, "code": exit code, negative for a signal}
+
+`done` is of the process (null), or of a fork of it for that subject; `left` says that such a fork is gone, done or not.
 
 Every line is one `write` to a descriptor in append mode: a crash loses nothing that was said before it, and the last
 `begin` without an `end` names what the process died of.
@@ -70,9 +73,13 @@ class Journal:
             }
         )
 
-    def done(self, distributions: dict[str, str]) -> None:
-        """Write the last event."""
-        self._write({"event": "done", "distributions": distributions, "peak_rss": _peak_rss()})
+    def done(self, distributions: dict[str, str], subject: str | None = None) -> None:
+        """Write the last event of this process."""
+        self._write({"event": "done", "subject": subject, "distributions": distributions, "peak_rss": _peak_rss()})
+
+    def left(self, subject: str, code: int) -> None:
+        """Write that the fork for `subject` is gone, and how."""
+        self._write({"event": "left", "subject": subject, "code": code})
 
     def _write(self, event: dict[str, Any]) -> None:
         os.write(self._descriptor, json.dumps(event, allow_nan=False).encode("ascii") + b"\n")

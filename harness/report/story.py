@@ -17,7 +17,7 @@ from harness.report.contract import findings, opinion_text
 from harness.report.facets import counted
 from harness.report.terminal import STYLES
 from harness.search import Coverage
-from harness.tasks import CellTasks, Export, Import, Install, Run, Task
+from harness.tasks import CellTasks, Export, Install, Run, Task
 from harness.verdict import VariantVerdict, Verdict
 
 
@@ -93,7 +93,7 @@ def show_order(cells: Sequence[tuple[Resolved, CellTasks | None]], out: Console)
 def show_plan(cells: Sequence[tuple[Resolved, CellTasks | None]], todo: Sequence[Task], out: Console) -> None:
     """How much there is to do, how much is known, and which cells have no solution."""
     distinct = {task for _, cell in cells if cell for task in cell.all}
-    kinds = {"installs": Install, "imports": Import, "exports": Export, "runs": Run}
+    kinds = {"installs": Install, "exports": Export, "runs": Run}
     variants = sum(len(resolved.planned.variants) for resolved, _ in cells)
     out.print(f"{counted(len(cells), 'cell')}, {counted(variants, 'variant')}")
     table = Table(header_style="bold")

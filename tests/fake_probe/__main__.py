@@ -1,6 +1,7 @@
 """The real probe with its two big rooms exchanged: `export` and `run` come from this folder, all else from harness/probe.
 
-What it adds is one line per start in `<store>/probe-starts.jsonl`, by which tests count and inspect probe processes.
+What it adds is one line per start in `<store>/probe-starts.jsonl`, by which tests count and inspect probe processes. A
+fork that imports beside an export is noted too, as kind "import".
 """
 
 from __future__ import annotations
@@ -16,11 +17,10 @@ HERE = Path(__file__).resolve().parent
 REAL = HERE.parents[1] / "harness" / "probe" / "__main__.py"
 
 
-def _note_start(job_path):
-    job = json.loads(job_path.read_text(encoding="utf-8"))
+def note_start(job_path, kind, subjects):
     line = {
-        "kind": job["kind"],
-        "subjects": [one["id"] for one in job.get("variants", job.get("runs", []))],
+        "kind": kind,
+        "subjects": subjects,
         "pid": os.getpid(),
         "environ": dict(os.environ),
         "path": sys.path,
@@ -40,8 +40,11 @@ def _real_bootstrap():
 
 if __name__ == "__main__":
     real = _real_bootstrap()
-    real._die_with_the_host()
-    _note_start(Path(sys.argv[1]))
     real._register_package()
+    importlib.import_module(real.PACKAGE + ".orphans").die_with_the_parent()
+    job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    # A process that only imports beside an export that is known already is noted by its forks alone.
+    kind = job["kind"] if job.get("reference", True) else "imports"
+    note_start(Path(sys.argv[1]), kind, [one["id"] for one in job.get("variants", job.get("runs", []))])
     sys.modules[real.PACKAGE].__path__.insert(0, str(HERE))
     importlib.import_module(real.PACKAGE + ".dispatch").main(sys.argv[1])

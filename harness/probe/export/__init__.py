@@ -10,12 +10,18 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from ..beside import import_beside
 from ..imports import import_stage, load_probe
 from ..journal import Journal
 
 
 def run(job: dict[str, Any], journal: Journal) -> None:
-    """Run the stages `import`, `eager`, and `export` and `check` for each variant."""
-    # The rest imports the packages at its top, so it may be loaded only after the stage that tells whether they load.
-    if import_stage(journal, ("numpy",), more=lambda: load_probe(job).imports):
+    """Run the stages `import`, `eager`, and `export` and `check` for each variant; before these, the imports beside."""
+    if not import_stage(journal, ("numpy",), more=lambda: load_probe(job).imports):
+        return
+    # Before anything has been computed: a fork has one thread, and what others were at would be lost in it.
+    for one in job["imports"]:
+        import_beside(one, job, journal)
+    if job["reference"]:
+        # It imports the packages at its top, so it may be loaded only after the stage that tells whether they load.
         importlib.import_module(".job", __name__).run(job, load_probe(job), journal)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
+from harness_probe.beside import import_beside
 from harness_probe.failures import ProbeFailure
 from harness_probe.imports import import_stage
 
 
 def run(job, journal):
     if not import_stage(journal, ("torch", "transformers", "onnx")):
+        return
+    for one in job["imports"]:
+        sys.modules["__main__"].note_start(Path(sys.argv[1]), "import", [one["id"]])
+        import_beside(one, job, journal)
+    if not job["reference"]:
         return
     import transformers
 

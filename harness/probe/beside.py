@@ -1,0 +1,54 @@
+"""Everything in one process, at the price of one more package: a fork of a process that has the others imported already.
+
+Importing torch and transformers takes seconds, and onnxruntime a fraction of one. So the process that has imported what
+an export can import forks for each runtime that it shall go together with: the fork is that process, a moment later,
+with the runtime's packages added to its path. It ends there; the export goes on untouched by what it did.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import site
+import sys
+import traceback
+from typing import Any
+
+from .distributions import imported_distributions
+from .imports import import_stage, load_probe
+from .journal import Journal
+from .orphans import die_with_the_parent
+
+
+def import_beside(one: dict[str, Any], job: dict[str, Any], journal: Journal) -> None:
+    """Record the stage `import` of `one["modules"]` under the subject `one["id"]`, with `one["sites"]` on the path."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child == 0:
+        _leave_with(_import, one, job, journal)
+    _, status = os.waitpid(child, 0)
+    journal.left(one["id"], -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))
+
+
+def _import(one: dict[str, Any], job: dict[str, Any], journal: Journal) -> None:
+    die_with_the_parent()
+    for folder in one["sites"]:
+        site.addsitedir(folder)
+    importlib.invalidate_caches()
+    import_stage(journal, one["modules"], more=lambda: load_probe(job).imports, subject=one["id"])
+    journal.done(imported_distributions(), one["id"])
+
+
+def _leave_with(action: Any, *arguments: Any) -> None:
+    """Do it and leave the process, never to come back into the parent's code."""
+    code = 1
+    try:
+        action(*arguments)
+        code = 0
+    except BaseException:  # noqa: BLE001 - whatever it is, it ends here
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)

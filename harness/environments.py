@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 from packaging.utils import canonicalize_name
 
 from harness.model import Failure, Interpreter, Lock, Stage, StageResult, Status, digest
-from harness.store import Store, owner
+from harness.store import BYTECODE, Store, owner
 from harness.uv import Trouble, Uv, UvFailure
 
 
@@ -194,7 +194,16 @@ class Environments:
         """Release whatever nobody has released, for good unless `keep`; returns when it is gone."""
         for folder in list(self._shares):
             self._leave(folder, keep=keep)
+        self._removal.submit(self._forget_bytecode)
         self._removal.shutdown(wait=True)
+
+    def _forget_bytecode(self) -> None:
+        """Remove what was compiled for all but the latest environments."""
+        envs = self._store.root / "envs"
+        compiled = self._store.root / BYTECODE / envs.relative_to(envs.anchor)
+        folders = sorted(compiled.iterdir(), key=lambda folder: folder.stat().st_mtime) if compiled.is_dir() else []
+        for folder in folders[:-_COMPILED]:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _share(self, folder: Path) -> _Share:
         if folder not in self._shares:
@@ -241,6 +250,10 @@ _VERIFIED = "verified-by-harness"
 
 _TEMPORARY = "owned-by-harness"
 """Marks an environment that goes with the last process that works in it; absent where it is to be kept."""
+
+
+_COMPILED = 64
+"""Environments whose bytecode is kept: some 20 MB for a torch, a few for the others."""
 
 
 def _mark_temporary(folder: Path) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,7 +20,10 @@ from harness.uv import Trouble, Uv, UvFailure, unpublished
 NOT_RESOLVED = "it has not been resolved yet; `run` or `plan` does that"
 
 _PARALLEL = 8
-"""Resolutions at once: they wait for the index far more than they compute."""
+"""Resolutions at once: they wait for each other and the index more than they compute."""
+
+_ONLINE = 2
+"""Of these, how many may ask the index: each asks dozens of questions at once by itself."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,6 +86,11 @@ class Resolver:
         self._file = file
         self._refresh = refresh
         self._ask = ask
+        self.changes: dict[str, list[str]] = {}
+        """What `refresh` found to be otherwise than before → the cells it was first met in."""
+        self._fresh: set[str] = set()
+        """Distributions whose index pages have been asked for just now, and are in uv's cache."""
+        self._line = threading.Semaphore(_ONLINE)
 
     def resolve(self, planned: Sequence[Planned], progress: Callable[[int, int], None]) -> list[Resolved]:
         """Resolve every cell, in parallel; `progress` hears how many distinct solves of how many are done.
@@ -118,15 +127,15 @@ class Resolver:
 
     def _solve(self, key: str, cell: Cell, wanted: Requirements, interpreter: Interpreter) -> _Solved:
         """From the store or from uv. Trouble of the network is not stored."""
-        known = None if self._refresh else self._known(key)
-        if known is not None:
+        known = self._known(key)
+        if known is not None and not self._refresh:
             return known
         if not self._ask:
             return _Solved(lock=None, result=_not_run(NOT_RESOLVED))
         started = time.time()
         lock, failure, status = None, None, Status.WORKS
         try:
-            lock = _lock(wanted, self._uv, interpreter)
+            lock = self._lock(wanted, interpreter)
         except UvFailure as trouble:
             if missing := unpublished(str(trouble), wanted.needed):
                 raise _bad_axis(missing, cell, self._file) from None
@@ -138,7 +147,37 @@ class Resolver:
         solved = _Solved(lock=lock, result=result)
         if status is not Status.ERROR:
             self._store.put(key, _SOLVED.dump_python(solved, mode="json"))
+            if known is not None and (moved := _moved(known, solved)):
+                self.changes.setdefault(moved, []).append(cell.id)
         return solved
+
+    def _lock(self, wanted: Requirements, interpreter: Interpreter) -> Lock:
+        """From what uv's cache holds where that is of this very moment; else from the index, for all who come after too.
+
+        Cells of a matrix differ in few versions and need the same distributions, and an index that is asked hundreds of
+        times within seconds says the same hundreds of times, slowly.
+        """
+        while True:
+            asked = len(self._fresh)
+            cached = self._cached(wanted, interpreter)
+            if cached is not None and self._fresh.issuperset(cached.versions):
+                return cached
+            with self._line:
+                if len(self._fresh) > asked:
+                    continue
+                lock = _lock(wanted, self._uv, interpreter)
+                self._fresh.update(lock.versions)
+                return lock
+
+    def _cached(self, wanted: Requirements, interpreter: Interpreter) -> Lock | None:
+        """What uv makes of it without the index; why it makes nothing of it would be no fact."""
+        if not self._fresh or self._uv.offline or self._uv.sources.no_index:
+            return None
+        try:
+            cache = replace(self._uv, offline=True)
+            return cache.resolve([*wanted.needed, *wanted.optional], interpreter, wanted.bounds)
+        except UvFailure:
+            return None
 
     def _known(self, key: str) -> _Solved | None:
         """What the store has; what was damaged counts as absent."""
@@ -181,6 +220,18 @@ class _Solved:
 
     lock: Lock | None
     result: StageResult
+
+
+def _moved(before: _Solved, now: _Solved) -> str:
+    """What differs between two solutions of the same requirements: `numpy 2.1.0 → 2.2.0, certifi gone`."""
+    old, new = ({} if one.lock is None else one.lock.versions for one in (before, now))
+    if not old or not new:
+        return "" if old == new else "it has a solution now" if new else "it has no solution any more"
+    return ", ".join(
+        f"{name} {old[name]} → {new[name]}" if name in old and name in new else f"{name} {'gone' if name in old else new[name]}"
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    )
 
 
 def _not_run(reason: str) -> StageResult:

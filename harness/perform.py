@@ -12,6 +12,7 @@ from harness.errors import HarnessError, Interrupted
 from harness.events import AtStage, Judged, Listener, Note, Working
 from harness.executors import Crew, local
 from harness.locks import Resolved
+from harness.memory import Memory
 from harness.model import Setup
 from harness.prepare import Prepared, Settings
 from harness.schedule import Ended, Started, execute, outstanding
@@ -84,6 +85,7 @@ class Rounds:
         self._cells: dict[str, tuple[Resolved, CellTasks | None]] = {}
         """Those that were asked for, in the order in which they are to be done."""
         self._open: dict[str, set[Task]] = {}
+        self._memory = Memory(prepared.matrix.probe, prepared.facts)
         self._leases: Counter[tuple[Closure, ...]] = Counter()
         self._wanted: set[tuple[Closure, ...]] = set()
         """Where a second opinion will be asked for."""
@@ -116,6 +118,8 @@ class Rounds:
                 on_event=self._hear,
                 order=self._order(),
                 deadline=self._prepared.deadline,
+                memory=self._memory.needed,
+                available=self._crew.memory(),
             )
         except BaseException:
             self._crew.stop()
@@ -130,6 +134,7 @@ class Rounds:
         self._listen(event)
         if not isinstance(event, Ended):
             return
+        self._memory.learn(event.task)
         for resolved, cell in self._cells.values():
             waiting = self._open[resolved.cell.id]
             if event.task in waiting:

@@ -140,6 +140,8 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
         uv = with_torch_backend(uv, config.uv.torch_backend, store, next(iter(wanted), None), say, refresh=refresh)
         resolver = locks.Resolver(config, store, uv, pythons.find, file=file, refresh=refresh, ask=ask)
         resolved = resolver.resolve(planned, lambda done, total: listen(Resolving(done=done, total=total, cells=len(planned))))
+        for change, ids in resolver.changes.items():
+            say(f"resolved otherwise than before: {change} ({', '.join(ids[:3])}{', …' if len(ids) > 3 else ''})")
         known = locks.Resolver(config, store, uv, pythons.find, file=file, refresh=False, ask=False)
         runtimes = _newest_runtimes(config, axes, known, {one.cell.python for one in planned})
         cells = list(zip(resolved, tasks.of_cells(resolved, config.probe), strict=True))

@@ -16,6 +16,7 @@ from typing import Any
 
 from harness.children import PROBE, Children, Ended, Ending, chosen_environment
 from harness.model import Failure, Stage, StageResult, Status
+from harness.store import BYTECODE
 
 PROBE_MAIN = Path(__file__).parent / "probe" / "__main__.py"
 
@@ -78,7 +79,8 @@ def run_probe(
     home = folder / "home"
     home.mkdir(exist_ok=True)
     ended = children.run(
-        [str(python), "-I", str(PROBE_MAIN), str(request)],
+        # Compiled once for all that import a layer, now and in later runs; an environment holds nothing but links.
+        [str(python), "-I", "-X", f"pycache_prefix={store / BYTECODE}", str(PROBE_MAIN), str(request)],
         # A home of its own: caches and settings of the user must not reach a verdict.
         env=chosen_environment(**PROBE, HOME=str(home)),
         cwd=folder,

@@ -2,12 +2,13 @@
 
 Two lanes: probes use cores and are limited by `--jobs`; installs use the network and the disk. One install at a time
 means that no wheel is fetched twice and still fills the line, because uv itself downloads in parallel; and it never
-takes a core's place from a probe.
+takes a core's place from a probe. Memory is shared out too: what would not fit beside what runs waits for its turn, and
+something smaller goes first.
 """
 
 from __future__ import annotations
 
-import heapq
+import bisect
 import itertools
 import math
 import time
@@ -76,10 +77,13 @@ def execute(
     on_event: Callable[[Event], None],
     order: Mapping[Task, int],
     deadline: float = math.inf,
+    memory: Callable[[Task], float] = lambda _task: 0.0,
+    available: float = math.inf,
 ) -> bool:
     """Run `tasks`, each after the ones it needs; returns when all have ended, and whether all were begun.
 
-    After `deadline`, by the monotonic clock, none is begun any more.
+    After `deadline`, by the monotonic clock, none is begun any more. What runs needs no more than `available` bytes by
+    what `memory` says of each task, unless it is one task alone.
 
     `order` is the place of the first cell that waits for a task: cells come to their verdicts one after another, and
     what shares an environment runs while it is there. Raises what `on_event` raises, and KeyboardInterrupt at once: the
@@ -93,12 +97,20 @@ def execute(
     ready: dict[bool, list[tuple[int, int, int, Task]]] = {True: [], False: []}
     free = {True: installs, False: probes}
     running: dict[Future[None], Task] = {}
+
+    def fits(task: Task) -> bool:
+        probes_now = [one for one in running.values() if not isinstance(one, Install)]
+        return not probes_now or memory(task) + sum(map(memory, probes_now)) <= available
+
     while sorter.is_active():
         for task in sorter.get_ready():
-            heapq.heappush(ready[isinstance(task, Install)], (order.get(task, 0), _RANK[type(task)], next(number), task))
+            bisect.insort(ready[isinstance(task, Install)], (order.get(task, 0), _RANK[type(task)], next(number), task))
         for lane, queue in ready.items():
-            while queue and free[lane] and time.monotonic() < deadline:
-                *_, task = heapq.heappop(queue)
+            while free[lane] and time.monotonic() < deadline:
+                place = next((place for place, (*_, task) in enumerate(queue) if lane or fits(task)), None)
+                if place is None:
+                    break
+                *_, task = queue.pop(place)
                 free[lane] -= 1
                 on_event(Started(task=task))
                 running[executor.submit(perform, task)] = task

@@ -4,6 +4,7 @@
     <store>/artifacts/<digest>/       what an export left behind, with the reference to compare a run with; named by content
     <store>/logs/<key>.log            output of one process, by digest of the keys it was to give results under
     <store>/envs/                     environments (see environments.py)
+    <store>/bytecode/                 what Python compiled for them, by path; it outlives them, and a bounded number is kept
 
 A file appears under its final name complete or not at all, so a `kill -9` at any moment loses at most the work in
 flight, and two processes that finish the same work write the same thing. What was written is on the disk before its
@@ -31,6 +32,9 @@ import psutil
 from harness.errors import StoreError
 from harness.mirror import Mirror, cache_of
 from harness.model import digest
+
+BYTECODE = "bytecode"
+"""The folder of a store that Python keeps bytecode in."""
 
 
 def owner() -> str:

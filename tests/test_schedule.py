@@ -88,6 +88,30 @@ def test_probes_and_installs_have_lanes_of_their_own(facts):
     assert most[False] <= 2
 
 
+def test_what_does_not_fit_waits_and_something_smaller_goes_first(facts):
+    todo = [task for task in outstanding((task for cell in CELLS for task in cell.all), facts) if isinstance(task, Run)]
+    sizes = dict(zip(todo, (6.0, 5.0, 3.0), strict=True))
+    guard, running, seen = threading.Lock(), [], []
+
+    def perform(task) -> None:
+        with guard:
+            running.append(task)
+            seen.append({sizes[one] for one in running})
+        threading.Event().wait(0.1)
+        with guard:
+            running.remove(task)
+
+    with ThreadPoolExecutor(4) as executor:
+        given = {"on_event": lambda _event: None, "order": {task: place for place, task in enumerate(todo)}}
+        assert execute(todo, perform, executor, probes=3, memory=sizes.__getitem__, available=9.5, **given)
+        assert seen[:2] == [{6.0}, {6.0, 3.0}]
+        assert {6.0, 5.0} not in map(set, seen)
+        seen.clear()
+        # One that is larger than everything there is goes alone.
+        assert execute(todo, perform, executor, probes=3, memory=sizes.__getitem__, available=1.0, **given)
+        assert seen == [{6.0}, {5.0}, {3.0}]
+
+
 def test_an_exception_of_a_task_ends_the_run(facts):
     def perform(task) -> None:
         raise InterruptedError

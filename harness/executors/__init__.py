@@ -22,6 +22,9 @@ class Crew(Protocol):
     def lanes(self, wanted: int | str) -> tuple[int, int]:
         """How many probes, and how many installs, go on at once, where `wanted` probes (or `auto`) were asked for."""
 
+    def memory(self) -> float:
+        """Bytes that all probes together may need; infinite where somebody else sees to that."""
+
     def perform(self, task: Task, on_stage: Callable[[str], None]) -> None:
         """Do `task`; afterwards the run's facts hold what came of it. Raises InterruptedError after `stop`."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import signal
 import threading
 import uuid
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 
 import dask
 import distributed
+import psutil
 
 from harness.environments import Closure
 from harness.errors import HarnessError
@@ -58,6 +60,10 @@ class Dask:
         threads = self._threads
         probes = wanted if isinstance(wanted, int) else sum(threads.values()) if self._address else local.jobs(wanted)
         return probes, len({urlsplit(address).hostname for address in threads})
+
+    def memory(self) -> float:
+        """Of this machine, where the cluster is our own; what others' workers carry is theirs to know."""
+        return math.inf if self._address else psutil.virtual_memory().available
 
     def perform(self, task: Task, on_stage: Callable[[str], None]) -> None:
         """Have `task` done by some worker, and take over what it found out.

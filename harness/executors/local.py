@@ -9,9 +9,6 @@ import psutil
 
 from harness.worker import Worker
 
-MEMORY_PER_PROBE = 2_500_000_000
-"""Bytes a tiny-profile export was seen to need at most, with room to spare; what `--jobs auto` divides memory by."""
-
 
 def cores() -> int:
     """How many cores this process may use."""
@@ -19,10 +16,8 @@ def cores() -> int:
 
 
 def jobs(wanted: int | str) -> int:
-    """How many probes run at once: as asked, or as many as cores and available memory carry."""
-    if isinstance(wanted, int):
-        return max(1, wanted)
-    return max(1, min(cores(), psutil.virtual_memory().available // MEMORY_PER_PROBE))
+    """How many probes run at once: as asked, or one on each core."""
+    return max(1, wanted if isinstance(wanted, int) else cores())
 
 
 class Local(Worker):
@@ -31,6 +26,10 @@ class Local(Worker):
     def lanes(self, wanted: int | str) -> tuple[int, int]:
         """As many probes as asked, or as this machine carries; one install (see schedule.py)."""
         return jobs(wanted), 1
+
+    def memory(self) -> float:
+        """What is available now."""
+        return psutil.virtual_memory().available
 
 
 def executor(slots: int) -> Executor:

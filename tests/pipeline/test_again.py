@@ -200,8 +200,10 @@ def test_refresh_finds_a_newer_transitive_distribution(done):
     done.publish(packages.package("flatbuffers", "25.1.0"))
     (cell,) = done.run().values()
     assert cell["resolved"]["flatbuffers"] == "24.3.25"
-    (cell,) = done.run("--refresh").values()
+    answer = done.main("run", "--refresh")
+    (cell,) = done.cells().values()
     assert cell["resolved"]["flatbuffers"] == "25.1.0"
+    assert f"resolved otherwise than before: flatbuffers 24.3.25 → 25.1.0 ({cell['id']})" in answer.err
     assert kinds(done) == {"import": 2, "export": 1, "run": 2}
 
 

@@ -29,6 +29,17 @@ def rules(variant: dict) -> set[str]:
     return {finding.partition(":")[0] for finding in variant["findings"]}
 
 
+def test_an_environment_holds_hardly_more_than_links(folder):
+    ask(folder, WRONG / "dropped_bias.py", "dropped_bias")
+    made = [path for path in (folder / "store" / "envs").iterdir() if path.is_dir()]
+    own = {
+        path.name: sum(file.lstat().st_size for file in path.rglob("*") if file.lstat().st_nlink == 1 and not file.is_dir())
+        for path in made
+    }
+    assert len(own) >= 5  # three layers, an export's, a run's
+    assert max(own.values()) <= 2_000_000, own
+
+
 def test_the_vision_example_needs_opset_16_and_an_ir_that_the_runtime_knows(folder):
     report = run(folder, ROOT / "examples" / "vision" / "matrix.toml", "--select", "torch==2.13.0,onnxruntime!=1.20.1")
     ends = {

@@ -1,0 +1,48 @@
+"""Where the time of a run went."""
+
+from __future__ import annotations
+
+import pytest
+from values import resolved, tasks_of
+
+from harness.events import Working
+from harness.schedule import Ended, Started
+from harness.timings import Recorder
+
+
+def test_spans_lanes_and_floor():
+    now = [10.0]
+    heard = []
+    recorder = Recorder(listen=heard.append, cores=2, clock=lambda: now[0])
+    cell = tasks_of(resolved())
+
+    def at(seconds: float, event) -> None:
+        now[0] = 10.0 + seconds
+        recorder.hear(event)
+
+    at(1, Working(tasks=cell.all, jobs=2, cells=1))
+    at(1, Started(task=cell.installs[0]))
+    at(3, Ended(task=cell.installs[0]))
+    at(3, Started(task=cell.export))
+    at(7, Ended(task=cell.export))
+    at(7, Started(task=cell.run))
+    at(8, Ended(task=cell.run))
+    now[0] = 18.5
+    timings = recorder.timings()
+    assert (timings.wall, timings.prepared, timings.jobs) == (8.5, 1.0, 2)
+    assert (timings.busy(installs=True), timings.busy(installs=False)) == (2.0, 5.0)
+    assert timings.probing == (3.0, 8.0)
+    assert timings.floor == pytest.approx(timings.cpu / 2)
+    assert len(heard) == 7
+
+
+def test_a_run_says_where_its_time_went(project):
+    answer = project.main("run", "--timings", "--quiet")
+    assert answer.code == 0, answer.err
+    assert "where the time went" in answer.err
+    assert "export torch 2.1.0 tf 4.46.3 onnx 1.16.2" in answer.err
+    assert "floor on" in answer.err
+    nothing = project.main("run", "--timings", "--quiet")
+    assert "probes:" not in nothing.err
+    assert "resolve" in nothing.err
+    assert "where the time went" not in project.main("run", "--quiet").err

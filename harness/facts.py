@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from harness.errors import StoreError
 from harness.model import StageResult, Status
@@ -17,6 +17,12 @@ from harness.processes import Limits
 from harness.store import Store
 
 _STAGES = TypeAdapter(list[StageResult])
+
+
+class _Record(dict[str, Any]):
+    """A record that has been read; whoever asks for its stages has them already."""
+
+    results: list[StageResult]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -29,25 +35,30 @@ class Facts:
     """Key → what this run takes it for, whatever the store says; None for what it does not want to know."""
     apart: bool = False
     """Whether the store is left alone: nothing is known but what was put here, and nothing is remembered."""
+    _read: dict[str, _Record] = field(default_factory=dict)
+    """What the store was seen to hold: it is asked for many times, and changes by this process' doing alone."""
 
     def get(self, key: str) -> Any | None:
         """The record under `key`. An error that came of other limits than today's counts as unknown."""
         if key in self.passing or self.apart:
             return self.passing.get(key)
-        record: Any = self.store.get(key)
-        try:
-            results = _STAGES.validate_python(record["stages"], strict=False)
-        except (ValidationError, TypeError, KeyError):
-            return None  # absent, or damaged from outside
-        if record.get("limits") not in (None, self._limits) and has_error(results):
-            return None
-        return record
+        if key not in self._read:
+            try:
+                record = _Record(self.store.get(key) or {})
+                results = record.results = _STAGES.validate_python(record["stages"], strict=False)
+            except (ValueError, TypeError, KeyError):
+                return None  # absent, or damaged from outside
+            if record.get("limits") not in (None, self._limits) and has_error(results):
+                return None
+            self._read[key] = record
+        return self._read[key]
 
     def put(self, key: str, results: Sequence[StageResult], *, remember: bool = True, **extra: Any) -> None:
         """Record stage results under `key`; what is not to be remembered lasts until this run's report."""
         record = {"stages": _STAGES.dump_python(list(results), mode="json"), "limits": self._limits, **extra}
         if remember and not self.apart:
             self.passing.pop(key, None)
+            self._read.pop(key, None)
             self.store.put(key, record)
         else:
             self.passing[key] = record
@@ -65,6 +76,7 @@ class Facts:
         self.passing.update(passing)
         for key in keys:
             self.passing.pop(key, None)
+            self._read.pop(key, None)
 
     def ignore(self, key: str) -> None:
         """Take `key` for unknown until it is put anew: a run that repeats it and does not get so far has lost nothing."""
@@ -73,6 +85,7 @@ class Facts:
     def forget(self, key: str) -> None:
         """Make `key` unknown for good."""
         self.passing.pop(key, None)
+        self._read.pop(key, None)
         self.store.forget(key)
 
     @property
@@ -82,6 +95,8 @@ class Facts:
 
 def stages(record: Mapping[str, Any] | None) -> list[StageResult]:
     """The stage results in a record; none where there is no record."""
+    if isinstance(record, _Record):
+        return record.results
     return _STAGES.validate_python(record["stages"], strict=False) if record else []
 
 

@@ -7,6 +7,7 @@ and of nothing else; processes.py's `Told.distributions` is checked against it (
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -20,7 +21,7 @@ from harness.schema import Probe
 MODULES = ("torch", "transformers", "onnx", "onnxruntime")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Install:
     """Build and verify the environment of one closure."""
 
@@ -31,13 +32,13 @@ class Install:
         """For the board."""
         return f"install {_named(self.closure)}"
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         """Where its result is stored."""
         return digest(["install", self.closure.key, platform_id()])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Import:
     """Import all packages in one process, the export side's and then the run side's: what a `together` cell promises.
 
@@ -48,7 +49,7 @@ class Import:
     """The export's closure and the run's."""
     model: Probe = field(hash=False)
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         """Where its result is stored."""
         return digest(["import", [part.key for part in self.parts], self.modules, asked("import", self.model)])
@@ -59,7 +60,7 @@ class Import:
         return [name for name in MODULES if any(name in part.lock.versions for part in self.parts)]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Export:
     """Eager PyTorch, then every export variant of one closure, in one process; and imports beside it, in forks of that."""
 
@@ -74,7 +75,7 @@ class Export:
         """For the board."""
         return f"export {_named(self.closure)}"
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         """Where the reference (stages import and eager) is stored."""
         return digest(["eager", self.closure.key, model_key(self.model), asked("export", self.model)])
@@ -84,7 +85,7 @@ class Export:
         return digest([self.key, variant.exporter, variant.opset, variant.layout, variant.attention, variant.ir_version])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """Every variant of one export through one onnxruntime, in one process."""
 
@@ -97,7 +98,7 @@ class Run:
         """For the board."""
         return f"run {_named(self.closure)}"
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         """Where the run side's import is stored."""
         return digest(["run-import", self.closure.key, asked("run", self.export.model)])
@@ -112,7 +113,7 @@ class Run:
         return f"onnxruntime {self.closure.lock.versions['onnxruntime']}"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Evaluate:
     """Variants of one export through ONNX's reference evaluator, in the export's own environment."""
 
@@ -129,7 +130,7 @@ class Evaluate:
         """For the board."""
         return f"evaluate {_named(self.closure)}"
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         """Where the evaluator's import is stored."""
         return digest(["evaluate-import", self.closure.key, asked("reference", self.export.model)])

@@ -1,6 +1,6 @@
 """Runs the same cells with the same probe in every way, alternating, and writes what each took.
 
-    python benchmarks/compare.py --repeat 3 [--ways naive naive-j2 tox handoff together] [--select EXPR] [--out FILE]
+    python benchmarks/compare.py --repeat 3 [--ways naive naive-j2 tox handoff together] [--select EXPR]
 
 naive       the noxfile that one would write first, in sequence
 naive-j2    the same under `nox -j 2`
@@ -101,8 +101,8 @@ def harness(folder: Path, config: Path, select: list[str], environment: str) -> 
     text = config.read_text().replace("[axes]", f'environment = "{environment}"\n[axes]', 1)
     (folder / "cells.toml").write_text(text)
     chosen = [word for expression in select for word in ("--select", expression)]
-    command = [sys.executable, "-m", "harness", "run", "--quiet", "--config", str(folder / "cells.toml"), *chosen]
-    _run([*command, "--store", str(folder / "store"), "--reports", str(folder / "reports")], folder)
+    command = [sys.executable, "-m", "harness", "run", "--quiet", "--no-remedies", "--config", str(folder / "cells.toml")]
+    _run([*command, *chosen, "--store", str(folder / "store"), "--reports", str(folder / "reports")], folder)
     report = json.loads((folder / "reports" / "matrix.json").read_text())
     return {cell["id"].removesuffix("-handoff"): _said(cell["variants"][0]) for cell in report["cells"]}
 
@@ -113,13 +113,30 @@ def _files(folder: Path, wanted: list[dict]) -> dict[str, str]:
     return {"BENCHMARK_CELLS": str(folder / "cells.json"), "BENCHMARK_OUT": str(folder / "out")}
 
 
-def _run(command: list[str], folder: Path, **variables: str) -> None:
-    # As a user's shell has it: bytecode is written, and nothing else steers Python.
+def shell_environment(**variables: str) -> dict[str, str]:
+    """As a user's shell has it: bytecode is written, and nothing else steers Python."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return {**environ, **variables, "PYTHONPATH": str(ROOT)}
+
+
+def _run(command: list[str], folder: Path, **variables: str) -> None:
     with (folder / "log").open("wb") as log:
-        subprocess.run(
-            command, cwd=ROOT, env={**environ, **variables, "PYTHONPATH": str(ROOT)}, stdout=log, stderr=log, check=False
-        )
+        subprocess.run(command, cwd=ROOT, env=shell_environment(**variables), stdout=log, stderr=log, check=False)
+
+
+def measured_command(arguments: list[str], folder: Path, environ: dict[str, str]) -> tuple[float, float]:
+    """(wall seconds, CPU seconds of everything it started) of `python -m harness`; a failure ends the benchmark."""
+    before, started = _children_cpu(), time.perf_counter()
+    command = [sys.executable, "-m", "harness", *arguments, "--reports", str(folder / "reports")]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"exit code {done.returncode}: {done.stderr}")
+    return time.perf_counter() - started, _children_cpu() - before
+
+
+def _children_cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _written(folder: Path) -> Verdicts:
@@ -133,11 +150,11 @@ def _said(end: dict) -> str:
 def measured(way: Callable[[Path], Verdicts], parent: Path) -> tuple[float, float, Verdicts]:
     """(wall seconds, CPU seconds of everything it started, verdicts)."""
     folder = Path(tempfile.mkdtemp(dir=parent))
-    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    before, started = _children_cpu(), time.perf_counter()
     verdicts = way(folder)
-    wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    wall, cpu = time.perf_counter() - started, _children_cpu() - before
     shutil.rmtree(folder, ignore_errors=True)
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, verdicts
+    return wall, cpu, verdicts
 
 
 def main() -> None:

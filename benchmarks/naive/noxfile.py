@@ -2,7 +2,7 @@
 
     nox -f benchmarks/naive/noxfile.py        BENCHMARK_CELLS names the cells' file, BENCHMARK_OUT where verdicts go
 
-benchmarks/run.py runs it; the probe is the harness's own, export and run in one process.
+benchmarks/compare.py runs it; the probe is the harness's own, export and run in one process.
 """
 
 import json

@@ -2,8 +2,8 @@
 
     python benchmarks/scaling.py [--environment handoff together] [--repeat 3]
 
-Each series starts from an empty store, with uv's cache warm. For cells ×1 ×2 ×4 ×8 (and ×12) along onnxruntime, and
-×1 ×2 ×4 ×8 along transformers and onnxruntime, it prints wall and CPU seconds and what each cell more has cost; then, on
+Each series starts from an empty store, with uv's cache warm. For cells x1 x2 x4 x8 (and x12) along onnxruntime, and
+x1 x2 x4 x8 along transformers and onnxruntime, it prints wall and CPU seconds and what each cell more has cost; then, on
 the 48 cells of cells.toml, a run, the same again, and the same with one more onnxruntime.
 """
 
@@ -100,7 +100,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
             run(Path(folder), matrix(environment, TRANSFORMERS, RUNTIMES))  # fills uv's cache
         series(f"{environment}, onnxruntime:", one, options.folder, options.repeat)
-        series(f"{environment}, transformers × onnxruntime:", two, options.folder, options.repeat)
+        series(f"{environment}, transformers x onnxruntime:", two, options.folder, options.repeat)
         again(environment, options.folder)
 
 

@@ -49,7 +49,7 @@ class Worker:
         self._children = children
         self._limits = limits
         self._given = given
-        self._asked = {"path": self._published(model), "options": _options(model)}
+        self._module = self._published(model)
         self._installed: dict[str, Path | None] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
@@ -145,7 +145,8 @@ class Worker:
         if None in pythons:
             return
         python = self._given.get(task.parts[0].key) or self._environments.compose(task.parts)
-        told = self._probe(python, {"kind": "import", "modules": task.modules}, [task.key], task.parts, on_stage)
+        job = {"kind": "import", "modules": task.modules}
+        told = self._probe(python, self._for(task.model, job), [task.key], task.parts, on_stage)
         self._facts.put(task.key, told.results[None])
 
     def _export(self, task: Export, on_stage: OnStage) -> None:
@@ -158,11 +159,9 @@ class Worker:
             with self._store.scratch() as out:
                 told = self._probe(
                     python,
-                    {
-                        "kind": "export",
-                        "variants": [_asked(variant) for variant in wanted],
-                        "out": str(out),
-                    },
+                    self._for(
+                        task.model, {"kind": "export", "variants": [_asked(variant) for variant in wanted], "out": str(out)}
+                    ),
                     [task.key, *map(task.variant_key, wanted)],
                     (task.closure,),
                     on_stage,
@@ -214,7 +213,7 @@ class Worker:
             ]
             told = self._probe(
                 python,
-                {"kind": "run" if isinstance(task, Run) else "reference", "runs": runs},
+                self._for(task.export.model, {"kind": "run" if isinstance(task, Run) else "reference", "runs": runs}),
                 [task.variant_key(*one) for one in wanted],
                 (task.closure,),
                 on_stage,
@@ -230,6 +229,11 @@ class Worker:
             if len(missing_runs(task, self._facts)) == before:
                 return
 
+    def _for(self, model: Probe, job: Mapping[str, Any]) -> dict[str, Any]:
+        """`job` about `model`, which may be another than the run's."""
+        path = self._module if model.module is not None else None
+        return {**job, "probe": {"path": path, "options": _options(model)}}
+
     def _probe(
         self, python: Path, job: Mapping[str, Any], keys: Sequence[str], parts: tuple[Closure, ...], on_stage: OnStage
     ) -> Told:
@@ -237,7 +241,7 @@ class Worker:
         with self._store.scratch() as folder:
             told = run_probe(
                 python,
-                {**job, "probe": self._asked},
+                job,
                 folder=folder,
                 log=self._store.log(digest(keys)),
                 store=self._store.root,

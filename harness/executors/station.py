@@ -193,19 +193,22 @@ def _here(model: Probe, files: str | None, store: Store) -> Probe:
 
 
 def localised(task: Task, python: Callable[[str], Interpreter], model: Probe) -> Task:
-    """`task` with this machine's interpreters and files: the same keys, by way of other paths."""
+    """`task` with this machine's interpreters and files: the same keys, by way of other paths. A family has no files."""
 
     def at(closure: Closure) -> Closure:
         return replace(closure, interpreter=python(closure.interpreter.version))
 
+    def here(asked: Probe) -> Probe:
+        return asked if asked.module is None and asked.checkpoint is None else model
+
     def exported(export: Export) -> Export:
-        return replace(export, closure=at(export.closure), model=model)
+        return replace(export, closure=at(export.closure), model=here(export.model))
 
     match task:
         case Install():
             return replace(task, closure=at(task.closure))
         case Import():
-            return replace(task, parts=tuple(map(at, task.parts)), model=model)
+            return replace(task, parts=tuple(map(at, task.parts)), model=here(task.model))
         case Export():
             return exported(task)
         case Run():

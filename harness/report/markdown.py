@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
+from harness.diagnose.words import headline
 from harness.report.contract import Report
 from harness.report.facets import (
     CROWD,
@@ -13,7 +14,6 @@ from harness.report.facets import (
     counted,
     facets,
     faults,
-    headline,
     legend,
     not_run,
     recommendations,

@@ -70,12 +70,12 @@ def is_above(message: str) -> bool:
 
 
 _DEMAND = re.compile(
-    r"(?P<who>all versions of [\w.\[\]-]+|[\w.\[\]-]+==[\w.+!-]+) depends? on (?P<what>[\w.\[\]-]+(?:[<>=!~][^\s]*)?)"
+    r"(?P<who>all versions of [\w.\[\]-]+|[\w.\[\]-]+[<>=]=?[\w.+!,<>=-]+) depends? on (?P<what>[\w.\[\]-]+(?:[<>=!~][^\s]*)?)"
 )
 
 
 def demands(message: str) -> list[str]:
-    """What distributions ask for, as far as uv's proof names it: `onnxruntime==1.18.1 depends on numpy>=1.21.6,<2.0`."""
+    """What distributions ask for, as far as uv's proof names it: `onnxruntime==1.18.1 depends on numpy>=1.26,<2`."""
     text = " ".join(message.split())
     return list(
         dict.fromkeys(

@@ -5,6 +5,7 @@ Also the failures of a report, grouped by stage and fault so that none is repeat
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -194,6 +195,12 @@ class Fault:
     """What the affected cells have in common, axis by axis; axes on which all values are affected are left out."""
     example: str
     """The id of one affected cell."""
+    log: str | None
+    """The full log of the example, relative to the store; none where uv was asked and nothing ran."""
+    causes: tuple[tuple[str, int], ...]
+    """(cause and how sure it is, number of variants), the most frequent first."""
+    evidence: tuple[str, ...]
+    """What the cause rests on in the example."""
 
 
 def faults(report: Report) -> list[Fault]:
@@ -212,10 +219,17 @@ def faults(report: Report) -> list[Fault]:
             variants=len(members),
             where=_common(report, members),
             example=members[0][0].id,
+            log=members[0][1].log,
+            causes=tuple(Counter(_cause(one) for _, one in members).most_common()),
+            evidence=tuple(members[0][1].evidence),
         )
         for (status, stage, _), members in groups.items()
     ]
     return sorted(made, key=lambda fault: (fault.status is not Status.ERROR, -fault.variants))
+
+
+def _cause(variant: ReportedVariant) -> str:
+    return f"{variant.cause}, {variant.certainty}" if variant.cause else "open"
 
 
 def not_run(report: Report) -> list[tuple[str, int]]:

@@ -11,6 +11,7 @@ In this order, for what fails at load, decode or parity:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -35,12 +36,11 @@ def diagnosed(cell: ReportedCell, variant: ReportedVariant) -> Diagnosis:
         return found
     accepting = [name for name, text in variant.opinions.items() if text == "works"]
     others = [name for name in accepting if name != EVALUATOR]
-    consumers = {name: text for name, text in variant.controls.items() if not name.startswith(MODEL)}
-    heard = [_own(cell, variant), *(_said(name, text) for name, text in variant.opinions.items())]
-    heard += [_consumed(name, text, cell) for name, text in consumers.items()]
+    consumers = {name: text == "works" for name, text in variant.controls.items() if not name.startswith(MODEL)}
+    heard = [_own(cell, variant), *_said(variant), *_consumed(consumers, cell)]
     if EVALUATOR in accepting and others:
         return proven(Cause.RUNTIME, *heard)
-    if "works" in consumers.values() and not others:
+    if any(consumers.values()) and not others:
         return proven(Cause.CONSUMER_PROTOCOL, *heard)
     if (kept := _kept(cell, variant)) is not None:
         return _as_when_kept(cell, variant, kept)
@@ -76,7 +76,7 @@ def _flaws(variant: ReportedVariant) -> list[str]:
 def _above(cell: ReportedCell, variant: ReportedVariant) -> Diagnosis | None:
     """The artifact's stamps against what this onnxruntime was measured to run."""
     found = [finding.partition(": ")[2] for finding in variant.findings if finding.startswith(ABOVE)]
-    heard = [_said(name, text) for name, text in variant.opinions.items()]
+    heard = _said(variant)
     others = [text for name, text in variant.opinions.items() if name != EVALUATOR]
     if found and variant.stage is Stage.LOAD:
         measured = [f"the artifact has {sentence}, measured with one-node models" for sentence in dict.fromkeys(found)]
@@ -120,15 +120,21 @@ def _own(cell: ReportedCell, variant: ReportedVariant) -> str:
     return f"onnxruntime {cell.pins.get('onnxruntime')} in {cell.id} fails at {variant.stage}: {brief(variant.error)}"
 
 
-def _said(name: str, text: str) -> str:
-    return f"{name} runs the same artifact correctly" if text == "works" else f"{name}, the same artifact: {told(text)}"
+def _said(variant: ReportedVariant) -> list[str]:
+    """What other runtimes made of the artifact; an error of ours is nothing that they said."""
+    return [
+        f"{name} runs the same artifact correctly" if text == "works" else f"{name}, the same artifact: {told(text)}"
+        for name, text in variant.opinions.items()
+        if not text.startswith(Status.ERROR)
+    ]
 
 
-def _consumed(name: str, text: str, cell: ReportedCell) -> str:
+def _consumed(consumers: Mapping[str, bool], cell: ReportedCell) -> list[str]:
+    """What the same artifact did in the same runtime when it was consumed otherwise: where that works, or in one sentence."""
     runtime = f"onnxruntime {cell.pins.get('onnxruntime')}"
-    if text == "works":
-        return f"with {name} the same artifact works in {runtime}"
-    return f"with {name} the same artifact does not work in {runtime} either: {told(text)}"
+    if consumers and not any(consumers.values()):
+        return [f"with {' or '.join(consumers)} the same artifact does not work in {runtime} either"]
+    return [f"with {name} the same artifact works in {runtime}" for name, works in consumers.items() if works]
 
 
 def told(text: str) -> str:

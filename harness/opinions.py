@@ -64,8 +64,13 @@ def wanted(cells: Sequence[CellTasks], facts: Facts, runtimes: Runtimes) -> list
     for cell in cells:
         failed = unexplained(cell.run, facts)
         asked += _others(cell, [variant for variant, *_ in failed], runtimes)
-        if changed := tuple(other for variant, _, stage in failed for other in consumers(variant, stage).values()):
-            asked.append(replace(cell.run, variants=changed))
+        changed: list[Variant] = []
+        for variant, artifact, stage in failed:
+            others = consumers(variant, stage)
+            known = _known({name: cell.run.variant_key(other, artifact) for name, other in others.items()}, facts)
+            # One that works is enough.
+            changed += others.values() if not any(result.ok for result in known.values()) else ()
+        asked += [replace(cell.run, variants=tuple(changed))] if changed else []
     return list(merged(asked).values())
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from packaging.version import Version
 
+from harness.diagnose.diagnosis import brief
 from harness.model import Stage, Status
 from harness.plan import by_version
 from harness.report.contract import Report, ReportedCell, ReportedVariant
@@ -200,7 +201,7 @@ class Fault:
     causes: tuple[tuple[str, int], ...]
     """(cause and how sure it is, number of variants), the most frequent first."""
     evidence: tuple[str, ...]
-    """What the cause rests on in the example."""
+    """What the cause rests on in the example, besides the failure itself, whose message is not said again."""
 
 
 def faults(report: Report) -> list[Fault]:
@@ -221,7 +222,7 @@ def faults(report: Report) -> list[Fault]:
             example=members[0][0].id,
             log=members[0][1].log,
             causes=tuple(Counter(_cause(one) for _, one in members).most_common()),
-            evidence=tuple(members[0][1].evidence),
+            evidence=_rest(members[0][1]),
         )
         for (status, stage, _), members in groups.items()
     ]
@@ -230,6 +231,11 @@ def faults(report: Report) -> list[Fault]:
 
 def _cause(variant: ReportedVariant) -> str:
     return f"{variant.cause}, {variant.certainty}" if variant.cause else "open"
+
+
+def _rest(variant: ReportedVariant) -> tuple[str, ...]:
+    words = brief(variant.error)
+    return tuple(sentence.replace(words, "the same") for sentence in variant.evidence[1:])
 
 
 def not_run(report: Report) -> list[tuple[str, int]]:

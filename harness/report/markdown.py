@@ -120,4 +120,4 @@ def _why(fault: Fault) -> list[str]:
     if fault.status is not Status.FAILS:
         return []
     causes = ", ".join(f"**{cause}** ({count})" if len(fault.causes) > 1 else f"**{cause}**" for cause, count in fault.causes)
-    return [f"  {causes}: " + "; ".join(map(escape, fault.evidence)), ""]
+    return [f"  {causes}: " + "; ".join(fault.evidence).replace("`", "'"), ""]

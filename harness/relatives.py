@@ -1,13 +1,18 @@
-"""The same cell with a model of another family: asked where nothing works with this one.
+"""The same cell with another model: asked where nothing works with this one.
 
-What fails on every stack of the matrix may be due to the model's architecture, or to what all stacks have in common. If
-another model passes the same cell, it is the former. One cell is asked for each distinct fault, the last of the matrix.
+What fails on every stack of the matrix may be due to the model, or to what all stacks have in common. If another model
+passes the same cell, it is the former: the architecture where that is of another family, and this very model where a
+checkpoint is asked about and its family, built from a configuration, passes. One cell is asked for each distinct fault,
+the last of the matrix.
 """
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from harness import tasks
 from harness.diagnose.signatures import signature
@@ -23,11 +28,29 @@ _BEFORE = {Stage.RESOLVE, Stage.INSTALL, Stage.IMPORT}
 """Where no model has been met yet."""
 
 
-def relative(model: Probe) -> Probe | None:
-    """Another family in the same size; None where a module of one's own says what is exported."""
+SAME_FAMILY = " of the same family"
+"""How the name ends of a model that a checkpoint is compared with."""
+
+
+def relative(model: Probe) -> tuple[Probe, str] | None:
+    """The model to compare with, and its name; None where a module of one's own says what is exported."""
     if model.module is not None:
         return None
-    return model.model_copy(update={"model": next(family for family in FAMILIES if family != model.model)})
+    if model.checkpoint and (family := _family(model.checkpoint)):
+        return model.model_copy(update={"model": family}), f"model {family}{SAME_FAMILY}"
+    other = next(family for family in FAMILIES if family != model.model)
+    return model.model_copy(update={"model": other}), f"model {other}"
+
+
+@functools.cache
+def _family(checkpoint: str) -> str | None:
+    """The family that a checkpoint says it is of, if it can be built from a configuration."""
+    try:
+        told = json.loads((Path(checkpoint) / "config.json").read_bytes())
+        named = str(told["model_type"]).replace("_", "")
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return named if named in FAMILIES else None
 
 
 def wanted(verdicts: Sequence[Verdict], model: Probe) -> list[Task]:
@@ -41,9 +64,8 @@ def wanted(verdicts: Sequence[Verdict], model: Probe) -> list[Task]:
 def told(verdicts: Sequence[Verdict], facts: Facts, matrix: Matrix) -> list[Verdict]:
     """`verdicts` with what became of the other model, where that is known."""
     answers: dict[tuple[str, Variant], VariantVerdict] = {}
-    name = ""
+    _, name = relative(matrix.probe) or (None, "")
     for place, resolved, cell in _asked(verdicts, matrix.probe):
-        name = f"model {cell.export.model.name}"
         for one in judge(resolved, cell, facts, matrix.variants).variants:
             if one.status in {Status.WORKS, Status.FAILS}:
                 answers[verdicts[place].cell.id, one.variant] = one
@@ -59,7 +81,7 @@ def told(verdicts: Sequence[Verdict], facts: Facts, matrix: Matrix) -> list[Verd
 
 def _asked(verdicts: Sequence[Verdict], model: Probe) -> Iterator[tuple[int, Resolved, CellTasks]]:
     """(place, cell with the variants that are asked for, its tasks with the other model)."""
-    other = relative(model)
+    other, _ = relative(model) or (None, "")
     if other is None or any(one.status is Status.WORKS for verdict in verdicts for one in verdict.variants):
         return
     last: dict[str, tuple[int, Variant]] = {}

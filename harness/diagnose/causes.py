@@ -8,7 +8,7 @@
 | export, check | exporter; version conflict where it speaks of versions | another exporter, or other cells |
 | load | format gate | what the runtime was measured to run |
 | load, decode, parity | runtime, exporter, consumer protocol | the same artifact elsewhere (running.py) |
-| eager to parity | architecture | nothing works, and a model of another family does (relatives.py) |
+| eager to parity | architecture, model | nothing works, and another model does (models.py) |
 
 The report applies this to its cells, whoever ran them: so a report of shards says what one of the whole would.
 """
@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.diagnose import running
+from harness.diagnose import models, running
 from harness.diagnose.diagnosis import Diagnosis, brief, likely, proven
 from harness.diagnose.neighbours import Neighbours, compared, export_of, passed, version
 from harness.diagnose.words import between_versions, demands
@@ -38,7 +38,7 @@ def diagnosed(cells: Sequence[ReportedCell]) -> list[ReportedCell]:
         # One shard may have asked another model where the whole would not have.
         cells = [replace(cell, variants=[_without_models(one) for one in cell.variants]) for cell in cells]
     made = [replace(cell, variants=[_with(one, _diagnosed(cell, one, neighbours)) for one in cell.variants]) for cell in cells]
-    return made if works else _by_architecture(made)
+    return made if works else models.diagnosed(made)
 
 
 def _diagnosed(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbours) -> Diagnosis | None:
@@ -140,51 +140,13 @@ def _sibling(cell: ReportedCell, variant: ReportedVariant, stage: Stage) -> Repo
     return max(able, key=lambda one: (one.layout == variant.layout, one.exporter != variant.exporter), default=None)
 
 
-def _by_architecture(cells: Sequence[ReportedCell]) -> list[ReportedCell]:
-    """Where nothing works and a model of another family passed a cell, the faults of that cell are the architecture's."""
-    passed_by: dict[object, tuple[str, str]] = {}
-    stacks: dict[object, set[object]] = {}
-    for cell in cells:
-        for one in cell.variants:
-            stacks.setdefault(_fault(one), set()).add(
-                (cell.python, *(v for axis, v in cell.pins.items() if axis != "onnxruntime"))
-            )
-            for name, text in one.controls.items():
-                if name.startswith(running.MODEL) and text == "works":
-                    passed_by[_fault(one)] = (cell.id, name)
-
-    def rediagnosed(cell: ReportedCell, one: ReportedVariant) -> ReportedVariant:
-        found = passed_by.get(_fault(one))
-        if found is None or one.cause in {Cause.MODEL, Cause.VERSION_CONFLICT, Cause.FORMAT_GATE, Cause.CONSUMER_PROTOCOL}:
-            return one
-        where, name = found
-        count = len(stacks[_fault(one)])
-        heard = [
-            *(sentence for sentence in one.evidence if not sentence.startswith("to settle it")),
-            f"nothing in this matrix works with this model; this fails on {count} stack{'s' * (count > 1)}",
-            f"with {name} the same variant works in {where}",
-        ]
-        if where == cell.id and count > 1:
-            return _with(one, proven(Cause.ARCHITECTURE, *heard))
-        settle = "more than one stack" if count == 1 else f"the same with {name} in {cell.id}"
-        return _with(one, likely(Cause.ARCHITECTURE, *heard, f"to settle it: {settle}"))
-
-    return [replace(cell, variants=[rediagnosed(cell, one) for one in cell.variants]) for cell in cells]
-
-
-def _fault(variant: ReportedVariant) -> object:
-    return variant.stage, variant.signature
-
-
 def _with(variant: ReportedVariant, found: Diagnosis | None) -> ReportedVariant:
-    if found is None:
-        return replace(variant, cause=None, certainty=None, evidence=[])
-    return replace(variant, cause=found.cause, certainty=found.certainty, evidence=list(found.evidence))
+    return found.of(variant) if found else replace(variant, cause=None, certainty=None, evidence=[])
 
 
 def _without_models(variant: ReportedVariant) -> ReportedVariant:
     def kept(named: Mapping[str, str]) -> dict[str, str]:
-        return {name: text for name, text in named.items() if not name.startswith(running.MODEL)}
+        return {name: text for name, text in named.items() if not name.startswith(models.MODEL)}
 
     return replace(variant, controls=kept(variant.controls), logs=kept(variant.logs))
 
@@ -203,5 +165,5 @@ def _relatives(variant: ReportedVariant) -> list[str]:
     return [
         f"with {name} the same cell {running.told(text)}"
         for name, text in variant.controls.items()
-        if name.startswith(running.MODEL)
+        if name.startswith(models.MODEL)
     ]

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import TYPE_CHECKING
 
 from harness.diagnose.words import headline
 from harness.model import Cause, Certainty
+
+if TYPE_CHECKING:
+    from harness.report.contract import ReportedVariant
+
+SETTLE = "to settle it: "
+"""How the sentence begins that says what is missing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,9 +25,9 @@ class Diagnosis:
     evidence: tuple[str, ...]
     """What was run and what it gave, or why it is open; one sentence each."""
 
-    def also(self, *evidence: str) -> Self:
-        """The same, resting on more."""
-        return replace(self, evidence=(*self.evidence, *evidence))
+    def of(self, variant: ReportedVariant) -> ReportedVariant:
+        """`variant` with this diagnosis."""
+        return replace(variant, cause=self.cause, certainty=self.certainty, evidence=list(self.evidence))
 
 
 def proven(cause: Cause, *evidence: str) -> Diagnosis:

@@ -15,6 +15,7 @@ _NAMED = 3
 """So many differences are spelt out."""
 
 Export = tuple[object, ...]
+_Passing = dict[tuple[str | None, ...], list["ReportedCell"]]
 
 
 def passed(variant: ReportedVariant, stage: Stage) -> bool:
@@ -36,7 +37,7 @@ class Neighbours:
         self._cells = cells
         names = dict.fromkeys(name for cell in cells for name in cell.pins)
         self._chosen = {cell.id: (cell.environment, *(version(cell, name) for name in ("python", *names))) for cell in cells}
-        self._passing: dict[tuple[Stage, Export | None], list[ReportedCell]] = {}
+        self._passing: dict[tuple[Stage, tuple[str, ...], Export | None], _Passing] = {}
         self._known: dict[tuple[object, ...], ReportedCell | None] = {}
 
     def nearest(
@@ -45,7 +46,7 @@ class Neighbours:
         """The cell that passed `stage` (with a variant of `export`), has the versions `same` and differs least otherwise."""
         key = (cell.id, stage, tuple(same), export)
         if key not in self._known:
-            self._known[key] = self._found(cell, stage, same, export)
+            self._known[key] = self._found(cell, stage, tuple(same), export)
         return self._known[key]
 
     def every_version_passed(self, cell: ReportedCell, stage: Stage) -> bool:
@@ -57,21 +58,24 @@ class Neighbours:
         before = _ORDER[_ORDER.index(stage) - 1]
         return sum(any(passed(one, before) for one in cell.variants) for cell in self._cells)
 
-    def _found(self, cell: ReportedCell, stage: Stage, same: Sequence[str], export: Export | None) -> ReportedCell | None:
-        if (stage, export) not in self._passing:
-            self._passing[stage, export] = [
-                one
-                for one in self._cells
-                if any(passed(variant, stage) and export in {None, export_of(variant)} for variant in one.variants)
-            ]
-        wanted = [version(cell, name) for name in same]
-        able = [
-            one for one in self._passing[stage, export] if one.id != cell.id and [version(one, name) for name in same] == wanted
-        ]
+    def _found(self, cell: ReportedCell, stage: Stage, same: tuple[str, ...], export: Export | None) -> ReportedCell | None:
+        versions = tuple(version(cell, name) for name in same)
+        able = [one for one in self._passed(stage, same, export).get(versions, ()) if one.id != cell.id]
         here = self._chosen[cell.id]
         distances = [sum(a != b for a, b in zip(here, self._chosen[one.id], strict=True)) for one in able]
-        closest = [one for one, distance in zip(able, distances, strict=True) if distance == min(distances)]
+        least = min(distances, default=0)
+        closest = [one for one, distance in zip(able, distances, strict=True) if distance == least]
         return min(closest, key=lambda one: len(list(_differences(cell, one))), default=None)
+
+    def _passed(self, stage: Stage, same: tuple[str, ...], export: Export | None) -> _Passing:
+        """The cells that passed, by their versions of `same`."""
+        if (stage, same, export) not in self._passing:
+            passing: _Passing = {}
+            for one in self._cells:
+                if any(passed(variant, stage) and export in {None, export_of(variant)} for variant in one.variants):
+                    passing.setdefault(tuple(version(one, name) for name in same), []).append(one)
+            self._passing[stage, same, export] = passing
+        return self._passing[stage, same, export]
 
 
 def version(cell: ReportedCell, name: str) -> str | None:

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.diagnose.diagnosis import Diagnosis, brief, likely, proven, undecided
+from harness.diagnose.models import MODEL
 from harness.diagnose.words import is_above
 from harness.model import Cause, Certainty, Stage, Status
 from harness.opinions import ABOVE, EVALUATOR
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 _NO_FLAW = (*ABOVE, "unnamed-dimension")
 """Findings that tell nothing of what a graph computes."""
-
-MODEL = "model "
-"""How a control begins that is about another model, and no other consumer."""
 
 
 def diagnosed(cell: ReportedCell, variant: ReportedVariant) -> Diagnosis:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from harness.diagnose.models import MODEL
 from harness.diagnose.neighbours import passed
-from harness.diagnose.running import MODEL
 from harness.model import Cause, Certainty, Stage, Status
 from harness.report.contract import Report, ReportedCell, ReportedVariant
 
@@ -46,7 +46,7 @@ MEANING = {
     Suspect.RUNTIME: "it refuses or gets wrong what the reference evaluator and another onnxruntime run correctly",
     Suspect.ARCHITECTURE: "nothing works with this model, and a model of another family works in the same cell",
     Suspect.VERSIONS: "no solution, not importable beside each other, or an IR or opset above the runtime's",
-    Suspect.INTERNALS: "PyTorch alone fails or disagrees with itself on every stack, with this model only",
+    Suspect.INTERNALS: "on every stack PyTorch alone fails, with this model only; or a checkpoint fails whose family works there",
     Suspect.CONSUMER: "the same artifact works in the same onnxruntime with the other feedback or binding",
     Suspect.OPEN: "what was run does not tell",
 }
@@ -71,22 +71,26 @@ class Share:
 def shares(report: Report) -> list[Share]:
     """One entry for each suspect, guilty of something or not, in their order; `OPEN` only where something is."""
     found: dict[Suspect, list[tuple[ReportedCell, ReportedVariant]]] = {suspect: [] for suspect in Suspect}
-    models = _models(report)
+    agrees = _agrees(report)
     for cell in report.cells:
         for one in cell.variants:
             if one.status is Status.FAILS:
-                found[models if one.cause is Cause.MODEL else _OF[one.cause]].append((cell, one))
+                found[_suspect(one, agrees=agrees)].append((cell, one))
     return [_share(suspect, members) for suspect, members in found.items() if members or suspect is not Suspect.OPEN]
 
 
-def _models(report: Report) -> Suspect:
-    """Who is meant by the model: one that runs on some stack, and a stack on which no model runs, are not the model's fault."""
+def _suspect(variant: ReportedVariant, *, agrees: bool) -> Suspect:
+    """A model that PyTorch does not run on some stacks only, or as little as another one, is not at fault itself."""
+    if variant.cause is not Cause.MODEL:
+        return _OF[variant.cause]
+    return Suspect.CACHE if agrees and variant.stage is Stage.EAGER else Suspect.INTERNALS
+
+
+def _agrees(report: Report) -> bool:
+    """Whether PyTorch runs the model on some stack, or runs another model as little."""
     variants = [one for cell in report.cells for one in cell.variants]
-    others = [
-        text for one in variants if one.cause is Cause.MODEL for name, text in one.controls.items() if name.startswith(MODEL)
-    ]
-    elsewhere = any(passed(one, Stage.EAGER) for one in variants)
-    return Suspect.CACHE if elsewhere or (others and "works" not in others) else Suspect.INTERNALS
+    others = [text for one in variants for name, text in one.controls.items() if name.startswith(MODEL)]
+    return any(passed(one, Stage.EAGER) for one in variants) or bool(others and "works" not in others)
 
 
 def _share(suspect: Suspect, members: Sequence[tuple[ReportedCell, ReportedVariant]]) -> Share:

@@ -258,6 +258,19 @@ class TestNothingWorks:
         row = next(line for line in (project.reports / "matrix.md").read_text().splitlines() if line.startswith(f"| {suspect}"))
         assert row.split("|")[2].strip() == "2"
 
+    def test_a_checkpoint_is_compared_with_its_own_family(self, project):
+        (project.root / "mine").mkdir()
+        (project.root / "mine" / "config.json").write_text('{"model_type": "m2m_100"}')
+        # The fake probe knows the families of what is built from a configuration.
+        checkpoint_only = "if variant['family'] is None: raise RuntimeError('a weight is odd')"
+        project.publish(packages.torch("2.0.0", on_export=checkpoint_only), packages.torch("2.0.1", on_export=checkpoint_only))
+        project.configure(TWO_STACKS, probe={"model": "mine"})
+        _, cell = project.run().values()
+        assert told(cell["variants"][0]) == ("export", "model", "proven")
+        assert cell["variants"][0]["controls"] == {"model m2m100 of the same family": "works"}
+        page = (project.reports / "matrix.md").read_text()
+        assert re.search(r"^\| the model's internals +\| 2 ", page, re.MULTILINE)
+
     def test_a_format_gate_needs_no_other_model(self, project):
         project.publish(packages.torch("2.6.0", ir=10))
         project.configure({"torch": ["2.6.0"]})

@@ -46,7 +46,7 @@ MEANING = {
     Suspect.RUNTIME: "it refuses or gets wrong what the reference evaluator and another onnxruntime run correctly",
     Suspect.ARCHITECTURE: "nothing works with this model, and a model of another family works in the same cell",
     Suspect.VERSIONS: "no solution, not importable beside each other, or an IR or opset above the runtime's",
-    Suspect.INTERNALS: "on every stack PyTorch alone fails, with this model only; or a checkpoint fails whose family works there",
+    Suspect.INTERNALS: "PyTorch alone fails on every stack, with this model only; or a checkpoint fails whose family works",
     Suspect.CONSUMER: "the same artifact works in the same onnxruntime with the other feedback or binding",
     Suspect.OPEN: "what was run does not tell",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_CPP_PLACE = re.compile(r"/onnxruntime_src/\S+:\d+ (?:[^()]*::[^()]*\(.*?\) )?(?:(?:[^.]|\.(?! ))*? was false\. )?")
+CPP_PLACE = re.compile(r"/onnxruntime_src/\S+:\d+ (?:[^()]*::[^()]*\(.*?\) )?(?:(?:[^.]|\.(?! ))*? was false\. )?")
 """Where in onnxruntime's source an exception was thrown: the function's signature, and the condition that did not hold."""
 
 _ARTIFACT = re.compile(r"<store>/artifacts/[0-9a-f]+/")
@@ -19,7 +19,7 @@ def headline(message: str, limit: int = 300) -> str:
     """What a message comes down to, on one line: its end, because packages put the path first and the point last."""
     hint = _HINT.search(message)
     said = hint["unasked"] or message[: hint.start()] if hint else message
-    text = _ARTIFACT.sub("…/", _CPP_PLACE.sub("", " ".join(said.split())))
+    text = _ARTIFACT.sub("…/", CPP_PLACE.sub("", " ".join(said.split())))
     if proof := _NO_SOLUTION.search(text):
         text = text[: proof.start()] + _conclusion(text[proof.end() :])
     return text if len(text) <= limit else f"… {text[-limit:].partition(' ')[2]}"

@@ -20,6 +20,7 @@ from harness.diagnose.models import MODEL
 from harness.diagnose.words import is_above
 from harness.model import Cause, Certainty, Stage, Status
 from harness.opinions import ABOVE, EVALUATOR
+from harness.select import VARIANT_FIELDS
 
 if TYPE_CHECKING:
     from harness.report.contract import ReportedCell, ReportedVariant
@@ -95,10 +96,9 @@ def _kept(cell: ReportedCell, variant: ReportedVariant) -> ReportedVariant | Non
     """The same variant with keep-cross, of one with feed-all, where that fails too."""
     if variant.feedback != "feed-all":
         return None
-    asked = (variant.exporter, variant.opset, variant.layout, variant.binding, variant.strategy, variant.attention)
     for one in cell.variants:
-        same = (one.exporter, one.opset, one.layout, one.binding, one.strategy, one.attention) == asked
-        if same and one.ir_version == variant.ir_version and one.feedback == "keep-cross" and one.status is Status.FAILS:
+        same = all(getattr(one, name) == getattr(variant, name) for name in VARIANT_FIELDS if name != "feedback")
+        if same and one.feedback == "keep-cross" and one.status is Status.FAILS:
             return one
     return None
 

@@ -13,9 +13,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from harness.diagnose.words import headline
 from harness.events import AtStage, Dealt, Event, Judged, Listener, Note, Resolving, Working
 from harness.model import Status
-from harness.report.facets import CROWD, GLYPHS, counted, headline
+from harness.report.facets import CROWD, GLYPHS, counted
 from harness.report.terminal import STYLES
 from harness.schedule import Ended, Started
 from harness.tasks import Task

@@ -13,19 +13,20 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 import harness
-from harness import executors, perform, pipeline, shards
+from harness import executors, perform, pipeline, plan, shards
 from harness.arguments import ARGUMENTS, ASKING, CELLS, EVERYWHERE, MATRIX, OWN, RUNNING, SEARCHING, WORKING, WRITING
 from harness.audit import AuditError
 from harness.board import listener
 from harness.errors import HarnessError, Interrupted, ShardError
 from harness.executors import local
 from harness.model import Status
-from harness.prepare import Settings, prepare
+from harness.prepare import Prepared, Settings, prepare
 from harness.report import files, json, markdown, spent, story, terminal
 from harness.report.contract import Report
 from harness.search import BUDGET_OVER, Search, coverage
@@ -233,16 +234,22 @@ def _cell(options: argparse.Namespace, out: Console, err: Console) -> int:
     with listener(err, quiet=options.quiet) as listen:
         prepared = prepare(settings, listen)
         perform.perform(prepared, settings, listen, folder=given)
-    (verdict,) = prepared.verdicts()
-    story.show_cell(verdict, out, store=prepared.store.root, environments=[given] if given else perform.keep(prepared))
+    _show_cell(prepared, out, environments=[given] if given else perform.keep(prepared))
     return 0
 
 
 def _explain(options: argparse.Namespace, out: Console, _err: Console) -> int:
-    prepared = prepare(_settings(options), lambda _event: None, ask=False)
-    (verdict,) = prepared.verdicts()
-    story.show_cell(verdict, out, store=prepared.store.root)
+    # The whole matrix: what its other cells gave is evidence.
+    prepared = prepare(replace(_settings(options), cell=None), lambda _event: None, ask=False)
+    _show_cell(prepared, out, wanted=options.id)
     return 0
+
+
+def _show_cell(prepared: Prepared, out: Console, *, wanted: str = "*", environments: Sequence[Path] = ()) -> None:
+    (planned,) = plan.only([resolved.planned for resolved, _ in prepared.cells], wanted)
+    verdict = next(one for one in prepared.verdicts() if one.cell.id == planned.cell.id)
+    reported = next(one for one in prepared.report().cells if one.id == planned.cell.id)
+    story.show_cell(verdict, reported, out, store=prepared.store.root, environments=environments)
 
 
 def _print(report: Report, options: argparse.Namespace, out: Console) -> None:

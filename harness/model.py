@@ -47,6 +47,36 @@ class Setup(StrEnum):
     HANDOFF = "handoff"
 
 
+class Cause(StrEnum):
+    """Whose fault a failure is; diagnose/causes.py says what each rests on."""
+
+    MODEL = "model"
+    """PyTorch alone, with a cache, disagrees with itself without, or cannot run the model."""
+    EXPORTER = "exporter"
+    """The export or its check fails, or independent runtimes refuse or get wrong what it wrote."""
+    RUNTIME = "runtime"
+    """This onnxruntime refuses or gets wrong what others run correctly."""
+    FORMAT_GATE = "format gate"
+    """The artifact's IR or opset is above what this onnxruntime runs."""
+    VERSION_CONFLICT = "version conflict"
+    """The versions have no solution, or cannot be imported or used beside each other."""
+    CONSUMER_PROTOCOL = "consumer protocol"
+    """The same artifact works in the same onnxruntime when it is fed or bound otherwise."""
+    ARCHITECTURE = "architecture"
+    """It fails on every stack, and a model of another family works there."""
+
+
+class Certainty(StrEnum):
+    """How sure a cause is."""
+
+    PROVEN = "proven"
+    """Runs that differ in one thing show it."""
+    LIKELY = "likely"
+    """Only the failing run's own words say so, or not all that was asked answered."""
+    OPEN = "open"
+    """Nobody knows yet."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
     """One version on every axis."""

@@ -1,13 +1,18 @@
-"""Second opinions on a decoding that failed: the same artifact and inputs through other runtimes.
+"""Second opinions on an artifact that an onnxruntime refuses or gets wrong: what is asked, and what was said.
 
-Where onnxruntime fails in `decode` or `parity`, ONNX's own reference evaluator and the newest onnxruntime of the matrix
-run the same artifact. If they run it correctly, the fault is that onnxruntime's; if they fail alike, it is the
-exporter's or the decoding loop's.
+- *Other runtimes*: ONNX's own reference evaluator and the newest other onnxruntime of the matrix run the same artifact.
+  If they run it correctly, the fault is that onnxruntime's; if they fail too, it is the exporter's.
+- *Another consumer*: the same artifact in the same onnxruntime, with the other feedback, the other binding, and both.
+  If that works, the fault is the consumer's.
+
+An artifact whose IR or opset is above what this onnxruntime was measured to run needs none: nobody is asked about it,
+and what is known all the same is told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from packaging.version import Version
 
@@ -17,66 +22,128 @@ from harness.model import Stage, StageResult, Status, Variant
 from harness.tasks import CellTasks, Evaluate, Run, merged
 from harness.todo import runnable
 
-_RUNTIME_STAGES = {Stage.DECODE, Stage.PARITY}
+_RUNTIME_STAGES = {Stage.LOAD, Stage.DECODE, Stage.PARITY}
+
+ABOVE = ("ir-above-runtime", "opset-above-runtime")
+"""What the probe finds in a stamp that is above its onnxruntime (probe/run/limits.py)."""
+
+EVALUATOR = "onnx.reference"
+
+_OTHER = {"keep-cross": "feed-all", "feed-all": "keep-cross", "numpy": "ortvalue", "ortvalue": "numpy"}
 
 Runtimes = Mapping[str, Sequence[Closure]]
-"""Version of an interpreter → the run closures with the newest onnxruntime of the matrix for it; see `newest`."""
+"""Version of an interpreter → the run closures with the two newest onnxruntimes of the matrix for it; see `newest`."""
+
+_Failed = tuple[Variant, str, Stage]
+"""Variant, digest of its artifact, stage at which it failed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opinions:
+    """What became of an artifact elsewhere: name → the stage that decided there."""
+
+    runtimes: Mapping[str, StageResult] = field(default_factory=dict)
+    consumers: Mapping[str, StageResult] = field(default_factory=dict)
+    """By what was changed: `feedback keep-cross`, `binding numpy`."""
 
 
 def newest(closures: Iterable[Closure]) -> Runtimes:
-    """Of all `closures` those with the newest onnxruntime, each once, by the version of their interpreter."""
-    found: dict[str, dict[str, Closure]] = {}
+    """Of all `closures` those with the two newest onnxruntimes, each once, by the version of their interpreter."""
+    found: dict[str, dict[Version, dict[str, Closure]]] = {}
     for one in closures:
-        others = found.setdefault(one.interpreter.version, {})
-        if others and _runtime(one) > _runtime(next(iter(others.values()))):
-            others.clear()
-        if not others or _runtime(one) == _runtime(next(iter(others.values()))):
-            others[one.key] = one
-    return {interpreter: list(others.values()) for interpreter, others in found.items()}
+        found.setdefault(one.interpreter.version, {}).setdefault(_runtime(one), {})[one.key] = one
+    return {
+        interpreter: [one for version in sorted(others, reverse=True)[:2] for one in others[version].values()]
+        for interpreter, others in found.items()
+    }
 
 
 def wanted(cells: Sequence[CellTasks], facts: Facts, runtimes: Runtimes) -> list[Evaluate | Run]:
-    """The evaluations and runs that give a second opinion on what has failed, each once."""
-    return list(merged(other for cell in cells for other in _others(cell, failures(cell.run, facts), runtimes)).values())
+    """The evaluations and runs that give an opinion on what has failed and is not explained, each once."""
+    asked: list[Evaluate | Run] = []
+    for cell in cells:
+        failed = unexplained(cell.run, facts)
+        asked += _others(cell, [variant for variant, *_ in failed], runtimes)
+        changed: list[Variant] = []
+        for variant, artifact, stage in failed:
+            others = consumers(variant, stage)
+            known = _known({name: cell.run.variant_key(other, artifact) for name, other in others.items()}, facts)
+            # One that works is enough.
+            changed += others.values() if not any(result.ok for result in known.values()) else ()
+        asked += [replace(cell.run, variants=tuple(changed))] if changed else []
+    return list(merged(asked).values())
 
 
-def told(cell: CellTasks, facts: Facts, runtimes: Runtimes) -> dict[Variant, dict[str, StageResult]]:
-    """Variant that failed in this runtime → name of another one → the stage that decided there."""
-    opinions: dict[Variant, dict[str, StageResult]] = {}
-    failed = failures(cell.run, facts)
-    for other in _others(cell, failed, runtimes):
-        for variant, artifact in failed:
-            results = stages(facts.get(other.variant_key(variant, artifact)))
-            if results:
-                decided = next((result for result in results if not result.ok), results[-1])
-                opinions.setdefault(variant, {})[other.runtime] = decided
-    return opinions
-
-
-def failures(run: Run, facts: Facts) -> list[tuple[Variant, str]]:
-    """(variant, artifact) of what this onnxruntime loads and then gets wrong."""
-    return [
-        (variant, artifact)
-        for variant, artifact in runnable(run, facts)
-        if any(
-            result.status is Status.FAILS and result.stage in _RUNTIME_STAGES
-            for result in stages(facts.get(run.variant_key(variant, artifact)))
+def told(cell: CellTasks, facts: Facts, runtimes: Runtimes) -> dict[Variant, Opinions]:
+    """Variant that failed in this runtime → what is known of the same artifact elsewhere."""
+    failed = _failures(cell.run, facts)
+    others = list(_others(cell, [variant for variant, *_ in failed], runtimes))
+    return {
+        variant: Opinions(
+            runtimes=_known({one.runtime: one.variant_key(variant, artifact) for one in others}, facts),
+            consumers=_known(
+                {name: cell.run.variant_key(other, artifact) for name, other in consumers(variant, stage).items()}, facts
+            ),
         )
+        for variant, artifact, stage in failed
+    }
+
+
+def unexplained(run: Run, facts: Facts) -> list[_Failed]:
+    """What this onnxruntime refuses or gets wrong although its stamps are not above it."""
+    return [
+        (variant, artifact, stage)
+        for variant, artifact, stage in _failures(run, facts)
+        if stage is not Stage.LOAD or not _is_above(stages(facts.get(run.variant_key(variant, artifact))))
     ]
 
 
-def _others(cell: CellTasks, failed: Sequence[tuple[Variant, str]], runtimes: Runtimes) -> Iterator[Evaluate | Run]:
+def consumers(variant: Variant, stage: Stage) -> dict[str, Variant]:
+    """What was changed → the variant with that change, for one that failed at `stage`; loading knows no consumer."""
+    changes = [{"binding": _OTHER[variant.binding]}]
+    if variant.feedback in _OTHER and variant.layout != "no-cache":
+        feedback = {"feedback": _OTHER[variant.feedback]}
+        changes = [feedback, *changes, feedback | changes[0]]
+    if stage is Stage.LOAD:
+        return {}
+    return {", ".join(f"{name} {value}" for name, value in one.items()): _changed(variant, **one) for one in changes}
+
+
+def _changed(variant: Variant, *, feedback: str | None = None, binding: str | None = None) -> Variant:
+    return replace(variant, feedback=feedback or variant.feedback, binding=binding or variant.binding)
+
+
+def _failures(run: Run, facts: Facts) -> list[_Failed]:
+    return [
+        (variant, artifact, result.stage)
+        for variant, artifact in runnable(run, facts)
+        for result in stages(facts.get(run.variant_key(variant, artifact)))
+        if result.status is Status.FAILS and result.stage in _RUNTIME_STAGES
+    ]
+
+
+def _is_above(results: Sequence[StageResult]) -> bool:
+    return any(finding["rule"] in ABOVE for result in results for finding in result.data.get("findings", ()))
+
+
+def _known(keys: Mapping[str, str], facts: Facts) -> dict[str, StageResult]:
+    """Name → the stage that decided, of those of `keys` that have been run."""
+    found = {name: stages(facts.get(key)) for name, key in keys.items()}
+    return {name: next((one for one in results if not one.ok), results[-1]) for name, results in found.items() if results}
+
+
+def _others(cell: CellTasks, failed: Sequence[Variant], runtimes: Runtimes) -> Iterator[Evaluate | Run]:
     """What else runs the artifacts of `cell`: the reference evaluator, and the newest other onnxruntime there is."""
     if not failed:
         return
-    variants = tuple(variant for variant, _ in failed)
-    yield Evaluate(export=cell.export, variants=variants)
+    yield Evaluate(export=cell.export, variants=tuple(failed))
     own = cell.run.closure
-    candidates = runtimes.get(own.interpreter.version, ())
-    if candidates and all(one.key != own.key for one in candidates):
+    others = [one for one in runtimes.get(own.interpreter.version, ()) if _runtime(one) != _runtime(own)]
+    if others:
         # Of several the one nearest by numpy.
-        other = max(candidates, key=lambda one: one.lock.versions.get("numpy") == own.lock.versions.get("numpy"))
-        yield Run(export=cell.export, closure=other, variants=variants)
+        numpy = own.lock.versions.get("numpy")
+        other = max(others, key=lambda one: (_runtime(one), one.lock.versions.get("numpy") == numpy))
+        yield Run(export=cell.export, closure=other, variants=tuple(failed))
 
 
 def _runtime(one: Closure) -> Version:

@@ -31,7 +31,7 @@ def perform(prepared: Prepared, settings: Settings, listen: Listener, *, folder:
         Interrupted: Ctrl-C; results so far are stored, no process is left.
     """
     known = [task for cell in prepared.tasks for task in cell.all]
-    known += prepared.opinions()
+    known += [*prepared.opinions(), *prepared.relatives()]
     repeat(known, prepared.facts, everything=settings.force, errors=settings.retry_errors)
     crew = hire(prepared, settings, folder)
     try:
@@ -43,7 +43,7 @@ def perform(prepared: Prepared, settings: Settings, listen: Listener, *, folder:
             rounds.take(cells, todo)
             in_time = rounds.do(todo)
         if in_time:
-            rounds.do(outstanding(prepared.opinions(), prepared.facts))
+            rounds.do(outstanding([*prepared.opinions(), *prepared.relatives()], prepared.facts))
         else:
             listen(Note(text="the budget is over; what is left was not begun"))
         return search.left_out(over=not in_time)
@@ -141,8 +141,8 @@ class Rounds:
                 waiting.discard(event.task)
                 if not waiting:
                     self._announce(resolved, cell)
-        if isinstance(event.task, Run) and opinions.failures(event.task, self._prepared.facts):
-            self._wanted.update(with_layers(event.task.export.closure))
+        if isinstance(event.task, Run) and opinions.unexplained(event.task, self._prepared.facts):
+            self._wanted.update([*with_layers(event.task.export.closure), *with_layers(event.task.closure)])
         for parts in _held(event.task):
             self._leases[parts] -= 1
             if not self._leases[parts] and parts not in self._wanted and not self._settings.keep_envs:

@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.version import Version
 
 from harness import axes as axis_versions
-from harness import hub, locks, matrix, opinions, plan, shards, tasks
+from harness import hub, locks, matrix, opinions, plan, relatives, shards, tasks
 from harness.children import Children
 from harness.environments import closure
 from harness.errors import Interrupted, ShardError
@@ -77,7 +77,7 @@ class Prepared:
     limits: Limits
     children: Children
     runtimes: opinions.Runtimes
-    """What else is asked where an onnxruntime fails: the newest of the matrix, whatever is selected."""
+    """What else is asked where an onnxruntime fails: the two newest of the matrix, whatever is selected."""
     deadline: float = math.inf
     """When nothing more is begun, by the monotonic clock."""
 
@@ -94,8 +94,15 @@ class Prepared:
         """The tasks of a second opinion on what is known to have failed; some may be known too."""
         return list(opinions.wanted(self.tasks, self.facts, self.runtimes))
 
+    def relatives(self) -> list[Task]:
+        """The tasks of the same cells with another model, where nothing works; some may be known too."""
+        return relatives.wanted(self._judged(), self.matrix.probe)
+
     def verdicts(self) -> list[Verdict]:
         """What is known of every cell now."""
+        return relatives.told(self._judged(), self.facts, self.matrix)
+
+    def _judged(self) -> list[Verdict]:
         return [judge(resolved, cell, self.facts, self.matrix.variants, self.runtimes) for resolved, cell in self.cells]
 
     def report(self, left_out: Mapping[str, str] | None = None) -> Report:
@@ -170,7 +177,7 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
 def _newest_runtimes(
     config: Matrix, axes: Mapping[str, Sequence[str]], known: locks.Resolver, pythons: set[str]
 ) -> opinions.Runtimes:
-    """For each of `pythons` the newest onnxruntime in the whole matrix of which a lock is known."""
+    """For each of `pythons` the two newest onnxruntimes in the whole matrix of which a lock is known."""
     cells: dict[str, dict[Version, list[plan.Planned]]] = {}
     for one in plan.plan(config, axes, Selection.of((), (), axes=list(axes))):
         runtime = one.cell.version("onnxruntime")
@@ -178,11 +185,13 @@ def _newest_runtimes(
             cells.setdefault(one.cell.python, {}).setdefault(Version(runtime), []).append(one)
     closures = []
     for by_version in cells.values():
+        there = 0
         for version in sorted(by_version, reverse=True):
             resolved = known.resolve(by_version[version], lambda _done, _total: None)
             found = [closure(one.interpreter, one.run) for one in resolved if one.interpreter and one.run]
             closures += found
-            if found:
+            there += bool(found)
+            if there == 2:
                 break
     return opinions.newest(closures)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from harness.facts import Facts, stages
 from harness.locks import Resolved
 from harness.model import Cell, Failure, Stage, StageResult, Status, Variant
-from harness.opinions import Runtimes, told
+from harness.opinions import Opinions, Runtimes, told
 from harness.plan import deciding
 from harness.schema import Variants
 from harness.tasks import HELPERS, CellTasks
@@ -26,6 +26,8 @@ class VariantVerdict:
     """The stages it went through, in order; the last one decides."""
     opinions: Mapping[str, StageResult] = field(default_factory=dict)
     """What other runtimes made of the same artifact, where this one failed to run it: name → the stage that decided."""
+    controls: Mapping[str, StageResult] = field(default_factory=dict)
+    """What the same gave with one thing changed: `feedback keep-cross`, `binding numpy`, `model t5` → the deciding stage."""
 
     @property
     def last(self) -> StageResult:
@@ -90,10 +92,14 @@ def judge(
     judged = tuple(_judge_variant(variant, _chain(resolved, tasks, facts, variant)) for variant in resolved.planned.variants)
     if tasks is not None and runtimes is not None:
         opinions = told(tasks, facts, runtimes)
-        judged = tuple(replace(one, opinions=opinions.get(one.variant, {})) for one in judged)
+        judged = tuple(_with(one, opinions.get(one.variant, Opinions())) for one in judged)
     names = set(deciding(wanted, resolved.cell, resolved.planned.variants))
     status = _cell_status([one for one in judged if one.variant in names], wanted.require)
     return Verdict(resolved=resolved, status=status, variants=judged)
+
+
+def _with(verdict: VariantVerdict, opinions: Opinions) -> VariantVerdict:
+    return replace(verdict, opinions=opinions.runtimes, controls=opinions.consumers)
 
 
 def _judge_variant(variant: Variant, results: Sequence[StageResult]) -> VariantVerdict:

@@ -61,7 +61,7 @@ class Worker:
         self._children = children
         self._limits = limits
         self._given = given
-        self._asked = {"path": self._published(model), "options": _options(model)}
+        self._module = self._published(model)
         self._installed: dict[str, Path | None] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
@@ -155,22 +155,26 @@ class Worker:
         if task.closure.key in self._given:
             # One environment holds it all, and nothing that was imported before it.
             for one in missing_imports(task, self._facts):
-                told = self._probe(python, {"kind": "import", "modules": one.modules}, [one.key], one.parts, on_stage)
+                job = self._for(one.model, {"kind": "import", "modules": one.modules})
+                told = self._probe(python, job, [one.key], one.parts, on_stage)
                 self._facts.put(one.key, told.results[None])
         while work := self._export_work(task):
             with self._store.scratch() as out:
                 told = self._probe(
                     python,
-                    {
-                        "kind": "export",
-                        "imports": [
-                            {"id": one.key, "modules": one.modules, "sites": [str(self._environments.site(one.parts[1]))]}
-                            for one in work.imports
-                        ],
-                        "reference": work.reference,
-                        "variants": [_asked(variant) for variant in work.variants],
-                        "out": str(out),
-                    },
+                    self._for(
+                        task.model,
+                        {
+                            "kind": "export",
+                            "imports": [
+                                {"id": one.key, "modules": one.modules, "sites": [str(self._environments.site(one.parts[1]))]}
+                                for one in work.imports
+                            ],
+                            "reference": work.reference,
+                            "variants": [_asked(variant) for variant in work.variants],
+                            "out": str(out),
+                        },
+                    ),
                     [task.key, *map(task.variant_key, work.variants), *(one.key for one in work.imports)],
                     (task.closure,),
                     on_stage,
@@ -241,7 +245,7 @@ class Worker:
             ]
             told = self._probe(
                 python,
-                {"kind": "run" if isinstance(task, Run) else "reference", "runs": runs},
+                self._for(task.export.model, {"kind": "run" if isinstance(task, Run) else "reference", "runs": runs}),
                 [task.variant_key(*one) for one in wanted],
                 (task.closure,),
                 on_stage,
@@ -256,6 +260,11 @@ class Worker:
                     self._facts.put(task.variant_key(variant, artifact), results)
             if len(missing_runs(task, self._facts)) == before:
                 return
+
+    def _for(self, model: Probe, job: Mapping[str, Any]) -> dict[str, Any]:
+        """`job` about `model`, which may be another than the run's."""
+        path = self._module if model.module is not None else None
+        return {**job, "probe": {"path": path, "options": _options(model)}}
 
     def _probe(
         self,
@@ -274,7 +283,7 @@ class Worker:
         with self._store.scratch() as folder:
             told = run_probe(
                 python,
-                {**job, "probe": self._asked},
+                job,
                 folder=folder,
                 log=self._store.log(digest(keys)),
                 store=self._store.root,

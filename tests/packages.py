@@ -26,9 +26,18 @@ def raises(error: str) -> str:
 
 
 def torch(
-    version: str = "2.1.0", *, ir: int = 8, on_import: str = "", on_export: str = "", requires: tuple[str, ...] = ("sympy",)
+    version: str = "2.1.0",
+    *,
+    ir: int = 8,
+    flawed: bool = False,
+    on_import: str = "",
+    on_export: str = "",
+    requires: tuple[str, ...] = ("sympy",),
 ) -> Wheel:
-    """`torch.onnx.export(variant, path)` writes a file that carries IR version `ir`; `variant` is the job's dict."""
+    """`torch.onnx.export(variant, path)` writes a file that carries IR version `ir`.
+
+    `variant` is the job's dict, with the model's family; no runtime runs correctly what is `flawed`.
+    """
     body = f"""
         class onnx:
             @staticmethod
@@ -36,7 +45,7 @@ def torch(
                 {_inside(on_export, 16)}
                 import json
                 with open(path, "w") as stream:
-                    json.dump({{"ir": {ir}, "variant": variant["id"]}}, stream)
+                    json.dump({{"ir": {ir}, "variant": variant["id"], "flawed": {flawed}}}, stream)
     """
     return package("torch", version, on_import=on_import, body=body, requires=(*requires, "numpy"))
 
@@ -44,9 +53,9 @@ def torch(
 def transformers(
     version: str = "4.46.3", *, on_import: str = "", eager: str = "", requires: tuple[str, ...] = ("tokenizers",)
 ) -> Wheel:
-    """`transformers.eager()` returns (cached logits, uncached logits)."""
+    """`transformers.eager(family)` returns (cached logits, uncached logits)."""
     body = f"""
-        def eager():
+        def eager(family):
             {_inside(eager, 12)}
             return [0.5, 0.25], [0.5, 0.25]
     """
@@ -69,26 +78,31 @@ def onnxruntime(
     *,
     max_ir: int = 9,
     on_import: str = "",
+    on_load: str = "",
     on_run: str = "",
     requires: tuple[str, ...] = ("flatbuffers", "numpy"),
 ) -> Wheel:
     """`InferenceSession(path).run(run)` returns logits; `run` is the job's dict. feed-all dies as facts.md describes."""
     body = f"""
+        MAX_IR = {max_ir}
+
         class InferenceSession:
             def __init__(self, path):
                 import json
                 with open(path) as stream:
-                    ir = json.load(stream)["ir"]
-                if ir > {max_ir}:
+                    self.model = json.load(stream)
+                ir = self.model["ir"]
+                if ir > MAX_IR:
                     raise RuntimeError(
-                        f"[ONNXRuntimeError] : 2 : Unsupported model IR version: {{ir}}, max supported IR version: {max_ir}"
+                        f"[ONNXRuntimeError] : 2 : Unsupported model IR version: {{ir}}, max supported IR version: {{MAX_IR}}"
                     )
+                {_inside(on_load, 16)}
 
             def run(self, run):
                 {_inside(on_run, 16)}
                 if run["feedback"] == "feed-all":
                     raise RuntimeError("Reshape node node_Reshape_17: the input tensor cannot be reshaped: {{0,4,0,8}}")
-                return [0.5, 0.25]
+                return [0.5, 0.75] if self.model["flawed"] else [0.5, 0.25]
     """
     return package("onnxruntime", version, on_import=on_import, body=body, requires=requires)
 

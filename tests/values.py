@@ -53,6 +53,7 @@ def tasks_of(one: Resolved) -> CellTasks:
 def reported_variant(status: Status = Status.WORKS, stage: Stage | None = None, **given: Any) -> ReportedVariant:
     """A variant of which only what it was asked for is known; every other field is None."""
     values: dict[str, Any] = {field.name: None for field in fields(ReportedVariant)}
+    values |= {"opinions": {}, "controls": {}, "logs": {}, "findings": [], "evidence": []}
     asked = {"exporter": "torchscript", "opset": 17, "layout": "pair", "feedback": "keep-cross", "binding": "numpy"}
     return ReportedVariant(**{**values, **asked, "seconds": 1.0, "status": status, "stage": stage, **given})
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 
+from harness.diagnose.words import CPP_PLACE
 from harness.model import Failure, Stage, digest
 
 _ONNXRUNTIME = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : |Error in execution: ")
 
 _REPLACEMENTS = (
+    # Function signatures and conditions are worded anew from release to release; what was wrong is said behind them.
+    (CPP_PLACE, ""),
     # Where the probe was: another case, start or step of one fault.
     (re.compile(r"^case [^\n]*?, step \d+: "), ""),
     # onnxruntime says the same in other words on other ways in, and numbers its kinds of errors anew.
@@ -19,7 +22,7 @@ _REPLACEMENTS = (
     (re.compile(r"0x[0-9a-fA-F]+"), "0x…"),
     # Source lines move from release to release.
     (re.compile(r"(\.(?:h|cc|cpp|py)):\d+"), r"\1"),
-    (re.compile(r"\{[\d,\s]*\}|\[[\d,\s]*\]|\([\d,\s]+\)"), "{…}"),
+    (re.compile(r"\{[-\d,\s]*\}|\[[-\d,\s]*\]|\([-\d,\s]+\)"), "{…}"),
     # Measured values; a version has no part of three digits after its first dot.
     (re.compile(r"\d+(\.\d+)?e[-+]\d+|\b\d+\.\d{3,}"), "…"),
     # Numbers within names (node_Reshape_123, layers.0); those that stand alone, such as opsets and steps, stay.
@@ -29,6 +32,7 @@ _REPLACEMENTS = (
 
 def normalised(message: str) -> str:
     """`message` without paths, addresses, shapes, node numbers and measured values."""
+    message = " ".join(message.split())
     for pattern, replacement in _REPLACEMENTS:
         message = pattern.sub(replacement, message)
     return " ".join(message.split())

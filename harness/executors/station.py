@@ -192,17 +192,21 @@ def _here(model: Probe, files: str | None, store: Store) -> Probe:
 
 
 def localised(task: Task, python: Callable[[str], Interpreter], model: Probe) -> Task:
-    """`task` with this machine's interpreters and files: the same keys, by way of other paths."""
+    """`task` with this machine's interpreters and files: the same keys, by way of other paths. A family has no files."""
 
     def at(closure: Closure) -> Closure:
         return replace(closure, interpreter=python(closure.interpreter.version))
 
+    def here(asked: Probe) -> Probe:
+        return asked if asked.module is None and asked.checkpoint is None else model
+
     def beside(one: Import) -> Import:
         export, run = one.parts
-        return replace(one, parts=(at(export), at(run)), model=model)
+        return replace(one, parts=(at(export), at(run)), model=here(one.model))
 
     def exported(export: Export) -> Export:
-        return replace(export, closure=at(export.closure), model=model, imports=tuple(map(beside, export.imports)))
+        imports = tuple(map(beside, export.imports))
+        return replace(export, closure=at(export.closure), model=here(export.model), imports=imports)
 
     match task:
         case Install():

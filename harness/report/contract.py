@@ -14,10 +14,11 @@ from typing import Any, Literal, TypeVar
 from packaging.version import Version
 from pydantic import TypeAdapter
 
+from harness.diagnose.causes import diagnosed
 from harness.diagnose.signatures import signature
 from harness.inference import Observed, inferred
 from harness.keys import platform_id, probe_id
-from harness.model import ABSENT, Cell, Setup, Stage, StageResult, Status
+from harness.model import ABSENT, Cause, Cell, Certainty, Setup, Stage, StageResult, Status
 from harness.plan import by_version
 from harness.schema import Probe
 from harness.verdict import VariantVerdict, Verdict
@@ -42,7 +43,8 @@ class ReportedVariant:
     status: Status
     stage: Stage | None
     """The first stage that did not work; null where all did."""
-    cause: str | None
+    cause: Cause | None
+    """Whose fault it is; null where it works, and where that is open."""
     error: str | None
     """The message as the package put it, cut to 1000 characters."""
     reason: str | None
@@ -65,6 +67,16 @@ class ReportedVariant:
     """Time of all its stages; shared stages count in every variant that rests on them."""
     log: str | None
     """The full log of the stage that decided, relative to the store."""
+    error_type: str | None = None
+    """Class of the exception, `signal`, `exit`, `unsatisfiable`, …"""
+    controls: dict[str, str] = field(default_factory=dict)
+    """What the same gave with one thing changed: `feedback keep-cross`, `binding numpy`, `model t5`, … → as `opinions`."""
+    certainty: Certainty | None = None
+    """How sure the cause is; null where it works."""
+    evidence: list[str] = field(default_factory=list)
+    """What the cause rests on, or why it is open, one sentence each."""
+    logs: dict[str, str] = field(default_factory=dict)
+    """The full logs of what `opinions` and `controls` rest on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +178,7 @@ def assemble(
         torch=torch,
         probe=probe,
         axes={axis: _present(axis, cells) for axis in axes},
-        cells=list(cells),
+        cells=diagnosed(cells),
         rules=[],
         recommended=recommended(cells),
     )
@@ -231,6 +243,7 @@ def _cell(verdict: Verdict, guess: Literal["works", "fails"] | None) -> Reported
 def _variant(verdict: VariantVerdict) -> ReportedVariant:
     variant, error = verdict.variant, verdict.error
     data = {key: value for result in verdict.results for key, value in result.data.items()}
+    elsewhere = {**verdict.opinions, **verdict.controls}
     by_stage = {result.stage: result for result in verdict.results}
     parity = by_stage.get(Stage.PARITY)
     return ReportedVariant(
@@ -256,6 +269,9 @@ def _variant(verdict: VariantVerdict) -> ReportedVariant:
         peak_memory=max((result.data.get("peak_memory", 0) for result in verdict.results), default=0) or None,
         seconds=round(sum(result.seconds for result in verdict.results), 3),
         log=verdict.last.log,
+        error_type=error.type if error else None,
+        controls={name: opinion_text(result) for name, result in verdict.controls.items()},
+        logs={name: result.log for name, result in elsewhere.items() if result.log},
     )
 
 

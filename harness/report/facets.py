@@ -5,12 +5,13 @@ Also the failures of a report, grouped by stage and fault so that none is repeat
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from packaging.version import Version
 
+from harness.diagnose.diagnosis import brief
 from harness.model import Stage, Status
 from harness.plan import by_version
 from harness.report.contract import Report, ReportedCell, ReportedVariant
@@ -195,34 +196,12 @@ class Fault:
     """What the affected cells have in common, axis by axis; axes on which all values are affected are left out."""
     example: str
     """The id of one affected cell."""
-
-
-_CPP_PLACE = re.compile(r"/onnxruntime_src/\S+:\d+ (?:[^()]*::[^()]*\(.*?\) )?(?:(?:[^.]|\.(?! ))*? was false\. )?")
-"""Where in onnxruntime's source an exception was thrown: the function's signature, and the condition that did not hold."""
-
-
-_ARTIFACT = re.compile(r"<store>/artifacts/[0-9a-f]+/")
-_HINT = re.compile(r"\n\s*hint: (?P<unasked>(?:An index|Packages were unavailable) .*)?", re.DOTALL)
-"""What uv advises: to be left out, but where it is the reason why there is no answer."""
-
-_NO_SOLUTION = re.compile(r"(?:\u00d7 |error: )?No solution found when resolving dependencies:? (?:╰─▶ |cause: )?")
-_CONCLUDED = "we can conclude that "
-
-
-def headline(message: str, limit: int = 300) -> str:
-    """What a message comes down to, on one line: its end, because packages put the path first and the point last."""
-    hint = _HINT.search(message)
-    said = hint["unasked"] or message[: hint.start()] if hint else message
-    text = _ARTIFACT.sub("…/", _CPP_PLACE.sub("", " ".join(said.split())))
-    if proof := _NO_SOLUTION.search(text):
-        text = text[: proof.start()] + _conclusion(text[proof.end() :])
-    return text if len(text) <= limit else f"… {text[-limit:].partition(' ')[2]}"
-
-
-def _conclusion(proof: str) -> str:
-    """The last step of uv's proof: what follows from the steps before, and what it is at odds with."""
-    steps = proof.split(_CONCLUDED)
-    return proof if len(steps) <= 2 else f"… {_CONCLUDED.join(steps[-2:])}"
+    log: str | None
+    """The full log of the example, relative to the store; none where uv was asked and nothing ran."""
+    causes: tuple[tuple[str, int], ...]
+    """(cause and how sure it is, number of variants), the most frequent first."""
+    evidence: tuple[str, ...]
+    """What the cause rests on in the example, besides the failure itself, whose message is not said again."""
 
 
 def faults(report: Report) -> list[Fault]:
@@ -241,10 +220,22 @@ def faults(report: Report) -> list[Fault]:
             variants=len(members),
             where=_common(report, members),
             example=members[0][0].id,
+            log=members[0][1].log,
+            causes=tuple(Counter(_cause(one) for _, one in members).most_common()),
+            evidence=_rest(members[0][1]),
         )
         for (status, stage, _), members in groups.items()
     ]
     return sorted(made, key=lambda fault: (fault.status is not Status.ERROR, -fault.variants))
+
+
+def _cause(variant: ReportedVariant) -> str:
+    return f"{variant.cause}, {variant.certainty}" if variant.cause else "open"
+
+
+def _rest(variant: ReportedVariant) -> tuple[str, ...]:
+    words = brief(variant.error)
+    return tuple(sentence.replace(words, "the same") for sentence in variant.evidence[1:])
 
 
 def not_run(report: Report) -> list[tuple[str, int]]:

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
+from harness.diagnose.words import headline
+from harness.model import Status
+from harness.report import suspects
 from harness.report.contract import Report
 from harness.report.facets import (
     CROWD,
+    Fault,
     cell_text,
     counted,
     facets,
     faults,
-    headline,
     legend,
     not_run,
     recommendations,
@@ -54,6 +57,7 @@ def render(report: Report) -> str:
             lines += [table(*ways(report, facet)), ""]
     lines += ["## Newest working set for each onnxruntime", "", _recommended(report), ""]
     lines += _protocols(report)
+    lines += _suspects(report)
     lines += ["## What did not work, and why", "", _faults(report), ""]
     return "\n".join(lines)
 
@@ -82,6 +86,11 @@ def _protocols(report: Report) -> list[str]:
     return ["## What the decoding loop feeds back", "", text, "", table(header, rows), ""]
 
 
+def _suspects(report: Report) -> list[str]:
+    header, rows = suspects.rows(report)
+    return ["## Whose fault it is", "", f"{suspects.summary(report)}.", "", table(header, rows), ""] if rows else []
+
+
 def _recommended(report: Report) -> str:
     header, rows = recommendations(report)
     return table(header, [[*row[:-1], f"`{row[-1]}`"] if len(row) == len(header) else row for row in rows])
@@ -97,9 +106,18 @@ def _faults(report: Report) -> str:
             "",
             f"  > `{shown.replace('`', chr(39))}`",
             "",
-            f"  for example `{fault.example}`",
+            *_why(fault),
+            f"  for example `{fault.example}`" + (f", in full in `{fault.log}`" if fault.log else ""),
             "",
         ]
     for reason, count in not_run(report):
         lines += [f"- **not run** — {counted(count, 'variant')}: {reason}", ""]
     return "\n".join(lines) if lines else "Everything worked."
+
+
+def _why(fault: Fault) -> list[str]:
+    """The causes of a group, and what they rest on in the example."""
+    if fault.status is not Status.FAILS:
+        return []
+    causes = ", ".join(f"**{cause}** ({count})" if len(fault.causes) > 1 else f"**{cause}**" for cause, count in fault.causes)
+    return [f"  {causes}: " + "; ".join(fault.evidence).replace("`", "'"), ""]

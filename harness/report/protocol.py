@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 
 from packaging.version import Version
 
+from harness.diagnose.words import headline
 from harness.model import Stage, Status
 from harness.report.contract import Report, ReportedCell, ReportedVariant
-from harness.report.facets import headline, identity
+from harness.report.facets import identity
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from harness.locks import Resolved
 from harness.model import Stage, Status
-from harness.report.contract import findings, opinion_text
+from harness.report.contract import ReportedCell, ReportedVariant, findings, opinion_text
 from harness.report.facets import counted
 from harness.report.terminal import STYLES
 from harness.search import Coverage
@@ -21,8 +21,10 @@ from harness.tasks import CellTasks, Export, Install, Run, Task
 from harness.verdict import VariantVerdict, Verdict
 
 
-def show_cell(verdict: Verdict, out: Console, *, store: Path, environments: Sequence[Path] = ()) -> None:
-    """A cell's stages, variant by variant, with what was found out about each; logs lie in `store`."""
+def show_cell(
+    verdict: Verdict, reported: ReportedCell, out: Console, *, store: Path, environments: Sequence[Path] = ()
+) -> None:
+    """A cell's stages, variant by variant, with what was found out about each, as `reported` says; logs lie in `store`."""
     cell = verdict.cell
     out.print(Text(f"{cell.id}  {verdict.status.value}", style=STYLES[verdict.status]))
     out.print(
@@ -41,8 +43,9 @@ def show_cell(verdict: Verdict, out: Console, *, store: Path, environments: Sequ
             entries.append(Text(text, style=STYLES[result.status] if result else ""))
         table.add_row(one.variant.id, *entries)
     out.print(table)
-    for one in verdict.variants:
+    for one, told_of in zip(verdict.variants, reported.variants, strict=True):
         _show_variant(one, out, store)
+        _show_cause(told_of, out)
     for folder in environments:
         out.print(f"environment: {folder} (enter it with: source {folder}/bin/activate)")
 
@@ -70,6 +73,14 @@ def _show_variant(one: VariantVerdict, out: Console, store: Path) -> None:
         log = store / one.last.log
         elsewhere = "" if log.exists() else " (on the machine that ran it)"
         out.print(Text(f"    log: {log}{elsewhere}", style="dim"), soft_wrap=True)
+
+
+def _show_cause(one: ReportedVariant, out: Console) -> None:
+    """Whose fault it is, and what that rests on."""
+    if one.status is Status.FAILS:
+        out.print(Text(f"    cause: {f'{one.cause}, {one.certainty}' if one.cause else 'open'}", style="bold"))
+        for sentence in one.evidence:
+            out.print(Text(f"      - {sentence}"))
 
 
 def _listed(values: Mapping[str, object]) -> str:

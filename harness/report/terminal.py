@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.diagnose.words import headline
 from harness.model import Status
 from harness.report.contract import Report, ReportedCell
 from harness.report.facets import (
@@ -17,7 +18,6 @@ from harness.report.facets import (
     counted,
     facets,
     faults,
-    headline,
     legend,
     not_run,
     recommendations,

@@ -14,6 +14,11 @@ from harness.model import Failure, Stage
         ("no file /tmp/tmpa1/model.onnx", "no file /home/u/.harness/artifacts/ff/model.onnx"),
         ("object at 0x7f3ca1", "object at 0xdeadbeef"),
         ("cannot reshape {1,4,0,8}", "cannot reshape {2,4,0,8}"),
+        ("requested shape:{0,-1,1,8}", "requested shape:{0,4,1,8}"),
+        (
+            "Message: /onnxruntime_src/core/reshape.h:45 A::A(const Shape&, bool) i == size was false. It cannot",
+            "Message: /onnxruntime_src/core/reshape.h:91 A::A(const Shape&, bool) i == asked_size was false. It cannot",
+        ),
         ("shape [1, 2] is not (3, 4)", "shape [5, 6] is not (7, 8)"),
         ("differ by 3.2e-05", "differ by 1.7e-04"),
         ("differ by 0.50217", "differ by 1.73001"),

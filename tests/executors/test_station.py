@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import packages
 import pytest
 from project import Project
 
@@ -17,6 +19,7 @@ from harness.mirror import cache_of
 from harness.model import Status
 from harness.prepare import Prepared, Settings, prepare
 from harness.schedule import outstanding
+from harness.tasks import Task
 
 MODULE = """
 def load(options):
@@ -41,10 +44,10 @@ def sent(one: Any) -> Any:
     return pickle.loads(pickle.dumps(one))
 
 
-def work(prepared: Prepared, at: Station) -> dict[str, Answer]:
-    """Have everything done there, and learn from it."""
+def work(prepared: Prepared, at: Station, todo: Sequence[Task] | None = None) -> dict[str, Answer]:
+    """Have everything done there, or what is given, and learn from it."""
     answers = {}
-    for task in prepared.todo(prepared.cells):
+    for task in prepared.todo(prepared.cells) if todo is None else todo:
         answers[task.label] = answer = sent(at.answer(sent(station.order(task, prepared.facts))))
         prepared.facts.learn(answer.passing, answer.stored)
     return answers
@@ -77,6 +80,20 @@ def test_another_machine_answers_under_the_same_keys(project, elsewhere, probe):
     own = cache_of(elsewhere)
     assert len((own / "probe-starts.jsonl").read_text().splitlines()) == 3
     assert not (project.store / "probe-starts.jsonl").exists()
+
+
+def test_a_model_that_is_not_the_runs_is_itself_elsewhere_too(project, elsewhere):
+    (project.root / "mine").mkdir()
+    (project.root / "mine" / "config.json").write_text("{}")
+    project.publish(packages.transformers("4.56.0", eager="if family is None: return [0.5], [0.75]"))
+    project.configure({"transformers": ["4.56.0"]}, probe={"model": "mine"})
+    prepared = planned(project)
+    there = Station(terms(prepared, elsewhere, keep_envs=False))
+    work(prepared, there)
+    work(prepared, there, outstanding(prepared.relatives(), prepared.facts))
+    there.close()
+    ((variant,),) = (cell.variants for cell in prepared.report().cells)
+    assert (variant.stage, variant.controls) == ("eager", {"model marian": "works"})
 
 
 def test_what_is_to_be_forgotten_is_done_again(project, elsewhere):

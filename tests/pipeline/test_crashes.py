@@ -117,7 +117,8 @@ def test_an_eager_that_dies_is_tried_once(project):
     project.configure({"transformers": ["4.47.0"]}, variants=VARIANTS)
     cell = only_cell(project)
     assert {(one["status"], one["stage"]) for one in cell["variants"]} == {("fails", "eager")}
-    assert len(project.starts("export")) == 1
+    # And once with another model, because nothing works with this one.
+    assert len(project.starts("export")) == 2
     assert project.starts("run") == []
 
 

@@ -43,6 +43,11 @@ def tables(markdown: str) -> list[list[str]]:
     return [table for table in found if table]
 
 
+def quotations(markdown: str, words: str) -> list[str]:
+    """The lines that quote a message in which `words` stand."""
+    return [line for line in markdown.splitlines() if line.startswith("  > ") and words in line]
+
+
 def columns(row: str) -> int:
     return len(re.findall(r"(?<!\\)\|", row)) - 1
 
@@ -88,8 +93,8 @@ def test_matrix_md_tables_are_well_formed(mixed):
     for table in tables(text):
         assert len({columns(row) for row in table}) == 1, table
         assert re.fullmatch(r"\|[-:|]+\|", table[1])
-    # One for each torch and Python, the newest working sets, and the two feedback protocols.
-    assert len(tables(text)) == 4 + 1 + 1
+    # One for each torch and Python, the newest working sets, the two feedback protocols, and whose fault it is.
+    assert len(tables(text)) == 4 + 1 + 1 + 1
 
 
 def test_matrix_md_keeps_versions_as_text(mixed):
@@ -101,7 +106,7 @@ def test_matrix_md_keeps_versions_as_text(mixed):
 
 def test_matrix_md_says_every_fault_once(mixed):
     text = (mixed.reports / "matrix.md").read_text()
-    assert text.count("cannot broadcast") == 1
+    assert len(quotations(text, "cannot broadcast")) == 1
     assert f"4 cells, 16 variants: python {PYTHON} · onnxruntime 1.17.0\n" in text
     assert f"4 cells, 8 variants: python {PYTHON} · onnxruntime 1.16.3 · feedback feed-all\n" in text
     assert text.count("no CPython 3.99 on this machine") == 1
@@ -109,8 +114,10 @@ def test_matrix_md_says_every_fault_once(mixed):
 
 def test_a_backtick_in_a_message_does_not_end_its_quotation(mixed):
     text = (mixed.reports / "matrix.md").read_text()
-    (quoted,) = [line for line in text.splitlines() if "cannot broadcast" in line]
+    (quoted,) = quotations(text, "cannot broadcast")
     assert quoted.count("`") == 2
+    # Nor does one in a cause's evidence, where there are no quotations.
+    assert all(line.count("`") == 0 for line in text.splitlines() if line.startswith("  **"))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from project import PYTHON, Answer, Project
 
 SHARDS = ("1/3", "2/3", "3/3")
-MEASURED = ("seconds", "peak_memory", "log")
+MEASURED = ("seconds", "peak_memory", "log", "logs")
 
 
 def in_store(project: Project, name: str) -> Project:

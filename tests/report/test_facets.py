@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from values import report, reported_cell, reported_variant
 
+from harness.diagnose.words import headline
 from harness.model import Setup, Stage, Status
-from harness.report.facets import cell_text, facets, faults, headline, identity, not_run, recommendations, slots
+from harness.report.facets import cell_text, facets, faults, identity, not_run, recommendations, slots
 
 WORKS, FAILS, ERROR, NOT_RUN = Status.WORKS, Status.FAILS, Status.ERROR, Status.NOT_RUN
 

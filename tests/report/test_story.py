@@ -10,13 +10,17 @@ from rich.console import Console
 from values import PAIR, resolved, result
 
 from harness.model import Failure, Stage, Status
+from harness.report.contract import build
 from harness.report.story import show_cell
+from harness.schema import Probe
 from harness.verdict import VariantVerdict, Verdict
 
 
 def told(variant: VariantVerdict) -> str:
     out = Console(file=io.StringIO(), width=100_000)
-    show_cell(Verdict(resolved=resolved(), status=variant.status, variants=(variant,)), out, store=Path("/store"))
+    verdict = Verdict(resolved=resolved(), status=variant.status, variants=(variant,))
+    (reported,) = build([verdict], ["python"], Probe(), None).cells
+    show_cell(verdict, reported, out, store=Path("/store"))
     return out.file.getvalue()
 
 
@@ -45,6 +49,9 @@ def test_everything_that_is_known_of_a_failure():
         "peak memory: 123 MB",
         "    line 3",
         "log: /store/logs/a.log",
+        "cause: runtime, likely\n      - onnxruntime 1.16.3 in 2.1.2-4.46.3-1.16.2-1.16.3 fails at decode: cannot be",
+        "- onnx.reference runs the same artifact correctly\n",
+        "- to settle it: an onnxruntime that runs the artifact\n",
     ):
         assert words in text
 

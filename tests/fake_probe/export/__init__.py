@@ -23,7 +23,8 @@ def run(job, journal):
 
     out = Path(job["out"])
     with journal.stage("eager") as stage:
-        answer = transformers.eager()
+        family = job["probe"]["options"].get("family")
+        answer = transformers.eager(family)
         if answer is not None:
             _write_reference(out / "reference", *answer)
     if not stage.works:
@@ -32,7 +33,7 @@ def run(job, journal):
         message = "a bug of the probe's own, outside of any stage"
         raise AssertionError(message)
     for variant in job["variants"]:
-        _export(variant, out / variant["id"], journal)
+        _export({**variant, "family": family}, out / variant["id"], journal)
 
 
 def _write_reference(folder, cached, uncached):

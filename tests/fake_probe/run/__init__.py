@@ -19,7 +19,9 @@ def _run(one, journal):
     import onnxruntime
 
     with journal.stage("load", one["id"]) as stage:
-        session = onnxruntime.InferenceSession(str(Path(one["artifact"]) / "model.onnx"))
+        path = Path(one["artifact"]) / "model.onnx"
+        stage.data["findings"] = _above(json.loads(path.read_text())["ir"], onnxruntime)
+        session = onnxruntime.InferenceSession(str(path))
     if not stage.works:
         return
     with journal.stage("decode", one["id"]) as stage:
@@ -33,3 +35,10 @@ def _run(one, journal):
         if difference > 1e-4:
             message = f"logits differ from PyTorch by {difference}"
             raise ProbeFailure(message)
+
+
+def _above(ir, onnxruntime):
+    if ir <= onnxruntime.MAX_IR:
+        return []
+    message = f"IR version {ir}; onnxruntime {onnxruntime.__version__} runs up to {onnxruntime.MAX_IR}"
+    return [{"rule": "ir-above-runtime", "message": message, "subject": "model"}]

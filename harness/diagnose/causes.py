@@ -1,0 +1,169 @@
+"""Whose fault a failure is, told by the runs that were made. Pure: it reads a report's cells and nothing else.
+
+| stage | cause | proven by |
+|---|---|---|
+| resolve | version conflict | uv's proof |
+| import | version conflict | the package imports in another cell, beside other versions |
+| eager | model; version conflict where its versions work with others | PyTorch with and without a cache; other cells |
+| export, check | exporter; version conflict where it speaks of versions | another exporter, or other cells |
+| load | format gate | what the runtime was measured to run |
+| load, decode, parity | runtime, exporter, consumer protocol | the same artifact elsewhere (running.py) |
+| eager to parity | architecture, model | nothing works, and another model does (models.py) |
+
+The report applies this to its cells, whoever ran them: so a report of shards says what one of the whole would.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from harness.diagnose import models, running
+from harness.diagnose.diagnosis import Diagnosis, brief, likely, proven
+from harness.diagnose.neighbours import Neighbours, compared, export_of, passed, version
+from harness.diagnose.words import between_versions, demands
+from harness.model import Cause, Stage, Status
+
+if TYPE_CHECKING:
+    from harness.report.contract import ReportedCell, ReportedVariant
+
+
+def diagnosed(cells: Sequence[ReportedCell]) -> list[ReportedCell]:
+    """`cells` with the cause, certainty and evidence of every failing variant; what they had of these is not looked at."""
+    neighbours = Neighbours(cells)
+    works = any(variant.status is Status.WORKS for cell in cells for variant in cell.variants)
+    if works:
+        # One shard may have asked another model where the whole would not have.
+        cells = [replace(cell, variants=[_without_models(one) for one in cell.variants]) for cell in cells]
+    made = [replace(cell, variants=[_with(one, _diagnosed(cell, one, neighbours)) for one in cell.variants]) for cell in cells]
+    return made if works else models.diagnosed(made)
+
+
+def _diagnosed(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbours) -> Diagnosis | None:
+    if variant.status is not Status.FAILS:
+        return None
+    match variant.stage:
+        case Stage.RESOLVE | Stage.INSTALL:
+            return _unresolved(cell, variant)
+        case Stage.IMPORT:
+            return _unimportable(cell, variant, neighbours)
+        case Stage.EAGER:
+            return _eager(cell, variant, neighbours)
+        case Stage.EXPORT | Stage.CHECK:
+            return _exported(cell, variant, variant.stage, neighbours)
+        case _:
+            return running.diagnosed(cell, variant)
+
+
+def _unresolved(cell: ReportedCell, variant: ReportedVariant) -> Diagnosis:
+    message = variant.error or ""
+    asked = [f"uv: {demand}" for demand in demands(message)] or [f"uv: {brief(message)}"]
+    if variant.error_type == "build":
+        settle = "to settle it: a wheel, or another Python"
+        return likely(Cause.VERSION_CONFLICT, f"{cell.id}: {brief(message)}", settle)
+    return proven(Cause.VERSION_CONFLICT, f"uv proves that no set of distributions is what {cell.id} asks for", *asked)
+
+
+def _unimportable(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbours) -> Diagnosis:
+    own = f"{cell.id} fails at import: {brief(variant.error)}"
+    named = _IMPORTED.match(variant.error or "")
+    if named is None:
+        # It died without a word on what it was importing.
+        if neighbours.every_version_passed(cell, Stage.IMPORT) and (other := neighbours.nearest(cell, Stage.IMPORT, [])):
+            every = "each version that it pins can be imported in some cell"
+            return proven(Cause.VERSION_CONFLICT, own, every, _passes(other, cell, "the import works"))
+        return likely(Cause.VERSION_CONFLICT, own, "to settle it: cells that import the same versions, each beside others")
+    subject = f"{named[1]} {version(cell, named[1])}"
+    if other := neighbours.nearest(cell, Stage.IMPORT, [named[1]]):
+        return proven(Cause.VERSION_CONFLICT, own, _passes(other, cell, f"{subject} can be imported"))
+    settle = f"to settle it: a cell in which {subject} can be imported, beside other versions"
+    return likely(Cause.VERSION_CONFLICT, own, settle)
+
+
+_IMPORTED = re.compile(r"import (\w+): ")
+"""How the probe's messages name the package (probe/imports.py)."""
+
+
+def _eager(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbours) -> Diagnosis:
+    own = f"PyTorch alone, in {cell.id}: {brief(variant.error)}"
+    names = [name for name in ("transformers", "torch") if version(cell, name)]
+    elsewhere = {name: found for name in names if (found := neighbours.nearest(cell, Stage.EAGER, [name]))}
+    heard = [
+        _passes(other, cell, f"PyTorch runs the model with the same {name} {version(cell, name)}")
+        for name, other in elsewhere.items()
+    ]
+    if variant.error_type == DISAGREES:
+        return proven(Cause.MODEL, own, *(heard or [_nowhere(neighbours, "PyTorch agrees with itself")]), *_relatives(variant))
+    words = between_versions(variant.error_type, variant.error or "")
+    if len(elsewhere) == len(names) or (words and elsewhere):
+        return proven(Cause.VERSION_CONFLICT, own, *heard)
+    if words:
+        settle = f"to settle it: a cell in which the same {names[0]} runs the model, beside other versions"
+        return likely(Cause.VERSION_CONFLICT, own, f"its words are those of {words}", settle)
+    settle = (
+        "to settle it: cells with the same torch and the same transformers, each beside others, in which PyTorch runs the model"
+    )
+    return likely(Cause.MODEL, own, *heard, *_relatives(variant), settle)
+
+
+DISAGREES = "ProbeFailure"
+"""The class of what the probe itself finds wrong: at `eager`, that PyTorch does not agree with itself."""
+
+
+def _exported(cell: ReportedCell, variant: ReportedVariant, stage: Stage, neighbours: Neighbours) -> Diagnosis:
+    verb = "writes" if stage is Stage.EXPORT else "writes what onnx's checker accepts"
+    own = f"{variant.exporter} opset {variant.opset} {variant.layout} in {cell.id} fails at {stage}: {brief(variant.error)}"
+    heard = [own, "PyTorch alone ran the model in the same process"]
+    exporter = [name for name in ("python", "torch", "transformers", "optimum", "optimum-onnx") if version(cell, name)]
+    beside = neighbours.nearest(cell, stage, exporter, export_of(variant))
+    words = between_versions(variant.error_type, variant.error or "")
+    if beside and (words or stage is Stage.EXPORT):
+        return proven(Cause.VERSION_CONFLICT, *heard, _passes(beside, cell, f"the same exporter {verb} the same graph"))
+    if words:
+        settle = "to settle it: a cell in which the same exporter works, beside other versions"
+        return likely(Cause.VERSION_CONFLICT, own, f"its words are those of {words}", settle)
+    if sibling := _sibling(cell, variant, stage):
+        how = f"{sibling.exporter} opset {sibling.opset} {sibling.layout}"
+        return proven(Cause.EXPORTER, *heard, f"in the same environment {how} {verb} the same model")
+    other = beside or neighbours.nearest(cell, stage, [], export_of(variant))
+    if other:
+        return proven(Cause.EXPORTER, *heard, _passes(other, cell, f"it {verb} the same graph"))
+    settle = "to settle it: another exporter, opset or torch that exports the same model"
+    return likely(Cause.EXPORTER, *heard, settle)
+
+
+def _sibling(cell: ReportedCell, variant: ReportedVariant, stage: Stage) -> ReportedVariant | None:
+    """A variant of the same cell that passed `stage`: best of the same layout, by another exporter."""
+    able = [one for one in cell.variants if export_of(one) != export_of(variant) and passed(one, stage)]
+    return max(able, key=lambda one: (one.layout == variant.layout, one.exporter != variant.exporter), default=None)
+
+
+def _with(variant: ReportedVariant, found: Diagnosis | None) -> ReportedVariant:
+    return found.of(variant) if found else replace(variant, cause=None, certainty=None, evidence=[])
+
+
+def _without_models(variant: ReportedVariant) -> ReportedVariant:
+    def kept(named: Mapping[str, str]) -> dict[str, str]:
+        return {name: text for name, text in named.items() if not name.startswith(models.MODEL)}
+
+    return replace(variant, controls=kept(variant.controls), logs=kept(variant.logs))
+
+
+def _passes(other: ReportedCell, cell: ReportedCell, what: str) -> str:
+    return f"{what} in {other.id}, which has {compared(cell, other)}"
+
+
+def _nowhere(neighbours: Neighbours, what: str) -> str:
+    count = neighbours.got_to(Stage.EAGER)
+    return f"in none of the {count} cells that got so far {what}" if count > 1 else "no other cell got so far"
+
+
+def _relatives(variant: ReportedVariant) -> list[str]:
+    """What became of another model in the same cell."""
+    return [
+        f"with {name} the same cell {running.told(text)}"
+        for name, text in variant.controls.items()
+        if name.startswith(models.MODEL)
+    ]

@@ -1,0 +1,104 @@
+"""Cells that passed a stage at which another failed, and how the two differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from harness.model import Stage, Status
+
+if TYPE_CHECKING:
+    from harness.report.contract import ReportedCell, ReportedVariant
+
+_ORDER = list(Stage)
+_NAMED = 3
+"""So many differences are spelt out."""
+
+Export = tuple[object, ...]
+_Passing = dict[tuple[str | None, ...], list["ReportedCell"]]
+
+
+def passed(variant: ReportedVariant, stage: Stage) -> bool:
+    """Whether `variant` got beyond `stage`."""
+    if variant.status in {Status.WORKS, Status.WORKS_WITH_REMEDY}:
+        return True
+    return variant.stage is not None and _ORDER.index(variant.stage) > _ORDER.index(stage)
+
+
+def export_of(variant: ReportedVariant) -> Export:
+    """What tells its export from others."""
+    return variant.exporter, variant.opset, variant.layout, variant.attention, variant.ir_version
+
+
+class Neighbours:
+    """The cells of a report, by what they passed."""
+
+    def __init__(self, cells: Sequence[ReportedCell]) -> None:
+        self._cells = cells
+        names = dict.fromkeys(name for cell in cells for name in cell.pins)
+        self._chosen = {cell.id: (cell.environment, *(version(cell, name) for name in ("python", *names))) for cell in cells}
+        self._passing: dict[tuple[Stage, tuple[str, ...], Export | None], _Passing] = {}
+        self._known: dict[tuple[object, ...], ReportedCell | None] = {}
+
+    def nearest(
+        self, cell: ReportedCell, stage: Stage, same: Sequence[str], export: Export | None = None
+    ) -> ReportedCell | None:
+        """The cell that passed `stage` (with a variant of `export`), has the versions `same` and differs least otherwise."""
+        key = (cell.id, stage, tuple(same), export)
+        if key not in self._known:
+            self._known[key] = self._found(cell, stage, tuple(same), export)
+        return self._known[key]
+
+    def every_version_passed(self, cell: ReportedCell, stage: Stage) -> bool:
+        """Whether each version that `cell` pins passed `stage` in some cell."""
+        return all(self.nearest(cell, stage, [axis]) is not None for axis in ("python", *cell.pins))
+
+    def got_to(self, stage: Stage) -> int:
+        """How many cells got as far as `stage`, whatever became of them there."""
+        before = _ORDER[_ORDER.index(stage) - 1]
+        return sum(any(passed(one, before) for one in cell.variants) for cell in self._cells)
+
+    def _found(self, cell: ReportedCell, stage: Stage, same: tuple[str, ...], export: Export | None) -> ReportedCell | None:
+        versions = tuple(version(cell, name) for name in same)
+        able = [one for one in self._passed(stage, same, export).get(versions, ()) if one.id != cell.id]
+        here = self._chosen[cell.id]
+        distances = [sum(a != b for a, b in zip(here, self._chosen[one.id], strict=True)) for one in able]
+        least = min(distances, default=0)
+        closest = [one for one, distance in zip(able, distances, strict=True) if distance == least]
+        return min(closest, key=lambda one: len(list(_differences(cell, one))), default=None)
+
+    def _passed(self, stage: Stage, same: tuple[str, ...], export: Export | None) -> _Passing:
+        """The cells that passed, by their versions of `same`."""
+        if (stage, same, export) not in self._passing:
+            passing: _Passing = {}
+            for one in self._cells:
+                if any(passed(variant, stage) and export in {None, export_of(variant)} for variant in one.variants):
+                    passing.setdefault(tuple(version(one, name) for name in same), []).append(one)
+            self._passing[stage, same, export] = passing
+        return self._passing[stage, same, export]
+
+
+def version(cell: ReportedCell, name: str) -> str | None:
+    """The version of `name` that `cell` has: its lock's, or its pin."""
+    return cell.python if name == "python" else cell.resolved.get(name, cell.pins.get(name))
+
+
+def compared(cell: ReportedCell, other: ReportedCell) -> str:
+    """In what `other` differs from `cell`: `torch 2.6.0 instead of 2.1.2, and 13 distributions that no axis names`."""
+    found = dict(_differences(cell, other))
+    chosen = [name for name in found if name in {"environment", "python", *cell.pins, *other.pins}]
+    # Where no axis tells them apart, what they rest on does.
+    named = chosen or list(found)[:_NAMED]
+    more = len(found) - len(named)
+    rest = f", and {more} distribution{'s' * (more > 1)} that no axis names" if more else ""
+    return ", ".join(found[name] for name in named) + rest if found else "the same versions"
+
+
+def _differences(cell: ReportedCell, other: ReportedCell) -> Iterator[tuple[str, str]]:
+    """(what, how): what was chosen first, then what follows from it."""
+    if cell.environment is not other.environment:
+        yield "environment", f"the environment {other.environment} instead of {cell.environment}"
+    for name in dict.fromkeys(("python", *cell.pins, *other.pins, *cell.resolved, *other.resolved)):
+        here, there = version(cell, name), version(other, name)
+        if here != there:
+            yield name, f"{name} {there or 'absent'} instead of {here or 'absent'}"

@@ -1,0 +1,85 @@
+"""What messages say: the end of a long one, what is wrong between versions, what uv's proof rests on."""
+
+from __future__ import annotations
+
+import re
+
+CPP_PLACE = re.compile(r"/onnxruntime_src/\S+:\d+ (?:[^()]*::[^()]*\(.*?\) )?(?:(?:[^.]|\.(?! ))*? was false\. )?")
+"""Where in onnxruntime's source an exception was thrown: the function's signature, and the condition that did not hold."""
+
+_ARTIFACT = re.compile(r"<store>/artifacts/[0-9a-f]+/")
+_HINT = re.compile(r"\n\s*hint: (?P<unasked>(?:An index|Packages were unavailable) .*)?", re.DOTALL)
+"""What uv advises: to be left out, but where it is the reason why there is no answer."""
+
+_NO_SOLUTION = re.compile(r"(?:\u00d7 |error: )?No solution found when resolving dependencies:? (?:╰─▶ |cause: )?")
+_CONCLUDED = "we can conclude that "
+
+
+def headline(message: str, limit: int = 300) -> str:
+    """What a message comes down to, on one line: its end, because packages put the path first and the point last."""
+    hint = _HINT.search(message)
+    said = hint["unasked"] or message[: hint.start()] if hint else message
+    text = _ARTIFACT.sub("…/", CPP_PLACE.sub("", " ".join(said.split())))
+    if proof := _NO_SOLUTION.search(text):
+        text = text[: proof.start()] + _conclusion(text[proof.end() :])
+    return text if len(text) <= limit else f"… {text[-limit:].partition(' ')[2]}"
+
+
+def _conclusion(proof: str) -> str:
+    """The last step of uv's proof: what follows from the steps before, and what it is at odds with."""
+    steps = proof.split(_CONCLUDED)
+    return proof if len(steps) <= 2 else f"… {_CONCLUDED.join(steps[-2:])}"
+
+
+_BETWEEN_VERSIONS = (
+    (
+        re.compile(r"No module named |cannot import name |module '[^']+' has no attribute "),
+        "something that another version has is missing",
+    ),
+    (
+        re.compile(
+            r"undefined symbol|_ARRAY_API not found|compiled (?:using|against) NumPy|numpy\.core\.multiarray failed|"
+            r"dtype size changed|binary incompatib|version `[^']+' not found"
+        ),
+        "binaries that were built for another version",
+    ),
+    (
+        re.compile(
+            r"is required but found|but (?:it|they) (?:was|were) not found|[Rr]equires? (?:\S+ ){1,3}?(?:[<>=]=?|version) ?\d|"
+            r"[Pp]lease (?:install|upgrade|downgrade) "
+        ),
+        "a check of versions",
+    ),
+)
+_MISSING = {"ModuleNotFoundError", "ImportError"}
+
+
+def between_versions(kind: str | None, message: str) -> str | None:
+    """What the failure of an exception of class `kind` is by its own words, if it is one between versions."""
+    if kind in _MISSING:
+        return _BETWEEN_VERSIONS[0][1]
+    return next((what for pattern, what in _BETWEEN_VERSIONS if pattern.search(message)), None)
+
+
+_ABOVE = re.compile(r"Unsupported model IR version: \d+, max supported IR version: \d+|Opset \d+ is under development")
+
+
+def is_above(message: str) -> bool:
+    """Whether onnxruntime says that a model's IR or opset is above its own."""
+    return bool(_ABOVE.search(message))
+
+
+_DEMAND = re.compile(
+    r"(?P<who>all versions of [\w.\[\]-]+|[\w.\[\]-]+[<>=]=?[\w.+!,<>=-]+) depends? on (?P<what>[\w.\[\]-]+(?:[<>=!~][^\s]*)?)"
+)
+
+
+def demands(message: str) -> list[str]:
+    """What distributions ask for, as far as uv's proof names it: `onnxruntime==1.18.1 depends on numpy>=1.26,<2`."""
+    text = " ".join(message.split())
+    return list(
+        dict.fromkeys(
+            f"{found['who']} depend{'' if found['who'].startswith('all ') else 's'} on {found['what'].rstrip(',.')}"
+            for found in _DEMAND.finditer(text)
+        )
+    )

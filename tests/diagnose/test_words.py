@@ -1,0 +1,40 @@
+"""What messages say of versions."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.diagnose.words import between_versions, demands
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "what"),
+    [
+        ("ModuleNotFoundError", "No module named 'onnxscript._framework_apis.torch_2_13'", "missing"),
+        ("OnnxExporterError", "Module onnx is not installed! No module named 'onnx'", "missing"),
+        ("AttributeError", "module 'torch.utils._pytree' has no attribute 'register_pytree_node'", "missing"),
+        ("ImportError", "libtorch_cpu.so: undefined symbol: iJIT_NotifyEvent", "missing"),
+        ("SystemError", "initialization of _pywrap failed: _ARRAY_API not found", "binaries"),
+        ("ValueError", "numpy.dtype size changed, may indicate binary incompatibility", "binaries"),
+        ("ProbeFailure", "Disabling PyTorch because PyTorch >= 2.6 is required but found 2.1.2", "check"),
+        ("RuntimeError", "MarianMTModel requires the PyTorch library but it was not found in your environment", "check"),
+        ("RuntimeError", "this exporter requires onnx >= 1.17", "check"),
+        ("RuntimeError", "Exporting the operator 'aten::triu' to ONNX opset version 12 is not supported", None),
+        ("AttributeError", "'DynamicCache' object has no attribute 'key_cache'", None),
+        ("TypeError", "forward() requires 3 positional arguments", None),
+    ],
+)
+def test_words_about_versions_are_known(kind, message, what):
+    found = between_versions(kind, message)
+    assert (found is None) if what is None else what in found
+
+
+def test_uvs_proof_names_who_asks_for_what():
+    proof = """error: No solution found when resolving dependencies:
+  cause: Because onnxruntime==1.18.1 depends on numpy>=1.26.0,<2.0 and you require
+      onnxruntime==1.18.1, we can conclude that you require numpy>=1.26.0,<2.0. And because all versions of onnxscript
+      depend on onnx>=1.16, … are unsatisfiable. hint: 0.7.3.dev2 depends on onnx>=1.16"""
+    assert demands(proof) == [
+        "onnxruntime==1.18.1 depends on numpy>=1.26.0,<2.0",
+        "all versions of onnxscript depend on onnx>=1.16",
+    ]

@@ -100,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
                 *WORKING,
                 *RUNNING,
                 *WRITING,
+                "--no-remedies",
                 "--fail-on",
             ],
             "run the matrix and write the reports",

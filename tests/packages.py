@@ -36,7 +36,7 @@ def torch(
                 {_inside(on_export, 16)}
                 import json
                 with open(path, "w") as stream:
-                    json.dump({{"ir": {ir}, "variant": variant["id"]}}, stream)
+                    json.dump({{"ir": variant["ir_version"] or {ir}, "variant": variant["id"]}}, stream)
     """
     return package("torch", version, on_import=on_import, body=body, requires=(*requires, "numpy"))
 
@@ -74,6 +74,8 @@ def onnxruntime(
 ) -> Wheel:
     """`InferenceSession(path).run(run)` returns logits; `run` is the job's dict. feed-all dies as facts.md describes."""
     body = f"""
+        MAX_IR = {max_ir}
+
         class InferenceSession:
             def __init__(self, path):
                 import json

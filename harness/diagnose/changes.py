@@ -109,7 +109,7 @@ class Remedy:
     @property
     def text(self) -> str:
         """How a report names it."""
-        return ", ".join(change.text for change in self.changes)
+        return text(self.changes)
 
     @property
     def keeps_cell(self) -> bool:
@@ -122,3 +122,8 @@ def apply(changes: Sequence[Change], planned: Planned, variant: Variant) -> tupl
     for change in changes:
         planned, variant = change.applied(planned, variant)
     return planned, variant
+
+
+def text(changes: Sequence[Change]) -> str:
+    """How a report names changes that were made together."""
+    return ", ".join(change.text for change in changes)

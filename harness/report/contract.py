@@ -7,7 +7,7 @@ when the file was written.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -17,13 +17,24 @@ from pydantic import TypeAdapter
 from harness.diagnose.signatures import signature
 from harness.inference import Observed, inferred
 from harness.keys import platform_id, probe_id
-from harness.model import ABSENT, Cell, Setup, Stage, StageResult, Status
+from harness.model import ABSENT, Cell, Setup, Stage, StageResult, Status, Variant
 from harness.plan import by_version
 from harness.schema import Probe
 from harness.verdict import VariantVerdict, Verdict
 
 MESSAGE_LIMIT = 1000
 """Characters of an error the report carries; the log has all of it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Remedies:
+    """What mends what fails, in words; all of it was run."""
+
+    cells: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    mended: frozenset[str] = frozenset()
+    """Cells that work with theirs: with the others, it is another cell that works."""
+    variants: Mapping[tuple[str, Variant], str] = field(default_factory=dict)
+    """(cell, variant) → what mends it there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +50,10 @@ class ReportedVariant:
     attention: str
     ir_version: int | None
     """The IR version that was set after the export; null where the stamped one stayed."""
+    optimization: str = "default"
+    """onnxruntime's graph optimisation level: default, disabled, basic or extended."""
+    memory_pattern: str = "default"
+    """Whether its sessions plan their memory: default, or disabled."""
     status: Status
     stage: Stage | None
     """The first stage that did not work; null where all did."""
@@ -65,6 +80,8 @@ class ReportedVariant:
     """Time of all its stages; shared stages count in every variant that rests on them."""
     log: str | None
     """The full log of the stage that decided, relative to the store."""
+    remedy: str | None = None
+    """What was changed about this variant, here, and made it work; null where nothing did, or nobody tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +98,7 @@ class ReportedCell:
     resolved: dict[str, str]
     """Every distribution of the lock, name → version; of a handoff cell, the run side's where the sides differ."""
     remedies: list[str]
+    """Of a cell that fails by itself, what was changed and works; where that is a version on an axis, another cell does."""
     variants: list[ReportedVariant]
     resolved_sides: dict[str, dict[str, str]] = field(default_factory=dict)
     """Of a handoff cell the two environments, `export` and `run`, each name → version; empty for one environment."""
@@ -134,11 +152,13 @@ class Report:
 ADAPTER = TypeAdapter(Report)
 
 
-def build(verdicts: Sequence[Verdict], axes: Sequence[str], probe: Probe, torch_backend: str | None) -> Report:
-    """The report on `verdicts`, in their order."""
+def build(
+    verdicts: Sequence[Verdict], axes: Sequence[str], probe: Probe, torch_backend: str | None, mended: Remedies | None = None
+) -> Report:
+    """The report on `verdicts`, in their order, with what mends those that fail."""
     newest = max((result.finished for verdict in verdicts for one in verdict.variants for result in one.results), default=0.0)
     return assemble(
-        _cells(verdicts),
+        _cells(verdicts, mended or Remedies()),
         axes,
         generated=dt.datetime.fromtimestamp(newest, dt.UTC).isoformat(timespec="seconds") if newest else None,
         platform=platform_id(),
@@ -201,34 +221,34 @@ def _age(cell: Cell | ReportedCell) -> tuple[list[Version], bool]:
     return [by_version(cell.version(axis) or ABSENT) for axis in order], cell.setup is Setup.TOGETHER
 
 
-def _cells(verdicts: Sequence[Verdict]) -> list[ReportedCell]:
+def _cells(verdicts: Sequence[Verdict], mended: Remedies) -> list[ReportedCell]:
     observed = Observed.of(verdicts)
     guesses = inferred(observed.rows.values(), observed.seen)
     cells = []
     for verdict in verdicts:
         guess = guesses.get(observed.rows[verdict.cell.id]) if verdict.open else None
-        cells.append(_cell(verdict, {True: "works", False: "fails", None: None}[guess]))
+        cells.append(_cell(verdict, {True: "works", False: "fails", None: None}[guess], mended))
     return cells
 
 
-def _cell(verdict: Verdict, guess: Literal["works", "fails"] | None) -> ReportedCell:
+def _cell(verdict: Verdict, guess: Literal["works", "fails"] | None, mended: Remedies) -> ReportedCell:
     cell, lock = verdict.cell, verdict.resolved.lock
     return ReportedCell(
         id=cell.id,
         python=cell.python,
         pins=dict(cell.pins),
         environment=cell.setup,
-        status=verdict.status,
+        status=Status.WORKS_WITH_REMEDY if cell.id in mended.mended else verdict.status,
         lock=lock.digest if lock else None,
         resolved=dict(sorted(lock.versions.items())) if lock else {},
-        remedies=[],
-        variants=[_variant(one) for one in verdict.variants],
+        remedies=list(mended.cells.get(cell.id, ())),
+        variants=[_variant(one, mended.variants.get((cell.id, one.variant))) for one in verdict.variants],
         resolved_sides={side: dict(sorted(one.versions.items())) for side, one in verdict.resolved.sides.items()},
         inferred=guess,
     )
 
 
-def _variant(verdict: VariantVerdict) -> ReportedVariant:
+def _variant(verdict: VariantVerdict, remedy: str | None) -> ReportedVariant:
     variant, error = verdict.variant, verdict.error
     data = {key: value for result in verdict.results for key, value in result.data.items()}
     by_stage = {result.stage: result for result in verdict.results}
@@ -242,6 +262,8 @@ def _variant(verdict: VariantVerdict) -> ReportedVariant:
         strategy=variant.strategy,
         attention=variant.attention,
         ir_version=variant.ir_version,
+        optimization=variant.optimization,
+        memory_pattern=variant.memory_pattern,
         status=verdict.status,
         stage=verdict.stage,
         cause=None,
@@ -256,6 +278,7 @@ def _variant(verdict: VariantVerdict) -> ReportedVariant:
         peak_memory=max((result.data.get("peak_memory", 0) for result in verdict.results), default=0) or None,
         seconds=round(sum(result.seconds for result in verdict.results), 3),
         log=verdict.last.log,
+        remedy=remedy,
     )
 
 

@@ -177,8 +177,8 @@ def shown(field: str, variant: ReportedVariant) -> str:
 
 
 def _said(field: str, variant: ReportedVariant, differing: Sequence[str]) -> str:
-    """A number says nothing by itself; an opset after its exporter does."""
-    needs_name = field == "ir_version" or (field == "opset" and "exporter" not in differing)
+    """A number, or `disabled`, says nothing by itself; an opset after its exporter does."""
+    needs_name = field in {"ir_version", "optimization", "memory_pattern"} or (field == "opset" and "exporter" not in differing)
     return f"{field.replace('_', '-')} {shown(field, variant)}" if needs_name else shown(field, variant)
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from harness_probe.failures import ProbeFailure
+from harness_probe.findings import finding
 from harness_probe.imports import import_stage
 
 
@@ -19,7 +20,12 @@ def _run(one, journal):
     import onnxruntime
 
     with journal.stage("load", one["id"]) as stage:
-        session = onnxruntime.InferenceSession(str(Path(one["artifact"]) / "model.onnx"))
+        model = Path(one["artifact"]) / "model.onnx"
+        ir, limit = json.loads(model.read_text())["ir"], onnxruntime.MAX_IR
+        stage.data["findings"] = (
+            [finding("ir-above-runtime", "above what it reads", "decoder", limit=limit)] if ir > limit else []
+        )
+        session = onnxruntime.InferenceSession(str(model))
     if not stage.works:
         return
     with journal.stage("decode", one["id"]) as stage:

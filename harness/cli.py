@@ -18,14 +18,14 @@ from typing import Any
 from rich.console import Console
 
 import harness
-from harness import executors, perform, pipeline, shards
+from harness import executors, perform, pipeline, plan, shards
 from harness.arguments import ARGUMENTS, ASKING, CELLS, EVERYWHERE, MATRIX, OWN, RUNNING, SEARCHING, WORKING, WRITING
 from harness.audit import AuditError
 from harness.board import listener
 from harness.errors import HarnessError, Interrupted, ShardError
 from harness.model import Status
 from harness.prepare import Settings, prepare
-from harness.report import files, json, markdown, story, terminal
+from harness.report import explanation, files, json, markdown, story, terminal
 from harness.report.contract import Report
 from harness.search import BUDGET_OVER, Search, coverage
 
@@ -123,7 +123,12 @@ def _parser() -> argparse.ArgumentParser:
             ["id", *MATRIX, *ASKING, *WORKING, "--environment"],
             "run one cell, print its stages and keep its environments",
         ),
-        ("explain", _explain, ["id", *EVERYWHERE], "print what is known of one cell; runs nothing"),
+        (
+            "explain",
+            _explain,
+            ["id", *EVERYWHERE],
+            "tell why a cell fails, what mends it and where it works; runs nothing",
+        ),
     ):
         sub = commands.add_parser(name, help=help_text, description=help_text)
         sub.set_defaults(command=command)
@@ -234,9 +239,15 @@ def _cell(options: argparse.Namespace, out: Console, err: Console) -> int:
 
 
 def _explain(options: argparse.Namespace, out: Console, _err: Console) -> int:
-    prepared = prepare(_settings(options), lambda _event: None, ask=False)
-    (verdict,) = prepared.verdicts()
-    story.show_cell(verdict, out, store=prepared.store.root)
+    # All cells, because what mends one and where it works nearest is told by the others.
+    settings = replace(_settings(options), cell=None)
+    prepared = prepare(settings, lambda _event: None, ask=False)
+    verdicts = {one.cell.id: one for one in prepared.verdicts()}
+    (wanted,) = plan.only([one.resolved.planned for one in verdicts.values()], options.id)
+    verdict = verdicts[wanted.cell.id]
+    mended = pipeline.mended(prepared, settings, lambda _event: None, act=False)
+    neighbour = explanation.neighbour(verdict, list(verdicts.values()))
+    explanation.show(verdict, mended, neighbour, out, store=prepared.store.root, options=_same_matrix(options))
     return 0
 
 

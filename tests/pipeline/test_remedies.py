@@ -11,6 +11,12 @@ PICKY = """
 """
 
 
+@pytest.fixture
+def project(project: Project) -> Project:
+    project.remedies = True
+    return project
+
+
 def test_a_clash_with_numpy(project):
     project.publish(packages.onnxruntime("1.17.0", on_import=PICKY))
     project.configure({"onnxruntime": ["1.17.0"]})

@@ -242,11 +242,10 @@ def _explain(options: argparse.Namespace, out: Console, _err: Console) -> int:
     # All cells, because what mends one and where it works nearest is told by the others.
     settings = replace(_settings(options), cell=None)
     prepared = prepare(settings, lambda _event: None, ask=False)
-    verdicts = {one.cell.id: one for one in prepared.verdicts()}
-    (wanted,) = plan.only([one.resolved.planned for one in verdicts.values()], options.id)
-    verdict = verdicts[wanted.cell.id]
-    mended = pipeline.mended(prepared, settings, lambda _event: None, act=False)
-    neighbour = explanation.neighbour(verdict, list(verdicts.values()))
+    verdicts, mended = pipeline.diagnosed(prepared, settings, lambda _event: None, act=False)
+    (wanted,) = plan.only([one.resolved.planned for one in verdicts], options.id)
+    (verdict,) = (one for one in verdicts if one.cell == wanted.cell)
+    neighbour = explanation.neighbour(verdict, verdicts)
     explanation.show(verdict, mended, neighbour, out, store=prepared.store.root, options=_same_matrix(options))
     return 0
 

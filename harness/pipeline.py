@@ -19,7 +19,7 @@ from harness.prepare import Prepared, Settings, prepare, selected
 from harness.report.contract import Report
 from harness.schedule import Ended, Started
 from harness.store import Store
-from harness.verdict import NOT_REACHED
+from harness.verdict import NOT_REACHED, Verdict
 
 
 def run(settings: Settings, listen: Listener) -> tuple[Report, list[str]]:
@@ -31,17 +31,19 @@ def run(settings: Settings, listen: Listener) -> tuple[Report, list[str]]:
     prepared = prepare(settings, listen)
     left_out = perform(prepared, settings, listen)
     disputes = audit(prepared, settings.audit, listen) if settings.audit else []
-    return prepared.report(left_out, mended(prepared, settings, listen, act=_searched(settings)).told), disputes
+    verdicts, found = diagnosed(prepared, settings, listen, act=_searched(settings))
+    return prepared.report(verdicts, left_out, found.told), disputes
 
 
 def known(settings: Settings, listen: Listener) -> Report:
     """The report from what the store holds, running nothing."""
     prepared = prepare(settings, listen, ask=False)
-    return prepared.report(mended=mended(prepared, settings, listen, act=False).told)
+    verdicts, found = diagnosed(prepared, settings, listen, act=False)
+    return prepared.report(verdicts, mended=found.told)
 
 
-def mended(prepared: Prepared, settings: Settings, listen: Listener, *, act: bool) -> Mended:
-    """What mends what fails; without `act` as far as the store knows."""
+def diagnosed(prepared: Prepared, settings: Settings, listen: Listener, *, act: bool) -> tuple[list[Verdict], Mended]:
+    """The verdicts, and what mends those that fail; without `act` as far as the store knows."""
 
     def hear(event: Event) -> None:
         # A trial is no cell of the matrix, to be counted with the others.
@@ -53,7 +55,10 @@ def mended(prepared: Prepared, settings: Settings, listen: Listener, *, act: boo
             listen(Note(text=f"remedies: {text}"))
 
     with Lab(prepared, settings, hear, act=act) as lab:
-        return mend(lab, prepared.verdicts(), say)
+        verdicts = prepared.verdicts()
+        found = mend(lab, verdicts, say)
+        # A trial renews what it shares with the matrix, such as the import before it: told is what is stored.
+        return prepared.verdicts() if lab.asked else verdicts, found
 
 
 def _searched(settings: Settings) -> bool:

@@ -100,10 +100,12 @@ class Prepared:
         """What is known of every cell now."""
         return [judge(resolved, cell, self.facts, self.matrix.variants, self.runtimes) for resolved, cell in self.cells]
 
-    def report(self, left_out: Mapping[str, str] | None = None, mended: contract.Remedies | None = None) -> Report:
-        """What is known now, as a report; `left_out` says of cells why nobody has run them, `mended` what makes them work."""
+    def report(
+        self, verdicts: Sequence[Verdict], left_out: Mapping[str, str] | None = None, mended: contract.Remedies | None = None
+    ) -> Report:
+        """The report on `verdicts`; `left_out` says of cells why nobody has run them, `mended` what makes them work."""
         reasons = left_out or {}
-        verdicts = [one.because(reasons[one.cell.id]) if one.cell.id in reasons else one for one in self.verdicts()]
+        verdicts = [one.because(reasons[one.cell.id]) if one.cell.id in reasons else one for one in verdicts]
         return contract.build(verdicts, list(self.axes), self.matrix.probe, self.uv.torch_backend, mended)
 
 

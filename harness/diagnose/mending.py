@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from harness.diagnose.candidates import bump_kind
 from harness.diagnose.changes import Remedy
 from harness.diagnose.remedies import Search, search
 from harness.diagnose.signatures import signature
 from harness.lab import Lab
-from harness.model import Stage, Status, Variant
+from harness.model import Cell, Stage, Status, Variant
 from harness.plan import deciding
 from harness.report.contract import Remedies
 from harness.verdict import VariantVerdict, Verdict
@@ -42,10 +43,9 @@ class Mended:
             cells={cell: list(dict.fromkeys(one.text for one in found)) for cell, found in self.cells.items()},
             mended=frozenset(cell for cell, found in self.cells.items() if all(one.keeps_cell for one in found)),
             variants={
-                (cell, variant): found.remedy.text
+                (cell, variant): (found.remedy.text if found.remedy else None, [trial.said for trial in found.vain])
                 for cell, searches in self.searches.items()
                 for variant, found in searches.items()
-                if found.remedy
             },
         )
 
@@ -110,13 +110,14 @@ class _Mending:
         cell = verdict.resolved.planned
         known = self._searches.setdefault(cell.cell.id, {})
         if one.variant not in known:
+            before = self._lab.asked
             fails = verdict.status is Status.FAILS
             found = search(
                 self._lab,
                 cell,
                 one.variant,
                 near=self._verdicts,
-                first=self._proven.get(of, ()),
+                first=[remedy for remedy in self._proven.get(of, ()) if _small(remedy, verdict.cell)],
                 index=fails,
                 whole=self._fruitless[of] < FRUITLESS,
             )
@@ -125,12 +126,19 @@ class _Mending:
                 self._proven.setdefault(of, []).append(found.remedy)
             if found.remedy is None and not found.open:
                 self._fruitless[of] += 1
-            self._say(f"{cell.cell.id} {one.variant.id}, {one.last.stage.value}: {_outcome(found)}")
+            if self._lab.asked > before:
+                self._say(f"{cell.cell.id} {one.variant.id}, {one.last.stage.value}: {_outcome(found)}")
         return known[one.variant].remedy
 
 
 def _signature(one: VariantVerdict) -> _Signature | None:
     return (one.last.stage, signature(one.last.stage, one.error)) if one.status is Status.FAILS and one.error else None
+
+
+def _small(remedy: Remedy, cell: Cell) -> bool:
+    """Whether what it changes on an axis is a small step for this cell too."""
+    pins = [change.pin for change in remedy.changes if change.pin]
+    return all(version == cell.version(axis) or bump_kind(str(cell.version(axis)), version) for axis, version in pins)
 
 
 def _absent(one: VariantVerdict) -> bool:

@@ -38,6 +38,16 @@ class Trial:
     kinds: tuple[Kind, ...] = ()
     """Of the changes; nothing where the whole set of versions was one of another day."""
 
+    @property
+    def end(self) -> str:
+        """`works`, or `fails at STAGE`."""
+        return "works" if self.stage is None else f"{self.status.value} at {self.stage}"
+
+    @property
+    def said(self) -> str:
+        """In a line."""
+        return f"{self.text}: {self.end}"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Search:
@@ -50,6 +60,11 @@ class Search:
     def open(self) -> bool:
         """Whether more may come of it."""
         return self.remedy is None and any(trial.open for trial in self.trials)
+
+    @property
+    def vain(self) -> list[Trial]:
+        """What was run and did not make it work."""
+        return [trial for trial in self.trials if not trial.open and trial.status is not Status.WORKS]
 
 
 def search(

@@ -33,8 +33,8 @@ class Remedies:
     cells: Mapping[str, Sequence[str]] = field(default_factory=dict)
     mended: frozenset[str] = frozenset()
     """Cells that work with theirs: with the others, it is another cell that works."""
-    variants: Mapping[tuple[str, Variant], str] = field(default_factory=dict)
-    """(cell, variant) → what mends it there."""
+    variants: Mapping[tuple[str, Variant], tuple[str | None, Sequence[str]]] = field(default_factory=dict)
+    """(cell, variant) → what mends it there, and what was tried in vain."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +82,8 @@ class ReportedVariant:
     """The full log of the stage that decided, relative to the store."""
     remedy: str | None = None
     """What was changed about this variant, here, and made it work; null where nothing did, or nobody tried."""
+    tried: list[str] = field(default_factory=list)
+    """What was changed about it, here, and did not make it work: `ir-version 9: fails at load`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,13 +244,13 @@ def _cell(verdict: Verdict, guess: Literal["works", "fails"] | None, mended: Rem
         lock=lock.digest if lock else None,
         resolved=dict(sorted(lock.versions.items())) if lock else {},
         remedies=list(mended.cells.get(cell.id, ())),
-        variants=[_variant(one, mended.variants.get((cell.id, one.variant))) for one in verdict.variants],
+        variants=[_variant(one, *mended.variants.get((cell.id, one.variant), (None, ()))) for one in verdict.variants],
         resolved_sides={side: dict(sorted(one.versions.items())) for side, one in verdict.resolved.sides.items()},
         inferred=guess,
     )
 
 
-def _variant(verdict: VariantVerdict, remedy: str | None) -> ReportedVariant:
+def _variant(verdict: VariantVerdict, remedy: str | None, tried: Sequence[str]) -> ReportedVariant:
     variant, error = verdict.variant, verdict.error
     data = {key: value for result in verdict.results for key, value in result.data.items()}
     by_stage = {result.stage: result for result in verdict.results}
@@ -279,6 +281,7 @@ def _variant(verdict: VariantVerdict, remedy: str | None) -> ReportedVariant:
         seconds=round(sum(result.seconds for result in verdict.results), 3),
         log=verdict.last.log,
         remedy=remedy,
+        tried=list(tried),
     )
 
 

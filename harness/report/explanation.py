@@ -110,8 +110,8 @@ def _tell(search: Search | None, one: VariantVerdict, out: Console) -> None:
     else:
         _say(out, f"    remedy: none; {counted(len(known), 'change')} tried")
     for words, trials in (
-        ("tried in vain", [trial for trial in known if not _blames(trial) and trial.status is not Status.WORKS]),
-        ("dismissed", [trial for trial in known if _blames(trial) and trial.status is not Status.WORKS]),
+        ("tried in vain", [trial for trial in search.vain if not _blames(trial)]),
+        ("dismissed", [trial for trial in search.vain if _blames(trial)]),
         ("proven", [trial for trial in known if _blames(trial) and trial.status is Status.WORKS]),
     ):
         if trials:
@@ -127,8 +127,7 @@ def _listed(trials: Sequence[Trial]) -> str:
     """Those that ended alike together."""
     ends: dict[str, list[str]] = {}
     for trial in trials:
-        end = "works" if trial.status is Status.WORKS else f"{trial.status.value} at {trial.stage}"
-        ends.setdefault(end, []).append(trial.text)
+        ends.setdefault(trial.end, []).append(trial.text)
     return "; ".join(f"{', '.join(texts)} ({end})" for end, texts in ends.items())
 
 

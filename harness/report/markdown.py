@@ -97,7 +97,7 @@ def _faults(report: Report) -> str:
             "",
             f"  > `{shown.replace('`', chr(39))}`",
             "",
-            f"  for example `{fault.example}`",
+            f"  for example `{fault.example}`{f'; {fault.mend}' if fault.mend else ''}",
             "",
         ]
     for reason, count in not_run(report):

@@ -11,6 +11,7 @@ from pathlib import Path
 from harness import merge
 from harness.audit import audit
 from harness.diagnose.mending import Mended, mend
+from harness.errors import Interrupted
 from harness.events import AtStage, Event, Listener, Note
 from harness.lab import Lab
 from harness.locks import NOT_RESOLVED
@@ -56,7 +57,10 @@ def diagnosed(prepared: Prepared, settings: Settings, listen: Listener, *, act: 
 
     with Lab(prepared, settings, hear, act=act) as lab:
         verdicts = prepared.verdicts()
-        found = mend(lab, verdicts, say)
+        try:
+            found = mend(lab, verdicts, say)
+        except (KeyboardInterrupt, InterruptedError):
+            raise Interrupted("interrupted; what was finished is kept, and the same command goes on from there") from None
         # A trial renews what it shares with the matrix, such as the import before it: told is what is stored.
         return prepared.verdicts() if lab.asked else verdicts, found
 

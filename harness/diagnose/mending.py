@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.diagnose.candidates import bump_kind
-from harness.diagnose.changes import Remedy
+from harness.diagnose.changes import Remedy, apply
 from harness.diagnose.remedies import Search, search
 from harness.diagnose.signatures import signature
 from harness.lab import Lab
 from harness.model import Cell, Stage, Status, Variant
-from harness.plan import deciding
+from harness.plan import Planned, deciding
 from harness.report.contract import Remedies
+from harness.select import parse
 from harness.verdict import VariantVerdict, Verdict
 
 FRUITLESS = 2
@@ -63,6 +64,7 @@ class _Mending:
     def __init__(self, lab: Lab, verdicts: Sequence[Verdict], say: Say) -> None:
         self._lab = lab
         self._verdicts = verdicts
+        self._failing = [verdict for verdict in verdicts if verdict.status is Status.FAILS]
         self._say = say
         self._searches: dict[str, dict[Variant, Search]] = {}
         self._proven: dict[_Signature, list[Remedy]] = {}
@@ -70,8 +72,7 @@ class _Mending:
         self._working = Counter(one.variant for verdict in verdicts for one in verdict.variants if one.status is Status.WORKS)
 
     def all(self) -> Mended:
-        failing = [verdict for verdict in self._verdicts if verdict.status is Status.FAILS]
-        cells = {verdict.cell.id: found for verdict in failing if (found := self._cell(verdict))}
+        cells = {verdict.cell.id: found for verdict in self._failing if (found := self._cell(verdict))}
         for verdict in self._verdicts:
             for one in verdict.variants:
                 if (of := _signature(one)) and of not in self._proven and not self._fruitless[of]:
@@ -80,10 +81,7 @@ class _Mending:
 
     def _cell(self, verdict: Verdict) -> tuple[Remedy, ...]:
         """With `require = "any"` one variant that works is enough; otherwise every one that decides must."""
-        names = set(deciding(self._lab.matrix.variants, verdict.cell, verdict.resolved.planned.variants))
-        decisive = [
-            one for one in verdict.variants if one.variant in names and one.status is not Status.WORKS and not _absent(one)
-        ]
+        decisive = self._decisive(verdict)
         found = []
         if self._lab.matrix.variants.require == "any":
             tried = (self._variant(verdict, one, of) for one, of in self._one_of_each(decisive))
@@ -95,6 +93,12 @@ class _Mending:
                 return ()
             found.append(remedy)
         return tuple(found)
+
+    def _decisive(self, verdict: Verdict) -> list[VariantVerdict]:
+        """What stands between the cell and working; what cannot exist decides nothing."""
+        names = set(deciding(self._lab.matrix.variants, verdict.cell, verdict.resolved.planned.variants))
+        wanted = [one for one in verdict.variants if one.variant in names and one.status is not Status.WORKS]
+        return [one for one in wanted if one.status is not Status.NOT_RUN or one.open]
 
     def _one_of_each(self, failing: Sequence[VariantVerdict]) -> Iterator[tuple[VariantVerdict, _Signature]]:
         """A variant for each signature: what came furthest first, and of equals what works in most cells."""
@@ -120,15 +124,34 @@ class _Mending:
                 first=[remedy for remedy in self._proven.get(of, ()) if _small(remedy, verdict.cell)],
                 index=fails,
                 whole=self._fruitless[of] < FRUITLESS,
+                admits=lambda changed: not fails or self._would_do(cell, one.variant, changed),
             )
             known[one.variant] = found
-            if found.remedy and all(found.remedy.changes != other.changes for other in self._proven.get(of, ())):
-                self._proven.setdefault(of, []).append(found.remedy)
-            if found.remedy is None and not found.open:
-                self._fruitless[of] += 1
             if self._lab.asked > before:
                 self._say(f"{cell.cell.id} {one.variant.id}, {one.last.stage.value}: {_outcome(found)}")
+            if found.remedy is None:
+                self._fruitless[of] += not found.open
+            elif all(found.remedy.changes != other.changes for other in self._proven.get(of, ())):
+                self._proven.setdefault(of, []).append(found.remedy)
+                self._spread(found.remedy, of)
         return known[one.variant].remedy
+
+    def _spread(self, remedy: Remedy, of: _Signature) -> None:
+        """Ask the other cells that fail so about it, all at once: in parallel, and what they share is done once."""
+        planned = []
+        for verdict in self._failing:
+            reached = next(self._one_of_each(self._decisive(verdict)), None)
+            if reached and reached[1] == of and verdict.cell.id not in self._searches and _small(remedy, verdict.cell):
+                planned.append(apply(remedy.changes, verdict.resolved.planned, reached[0].variant)[0])
+        if planned and self._lab.acts:
+            self._lab.ask(planned, opinions=False)
+
+    def _would_do(self, cell: Planned, variant: Variant, changed: Variant) -> bool:
+        """Whether the matrix would take the one for the other: what it requires must not be changed away."""
+        require = self._lab.matrix.variants.require
+        if require == "any":
+            return True
+        return changed.exporter == variant.exporter if require == "all" else parse(require).admits(cell.cell, changed)
 
 
 def _signature(one: VariantVerdict) -> _Signature | None:
@@ -139,11 +162,6 @@ def _small(remedy: Remedy, cell: Cell) -> bool:
     """Whether what it changes on an axis is a small step for this cell too."""
     pins = [change.pin for change in remedy.changes if change.pin]
     return all(version == cell.version(axis) or bump_kind(str(cell.version(axis)), version) for axis, version in pins)
-
-
-def _absent(one: VariantVerdict) -> bool:
-    """What cannot exist decides nothing."""
-    return one.status is Status.NOT_RUN and not one.open
 
 
 def _outcome(found: Search) -> str:

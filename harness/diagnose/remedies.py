@@ -7,7 +7,7 @@ the store reaches: a report tells what a run has found out, and there is no reco
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness.diagnose import blame, candidates
@@ -76,17 +76,19 @@ def search(
     first: Sequence[Remedy] = (),
     index: bool = True,
     whole: bool = True,
+    admits: Callable[[Variant], bool] = lambda _variant: True,
 ) -> Search:
     """The cheapest change, or changes, with which `variant` of the cell works; `.remedy` is None where none was found.
 
     `near` are cells of which something is known: the nearest that works shows what is different here, and their versions
     are the first that are tried instead; with `index` then those that an index has. `first` are remedies that mended the
-    same elsewhere, and go before all others; without `whole` nothing goes after them.
+    same elsewhere, and go before all others; without `whole` nothing goes after them. `admits` says of a changed variant
+    whether it would do.
 
     Raises:
         Interrupted: Ctrl-C; what was finished is stored.
     """
-    return _Search(lab, planned, variant, near).run(first, index=index, whole=whole)
+    return _Search(lab, planned, variant, near, admits).run(first, index=index, whole=whole)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,11 +111,14 @@ class _Standing:
 
 
 class _Search:
-    def __init__(self, lab: Lab, planned: Planned, variant: Variant, near: Sequence[Verdict]) -> None:
+    def __init__(
+        self, lab: Lab, planned: Planned, variant: Variant, near: Sequence[Verdict], admits: Callable[[Variant], bool]
+    ) -> None:
         self._lab = lab
         self._planned = replace(planned, variants=(variant,))
         self._variant = variant
         self._near = near
+        self._admits = admits
         self._tried: dict[tuple[Change, ...], _Standing] = {}
         self._trials: list[Trial] = []
 
@@ -197,9 +202,11 @@ class _Search:
         return verdict if one.status is Status.WORKS else None
 
     def _elsewhere(self, origin: _Standing, *, index: bool) -> _Standing | None:
-        """Another version on one axis: within a minor release before within a major one; what cells have before an index."""
-        cell = origin.planned.cell
-        there = candidates.bumps(cell, self._near)
+        """Another version on one axis: within a minor release before within a major one; what cells have before an index.
+
+        Where such a cell was observed, it costs nothing to ask, and goes before those that were not.
+        """
+        there = sorted(candidates.bumps(origin.planned.cell, self._near), key=lambda change: not self._observed(change))
         for kind in (Kind.PATCH, Kind.MINOR):
             for change in (change for change in there if change.kind is kind):
                 if (found := self._first_that_works([(change,)])) is not None:
@@ -208,6 +215,14 @@ class _Search:
                 if (found := self._first_that_works([(change,)])) is not None:
                     return found
         return None
+
+    def _observed(self, change: Change) -> bool:
+        planned, variant = change.applied(self._planned, self._variant)
+        return any(
+            (one.cell.python, one.cell.pins, one.cell.setup) == (planned.cell.python, planned.cell.pins, planned.cell.setup)
+            and any(other.variant == variant and not other.open for other in one.variants)
+            for one in self._near
+        )
 
     def _offered(self, origin: _Standing, kind: Kind) -> Iterator[Change]:
         """Versions that an index has and whose files are not big; one of unknown size lies on this machine."""
@@ -220,6 +235,7 @@ class _Search:
 
     def _first_that_works(self, batch: Sequence[tuple[Change, ...]]) -> _Standing | None:
         """Try all of `batch` that has not been tried; the first in its order that works."""
+        batch = [changes for changes in batch if self._admits(apply(changes, self._planned, self._variant)[1])]
         fresh = [changes for changes in batch if changes not in self._tried]
         for standing in self._ask(fresh):
             self._tried[standing.changes] = standing

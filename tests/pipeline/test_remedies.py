@@ -220,6 +220,14 @@ def test_where_all_must_work_all_must_be_mended(project):
         assert cell["status"] == status
 
 
+def test_what_is_required_is_not_changed_away(project):
+    project.publish(packages.torch("2.6.0", on_export=unless("variant['exporter'] == 'torchscript'")))
+    for require, status in (("layout=pair", "works-with-remedy"), ("exporter=dynamo", "fails"), ("all", "fails")):
+        project.configure({"torch": ["2.6.0"]}, variants={"exporters": ["dynamo"], "layouts": ["pair"], "require": require})
+        (cell,) = project.run().values()
+        assert cell["status"] == status
+
+
 def test_both_environments_of_a_handoff(project):
     project.publish(packages.onnxruntime("1.17.0", on_import=PICKY))
     project.configure({"onnxruntime": ["1.17.0"]}, environment="handoff")

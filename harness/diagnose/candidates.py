@@ -59,7 +59,7 @@ def releases(cell: Cell, axis: str) -> list[tuple[Kind, str]]:
     return [
         (Kind.PATCH, f"{axis}>{own},=={major}.{minor}.*"),
         (Kind.MINOR, f"{axis}>{own},=={major}.{minor + 1}.*"),
-        (Kind.MINOR, f"{axis}>{own},<{major + 1}.dev0"),
+        (Kind.MINOR, f"{axis}>{own},<{major + 1}"),
     ]
 
 

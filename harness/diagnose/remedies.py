@@ -10,6 +10,8 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from packaging.requirements import Requirement
+
 from harness.diagnose import blame, candidates
 from harness.diagnose.changes import REACH, Change, Kind, Remedy, apply, text
 from harness.lab import Lab
@@ -170,11 +172,10 @@ class _Search:
 
     def _hold(self, standing: _Standing, suspects: Sequence[blame.Suspect]) -> _Standing | None:
         """One suspect at a time, then all together; what is proven is held as loosely as it may be."""
-        held = {bound for change in standing.changes for bound in change.bounds}
+        held = {Requirement(bound).name for change in standing.changes for bound in change.bounds}
+        suspects = [suspect for suspect in suspects if suspect.name not in held]
         exact = [bound for suspect in suspects if (bound := suspect.exactly)]
         for suspect in suspects:
-            if any(bound in held for bound in suspect.wider):
-                continue
             at_theirs = [_bound(suspect.exactly)] if suspect.exactly else []
             proven = self._first_that_works([(*standing.changes, change) for change in at_theirs])
             if proven or not at_theirs:

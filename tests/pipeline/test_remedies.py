@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+
 import packages
 import pytest
 from packages import KILLED, package
-from project import Project
+from project import Project, wait_until
 
 PICKY = """
     import importlib.metadata
@@ -257,3 +259,21 @@ def test_options_of_a_session_may_stand_in_the_matrix(project):
         "glyphs in a cell stand for: optimization default, optimization disabled."
         in (project.reports / "matrix.md").read_text()
     )
+
+
+def test_an_interrupted_search_leaves_a_report_and_goes_on(project):
+    gate = project.root / "gate"
+    waits = f"import os, time\nwhile run['session'] and not os.path.exists({str(gate)!r}): time.sleep(0.02)"
+    project.publish(packages.onnxruntime("1.17.0", on_run=f"{waits}\n{unless(CHANGED)}"))
+    project.configure({"onnxruntime": ["1.17.0"]})
+    with project.start("run") as child:
+        wait_until(lambda: len(project.starts("run")) == 2)
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=20)
+    assert child.returncode == 130
+    assert "partial report in" in err
+    (cell,) = project.cells().values()
+    assert (cell["status"], cell["remedies"]) == ("fails", [])
+    gate.touch()
+    (cell,) = project.run().values()
+    assert (cell["status"], cell["remedies"]) == ("works-with-remedy", ["optimization extended"])

@@ -117,6 +117,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "type": _audited, "default": 0.0, "metavar": "5%", "help": "do this share of the cells again from scratch, and compare"
     },
     "--timings": {"action": "store_true", "help": "say where the time went, against what all cores could have done it in"},
+    "--no-remedies": {
+        "dest": "remedies", "action": "store_false",
+        "help": "do not try what would mend what fails (nor is it tried with --shard, --budget and --strategy pairwise)",
+    },
     "--keep-envs": {"action": "store_true", "help": "leave the environments behind"},
     "--reports": {
         "type": Path, "default": Path("reports"), "metavar": "DIR", "help": "where the reports go (default: reports)"

@@ -13,7 +13,6 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -26,8 +25,8 @@ from harness.board import listener
 from harness.errors import HarnessError, Interrupted, ShardError
 from harness.executors import local
 from harness.model import Status
-from harness.prepare import Prepared, Settings, prepare
-from harness.report import files, json, markdown, spent, story, terminal
+from harness.prepare import Settings, prepare
+from harness.report import explanation, files, json, markdown, spent, story, terminal
 from harness.report.contract import Report
 from harness.search import BUDGET_OVER, Search, coverage
 from harness.timings import Recorder
@@ -103,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
                 *WORKING,
                 *RUNNING,
                 *WRITING,
+                "--no-remedies",
                 "--fail-on",
             ],
             "run the matrix and write the reports",
@@ -125,7 +125,12 @@ def _parser() -> argparse.ArgumentParser:
             ["id", *MATRIX, *ASKING, *WORKING, "--environment"],
             "run one cell, print its stages and keep its environments",
         ),
-        ("explain", _explain, ["id", *EVERYWHERE], "print what is known of one cell; runs nothing"),
+        (
+            "explain",
+            _explain,
+            ["id", *EVERYWHERE],
+            "tell why a cell fails, what mends it and where it works; runs nothing",
+        ),
     ):
         sub = commands.add_parser(name, help=help_text, description=help_text)
         sub.set_defaults(command=command)
@@ -234,22 +239,24 @@ def _cell(options: argparse.Namespace, out: Console, err: Console) -> int:
     with listener(err, quiet=options.quiet) as listen:
         prepared = prepare(settings, listen)
         perform.perform(prepared, settings, listen, folder=given)
-    _show_cell(prepared, out, environments=[given] if given else perform.keep(prepared))
+    (verdict,) = prepared.verdicts()
+    (reported,) = prepared.report([verdict]).cells
+    environments = [given] if given else perform.keep(prepared)
+    story.show_cell(verdict, reported, out, store=prepared.store.root, environments=environments)
     return 0
 
 
 def _explain(options: argparse.Namespace, out: Console, _err: Console) -> int:
-    # The whole matrix: what its other cells gave is evidence.
-    prepared = prepare(replace(_settings(options), cell=None), lambda _event: None, ask=False)
-    _show_cell(prepared, out, wanted=options.id)
+    # All cells, because what mends one, what proves a cause and where it works nearest is told by the others.
+    settings = replace(_settings(options), cell=None)
+    prepared = prepare(settings, lambda _event: None, ask=False)
+    verdicts, mended = pipeline.diagnosed(prepared, settings, lambda _event: None, act=False)
+    (planned,) = plan.only([one.resolved.planned for one in verdicts], options.id)
+    verdict = next(one for one in verdicts if one.cell.id == planned.cell.id)
+    reported = next(one for one in prepared.report(verdicts, mended=mended.told).cells if one.id == planned.cell.id)
+    neighbour = explanation.neighbour(verdict, verdicts)
+    explanation.show(verdict, reported, mended, neighbour, out, store=prepared.store.root, options=_same_matrix(options))
     return 0
-
-
-def _show_cell(prepared: Prepared, out: Console, *, wanted: str = "*", environments: Sequence[Path] = ()) -> None:
-    (planned,) = plan.only([resolved.planned for resolved, _ in prepared.cells], wanted)
-    verdict = next(one for one in prepared.verdicts() if one.cell.id == planned.cell.id)
-    reported = next(one for one in prepared.report().cells if one.id == planned.cell.id)
-    story.show_cell(verdict, reported, out, store=prepared.store.root, environments=environments)
 
 
 def _print(report: Report, options: argparse.Namespace, out: Console) -> None:

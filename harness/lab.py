@@ -7,21 +7,29 @@ next run, report and question. Diagnosis and decisions ask here; nothing here de
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import TracebackType
 from typing import Self
+
+from pydantic import TypeAdapter, ValidationError
 
 from harness import tasks
 from harness.errors import Interrupted
 from harness.events import Listener
 from harness.executors import Crew
+from harness.lockfile import Published
 from harness.locks import Resolver
+from harness.model import Interpreter, digest
 from harness.perform import Rounds, hire
 from harness.plan import Planned
 from harness.prepare import Prepared, Settings
 from harness.schedule import outstanding
+from harness.schema import Matrix
 from harness.sources import Pythons
+from harness.uv import UvFailure
 from harness.verdict import Verdict
+
+_PUBLISHED = TypeAdapter(tuple[Published | None])
 
 
 class Lab:
@@ -41,6 +49,9 @@ class Lab:
         self._listen = listen
         self._act = act
         self._crew: Crew | None = None
+        self._resolvers: dict[str | None, Resolver] = {}
+        self._known = {resolved.cell.python: resolved.interpreter for resolved, _ in prepared.cells if resolved.interpreter}
+        self._pythons = Pythons(prepared.uv)
         self.asked = 0
         """Cells that there was something left to do for."""
 
@@ -52,40 +63,83 @@ class Lab:
             self._crew.close(keep=self._keep)
             self._crew = None
 
-    def ask(self, planned: Sequence[Planned], *, exclude_newer: str | None = None) -> list[Verdict]:
+    @property
+    def matrix(self) -> Matrix:
+        """What is asked about, and how."""
+        return self._prepared.matrix
+
+    @property
+    def acts(self) -> bool:
+        """Whether it finds out what is not known."""
+        return self._act
+
+    def published(self, requirement: str, python: str) -> Published | None:
+        """The newest version that satisfies `requirement` where uv looks, recorded: today's answer stands tomorrow.
+
+        None where there is none, where nobody has asked yet and this lab does not act, and where the index is in trouble.
+        """
+        interpreter = self._interpreter(python)
+        if interpreter is None:
+            return None
+        prepared = self._prepared
+        key = digest(["published", requirement, interpreter.version, prepared.uv.identity(prepared.store.root)])
+        try:
+            return _PUBLISHED.validate_python(prepared.store.get(key))[0]
+        except ValidationError:
+            pass
+        if not self._act:
+            return None
+        try:
+            found = prepared.uv.published(requirement, interpreter)
+        except UvFailure:
+            return None
+        prepared.store.put(key, [found and asdict(found)])
+        return found
+
+    def ask(self, planned: Sequence[Planned], *, exclude_newer: str | None = None, opinions: bool = True) -> list[Verdict]:
         """What becomes of `planned`, in their order; `exclude_newer` (a date) instead of the matrix's.
+
+        Cells of one name differ in nothing but their variants. Without `opinions` no other runtime is asked where one fails.
 
         Raises:
             ConfigError: a version that nobody publishes.
             Interrupted: Ctrl-C; what was finished is stored.
         """
         prepared = self._prepared
-        sources = prepared.uv.sources
-        if exclude_newer is not None:
-            sources = sources.model_copy(update={"exclude_newer": exclude_newer})
-        uv = replace(prepared.uv, sources=sources)
-        resolver = Resolver(
-            prepared.matrix,
-            prepared.store,
-            uv,
-            Pythons(uv).find,
-            file=self._settings.config.name,
-            refresh=False,
-            ask=self._act,
-        )
         try:
-            resolved = resolver.resolve(planned, lambda _done, _total: None)
+            resolved = self._resolver(exclude_newer).resolve(planned, lambda _done, _total: None)
             cells = tuple(zip(resolved, tasks.of_cells(resolved, prepared.matrix.probe), strict=True))
             trial = replace(prepared, cells=cells)
             if self._act:
-                self._do(trial)
+                self._do(trial, opinions=opinions)
         except (KeyboardInterrupt, InterruptedError):
             raise Interrupted("interrupted; what was finished is kept, and the same command goes on from there") from None
         return trial.verdicts()
 
-    def _do(self, trial: Prepared) -> None:
+    def _resolver(self, exclude_newer: str | None) -> Resolver:
+        if exclude_newer not in self._resolvers:
+            prepared = self._prepared
+            sources = prepared.uv.sources
+            if exclude_newer is not None:
+                sources = sources.model_copy(update={"exclude_newer": exclude_newer})
+            self._resolvers[exclude_newer] = Resolver(
+                prepared.matrix,
+                prepared.store,
+                replace(prepared.uv, sources=sources),
+                self._interpreter,
+                file=self._settings.config.name,
+                refresh=False,
+                ask=self._act,
+            )
+        return self._resolvers[exclude_newer]
+
+    def _interpreter(self, wanted: str) -> Interpreter | None:
+        """The matrix's own are known; looking for others takes a moment."""
+        return self._known.get(wanted) or self._pythons.find(wanted)
+
+    def _do(self, trial: Prepared, *, opinions: bool) -> None:
         todo = trial.todo(trial.cells)
-        second = outstanding(trial.opinions(), trial.facts)
+        second = outstanding(trial.opinions(), trial.facts) if opinions else []
         if not todo and not second:
             return
         if self._crew is None:
@@ -94,4 +148,5 @@ class Lab:
         rounds = Rounds(trial, self._crew, self._settings, self._listen)
         rounds.take(trial.cells, todo)
         rounds.do(todo)
-        rounds.do(outstanding(trial.opinions(), trial.facts))
+        if opinions:
+            rounds.do(outstanding(trial.opinions(), trial.facts))

@@ -1,10 +1,33 @@
-"""Lock ⇄ requirements file with hashes, which pip and uv both install."""
+"""Lock ⇄ requirements file with hashes, which pip and uv both install; and what a pylock.toml tells of one version."""
 
 from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
 
 from packaging.utils import canonicalize_name
 
 from harness.model import Lock, Pinned
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Published:
+    """A version as an index offers it."""
+
+    version: str
+    day: str | None
+    """When its newest file was uploaded, as an ISO date; None where that is not told: a folder of wheels has no dates."""
+    size: int | None
+    """Bytes of its largest file; None where that is not told: a file on this machine costs no download."""
+
+
+def parse_published(text: str) -> Published:
+    """Read the only package of the pylock.toml (PEP 751) that uv wrote."""
+    (package,) = tomllib.loads(text)["packages"]
+    files = [*package.get("wheels", ()), *filter(None, [package.get("sdist"), package.get("archive")])]
+    days = [file["upload-time"].date().isoformat() for file in files if "upload-time" in file]
+    sizes = [file["size"] for file in files if "size" in file]
+    return Published(version=package["version"], day=max(days, default=None), size=max(sizes, default=None))
 
 
 def lock_text(lock: Lock) -> str:

@@ -96,7 +96,7 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Variant:
-    """How the probe exports (exporter, opset, layout, attention, ir_version) and runs (feedback, binding, strategy)."""
+    """How the probe exports (exporter, opset, layout, attention, ir_version) and runs (all the rest)."""
 
     exporter: str
     opset: int
@@ -108,10 +108,13 @@ class Variant:
     """`default` leaves the choice to transformers."""
     ir_version: int | None = None
     """Set in the exported graphs; None leaves what the exporter stamped."""
+    optimization: str = "default"
+    """onnxruntime's graph optimisation level; `default` leaves the choice to it, as does the next one's."""
+    memory_pattern: str = "default"
 
     @property
     def export_id(self) -> str:
-        """What the export half is called: feedback, binding and strategy cost no second export."""
+        """What the export half is called: how it is run costs no second export."""
         attention = "" if self.attention == "default" else f"-{self.attention}"
         ir_version = "" if self.ir_version is None else f"-ir{self.ir_version}"
         return f"{self.exporter}-{self.opset}-{self.layout}{attention}{ir_version}"
@@ -120,7 +123,15 @@ class Variant:
     def id(self) -> str:
         """The whole variant's name, unique within a run."""
         strategy = "" if self.strategy == "cached" else f"-{self.strategy}"
-        return f"{self.export_id}-{self.feedback}-{self.binding}{strategy}"
+        return f"{self.export_id}-{self.feedback}-{self.binding}{strategy}" + "".join(
+            f"-{name.replace('_', '-')}-{value}" for name, value in self.session.items()
+        )
+
+    @property
+    def session(self) -> dict[str, str]:
+        """The options of onnxruntime's sessions that are not left to it."""
+        named = {"optimization": self.optimization, "memory_pattern": self.memory_pattern}
+        return {name: value for name, value in named.items() if value != "default"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,13 +10,17 @@ from pathlib import Path
 
 from harness import merge
 from harness.audit import audit
-from harness.events import Listener, Note
+from harness.diagnose.mending import Mended, mend
+from harness.errors import Interrupted
+from harness.events import AtStage, Event, Listener, Note
+from harness.lab import Lab
 from harness.locks import NOT_RESOLVED
 from harness.perform import perform
-from harness.prepare import Settings, prepare, selected
+from harness.prepare import Prepared, Settings, prepare, selected
 from harness.report.contract import Report
+from harness.schedule import Ended, Started
 from harness.store import Store
-from harness.verdict import NOT_REACHED
+from harness.verdict import NOT_REACHED, Verdict
 
 
 def run(settings: Settings, listen: Listener) -> tuple[Report, list[str]]:
@@ -28,12 +32,42 @@ def run(settings: Settings, listen: Listener) -> tuple[Report, list[str]]:
     prepared = prepare(settings, listen)
     left_out = perform(prepared, settings, listen)
     disputes = audit(prepared, settings.audit, listen) if settings.audit else []
-    return prepared.report(left_out), disputes
+    verdicts, found = diagnosed(prepared, settings, listen, act=_searched(settings))
+    return prepared.report(verdicts, left_out, found.told), disputes
 
 
 def known(settings: Settings, listen: Listener) -> Report:
     """The report from what the store holds, running nothing."""
-    return prepare(settings, listen, ask=False).report()
+    prepared = prepare(settings, listen, ask=False)
+    verdicts, found = diagnosed(prepared, settings, listen, act=False)
+    return prepared.report(verdicts, mended=found.told)
+
+
+def diagnosed(prepared: Prepared, settings: Settings, listen: Listener, *, act: bool) -> tuple[list[Verdict], Mended]:
+    """The verdicts, and what mends those that fail; without `act` as far as the store knows."""
+
+    def hear(event: Event) -> None:
+        # A trial is no cell of the matrix, to be counted with the others.
+        if isinstance(event, Started | AtStage | Ended):
+            listen(event)
+
+    def say(text: str) -> None:
+        if act:
+            listen(Note(text=f"remedies: {text}"))
+
+    with Lab(prepared, settings, hear, act=act) as lab:
+        verdicts = prepared.verdicts()
+        try:
+            found = mend(lab, verdicts, say)
+        except (KeyboardInterrupt, InterruptedError):
+            raise Interrupted("interrupted; what was finished is kept, and the same command goes on from there") from None
+        # A trial renews what it shares with the matrix, such as the import before it: told is what is stored.
+        return prepared.verdicts() if lab.asked else verdicts, found
+
+
+def _searched(settings: Settings) -> bool:
+    """Whether there is everything that a search for remedies rests on, and time for it."""
+    return settings.remedies and settings.shard is None and settings.budget is None and settings.strategy == "full"
 
 
 def merged(sources: Sequence[Path], settings: Settings, listen: Listener) -> Report:

@@ -62,6 +62,8 @@ class Settings:
     """The share of the cells that is done again from scratch, to be compared (audit.py)."""
     budget: float | None = None
     """Seconds after which nothing more is begun."""
+    remedies: bool = True
+    """Whether changes are tried on what fails; what is known of them is reported all the same."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,11 +107,13 @@ class Prepared:
     def _judged(self) -> list[Verdict]:
         return [judge(resolved, cell, self.facts, self.matrix.variants, self.runtimes) for resolved, cell in self.cells]
 
-    def report(self, left_out: Mapping[str, str] | None = None) -> Report:
-        """What is known now, as a report; `left_out` says of cells why nobody has run them."""
+    def report(
+        self, verdicts: Sequence[Verdict], left_out: Mapping[str, str] | None = None, mended: contract.Remedies | None = None
+    ) -> Report:
+        """The report on `verdicts`; `left_out` says of cells why nobody has run them, `mended` what makes them work."""
         reasons = left_out or {}
-        verdicts = [one.because(reasons[one.cell.id]) if one.cell.id in reasons else one for one in self.verdicts()]
-        return contract.build(verdicts, list(self.axes), self.matrix.probe, self.uv.torch_backend)
+        verdicts = [one.because(reasons[one.cell.id]) if one.cell.id in reasons else one for one in verdicts]
+        return contract.build(verdicts, list(self.axes), self.matrix.probe, self.uv.torch_backend, mended)
 
 
 def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepared:

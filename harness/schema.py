@@ -25,6 +25,9 @@ from harness.values import (
     listed,
 )
 
+Optimization = Literal["default", "disabled", "basic", "extended"]
+MemoryPattern = Literal["default", "disabled"]
+
 REQUIRED_AXES = ("python", "torch", "transformers", "onnx", "onnxruntime")
 
 
@@ -79,6 +82,8 @@ class Variants(_Table):
     strategy: Annotated[list[Name], Once] = Field(default=["cached"], min_length=1)
     attention: Annotated[list[Literal["default", "eager", "sdpa"]], Once] = Field(default=["default"], min_length=1)
     ir_version: Annotated[list[IrVersion], Once] = Field(default=["stamped"], min_length=1)
+    optimization: Annotated[list[Optimization], Once] = Field(default=["default"], min_length=1)
+    memory_pattern: Annotated[list[MemoryPattern], Once] = Field(default=["default"], min_length=1)
     require: str = "any"
 
     def product(self) -> list[Variant]:
@@ -103,12 +108,16 @@ class Variants(_Table):
                 strategy=strategy,
                 attention=attention,
                 ir_version=None if ir_version == "stamped" else ir_version,
+                optimization=optimization,
+                memory_pattern=memory_pattern,
             )
             for exporter, layout, attention, ir_version in exports
             for opset in self.opsets[exporter]
             for feedback in (self.feedback if layout != "no-cache" else self.feedback[:1])
             for binding in self.binding
             for strategy in (self.strategy if layout != "no-cache" else ["cached"])
+            for optimization in self.optimization
+            for memory_pattern in self.memory_pattern
         ]
 
 

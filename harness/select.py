@@ -19,7 +19,18 @@ from packaging.version import Version
 from harness.errors import SelectionError, did_you_mean
 from harness.model import Cell, Variant
 
-VARIANT_FIELDS = ("exporter", "opset", "layout", "feedback", "binding", "strategy", "attention", "ir_version")
+VARIANT_FIELDS = (
+    "exporter",
+    "opset",
+    "layout",
+    "feedback",
+    "binding",
+    "strategy",
+    "attention",
+    "ir_version",
+    "optimization",
+    "memory_pattern",
+)
 """What tells variants apart, in the order in which they are named."""
 
 _FIELDS = (*VARIANT_FIELDS, "environment", "id")

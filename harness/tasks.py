@@ -105,7 +105,8 @@ class Run:
 
     def variant_key(self, variant: Variant, artifact: str) -> str:
         """Where one variant's run (stages load, decode, parity) of the artifact with that digest is stored."""
-        return digest([self.key, artifact, variant.layout, variant.feedback, variant.binding, variant.strategy])
+        session = [variant.session] if variant.session else []
+        return digest([self.key, artifact, variant.layout, variant.feedback, variant.binding, variant.strategy, *session])
 
     @property
     def runtime(self) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from harness.children import Children, Ending, chosen_environment
 from harness.errors import UvError
-from harness.lockfile import lock_text, parse_lock
+from harness.lockfile import Published, lock_text, parse_lock, parse_published
 from harness.model import Failure, Interpreter, Lock
 from harness.schema import UvSources
 
@@ -206,6 +206,28 @@ class Uv:
                     return None
                 raise
             return parse_lock(locked.read_text(encoding="utf-8")).distributions[0].version
+
+    def published(self, requirement: str, python: Interpreter) -> Published | None:
+        """The newest version that satisfies `requirement` and that `python` can install, or None.
+
+        Raises:
+            UvFailure: it could not be found out.
+        """
+        with _neutral() as folder:
+            wanted, locked = folder / "one.in", folder / "pylock.toml"
+            wanted.write_text(f"{requirement}\n", encoding="utf-8")
+            try:
+                self._call(
+                    ["pip", "compile", str(wanted), "-o", str(locked), "--python", python.path, "--quiet", "--no-deps",
+                     "--format", "pylock.toml", *self._source_arguments()],
+                    folder,
+                    RESOLVE_SECONDS,
+                )  # fmt: skip
+            except UvFailure as failure:
+                if failure.trouble is Trouble.UNSATISFIABLE:
+                    return None
+                raise
+            return parse_published(locked.read_text(encoding="utf-8"))
 
     def create(self, folder: Path, python: Interpreter) -> None:
         """Make an empty virtual environment at `folder`."""

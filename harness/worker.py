@@ -240,6 +240,7 @@ class Worker:
                     "feedback": variant.feedback,
                     "binding": variant.binding,
                     "strategy": variant.strategy,
+                    "session": variant.session,
                 }
                 for variant, artifact in wanted
             ]

@@ -45,7 +45,7 @@ def torch(
                 {_inside(on_export, 16)}
                 import json
                 with open(path, "w") as stream:
-                    json.dump({{"ir": {ir}, "variant": variant["id"], "flawed": {flawed}}}, stream)
+                    json.dump({{"ir": variant["ir_version"] or {ir}, "variant": variant["id"], "flawed": {flawed}}}, stream)
     """
     return package("torch", version, on_import=on_import, body=body, requires=(*requires, "numpy"))
 

@@ -46,6 +46,9 @@ class Answer:
 class Project:
     """Everything lives under `root`; nothing is shared with another project but uv's cache."""
 
+    remedies = False
+    """Whether `run` also tries what would mend what fails: most tests count what the matrix itself takes."""
+
     def __init__(self, root: Path) -> None:
         self.root = root
         self.index = root / "index"
@@ -135,7 +138,8 @@ class Project:
 
     def _options(self, command: str) -> list[str]:
         options = ["--config", str(self.config), "--store", str(self.store)]
-        return [*options, "--reports", str(self.reports)] if command in {"run", "report", "merge"} else options
+        options += ["--reports", str(self.reports)] if command in {"run", "report", "merge"} else []
+        return [*options, "--no-remedies"] if command == "run" and not self.remedies else options
 
 
 def toml(tables: Mapping[str, Any]) -> str:

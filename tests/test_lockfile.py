@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.lockfile import lock_text, parse_lock
+from harness.lockfile import Published, lock_text, parse_lock, parse_published
 from harness.model import Lock, Pinned
 
 TEXT = """numpy==1.26.4 \\
@@ -45,3 +45,23 @@ def test_what_is_written_reads_the_same():
     lock = Lock(distributions=(Pinned(name="a", version="1", hashes=("sha256:1",)), Pinned(name="b", version="2.0")))
     assert lock_text(lock) == "a==1 \\\n    --hash=sha256:1\nb==2.0\n"
     assert parse_lock(lock_text(lock)) == lock
+
+
+PYLOCK = """lock-version = "1.0"
+[[packages]]
+name = "onnxruntime"
+version = "1.16.3"
+wheels = [
+    { url = "https://x/a.whl", upload-time = 2023-11-20T20:23:42Z, size = 6412538, hashes = { sha256 = "aa" } },
+    { url = "https://x/b.whl", upload-time = 2023-11-21T01:00:00Z, size = 7, hashes = { sha256 = "bb" } },
+]
+"""
+
+
+def test_when_a_version_was_published_and_how_large_it_is():
+    assert parse_published(PYLOCK) == Published(version="1.16.3", day="2023-11-21", size=6412538)
+
+
+def test_a_folder_of_wheels_tells_neither():
+    text = '[[packages]]\nname = "torch"\nversion = "2.13.0+cpu"\nwheels = [{ url = "file:///a.whl", hashes = {} }]\n'
+    assert parse_published(text) == Published(version="2.13.0+cpu", day=None, size=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,11 @@ def test_the_seed_of_a_checkpoint_is_in_the_key(tmp_path):
 
 def test_the_platform_names_system_machine_and_libc():
     assert platform_id().count("-") >= 1
+
+
+def test_options_of_a_session_are_a_run_of_their_own_and_no_export():
+    tasks = tasks_of(resolved())
+    other = replace(PAIR, optimization="disabled")
+    assert tasks.run.variant_key(other, "one") != tasks.run.variant_key(PAIR, "one")
+    assert tasks.export.variant_key(other) == tasks.export.variant_key(PAIR)
+    assert other.id == f"{PAIR.id}-optimization-disabled"

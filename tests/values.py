@@ -55,7 +55,7 @@ def reported_variant(status: Status = Status.WORKS, stage: Stage | None = None, 
     values: dict[str, Any] = {field.name: None for field in fields(ReportedVariant)}
     values |= {"opinions": {}, "controls": {}, "logs": {}, "findings": [], "evidence": []}
     asked = {"exporter": "torchscript", "opset": 17, "layout": "pair", "feedback": "keep-cross", "binding": "numpy"}
-    return ReportedVariant(**{**values, **asked, "seconds": 1.0, "status": status, "stage": stage, **given})
+    return ReportedVariant(**{**values, **asked, "seconds": 1.0, "tried": [], "status": status, "stage": stage, **given})
 
 
 def reported_cell(*variants: ReportedVariant, status: Status = Status.WORKS, python: str = "3.11", **pins: str) -> ReportedCell:

@@ -14,12 +14,12 @@ A probe of one's own may note rules of its own.
 
 from __future__ import annotations
 
-from typing import Dict, List
+from typing import Any, Dict, List
 
-Finding = Dict[str, str]
+Finding = Dict[str, Any]
 Findings = List[Finding]
 
 
-def finding(rule: str, message: str, where: str) -> Finding:
+def finding(rule: str, message: str, where: str, **measured: int) -> Finding:
     """Return the finding as the journal carries it; `where` names a graph, and what in it."""
-    return {"rule": rule, "message": message, "where": where}
+    return {"rule": rule, "message": message, "where": where, **measured}

@@ -7,7 +7,7 @@ when the file was written.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -18,13 +18,24 @@ from harness.diagnose.causes import diagnosed
 from harness.diagnose.signatures import signature
 from harness.inference import Observed, inferred
 from harness.keys import platform_id, probe_id
-from harness.model import ABSENT, Cause, Cell, Certainty, Setup, Stage, StageResult, Status
+from harness.model import ABSENT, Cause, Cell, Certainty, Setup, Stage, StageResult, Status, Variant
 from harness.plan import by_version
 from harness.schema import Probe
 from harness.verdict import VariantVerdict, Verdict
 
 MESSAGE_LIMIT = 1000
 """Characters of an error the report carries; the log has all of it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Remedies:
+    """What mends what fails, in words; all of it was run."""
+
+    cells: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    mended: frozenset[str] = frozenset()
+    """Cells that work with theirs: with the others, it is another cell that works."""
+    variants: Mapping[tuple[str, Variant], tuple[str | None, Sequence[str]]] = field(default_factory=dict)
+    """(cell, variant) → what mends it there, and what was tried in vain."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +51,10 @@ class ReportedVariant:
     attention: str
     ir_version: int | None
     """The IR version that was set after the export; null where the stamped one stayed."""
+    optimization: str = "default"
+    """onnxruntime's graph optimisation level: default, disabled, basic or extended."""
+    memory_pattern: str = "default"
+    """Whether its sessions plan their memory: default, or disabled."""
     status: Status
     stage: Stage | None
     """The first stage that did not work; null where all did."""
@@ -77,6 +92,10 @@ class ReportedVariant:
     """What the cause rests on, or why it is open, one sentence each."""
     logs: dict[str, str] = field(default_factory=dict)
     """The full logs of what `opinions` and `controls` rest on."""
+    remedy: str | None = None
+    """What was changed about this variant, here, and made it work; null where nothing did, or nobody tried."""
+    tried: list[str] = field(default_factory=list)
+    """What was changed about it, here, and did not make it work: `ir-version 9: fails at load`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +112,7 @@ class ReportedCell:
     resolved: dict[str, str]
     """Every distribution of the lock, name → version; of a handoff cell, the run side's where the sides differ."""
     remedies: list[str]
+    """Of a cell that fails by itself, what was changed and works; where that is a version on an axis, another cell does."""
     variants: list[ReportedVariant]
     resolved_sides: dict[str, dict[str, str]] = field(default_factory=dict)
     """Of a handoff cell the two environments, `export` and `run`, each name → version; empty for one environment."""
@@ -146,11 +166,13 @@ class Report:
 ADAPTER = TypeAdapter(Report)
 
 
-def build(verdicts: Sequence[Verdict], axes: Sequence[str], probe: Probe, torch_backend: str | None) -> Report:
-    """The report on `verdicts`, in their order."""
+def build(
+    verdicts: Sequence[Verdict], axes: Sequence[str], probe: Probe, torch_backend: str | None, mended: Remedies | None = None
+) -> Report:
+    """The report on `verdicts`, in their order, with what mends those that fail."""
     newest = max((result.finished for verdict in verdicts for one in verdict.variants for result in one.results), default=0.0)
     return assemble(
-        _cells(verdicts),
+        _cells(verdicts, mended or Remedies()),
         axes,
         generated=dt.datetime.fromtimestamp(newest, dt.UTC).isoformat(timespec="seconds") if newest else None,
         platform=platform_id(),
@@ -213,34 +235,34 @@ def _age(cell: Cell | ReportedCell) -> tuple[list[Version], bool]:
     return [by_version(cell.version(axis) or ABSENT) for axis in order], cell.setup is Setup.TOGETHER
 
 
-def _cells(verdicts: Sequence[Verdict]) -> list[ReportedCell]:
+def _cells(verdicts: Sequence[Verdict], mended: Remedies) -> list[ReportedCell]:
     observed = Observed.of(verdicts)
     guesses = inferred(observed.rows.values(), observed.seen)
     cells = []
     for verdict in verdicts:
         guess = guesses.get(observed.rows[verdict.cell.id]) if verdict.open else None
-        cells.append(_cell(verdict, {True: "works", False: "fails", None: None}[guess]))
+        cells.append(_cell(verdict, {True: "works", False: "fails", None: None}[guess], mended))
     return cells
 
 
-def _cell(verdict: Verdict, guess: Literal["works", "fails"] | None) -> ReportedCell:
+def _cell(verdict: Verdict, guess: Literal["works", "fails"] | None, mended: Remedies) -> ReportedCell:
     cell, lock = verdict.cell, verdict.resolved.lock
     return ReportedCell(
         id=cell.id,
         python=cell.python,
         pins=dict(cell.pins),
         environment=cell.setup,
-        status=verdict.status,
+        status=Status.WORKS_WITH_REMEDY if cell.id in mended.mended else verdict.status,
         lock=lock.digest if lock else None,
         resolved=dict(sorted(lock.versions.items())) if lock else {},
-        remedies=[],
-        variants=[_variant(one) for one in verdict.variants],
+        remedies=list(mended.cells.get(cell.id, ())),
+        variants=[_variant(one, *mended.variants.get((cell.id, one.variant), (None, ()))) for one in verdict.variants],
         resolved_sides={side: dict(sorted(one.versions.items())) for side, one in verdict.resolved.sides.items()},
         inferred=guess,
     )
 
 
-def _variant(verdict: VariantVerdict) -> ReportedVariant:
+def _variant(verdict: VariantVerdict, remedy: str | None, tried: Sequence[str]) -> ReportedVariant:
     variant, error = verdict.variant, verdict.error
     data = {key: value for result in verdict.results for key, value in result.data.items()}
     elsewhere = {**verdict.opinions, **verdict.controls}
@@ -255,6 +277,8 @@ def _variant(verdict: VariantVerdict) -> ReportedVariant:
         strategy=variant.strategy,
         attention=variant.attention,
         ir_version=variant.ir_version,
+        optimization=variant.optimization,
+        memory_pattern=variant.memory_pattern,
         status=verdict.status,
         stage=verdict.stage,
         cause=None,
@@ -272,6 +296,8 @@ def _variant(verdict: VariantVerdict) -> ReportedVariant:
         error_type=error.type if error else None,
         controls={name: opinion_text(result) for name, result in verdict.controls.items()},
         logs={name: result.log for name, result in elsewhere.items() if result.log},
+        remedy=remedy,
+        tried=list(tried),
     )
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from packaging.version import Version
 
 from harness.diagnose.diagnosis import brief
 from harness.model import Stage, Status
 from harness.plan import by_version
-from harness.report.contract import Report, ReportedCell, ReportedVariant
+from harness.report.contract import Report, ReportedCell, ReportedVariant, newest_by_runtime
 from harness.select import VARIANT_FIELDS
 
 GLYPHS = {
@@ -35,9 +36,14 @@ INFERRED = (
 )
 
 
+MENDED = "✚ works with the remedy that is named, and not by itself"
+
+
 def legend(report: Report) -> str:
     """What the glyphs mean, and the words in brackets where there are any."""
-    return f"{LEGEND}; {INFERRED}" if any(cell.inferred for cell in report.cells) else LEGEND
+    mended = [MENDED] if report.count(Status.WORKS_WITH_REMEDY) else []
+    inferred = [INFERRED] if any(cell.inferred for cell in report.cells) else []
+    return "; ".join([LEGEND, *mended, *inferred])
 
 
 def tally(report: Report) -> str:
@@ -96,11 +102,13 @@ CROWD = 16
 def cell_text(cell: ReportedCell | None, slots: Collection[tuple[object, ...]]) -> str:
     """What a table says of a cell: `works ✓✓✗·`, a glyph for each of the `slots`; `fails load` where all fail alike.
 
-    What is inferred stands in brackets behind what is known: `not-run (works?)`.
+    What is inferred stands in brackets behind what is known, `not-run (works?)`, and a remedy behind its glyph.
     """
     if cell is None:
         return ""
     text = _observed_text(cell, slots)
+    if cell.status is Status.WORKS_WITH_REMEDY:
+        return f"{text} {GLYPHS[cell.status]} {'; '.join(cell.remedies)}"
     return f"{text} ({cell.inferred}?)" if cell.inferred else text
 
 
@@ -160,8 +168,7 @@ def recommendations(report: Report) -> tuple[list[str], list[list[str]]]:
     for runtime in report.axes["onnxruntime"]:
         cell = cells.get(report.recommended.get(runtime, ""))
         if cell is None:
-            there = [one.status for one in report.cells if one.pins["onnxruntime"] == runtime]
-            rows.append([runtime, f"none of {'the cells that were run' if Status.NOT_RUN in there else 'these cells'} works"])
+            rows.append([runtime, _none([one for one in report.cells if one.pins["onnxruntime"] == runtime])])
             continue
         working_ones = [names[identity(one)] for one in cell.variants if one.status is Status.WORKS]
         working = ", ".join(working_ones) if len(names) <= CROWD else _working_of_tried(cell)
@@ -171,6 +178,13 @@ def recommendations(report: Report) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
+def _none(cells: Sequence[ReportedCell]) -> str:
+    """What there is to say of a runtime with which no cell works by itself."""
+    text = f"none of {'the cells that were run' if any(one.status is Status.NOT_RUN for one in cells) else 'these cells'} works"
+    (best, *_) = [*newest_by_runtime(one for one in cells if one.status is Status.WORKS_WITH_REMEDY).values(), None]
+    return f"{text} by itself; the newest that works with a remedy: {best.id} ({'; '.join(best.remedies)})" if best else text
+
+
 def shown(field: str, variant: ReportedVariant) -> str:
     """The variant's value of `field`, as matrix.toml has it."""
     value = getattr(variant, field)
@@ -178,8 +192,8 @@ def shown(field: str, variant: ReportedVariant) -> str:
 
 
 def _said(field: str, variant: ReportedVariant, differing: Sequence[str]) -> str:
-    """A number says nothing by itself; an opset after its exporter does."""
-    needs_name = field == "ir_version" or (field == "opset" and "exporter" not in differing)
+    """A number, or `disabled`, says nothing by itself; an opset after its exporter does."""
+    needs_name = field in {"ir_version", "optimization", "memory_pattern"} or (field == "opset" and "exporter" not in differing)
     return f"{field.replace('_', '-')} {shown(field, variant)}" if needs_name else shown(field, variant)
 
 
@@ -195,13 +209,24 @@ class Fault:
     where: str
     """What the affected cells have in common, axis by axis; axes on which all values are affected are left out."""
     example: str
-    """The id of one affected cell."""
+    """The id of one affected cell; one on which a remedy was looked for, where there is one."""
     log: str | None
     """The full log of the example, relative to the store; none where uv was asked and nothing ran."""
     causes: tuple[tuple[str, int], ...]
     """(cause and how sure it is, number of variants), the most frequent first."""
     evidence: tuple[str, ...]
     """What the cause rests on in the example, besides the failure itself, whose message is not said again."""
+    remedies: tuple[str, ...]
+    """What mends it in cells that have it, the most frequent first; each was run."""
+    tried: int
+    """How many changes were tried in vain on the example."""
+
+    @property
+    def mend(self) -> str:
+        """What is known of a remedy, in a line; empty where none was looked for."""
+        if self.remedies:
+            return f"mended by {' or '.join(self.remedies)}"
+        return f"no remedy found: {counted(self.tried, 'change')} tried in vain" if self.tried else ""
 
 
 def faults(report: Report) -> list[Fault]:
@@ -219,10 +244,8 @@ def faults(report: Report) -> list[Fault]:
             cells=len({cell.id for cell, _ in members}),
             variants=len(members),
             where=_common(report, members),
-            example=members[0][0].id,
-            log=members[0][1].log,
             causes=tuple(Counter(_cause(one) for _, one in members).most_common()),
-            evidence=_rest(members[0][1]),
+            **_example(members),
         )
         for (status, stage, _), members in groups.items()
     ]
@@ -236,6 +259,19 @@ def _cause(variant: ReportedVariant) -> str:
 def _rest(variant: ReportedVariant) -> tuple[str, ...]:
     words = brief(variant.error)
     return tuple(sentence.replace(words, "the same") for sentence in variant.evidence[1:])
+
+
+def _example(members: Sequence[tuple[ReportedCell, ReportedVariant]]) -> dict[str, Any]:
+    """What is told of one member, and of the remedies of all: one that has a remedy, or on which most was tried."""
+    remedies = Counter(variant.remedy for _, variant in members if variant.remedy)
+    cell, variant = next((one for one in members if one[1].remedy), max(members, key=lambda one: len(one[1].tried)))
+    return {
+        "example": cell.id,
+        "log": variant.log,
+        "evidence": _rest(variant),
+        "remedies": tuple(text for text, _ in remedies.most_common()),
+        "tried": len(variant.tried),
+    }
 
 
 def not_run(report: Report) -> list[tuple[str, int]]:

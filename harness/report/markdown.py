@@ -107,7 +107,9 @@ def _faults(report: Report) -> str:
             f"  > `{shown.replace('`', chr(39))}`",
             "",
             *_why(fault),
-            f"  for example `{fault.example}`" + (f", in full in `{fault.log}`" if fault.log else ""),
+            f"  for example `{fault.example}`"
+            + (f"; {fault.mend}" if fault.mend else "")
+            + (f"; in full in `{fault.log}`" if fault.log else ""),
             "",
         ]
     for reason, count in not_run(report):

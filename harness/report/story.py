@@ -45,27 +45,21 @@ def show_cell(
     out.print(table)
     for one, told_of in zip(verdict.variants, reported.variants, strict=True):
         _show_variant(one, out, store)
-        _show_cause(told_of, out)
+        show_cause(told_of, out)
     for folder in environments:
         out.print(f"environment: {folder} (enter it with: source {folder}/bin/activate)")
 
 
 def _show_variant(one: VariantVerdict, out: Console, store: Path) -> None:
     """How it ended, and everything that was found out about it."""
-    data = {name: value for result in one.results for name, value in result.data.items()}
     if one.status is Status.WORKS:
         difference = one.last.data.get("max_abs_diff")
         found = "" if difference is None else f", largest difference from PyTorch {difference:.1e}"
         out.print(f"{one.variant.id}: works{found}")
     else:
         out.print(Text(f"{one.variant.id}: {one.status.value} at {one.last.stage.value}", style=STYLES[one.status]))
-    details = [one.reason or (one.error.message if one.error else "")]
-    details += [f"node: {_listed(data['node'])}"] if data.get("node") else []
-    details += [f"finding: {sentence}" for sentence in findings(one)]
-    details += [f"the same artifact in {name}: {opinion_text(result)}" for name, result in one.opinions.items()]
     peak = max((result.data.get("peak_memory", 0) for result in one.results), default=0)
-    details += [f"peak memory: {peak / 10**6:.0f} MB"] if peak else []
-    for detail in filter(None, details):
+    for detail in filter(None, [*details(one), *([f"peak memory: {peak / 10**6:.0f} MB"] if peak else [])]):
         out.print(Text(textwrap.indent(detail, "    ")))
     if one.error and one.error.traceback:
         out.print(Text(textwrap.indent(one.error.traceback.rstrip(), "    "), style="dim"))
@@ -75,12 +69,23 @@ def _show_variant(one: VariantVerdict, out: Console, store: Path) -> None:
         out.print(Text(f"    log: {log}{elsewhere}", style="dim"), soft_wrap=True)
 
 
-def _show_cause(one: ReportedVariant, out: Console) -> None:
+def show_cause(one: ReportedVariant, out: Console) -> None:
     """Whose fault it is, and what that rests on."""
     if one.status is Status.FAILS:
         out.print(Text(f"    cause: {f'{one.cause}, {one.certainty}' if one.cause else 'open'}", style="bold"))
         for sentence in one.evidence:
             out.print(Text(f"      - {sentence}"))
+
+
+def details(one: VariantVerdict) -> list[str]:
+    """Why it did not work, first in its own words (empty where there are none), and what was found out about it."""
+    data = {name: value for result in one.results for name, value in result.data.items()}
+    return [
+        one.reason or (one.error.message if one.error else ""),
+        *([f"node: {_listed(data['node'])}"] if data.get("node") else []),
+        *(f"finding: {sentence}" for sentence in findings(one)),
+        *(f"the same artifact in {name}: {opinion_text(result)}" for name, result in one.opinions.items()),
+    ]
 
 
 def _listed(values: Mapping[str, object]) -> str:

@@ -18,7 +18,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def report(folder) -> dict:
-    return run(folder, HERE / "matrix.toml")
+    return run(folder, HERE / "matrix.toml", "--no-remedies")
 
 
 def variants(report: dict, **wanted: str) -> list[tuple[dict, dict]]:
@@ -84,7 +84,7 @@ def test_every_lock_holds_what_the_cell_pins(report):
 def test_the_second_run_does_nothing_and_writes_the_same_report(report, folder):
     before = (folder / "reports" / "matrix.json").read_bytes()
     started = time.monotonic()
-    run(folder, HERE / "matrix.toml")
+    run(folder, HERE / "matrix.toml", "--no-remedies")
     assert time.monotonic() - started < 2
     assert (folder / "reports" / "matrix.json").read_bytes() == before
     assert not [entry for entry in (folder / "store" / "envs").iterdir() if entry.is_dir()]
@@ -101,8 +101,19 @@ def test_unsatisfiable_unimportable_and_unloadable_cells_end_at_three_different_
     assert {runtime: end[:2] for runtime, end in ends.items()} == {
         "1.18.1": ("fails", "resolve"),
         "1.17.3": ("fails", "import"),
-        "1.16.3": ("fails", "load"),
+        "1.16.3": ("works-with-remedy", "load"),
     }
     assert "onnxruntime==1.18.1 depends on numpy" in ends["1.18.1"][2]
     assert "compiled using NumPy 1.x" in ends["1.17.3"][2]
     assert "Unsupported model IR version: 10, max supported IR version: 9" in ends["1.16.3"][2]
+    remedies = {cell["pins"]["onnxruntime"]: cell["remedies"] for cell in cells if cell["remedies"]}
+    # numpy is pinned here: what mends these is another cell, but for a stamp in the graph.
+    assert remedies == {"1.18.1": ["onnxruntime 1.20.1"], "1.17.3": ["onnxruntime 1.20.1"], "1.16.3": ["ir-version 9"]}
+
+
+def test_a_numpy_that_is_too_new_is_found_out_and_held_back(tmp_path):
+    (cell,) = run(tmp_path, HERE / "numpy_trap.toml")["cells"]
+    assert (cell["status"], cell["remedies"]) == ("works-with-remedy", ["numpy<2"])
+    (variant,) = cell["variants"]
+    assert (variant["status"], variant["stage"], variant["remedy"]) == ("fails", "import", "numpy<2")
+    assert cell["resolved"]["numpy"].startswith("2.")

@@ -9,7 +9,7 @@ from values import report, reported_cell, reported_variant
 
 from harness.diagnose.words import headline
 from harness.model import Setup, Stage, Status
-from harness.report.facets import cell_text, facets, faults, identity, not_run, recommendations, slots
+from harness.report.facets import cell_text, facets, faults, identity, legend, not_run, recommendations, slots
 
 WORKS, FAILS, ERROR, NOT_RUN = Status.WORKS, Status.FAILS, Status.ERROR, Status.NOT_RUN
 
@@ -186,3 +186,34 @@ hint: An index URL (http://x/simple) could not be queried due to a lack of crede
 )
 def test_a_headline_is_the_useful_part(message, said):
     assert headline(message) == said
+
+
+def mended(**pins: str):
+    variant = reported_variant(Status.FAILS, Stage.IMPORT, error="no", signature="s", remedy="numpy<2")
+    return replace(reported_cell(variant, status=Status.WORKS_WITH_REMEDY, **pins), remedies=["numpy<2"])
+
+
+def test_a_remedy_stands_where_the_cell_does_and_is_explained():
+    told = report(mended(), reported_cell(onnxruntime="1.18.0"))
+    assert cell_text(told.cells[0], slots(told)) == "works-with-remedy ✚ numpy<2"
+    assert "✚ works with the remedy that is named" in legend(told)
+    assert "✚" not in legend(report(reported_cell()))
+
+
+def test_what_works_with_a_remedy_only_is_not_recommended_and_named():
+    told = report(mended(), mended(torch="2.6.0"))
+    (row,) = recommendations(told)[1]
+    newest = told.cells[1].id
+    assert row == ["1.16.3", f"none of these cells works by itself; the newest that works with a remedy: {newest} (numpy<2)"]
+
+
+def test_a_fault_names_what_mends_it_and_where_that_was_run():
+    searched = replace(failed("x", "s"), tried=["opset 14: fails at load"])
+    left, tried = reported_cell(failed("x", "s")), reported_cell(searched, onnx="1.15.0")
+    (fault,) = faults(report(left, tried))
+    assert (fault.example, fault.mend) == (tried.id, "no remedy found: 1 change tried in vain")
+    (fault,) = faults(report(left, tried, reported_cell(replace(searched, remedy="opset 15"), onnx="1.17.0")))
+    assert fault.mend == "mended by opset 15"
+    assert "1.17.0" in fault.example
+    (fault,) = faults(report(left))
+    assert (fault.example, fault.mend) == (left.id, "")

@@ -15,11 +15,14 @@ from .session import BINDINGS
 
 
 class OnnxRuntime(Runtime):
-    """The environment's onnxruntime."""
+    """The environment's onnxruntime, its sessions with the options that are asked for; see session.py."""
+
+    def __init__(self, session: Mapping[str, str]) -> None:
+        self._session = session
 
     def load(self, path: Path, binding: str) -> Graph:
         """See Runtime."""
-        return BINDINGS[binding](path)
+        return BINDINGS[binding](path, self._session)
 
     def lint(self, manifest: Mapping[str, Any]) -> Findings:
         """Return the stamps that are above this runtime."""
@@ -29,4 +32,4 @@ class OnnxRuntime(Runtime):
 def run(job: Mapping[str, Any], probe: Probe, journal: Journal) -> None:
     """Run the stages `load`, `decode` and `parity` for each of `job["runs"]`."""
     for one in job["runs"]:
-        run_one(one, probe, OnnxRuntime(), journal)
+        run_one(one, probe, OnnxRuntime(one["session"]), journal)

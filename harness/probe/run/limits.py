@@ -39,7 +39,7 @@ def lint(manifest: Mapping[str, Any]) -> Findings:
             largest = limits[limit]
             if largest is not None and graph[key] > largest:
                 message = f"{words} {graph[key]}; onnxruntime {onnxruntime.__version__} runs up to {largest}"
-                found.append(finding(rule, message, role))
+                found.append(finding(rule, message, role, limit=largest))
     return found
 
 

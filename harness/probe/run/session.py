@@ -13,14 +13,20 @@ from ..running.graph import CallFailure, Form, Graph, Values, array_form
 from .node import failing_node
 
 _ERRORS_ONLY = 3
+_LEVELS = {"disabled": "ORT_DISABLE_ALL", "basic": "ORT_ENABLE_BASIC", "extended": "ORT_ENABLE_EXTENDED"}
+_PATTERNS = {"disabled": False}
 _NUMPY_NAMES = {"float": "float32", "double": "float64"}
 
 
 class _Session(Graph):
     """A loaded ONNX graph on the CPU, on one thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, chosen: Mapping[str, str]) -> None:
         options = onnxruntime.SessionOptions()
+        if "optimization" in chosen:
+            options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, _LEVELS[chosen["optimization"]])
+        if "memory_pattern" in chosen:
+            options.enable_mem_pattern = _PATTERNS[chosen["memory_pattern"]]
         options.log_severity_level = _ERRORS_ONLY
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1

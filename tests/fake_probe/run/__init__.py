@@ -41,4 +41,4 @@ def _above(ir, onnxruntime):
     if ir <= onnxruntime.MAX_IR:
         return []
     message = f"IR version {ir}; onnxruntime {onnxruntime.__version__} runs up to {onnxruntime.MAX_IR}"
-    return [{"rule": "ir-above-runtime", "message": message, "subject": "model"}]
+    return [{"rule": "ir-above-runtime", "message": message, "subject": "model", "limit": onnxruntime.MAX_IR}]

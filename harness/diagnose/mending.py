@@ -1,0 +1,171 @@
+"""Remedies for a whole matrix: every cell that fails, and of everything else that failed one variant for each signature.
+
+A remedy that was proven for one cell is tried first on the others with its signature; where searches have found nothing,
+the others are not searched, and the report says so by having none.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from harness.diagnose.candidates import bump_kind
+from harness.diagnose.changes import Remedy, apply
+from harness.diagnose.remedies import Search, search
+from harness.diagnose.signatures import signature
+from harness.lab import Lab
+from harness.model import Cell, Stage, Status, Variant
+from harness.plan import Planned, deciding
+from harness.report.contract import Remedies
+from harness.select import parse
+from harness.verdict import VariantVerdict, Verdict
+
+FRUITLESS = 2
+"""Searches for one signature that find nothing, before its other cells are only tried with what mended something else."""
+
+_Signature = tuple[Stage, str]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mended:
+    """What mends what; all of it was run."""
+
+    searches: Mapping[str, Mapping[Variant, Search]] = field(default_factory=dict)
+    """Cell → variant → what was tried on it."""
+    cells: Mapping[str, tuple[Remedy, ...]] = field(default_factory=dict)
+    """Cell that fails → the remedies with which it, or another cell in its place, works."""
+
+    @property
+    def told(self) -> Remedies:
+        """As a report has it. A remedy that changes a version on an axis makes another cell of it: this one still fails."""
+        return Remedies(
+            cells={cell: list(dict.fromkeys(one.text for one in found)) for cell, found in self.cells.items()},
+            mended=frozenset(cell for cell, found in self.cells.items() if all(one.keeps_cell for one in found)),
+            variants={
+                (cell, variant): (found.remedy.text if found.remedy else None, [trial.said for trial in found.vain])
+                for cell, searches in self.searches.items()
+                for variant, found in searches.items()
+            },
+        )
+
+
+def mend(lab: Lab, verdicts: Sequence[Verdict], say: Say) -> Mended:
+    """Search for remedies: first for the cells that fail, then for what fails in others.
+
+    Raises:
+        Interrupted: Ctrl-C; what was finished is stored.
+    """
+    return _Mending(lab, verdicts, say).all()
+
+
+class _Mending:
+    def __init__(self, lab: Lab, verdicts: Sequence[Verdict], say: Say) -> None:
+        self._lab = lab
+        self._verdicts = verdicts
+        self._failing = [verdict for verdict in verdicts if verdict.status is Status.FAILS]
+        self._say = say
+        self._searches: dict[str, dict[Variant, Search]] = {}
+        self._proven: dict[_Signature, list[Remedy]] = {}
+        self._fruitless: Counter[_Signature] = Counter()
+        self._working = Counter(one.variant for verdict in verdicts for one in verdict.variants if one.status is Status.WORKS)
+
+    def all(self) -> Mended:
+        cells = {verdict.cell.id: found for verdict in self._failing if (found := self._cell(verdict))}
+        for verdict in self._verdicts:
+            for one in verdict.variants:
+                if (of := _signature(one)) and of not in self._proven and not self._fruitless[of]:
+                    self._variant(verdict, one, of)
+        return Mended(searches=self._searches, cells=cells)
+
+    def _cell(self, verdict: Verdict) -> tuple[Remedy, ...]:
+        """With `require = "any"` one variant that works is enough; otherwise every one that decides must."""
+        decisive = self._decisive(verdict)
+        found = []
+        if self._lab.matrix.variants.require == "any":
+            tried = (self._variant(verdict, one, of) for one, of in self._one_of_each(decisive))
+            return next(((remedy,) for remedy in tried if remedy), ())
+        for one in decisive:
+            of = _signature(one)
+            remedy = self._variant(verdict, one, of) if of else None
+            if remedy is None:
+                return ()
+            found.append(remedy)
+        return tuple(found)
+
+    def _decisive(self, verdict: Verdict) -> list[VariantVerdict]:
+        """What stands between the cell and working; what cannot exist decides nothing."""
+        names = set(deciding(self._lab.matrix.variants, verdict.cell, verdict.resolved.planned.variants))
+        wanted = [one for one in verdict.variants if one.variant in names and one.status is not Status.WORKS]
+        return [one for one in wanted if one.status is not Status.NOT_RUN or one.open]
+
+    def _one_of_each(self, failing: Sequence[VariantVerdict]) -> Iterator[tuple[VariantVerdict, _Signature]]:
+        """A variant for each signature: what came furthest first, and of equals what works in most cells."""
+        order = list(Stage)
+        seen = set()
+        for one in sorted(failing, key=lambda one: (-order.index(one.last.stage), -self._working[one.variant])):
+            of = _signature(one)
+            if of and of not in seen:
+                seen.add(of)
+                yield one, of
+
+    def _variant(self, verdict: Verdict, one: VariantVerdict, of: _Signature) -> Remedy | None:
+        cell = verdict.resolved.planned
+        known = self._searches.setdefault(cell.cell.id, {})
+        if one.variant not in known:
+            before = self._lab.asked
+            fails = verdict.status is Status.FAILS
+            found = search(
+                self._lab,
+                cell,
+                one.variant,
+                near=self._verdicts,
+                first=[remedy for remedy in self._proven.get(of, ()) if _small(remedy, verdict.cell)],
+                index=fails,
+                whole=self._fruitless[of] < FRUITLESS,
+                admits=lambda changed: not fails or self._would_do(cell, one.variant, changed),
+            )
+            known[one.variant] = found
+            if self._lab.asked > before:
+                self._say(f"{cell.cell.id} {one.variant.id}, {one.last.stage.value}: {_outcome(found)}")
+            if found.remedy is None:
+                self._fruitless[of] += not found.open
+            elif all(found.remedy.changes != other.changes for other in self._proven.get(of, ())):
+                self._proven.setdefault(of, []).append(found.remedy)
+                self._spread(found.remedy, of)
+        return known[one.variant].remedy
+
+    def _spread(self, remedy: Remedy, of: _Signature) -> None:
+        """Ask the other cells that fail so about it, all at once: in parallel, and what they share is done once."""
+        planned = []
+        for verdict in self._failing:
+            reached = next(self._one_of_each(self._decisive(verdict)), None)
+            if reached and reached[1] == of and verdict.cell.id not in self._searches and _small(remedy, verdict.cell):
+                planned.append(apply(remedy.changes, verdict.resolved.planned, reached[0].variant)[0])
+        if planned and self._lab.acts:
+            self._lab.ask(planned, opinions=False)
+
+    def _would_do(self, cell: Planned, variant: Variant, changed: Variant) -> bool:
+        """Whether the matrix would take the one for the other: what it requires must not be changed away."""
+        require = self._lab.matrix.variants.require
+        if require == "any":
+            return True
+        return changed.exporter == variant.exporter if require == "all" else parse(require).admits(cell.cell, changed)
+
+
+def _signature(one: VariantVerdict) -> _Signature | None:
+    return (one.last.stage, signature(one.last.stage, one.error)) if one.status is Status.FAILS and one.error else None
+
+
+def _small(remedy: Remedy, cell: Cell) -> bool:
+    """Whether what it changes on an axis is a small step for this cell too."""
+    pins = [change.pin for change in remedy.changes if change.pin]
+    return all(version == cell.version(axis) or bump_kind(str(cell.version(axis)), version) for axis, version in pins)
+
+
+def _outcome(found: Search) -> str:
+    tried = len(found.trials)
+    if found.remedy:
+        return f"works with {found.remedy.text}"
+    return f"open, {tried} changes tried" if found.open else f"none of {tried} changes mends it"

@@ -1,0 +1,156 @@
+"""The story of a cell in a screenful: what happened, what mends it, what is different where it works, how to see it oneself."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from harness.diagnose.blame import Difference, difference, nearest
+from harness.diagnose.changes import Kind
+from harness.diagnose.mending import Mended
+from harness.diagnose.remedies import Search, Trial
+from harness.diagnose.signatures import signature
+from harness.model import Status, Variant
+from harness.report.contract import ReportedCell, ReportedVariant
+from harness.report.facets import counted
+from harness.report.story import details, show_cause
+from harness.report.terminal import STYLES
+from harness.verdict import VariantVerdict, Verdict
+
+_LINES = 12
+"""Of a message; the log has all of it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Neighbour:
+    """The nearest cell that works, and what of the explained one is not as it is there."""
+
+    cell: str
+    difference: Difference
+
+
+def neighbour(verdict: Verdict, others: Sequence[Verdict]) -> Neighbour | None:
+    """The cell nearest to one that fails in which something that fails here works."""
+    failing = [one for one in verdict.variants if one.status is Status.FAILS]
+    if not failing:
+        return None
+    found = nearest(verdict.resolved, failing[0].variant, others)
+    return Neighbour(cell=found.cell.id, difference=difference(verdict.resolved, found.resolved)) if found else None
+
+
+def show(
+    verdict: Verdict, reported: ReportedCell, mended: Mended, near: Neighbour | None, out: Console, *, store: Path, options: str
+) -> None:
+    """Print the story of `verdict`, which the report has as `reported`.
+
+    Logs lie in `store`, `options` are what a command needs to mean the same matrix.
+    """
+    cell = verdict.cell
+    status = Status.WORKS_WITH_REMEDY if cell.id in mended.told.mended else verdict.status
+    out.print(Text(f"{cell.id}  {status.value}", style=STYLES[status]))
+    pins = ", ".join(f"{name} {version}" for name, version in cell.pins)
+    _say(out, f"Python {cell.python}, {pins}, {cell.setup.value}")
+    if found := mended.cells.get(cell.id):
+        remedies = "; ".join(dict.fromkeys(one.text for one in found))
+        where = "" if status is Status.WORKS_WITH_REMEDY else " (another cell: this one fails)"
+        out.print(Text(f"works with: {remedies}{where}", style=STYLES[Status.WORKS_WITH_REMEDY]))
+    searches = mended.searches.get(cell.id, {})
+    told = dict(zip((one.variant for one in verdict.variants), reported.variants, strict=True))
+    for group in _groups(verdict.variants):
+        out.print()
+        _show(group, searches, told, out, store)
+    out.print()
+    if near is not None:
+        _compare(near, out)
+    _say(out, f"by hand: python -m harness cell {cell.id}{options}")
+    _say(out, "    runs it again where nothing is known, keeps its environment, and says how to enter it")
+
+
+def _groups(variants: Sequence[VariantVerdict]) -> list[list[VariantVerdict]]:
+    """Variants that ended alike, those that work last."""
+    groups: dict[object, list[VariantVerdict]] = {}
+    for one in variants:
+        end = signature(one.last.stage, one.error) if one.error else one.reason
+        groups.setdefault((one.status, one.stage, end), []).append(one)
+    return sorted(groups.values(), key=lambda group: group[0].status is Status.WORKS)
+
+
+def _show(
+    group: Sequence[VariantVerdict],
+    searches: Mapping[Variant, Search],
+    told: Mapping[Variant, ReportedVariant],
+    out: Console,
+    store: Path,
+) -> None:
+    status, stage = group[0].status, group[0].stage
+    names = ", ".join(one.variant.id for one in group)
+    if status is Status.WORKS:
+        worst = max((one.last.data.get("max_abs_diff") or 0.0 for one in group), default=0.0)
+        for one in group:
+            _say(out, f"{one.variant.id}: works")
+        _say(out, f"    largest difference from PyTorch {worst:.1e}")
+        return
+    out.print(Text(f"{status.value} at {stage}", style=STYLES[status]), Text(f"{counted(len(group), 'variant')}: {names}"))
+    # Of equals the one on which something was tried.
+    one = next((one for one in group if one.variant in searches), group[0])
+    message, *rest = details(one)
+    lines = message.strip().splitlines()
+    cut = [*lines[: _LINES // 2], "[…]", *lines[-_LINES // 2 :]] if len(lines) > _LINES else lines
+    for line in [*cut, *rest]:
+        _say(out, textwrap.indent(line, "    "))
+    if one.last.log:
+        log = store / one.last.log
+        _say(out, f"    log: {log}{'' if log.exists() else ' (on the machine that ran it)'}", style="dim")
+    if status is Status.FAILS:
+        show_cause(told[one.variant], out)
+        _tell(searches.get(one.variant), one, out)
+
+
+def _tell(search: Search | None, one: VariantVerdict, out: Console) -> None:
+    """What was tried, suspects apart, and what came of it."""
+    if search is None or not search.trials:
+        _say(out, "    remedy: not looked for here")
+        return
+    known = [trial for trial in search.trials if not trial.open]
+    if search.remedy:
+        _say(out, f"    remedy: {search.remedy.text}, run with {one.variant.id}", style=STYLES[Status.WORKS_WITH_REMEDY])
+    elif search.open:
+        _say(out, f"    remedy: open; {counted(len(known), 'change')} tried, and more to try: `run` does that")
+    else:
+        _say(out, f"    remedy: none; {counted(len(known), 'change')} tried")
+    for words, trials in (
+        ("tried in vain", [trial for trial in search.vain if not _blames(trial)]),
+        ("dismissed", [trial for trial in search.vain if _blames(trial)]),
+        ("proven", [trial for trial in known if _blames(trial) and trial.status is Status.WORKS]),
+    ):
+        if trials:
+            _say(out, f"    {words}: {_listed(trials)}")
+
+
+def _blames(trial: Trial) -> bool:
+    """Whether a distribution that no axis pins was suspected."""
+    return trial.kinds[-1:] in {(), (Kind.SECONDARY_PIN,)}
+
+
+def _listed(trials: Sequence[Trial]) -> str:
+    """Those that ended alike together."""
+    ends: dict[str, list[str]] = {}
+    for trial in trials:
+        ends.setdefault(trial.end, []).append(trial.text)
+    return "; ".join(f"{', '.join(texts)} ({end})" for end, texts in ends.items())
+
+
+def _compare(near: Neighbour, out: Console) -> None:
+    _say(out, f"nearest cell that works: {near.cell}; here")
+    for differing in (near.difference.axes, near.difference.others):
+        if differing:
+            _say(out, f"    {', '.join(map(str, differing))}")
+
+
+def _say(out: Console, text: str, style: str = "") -> None:
+    out.print(Text(text, style=style), soft_wrap=True)

@@ -1,0 +1,279 @@
+"""What mends a failure is found by running it, named where it was run, and told again from the store alone."""
+
+from __future__ import annotations
+
+import signal
+
+import packages
+import pytest
+from packages import KILLED, package
+from project import Project, wait_until
+
+PICKY = """
+    import importlib.metadata
+    if importlib.metadata.version("numpy").startswith("2"):
+        raise ImportError("numpy.core.multiarray failed to import")
+"""
+REFUSES = "raise RuntimeError('no')"
+CHANGED = "run['session'] or run['binding'] == 'ortvalue'"
+"""Source that is true of a run under one of the changes that cost no export."""
+
+
+def unless(condition: str, otherwise: str = REFUSES) -> str:
+    return f"if not ({condition}): {otherwise}"
+
+
+@pytest.fixture
+def project(project: Project) -> Project:
+    project.remedies = True
+    return project
+
+
+def on(project: Project, *wheels, **axes):
+    """The only cell of a project with one version on every axis, and its only variant."""
+    project.publish(*wheels)
+    project.configure({axis: [version] for axis, version in axes.items()})
+    (cell,) = project.run().values()
+    return cell, cell["variants"][0]
+
+
+def test_a_clash_with_what_the_error_speaks_of(project):
+    cell, variant = on(project, packages.onnxruntime("1.17.0", on_import=PICKY), onnxruntime="1.17.0")
+    assert (cell["status"], cell["remedies"]) == ("works-with-remedy", ["numpy<2"])
+    # What was observed without it stands.
+    assert (variant["status"], variant["stage"], variant["remedy"]) == ("fails", "import", "numpy<2")
+    assert cell["resolved"]["numpy"] == "2.1.0"
+    assert "works-with-remedy ✚ numpy<2" in (project.reports / "matrix.md").read_text()
+    assert "mended by numpy<2" in (project.reports / "matrix.md").read_text()
+
+
+def test_no_option_of_a_session_is_tried_on_what_does_not_import(project):
+    _, variant = on(project, packages.onnxruntime("1.17.0", on_import=REFUSES), onnxruntime="1.17.0")
+    assert variant["tried"] == []
+    assert variant["remedy"] is None
+
+
+def test_an_ir_that_the_runtime_refuses(project):
+    cell, variant = on(project, packages.torch("2.6.0", ir=11), torch="2.6.0")
+    assert (cell["status"], cell["remedies"]) == ("works-with-remedy", ["ir-version 9"])
+    assert variant["tried"] == [f"optimization {level}: fails at load" for level in ("extended", "basic", "disabled")]
+
+
+@pytest.mark.parametrize(
+    ("condition", "remedy"),
+    [
+        ("run['session'].get('optimization') in {'basic', 'disabled'}", "optimization basic"),
+        ("run['session'].get('memory_pattern')", "memory-pattern disabled"),
+        ("run['binding'] == 'ortvalue'", "binding ortvalue"),
+        ("'-14-' in run['id']", "opset 14"),
+        ("'sdpa' in run['id']", "attention sdpa"),
+    ],
+)
+def test_one_change_of_the_variant(project, condition, remedy):
+    cell, _ = on(project, packages.onnxruntime("1.17.0", on_run=unless(condition)), onnxruntime="1.17.0")
+    assert (cell["status"], cell["remedies"]) == ("works-with-remedy", [remedy])
+
+
+def test_the_other_exporter(project):
+    project.publish(packages.torch("2.6.0", on_export=unless("variant['exporter'] == 'torchscript'")))
+    project.configure({"torch": ["2.6.0"]}, variants={"exporters": ["dynamo"], "layouts": ["pair"]})
+    (cell,) = project.run().values()
+    assert (cell["status"], cell["remedies"]) == ("works-with-remedy", ["exporter torchscript"])
+
+
+def test_two_changes_where_one_gets_further(project):
+    cell, _ = on(
+        project,
+        packages.torch("2.6.0", ir=11),
+        packages.onnxruntime("1.17.0", on_import=PICKY),
+        torch="2.6.0",
+        onnxruntime="1.17.0",
+    )
+    assert (cell["status"], cell["remedies"]) == ("works-with-remedy", ["numpy<2, ir-version 9"])
+
+
+def test_a_culprit_that_only_the_neighbours_lock_tells(project):
+    """Both distributions differ; the innocent one comes first and is dismissed."""
+    picky = "import importlib.metadata as m\nif m.version('vec' + 'tor') == '3.4.1': raise ImportError('undefined symbol')"
+    project.publish(
+        *(package("humanlogs", version) for version in ("1.0", "2.0")),
+        *(package("vector", version) for version in ("3.2.0", "3.3.0", "3.4.1")),
+        packages.onnxruntime("1.17.0", on_import=picky, requires=("humanlogs", "vector", "numpy")),
+        packages.onnxruntime("1.18.0", requires=("humanlogs<2", "vector<3.3", "numpy")),
+    )
+    project.configure({"onnxruntime": ["1.17.0", "1.18.0"]})
+    fails, works = project.run().values()
+    assert (fails["status"], fails["remedies"]) == ("works-with-remedy", ["vector<3.4"])
+    assert fails["variants"][0]["tried"] == ["humanlogs==1.0: fails at import"]
+    told = project.main("explain", fails["id"]).out
+    assert "dismissed: humanlogs==1.0 (fails at import)" in told
+    assert "proven: vector==3.2.0, vector<3.4 (works)" in told
+    assert f"nearest cell that works: {works['id']}; here\n    onnxruntime 1.17.0 instead of 1.18.0\n" in told
+    assert "vector 3.4.1 instead of 3.2.0" in told
+
+
+def test_two_culprits_together(project):
+    picky = (
+        "import importlib.metadata as m\nif {m.version('o' + 'ne'), m.version('t' + 'wo')} != {'1.0'}: raise ImportError('no')"
+    )
+    project.publish(
+        *(package(name, version) for name in ("one", "two") for version in ("1.0", "2.0")),
+        packages.onnxruntime("1.17.0", on_import=picky, requires=("one", "two", "numpy")),
+        packages.onnxruntime("1.18.0", requires=("one<2", "two<2", "numpy")),
+    )
+    project.configure({"onnxruntime": ["1.17.0", "1.18.0"]})
+    fails, _ = project.run().values()
+    assert (fails["status"], fails["remedies"]) == ("works-with-remedy", ["one==1.0 two==1.0"])
+
+
+def test_another_version_on_an_axis_makes_another_cell(project):
+    project.publish(packages.onnxruntime("1.17.0", on_run=REFUSES), packages.onnxruntime("1.18.0"))
+    project.configure({"onnxruntime": ["1.17.0", "1.18.0"]})
+    fails, works = project.run().values()
+    assert (fails["status"], fails["remedies"]) == ("fails", ["onnxruntime 1.18.0"])
+    assert works["status"] == "works"
+    assert "works with: onnxruntime 1.18.0 (another cell: this one fails)" in project.main("explain", fails["id"]).out
+
+
+def test_a_patch_that_only_the_index_has(project):
+    project.publish(
+        packages.onnxruntime("1.17.0", on_run=REFUSES), packages.onnxruntime("1.17.2"), packages.onnxruntime("1.18.0")
+    )
+    cell, _ = on(project, onnxruntime="1.17.0")
+    assert (cell["status"], cell["remedies"]) == ("fails", ["onnxruntime 1.17.2"])
+
+
+def test_a_major_release_is_no_small_step(project):
+    project.publish(packages.onnxruntime("1.17.0", on_run=REFUSES), packages.onnxruntime("2.0.0"))
+    project.configure({"onnxruntime": ["1.17.0", "2.0.0"]})
+    fails, _ = project.run().values()
+    assert (fails["status"], fails["remedies"]) == ("fails", [])
+
+
+def test_nothing_mends(project):
+    cell, variant = on(project, packages.onnxruntime("1.17.0", on_run=REFUSES), onnxruntime="1.17.0")
+    assert (cell["status"], cell["remedies"], variant["remedy"]) == ("fails", [], None)
+    assert variant["tried"][0] == "optimization extended: fails at decode"
+    tried = len(variant["tried"])
+    assert f"no remedy found: {tried} changes tried in vain" in (project.reports / "matrix.md").read_text()
+    assert f"remedy: none; {tried} changes tried" in project.main("explain", "py*").out
+
+
+def test_an_error_is_no_failure_of_a_change(project):
+    dies = f"if {CHANGED}:\n    {KILLED}\n{REFUSES}"
+    cell, variant = on(project, packages.onnxruntime("1.17.0", on_run=dies), onnxruntime="1.17.0")
+    assert (cell["status"], variant["remedy"]) == ("fails", None)
+    assert not [tried for tried in variant["tried"] if tried.startswith(("optimization", "binding", "memory"))]
+    assert "remedy: open; " in project.main("explain", "py*").out
+
+
+def test_an_error_is_not_searched(project):
+    cell, variant = on(project, packages.onnxruntime("1.17.0", on_run=KILLED), onnxruntime="1.17.0")
+    assert (cell["status"], variant["tried"]) == ("error", [])
+
+
+def test_what_was_found_out_is_told_from_the_store(project):
+    project.publish(packages.onnxruntime("1.17.0", on_import=PICKY), packages.onnxruntime("1.18.0", on_run=REFUSES))
+    project.configure({"onnxruntime": ["1.17.0", "1.18.0"]})
+    project.run()
+    before, started = project.report(), len(project.starts())
+    again = project.main("run")
+    assert "remedies:" not in again.err
+    assert project.main("report").code == 0
+    assert project.main("explain", "*r1170").code == 0
+    assert project.report() == before
+    assert len(project.starts()) == started
+    assert not [path for path in (project.store / "envs").iterdir() if path.is_dir()]
+
+
+def test_what_mended_one_cell_goes_first_on_the_others(project):
+    late = unless("'-14-' in run['id']")
+    project.publish(packages.onnxruntime("1.17.0", on_run=late), packages.onnxruntime("1.18.0", on_run=late))
+    project.configure({"onnxruntime": ["1.17.0", "1.18.0"]})
+    first, second = project.run().values()
+    assert first["remedies"] == second["remedies"] == ["opset 14"]
+    assert first["variants"][0]["tried"]
+    assert second["variants"][0]["tried"] == []
+
+
+def test_where_searches_find_nothing_the_others_are_left_alone(project):
+    versions = [f"1.{minor}.0" for minor in (17, 18, 19, 20)]
+    project.publish(*(packages.onnxruntime(version, on_run=REFUSES) for version in versions))
+    project.configure({"onnxruntime": versions})
+    assert [bool(cell["variants"][0]["tried"]) for cell in project.run().values()] == [True, True, False, False]
+
+
+def test_of_what_fails_in_working_cells_one_variant_is_searched(project):
+    project.publish(packages.onnxruntime("1.18.0"))
+    variants = {"exporters": ["torchscript"], "layouts": ["pair"], "feedback": ["keep-cross", "feed-all"]}
+    project.configure({"onnxruntime": ["1.16.3", "1.18.0"]}, variants=variants)
+    cells = list(project.run().values())
+    assert [(cell["status"], cell["remedies"]) for cell in cells] == [("works", [])] * 2
+    fed = [variant["remedy"] for cell in cells for variant in cell["variants"] if variant["feedback"] == "feed-all"]
+    assert fed == ["feedback keep-cross", None]
+
+
+def test_where_all_must_work_all_must_be_mended(project):
+    project.publish(packages.torch("2.6.0", ir=11, on_export="if 'merged' in variant['id']: raise ValueError('never')"))
+    for layouts, status in ((["pair", "no-cache"], "works-with-remedy"), (["pair", "merged"], "fails")):
+        variants = {"exporters": ["torchscript"], "layouts": layouts, "require": "all"}
+        project.configure({"torch": ["2.6.0"]}, variants=variants)
+        (cell,) = project.run().values()
+        assert cell["status"] == status
+
+
+def test_what_is_required_is_not_changed_away(project):
+    project.publish(packages.torch("2.6.0", on_export=unless("variant['exporter'] == 'torchscript'")))
+    for require, status in (("layout=pair", "works-with-remedy"), ("exporter=dynamo", "fails"), ("all", "fails")):
+        project.configure({"torch": ["2.6.0"]}, variants={"exporters": ["dynamo"], "layouts": ["pair"], "require": require})
+        (cell,) = project.run().values()
+        assert cell["status"] == status
+
+
+def test_both_environments_of_a_handoff(project):
+    project.publish(packages.onnxruntime("1.17.0", on_import=PICKY))
+    project.configure({"onnxruntime": ["1.17.0"]}, environment="handoff")
+    (cell,) = project.run().values()
+    assert (cell["status"], cell["remedies"]) == ("works-with-remedy", ["numpy<2"])
+
+
+def test_nobody_looks_for_remedies_unasked(project):
+    project.publish(packages.onnxruntime("1.17.0", on_import=PICKY))
+    project.configure({"onnxruntime": ["1.17.0"]})
+    for options in (["--no-remedies"], ["--strategy", "pairwise"], ["--budget", "1h"]):
+        (cell,) = project.run(*options).values()
+        assert (cell["status"], cell["remedies"]) == ("fails", [])
+    assert "remedy: open; 0 changes tried" in project.main("explain", "py*").out
+    project.run()
+    (cell,) = project.run("--no-remedies").values()
+    assert cell["remedies"] == ["numpy<2"]
+
+
+def test_options_of_a_session_may_stand_in_the_matrix(project):
+    project.publish(packages.onnxruntime("1.17.0", on_run=unless("run['session'] == {'optimization': 'disabled'}")))
+    variants = {"exporters": ["torchscript"], "layouts": ["pair"], "optimization": ["default", "disabled"]}
+    project.configure({"onnxruntime": ["1.17.0"]}, variants=variants)
+    (cell,) = project.run("--select", "optimization=*").values()
+    assert [(one["optimization"], one["status"]) for one in cell["variants"]] == [("default", "fails"), ("disabled", "works")]
+    assert (
+        "glyphs in a cell stand for: optimization default, optimization disabled."
+        in (project.reports / "matrix.md").read_text()
+    )
+
+
+def test_an_interrupted_search_leaves_a_report_and_goes_on(project):
+    gate = project.root / "gate"
+    waits = f"import os, time\nwhile run['session'] and not os.path.exists({str(gate)!r}): time.sleep(0.02)"
+    project.publish(packages.onnxruntime("1.17.0", on_run=f"{waits}\n{unless(CHANGED)}"))
+    project.configure({"onnxruntime": ["1.17.0"]})
+    with project.start("run") as child:
+        wait_until(lambda: len(project.starts("run")) == 2)
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=20)
+    assert child.returncode == 130
+    assert "partial report in" in err
+    (cell,) = project.cells().values()
+    assert (cell["status"], cell["remedies"]) == ("fails", [])
+    gate.touch()
+    (cell,) = project.run().values()
+    assert (cell["status"], cell["remedies"]) == ("works-with-remedy", ["optimization extended"])

@@ -1,0 +1,221 @@
+"""Rules: the smallest conjunctions over axes, variants and transitive versions that separate fails from works. Pure.
+
+A rule says at which stage what it holds for fails. Its support are the variants that failed there; a variant that passed
+that stage, whatever became of it later, would be a counter-example, and then it is no rule. A variant that stopped
+earlier never got there: it is neither, and is counted as masked. What ended in an error, or was not run further, has
+passed the stages before and says nothing of the others.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.diagnose import atoms, conjunctions
+from harness.diagnose.atoms import Feature
+from harness.diagnose.conjunctions import Part
+from harness.diagnose.reached import Seen, places, variant
+from harness.diagnose.terms import Atom, Boundary, Kind, Rule, Unexplained
+from harness.model import Stage
+
+if TYPE_CHECKING:
+    from harness.report.contract import ReportedCell
+
+_TRANSITIVE_COST = 2
+"""What the resolver chose mostly follows from the axes: a transitive version must be worth two parts that were asked for."""
+
+
+NOTHING_PASSED = "nothing that got as far passed this stage: there is nothing to tell the failures from"
+TOO_MANY_PARTS = f"no conjunction of up to {conjunctions.LARGEST} parts separates it from what passed"
+
+
+def find(cells: Sequence[ReportedCell], axes: Sequence[str]) -> tuple[list[Rule], list[Unexplained]]:
+    """The rules that `cells` bear out, those with the largest support first; and the failures that none explains."""
+    seen = Seen.of(cells)
+    rules: list[Rule] = []
+    unexplained: list[Unexplained] = []
+    for stage in Stage:
+        if failed := seen.failed.get(stage, 0):
+            study = _Study(seen=seen, stage=stage, features=tuple(atoms.features(cells, axes, stage)))
+            found, left = study.rules()
+            rules += found
+            why = TOO_MANY_PARTS if seen.passed(stage) else NOTHING_PASSED
+            unexplained += [
+                Unexplained(stage=stage, signature=signature, variants=list(map(seen.place, places)), why=why)
+                for signature, places in seen.by_signature(failed & left).items()
+            ]
+    return sorted(rules, key=lambda rule: (-rule.variants, list(Stage).index(rule.stage), rule.text)), unexplained
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Study:
+    """One stage of a report."""
+
+    seen: Seen
+    stage: Stage
+    features: Sequence[Feature]
+
+    @property
+    def failed(self) -> int:
+        return self.seen.failed[self.stage]
+
+    @property
+    def passed(self) -> int:
+        return self.seen.passed(self.stage)
+
+    def rules(self) -> tuple[list[Rule], int]:
+        """The rules about this stage, and the failures that are left."""
+        left = self.failed
+        universe = self.seen.reached[self.stage]
+        near = [feature.within(universe) for feature in self.features]
+        numbered = [(number, *one) for number, feature in enumerate(near) for one in feature.atoms()]
+        by_bits: dict[int, tuple[int, Atom]] = {}
+        for number, atom, bits in sorted(numbered, key=lambda one: self._rank(one[0], one[1])):
+            # Of those that hold for the same variants the first will do.
+            if bits & self.failed and self.passed & ~bits:
+                by_bits.setdefault(bits, (number, atom))
+        parts = [
+            Part(
+                bits=bits,
+                cost=_TRANSITIVE_COST if atom.kind is Kind.TRANSITIVE else 1,
+                rank=self._rank(number, atom),
+                name=atom.name,
+            )
+            for bits, (number, atom) in by_bits.items()
+        ]
+        there = list(by_bits.values())
+        made = []
+        chosen = conjunctions.cover(parts, self.failed, self.passed)
+        explained = Counter(place for one in chosen for place in places(one.support))
+        for one in chosen:
+            ways = [self._settled([there[place] for place in way], near) for way in (one.parts, *one.others)]
+            texts = list(dict.fromkeys(_text(way, self.stage) for way in ways))
+            alone = sum(explained[place] == 1 for place in places(one.support))
+            made.append(self._rule(ways[0], near, texts, alone))
+            left &= ~one.support
+        return made, left
+
+    def _rank(self, number: int, atom: Atom) -> tuple[int, ...]:
+        """What was asked for before what followed; bounds before single versions, which say less; the order of the axes."""
+        single = atom.op == "=" and any(value == atom.value for value, _ in self.features[number].ordered)
+        return atom.kind is Kind.TRANSITIVE, single, number, "<>=".index(atom.op[0])
+
+    def _settled(self, conjunction: Sequence[tuple[int, Atom]], near: Sequence[Feature]) -> list[tuple[int, Atom]]:
+        """The same support, with each bound where it was seen: `<` the first version that passed, `≥` the first that failed."""
+        settled = list(conjunction)
+        before = None
+        while settled != before:
+            before = list(settled)
+            for place, (number, atom) in enumerate(settled):
+                if atom.op == "=":
+                    continue
+                beside = self._beside(settled, place, near)
+                fails, passes = self._nearest(near[number], atom, beside)
+                if atom.op == "<" and passes:
+                    settled[place] = number, near[number].atom("<", passes)
+                elif atom.op == ">=" and fails:
+                    settled[place] = number, near[number].atom(">=", fails)
+        return settled
+
+    def _beside(self, conjunction: Sequence[tuple[int, Atom]], place: int, near: Sequence[Feature]) -> int:
+        """Where all the other atoms of `conjunction` hold."""
+        held = self.seen.reached[self.stage]
+        for number, atom in (*conjunction[:place], *conjunction[place + 1 :]):
+            held &= near[number].holds(atom.op, atom.value)
+        return held
+
+    def _nearest(self, feature: Feature, atom: Atom, beside: int) -> tuple[str | None, str | None]:
+        """(the nearest version that failed within a bound, the nearest that passed beyond it), among `beside`."""
+        failed, passed = self._tried(feature, atom, beside)
+        ends = (-1, 0) if atom.op == "<" else (0, -1)
+        return failed[ends[0]] if failed else None, passed[ends[1]] if passed else None
+
+    def _tried(self, feature: Feature, atom: Atom, beside: int) -> tuple[list[str], list[str]]:
+        """(the versions that failed within a bound, those that passed beyond it), oldest first, among `beside`."""
+        place = [value for value, _ in feature.ordered].index(atom.value)
+        older, newer = feature.ordered[:place], feature.ordered[place:]
+        inside, outside = (older, newer) if atom.op == "<" else (newer, older)
+        return (
+            [value for value, bits in inside if bits & beside & self.failed],
+            [value for value, bits in outside if bits & beside & self.passed],
+        )
+
+    def _rule(self, conjunction: Sequence[tuple[int, Atom]], near: Sequence[Feature], texts: Sequence[str], alone: int) -> Rule:
+        held, everywhere = self.seen.reached[self.stage], self.seen.before(self.stage)
+        for number, atom in conjunction:
+            held &= near[number].holds(atom.op, atom.value)
+            everywhere &= self.features[number].holds(atom.op, atom.value)
+        if held & self.passed:
+            raise AssertionError(f"{texts[0]} has a counter-example")
+        support = list(places(held))
+        cells = list(dict.fromkeys(self.seen.members[place][0].id for place in support))
+        last = next(place for place in reversed(support) if self.seen.members[place][0].id == cells[-1])
+        by_signature = Counter(self.seen.members[place][1].signature or "" for place in support)
+        return Rule(
+            text=texts[0],
+            atoms=[atom for _, atom in _ordered(conjunction)],
+            stage=self.stage,
+            signatures=dict(sorted(by_signature.items(), key=lambda item: (-item[1], item[0]))),
+            variants=len(support),
+            cells=len(cells),
+            alone=alone,
+            masked=everywhere.bit_count(),
+            examples=[self.seen.place(place) for place in dict.fromkeys((support[0], last))],
+            boundaries=list(self._boundaries(conjunction, near)),
+            alternatives=list(texts[1:]),
+        )
+
+    def _boundaries(self, conjunction: Sequence[tuple[int, Atom]], near: Sequence[Feature]) -> Iterator[Boundary]:
+        for place, (number, atom) in enumerate(conjunction):
+            feature = near[number]
+            versions = [value for value, _ in feature.ordered]
+            if atom.kind is Kind.VARIANT or atom.value not in versions:
+                continue
+            beside = self._beside(conjunction, place, near)
+            bounds = [atom]
+            if atom.op == "=":
+                following = versions[versions.index(atom.value) + 1 :][:1]
+                bounds = [feature.atom(">=", atom.value), *(feature.atom("<", value) for value in following)]
+            for bound in bounds:
+                if all(self._tried(feature, bound, beside)):
+                    yield self._boundary(feature, bound, beside)
+
+    def _boundary(self, feature: Feature, bound: Atom, beside: int) -> Boundary:
+        fails, passes = map(str, self._nearest(feature, bound, beside))
+        versions = self._tried(feature, bound, beside)
+        failed, passed = (
+            list(places(feature.holds("=", version) & beside & known))
+            for version, known in ((fails, self.failed), (passes, self.passed))
+        )
+        partner = {self._otherwise(place, feature): place for place in passed}
+        equal = [place for place in reversed(failed) if self._otherwise(place, feature) in partner]
+        chosen = equal[0] if equal and feature.kind is Kind.AXIS else failed[-1]
+        other = partner.get(self._otherwise(chosen, feature), passed[-1])
+        return Boundary(
+            name=feature.name,
+            fails=fails,
+            passes=passes,
+            fails_at=self.seen.place(chosen),
+            passes_at=self.seen.place(other),
+            equal=bool(equal) and feature.kind is Kind.AXIS,
+            failed=versions[0],
+            passed=versions[1],
+        )
+
+    def _otherwise(self, place: int, feature: Feature) -> tuple[object, ...]:
+        """What a variant of a cell is, but for its version on an axis."""
+        cell, one = self.seen.members[place]
+        axes = {"python": cell.python, **cell.pins} | {feature.name: None}
+        return variant(one).id, cell.environment, tuple(sorted(axes.items(), key=lambda item: item[0]))
+
+
+def _ordered(conjunction: Sequence[tuple[int, Atom]]) -> list[tuple[int, Atom]]:
+    """As a rule is read: the way of exporting first, then what is transitive, then the axes."""
+    order = [Kind.VARIANT, Kind.TRANSITIVE, Kind.AXIS]
+    return sorted(conjunction, key=lambda one: (order.index(one[1].kind), one[0], one[1].op == "<"))
+
+
+def _text(conjunction: Sequence[tuple[int, Atom]], stage: Stage) -> str:
+    return f"{' ∧ '.join(str(atom) for _, atom in _ordered(conjunction))} → {stage}"

@@ -40,6 +40,7 @@ class Lab:
         self._keep = settings.keep_envs
         self._listen = listen
         self._act = act
+        self._pythons = Pythons(prepared.uv)
         self._crew: Crew | None = None
         self.asked = 0
         """Cells that there was something left to do for."""
@@ -68,7 +69,7 @@ class Lab:
             prepared.matrix,
             prepared.store,
             uv,
-            Pythons(uv).find,
+            self._pythons.find,
             file=self._settings.config.name,
             refresh=False,
             ask=self._act,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness import merge
 from harness.audit import audit
+from harness.diagnose import boundaries
 from harness.events import Listener, Note
 from harness.locks import NOT_RESOLVED
 from harness.perform import perform
@@ -26,14 +27,17 @@ def run(settings: Settings, listen: Listener) -> tuple[Report, list[str]]:
         HarnessError: see errors.py; `Interrupted` carries no report, ask `known` for what was finished.
     """
     prepared = prepare(settings, listen)
+    boundaries.require_known(settings.close_boundaries or (), prepared.axes)
     left_out = perform(prepared, settings, listen)
     disputes = audit(prepared, settings.audit, listen) if settings.audit else []
-    return prepared.report(left_out), disputes
+    act = settings.close_boundaries is not None
+    return boundaries.close(prepared.report(left_out), prepared, settings, listen, act=act), disputes
 
 
 def known(settings: Settings, listen: Listener) -> Report:
     """The report from what the store holds, running nothing."""
-    return prepare(settings, listen, ask=False).report()
+    prepared = prepare(settings, listen, ask=False)
+    return boundaries.close(prepared.report(), prepared, settings, listen, act=False)
 
 
 def merged(sources: Sequence[Path], settings: Settings, listen: Listener) -> Report:

@@ -62,6 +62,8 @@ class Settings:
     """The share of the cells that is done again from scratch, to be compared (audit.py)."""
     budget: float | None = None
     """Seconds after which nothing more is begun."""
+    close_boundaries: tuple[str, ...] | None = None
+    """The axes on which the boundaries of rules are closed (diagnose/boundaries.py): none of them stands for all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

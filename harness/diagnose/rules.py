@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.diagnose import atoms, conjunctions
-from harness.diagnose.atoms import Feature
-from harness.diagnose.conjunctions import Part
+from harness.diagnose.atoms import Feature, union
+from harness.diagnose.conjunctions import Chosen, Part
 from harness.diagnose.reached import Seen, places, variant
-from harness.diagnose.terms import Atom, Boundary, Kind, Rule, Unexplained
+from harness.diagnose.terms import Atom, Boundary, Kind, Rule, Unexplained, text
 from harness.model import Stage
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _TRANSITIVE_COST = 2
 
 
 NOTHING_PASSED = "nothing that got as far passed this stage: there is nothing to tell the failures from"
-TOO_MANY_PARTS = f"no conjunction of up to {conjunctions.LARGEST} parts separates it from what passed"
+TOO_MANY_PARTS = f"none of the conjunctions of up to {conjunctions.LARGEST} parts that were tried separates it from what passed"
 
 
 def find(cells: Sequence[ReportedCell], axes: Sequence[str]) -> tuple[list[Rule], list[Unexplained]]:
@@ -67,35 +67,32 @@ class _Study:
 
     def rules(self) -> tuple[list[Rule], int]:
         """The rules about this stage, and the failures that are left."""
-        left = self.failed
         universe = self.seen.reached[self.stage]
         near = [feature.within(universe) for feature in self.features]
-        numbered = [(number, *one) for number, feature in enumerate(near) for one in feature.atoms()]
-        by_bits: dict[int, tuple[int, Atom]] = {}
-        for number, atom, bits in sorted(numbered, key=lambda one: self._rank(one[0], one[1])):
-            # Of those that hold for the same variants the first will do.
-            if bits & self.failed and self.passed & ~bits:
-                by_bits.setdefault(bits, (number, atom))
+        told = self._told_apart(near)
         parts = [
-            Part(
-                bits=bits,
-                cost=_TRANSITIVE_COST if atom.kind is Kind.TRANSITIVE else 1,
-                rank=self._rank(number, atom),
-                name=atom.name,
-            )
-            for bits, (number, atom) in by_bits.items()
+            Part(bits=bits, cost=_cost(first[1]), rank=self._rank(*first), name=first[1].name)
+            for bits, (first, *_) in told.items()
         ]
-        there = list(by_bits.values())
-        made = []
+        there = list(told.values())
         chosen = conjunctions.cover(parts, self.failed, self.passed)
         explained = Counter(place for one in chosen for place in places(one.support))
+        made = []
         for one in chosen:
-            ways = [self._settled([there[place] for place in way], near) for way in (one.parts, *one.others)]
-            texts = list(dict.fromkeys(_text(way, self.stage) for way in ways))
+            ways = [self._settled(way, near) for way in _ways(one, there)]
+            texts = list(dict.fromkeys(text([atom for _, atom in _ordered(way)], self.stage) for way in ways))
             alone = sum(explained[place] == 1 for place in places(one.support))
             made.append(self._rule(ways[0], near, texts, alone))
-            left &= ~one.support
-        return made, left
+        return made, self.failed & ~union(one.support for one in chosen)
+
+    def _told_apart(self, near: Sequence[Feature]) -> dict[int, list[tuple[int, Atom]]]:
+        """Variants → the atoms that hold for just these, the best first; such as exclude something that passed."""
+        there = [(number, *one) for number, feature in enumerate(near) for one in feature.atoms()]
+        found: dict[int, list[tuple[int, Atom]]] = {}
+        for number, atom, bits in sorted(there, key=lambda one: self._rank(one[0], one[1])):
+            if bits & self.failed and self.passed & ~bits:
+                found.setdefault(bits, []).append((number, atom))
+        return found
 
     def _rank(self, number: int, atom: Atom) -> tuple[int, ...]:
         """What was asked for before what followed; bounds before single versions, which say less; the order of the axes."""
@@ -211,11 +208,25 @@ class _Study:
         return variant(one).id, cell.environment, tuple(sorted(axes.items(), key=lambda item: item[0]))
 
 
+def _cost(atom: Atom) -> int:
+    return _TRANSITIVE_COST if atom.kind is Kind.TRANSITIVE else 1
+
+
+def _ways(one: Chosen, there: Sequence[Sequence[tuple[int, Atom]]]) -> list[list[tuple[int, Atom]]]:
+    """The conjunction, and the others that these observations do not tell from it; `there` has the atoms of each part."""
+    ways = [[there[part][0] for part in way] for way in (one.parts, *one.others)]
+    for place, part in enumerate(one.parts):
+        first, *equal = there[part]
+        # Axes whose versions go together in every cell; what else goes with an axis follows from it.
+        axes = {first[1].name: first}
+        for number, atom in equal:
+            if atom.kind is Kind.AXIS:
+                axes.setdefault(atom.name, (number, atom))
+        ways += [[*ways[0][:place], other, *ways[0][place + 1 :]] for other in axes.values() if other != first]
+    return ways
+
+
 def _ordered(conjunction: Sequence[tuple[int, Atom]]) -> list[tuple[int, Atom]]:
     """As a rule is read: the way of exporting first, then what is transitive, then the axes."""
     order = [Kind.VARIANT, Kind.TRANSITIVE, Kind.AXIS]
     return sorted(conjunction, key=lambda one: (order.index(one[1].kind), one[0], one[1].op == "<"))
-
-
-def _text(conjunction: Sequence[tuple[int, Atom]], stage: Stage) -> str:
-    return f"{' ∧ '.join(str(atom) for _, atom in _ordered(conjunction))} → {stage}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
@@ -106,3 +107,8 @@ class Unexplained:
     signature: str | None
     variants: list[Place]
     why: str
+
+
+def text(atoms: Iterable[Atom], stage: Stage) -> str:
+    """A rule as it is read."""
+    return f"{' ∧ '.join(map(str, atoms))} → {stage}"

@@ -74,7 +74,7 @@ def _rules(report: Report) -> list[str]:
     shown, left_out = rules.most(report)
     rows = [
         [
-            f"`{rule.text}`",
+            rules.said(rule, "`"),
             rules.size(rule),
             "; ".join(map(rules.sides, rule.boundaries)),
             ", ".join(f"`{place.cell}`" for place in rule.examples),

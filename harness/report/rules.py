@@ -24,6 +24,12 @@ def most(report: Report) -> tuple[Sequence[Rule], str]:
     return report.rules[:SHOWN], f"and {counted(left, 'rule')} more, in matrix.json" if left > 0 else ""
 
 
+def said(rule: Rule, quote: str = "") -> str:
+    """The rule, and another that would do as well."""
+    text = f"{quote}{rule.text}{quote}"
+    return f"{text}, or as well {quote}{rule.alternatives[0]}{quote}" if rule.alternatives else text
+
+
 def size(rule: Rule) -> str:
     """What it explains: `32 variants in 16 cells, 4 of them by no other rule`."""
     text = f"{counted(rule.variants, 'variant')} in {counted(rule.cells, 'cell')}"

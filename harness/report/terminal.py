@@ -102,7 +102,7 @@ def _rules(report: Report, console: Console) -> None:
             "\n[bold]Rules[/]: without exception where a variant got as far as the stage; open: nothing between was tried"
         )
     for rule in shown:
-        console.print(Text(rule.text, style=STYLES[Status.FAILS]), Text(f" {rules.size(rule)}"))
+        console.print(Text(rules.said(rule), style=STYLES[Status.FAILS]), Text(f" {rules.size(rule)}"))
         for boundary in rule.boundaries:
             console.print(Text(f"    {rules.sides(boundary)}"))
     for line in filter(None, said):

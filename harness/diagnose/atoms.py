@@ -48,8 +48,8 @@ class Feature:
         """The variants for which an atom about it holds."""
         if op == "=":
             return dict((*self.ordered, *self.others)).get(value, 0)
-        place = [one for one, _ in self.ordered].index(value)
-        return union(bits for _, bits in (self.ordered[:place] if op == "<" else self.ordered[place:]))
+        bound = by_version(value)
+        return union(bits for one, bits in self.ordered if (by_version(one) < bound) == (op == "<"))
 
     def atoms(self) -> Iterator[tuple[Atom, int]]:
         """Every atom about it with the variants for which it holds, bounds first; none where there is nothing to tell apart."""

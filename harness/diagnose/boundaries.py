@@ -1,20 +1,24 @@
 """Boundaries of rules, closed: the versions on the index between the last that failed and the first that passed, bisected.
 
-Each is tried in an otherwise equal cell, with the one variant (lab.py). What was found out stands in the rule and not
+Two bounds may depend on each other: what onnx 1.19 merges needs a newer onnxruntime than what onnx 1.16 does. So a rule
+is closed at its corner, the cell in which all its bounds are at their last failing version, and the corner moves along
+with each bound that moves: where the rule claims most, it has been seen. What was found out stands in the rule and not
 among the cells of the matrix; it is in the store, so that a later report finds it again by the same steps.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness import axes
+from harness.diagnose.rules import contradicted
 from harness.diagnose.terms import Atom, Boundary, Kind, Rule, Tried, text
-from harness.errors import SelectionError, did_you_mean
+from harness.errors import ConfigError, SelectionError, did_you_mean
 from harness.events import Listener, Note
 from harness.lab import Lab
+from harness.locks import Resolved
 from harness.model import Stage, Status
 from harness.plan import Planned, by_version
 from harness.prepare import Prepared, Settings
@@ -26,6 +30,7 @@ PROBES = 12
 """Cells that are asked for one boundary, at most: enough for hundreds of versions, and for some that say nothing."""
 
 FAILS, PASSES = "fails", "passes"
+_COARSE = "latest-per-minor"
 
 
 def require_known(names: Sequence[str], axes: Iterable[str]) -> None:
@@ -39,78 +44,106 @@ def require_known(names: Sequence[str], axes: Iterable[str]) -> None:
 
 
 def close(report: Report, prepared: Prepared, settings: Settings, listen: Listener, *, act: bool) -> Report:
-    """The report with the boundaries closed on the axes that `settings` name; without `act`, as far as that is known.
+    """The report with the boundaries closed on the axes that `settings` name; elsewhere, and without `act`, as far as known.
 
     Raises:
         Interrupted: Ctrl-C; what was finished is stored.
     """
-    named = settings.close_boundaries if act else ()
-    wanted = set(named or report.axes) - {"python"}
-    with Lab(prepared, settings, listen, act=act) as lab:
-        closer = _Closer(prepared=prepared, lab=lab, listen=listen, act=act, wanted=wanted)
+    named = set(settings.close_boundaries or report.axes) if act else set()
+    with Lab(prepared, settings, listen, act=True) as acting, Lab(prepared, settings, listen, act=False) as knowing:
+        labs = {axis: acting if axis in named else knowing for axis in report.axes if axis != "python"}
+        closer = _Closer(report=report, prepared=prepared, labs=labs, acting=acting, listen=listen)
         closed = replace(report, rules=[closer.rule(rule) for rule in report.rules])
         if act:
-            boundaries = [one for rule in closed.rules for one in rule.boundaries if one.name in wanted]
+            boundaries = [one for rule in closed.rules for one in rule.boundaries if labs.get(one.name) is acting]
             done = sum(one.closed for one in boundaries)
-            listen(Note(text=f"boundaries closed: {done} of {len(boundaries)}; cells run for it: {lab.asked}"))
+            listen(Note(text=f"boundaries closed: {done} of {len(boundaries)}; cells run for it: {acting.asked}"))
     return closed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Closer:
+    report: Report
     prepared: Prepared
-    lab: Lab
+    labs: Mapping[str, Lab]
+    """Axis → whom to ask."""
+    acting: Lab
     listen: Listener
-    act: bool
-    wanted: set[str]
 
     def rule(self, rule: Rule) -> Rule:
         """The rule with the versions that were found."""
-        boundaries = [self._boundary(rule, one) if one.equal and one.name in self.wanted else one for one in rule.boundaries]
+        corner: Planned | None = None
+        boundaries = list(rule.boundaries)
+        for place, boundary in enumerate(boundaries):
+            if boundary.name not in self.labs or self._between(boundary, _COARSE) is None:
+                continue
+            corner = corner or self._corner(rule, self.labs[boundary.name])
+            if corner is None:
+                break
+            boundaries[place] = self._boundary(rule.stage, corner, boundary)
+            corner = _with(corner, boundary.name, boundaries[place].fails)
         atoms = [_moved(atom, boundaries) for atom in rule.atoms]
+        if atoms == rule.atoms or contradicted(self.report.cells, list(self.report.axes), atoms, rule.stage):
+            return replace(rule, boundaries=boundaries)
         return replace(rule, atoms=atoms, boundaries=boundaries, text=text(atoms, rule.stage))
 
-    def _boundary(self, rule: Rule, boundary: Boundary) -> Boundary:
-        planned = self._planned(boundary)
+    def _corner(self, rule: Rule, lab: Lab) -> Planned | None:
+        """The cell at all bounds, with one variant of the support; None where that one is not seen to fail."""
+        at = rule.boundaries[0].fails_at
+        planned = self._resolved(at.cell).planned
+        corner = replace(planned, variants=tuple(one for one in planned.variants if one.id == at.variant))
+        for boundary in rule.boundaries:
+            corner = _with(corner, boundary.name, boundary.fails)
+        return corner if self._asked(lab, corner, rule.stage) == FAILS else None
+
+    def _boundary(self, stage: Stage, corner: Planned, boundary: Boundary) -> Boundary:
         # The newest of every minor version first, then all between the two that are left.
-        for policy in ("latest-per-minor", "all"):
-            versions = self._between(planned, boundary, policy)
+        for policy in (_COARSE, "all"):
+            versions = self._between(boundary, policy)
             if versions is None:
                 return boundary
-            boundary, finished = self._bisected(rule.stage, planned, boundary, versions)
+            boundary, finished = self._bisected(stage, corner, boundary, versions)
             if not finished:
                 return boundary
         return replace(boundary, closed=not any(one.outcome.startswith(Status.ERROR) for one in boundary.tried))
 
-    def _planned(self, boundary: Boundary) -> Planned:
-        """The cell that fails, with the one variant."""
-        planned = next(one.planned for one, _ in self.prepared.cells if one.cell.id == boundary.fails_at.cell)
-        return replace(planned, variants=tuple(one for one in planned.variants if one.id == boundary.fails_at.variant))
+    def _resolved(self, cell: str) -> Resolved:
+        return next(one for one, _ in self.prepared.cells if one.cell.id == cell)
 
-    def _between(self, planned: Planned, boundary: Boundary, policy: str) -> list[str] | None:
+    def _asked(self, lab: Lab, planned: Planned, stage: Stage) -> str | None:
+        """What becomes of the one variant at `stage`; None where that is not known."""
+        try:
+            (verdict,) = lab.ask([planned])
+        except ConfigError as error:
+            # The run has come to its end: what the index has taken back since must not cost its report.
+            self.listen(Note(text=f"{planned.cell.id} was not asked: {error}"))
+            return None
+        return _outcome(verdict.variants[0], stage)
+
+    def _between(self, boundary: Boundary, policy: str) -> list[str] | None:
         """What the index has between the two sides, oldest first; None where nobody knows."""
         prepared, name = self.prepared, boundary.name
-        interpreter = next(one.interpreter for one, _ in prepared.cells if one.cell.id == planned.cell.id)
+        interpreter = self._resolved(boundary.fails_at.cell).interpreter
         older, newer = sorted((boundary.fails, boundary.passes), key=by_version)
         # What an index that is not asked does not name may be there all the same.
-        ask = self.act and not prepared.uv.offline and time.monotonic() < prepared.deadline
+        acts = self.labs[name] is self.acting
+        ask = acts and not prepared.uv.offline and time.monotonic() < prepared.deadline
         if interpreter is None:
             return None
         try:
             return axes.between(name, (older, newer), policy, store=prepared.store, uv=prepared.uv, python=interpreter, ask=ask)
         except UvFailure as failure:
-            said = str(failure).strip().splitlines()[-1:]
-            self.listen(Note(text=f"{name} between {older} and {newer} stays open: {''.join(said)}"))
+            *_, said = str(failure).strip().splitlines() or [failure.trouble.value]
+            self.listen(Note(text=f"{name} between {older} and {newer} stays open: {said.strip()}"))
             return None
 
-    def _bisected(self, stage: Stage, planned: Planned, boundary: Boundary, versions: Sequence[str]) -> tuple[Boundary, bool]:
+    def _bisected(self, stage: Stage, corner: Planned, boundary: Boundary, versions: Sequence[str]) -> tuple[Boundary, bool]:
         """The boundary between two of `versions` with nothing of them between, and whether it came to that."""
         while left := list(_left(versions, boundary)):
             if len(boundary.tried) >= PROBES:
                 return boundary, False
             version = left[len(left) // 2]
-            (verdict,) = self.lab.ask([_with(planned, boundary.name, version)])
-            outcome = _outcome(verdict.variants[0], stage)
+            outcome = self._asked(self.labs[boundary.name], _with(corner, boundary.name, version), stage)
             if outcome is None:
                 return boundary, False
             boundary = _narrowed(boundary, Tried(version=version, outcome=outcome))
@@ -118,9 +151,12 @@ class _Closer:
 
 
 def _with(planned: Planned, axis: str, version: str) -> Planned:
-    """The same with another version on one axis, which no matrix has an id for."""
-    pins = tuple((name, version if name == axis else pinned) for name, pinned in planned.cell.pins)
-    return replace(planned, cell=replace(planned.cell, id=f"{planned.cell.id} with {axis} {version}", pins=pins))
+    """The same with another version on one axis; no matrix has an id for it."""
+    cell = planned.cell
+    if cell.version(axis) in {version, None}:
+        return planned
+    pins = tuple((name, version if name == axis else pinned) for name, pinned in cell.pins)
+    return replace(planned, cell=replace(cell, id=f"{cell.id} with {axis} {version}", pins=pins))
 
 
 def _left(versions: Sequence[str], boundary: Boundary) -> Iterator[str]:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _TRANSITIVE_COST = 2
 """What the resolver chose mostly follows from the axes: a transitive version must be worth two parts that were asked for."""
 
-
 NOTHING_PASSED = "nothing that got as far passed this stage: there is nothing to tell the failures from"
 TOO_MANY_PARTS = f"none of the conjunctions of up to {conjunctions.LARGEST} parts that were tried separates it from what passed"
 
@@ -43,10 +42,19 @@ def find(cells: Sequence[ReportedCell], axes: Sequence[str]) -> tuple[list[Rule]
             rules += found
             why = TOO_MANY_PARTS if seen.passed(stage) else NOTHING_PASSED
             unexplained += [
-                Unexplained(stage=stage, signature=signature, variants=list(map(seen.place, places)), why=why)
-                for signature, places in seen.by_signature(failed & left).items()
+                Unexplained(stage=stage, signature=signature, variants=list(map(seen.place, members)), why=why)
+                for signature, members in seen.by_signature(failed & left).items()
             ]
     return sorted(rules, key=lambda rule: (-rule.variants, list(Stage).index(rule.stage), rule.text)), unexplained
+
+
+def contradicted(cells: Sequence[ReportedCell], axes: Sequence[str], conjunction: Sequence[Atom], stage: Stage) -> bool:
+    """Whether a variant passed `stage` although `conjunction`, whose bounds may lie at versions of no cell, holds for it."""
+    there = {(feature.kind, feature.name): feature for feature in atoms.features(cells, axes, stage)}
+    held = Seen.of(cells).passed(stage)
+    for atom in conjunction:
+        held &= there[atom.kind, atom.name].holds(atom.op, atom.value)
+    return bool(held)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,7 +87,10 @@ class _Study:
         explained = Counter(place for one in chosen for place in places(one.support))
         made = []
         for one in chosen:
-            ways = [self._settled(way, near) for way in _ways(one, there)]
+            first, *others = _ways(one, there)
+            # An axis is preferred anyway to what the resolver chose: only its like is worth a word beside it.
+            ways = [first, *(way for way in others if _transitive(way) <= _transitive(first))]
+            ways = [self._settled(way, near) for way in ways]
             texts = list(dict.fromkeys(text([atom for _, atom in _ordered(way)], self.stage) for way in ways))
             alone = sum(explained[place] == 1 for place in places(one.support))
             made.append(self._rule(ways[0], near, texts, alone))
@@ -210,6 +221,10 @@ class _Study:
 
 def _cost(atom: Atom) -> int:
     return _TRANSITIVE_COST if atom.kind is Kind.TRANSITIVE else 1
+
+
+def _transitive(conjunction: Sequence[tuple[int, Atom]]) -> int:
+    return sum(atom.kind is Kind.TRANSITIVE for _, atom in conjunction)
 
 
 def _ways(one: Chosen, there: Sequence[Sequence[tuple[int, Atom]]]) -> list[list[tuple[int, Atom]]]:

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from values import reported_cell, reported_variant
 
-from harness.diagnose.rules import NOTHING_PASSED, TOO_MANY_PARTS, find
-from harness.diagnose.terms import Rule
+from harness.diagnose.rules import NOTHING_PASSED, TOO_MANY_PARTS, contradicted, find
+from harness.diagnose.terms import Atom, Kind, Rule
 from harness.model import Setup, Stage, Status
 from harness.report.contract import ReportedCell, ReportedVariant
 
@@ -250,6 +250,13 @@ def test_conjunctions_that_cannot_be_told_apart_are_named():
     (rule,) = rules(cells)
     assert rule.text == "torch≥2.2.0 ∧ onnxruntime<1.20.0 → load"
     assert rule.alternatives == ["transformers≥4.2.0 ∧ onnxruntime<1.20.0 → load"]
+
+
+@pytest.mark.parametrize(("bound", "expected"), [("1.17.3", False), ("1.18.0", False), ("1.19.0", True)])
+def test_a_bound_that_was_moved_is_held_against_every_cell(bound, expected):
+    cells = grid(lambda _, runtime: [fails(Stage.LOAD) if runtime < "1.18" else reported_variant()])
+    moved = [Atom(kind=Kind.AXIS, name="onnxruntime", op="<", value=bound)]
+    assert contradicted(cells, AXES, moved, Stage.LOAD) is expected
 
 
 def test_the_order_of_the_cells_changes_no_rule():

@@ -45,6 +45,10 @@ def _budget(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
+
+
 def _store(text: str) -> Path | str:
     return text if "://" in text else Path(text)
 
@@ -63,7 +67,7 @@ ASKING = ("--offline", "--refresh")
 SEARCHING = ("--strategy", "--budget")
 WORKING = ("--jobs", "--retry", "--force")
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?)%")
-RUNNING = ("--executor", "--audit", "--keep-envs", "--timings")
+RUNNING = ("--executor", "--audit", "--keep-envs", "--timings", "--close-boundaries")
 WRITING = ("--reports", "--format")
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "id": {"metavar": "ID", "help": "a cell's id, as in the reports"},
@@ -120,6 +124,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "--no-remedies": {
         "dest": "remedies", "action": "store_false",
         "help": "do not try what would mend what fails (nor is it tried with --shard, --budget and --strategy pairwise)",
+    },
+    "--close-boundaries": {
+        "type": _names, "nargs": "?", "const": [], "metavar": "AXES",
+        "help": "run the cells that find the exact versions at which the rules begin to hold: on all axes, or on some",
     },
     "--keep-envs": {"action": "store_true", "help": "leave the environments behind"},
     "--reports": {

@@ -64,6 +64,29 @@ def resolve(
     return resolved
 
 
+def between(
+    axis: str, ends: tuple[str, str], policy: str, *, store: Store, uv: Uv, python: Interpreter, ask: bool
+) -> list[str] | None:
+    """The published versions between two (the older first) that `policy` keeps, oldest first; None where that is not known.
+
+    Raises:
+        UvFailure: the index could not be asked.
+    """
+    older, newer = ends
+    spec = f">{older},<{newer}"
+    key = _key(axis, f"{spec}; {policy}", store, uv, [python])
+    known = store.get(key)
+    if known is None and ask:
+        # With its ends: a record that says that there is nothing between is no empty one.
+        found = _published(lambda bound: uv.newest(axis, bound, python), spec, policy)
+        known = [older, *sorted(found, key=Version), newer]
+        store.put(key, known)
+    try:
+        return _VERSIONS.validate_python(known)[1:-1]
+    except ValidationError:
+        return None
+
+
 def _ask(axis: str, value: str, uv: Uv, pythons: Sequence[Interpreter]) -> list[str]:
     """The published versions that the selector `value` keeps, for any of `pythons`; LookupError where there are none."""
     if not pythons:

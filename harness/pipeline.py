@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness import merge
 from harness.audit import audit
+from harness.diagnose import boundaries
 from harness.diagnose.mending import Mended, mend
 from harness.errors import Interrupted
 from harness.events import AtStage, Event, Listener, Note
@@ -30,17 +31,19 @@ def run(settings: Settings, listen: Listener) -> tuple[Report, list[str]]:
         HarnessError: see errors.py; `Interrupted` carries no report, ask `known` for what was finished.
     """
     prepared = prepare(settings, listen)
+    boundaries.require_known(settings.close_boundaries or (), prepared.axes)
     left_out = perform(prepared, settings, listen)
     disputes = audit(prepared, settings.audit, listen) if settings.audit else []
     verdicts, found = diagnosed(prepared, settings, listen, act=_searched(settings))
-    return prepared.report(verdicts, left_out, found.told), disputes
+    report = prepared.report(verdicts, left_out, found.told)
+    return boundaries.close(report, prepared, settings, listen, act=settings.close_boundaries is not None), disputes
 
 
 def known(settings: Settings, listen: Listener) -> Report:
     """The report from what the store holds, running nothing."""
     prepared = prepare(settings, listen, ask=False)
     verdicts, found = diagnosed(prepared, settings, listen, act=False)
-    return prepared.report(verdicts, mended=found.told)
+    return boundaries.close(prepared.report(verdicts, mended=found.told), prepared, settings, listen, act=False)
 
 
 def diagnosed(prepared: Prepared, settings: Settings, listen: Listener, *, act: bool) -> tuple[list[Verdict], Mended]:

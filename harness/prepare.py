@@ -64,6 +64,8 @@ class Settings:
     """Seconds after which nothing more is begun."""
     remedies: bool = True
     """Whether changes are tried on what fails; what is known of them is reported all the same."""
+    close_boundaries: tuple[str, ...] | None = None
+    """The axes on which the boundaries of rules are closed (diagnose/boundaries.py): none of them stands for all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

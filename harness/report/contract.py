@@ -14,8 +14,10 @@ from typing import Any, Literal, TypeVar
 from packaging.version import Version
 from pydantic import TypeAdapter
 
+from harness.diagnose import rules
 from harness.diagnose.causes import diagnosed
 from harness.diagnose.signatures import signature
+from harness.diagnose.terms import Rule, Unexplained
 from harness.inference import Observed, inferred
 from harness.keys import platform_id, probe_id
 from harness.model import ABSENT, Cause, Cell, Certainty, Setup, Stage, StageResult, Status, Variant
@@ -154,9 +156,12 @@ class Report:
     axes: dict[str, list[str]]
     """Axis → the versions of it that cells have, oldest first."""
     cells: list[ReportedCell]
-    rules: list[dict[str, Any]]
+    rules: list[Rule]
+    """What separates fails from works, the largest support first."""
     recommended: dict[str, str]
     """onnxruntime version → id of the newest working cell that has it."""
+    unexplained: list[Unexplained] = field(default_factory=list)
+    """The failures that none of the rules explains."""
 
     def count(self, status: Status) -> int:
         """How many cells have this status."""
@@ -193,6 +198,7 @@ def assemble(
     probe: ReportedProbe,
 ) -> Report:
     """The report on `cells`, in their order, with what follows from all of them together."""
+    found, unexplained = rules.find(cells, axes)
     return Report(
         schema=1,
         generated=generated,
@@ -201,8 +207,9 @@ def assemble(
         probe=probe,
         axes={axis: _present(axis, cells) for axis in axes},
         cells=diagnosed(cells),
-        rules=[],
+        rules=found,
         recommended=recommended(cells),
+        unexplained=unexplained,
     )
 
 

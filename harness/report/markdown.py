@@ -8,7 +8,7 @@ from tabulate import tabulate
 
 from harness.diagnose.words import headline
 from harness.model import Status
-from harness.report import suspects
+from harness.report import rules, suspects
 from harness.report.contract import Report
 from harness.report.facets import (
     CROWD,
@@ -56,8 +56,7 @@ def render(report: Report) -> str:
         if len(names) > CROWD:
             lines += [table(*ways(report, facet)), ""]
     lines += ["## Newest working set for each onnxruntime", "", _recommended(report), ""]
-    lines += _protocols(report)
-    lines += _suspects(report)
+    lines += [*_rules(report), *_protocols(report), *_suspects(report)]
     lines += ["## What did not work, and why", "", _faults(report), ""]
     return "\n".join(lines)
 
@@ -71,6 +70,22 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def escape(text: str) -> str:
     """`text` as it may stand inside a table cell."""
     return " ".join(text.replace("|", "\\|").split())
+
+
+def _rules(report: Report) -> list[str]:
+    shown, left_out = rules.most(report)
+    rows = [
+        [
+            rules.said(rule, "`"),
+            rules.size(rule),
+            "; ".join(map(rules.sides, rule.boundaries)),
+            ", ".join(f"`{place.cell}`" for place in rule.examples),
+        ]
+        for rule in shown
+    ]
+    lines = [table(["what fails", "explains", "tried on both sides", "for example"], rows), ""] if rows else []
+    lines += [f"{said[0].upper()}{said[1:]}.\n" for said in (left_out, *rules.unexplained(report)) if said]
+    return ["## Rules", "", *([f"{rules.MEANING}.", ""] if rows else []), *lines] if lines else []
 
 
 def _protocols(report: Report) -> list[str]:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from harness.diagnose.words import headline
 from harness.model import Status
+from harness.report import rules
 from harness.report.contract import Report, ReportedCell
 from harness.report.facets import (
     CROWD,
@@ -60,6 +61,7 @@ def show(report: Report, console: Console, *, options: str = "") -> None:
         if told := sentence(protocol):
             console.print(Text(f"{told}\n", style="bold"))
     _recommended(report, console)
+    _rules(report, console)
     _faults(report, console, options)
     console.print(f"[bold]{counted(len(report.cells), 'cell')}:[/] {tally(report)}")
 
@@ -90,6 +92,21 @@ def _recommended(report: Report, console: Console) -> None:
         entries = row if len(row) == len(header) else [row[0], *("-" for _ in header[2:]), row[1]]
         table.add_row(*(Text(entry, overflow="fold", no_wrap=False) for entry in entries))
     console.print(table)
+
+
+def _rules(report: Report, console: Console) -> None:
+    shown, left_out = rules.most(report)
+    said = [left_out, *rules.unexplained(report)]
+    if any((*shown, *said)):
+        console.print(
+            "\n[bold]Rules[/]: without exception where a variant got as far as the stage; open: nothing between was tried"
+        )
+    for rule in shown:
+        console.print(Text(rules.said(rule), style=STYLES[Status.FAILS]), Text(f" {rules.size(rule)}"))
+        for boundary in rule.boundaries:
+            console.print(Text(f"    {rules.sides(boundary)}"))
+    for line in filter(None, said):
+        console.print(Text(line))
 
 
 def _faults(report: Report, console: Console, options: str) -> None:

@@ -93,8 +93,8 @@ def test_matrix_md_tables_are_well_formed(mixed):
     for table in tables(text):
         assert len({columns(row) for row in table}) == 1, table
         assert re.fullmatch(r"\|[-:|]+\|", table[1])
-    # One for each torch and Python, the newest working sets, the two feedback protocols, and whose fault it is.
-    assert len(tables(text)) == 4 + 1 + 1 + 1
+    # One for each torch and Python, the newest working sets, the rules, the two feedback protocols, and whose fault it is.
+    assert len(tables(text)) == 4 + 1 + 1 + 1 + 1
 
 
 def test_matrix_md_keeps_versions_as_text(mixed):

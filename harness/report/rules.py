@@ -1,0 +1,58 @@
+"""Rules in words: for the page and for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.diagnose.terms import Boundary, Rule
+from harness.plan import by_version
+from harness.report.contract import Report
+from harness.report.facets import counted
+
+SHOWN = 20
+"""More rules than this nobody reads; matrix.json has them all."""
+
+MEANING = (
+    "A rule holds for all variants that got as far as its stage, without exception; what failed before says nothing of it. "
+    "*Open*: versions between the two sides were not tried, if there are any; `run --close-boundaries` tries them"
+)
+
+
+def most(report: Report) -> tuple[Sequence[Rule], str]:
+    """The rules to show, and a sentence about those that are left out, if any."""
+    left = len(report.rules) - SHOWN
+    return report.rules[:SHOWN], f"and {counted(left, 'rule')} more, in matrix.json" if left > 0 else ""
+
+
+def said(rule: Rule, quote: str = "") -> str:
+    """The rule, and another that would do as well."""
+    text = f"{quote}{rule.text}{quote}"
+    return f"{text}, or as well {quote}{rule.alternatives[0]}{quote}" if rule.alternatives else text
+
+
+def size(rule: Rule) -> str:
+    """What it explains: `32 variants in 16 cells, 4 of them by no other rule`."""
+    text = f"{counted(rule.variants, 'variant')} in {counted(rule.cells, 'cell')}"
+    return text if rule.alone == rule.variants else f"{text}, {rule.alone} of them by no other rule"
+
+
+def sides(boundary: Boundary) -> str:
+    """`onnxruntime fails up to 1.16.3, passes from 1.20.1 (open)`; `at` where one version was tried."""
+    upwards = by_version(boundary.fails) < by_version(boundary.passes)
+    fails = "at" if len(boundary.failed) == 1 else "up to" if upwards else "from"
+    passes = "at" if len(boundary.passed) == 1 else "from" if upwards else "up to"
+    skipped = [one.version for one in boundary.tried if one.outcome not in {"fails", "passes"}]
+    state = "" if boundary.closed else " (open)"
+    state = f" (of {', '.join(skipped)} between them nothing is known)" if boundary.closed and skipped else state
+    return f"{boundary.name} fails {fails} {boundary.fails}, passes {passes} {boundary.passes}{state}"
+
+
+def unexplained(report: Report) -> list[str]:
+    """What no rule explains, one sentence for each stage and reason."""
+    counts: dict[tuple[str, str], int] = {}
+    for one in report.unexplained:
+        counts[one.stage.value, one.why] = counts.get((one.stage.value, one.why), 0) + len(one.variants)
+    return [
+        f"no rule explains {counted(count, 'variant')} that {'fails' if count == 1 else 'fail'} at {stage}: {why}"
+        for (stage, why), count in counts.items()
+    ]

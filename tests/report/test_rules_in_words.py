@@ -1,0 +1,92 @@
+"""Rules on the page and on the terminal."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+from values import report, reported_cell, reported_variant
+
+from harness.diagnose.rules import find
+from harness.diagnose.terms import Tried
+from harness.model import Stage, Status
+from harness.report import markdown, rules, terminal
+from harness.report.contract import Report
+
+AXES = ("python", "torch", "transformers", "onnx", "onnxruntime")
+
+
+def ruled(*cells) -> Report:
+    found, unexplained = find(cells, AXES)
+    return replace(report(*cells), rules=found, unexplained=unexplained)
+
+
+def fails(stage: Stage = Stage.LOAD, **axes: str):
+    return reported_cell(reported_variant(Status.FAILS, stage, signature="s", error="no"), status=Status.FAILS, **axes)
+
+
+OLD = ruled(
+    fails(onnxruntime="1.16.0"),
+    fails(onnxruntime="1.18.0"),
+    reported_cell(onnxruntime="1.20.0"),
+    fails(Stage.IMPORT, torch="9"),
+)
+
+
+def terminal_of(made: Report) -> str:
+    out = Console(file=io.StringIO(), width=200)
+    terminal.show(made, out)
+    return out.file.getvalue()
+
+
+def test_both_say_what_a_rule_explains_and_what_was_tried():
+    for text in (markdown.render(OLD), terminal_of(OLD)):
+        assert "onnxruntime<1.20.0 → load" in text
+        assert "2 variants in 2 cells" in text
+        assert "onnxruntime fails up to 1.18.0, passes at 1.20.0 (open)" in text
+    assert f"`{OLD.cells[0].id}`, `{OLD.cells[1].id}`" in markdown.render(OLD)
+
+
+@pytest.mark.parametrize(
+    ("tried", "said"),
+    [
+        ([], "onnxruntime fails up to 1.18.0, passes at 1.20.0"),
+        (
+            [Tried(version="1.19.0", outcome="fails at import")],
+            "onnxruntime fails up to 1.18.0, passes at 1.20.0 (of 1.19.0 between them nothing is known)",
+        ),
+    ],
+)
+def test_a_closed_boundary(tried, said):
+    rule = next(rule for rule in OLD.rules if rule.stage is Stage.LOAD)
+    assert rules.sides(replace(rule.boundaries[0], closed=True, tried=tried)) == said
+
+
+def test_a_rule_that_others_share_and_one_that_has_an_equal():
+    (rule, *_) = OLD.rules
+    assert rules.size(replace(rule, alone=1)) == "2 variants in 2 cells, 1 of them by no other rule"
+    assert rules.said(replace(rule, alternatives=["b → load", "c → load"]), "`") == f"`{rule.text}`, or as well `b → load`"
+
+
+def test_what_no_rule_explains_is_said_once_for_each_stage():
+    made = ruled(fails(onnxruntime="1.16.0"), fails(onnxruntime="1.18.0"))
+    for text in (markdown.render(made), terminal_of(made)):
+        assert (
+            text.lower().count("no rule explains 2 variants that fail at load: nothing that got as far passed this stage") == 1
+        )
+
+
+def test_of_many_rules_the_largest_are_shown():
+    made = replace(OLD, rules=[replace(OLD.rules[0], text=f"rule {number}.") for number in range(rules.SHOWN + 3)])
+    for text in (markdown.render(made), terminal_of(made)):
+        assert f"rule {rules.SHOWN - 1}." in text
+        assert f"rule {rules.SHOWN}." not in text
+        assert "and 3 rules more, in matrix.json" in text.lower()
+
+
+def test_where_all_works_there_is_nothing_to_say():
+    made = ruled(reported_cell())
+    assert "Rules" not in markdown.render(made)
+    assert "Rules" not in terminal_of(made)

@@ -4,7 +4,7 @@
 #     "covertable>=3.2,<4",
 #     "filelock>=3.16",
 #     "nox>=2025.2.9",
-#     "packaging>=24.2",
+#     "packaging>=26.1",
 #     "psutil>=6",
 #     "pydantic>=2.11,<3",
 #     "rich>=13.9",

@@ -18,8 +18,8 @@ from typing import Any
 from rich.console import Console
 
 import harness
-from harness import executors, perform, pipeline, shards
-from harness.arguments import ARGUMENTS, ASKING, CELLS, EVERYWHERE, MATRIX, OWN, RUNNING, SEARCHING, WORKING, WRITING
+from harness import decisions, executors, perform, pipeline, shards
+from harness.arguments import ARGUMENTS, ASKING, CELLS, EVERYWHERE, MATRIX, OWN, RUNNING, SEARCHING, SETS, WORKING, WRITING
 from harness.audit import AuditError
 from harness.board import listener
 from harness.errors import HarnessError, Interrupted, ShardError
@@ -123,6 +123,24 @@ def _parser() -> argparse.ArgumentParser:
             "run one cell, print its stages and keep its environments",
         ),
         ("explain", _explain, ["id", *EVERYWHERE], "print what is known of one cell; runs nothing"),
+        (
+            "pin",
+            _pin,
+            ["--require", "--prefer", *SETS, *MATRIX, *CELLS, *ASKING, "--jobs", *WRITING],
+            "choose an observed working set, confirm it in a fresh environment, and write it as lock files",
+        ),
+        (
+            "check",
+            _check,
+            ["--to", "--outdated", *SETS, *MATRIX, *ASKING, "--jobs", "--format"],
+            "will an upgrade break, and at which step: run the current set and the target",
+        ),
+        (
+            "bisect",
+            _bisect,
+            ["--good", "--bad", "--axis", *SETS, *MATRIX, *ASKING, "--jobs", "--format"],
+            "which release broke it: search between a set that works and one that does not",
+        ),
     ):
         sub = commands.add_parser(name, help=help_text, description=help_text)
         sub.set_defaults(command=command)
@@ -237,6 +255,18 @@ def _explain(options: argparse.Namespace, out: Console, _err: Console) -> int:
     (verdict,) = prepared.verdicts()
     story.show_cell(verdict, out, store=prepared.store.root)
     return 0
+
+
+def _pin(options: argparse.Namespace, out: Console, err: Console) -> int:
+    return decisions.pin_(_settings(options), options, out, err)
+
+
+def _check(options: argparse.Namespace, out: Console, err: Console) -> int:
+    return decisions.check(_settings(options), options, out, err)
+
+
+def _bisect(options: argparse.Namespace, out: Console, err: Console) -> int:
+    return decisions.bisect(_settings(options), options, out, err)
 
 
 def _print(report: Report, options: argparse.Namespace, out: Console) -> None:

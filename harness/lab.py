@@ -30,8 +30,11 @@ class Lab:
     `with Lab(prepared, settings, listen, act=True) as lab: lab.ask([replace(planned, bounds=("numpy<2",))])`
     """
 
-    def __init__(self, prepared: Prepared, settings: Settings, listen: Listener, *, act: bool) -> None:
-        """Without `act` nothing is resolved or run: what the store does not know yet is `not-run`, and open."""
+    def __init__(self, prepared: Prepared, settings: Settings, listen: Listener, *, act: bool, refresh: bool = False) -> None:
+        """Without `act` nothing is resolved or run: what the store does not know yet is `not-run`, and open.
+
+        With `refresh` every lock is solved anew: the question is about what is published today.
+        """
         self._prepared = prepared
         # A question is put once: what is known of it stands, and environments serve the next question too.
         self._settings = replace(
@@ -40,6 +43,7 @@ class Lab:
         self._keep = settings.keep_envs
         self._listen = listen
         self._act = act
+        self._refresh = refresh
         self._crew: Crew | None = None
         self.asked = 0
         """Cells that there was something left to do for."""
@@ -70,7 +74,7 @@ class Lab:
             uv,
             Pythons(uv).find,
             file=self._settings.config.name,
-            refresh=False,
+            refresh=self._refresh,
             ask=self._act,
         )
         try:

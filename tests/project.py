@@ -135,7 +135,7 @@ class Project:
 
     def _options(self, command: str) -> list[str]:
         options = ["--config", str(self.config), "--store", str(self.store)]
-        return [*options, "--reports", str(self.reports)] if command in {"run", "report", "merge"} else options
+        return [*options, "--reports", str(self.reports)] if command in {"run", "report", "merge", "pin"} else options
 
 
 def toml(tables: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from packaging.version import Version
 
-from harness.model import Stage, Status
+from harness.model import Stage, Status, Variant
 from harness.plan import by_version
 from harness.report.contract import Report, ReportedCell, ReportedVariant
 from harness.select import VARIANT_FIELDS
@@ -83,7 +83,7 @@ def facets(report: Report) -> list[Facet]:
     return made
 
 
-def identity(variant: ReportedVariant) -> tuple[object, ...]:
+def identity(variant: ReportedVariant | Variant) -> tuple[object, ...]:
     """What tells it from other variants."""
     return tuple(getattr(variant, name) for name in VARIANT_FIELDS)
 

@@ -81,7 +81,7 @@ def check(settings: Settings, options: argparse.Namespace, out: Console, err: Co
         except Unanswered as reason:
             unknown = Upgrade(answer=Answer.UNKNOWN, changes=(), forced=(), target=None, why=str(reason))
             found = Checked(answer=Answer.UNKNOWN, current=None, upgrades=(unknown,))
-    _tell_check(found, options, out)
+    _tell_check(found, desk.prepared.store.root, options, out)
     return {Answer.SAFE: 0, Answer.BREAKS: 1, Answer.UNKNOWN: INCONCLUSIVE}[found.answer]
 
 
@@ -98,22 +98,22 @@ def _targets(texts: Sequence[str], python: str | None) -> list[Requirement]:
     return found
 
 
-def _tell_check(found: Checked, options: argparse.Namespace, out: Console) -> None:
+def _tell_check(found: Checked, store: Path, options: argparse.Namespace, out: Console) -> None:
     match options.format:
         case "json":
             _write_json(told.check_json(found))
         case "markdown":
-            sys.stdout.write(told.check_markdown(found))
+            sys.stdout.write(told.check_markdown(found, store))
         case "github":
-            sys.stdout.write(told.check_annotations(found))
+            sys.stdout.write(told.check_annotations(found, store))
             if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
                 with Path(summary).open("a", encoding="utf-8") as file:
-                    file.write(told.check_markdown(found))
+                    file.write(told.check_markdown(found, store))
         case _:
             for one in found.upgrades:
                 out.print(Text(f"{one.answer.value}  {told.title(one)}", style=_STYLES[one.answer]))
-                _say(told.check_lines(one), out)
-            _say(found.notes, out)
+                _say(told.check_lines(one, store), out)
+            _say([*([told.now(found.current)] if found.current else []), *found.notes], out)
 
 
 _STYLES = {Answer.SAFE: "bold #009E73", Answer.BREAKS: "bold #D55E00", Answer.UNKNOWN: "bold #E69F00"}
@@ -131,10 +131,10 @@ def bisect(settings: Settings, options: argparse.Namespace, out: Console, err: C
         case "json":
             _write_json(told.bisect_json(found))
         case "markdown":
-            sys.stdout.write(told.bisect_markdown(found))
+            sys.stdout.write(told.bisect_markdown(found, desk.prepared.store.root))
         case _:
             out.print(Text(told.culprit(found), style="bold"))
-            _say(told.bisect_lines(found), out)
+            _say(told.bisect_lines(found, desk.prepared.store.root), out)
     return INCONCLUSIVE if found.unproven else 0
 
 

@@ -15,6 +15,7 @@ from harness.decide.boundary import boundary
 from harness.decide.compare import gained, lost, named, survives
 from harness.decide.current import Versions
 from harness.model import Status
+from harness.plan import Planned
 from harness.verdict import VariantVerdict, Verdict
 
 
@@ -54,7 +55,7 @@ class Mend:
 
     change: str
     asked: Asked | None
-    """The set that proves it; None where the target itself does."""
+    """The set that proves it, where it is one of other versions."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,8 +87,11 @@ class Checked:
     notes: tuple[str, ...] = ()
 
 
-Remedy = Callable[[Verdict], tuple[str, Verdict] | None]
-"""Tries changes other than upgrades (a secondary pin, an IR version, …) on a failing cell: what worked, and the proof."""
+Remedy = Callable[[Planned, VariantVerdict], str | None]
+"""Changes what can be changed besides versions on the axes (a secondary pin, an IR version, …) until the variant works.
+
+Returns in words what was run and worked, or None.
+"""
 
 
 class Check:
@@ -205,9 +209,9 @@ class Check:
             others = gained(self._now.verdict, target.verdict, self._desk.wanted)
             if others:
                 return Mend(change=f"export with {named(others[0].variant)} instead", asked=None)
-        if self._remedy and (found := self._remedy(target.verdict)):
-            change, verdict = found
-            return Mend(change=change, asked=Asked(versions=target.versions, verdict=verdict))
+        for one in self._lost(target) if self._remedy else ():
+            if self._remedy and (change := self._remedy(target.verdict.resolved.planned, one)):
+                return Mend(change=change, asked=None)
         # torch last: it is by far the largest.
         for axis in sorted(self._desk.axes, key=lambda name: name == "torch"):
             if axis not in moved and axis in target.versions.exact and (found_set := self._raised(target, axis)):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.decide.compare import last_line
 from harness.model import Stage, Status, Variant
+from harness.report.facets import counted
 from harness.report.markdown import escape, table
 from harness.verdict import VariantVerdict, Verdict
 
@@ -69,12 +70,13 @@ def render(verdict: Verdict, best: Variant, support: Mapping[Variant, int], head
 
 def _why(verdict: Verdict, chosen: VariantVerdict, support: Mapping[Variant, int]) -> str:
     works = sum(one.status is Status.WORKS for one in verdict.variants)
-    said = f"Of {len(verdict.variants)} ways that were tried with exactly these versions {works} work. "
+    said = f"With exactly these versions {works} of the {counted(len(verdict.variants), 'way')} below "
+    said += f"{'works' if works == 1 else 'work'}; "
     difference = chosen.last.data.get("max_abs_diff")
-    said += "This one does" + ("" if difference is None else f": its largest difference from PyTorch is {difference:.1e}") + "."
+    said += "this one" + ("." if difference is None else f", with a largest difference from PyTorch of {difference:.1e}.")
     if number := support.get(chosen.variant):
         said += (
-            f" It also works in {number} neighbouring combination{'' if number == 1 else 's'} (one version on one axis away)."
+            f" It also works in {counted(number, 'neighbouring combination')} (one step on one axis away), no other in more."
         )
     return said
 

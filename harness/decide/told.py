@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -34,8 +35,8 @@ def ending(one: VariantVerdict) -> str:
     return f"{named(one.variant)}: {one.status.value} at {one.last.stage.value}: {last_line(one)}"
 
 
-def check_lines(one: Upgrade) -> Iterator[str]:
-    """What is to be said of an upgrade besides its answer and title."""
+def check_lines(one: Upgrade, store: Path) -> Iterator[str]:
+    """What is to be said of an upgrade besides its answer and title; logs lie in `store`."""
     if one.why:
         yield f"not known: {one.why}"
     if one.forced:
@@ -45,7 +46,7 @@ def check_lines(one: Upgrade) -> Iterator[str]:
     for lost in one.lost:
         yield ending(lost)
         if lost.last.log:
-            yield f"    log: {lost.last.log}"
+            yield f"    log: {store / lost.last.log}"
     for step in one.steps:
         yield step_line(step)
     if one.steps and all(step.safe for step in one.steps):
@@ -70,18 +71,23 @@ def _versions(asked: Asked, changes: Sequence[Change]) -> str:
     return ", ".join(f"{change.name} {asked.versions.exact.get(change.name, 'absent')}" for change in changes)
 
 
-def check_markdown(checked: Checked) -> str:
+def check_markdown(checked: Checked, store: Path) -> str:
     """For a job summary or a pull request."""
     lines = [f"# {checked.answer.value}", ""]
     rows = [[one.answer.value, title(one), ending(one.lost[0]) if one.lost else one.why or ""] for one in checked.upgrades]
     lines += [table(["", "change", "what worked and does not"], rows), ""]
     for one in checked.upgrades:
-        if found := list(check_lines(one)):
+        if found := list(check_lines(one, store)):
             lines += [f"## {one.answer.value}: {title(one)}", "", *(f"- {escape(line)}" for line in found), ""]
     if checked.current:
-        lines += [f"Now: {_set(checked.current)}, which {_status(checked.current)}.", ""]
+        lines += [f"{now(checked.current)}.", ""]
     lines += [f"- {note}" for note in checked.notes]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def now(asked: Asked) -> str:
+    """The current set, and what becomes of it."""
+    return f"now: {_set(asked)}: {_status(asked)}"
 
 
 def _set(asked: Asked) -> str:
@@ -119,12 +125,12 @@ def check_json(checked: Checked) -> dict[str, Any]:
     }
 
 
-def check_annotations(checked: Checked) -> str:
+def check_annotations(checked: Checked, store: Path) -> str:
     """GitHub's workflow commands: an annotation for each upgrade that is not safe, and one line where all are."""
     level = {Answer.SAFE: "notice", Answer.BREAKS: "error", Answer.UNKNOWN: "warning"}
     lines = []
     for one in checked.upgrades:
-        text = "\n".join([title(one), *check_lines(one)])
+        text = "\n".join([title(one), *check_lines(one, store)])
         lines.append(f"::{level[one.answer]} title=export-matrix check%3A {one.answer.value}::{_escaped(text)}")
     return "\n".join(lines) + "\n"
 
@@ -167,12 +173,12 @@ def _release(one: Release) -> str:
     return f"{one.name} {one.version}" + (f" (released {one.date})" if one.date else "")
 
 
-def bisect_lines(found: Bisected) -> Iterator[str]:
-    """What is to be said of a bisection besides the sentence that it comes to."""
+def bisect_lines(found: Bisected, store: Path) -> Iterator[str]:
+    """What is to be said of a bisection besides the sentence that it comes to; logs lie in `store`."""
     for lost in found.lost:
         yield ending(lost)
         if lost.last.log:
-            yield f"    log: {lost.last.log}"
+            yield f"    log: {store / lost.last.log}"
     if found.along:
         yield f"the resolver moved along, and it may be one of these: {listed(found.along)}"
     if found.skipped:
@@ -182,9 +188,9 @@ def bisect_lines(found: Bisected) -> Iterator[str]:
     yield f"last that works: {_set(found.last_good)}"
 
 
-def bisect_markdown(found: Bisected) -> str:
+def bisect_markdown(found: Bisected, store: Path) -> str:
     """For a page or an issue."""
-    return "\n".join([f"# {culprit(found)}", "", *(f"- {escape(line)}" for line in bisect_lines(found)), ""])
+    return "\n".join([f"# {culprit(found)}", "", *(f"- {escape(line)}" for line in bisect_lines(found, store)), ""])
 
 
 def bisect_json(found: Bisected) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from harness.decide.asking import Asked, Desk, Unanswered
@@ -235,7 +235,8 @@ def _key(versions: Versions) -> tuple[tuple[str, str], ...]:
 
 def _alike(good: Asked, bad: Asked) -> tuple[Versions, Versions]:
     """The two sets with a version each of whatever one of them names: what was left open is what the resolver made of it."""
-    first, second = _resolved(good), _resolved(bad)
+    left = {canonicalize_name(Requirement(text).name) for asked in (good, bad) for text in asked.versions.open}
+    first, second = _resolved(good, left), _resolved(bad, left)
     # A bound on what a set does not need does no harm.
     return (
         replace(good.versions, exact={**second, **first}, open=_left_open(good)),
@@ -243,11 +244,10 @@ def _alike(good: Asked, bad: Asked) -> tuple[Versions, Versions]:
     )
 
 
-def _resolved(asked: Asked) -> dict[str, str]:
+def _resolved(asked: Asked, left: set[NormalizedName]) -> dict[str, str]:
     lock = asked.verdict.resolved.lock
-    left = {} if lock is None else {name: str(Version(version).public) for name, version in lock.versions.items()}
-    named_open = {canonicalize_name(Requirement(text).name) for text in asked.versions.open}
-    return {**asked.versions.exact, **{name: version for name, version in left.items() if name in named_open}}
+    found = {name: lock.versions[name] for name in left if name in lock.versions} if lock else {}
+    return {**asked.versions.exact, **{str(name): Version(version).public for name, version in found.items()}}
 
 
 def _left_open(asked: Asked) -> tuple[str, ...]:

@@ -93,7 +93,9 @@ def nearest(report: Report, requires: Sequence[Requirement]) -> list[str]:
         told = ", ".join(f"{count} {status.value}" for status, count in counts.items() if count)
         said.append(f"cells that satisfy it: {told}; for example {max(meant, key=age).id}")
     able = working_cells(report)
-    if able:
+    if not able:
+        said.append("no cell of this matrix was observed to work; `python -m harness run` runs it")
+    else:
         best = max(able, key=lambda cell: (sum(satisfies(cell, one) for one in requires), age(cell)))
         missed = [
             f"{one.name} {_version(best, canonicalize_name(one.name)) or ABSENT} instead of {one.specifier or 'any'}"
@@ -101,7 +103,7 @@ def nearest(report: Report, requires: Sequence[Requirement]) -> list[str]:
             if not satisfies(best, one)
         ]
         said.append(f"nearest that works: {best.id} with {', '.join(missed)}")
-    return said or ["no cell of this matrix was observed to work; `python -m harness run` runs it"]
+    return said
 
 
 def support(report: Report, verdict: Verdict) -> dict[Variant, int]:

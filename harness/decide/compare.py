@@ -54,9 +54,10 @@ def named(variant: Variant) -> str:
 
 
 def last_line(one: VariantVerdict) -> str:
-    """What the message comes to; Python and uv put that last."""
+    """What the message comes to; Python and uv put that last, and PyTorch in brackets what it was doing."""
     text = one.error.message if one.error else one.last.data.get("reason", "")
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " ".join(lines[-2:] if lines and lines[-1].startswith("(") else lines[-1:])
 
 
 def _works(one: VariantVerdict) -> bool | None:

@@ -60,8 +60,16 @@ def test_what_was_lost_and_what_was_gained():
     assert lost(NOW, NOW, ANY) == []
 
 
-def test_the_last_line_of_a_message_is_its_point():
-    one = VariantVerdict(
-        variant=PAIR, status=FAILS, results=(result(Stage.LOAD, FAILS, "Traceback\n  there\nValueError: no\n\n"),)
-    )
-    assert last_line(one) == "ValueError: no"
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        ("Traceback\n  there\nValueError: no\n\n", "ValueError: no"),
+        (
+            "Types are\n'value', 0.35\n(Occurred when translating attention).",
+            "'value', 0.35 (Occurred when translating attention).",
+        ),
+    ],
+)
+def test_the_last_line_of_a_message_is_its_point(message, line):
+    one = VariantVerdict(variant=PAIR, status=FAILS, results=(result(Stage.LOAD, FAILS, message),))
+    assert last_line(one) == line

@@ -98,7 +98,7 @@ class Bisect:
         """
         self._good, self._bad = self._confirmed(self._desk.complete(good), self._desk.complete(bad))
         start, end = _alike(self._good, self._bad)
-        self._known = {_key(start): self._good, _key(end): self._bad}
+        self._known = {_key(start): replace(self._good, versions=start), _key(end): replace(self._bad, versions=end)}
         changed = [name for name in end.exact if end.exact[name] != start.exact[name]]
         if not changed:
             raise VersionsError(f"{good.source} and {bad.source} pin the same versions: there is nothing to search")

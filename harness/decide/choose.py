@@ -11,6 +11,7 @@ from packaging.version import Version
 from harness.decide.current import Versions
 from harness.errors import VersionsError, did_you_mean
 from harness.model import ABSENT, Status, Variant
+from harness.plan import by_version
 from harness.report.contract import Report, ReportedCell, age
 from harness.report.facets import identity
 from harness.verdict import Verdict
@@ -31,12 +32,17 @@ def choose(report: Report, requires: Sequence[Requirement], prefer: str, like: V
     able = [cell for cell in working_cells(report) if all(satisfies(cell, one) for one in requires)]
     match prefer:
         case "robust":
-            return max(able, key=lambda cell: (*robustness(report, cell), age(cell)), default=None)
+            return max(able, key=lambda cell: (*robustness(report, cell), newness(cell)), default=None)
         case "smallest-change":
             assert like is not None
-            return max(able, key=lambda cell: (*_kept(cell, like), age(cell)), default=None)
+            return max(able, key=lambda cell: (*_kept(cell, like), newness(cell)), default=None)
         case _:
-            return max(able, key=lambda cell: (age(cell), Version(cell.version("onnxruntime"))), default=None)
+            return max(able, key=newness, default=None)
+
+
+def newness(cell: ReportedCell) -> tuple[object, ...]:
+    """What orders cells by how new they are: onnxruntime, which others choose, counts last."""
+    return (*age(cell), by_version(cell.version("onnxruntime")))
 
 
 def working_cells(report: Report) -> list[ReportedCell]:
@@ -91,12 +97,12 @@ def nearest(report: Report, requires: Sequence[Requirement]) -> list[str]:
     if meant:
         counts = {status: sum(cell.status is status for cell in meant) for status in Status}
         told = ", ".join(f"{count} {status.value}" for status, count in counts.items() if count)
-        said.append(f"cells that satisfy it: {told}; for example {max(meant, key=age).id}")
+        said.append(f"cells that satisfy it: {told}; for example {max(meant, key=newness).id}")
     able = working_cells(report)
     if not able:
         said.append("no cell of this matrix was observed to work; `python -m harness run` runs it")
     else:
-        best = max(able, key=lambda cell: (sum(satisfies(cell, one) for one in requires), age(cell)))
+        best = max(able, key=lambda cell: (sum(satisfies(cell, one) for one in requires), newness(cell)))
         missed = [
             f"{one.name} {_version(best, canonicalize_name(one.name)) or ABSENT} instead of {one.specifier or 'any'}"
             for one in requires

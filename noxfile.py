@@ -72,6 +72,24 @@ def report(session: nox.Session) -> None:
     _harness(session, "report")
 
 
+@nox.session(venv_backend="none")
+def pin(session: nox.Session) -> None:
+    """Write an observed working set as lock files: nox -s pin -- --require "onnxruntime==1.16.3"."""
+    _harness(session, "pin")
+
+
+@nox.session(venv_backend="none")
+def check(session: nox.Session) -> None:
+    """Will an upgrade break: nox -s check -- --from requirements.txt --to "transformers>=5"."""
+    _harness(session, "check")
+
+
+@nox.session(venv_backend="none")
+def bisect(session: nox.Session) -> None:
+    """Which release broke it: nox -s bisect -- --good good.txt --bad bad.txt."""
+    _harness(session, "bisect")
+
+
 @nox.session(venv_backend="uv", reuse_venv=True, download_python="never")
 @nox.parametrize(
     ["python", "cell"],

@@ -17,7 +17,7 @@ from harness.decide.current import Versions
 from harness.errors import UnpublishedError, VersionsError, did_you_mean
 from harness.lab import Lab
 from harness.model import Cell, Interpreter, Lock, Pinned, Variant, digest
-from harness.plan import Planned, requirements, short_name
+from harness.plan import NEEDS_RUNTIME, Planned, requirements, short_name
 from harness.prepare import Prepared
 from harness.schema import BUILT_IN, REQUIRED_AXES, Matrix, Variants
 from harness.sources import Pythons
@@ -74,7 +74,9 @@ class Desk:
         self._lab = lab
         self._variants = variants
         self._pythons = Pythons(prepared.uv)
-        self.axes = [axis for axis in prepared.matrix.axes if axis != "python"]
+        exports_itself = sorted(NEEDS_RUNTIME) if any(one.exporter == "optimum" for one in variants) else []
+        self.axes = [axis for axis in dict.fromkeys([*prepared.matrix.axes, *exports_itself]) if axis != "python"]
+        """What is installed because a set has it; anything else in a set limits what these need."""
 
     @property
     def wanted(self) -> Variants:

@@ -60,7 +60,7 @@ def write(prepared: Prepared, verdict: Verdict, support: Mapping[Variant, int], 
     header = [
         f"{verdict.cell.id}, pinned by export-matrix on {dt.datetime.now(dt.UTC).date()}",
         f"platform {keys.platform_id()}, Python {resolved.interpreter.version}",
-        f"torch from: {prepared.uv.torch_backend or 'default index'}",
+        f"torch from: {_torch(prepared.uv.torch_backend)}",
         f"probe {keys.probe_id(prepared.matrix.probe)[:16]}, result {cell.run.variant_key(best, artifact)}",
         "verified: installed into a fresh environment and probed once more before this was written",
     ]
@@ -72,6 +72,10 @@ def write(prepared: Prepared, verdict: Verdict, support: Mapping[Variant, int], 
     folder = reports / "pins" / verdict.cell.id
     _publish(folder, texts)
     return Pinned(folder=folder, files=tuple(texts), verdict=again, variant=best)
+
+
+def _torch(backend: str | None) -> str:
+    return f"PyTorch's own index (uv pip install --torch-backend {backend})" if backend else "the default index"
 
 
 def _lock_files(prepared: Prepared, lock: Lock, interpreter: Interpreter, header: Sequence[str]) -> dict[str, str]:

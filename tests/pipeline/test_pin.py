@@ -59,7 +59,7 @@ def test_the_newest_observed_working_set_and_its_files(shared):
         header = (folder(told) / name).read_text().splitlines()[:5]
         assert header[0].startswith(f"# {told['pinned']}, pinned by export-matrix on 20")
         assert header[1].startswith("# platform Linux-")
-        assert header[2] == "# torch from: default index"
+        assert header[2] == "# torch from: the default index"
         assert header[3].startswith("# probe ")
         assert header[4].startswith("# verified: installed into a fresh environment")
     requirements = (folder(told) / "requirements.txt").read_text()

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from harness.model import Stage, Status, Variant
 from harness.plan import deciding
+from harness.report.facets import headline
 from harness.schema import Variants
 from harness.verdict import VariantVerdict, Verdict
 
@@ -57,7 +58,7 @@ def last_line(one: VariantVerdict) -> str:
     """What the message comes to; Python and uv put that last, and PyTorch in brackets what it was doing."""
     text = one.error.message if one.error else one.last.data.get("reason", "")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " ".join(lines[-2:] if lines and lines[-1].startswith("(") else lines[-1:])
+    return headline(" ".join(lines[-2:] if lines and lines[-1].startswith("(") else lines[-1:]))
 
 
 def _works(one: VariantVerdict) -> bool | None:

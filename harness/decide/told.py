@@ -35,6 +35,18 @@ def ending(one: VariantVerdict) -> str:
     return f"{named(one.variant)}: {one.status.value} at {one.last.stage.value}: {last_line(one)}"
 
 
+def endings(some: Sequence[VariantVerdict], store: Path) -> Iterator[str]:
+    """How variants ended, those that ended alike in one line, each with its log."""
+    alike: dict[tuple[object, ...], list[VariantVerdict]] = {}
+    for one in some:
+        alike.setdefault((one.status, one.last.stage, last_line(one), one.last.log), []).append(one)
+    for same in alike.values():
+        others = "".join(f"{named(one.variant)}, " for one in same[:-1])
+        yield f"{others}{ending(same[-1])}"
+        if log := same[0].last.log:
+            yield f"    log: {store / log}"
+
+
 def check_lines(one: Upgrade, store: Path) -> Iterator[str]:
     """What is to be said of an upgrade besides its answer and title; logs lie in `store`."""
     if one.why:
@@ -43,10 +55,7 @@ def check_lines(one: Upgrade, store: Path) -> Iterator[str]:
         yield f"the resolver moves along: {listed(one.forced)}"
     if one.answer is Answer.SAFE and one.lost:
         yield "it works, but not in every way that works now:"
-    for lost in one.lost:
-        yield ending(lost)
-        if lost.last.log:
-            yield f"    log: {store / lost.last.log}"
+    yield from endings(one.lost, store)
     for step in one.steps:
         yield step_line(step)
     if one.steps and all(step.safe for step in one.steps):
@@ -175,10 +184,7 @@ def _release(one: Release) -> str:
 
 def bisect_lines(found: Bisected, store: Path) -> Iterator[str]:
     """What is to be said of a bisection besides the sentence that it comes to; logs lie in `store`."""
-    for lost in found.lost:
-        yield ending(lost)
-        if lost.last.log:
-            yield f"    log: {store / lost.last.log}"
+    yield from endings(found.lost, store)
     if found.along:
         yield f"the resolver moved along, and it may be one of these: {listed(found.along)}"
     if found.skipped:

@@ -4,7 +4,7 @@
 #     "covertable>=3.2,<4",
 #     "filelock>=3.16",
 #     "nox>=2025.2.9",
-#     "packaging>=24.2",
+#     "packaging>=26.1",
 #     "psutil>=6",
 #     "pydantic>=2.11,<3",
 #     "rich>=13.9",
@@ -70,6 +70,24 @@ def matrix(session: nox.Session) -> None:
 def report(session: nox.Session) -> None:
     """Write the reports from what is already known; run nothing."""
     _harness(session, "report")
+
+
+@nox.session(venv_backend="none")
+def pin(session: nox.Session) -> None:
+    """Write an observed working set as lock files: nox -s pin -- --require "onnxruntime==1.16.3"."""
+    _harness(session, "pin")
+
+
+@nox.session(venv_backend="none")
+def check(session: nox.Session) -> None:
+    """Will an upgrade break: nox -s check -- --from requirements.txt --to "transformers>=5"."""
+    _harness(session, "check")
+
+
+@nox.session(venv_backend="none")
+def bisect(session: nox.Session) -> None:
+    """Which release broke it: nox -s bisect -- --good good.txt --bad bad.txt."""
+    _harness(session, "bisect")
 
 
 @nox.session(venv_backend="uv", reuse_venv=True, download_python="never")

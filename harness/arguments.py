@@ -60,6 +60,12 @@ def _executor(text: str) -> str:
     return text
 
 
+def _python(text: str) -> str:
+    if not re.fullmatch(r"3\.\d+(\.\d+)?", text):
+        raise argparse.ArgumentTypeError(f"expected a CPython such as 3.11, not {text!r}")
+    return text
+
+
 EVERYWHERE = ("--config", "--store", "--model", "--profile", "--color")
 MATRIX = (*EVERYWHERE, "--quiet")
 CELLS = ("--select", "--exclude")
@@ -69,6 +75,7 @@ WORKING = ("--jobs", "--retry", "--force")
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?)%")
 RUNNING = ("--executor", "--audit", "--keep-envs", "--timings", "--close-boundaries")
 WRITING = ("--reports", "--format")
+SETS = ("--from", "--with", "--python", "--exporter", "--opset", "--layout")
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "id": {"metavar": "ID", "help": "a cell's id, as in the reports"},
     "sources": {
@@ -141,10 +148,49 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "--environment": {
         "type": Path, "metavar": "DIR", "help": "run in this virtual environment, filled from the cell's lock"
     },
+    "--from": {
+        "type": Path, "metavar": "FILE", "dest": "from_",
+        "help": "the current set: requirements.txt, pylock.toml, uv.lock, or the folder of a virtual environment",
+    },
+    "--with": {
+        "action": "append", "default": [], "metavar": "REQUIREMENT", "dest": "with_",
+        "help": "instead of, or besides, what the set says: 'onnx==1.17.0', 'numpy<2'; may be repeated",
+    },
+    "--python": {"type": _python, "metavar": "X.Y", "help": "instead of the Python that the set says"},
+    "--exporter": {
+        "action": "append", "default": [], "metavar": "NAME", "help": "instead of [variants] exporters; may be repeated"
+    },
+    "--opset": {"type": int, "metavar": "N", "help": "instead of [variants] opsets"},
+    "--layout": {
+        "action": "append", "default": [], "metavar": "NAME", "help": "instead of [variants] layouts; may be repeated"
+    },
+    "--to": {
+        "action": "append", "default": [], "metavar": "REQUIREMENT-or-FILE",
+        "help": "what to go to: 'transformers>=5' (the newest that it admits), or a file with the new set; may be repeated",
+    },
+    "--outdated": {"action": "store_true", "help": "the newest version of each axis alone, and all together"},
+    "--require": {
+        "action": "append", "default": [], "metavar": "REQUIREMENT",
+        "help": "what the set must have: 'onnxruntime==1.16.3', 'numpy<2', 'optimum'; may be repeated",
+    },
+    "--prefer": {
+        "nargs": "+", "metavar": ("newest|robust|smallest-change-from", "FILE"),
+        "help": "newest (the default); robust: those one step away work too; smallest-change-from FILE",
+    },
+    "--axis": {"metavar": "NAME", "help": "the distribution that is suspected first; --good and --bad may be versions of it"},
+    "--good": {"required": True, "metavar": "FILE-or-VERSION", "help": "what works"},
+    "--bad": {"required": True, "metavar": "FILE-or-VERSION", "help": "what does not"},
 }  # fmt: skip
 """No command accepts an option that it has no use for."""
 
 OWN: dict[tuple[str, str], dict[str, Any]] = {
     ("plan", "--format"): {"choices": ("text", "github"), "help": "what to print: github is a job matrix, one job a shard"},
+    ("check", "--from"): {"required": True},
+    ("check", "--format"): {
+        "choices": ("text", "json", "markdown", "github"),
+        "help": "what to print: github is an annotation, and a job summary in $GITHUB_STEP_SUMMARY",
+    },
+    ("bisect", "--from"): {"help": "with --axis: the set in which it is moved; kinds as for check"},
+    ("pin", "--from"): {"help": "instead of a cell of the matrix the set in this file, if it works; kinds as for check"},
 }
 """(command, option) → where it differs from what the option is elsewhere."""

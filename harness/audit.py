@@ -37,15 +37,16 @@ def audit(prepared: Prepared, share: float, listen: Listener) -> list[str]:
     sample = random.sample(known, min(len(known), math.ceil(share * len(known))))
     disputes = []
     for number, (resolved, cell) in enumerate(sample, start=1):
-        again = _from_scratch(prepared, resolved, cell)
-        found = _differences(_judged(prepared, resolved, cell, prepared.facts), again)
+        again = from_scratch(prepared, resolved, cell)
+        found = differences(_judged(prepared, resolved, cell, prepared.facts), again)
         said = "; ".join(found) or "the same from scratch"
         listen(Note(text=f"audit {number}/{len(sample)}: {resolved.cell.id}: {said}"))
         disputes += [f"{resolved.cell.id}: {one}" for one in found]
     return disputes
 
 
-def _from_scratch(prepared: Prepared, resolved: Resolved, cell: CellTasks) -> Verdict:
+def from_scratch(prepared: Prepared, resolved: Resolved, cell: CellTasks) -> Verdict:
+    """The verdict on a cell when its whole lock is installed into a fresh environment and everything is done anew."""
     facts = Facts(store=prepared.store, limits=prepared.limits, apart=True)
     made = Environments(prepared.store, prepared.uv)
     try:
@@ -96,7 +97,7 @@ def _judged(prepared: Prepared, resolved: Resolved, cell: CellTasks, facts: Fact
     return judge(resolved, cell, facts, prepared.matrix.variants)
 
 
-def _differences(before: Verdict, again: Verdict) -> list[str]:
+def differences(before: Verdict, again: Verdict) -> list[str]:
     """What the same variants came to, where it is not the same; trouble of the second time proves nothing."""
     pairs = zip(before.variants, again.variants, strict=True)
     return [

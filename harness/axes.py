@@ -87,6 +87,22 @@ def between(
         return None
 
 
+def published(name: str, selector: str, store: Store, uv: Uv, python: Interpreter) -> list[str]:
+    """The published versions of any distribution that `selector` keeps, oldest first; recorded as those of an axis are.
+
+    Raises:
+        UvFailure: the index could not be asked.
+    """
+    known = _record(name, selector, store, uv, [python])
+    if known is None:
+        try:
+            known = _ask(name, selector, uv, [python])
+        except LookupError:
+            return []
+        store.put(_key(name, selector, store, uv, [python]), known)
+    return known
+
+
 def _ask(axis: str, value: str, uv: Uv, pythons: Sequence[Interpreter]) -> list[str]:
     """The published versions that the selector `value` keeps, for any of `pythons`; LookupError where there are none."""
     if not pythons:

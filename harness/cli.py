@@ -18,8 +18,8 @@ from typing import Any
 from rich.console import Console
 
 import harness
-from harness import executors, perform, pipeline, plan, shards
-from harness.arguments import ARGUMENTS, ASKING, CELLS, EVERYWHERE, MATRIX, OWN, RUNNING, SEARCHING, WORKING, WRITING
+from harness import decisions, executors, perform, pipeline, plan, shards
+from harness.arguments import ARGUMENTS, ASKING, CELLS, EVERYWHERE, MATRIX, OWN, RUNNING, SEARCHING, SETS, WORKING, WRITING
 from harness.audit import AuditError
 from harness.board import listener
 from harness.errors import HarnessError, Interrupted, ShardError
@@ -130,6 +130,24 @@ def _parser() -> argparse.ArgumentParser:
             _explain,
             ["id", *EVERYWHERE],
             "tell why a cell fails, what mends it and where it works; runs nothing",
+        ),
+        (
+            "pin",
+            _pin,
+            ["--require", "--prefer", *SETS, *MATRIX, *CELLS, *ASKING, "--jobs", *WRITING],
+            "choose an observed working set, confirm it in a fresh environment, and write it as lock files",
+        ),
+        (
+            "check",
+            _check,
+            ["--to", "--outdated", *SETS, *MATRIX, *ASKING, "--jobs", "--format"],
+            "will an upgrade break, and at which step: run the current set and the target",
+        ),
+        (
+            "bisect",
+            _bisect,
+            ["--good", "--bad", "--axis", *SETS, *MATRIX, *ASKING, "--jobs", "--format"],
+            "which release broke it: search between a set that works and one that does not",
         ),
     ):
         sub = commands.add_parser(name, help=help_text, description=help_text)
@@ -257,6 +275,18 @@ def _explain(options: argparse.Namespace, out: Console, _err: Console) -> int:
     neighbour = explanation.neighbour(verdict, verdicts)
     explanation.show(verdict, reported, mended, neighbour, out, store=prepared.store.root, options=_same_matrix(options))
     return 0
+
+
+def _pin(options: argparse.Namespace, out: Console, err: Console) -> int:
+    return decisions.pin_(_settings(options), options, out, err)
+
+
+def _check(options: argparse.Namespace, out: Console, err: Console) -> int:
+    return decisions.check(_settings(options), options, out, err)
+
+
+def _bisect(options: argparse.Namespace, out: Console, err: Console) -> int:
+    return decisions.bisect(_settings(options), options, out, err)
 
 
 def _print(report: Report, options: argparse.Namespace, out: Console) -> None:

@@ -125,7 +125,7 @@ class Environments:
 
     def adopt(self, folder: Path, closure: Closure) -> tuple[Path | None, StageResult]:
         """The same for an environment that somebody else made at `folder` and that is theirs to remove."""
-        version = _python_of(folder)
+        version = python_of(folder)
         if version != closure.interpreter.version:
             message = f"it has Python {version or 'of no known version'}, the lock is for {closure.interpreter.version}"
             return None, _result(Status.ERROR, time.time(), Failure(type="verification", message=message))
@@ -290,7 +290,7 @@ def site_packages(folder: Path, interpreter: Interpreter) -> Path:
     return folder / "lib" / f"python{major}.{minor}" / "site-packages"
 
 
-def _python_of(folder: Path) -> str | None:
+def python_of(folder: Path) -> str | None:
     """The Python version of the virtual environment at `folder`."""
     try:
         lines = (folder / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()

@@ -24,8 +24,21 @@ class ConfigError(HarnessError):
         super().__init__(f"{where}: {problem}")
 
 
+class UnpublishedError(ConfigError):
+    """An axis names a distribution, or a version of one, that nobody publishes where uv looked."""
+
+    def __init__(self, file: str, name: str, version: str, cell: str) -> None:
+        self.what = f"{name} {version} is not published" if version else f"nobody publishes a distribution named {name!r}"
+        where = f" (first met in cell {cell})" if version else ""
+        super().__init__(file, f"axes.{name}", f"{self.what} where uv looked{where}")
+
+
 class SelectionError(HarnessError):
     """A `--select` or `--exclude` expression, or a cell id, that names nothing in this matrix."""
+
+
+class VersionsError(HarnessError):
+    """A set of versions (a lock, a requirements file, an environment, an option) that cannot be read or is not enough."""
 
 
 class ShardError(HarnessError):

@@ -38,8 +38,11 @@ class Lab:
     `with Lab(prepared, settings, listen, act=True) as lab: lab.ask([replace(planned, bounds=("numpy<2",))])`
     """
 
-    def __init__(self, prepared: Prepared, settings: Settings, listen: Listener, *, act: bool) -> None:
-        """Without `act` nothing is resolved or run: what the store does not know yet is `not-run`, and open."""
+    def __init__(self, prepared: Prepared, settings: Settings, listen: Listener, *, act: bool, refresh: bool = False) -> None:
+        """Without `act` nothing is resolved or run: what the store does not know yet is `not-run`, and open.
+
+        With `refresh` every lock is solved anew: the question is about what is published today.
+        """
         self._prepared = prepared
         # A question is put once: what is known of it stands, and environments serve the next question too.
         self._settings = replace(
@@ -48,6 +51,7 @@ class Lab:
         self._keep = settings.keep_envs
         self._listen = listen
         self._act = act
+        self._refresh = refresh
         self._crew: Crew | None = None
         self._resolvers: dict[str | None, Resolver] = {}
         self._known = {resolved.cell.python: resolved.interpreter for resolved, _ in prepared.cells if resolved.interpreter}
@@ -128,7 +132,7 @@ class Lab:
                 replace(prepared.uv, sources=sources),
                 self._interpreter,
                 file=self._settings.config.name,
-                refresh=False,
+                refresh=self._refresh,
                 ask=self._act,
             )
         return self._resolvers[exclude_newer]

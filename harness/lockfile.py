@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 
+from packaging.pylock import Package, Pylock
 from packaging.utils import canonicalize_name
 
 from harness.model import Lock, Pinned
@@ -63,3 +64,19 @@ def parse_lock(text: str) -> Lock:
             for name, version in names
         )
     )
+
+
+def parse_pylock(text: str) -> Pylock:
+    """Read a pylock.toml.
+
+    Raises:
+        ValueError: it is no TOML.
+        PylockValidationError: it is none that PEP 751 allows.
+    """
+    return Pylock.from_dict(tomllib.loads(text))
+
+
+def file_hashes(package: Package) -> set[str]:
+    """`algorithm:hexdigest` of every file of a pylock.toml's package."""
+    hashes = [wheel.hashes for wheel in package.wheels or ()] + ([package.sdist.hashes] if package.sdist else [])
+    return {f"{algorithm}:{value}" for one in hashes for algorithm, value in one.items()}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness.errors import ConfigError
+from harness.errors import UnpublishedError
 from harness.model import Cell, Interpreter, Lock, Setup, Stage, StageResult, Status, digest
 from harness.plan import NEEDS_RUNTIME, Planned, Requirements, requirements
 from harness.schema import Matrix
@@ -96,7 +96,7 @@ class Resolver:
         """Resolve every cell, in parallel; `progress` hears how many distinct solves of how many are done.
 
         Raises:
-            ConfigError: an axis names a distribution or a version that nobody publishes.
+            UnpublishedError: an axis names a distribution or a version that nobody publishes.
         """
         wanted = {key: (item.cell, what, python) for item in planned for key, what, python in self._wanted(item)}
         solved: dict[str, _Solved] = {}
@@ -138,7 +138,8 @@ class Resolver:
             lock = self._lock(wanted, interpreter)
         except UvFailure as trouble:
             if missing := unpublished(str(trouble), wanted.needed):
-                raise _bad_axis(missing, cell, self._file) from None
+                name, _, version = missing.partition("==")
+                raise UnpublishedError(self._file, name, version, cell.id) from None
             failure = trouble.failure
             status = Status.ERROR if trouble.trouble is Trouble.INFRASTRUCTURE else Status.FAILS
         finished = time.time()
@@ -165,7 +166,7 @@ class Resolver:
             with self._line:
                 if len(self._fresh) > asked:
                     continue
-                lock = _lock(wanted, self._uv, interpreter)
+                lock = solve(wanted, self._uv, interpreter)
                 self._fresh.update(lock.versions)
                 return lock
 
@@ -252,19 +253,12 @@ def _split(lock: Lock, cell: Cell) -> tuple[Lock, Lock]:
     return lock.closure(roots), lock.closure(frozenset({"onnxruntime", "numpy"}))
 
 
-def _lock(wanted: Requirements, uv: Uv, interpreter: Interpreter) -> Lock:
-    """One solve with the optional requirements, and one without where they leave no solution."""
+def solve(wanted: Requirements, uv: Uv, interpreter: Interpreter, preferred: Lock | None = None) -> Lock:
+    """One solve with the optional requirements, and one without where they leave no solution; see `Uv.resolve`."""
     try:
-        return uv.resolve([*wanted.needed, *wanted.optional], interpreter, wanted.bounds)
+        return uv.resolve([*wanted.needed, *wanted.optional], interpreter, wanted.bounds, preferred)
     except UvFailure as failure:
         if not wanted.optional or failure.trouble is not Trouble.UNSATISFIABLE:
             raise
-        lock = uv.resolve(wanted.needed, interpreter, wanted.bounds)
+        lock = uv.resolve(wanted.needed, interpreter, wanted.bounds, preferred)
         return Lock(distributions=lock.distributions, dropped=tuple((name, str(failure)) for name in wanted.optional))
-
-
-def _bad_axis(missing: str, cell: Cell, file: str) -> ConfigError:
-    name, _, version = missing.partition("==")
-    if not version:
-        return ConfigError(file, f"axes.{name}", f"nobody publishes a distribution named {name!r} where uv looked")
-    return ConfigError(file, f"axes.{name}", f"{name} {version} is not published where uv looked (first met in cell {cell.id})")

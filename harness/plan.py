@@ -83,7 +83,7 @@ def cells(matrix: Matrix, axes: Mapping[str, Sequence[str]]) -> list[Cell]:
     made = []
     for setup, versions in itertools.product(matrix.environment, combinations):
         identifier = "-".join(
-            f"{_ABBREVIATIONS.get(name) or re.sub('[^a-z0-9]', '', name)}{short[name][version]}"
+            f"{short_name(name)}{short[name][version]}"
             for name, version in zip(names, versions, strict=True)
             if version != ABSENT
         )
@@ -94,6 +94,11 @@ def cells(matrix: Matrix, axes: Mapping[str, Sequence[str]]) -> list[Cell]:
         python = versions[names.index("python")]
         made.append(Cell(id=identifier, python=python, pins=pins_of_cell, setup=setup))
     return made
+
+
+def short_name(axis: str) -> str:
+    """How an axis begins in an id."""
+    return _ABBREVIATIONS.get(axis) or re.sub("[^a-z0-9]", "", axis)
 
 
 def _within(version: str, bound: SpecifierSet) -> bool:

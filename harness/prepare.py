@@ -123,18 +123,10 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
     deadline = math.inf if settings.budget is None else time.monotonic() + settings.budget
     if settings.shard and settings.strategy != "full":
         raise ShardError("--shard deals out every cell, and a search chooses as it goes: leave out --strategy or --shard")
-    config = matrix.load(settings.config)
-    if settings.model or settings.profile:
-        config = matrix.with_model(config, settings.model or config.probe.model, "--model", Path.cwd(), settings.profile)
-    store = Store.open(settings.store)
-    children = Children()
-    limits = Limits(seconds=config.run.time_limit, memory=config.run.memory_limit)
-    uv = _uv(settings, config, children, offline=settings.offline or not ask)
+    config, store, uv = _opened(settings, ask=ask)
     pythons = Pythons(uv)
+    limits = Limits(seconds=config.run.time_limit, memory=config.run.memory_limit)
     file = settings.config.name
-    if hub_id := config.probe.hub_id:
-        folder = hub.checkpoint(hub_id, store, uv, file=file, refresh=settings.refresh and ask)
-        config = matrix.with_model(config, str(folder), file, folder)
     # Where nobody is asked, nothing can be resolved anew: what is known stands.
     refresh = settings.refresh and ask
 
@@ -164,7 +156,7 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
     except UvFailure as failure:
         raise failure.as_error() from None
     except KeyboardInterrupt:
-        children.stop()
+        uv.children.stop()
         raise Interrupted("interrupted while resolving; locks that were found are kept") from None
     return Prepared(
         matrix=config,
@@ -174,10 +166,52 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
         store=store,
         facts=Facts(store=store, limits=limits),
         limits=limits,
-        children=children,
+        children=uv.children,
         runtimes=runtimes,
         deadline=deadline,
     )
+
+
+def workbench(settings: Settings, listen: Listener) -> Prepared:
+    """A matrix's sources, probe and limits, and none of its cells: what a question about other cells needs (lab.py).
+
+    Raises:
+        HarnessError: as `prepare` does.
+    """
+    config, store, uv = _opened(settings, ask=True)
+    limits = Limits(seconds=config.run.time_limit, memory=config.run.memory_limit)
+    python = next(iter(Pythons(uv).present(config.axes["python"])), None)
+    try:
+        uv = with_torch_backend(
+            uv, config.uv.torch_backend, store, python, lambda text: listen(Note(text=text)), refresh=settings.refresh
+        )
+    except UvFailure as failure:
+        raise failure.as_error() from None
+    return Prepared(
+        matrix=config,
+        axes=config.axes,
+        cells=(),
+        uv=uv,
+        store=store,
+        facts=Facts(store=store, limits=limits),
+        limits=limits,
+        children=uv.children,
+        runtimes={},
+    )
+
+
+def _opened(settings: Settings, *, ask: bool) -> tuple[Matrix, Store, Uv]:
+    """The matrix with the model that is asked about, its store, and uv with its sources."""
+    config = matrix.load(settings.config)
+    if settings.model or settings.profile:
+        config = matrix.with_model(config, settings.model or config.probe.model, "--model", Path.cwd(), settings.profile)
+    store = Store.open(settings.store)
+    uv = _uv(settings, config, Children(), offline=settings.offline or not ask)
+    file = settings.config.name
+    if hub_id := config.probe.hub_id:
+        folder = hub.checkpoint(hub_id, store, uv, file=file, refresh=settings.refresh and ask)
+        config = matrix.with_model(config, str(folder), file, folder)
+    return config, store, uv
 
 
 def _newest_runtimes(

@@ -8,6 +8,7 @@ raw text kept in every result. The supported range of uv is pinned in pyproject.
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import hashlib
 import itertools
 import json
@@ -21,8 +22,8 @@ from pathlib import Path
 
 from harness.children import Children, Ending, chosen_environment
 from harness.errors import UvError
-from harness.lockfile import Published, lock_text, parse_lock, parse_published
-from harness.model import Failure, Interpreter, Lock
+from harness.lockfile import Published, lock_text, parse_lock, parse_published, parse_pylock
+from harness.model import Failure, Interpreter, Lock, Pinned
 from harness.schema import UvSources
 
 RESOLVE_SECONDS = 300.0
@@ -171,8 +172,12 @@ class Uv:
             variables["UV_FIND_LINKS"] = ",".join(seen(place, Path.cwd()) for place in links.split(","))
         return [sources, self.torch_backend, variables, _settings()]
 
-    def resolve(self, requirements: Sequence[str], python: Interpreter, bounds: Sequence[str] = ()) -> Lock:
+    def resolve(
+        self, requirements: Sequence[str], python: Interpreter, bounds: Sequence[str] = (), preferred: Lock | None = None
+    ) -> Lock:
         """All distributions that `requirements` need, within `bounds`, in one solve, with hashes and who requires what.
+
+        The versions of `preferred` are kept where a solution has room for them.
 
         Raises:
             UvFailure: there is no solution, or it could not be found out.
@@ -181,6 +186,9 @@ class Uv:
             wanted, limits, locked = folder / "cell.in", folder / "bounds.txt", folder / "cell.txt"
             wanted.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
             limits.write_text("".join(f"{line}\n" for line in bounds), encoding="utf-8")
+            if preferred is not None:
+                # uv keeps to what its output file says already.
+                locked.write_text(lock_text(preferred), encoding="utf-8")
             self._call(
                 ["pip", "compile", str(wanted), "-c", str(limits), "-o", str(locked), "--python", python.path, "--quiet",
                  "--no-header", "--generate-hashes", "--prerelease", "explicit", *self._source_arguments()],
@@ -228,6 +236,33 @@ class Uv:
                     return None
                 raise
             return parse_published(locked.read_text(encoding="utf-8"))
+
+    def pylock(self, lock: Lock, python: Interpreter) -> str:
+        """`lock` as the text of a pylock.toml (PEP 751), with the place, the size and the upload time of every file.
+
+        Raises:
+            UvFailure: it cannot be made.
+        """
+        with _neutral() as folder:
+            wanted, locked = folder / "lock.in", folder / "pylock.toml"
+            wanted.write_text("".join(f"{one.name}=={one.version}\n" for one in lock.distributions), encoding="utf-8")
+            self._call(
+                ["pip", "compile", str(wanted), "-o", str(locked), "--python", python.path, "--quiet", "--no-header",
+                 "--no-deps", "--format", "pylock.toml", "--prerelease", "explicit", *self._source_arguments()],
+                folder,
+                RESOLVE_SECONDS,
+            )  # fmt: skip
+            return locked.read_text(encoding="utf-8")
+
+    def released(self, name: str, version: str, python: Interpreter) -> dt.datetime | None:
+        """When the first file of a published version was uploaded; None where the index does not say.
+
+        Raises:
+            UvFailure: the index could not be asked.
+        """
+        (package,) = parse_pylock(self.pylock(Lock(distributions=(Pinned(name=name, version=version),)), python)).packages
+        times = [file.upload_time for file in package.wheels or ()] + [package.sdist.upload_time if package.sdist else None]
+        return min((time for time in times if time), default=None)
 
     def create(self, folder: Path, python: Interpreter) -> None:
         """Make an empty virtual environment at `folder`."""

@@ -138,7 +138,7 @@ class Project:
 
     def _options(self, command: str) -> list[str]:
         options = ["--config", str(self.config), "--store", str(self.store)]
-        options += ["--reports", str(self.reports)] if command in {"run", "report", "merge"} else []
+        options += ["--reports", str(self.reports)] if command in {"run", "report", "merge", "pin"} else []
         return [*options, "--no-remedies"] if command == "run" and not self.remedies else options
 
 

@@ -38,3 +38,8 @@ def test_a_matrix_that_cannot_be_read_leaves_the_other_sessions(project: Project
     assert "no probe sessions: matrix.toml: run.time-limits: unknown key" in listed.stderr
     assert "Traceback" not in listed.stderr
     assert "lint" in listed.stdout
+
+
+def test_the_decisions_are_sessions_too(project: Project):
+    listed = sessions(project)
+    assert all(f"- {name} -> " in listed.stdout for name in ("pin", "check", "bisect"))

@@ -232,12 +232,13 @@ def newest_by_runtime(cells: Iterable[_AnyCell]) -> dict[str, _AnyCell]:
     best: dict[str, _AnyCell] = {}
     for cell in cells:
         runtime = cell.version("onnxruntime")
-        if runtime not in {None, ABSENT} and (runtime not in best or _age(cell) > _age(best[runtime])):
+        if runtime not in {None, ABSENT} and (runtime not in best or age(cell) > age(best[runtime])):
             best[str(runtime)] = cell
     return best
 
 
-def _age(cell: Cell | ReportedCell) -> tuple[list[Version], bool]:
+def age(cell: Cell | ReportedCell) -> tuple[list[Version], bool]:
+    """What orders cells by how new they are."""
     order = ("torch", "transformers", "onnx", "python")
     return [by_version(cell.version(axis) or ABSENT) for axis in order], cell.setup is Setup.TOGETHER
 
@@ -248,11 +249,13 @@ def _cells(verdicts: Sequence[Verdict], mended: Remedies) -> list[ReportedCell]:
     cells = []
     for verdict in verdicts:
         guess = guesses.get(observed.rows[verdict.cell.id]) if verdict.open else None
-        cells.append(_cell(verdict, {True: "works", False: "fails", None: None}[guess], mended))
+        cells.append(reported(verdict, {True: "works", False: "fails", None: None}[guess], mended))
     return cells
 
 
-def _cell(verdict: Verdict, guess: Literal["works", "fails"] | None, mended: Remedies) -> ReportedCell:
+def reported(verdict: Verdict, guess: Literal["works", "fails"] | None = None, mended: Remedies | None = None) -> ReportedCell:
+    """A cell as it stands in the report."""
+    mended = mended or Remedies()
     cell, lock = verdict.cell, verdict.resolved.lock
     return ReportedCell(
         id=cell.id,

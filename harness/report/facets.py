@@ -13,7 +13,7 @@ from typing import Any
 from packaging.version import Version
 
 from harness.diagnose.diagnosis import brief
-from harness.model import Stage, Status
+from harness.model import Stage, Status, Variant
 from harness.plan import by_version
 from harness.report.contract import Report, ReportedCell, ReportedVariant, newest_by_runtime
 from harness.select import VARIANT_FIELDS
@@ -90,7 +90,7 @@ def facets(report: Report) -> list[Facet]:
     return made
 
 
-def identity(variant: ReportedVariant) -> tuple[object, ...]:
+def identity(variant: ReportedVariant | Variant) -> tuple[object, ...]:
     """What tells it from other variants."""
     return tuple(getattr(variant, name) for name in VARIANT_FIELDS)
 

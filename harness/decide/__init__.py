@@ -1,0 +1,1 @@
+"""What to pin, whether to upgrade, what broke it: decisions that rest on runs."""

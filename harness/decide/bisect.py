@@ -1,0 +1,264 @@
+"""Which release of which distribution broke it: a search between a set that works and one that does not."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from packaging.requirements import Requirement
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
+
+from harness.decide.asking import Asked, Desk, Unanswered
+from harness.decide.boundary import boundary
+from harness.decide.check import Change, trouble
+from harness.decide.compare import last_line, lost, named, survives
+from harness.decide.current import Versions
+from harness.errors import VersionsError
+from harness.events import Listener, Note
+from harness.model import Stage, Status
+from harness.verdict import VariantVerdict
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Release:
+    """One release of one distribution."""
+
+    name: str
+    version: str
+    date: dt.date | None
+    """When its first file was uploaded, as the index has it; None where it does not say."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bisected:
+    """The first release that breaks, or the releases among which it is."""
+
+    good: Asked
+    bad: Asked
+    """The two ends, confirmed."""
+    last_good: Asked
+    first_bad: Asked
+    suspects: tuple[Release, ...]
+    """What differs between the last good set and the first bad one: one release, or several that could not be told apart."""
+    lost: tuple[VariantVerdict, ...]
+    """What the first bad set fails of."""
+    skipped: tuple[Release, ...]
+    """Suspects whose sets cannot be resolved or installed, or ended in an error."""
+    along: tuple[Change, ...]
+    """What the resolver moved along with the suspects: it may be one of these."""
+    releases: int
+    """How many were searched among."""
+    probes: int
+    """How many sets were asked about, the two ends apart."""
+    unproven: bool
+    """Whether one was skipped because of an error, which proves nothing."""
+    how: tuple[str, ...]
+    """What was searched, a sentence a part."""
+
+
+def in_order(histories: Mapping[str, Sequence[Release]], first: str | None) -> list[Release]:
+    """The releases of several distributions as one history: by date; without dates one distribution after another.
+
+    The order within a distribution is kept, whatever the dates: a release that came later on an older branch counts as
+    released when the ones before it were. Of equal dates, and without dates, `first` comes first.
+    """
+    names = sorted(histories, key=lambda name: name != first)
+    if any(one.date is None for releases in histories.values() for one in releases):
+        return [one for name in names for one in histories[name]]
+    keyed = []
+    for place, name in enumerate(names):
+        latest = dt.date.min
+        for number, one in enumerate(histories[name]):
+            assert one.date is not None
+            latest = max(latest, one.date)
+            keyed.append(((latest, place, number), one))
+    return [one for _, one in sorted(keyed, key=lambda entry: entry[0])]
+
+
+class Bisect:
+    """Searches between two sets."""
+
+    def __init__(self, desk: Desk, listen: Listener) -> None:
+        self._desk = desk
+        self._listen = listen
+        self._good: Asked
+        self._bad: Asked
+        self._known: dict[tuple[tuple[str, str], ...], Asked] = {}
+        self._how: list[str] = []
+
+    def search(self, good: Versions, bad: Versions, suspect: str | None) -> Bisected:
+        """The first release that breaks; `suspect` is moved by itself first, or else what has the most releases in between.
+
+        Raises:
+            VersionsError: the ends are not what they are said to be.
+            Unanswered: the index could not be asked, or an end ended in an error.
+        """
+        self._good, self._bad = self._confirmed(self._desk.complete(good), self._desk.complete(bad))
+        start, end = _alike(self._good, self._bad)
+        self._known = {_key(start): replace(self._good, versions=start), _key(end): replace(self._bad, versions=end)}
+        changed = [name for name in end.exact if end.exact[name] != start.exact[name]]
+        if not changed:
+            raise VersionsError(f"{good.source} and {bad.source} pin the same versions: there is nothing to search")
+        if suspect is not None and suspect not in changed:
+            raise VersionsError(f"{suspect} is the same in both sets; what differs is {', '.join(changed)}")
+        histories = {
+            name: self._releases(name, start, end, whole=name in self._desk.axes or len(changed) == 1) for name in changed
+        }
+        if len(changed) > 1:
+            first = suspect or max(changed, key=lambda name: len(histories[name]))
+            alone = self._with(start, [histories[first][-1]])
+            if self._told(self._ask(alone)) is False:
+                self._how.append(
+                    f"{first} alone breaks it, so its releases were searched, with everything else as in the good set"
+                )
+                histories = {first: histories[first]}
+            else:
+                self._how.append(f"{first} alone does not break it, so all that differs was searched")
+                histories = self._dated(histories)
+        found = self._between(start, in_order(histories, suspect))
+        return self._refined(found)
+
+    def _confirmed(self, good: Versions, bad: Versions) -> tuple[Asked, Asked]:
+        if good.python != bad.python:
+            raise VersionsError(f"the good set has Python {good.python}, the bad one {bad.python}: choose one with --python")
+        for axis in self._desk.axes:
+            if (axis in good.exact) != (axis in bad.exact):
+                raise VersionsError(f"{axis} is in one of {good.source} and {bad.source} only")
+        first, second = self._desk.ask([good, bad])
+        for end, asked in (("good", first), ("bad", second)):
+            if asked.verdict.status in {Status.ERROR, Status.NOT_RUN}:
+                raise Unanswered(f"the {end} end is not known: {trouble(asked.verdict)}")
+        if first.verdict.status is Status.FAILS:
+            one = lost(first.verdict, first.verdict, self._desk.wanted)[0]
+            raise VersionsError(
+                f"the good end does not work: {named(one.variant)} fails at {one.last.stage.value}: {last_line(one)}"
+            )
+        match survives(first.verdict, second.verdict, self._desk.wanted):
+            case True:
+                raise VersionsError("the bad end works as well as the good one: there is nothing to search")
+            case None:
+                raise Unanswered(f"the bad end is not known: {trouble(second.verdict)}")
+            case False:
+                return first, second
+
+    def _releases(self, name: str, start: Versions, end: Versions, *, whole: bool) -> list[Release]:
+        """What lies between two versions of a distribution, the second included; nothing but that unless `whole`."""
+        old, new = start.exact[name], end.exact[name]
+        low, high = sorted((old, new), key=Version)
+        found = self._desk.between(name, f">{low},<{high}", "all", start) if whole else []
+        return [
+            Release(name=name, version=version, date=None) for version in [*(found if low == old else reversed(found)), new]
+        ]
+
+    def _dated(self, histories: Mapping[str, Sequence[Release]]) -> dict[str, list[Release]]:
+        """The same with their dates."""
+        with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="released") as pool:
+            dated = {name: list(pool.map(self._with_date, releases)) for name, releases in histories.items()}
+        if any(one.date is None for releases in dated.values() for one in releases):
+            self._how.append("the index gives no dates, so one distribution was moved after the other")
+        return dated
+
+    def _with_date(self, release: Release) -> Release:
+        return replace(release, date=self._desk.released(release.name, release.version, self._good.versions))
+
+    def _between(self, start: Versions, history: Sequence[Release]) -> Bisected:
+        """Search `history`, of which nothing works and all of it breaks."""
+        sets = [self._with(start, history[:count]) for count in range(len(history) + 1)]
+
+        def works(place: int) -> bool | None:
+            asked = self._ask(sets[place])
+            told = self._told(asked)
+            last = history[place - 1]
+            said = {True: "works", False: "breaks", None: "cannot be told"}[told]
+            self._listen(Note(text=f"{last.name} {last.version}: {said}"))
+            return told
+
+        found = boundary(len(history), works)
+        good, bad = self._known[_key(sets[found.good])], self._known[_key(sets[found.bad])]
+        return Bisected(
+            good=self._good,
+            bad=self._bad,
+            last_good=good,
+            first_bad=bad,
+            suspects=tuple(map(self._with_date, history[found.good : found.bad])),
+            lost=tuple(lost(self._good.verdict, bad.verdict, self._desk.wanted)),
+            skipped=tuple(history[place - 1] for place in found.untold),
+            along=_along(good, bad, {one.name for one in history[found.good : found.bad]}),
+            releases=len(history),
+            probes=len(self._known) - 2,
+            unproven=any(self._unknown(self._known[_key(sets[place])]) for place in found.untold),
+            how=tuple(self._how),
+        )
+
+    def _refined(self, found: Bisected) -> Bisected:
+        """Where something that is on no axis was moved in one step, the releases in between are searched too."""
+        if len(found.suspects) > 1 or found.suspects[0].name in self._desk.axes:
+            return found
+        name = found.suspects[0].name
+        history = self._releases(name, found.last_good.versions, found.first_bad.versions, whole=True)
+        return self._between(found.last_good.versions, history) if len(history) > 1 else found
+
+    @staticmethod
+    def _with(start: Versions, steps: Sequence[Release]) -> Versions:
+        return replace(start, exact={**start.exact, **{one.name: one.version for one in steps}})
+
+    def _ask(self, versions: Versions) -> Asked:
+        key = _key(versions)
+        if key not in self._known:
+            (self._known[key],) = self._desk.ask([self._desk.settle(versions)])
+        return self._known[key]
+
+    def _told(self, asked: Asked) -> bool | None:
+        """Whether a set is as the good end. What is not even installed says nothing, unless that is how the bad end fails."""
+        works = survives(self._good.verdict, asked.verdict, self._desk.wanted)
+        if works is False and self._untried(asked) and not self._untried(self._bad):
+            return None
+        return works
+
+    def _unknown(self, asked: Asked) -> bool:
+        return survives(self._good.verdict, asked.verdict, self._desk.wanted) is None
+
+    def _untried(self, asked: Asked) -> bool:
+        return all(one.last.stage in _UNTRIED for one in lost(self._good.verdict, asked.verdict, self._desk.wanted))
+
+
+_PARALLEL = 8
+_UNTRIED = {Stage.RESOLVE, Stage.INSTALL}
+
+
+def _key(versions: Versions) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(versions.exact.items()))
+
+
+def _alike(good: Asked, bad: Asked) -> tuple[Versions, Versions]:
+    """The two sets with a version each of whatever one of them names: what was left open is what the resolver made of it."""
+    left = {canonicalize_name(Requirement(text).name) for asked in (good, bad) for text in asked.versions.open}
+    first, second = _resolved(good, left), _resolved(bad, left)
+    # A bound on what a set does not need does no harm.
+    return (
+        replace(good.versions, exact={**second, **first}, open=_left_open(good)),
+        replace(bad.versions, exact={**first, **second}, open=_left_open(bad)),
+    )
+
+
+def _resolved(asked: Asked, left: set[NormalizedName]) -> dict[str, str]:
+    lock = asked.verdict.resolved.lock
+    found = {name: lock.versions[name] for name in left if name in lock.versions} if lock else {}
+    return {**asked.versions.exact, **{str(name): Version(version).public for name, version in found.items()}}
+
+
+def _left_open(asked: Asked) -> tuple[str, ...]:
+    return asked.versions.open if asked.verdict.resolved.lock is None else ()
+
+
+def _along(good: Asked, bad: Asked, suspects: set[str]) -> tuple[Change, ...]:
+    """What differs between the locks of two sets besides `suspects`: the resolver moved it along."""
+    first, second = (asked.verdict.resolved.lock.versions if asked.verdict.resolved.lock else {} for asked in (good, bad))
+    return tuple(
+        Change(name=name, old=first.get(name), new=second.get(name))
+        for name in sorted(first.keys() | second.keys())
+        if first and second and first.get(name) != second.get(name) and name not in suspects
+    )

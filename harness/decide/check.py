@@ -1,0 +1,278 @@
+"""Whether an upgrade breaks, what of it does, and what would mend it; every claim is a set that was run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from harness.decide.asking import Asked, Desk, Unanswered
+from harness.decide.boundary import boundary
+from harness.decide.compare import gained, lost, named, survives
+from harness.decide.current import Versions
+from harness.model import Status
+from harness.plan import Planned
+from harness.verdict import VariantVerdict, Verdict
+
+
+class Answer(StrEnum):
+    """Whether one may upgrade."""
+
+    SAFE = "SAFE"
+    BREAKS = "BREAKS"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """One distribution that differs between two sets; None where a set does not have it."""
+
+    name: str
+    old: str | None
+    new: str | None
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.old or 'absent'} → {self.new or 'absent'}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """A part of the upgrade, taken alone."""
+
+    changes: tuple[Change, ...]
+    asked: Asked
+    safe: bool | None
+    lost: tuple[VariantVerdict, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mend:
+    """A change that was run and makes the target work."""
+
+    change: str
+    asked: Asked | None
+    """The set that proves it, where it is one of other versions."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Upgrade:
+    """One question: from the current set to a target."""
+
+    answer: Answer
+    changes: tuple[Change, ...]
+    forced: tuple[Change, ...]
+    """What the resolver moved besides, because the target has no room for the current version."""
+    target: Asked | None
+    why: str | None = None
+    """Why the answer is not known."""
+    lost: tuple[VariantVerdict, ...] = ()
+    """What worked before and does not any more."""
+    steps: tuple[Step, ...] = ()
+    mend: Mend | None = None
+    nearest: Asked | None = None
+    """The working set that is nearest to the target."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checked:
+    """The whole answer."""
+
+    answer: Answer
+    current: Asked | None
+    upgrades: tuple[Upgrade, ...]
+    notes: tuple[str, ...] = ()
+
+
+Remedy = Callable[[Planned, VariantVerdict, Verdict], str | None]
+"""Changes what can be changed besides versions on the axes (a secondary pin, an IR version, …) until the variant works.
+
+Returns in words what was run and worked, or None.
+"""
+
+
+class Check:
+    """Asks about upgrades of one set."""
+
+    def __init__(self, desk: Desk, current: Versions, remedy: Remedy | None = None) -> None:
+        self._desk = desk
+        self._remedy = remedy
+        self._current = desk.complete(current)
+        (self._now,) = desk.ask([self._current])
+
+    def alone(self) -> Checked:
+        """Whether the current set works by itself."""
+        verdict = self._now.verdict
+        answer = {Status.WORKS: Answer.SAFE, Status.FAILS: Answer.BREAKS}.get(verdict.status, Answer.UNKNOWN)
+        one = Upgrade(answer=answer, changes=(), forced=(), target=self._now)
+        if answer is Answer.UNKNOWN:
+            one = replace(one, why=trouble(verdict))
+        elif answer is Answer.BREAKS:
+            one = replace(one, lost=self._lost(self._now), mend=self._mend(self._now, []))
+        return self._checked([one])
+
+    def to(self, asked: Sequence[Requirement]) -> Checked:
+        """Whether one can go to what `asked` says, all of it at once."""
+        return self._checked([self._upgrade(self._wanted(asked))])
+
+    def outdated(self) -> Checked:
+        """The newest version of each axis alone, and all together: what a bot that updates dependencies would ask."""
+        newest = {axis: self._desk.newest(axis, "", self._current) for axis in self._desk.axes if axis in self._current.exact}
+        newer = {axis: version for axis, version in newest.items() if Version(version) > Version(self._current.exact[axis])}
+        if not newer:
+            return self.alone()
+        questions = [{axis: version} for axis, version in newer.items()]
+        questions += [newer] if len(newer) > 1 else []
+        return self._checked([self._upgrade(one) for one in questions])
+
+    def _checked(self, upgrades: Sequence[Upgrade]) -> Checked:
+        answers = {one.answer for one in upgrades}
+        worst = next(one for one in (Answer.BREAKS, Answer.UNKNOWN, Answer.SAFE) if one in answers)
+        return Checked(answer=worst, current=self._now, upgrades=tuple(upgrades), notes=self._current.ignored)
+
+    def _wanted(self, asked: Sequence[Requirement]) -> dict[str, str]:
+        """Name → the exact version that each requirement comes to: the newest that it admits."""
+        merged: dict[str, Requirement] = {}
+        for one in asked:
+            name = canonicalize_name(one.name)
+            merged[name] = Requirement(f"{name}{merged[name].specifier & one.specifier}") if name in merged else one
+        return {name: self._desk.newest(name, str(one.specifier), self._current) for name, one in merged.items()}
+
+    def _set(self, wanted: Mapping[str, str]) -> Versions:
+        """The current set with `wanted` in it, settled."""
+        asked = [Requirement(f"{name}=={version}") for name, version in wanted.items()]
+        versions = replace(self._current.with_(asked), source="the target")
+        settled = self._desk.settle(versions)
+        # What was asked for is not for the resolver to move.
+        return replace(settled, exact={**settled.exact, **wanted})
+
+    def _upgrade(self, wanted: Mapping[str, str]) -> Upgrade:
+        changes = tuple(
+            Change(name=name, old=self._current.exact.get(name), new=version)
+            for name, version in wanted.items()
+            if self._current.exact.get(name) != version
+        )
+        try:
+            versions = self._set(wanted)
+            (target,) = self._desk.ask([versions])
+        except Unanswered as reason:
+            return Upgrade(answer=Answer.UNKNOWN, changes=changes, forced=(), target=None, why=str(reason))
+        forced = tuple(
+            Change(name=name, old=old, new=versions.exact.get(name))
+            for name, old in self._current.exact.items()
+            if name not in wanted and versions.exact.get(name) != old
+        )
+        one = Upgrade(answer=Answer.SAFE, changes=changes, forced=forced, target=target)
+        match survives(self._now.verdict, target.verdict, self._desk.wanted):
+            case True:
+                return replace(one, lost=self._lost(target))
+            case None:
+                return replace(one, answer=Answer.UNKNOWN, why=trouble(target.verdict))
+            case False:
+                return self._explained(replace(one, answer=Answer.BREAKS, lost=self._lost(target)))
+
+    def _explained(self, one: Upgrade) -> Upgrade:
+        """Which part of it breaks, what else must change, and how far one gets without."""
+        assert one.target is not None
+        steps = self._steps(one.changes)
+        guilty = [change.name for step in steps if step.safe is False for change in step.changes] or [
+            change.name for change in one.changes
+        ]
+        mend = self._mend(one.target, [change.name for change in one.changes])
+        return replace(one, steps=tuple(steps), mend=mend, nearest=self._nearest(one, guilty))
+
+    def _steps(self, changes: Sequence[Change]) -> list[Step]:
+        """Each axis alone, and whatever else was asked for as one more; none where there is only one."""
+        groups = [[change] for change in changes if change.name in self._desk.axes]
+        others = [change for change in changes if change.name not in self._desk.axes]
+        groups += [others] if others else []
+        if len(groups) < 2 or self._now.verdict.status is not Status.WORKS:
+            return []
+        sets = [self._set({change.name: str(change.new) for change in group}) for group in groups]
+        found = self._desk.ask(sets)
+        return [
+            Step(
+                changes=tuple(group),
+                asked=asked,
+                safe=survives(self._now.verdict, asked.verdict, self._desk.wanted),
+                lost=self._lost(asked),
+            )
+            for group, asked in zip(groups, found, strict=True)
+        ]
+
+    def _mend(self, target: Asked, moved: Sequence[str]) -> Mend | None:
+        """The first change that makes the target work, the cheapest first."""
+        if self._now.verdict.status is Status.WORKS and target.verdict.status is Status.WORKS:
+            others = gained(self._now.verdict, target.verdict, self._desk.wanted)
+            if others:
+                return Mend(change=f"export with {named(others[0].variant)} instead", asked=None)
+        for one in self._lost(target) if self._remedy else ():
+            if self._remedy and (change := self._remedy(target.verdict.resolved.planned, one, self._now.verdict)):
+                return Mend(change=change, asked=None)
+        # torch last: it is by far the largest.
+        for axis in sorted(self._desk.axes, key=lambda name: name == "torch"):
+            if axis not in moved and axis in target.versions.exact and (found_set := self._raised(target, axis)):
+                return Mend(change=f"{axis} {found_set.versions.exact[axis]} as well", asked=found_set)
+        return None
+
+    def _raised(self, target: Asked, axis: str) -> Asked | None:
+        """The target with the oldest newer `axis` that makes it work, of each minor version the last release; or None."""
+        own = target.versions.exact[axis]
+        try:
+            newest = self._desk.newest(axis, "", target.versions)
+            releases = self._desk.between(axis, f">{own},<={newest}", "latest-per-minor", target.versions)
+            return self._first_working(target.versions, axis, [own, *releases]) if releases else None
+        except Unanswered:
+            return None
+
+    def _nearest(self, one: Upgrade, guilty: Sequence[str]) -> Asked | None:
+        """The target with one part of it left as near to it as works, or None where that is not enough."""
+        wanted = {change.name: str(change.new) for change in one.changes}
+        for name in guilty:
+            old = self._current.exact.get(name)
+            if old is None:
+                continue
+            direction = (old, wanted[name]) if Version(old) < Version(wanted[name]) else (wanted[name], old)
+            assert one.target is not None
+            try:
+                bounds = f">{direction[0]},<{direction[1]}"
+                releases = self._desk.between(name, bounds, "latest-per-minor", self._current)
+                steps = [old, *releases] if Version(old) < Version(wanted[name]) else [old, *reversed(releases)]
+                found = self._first_working(one.target.versions, name, [wanted[name], *reversed(steps)])
+            except Unanswered:
+                continue
+            if found is not None:
+                return found
+        return None
+
+    def _first_working(self, versions: Versions, name: str, releases: Sequence[str]) -> Asked | None:
+        """`versions` with the first of `releases` of `name` that works, when the first of all is known not to work."""
+        seen: dict[int, Asked] = {}
+
+        def fails(place: int) -> bool | None:
+            wanted = {change: versions.exact[change] for change in self._desk.axes if change in versions.exact}
+            (asked,) = self._desk.ask([self._set({**wanted, name: releases[place]})])
+            works = survives(self._now.verdict, asked.verdict, self._desk.wanted)
+            if works:
+                seen[place] = asked
+            return None if works is None else not works
+
+        last = len(releases) - 1
+        if fails(last) is not False:
+            return None
+        return seen[boundary(last, fails).bad]
+
+    def _lost(self, asked: Asked) -> tuple[VariantVerdict, ...]:
+        return tuple(lost(self._now.verdict, asked.verdict, self._desk.wanted))
+
+
+def trouble(verdict: Verdict) -> str:
+    """Why nothing is known of a cell."""
+    for one in verdict.variants:
+        if one.status in {Status.ERROR, Status.NOT_RUN}:
+            said = one.reason or (one.error.message.strip().splitlines()[-1] if one.error and one.error.message.strip() else "")
+            return f"{one.status.value} at {one.last.stage.value}: {said}"
+    return verdict.status.value

@@ -1,0 +1,119 @@
+"""Which of the observed working sets is chosen: pure functions of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from harness.decide.current import Versions
+from harness.errors import VersionsError, did_you_mean
+from harness.model import ABSENT, Status, Variant
+from harness.plan import by_version
+from harness.report.contract import Report, ReportedCell, age
+from harness.report.facets import identity
+from harness.verdict import Verdict
+
+
+def choose(report: Report, requires: Sequence[Requirement], prefer: str, like: Versions | None) -> ReportedCell | None:
+    """The best of the cells that were observed to work and satisfy `requires`, or None.
+
+    `prefer`: `newest`; `robust`, whose neighbours (one step on one axis) work too; `smallest-change`, nearest to `like`.
+
+    Raises:
+        VersionsError: a requirement names what is in no cell.
+    """
+    known = {"python", *(name for cell in report.cells for name in (*cell.pins, *cell.resolved))}
+    for one in requires:
+        if canonicalize_name(one.name) not in known:
+            raise VersionsError(f"--require {one}: no cell has {one.name}{did_you_mean(one.name, known)}")
+    able = [cell for cell in working_cells(report) if all(satisfies(cell, one) for one in requires)]
+    match prefer:
+        case "robust":
+            return max(able, key=lambda cell: (*robustness(report, cell), newness(cell)), default=None)
+        case "smallest-change":
+            assert like is not None
+            return max(able, key=lambda cell: (*_kept(cell, like), newness(cell)), default=None)
+        case _:
+            return max(able, key=newness, default=None)
+
+
+def newness(cell: ReportedCell) -> tuple[object, ...]:
+    """What orders cells by how new they are: onnxruntime, which others choose, counts last."""
+    return (*age(cell), by_version(cell.version("onnxruntime")))
+
+
+def working_cells(report: Report) -> list[ReportedCell]:
+    """The cells that were observed to work as they are."""
+    return [cell for cell in report.cells if cell.status is Status.WORKS]
+
+
+def satisfies(cell: ReportedCell, one: Requirement) -> bool:
+    """Whether the cell has the distribution (or `python`) in a version that the requirement admits."""
+    version = _version(cell, canonicalize_name(one.name))
+    return version is not None and one.specifier.contains(version, prereleases=True)
+
+
+def _version(cell: ReportedCell, name: str) -> str | None:
+    return cell.python if name == "python" else cell.pins.get(name) or cell.resolved.get(name)
+
+
+def robustness(report: Report, cell: ReportedCell) -> tuple[float, int]:
+    """(share, number) of the observed neighbours that work."""
+    seen = [one.status is Status.WORKS for one in neighbours(report, cell) if one.status in {Status.WORKS, Status.FAILS}]
+    return (sum(seen) / len(seen) if seen else 0.0, sum(seen))
+
+
+def neighbours(report: Report, cell: ReportedCell) -> list[ReportedCell]:
+    """The cells that are one step away on one axis and have the same version on all others."""
+    found = []
+    for other in report.cells:
+        steps = [
+            abs(versions.index(cell.version(axis)) - versions.index(other.version(axis)))
+            for axis, versions in report.axes.items()
+        ]
+        if other.environment is cell.environment and sum(steps) == 1:
+            found.append(other)
+    return found
+
+
+def _kept(cell: ReportedCell, like: Versions) -> tuple[int, int]:
+    """How much of `like` stays: axes, then other distributions."""
+    same = [name for name, version in like.exact.items() if _public(_version(cell, name)) == version]
+    axes = [name for name in same if name in cell.pins]
+    return len(axes) + (cell.python == like.python), len(same) - len(axes)
+
+
+def _public(version: str | None) -> str | None:
+    return version and Version(version).public
+
+
+def nearest(report: Report, requires: Sequence[Requirement]) -> list[str]:
+    """Where nothing satisfies all of `requires`: what comes nearest, a sentence each."""
+    said = []
+    meant = [cell for cell in report.cells if all(satisfies(cell, one) for one in requires)]
+    if meant:
+        counts = {status: sum(cell.status is status for cell in meant) for status in Status}
+        told = ", ".join(f"{count} {status.value}" for status, count in counts.items() if count)
+        said.append(f"cells that satisfy it: {told}; for example {max(meant, key=newness).id}")
+    able = working_cells(report)
+    if not able:
+        said.append("no cell of this matrix was observed to work; `python -m harness run` runs it")
+    else:
+        best = max(able, key=lambda cell: (sum(satisfies(cell, one) for one in requires), newness(cell)))
+        missed = [
+            f"{one.name} {_version(best, canonicalize_name(one.name)) or ABSENT} instead of {one.specifier or 'any'}"
+            for one in requires
+            if not satisfies(best, one)
+        ]
+        said.append(f"nearest that works: {best.id} with {', '.join(missed)}")
+    return said
+
+
+def support(report: Report, verdict: Verdict) -> dict[Variant, int]:
+    """Variant of a cell of the report → in how many neighbouring cells it works too."""
+    near = [other for cell in report.cells if cell.id == verdict.cell.id for other in neighbours(report, cell)]
+    ways = [identity(one) for cell in near for one in cell.variants if one.status is Status.WORKS]
+    return {one.variant: ways.count(identity(one.variant)) for one in verdict.variants}

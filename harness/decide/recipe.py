@@ -1,0 +1,91 @@
+"""export-recipe.md: how to export and run with a pinned set, and why so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from harness.decide.compare import last_line
+from harness.model import Stage, Status, Variant
+from harness.report.facets import counted
+from harness.report.markdown import escape, table
+from harness.verdict import VariantVerdict, Verdict
+
+_EXPORTERS = {
+    "torchscript": "`torch.onnx.export(…, dynamo=False)` (an older torch has no such argument, and no other exporter)",
+    "dynamo": "`torch.onnx.export(…, dynamo=True)`",
+    "optimum": "optimum's `main_export`",
+}
+_LAYOUTS = {
+    "no-cache": "one decoder without a past: nothing is cached, every step computes all of them anew",
+    "pair": "two graphs: a decoder for the first step, and a decoder with past for all others",
+    "merged": "one graph with an `If` on `use_cache_branch`; its cached branch returns **empty** cross-attention tensors",
+    "merged-passthrough": "one graph with an `If` on `use_cache_branch`; its "
+    "cached branch returns the cross-attention cache it was given",
+}
+_FEEDBACK = {
+    "keep-cross": "keep the cross-attention part (`present.*.encoder.*`) of the **first** step for the whole sequence; "
+    "from every later step feed back the self-attention part only",
+    "feed-all": "feed back every `present.*` of the last step",
+}
+
+
+def render(verdict: Verdict, best: Variant, support: Mapping[Variant, int], header: Sequence[str]) -> str:
+    """The page: what to do, what was observed of every way that was tried, and which versions it is true of."""
+    (chosen,) = (one for one in verdict.variants if one.variant == best)
+    data = {name: value for result in chosen.results for name, value in result.data.items()}
+    cell = verdict.cell
+    settings = [
+        ["exporter", f"{best.exporter}: {_EXPORTERS.get(best.exporter, 'as the probe module has it')}"],
+        ["opset", str(best.opset)],
+        ["layout", f"{best.layout}: {_LAYOUTS.get(best.layout, 'as the probe module has it')}"],
+        ["feedback", f"{best.feedback}: {_FEEDBACK.get(best.feedback, 'as the probe module has it')}"],
+        ["binding", best.binding],
+        ["attention", best.attention],
+        ["IR version", f"{data.get('ir', 'unknown')} ({'as exported' if best.ir_version is None else 'set after the export'})"],
+    ]
+    return "\n".join(
+        [
+            f"# How to export and run: {cell.id}",
+            "",
+            *(f"{line}.  " for line in header),
+            "",
+            f"Python {cell.python}, "
+            + ", ".join(f"{name} {version}" for name, version in cell.pins)
+            + f"; {cell.setup.value}.",
+            "",
+            table(["", "use"], settings),
+            "",
+            "## Why",
+            "",
+            _why(verdict, chosen, support),
+            "",
+            table(
+                ["exporter", "opset", "layout", "feedback", "binding", "what came of it"],
+                [_row(one) for one in verdict.variants],
+            ),
+            "",
+        ]
+    )
+
+
+def _why(verdict: Verdict, chosen: VariantVerdict, support: Mapping[Variant, int]) -> str:
+    works = sum(one.status is Status.WORKS for one in verdict.variants)
+    said = f"With exactly these versions {works} of the {counted(len(verdict.variants), 'way')} below "
+    said += f"{'works' if works == 1 else 'work'}; "
+    difference = chosen.last.data.get("max_abs_diff")
+    said += "this one" + ("." if difference is None else f", with a largest difference from PyTorch of {difference:.1e}.")
+    if number := support.get(chosen.variant):
+        said += (
+            f" It also works in {counted(number, 'neighbouring combination')} (one step on one axis away), no other in more."
+        )
+    return said
+
+
+def _row(one: VariantVerdict) -> list[str]:
+    variant = one.variant
+    end = one.status.value
+    if one.status is not Status.WORKS:
+        end += f" at {one.last.stage.value}: {escape(last_line(one))}"
+    elif one.last.stage is Stage.PARITY and (difference := one.last.data.get("max_abs_diff")) is not None:
+        end += f", largest difference {difference:.1e}"
+    return [variant.exporter, str(variant.opset), variant.layout, variant.feedback, variant.binding, end]

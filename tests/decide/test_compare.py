@@ -1,0 +1,75 @@
+"""Whether what works now works then."""
+
+from __future__ import annotations
+
+import pytest
+from values import DYNAMO, MERGED, PAIR, resolved, result
+
+from harness.decide.compare import gained, last_line, lost, survives
+from harness.model import Stage, Status
+from harness.schema import Variants
+from harness.verdict import VariantVerdict, Verdict
+
+WORKS, FAILS, ERROR, NOT_RUN = Status.WORKS, Status.FAILS, Status.ERROR, Status.NOT_RUN
+VARIANTS = (PAIR, MERGED, DYNAMO)
+ANY, ALL = Variants(), Variants(require="all")
+
+
+def verdict(status: Status, *ends: Status, stage: Stage = Stage.LOAD, **data) -> Verdict:
+    judged = tuple(
+        VariantVerdict(variant=variant, status=end, results=(result(Stage.PARITY if end is WORKS else stage, end, **data),))
+        for variant, end in zip(VARIANTS, ends, strict=True)
+    )
+    return Verdict(resolved=resolved(*VARIANTS), status=status, variants=judged)
+
+
+NOW = verdict(WORKS, WORKS, WORKS, FAILS)
+
+
+@pytest.mark.parametrize(
+    ("then", "by_any", "by_all"),
+    [
+        (verdict(WORKS, WORKS, WORKS, WORKS), True, True),
+        (verdict(WORKS, WORKS, FAILS, FAILS), True, False),
+        (verdict(WORKS, FAILS, FAILS, WORKS), False, False),  # another way works: one would have to change
+        (verdict(ERROR, FAILS, ERROR, WORKS), None, False),
+        (verdict(ERROR, WORKS, ERROR, WORKS), True, None),
+        (verdict(FAILS, FAILS, FAILS, FAILS), False, False),
+        (verdict(NOT_RUN, NOT_RUN, NOT_RUN, NOT_RUN, stage=Stage.RESOLVE), None, None),
+        (verdict(FAILS, NOT_RUN, NOT_RUN, FAILS, stage=Stage.EXPORT), False, False),  # what the probe leaves out cannot exist
+        (verdict(NOT_RUN, NOT_RUN, NOT_RUN, FAILS, stage=Stage.EXPORT, open=True), None, None),
+    ],
+)
+def test_a_way_that_works_now_must_work_then(then, by_any, by_all):
+    assert survives(NOW, then, ANY) is by_any
+    assert survives(NOW, then, ALL) is by_all
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "answer"),
+    [(FAILS, WORKS, True), (FAILS, FAILS, False), (FAILS, ERROR, None), (ERROR, WORKS, None), (ERROR, FAILS, False)],
+)
+def test_where_nothing_works_now(now, then, answer):
+    assert survives(verdict(now, now, now, now), verdict(then, then, then, then), ANY) is answer
+
+
+def test_what_was_lost_and_what_was_gained():
+    then = verdict(WORKS, WORKS, FAILS, WORKS)
+    assert [one.variant for one in lost(NOW, then, ANY)] == [MERGED]
+    assert [one.variant for one in gained(NOW, then, ANY)] == [DYNAMO]
+    assert lost(NOW, NOW, ANY) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        ("Traceback\n  there\nValueError: no\n\n", "ValueError: no"),
+        (
+            "Types are\n'value', 0.35\n(Occurred when translating attention).",
+            "'value', 0.35 (Occurred when translating attention).",
+        ),
+    ],
+)
+def test_the_last_line_of_a_message_is_its_point(message, line):
+    one = VariantVerdict(variant=PAIR, status=FAILS, results=(result(Stage.LOAD, FAILS, message),))
+    assert last_line(one) == line

@@ -1,0 +1,175 @@
+"""`bisect`: which release broke it, from two files or two versions."""
+
+from __future__ import annotations
+
+import json
+
+import packages
+import pytest
+from project import Project
+
+from harness.uv import Uv
+
+NEEDS_NUMPY_1 = """
+    import importlib.metadata
+    if importlib.metadata.version("numpy").startswith("2"):
+        raise ImportError("numpy.core.multiarray failed to import")
+"""
+MINORS = range(47, 56)
+FOUR = "torch==2.1.0\ntransformers==4.46.0\nonnx==1.16.2\nonnxruntime==1.16.3\n"
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory) -> Project:
+    """transformers 4.46 to 4.55: 4.50 cannot be resolved, 4.51 breaks; numpy 2 breaks onnxruntime 1.17."""
+    made = Project.working(tmp_path_factory.mktemp("bisect"))
+    made.publish(packages.transformers("4.46.0"))
+    for minor in MINORS:
+        breaks = packages.raises("ImportError('late')") if minor > 50 else ""
+        requires = ("tokenizers>9",) if minor == 50 else ("tokenizers",)
+        made.publish(packages.transformers(f"4.{minor}.0", on_import=breaks, requires=requires))
+    made.publish(packages.onnxruntime("1.17.0", on_import=NEEDS_NUMPY_1), packages.package("numpy", "1.27.0"))
+    made.publish(packages.package("numpy", "2.0.0"), packages.onnx("1.17.0"), packages.onnx("1.18.0"))
+    return made
+
+
+def found(project: Project, *arguments: str, code: int = 0):
+    answer = project.main("bisect", "--quiet", "--format", "json", *arguments)
+    assert answer.code == code, answer.err + answer.out
+    return json.loads(answer.out)
+
+
+def written(project: Project, name: str, text: str) -> str:
+    path = project.root / name
+    path.write_text(text)
+    return str(path)
+
+
+def suspects(told) -> list[str]:
+    return [f"{one['name']} {one['version']}" for one in told["suspects"]]
+
+
+def test_the_first_release_that_breaks_or_what_cannot_be_told_from_it(shared):
+    base = written(shared, "base.txt", FOUR)
+    told = found(shared, "--axis", "transformers", "--good", "4.46.0", "--bad", "4.55.0", "--from", base)
+    assert suspects(told) == ["transformers 4.50.0", "transformers 4.51.0"]
+    assert [one["version"] for one in told["skipped"]] == ["4.50.0"]
+    assert told["last_good"]["pins"]["transformers"] == "4.49.0"
+    assert told["first_bad"]["pins"]["transformers"] == "4.51.0"
+    assert told["lost"][0]["stage"] == "import"
+    assert told["lost"][0]["message"].endswith("ImportError: late")
+    assert (told["releases"], told["probes"]) == (10, 6)  # 4 bits, and two for what was skipped and its neighbour
+    assert (told["good"]["status"], told["bad"]["status"]) == ("works", "fails")
+
+
+def test_going_back_can_break_too(shared):
+    base = written(shared, "base.txt", FOUR)
+    args = ["--axis", "numpy", "--good", "1.27.0", "--bad", "2.1.0", "--from", base, "--with", "onnxruntime==1.17.0"]
+    assert suspects(found(shared, *args)) == ["numpy 2.0.0"]
+    shared.publish(packages.onnx("1.15.0", on_import=packages.raises("ImportError('old')")))
+    backwards = found(shared, "--axis", "onnx", "--good", "1.18.0", "--bad", "1.15.0", "--from", base)
+    assert suspects(backwards) == ["onnx 1.15.0"]
+    assert backwards["last_good"]["pins"]["onnx"] == "1.16.2"
+
+
+def test_of_two_files_the_package_that_alone_breaks_it_is_searched_first(shared):
+    good = written(shared, "good.txt", FOUR.replace("4.46.0", "4.48.0"))
+    bad = written(shared, "bad.txt", FOUR.replace("4.46.0", "4.55.0").replace("1.16.2", "1.18.0"))
+    told = found(shared, "--good", good, "--bad", bad)
+    assert suspects(told) == ["transformers 4.50.0", "transformers 4.51.0"]
+    assert told["first_bad"]["pins"]["onnx"] == "1.16.2"
+    assert told["how"] == [
+        "transformers alone breaks it, so its releases were searched, with everything else as in the good set"
+    ]
+
+
+def test_what_is_on_no_axis_is_searched_as_well(shared):
+    good = written(shared, "good.txt", FOUR.replace("1.16.3", "1.17.0") + "numpy==1.26.4\n")
+    bad = written(shared, "bad.txt", FOUR.replace("1.16.3", "1.17.0").replace("1.16.2", "1.18.0") + "numpy==2.1.0\n")
+    told = found(shared, "--good", good, "--bad", bad)
+    assert suspects(told) == ["numpy 2.0.0"]  # and not 2.1.0, to which the files jump
+    assert told["last_good"]["resolved"]["numpy"] == "1.27.0"
+    assert told["how"][0] == "onnx alone does not break it, so all that differs was searched"
+    assert "no dates" in told["how"][1]
+
+
+def test_what_a_file_leaves_open_is_what_the_resolver_made_of_it(shared):
+    good = written(shared, "good.txt", FOUR.replace("1.16.3", "1.17.0") + "numpy<2\n")
+    bad = written(shared, "bad.txt", FOUR.replace("1.16.3", "1.17.0"))
+    assert suspects(found(shared, "--good", good, "--bad", bad)) == ["numpy 2.0.0"]
+
+
+def test_with_dates_releases_are_one_history(shared, monkeypatch):
+    import datetime as dt
+
+    days = {"4.47.0": 1, "4.48.0": 3, "4.49.0": 5, "1.17.0": 2, "1.18.0": 4}
+    only_both = """
+        import importlib.metadata
+        if importlib.metadata.version("onnx") == "1.19.0" and importlib.metadata.version("transformers") >= "4.48":
+            raise ImportError("not together")
+    """
+    shared.publish(packages.onnx("1.19.0", on_import=only_both))
+    monkeypatch.setattr(
+        Uv, "released", lambda _uv, _name, version, _python: dt.datetime(2026, 1, days.get(version, 6), tzinfo=dt.UTC)
+    )
+    good = written(shared, "good.txt", FOUR)
+    bad = written(shared, "bad.txt", FOUR.replace("4.46.0", "4.49.0").replace("1.16.2", "1.19.0"))
+    told = found(shared, "--good", good, "--bad", bad)
+    assert told["suspects"] == [{"name": "onnx", "version": "1.19.0", "date": "2026-01-06"}]
+    assert told["last_good"]["pins"] | {"transformers": "4.49.0", "onnx": "1.18.0"} == told["last_good"]["pins"]
+    assert told["releases"] == 7  # 4.46.3, 4.47, 4.48, 4.49; 1.17, 1.18, 1.19
+
+
+def test_an_error_on_the_way_is_told_from_a_fact(project):
+    for version, source in {"4.47.0": "", "4.48.0": packages.KILLED, "4.49.0": packages.raises("ImportError('late')")}.items():
+        project.publish(packages.transformers(version, on_import=source))
+    told = found(project, "--axis", "transformers", "--good", "4.46.3", "--bad", "4.49.0", code=3)
+    assert suspects(told) == ["transformers 4.48.0", "transformers 4.49.0"]
+    assert project.main("bisect", "--axis", "transformers", "--good", "4.46.3", "--bad", "4.48.0").code == 3
+
+
+def test_the_answer_in_words(shared):
+    answer = shared.main("bisect", "--axis", "numpy", "--good", "1.27.0", "--bad", "2.0.0", "--with", "onnxruntime==1.17.0")
+    assert answer.code == 0
+    first, *rest = answer.out.splitlines()
+    assert first == "numpy 2.0.0 is the first that breaks"
+    assert "torchscript opset 17 pair: fails at import:" in rest[0]
+    assert "0 probes among 1 release, both ends confirmed" in answer.out
+    markdown = shared.main(
+        "bisect",
+        "--axis",
+        "numpy",
+        "--good",
+        "1.27.0",
+        "--bad",
+        "2.0.0",
+        "--with",
+        "onnxruntime==1.17.0",
+        "--format",
+        "markdown",
+    )
+    assert markdown.out.startswith("# numpy 2.0.0 is the first that breaks\n\n- torchscript opset 17 pair: fails at import")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["--good", "4.46.0", "--bad", "4.55.0"],
+            "--good 4.46.0: no such file; for a version name the distribution with --axis",
+        ),
+        (["--axis", "transformers", "--good", "4.46.0", "--bad", "4.47.0"], "the bad end works as well"),
+        (
+            ["--axis", "transformers", "--good", "4.55.0", "--bad", "4.46.0"],
+            "the good end does not work: torchscript opset 17 pair",
+        ),
+        (["--axis", "transformers", "--good", "4.46.0", "--bad", "4.46.0"], "the bad end works as well"),
+        (["--axis", "transformers", "--good", "4.46.0", "--bad", "9.9"], "transformers 9.9 is not published"),
+        (["--axis", "transformers", "--good", "four", "--bad", "9.9"], "--good: expected a requirement"),
+        (["--axis", "transformers", "--bad", "9.9"], "--good"),
+    ],
+)
+def test_bad_input(shared, arguments, said):
+    answer = shared.main("bisect", "--quiet", *arguments)
+    assert answer.code == 2, answer.out
+    assert said in " ".join(answer.err.split())

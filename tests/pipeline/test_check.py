@@ -1,0 +1,265 @@
+"""`check`: every verdict, its exit code, and what is said with it."""
+
+from __future__ import annotations
+
+import json
+
+import packages
+import pytest
+from project import PYTHON, Project
+
+NEEDS_TORCH = """
+    import importlib.metadata
+    if importlib.metadata.version("torch") < "2.2":
+        raise ImportError("a first line\\nneeds torch 2.2")
+"""
+NEEDS_NUMPY_1 = """
+    import importlib.metadata
+    if importlib.metadata.version("numpy").startswith("2"):
+        raise ImportError("numpy.core.multiarray failed to import")
+"""
+FOUR = "torch==2.1.0\ntransformers==4.46.3\nonnx==1.16.2\nonnxruntime==1.16.3\n"
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory) -> Project:
+    """transformers breaks from 4.48 on below torch 2.2; onnxruntime 1.18 wants numpy 1."""
+    made = Project.working(tmp_path_factory.mktemp("check"))
+    made.publish(
+        packages.transformers("4.47.0"),
+        packages.transformers("4.48.0", on_import=NEEDS_TORCH),
+        packages.transformers("4.49.0", on_import=NEEDS_TORCH),
+        packages.transformers("5.0.0", on_import=packages.KILLED),
+        packages.torch("2.2.0"),
+        packages.torch("2.3.0"),
+        packages.onnxruntime("1.17.0"),
+        packages.onnxruntime("1.18.0", on_import=NEEDS_NUMPY_1),
+    )
+    return made
+
+
+def asked(project: Project, text: str, *arguments: str, code: int, form: str = "json"):
+    path = project.root / "requirements.txt"
+    path.write_text(text)
+    answer = project.main("check", "--from", str(path), "--quiet", "--format", form, *arguments)
+    assert answer.code == code, answer.err + answer.out
+    return json.loads(answer.out) if form == "json" else answer
+
+
+def upgrade(found) -> dict:
+    (one,) = found["upgrades"]
+    return one
+
+
+def test_a_safe_upgrade(shared):
+    found = asked(shared, FOUR, "--to", "transformers==4.47.0", code=0)
+    assert found["answer"] == "SAFE"
+    assert upgrade(found)["changes"] == [{"name": "transformers", "old": "4.46.3", "new": "4.47.0"}]
+    assert found["current"]["status"] == upgrade(found)["target"]["status"] == "works"
+
+
+def test_a_breaking_upgrade_with_what_breaks_what_mends_it_and_how_far_one_gets(shared):
+    found = asked(shared, FOUR, "--to", "transformers<5", code=1)
+    one = upgrade(found)
+    assert found["answer"] == one["answer"] == "BREAKS"
+    assert one["changes"][0]["new"] == "4.49.0"
+    (lost,) = one["lost"]
+    assert (lost["stage"], lost["message"]) == ("import", "needs torch 2.2")
+    assert (shared.store / lost["log"]).is_file()
+    assert one["mend"]["change"] == "torch 2.2.0 as well"  # and not the newest torch, which works too
+    assert one["mend"]["cell"]["status"] == "works"
+    assert one["mend"]["cell"]["pins"]["transformers"] == "4.49.0"
+    assert one["nearest"]["pins"]["transformers"] == "4.47.0"
+    assert one["nearest"]["status"] == "works"
+
+
+def test_of_several_packages_the_one_that_breaks_is_told(shared):
+    one = upgrade(asked(shared, FOUR, "--to", "transformers==4.48.0", "--to", "onnxruntime==1.17.0", code=1))
+    steps = {step["changes"][0]["name"]: step["safe"] for step in one["steps"]}
+    assert steps == {"transformers": False, "onnxruntime": True}
+    assert one["nearest"]["pins"] | {"torch": "2.1.0"} == {
+        "torch": "2.1.0",
+        "transformers": "4.47.0",
+        "onnx": "1.16.2",
+        "onnxruntime": "1.17.0",
+    }
+
+
+def test_a_secondary_pin_holds_at_both_ends(shared):
+    held = asked(shared, FOUR + "numpy==1.26.4\n", "--to", "onnxruntime==1.18.0", code=0)
+    assert upgrade(held)["target"]["resolved"]["numpy"] == "1.26.4"
+    free = asked(shared, FOUR, "--to", "onnxruntime==1.18.0", code=1)
+    assert upgrade(free)["lost"][0]["message"].endswith("ImportError: numpy.core.multiarray failed to import")
+    assert upgrade(free)["nearest"]["pins"]["onnxruntime"] == "1.17.0"
+
+
+def test_a_secondary_pin_that_the_target_has_no_room_for_is_moved_and_told(project):
+    project.publish(packages.package("tokenizers", "0.21.0"), packages.transformers("4.47.0", requires=("tokenizers>=0.21",)))
+    found = asked(project, FOUR + "tokenizers==0.20.3\nnumpy==1.26.4\n", "--to", "transformers==4.47.0", code=0)
+    assert upgrade(found)["forced"] == [{"name": "tokenizers", "old": "0.20.3", "new": "0.21.0"}]
+    assert upgrade(found)["target"]["resolved"]["numpy"] == "1.26.4"
+
+
+def test_what_was_pinned_although_it_does_not_go_together_is_asked_as_it_is(project):
+    project.publish(packages.transformers("4.47.0", requires=("tokenizers>=0.21",)), packages.package("tokenizers", "0.21.0"))
+    found = asked(project, FOUR.replace("4.46.3", "4.47.0") + "tokenizers==0.20.3\n", code=1)
+    assert upgrade(found)["lost"][0]["stage"] == "resolve"
+
+
+def test_the_target_may_be_a_file(shared):
+    new = shared.root / "new.txt"
+    new.write_text(FOUR.replace("4.46.3", "4.47.0") + "numpy==2.1.0\n")
+    one = upgrade(asked(shared, FOUR + "numpy==1.26.4\n", "--to", str(new), code=0))
+    assert {change["name"]: change["new"] for change in one["changes"]} == {"transformers": "4.47.0", "numpy": "2.1.0"}
+
+
+def answers(found) -> dict[str, str]:
+    return {
+        " ".join(f"{change['name']} {change['new']}" for change in one["changes"]): one["answer"] for one in found["upgrades"]
+    }
+
+
+def test_everything_that_is_outdated_alone_and_together(project):
+    project.publish(packages.transformers("4.49.0", on_import=NEEDS_TORCH), packages.torch("2.3.0"))
+    found = asked(project, FOUR, "--outdated", code=1)
+    assert answers(found) == {
+        "torch 2.3.0": "SAFE",
+        "transformers 4.49.0": "BREAKS",
+        "torch 2.3.0 transformers 4.49.0": "SAFE",
+    }
+
+
+def test_trouble_with_one_of_several_is_not_hidden(shared):
+    current = "torch==2.3.0\ntransformers==4.49.0\nonnx==1.16.2\nonnxruntime==1.17.0\nnumpy==1.26.4\n"
+    found = asked(shared, current, "--outdated", code=3)
+    assert answers(found) == {
+        "transformers 5.0.0": "UNKNOWN",
+        "onnxruntime 1.18.0": "SAFE",
+        "transformers 5.0.0 onnxruntime 1.18.0": "UNKNOWN",
+    }
+
+
+def test_nothing_outdated_is_the_set_as_it_is(project):
+    found = asked(project, FOUR, "--outdated", code=0)
+    assert answers(found) == {"": "SAFE"}
+    assert found["current"]["status"] == "works"
+
+
+def test_trouble_is_unknown_and_not_a_fact(shared):
+    found = asked(shared, FOUR, "--to", "transformers==5.0.0", code=3)
+    assert found["answer"] == "UNKNOWN"
+    assert upgrade(found)["why"].startswith("error at import")
+
+
+def test_an_interpreter_that_is_not_there_is_unknown(shared):
+    found = asked(shared, FOUR, "--python", "3.99", code=3)
+    assert "no CPython 3.99 on this machine" in upgrade(found)["why"]
+
+
+def test_an_index_that_does_not_answer_is_unknown(shared):
+    shared.configure(uv={"default-index": "http://127.0.0.1:9/simple", "torch-backend": "default"})
+    try:
+        found = asked(shared, FOUR, "--to", "transformers==4.47.0", code=3)
+    finally:
+        shared.configure()
+    assert found["answer"] == "UNKNOWN"
+    assert found["upgrades"][0]["target"] is None
+
+
+def test_the_set_alone(shared):
+    assert asked(shared, FOUR, code=0)["answer"] == "SAFE"
+    broken = asked(shared, FOUR.replace("4.46.3", "4.48.0"), code=1)
+    assert upgrade(broken)["changes"] == []
+    assert upgrade(broken)["mend"]["change"] == "torch 2.2.0 as well"
+
+
+def test_what_is_left_open_is_what_the_resolver_picks_today(shared):
+    found = asked(shared, FOUR.replace("torch==2.1.0", "torch>=2"), code=0)
+    assert found["current"]["pins"]["torch"] == "2.3.0"
+    assert "torch>=2: it is 2.3.0 today" in found["notes"]
+
+
+def test_an_upgrade_mends_what_fails_today(shared):
+    broken = FOUR.replace("4.46.3", "4.48.0")
+    found = asked(shared, broken, "--to", "torch==2.2.0", code=0)
+    assert found["current"]["status"] == "fails"
+
+
+def test_one_other_way_to_export_is_a_change_of_code_and_not_safe(project):
+    project.publish(
+        packages.torch("2.5.0", requires=("sympy",)),
+        packages.torch("2.6.0", on_export="if variant['exporter'] == 'torchscript': raise RuntimeError('gone')"),
+    )
+    project.configure(variants={"exporters": ["torchscript", "dynamo"], "layouts": ["pair"]})
+    one = upgrade(asked(project, FOUR.replace("2.1.0", "2.5.0"), "--to", "torch==2.6.0", code=0))
+    assert [lost["variant"] for lost in one["lost"]] == [
+        "torchscript-17-pair-keep-cross-numpy"
+    ]  # dynamo works before and after
+    alone = asked(project, FOUR.replace("2.1.0", "2.5.0"), "--to", "torch==2.6.0", "--exporter", "torchscript", code=1)
+    assert upgrade(alone)["lost"][0]["message"] == "gone"
+
+
+def test_variants_of_the_options(shared):
+    found = asked(shared, FOUR, "--opset", "12", "--exporter", "torchscript", "--layout", "merged", code=0)
+    assert [(one["opset"], one["layout"]) for one in found["current"]["variants"]] == [(12, "merged")]
+
+
+def test_the_matrix_s_constraints_do_not_hide_a_trap(project):
+    project.publish(packages.onnxruntime("1.17.0", on_import=NEEDS_NUMPY_1))
+    project.configure(constraint=[{"when": "onnxruntime<1.19", "add": ["numpy<2"], "reason": "numpy 1"}])
+    found = asked(project, FOUR.replace("1.16.3", "1.17.0"), code=1)
+    assert found["current"]["resolved"]["numpy"] == "2.1.0"
+    assert asked(project, FOUR.replace("1.16.3", "1.17.0"), "--with", "numpy<2", code=0)["answer"] == "SAFE"
+
+
+def test_the_forms_of_an_answer(shared, monkeypatch, tmp_path):
+    summary = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    text = asked(shared, FOUR, "--to", "transformers<5", code=1, form="text").out
+    assert text.splitlines()[0] == "BREAKS  transformers 4.46.3 → 4.49.0"
+    assert "torchscript opset 17 pair: fails at import: needs torch 2.2" in text
+    assert "smallest change that makes it work: torch 2.2.0 as well" in text
+    assert "nearest target that works: transformers 4.47.0" in text
+    assert not summary.exists()
+    github = asked(shared, FOUR, "--to", "transformers<5", code=1, form="github").out
+    assert github.startswith("::error title=export-matrix check%3A BREAKS::transformers 4.46.3 → 4.49.0%0A")
+    assert github.count("\n") == 1
+    assert summary.read_text().startswith("# BREAKS\n")
+    markdown = asked(shared, FOUR, "--to", "transformers<5", code=1, form="markdown").out
+    assert markdown == summary.read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "said"),
+    [
+        (FOUR, ["--to", "transformers==9.9"], "no published version of transformers satisfies '==9.9'"),
+        (FOUR, ["--to", "nonesuch>1"], "nobody publishes a distribution named 'nonesuch'"),
+        (FOUR, ["--to", "transformers=5"], "--to: expected a requirement such as"),
+        (FOUR, ["--to", "transformers", "--outdated"], "leave out one"),
+        (FOUR, ["--exporter", "dynmo"], "did you mean 'dynamo'"),
+        (FOUR, ["--layout", "pears"], "--layout pears: unknown"),
+        (FOUR, ["--python", "three"], "expected a CPython such as 3.11"),
+        (FOUR.replace("4.46.3", "1.2.3"), [], "transformers 1.2.3 is not published"),
+        ("torch==2.1.0\nonnx==1.16.2\n", [], "transformers, onnxruntime missing: name them with --with transformers==…"),
+        ("torch>=99\ntransformers\nonnx\nonnxruntime\n", [], "has no solution"),
+    ],
+)
+def test_bad_input(shared, text, arguments, said):
+    path = shared.root / "bad.txt"
+    path.write_text(text)
+    answer = shared.main("check", "--from", str(path), "--quiet", *arguments)
+    assert answer.code == 2, answer.out
+    assert said in " ".join(answer.err.split())
+    assert "SAFE" not in answer.out
+
+
+def test_a_python_must_be_known(shared):
+    path = shared.root / "requirements.txt"
+    path.write_text(FOUR)
+    shared.configure({"python": ["3.10", PYTHON]})
+    try:
+        answer = shared.main("check", "--from", str(path))
+    finally:
+        shared.configure()
+    assert answer.code == 2
+    assert f"says nothing of Python: give --python (the matrix has 3.10, {PYTHON})" in answer.err

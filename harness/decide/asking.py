@@ -194,7 +194,7 @@ class Desk:
         return [Asked(versions=one, verdict=verdict) for one, verdict in zip(sets, verdicts, strict=True)]
 
     def remedy(self, planned: Planned, one: VariantVerdict, now: Verdict) -> str | None:
-        """What was changed about `planned` besides a version on an axis, and made that variant work; `now` is the set one has."""
+        """What was changed about `planned` besides a version on an axis, and made that variant work; `now` is what one has."""
         found = remedies.search(self._lab, planned, one.variant, near=[now], index=False).remedy
         return found.text if found and found.keeps_cell else None
 

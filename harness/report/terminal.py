@@ -100,6 +100,9 @@ def _faults(report: Report, console: Console, options: str) -> None:
         head = Text(f"{fault.status.value} {fault.stage}", style=STYLES[fault.status])
         console.print(head, Text(f"{counted(fault.cells, 'cell')}, {counted(fault.variants, 'variant')}: {fault.where}"))
         console.print(Text(f"    {headline(fault.message)}"))
+        if fault.status is Status.FAILS:
+            several = [f"{cause} ({count})" if len(fault.causes) > 1 else cause for cause, count in fault.causes]
+            console.print(Text(f"    cause: {'; '.join(several)}"))
         console.print(Text(f"    python -m harness explain {fault.example}{options}", style="dim"), soft_wrap=True)
     for reason, count in not_run(report):
         console.print(Text("not run", style=STYLES[Status.NOT_RUN]), Text(f"{counted(count, 'variant')}: {reason}"))

@@ -48,7 +48,7 @@ def _diagnosis(cell: ReportedCell, one: ReportedVariant, where: str, name: str, 
     cause = Cause.MODEL if name.endswith(SAME_FAMILY) else Cause.ARCHITECTURE
     heard = [
         *(sentence for sentence in one.evidence if not sentence.startswith(SETTLE)),
-        f"nothing in this matrix works with this model; this fails on {stacks} stack{'s' * (stacks > 1)}",
+        f"nothing that was asked for works with this model; this fails on {stacks} stack{'s' * (stacks > 1)}",
         f"with {name} the same variant works in {where}",
     ]
     if where != cell.id:

@@ -117,6 +117,9 @@ def _faults(report: Report, console: Console, options: str) -> None:
         head = Text(f"{fault.status.value} {fault.stage}", style=STYLES[fault.status])
         console.print(head, Text(f"{counted(fault.cells, 'cell')}, {counted(fault.variants, 'variant')}: {fault.where}"))
         console.print(Text(f"    {headline(fault.message)}"))
+        if fault.status is Status.FAILS:
+            several = [f"{cause} ({count})" if len(fault.causes) > 1 else cause for cause, count in fault.causes]
+            console.print(Text(f"    cause: {'; '.join(several)}"))
         if fault.mend:
             style = STYLES[Status.WORKS_WITH_REMEDY] if fault.remedies else ""
             console.print(Text(f"    {fault.mend}", style=style), soft_wrap=True)

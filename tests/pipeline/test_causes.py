@@ -193,6 +193,13 @@ def test_report_says_the_same_as_run_and_explain_too(survey, by_case, tmp_path):
         assert f"      - {sentence}\n" in answer.out
 
 
+def test_the_terminal_names_the_cause_of_each_group(survey):
+    told = survey.main("report", "--reports", str(survey.root / "again")).out
+    assert told.count("    cause: version conflict, proven\n") == 2
+    assert told.count("    cause: version conflict, proven (2); version conflict, likely (2)\n") == 1
+    assert told.count("    cause: format gate, proven\n") == 1
+
+
 def test_every_group_of_failures_has_a_count_and_a_log(survey):
     page = (survey.reports / "matrix.md").read_text()
     logs = {line.rpartition("`, in full in `")[2].rstrip("`") for line in page.splitlines() if "`, in full in `" in line}

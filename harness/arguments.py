@@ -118,7 +118,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "--no-remedies": {
         "dest": "remedies", "action": "store_false",
-        "help": "do not try what would mend what fails (nor is it tried with --shard, --budget and --strategy pairwise)",
+        "help": "neither try nor tell what mends what fails (--budget and --strategy pairwise do not try it either)",
     },
     "--keep-envs": {"action": "store_true", "help": "leave the environments behind"},
     "--reports": {

@@ -130,7 +130,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "--timings": {"action": "store_true", "help": "say where the time went, against what all cores could have done it in"},
     "--no-remedies": {
         "dest": "remedies", "action": "store_false",
-        "help": "do not try what would mend what fails (nor is it tried with --shard, --budget and --strategy pairwise)",
+        "help": "neither try nor tell what mends what fails (--budget and --strategy pairwise do not try it either)",
     },
     "--close-boundaries": {
         "type": _names, "nargs": "?", "const": [], "metavar": "AXES",

@@ -110,13 +110,13 @@ def _parser() -> argparse.ArgumentParser:
         (
             "report",
             _report,
-            [*MATRIX, *CELLS, "--shard", *WRITING],
+            [*MATRIX, *CELLS, "--shard", "--no-remedies", *WRITING],
             "write the reports from what is already known; runs nothing",
         ),
         (
             "merge",
             _merge,
-            ["sources", *MATRIX, *CELLS, *WRITING],
+            ["sources", *MATRIX, *CELLS, "--no-remedies", *WRITING],
             "make one report of what shards found out; runs nothing",
         ),
         (

@@ -47,7 +47,12 @@ def known(settings: Settings, listen: Listener) -> Report:
 
 
 def diagnosed(prepared: Prepared, settings: Settings, listen: Listener, *, act: bool) -> tuple[list[Verdict], Mended]:
-    """The verdicts, and what mends those that fail; without `act` as far as the store knows."""
+    """The verdicts, and what mends those that fail; without `act` as far as the store knows.
+
+    A shard's cells alone are no basis for it, so its report tells of none, as with `--no-remedies`.
+    """
+    if not settings.remedies or settings.shard is not None:
+        return prepared.verdicts(), Mended()
 
     def hear(event: Event) -> None:
         # A trial is no cell of the matrix, to be counted with the others.
@@ -69,8 +74,8 @@ def diagnosed(prepared: Prepared, settings: Settings, listen: Listener, *, act: 
 
 
 def _searched(settings: Settings) -> bool:
-    """Whether there is everything that a search for remedies rests on, and time for it."""
-    return settings.remedies and settings.shard is None and settings.budget is None and settings.strategy == "full"
+    """Whether there is every cell that a search for remedies may rest on, and time for it."""
+    return settings.budget is None and settings.strategy == "full"
 
 
 def merged(sources: Sequence[Path], settings: Settings, listen: Listener) -> Report:

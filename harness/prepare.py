@@ -63,7 +63,7 @@ class Settings:
     budget: float | None = None
     """Seconds after which nothing more is begun."""
     remedies: bool = True
-    """Whether changes are tried on what fails; what is known of them is reported all the same."""
+    """Whether changes are tried on what fails, and reported."""
     close_boundaries: tuple[str, ...] | None = None
     """The axes on which the boundaries of rules are closed (diagnose/boundaries.py): none of them stands for all."""
 

@@ -47,7 +47,7 @@ class Project:
     """Everything lives under `root`; nothing is shared with another project but uv's cache."""
 
     remedies = False
-    """Whether `run` also tries what would mend what fails: most tests count what the matrix itself takes."""
+    """Whether what would mend what fails is tried and told: most tests count what the matrix itself takes."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -139,7 +139,7 @@ class Project:
     def _options(self, command: str) -> list[str]:
         options = ["--config", str(self.config), "--store", str(self.store)]
         options += ["--reports", str(self.reports)] if command in {"run", "report", "merge", "pin"} else []
-        return [*options, "--no-remedies"] if command == "run" and not self.remedies else options
+        return [*options, "--no-remedies"] if command in {"run", "report", "merge"} and not self.remedies else options
 
 
 def toml(tables: Mapping[str, Any]) -> str:

@@ -125,7 +125,7 @@ class _Search:
         self._trials: list[Trial] = []
 
     def run(self, first: Sequence[Remedy], *, index: bool, whole: bool) -> Search:
-        (origin,) = self._ask([()])
+        origin = self._known() or self._ask([()])[0]
         if origin.one.status is not Status.FAILS:
             return Search(trials=(), remedy=None)
         found = next((one for remedy in first if (one := self._first_that_works([remedy.changes]))), None)
@@ -133,6 +133,16 @@ class _Search:
             found = found or self._within_the_cell(origin) or self._elsewhere(origin, index=index)
         remedy = Remedy(changes=found.changes, planned=found.planned) if found else None
         return Search(trials=tuple(self._trials), remedy=remedy)
+
+    def _known(self) -> _Standing | None:
+        """What is known of the variant as it is, where the cell itself is among those that are near."""
+        here = (self._planned.cell, self._planned.bounds)
+        for verdict in self._near:
+            if (verdict.cell, verdict.resolved.planned.bounds) == here:
+                for one in verdict.variants:
+                    if one.variant == self._variant:
+                        return _Standing(changes=(), planned=self._planned, verdict=verdict, one=one)
+        return None
 
     def _within_the_cell(self, origin: _Standing) -> _Standing | None:
         """One change after another; then what got further than before, with one more."""

@@ -78,9 +78,7 @@ def test_of_two_files_the_package_that_alone_breaks_it_is_searched_first(shared)
     told = found(shared, "--good", good, "--bad", bad)
     assert suspects(told) == ["transformers 4.50.0", "transformers 4.51.0"]
     assert told["first_bad"]["pins"]["onnx"] == "1.16.2"
-    assert told["how"] == [
-        "transformers alone breaks it, so its releases were searched, with everything else as in the good set"
-    ]
+    assert told["how"] == ["transformers alone breaks it: its releases were searched, with all else as in the good set"]
 
 
 def test_what_is_on_no_axis_is_searched_as_well(shared):

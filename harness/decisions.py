@@ -125,7 +125,10 @@ def bisect(settings: Settings, options: argparse.Namespace, out: Console, err: C
         try:
             found = Bisect(desk, listen).search(*_ends(desk, options), options.axis)
         except Unanswered as reason:
-            out.print(Text(f"UNKNOWN  {reason}"))
+            if options.format == "json":
+                _write_json({"suspects": [], "why": str(reason)})
+            else:
+                out.print(Text(f"UNKNOWN  {reason}"))
             return INCONCLUSIVE
     match options.format:
         case "json":
@@ -223,7 +226,12 @@ def _preference(options: argparse.Namespace) -> tuple[str, Versions | None]:
 def _observe(prepared: Prepared, settings: Settings, chosen: ReportedCell, listen: Listener) -> Verdict:
     """What a set that a report recommends comes to on this machine, with every version as the report has it."""
     cell = Cell(id=chosen.id, python=chosen.python, pins=tuple(chosen.pins.items()), setup=chosen.environment)
-    bounds = tuple(f"{name}=={version}" for name, version in chosen.resolved.items() if name not in chosen.pins)
+    # Of a handoff only what both sides have alike can hold for both.
+    sides = chosen.resolved_sides.values()
+    alike = {
+        name: version for name, version in chosen.resolved.items() if all(side.get(name, version) == version for side in sides)
+    }
+    bounds = tuple(f"{name}=={version}" for name, version in alike.items() if name not in chosen.pins)
     variants = tuple(Variant(**{name: getattr(one, name) for name in VARIANT_FIELDS}) for one in chosen.variants)
     with Lab(prepared, settings, listen, act=True) as lab:
         (verdict,) = lab.ask([Planned(cell=cell, variants=variants, bounds=bounds)])

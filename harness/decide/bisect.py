@@ -16,6 +16,7 @@ from harness.decide.boundary import boundary
 from harness.decide.check import Change, trouble
 from harness.decide.compare import last_line, lost, named, survives
 from harness.decide.current import Versions
+from harness.diagnose.signatures import signature
 from harness.errors import VersionsError
 from harness.events import Listener, Note
 from harness.model import Stage, Status
@@ -45,6 +46,8 @@ class Bisected:
     """What differs between the last good set and the first bad one: one release, or several that could not be told apart."""
     lost: tuple[VariantVerdict, ...]
     """What the first bad set fails of."""
+    otherwise: tuple[VariantVerdict, ...]
+    """What the bad end fails of, where that is something else."""
     skipped: tuple[Release, ...]
     """Suspects whose sets cannot be resolved or installed, or ended in an error."""
     along: tuple[Change, ...]
@@ -109,14 +112,12 @@ class Bisect:
         }
         if len(changed) > 1:
             first = suspect or max(changed, key=lambda name: len(histories[name]))
-            alone = self._with(start, [histories[first][-1]])
-            if self._told(self._ask(alone)) is False:
-                self._how.append(
-                    f"{first} alone breaks it, so its releases were searched, with everything else as in the good set"
-                )
+            alone = self._ask(self._with(start, [histories[first][-1]]))
+            if self._told(alone) is False and self._faults(alone) & self._faults(self._bad):
+                self._how.append(f"{first} alone breaks it: its releases were searched, with all else as in the good set")
                 histories = {first: histories[first]}
             else:
-                self._how.append(f"{first} alone does not break it, so all that differs was searched")
+                self._how.append(f"{first} alone does not break it, or not in this way: all that differs was searched")
                 histories = self._dated(histories)
         found = self._between(start, in_order(histories, suspect))
         return self._refined(found)
@@ -185,6 +186,9 @@ class Bisect:
             first_bad=bad,
             suspects=tuple(map(self._with_date, history[found.good : found.bad])),
             lost=tuple(lost(self._good.verdict, bad.verdict, self._desk.wanted)),
+            otherwise=()
+            if self._faults(bad) & self._faults(self._bad)
+            else tuple(lost(self._good.verdict, self._bad.verdict, self._desk.wanted)),
             skipped=tuple(history[place - 1] for place in found.untold),
             along=_along(good, bad, {one.name for one in history[found.good : found.bad]}),
             releases=len(history),
@@ -217,6 +221,11 @@ class Bisect:
         if works is False and self._untried(asked) and not self._untried(self._bad):
             return None
         return works
+
+    def _faults(self, asked: Asked) -> set[str]:
+        """What fails, made comparable."""
+        gone = lost(self._good.verdict, asked.verdict, self._desk.wanted)
+        return {signature(one.last.stage, one.error) for one in gone if one.error}
 
     def _unknown(self, asked: Asked) -> bool:
         return survives(self._good.verdict, asked.verdict, self._desk.wanted) is None

@@ -66,7 +66,7 @@ def check_lines(one: Upgrade, store: Path) -> Iterator[str]:
             yield f"nearest target that works: {_versions(one.nearest, one.changes)}"
 
 
-_NO_MEND = "no change that was tried makes it work: another way to export, a newer version of one other axis"
+_NO_MEND = "no change that was tried makes it work"
 
 
 def step_line(step: Step) -> str:
@@ -185,6 +185,8 @@ def _release(one: Release) -> str:
 def bisect_lines(found: Bisected, store: Path) -> Iterator[str]:
     """What is to be said of a bisection besides the sentence that it comes to; logs lie in `store`."""
     yield from endings(found.lost, store)
+    for one in found.otherwise[:1]:
+        yield f"the bad end fails of something else: {ending(one)}"
     if found.along:
         yield f"the resolver moved along, and it may be one of these: {listed(found.along)}"
     if found.skipped:
@@ -210,6 +212,7 @@ def bisect_json(found: Bisected) -> dict[str, Any]:
         "skipped": releases(found.skipped),
         "along": _changes(found.along),
         "lost": [ends(lost) for lost in found.lost],
+        "otherwise": [ends(one) for one in found.otherwise],
         "probes": found.probes,
         "releases": found.releases,
         "how": list(found.how),

@@ -78,9 +78,7 @@ def test_of_two_files_the_package_that_alone_breaks_it_is_searched_first(shared)
     told = found(shared, "--good", good, "--bad", bad)
     assert suspects(told) == ["transformers 4.50.0", "transformers 4.51.0"]
     assert told["first_bad"]["pins"]["onnx"] == "1.16.2"
-    assert told["how"] == [
-        "transformers alone breaks it, so its releases were searched, with everything else as in the good set"
-    ]
+    assert told["how"] == ["transformers alone breaks it: its releases were searched, with all else as in the good set"]
 
 
 def test_what_is_on_no_axis_is_searched_as_well(shared):
@@ -89,7 +87,7 @@ def test_what_is_on_no_axis_is_searched_as_well(shared):
     told = found(shared, "--good", good, "--bad", bad)
     assert suspects(told) == ["numpy 2.0.0"]  # and not 2.1.0, to which the files jump
     assert told["last_good"]["resolved"]["numpy"] == "1.27.0"
-    assert told["how"][0] == "onnx alone does not break it, so all that differs was searched"
+    assert told["how"][0] == "onnx alone does not break it, or not in this way: all that differs was searched"
     assert "no dates" in told["how"][1]
 
 
@@ -118,6 +116,17 @@ def test_with_dates_releases_are_one_history(shared, monkeypatch):
     assert told["suspects"] == [{"name": "onnx", "version": "1.19.0", "date": "2026-01-06"}]
     assert told["last_good"]["pins"] | {"transformers": "4.49.0", "onnx": "1.18.0"} == told["last_good"]["pins"]
     assert told["releases"] == 7  # 4.46.3, 4.47, 4.48, 4.49; 1.17, 1.18, 1.19
+
+
+def test_that_the_bad_end_fails_of_something_else_is_told(project):
+    for minor, why in {47: "", 48: "early", 49: "early", 50: "late"}.items():
+        project.publish(
+            packages.transformers(f"4.{minor}.0", on_import=packages.raises(f"ImportError('{why}')") if why else "")
+        )
+    told = found(project, "--axis", "transformers", "--good", "4.46.3", "--bad", "4.50.0")
+    assert suspects(told) == ["transformers 4.48.0"]
+    assert told["lost"][0]["message"].endswith("early")
+    assert told["otherwise"][0]["message"].endswith("late")
 
 
 def test_an_error_on_the_way_is_told_from_a_fact(project):

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import packages
 import pytest
+from packaging.requirements import Requirement
 from project import PYTHON, Project
+
+from harness.decide.asking import Desk, asked_variants
+from harness.decide.check import Check
+from harness.decide.current import read
+from harness.lab import Lab
+from harness.prepare import Settings, workbench
 
 NEEDS_TORCH = """
     import importlib.metadata
@@ -197,6 +205,36 @@ def test_one_other_way_to_export_is_a_change_of_code_and_not_safe(project):
     ]  # dynamo works before and after
     alone = asked(project, FOUR.replace("2.1.0", "2.5.0"), "--to", "torch==2.6.0", "--exporter", "torchscript", code=1)
     assert upgrade(alone)["lost"][0]["message"] == "gone"
+
+
+def test_where_only_another_way_works_that_is_the_mend(project):
+    for version, gone in {"2.5.0": "dynamo", "2.6.0": "torchscript"}.items():
+        source = f"if variant['exporter'] == '{gone}': raise RuntimeError('gone')"
+        project.publish(packages.torch(version, on_export=source))
+    project.configure(variants={"exporters": ["torchscript", "dynamo"], "layouts": ["pair"]})
+    one = upgrade(asked(project, FOUR.replace("2.1.0", "2.5.0"), "--to", "torch==2.6.0", code=1))
+    assert one["target"]["status"] == "works"  # by the matrix's measure; whoever exports with torchscript has to change
+    assert one["mend"]["change"] == "export with dynamo opset 18 pair instead"
+
+
+def test_remedies_are_tried_before_other_versions(shared):
+    settings = Settings(config=shared.config, store=shared.store)
+    tried = []
+
+    def remedy(planned, one):
+        tried.append((planned.cell.version("transformers"), one.last.stage.value))
+        return "a charm"
+
+    prepared = workbench(settings, lambda _event: None)
+    with Lab(prepared, settings, lambda _event: None, act=True) as lab:
+        matrix, variants = asked_variants(prepared.matrix, [], None, [])
+        desk = Desk(replace(prepared, matrix=matrix), lab, variants)
+        path = shared.root / "requirements.txt"
+        path.write_text(FOUR)
+        question = Check(desk, read(path, None, PYTHON), remedy)
+        (one,) = question.to([Requirement("transformers==4.48.0")]).upgrades
+    assert tried == [("4.48.0", "import")]
+    assert one.mend.change == "a charm"
 
 
 def test_variants_of_the_options(shared):

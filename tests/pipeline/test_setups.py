@@ -96,9 +96,9 @@ def test_equal_requirements_of_two_cells_are_resolved_once(project, monkeypatch)
     meet = threading.Barrier(2)
     resolve = Uv.resolve
 
-    def counting(self, requirements, python, bounds):
+    def counting(self, requirements, *others):
         asked.append(tuple(requirements))
-        lock = resolve(self, requirements, python, bounds)
+        lock = resolve(self, requirements, *others)
         if any(requirement.startswith("torch") for requirement in requirements):
             with contextlib.suppress(threading.BrokenBarrierError):
                 meet.wait(5)

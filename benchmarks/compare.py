@@ -163,7 +163,12 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=HERE / "cells.toml")
     parser.add_argument("--select", action="append", default=[])
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--ways", nargs="+", default=["naive", "naive-j2", "tox", "handoff", "together"])
+    parser.add_argument(
+        "--ways",
+        nargs="+",
+        default=["naive", "naive-j2", "tox", "handoff", "together"],
+        help="in this order; a quick one may be named several times between the slow ones",
+    )
     parser.add_argument("--folder", type=Path, default=ROOT / ".harness" / "benchmarks", help="on the disk of uv's cache")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -198,11 +203,11 @@ def table(taken: dict[str, list[tuple[float, float]]], count: int) -> str:
     walls = {way: statistics.median(wall for wall, _ in times) for way, times in taken.items()}
     cpus = {way: statistics.median(cpu for _, cpu in times) for way, times in taken.items()}
     machine = f"{os.cpu_count()} cores, {psutil.virtual_memory().total / 1e9:.0f} GB, {platform.platform()}"
-    lines = [f"{datetime.now(UTC):%Y-%m-%d}, {machine}, {count} cells, medians of {len(next(iter(taken.values())))}", ""]
-    lines += ["| way | wall | CPU | naive ÷ this | nox -j 2 ÷ this |", "|---|---|---|---|---|"]
+    lines = [f"{datetime.now(UTC):%Y-%m-%d}, {machine}, {count} cells, medians", ""]
+    lines += ["| way | runs | wall | CPU | naive ÷ this | nox -j 2 ÷ this |", "|---|---|---|---|---|---|"]
     for way, wall in walls.items():
         ratios = [f"{walls[base] / wall:.1f}" if base in walls else "" for base in ("naive", "naive-j2")]
-        lines.append(f"| {way} | {wall:.1f} s | {cpus[way]:.1f} s | {' | '.join(ratios)} |")
+        lines.append(f"| {way} | {len(taken[way])} | {wall:.1f} s | {cpus[way]:.1f} s | {' | '.join(ratios)} |")
     return "\n".join(lines)
 
 

@@ -194,8 +194,8 @@ class Environments:
         """Release whatever nobody has released, for good unless `keep`; returns when it is gone."""
         for folder in list(self._shares):
             self._leave(folder, keep=keep)
-        self._removal.submit(self._forget_bytecode)
         self._removal.shutdown(wait=True)
+        self._forget_bytecode()
 
     def _forget_bytecode(self) -> None:
         """Remove what was compiled for all but the latest environments."""

@@ -55,6 +55,7 @@ def reported_variant(status: Status = Status.WORKS, stage: Stage | None = None, 
     values: dict[str, Any] = {field.name: None for field in fields(ReportedVariant)}
     values |= {"opinions": {}, "controls": {}, "logs": {}, "findings": [], "evidence": []}
     asked = {"exporter": "torchscript", "opset": 17, "layout": "pair", "feedback": "keep-cross", "binding": "numpy"}
+    asked |= {"optimization": "default", "memory_pattern": "default"}
     return ReportedVariant(**{**values, **asked, "seconds": 1.0, "tried": [], "status": status, "stage": stage, **given})
 
 

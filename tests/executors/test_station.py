@@ -92,7 +92,7 @@ def test_a_model_that_is_not_the_runs_is_itself_elsewhere_too(project, elsewhere
     work(prepared, there)
     work(prepared, there, outstanding(prepared.relatives(), prepared.facts))
     there.close()
-    ((variant,),) = (cell.variants for cell in prepared.report().cells)
+    ((variant,),) = (cell.variants for cell in prepared.report(prepared.verdicts()).cells)
     assert (variant.stage, variant.controls) == ("eager", {"model marian": "works"})
 
 

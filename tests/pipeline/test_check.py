@@ -221,7 +221,8 @@ def test_remedies_are_tried_before_other_versions(shared):
     settings = Settings(config=shared.config, store=shared.store)
     tried = []
 
-    def remedy(planned, one):
+    def remedy(planned, one, now):
+        assert now.cell.version("transformers") == "4.46.3"
         tried.append((planned.cell.version("transformers"), one.last.stage.value))
         return "a charm"
 

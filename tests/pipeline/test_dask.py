@@ -47,9 +47,11 @@ def again(local: Project, tmp_path: Path) -> Iterator[Project]:
 
 def waiting(project: Project) -> list[int]:
     """The probes of the onnxruntime that waits for the gate: the runs that are alive when all else is done."""
-    alive_now = [start for start in project.starts() if alive(start["pid"])]
+    # A fork that imports beside an export has the export's log.
+    started = [start for start in project.starts() if start["kind"] != "import"]
+    alive_now = [start for start in started if alive(start["pid"])]
     done = len(list((project.store / "logs").glob("*.log")))
-    return [start["pid"] for start in alive_now] if alive_now and done + len(alive_now) == len(project.starts()) else []
+    return [start["pid"] for start in alive_now] if alive_now and done + len(alive_now) == len(started) else []
 
 
 def listening(process: psutil.Process) -> set[str]:

@@ -186,6 +186,8 @@ def main() -> None:
     for number in range(options.repeat):
         for way in options.ways:
             wall, cpu, verdicts[way] = measured(ways[way], options.folder)
+            if len(verdicts[way]) != len(wanted):
+                raise SystemExit(f"{way} came to {len(verdicts[way])} verdicts on {len(wanted)} cells: it measures nothing")
             taken[way].append((wall, cpu))
             print(
                 f"{number + 1}/{options.repeat} {way}: {wall:.1f} s, {cpu:.1f} s of CPU, {len(verdicts[way])} verdicts",

@@ -16,7 +16,8 @@ from harness.errors import ConfigError
 from harness.model import Interpreter, digest
 from harness.schema import Matrix
 from harness.store import Store
-from harness.uv import Uv, UvFailure, unpublished
+from harness.uv import Uv
+from harness.uvfailures import UvFailure, unpublished
 from harness.values import version_key
 
 

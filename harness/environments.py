@@ -25,7 +25,8 @@ from packaging.utils import canonicalize_name
 
 from harness.model import Failure, Interpreter, Lock, Stage, StageResult, Status, digest
 from harness.store import BYTECODE, Store, owner
-from harness.uv import Trouble, Uv, UvFailure
+from harness.uv import Uv
+from harness.uvfailures import Trouble, UvFailure
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

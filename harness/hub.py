@@ -10,7 +10,8 @@ from pathlib import Path
 
 from harness.errors import ConfigError
 from harness.store import Store
-from harness.uv import Uv, UvFailure
+from harness.uv import Uv
+from harness.uvfailures import UvFailure
 
 _WEIGHTS = ("*.safetensors", "*.bin")
 """The formats that transformers reads, the preferred one first; a repository with both is not downloaded twice."""

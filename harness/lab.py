@@ -26,7 +26,7 @@ from harness.prepare import Prepared, Settings
 from harness.schedule import outstanding
 from harness.schema import Matrix
 from harness.sources import Pythons
-from harness.uv import UvFailure
+from harness.uvfailures import UvFailure
 from harness.verdict import Verdict
 
 _PUBLISHED = TypeAdapter(tuple[Published | None])

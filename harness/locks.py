@@ -15,7 +15,8 @@ from harness.model import Cell, Interpreter, Lock, Setup, Stage, StageResult, St
 from harness.plan import NEEDS_RUNTIME, Planned, Requirements, requirements
 from harness.schema import Matrix
 from harness.store import Store
-from harness.uv import Trouble, Uv, UvFailure, unpublished
+from harness.uv import Uv
+from harness.uvfailures import Trouble, UvFailure, unpublished
 
 NOT_RESOLVED = "it has not been resolved yet; `run` or `plan` does that"
 

@@ -28,7 +28,8 @@ from harness.select import Selection
 from harness.sources import Pythons, with_torch_backend
 from harness.store import Store
 from harness.tasks import CellTasks, Task
-from harness.uv import Uv, UvFailure, find_uv
+from harness.uv import Uv, find_uv
+from harness.uvfailures import UvFailure
 from harness.verdict import Verdict, judge
 
 

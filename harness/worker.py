@@ -10,13 +10,13 @@ import copy
 import shutil
 import threading
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from harness import jobs
 from harness.children import Children
 from harness.environments import Closure, Environments
 from harness.facts import Facts, has_error, stages
@@ -26,6 +26,7 @@ from harness.schema import Probe
 from harness.store import Store
 from harness.tasks import Evaluate, Export, Import, Install, Run, Task
 from harness.todo import missing_exports, missing_imports, missing_runs
+from harness.trouble import hinder
 
 OnStage = Callable[[str], None]
 
@@ -155,26 +156,14 @@ class Worker:
         if task.closure.key in self._given:
             # One environment holds it all, and nothing that was imported before it.
             for one in missing_imports(task, self._facts):
-                job = self._for(one.model, {"kind": "import", "modules": one.modules})
-                told = self._probe(python, job, [one.key], one.parts, on_stage)
+                told = self._probe(python, self._about(one.model, jobs.importing(one)), [one.key], one.parts, on_stage)
                 self._facts.put(one.key, told.results[None])
         while work := self._export_work(task):
+            sites = {one: self._environments.site(one.parts[1]) for one in work.imports}
             with self._store.scratch() as out:
                 told = self._probe(
                     python,
-                    self._for(
-                        task.model,
-                        {
-                            "kind": "export",
-                            "imports": [
-                                {"id": one.key, "modules": one.modules, "sites": [str(self._environments.site(one.parts[1]))]}
-                                for one in work.imports
-                            ],
-                            "reference": work.reference,
-                            "variants": [_asked(variant) for variant in work.variants],
-                            "out": str(out),
-                        },
-                    ),
+                    self._about(task.model, jobs.exporting(work.variants, sites, out, reference=work.reference)),
                     [task.key, *map(task.variant_key, work.variants), *(one.key for one in work.imports)],
                     (task.closure,),
                     on_stage,
@@ -231,22 +220,10 @@ class Worker:
             return
         while wanted := missing_runs(task, self._facts):
             before = len(wanted)
-            runs = [
-                {
-                    "id": variant.id,
-                    "artifact": str(self._store.artifact(artifact)),
-                    "reference": str(self._store.artifact(artifact) / "reference"),
-                    "layout": variant.layout,
-                    "feedback": variant.feedback,
-                    "binding": variant.binding,
-                    "strategy": variant.strategy,
-                    "session": variant.session,
-                }
-                for variant, artifact in wanted
-            ]
+            artifacts = [(variant, self._store.artifact(artifact)) for variant, artifact in wanted]
             told = self._probe(
                 python,
-                self._for(task.export.model, {"kind": "run" if isinstance(task, Run) else "reference", "runs": runs}),
+                self._about(task.export.model, jobs.running(task, artifacts)),
                 [task.variant_key(*one) for one in wanted],
                 (task.closure,),
                 on_stage,
@@ -262,10 +239,9 @@ class Worker:
             if len(missing_runs(task, self._facts)) == before:
                 return
 
-    def _for(self, model: Probe, job: Mapping[str, Any]) -> dict[str, Any]:
+    def _about(self, model: Probe, job: Mapping[str, Any]) -> dict[str, Any]:
         """`job` about `model`, which may be another than the run's."""
-        path = self._module if model.module is not None else None
-        return {**job, "probe": {"path": path, "options": _options(model)}}
+        return {**job, "probe": jobs.about(model, self._module)}
 
     def _probe(
         self,
@@ -301,29 +277,6 @@ class Worker:
         return told
 
 
-def hinder(task: Task, facts: Facts, error: Exception) -> None:
-    """Record `error` for all that `task` has not done: it proves nothing, and the next run tries again."""
-    for key, stage in _owed(task, facts):
-        facts.put(key, [_trouble(stage, error)], remember=False)
-
-
-def _owed(task: Task, facts: Facts) -> list[tuple[str, Stage]]:
-    """(key, stage) of what `task` has not done; never a key that stands for other tasks' work too."""
-    match task:
-        case Install() if facts.get(task.key) is not None:
-            # An environment that was there before, and is needed again.
-            return []
-        case Install():
-            return [(task.key, Stage.INSTALL)]
-        case Export():
-            imports = [(one.key, Stage.IMPORT) for one in missing_imports(task, facts)]
-            if facts.get(task.key) is None:
-                return [(task.key, Stage.IMPORT), *imports]
-            return [*imports, *((task.variant_key(variant), Stage.EXPORT) for variant in missing_exports(task, facts))]
-        case Run() | Evaluate():
-            return [(task.variant_key(*one), Stage.LOAD) for one in missing_runs(task, facts)]
-
-
 def _audit(told: Told, subject: str | None, distributions: Mapping[str, str], parts: Sequence[Closure]) -> None:
     """A process that imported what its key does not name has a result nobody may reuse; a fork of it has one of its own."""
     keyed = {name: version for part in parts for name, version in part.lock.versions.items()}
@@ -333,28 +286,3 @@ def _audit(told: Told, subject: str | None, distributions: Mapping[str, str], pa
         failure = Failure(type="key", message=message)
         for one in told.results if subject is None else [subject]:
             told.results[one] = [StageResult(stage=Stage.IMPORT, status=Status.ERROR, error=failure, finished=time.time())]
-
-
-def _options(model: Probe) -> dict[str, Any]:
-    if model.module is not None:
-        return {**model.options, "seed": model.seed}
-    if model.checkpoint is not None:
-        return {"path": model.checkpoint, "seed": model.seed}
-    return {"family": model.model, "profile": model.profile, "seed": model.seed}
-
-
-def _asked(variant: Variant) -> dict[str, Any]:
-    return {
-        "id": variant.export_id,
-        "exporter": variant.exporter,
-        "opset": variant.opset,
-        "layout": variant.layout,
-        "attention": None if variant.attention == "default" else variant.attention,
-        "ir_version": variant.ir_version,
-    }
-
-
-def _trouble(stage: Stage, error: Exception) -> StageResult:
-    told = "".join(traceback.format_exception(error))
-    failure = Failure(type=type(error).__name__, message=f"the harness failed here: {error}", traceback=told)
-    return StageResult(stage=stage, status=Status.ERROR, error=failure, finished=time.time())

@@ -10,7 +10,7 @@ from harness.children import Children
 from harness.environments import Environments, closure, difference, installed, layers, site_packages
 from harness.model import Interpreter, Lock, Pinned, Status
 from harness.store import Store
-from harness.uv import Trouble, UvFailure
+from harness.uvfailures import Trouble, UvFailure
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from harness import uv as rooms
 from harness.children import Children
 from harness.errors import UvError
 from harness.schema import UvSources
-from harness.uv import Trouble, Uv, UvFailure, classify, find_uv, unpublished
+from harness.uv import Uv, find_uv
+from harness.uvfailures import Trouble, UvFailure, classify, unpublished
 
 NO_SOLUTION = """  × No solution found when resolving dependencies:
   ╰─▶ Because torch==2.0.0 depends on numpy<2 and onnxruntime==1.22.0 depends

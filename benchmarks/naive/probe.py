@@ -9,7 +9,7 @@ from pathlib import Path
 
 PROBE = Path(__file__).resolve().parents[2] / "harness" / "probe"
 VARIANT = {"id": "torchscript-17-pair", "exporter": "torchscript", "opset": 17, "layout": "pair"}
-RUN = {"id": "run", "feedback": "keep-cross", "binding": "numpy", "strategy": "cached"}
+RUN = {"id": "run", "feedback": "keep-cross", "binding": "numpy", "strategy": "cached", "session": {}}
 
 
 def main(out: Path) -> None:

@@ -22,7 +22,7 @@ from harness.plan import NEEDS_RUNTIME, Planned, requirements, short_name
 from harness.prepare import Prepared
 from harness.schema import BUILT_IN, REQUIRED_AXES, Matrix, Variants
 from harness.sources import Pythons
-from harness.uv import Trouble, UvFailure, unpublished
+from harness.uvfailures import Trouble, UvFailure, unpublished
 from harness.verdict import VariantVerdict, Verdict
 
 

@@ -18,7 +18,7 @@ from harness.errors import HarnessError, ReportError
 from harness.lockfile import file_hashes, lock_text, parse_pylock
 from harness.model import Interpreter, Lock, Status, Variant
 from harness.prepare import Prepared
-from harness.uv import UvFailure
+from harness.uvfailures import UvFailure
 from harness.verdict import Verdict
 
 

@@ -23,7 +23,7 @@ from harness.model import Stage, Status
 from harness.plan import Planned, by_version
 from harness.prepare import Prepared, Settings
 from harness.report.contract import Report
-from harness.uv import UvFailure
+from harness.uvfailures import UvFailure
 from harness.verdict import VariantVerdict
 
 PROBES = 12

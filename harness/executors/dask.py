@@ -28,7 +28,7 @@ from harness.executors import local
 from harness.executors.station import Answer, Order, Station, Terms, order, terms
 from harness.prepare import Prepared, Settings
 from harness.tasks import Task
-from harness.worker import hinder
+from harness.trouble import hinder
 
 RETRIES = 2
 """How often a task is tried again whose worker was lost, or was no place for it."""

@@ -78,6 +78,8 @@ def _unimportable(cell: ReportedCell, variant: ReportedVariant, neighbours: Neig
     subject = f"{named[1]} {version(cell, named[1])}"
     if other := neighbours.nearest(cell, Stage.IMPORT, [named[1]]):
         return proven(Cause.VERSION_CONFLICT, own, _passes(other, cell, f"{subject} can be imported"))
+    if variant.remedy and cell.status is Status.WORKS_WITH_REMEDY:
+        return proven(Cause.VERSION_CONFLICT, own, f"with {variant.remedy} the same cell works")
     settle = f"to settle it: a cell in which {subject} can be imported, beside other versions"
     return likely(Cause.VERSION_CONFLICT, own, settle)
 

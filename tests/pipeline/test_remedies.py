@@ -45,6 +45,8 @@ def test_a_clash_with_what_the_error_speaks_of(project):
     assert cell["resolved"]["numpy"] == "2.1.0"
     assert "works-with-remedy ✚ numpy<2" in (project.reports / "matrix.md").read_text()
     assert "mended by numpy<2" in (project.reports / "matrix.md").read_text()
+    assert (variant["cause"], variant["certainty"]) == ("version conflict", "proven")
+    assert variant["evidence"][-1] == "with numpy<2 the same cell works"
 
 
 def test_no_option_of_a_session_is_tried_on_what_does_not_import(project):

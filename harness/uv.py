@@ -127,21 +127,13 @@ class Uv:
 
     def newest(self, name: str, bounds: str, python: Interpreter) -> str | None:
         """The newest published version of `name` within `bounds` that `python` can install, or None."""
-        with _neutral() as folder:
-            wanted, locked = folder / "axis.in", folder / "axis.txt"
-            wanted.write_text(f"{name}{bounds}\n", encoding="utf-8")
-            try:
-                self._call(
-                    ["pip", "compile", str(wanted), "-o", str(locked), "--python", python.path, "--quiet", "--no-header",
-                     "--no-deps", "--no-annotate", *self._source_arguments()],
-                    folder,
-                    RESOLVE_SECONDS,
-                )  # fmt: skip
-            except UvFailure as failure:
-                if failure.trouble is Trouble.UNSATISFIABLE and not unpublished(str(failure), [name]):
-                    return None
-                raise
-            return parse_lock(locked.read_text(encoding="utf-8")).distributions[0].version
+        try:
+            text = self._compiled([f"{name}{bounds}"], "axis.txt", python, "--no-deps", "--no-annotate")
+        except UvFailure as failure:
+            if failure.trouble is Trouble.UNSATISFIABLE and not unpublished(str(failure), [name]):
+                return None
+            raise
+        return parse_lock(text).distributions[0].version
 
     def published(self, requirement: str, python: Interpreter) -> Published | None:
         """The newest version that satisfies `requirement` and that `python` can install, or None.
@@ -149,21 +141,12 @@ class Uv:
         Raises:
             UvFailure: it could not be found out.
         """
-        with _neutral() as folder:
-            wanted, locked = folder / "one.in", folder / "pylock.toml"
-            wanted.write_text(f"{requirement}\n", encoding="utf-8")
-            try:
-                self._call(
-                    ["pip", "compile", str(wanted), "-o", str(locked), "--python", python.path, "--quiet", "--no-deps",
-                     "--format", "pylock.toml", *self._source_arguments()],
-                    folder,
-                    RESOLVE_SECONDS,
-                )  # fmt: skip
-            except UvFailure as failure:
-                if failure.trouble is Trouble.UNSATISFIABLE:
-                    return None
-                raise
-            return parse_published(locked.read_text(encoding="utf-8"))
+        try:
+            return parse_published(self._compiled([requirement], "pylock.toml", python, "--no-deps"))
+        except UvFailure as failure:
+            if failure.trouble is Trouble.UNSATISFIABLE:
+                return None
+            raise
 
     def pylock(self, lock: Lock, python: Interpreter) -> str:
         """`lock` as the text of a pylock.toml (PEP 751), with the place, the size and the upload time of every file.
@@ -171,12 +154,18 @@ class Uv:
         Raises:
             UvFailure: it cannot be made.
         """
+        lines = [f"{one.name}=={one.version}" for one in lock.distributions]
+        return self._compiled(lines, "pylock.toml", python, "--no-deps", "--prerelease", "explicit")
+
+    def _compiled(self, requirements: Sequence[str], output: str, python: Interpreter, *options: str) -> str:
+        """What uv makes of `requirements`, as the text of the file `output`, whose name tells uv the format."""
         with _neutral() as folder:
-            wanted, locked = folder / "lock.in", folder / "pylock.toml"
-            wanted.write_text("".join(f"{one.name}=={one.version}\n" for one in lock.distributions), encoding="utf-8")
+            wanted, locked = folder / "wanted.in", folder / output
+            wanted.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
+            form = ["--format", "pylock.toml"] if output == "pylock.toml" else []
             self._call(
                 ["pip", "compile", str(wanted), "-o", str(locked), "--python", python.path, "--quiet", "--no-header",
-                 "--no-deps", "--format", "pylock.toml", "--prerelease", "explicit", *self._source_arguments()],
+                 *form, *options, *self._source_arguments()],
                 folder,
                 RESOLVE_SECONDS,
             )  # fmt: skip

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
@@ -75,11 +76,27 @@ class Ended:
     """Largest resident set of the whole group that was seen, bytes."""
 
 
+class Process(Protocol):
+    """A child of ours, or of somebody who tells us how it ends; it leads a group."""
+
+    @property
+    def pid(self) -> int:
+        """Of the process and of its group."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code, as in `subprocess`, whose TimeoutExpired this raises."""
+
+
+Fork = Callable[[Mapping[str, str], Path, Path], Process | None]
+"""Has a process with these variables, folder and log, in another way than by a command; None where it cannot."""
+
+
 class Children:
     """Starts children and knows the living ones, so that an interrupted run leaves none behind."""
 
     def __init__(self) -> None:
-        self._living: set[int] = set()
+        self._living: dict[int, tuple[str, float]] = {}
+        """Leader of a group → what the variable that marks its descendants is, and since when it is."""
         self._lock = threading.Lock()
         self._stopped = False
 
@@ -93,17 +110,18 @@ class Children:
         time_limit: float,
         memory_limit: int,
         last_sign: Callable[[], float] | None = None,
+        fork: Fork | None = None,
     ) -> Ended:
         """Run `command` to its end, its output appended to `log`.
 
         `time_limit` (seconds) counts from the last sign of progress, a `time.time()` that `last_sign` tells, so that a
         child with several stages has the limit for each; without one it counts from the start. `memory_limit` is bytes
-        of resident memory over the whole process group.
+        of resident memory over the whole process group. What `fork` has is taken for a process of `command`.
         """
+        child = self._fork(fork, env, cwd, log) if fork else None
+        if child is None:
+            child = self.start(command, env=env, cwd=cwd, log=log)
         started = time.time()
-        token = uuid.uuid4().hex
-        with log.open("ab") as output:
-            child = self._start(command, env={**env, _MARK: token}, cwd=cwd, output=output.fileno())
         peak = 0
         try:
             while True:
@@ -119,11 +137,8 @@ class Children:
                     return Ended(ending=Ending.TIMEOUT, code=self._kill(child), peak_memory=peak)
                 _cut_back(log)
         finally:
-            self._kill(child)
-            _kill_strays(token, started)
+            self.end(child)
             _cut_back(log)
-            with self._lock:
-                self._living.discard(child.pid)
 
     def stop(self) -> None:
         """Kill every living child's group and start no more."""
@@ -138,23 +153,43 @@ class Children:
         if self._stopped:
             raise InterruptedError("the run was interrupted")
 
-    def _start(self, command: Sequence[str], *, env: Mapping[str, str], cwd: Path, output: int) -> subprocess.Popen[bytes]:
-        with self._lock:
+    def start(
+        self, command: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path, inherits: Sequence[int] = ()
+    ) -> subprocess.Popen[bytes]:
+        """Start `command`, which inherits these descriptors, and leave it running: until `end`, or until `stop`."""
+        token = uuid.uuid4().hex
+        with self._lock, log.open("ab") as output:
             self.check()
             child = subprocess.Popen(
                 command,
-                env=dict(env),
+                env={**env, _MARK: token},
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=inherits,
             )
-            self._living.add(child.pid)
+            self._living[child.pid] = (token, time.time())
             return child
 
+    def _fork(self, fork: Fork, env: Mapping[str, str], cwd: Path, log: Path) -> Process | None:
+        token = uuid.uuid4().hex
+        child = fork({**env, _MARK: token}, cwd, log)
+        if child is not None:
+            with self._lock:
+                self._living[child.pid] = (token, time.time())
+        return child
+
+    def end(self, child: Process) -> None:
+        """Kill what is left of `child` and of what it started; returns when it is gone."""
+        self._kill(child)
+        with self._lock:
+            token, started = self._living.pop(child.pid)
+        _kill_strays(token, started)
+
     @staticmethod
-    def _kill(child: subprocess.Popen[bytes]) -> int:
+    def _kill(child: Process) -> int:
         # The group outlives its leader where a probe left children of its own.
         _kill_group(child.pid)
         return child.wait()

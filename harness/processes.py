@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from harness.children import PROBE, Children, Ended, Ending, chosen_environment
+from harness.children import PROBE, Children, Ended, Ending, Fork, chosen_environment
 from harness.model import Failure, Stage, StageResult, Status
 from harness.store import BYTECODE
 
@@ -25,6 +25,9 @@ CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.
 
 RULES = 1
 """Part of every key: to be raised when a probe's events or end come to mean something else, here or in worker.py."""
+
+JOB = "job.json"
+"""What a process is asked, in the folder that it works in."""
 
 _TAIL_LINES = 20
 
@@ -63,35 +66,50 @@ def run_probe(
     limits: Limits,
     children: Children,
     on_stage: Callable[[str, str | None], None],
+    fork: Fork | None = None,
 ) -> Told:
     """Run `job` with `python` and return what it told; never raises for what the probe does.
 
     `folder` is scratch space; `log` becomes the output, once it is whole; both lie in `store`, whose path is left out
-    of every message, so that results mean the same elsewhere. `on_stage` hears (stage, subject) as each begins.
+    of every message, so that results mean the same elsewhere. `on_stage` hears (stage, subject) as each begins. `fork` may
+    have a process that has imported what the job will import.
 
     Raises:
         InterruptedError: the run is being stopped, and the probe was killed.
     """
-    events, request, output = folder / "events.jsonl", folder / "job.json", folder / "output.log"
+    events, output = folder / "events.jsonl", folder / "output.log"
     events.touch()
-    request.write_text(json.dumps({**job, "events": str(events)}), encoding="utf-8")
     watch = _Watch(events, on_stage)
-    home = folder / "home"
-    home.mkdir(exist_ok=True)
     ended = children.run(
-        # Compiled once for all that import a layer, now and in later runs; an environment holds nothing but links.
-        [str(python), "-I", "-X", f"pycache_prefix={store / BYTECODE}", str(PROBE_MAIN), str(request)],
-        # A home of its own: caches and settings of the user must not reach a verdict.
-        env=chosen_environment(**PROBE, HOME=str(home)),
+        **asked(python, {**job, "events": str(events)}, folder=folder, store=store),
         cwd=folder,
         log=output,
         time_limit=limits.seconds,
         memory_limit=limits.memory,
         last_sign=watch.last_sign,
+        fork=fork,
     )
     children.check()
     output.replace(log)
     return read_events(watch.read_all(), ended, limits, log=log, store=store)
+
+
+def asked(python: Path, job: Mapping[str, Any], *, folder: Path, store: Path) -> _Asked:
+    """What a probe's process is started by: `job` is left in `folder`, where it is to work."""
+    (folder / JOB).write_text(json.dumps(job), encoding="utf-8")
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    return {
+        # Compiled once for all that import a layer, now and in later runs; an environment holds nothing but links.
+        "command": [str(python), "-I", "-X", f"pycache_prefix={store / BYTECODE}", str(PROBE_MAIN), str(folder / JOB)],
+        # A home of its own: caches and settings of the user must not reach a verdict.
+        "env": chosen_environment(**PROBE, HOME=str(home)),
+    }
+
+
+class _Asked(TypedDict):
+    command: list[str]
+    env: dict[str, str]
 
 
 class _Watch:

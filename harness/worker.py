@@ -20,6 +20,7 @@ from harness import jobs
 from harness.children import Children
 from harness.environments import Closure, Environments
 from harness.facts import Facts, has_error, stages
+from harness.forks import Forks
 from harness.model import Failure, Stage, StageResult, Status, Variant, digest
 from harness.processes import Limits, Told, run_probe
 from harness.schema import Probe
@@ -61,6 +62,7 @@ class Worker:
         self._environments = environments
         self._children = children
         self._limits = limits
+        self._forks = Forks(environments=environments, children=children, store=store, seconds=limits.seconds)
         self._given = given
         self._module = self._published(model)
         self._installed: dict[str, Path | None] = {}
@@ -123,12 +125,14 @@ class Worker:
 
     def close(self, *, keep: bool) -> None:
         """Remove the environments that are left, unless `keep`; nothing runs any more."""
+        self._forks.close()
         self._environments.close(keep=keep)
 
     def release(self, parts: tuple[Closure, ...]) -> None:
         """Nothing that is planned needs this environment any more; should something else, it is built again."""
         if len(parts) == 1:
             self._installed.pop(parts[0].key, None)
+            self._forks.release(parts[0])
         self._environments.release(parts)
 
     def _python(self, closure: Closure) -> Path | None:
@@ -257,6 +261,8 @@ class Worker:
 
         It can import what is in `parts`; its forks for a subject, what is in `beside`.
         """
+        # A given environment is somebody else's, and holds the whole lock: one side of it can import the other.
+        ours = not any(part.key in self._given for part in parts)
         with self._store.scratch() as folder:
             told = run_probe(
                 python,
@@ -267,9 +273,9 @@ class Worker:
                 limits=self._limits,
                 children=self._children,
                 on_stage=lambda stage, subject: on_stage(f"{stage} {subject}" if subject else stage),
+                fork=self._forks.of(python, job, parts[0]) if ours else None,
             )
-        # A given environment is somebody else's, and holds the whole lock: one side of it can import the other.
-        if not any(part.key in self._given for part in parts):
+        if ours:
             if not all(map(self._environments.intact, (parts, *((side,) for other in beside.values() for side in other)))):
                 raise RuntimeError("its environment was removed or found changed while it ran")
             for subject, distributions in told.distributions.items():

@@ -11,11 +11,11 @@ import importlib
 import os
 import site
 import sys
-import traceback
 from typing import Any
 
 from .distributions import imported_distributions
-from .imports import import_stage, load_probe
+from .forking import leave_with
+from .imports import import_stage, then_the_probe
 from .journal import Journal
 from .orphans import die_with_the_parent
 
@@ -26,7 +26,7 @@ def import_beside(one: dict[str, Any], job: dict[str, Any], journal: Journal) ->
     sys.stderr.flush()
     child = os.fork()
     if child == 0:
-        _leave_with(_import, one, job, journal)
+        leave_with(_import, one, job, journal)
     _, status = os.waitpid(child, 0)
     journal.left(one["id"], -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))
 
@@ -36,19 +36,5 @@ def _import(one: dict[str, Any], job: dict[str, Any], journal: Journal) -> None:
     for folder in one["sites"]:
         site.addsitedir(folder)
     importlib.invalidate_caches()
-    import_stage(journal, one["modules"], more=lambda: load_probe(job).imports, subject=one["id"])
+    import_stage(journal, then_the_probe(one["modules"], job), subject=one["id"])
     journal.done(imported_distributions(), one["id"])
-
-
-def _leave_with(action: Any, *arguments: Any) -> None:
-    """Do it and leave the process, never to come back into the parent's code."""
-    code = 1
-    try:
-        action(*arguments)
-        code = 0
-    except BaseException:  # noqa: BLE001 - whatever it is, it ends here
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)

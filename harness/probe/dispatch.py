@@ -14,7 +14,7 @@ from .distributions import imported_distributions
 from .journal import Journal
 
 # By name, because each kind may import only what its environment holds.
-_KINDS = {"import": ".imports", "export": ".export", "run": ".run", "reference": ".independent"}
+_KINDS = {"import": ".imports", "export": ".export", "run": ".run", "reference": ".independent", "forkserver": ".forkserver"}
 
 
 def main(job_path: str) -> None:

@@ -17,7 +17,7 @@ from typing import Iterator
 
 def imported_distributions() -> dict[str, str]:
     """Return normalised name → version of every distribution that owns a loaded module or a mapped file."""
-    loaded = set(_loaded_files())
+    loaded = set(loaded_files())
     found = {}
     for distribution in importlib.metadata.distributions():
         name = distribution.metadata["Name"]
@@ -26,11 +26,15 @@ def imported_distributions() -> dict[str, str]:
     return found
 
 
-def _loaded_files() -> Iterator[str]:
+def loaded_files() -> Iterator[str]:
+    """Yield the real path of every file that a module came from or that is mapped, and the folders of namespaces."""
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
         if isinstance(file, str):
             yield os.path.realpath(file)
+        else:
+            with contextlib.suppress(KeyError):  # a namespace whose parent was taken out of sys.modules
+                yield from map(os.path.realpath, getattr(module, "__path__", ()))
     with contextlib.suppress(OSError), Path("/proc/self/maps").open(encoding="utf-8", errors="replace") as maps:
         for line in maps:
             path = line.rstrip("\n").partition("/")[2]

@@ -14,7 +14,7 @@ import io
 import logging
 import re
 import sys
-from typing import Any, Callable, Iterator, Sequence
+from typing import Any, Callable, Iterable, Iterator
 
 from .failures import ProbeFailure
 from .journal import Journal
@@ -22,39 +22,42 @@ from .journal import Journal
 
 def run(job: dict[str, Any], journal: Journal) -> None:
     """Import `job["modules"]` in order, and what the probe needs, in this process."""
-    import_stage(journal, job["modules"], more=lambda: load_probe(job).imports)
+    import_stage(journal, then_the_probe(job["modules"], job))
 
 
 def import_stage(
     journal: Journal,
-    names: Sequence[str],
-    more: Callable[[], Sequence[str]] = tuple,
+    names: Iterable[str],
     measure: Callable[[], dict[str, Any]] = dict,
     subject: str | None = None,
 ) -> bool:
     """Record the stage `import` and return whether all of `names` loaded and work together.
 
-    `more` is called then, and returns further names; `measure` at last, and returns what else the stage's data shall
-    hold.
+    Each is asked for once those before it are imported. `measure` is called at last, and returns what else the stage's
+    data shall hold.
     """
     with journal.stage("import", subject) as stage:
         versions: dict[str, str] = {}
         stage.data["versions"] = versions
         for name in names:
-            versions[name] = _import(name)
-        for name in more():
             if name not in versions:
-                versions[name] = _import(name)
+                versions[name] = import_module(name)
         stage.data.update(measure())
     return stage.works
 
 
+def then_the_probe(names: Iterable[str], job: dict[str, Any]) -> Iterator[str]:
+    """Yield `names`, then what the job's probe imports: it is not to be loaded before numpy, which every probe needs."""
+    yield from names
+    yield from load_probe(job).imports
+
+
 def load_probe(job: dict[str, Any]) -> Any:
-    """Return the job's probe. Not before numpy has been imported in a stage, which every probe needs."""
+    """Return the job's probe; see `then_the_probe`."""
     return importlib.import_module(".protocol", __package__).load(job["probe"]["path"])
 
 
-def _import(name: str) -> str:
+def import_module(name: str) -> str:
     """Import one module and return its version.
 
     ProbeFailure, naming the module, where that fails or where the module is silently broken.

@@ -38,13 +38,23 @@ def _real_bootstrap():
     return module
 
 
+def _noting(main):
+    def noted(job_path):
+        job = json.loads(Path(job_path).read_text(encoding="utf-8"))
+        if job["kind"] != "forkserver":  # what it forks is noted
+            # A process that only imports beside an export that is known already is noted by its forks alone.
+            kind = job["kind"] if job.get("reference", True) else "imports"
+            note_start(Path(job_path), kind, [one["id"] for one in job.get("variants", job.get("runs", []))])
+        main(job_path)
+
+    return noted
+
+
 if __name__ == "__main__":
     real = _real_bootstrap()
     real._register_package()
     importlib.import_module(real.PACKAGE + ".orphans").die_with_the_parent()
-    job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    # A process that only imports beside an export that is known already is noted by its forks alone.
-    kind = job["kind"] if job.get("reference", True) else "imports"
-    note_start(Path(sys.argv[1]), kind, [one["id"] for one in job.get("variants", job.get("runs", []))])
     sys.modules[real.PACKAGE].__path__.insert(0, str(HERE))
-    importlib.import_module(real.PACKAGE + ".dispatch").main(sys.argv[1])
+    dispatch = importlib.import_module(real.PACKAGE + ".dispatch")
+    dispatch.main = _noting(dispatch.main)
+    dispatch.main(sys.argv[1])

@@ -8,16 +8,21 @@ inspection.py  lint.py      what a written graph really holds, and what is notic
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Any, Iterator
 
 from ..beside import import_beside
-from ..imports import import_stage, load_probe
+from ..imports import import_stage, load_probe, then_the_probe
 from ..journal import Journal
+
+
+def packages(job: dict[str, Any]) -> Iterator[str]:
+    """Yield what is imported, in this order."""
+    return then_the_probe(("numpy",), job)
 
 
 def run(job: dict[str, Any], journal: Journal) -> None:
     """Run the stages `import`, `eager`, and `export` and `check` for each variant; before these, the imports beside."""
-    if not import_stage(journal, ("numpy",), more=lambda: load_probe(job).imports):
+    if not import_stage(journal, packages(job)):
         return
     # Before anything has been computed: a fork has one thread, and what others were at would be lost in it.
     for one in job["imports"]:

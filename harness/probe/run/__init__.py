@@ -10,26 +10,25 @@ onnx_bytes.py one-node models, written without the onnx package
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Any, Iterator
 
 from ..imports import import_stage, load_probe
 from ..journal import Journal
 
-_PACKAGES = ("numpy", "onnxruntime")
+
+def packages(job: dict[str, Any]) -> Iterator[str]:
+    """Yield what is imported, in this order; the probe is loaded then, which may import what it needs."""
+    yield from ("numpy", "onnxruntime")
+    load_probe(job)
 
 
 def run(job: dict[str, Any], journal: Journal) -> None:
     """Run the stages `import`, and `load`, `decode` and `parity` for each run."""
     # The rest imports the packages at its top, so it may be loaded only after the stage that tells whether they load.
-    if import_stage(journal, _PACKAGES, more=lambda: _load(job), measure=_limits):
+    if import_stage(journal, packages(job), measure=_limits):
         importlib.import_module(".job", __name__).run(job, load_probe(job), journal)
 
 
 def _limits() -> dict[str, Any]:
     measured: dict[str, Any] = importlib.import_module(".limits", __name__).measured()
     return measured
-
-
-def _load(job: dict[str, Any]) -> tuple[str, ...]:
-    load_probe(job)
-    return ()

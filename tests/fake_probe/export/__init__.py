@@ -11,11 +11,15 @@ from harness_probe.failures import ProbeFailure
 from harness_probe.imports import import_stage
 
 
+def packages(job):
+    return iter(("torch", "transformers", "onnx"))
+
+
 def run(job, journal):
-    if not import_stage(journal, ("torch", "transformers", "onnx")):
+    if not import_stage(journal, packages(job)):
         return
     for one in job["imports"]:
-        sys.modules["__main__"].note_start(Path(sys.argv[1]), "import", [one["id"]])
+        sys.modules["__main__"].note_start(Path(job["events"]), "import", [one["id"]])
         import_beside(one, job, journal)
     if not job["reference"]:
         return

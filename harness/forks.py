@@ -1,0 +1,169 @@
+"""When a fork may stand for a process that was started for its job, and which server forks it.
+
+An export's process spends most of its time on importing torch and transformers, which many exports import alike, from the
+same files. So a server has imported them, in the environment of the first of these exports, and computed nothing; for each
+export it forks, and the fork goes on in that export's own environment. Runs are forked likewise, from a server that has
+imported their onnxruntime.
+
+Nobody is to be able to tell such a fork from a process of its own. So there is one only if the server imported everything
+without a complaint, all of it from layers that both environments share, and started no thread; and if what packages wanted
+to know of others in the meantime, and may remember, has the same answer in both: which modules are there, which versions.
+Else a process is started for the job, and so every failure to import is one of such a process. `--audit` forks nothing,
+and what a fork has loaded is checked against its key like anybody's.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.utils import canonicalize_name
+
+from harness.children import Children, Fork
+from harness.environments import Closure, Environments, layers
+from harness.forkserver import Forked, ForkServer
+from harness.model import digest
+from harness.processes import JOB
+from harness.store import Store
+
+_IMPORTED = {"export": ("numpy", "torch", "transformers"), "run": ("numpy", "onnxruntime")}
+"""Kind of job → the modules that a server for it imports."""
+
+_IDLE = {"export": 2, "run": 8}
+"""Kind of job → servers that are kept while they have no fork: some 400 MB each with torch, 60 MB without."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Serving:
+    """A server, and what is in its memory."""
+
+    kind: str
+    server: ForkServer
+    closure: Closure
+    """Whose environment it was started in."""
+    shared: tuple[Closure, ...]
+    """The layers that its forks have as well."""
+    found: frozenset[str]
+    """Of the modules that somebody searched for, those that only its other layers have."""
+
+    def answers(self, other: Closure, modules: frozenset[str]) -> bool:
+        """Whether all that was asked while it imported has the same answer in `other`, whose other layers have `modules`."""
+        asked = {canonicalize_name(name) for name, asker in self.server.asked if not _is_idle(name, asker)}
+        versions, others = self.closure.lock.versions, other.lock.versions
+        return self.found == modules & self.server.sought and all(versions.get(name) == others.get(name) for name in asked)
+
+
+def _is_idle(name: str, asker: str) -> bool:
+    """Whether a version is asked for by somebody who makes nothing of it; who is not known here may make something of it."""
+    # huggingface_hub names whatever there is to a hub, and a probe is offline; transformers asks for onnx's in order to know
+    # whether it is there (4.40 to 5.24, utils/import_utils.py).
+    return asker == "huggingface_hub" or (name, asker) == ("onnx", "transformers")
+
+
+class Forks:
+    """The servers of a worker; for many threads."""
+
+    def __init__(self, *, environments: Environments, children: Children, store: Store, seconds: float) -> None:
+        """`seconds` is how long a server may take to import."""
+        self._environments = environments
+        self._children = children
+        self._store = store
+        self._seconds = seconds
+        self._servers: dict[str, _Serving | None] = {}
+        """By all that a server is chosen by; None where it turned out that none is fit."""
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def of(self, python: Path, job: Mapping[str, Any], closure: Closure) -> Fork | None:
+        """Has `job` done by a fork in the environment of `closure`, where one may be; None for a kind of which none is."""
+        if job["kind"] not in _IMPORTED or not sys.platform.startswith("linux"):
+            return None  # elsewhere a system's libraries may not survive a fork
+
+        def fork(environ: Mapping[str, str], folder: Path, log: Path) -> Forked | None:
+            serving = self._serving(python, job, closure)
+            if serving is None:
+                return None
+            return serving.server.fork(
+                job=str(folder / JOB),
+                log=log,
+                folder=str(folder),
+                environ=environ,
+                python=str(python),
+                site=None if serving.closure == closure else str(self._environments.site(closure)),
+            )
+
+        return fork
+
+    def release(self, closure: Closure) -> None:
+        """The environment of `closure` is to go, and so the servers that have files of it."""
+        self._end([key for key, one in self._servers.copy().items() if one and closure in one.shared])
+
+    def close(self) -> None:
+        """End all servers; nothing runs any more."""
+        self._end(list(self._servers))
+
+    def _serving(self, python: Path, job: Mapping[str, Any], closure: Closure) -> _Serving | None:
+        shared, others = _divided(closure)
+        key = digest([job["kind"], job["probe"]["path"], closure.interpreter.version, [part.key for part in shared]])
+        with self._guard:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            serving = self._servers.get(key)
+            if serving and not serving.server.alive:
+                self._end([key])
+            if key not in self._servers:
+                serving = self._started(python, job, closure)
+                self._servers[key] = serving
+                self._retire(job["kind"])
+        return serving if serving and serving.answers(closure, self._modules(shared, others)) else None
+
+    def _started(self, python: Path, job: Mapping[str, Any], closure: Closure) -> _Serving | None:
+        shared, others = _divided(closure)
+        server = ForkServer(children=self._children, store=self._store)
+        asked = {
+            "kind": "forkserver",
+            "of": job["kind"],
+            "imports": _IMPORTED[job["kind"]],
+            "others": [str(self._environments.site(part)) for part in others],
+            "probe": job["probe"],
+        }
+        if not server.start(python, asked, self._seconds):
+            return None
+        found = self._modules(shared, others) & server.sought
+        return _Serving(kind=job["kind"], server=server, closure=closure, shared=shared, found=found)
+
+    def _modules(self, shared: Iterable[Closure], others: Iterable[Closure]) -> frozenset[str]:
+        """Names of the top-level modules that are found in `others` only; of namespaces every part counts."""
+        hidden = {path for path in self._entries(shared) if not path.is_dir() or (path / "__init__.py").exists()}
+        return frozenset(map(_module, self._entries(others))).difference(map(_module, hidden))
+
+    def _entries(self, parts: Iterable[Closure]) -> list[Path]:
+        return [entry for part in parts for entry in self._environments.site(part).iterdir()]
+
+    def _retire(self, kind: str) -> None:
+        """End what has had no fork for the longest time, beyond the number that is kept."""
+        of_kind = {key: one.server for key, one in self._servers.copy().items() if one and one.kind == kind}
+        idle = sorted((key for key, server in of_kind.items() if server.idle), key=lambda key: of_kind[key].used)
+        self._end(idle[: -_IDLE[kind]])
+
+    def _end(self, keys: list[str]) -> None:
+        with self._guard:
+            gone = [self._servers.pop(key, None) for key in keys]
+        for one in gone:
+            if one is not None:
+                one.server.close()
+
+
+def _module(path: Path) -> str:
+    return path.name.partition(".")[0]
+
+
+def _divided(closure: Closure) -> tuple[tuple[Closure, ...], tuple[Closure, ...]]:
+    """The layers of `closure` that a server has loaded, and those that its forks may have others of."""
+    parts = layers(closure)
+    loaded = len(parts) if len(parts) == 1 else sum(name in closure.lock.versions for name in ("torch", "transformers"))
+    return parts[:loaded], parts[loaded:]

@@ -61,6 +61,12 @@ def layers(whole: Closure) -> tuple[Closure, ...]:
     return tuple(closure(whole.interpreter, part) for part in parts)
 
 
+def base(whole: Closure) -> tuple[Closure, ...]:
+    """The first layers of `whole`, which hold what takes long to import, and which other closures have alike."""
+    parts = layers(whole)
+    return parts if len(parts) == 1 else parts[: sum(name in whole.lock.versions for name in ("torch", "transformers"))]
+
+
 class Environments:
     """Environments under `<store>/envs`, made on demand and shared with other processes.
 

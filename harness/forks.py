@@ -24,7 +24,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from harness.children import Children, Fork
-from harness.environments import Closure, Environments, layers
+from harness.environments import Closure, Environments, base, layers
 from harness.forkserver import Forked, ForkServer
 from harness.model import digest
 from harness.processes import JOB
@@ -107,7 +107,7 @@ class Forks:
         self._end(list(self._servers))
 
     def _serving(self, python: Path, job: Mapping[str, Any], closure: Closure) -> _Serving | None:
-        shared, others = _divided(closure)
+        shared = base(closure)
         key = digest([job["kind"], job["probe"]["path"], closure.interpreter.version, [part.key for part in shared]])
         with self._guard:
             lock = self._locks.setdefault(key, threading.Lock())
@@ -119,27 +119,27 @@ class Forks:
                 serving = self._started(python, job, closure)
                 self._servers[key] = serving
                 self._retire(job["kind"])
-        return serving if serving and serving.answers(closure, self._modules(shared, others)) else None
+        return serving if serving and serving.answers(closure, self._modules(closure)) else None
 
     def _started(self, python: Path, job: Mapping[str, Any], closure: Closure) -> _Serving | None:
-        shared, others = _divided(closure)
+        shared = base(closure)
         server = ForkServer(children=self._children, store=self._store)
         asked = {
             "kind": "forkserver",
             "of": job["kind"],
             "imports": _IMPORTED[job["kind"]],
-            "others": [str(self._environments.site(part)) for part in others],
+            "others": [str(self._environments.site(part)) for part in _others(closure)],
             "probe": job["probe"],
         }
         if not server.start(python, asked, self._seconds):
             return None
-        found = self._modules(shared, others) & server.sought
+        found = self._modules(closure) & server.sought
         return _Serving(kind=job["kind"], server=server, closure=closure, shared=shared, found=found)
 
-    def _modules(self, shared: Iterable[Closure], others: Iterable[Closure]) -> frozenset[str]:
-        """Names of the top-level modules that are found in `others` only; of namespaces every part counts."""
-        hidden = {path for path in self._entries(shared) if not path.is_dir() or (path / "__init__.py").exists()}
-        return frozenset(map(_module, self._entries(others))).difference(map(_module, hidden))
+    def _modules(self, closure: Closure) -> frozenset[str]:
+        """Names of the top-level modules that layers beside the base bring in; of namespaces every part counts."""
+        hidden = {path for path in self._entries(base(closure)) if not path.is_dir() or (path / "__init__.py").exists()}
+        return frozenset(map(_module, self._entries(_others(closure)))).difference(map(_module, hidden))
 
     def _entries(self, parts: Iterable[Closure]) -> list[Path]:
         return [entry for part in parts for entry in self._environments.site(part).iterdir()]
@@ -162,8 +162,6 @@ def _module(path: Path) -> str:
     return path.name.partition(".")[0]
 
 
-def _divided(closure: Closure) -> tuple[tuple[Closure, ...], tuple[Closure, ...]]:
-    """The layers of `closure` that a server has loaded, and those that its forks may have others of."""
-    parts = layers(closure)
-    loaded = len(parts) if len(parts) == 1 else sum(name in closure.lock.versions for name in ("torch", "transformers"))
-    return parts[:loaded], parts[loaded:]
+def _others(closure: Closure) -> tuple[Closure, ...]:
+    """The layers of `closure` beside its base."""
+    return layers(closure)[len(base(closure)) :]

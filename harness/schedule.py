@@ -3,7 +3,7 @@
 Two lanes: probes use cores and are limited by `--jobs`; installs use the network and the disk. One install at a time
 means that no wheel is fetched twice and still fills the line, because uv itself downloads in parallel; and it never
 takes a core's place from a probe. Memory is shared out too: what would not fit beside what runs waits for its turn, and
-something smaller goes first.
+something smaller goes first; so does something else where a probe would only wait for what another one is importing.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import bisect
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 
 from harness.facts import Facts
-from harness.tasks import Evaluate, Export, Import, Install, Run, Task, needs
+from harness.tasks import Evaluate, Export, Import, Install, Run, Task, imported_alike, needs
 from harness.todo import forget_lost, missing, missing_imports
 
 
@@ -97,17 +97,29 @@ def execute(
     ready: dict[bool, list[tuple[int, int, int, Task]]] = {True: [], False: []}
     free = {True: installs, False: probes}
     running: dict[Future[None], Task] = {}
+    alike: dict[Task, tuple[str, ...]] = {}
+    imported: set[tuple[str, ...]] = set()
 
     def fits(task: Task) -> bool:
         probes_now = [one for one in running.values() if not isinstance(one, Install)]
         return not probes_now or memory(task) + sum(map(memory, probes_now)) <= available
 
+    def turn(queue: Sequence[tuple[int, int, int, Task]]) -> int | None:
+        """The place in `queue` of the probe that is to begin now."""
+        fitting = (place for place, (*_, task) in enumerate(queue) if fits(task))
+        first = next(fitting, None)
+        if first is None:
+            return None
+        importing = {alike[task] for task in running.values()} - imported
+        return next((place for place in (first, *fitting) if alike[queue[place][-1]] not in importing), first)
+
     while sorter.is_active():
         for task in sorter.get_ready():
+            alike[task] = imported_alike(task)
             bisect.insort(ready[isinstance(task, Install)], (order.get(task, 0), _RANK[type(task)], next(number), task))
         for lane, queue in ready.items():
             while free[lane] and time.monotonic() < deadline:
-                place = next((place for place, (*_, task) in enumerate(queue) if lane or fits(task)), None)
+                place = (0 if queue else None) if lane else turn(queue)
                 if place is None:
                     break
                 *_, task = queue.pop(place)
@@ -122,6 +134,7 @@ def execute(
             task = running.pop(future)
             free[isinstance(task, Install)] += 1
             future.result()
+            imported.add(alike[task])
             sorter.done(task)
             on_event(Ended(task=task))
     return True

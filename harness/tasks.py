@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from harness.environments import Closure, closure, layers
+from harness.environments import Closure, base, closure, layers
 from harness.keys import asked, model_key, platform_id
 from harness.locks import Resolved
 from harness.model import Setup, Variant, digest
@@ -232,6 +232,11 @@ def needs(task: Task) -> tuple[Task, ...]:
             return (Install(closure=task.closure), *(Install(closure=part) for part in beside))
         case Run() | Evaluate():
             return (task.export, Install(closure=task.closure))
+
+
+def imported_alike(task: Task) -> tuple[str, ...]:
+    """Names what the processes of several tasks import alike, the first of them for all (forks.py); empty for an install."""
+    return () if isinstance(task, Install) else (type(task).__name__, *(part.key for part in base(task.closure)))
 
 
 def environments(task: Task) -> tuple[tuple[Closure, ...], ...]:

@@ -131,10 +131,14 @@ class Project:
         return {cell["id"]: cell for cell in self.report()["cells"]}
 
     def starts(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """What every probe process (of `kind`) noted when it started, oldest first."""
+        """What every probe process (of `kind`) noted when it started, oldest first; fork servers only where asked for."""
         log = self.store / "probe-starts.jsonl"
         lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-        return [start for start in map(json.loads, lines) if kind in {None, start["kind"]}]
+        return [
+            start
+            for start in map(json.loads, lines)
+            if (start["kind"] != "forkserver" if kind is None else start["kind"] == kind)
+        ]
 
     def _options(self, command: str) -> list[str]:
         options = ["--config", str(self.config), "--store", str(self.store)]

@@ -112,6 +112,28 @@ def test_what_does_not_fit_waits_and_something_smaller_goes_first(facts):
         assert seen == [{6.0}, {5.0}, {3.0}]
 
 
+def test_something_else_goes_first_where_a_probe_would_wait_for_what_another_imports():
+    exports = [
+        tasks_of(resolved(onnx=onnx, torch=torch)).export for torch in ("2.1.0", "2.2.0") for onnx in ("1.15.0", "1.16.2")
+    ]
+    begun, first_two = [], threading.Barrier(2)
+
+    def perform(task) -> None:
+        begun.append(exports.index(task))
+        if len(begun) <= 2:
+            first_two.wait(10)
+
+    run(exports, perform, probes=2)
+    assert sorted(begun[:2]) == [0, 2]
+    assert sorted(begun[2:]) == [1, 3]
+
+
+def test_where_there_is_nothing_else_a_probe_waits_in_its_lane():
+    exports = [tasks_of(resolved(onnx=onnx)).export for onnx in ("1.15.0", "1.16.2")]
+    both = threading.Barrier(2)
+    run(exports, lambda _task: both.wait(10) and None, probes=2)
+
+
 def test_an_exception_of_a_task_ends_the_run(facts):
     def perform(task) -> None:
         raise InterruptedError

@@ -1,7 +1,7 @@
 """The real probe with its two big rooms exchanged: `export` and `run` come from this folder, all else from harness/probe.
 
-What it adds is one line per start in `<store>/probe-starts.jsonl`, by which tests count and inspect probe processes. A
-fork that imports beside an export is noted too, as kind "import".
+What it adds is one line per start in `<store>/probe-starts.jsonl`, by which tests count and inspect probe processes: a
+fork server and each fork of it, and, as kind "import", a fork that imports beside an export.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+SERVER = {}
 REAL = HERE.parents[1] / "harness" / "probe" / "__main__.py"
 
 
@@ -22,6 +23,8 @@ def note_start(job_path, kind, subjects):
         "kind": kind,
         "subjects": subjects,
         "pid": os.getpid(),
+        "server": SERVER.get("pid"),
+        "python": sys.executable,
         "environ": dict(os.environ),
         "path": sys.path,
         "writes_bytecode": not sys.dont_write_bytecode,
@@ -41,10 +44,11 @@ def _real_bootstrap():
 def _noting(main):
     def noted(job_path):
         job = json.loads(Path(job_path).read_text(encoding="utf-8"))
-        if job["kind"] != "forkserver":  # what it forks is noted
-            # A process that only imports beside an export that is known already is noted by its forks alone.
-            kind = job["kind"] if job.get("reference", True) else "imports"
-            note_start(Path(job_path), kind, [one["id"] for one in job.get("variants", job.get("runs", []))])
+        # A process that only imports beside an export that is known already is noted by its forks alone.
+        kind = job["kind"] if job.get("reference", True) else "imports"
+        note_start(Path(job_path), kind, [one["id"] for one in job.get("variants", job.get("runs", []))])
+        if kind == "forkserver":
+            SERVER["pid"] = os.getpid()
         main(job_path)
 
     return noted

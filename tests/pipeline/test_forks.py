@@ -1,0 +1,151 @@
+"""Exports that share torch and transformers are forks of one process, and so are runs of one onnxruntime, where it is sound."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import packages
+import pytest
+from project import Project, alive, wait_until
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="nothing is forked elsewhere")
+
+SAYS = "import torch; raise RuntimeError(f'torch remembers {torch.REMEMBERED}')"
+
+
+@pytest.fixture
+def two(project: Project) -> Project:
+    """Two onnx, each with an export of its own, beside one torch and one transformers; handoff."""
+    project.publish(packages.onnx("1.17.0"))
+    return both(project)
+
+
+def both(project: Project) -> Project:
+    """The cells of two onnx."""
+    project.configure({"onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    return project
+
+
+def servers(project: Project, kind: str) -> list[int | None]:
+    """For each process of `kind` the fork server that it is a fork of."""
+    return [start["server"] for start in project.starts(kind)]
+
+
+def remembered(project: Project) -> list[str]:
+    """What the exports of the two onnx died of."""
+    cells = project.run().values()
+    return [cell["variants"][0]["error"] for cell in cells]
+
+
+def test_what_is_imported_alike_is_imported_once(two):
+    assert {cell["status"] for cell in two.run().values()} == {"works"}
+    exporting, running = two.starts("forkserver")
+    assert servers(two, "export") == [exporting["pid"]] * 2
+    assert servers(two, "run") == [running["pid"]] * len(two.starts("run"))
+    assert not any(alive(one["pid"]) for one in two.starts("forkserver"))
+
+
+def test_a_fork_is_in_the_environment_of_its_own_job(two):
+    two.run("--keep-envs", "--jobs", "1")
+    older, newer = two.starts("export")
+    sites = [{path for path in one["path"] if "site-packages" in path} for one in (older, newer)]
+    has = [{path.name for site in one for path in Path(site).glob("onnx-*.dist-info")} for one in sites]
+    assert has == [{"onnx-1.16.2.dist-info"}, {"onnx-1.17.0.dist-info"}]
+    assert older["python"] != newer["python"]
+    assert Path(newer["python"]).exists()
+    for one in (older, newer):
+        assert one["environ"]["HOME"].startswith(str(two.store))
+    assert older["environ"]["HOME"] != newer["environ"]["HOME"]
+    assert older["environ"].keys() == newer["environ"].keys()
+
+
+def test_from_scratch_it_comes_out_the_same_and_nothing_is_forked(two):
+    answer = two.main("run", "--audit", "100%")
+    assert answer.err.count("the same from scratch") == 2
+    assert servers(two, "export")[2:] == [None, None]
+    assert None not in servers(two, "export")[:2]
+
+
+def test_a_version_that_a_package_has_asked_for_is_that_of_its_own_environment(two):
+    two.publish(
+        packages.torch("2.2.0", on_import="import importlib.metadata\nREMEMBERED = importlib.metadata.version('onnx')"),
+        packages.transformers("4.50.0", eager=SAYS),
+    )
+    two.configure({"torch": ["2.2.0"], "transformers": ["4.50.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    assert remembered(two) == ["torch remembers 1.16.2", "torch remembers 1.17.0"]
+    # One of each is of the model that a failing one is compared with.
+    assert sorted(map(bool, servers(two, "export"))) == [False, False, True, True]
+
+
+def test_a_module_that_a_package_has_searched_for_is_there_or_not_as_in_its_own_environment(project):
+    project.publish(
+        packages.package("ml_dtypes", "0.5.0"),
+        packages.onnx("1.17.0", requires=("ml_dtypes",)),
+        packages.torch(
+            "2.2.0", on_import="import importlib.util\nREMEMBERED = importlib.util.find_spec('ml_dtypes') is not None"
+        ),
+        packages.transformers("4.50.0", eager=SAYS),
+    )
+    project.configure({"torch": ["2.2.0"], "transformers": ["4.50.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    assert remembered(project) == ["torch remembers False", "torch remembers True"]
+
+
+def test_what_nobody_asked_for_may_differ(project):
+    project.publish(packages.package("ml_dtypes", "0.5.0"), packages.onnx("1.17.0", requires=("ml_dtypes",)))
+    both(project).run()
+    assert len(set(servers(project, "export"))) == 1
+
+
+@pytest.mark.parametrize(
+    "on_import",
+    [
+        "import onnx",
+        "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()",
+    ],
+    ids=["loads what is not shared", "starts a thread"],
+)
+def test_what_a_fork_would_not_have_alike_is_not_forked(two, on_import):
+    two.publish(packages.torch("2.2.0", on_import=on_import))
+    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    assert {cell["status"] for cell in two.run().values()} == {"works"}
+    assert servers(two, "export") == [None, None]
+    assert len(two.starts("forkserver")) == 1 + 1  # it is not tried again
+
+
+def test_a_failure_to_import_is_that_of_a_process_of_its_own(two):
+    two.publish(packages.torch("2.2.0", on_import=packages.SEGFAULT))
+    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    cells = two.run().values()
+    assert [cell["variants"][0]["error"] for cell in cells] == ["killed by SIGSEGV in import"] * 2
+    assert servers(two, "export") == [None, None]
+
+
+def test_what_was_said_at_import_is_in_the_log_of_each_fork(two):
+    two.publish(packages.torch("2.2.0", on_import="print('a word at import', flush=True)"))
+    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    two.run()
+    logs = [path.read_text() for path in (two.store / "logs").glob("*.log")]
+    assert sum("a word at import" in log for log in logs) == 2
+
+
+def test_a_server_that_dies_takes_no_verdict_with_it(two):
+    gate = two.root / "gate"
+    there = two.root / "there"
+    waits = f"import os, time\nopen({str(there)!r}, 'w')\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.02)"
+    two.publish(packages.torch("2.2.0", on_export=waits))
+    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    with two.start("run", "--jobs", "1") as child:
+        wait_until(there.exists)
+        (server,) = two.starts("forkserver")
+        (export,) = two.starts("export")
+        os.kill(server["pid"], signal.SIGKILL)
+        wait_until(lambda: not alive(export["pid"]), 5)
+        gate.touch()
+        child.communicate(timeout=60)
+    died, works = two.cells().values()
+    assert (died["status"], works["status"]) == ("error", "works")
+    assert died["variants"][0]["error"] == "killed by SIGKILL in export"
+    assert {cell["status"] for cell in two.run("--retry", "error").values()} == {"works"}

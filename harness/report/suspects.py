@@ -44,7 +44,7 @@ MEANING = {
     Suspect.CACHE: "PyTorch alone fails or, with a cache, disagrees with itself; on another stack, or with any other model",
     Suspect.EXPORTER: "the export or its check fails, or independent runtimes cannot run what it wrote",
     Suspect.RUNTIME: "it refuses or gets wrong what the reference evaluator and another onnxruntime run correctly",
-    Suspect.ARCHITECTURE: "nothing works with this model, and a model of another family works in the same cell",
+    Suspect.ARCHITECTURE: "nothing works with this model, and one of another family works where it fails",
     Suspect.VERSIONS: "no solution, not importable beside each other, or an IR or opset above the runtime's",
     Suspect.INTERNALS: "PyTorch alone fails on every stack, with this model only; or a checkpoint fails whose family works",
     Suspect.CONSUMER: "the same artifact works in the same onnxruntime with the other feedback or binding",

@@ -49,6 +49,16 @@ def test_a_clash_with_what_the_error_speaks_of(project):
     assert variant["evidence"][-1] == "with numpy<2 the same cell works"
 
 
+def test_one_import_is_that_of_all_variants_and_so_is_its_cause(project):
+    project.publish(packages.onnxruntime("1.17.0", on_import=PICKY))
+    project.configure({"onnxruntime": ["1.17.0"]}, variants={"exporters": ["torchscript"], "layouts": ["pair", "merged"]})
+    (cell,) = project.run().values()
+    assert [one["remedy"] for one in cell["variants"]] == ["numpy<2", None]
+    for one in cell["variants"]:
+        assert (one["cause"], one["certainty"]) == ("version conflict", "proven")
+        assert one["evidence"][-1] == "with numpy<2 the same cell works"
+
+
 def test_no_option_of_a_session_is_tried_on_what_does_not_import(project):
     _, variant = on(project, packages.onnxruntime("1.17.0", on_import=REFUSES), onnxruntime="1.17.0")
     assert variant["tried"] == []

@@ -95,9 +95,9 @@ def _asked(verdicts: Sequence[Verdict], model: Probe) -> Iterator[tuple[int, Res
     last: dict[tuple[str, Stack], tuple[int, Variant]] = {}
     for place, verdict in enumerate(verdicts):
         cell = verdict.cell
-        for one in verdict.variants:
-            if fault := _fault(one):
-                last[fault, stack(one.last.stage, cell.python, dict(cell.pins), cell.setup)] = (place, one.variant)
+        for failed in verdict.variants:
+            if fault := _fault(failed):
+                last[fault, stack(failed.last.stage, cell.python, dict(cell.pins), cell.setup)] = (place, failed.variant)
     chosen: dict[int, tuple[Variant, ...]] = {}
     for place, variant in last.values():
         chosen[place] = (*chosen.get(place, ()), variant)

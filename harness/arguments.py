@@ -18,6 +18,12 @@ def _jobs(text: str) -> int:
     return int(text)
 
 
+def _opset(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected an opset, 1 or more, not {text!r}")
+    return int(text)
+
+
 def _shard(text: str) -> shards.Shard:
     try:
         return shards.parse(text)
@@ -160,7 +166,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "--exporter": {
         "action": "append", "default": [], "metavar": "NAME", "help": "instead of [variants] exporters; may be repeated"
     },
-    "--opset": {"type": int, "metavar": "N", "help": "instead of [variants] opsets"},
+    "--opset": {"type": _opset, "metavar": "N", "help": "instead of [variants] opsets"},
     "--layout": {
         "action": "append", "default": [], "metavar": "NAME", "help": "instead of [variants] layouts; may be repeated"
     },

@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 from rich.console import Console
 from rich.text import Text
 
@@ -62,7 +64,7 @@ def _set(path: Path | None, desk: Desk, options: argparse.Namespace) -> Versions
         python = options.python or only.pop("python", None)
         exact = {axis: version for axis, version in only.items() if axis != "python" and version != "absent"}
         found = Versions(source="what is given", python=python, exact=exact)
-    return found.with_(current.requirement(text, "--with") for text in options.with_)
+    return found.with_(current.distribution(text, "--with") for text in options.with_)
 
 
 def check(settings: Settings, options: argparse.Namespace, out: Console, err: Console) -> int:
@@ -93,9 +95,15 @@ def _targets(texts: Sequence[str], python: str | None) -> list[Requirement]:
             read = current.read(Path(text), python, None)
             found += [Requirement(f"{name}=={version}") for name, version in read.exact.items()]
             found += map(Requirement, read.open)
+        elif Path(text).suffix in _FILES:
+            raise VersionsError(f"--to {text}: no such file")
         else:
-            found.append(current.requirement(text, "--to"))
+            found.append(current.distribution(text, "--to"))
     return found
+
+
+_FILES = {".txt", ".in", ".toml", ".lock"}
+"""How no requirement ends."""
 
 
 def _tell_check(found: Checked, store: Path, options: argparse.Namespace, out: Console) -> None:
@@ -123,12 +131,16 @@ def bisect(settings: Settings, options: argparse.Namespace, out: Console, err: C
     """Which release broke it."""
     with _desk(settings, options, err, constraints=False) as (desk, listen):
         try:
-            found = Bisect(desk, listen).search(*_ends(desk, options), options.axis)
+            suspect = canonicalize_name(options.axis) if options.axis else None
+            found = Bisect(desk, listen).search(*_ends(desk, options), suspect)
         except Unanswered as reason:
-            if options.format == "json":
-                _write_json({"suspects": [], "why": str(reason)})
-            else:
-                out.print(Text(f"UNKNOWN  {reason}"))
+            match options.format:
+                case "json":
+                    _write_json({"suspects": [], "why": str(reason)})
+                case "markdown":
+                    sys.stdout.write(f"# UNKNOWN\n\n{reason}\n")
+                case _:
+                    out.print(Text(f"UNKNOWN  {reason}"))
             return INCONCLUSIVE
     match options.format:
         case "json":
@@ -150,11 +162,21 @@ def _ends(desk: Desk, options: argparse.Namespace) -> tuple[Versions, Versions]:
             ends.append(_set(path, desk, options))
         elif options.axis is None:
             raise VersionsError(f"{option} {text}: no such file; for a version name the distribution with --axis")
+        elif not _is_version(text):
+            raise VersionsError(f"{option} {text}: neither a file nor a version of {options.axis}")
         else:
             base = _set(options.from_, desk, options)
-            named_end = current.requirement(f"{options.axis}=={text}", option)
+            named_end = current.distribution(f"{options.axis}=={text}", option)
             ends.append(replace(base.with_([named_end]), source=f"{options.axis} {text}"))
     return ends[0], ends[1]
+
+
+def _is_version(text: str) -> bool:
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
 
 
 def pin_(settings: Settings, options: argparse.Namespace, out: Console, err: Console) -> int:

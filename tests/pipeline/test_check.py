@@ -101,6 +101,16 @@ def test_a_secondary_pin_holds_at_both_ends(shared):
     assert upgrade(free)["nearest"]["pins"]["onnxruntime"] == "1.17.0"
 
 
+def test_what_the_set_leaves_to_the_resolver_has_a_version_too(shared):
+    found = asked(shared, FOUR, "--to", "numpy<2", code=0)
+    assert upgrade(found)["changes"] == [{"name": "numpy", "old": "2.1.0", "new": "1.26.4"}]
+    assert upgrade(asked(shared, FOUR, "--to", "numpy==2.1.0", code=0))["changes"] == []
+
+
+def test_a_python_among_the_requirements_is_no_distribution(shared):
+    assert asked(shared, FOUR + "python==3.12\n", code=0)["notes"] == ["python==3.12: Python is chosen with --python"]
+
+
 def test_a_secondary_pin_that_the_target_has_no_room_for_is_moved_and_told(project):
     project.publish(packages.package("tokenizers", "0.21.0"), packages.transformers("4.47.0", requires=("tokenizers>=0.21",)))
     found = asked(project, FOUR + "tokenizers==0.20.3\nnumpy==1.26.4\n", "--to", "transformers==4.47.0", code=0)
@@ -274,6 +284,10 @@ def test_the_forms_of_an_answer(shared, monkeypatch, tmp_path):
         (FOUR, ["--to", "transformers==9.9"], "no published version of transformers satisfies '==9.9'"),
         (FOUR, ["--to", "nonesuch>1"], "nobody publishes a distribution named 'nonesuch'"),
         (FOUR, ["--to", "transformers=5"], "--to: expected a requirement such as"),
+        (FOUR, ["--to", "nonesuch.txt"], "--to nonesuch.txt: no such file"),
+        (FOUR, ["--to", "python==3.12"], "--to python==3.12: the Python of a set is chosen with --python"),
+        (FOUR, ["--with", "python==3.12"], "--with python==3.12: the Python of a set is chosen with --python"),
+        (FOUR, ["--opset", "0"], "expected an opset, 1 or more"),
         (FOUR, ["--to", "transformers", "--outdated"], "leave out one"),
         (FOUR, ["--exporter", "dynmo"], "did you mean 'dynamo'"),
         (FOUR, ["--layout", "pears"], "--layout pears: unknown"),

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness import tasks
 from harness.errors import Interrupted
-from harness.events import Listener
+from harness.events import Answered, Event, Judged, Listener, Working
 from harness.executors import Crew
 from harness.lockfile import Published
 from harness.locks import Resolver
@@ -149,8 +149,18 @@ class Lab:
         if self._crew is None:
             self._crew = hire(self._prepared, self._settings, None)
         self.asked += sum(bool(cell and set(todo).intersection(cell.all)) for _, cell in trial.cells)
-        rounds = Rounds(trial, self._crew, self._settings, self._listen)
+        rounds = Rounds(trial, self._crew, self._settings, self._hear)
         rounds.take(trial.cells, todo)
         rounds.do(todo)
         if opinions:
             rounds.do(outstanding(trial.opinions(), trial.facts))
+
+    def _hear(self, event: Event) -> None:
+        """Its cells are not the matrix's, and not to be counted with those."""
+        match event:
+            case Judged():
+                self._listen(Answered(verdict=event.verdict))
+            case Working():
+                self._listen(replace(event, cells=0))
+            case _:
+                self._listen(event)

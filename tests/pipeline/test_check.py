@@ -66,6 +66,15 @@ def test_a_safe_upgrade(shared):
     assert found["current"]["status"] == upgrade(found)["target"]["status"] == "works"
 
 
+def test_progress_counts_no_cells_of_a_matrix(shared):
+    path = shared.root / "requirements.txt"
+    path.write_text(FOUR)
+    answer = shared.main("check", "--from", str(path), "--to", "transformers<5")
+    lines = [line for line in answer.err.splitlines() if "-t210-" in line]
+    assert any("-t210-tf4490-" in line and "  fails ✗  import: " in line for line in lines), answer.err
+    assert not [line for line in lines if line.startswith("[")]
+
+
 def test_a_breaking_upgrade_with_what_breaks_what_mends_it_and_how_far_one_gets(shared):
     found = asked(shared, FOUR, "--to", "transformers<5", code=1)
     one = upgrade(found)

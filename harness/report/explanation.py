@@ -120,7 +120,10 @@ def _tell(search: Search | None, one: VariantVerdict, out: Console) -> None:
     if search.remedy:
         _say(out, f"    remedy: {search.remedy.text}, run with {one.variant.id}", style=STYLES[Status.WORKS_WITH_REMEDY])
     elif search.open:
-        _say(out, f"    remedy: open; {counted(len(known), 'change')} tried, and more to try: `run` does that")
+        trouble = [trial for trial in search.trials if trial.open and trial.status is Status.ERROR]
+        does = "`run --retry error` tries again" if trouble else "more to try: `run` does that"
+        ended = f"{len(trouble)} ended in an error, which " if trouble else ""
+        _say(out, f"    remedy: open; {counted(len(known), 'change')} tried, and {ended}{does}")
     else:
         _say(out, f"    remedy: none; {counted(len(known), 'change')} tried")
     for words, trials in (

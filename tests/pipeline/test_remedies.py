@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections import Counter
 
 import packages
 import pytest
@@ -196,6 +197,39 @@ def test_what_was_found_out_is_told_from_the_store(project):
     assert project.report() == before
     assert len(project.starts()) == started
     assert not [path for path in (project.store / "envs").iterdir() if path.is_dir()]
+
+
+def test_force_tries_the_changes_again_too_each_once(project):
+    cell, _ = on(project, packages.onnxruntime("1.17.0", on_run=unless("'-14-' in run['id']")), onnxruntime="1.17.0")
+    first = Counter(start["kind"] for start in project.starts())
+    before = project.report()["cells"]
+    project.run("--force")
+    assert Counter(start["kind"] for start in project.starts()) == {kind: 2 * count for kind, count in first.items()}
+    assert cell["remedies"] == project.cells()[cell["id"]]["remedies"] == ["opset 14"]
+    assert [one["variants"][0]["tried"] for one in before] == [one["variants"][0]["tried"] for one in project.report()["cells"]]
+
+
+def test_retry_error_tries_again_what_ended_in_an_error(project):
+    gate = project.root / "gate"
+    dies = f"import os\nif ({CHANGED}) and not os.path.exists({str(gate)!r}):\n    {KILLED}\n{unless(CHANGED)}"
+    cell, _ = on(project, packages.onnxruntime("1.17.0", on_run=dies), onnxruntime="1.17.0")
+    gate.touch()
+    told = project.main("explain", "py*").out
+    assert "remedy: open; 8 changes tried, and 5 ended in an error, which `run --retry error` tries again" in told
+    assert (cell["status"], project.run()[cell["id"]]["status"]) == ("fails", "fails")
+    (cell,) = project.run("--retry", "error").values()
+    assert (cell["status"], cell["remedies"]) == ("works-with-remedy", ["optimization extended"])
+
+
+def test_refresh_resolves_what_a_change_needs_anew(project):
+    cell, _ = on(project, packages.onnxruntime("1.17.0", on_import=PICKY), onnxruntime="1.17.0")
+    project.publish(package("numpy", "1.26.5"))
+    before = len(project.starts("run"))
+    project.run()
+    assert len(project.starts("run")) == before
+    project.run("--refresh")
+    assert project.cells()[cell["id"]]["remedies"] == ["numpy<2"]
+    assert len(project.starts("run")) == before + 1
 
 
 def test_what_mended_one_cell_goes_first_on_the_others(project):

@@ -43,6 +43,8 @@ def render(verdict: Verdict, best: Variant, support: Mapping[Variant, int], head
         ["attention", best.attention],
         ["IR version", f"{data.get('ir', 'unknown')} ({'as exported' if best.ir_version is None else 'set after the export'})"],
     ]
+    session = [(name, value) for name in ("optimization", "memory_pattern") if (value := getattr(best, name)) != "default"]
+    settings += [[f"onnxruntime's {name.replace('_', ' ')}", value] for name, value in session]
     return "\n".join(
         [
             f"# How to export and run: {cell.id}",

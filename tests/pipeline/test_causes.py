@@ -172,6 +172,15 @@ def test_the_page_counts_whom_each_failure_is_due_to(survey):
     _, _, section = page.partition("## Whose fault it is\n\n")
     table = [[entry.strip() for entry in line.split("|")[1:-1]] for line in section.split("\n\n")[1].splitlines()[2:]]
     counts = {row[0]: (row[1], row[2], row[3]) for row in table}
+    # Where something is counted, an example and its log: uv's proofs are on the page, and have none.
+    cells = survey.cells()
+    for row in table:
+        example, _, log = row[4].replace("`", "").partition(": ")
+        assert bool(example) == (row[1] != "0")
+        if example and log:
+            assert (survey.store / log).is_file()
+            assert log in {variant["log"] for variant in cells[example]["variants"]}
+    assert [bool(".log" in row[4]) for row in table] == [True, True, True, False, True, False, True]
     assert counts == {
         "PyTorch/Transformers and their cache": ("2", "1", "2 proven"),
         "the exporter": ("6", "3", "5 proven, 1 likely"),

@@ -57,11 +57,11 @@ def run(settings: Settings, options: argparse.Namespace, out: Console, err: Cons
             report, observed, able = merge.read(published), {}, {}
         chosen = choose.choose(report, requires, prefer, like, able)
         if chosen is None:
-            asked = ", ".join(map(str, requires)) or "anything"
+            asked = f" satisfies {', '.join(map(str, requires))}" if requires else ""
             details = choose.nearest(report, requires)
             if not observed and any(cell.status is Status.WORKS_WITH_REMEDY for cell in report.cells):
                 details.append("what works with a remedy is pinned where that was run: `python -m harness run`, then `pin`")
-            _answer_no(f"no observed working set satisfies {asked}", details, options, out)
+            _answer_no(f"no observed working set{asked}", details, options, out)
             return 1
         prepared = replace(workbench(settings, listen), matrix=known.matrix)
         verdict = observed[chosen.id] if observed else _observe(prepared, settings, chosen, listen)

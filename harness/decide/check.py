@@ -279,4 +279,6 @@ def trouble(verdict: Verdict) -> str:
         if one.status in {Status.ERROR, Status.NOT_RUN}:
             said = one.reason or (one.error.message.strip().splitlines()[-1] if one.error and one.error.message.strip() else "")
             return f"{one.status.value} at {one.last.stage.value}: {said}"
+    if verdict.status is Status.NOT_RUN:
+        return "nothing that was asked decides: feed-all is a diagnostic"
     return verdict.status.value

@@ -178,6 +178,13 @@ def test_trouble_is_unknown_and_not_a_fact(shared):
     assert upgrade(found)["why"].startswith("error at import")
 
 
+def test_where_nothing_decides_nothing_is_safe(project):
+    project.configure(variants={"exporters": ["torchscript"], "layouts": ["pair"], "feedback": ["feed-all"]})
+    found = asked(project, FOUR, code=3)
+    assert upgrade(found)["answer"] == "UNKNOWN"
+    assert upgrade(found)["why"] == "nothing that was asked decides: feed-all is a diagnostic"
+
+
 def test_an_interpreter_that_is_not_there_is_unknown(shared):
     found = asked(shared, FOUR, "--python", "3.99", code=3)
     assert "no CPython 3.99 on this machine" in upgrade(found)["why"]

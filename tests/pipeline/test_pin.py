@@ -111,6 +111,7 @@ def test_a_published_report_is_enough_and_is_confirmed_here(shared, tmp_path):
 
 def test_without_anything_observed_there_is_nothing_to_pin(project):
     told = pinned(project, code=1)
+    assert told["why"] == "no observed working set"
     assert told["details"][-1:] == ["no cell of this matrix was observed to work; `python -m harness run` runs it"]
     assert not (project.reports / "pins").exists()
 
@@ -219,6 +220,7 @@ def test_a_remedy_of_the_export_goes_into_the_recipe(mended):
     text = (folder(told) / "export-recipe.md").read_text()
     assert "with ir-version 8, without which these versions fail." in text
     assert "| IR version | 8 (set after the export)" in text
+    assert "With exactly these versions no other way was run; this one works, with a largest difference" in text
 
 
 def test_an_option_of_the_session_is_in_the_recipe(project):

@@ -259,6 +259,16 @@ def test_of_what_fails_in_working_cells_one_variant_is_searched(project):
     assert fed == ["feedback keep-cross", None]
 
 
+def test_of_what_fails_in_a_working_cell_only_that_is_compared_which_works_elsewhere(project):
+    project.publish(packages.onnxruntime("1.17.0", on_run="if 'merged' in run['id']: raise RuntimeError('no')"))
+    variants = {"exporters": ["torchscript"], "layouts": ["pair", "merged"], "feedback": ["keep-cross", "feed-all"]}
+    project.configure({"onnxruntime": ["1.16.3", "1.17.0"]}, variants=variants)
+    older, newer = project.run()
+    assert "nearest cell" not in project.main("explain", older).out  # feed-all fails everywhere
+    told = project.main("explain", newer).out
+    assert f"nearest cell in which torchscript-17-merged-keep-cross-numpy works: {older}; here\n" in told
+
+
 def test_where_all_must_work_all_must_be_mended(project):
     project.publish(packages.torch("2.6.0", ir=11, on_export="if 'merged' in variant['id']: raise ValueError('never')"))
     for layouts, status in ((["pair", "no-cache"], "works-with-remedy"), (["pair", "merged"], "fails")):

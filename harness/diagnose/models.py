@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.diagnose.diagnosis import SETTLE, Diagnosis, likely, proven
 from harness.diagnose.neighbours import export_of
-from harness.model import Cause, Status
+from harness.model import Cause, Certainty, Status
 from harness.relatives import SAME_FAMILY, Stack, stack
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ def diagnosed(cells: Sequence[ReportedCell]) -> list[ReportedCell]:
 
     def rediagnosed(cell: ReportedCell, one: ReportedVariant) -> ReportedVariant:
         met = found.get(_fault(one))
-        if met is None or one.cause in _SETTLED or not any(answer.works for answer in met.answers.values()):
+        # What PyTorch merely does not run is no disagreement: whose fault that is, another model tells.
+        settled = one.cause in _SETTLED and (one.cause, one.certainty) != (Cause.MODEL, Certainty.LIKELY)
+        if met is None or settled or not any(answer.works for answer in met.answers.values()):
             return one
         return _diagnosis(cell, one, met).of(one)
 
@@ -80,7 +82,7 @@ def _diagnosis(cell: ReportedCell, one: ReportedVariant, met: _Met) -> Diagnosis
     # Runtimes do not make a second stack of what exports.
     count = len({stack(None, other.python, other.pins, other.environment) for other in met.stacks.values()})
     heard = [
-        *(sentence for sentence in one.evidence if not sentence.startswith(SETTLE)),
+        *(sentence for sentence in one.evidence if not sentence.startswith((SETTLE, f"with {MODEL}"))),
         f"nothing that was asked for works with this model; this fails on {count} stack{'s' * (count > 1)}",
         *([_said(here, one)] if here else []),
         *_elsewhere([answer for answer in working if answer is not here]),

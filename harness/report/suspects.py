@@ -46,7 +46,7 @@ MEANING = {
     Suspect.RUNTIME: "it refuses or gets wrong what the reference evaluator and another onnxruntime run correctly",
     Suspect.ARCHITECTURE: "nothing works with this model, and one of another family works where it fails",
     Suspect.VERSIONS: "no solution, not importable beside each other, or an IR or opset above the runtime's",
-    Suspect.INTERNALS: "PyTorch alone fails on every stack, with this model only; or a checkpoint fails whose family works",
+    Suspect.INTERNALS: "PyTorch disagrees with itself on every stack, with this model only; or a checkpoint alone fails",
     Suspect.CONSUMER: "the same artifact works in the same onnxruntime with the other feedback or binding",
     Suspect.OPEN: "what was run does not tell",
 }

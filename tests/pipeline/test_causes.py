@@ -300,6 +300,14 @@ class TestNothingWorks:
         row = next(line for line in (project.reports / "matrix.md").read_text().splitlines() if line.startswith(f"| {suspect}"))
         assert row.split("|")[2].strip() == "2"
 
+    def test_what_pytorch_runs_on_no_stack_although_it_runs_another_model_on_all(self, project, ask):
+        odd = "if family == 'marian': raise TypeError('an odd argument')"
+        for asked in ask({"transformers": ["4.56.0", "4.57.0"]}, eager=odd):
+            assert told(asked) == ("eager", "architecture", "proven")
+            assert [one for one in asked["evidence"] if "model t5" in one] == asked["evidence"][-2:]
+        page = (project.reports / "matrix.md").read_text()
+        assert re.search(r"^\| the architecture +\| 2 +\| 2 +\| 2 proven ", page, re.MULTILINE)
+
     def test_a_checkpoint_is_compared_with_its_own_family(self, project):
         (project.root / "mine").mkdir()
         (project.root / "mine" / "config.json").write_text('{"model_type": "m2m_100"}')

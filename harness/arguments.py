@@ -129,7 +129,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "help": "who does the work: this process, a dask cluster on this machine, or that of the scheduler at ADDRESS",
     },
     "--retry": {"choices": ("error",), "help": "run again what ended in an error"},
-    "--force": {"action": "store_true", "help": "run again everything that is selected"},
+    "--force": {"action": "store_true", "help": "run again everything that is selected, or asked"},
     "--audit": {
         "type": _audited, "default": 0.0, "metavar": "5%", "help": "do this share of the cells again from scratch, and compare"
     },

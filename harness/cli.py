@@ -140,13 +140,13 @@ def _parser() -> argparse.ArgumentParser:
         (
             "check",
             _check,
-            ["--to", "--outdated", *SETS, *MATRIX, *ASKING, "--jobs", "--format"],
+            ["--to", "--outdated", *SETS, *MATRIX, *ASKING, *WORKING, "--format"],
             "will an upgrade break, and at which step: run the current set and the target",
         ),
         (
             "bisect",
             _bisect,
-            ["--good", "--bad", "--axis", *SETS, *MATRIX, *ASKING, "--jobs", "--format"],
+            ["--good", "--bad", "--axis", *SETS, *MATRIX, *ASKING, *WORKING, "--format"],
             "which release broke it: search between a set that works and one that does not",
         ),
     ):

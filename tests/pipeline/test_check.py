@@ -185,6 +185,22 @@ def test_where_nothing_decides_nothing_is_safe(project):
     assert upgrade(found)["why"] == "nothing that was asked decides: feed-all is a diagnostic"
 
 
+def test_what_ended_in_an_error_can_be_run_again(project):
+    gate = project.root / "gate"
+    dies = f"import os\nif not os.path.exists({str(gate)!r}): {packages.KILLED}"
+    project.publish(packages.onnxruntime("1.17.0", on_run=dies))
+    upgraded = ["--to", "onnxruntime==1.17.0"]
+    asked(project, FOUR, *upgraded, code=3)
+    gate.touch()
+    asked(project, FOUR, *upgraded, code=3)
+    asked(project, FOUR, *upgraded, "--retry", "error", code=0)
+    before = len(project.starts("run"))
+    asked(project, FOUR, *upgraded, code=0)
+    assert len(project.starts("run")) == before
+    asked(project, FOUR, *upgraded, "--force", code=0)
+    assert len(project.starts("run")) == before + 2  # both ends
+
+
 def test_an_interpreter_that_is_not_there_is_unknown(shared):
     found = asked(shared, FOUR, "--python", "3.99", code=3)
     assert "no CPython 3.99 on this machine" in upgrade(found)["why"]

@@ -18,6 +18,12 @@ def _jobs(text: str) -> int:
     return int(text)
 
 
+def _opset(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected an opset, 1 or more, not {text!r}")
+    return int(text)
+
+
 def _shard(text: str) -> shards.Shard:
     try:
         return shards.parse(text)
@@ -123,7 +129,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "help": "who does the work: this process, a dask cluster on this machine, or that of the scheduler at ADDRESS",
     },
     "--retry": {"choices": ("error",), "help": "run again what ended in an error"},
-    "--force": {"action": "store_true", "help": "run again everything that is selected"},
+    "--force": {"action": "store_true", "help": "run again everything that is selected, or asked"},
     "--audit": {
         "type": _audited, "default": 0.0, "metavar": "5%", "help": "do this share of the cells again from scratch, and compare"
     },
@@ -160,7 +166,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "--exporter": {
         "action": "append", "default": [], "metavar": "NAME", "help": "instead of [variants] exporters; may be repeated"
     },
-    "--opset": {"type": int, "metavar": "N", "help": "instead of [variants] opsets"},
+    "--opset": {"type": _opset, "metavar": "N", "help": "instead of [variants] opsets"},
     "--layout": {
         "action": "append", "default": [], "metavar": "NAME", "help": "instead of [variants] layouts; may be repeated"
     },

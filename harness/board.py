@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.diagnose.words import headline
-from harness.events import AtStage, Dealt, Event, Judged, Listener, Note, Resolving, Working
+from harness.events import Answered, AtStage, Dealt, Event, Judged, Listener, Note, Resolving, Working
 from harness.model import Status
 from harness.report.facets import CROWD, GLYPHS, counted
 from harness.report.terminal import STYLES
@@ -54,6 +54,7 @@ class State:
         self.spent: dict[type[Task], list[float]] = {}
         self.running: dict[Task, tuple[float, str]] = {}
         self.cells = 0
+        self.answered = 0
         self.verdicts: Counter[Status] = Counter()
         self.jobs = 1
         self.started = time.monotonic()
@@ -68,7 +69,7 @@ class State:
                     self.cells = event.cells
                 case Working():
                     self.todo = Counter(map(type, event.tasks))
-                    self.jobs, self.cells = event.jobs, event.cells
+                    self.jobs, self.cells = event.jobs, event.cells or self.cells
                 case Started():
                     self.running[event.task] = (time.monotonic(), "")
                 case AtStage():
@@ -79,6 +80,8 @@ class State:
                     self.todo[type(event.task)] -= 1
                 case Judged():
                     self.verdicts[event.verdict.status] += 1
+                case Answered():
+                    self.answered += 1
                 case Note():
                     pass
 
@@ -106,7 +109,8 @@ def render(state: State) -> Group:
     parts = [
         Text(f"{GLYPHS[status]} {count} {status.value}  ", style=STYLES[status]) for status, count in state.verdicts.items()
     ]
-    head = Text.assemble(f"{judged}/{state.cells} cells  ", *parts, f"{_clock(time.monotonic() - state.started)}")
+    counts = f"{judged}/{state.cells} cells" if state.cells else counted(state.answered, "set") + " asked"
+    head = Text.assemble(f"{counts}  ", *parts, f"{_clock(time.monotonic() - state.started)}")
     left = state.seconds_left()
     if left:
         head.append(f", about {_clock(left)} left")
@@ -140,6 +144,8 @@ class _Lines:
                 self._say(f"{counted(len(event.tasks), 'task')} to do ({work}), {event.jobs} at a time")
             case Judged():
                 self._say(f"[{sum(self._state.verdicts.values())}/{self._state.cells}] {_line(event.verdict)}")
+            case Answered():
+                self._say(_line(event.verdict))
             case _:
                 pass
 

@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 
 import harness
-from harness import decisions, executors, perform, pipeline, plan, shards
+from harness import decisions, executors, perform, pinning, pipeline, plan, shards
 from harness.arguments import ARGUMENTS, ASKING, CELLS, EVERYWHERE, MATRIX, OWN, RUNNING, SEARCHING, SETS, WORKING, WRITING
 from harness.audit import AuditError
 from harness.board import listener
@@ -140,13 +140,13 @@ def _parser() -> argparse.ArgumentParser:
         (
             "check",
             _check,
-            ["--to", "--outdated", *SETS, *MATRIX, *ASKING, "--jobs", "--format"],
+            ["--to", "--outdated", *SETS, *MATRIX, *ASKING, *WORKING, "--format"],
             "will an upgrade break, and at which step: run the current set and the target",
         ),
         (
             "bisect",
             _bisect,
-            ["--good", "--bad", "--axis", *SETS, *MATRIX, *ASKING, "--jobs", "--format"],
+            ["--good", "--bad", "--axis", *SETS, *MATRIX, *ASKING, *WORKING, "--format"],
             "which release broke it: search between a set that works and one that does not",
         ),
     ):
@@ -278,7 +278,7 @@ def _explain(options: argparse.Namespace, out: Console, _err: Console) -> int:
 
 
 def _pin(options: argparse.Namespace, out: Console, err: Console) -> int:
-    return decisions.pin_(_settings(options), options, out, err)
+    return pinning.run(_settings(options), options, out, err)
 
 
 def _check(options: argparse.Namespace, out: Console, err: Console) -> int:

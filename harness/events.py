@@ -43,6 +43,7 @@ class Working:
     tasks: tuple[Task, ...]
     jobs: int
     cells: int
+    """Of the matrix; none where it is for a question to the lab."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,5 +61,12 @@ class Judged:
     verdict: Verdict
 
 
-Event = Note | Resolving | Dealt | Working | AtStage | Judged | Started | Ended
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answered:
+    """A question to the lab has its answer: a cell of no matrix, which nobody counts."""
+
+    verdict: Verdict
+
+
+Event = Note | Resolving | Dealt | Working | AtStage | Judged | Answered | Started | Ended
 Listener = Callable[[Event], None]

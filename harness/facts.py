@@ -35,6 +35,8 @@ class Facts:
     """Key → what this run takes it for, whatever the store says; None for what it does not want to know."""
     apart: bool = False
     """Whether the store is left alone: nothing is known but what was put here, and nothing is remembered."""
+    _made: set[str] = field(default_factory=set)
+    """Keys that this run has put, or means to: what it repeats, it repeats once."""
     _read: dict[str, _Record] = field(default_factory=dict)
     """What the store was seen to hold: it is asked for many times, and changes by this process' doing alone."""
 
@@ -55,6 +57,7 @@ class Facts:
 
     def put(self, key: str, results: Sequence[StageResult], *, remember: bool = True, **extra: Any) -> None:
         """Record stage results under `key`; what is not to be remembered lasts until this run's report."""
+        self._made.add(key)
         record = {"stages": _STAGES.dump_python(list(results), mode="json"), "limits": self._limits, **extra}
         if remember and not self.apart:
             self.passing.pop(key, None)
@@ -74,13 +77,19 @@ class Facts:
         if any(self.store.get(key) is None for key in keys):
             raise StoreError("a worker has stored results elsewhere; --store must be a folder or a URL that all machines share")
         self.passing.update(passing)
+        self._made.update(passing, keys)
         for key in keys:
             self.passing.pop(key, None)
             self._read.pop(key, None)
 
     def ignore(self, key: str) -> None:
-        """Take `key` for unknown until it is put anew: a run that repeats it and does not get so far has lost nothing."""
-        self.passing[key] = None
+        """Take `key` for unknown until it is put anew, unless this run has put it.
+
+        A run that repeats it and does not get so far has lost nothing.
+        """
+        if key not in self._made:
+            self._made.add(key)
+            self.passing[key] = None
 
     def forget(self, key: str) -> None:
         """Make `key` unknown for good."""

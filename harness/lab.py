@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness import tasks
 from harness.errors import Interrupted
-from harness.events import Listener
+from harness.events import Answered, Event, Judged, Listener, Working
 from harness.executors import Crew
 from harness.lockfile import Published
 from harness.locks import Resolver
@@ -26,6 +26,7 @@ from harness.prepare import Prepared, Settings
 from harness.schedule import outstanding
 from harness.schema import Matrix
 from harness.sources import Pythons
+from harness.todo import repeat
 from harness.uvfailures import UvFailure
 from harness.verdict import Verdict
 
@@ -44,10 +45,8 @@ class Lab:
         With `refresh` every lock is solved anew: the question is about what is published today.
         """
         self._prepared = prepared
-        # A question is put once: what is known of it stands, and environments serve the next question too.
-        self._settings = replace(
-            settings, force=False, retry_errors=False, refresh=False, keep_envs=True, strategy="full", budget=None, audit=0.0
-        )
+        # Environments serve the next question too.
+        self._settings = replace(settings, refresh=False, keep_envs=True, strategy="full", budget=None, audit=0.0)
         self._keep = settings.keep_envs
         self._listen = listen
         self._act = act
@@ -142,6 +141,8 @@ class Lab:
         return self._known.get(wanted) or self._pythons.find(wanted)
 
     def _do(self, trial: Prepared, *, opinions: bool) -> None:
+        again = [*(task for cell in trial.tasks for task in cell.all), *(trial.opinions() if opinions else ())]
+        repeat(again, trial.facts, everything=self._settings.force, errors=self._settings.retry_errors)
         todo = trial.todo(trial.cells)
         second = outstanding(trial.opinions(), trial.facts) if opinions else []
         if not todo and not second:
@@ -149,8 +150,18 @@ class Lab:
         if self._crew is None:
             self._crew = hire(self._prepared, self._settings, None)
         self.asked += sum(bool(cell and set(todo).intersection(cell.all)) for _, cell in trial.cells)
-        rounds = Rounds(trial, self._crew, self._settings, self._listen)
+        rounds = Rounds(trial, self._crew, self._settings, self._hear)
         rounds.take(trial.cells, todo)
         rounds.do(todo)
         if opinions:
             rounds.do(outstanding(trial.opinions(), trial.facts))
+
+    def _hear(self, event: Event) -> None:
+        """Its cells are not the matrix's, and not to be counted with those."""
+        match event:
+            case Judged():
+                self._listen(Answered(verdict=event.verdict))
+            case Working():
+                self._listen(replace(event, cells=0))
+            case _:
+                self._listen(event)

@@ -92,6 +92,8 @@ class Resolver:
         self._fresh: set[str] = set()
         """Distributions whose index pages have been asked for just now, and are in uv's cache."""
         self._line = threading.Semaphore(_ONLINE)
+        self._renewed: set[str] = set()
+        """Keys of what has been solved anew already."""
 
     def resolve(self, planned: Sequence[Planned], progress: Callable[[int, int], None]) -> list[Resolved]:
         """Resolve every cell, in parallel; `progress` hears how many distinct solves of how many are done.
@@ -129,7 +131,7 @@ class Resolver:
     def _solve(self, key: str, cell: Cell, wanted: Requirements, interpreter: Interpreter) -> _Solved:
         """From the store or from uv. Trouble of the network is not stored."""
         known = self._known(key)
-        if known is not None and not self._refresh:
+        if known is not None and (not self._refresh or key in self._renewed):
             return known
         if not self._ask:
             return _Solved(lock=None, result=_not_run(NOT_RESOLVED))
@@ -148,6 +150,7 @@ class Resolver:
         result = StageResult(stage=Stage.RESOLVE, status=status, seconds=seconds, error=failure, finished=finished)
         solved = _Solved(lock=lock, result=result)
         if status is not Status.ERROR:
+            self._renewed.add(key)
             self._store.put(key, _SOLVED.dump_python(solved, mode="json"))
             if known is not None and (moved := _moved(known, solved)):
                 self.changes.setdefault(moved, []).append(cell.id)

@@ -63,7 +63,7 @@ def diagnosed(prepared: Prepared, settings: Settings, listen: Listener, *, act: 
         if act:
             listen(Note(text=f"remedies: {text}"))
 
-    with Lab(prepared, settings, hear, act=act) as lab:
+    with Lab(prepared, settings, hear, act=act, refresh=settings.refresh and act) as lab:
         verdicts = prepared.verdicts()
         try:
             found = mend(lab, verdicts, say)

@@ -2,15 +2,15 @@
 
 What fails on every stack of the matrix may be due to the model, or to what all stacks have in common. If another model
 passes the same cell, it is the former: the architecture where that is of another family, and this very model where a
-checkpoint is asked about and its family, built from a configuration, passes. One cell is asked for each distinct fault,
-the last of the matrix.
+checkpoint is asked about and its family, built from a configuration, passes. On each stack one cell is asked for each
+distinct fault, the last of the matrix.
 """
 
 from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from harness import tasks
 from harness.diagnose.signatures import signature
 from harness.facts import Facts
 from harness.locks import Resolved
-from harness.model import Stage, Status, Variant
+from harness.model import Setup, Stage, Status, Variant
 from harness.opinions import ABOVE
 from harness.schema import FAMILIES, Matrix, Probe
 from harness.tasks import CellTasks, Task
@@ -27,9 +27,17 @@ from harness.verdict import VariantVerdict, Verdict, judge
 _BEFORE = {Stage.RESOLVE, Stage.INSTALL, Stage.IMPORT}
 """Where no model has been met yet."""
 
+_RUNS = {Stage.LOAD, Stage.DECODE, Stage.PARITY}
+
+Stack = tuple[object, ...]
 
 SAME_FAMILY = " of the same family"
 """How the name ends of a model that a checkpoint is compared with."""
+
+
+def stack(stage: Stage | None, python: str, pins: Mapping[str, str], setup: Setup) -> Stack:
+    """What a failure at `stage` was met with; what has not been loaded yet has met no onnxruntime."""
+    return (python, setup, *(version for axis, version in pins.items() if axis != "onnxruntime" or stage in _RUNS))
 
 
 def relative(model: Probe) -> tuple[Probe, str] | None:
@@ -84,9 +92,12 @@ def _asked(verdicts: Sequence[Verdict], model: Probe) -> Iterator[tuple[int, Res
     other, _ = relative(model) or (None, "")
     if other is None or any(one.status is Status.WORKS for verdict in verdicts for one in verdict.variants):
         return
-    last: dict[str, tuple[int, Variant]] = {}
+    last: dict[tuple[str, Stack], tuple[int, Variant]] = {}
     for place, verdict in enumerate(verdicts):
-        last.update((fault, (place, one.variant)) for one in verdict.variants if (fault := _fault(one)))
+        cell = verdict.cell
+        for failed in verdict.variants:
+            if fault := _fault(failed):
+                last[fault, stack(failed.last.stage, cell.python, dict(cell.pins), cell.setup)] = (place, failed.variant)
     chosen: dict[int, tuple[Variant, ...]] = {}
     for place, variant in last.values():
         chosen[place] = (*chosen.get(place, ()), variant)
@@ -94,9 +105,9 @@ def _asked(verdicts: Sequence[Verdict], model: Probe) -> Iterator[tuple[int, Res
         replace(verdicts[place].resolved, planned=replace(verdicts[place].resolved.planned, variants=variants))
         for place, variants in sorted(chosen.items())
     ]
-    for place, one, cell in zip(sorted(chosen), resolved, tasks.of_cells(resolved, other), strict=True):
-        if cell is not None:
-            yield place, one, cell
+    for place, one, asked in zip(sorted(chosen), resolved, tasks.of_cells(resolved, other), strict=True):
+        if asked is not None:
+            yield place, one, asked
 
 
 def _fault(one: VariantVerdict) -> str | None:

@@ -11,7 +11,7 @@ from values import resolved, result, tasks_of
 
 from harness import board
 from harness.board import State, listener, render
-from harness.events import AtStage, Judged, Note, Resolving, Working
+from harness.events import Answered, AtStage, Judged, Note, Resolving, Working
 from harness.model import Stage, Status
 from harness.schedule import Ended, Started
 from harness.verdict import judge
@@ -92,6 +92,21 @@ def test_the_board_counts_verdicts_and_names_tasks(clock, tasks):
     assert "✗ 1 fails" in text
     assert "1:05" in text
     assert "export torch 2.1.2 tf 4.46.3 onnx 1.16.2" in text
+
+
+def test_a_question_is_no_cell_of_the_matrix(clock, tasks):
+    failed = replace(resolved(), result=result(Stage.RESOLVE, Status.FAILS))
+    verdict = judge(failed, None, None, tasks_wanted())
+    state = State()
+    state.hear(Working(tasks=(tasks.export,), jobs=1, cells=0))
+    for _ in range(2):
+        state.hear(Answered(verdict=verdict))
+    assert "2 sets asked" in shown(state)
+    state.hear(Working(tasks=(tasks.export,), jobs=1, cells=7))
+    state.hear(Judged(verdict=verdict))
+    state.hear(Working(tasks=(tasks.export,), jobs=1, cells=0))
+    state.hear(Answered(verdict=verdict))
+    assert "1/7 cells  ✗ 1 fails" in shown(state)
 
 
 def tasks_wanted():

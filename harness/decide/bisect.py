@@ -17,7 +17,7 @@ from harness.decide.check import Change, trouble
 from harness.decide.compare import last_line, lost, named, survives
 from harness.decide.current import Versions
 from harness.diagnose.signatures import signature
-from harness.errors import VersionsError
+from harness.errors import VersionsError, did_you_mean
 from harness.events import Listener, Note
 from harness.model import Stage, Status
 from harness.verdict import VariantVerdict
@@ -99,7 +99,7 @@ class Bisect:
             VersionsError: the ends are not what they are said to be.
             Unanswered: the index could not be asked, or an end ended in an error.
         """
-        self._good, self._bad = self._confirmed(self._desk.complete(good), self._desk.complete(bad))
+        self._good, self._bad = self._confirmed(self._desk.complete(good), self._desk.complete(bad), suspect)
         start, end = _alike(self._good, self._bad)
         self._known = {_key(start): replace(self._good, versions=start), _key(end): replace(self._bad, versions=end)}
         changed = [name for name in end.exact if end.exact[name] != start.exact[name]]
@@ -122,13 +122,17 @@ class Bisect:
         found = self._between(start, in_order(histories, suspect))
         return self._refined(found)
 
-    def _confirmed(self, good: Versions, bad: Versions) -> tuple[Asked, Asked]:
+    def _confirmed(self, good: Versions, bad: Versions, suspect: str | None) -> tuple[Asked, Asked]:
         if good.python != bad.python:
             raise VersionsError(f"the good set has Python {good.python}, the bad one {bad.python}: choose one with --python")
         for axis in self._desk.axes:
             if (axis in good.exact) != (axis in bad.exact):
                 raise VersionsError(f"{axis} is in one of {good.source} and {bad.source} only")
         first, second = self._desk.ask([good, bad])
+        locks = [asked.verdict.resolved.lock for asked in (first, second)]
+        there = {name for lock in locks if lock for name in lock.versions}
+        if suspect is not None and all(locks) and suspect not in there:
+            raise VersionsError(f"nothing in these sets needs {suspect}{did_you_mean(suspect, there)}")
         for end, asked in (("good", first), ("bad", second)):
             if asked.verdict.status in {Status.ERROR, Status.NOT_RUN}:
                 raise Unanswered(f"the {end} end is not known: {trouble(asked.verdict)}")

@@ -151,9 +151,7 @@ class Check:
 
     def _upgrade(self, wanted: Mapping[str, str]) -> Upgrade:
         changes = tuple(
-            Change(name=name, old=self._current.exact.get(name), new=version)
-            for name, version in wanted.items()
-            if self._current.exact.get(name) != version
+            Change(name=name, old=old, new=version) for name, version in wanted.items() if (old := self._own(name)) != version
         )
         try:
             versions = self._set(wanted)
@@ -173,6 +171,12 @@ class Check:
                 return replace(one, answer=Answer.UNKNOWN, why=trouble(target.verdict))
             case False:
                 return self._explained(replace(one, answer=Answer.BREAKS, lost=self._lost(target)))
+
+    def _own(self, name: str) -> str | None:
+        """What the current set has of a distribution: what it says, or what the resolver made of what it leaves open."""
+        lock = self._now.verdict.resolved.lock
+        found = self._current.exact.get(name) or (lock.versions.get(name) if lock else None)
+        return found and Version(found).public
 
     def _explained(self, one: Upgrade) -> Upgrade:
         """Which part of it breaks, what else must change, and how far one gets without."""
@@ -232,7 +236,7 @@ class Check:
         """The target with one part of it left as near to it as works, or None where that is not enough."""
         wanted = {change.name: str(change.new) for change in one.changes}
         for name in guilty:
-            old = self._current.exact.get(name)
+            old = self._own(name)
             if old is None:
                 continue
             direction = (old, wanted[name]) if Version(old) < Version(wanted[name]) else (wanted[name], old)
@@ -275,4 +279,6 @@ def trouble(verdict: Verdict) -> str:
         if one.status in {Status.ERROR, Status.NOT_RUN}:
             said = one.reason or (one.error.message.strip().splitlines()[-1] if one.error and one.error.message.strip() else "")
             return f"{one.status.value} at {one.last.stage.value}: {said}"
+    if verdict.status is Status.NOT_RUN:
+        return "nothing that was asked decides: feed-all is a diagnostic"
     return verdict.status.value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -17,8 +17,12 @@ from harness.report.facets import identity
 from harness.verdict import Verdict
 
 
-def choose(report: Report, requires: Sequence[Requirement], prefer: str, like: Versions | None) -> ReportedCell | None:
+def choose(
+    report: Report, requires: Sequence[Requirement], prefer: str, like: Versions | None, remedied: Collection[str] = ()
+) -> ReportedCell | None:
     """The best of the cells that were observed to work and satisfy `requires`, or None.
+
+    One of `remedied` (ids), which work with a remedy only, is chosen where none works as it is.
 
     `prefer`: `newest`; `robust`, whose neighbours (one step on one axis) work too; `smallest-change`, nearest to `like`.
 
@@ -29,7 +33,8 @@ def choose(report: Report, requires: Sequence[Requirement], prefer: str, like: V
     for one in requires:
         if canonicalize_name(one.name) not in known:
             raise VersionsError(f"--require {one}: no cell has {one.name}{did_you_mean(one.name, known)}")
-    able = [cell for cell in working_cells(report) if all(satisfies(cell, one) for one in requires)]
+    meant = [cell for cell in report.cells if all(satisfies(cell, one) for one in requires)]
+    able = [cell for cell in meant if cell.status is Status.WORKS] or [cell for cell in meant if cell.id in remedied]
     match prefer:
         case "robust":
             return max(able, key=lambda cell: (*robustness(report, cell), newness(cell)), default=None)
@@ -97,7 +102,10 @@ def nearest(report: Report, requires: Sequence[Requirement]) -> list[str]:
     if meant:
         counts = {status: sum(cell.status is status for cell in meant) for status in Status}
         told = ", ".join(f"{count} {status.value}" for status, count in counts.items() if count)
-        said.append(f"cells that satisfy it: {told}; for example {max(meant, key=newness).id}")
+        mended = [cell for cell in meant if cell.status is Status.WORKS_WITH_REMEDY]
+        example = max(mended or meant, key=newness)
+        how = f", which works with {'; '.join(example.remedies)}" if mended else ""
+        said.append(f"cells that satisfy it: {told}; for example {example.id}{how}")
     able = working_cells(report)
     if not able:
         said.append("no cell of this matrix was observed to work; `python -m harness run` runs it")

@@ -74,6 +74,18 @@ def requirement(text: str, place: str) -> Requirement:
     return read
 
 
+def distribution(text: str, place: str) -> Requirement:
+    """Read a requirement of something that is installed, which a Python is not.
+
+    Raises:
+        VersionsError: as `requirement`, or it speaks of Python.
+    """
+    read = requirement(text, place)
+    if canonicalize_name(read.name) == "python":
+        raise VersionsError(f"{place} {text}: the Python of a set is chosen with --python, and is the same at both ends")
+    return read
+
+
 def read(path: Path, python: str | None, otherwise: str | None) -> Versions:
     """The set that `path` holds: an environment's folder, a pylock.toml, a uv.lock, or else a requirements file.
 
@@ -195,6 +207,8 @@ class _Entries:
             return
         if one.url:
             self._ignored.append(f"{name}: it comes from a URL, and no index has it")
+        elif name == "python":
+            self._ignored.append(f"{text}: Python is chosen with --python")
         elif (version := exactly(one)) is not None:
             if self._exact.setdefault(name, version) != version:
                 raise VersionsError(f"{path}: {name} is pinned twice, to {self._exact[name]} and to {version}")

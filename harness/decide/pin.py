@@ -38,10 +38,11 @@ class Pinned:
     """What the recipe recommends."""
 
 
-def write(prepared: Prepared, verdict: Verdict, support: Mapping[Variant, int], reports: Path) -> Pinned:
+def write(prepared: Prepared, verdict: Verdict, support: Mapping[Variant, int], reports: Path, remedy: str = "") -> Pinned:
     """Install the lock of a working cell into a fresh environment, run the probe there, and write the pin's files.
 
-    `support` says in how many neighbouring cells each variant works too; where several work here, most is best.
+    `support` says in how many neighbouring cells each variant works too; where several work here, most is best. `remedy`
+    is what `verdict` has besides the cell's versions, if it works with that only.
 
     Raises:
         PinError: the fresh environment came to another verdict, or to none; nothing is written.
@@ -59,6 +60,7 @@ def write(prepared: Prepared, verdict: Verdict, support: Mapping[Variant, int], 
     artifact = (prepared.facts.get(cell.export.variant_key(best)) or {}).get("artifact", "")
     header = [
         f"{verdict.cell.id}, pinned by export-matrix on {dt.datetime.now(dt.UTC).date()}",
+        *([f"with {remedy}, without which these versions fail"] if remedy else []),
         f"platform {keys.platform_id()}, Python {resolved.interpreter.version}",
         f"torch from: {_torch(prepared.uv.torch_backend)}",
         f"probe {keys.probe_id(prepared.matrix.probe)[:16]}, result {cell.run.variant_key(best, artifact)}",

@@ -43,6 +43,8 @@ def render(verdict: Verdict, best: Variant, support: Mapping[Variant, int], head
         ["attention", best.attention],
         ["IR version", f"{data.get('ir', 'unknown')} ({'as exported' if best.ir_version is None else 'set after the export'})"],
     ]
+    session = [(name, value) for name in ("optimization", "memory_pattern") if (value := getattr(best, name)) != "default"]
+    settings += [[f"onnxruntime's {name.replace('_', ' ')}", value] for name, value in session]
     return "\n".join(
         [
             f"# How to export and run: {cell.id}",
@@ -69,11 +71,14 @@ def render(verdict: Verdict, best: Variant, support: Mapping[Variant, int], head
 
 
 def _why(verdict: Verdict, chosen: VariantVerdict, support: Mapping[Variant, int]) -> str:
-    works = sum(one.status is Status.WORKS for one in verdict.variants)
-    said = f"With exactly these versions {works} of the {counted(len(verdict.variants), 'way')} below "
-    said += f"{'works' if works == 1 else 'work'}; "
+    works, ways = sum(one.status is Status.WORKS for one in verdict.variants), len(verdict.variants)
+    said = (
+        f"With exactly these versions {works} of the {ways} ways below {'works' if works == 1 else 'work'}; this one"
+        if ways > 1
+        else "With exactly these versions no other way was run; this one works"
+    )
     difference = chosen.last.data.get("max_abs_diff")
-    said += "this one" + ("." if difference is None else f", with a largest difference from PyTorch of {difference:.1e}.")
+    said += "." if difference is None else f", with a largest difference from PyTorch of {difference:.1e}."
     if number := support.get(chosen.variant):
         said += (
             f" It also works in {counted(number, 'neighbouring combination')} (one step on one axis away), no other in more."

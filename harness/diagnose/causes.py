@@ -78,10 +78,18 @@ def _unimportable(cell: ReportedCell, variant: ReportedVariant, neighbours: Neig
     subject = f"{named[1]} {version(cell, named[1])}"
     if other := neighbours.nearest(cell, Stage.IMPORT, [named[1]]):
         return proven(Cause.VERSION_CONFLICT, own, _passes(other, cell, f"{subject} can be imported"))
-    if variant.remedy and cell.status is Status.WORKS_WITH_REMEDY:
-        return proven(Cause.VERSION_CONFLICT, own, f"with {variant.remedy} the same cell works")
+    if remedy := _mends_import(cell, variant):
+        return proven(Cause.VERSION_CONFLICT, own, f"with {remedy} the same cell works")
     settle = f"to settle it: a cell in which {subject} can be imported, beside other versions"
     return likely(Cause.VERSION_CONFLICT, own, settle)
+
+
+def _mends_import(cell: ReportedCell, variant: ReportedVariant) -> str | None:
+    """What was run on this cell and mended it: one import is that of all its variants."""
+    if cell.status is not Status.WORKS_WITH_REMEDY:
+        return None
+    alike = [one for one in cell.variants if (one.stage, one.signature) == (variant.stage, variant.signature)]
+    return next((one.remedy for one in [variant, *alike] if one.remedy), None)
 
 
 _IMPORTED = re.compile(r"import (\w+): ")

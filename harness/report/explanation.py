@@ -31,16 +31,25 @@ class Neighbour:
     """The nearest cell that works, and what of the explained one is not as it is there."""
 
     cell: str
+    variant: Variant | None
+    """What works there and fails in the explained cell, where that works otherwise."""
     difference: Difference
 
 
 def neighbour(verdict: Verdict, others: Sequence[Verdict]) -> Neighbour | None:
-    """The cell nearest to one that fails in which something that fails here works."""
-    failing = [one for one in verdict.variants if one.status is Status.FAILS]
-    if not failing:
+    """The cell nearest to one that fails in which something that fails here works.
+
+    Of a cell that works, what fails may fail everywhere: then there is none.
+    """
+    working = {one.variant for other in others for one in other.variants if one.status is Status.WORKS}
+    failing = [one.variant for one in verdict.variants if one.status is Status.FAILS]
+    works = verdict.status is Status.WORKS
+    chosen = next((one for one in failing if one in working), failing[0] if failing and not works else None)
+    found = nearest(verdict.resolved, chosen, others) if chosen else None
+    if found is None:
         return None
-    found = nearest(verdict.resolved, failing[0].variant, others)
-    return Neighbour(cell=found.cell.id, difference=difference(verdict.resolved, found.resolved)) if found else None
+    gap = difference(verdict.resolved, found.resolved)
+    return Neighbour(cell=found.cell.id, variant=chosen if works else None, difference=gap)
 
 
 def show(
@@ -102,7 +111,7 @@ def _show(
     lines = message.strip().splitlines()
     cut = [*lines[: _LINES // 2], "[…]", *lines[-_LINES // 2 :]] if len(lines) > _LINES else lines
     for line in [*cut, *rest]:
-        _say(out, textwrap.indent(line, "    "))
+        _say(out, textwrap.indent(line.rstrip(), "    "))
     if one.last.log:
         log = store / one.last.log
         _say(out, f"    log: {log}{'' if log.exists() else ' (on the machine that ran it)'}", style="dim")
@@ -120,7 +129,10 @@ def _tell(search: Search | None, one: VariantVerdict, out: Console) -> None:
     if search.remedy:
         _say(out, f"    remedy: {search.remedy.text}, run with {one.variant.id}", style=STYLES[Status.WORKS_WITH_REMEDY])
     elif search.open:
-        _say(out, f"    remedy: open; {counted(len(known), 'change')} tried, and more to try: `run` does that")
+        trouble = [trial for trial in search.trials if trial.open and trial.status is Status.ERROR]
+        does = "`run --retry error` tries again" if trouble else "more to try: `run` does that"
+        ended = f"{len(trouble)} ended in an error, which " if trouble else ""
+        _say(out, f"    remedy: open; {counted(len(known), 'change')} tried, and {ended}{does}")
     else:
         _say(out, f"    remedy: none; {counted(len(known), 'change')} tried")
     for words, trials in (
@@ -146,7 +158,7 @@ def _listed(trials: Sequence[Trial]) -> str:
 
 
 def _compare(near: Neighbour, out: Console) -> None:
-    _say(out, f"nearest cell that works: {near.cell}; here")
+    _say(out, f"nearest cell {f'in which {near.variant.id}' if near.variant else 'that'} works: {near.cell}; here")
     for differing in (near.difference.axes, near.difference.others):
         if differing:
             _say(out, f"    {', '.join(map(str, differing))}")

@@ -44,9 +44,9 @@ MEANING = {
     Suspect.CACHE: "PyTorch alone fails or, with a cache, disagrees with itself; on another stack, or with any other model",
     Suspect.EXPORTER: "the export or its check fails, or independent runtimes cannot run what it wrote",
     Suspect.RUNTIME: "it refuses or gets wrong what the reference evaluator and another onnxruntime run correctly",
-    Suspect.ARCHITECTURE: "nothing works with this model, and a model of another family works in the same cell",
+    Suspect.ARCHITECTURE: "nothing works with this model, and one of another family works where it fails",
     Suspect.VERSIONS: "no solution, not importable beside each other, or an IR or opset above the runtime's",
-    Suspect.INTERNALS: "PyTorch alone fails on every stack, with this model only; or a checkpoint fails whose family works",
+    Suspect.INTERNALS: "PyTorch disagrees with itself on every stack, with this model only; or a checkpoint alone fails",
     Suspect.CONSUMER: "the same artifact works in the same onnxruntime with the other feedback or binding",
     Suspect.OPEN: "what was run does not tell",
 }
@@ -66,6 +66,8 @@ class Share:
     """Variants by cause, where the suspect stands for several."""
     example: str
     """Id of a cell."""
+    log: str | None
+    """Of the run that failed there; None where nothing was run, as nothing was resolved."""
 
 
 def shares(report: Report) -> list[Share]:
@@ -96,14 +98,16 @@ def _agrees(report: Report) -> bool:
 def _share(suspect: Suspect, members: Sequence[tuple[ReportedCell, ReportedVariant]]) -> Share:
     sure = Counter(one.certainty for _, one in members if one.certainty)
     causes = Counter(one.cause for _, one in members if one.cause)
-    surest = [cell.id for cell, one in members if one.certainty is Certainty.PROVEN] or [cell.id for cell, _ in members]
+    surest = [member for member in members if member[1].certainty is Certainty.PROVEN] or members
+    cell, one = next(iter(surest), (None, None))
     return Share(
         suspect=suspect,
         variants=len(members),
         cells=len({cell.id for cell, _ in members}),
         sure=tuple((certainty, sure[certainty]) for certainty in Certainty if sure[certainty]),
         causes=tuple(causes.most_common()) if len(causes) > 1 else (),
-        example=next(iter(surest), ""),
+        example=cell.id if cell else "",
+        log=one.log if one else None,
     )
 
 
@@ -119,7 +123,7 @@ def rows(report: Report) -> tuple[list[str], list[list[str]]]:
             str(share.variants) + (f" ({_counts(share.causes)})" if share.causes else ""),
             str(share.cells),
             _counts(share.sure),
-            f"`{share.example}`" if share.example else "",
+            ": ".join(f"`{name}`" for name in (share.example, share.log) if name),
             MEANING[share.suspect],
         ]
         for share in found

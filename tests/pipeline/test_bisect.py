@@ -174,7 +174,12 @@ def test_the_answer_in_words(shared):
         ),
         (["--axis", "transformers", "--good", "4.46.0", "--bad", "4.46.0"], "the bad end works as well"),
         (["--axis", "transformers", "--good", "4.46.0", "--bad", "9.9"], "transformers 9.9 is not published"),
-        (["--axis", "transformers", "--good", "four", "--bad", "9.9"], "--good: expected a requirement"),
+        (
+            ["--axis", "transformers", "--good", "four", "--bad", "9.9"],
+            "--good four: neither a file nor a version of",
+        ),
+        (["--axis", "transfomers", "--good", "4.46.0", "--bad", "4.47.0"], "needs transfomers; did you mean 'transformers'?"),
+        (["--axis", "python", "--good", "3.10", "--bad", "3.11"], "the Python of a set is chosen with --python"),
         (["--axis", "transformers", "--bad", "9.9"], "--good"),
     ],
 )

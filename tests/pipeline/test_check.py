@@ -66,6 +66,15 @@ def test_a_safe_upgrade(shared):
     assert found["current"]["status"] == upgrade(found)["target"]["status"] == "works"
 
 
+def test_progress_counts_no_cells_of_a_matrix(shared):
+    path = shared.root / "requirements.txt"
+    path.write_text(FOUR)
+    answer = shared.main("check", "--from", str(path), "--to", "transformers<5")
+    lines = [line for line in answer.err.splitlines() if "-t210-" in line]
+    assert any("-t210-tf4490-" in line and "  fails ✗  import: " in line for line in lines), answer.err
+    assert not [line for line in lines if line.startswith("[")]
+
+
 def test_a_breaking_upgrade_with_what_breaks_what_mends_it_and_how_far_one_gets(shared):
     found = asked(shared, FOUR, "--to", "transformers<5", code=1)
     one = upgrade(found)
@@ -99,6 +108,16 @@ def test_a_secondary_pin_holds_at_both_ends(shared):
     free = asked(shared, FOUR, "--to", "onnxruntime==1.18.0", code=1)
     assert upgrade(free)["lost"][0]["message"].endswith("ImportError: numpy.core.multiarray failed to import")
     assert upgrade(free)["nearest"]["pins"]["onnxruntime"] == "1.17.0"
+
+
+def test_what_the_set_leaves_to_the_resolver_has_a_version_too(shared):
+    found = asked(shared, FOUR, "--to", "numpy<2", code=0)
+    assert upgrade(found)["changes"] == [{"name": "numpy", "old": "2.1.0", "new": "1.26.4"}]
+    assert upgrade(asked(shared, FOUR, "--to", "numpy==2.1.0", code=0))["changes"] == []
+
+
+def test_a_python_among_the_requirements_is_no_distribution(shared):
+    assert asked(shared, FOUR + "python==3.12\n", code=0)["notes"] == ["python==3.12: Python is chosen with --python"]
 
 
 def test_a_secondary_pin_that_the_target_has_no_room_for_is_moved_and_told(project):
@@ -157,6 +176,29 @@ def test_trouble_is_unknown_and_not_a_fact(shared):
     found = asked(shared, FOUR, "--to", "transformers==5.0.0", code=3)
     assert found["answer"] == "UNKNOWN"
     assert upgrade(found)["why"].startswith("error at import")
+
+
+def test_where_nothing_decides_nothing_is_safe(project):
+    project.configure(variants={"exporters": ["torchscript"], "layouts": ["pair"], "feedback": ["feed-all"]})
+    found = asked(project, FOUR, code=3)
+    assert upgrade(found)["answer"] == "UNKNOWN"
+    assert upgrade(found)["why"] == "nothing that was asked decides: feed-all is a diagnostic"
+
+
+def test_what_ended_in_an_error_can_be_run_again(project):
+    gate = project.root / "gate"
+    dies = f"import os\nif not os.path.exists({str(gate)!r}): {packages.KILLED}"
+    project.publish(packages.onnxruntime("1.17.0", on_run=dies))
+    upgraded = ["--to", "onnxruntime==1.17.0"]
+    asked(project, FOUR, *upgraded, code=3)
+    gate.touch()
+    asked(project, FOUR, *upgraded, code=3)
+    asked(project, FOUR, *upgraded, "--retry", "error", code=0)
+    before = len(project.starts("run"))
+    asked(project, FOUR, *upgraded, code=0)
+    assert len(project.starts("run")) == before
+    asked(project, FOUR, *upgraded, "--force", code=0)
+    assert len(project.starts("run")) == before + 2  # both ends
 
 
 def test_an_interpreter_that_is_not_there_is_unknown(shared):
@@ -274,6 +316,10 @@ def test_the_forms_of_an_answer(shared, monkeypatch, tmp_path):
         (FOUR, ["--to", "transformers==9.9"], "no published version of transformers satisfies '==9.9'"),
         (FOUR, ["--to", "nonesuch>1"], "nobody publishes a distribution named 'nonesuch'"),
         (FOUR, ["--to", "transformers=5"], "--to: expected a requirement such as"),
+        (FOUR, ["--to", "nonesuch.txt"], "--to nonesuch.txt: no such file"),
+        (FOUR, ["--to", "python==3.12"], "--to python==3.12: the Python of a set is chosen with --python"),
+        (FOUR, ["--with", "python==3.12"], "--with python==3.12: the Python of a set is chosen with --python"),
+        (FOUR, ["--opset", "0"], "expected an opset, 1 or more"),
         (FOUR, ["--to", "transformers", "--outdated"], "leave out one"),
         (FOUR, ["--exporter", "dynmo"], "did you mean 'dynamo'"),
         (FOUR, ["--layout", "pears"], "--layout pears: unknown"),

@@ -111,6 +111,7 @@ def test_a_published_report_is_enough_and_is_confirmed_here(shared, tmp_path):
 
 def test_without_anything_observed_there_is_nothing_to_pin(project):
     told = pinned(project, code=1)
+    assert told["why"] == "no observed working set"
     assert told["details"][-1:] == ["no cell of this matrix was observed to work; `python -m harness run` runs it"]
     assert not (project.reports / "pins").exists()
 
@@ -169,3 +170,91 @@ def test_bad_input(shared, arguments, said):
     answer = shared.main("pin", "--quiet", *arguments)
     assert answer.code == 2, answer.out
     assert said in " ".join(answer.err.split())
+
+
+NEEDS_NUMPY_1 = """
+    import importlib.metadata
+    if importlib.metadata.version("numpy").startswith("2"):
+        raise ImportError("numpy.core.multiarray failed to import")
+"""
+
+
+@pytest.fixture(scope="module")
+def mended(tmp_path_factory) -> Project:
+    """onnxruntime 1.16.3 works; 1.17.0 with numpy<2 only; 1.18.0 with a lower IR version than the newer torch stamps."""
+    made = Project.working(tmp_path_factory.mktemp("mended"))
+    made.remedies = True
+    made.publish(
+        packages.torch("2.2.0", ir=9),
+        packages.onnxruntime("1.17.0", on_import=NEEDS_NUMPY_1),
+        packages.onnxruntime("1.18.0", max_ir=8),
+    )
+    made.configure({"torch": ["2.2.0"], "onnxruntime": ["1.16.3", "1.17.0", "1.18.0"]})
+    made.run("--quiet")
+    return made
+
+
+def test_what_works_as_it_is_goes_before_what_works_with_a_remedy(mended):
+    told = pinned(mended)
+    assert (told["pins"]["onnxruntime"], told["remedy"]) == ("1.16.3", None)
+
+
+def test_a_remedy_that_was_run_goes_into_the_lock(mended):
+    before = len(mended.starts())
+    told = pinned(mended, "--require", "onnxruntime==1.17.0")
+    assert told["remedy"] == "numpy<2"
+    assert len(mended.starts()) - before == 3  # the fresh environment: export, import, run
+    for name in ("requirements.txt", "constraints.txt", "pylock.toml"):
+        text = (folder(told) / name).read_text()
+        assert text.splitlines()[1] == "# with numpy<2, without which these versions fail"
+    assert read(folder(told) / "constraints.txt", None, "3.11").exact["numpy"] == "1.26.4"
+    said = mended.main("pin", "--quiet", "--require", "onnxruntime==1.17.0").out
+    assert said.splitlines()[0] == f"{told['pinned']} with numpy<2  works, and was confirmed in a fresh environment"
+    page = mended.main("pin", "--quiet", "--require", "onnxruntime==1.17.0", "--format", "markdown").out
+    assert page.startswith(f"# {told['pinned']} with numpy<2 works, and was confirmed in a fresh environment\n\n- Python ")
+
+
+def test_a_remedy_of_the_export_goes_into_the_recipe(mended):
+    told = pinned(mended, "--require", "onnxruntime==1.18.0")
+    assert told["remedy"] == "ir-version 8"
+    text = (folder(told) / "export-recipe.md").read_text()
+    assert "with ir-version 8, without which these versions fail." in text
+    assert "| IR version | 8 (set after the export)" in text
+    assert "With exactly these versions no other way was run; this one works, with a largest difference" in text
+
+
+def test_an_option_of_the_session_is_in_the_recipe(project):
+    project.remedies = True
+    only = "if run['session'] != {'memory_pattern': 'disabled'}: raise RuntimeError('no')"
+    project.publish(packages.onnxruntime("1.17.0", on_run=only))
+    project.configure({"onnxruntime": ["1.17.0"]})
+    project.run("--quiet")
+    (remedy,) = next(iter(project.cells().values()))["remedies"]
+    told = pinned(project)
+    assert told["remedy"] == remedy == "memory-pattern disabled"
+    assert "| onnxruntime's memory pattern | disabled" in (folder(told) / "export-recipe.md").read_text()
+
+
+def test_a_report_without_its_store_names_what_works_with_a_remedy(mended, tmp_path):
+    clone = mended.copy(tmp_path / "clone")
+    shutil.rmtree(clone.store)
+    told = pinned(clone, "--require", "onnxruntime==1.17.0", code=1)
+    assert told["details"][0].startswith("cells that satisfy it: 1 works-with-remedy; for example ")
+    assert told["details"][0].endswith("which works with numpy<2")
+    assert told["details"][-1].startswith("what works with a remedy is pinned where that was run")
+
+
+def test_where_all_must_work_what_needs_no_remedy_counts_too(project):
+    """With numpy<2 nobody has run the variant that works as it is; with another IR version nothing of it changes."""
+    project.remedies = True
+    stamped = "variant['ir_version'] or (9 if 'pair' in variant['id'] else 8)"
+    project.publish(
+        packages.torch("2.2.0", on_export=f"variant = {{**variant, 'ir_version': {stamped}}}"),
+        packages.onnxruntime("1.18.0", max_ir=8),
+    )
+    variants = {"exporters": ["torchscript"], "layouts": ["pair", "no-cache"], "require": "all"}
+    project.configure({"torch": ["2.2.0"], "onnxruntime": ["1.18.0"]}, variants=variants)
+    project.run("--quiet")
+    told = pinned(project)
+    text = (folder(told) / "export-recipe.md").read_text()
+    assert (told["remedy"], "the 2 ways below work" in text) == ("ir-version 8", True)

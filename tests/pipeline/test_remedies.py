@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections import Counter
 
 import packages
 import pytest
@@ -47,6 +48,16 @@ def test_a_clash_with_what_the_error_speaks_of(project):
     assert "mended by numpy<2" in (project.reports / "matrix.md").read_text()
     assert (variant["cause"], variant["certainty"]) == ("version conflict", "proven")
     assert variant["evidence"][-1] == "with numpy<2 the same cell works"
+
+
+def test_one_import_is_that_of_all_variants_and_so_is_its_cause(project):
+    project.publish(packages.onnxruntime("1.17.0", on_import=PICKY))
+    project.configure({"onnxruntime": ["1.17.0"]}, variants={"exporters": ["torchscript"], "layouts": ["pair", "merged"]})
+    (cell,) = project.run().values()
+    assert [one["remedy"] for one in cell["variants"]] == ["numpy<2", None]
+    for one in cell["variants"]:
+        assert (one["cause"], one["certainty"]) == ("version conflict", "proven")
+        assert one["evidence"][-1] == "with numpy<2 the same cell works"
 
 
 def test_no_option_of_a_session_is_tried_on_what_does_not_import(project):
@@ -188,6 +199,39 @@ def test_what_was_found_out_is_told_from_the_store(project):
     assert not [path for path in (project.store / "envs").iterdir() if path.is_dir()]
 
 
+def test_force_tries_the_changes_again_too_each_once(project):
+    cell, _ = on(project, packages.onnxruntime("1.17.0", on_run=unless("'-14-' in run['id']")), onnxruntime="1.17.0")
+    first = Counter(start["kind"] for start in project.starts())
+    before = project.report()["cells"]
+    project.run("--force")
+    assert Counter(start["kind"] for start in project.starts()) == {kind: 2 * count for kind, count in first.items()}
+    assert cell["remedies"] == project.cells()[cell["id"]]["remedies"] == ["opset 14"]
+    assert [one["variants"][0]["tried"] for one in before] == [one["variants"][0]["tried"] for one in project.report()["cells"]]
+
+
+def test_retry_error_tries_again_what_ended_in_an_error(project):
+    gate = project.root / "gate"
+    dies = f"import os\nif ({CHANGED}) and not os.path.exists({str(gate)!r}):\n    {KILLED}\n{unless(CHANGED)}"
+    cell, _ = on(project, packages.onnxruntime("1.17.0", on_run=dies), onnxruntime="1.17.0")
+    gate.touch()
+    told = project.main("explain", "py*").out
+    assert "remedy: open; 8 changes tried, and 5 ended in an error, which `run --retry error` tries again" in told
+    assert (cell["status"], project.run()[cell["id"]]["status"]) == ("fails", "fails")
+    (cell,) = project.run("--retry", "error").values()
+    assert (cell["status"], cell["remedies"]) == ("works-with-remedy", ["optimization extended"])
+
+
+def test_refresh_resolves_what_a_change_needs_anew(project):
+    cell, _ = on(project, packages.onnxruntime("1.17.0", on_import=PICKY), onnxruntime="1.17.0")
+    project.publish(package("numpy", "1.26.5"))
+    before = len(project.starts("run"))
+    project.run()
+    assert len(project.starts("run")) == before
+    project.run("--refresh")
+    assert project.cells()[cell["id"]]["remedies"] == ["numpy<2"]
+    assert len(project.starts("run")) == before + 1
+
+
 def test_what_mended_one_cell_goes_first_on_the_others(project):
     late = unless("'-14-' in run['id']")
     project.publish(packages.onnxruntime("1.17.0", on_run=late), packages.onnxruntime("1.18.0", on_run=late))
@@ -213,6 +257,16 @@ def test_of_what_fails_in_working_cells_one_variant_is_searched(project):
     assert [(cell["status"], cell["remedies"]) for cell in cells] == [("works", [])] * 2
     fed = [variant["remedy"] for cell in cells for variant in cell["variants"] if variant["feedback"] == "feed-all"]
     assert fed == ["feedback keep-cross", None]
+
+
+def test_of_what_fails_in_a_working_cell_only_that_is_compared_which_works_elsewhere(project):
+    project.publish(packages.onnxruntime("1.17.0", on_run="if 'merged' in run['id']: raise RuntimeError('no')"))
+    variants = {"exporters": ["torchscript"], "layouts": ["pair", "merged"], "feedback": ["keep-cross", "feed-all"]}
+    project.configure({"onnxruntime": ["1.16.3", "1.17.0"]}, variants=variants)
+    older, newer = project.run()
+    assert "nearest cell" not in project.main("explain", older).out  # feed-all fails everywhere
+    told = project.main("explain", newer).out
+    assert f"nearest cell in which torchscript-17-merged-keep-cross-numpy works: {older}; here\n" in told
 
 
 def test_where_all_must_work_all_must_be_mended(project):

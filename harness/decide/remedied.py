@@ -1,0 +1,39 @@
+"""Cells that work with a remedy only, as sets to choose among: what was run with it is told again by the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from harness.decide.compare import working
+from harness.diagnose.changes import Remedy
+from harness.diagnose.mending import Mended
+from harness.lab import Lab
+from harness.model import Status
+from harness.plan import Planned
+from harness.prepare import Prepared, Settings
+from harness.schema import Variants
+from harness.verdict import Verdict
+
+
+def remedied(prepared: Prepared, settings: Settings, verdicts: Sequence[Verdict], mended: Mended) -> dict[str, Verdict]:
+    """Cell → what came of it with its remedy; only of cells that one lock makes work."""
+    asked = [
+        planned
+        for verdict in verdicts
+        if (planned := _whole(verdict, mended.cells.get(verdict.cell.id, ()), prepared.matrix.variants))
+    ]
+    with Lab(prepared, settings, lambda _event: None, act=False) as lab:
+        found = lab.ask(asked)
+    return {verdict.cell.id: verdict for verdict in found if verdict.status is Status.WORKS}
+
+
+def _whole(verdict: Verdict, remedies: Sequence[Remedy], wanted: Variants) -> Planned | None:
+    """The cell with its remedies, and with what works there without; None if they are no single set of versions."""
+    if not remedies or not all(one.keeps_cell for one in remedies):
+        return None
+    planned, *others = (one.planned for one in remedies)
+    if any(other.bounds != planned.bounds for other in others):
+        return None
+    variants = [*(one.variant for one in remedies), *(one.variant for one in working(verdict, wanted))]
+    return replace(planned, variants=tuple(dict.fromkeys(variants)))

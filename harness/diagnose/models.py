@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.diagnose.diagnosis import SETTLE, Diagnosis, likely, proven
-from harness.model import Cause
+from harness.model import Cause, Status
 from harness.relatives import SAME_FAMILY
 
 if TYPE_CHECKING:
@@ -20,6 +20,30 @@ _SETTLED = {Cause.MODEL, Cause.VERSION_CONFLICT, Cause.FORMAT_GATE, Cause.CONSUM
 """What is so with any model, or is the model's fault already."""
 
 _Fault = tuple[object, str | None]
+
+
+def asked_once(cells: Sequence[ReportedCell]) -> list[ReportedCell]:
+    """`cells` with the other model's word on each fault in the last cell that has it, and nowhere where something works.
+
+    That is where one run of the whole asks. A shard asks in the last of its own cells, and where nothing of its own works.
+    """
+    works = any(one.status is Status.WORKS for cell in cells for one in cell.variants)
+    heard = [(cell.id, _fault(one), one) for cell in cells for one in cell.variants if any(map(_is_model, one.controls))]
+    last = {} if works else {fault: (cell, one) for cell, fault, one in heard}
+
+    def kept(cell: ReportedCell, one: ReportedVariant) -> ReportedVariant:
+        if last.get(_fault(one)) == (cell.id, one) or not any(map(_is_model, one.controls)):
+            return one
+        controls, logs = (
+            {name: text for name, text in named.items() if not _is_model(name)} for named in (one.controls, one.logs)
+        )
+        return replace(one, controls=controls, logs=logs)
+
+    return [replace(cell, variants=[kept(cell, one) for one in cell.variants]) for cell in cells]
+
+
+def _is_model(name: str) -> bool:
+    return name.startswith(MODEL)
 
 
 def diagnosed(cells: Sequence[ReportedCell]) -> list[ReportedCell]:

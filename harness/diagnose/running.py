@@ -75,18 +75,15 @@ def _flaws(variant: ReportedVariant) -> list[str]:
 def _above(cell: ReportedCell, variant: ReportedVariant) -> Diagnosis | None:
     """The artifact's stamps against what this onnxruntime was measured to run."""
     found = [finding.partition(": ")[2] for finding in variant.findings if finding.startswith(ABOVE)]
-    heard = _said(variant)
-    others = [text for name, text in variant.opinions.items() if name != EVALUATOR]
     if found and variant.stage is Stage.LOAD:
+        # What is above it cannot be loaded, whatever else may ail it: nobody is asked (opinions.py).
         measured = [f"the artifact has {sentence}, measured with one-node models" for sentence in dict.fromkeys(found)]
-        evidence = [_own(cell, variant), *measured, *heard]
-        if is_above(variant.error or "") or not any(map(_refuses, others)):
-            return proven(Cause.FORMAT_GATE, *evidence)
-        return likely(Cause.FORMAT_GATE, *evidence, "to settle it: the same graph with a lower stamp (`ir-version`, `opsets`)")
+        return proven(Cause.FORMAT_GATE, _own(cell, variant), *measured)
+    heard = _said(variant)
     if is_above(variant.error or ""):
         settle = "to settle it: what this onnxruntime runs was not measured"
         return likely(Cause.FORMAT_GATE, _own(cell, variant), *heard, settle)
-    if found and "works" in others:
+    if found and any(text == "works" for name, text in variant.opinions.items() if name != EVALUATOR):
         settle = "to settle it: the same graph with a lower opset"
         return likely(Cause.FORMAT_GATE, _own(cell, variant), *found, *heard, settle)
     return None

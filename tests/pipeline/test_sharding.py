@@ -10,6 +10,7 @@ from typing import Any
 import packages
 import pytest
 from project import PYTHON, Answer, Project
+from wheels import Wheel
 
 SHARDS = ("1/3", "2/3", "3/3")
 MEASURED = ("seconds", "peak_memory", "log", "logs")
@@ -203,6 +204,55 @@ def test_a_report_of_a_shard_before_anything_is_resolved(project):
     answer = project.main("report", "--shard", "1/2")
     assert answer.code == 2
     assert "has no answer: it has not been resolved yet; `run` or `plan` does that" in said(answer)
+
+
+# What a shard knows less than one run of everything, and what is told all the same.
+
+REFUSES = packages.raises("RuntimeError('unsupported operator aten::odd')")
+OLD_RUNTIME = {"requires": ("numpy<2",)}
+APART: dict[str, tuple[list[Wheel], dict[str, list[str]], str]] = {
+    # numpy keeps the exports apart, which write the same artifact; the newest onnxruntime runs it in the other shard.
+    "an artifact above a runtime": (
+        [
+            packages.torch("2.6.0", ir=10),
+            packages.onnxruntime("1.16.3", max_ir=9, **OLD_RUNTIME),
+            packages.onnxruntime("1.20.0", max_ir=10),
+        ],
+        {"torch": ["2.6.0"], "onnxruntime": ["1.16.3", "1.20.0"]},
+        "together",
+    ),
+    # Where nothing could be exported the run side is not tried; another export tries it.
+    "a run side that cannot be imported": (
+        [
+            packages.torch("2.6.0", on_export=REFUSES),
+            packages.onnxruntime("1.17.0", on_import="raise ImportError('libodd.so')"),
+        ],
+        {"torch": ["2.1.0", "2.6.0"], "onnxruntime": ["1.17.0"]},
+        "handoff",
+    ),
+    # Each shard asks another model in the last cell of its own.
+    "a fault that all cells have": (
+        [packages.torch("2.6.0", on_export=REFUSES), packages.torch("2.6.1", on_export=REFUSES)],
+        {"torch": ["2.6.0", "2.6.1"]},
+        "together",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", APART)
+def test_the_report_does_not_depend_on_what_else_is_known(project, case):
+    wheels, axes, environment = APART[case]
+    project.publish(*wheels)
+    project.configure(axes, environment=[environment])
+    project.run()
+    shards = [in_store(project, name) for name in ("1", "2")]
+    for one in shards:
+        assert len(one.run("--shard", f"{one.store.name}/2")) == 1
+    merged, joined = in_store(project, "merged"), in_store(project, "joined")
+    assert merged.main("merge", *(str(one.store) for one in shards)).code == 0
+    assert joined.main("merge", *(str(one.reports / "matrix.json") for one in shards)).code == 0
+    assert facts(merged.report()) == facts(project.report())
+    assert facts(joined.report()) == facts(project.report())
 
 
 # Plans for GitHub.

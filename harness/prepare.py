@@ -20,8 +20,8 @@ from harness.events import Dealt, Listener, Note, Resolving
 from harness.facts import Facts
 from harness.model import Cell, Setup
 from harness.processes import Limits
-from harness.report import contract
-from harness.report.contract import Report
+from harness.report import assembly
+from harness.report.contract import Remedies, Report
 from harness.schedule import outstanding
 from harness.schema import Matrix
 from harness.select import Selection
@@ -111,12 +111,12 @@ class Prepared:
         return [judge(resolved, cell, self.facts, self.matrix.variants, self.runtimes) for resolved, cell in self.cells]
 
     def report(
-        self, verdicts: Sequence[Verdict], left_out: Mapping[str, str] | None = None, mended: contract.Remedies | None = None
+        self, verdicts: Sequence[Verdict], left_out: Mapping[str, str] | None = None, mended: Remedies | None = None
     ) -> Report:
         """The report on `verdicts`; `left_out` says of cells why nobody has run them, `mended` what makes them work."""
         reasons = left_out or {}
         verdicts = [one.because(reasons[one.cell.id]) if one.cell.id in reasons else one for one in verdicts]
-        return contract.build(verdicts, list(self.axes), self.matrix.probe, self.uv.torch_backend, mended)
+        return assembly.build(verdicts, list(self.axes), self.matrix.probe, self.uv.torch_backend, mended)
 
 
 def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepared:

@@ -18,16 +18,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from harness.diagnose import models, running
 from harness.diagnose.diagnosis import Diagnosis, brief, likely, proven
 from harness.diagnose.neighbours import Neighbours, compared, export_of, passed, version
 from harness.diagnose.words import between_versions, demands
 from harness.model import Cause, Stage, Status
-
-if TYPE_CHECKING:
-    from harness.report.contract import ReportedCell, ReportedVariant
+from harness.report.contract import ReportedCell, ReportedVariant
 
 
 def diagnosed(cells: Sequence[ReportedCell]) -> list[ReportedCell]:

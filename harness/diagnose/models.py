@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from harness.diagnose.diagnosis import SETTLE, Diagnosis, likely, proven
 from harness.model import Cause, Status
 from harness.relatives import SAME_FAMILY
-
-if TYPE_CHECKING:
-    from harness.report.contract import ReportedCell, ReportedVariant
+from harness.report.contract import ReportedCell, ReportedVariant
 
 MODEL = "model "
 """How a control begins that is about another model, and no other consumer."""

@@ -13,17 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from harness.diagnose.diagnosis import Diagnosis, brief, likely, proven, undecided
 from harness.diagnose.models import MODEL
 from harness.diagnose.words import is_above
 from harness.model import Cause, Certainty, Stage, Status
 from harness.opinions import ABOVE, EVALUATOR
+from harness.report.contract import ReportedCell, ReportedVariant
 from harness.select import VARIANT_FIELDS
-
-if TYPE_CHECKING:
-    from harness.report.contract import ReportedCell, ReportedVariant
 
 _NO_FLAW = (*ABOVE, "unnamed-dimension")
 """Findings that tell nothing of what a graph computes."""

@@ -101,14 +101,16 @@ class Prepared:
 
     def relatives(self) -> list[Task]:
         """The tasks of the same cells with another model, where nothing works; some may be known too."""
-        return relatives.wanted(self._judged(), self.matrix.probe)
+        return relatives.wanted(self.judged(), self.matrix.probe)
 
     def verdicts(self) -> list[Verdict]:
         """What is known of every cell now."""
-        return relatives.told(self._judged(), self.facts, self.matrix)
+        return relatives.told(self.judged(), self.facts, self.matrix)
 
-    def _judged(self) -> list[Verdict]:
-        return [judge(resolved, cell, self.facts, self.matrix.variants, self.runtimes) for resolved, cell in self.cells]
+    def judged(self, *, opinions: bool = True) -> list[Verdict]:
+        """The same where no other model was asked; without `opinions` where no other runtime was asked either."""
+        runtimes = self.runtimes if opinions else None
+        return [judge(resolved, cell, self.facts, self.matrix.variants, runtimes) for resolved, cell in self.cells]
 
     def report(
         self, verdicts: Sequence[Verdict], left_out: Mapping[str, str] | None = None, mended: Remedies | None = None

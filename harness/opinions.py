@@ -64,8 +64,8 @@ def wanted(cells: Sequence[CellTasks], facts: Facts, runtimes: Runtimes) -> list
     asked: list[Evaluate | Run] = []
     for cell in cells:
         failed = _failed(cell, facts)
-        asked += _others(cell, [variant for variant, *_ in failed], runtimes)
-        changed = [other for one in failed for other in _consumers(cell, one, facts).values()]
+        asked += _others(cell, [variant for variant, _, _ in failed], runtimes)
+        changed = [other for _, _, others in failed for other in others.values()]
         asked += [replace(cell.run, variants=tuple(changed))] if changed else []
     return list(merged(asked).values())
 
@@ -73,16 +73,14 @@ def wanted(cells: Sequence[CellTasks], facts: Facts, runtimes: Runtimes) -> list
 def told(cell: CellTasks, facts: Facts, runtimes: Runtimes) -> dict[Variant, Opinions]:
     """Variant that failed in this runtime and is not explained → what of `wanted` is known of it."""
     failed = _failed(cell, facts)
-    others = list(_others(cell, [variant for variant, *_ in failed], runtimes))
-    found = {}
-    for one in failed:
-        variant, artifact, _ = one
-        changed = {name: cell.run.variant_key(other, artifact) for name, other in _consumers(cell, one, facts).items()}
-        found[variant] = Opinions(
-            runtimes=_known({other.runtime: other.variant_key(variant, artifact) for other in others}, facts),
-            consumers=_known(changed, facts),
+    others = list(_others(cell, [variant for variant, _, _ in failed], runtimes))
+    return {
+        variant: Opinions(
+            runtimes=_known({one.runtime: one.variant_key(variant, artifact) for one in others}, facts),
+            consumers=_known(_keys(cell.run, changed, artifact), facts),
         )
-    return found
+        for variant, artifact, changed in failed
+    }
 
 
 def unexplained(run: Run, facts: Facts) -> list[_Failed]:
@@ -109,19 +107,25 @@ def _changed(variant: Variant, *, feedback: str | None = None, binding: str | No
     return replace(variant, feedback=feedback or variant.feedback, binding=binding or variant.binding)
 
 
-def _failed(cell: CellTasks, facts: Facts) -> list[_Failed]:
-    """What is unexplained of the cell's own variants: its tasks may have those of other cells too."""
+def _failed(cell: CellTasks, facts: Facts) -> list[tuple[Variant, str, dict[str, Variant]]]:
+    """(variant, digest of its artifact, consumers that are asked) of what is unexplained.
+
+    Of the cell's own variants: its tasks may have those of other cells too. All other consumers are asked, unless one
+    works that the cell has anyway, which is enough.
+    """
     own = set(cell.resolved.planned.variants)
-    return [one for one in unexplained(cell.run, facts) if one[0] in own]
+    found = []
+    for variant, artifact, stage in unexplained(cell.run, facts):
+        if variant in own:
+            others = consumers(variant, stage)
+            there = {name: other for name, other in others.items() if other in own}
+            enough = any(result.ok for result in _known(_keys(cell.run, there, artifact), facts).values())
+            found.append((variant, artifact, there if enough else others))
+    return found
 
 
-def _consumers(cell: CellTasks, failed: _Failed, facts: Facts) -> dict[str, Variant]:
-    """Those that are asked: all, unless one that is a variant of the cell anyway works, which is enough."""
-    variant, artifact, stage = failed
-    others = consumers(variant, stage)
-    own = {name: other for name, other in others.items() if other in cell.resolved.planned.variants}
-    known = _known({name: cell.run.variant_key(other, artifact) for name, other in own.items()}, facts)
-    return own if any(result.ok for result in known.values()) else others
+def _keys(run: Run, variants: Mapping[str, Variant], artifact: str) -> dict[str, str]:
+    return {name: run.variant_key(variant, artifact) for name, variant in variants.items()}
 
 
 def _failures(run: Run, facts: Facts) -> list[_Failed]:

@@ -1,12 +1,14 @@
-"""Every option of the command line, once: its reader, its default, its help; and which go together."""
+"""What the command line accepts: every option, once, with its reader, default and help; and every command with its options."""
 
 from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import harness
 from harness import shards
 from harness.errors import ShardError
 from harness.values import seconds
@@ -187,7 +189,6 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "--good": {"required": True, "metavar": "FILE-or-VERSION", "help": "what works"},
     "--bad": {"required": True, "metavar": "FILE-or-VERSION", "help": "what does not"},
 }  # fmt: skip
-"""No command accepts an option that it has no use for."""
 
 OWN: dict[tuple[str, str], dict[str, Any]] = {
     ("plan", "--format"): {"choices": ("text", "github"), "help": "what to print: github is a job matrix, one job a shard"},
@@ -200,3 +201,67 @@ OWN: dict[tuple[str, str], dict[str, Any]] = {
     ("pin", "--from"): {"help": "instead of a cell of the matrix the set in this file, if it works; kinds as for check"},
 }
 """(command, option) → where it differs from what the option is elsewhere."""
+
+COMMANDS: dict[str, tuple[Sequence[str], str]] = {
+    "plan": (
+        [*MATRIX, *CELLS, *ASKING, *SEARCHING, "--shard", "--shards", "--format"],
+        "count cells and work, name unsatisfiable cells; installs nothing",
+    ),
+    "run": (
+        [
+            *MATRIX,
+            *CELLS,
+            "--shard",
+            *ASKING,
+            *SEARCHING,
+            *WORKING,
+            *RUNNING,
+            *WRITING,
+            "--no-remedies",
+            "--fail-on",
+        ],
+        "run the matrix and write the reports",
+    ),
+    "report": (
+        [*MATRIX, *CELLS, "--shard", "--no-remedies", *WRITING],
+        "write the reports from what is already known; runs nothing",
+    ),
+    "merge": (
+        ["sources", *MATRIX, *CELLS, "--no-remedies", *WRITING],
+        "make one report of what shards found out; runs nothing",
+    ),
+    "cell": (
+        ["id", *MATRIX, *ASKING, *WORKING, "--environment"],
+        "run one cell, print its stages and keep its environments",
+    ),
+    "explain": (
+        ["id", *EVERYWHERE],
+        "tell why a cell fails, what mends it and where it works; runs nothing",
+    ),
+    "pin": (
+        ["--require", "--prefer", *SETS, *MATRIX, *CELLS, *ASKING, "--jobs", *WRITING],
+        "choose an observed working set, confirm it in a fresh environment, and write it as lock files",
+    ),
+    "check": (
+        ["--to", "--outdated", *SETS, *MATRIX, *ASKING, *WORKING, "--format"],
+        "will an upgrade break, and at which step: run the current set and the target",
+    ),
+    "bisect": (
+        ["--good", "--bad", "--axis", *SETS, *MATRIX, *ASKING, *WORKING, "--format"],
+        "which release broke it: search between a set that works and one that does not",
+    ),
+}
+"""Command → the options that it has a use for, and accepts; its help."""
+
+
+def parser(commands: Mapping[str, Callable[..., int]]) -> argparse.ArgumentParser:
+    """The parser of the command line; `.command` of what it returns is that of `commands` which was named."""
+    made = argparse.ArgumentParser(prog="harness", description=harness.__doc__)
+    made.add_argument("--version", action="version", version=harness.__version__)
+    each = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, (accepted, help_text) in COMMANDS.items():
+        sub = each.add_parser(name, help=help_text, description=help_text)
+        sub.set_defaults(command=commands[name])
+        for argument in accepted:
+            sub.add_argument(argument, **ARGUMENTS[argument] | OWN.get((name, argument), {}))
+    return made

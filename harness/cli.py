@@ -17,9 +17,8 @@ from typing import Any
 
 from rich.console import Console
 
-import harness
 from harness import decisions, executors, perform, pinning, pipeline, plan, shards
-from harness.arguments import ARGUMENTS, ASKING, CELLS, EVERYWHERE, MATRIX, OWN, RUNNING, SEARCHING, SETS, WORKING, WRITING
+from harness.arguments import ARGUMENTS, parser
 from harness.audit import AuditError
 from harness.board import listener
 from harness.errors import HarnessError, Interrupted, ShardError
@@ -34,7 +33,7 @@ from harness.timings import Recorder
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code (docs/design.md lists them)."""
-    options = _parser().parse_args(argv)
+    options = parser(_COMMANDS).parse_args(argv)
     err = _console(options, stderr=True)
     _interrupt_once()
     try:
@@ -77,84 +76,6 @@ def _interrupt_once() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="harness", description=harness.__doc__)
-    parser.add_argument("--version", action="version", version=harness.__version__)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, command, arguments, help_text in (
-        (
-            "plan",
-            _plan,
-            [*MATRIX, *CELLS, *ASKING, *SEARCHING, "--shard", "--shards", "--format"],
-            "count cells and work, name unsatisfiable cells; installs nothing",
-        ),
-        (
-            "run",
-            _run,
-            [
-                *MATRIX,
-                *CELLS,
-                "--shard",
-                *ASKING,
-                *SEARCHING,
-                *WORKING,
-                *RUNNING,
-                *WRITING,
-                "--no-remedies",
-                "--fail-on",
-            ],
-            "run the matrix and write the reports",
-        ),
-        (
-            "report",
-            _report,
-            [*MATRIX, *CELLS, "--shard", "--no-remedies", *WRITING],
-            "write the reports from what is already known; runs nothing",
-        ),
-        (
-            "merge",
-            _merge,
-            ["sources", *MATRIX, *CELLS, "--no-remedies", *WRITING],
-            "make one report of what shards found out; runs nothing",
-        ),
-        (
-            "cell",
-            _cell,
-            ["id", *MATRIX, *ASKING, *WORKING, "--environment"],
-            "run one cell, print its stages and keep its environments",
-        ),
-        (
-            "explain",
-            _explain,
-            ["id", *EVERYWHERE],
-            "tell why a cell fails, what mends it and where it works; runs nothing",
-        ),
-        (
-            "pin",
-            _pin,
-            ["--require", "--prefer", *SETS, *MATRIX, *CELLS, *ASKING, "--jobs", *WRITING],
-            "choose an observed working set, confirm it in a fresh environment, and write it as lock files",
-        ),
-        (
-            "check",
-            _check,
-            ["--to", "--outdated", *SETS, *MATRIX, *ASKING, *WORKING, "--format"],
-            "will an upgrade break, and at which step: run the current set and the target",
-        ),
-        (
-            "bisect",
-            _bisect,
-            ["--good", "--bad", "--axis", *SETS, *MATRIX, *ASKING, *WORKING, "--format"],
-            "which release broke it: search between a set that works and one that does not",
-        ),
-    ):
-        sub = commands.add_parser(name, help=help_text, description=help_text)
-        sub.set_defaults(command=command)
-        for argument in arguments:
-            sub.add_argument(argument, **ARGUMENTS[argument] | OWN.get((name, argument), {}))
-    return parser
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -287,6 +208,20 @@ def _check(options: argparse.Namespace, out: Console, err: Console) -> int:
 
 def _bisect(options: argparse.Namespace, out: Console, err: Console) -> int:
     return decisions.bisect(_settings(options), options, out, err)
+
+
+_COMMANDS = {
+    "plan": _plan,
+    "run": _run,
+    "report": _report,
+    "merge": _merge,
+    "cell": _cell,
+    "explain": _explain,
+    "pin": _pin,
+    "check": _check,
+    "bisect": _bisect,
+}
+"""What each command of arguments.py does."""
 
 
 def _print(report: Report, options: argparse.Namespace, out: Console) -> None:

@@ -117,7 +117,7 @@ class Lab:
                 self._do(trial, opinions=opinions)
         except (KeyboardInterrupt, InterruptedError):
             raise Interrupted("interrupted; what was finished is kept, and the same command goes on from there") from None
-        return trial.verdicts()
+        return trial.judged(opinions=opinions)
 
     def _resolver(self, exclude_newer: str | None) -> Resolver:
         if exclude_newer not in self._resolvers:

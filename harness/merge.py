@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from harness.errors import ShardError
 from harness.model import Status
-from harness.report import contract
+from harness.report import assembly
 from harness.report.contract import ADAPTER, Report
 from harness.store import Store
 
@@ -165,7 +165,7 @@ def join(reports: Sequence[tuple[Path, Report]], order: Sequence[str], axes: Seq
     if problems := list(_problems(reports, order)):
         raise ShardError("these are not the shards of one matrix: " + "; ".join(problems))
     cells = {cell.id: cell for _, report in reports for cell in report.cells}
-    return contract.assemble(
+    return assembly.assemble(
         [cells[identifier] for identifier in order],
         axes,
         generated=max((report.generated for _, report in reports if report.generated), default=None),

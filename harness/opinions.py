@@ -5,8 +5,9 @@
 - *Another consumer*: the same artifact in the same onnxruntime, with the other feedback, the other binding, and both.
   If that works, the fault is the consumer's.
 
-An artifact whose IR or opset is above what this onnxruntime was measured to run needs none: nobody is asked about it,
-and what is known all the same is told.
+An artifact whose IR or opset is above what this onnxruntime was measured to run needs none. What is told is what is
+asked, and that follows from the cells alone: what the store happens to know besides, from another matrix, a remedy that
+was tried or another shard's cells, is not told, or the same cells would give another report on another machine.
 """
 
 from __future__ import annotations
@@ -62,30 +63,23 @@ def wanted(cells: Sequence[CellTasks], facts: Facts, runtimes: Runtimes) -> list
     """The evaluations and runs that give an opinion on what has failed and is not explained, each once."""
     asked: list[Evaluate | Run] = []
     for cell in cells:
-        failed = unexplained(cell.run, facts)
-        asked += _others(cell, [variant for variant, *_ in failed], runtimes)
-        changed: list[Variant] = []
-        for variant, artifact, stage in failed:
-            others = consumers(variant, stage)
-            known = _known({name: cell.run.variant_key(other, artifact) for name, other in others.items()}, facts)
-            # One that works is enough.
-            changed += others.values() if not any(result.ok for result in known.values()) else ()
+        failed = _failed(cell, facts)
+        asked += _others(cell, [variant for variant, _, _ in failed], runtimes)
+        changed = [other for _, _, others in failed for other in others.values()]
         asked += [replace(cell.run, variants=tuple(changed))] if changed else []
     return list(merged(asked).values())
 
 
 def told(cell: CellTasks, facts: Facts, runtimes: Runtimes) -> dict[Variant, Opinions]:
-    """Variant that failed in this runtime → what is known of the same artifact elsewhere."""
-    failed = _failures(cell.run, facts)
-    others = list(_others(cell, [variant for variant, *_ in failed], runtimes))
+    """Variant that failed in this runtime and is not explained → what of `wanted` is known of it."""
+    failed = _failed(cell, facts)
+    others = list(_others(cell, [variant for variant, _, _ in failed], runtimes))
     return {
         variant: Opinions(
             runtimes=_known({one.runtime: one.variant_key(variant, artifact) for one in others}, facts),
-            consumers=_known(
-                {name: cell.run.variant_key(other, artifact) for name, other in consumers(variant, stage).items()}, facts
-            ),
+            consumers=_known(_keys(cell.run, changed, artifact), facts),
         )
-        for variant, artifact, stage in failed
+        for variant, artifact, changed in failed
     }
 
 
@@ -111,6 +105,27 @@ def consumers(variant: Variant, stage: Stage) -> dict[str, Variant]:
 
 def _changed(variant: Variant, *, feedback: str | None = None, binding: str | None = None) -> Variant:
     return replace(variant, feedback=feedback or variant.feedback, binding=binding or variant.binding)
+
+
+def _failed(cell: CellTasks, facts: Facts) -> list[tuple[Variant, str, dict[str, Variant]]]:
+    """(variant, digest of its artifact, consumers that are asked) of what is unexplained.
+
+    Of the cell's own variants: its tasks may have those of other cells too. All other consumers are asked, unless one
+    works that the cell has anyway, which is enough.
+    """
+    own = set(cell.resolved.planned.variants)
+    found = []
+    for variant, artifact, stage in unexplained(cell.run, facts):
+        if variant in own:
+            others = consumers(variant, stage)
+            there = {name: other for name, other in others.items() if other in own}
+            enough = any(result.ok for result in _known(_keys(cell.run, there, artifact), facts).values())
+            found.append((variant, artifact, there if enough else others))
+    return found
+
+
+def _keys(run: Run, variants: Mapping[str, Variant], artifact: str) -> dict[str, str]:
+    return {name: run.variant_key(variant, artifact) for name, variant in variants.items()}
 
 
 def _failures(run: Run, facts: Facts) -> list[_Failed]:

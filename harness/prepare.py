@@ -20,8 +20,8 @@ from harness.events import Dealt, Listener, Note, Resolving
 from harness.facts import Facts
 from harness.model import Cell, Setup
 from harness.processes import Limits
-from harness.report import contract
-from harness.report.contract import Report
+from harness.report import assembly
+from harness.report.contract import Remedies, Report
 from harness.schedule import outstanding
 from harness.schema import Matrix
 from harness.select import Selection
@@ -101,22 +101,24 @@ class Prepared:
 
     def relatives(self) -> list[Task]:
         """The tasks of the same cells with another model, where nothing works; some may be known too."""
-        return relatives.wanted(self._judged(), self.matrix.probe)
+        return relatives.wanted(self.judged(), self.matrix.probe)
 
     def verdicts(self) -> list[Verdict]:
         """What is known of every cell now."""
-        return relatives.told(self._judged(), self.facts, self.matrix)
+        return relatives.told(self.judged(), self.facts, self.matrix)
 
-    def _judged(self) -> list[Verdict]:
-        return [judge(resolved, cell, self.facts, self.matrix.variants, self.runtimes) for resolved, cell in self.cells]
+    def judged(self, *, opinions: bool = True) -> list[Verdict]:
+        """The same where no other model was asked; without `opinions` where no other runtime was asked either."""
+        runtimes = self.runtimes if opinions else None
+        return [judge(resolved, cell, self.facts, self.matrix.variants, runtimes) for resolved, cell in self.cells]
 
     def report(
-        self, verdicts: Sequence[Verdict], left_out: Mapping[str, str] | None = None, mended: contract.Remedies | None = None
+        self, verdicts: Sequence[Verdict], left_out: Mapping[str, str] | None = None, mended: Remedies | None = None
     ) -> Report:
         """The report on `verdicts`; `left_out` says of cells why nobody has run them, `mended` what makes them work."""
         reasons = left_out or {}
         verdicts = [one.because(reasons[one.cell.id]) if one.cell.id in reasons else one for one in verdicts]
-        return contract.build(verdicts, list(self.axes), self.matrix.probe, self.uv.torch_backend, mended)
+        return assembly.build(verdicts, list(self.axes), self.matrix.probe, self.uv.torch_backend, mended)
 
 
 def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepared:

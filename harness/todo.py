@@ -10,14 +10,16 @@ from harness.model import Stage, Status, Variant
 from harness.tasks import Evaluate, Export, Import, Install, Run, Task, needs
 
 
+def artifact_of(export: Export, variant: Variant, facts: Facts) -> str | None:
+    """The digest of what the export of `variant` has left to run; None where there is nothing, or it is not known."""
+    record = facts.get(export.variant_key(variant))
+    return record.get("artifact") if record and all(result.ok for result in stages(record)) else None
+
+
 def runnable(run: Run | Evaluate, facts: Facts) -> list[tuple[Variant, str]]:
     """(variant, artifact digest) of every variant whose export has left something to run."""
-    found = []
-    for variant in run.variants:
-        record = facts.get(run.export.variant_key(variant))
-        if record and record.get("artifact") and all(result.ok for result in stages(record)):
-            found.append((variant, record["artifact"]))
-    return found
+    found = ((variant, artifact_of(run.export, variant, facts)) for variant in run.variants)
+    return [(variant, artifact) for variant, artifact in found if artifact]
 
 
 def missing(task: Task, facts: Facts) -> bool:

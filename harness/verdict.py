@@ -12,6 +12,7 @@ from harness.opinions import Opinions, Runtimes, told
 from harness.plan import deciding
 from harness.schema import Variants
 from harness.tasks import HELPERS, CellTasks
+from harness.todo import artifact_of
 
 NOT_REACHED = "not run yet"
 
@@ -161,9 +162,11 @@ def _variant_steps(tasks: CellTasks, facts: Facts, variant: Variant) -> list[lis
 def _side_imports(tasks: CellTasks, facts: Facts) -> list[StageResult]:
     """A handoff cell imports on both sides, in processes of their own.
 
-    The run side is not tried where nothing could be exported; the export side's word is enough then.
+    The run side is not tried where nothing could be exported: the export side's word is enough then, whatever is known of
+    the run side from other cells.
     """
-    sides = [stages(facts.get(key)) for key in (tasks.export.key, tasks.run.key)]
+    exported = any(artifact_of(tasks.export, variant, facts) for variant in tasks.resolved.planned.variants)
+    sides = [stages(facts.get(key)) for key in (tasks.export.key, *([tasks.run.key] if exported else []))]
     return _one_of(Stage.IMPORT, [[result for result in side if result.stage is Stage.IMPORT] for side in sides if side])
 
 

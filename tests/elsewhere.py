@@ -32,11 +32,11 @@ def fresh(project: Project, root: Path) -> Project:
 
 
 def comparable(project: Project) -> Any:
-    """The report without times, memory and places of logs."""
+    """The report without what differs from one run to the next: times, memory and places of logs."""
 
     def stripped(value: Any) -> Any:
         if isinstance(value, dict):
-            left_out = {"seconds", "generated", "log", "peak_memory"}
+            left_out = {"seconds", "generated", "log", "logs", "peak_memory"}
             return {name: stripped(one) for name, one in value.items() if name not in left_out}
         return [stripped(one) for one in value] if isinstance(value, list) else value
 

@@ -131,19 +131,21 @@ class Project:
         return {cell["id"]: cell for cell in self.report()["cells"]}
 
     def starts(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """What every probe process (of `kind`) noted when it started, oldest first; fork servers only where asked for."""
-        log = self.store / "probe-starts.jsonl"
-        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-        return [
-            start
-            for start in map(json.loads, lines)
-            if (start["kind"] != "forkserver" if kind is None else start["kind"] == kind)
-        ]
+        """See `starts`, of this project's store."""
+        return starts(self.store, kind)
 
     def _options(self, command: str) -> list[str]:
         options = ["--config", str(self.config), "--store", str(self.store)]
         options += ["--reports", str(self.reports)] if command in {"run", "report", "merge", "pin"} else []
         return [*options, "--no-remedies"] if command in {"run", "report", "merge"} and not self.remedies else options
+
+
+def starts(store: Path, kind: str | None = None) -> list[dict[str, Any]]:
+    """What every probe process (of `kind`) noted when it started, oldest first; fork servers only where asked for."""
+    log = store / "probe-starts.jsonl"
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    noted = map(json.loads, lines)
+    return [start for start in noted if (start["kind"] != "forkserver" if kind is None else start["kind"] == kind)]
 
 
 def toml(tables: Mapping[str, Any]) -> str:

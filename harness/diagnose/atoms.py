@@ -9,15 +9,12 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import methodcaller
-from typing import TYPE_CHECKING
 
 from harness.diagnose.terms import Atom, Kind
 from harness.model import ABSENT, Stage
 from harness.plan import by_version
+from harness.report.contract import ReportedCell, ReportedVariant
 from harness.select import VARIANT_FIELDS
-
-if TYPE_CHECKING:
-    from harness.report.contract import ReportedCell, ReportedVariant
 
 STAMPED = "stamped"
 _NUMBERS = {"opset", "ir_version"}

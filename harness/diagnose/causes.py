@@ -16,27 +16,22 @@ The report applies this to its cells, whoever ran them: so a report of shards sa
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from harness.diagnose import models, running
 from harness.diagnose.diagnosis import Diagnosis, brief, likely, proven
 from harness.diagnose.neighbours import Neighbours, compared, export_of, passed, version
 from harness.diagnose.words import between_versions, demands
 from harness.model import Cause, Stage, Status
-
-if TYPE_CHECKING:
-    from harness.report.contract import ReportedCell, ReportedVariant
+from harness.report.contract import ReportedCell, ReportedVariant
 
 
 def diagnosed(cells: Sequence[ReportedCell]) -> list[ReportedCell]:
     """`cells` with the cause, certainty and evidence of every failing variant; what they had of these is not looked at."""
+    cells = models.asked_once(cells)
     neighbours = Neighbours(cells)
     works = any(variant.status is Status.WORKS for cell in cells for variant in cell.variants)
-    if works:
-        # One shard may have asked another model where the whole would not have.
-        cells = [replace(cell, variants=[_without_models(one) for one in cell.variants]) for cell in cells]
     made = [replace(cell, variants=[_with(one, _diagnosed(cell, one, neighbours)) for one in cell.variants]) for cell in cells]
     return made if works else models.diagnosed(made)
 
@@ -152,13 +147,6 @@ def _sibling(cell: ReportedCell, variant: ReportedVariant, stage: Stage) -> Repo
 
 def _with(variant: ReportedVariant, found: Diagnosis | None) -> ReportedVariant:
     return found.of(variant) if found else replace(variant, cause=None, certainty=None, evidence=[])
-
-
-def _without_models(variant: ReportedVariant) -> ReportedVariant:
-    def kept(named: Mapping[str, str]) -> dict[str, str]:
-        return {name: text for name, text in named.items() if not name.startswith(models.MODEL)}
-
-    return replace(variant, controls=kept(variant.controls), logs=kept(variant.logs))
 
 
 def _passes(other: ReportedCell, cell: ReportedCell, what: str) -> str:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from harness.diagnose.words import headline
 from harness.model import Cause, Certainty
-
-if TYPE_CHECKING:
-    from harness.report.contract import ReportedVariant
+from harness.report.contract import ReportedVariant
 
 SETTLE = "to settle it: "
 """How the sentence begins that says what is missing."""

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from harness.diagnose.diagnosis import SETTLE, Diagnosis, likely, proven
 from harness.diagnose.neighbours import export_of
 from harness.model import Cause, Certainty, Status
 from harness.relatives import SAME_FAMILY, Stack, stack
-
-if TYPE_CHECKING:
-    from harness.report.contract import ReportedCell, ReportedVariant
+from harness.report.contract import ReportedCell, ReportedVariant
 
 MODEL = "model "
 """How a control begins that is about another model, and no other consumer."""
@@ -49,6 +46,26 @@ class _Met:
     answers: dict[Stack, _Answer] = field(default_factory=dict)
 
 
+def asked_once(cells: Sequence[ReportedCell]) -> list[ReportedCell]:
+    """`cells` with the other model's word on each fault in the last cell of each stack that has it, if nothing works.
+
+    That is where one run of the whole asks. A shard asks in the last of its own cells, and where nothing of its own works.
+    """
+    works = any(one.status is Status.WORKS for cell in cells for one in cell.variants)
+    heard = [(cell, one) for cell in cells for one in cell.variants if any(map(_is_model, one.controls))]
+    last = {} if works else {(_fault(one), _stack(cell, one)): (cell.id, one) for cell, one in heard}
+
+    def kept(cell: ReportedCell, one: ReportedVariant) -> ReportedVariant:
+        if last.get((_fault(one), _stack(cell, one))) == (cell.id, one) or not any(map(_is_model, one.controls)):
+            return one
+        controls, logs = (
+            {name: text for name, text in named.items() if not _is_model(name)} for named in (one.controls, one.logs)
+        )
+        return replace(one, controls=controls, logs=logs)
+
+    return [replace(cell, variants=[kept(cell, one) for one in cell.variants]) for cell in cells]
+
+
 def diagnosed(cells: Sequence[ReportedCell]) -> list[ReportedCell]:
     """`cells`, in which nothing works, with what the other model says of the faults that it was asked about."""
     found: dict[_Fault, _Met] = {}
@@ -58,7 +75,7 @@ def diagnosed(cells: Sequence[ReportedCell]) -> list[ReportedCell]:
                 met = found.setdefault(_fault(one), _Met())
                 met.stacks[_stack(cell, one)] = cell
                 for name, text in one.controls.items():
-                    if name.startswith(MODEL):
+                    if _is_model(name):
                         met.answers[_stack(cell, one)] = _Answer(cell=cell, asked=one, name=name, text=text)
 
     def rediagnosed(cell: ReportedCell, one: ReportedVariant) -> ReportedVariant:
@@ -115,6 +132,10 @@ def _elsewhere(working: Sequence[_Answer]) -> list[str]:
 
 def _stack(cell: ReportedCell, one: ReportedVariant) -> Stack:
     return stack(one.stage, cell.python, cell.pins, cell.environment)
+
+
+def _is_model(name: str) -> bool:
+    return name.startswith(MODEL)
 
 
 def _fault(variant: ReportedVariant) -> _Fault:

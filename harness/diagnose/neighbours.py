@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from harness.model import Stage, Status
-
-if TYPE_CHECKING:
-    from harness.report.contract import ReportedCell, ReportedVariant
+from harness.report.contract import ReportedCell, ReportedVariant
 
 _ORDER = list(Stage)
 _NAMED = 3

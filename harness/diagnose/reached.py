@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from harness.diagnose.atoms import union
 from harness.diagnose.terms import Place
 from harness.model import Stage, Status, Variant
+from harness.report.contract import ReportedCell, ReportedVariant
 from harness.select import VARIANT_FIELDS
-
-if TYPE_CHECKING:
-    from harness.report.contract import ReportedCell, ReportedVariant
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

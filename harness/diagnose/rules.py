@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from harness.diagnose import atoms, conjunctions
 from harness.diagnose.atoms import Feature, union
@@ -19,9 +18,7 @@ from harness.diagnose.conjunctions import Chosen, Part
 from harness.diagnose.reached import Seen, places, variant
 from harness.diagnose.terms import Atom, Boundary, Kind, Rule, Unexplained, text
 from harness.model import Stage
-
-if TYPE_CHECKING:
-    from harness.report.contract import ReportedCell
+from harness.report.contract import ReportedCell
 
 _TRANSITIVE_COST = 2
 """What the resolver chose mostly follows from the axes: a transitive version must be worth two parts that were asked for."""

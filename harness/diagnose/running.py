@@ -13,17 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from harness.diagnose.diagnosis import Diagnosis, brief, likely, proven, undecided
 from harness.diagnose.models import MODEL
 from harness.diagnose.words import is_above
 from harness.model import Cause, Certainty, Stage, Status
 from harness.opinions import ABOVE, EVALUATOR
+from harness.report.contract import ReportedCell, ReportedVariant
 from harness.select import VARIANT_FIELDS
-
-if TYPE_CHECKING:
-    from harness.report.contract import ReportedCell, ReportedVariant
 
 _NO_FLAW = (*ABOVE, "unnamed-dimension")
 """Findings that tell nothing of what a graph computes."""
@@ -75,18 +72,15 @@ def _flaws(variant: ReportedVariant) -> list[str]:
 def _above(cell: ReportedCell, variant: ReportedVariant) -> Diagnosis | None:
     """The artifact's stamps against what this onnxruntime was measured to run."""
     found = [finding.partition(": ")[2] for finding in variant.findings if finding.startswith(ABOVE)]
-    heard = _said(variant)
-    others = [text for name, text in variant.opinions.items() if name != EVALUATOR]
     if found and variant.stage is Stage.LOAD:
+        # What is above it cannot be loaded, whatever else may ail it: nobody is asked (opinions.py).
         measured = [f"the artifact has {sentence}, measured with one-node models" for sentence in dict.fromkeys(found)]
-        evidence = [_own(cell, variant), *measured, *heard]
-        if is_above(variant.error or "") or not any(map(_refuses, others)):
-            return proven(Cause.FORMAT_GATE, *evidence)
-        return likely(Cause.FORMAT_GATE, *evidence, "to settle it: the same graph with a lower stamp (`ir-version`, `opsets`)")
+        return proven(Cause.FORMAT_GATE, _own(cell, variant), *measured)
+    heard = _said(variant)
     if is_above(variant.error or ""):
         settle = "to settle it: what this onnxruntime runs was not measured"
         return likely(Cause.FORMAT_GATE, _own(cell, variant), *heard, settle)
-    if found and "works" in others:
+    if found and any(text == "works" for name, text in variant.opinions.items() if name != EVALUATOR):
         settle = "to settle it: the same graph with a lower opset"
         return likely(Cause.FORMAT_GATE, _own(cell, variant), *found, *heard, settle)
     return None

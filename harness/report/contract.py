@@ -1,12 +1,7 @@
-"""The report as data: the contract of reports/matrix.json (docs/design.md), and how verdicts become it.
-
-Pure: the same verdicts give the same report, byte for byte. `generated` is when the newest result was obtained, not
-when the file was written.
-"""
+"""The report as data: the contract of reports/matrix.json (docs/design.md), and how one verdict becomes a cell of it."""
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
@@ -14,15 +9,10 @@ from typing import Any, Literal, TypeVar
 from packaging.version import Version
 from pydantic import TypeAdapter
 
-from harness.diagnose import rules
-from harness.diagnose.causes import diagnosed
 from harness.diagnose.signatures import signature
 from harness.diagnose.terms import Rule, Unexplained
-from harness.inference import Observed, inferred
-from harness.keys import platform_id, probe_id
 from harness.model import ABSENT, Cause, Cell, Certainty, Setup, Stage, StageResult, Status, Variant
 from harness.plan import by_version
-from harness.schema import Probe
 from harness.verdict import VariantVerdict, Verdict
 
 MESSAGE_LIMIT = 1000
@@ -171,59 +161,6 @@ class Report:
 ADAPTER = TypeAdapter(Report)
 
 
-def build(
-    verdicts: Sequence[Verdict], axes: Sequence[str], probe: Probe, torch_backend: str | None, mended: Remedies | None = None
-) -> Report:
-    """The report on `verdicts`, in their order, with what mends those that fail."""
-    newest = max((result.finished for verdict in verdicts for one in verdict.variants for result in one.results), default=0.0)
-    return assemble(
-        _cells(verdicts, mended or Remedies()),
-        axes,
-        generated=dt.datetime.fromtimestamp(newest, dt.UTC).isoformat(timespec="seconds") if newest else None,
-        platform=platform_id(),
-        torch=torch_backend or "default index",
-        probe=ReportedProbe(
-            id=probe_id(probe)[:16], model=probe.name, profile="own" if probe.module else probe.profile, seed=probe.seed
-        ),
-    )
-
-
-def assemble(
-    cells: Sequence[ReportedCell],
-    axes: Sequence[str],
-    *,
-    generated: str | None,
-    platform: str,
-    torch: str,
-    probe: ReportedProbe,
-) -> Report:
-    """The report on `cells`, in their order, with what follows from all of them together."""
-    found, unexplained = rules.find(cells, axes)
-    return Report(
-        schema=1,
-        generated=generated,
-        platform=platform,
-        torch=torch,
-        probe=probe,
-        axes={axis: _present(axis, cells) for axis in axes},
-        cells=diagnosed(cells),
-        rules=found,
-        recommended=recommended(cells),
-        unexplained=unexplained,
-    )
-
-
-def _present(axis: str, cells: Sequence[ReportedCell]) -> list[str]:
-    """The versions on an axis that cells have, included ones too, oldest first."""
-    return sorted({cell.version(axis) for cell in cells}, key=by_version)
-
-
-def recommended(cells: Sequence[ReportedCell]) -> dict[str, str]:
-    """For each onnxruntime the newest cell that was seen to work."""
-    newest = newest_by_runtime(cell for cell in cells if cell.status is Status.WORKS)
-    return {runtime: newest[runtime].id for runtime in sorted(newest, key=Version)}
-
-
 _AnyCell = TypeVar("_AnyCell", Cell, ReportedCell)
 
 
@@ -241,16 +178,6 @@ def age(cell: Cell | ReportedCell) -> tuple[list[Version], bool]:
     """What orders cells by how new they are."""
     order = ("torch", "transformers", "onnx", "python")
     return [by_version(cell.version(axis) or ABSENT) for axis in order], cell.setup is Setup.TOGETHER
-
-
-def _cells(verdicts: Sequence[Verdict], mended: Remedies) -> list[ReportedCell]:
-    observed = Observed.of(verdicts)
-    guesses = inferred(observed.rows.values(), observed.seen)
-    cells = []
-    for verdict in verdicts:
-        guess = guesses.get(observed.rows[verdict.cell.id]) if verdict.open else None
-        cells.append(reported(verdict, {True: "works", False: "fails", None: None}[guess], mended))
-    return cells
 
 
 def reported(verdict: Verdict, guess: Literal["works", "fails"] | None = None, mended: Remedies | None = None) -> ReportedCell:

@@ -12,17 +12,15 @@ from harness.report import rules, suspects
 from harness.report.contract import Report
 from harness.report.facets import (
     CROWD,
-    Fault,
     cell_text,
     counted,
     facets,
-    faults,
     legend,
-    not_run,
     recommendations,
     slots,
     tally,
 )
+from harness.report.faults import Fault, faults, not_run
 from harness.report.protocol import protocols, sentence
 from harness.report.ways import ways
 

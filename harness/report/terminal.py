@@ -18,13 +18,12 @@ from harness.report.facets import (
     cell_text,
     counted,
     facets,
-    faults,
     legend,
-    not_run,
     recommendations,
     slots,
     tally,
 )
+from harness.report.faults import faults, not_run
 from harness.report.protocol import protocols, sentence
 from harness.report.ways import ways
 

@@ -73,9 +73,7 @@ def test_a_fault_that_the_other_feedback_has_too_is_that_ones(signature, certain
     ("stage", "given", "cause", "certainty"),
     [
         (Stage.LOAD, {"findings": [GATE]}, "format gate", "proven"),
-        (Stage.LOAD, {"findings": [GATE], "opinions": {NEWEST: WORKS}}, "format gate", "proven"),
-        (Stage.LOAD, {"findings": [GATE], "opinions": {NEWEST: FAILS}}, "format gate", "likely"),
-        (Stage.LOAD, {"findings": [GATE], "opinions": {NEWEST: FAILS}, "error": ABOVE}, "format gate", "proven"),
+        (Stage.LOAD, {"findings": [GATE], "error": ABOVE}, "format gate", "proven"),
         (Stage.LOAD, {"error": ABOVE}, "format gate", "likely"),
         (Stage.DECODE, {"findings": [GATE], "opinions": {NEWEST: WORKS}}, "format gate", "likely"),
         (Stage.DECODE, {"findings": [GATE], "opinions": {EVALUATOR: FAILS}}, "exporter", "proven"),

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import http.server
 import json
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import loopback
 import packages
 from packages import package
 from project import Project
@@ -21,8 +20,8 @@ DRIFTED = "import importlib.metadata as m\nif m.version('dri' + 'fter') == '3.0'
 def dated(folder: Path, days: Mapping[str, str], size: int | None = None) -> Iterator[str]:
     """The address of an index (PEP 691, PEP 700) of the wheels in `folder`: file name → day of its upload, or 2020."""
 
-    class Index(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Index(loopback.Handler):
+        def answer(self) -> None:
             name = self.path.strip("/").rpartition("/")[2]
             body = (folder / name).read_bytes() if name.endswith(".whl") else self._page(name)
             self.send_response(200)
@@ -32,8 +31,6 @@ def dated(folder: Path, days: Mapping[str, str], size: int | None = None) -> Ite
             self.end_headers()
             if self.command == "GET":
                 self.wfile.write(body)
-
-        do_HEAD = do_GET  # noqa: N815 -- http.server's name
 
         def _page(self, name: str) -> bytes:
             files = [
@@ -48,15 +45,8 @@ def dated(folder: Path, days: Mapping[str, str], size: int | None = None) -> Ite
             ]
             return json.dumps({"meta": {"api-version": "1.1"}, "name": name, "files": files}).encode()
 
-        def log_message(self, *_arguments: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Index) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/simple/"
-        server.shutdown()
-        thread.join()
+    with loopback.index(Index) as address:
+        yield address
 
 
 def on(project: Project, address: str, **axes: str):

@@ -140,7 +140,6 @@ def test_what_ails_an_artifact_anyway_is_not_put_down_to_the_consumer(by_case):
         ("runtime at load", "onnx.reference runs the same artifact correctly"),
         ("runtime at load", "onnxruntime 1.20.0 runs the same artifact correctly"),
         ("gate", "the artifact has IR version 10; onnxruntime 1.16.3 runs up to 9, measured with one-node models"),
-        ("gate", "onnxruntime 1.20.0 runs the same artifact correctly"),
         (
             "conflict at import",
             "onnxruntime 1.15.1 can be imported in {conflict avoided}, which has torch 2.1.1 instead of 2.1.0",
@@ -156,9 +155,15 @@ def test_the_evidence_names_what_was_run(by_case, case, sentence):
     assert any(one.startswith(sentence.format_map(ids)) for one in evidence), evidence
 
 
-def test_nobody_is_asked_about_what_is_above_a_runtime(survey, by_case):
-    # The newest onnxruntime has run it anyway; the evaluator would have had to be asked.
-    assert set(by_case["gate"]["variants"][0]["opinions"]) == {"onnxruntime 1.20.0"}
+def test_nobody_is_asked_about_what_is_above_a_runtime(by_case):
+    # The newest onnxruntime has run the same artifact, of the next cell: that is told there, and not here.
+    assert by_case["gate passed"]["variants"][0]["status"] == "works"
+    for variant in by_case["gate"]["variants"]:
+        assert (variant["opinions"], variant["controls"], variant["logs"]) == ({}, {}, {})
+        assert variant["evidence"] == [
+            f"onnxruntime 1.16.3 in {by_case['gate']['id']} fails at load: {variant['error']}",
+            "the artifact has IR version 10; onnxruntime 1.16.3 runs up to 9, measured with one-node models",
+        ]
 
 
 def test_what_an_opinion_rests_on_has_a_log(survey, by_case):

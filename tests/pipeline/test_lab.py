@@ -73,3 +73,20 @@ def test_without_acting_nothing_is_run(picky):
         (verdict,) = lab.ask([replace(planned, bounds=("numpy<2",))])
     assert (verdict.status, verdict.resolved.lock) == (Status.NOT_RUN, None)
     assert not picky.starts()
+
+
+def test_an_answer_tells_nothing_that_it_did_not_ask(project):
+    only_marian = "if variant['family'] == 'marian': raise RuntimeError('no')"
+    project.publish(packages.torch("2.2.0", on_export=only_marian), packages.onnxruntime("1.17.0", on_run="raise ValueError()"))
+    project.configure({"torch": ["2.2.0"]})
+    (cell,) = project.run().values()
+    assert cell["variants"][0]["controls"] == {"model t5": "works"}
+    with laboratory(project, act=False) as lab:
+        (verdict,) = lab.ask([the_cell(lab)])
+        assert verdict.variants[0].controls == {}
+    project.configure({"onnxruntime": ["1.17.0"]})
+    project.run()
+    with laboratory(project, act=False) as lab:
+        (told,), (untold,) = lab.ask([the_cell(lab)]), lab.ask([the_cell(lab)], opinions=False)
+        assert list(told.variants[0].opinions) == ["onnx.reference"]
+        assert untold.variants[0].opinions == {}

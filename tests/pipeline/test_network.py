@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import http.server
 import socket
-import threading
 from collections.abc import Iterator
 
+import loopback
 import packages
 import pytest
 from project import Project
@@ -26,21 +25,12 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def answering(code: int) -> Iterator[str]:
     """The address of an index that answers everything with `code`."""
 
-    class Refusing(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Refusing(loopback.Handler):
+        def answer(self) -> None:
             self.send_error(code)
 
-        do_HEAD = do_GET  # noqa: N815 -- http.server's name
-
-        def log_message(self, *_arguments: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/simple/"
-        server.shutdown()
-        thread.join()
+    with loopback.index(Refusing) as address:
+        yield address
 
 
 @pytest.fixture

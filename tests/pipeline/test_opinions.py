@@ -104,6 +104,24 @@ def test_a_verdict_reads_each_record_a_few_times_however_many_variants_fail(proj
     assert max(reads.values()) <= 2 * 8 + 2
 
 
+def test_what_another_matrix_found_out_is_not_told(project):
+    project.publish(
+        packages.onnxruntime("1.17.0", on_run="if run['binding'] == 'numpy': " + DIES), packages.onnxruntime("1.19.0")
+    )
+    axes = {"onnxruntime": ["1.17.0", "1.19.0"]}
+    asked = {"exporters": ["torchscript"], "layouts": ["pair"], "feedback": ["keep-cross", "feed-all"]}
+    project.configure(axes, variants=asked)
+    expected = told(project.run())
+    project.configure(axes, variants={**asked, "binding": ["numpy", "ortvalue"]})
+    project.run()
+    project.configure(axes, variants=asked)
+    assert told(project.run()) == expected
+
+
+def told(cells):
+    return [(one["opinions"], one["controls"], one["evidence"]) for cell in cells.values() for one in cell["variants"]]
+
+
 def test_an_opinion_is_stored_like_any_result(project):
     project.publish(packages.onnxruntime("1.17.0", on_run=DIES))
     project.configure({"onnxruntime": ["1.17.0"]}, variants={"exporters": ["torchscript"], "layouts": ["pair"]})

@@ -9,10 +9,11 @@ from typing import Any
 
 import packages
 import pytest
+from elsewhere import comparable
 from project import PYTHON, Answer, Project
+from wheels import Wheel
 
 SHARDS = ("1/3", "2/3", "3/3")
-MEASURED = ("seconds", "peak_memory", "log", "logs")
 
 
 def in_store(project: Project, name: str) -> Project:
@@ -73,15 +74,6 @@ def files(project: Project) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in project.reports.iterdir()}
 
 
-def facts(report: dict[str, Any]) -> dict[str, Any]:
-    """A report without what differs from one run to the next."""
-    cells = [
-        {**cell, "variants": [{k: v for k, v in one.items() if k not in MEASURED} for one in cell["variants"]]}
-        for cell in report["cells"]
-    ]
-    return {**report, "generated": None, "cells": cells}
-
-
 def test_every_cell_is_in_one_shard_and_every_export_happens_once(whole, shards):
     ids = [identifier for one in shards for identifier in one.cells()]
     assert sorted(ids) == sorted(whole.cells())
@@ -112,7 +104,7 @@ def test_merged_stores_are_the_store_of_one_run(whole, shards):
     answer = merged.main("merge", *(str(one.store) for one in shards))
     assert answer.code == 0, answer.err
     assert "not in these stores" not in answer.err
-    assert facts(merged.report()) == facts(whole.report())
+    assert comparable(merged) == comparable(whole)
     there = files(merged)
     merged.run()
     assert files(merged) == there
@@ -203,6 +195,55 @@ def test_a_report_of_a_shard_before_anything_is_resolved(project):
     answer = project.main("report", "--shard", "1/2")
     assert answer.code == 2
     assert "has no answer: it has not been resolved yet; `run` or `plan` does that" in said(answer)
+
+
+# What a shard knows less than one run of everything, and what is told all the same.
+
+REFUSES = packages.raises("RuntimeError('unsupported operator aten::odd')")
+OLD_RUNTIME = {"requires": ("numpy<2",)}
+APART: dict[str, tuple[list[Wheel], dict[str, list[str]], str]] = {
+    # numpy keeps the exports apart, which write the same artifact; the newest onnxruntime runs it in the other shard.
+    "an artifact above a runtime": (
+        [
+            packages.torch("2.6.0", ir=10),
+            packages.onnxruntime("1.16.3", max_ir=9, **OLD_RUNTIME),
+            packages.onnxruntime("1.20.0", max_ir=10),
+        ],
+        {"torch": ["2.6.0"], "onnxruntime": ["1.16.3", "1.20.0"]},
+        "together",
+    ),
+    # Where nothing could be exported the run side is not tried; another export tries it.
+    "a run side that cannot be imported": (
+        [
+            packages.torch("2.6.0", on_export=REFUSES),
+            packages.onnxruntime("1.17.0", on_import="raise ImportError('libodd.so')"),
+        ],
+        {"torch": ["2.1.0", "2.6.0"], "onnxruntime": ["1.17.0"]},
+        "handoff",
+    ),
+    # Each shard asks another model in the last cell of its own.
+    "a fault that all cells have": (
+        [packages.torch("2.6.0", on_export=REFUSES), packages.torch("2.6.1", on_export=REFUSES)],
+        {"torch": ["2.6.0", "2.6.1"]},
+        "together",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", APART)
+def test_the_report_does_not_depend_on_what_else_is_known(project, case):
+    wheels, axes, environment = APART[case]
+    project.publish(*wheels)
+    project.configure(axes, environment=[environment])
+    project.run()
+    shards = [in_store(project, name) for name in ("1", "2")]
+    for one in shards:
+        assert len(one.run("--shard", f"{one.store.name}/2")) == 1
+    merged, joined = in_store(project, "merged"), in_store(project, "joined")
+    assert merged.main("merge", *(str(one.store) for one in shards)).code == 0
+    assert joined.main("merge", *(str(one.reports / "matrix.json") for one in shards)).code == 0
+    assert comparable(merged) == comparable(project)
+    assert comparable(joined) == comparable(project)
 
 
 # Plans for GitHub.

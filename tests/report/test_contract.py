@@ -10,7 +10,8 @@ from values import PAIR, PINS, resolved, result
 from harness.model import Setup, Stage, Status
 from harness.plan import Planned
 from harness.report import json
-from harness.report.contract import ADAPTER, MESSAGE_LIMIT, build
+from harness.report.assembly import build
+from harness.report.contract import ADAPTER, MESSAGE_LIMIT
 from harness.schema import Probe
 from harness.verdict import VariantVerdict, Verdict
 

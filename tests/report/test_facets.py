@@ -9,7 +9,8 @@ from values import report, reported_cell, reported_variant
 
 from harness.diagnose.words import headline
 from harness.model import Setup, Stage, Status
-from harness.report.facets import cell_text, facets, faults, identity, legend, not_run, recommendations, slots
+from harness.report.facets import cell_text, facets, identity, legend, recommendations, slots
+from harness.report.faults import faults, not_run
 
 WORKS, FAILS, ERROR, NOT_RUN = Status.WORKS, Status.FAILS, Status.ERROR, Status.NOT_RUN
 

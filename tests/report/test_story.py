@@ -10,7 +10,7 @@ from rich.console import Console
 from values import PAIR, resolved, result
 
 from harness.model import Failure, Stage, Status
-from harness.report.contract import build
+from harness.report.assembly import build
 from harness.report.story import show_cell
 from harness.schema import Probe
 from harness.verdict import VariantVerdict, Verdict

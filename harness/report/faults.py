@@ -1,0 +1,119 @@
+"""The failures of a report, grouped by stage and fault so that none is repeated by cell; and what was not run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.diagnose.diagnosis import brief
+from harness.model import Stage, Status
+from harness.plan import by_version
+from harness.report.contract import Report, ReportedCell, ReportedVariant
+from harness.report.facets import counted, shown
+from harness.select import VARIANT_FIELDS
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fault:
+    """Failures that are one and the same."""
+
+    status: Status
+    stage: Stage
+    message: str
+    cells: int
+    variants: int
+    where: str
+    """What the affected cells have in common, axis by axis; axes on which all values are affected are left out."""
+    example: str
+    """The id of one affected cell; one on which a remedy was looked for, where there is one."""
+    log: str | None
+    """The full log of the example, relative to the store; none where uv was asked and nothing ran."""
+    causes: tuple[tuple[str, int], ...]
+    """(cause and how sure it is, number of variants), the most frequent first."""
+    evidence: tuple[str, ...]
+    """What the cause rests on in the example, besides the failure itself, whose message is not said again."""
+    remedies: tuple[str, ...]
+    """What mends it in cells that have it, the most frequent first; each was run."""
+    tried: int
+    """How many changes were tried in vain on the example."""
+
+    @property
+    def mend(self) -> str:
+        """What is known of a remedy, in a line; empty where none was looked for."""
+        if self.remedies:
+            return f"mended by {' or '.join(self.remedies)}"
+        return f"no remedy found: {counted(self.tried, 'change')} tried in vain" if self.tried else ""
+
+
+def faults(report: Report) -> list[Fault]:
+    """Everything that did not work, grouped by stage and signature; the most frequent first."""
+    groups: dict[tuple[Status, Stage, str], list[tuple[ReportedCell, ReportedVariant]]] = {}
+    for cell in report.cells:
+        for variant in cell.variants:
+            if variant.stage and variant.signature:
+                groups.setdefault((variant.status, variant.stage, variant.signature), []).append((cell, variant))
+    made = [
+        Fault(
+            status=status,
+            stage=stage,
+            message=(members[0][1].error or "").strip(),
+            cells=len({cell.id for cell, _ in members}),
+            variants=len(members),
+            where=_common(report, members),
+            causes=tuple(Counter(_cause(one) for _, one in members).most_common()),
+            **_example(members),
+        )
+        for (status, stage, _), members in groups.items()
+    ]
+    return sorted(made, key=lambda fault: (fault.status is not Status.ERROR, -fault.variants))
+
+
+def _cause(variant: ReportedVariant) -> str:
+    return f"{variant.cause}, {variant.certainty}" if variant.cause else "open"
+
+
+def _rest(variant: ReportedVariant) -> tuple[str, ...]:
+    words = brief(variant.error)
+    return tuple(sentence.replace(words, "the same") for sentence in variant.evidence[1:])
+
+
+def _example(members: Sequence[tuple[ReportedCell, ReportedVariant]]) -> dict[str, Any]:
+    """What is told of one member, and of the remedies of all: one that has a remedy, or on which most was tried."""
+    remedies = Counter(variant.remedy for _, variant in members if variant.remedy)
+    cell, variant = next((one for one in members if one[1].remedy), max(members, key=lambda one: len(one[1].tried)))
+    return {
+        "example": cell.id,
+        "log": variant.log,
+        "evidence": _rest(variant),
+        "remedies": tuple(text for text, _ in remedies.most_common()),
+        "tried": len(variant.tried),
+    }
+
+
+def not_run(report: Report) -> list[tuple[str, int]]:
+    """(reason, number of variants) of everything that was not run."""
+    reasons: dict[str, int] = {}
+    for cell in report.cells:
+        for variant in cell.variants:
+            if variant.status is Status.NOT_RUN:
+                reasons[variant.reason or "unknown"] = reasons.get(variant.reason or "unknown", 0) + 1
+    return sorted(reasons.items(), key=lambda item: -item[1])
+
+
+def _common(report: Report, members: Sequence[tuple[ReportedCell, ReportedVariant]]) -> str:
+    parts = []
+    for axis in report.axes:
+        affected = {cell.version(axis) for cell, _ in members}
+        present = {cell.version(axis) for cell in report.cells}
+        if affected != present:
+            parts.append(f"{axis} {', '.join(sorted(affected, key=by_version))}")
+    everywhere = [variant for cell in report.cells for variant in cell.variants]
+    exporters = {variant.exporter for _, variant in members}  # each has opsets of its own
+    for field in VARIANT_FIELDS:
+        chosen = {shown(field, variant) for _, variant in members}
+        comparable = [variant for variant in everywhere if field != "opset" or variant.exporter in exporters]
+        if chosen != {shown(field, variant) for variant in comparable}:
+            parts.append(f"{field.replace('_', '-')} {', '.join(sorted(chosen))}")
+    return " · ".join(parts) or "everywhere"

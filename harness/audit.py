@@ -11,7 +11,8 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.environments import Environments, closure
+from harness.closures import closure
+from harness.environments import Environments
 from harness.errors import HarnessError
 from harness.events import Listener, Note
 from harness.facts import Facts

@@ -24,7 +24,8 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from harness.children import Children, Fork
-from harness.environments import Closure, Environments, base, layers
+from harness.closures import Closure, base, layers
+from harness.environments import Environments
 from harness.forkserver import Forked, ForkServer
 from harness.model import digest
 from harness.processes import JOB

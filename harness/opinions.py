@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 
 from packaging.version import Version
 
-from harness.environments import Closure
+from harness.closures import Closure
 from harness.facts import Facts, stages
 from harness.model import Stage, StageResult, Status, Variant
 from harness.tasks import CellTasks, Evaluate, Run, merged

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import executors, opinions
-from harness.environments import Closure, Environments, closure
+from harness.closures import Closure, closure
+from harness.environments import Environments
 from harness.errors import HarnessError, Interrupted
 from harness.events import AtStage, Judged, Listener, Note, Working
 from harness.executors import Crew, local

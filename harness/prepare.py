@@ -14,7 +14,7 @@ from packaging.version import Version
 from harness import axes as axis_versions
 from harness import hub, locks, matrix, opinions, plan, relatives, shards, tasks
 from harness.children import Children
-from harness.environments import closure
+from harness.closures import closure
 from harness.errors import Interrupted, ShardError
 from harness.events import Dealt, Listener, Note, Resolving
 from harness.facts import Facts

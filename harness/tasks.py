@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from harness.environments import Closure, base, closure, layers
+from harness.closures import Closure, base, closure, layers
 from harness.keys import asked, model_key, platform_id
 from harness.locks import Resolved
 from harness.model import Setup, Variant, digest

@@ -18,7 +18,8 @@ from typing import Any
 
 from harness import jobs
 from harness.children import Children
-from harness.environments import Closure, Environments
+from harness.closures import Closure
+from harness.environments import Environments
 from harness.facts import Facts, has_error, stages
 from harness.forks import Forks
 from harness.model import Failure, Stage, StageResult, Status, Variant, digest

@@ -7,7 +7,8 @@ import pytest
 from values import PYTHON
 
 from harness.children import Children
-from harness.environments import Environments, closure, difference, installed, layers, site_packages
+from harness.closures import closure, layers
+from harness.environments import Environments, difference, installed, site_packages
 from harness.model import Interpreter, Lock, Pinned, Status
 from harness.store import Store
 from harness.uvfailures import Trouble, UvFailure

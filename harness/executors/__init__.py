@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Protocol
 
-from harness.environments import Closure
+from harness.closures import Closure
 from harness.errors import HarnessError
 from harness.tasks import Task
 

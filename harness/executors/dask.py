@@ -22,7 +22,7 @@ import dask
 import distributed
 import psutil
 
-from harness.environments import Closure
+from harness.closures import Closure
 from harness.errors import HarnessError
 from harness.executors import local
 from harness.executors.station import Answer, Order, Station, Terms, order, terms

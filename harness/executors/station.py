@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.children import Children
-from harness.environments import Closure, Environments
+from harness.closures import Closure
+from harness.environments import Environments
 from harness.facts import Facts, stages
 from harness.keys import platform_id
 from harness.model import Interpreter

@@ -64,15 +64,18 @@ class ForkServer:
         self._channel, theirs = socket.socketpair()
         job = {**job, "socket": theirs.fileno(), "events": str(self._folder / "events.jsonl")}
         how = asked(python, job, folder=self._folder, store=self._store.root)
-        with theirs:
-            process = self._children.start(**how, cwd=self._folder, log=self._log, inherits=[theirs.fileno()])
-        self._resources.callback(self._children.end, process)
         threading.Thread(target=self._listen, args=(self._channel,), name="fork server", daemon=True).start()
         try:
+            with theirs:
+                process = self._children.start(**how, cwd=self._folder, log=self._log, inherits=[theirs.fileno()])
+            self._resources.callback(self._children.end, process)
             ready = self._ready.result(seconds)
         except (TimeoutError, EOFError):
             self.close()
             return False
+        except BaseException:
+            self.close()
+            raise
         self.sought, self.asked = frozenset(ready["sought"]), frozenset((name, asker) for name, asker in ready["asked"])
         return True
 

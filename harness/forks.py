@@ -53,12 +53,12 @@ class _Serving:
 
     def answers(self, other: Closure, modules: frozenset[str]) -> bool:
         """Whether all that was asked while it imported has the same answer in `other`, whose other layers have `modules`."""
-        asked = {canonicalize_name(name) for name, asker in self.server.asked if not _is_idle(name, asker)}
+        asked = {canonicalize_name(name) for name, asker in self.server.asked if not _means_nothing(name, asker)}
         versions, others = self.closure.lock.versions, other.lock.versions
         return self.found == modules & self.server.sought and all(versions.get(name) == others.get(name) for name in asked)
 
 
-def _is_idle(name: str, asker: str) -> bool:
+def _means_nothing(name: str, asker: str) -> bool:
     """Whether a version is asked for by somebody who makes nothing of it; who is not known here may make something of it."""
     # huggingface_hub names whatever there is to a hub, and a probe is offline; transformers asks for onnx's in order to know
     # whether it is there (4.40 to 5.24, utils/import_utils.py).

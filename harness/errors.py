@@ -6,8 +6,9 @@ cannot be used and for trouble with the tool's own surroundings.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 class HarnessError(Exception):
@@ -61,6 +62,15 @@ class Interrupted(HarnessError):  # noqa: N818 -- not an error of anybody
     """Ctrl-C or SIGTERM: what had finished is in the store, and the next run goes on from there."""
 
     exit_code = 130
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Raise Interrupted for a Ctrl-C in the block, wherever it comes, and for a child that was killed by it."""
+    try:
+        yield
+    except (KeyboardInterrupt, InterruptedError):
+        raise Interrupted("interrupted; what was finished is kept, and the same command goes on from there") from None
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from typing import Self
 from pydantic import TypeAdapter, ValidationError
 
 from harness import tasks
-from harness.errors import Interrupted
+from harness.errors import interruptible
 from harness.events import Answered, Event, Judged, Listener, Working
 from harness.executors import Crew
 from harness.lockfile import Published
@@ -109,14 +109,12 @@ class Lab:
             Interrupted: Ctrl-C; what was finished is stored.
         """
         prepared = self._prepared
-        try:
+        with interruptible():
             resolved = self._resolver(exclude_newer).resolve(planned, lambda _done, _total: None)
             cells = tuple(zip(resolved, tasks.of_cells(resolved, prepared.matrix.probe), strict=True))
             trial = replace(prepared, cells=cells)
             if self._act:
                 self._do(trial, opinions=opinions)
-        except (KeyboardInterrupt, InterruptedError):
-            raise Interrupted("interrupted; what was finished is kept, and the same command goes on from there") from None
         return trial.judged(opinions=opinions)
 
     def _resolver(self, exclude_newer: str | None) -> Resolver:

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness import executors, opinions
 from harness.closures import Closure, closure
 from harness.environments import Environments
-from harness.errors import HarnessError, Interrupted
+from harness.errors import HarnessError, interruptible
 from harness.events import AtStage, Judged, Listener, Note, Working
 from harness.executors import Crew, local
 from harness.locks import Resolved
@@ -36,20 +36,19 @@ def perform(prepared: Prepared, settings: Settings, listen: Listener, *, folder:
     repeat(known, prepared.facts, everything=settings.force, errors=settings.retry_errors)
     crew = hire(prepared, settings, folder)
     try:
-        rounds = Rounds(prepared, crew, settings, listen)
-        search = Search(prepared, settings)
-        in_time = True
-        while in_time and (cells := search.next()):
-            todo = prepared.todo(cells)
-            rounds.take(cells, todo)
-            in_time = rounds.do(todo)
-        if in_time:
-            rounds.do(outstanding([*prepared.opinions(), *prepared.relatives()], prepared.facts))
-        else:
-            listen(Note(text="the budget is over; what is left was not begun"))
-        return search.left_out(over=not in_time)
-    except (KeyboardInterrupt, InterruptedError):
-        raise Interrupted("interrupted; what was finished is kept, and the same command goes on from there") from None
+        with interruptible():
+            rounds = Rounds(prepared, crew, settings, listen)
+            search = Search(prepared, settings)
+            in_time = True
+            while in_time and (cells := search.next()):
+                todo = prepared.todo(cells)
+                rounds.take(cells, todo)
+                in_time = rounds.do(todo)
+            if in_time:
+                rounds.do(outstanding([*prepared.opinions(), *prepared.relatives()], prepared.facts))
+            else:
+                listen(Note(text="the budget is over; what is left was not begun"))
+            return search.left_out(over=not in_time)
     finally:
         crew.close(keep=settings.keep_envs)
 

@@ -12,7 +12,7 @@ from harness import merge
 from harness.audit import audit
 from harness.diagnose import boundaries
 from harness.diagnose.mending import Mended, mend
-from harness.errors import Interrupted
+from harness.errors import interruptible
 from harness.events import AtStage, Event, Listener, Note
 from harness.lab import Lab
 from harness.locks import NOT_RESOLVED
@@ -32,11 +32,12 @@ def run(settings: Settings, listen: Listener) -> tuple[Report, list[str]]:
     """
     prepared = prepare(settings, listen)
     boundaries.require_known(settings.close_boundaries or (), prepared.axes)
-    left_out = perform(prepared, settings, listen)
-    disputes = audit(prepared, settings.audit, listen) if settings.audit else []
-    verdicts, found = diagnosed(prepared, settings, listen, act=_searched(settings))
-    report = prepared.report(verdicts, left_out, found.told)
-    return boundaries.close(report, prepared, settings, listen, act=settings.close_boundaries is not None), disputes
+    with interruptible():
+        left_out = perform(prepared, settings, listen)
+        disputes = audit(prepared, settings.audit, listen) if settings.audit else []
+        verdicts, found = diagnosed(prepared, settings, listen, act=_searched(settings))
+        report = prepared.report(verdicts, left_out, found.told)
+        return boundaries.close(report, prepared, settings, listen, act=settings.close_boundaries is not None), disputes
 
 
 def known(settings: Settings, listen: Listener) -> Report:
@@ -65,10 +66,7 @@ def diagnosed(prepared: Prepared, settings: Settings, listen: Listener, *, act: 
 
     with Lab(prepared, settings, hear, act=act, refresh=settings.refresh and act) as lab:
         verdicts = prepared.verdicts()
-        try:
-            found = mend(lab, verdicts, say)
-        except (KeyboardInterrupt, InterruptedError):
-            raise Interrupted("interrupted; what was finished is kept, and the same command goes on from there") from None
+        found = mend(lab, verdicts, say)
         # A trial renews what it shares with the matrix, such as the import before it: told is what is stored.
         return prepared.verdicts() if lab.asked else verdicts, found
 

@@ -320,18 +320,20 @@ def test_options_of_a_session_may_stand_in_the_matrix(project):
 
 
 def test_an_interrupted_search_leaves_a_report_and_goes_on(project):
-    gate = project.root / "gate"
-    waits = f"import os, time\nwhile run['session'] and not os.path.exists({str(gate)!r}): time.sleep(0.02)"
+    gate, there = project.root / "gate", project.root / "there"
+    waits = f"import os, time\nif run['session']: open({str(there)!r}, 'w')\n"
+    waits += f"while run['session'] and not os.path.exists({str(gate)!r}): time.sleep(0.02)"
     project.publish(packages.onnxruntime("1.17.0", on_run=f"{waits}\n{unless(CHANGED)}"))
     project.configure({"onnxruntime": ["1.17.0"]})
     with project.start("run") as child:
-        wait_until(lambda: len(project.starts("run")) == 2)
+        wait_until(there.exists)
         child.send_signal(signal.SIGINT)
         _, err = child.communicate(timeout=20)
     assert child.returncode == 130
     assert "partial report in" in err
     (cell,) = project.cells().values()
-    assert (cell["status"], cell["remedies"]) == ("fails", [])
+    # Another consumer's opinion is known by then; the change that costs less is not.
+    assert (cell["status"], cell["remedies"]) == ("works-with-remedy", ["binding ortvalue"])
     gate.touch()
     (cell,) = project.run().values()
     assert (cell["status"], cell["remedies"]) == ("works-with-remedy", ["optimization extended"])

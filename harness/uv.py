@@ -1,44 +1,33 @@
 """The only room that calls uv: resolve, create an environment, install into it, list interpreters and versions.
 
-What a failure of it means is said in uvfailures.py. The supported range of uv is pinned in pyproject.toml.
+What a failure of it means is said in uvfailures.py, what of the user's own reaches it in surroundings.py. The supported
+range of uv is pinned in pyproject.toml.
 """
 
 from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import hashlib
 import itertools
 import json
 import os
-import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.children import Children, Ending, chosen_environment
+from harness.children import Children, Ending
 from harness.errors import UvError
 from harness.lockfile import Published, lock_text, parse_lock, parse_published, parse_pylock
 from harness.model import Interpreter, Lock, Pinned
 from harness.schema import UvSources
+from harness.surroundings import anchored, environment, setting_files, source_variables, without_password
 from harness.uvfailures import Trouble, UvFailure, classify, unpublished
 
 RESOLVE_SECONDS = 300.0
 INSTALL_SECONDS = 3600.0
 DOWNLOAD_SECONDS = 3600.0
 MEMORY = 16 * 10**9
-
-_SOURCE_VARIABLES = re.compile(r"^UV_(FIND_LINKS|INDEX(_.*)?|DEFAULT_INDEX|EXTRA_INDEX_URL)$")
-"""What a user sets to say where distributions come from; part of what a lock depends on."""
-
-_ACCESS_VARIABLES = re.compile(r"^(UV_(INDEX_.*_(USERNAME|PASSWORD)|KEYRING_PROVIDER|INSECURE_HOST|OFFLINE)|NETRC)$")
-"""What a user sets to be let in; another password finds the same distributions."""
-
-_MACHINE_VARIABLES = re.compile(
-    r"^UV_(CACHE_DIR|HTTP_.*|REQUEST_TIMEOUT|CONCURRENT_.*|SYSTEM_CERTS|NATIVE_TLS|LINK_MODE|PYTHON_INSTALL_DIR)$"
-)
-"""What a user sets to fit uv to a machine; changes no result."""
 
 
 def find_uv() -> str:
@@ -84,21 +73,14 @@ class Uv:
 
         def seen(place: str, folder: Path) -> str:
             inside = "://" not in place and not Path(place).expanduser().is_absolute()
-            return os.path.relpath(folder / place, store) if inside else _without_password(place)
+            return os.path.relpath(folder / place, store) if inside else without_password(place)
 
         sources = self.sources.model_dump(mode="json")
         for name in ("index", "find_links"):
             sources[name] = [seen(place, self.folder) for place in sources[name]]
         if self.sources.default_index:
             sources["default_index"] = seen(self.sources.default_index, self.folder)
-        variables = {
-            name: _without_password(value)
-            for name, value in os.environ.items()
-            if _SOURCE_VARIABLES.match(name) and not _ACCESS_VARIABLES.match(name)
-        }
-        if links := variables.get("UV_FIND_LINKS"):
-            variables["UV_FIND_LINKS"] = ",".join(seen(place, Path.cwd()) for place in links.split(","))
-        return [sources, self.torch_backend, variables, _settings()]
+        return [sources, self.torch_backend, source_variables(seen), setting_files()]
 
     def resolve(
         self, requirements: Sequence[str], python: Interpreter, bounds: Sequence[str] = (), preferred: Lock | None = None
@@ -270,7 +252,7 @@ class Uv:
         ended = self.children.run(
             # Before the command: `uv tool run` would hand what follows to the tool.
             [self.binary, "--color", "never", "--no-progress", *arguments],
-            env=_environment(**extra),
+            env=environment(**extra),
             cwd=cwd,
             log=log,
             time_limit=seconds,
@@ -293,33 +275,3 @@ def _neutral() -> Iterator[Path]:
     """A folder with no project around it: uv looks for settings in the folders above the one it runs in."""
     with tempfile.TemporaryDirectory(prefix="harness-uv-") as folder:
         yield Path(folder)
-
-
-def _environment(**extra: str) -> dict[str, str]:
-    passed = {
-        name: value
-        for name, value in os.environ.items()
-        if any(variables.match(name) for variables in (_SOURCE_VARIABLES, _ACCESS_VARIABLES, _MACHINE_VARIABLES))
-    }
-    if links := passed.get("UV_FIND_LINKS"):
-        passed["UV_FIND_LINKS"] = ",".join(anchored(place, Path.cwd()) for place in links.split(","))
-    return chosen_environment(**{"UV_PYTHON_DOWNLOADS": "never", **passed, **extra})
-
-
-def _without_password(text: str) -> str:
-    """`text` with what stands before the `@` of its URLs left out."""
-    return re.sub(r"://[^/@\s]*@", "://", text)
-
-
-def _settings() -> list[str]:
-    """Digests of the user's and the system's uv.toml: mirrors and credentials must work, so uv is not kept from them."""
-    found = []
-    for path in (Path.home() / ".config/uv/uv.toml", Path("/etc/xdg/uv/uv.toml"), Path("/etc/uv/uv.toml")):
-        with contextlib.suppress(OSError):
-            found.append(hashlib.sha256(path.read_bytes()).hexdigest())
-    return found
-
-
-def anchored(place: str, folder: Path) -> str:
-    """`place` as it is where it is a URL, and as an absolute path, taken from `folder`, where it is a path."""
-    return place if "://" in place else str(folder / Path(place).expanduser())

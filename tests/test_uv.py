@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import uv as rooms
+from harness import surroundings
 from harness.children import Children
 from harness.errors import UvError
 from harness.schema import UvSources
@@ -174,7 +174,7 @@ def test_what_reaches_uv_is_chosen(monkeypatch):
     monkeypatch.setenv("UV_CONSTRAINT", "/nowhere")
     monkeypatch.setenv("UV_INDEX_PRIVATE_PASSWORD", "secret")
     monkeypatch.setenv("PYTHONPATH", "/nowhere")
-    environment = rooms._environment(UV_HTTP_TIMEOUT="2")
+    environment = surroundings.environment(UV_HTTP_TIMEOUT="2")
     assert "UV_CONSTRAINT" not in environment
     assert "PYTHONPATH" not in environment
     assert environment["UV_INDEX_PRIVATE_PASSWORD"] == "secret"

@@ -7,6 +7,7 @@ shared library that was only mapped (torch's CUDA parts, for example) counts as 
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.metadata
 import os
 import re
@@ -14,16 +15,14 @@ import sys
 from pathlib import Path
 from typing import Iterator
 
+_real = functools.lru_cache(maxsize=None)(os.path.realpath)
+
 
 def imported_distributions() -> dict[str, str]:
     """Return normalised name → version of every distribution that owns a loaded module or a mapped file."""
     loaded = set(loaded_files())
-    found = {}
-    for distribution in importlib.metadata.distributions():
-        name = distribution.metadata["Name"]
-        if name and not loaded.isdisjoint(_installed_files(distribution)):
-            found[re.sub(r"[-_.]+", "-", name).lower()] = distribution.version
-    return found
+    installed = [one for folder in dict.fromkeys(sys.path) for one in _installed(folder)]
+    return {name: version for name, version, files in installed if not loaded.isdisjoint(files)}
 
 
 def loaded_files() -> Iterator[str]:
@@ -31,18 +30,31 @@ def loaded_files() -> Iterator[str]:
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
         if isinstance(file, str):
-            yield os.path.realpath(file)
+            yield _real(file)
         else:
             with contextlib.suppress(KeyError):  # a namespace whose parent was taken out of sys.modules
-                yield from map(os.path.realpath, getattr(module, "__path__", ()))
+                yield from map(_real, getattr(module, "__path__", ()))
     with contextlib.suppress(OSError), Path("/proc/self/maps").open(encoding="utf-8", errors="replace") as maps:
         for line in maps:
             path = line.rstrip("\n").partition("/")[2]
             if "site-packages/" in path:
-                yield os.path.realpath("/" + path)
+                yield _real("/" + path)
 
 
-def _installed_files(distribution: importlib.metadata.Distribution) -> set[str]:
+@functools.lru_cache(maxsize=None)
+def _installed(folder: str) -> tuple[tuple[str, str, frozenset[str]], ...]:
+    """Return (normalised name, version, absolute paths of the files) of each distribution in `folder`.
+
+    Read once, and not again by forks: nobody installs anything meanwhile.
+    """
+    return tuple(
+        (re.sub(r"[-_.]+", "-", name).lower(), distribution.version, _files(distribution))
+        for distribution in importlib.metadata.distributions(path=[folder])
+        if (name := distribution.metadata["Name"])
+    )
+
+
+def _files(distribution: importlib.metadata.Distribution) -> frozenset[str]:
     """Return the absolute paths that RECORD lists.
 
     RECORD is read as text: `Distribution.files` builds an object per line, which costs a second for torch.
@@ -50,4 +62,4 @@ def _installed_files(distribution: importlib.metadata.Distribution) -> set[str]:
     root = os.path.realpath(str(distribution.locate_file("")))
     record = distribution.read_text("RECORD") or ""
     paths = (line.rsplit(",", 2)[0].strip('"') for line in record.splitlines())
-    return {os.path.normpath(f"{root}/{path}") for path in paths}
+    return frozenset(os.path.normpath(f"{root}/{path}") for path in paths)

@@ -32,7 +32,7 @@ import sys
 from pathlib import Path
 from typing import Any, Iterator
 
-from .distributions import loaded_files
+from .distributions import imported_distributions, loaded_files
 from .forking import leave_with
 from .imports import import_module
 from .journal import Journal
@@ -49,6 +49,7 @@ def run(job: dict[str, Any], journal: Journal) -> None:
         for name in itertools.takewhile(lambda name: name in job["imports"], kind.packages(job)):
             import_module(name)
     _require_fit(job)
+    imported_distributions()  # what it reads for this, its forks need not read again
     with socket.socket(fileno=job["socket"]) as channel:
         _Server(channel, job["others"]).serve(curiosity)
     os._exit(0)  # nobody is to be told anything any more, and packages take a while to shut down

@@ -125,9 +125,11 @@ def test_an_eager_that_dies_is_tried_once(project):
 def leaves_early(flag: Path) -> str:
     """Source that ends the process, while `flag` exists, when it lists what it imported: after all that was asked of it."""
     return f"""
-        import importlib.metadata, os
+        import os, sys, types
+        class Trap(types.ModuleType):
+            __file__ = property(lambda self: os._exit(9))
         if os.path.exists({str(flag)!r}):
-            importlib.metadata.distributions = lambda *a, **k: os._exit(9)
+            sys.modules["trap"] = Trap("trap")
     """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from harness.diagnose.words import headline
+from harness.diagnose.words import headline, plain
 from harness.model import Stage, Status, Variant
 from harness.plan import deciding
 from harness.schema import Variants
@@ -57,7 +57,7 @@ def named(variant: Variant) -> str:
 def last_line(one: VariantVerdict) -> str:
     """What the message comes to; Python and uv put that last, and PyTorch in brackets what it was doing."""
     text = one.error.message if one.error else one.last.data.get("reason", "")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in plain(text).splitlines() if line.strip()]
     return headline(" ".join(lines[-2:] if lines and lines[-1].startswith("(") else lines[-1:]))
 
 

@@ -14,9 +14,23 @@ _HINT = re.compile(r"\n\s*hint: (?P<unasked>(?:An index|Packages were unavailabl
 _NO_SOLUTION = re.compile(r"(?:\u00d7 |error: )?No solution found when resolving dependencies:? (?:╰─▶ |cause: )?")
 _CONCLUDED = "we can conclude that "
 
+_OVERLOADS = re.compile(
+    r"(?P<said>incompatible (?:function|constructor) arguments)\. The following argument types are supported:.*?"
+    r"(?P<where>\s*\(Occurred when [^()]*\)\.?)?\s*\Z",
+    re.DOTALL,
+)
+"""What pybind11 says of a call that fits none of its signatures, all of which it lists, and with which values; PyTorch adds
+what it was doing."""
+
+
+def plain(message: str) -> str:
+    """Return the message without what it lists and does not say."""
+    return _OVERLOADS.sub(lambda found: found["said"] + (found["where"] or ""), message)
+
 
 def headline(message: str, limit: int = 300) -> str:
     """What a message comes down to, on one line: its end, because packages put the path first and the point last."""
+    message = plain(message)
     hint = _HINT.search(message)
     said = hint["unasked"] or message[: hint.start()] if hint else message
     text = _ARTIFACT.sub("…/", CPP_PLACE.sub("", " ".join(said.split())))

@@ -68,6 +68,10 @@ def test_what_was_lost_and_what_was_gained():
             "Types are\n'value', 0.35\n(Occurred when translating attention).",
             "'value', 0.35 (Occurred when translating attention).",
         ),
+        (
+            "z_(): incompatible function arguments. The following argument types are supported:\n1. (s)\n(Occurred when x).",
+            "z_(): incompatible function arguments (Occurred when x).",
+        ),
     ],
 )
 def test_the_last_line_of_a_message_is_its_point(message, line):

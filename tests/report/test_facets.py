@@ -166,6 +166,13 @@ REFUSED = """error: No solution found when resolving dependencies
 
 hint: An index URL (http://x/simple) could not be queried due to a lack of credentials (401 Unauthorized)"""
 
+NO_OVERLOAD = """z_(): incompatible function arguments. The following argument types are supported:
+    1. (self: torch._C.Node, arg0: str, arg1: torch.Tensor) -> torch._C.Node
+
+Invoked with: %146 : Tensor = onnx::Constant(), scope: models.Encoder::/modeling_marian.MarianAttention::self_attn
+, 'value', 0.3535533905932738
+(Occurred when translating scaled_dot_product_attention)."""
+
 
 @pytest.mark.parametrize(
     ("message", "said"),
@@ -183,6 +190,8 @@ hint: An index URL (http://x/simple) could not be queried due to a lack of crede
             "Load model from <store>/artifacts/bf533c37f57cfedf9ba09b412c1cabc4/encoder.onnx failed",
             "Load model from …/encoder.onnx failed",
         ),
+        (NO_OVERLOAD, "z_(): incompatible function arguments (Occurred when translating scaled_dot_product_attention)."),
+        (NO_OVERLOAD.partition("(Occurred")[0], "z_(): incompatible function arguments"),
     ],
 )
 def test_a_headline_is_the_useful_part(message, said):

@@ -48,7 +48,7 @@ LOG_LIMIT = 8 * 10**6
 _MARK = "EXPORT_MATRIX_CHILD"
 """A variable by which a process is known to descend from a child."""
 
-_LOOK_SECONDS = 0.25
+LOOK_SECONDS = 0.25
 """How often a running child's memory, time and log are looked at; its end is noticed sooner."""
 
 
@@ -84,7 +84,7 @@ class Process(Protocol):
         """Of the process and of its group."""
 
     def wait(self, timeout: float | None = None) -> int:
-        """Its exit code, as in `subprocess`, whose TimeoutExpired this raises."""
+        """Its exit code, as in `subprocess`, whose TimeoutExpired this raises; without a timeout it was killed."""
 
 
 Fork = Callable[[Mapping[str, str], Path, Path], Process | None]
@@ -126,19 +126,19 @@ class Children:
         try:
             while True:
                 try:
-                    return Ended(ending=Ending.EXITED, code=child.wait(_LOOK_SECONDS), peak_memory=peak)
+                    return Ended(ending=Ending.EXITED, code=child.wait(LOOK_SECONDS), peak_memory=peak)
                 except subprocess.TimeoutExpired:
                     pass
-                peak = max(peak, memory := _resident(child.pid))
+                peak = max(peak, memory := resident(child.pid))
                 if memory > memory_limit:
                     return Ended(ending=Ending.MEMORY, code=self._kill(child), peak_memory=peak)
                 since = max(started, last_sign() if last_sign else 0.0)
                 if time.time() - since > time_limit:
                     return Ended(ending=Ending.TIMEOUT, code=self._kill(child), peak_memory=peak)
-                _cut_back(log)
+                cut_back(log)
         finally:
             self.end(child)
-            _cut_back(log)
+            cut_back(log)
 
     def stop(self) -> None:
         """Kill every living child's group and start no more."""
@@ -209,7 +209,7 @@ def _kill_strays(token: str, since: float) -> None:
                 process.kill()
 
 
-def _resident(pid: int) -> int:
+def resident(pid: int) -> int:
     """Resident bytes of a process and everything it started; 0 once it is gone."""
     total = 0
     with contextlib.suppress(psutil.Error):
@@ -220,7 +220,7 @@ def _resident(pid: int) -> int:
     return total
 
 
-def _cut_back(log: Path) -> None:
+def cut_back(log: Path) -> None:
     """Keep how the output began and, because that is where a crash speaks, how it ends."""
     # Safe while the child writes: its descriptor appends, so its next line lands behind what is kept.
     if log.stat().st_size > LOG_LIMIT:

@@ -6,14 +6,19 @@ export it forks, and the fork goes on in that export's own environment. Runs are
 imported their onnxruntime.
 
 Nobody is to be able to tell such a fork from a process of its own. So there is one only if the server imported everything
-without a complaint, all of it from layers that both environments share, and started no thread; and if what packages wanted
-to know of others in the meantime, and may remember, has the same answer in both: which modules are there, which versions.
-Else a process is started for the job, and so every failure to import is one of such a process. `--audit` forks nothing,
-and what a fork has loaded is checked against its key like anybody's.
+without a complaint, all of it from layers that both environments share, and started no thread or process, left no file open
+and no variable changed; and if what packages wanted to know of others in the meantime, and may remember, has the same answer
+in both: which modules are there, which versions, which entry points, and what .pth files say. Else a process is started for
+the job, and so every failure to import is one of such a process. `--audit` forks nothing, and what a fork has loaded is
+checked against its key like anybody's.
+
+What is left to tell one by: the names of the server's home and working folder (they lead each fork to its own), the same
+seed of hashes as its siblings', and that nothing of what was imported is looked at by the garbage collector.
 """
 
 from __future__ import annotations
 
+import importlib.metadata
 import sys
 import threading
 from collections.abc import Iterable, Mapping
@@ -28,7 +33,7 @@ from harness.closures import Closure, base, layers
 from harness.environments import Environments
 from harness.forkserver import Forked, ForkServer
 from harness.model import digest
-from harness.processes import JOB
+from harness.processes import JOB, Limits
 from harness.store import Store
 
 _IMPORTED = {"export": ("numpy", "torch", "transformers"), "run": ("numpy", "onnxruntime")}
@@ -36,6 +41,8 @@ _IMPORTED = {"export": ("numpy", "torch", "transformers"), "run": ("numpy", "onn
 
 _IDLE = {"export": 2, "run": 8}
 """Kind of job → servers that are kept while they have no fork: some 400 MB each with torch, 60 MB without."""
+
+_THERE = "there"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,32 +55,39 @@ class _Serving:
     """Whose environment it was started in."""
     shared: tuple[Closure, ...]
     """The layers that its forks have as well."""
-    found: frozenset[str]
-    """Of the modules that somebody searched for, those that only its other layers have."""
+    answers: _Answers
+    """To what was asked while it imported."""
 
-    def answers(self, other: Closure, modules: frozenset[str]) -> bool:
-        """Whether all that was asked while it imported has the same answer in `other`, whose other layers have `modules`."""
-        asked = {canonicalize_name(name) for name, asker in self.server.asked if not _means_nothing(name, asker)}
-        versions, others = self.closure.lock.versions, other.lock.versions
-        return self.found == modules & self.server.sought and all(versions.get(name) == others.get(name) for name in asked)
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Answers:
+    """What packages were told of the layers beside the base while they were imported, and may remember."""
+
+    modules: frozenset[str]
+    """Of the modules that somebody searched for, those that are there."""
+    versions: frozenset[tuple[str, str | None]]
+    """Distributions that were asked for, with their version, if they are there."""
+    entry_points: tuple[tuple[str, str, str], ...]
+    """Of the groups that were asked for: group, name, value."""
+    startup: frozenset[tuple[str, str]]
+    """What .pth files say, which are executed before anything is imported."""
 
 
 def _means_nothing(name: str, asker: str) -> bool:
-    """Whether a version is asked for by somebody who makes nothing of it; who is not known here may make something of it."""
-    # huggingface_hub names whatever there is to a hub, and a probe is offline; transformers asks for onnx's in order to know
-    # whether it is there (4.40 to 5.24, utils/import_utils.py).
+    """Whether somebody asks for a version only to know whether it is there; who is not known here may make more of it."""
+    # huggingface_hub names them to a hub, and a probe is offline; for transformers: 4.40 to 5.24, utils/import_utils.py.
     return asker == "huggingface_hub" or (name, asker) == ("onnx", "transformers")
 
 
 class Forks:
     """The servers of a worker; for many threads."""
 
-    def __init__(self, *, environments: Environments, children: Children, store: Store, seconds: float) -> None:
-        """`seconds` is how long a server may take to import."""
+    def __init__(self, *, environments: Environments, children: Children, store: Store, limits: Limits) -> None:
+        """`limits` are those of a server's import."""
         self._environments = environments
         self._children = children
         self._store = store
-        self._seconds = seconds
+        self._limits = limits
         self._servers: dict[str, _Serving | None] = {}
         """By all that a server is chosen by; None where it turned out that none is fit."""
         self._locks: dict[str, threading.Lock] = {}
@@ -94,7 +108,7 @@ class Forks:
                 folder=str(folder),
                 environ=environ,
                 python=str(python),
-                site=None if serving.closure == closure else str(self._environments.site(closure)),
+                others=self._sites(closure),
             )
 
         return fork
@@ -120,7 +134,7 @@ class Forks:
                 serving = self._started(python, job, closure)
                 self._servers[key] = serving
                 self._retire(job["kind"])
-        return serving if serving and serving.answers(closure, self._modules(closure)) else None
+        return serving if serving and serving.answers == self._answers(closure, serving.server) else None
 
     def _started(self, python: Path, job: Mapping[str, Any], closure: Closure) -> _Serving | None:
         shared = base(closure)
@@ -129,13 +143,44 @@ class Forks:
             "kind": "forkserver",
             "of": job["kind"],
             "imports": _IMPORTED[job["kind"]],
-            "others": [str(self._environments.site(part)) for part in _others(closure)],
+            "others": self._sites(closure),
             "probe": job["probe"],
         }
-        if not server.start(python, asked, self._seconds):
+        if not server.start(python, asked, self._limits):
             return None
-        found = self._modules(closure) & server.sought
-        return _Serving(kind=job["kind"], server=server, closure=closure, shared=shared, found=found)
+        answers = self._answers(closure, server)
+        if answers is None or server.tried & self._modules(closure):
+            # Of these something was loaded in vain, or else it would not serve; elsewhere it may load.
+            server.close()
+            return None
+        return _Serving(kind=job["kind"], server=server, closure=closure, shared=shared, answers=answers)
+
+    def _answers(self, closure: Closure, server: ForkServer) -> _Answers | None:
+        """To what was asked while the server imported; None where .pth files add folders, which differ in any case."""
+        startup = {
+            (path.name, path.read_text(errors="replace")) for path in self._entries(_others(closure)) if path.suffix == ".pth"
+        }
+        lines = (line for _, text in startup for line in text.splitlines() if line.strip())
+        if not all(line.startswith(("import ", "import\t", "#")) for line in lines):
+            return None
+        versions = closure.lock.versions
+        asked = [(canonicalize_name(name), asker) for name, asker in server.asked]
+        distributions = importlib.metadata.distributions(path=self._sites(closure)) if server.groups else ()
+        points = [
+            point for distribution in distributions for point in distribution.entry_points if point.group in server.groups
+        ]
+        return _Answers(
+            modules=self._modules(closure) & server.sought,
+            versions=frozenset(
+                (name, _THERE if name in versions and _means_nothing(name, asker) else versions.get(name))
+                for name, asker in asked
+            ),
+            entry_points=tuple(sorted((point.group, point.name, point.value) for point in points)),
+            startup=frozenset(startup),
+        )
+
+    def _sites(self, closure: Closure) -> list[str]:
+        return [str(self._environments.site(part)) for part in _others(closure)]
 
     def _modules(self, closure: Closure) -> frozenset[str]:
         """Names of the top-level modules that layers beside the base bring in; of namespaces every part counts."""
@@ -149,7 +194,10 @@ class Forks:
         """End what has had no fork for the longest time, beyond the number that is kept."""
         of_kind = {key: one.server for key, one in self._servers.copy().items() if one and one.kind == kind}
         idle = sorted((key for key, server in of_kind.items() if server.idle), key=lambda key: of_kind[key].used)
-        self._end(idle[: -_IDLE[kind]])
+        for key in idle[: -_IDLE[kind]]:
+            if of_kind[key].retire():
+                with self._guard:
+                    self._servers.pop(key, None)
 
     def _end(self, keys: list[str]) -> None:
         with self._guard:

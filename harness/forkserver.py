@@ -11,15 +11,19 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.children import Children
-from harness.processes import asked
+from harness.children import LOOK_SECONDS, Children, cut_back, resident
+from harness.processes import Limits, asked
 from harness.store import Store
+
+_PATIENCE = 30.0
+"""Seconds in which a server that is well has forked, or has told that a fork is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +31,18 @@ class Forked:
     """A fork; see children.Process."""
 
     pid: int
+    server: ForkServer
     code: Future[int] = field(default_factory=Future)
 
     def wait(self, timeout: float | None = None) -> int:
         """See children.Process."""
         try:
-            return self.code.result(timeout)
+            return self.code.result(_PATIENCE if timeout is None else timeout)
         except TimeoutError:
-            raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0) from None
+            if timeout is not None:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout) from None
+        self.server.close()  # and so the fork goes
+        return self.code.result()
 
 
 class ForkServer:
@@ -43,8 +51,12 @@ class ForkServer:
     def __init__(self, *, children: Children, store: Store) -> None:
         self.sought: frozenset[str] = frozenset()
         """Top-level modules that somebody searched for, found or not, while it imported."""
+        self.tried: frozenset[str] = frozenset()
+        """Those among them that somebody wanted to import."""
         self.asked: frozenset[tuple[str, str]] = frozenset()
         """Distributions whose version somebody asked for, and the top-level module that did."""
+        self.groups: frozenset[str] = frozenset()
+        """Groups of entry points that somebody asked for."""
         self.used = time.monotonic()
         """When it was last asked for a fork."""
         self._children = children
@@ -53,49 +65,61 @@ class ForkServer:
         self._store = store
         self._log = self._folder / "output.log"
         self._channel: socket.socket | None = None
+        self._process: Future[subprocess.Popen[bytes]] = Future()
         self._ready: Future[Mapping[str, Any]] = Future()
         self._numbers = itertools.count()
-        self._open: dict[int, Future[Forked]] = {}
+        self._open: dict[int, Future[Forked | None]] = {}
         self._forks: dict[int, Forked] = {}
         self._lock = threading.Lock()
 
-    def start(self, python: Path, job: Mapping[str, Any], seconds: float) -> bool:
+    def start(self, python: Path, job: Mapping[str, Any], limits: Limits) -> bool:
         """Start it, and wait until it has imported what `job` says; False where it cannot serve, having been closed."""
         self._channel, theirs = socket.socketpair()
+        work = self._folder / "work"
+        work.mkdir()
         job = {**job, "socket": theirs.fileno(), "events": str(self._folder / "events.jsonl")}
         how = asked(python, job, folder=self._folder, store=self._store.root)
-        threading.Thread(target=self._listen, args=(self._channel,), name="fork server", daemon=True).start()
+        launch = partial(self._children.start, **how, cwd=work, log=self._log, inherits=[theirs.fileno()])
+        threading.Thread(target=self._attend, args=(self._channel, theirs, launch), name="fork server", daemon=True).start()
         try:
-            with theirs:
-                process = self._children.start(**how, cwd=self._folder, log=self._log, inherits=[theirs.fileno()])
-            self._resources.callback(self._children.end, process)
-            ready = self._ready.result(seconds)
-        except (TimeoutError, EOFError):
-            self.close()
-            return False
+            ready = self._imported(limits)
         except BaseException:
             self.close()
             raise
-        self.sought, self.asked = frozenset(ready["sought"]), frozenset((name, asker) for name, asker in ready["asked"])
+        if ready is None:
+            self.close()
+            return False
+        self.sought, self.tried = frozenset(ready["sought"]), frozenset(ready["tried"])
+        self.asked, self.groups = frozenset((name, asker) for name, asker in ready["asked"]), frozenset(ready["groups"])
         return True
+
+    def _imported(self, limits: Limits) -> Mapping[str, Any] | None:
+        """What it tells when it has imported everything; None where it ends, or needs too much for that."""
+        process = self._process.result()
+        self._resources.callback(self._children.end, process)
+        deadline = time.monotonic() + limits.seconds
+        while time.monotonic() < deadline and resident(process.pid) <= limits.memory:
+            try:
+                return self._ready.result(LOOK_SECONDS)
+            except EOFError:
+                return None
+            except TimeoutError:
+                pass
+            finally:
+                cut_back(self._log)
+        return None
 
     @property
     def alive(self) -> bool:
         """Whether it can be asked."""
         return self._channel is not None
 
-    @property
-    def idle(self) -> bool:
-        """Whether it is there for nobody now."""
-        with self._lock:
-            return not self._forks and not self._open
-
     def fork(self, *, log: Path, **request: object) -> Forked | None:
-        """A fork that does as the request says (probe/forkserver.py); None if the server is gone.
+        """A fork that does as the request says (probe/forkserver.py); None if the server is gone, or does not answer.
 
         `log` begins with what the server said: it belongs to the import.
         """
-        number, answer = next(self._numbers), Future[Forked]()
+        number, answer = next(self._numbers), Future[Forked | None]()
         line = json.dumps({**request, "number": number, "log": str(log)}).encode() + b"\n"
         with self._lock:
             self.used = time.monotonic()
@@ -106,24 +130,58 @@ class ForkServer:
             with contextlib.suppress(OSError):
                 self._channel.sendall(line)
         try:
-            return answer.result()
+            return answer.result(_PATIENCE)
         except EOFError:
             return None
+        except TimeoutError:
+            self.close()  # or it would fork yet
+            return None
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is there for nobody now."""
+        with self._lock:
+            return not self._forks and not self._open
+
+    def retire(self) -> bool:
+        """Close it unless it is there for somebody; whether it is closed."""
+        with self._lock:
+            if self._forks or self._open:
+                return False
+            self._hang_up()
+        self._resources.close()
+        return True
 
     def close(self) -> None:
         """End it and whatever forks are left."""
         with self._lock:
-            channel, self._channel = self._channel, None
+            self._hang_up()
+        self._resources.close()
+
+    def _hang_up(self) -> None:
+        channel, self._channel = self._channel, None
         if channel is not None:
             # The reader sees the end, and closes it.
             with contextlib.suppress(OSError):
                 channel.shutdown(socket.SHUT_RDWR)
-        self._resources.close()
 
-    def _listen(self, channel: socket.socket) -> None:
-        with channel, channel.makefile("rb") as lines, contextlib.suppress(OSError):
-            for line in lines:
-                self._hear(json.loads(line))
+    def _attend(self, channel: socket.socket, theirs: socket.socket, launch: Callable[[], subprocess.Popen[bytes]]) -> None:
+        """Start the process and listen to it to its end: it dies with the thread that has started it (probe/orphans.py)."""
+        try:
+            with theirs:
+                self._process.set_result(launch())
+        except BaseException as error:  # noqa: BLE001 -- it is for who waits
+            self._process.set_exception(error)
+        try:
+            # A line that is cut off is one of a server that has died.
+            with channel, channel.makefile("rb") as lines, contextlib.suppress(OSError, json.JSONDecodeError):
+                for line in lines:
+                    self._hear(json.loads(line))
+        finally:
+            self._bereave()
+
+    def _bereave(self) -> None:
+        """It has ended: tell all that wait for it."""
         with self._lock:
             self._channel = None
             asked, forks = list(self._open.values()), list(self._forks.values())
@@ -141,9 +199,10 @@ class ForkServer:
             case "ready":
                 self._ready.set_result(event)
             case "forked":
-                fork = Forked(event["pid"])
+                fork = Forked(event["pid"], self) if event["pid"] is not None else None
                 with self._lock:
-                    self._forks[fork.pid] = fork
+                    if fork is not None:
+                        self._forks[fork.pid] = fork
                     answer = self._open.pop(event["number"])
                 answer.set_result(fork)
             case "left":

@@ -63,7 +63,7 @@ class Worker:
         self._environments = environments
         self._children = children
         self._limits = limits
-        self._forks = Forks(environments=environments, children=children, store=store, seconds=limits.seconds)
+        self._forks = Forks(environments=environments, children=children, store=store, limits=limits)
         self._given = given
         self._module = self._published(model)
         self._installed: dict[str, Path | None] = {}

@@ -2,15 +2,18 @@
 
 Importing torch and transformers takes seconds, a fork of a process that has them milliseconds. The fork is a process
 that has imported just this and computed nothing, as one that was started for the job is a moment later. Its environment
-may differ from the server's in what the server has not touched: then it searches for modules where that one would.
+may differ from the server's in what the server has not touched: then it searches for modules where that one would. The
+server's home and working folder, which packages may remember, lead every process to its own once the server is ready.
 
 Over the socket, one JSON object a line. To the host:
 
-    {"event": "ready", "sought": [top-level modules], "asked": [[distribution, top-level module of who asked]]}
-    {"event": "forked", "number": n, "pid": process and group}
+    {"event": "ready", "sought": [top-level modules], "tried": [those to be imported],
+     "asked": [[distribution, top-level module of who asked]], "groups": [of entry points]}
+    {"event": "forked", "number": n, "pid": process and group, null where there is none}
     {"event": "left", "pid": pid, "code": exit code, negative for a signal}
 
-From the host: {"number": n, "job": path, "log": path, "folder": path, "environ": {…}, "python": path, "site": path or null}.
+From the host: {"number": n, "job": path, "log": path, "folder": path, "environ": {…}, "python": path, "others": [folders of
+layers that are not the server's]}.
 A server that is not fit to be forked says so on stderr and ends, as it does where the socket ends.
 """
 
@@ -19,12 +22,12 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
-import importlib.abc
-import importlib.metadata
 import itertools
 import json
 import os
+import random
 import select
+import shutil
 import signal
 import site
 import socket
@@ -32,26 +35,36 @@ import sys
 from pathlib import Path
 from typing import Any, Iterator
 
-from .distributions import imported_distributions, loaded_files
+from .curiosity import Curiosity
+from .distributions import imported_distributions
+from .fitness import Surroundings, stranger
 from .forking import leave_with
 from .imports import import_module
 from .journal import Journal
-from .orphans import die_with_the_parent
+from .orphans import adopt_orphans, children, die_with_the_parent
 
 _LINE = 65536
+_HERE = "/proc/self/cwd"
+"""A name for the working folder of whoever uses it."""
 
 
 def run(job: dict[str, Any], journal: Journal) -> None:
     """Import the packages of a `job["of"]`, up to the first that `job["imports"]` does not name; then serve."""
     del journal
+    os.set_inheritable(job["socket"], False)  # noqa: FBT003 - what is started must not keep it open
     kind = importlib.import_module("." + job["of"], __package__)
-    with _Curiosity() as curiosity, _no_collection():
+    surroundings = Surroundings()
+    with Curiosity() as curiosity, _no_collection():
         for name in itertools.takewhile(lambda name: name in job["imports"], kind.packages(job)):
             import_module(name)
-    _require_fit(job)
+    if unfit := surroundings.unlike() or curiosity.boundless() or stranger(job["others"]):
+        sys.exit(f"not fit to be forked: {unfit}")
+    home = _give_way()
     imported_distributions()  # what it reads for this, its forks need not read again
+    sys.stdout.flush()
+    sys.stderr.flush()
     with socket.socket(fileno=job["socket"]) as channel:
-        _Server(channel, job["others"]).serve(curiosity)
+        _Server(channel, job["others"], home, surroundings.added()).serve(curiosity)
     os._exit(0)  # nobody is to be told anything any more, and packages take a while to shut down
 
 
@@ -61,73 +74,48 @@ def _no_collection() -> Iterator[None]:
     thresholds = gc.get_threshold()
     gc.set_threshold(0)
     yield
-    gc.set_threshold(*thresholds)
+    if gc.get_threshold()[0] == 0:  # nobody else has set it
+        gc.set_threshold(*thresholds)
     gc.freeze()  # nor in every fork, which would copy all that it looks at
 
 
-class _Curiosity(importlib.abc.MetaPathFinder):
-    """What packages wanted to know of others while they were imported: they may remember the answer."""
-
-    def __init__(self) -> None:
-        self.sought: set[str] = set()
-        """Top-level modules that were searched for, found or not."""
-        self.asked: set[tuple[str, str]] = set()
-        """Distributions whose metadata was looked up, and the top-level module of who did it."""
-
-    def __enter__(self) -> _Curiosity:  # noqa: PYI034 - typing has no Self before 3.11
-        self._from_name = importlib.metadata.Distribution.__dict__["from_name"]
-
-        def from_name(cls: Any, name: str) -> Any:
-            self.asked.add((name, _asker()))
-            return self._from_name.__func__(cls, name)
-
-        importlib.metadata.Distribution.from_name = classmethod(from_name)  # type: ignore[assignment, method-assign]
-        sys.meta_path.insert(0, self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        sys.meta_path.remove(self)
-        importlib.metadata.Distribution.from_name = self._from_name  # type: ignore[method-assign]
-
-    def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
-        """Note what is searched for and leave it to the others to find it."""
-        del path, target
-        self.sought.add(fullname.partition(".")[0])
-
-
-def _asker() -> str:
-    """Return the top-level module that a call into importlib.metadata comes from."""
-    frame = sys._getframe(2)  # noqa: SLF001 - there is no other way to a caller
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("importlib"):
-        frame = frame.f_back
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
-
-
-def _require_fit(job: dict[str, Any]) -> None:
-    """Leave where a fork would be another process than one that imports by itself."""
-    others = tuple(os.path.realpath(folder) + os.sep for folder in job["others"])
-    strangers = [file for file in loaded_files() if file.startswith(others)]
-    if strangers:
-        sys.exit("not fit to be forked: it has loaded what is not shared: " + ", ".join(strangers[:3]))
-    if len(list(Path("/proc/self/task").iterdir())) > 1:
-        sys.exit("not fit to be forked: it has started threads, which a fork would lack")
+def _give_way() -> Path:
+    """Let the names of home and working folder mean each process' own; return what packages have left in the home."""
+    home = Path(os.environ["HOME"])
+    here = Path.cwd()
+    left = home.rename(home.with_name("home-at-import"))
+    home.symlink_to(Path(_HERE, "home"))
+    here.rename(here.with_name("folder-at-import"))
+    here.symlink_to(_HERE)
+    return left
 
 
 class _Server:
     """Forks on request and tells how the forks end."""
 
-    def __init__(self, channel: socket.socket, others: list[str]) -> None:
-        """`others` are the folders that those of a fork's own environment take the place of."""
-        self._channel = channel
-        self._others = {os.path.realpath(folder) for folder in others}
+    def __init__(self, channel: socket.socket, others: list[str], home: Path, variables: dict[str, str]) -> None:
+        """`others` are folders that those of a fork take the place of; `home` is what a home is like after the imports.
 
-    def serve(self, curiosity: _Curiosity) -> None:
+        `variables` are those that the imports have set.
+        """
+        self._channel = channel
+        self._others = others
+        self._home = home
+        self._variables = variables
+        self._at_child = signal.getsignal(signal.SIGCHLD)
+        self._random = random.getstate()
+        self._me = os.getpid()
+        self._forks: set[int] = set()
+
+    def serve(self, curiosity: Curiosity) -> None:
         """Serve until the host closes its end."""
-        ended, wake = os.pipe()
+        adopt_orphans()
+        ended, wake = self._pipe = os.pipe()
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(wake)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        self._tell({"event": "ready", "sought": sorted(curiosity.sought), "asked": sorted(curiosity.asked)})
+        told = {name: sorted(getattr(curiosity, name)) for name in ("sought", "tried", "asked", "groups")}
+        self._tell({"event": "ready", **told})
         requests = b""
         while True:
             readable, _, _ = select.select([self._channel.fileno(), ended], [], [])
@@ -145,9 +133,15 @@ class _Server:
     def _fork(self, request: dict[str, Any]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
-        child = os.fork()
+        try:
+            child = os.fork()
+        except OSError as error:
+            print(f"cannot fork: {error}", file=sys.stderr)  # noqa: T201 - it goes to the log
+            self._tell({"event": "forked", "number": request["number"], "pid": None})
+            return
         if child == 0:
             leave_with(self._become, request)
+        self._forks.add(child)
         with contextlib.suppress(OSError):  # it was faster and has done so itself, or is gone already
             os.setpgid(child, child)
         self._tell({"event": "forked", "number": request["number"], "pid": child})
@@ -156,37 +150,61 @@ class _Server:
         """Do what a process that was started for the job does."""
         os.setpgid(0, 0)
         die_with_the_parent()
+        if os.getppid() != self._me:
+            return  # it was gone before it was asked
+        adopt_orphans()
         signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        self._channel.close()
+        signal.signal(signal.SIGCHLD, self._at_child)
+        random.setstate(self._random)
+        for descriptor in (self._channel.detach(), *self._pipe):
+            os.close(descriptor)
         log = os.open(request["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         os.dup2(log, 1)
         os.dup2(log, 2)
+        os.close(log)
         os.environ.clear()
-        os.environ.update(request["environ"])
+        os.environ.update({**request["environ"], **self._variables})
         os.chdir(request["folder"])
-        if request["site"] is not None:
-            self._move(Path(request["python"]), request["site"])
+        shutil.copytree(self._home, os.environ["HOME"], symlinks=True, dirs_exist_ok=True)
+        sys.argv[1:] = [request["job"]]
+        _move(request["python"], self._others, request["others"])
         importlib.import_module(".dispatch", __package__).main(request["job"])
 
-    def _move(self, python: Path, place: str) -> None:
-        """Search for modules as the process of `python`, whose packages are in `place`, does."""
-        sys.executable = str(python)
-        sys.prefix = sys.exec_prefix = str(python.parent.parent)
-        sys.path[:] = [folder for folder in sys.path if os.path.realpath(folder) not in self._others]
-        site.addsitedir(place)
-        importlib.invalidate_caches()
-
     def _reap(self) -> None:
-        while True:
-            try:
+        with contextlib.suppress(ChildProcessError):
+            while True:
                 child, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if child == 0:
-                return
-            code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-            self._tell({"event": "left", "pid": child, "code": code})
+                if child == 0:
+                    break
+                if child in self._forks:
+                    self._forks.remove(child)
+                    self._strays()
+                    code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+                    self._tell({"event": "left", "pid": child, "code": code})
+
+    def _strays(self) -> None:
+        """Kill what a fork has left: it is ours now, for living forks keep their own."""
+        for stray in children() - self._forks:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(stray, signal.SIGKILL)
 
     def _tell(self, event: dict[str, Any]) -> None:
         self._channel.sendall(json.dumps(event).encode("ascii") + b"\n")
+
+
+def _move(python: str, ours: list[str], theirs: list[str]) -> None:
+    """Search for modules as the process of `python` does, which has the folders `theirs` where this one has `ours`.
+
+    What .pth files in them say has been done: it is the same in both.
+    """
+    old, new = sys.prefix, str(Path(python).parent.parent)
+    if new == old:
+        return
+    unshared = set(map(os.path.realpath, ours))
+    shared = [folder for folder in sys.path if os.path.realpath(folder) not in unshared]
+    sys.path[:] = [new + folder[len(old) :] if folder.startswith(old + os.sep) else folder for folder in shared] + theirs
+    sys.executable, sys.prefix, sys.exec_prefix = python, new, new
+    site.PREFIXES[:] = [new, new]
+    for name in {"sysconfig", "multiprocessing.spawn"}.intersection(sys.modules):
+        importlib.reload(sys.modules[name])  # they have looked at what was just changed
+    importlib.invalidate_caches()

@@ -11,6 +11,8 @@ import packages
 import pytest
 from project import Project, alive, wait_until
 
+from harness import forkserver
+
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="nothing is forked elsewhere")
 
 SAYS = "import torch; raise RuntimeError(f'torch remembers {torch.REMEMBERED}')"
@@ -124,7 +126,7 @@ def test_a_failure_to_import_is_that_of_a_process_of_its_own(two):
 
 
 def test_what_was_said_at_import_is_in_the_log_of_each_fork(two):
-    two.publish(packages.torch("2.2.0", on_import="print('a word at import', flush=True)"))
+    two.publish(packages.torch("2.2.0", on_import="print('a word at import')"))
     two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
     two.run()
     logs = [path.read_text() for path in (two.store / "logs").glob("*.log")]
@@ -149,3 +151,86 @@ def test_a_server_that_dies_takes_no_verdict_with_it(two):
     assert (died["status"], works["status"]) == ("error", "works")
     assert died["variants"][0]["error"] == "killed by SIGKILL in export"
     assert {cell["status"] for cell in two.run("--retry", "error").values()} == {"works"}
+
+
+def test_a_server_serves_later_rounds_too(two):
+    # With the model that a failing one is compared with.
+    two.publish(packages.transformers("4.50.0", eager=packages.raises("RuntimeError('no')")))
+    two.configure({"transformers": ["4.50.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    two.run("--keep-envs")
+    (server,) = two.starts("forkserver")
+    assert servers(two, "export") == [server["pid"]] * 4
+
+
+def test_a_server_that_does_not_answer_is_done_without(two, monkeypatch):
+    monkeypatch.setattr(forkserver, "_PATIENCE", 0.5)
+    two.publish(packages.torch("2.2.0", on_import="import os, time\nos.register_at_fork(before=lambda: time.sleep(600))"))
+    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    assert {cell["status"] for cell in two.run().values()} == {"works"}
+    assert servers(two, "export") == [None, None]
+
+
+def test_a_fork_that_cannot_be_made_is_done_without(two):
+    fails = "import os\ndef fork(): raise BlockingIOError(11, 'Resource temporarily unavailable')\nos.fork = fork"
+    two.publish(packages.torch("2.2.0", on_import=fails))
+    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    assert {cell["status"] for cell in two.run().values()} == {"works"}
+    assert servers(two, "export") == [None, None]
+
+
+def test_a_server_that_hoards_is_ended_as_a_probe_is(two):
+    two.publish(packages.torch("2.2.0", on_import=packages.HOARD))
+    limits = {"memory-limit": "300MB", "time-limit": "60s"}
+    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"], run=limits)
+    answer = two.main("run")
+    assert {cell["variants"][0]["error"] for cell in two.cells().values()} == {"more than 0.3 GB resident in import"}
+    assert answer.seconds < 60
+
+
+def test_what_floods_a_server_floods_no_log(two):
+    flood = "import os\nfor _ in range(300): os.write(1, b'x' * 100_000)"
+    two.publish(packages.torch("2.2.0", on_import=flood))
+    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    assert {cell["status"] for cell in two.run().values()} == {"works"}
+    assert None not in servers(two, "export")
+    assert max(path.stat().st_size for path in (two.store / "logs").glob("*.log")) < 10_000_000
+
+
+def test_what_a_fork_has_left_running_is_gone_before_the_next(two):
+    note = two.root / "daemon"
+    leaves = f"""
+import os, time
+note = {str(note)!r}
+def runs(pid):
+    try:
+        return open(f'/proc/{{pid}}/stat').read().rpartition(')')[2].split()[0] != 'Z'
+    except OSError:
+        return False
+left = os.path.exists(note) and runs(int(open(note).read()))
+daemon = os.fork()
+if daemon == 0:
+    os.setsid()
+    time.sleep(30)
+    os._exit(0)
+open(note, 'w').write(str(daemon))
+if left:
+    raise RuntimeError('it is still there')
+"""
+    two.publish(packages.transformers("4.50.0", eager=leaves))
+    two.configure({"transformers": ["4.50.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    assert {cell["status"] for cell in two.run("--jobs", "1").values()} == {"works"}
+    assert None not in servers(two, "export")
+    assert not alive(int(note.read_text()))
+
+
+def test_a_server_that_dies_is_noticed_whoever_lives_on(two):
+    there = two.root / "there"
+    waits = f"import time\nopen({str(there)!r}, 'w')\ntime.sleep(600)"
+    two.publish(packages.torch("2.2.0", on_import="import os\nos.system('sleep 20 &')", on_export=waits))
+    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2"]}, environment=["handoff"], run={"time-limit": "60s"})
+    with two.start("run", "--jobs", "1") as child:
+        wait_until(there.exists)
+        os.kill(two.starts("forkserver")[0]["pid"], signal.SIGKILL)
+        child.communicate(timeout=15)
+    (died,) = two.cells().values()
+    assert died["variants"][0]["error"] == "killed by SIGKILL in export"

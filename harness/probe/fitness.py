@@ -1,0 +1,56 @@
+"""Whether a process that has imported packages may be forked: what would tell a fork from a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from .distributions import loaded_files
+from .orphans import children
+
+_DEVICES = "/dev/"
+
+
+class Surroundings:
+    """What a fork would share with others or be without, if an import changed it."""
+
+    def __init__(self) -> None:
+        self._environ = dict(os.environ)
+        self._files = self._open()
+        self._folders = (str(Path.cwd()), os.environ["HOME"])
+
+    def unlike(self) -> str:
+        """What is not as it was; empty where all is."""
+        if {name: os.environ.get(name) for name in self._environ} != self._environ:
+            return "it has changed variables"
+        if any(folder in value for value in self.added().values() for folder in self._folders):
+            return "it has set a variable to a folder of its own"
+        if opened := self._open() - self._files:
+            return f"it has opened files: {', '.join(sorted(opened)[:3])}"
+        if len(list(Path("/proc/self/task").iterdir())) > 1:
+            return "it has started threads"
+        if children():
+            return "it has started processes"
+        if set(os.listdir()):  # noqa: PTH208 - names are all that is needed
+            return "it has left files in its working folder"
+        return ""
+
+    def added(self) -> dict[str, str]:
+        """Variables that were set."""
+        return {name: value for name, value in os.environ.items() if name not in self._environ}
+
+    @staticmethod
+    def _open() -> set[str]:
+        found = set()
+        for descriptor in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(OSError):  # the one that lists them
+                found.add(os.readlink(str(descriptor)))
+        return {one for one in found if not one.startswith(_DEVICES)}
+
+
+def stranger(others: list[str]) -> str:
+    """Say what was loaded that forks do not share; empty if nothing was."""
+    unshared = tuple(os.path.realpath(folder) + os.sep for folder in others)
+    strangers = [file for file in loaded_files() if file.startswith(unshared)]
+    return f"it has loaded what is not shared: {', '.join(strangers[:3])}" if strangers else ""

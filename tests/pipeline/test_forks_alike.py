@@ -1,0 +1,218 @@
+"""What a package can find out in a fork is what it finds out in a process of its own; where it is not, nothing is forked."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+
+import packages
+import pytest
+from project import Project
+from wheels import Wheel
+
+from harness.forks import Forks
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="nothing is forked elsewhere")
+
+REMEMBERED = "import torch; raise RuntimeError(f'{torch.REMEMBERED}')"
+PLUGIN = """
+from importlib.metadata import entry_points
+for one in entry_points(group='torch.backends'):
+    one.load()()
+"""
+
+
+def brings(*wheels: Wheel) -> list[Wheel]:
+    """The onnx 1.17.0 requires these, and so only its cell has them."""
+    return [packages.onnx("1.17.0", requires=tuple(one.name for one in wheels)), *wheels]
+
+
+def entered(name: str, points: str, source: str = "") -> Wheel:
+    """A distribution with entry points."""
+    return Wheel(
+        name=name, version="1.0", files={f"{name}/__init__.py": source, f"{name}-1.0.dist-info/entry_points.txt": points}
+    )
+
+
+def told(expression: str, *imports: str) -> str:
+    """Source of an `eager` that dies of the expression's value."""
+    return f"import {', '.join(imports)}; raise RuntimeError(str({expression}))"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """What torch does at import, and what is asked afterwards."""
+
+    on_import: str
+    eager: str = REMEMBERED
+    wheels: list[Wheel] = field(default_factory=lambda: [packages.onnx("1.17.0")])
+    requires: tuple[str, ...] = ()
+    """What torch does."""
+    told: tuple[str, str]
+    """By the cell of the older onnx, and of the newer."""
+    forked: tuple[bool, bool] = (True, True)
+
+
+DEP = packages.package("dep", "1.0")
+CASES = {
+    "a variable that was set": Case(
+        on_import="import os; os.environ['SET_AT_IMPORT'] = '1'",
+        eager=told("os.environ['SET_AT_IMPORT']", "os"),
+        told=("1", "1"),
+    ),
+    "a variable that was changed": Case(
+        on_import="import os; os.environ['HF_HUB_OFFLINE'] = '0'",
+        eager=told("os.environ['HF_HUB_OFFLINE']", "os"),
+        told=("0", "0"),
+        forked=(False, False),
+    ),
+    "a variable with a folder of its own": Case(
+        on_import="import os; os.environ['CACHE'] = os.path.expanduser('~/cache')",
+        eager=told("os.environ['CACHE'] == os.path.expanduser('~/cache')", "os"),
+        told=("True", "True"),
+        forked=(False, False),
+    ),
+    "what is in the home that it remembers": Case(
+        on_import="import os; REMEMBERED = os.path.expanduser('~'); open(REMEMBERED + '/left', 'w').close()",
+        eager="import os, torch; home = torch.REMEMBERED; was = sorted(os.listdir(home)); open(home + '/mine', 'w').close()\n"
+        "raise RuntimeError(f\"{was} {os.path.samefile(home, os.environ['HOME'])}\")",
+        told=("['left'] True", "['left'] True"),
+    ),
+    "the folder that it remembers": Case(
+        on_import="import os; REMEMBERED = os.getcwd()",
+        eager=told("os.path.samefile(torch.REMEMBERED, os.getcwd())", "os", "torch"),
+        told=("True", "True"),
+    ),
+    "an import that failed and was swallowed": Case(
+        on_import="try:\n    import dep; REMEMBERED = dep.__version__\nexcept ImportError:\n    REMEMBERED = None",
+        wheels=[
+            packages.package("dep", "1.0", on_import="raise ImportError('no')"),
+            packages.package("dep", "2.0"),
+            packages.onnx("1.16.2", requires=("dep==1.0",)),
+            packages.onnx("1.17.0", requires=("dep==2.0",)),
+        ],
+        told=("None", "2.0"),
+        forked=(False, False),
+    ),
+    "all distributions": Case(
+        on_import="import importlib.metadata as m; REMEMBERED = 'dep' in m.packages_distributions()",
+        wheels=brings(DEP),
+        told=("False", "True"),
+        forked=(False, False),
+    ),
+    "entry points that nobody asked for": Case(
+        on_import=PLUGIN + "REMEMBERED = 'no plugin'",
+        wheels=brings(entered("tool", "[console_scripts]\ntool = tool:main\n")),
+        told=("no plugin", "no plugin"),
+    ),
+    "whether a distribution is there, asked by somebody who makes nothing of its version": Case(
+        on_import="import huggingface_hub; REMEMBERED = huggingface_hub.DEP",
+        wheels=[
+            *brings(DEP),
+            packages.package(
+                "huggingface_hub",
+                "0.1",
+                on_import="import importlib.metadata as m\ntry:\n    m.version('dep'); DEP = True\n"
+                "except m.PackageNotFoundError:\n    DEP = False",
+            ),
+        ],
+        requires=("huggingface_hub",),
+        told=("False", "True"),
+        forked=(True, False),
+    ),
+    "what a .pth file has done before": Case(
+        on_import="import builtins; REMEMBERED = getattr(builtins, 'DONE', None)",
+        wheels=brings(Wheel(name="dep", version="1.0", files={"dep.pth": "import builtins; builtins.DONE = 1\n"})),
+        told=("None", "1"),
+        forked=(True, False),
+    ),
+    "a folder that a .pth file adds": Case(
+        on_import="",
+        eager="import hidden; raise RuntimeError(hidden.X)",
+        wheels=[
+            packages.onnx("1.16.2", requires=("dep",)),
+            packages.onnx("1.17.0"),
+            Wheel(name="dep", version="1.0", files={"dep.pth": "elsewhere\n", "elsewhere/hidden.py": "X = 1\n"}),
+        ],
+        told=("1", "No module named 'hidden'"),
+        forked=(False, False),
+    ),
+    "which interpreter it is": Case(
+        on_import="import multiprocessing.spawn, multiprocessing.resource_tracker, sysconfig",
+        eager="import multiprocessing, os, site, sys, sysconfig; multiprocessing.get_context('spawn').Event()\n"
+        "mine = [sysconfig.get_path('purelib'), *site.getsitepackages(), os.fsdecode(multiprocessing.spawn.get_executable())]\n"
+        'raise RuntimeError(f"{all(map(os.path.exists, mine))} {all(one.startswith(sys.prefix) for one in mine)} "\n'
+        '    f"{os.path.dirname(sys.argv[1]) == os.getcwd()}")',
+        told=("True True True", "True True True"),
+    ),
+    "a seed": Case(
+        on_import="import random; random.seed(0)",
+        eager=told("random.randrange(10 ** 6)", "random"),
+        told=("885440", "885440"),
+    ),
+    "settings of the garbage collector": Case(
+        on_import="import gc; gc.set_threshold(12345, 6, 7)",
+        eager=told("gc.get_threshold()", "gc"),
+        told=("(12345, 6, 7)", "(12345, 6, 7)"),
+    ),
+    "a signal handler": Case(
+        on_import="import signal; signal.signal(signal.SIGCHLD, lambda *_: None)",
+        eager=told("callable(signal.getsignal(signal.SIGCHLD))", "signal"),
+        told=("True", "True"),
+    ),
+    "an open file": Case(
+        on_import="DATA = open(__file__)",
+        eager=told("torch.DATA.readline()[:11]", "torch"),
+        told=("__version__", "__version__"),
+        forked=(False, False),
+    ),
+    "a child process": Case(
+        on_import="import subprocess; CHILD = subprocess.Popen(['sleep', '0.1'])",
+        eager=told("torch.CHILD.wait(5)", "torch"),
+        told=("0", "0"),
+        forked=(False, False),
+    ),
+}
+
+
+def errors(project: Project) -> tuple[str, ...]:
+    """What the exports of the two onnx died of."""
+    return tuple(cell["variants"][0]["error"] for cell in project.run("--jobs", "1").values())
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_a_fork_finds_out_what_a_process_of_its_own_does(project, tmp_path, monkeypatch, case):
+    torch = packages.torch("2.2.0", on_import=case.on_import, requires=("sympy", *case.requires))
+    project.publish(torch, packages.transformers("4.50.0", eager=case.eager), *case.wheels)
+    project.configure({"torch": ["2.2.0"], "transformers": ["4.50.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    other = project.copy(tmp_path / "other")
+    assert errors(project) == case.told
+    assert tuple(bool(start["server"]) for start in project.starts("export"))[:2] == case.forked
+    monkeypatch.setattr(Forks, "of", lambda *_: None)
+    assert errors(other) == case.told
+
+
+def test_a_plugin_that_does_not_load_fails_where_it_is(project):
+    project.publish(
+        packages.torch("2.2.0", on_import=PLUGIN),
+        *brings(
+            entered(
+                "plug",
+                "[torch.backends]\nplug = plug:load\n",
+                "def load():\n    raise ImportError('it needs another torch')\n",
+            )
+        ),
+    )
+    project.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    without, beside = project.run("--jobs", "1").values()
+    assert (without["status"], beside["status"]) == ("works", "fails")
+    assert beside["variants"][0]["error"] == "import torch: ImportError: it needs another torch"
+
+
+def test_an_interruption_from_within_is_no_fact(project):
+    project.publish(packages.torch("2.2.0", on_export="raise KeyboardInterrupt"))
+    project.configure({"torch": ["2.2.0"]}, environment=["handoff"])
+    (cell,) = project.run().values()
+    assert cell["variants"][0]["error"] == "killed by SIGINT in export"
+    assert cell["status"] == "error"
+    assert all(start["server"] for start in project.starts("export"))

@@ -90,7 +90,7 @@ def test_a_log_that_has_grown_too_long_keeps_its_head_and_its_end_and_goes_on(tm
     log = tmp_path / "log"
     with log.open("ab", buffering=0) as output:
         output.write(b"head" + b"x" * 2000 + b"end")
-        children._cut_back(log)
+        children.cut_back(log)
         output.write(b"tail")
     text = log.read_text()
     assert text.startswith("head" + "x" * 96 + "\n[the harness cut the output here")
@@ -108,5 +108,5 @@ def test_the_last_words_of_a_flood_are_kept(tmp_path, monkeypatch):
 
 def test_a_short_log_is_left_alone(tmp_path):
     (tmp_path / "log").write_text("short")
-    children._cut_back(tmp_path / "log")
+    children.cut_back(tmp_path / "log")
     assert (tmp_path / "log").read_text() == "short"

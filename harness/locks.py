@@ -101,7 +101,10 @@ class Resolver:
         Raises:
             UnpublishedError: an axis names a distribution or a version that nobody publishes.
         """
-        wanted = {key: (item.cell, what, python) for item in planned for key, what, python in self._wanted(item)}
+        solves = [self._wanted(item) for item in planned]
+        wanted = {
+            key: (item.cell, what, python) for item, needed in zip(planned, solves, strict=True) for key, what, python in needed
+        }
         solved: dict[str, _Solved] = {}
         with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="resolve") as pool:
             futures = {pool.submit(self._solve, key, *one): key for key, one in wanted.items()}
@@ -114,7 +117,7 @@ class Resolver:
                 self._uv.children.stop()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-        return [self._assemble(item, solved) for item in planned]
+        return [self._assemble(item, needed, solved) for item, needed in zip(planned, solves, strict=True)]
 
     def _wanted(self, item: Planned) -> list[tuple[str, Requirements, Interpreter]]:
         """(key, requirements, interpreter) of each solve a cell needs; none where its interpreter is missing."""
@@ -191,8 +194,9 @@ class Resolver:
         except ValidationError:
             return None
 
-    def _assemble(self, item: Planned, solved: Mapping[str, _Solved]) -> Resolved:
-        wanted = self._wanted(item)
+    def _assemble(
+        self, item: Planned, wanted: list[tuple[str, Requirements, Interpreter]], solved: Mapping[str, _Solved]
+    ) -> Resolved:
         if not wanted:
             python = item.cell.python
             reason = f"no CPython {python} on this machine (uv and pyenv were asked); 'uv python install {python}' gets one"

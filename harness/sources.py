@@ -17,12 +17,15 @@ class Pythons:
     def __init__(self, uv: Uv) -> None:
         self._uv = uv
         self._found: list[Interpreter] | None = None
+        self._chosen: dict[str, Interpreter | None] = {}
 
     def find(self, wanted: str) -> Interpreter | None:
         """The interpreter for a version on the python axis, or None."""
         if self._found is None:
             self._found = [*self._uv.interpreters(), *interpreters.in_pyenv(), interpreters.running()]
-        return interpreters.choose(wanted, self._found)
+        if wanted not in self._chosen:
+            self._chosen[wanted] = interpreters.choose(wanted, self._found)
+        return self._chosen[wanted]
 
     def present(self, wanted: Iterable[str]) -> list[Interpreter]:
         """The interpreters for those of the versions that this machine has."""

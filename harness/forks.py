@@ -51,8 +51,6 @@ class _Serving:
 
     kind: str
     server: ForkServer
-    closure: Closure
-    """Whose environment it was started in."""
     shared: tuple[Closure, ...]
     """The layers that its forks have as well."""
     answers: _Answers
@@ -137,7 +135,6 @@ class Forks:
         return serving if serving and serving.answers == self._answers(closure, serving.server) else None
 
     def _started(self, python: Path, job: Mapping[str, Any], closure: Closure) -> _Serving | None:
-        shared = base(closure)
         server = ForkServer(children=self._children, store=self._store)
         asked = {
             "kind": "forkserver",
@@ -153,7 +150,7 @@ class Forks:
             # Of these something was loaded in vain, or else it would not serve; elsewhere it may load.
             server.close()
             return None
-        return _Serving(kind=job["kind"], server=server, closure=closure, shared=shared, answers=answers)
+        return _Serving(kind=job["kind"], server=server, shared=base(closure), answers=answers)
 
     def _answers(self, closure: Closure, server: ForkServer) -> _Answers | None:
         """To what was asked while the server imported; None where .pth files add folders, which differ in any case."""

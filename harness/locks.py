@@ -26,6 +26,9 @@ _PARALLEL = 8
 _ONLINE = 2
 """Of these, how many may ask the index: each asks dozens of questions at once by itself."""
 
+_Solve = tuple[str, Requirements, Interpreter]
+"""Key, requirements, interpreter."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resolved:
@@ -119,8 +122,8 @@ class Resolver:
                 raise
         return [self._assemble(item, needed, solved) for item, needed in zip(planned, solves, strict=True)]
 
-    def _wanted(self, item: Planned) -> list[tuple[str, Requirements, Interpreter]]:
-        """(key, requirements, interpreter) of each solve a cell needs; none where its interpreter is missing."""
+    def _wanted(self, item: Planned) -> list[_Solve]:
+        """Each solve that a cell needs; none where its interpreter is missing."""
         interpreter = self._interpreters(item.cell.python)
         if interpreter is None:
             return []
@@ -194,9 +197,7 @@ class Resolver:
         except ValidationError:
             return None
 
-    def _assemble(
-        self, item: Planned, wanted: list[tuple[str, Requirements, Interpreter]], solved: Mapping[str, _Solved]
-    ) -> Resolved:
+    def _assemble(self, item: Planned, wanted: Sequence[_Solve], solved: Mapping[str, _Solved]) -> Resolved:
         if not wanted:
             python = item.cell.python
             reason = f"no CPython {python} on this machine (uv and pyenv were asked); 'uv python install {python}' gets one"

@@ -95,8 +95,8 @@ class Resolver:
         self._fresh: set[str] = set()
         """Distributions whose index pages have been asked for just now, and are in uv's cache."""
         self._line = threading.Semaphore(_ONLINE)
-        self._renewed: set[str] = set()
-        """Keys of what has been solved anew already."""
+        self._held: dict[str, _Solved] = {}
+        """What needs no solving any more."""
 
     def resolve(self, planned: Sequence[Planned], progress: Callable[[int, int], None]) -> list[Resolved]:
         """Resolve every cell, in parallel; `progress` hears how many distinct solves of how many are done.
@@ -104,13 +104,14 @@ class Resolver:
         Raises:
             UnpublishedError: an axis names a distribution or a version that nobody publishes.
         """
-        solves = [self._wanted(item) for item in planned]
+        needed = [self._wanted(item) for item in planned]
         wanted = {
-            key: (item.cell, what, python) for item, needed in zip(planned, solves, strict=True) for key, what, python in needed
+            key: (item.cell, what, python) for item, solves in zip(planned, needed, strict=True) for key, what, python in solves
         }
-        solved: dict[str, _Solved] = {}
+        solved = {key: known for key in wanted if (known := self._held.get(key) if self._refresh else self._known(key))}
+        progress(len(solved), len(wanted))
         with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="resolve") as pool:
-            futures = {pool.submit(self._solve, key, *one): key for key, one in wanted.items()}
+            futures = {pool.submit(self._solve, key, *one): key for key, one in wanted.items() if key not in solved}
             try:
                 for future in as_completed(futures):
                     solved[futures[future]] = future.result()
@@ -120,7 +121,13 @@ class Resolver:
                 self._uv.children.stop()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-        return [self._assemble(item, needed, solved) for item, needed in zip(planned, solves, strict=True)]
+        return [self._assemble(item, solves, solved) for item, solves in zip(planned, needed, strict=True)]
+
+    def known(self, planned: Sequence[Planned]) -> list[Resolved]:
+        """The same as far as it is known; nobody is asked."""
+        needed = [self._wanted(item) for item in planned]
+        solved = {key: self._known(key) or _UNKNOWN for solves in needed for key, *_ in solves}
+        return [self._assemble(item, solves, solved) for item, solves in zip(planned, needed, strict=True)]
 
     def _wanted(self, item: Planned) -> list[_Solve]:
         """Each solve that a cell needs; none where its interpreter is missing."""
@@ -135,12 +142,9 @@ class Resolver:
         ]
 
     def _solve(self, key: str, cell: Cell, wanted: Requirements, interpreter: Interpreter) -> _Solved:
-        """From the store or from uv. Trouble of the network is not stored."""
-        known = self._known(key)
-        if known is not None and (not self._refresh or key in self._renewed):
-            return known
+        """By uv. Trouble of the network is not stored."""
         if not self._ask:
-            return _Solved(lock=None, result=_not_run(NOT_RESOLVED))
+            return _UNKNOWN
         started = time.time()
         lock, failure, status = None, None, Status.WORKS
         try:
@@ -156,9 +160,10 @@ class Resolver:
         result = StageResult(stage=Stage.RESOLVE, status=status, seconds=seconds, error=failure, finished=finished)
         solved = _Solved(lock=lock, result=result)
         if status is not Status.ERROR:
-            self._renewed.add(key)
+            before = self._known(key)
+            self._held[key] = solved
             self._store.put(key, _SOLVED.dump_python(solved, mode="json"))
-            if known is not None and (moved := _moved(known, solved)):
+            if before is not None and (moved := _moved(before, solved)):
                 self.changes.setdefault(moved, []).append(cell.id)
         return solved
 
@@ -191,11 +196,16 @@ class Resolver:
             return None
 
     def _known(self, key: str) -> _Solved | None:
-        """What the store has; what was damaged counts as absent."""
+        """What this resolver holds, or the store; what was damaged there counts as absent."""
+        if key in self._held:
+            return self._held[key]
         try:
-            return _SOLVED.validate_python(self._store.get(key), strict=False)
+            found = _SOLVED.validate_python(self._store.get(key), strict=False)
         except ValidationError:
             return None
+        if not self._refresh:
+            self._held[key] = found
+        return found
 
     def _assemble(self, item: Planned, wanted: Sequence[_Solve], solved: Mapping[str, _Solved]) -> Resolved:
         if not wanted:
@@ -249,6 +259,8 @@ def _not_run(reason: str) -> StageResult:
 
 
 _SOLVED = TypeAdapter(_Solved)
+
+_UNKNOWN = _Solved(lock=None, result=_not_run(NOT_RESOLVED))
 
 
 def _split(lock: Lock, cell: Cell) -> tuple[Lock, Lock]:

@@ -150,8 +150,7 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepar
         resolved = resolver.resolve(planned, lambda done, total: listen(Resolving(done=done, total=total, cells=len(planned))))
         for change, ids in resolver.changes.items():
             say(f"resolved otherwise than before: {change} ({', '.join(ids[:3])}{', …' if len(ids) > 3 else ''})")
-        known = locks.Resolver(config, store, uv, pythons.find, file=file, refresh=False, ask=False)
-        runtimes = _newest_runtimes(config, axes, known, {one.cell.python for one in planned})
+        runtimes = _newest_runtimes(config, axes, resolver, {one.cell.python for one in planned})
         cells = list(zip(resolved, tasks.of_cells(resolved, config.probe), strict=True))
         if settings.shard:
             cells = shards.share(cells, settings.shard)
@@ -218,7 +217,7 @@ def _opened(settings: Settings, *, ask: bool) -> tuple[Matrix, Store, Uv]:
 
 
 def _newest_runtimes(
-    config: Matrix, axes: Mapping[str, Sequence[str]], known: locks.Resolver, pythons: set[str]
+    config: Matrix, axes: Mapping[str, Sequence[str]], resolver: locks.Resolver, pythons: set[str]
 ) -> opinions.Runtimes:
     """For each of `pythons` the two newest onnxruntimes in the whole matrix of which a lock is known."""
     cells: dict[str, dict[Version, list[plan.Planned]]] = {}
@@ -230,7 +229,7 @@ def _newest_runtimes(
     for by_version in cells.values():
         there = 0
         for version in sorted(by_version, reverse=True):
-            resolved = known.resolve(by_version[version], lambda _done, _total: None)
+            resolved = resolver.known(by_version[version])
             found = [closure(one.interpreter, one.run) for one in resolved if one.interpreter and one.run]
             closures += found
             there += bool(found)

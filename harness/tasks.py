@@ -191,8 +191,11 @@ def of_cell(resolved: Resolved, model: Probe) -> CellTasks | None:
 def of_cells(cells: Sequence[Resolved], model: Probe) -> list[CellTasks | None]:
     """The tasks of every cell, those of one key made one task: it has the variants of all the cells that share it."""
     found = [of_cell(resolved, model) for resolved in cells]
-    exports = merged(replace(cell.export, imports=()) for cell in found if cell)
-    runs = merged(replace(cell.run, export=exports[_identity(cell.export)]) for cell in found if cell)
+    exports = {identity: replace(one, imports=()) for identity, one in merged(cell.export for cell in found if cell).items()}
+    runs = {
+        identity: replace(one, export=exports[_identity(one.export)])
+        for identity, one in merged(cell.run for cell in found if cell).items()
+    }
     return [
         cell
         and replace(
@@ -208,9 +211,9 @@ def merged(tasks: Iterable[_Variants]) -> dict[_Identity, _Variants]:
     """`tasks` by where their results go, each once, with every variant that one of them has."""
     found: dict[_Identity, _Variants] = {}
     for task in tasks:
-        identity = _identity(task)
-        earlier = found[identity].variants if identity in found else ()
-        found[identity] = replace(task, variants=tuple(dict.fromkeys((*earlier, *task.variants))))
+        earlier = found.setdefault(_identity(task), task)
+        if not set(task.variants).issubset(earlier.variants):
+            found[_identity(task)] = replace(earlier, variants=tuple(dict.fromkeys((*earlier.variants, *task.variants))))
     return found
 
 

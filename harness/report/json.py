@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -12,7 +11,7 @@ from harness.report.contract import ADAPTER, Report
 
 def dumps(report: Report) -> str:
     """The report as JSON text."""
-    return json.dumps(ADAPTER.dump_python(report, mode="json"), indent=1, ensure_ascii=False) + "\n"
+    return ADAPTER.dump_json(report, indent=1).decode() + "\n"
 
 
 def schema() -> dict[str, Any]:

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from packaging.utils import canonicalize_name
 
 from harness.closures import Closure, layers
-from harness.model import Failure, Interpreter, Stage, StageResult, Status, digest
+from harness.model import Failure, Interpreter, Lock, Stage, StageResult, Status, digest
 from harness.store import BYTECODE, Store, owner
 from harness.uv import Uv
 from harness.uvfailures import Trouble, UvFailure
@@ -104,9 +104,7 @@ class Environments:
             if create:
                 self._uv.create(folder, closure.interpreter)
             if install:
-                # One at a time, whoever asks: uv downloads in parallel by itself, and no wheel is fetched twice.
-                with self._locked("install"):
-                    self._uv.install(folder, closure.lock)
+                self._install(folder, closure.lock)
             differences = difference(closure.lock.versions, installed([site_packages(folder, closure.interpreter)]))
         except UvFailure as failure:
             status = Status.ERROR if failure.trouble is Trouble.INFRASTRUCTURE else Status.FAILS
@@ -121,6 +119,19 @@ class Environments:
             return None, _result(Status.ERROR, started, Failure(type="verification", message=message))
         (folder / _VERIFIED).touch()
         return folder / "bin" / "python", _result(Status.WORKS, started)
+
+    def _install(self, folder: Path, lock: Lock) -> None:
+        """From uv's cache at once; what is not there is fetched by one at a time, whoever asks.
+
+        So no wheel is fetched twice, and uv itself downloads in parallel.
+        """
+        try:
+            return self._uv.cached.install(folder, lock)
+        except UvFailure as failure:
+            if failure.trouble is Trouble.BUILD:
+                raise
+        with self._locked("install"):
+            return self._uv.install(folder, lock)
 
     def compose(self, parts: tuple[Closure, ...]) -> Path:
         """The python of an environment that sees everything in `parts`, which must be installed already."""

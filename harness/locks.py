@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -110,12 +110,17 @@ class Resolver:
         }
         solved = {key: known for key in wanted if (known := self._held.get(key) if self._refresh else self._known(key))}
         progress(len(solved), len(wanted))
+        left = [[key for key, *_ in solves if key not in solved] for solves in needed]
+        left = [keys for keys in left if keys]
+        # The two cells that differ most ask the index for nearly all that is asked of it, and the others wait for that.
+        ends = dict.fromkeys(key for keys in (left[:1] + left[-1:]) for key in keys)
         with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="resolve") as pool:
-            futures = {pool.submit(self._solve, key, *one): key for key, one in wanted.items() if key not in solved}
             try:
-                for future in as_completed(futures):
-                    solved[futures[future]] = future.result()
-                    progress(len(solved), len(wanted))
+                for keys in (ends, [key for key in wanted if key not in solved and key not in ends]):
+                    futures = {pool.submit(self._solve, key, *wanted[key]): key for key in keys}
+                    for future in as_completed(futures):
+                        solved[futures[future]] = future.result()
+                        progress(len(solved), len(wanted))
             except BaseException:
                 # Nobody will ask for the others' answers, and leaving the block waits for them.
                 self._uv.children.stop()
@@ -190,8 +195,7 @@ class Resolver:
         if not self._fresh or self._uv.offline or self._uv.sources.no_index:
             return None
         try:
-            cache = replace(self._uv, offline=True)
-            return cache.resolve([*wanted.needed, *wanted.optional], interpreter, wanted.bounds)
+            return self._uv.cached.resolve([*wanted.needed, *wanted.optional], interpreter, wanted.bounds)
         except UvFailure:
             return None
 

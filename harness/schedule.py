@@ -1,8 +1,7 @@
 """The work graph over an Executor: what is ready runs, cell by cell; results arrive as events.
 
-Two lanes: probes use cores and are limited by `--jobs`; installs use the network and the disk. One install at a time
-means that no wheel is fetched twice and still fills the line, because uv itself downloads in parallel; and it never
-takes a core's place from a probe. Memory is shared out too: what would not fit beside what runs waits for its turn, and
+Two lanes: probes use cores and are limited by `--jobs`; installs use the network and the disk, and never take a core's
+place from a probe. Memory is shared out too: what would not fit beside what runs waits for its turn, and
 something smaller goes first; so does something else where a probe would only wait for what another one is importing.
 """
 
@@ -37,6 +36,9 @@ class Ended:
 
 
 Event = Started | Ended
+
+INSTALLS = 2
+"""At once on a machine: one links what uv's cache holds while another one fetches what it lacks (environments.py)."""
 
 
 def outstanding(tasks: Iterable[Task], facts: Facts) -> list[Task]:

@@ -53,7 +53,7 @@ class Timings:
         return self.cpu / self.cores
 
     def busy(self, *, installs: bool) -> float:
-        """The time that the lane of installs, or all lanes of probes together, had something to do."""
+        """The time that all lanes of installs, or all of probes, together had something to do."""
         return sum(span.seconds for span in self.spans if isinstance(span.task, Install) is installs)
 
     @property

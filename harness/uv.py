@@ -64,6 +64,11 @@ class Uv:
         """The same sources with torch from another backend."""
         return replace(self, torch_backend=backend)
 
+    @property
+    def cached(self) -> Uv:
+        """The same without the network: what uv's cache holds, and folders on this machine."""
+        return replace(self, offline=True)
+
     def identity(self, store: Path) -> list[object]:
         """Everything about the sources that a resolution may depend on, JSON-able; no secrets.
 

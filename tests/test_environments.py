@@ -54,7 +54,10 @@ class FakeUv:
         self.children = Children()
         self.installs = 0
         self.failure: UvFailure | None = None
-        self.children = Children()
+
+    @property
+    def cached(self):
+        return self
 
     def create(self, folder, interpreter):
         site_packages(folder, interpreter).mkdir(parents=True, exist_ok=True)

@@ -27,6 +27,7 @@ from harness.errors import HarnessError
 from harness.executors import local
 from harness.executors.station import Answer, Order, Station, Terms, order, terms
 from harness.prepare import Prepared, Settings
+from harness.schedule import INSTALLS
 from harness.tasks import Task
 from harness.trouble import hinder
 
@@ -53,13 +54,13 @@ class Dask:
         self._open = contextlib.ExitStack()
 
     def lanes(self, wanted: int | str) -> tuple[int, int]:
-        """In a cluster of our own what this machine carries; else a probe for each thread. An install for each machine."""
+        """In a cluster of our own what this machine carries; else a probe for each thread."""
         if self._client is None:
             self._client = self._hire(local.jobs(wanted))
             self._threads = self._client.nthreads()
         threads = self._threads
         probes = wanted if isinstance(wanted, int) else sum(threads.values()) if self._address else local.jobs(wanted)
-        return probes, len({urlsplit(address).hostname for address in threads})
+        return probes, INSTALLS * len({urlsplit(address).hostname for address in threads})
 
     def memory(self) -> float:
         """Of this machine, where the cluster is our own; what others' workers carry is theirs to know."""

@@ -7,6 +7,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 
 import psutil
 
+from harness.schedule import INSTALLS
 from harness.worker import Worker
 
 
@@ -24,8 +25,8 @@ class Local(Worker):
     """Does the tasks in this process."""
 
     def lanes(self, wanted: int | str) -> tuple[int, int]:
-        """As many probes as asked, or as this machine carries; one install (see schedule.py)."""
-        return jobs(wanted), 1
+        """As many probes as asked, or as this machine carries."""
+        return jobs(wanted), INSTALLS
 
     def memory(self) -> float:
         """What is available now."""

@@ -59,12 +59,12 @@ class Environments:
         parts = layers(closure)
         if len(parts) == 1:
             return self._ensure_layer(closure)
-        results = []
-        for part in parts:
-            python, result = self._ensure_layer(part)
+        with ThreadPoolExecutor(len(parts), thread_name_prefix="layer") as pool:
+            made = list(pool.map(self._ensure_layer, parts))
+        results = [result for _, result in made]
+        for python, result in made:
             if python is None:
                 return None, result
-            results.append(result)
         started = time.time()
         python = self._compose(closure.key, parts)
         return python, replace(results[-1], seconds=round(sum(one.seconds for one in results) + time.time() - started, 3))

@@ -125,11 +125,10 @@ class Environments:
 
         So no wheel is fetched twice, and uv itself downloads in parallel.
         """
-        try:
-            return self._uv.cached.install(folder, lock)
-        except UvFailure as failure:
-            if failure.trouble is Trouble.BUILD:
-                raise
+        # A build would take for its requirements what the cache happens to hold, and fail of that.
+        if not self._uv.sources.build:
+            with contextlib.suppress(UvFailure):
+                return self._uv.cached.install(folder, lock)
         with self._locked("install"):
             return self._uv.install(folder, lock)
 

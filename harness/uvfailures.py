@@ -50,8 +50,15 @@ _UNKNOWN = re.compile(
 )
 
 
-_UNASKED = ("network was disabled", "No space left", "could not be queried", "401 Unauthorized", "403 Forbidden")
-"""uv calls it no solution all the same where an index refuses to answer, and says so in a hint."""
+_UNASKED = (
+    "network was disabled",
+    "Network connectivity is disabled",
+    "No space left",
+    "could not be queried",
+    "401 Unauthorized",
+    "403 Forbidden",
+)
+"""uv calls it no solution, or a build that failed, all the same where an index was not asked or does not answer."""
 
 
 def classify(text: str) -> Trouble:

@@ -10,6 +10,7 @@ from harness.children import Children
 from harness.closures import closure, layers
 from harness.environments import Environments, difference, installed, site_packages
 from harness.model import Interpreter, Lock, Pinned, Status
+from harness.schema import UvSources
 from harness.store import Store
 from harness.uvfailures import Trouble, UvFailure
 
@@ -50,14 +51,16 @@ NOTHING = closure(PYTHON, Lock(distributions=()))
 class FakeUv:
     """Makes environments without anything in them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, build: bool = False) -> None:
         self.children = Children()
+        self.sources = UvSources(build=build)
+        self.cache: FakeUv = self
         self.installs = 0
         self.failure: UvFailure | None = None
 
     @property
     def cached(self):
-        return self
+        return self.cache
 
     def create(self, folder, interpreter):
         site_packages(folder, interpreter).mkdir(parents=True, exist_ok=True)
@@ -137,6 +140,21 @@ def test_an_environment_that_could_not_be_built_is_left_to_whoever_tries_next(tm
     for user in (one, other):
         user.close(keep=False)
     assert folders(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("build", "fails", "installs"),
+    [(False, False, (1, 0)), (False, True, (1, 1)), (True, False, (0, 1))],
+    ids=["there", "not there", "a build"],
+)
+def test_what_uvs_cache_holds_is_asked_of_nobody(tmp_path, build, fails, installs):
+    uv = FakeUv(build=build)
+    uv.cache = FakeUv()
+    uv.cache.failure = UvFailure(Trouble.INFRASTRUCTURE, "Network connectivity is disabled") if fails else None
+    made = Environments(Store(tmp_path), uv)
+    assert made.ensure(NOTHING)[1].status is Status.WORKS
+    assert (uv.cache.installs, uv.installs) == installs
+    made.close(keep=False)
 
 
 def locked(**requires: tuple[str, ...]) -> Lock:

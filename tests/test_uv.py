@@ -31,6 +31,10 @@ OFFLINE = """  × No solution found when resolving dependencies:
   ╰─▶ Because torch was not found in the cache and you require torch, we can conclude that your requirements are
       unsatisfiable.
       hint: Packages were unavailable because the network was disabled."""
+OFFLINE_BUILD = """  × Failed to build `needsbuild==1.0`
+  ├─▶ Failed to install requirements from `build-system.requires`
+  ├─▶ Failed to download `packaging==26.4`
+  ╰─▶ Network connectivity is disabled, but the requested data wasn't found in the cache: https://index/packaging.whl"""
 UNAUTHORIZED = """error: No solution found when resolving dependencies
   cause: Because torch was not found in the package registry and you require torch==2.1.0, we can conclude that your
          requirements are unsatisfiable.
@@ -61,6 +65,7 @@ HASH = "  × Failed to download `onnxruntime==1.16.3`\n  ╰─▶ Hash mismatch
         (NO_NAME, Trouble.UNSATISFIABLE),
         (NO_WHEEL, Trouble.UNSATISFIABLE),
         (OFFLINE, Trouble.INFRASTRUCTURE),
+        (OFFLINE_BUILD, Trouble.INFRASTRUCTURE),
         (UNAUTHORIZED, Trouble.INFRASTRUCTURE),
         (FORBIDDEN, Trouble.INFRASTRUCTURE),
         (REFUSED, Trouble.INFRASTRUCTURE),

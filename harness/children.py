@@ -87,8 +87,8 @@ class Process(Protocol):
         """Its exit code, as in `subprocess`, whose TimeoutExpired this raises; without a timeout it was killed."""
 
 
-Fork = Callable[[Mapping[str, str], Path, Path], Process | None]
-"""Has a process with these variables, folder and log, in another way than by a command; None where it cannot."""
+Fork = Callable[[Mapping[str, str], Path, Path, int], Process | None]
+"""Has a process with these variables, folder, log and input, in another way than by a command; None where it cannot."""
 
 
 class Children:
@@ -118,9 +118,7 @@ class Children:
         child with several stages has the limit for each; without one it counts from the start. `memory_limit` is bytes
         of resident memory over the whole process group. What `fork` has is taken for a process of `command`.
         """
-        child = self._fork(fork, env, cwd, log) if fork else None
-        if child is None:
-            child = self.start(command, env=env, cwd=cwd, log=log)
+        child = self.start(command, env=env, cwd=cwd, log=log, fork=fork)
         started = time.time()
         peak = 0
         try:
@@ -154,32 +152,29 @@ class Children:
             raise InterruptedError("the run was interrupted")
 
     def start(
-        self, command: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path, inherits: Sequence[int] = ()
-    ) -> subprocess.Popen[bytes]:
-        """Start `command`, which inherits these descriptors, and leave it running: until `end`, or until `stop`."""
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        log: Path,
+        stdin: int = subprocess.DEVNULL,
+        fork: Fork | None = None,
+    ) -> Process:
+        """Start `command` and leave it running: until `end`, or until `stop`; what `fork` has is taken for it."""
         token = uuid.uuid4().hex
+        env = {**env, _MARK: token}
+        if fork and (forked := fork(env, cwd, log, stdin)):
+            with self._lock:
+                self._living[forked.pid] = (token, time.time())
+            return forked
         with self._lock, log.open("ab") as output:
             self.check()
             child = subprocess.Popen(
-                command,
-                env={**env, _MARK: token},
-                cwd=cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                pass_fds=inherits,
+                command, env=env, cwd=cwd, stdin=stdin, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
             self._living[child.pid] = (token, time.time())
             return child
-
-    def _fork(self, fork: Fork, env: Mapping[str, str], cwd: Path, log: Path) -> Process | None:
-        token = uuid.uuid4().hex
-        child = fork({**env, _MARK: token}, cwd, log)
-        if child is not None:
-            with self._lock:
-                self._living[child.pid] = (token, time.time())
-        return child
 
     def end(self, child: Process) -> None:
         """Kill what is left of `child` and of what it started; returns when it is gone."""

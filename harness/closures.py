@@ -1,8 +1,9 @@
 """What a process can import: a closure, and the layers of files that it is made of.
 
 There is an environment for every distinct *closure*: what an export can import, or what a run can import. Files are
-installed in *layers*: what torch reaches through its requirements, what transformers does, what onnx does, and the
-rest. So each torch is on disk once, and its bytecode is compiled once, however many combinations it is part of.
+installed in *layers*: what torch imports where it is there (numpy), what torch reaches through its requirements, what
+transformers does, what onnx does, and the rest. So each torch is on disk once, and its bytecode is compiled once, however
+many combinations it is part of.
 """
 
 from __future__ import annotations
@@ -27,24 +28,28 @@ def closure(interpreter: Interpreter, lock: Lock) -> Closure:
     return Closure(interpreter=interpreter, lock=lock, key=digest([interpreter.version, lock.digest]))
 
 
-_LAYERED = ("torch", "transformers", "onnx")
-"""What has a layer of its own: large, and the same in many closures."""
+_LAYERED = (("numpy", "tqdm"), ("torch",), ("transformers",), ("onnx",))
+"""What has a layer of its own: large, and the same in many closures. torch imports the first, and does not require them."""
 
 
 def layers(whole: Closure) -> tuple[Closure, ...]:
     """The closures whose files make up `whole`; itself, where it is small."""
-    there = [name for name in _LAYERED if name in whole.lock.versions]
-    if "torch" not in there:
+    if "torch" not in whole.lock.versions:
         return (whole,)
-    names = [frozenset(whole.lock.closure(frozenset({name})).versions) for name in there]
-    # Who requires torch itself does not get a second one.
-    names = [names[0], *(part - names[0] if "torch" in part else part for part in names[1:])]
+    first, torch, *others = (frozenset(whole.lock.closure(frozenset(names)).versions) for names in _LAYERED)
+    torch -= first
+    # Who requires numpy, or torch itself, does not get a second one.
+    names = [first, torch, *(part - first - torch if "torch" in part else part - first for part in others)]
     rest = frozenset(whole.lock.versions).difference(*names)
     parts = [whole.lock.only(part) for part in (*names, rest) if part]
     return tuple(closure(whole.interpreter, part) for part in parts)
 
 
-def base(whole: Closure) -> tuple[Closure, ...]:
-    """The first layers of `whole`, which hold what takes long to import, and which other closures have alike."""
+def bases(whole: Closure) -> tuple[tuple[Closure, ...], ...]:
+    """The first layers of `whole`, which hold what takes long to import and which other closures have alike.
+
+    Those up to torch's, and those up to transformers'; each begins with the one before it.
+    """
     parts = layers(whole)
-    return parts if len(parts) == 1 else parts[: sum(name in whole.lock.versions for name in ("torch", "transformers"))]
+    ends = [number for number, part in enumerate(parts, 1) for name in ("torch", "transformers") if name in part.lock.versions]
+    return tuple(parts[:end] for end in dict.fromkeys(ends)) or (parts,)

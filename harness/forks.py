@@ -2,8 +2,8 @@
 
 An export's process spends most of its time on importing torch and transformers, which many exports import alike, from the
 same files. So a server has imported them, in the environment of the first of these exports, and computed nothing; for each
-export it forks, and the fork goes on in that export's own environment. Runs are forked likewise, from a server that has
-imported their onnxruntime.
+export it forks, and the fork goes on in that export's own environment. Such a server is itself a fork, where it can be, of
+one that has imported torch alone. Runs are forked likewise, from a server that has imported their onnxruntime.
 
 Nobody is to be able to tell such a fork from a process of its own. So there is one only if the server imported everything
 without a complaint, all of it from layers that both environments share, and started no thread or process, left no file open
@@ -21,7 +21,7 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,27 +29,30 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from harness.children import Children, Fork
-from harness.closures import Closure, base, layers
+from harness.closures import Closure, bases, layers
 from harness.environments import Environments
 from harness.forkserver import Forked, ForkServer
 from harness.model import digest
 from harness.processes import JOB, Limits
 from harness.store import Store
 
-_IMPORTED = {"export": ("numpy", "torch", "transformers"), "run": ("numpy", "onnxruntime")}
-"""Kind of job → the modules that a server for it imports."""
+_IMPORTED = {"export": (("numpy", "torch"), ("numpy", "torch", "transformers")), "run": (("numpy", "onnxruntime"),)}
+"""Kind of job → the modules that a server for it imports, by the number of its base (closures.bases)."""
 
 _IDLE = {"export": 2, "run": 8}
-"""Kind of job → servers that are kept while they have no fork: some 400 MB each with torch, 60 MB without."""
+"""Kind of job → servers of one base that are kept while they have no fork: some 400 MB each with torch, 60 MB without."""
 
 _THERE = "there"
+
+_Base = tuple[Closure, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Serving:
     """A server, and what is in its memory."""
 
-    kind: str
+    of: tuple[str, int]
+    """Kind of job, and number of the base."""
     server: ForkServer
     shared: tuple[Closure, ...]
     """The layers that its forks have as well."""
@@ -96,17 +99,23 @@ class Forks:
         if job["kind"] not in _IMPORTED or not sys.platform.startswith("linux"):
             return None  # elsewhere a system's libraries may not survive a fork
 
-        def fork(environ: Mapping[str, str], folder: Path, log: Path) -> Forked | None:
-            serving = self._serving(python, job, closure)
+        return self._fork(python, job, closure, bases(closure))
+
+    def _fork(self, python: Path, job: Mapping[str, Any], closure: Closure, shared: Sequence[_Base]) -> Fork:
+        """Has a fork in the environment of `closure`, of a server that has imported from the last of these bases."""
+
+        def fork(environ: Mapping[str, str], folder: Path, log: Path, stdin: int) -> Forked | None:
+            serving = self._serving(python, job, closure, shared)
             if serving is None:
                 return None
             return serving.server.fork(
                 job=str(folder / JOB),
                 log=log,
+                stdin=stdin,
                 folder=str(folder),
                 environ=environ,
                 python=str(python),
-                others=self._sites(closure),
+                others=self._sites(closure, shared[-1]),
             )
 
         return fork
@@ -119,9 +128,8 @@ class Forks:
         """End all servers; nothing runs any more."""
         self._end(list(self._servers))
 
-    def _serving(self, python: Path, job: Mapping[str, Any], closure: Closure) -> _Serving | None:
-        shared = base(closure)
-        key = digest([job["kind"], job["probe"]["path"], closure.interpreter.version, [part.key for part in shared]])
+    def _serving(self, python: Path, job: Mapping[str, Any], closure: Closure, shared: Sequence[_Base]) -> _Serving | None:
+        key = digest([job["kind"], job["probe"]["path"], closure.interpreter.version, [part.key for part in shared[-1]]])
         with self._guard:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:
@@ -129,45 +137,46 @@ class Forks:
             if serving and not serving.server.alive:
                 self._end([key])
             if key not in self._servers:
-                serving = self._started(python, job, closure)
+                serving = self._started(python, job, closure, shared)
                 self._servers[key] = serving
-                self._retire(job["kind"])
-        return serving if serving and serving.answers == self._answers(closure, serving.server) else None
+                if serving:
+                    self._retire(serving.of)
+        return serving if serving and serving.answers == self._answers(closure, shared[-1], serving.server) else None
 
-    def _started(self, python: Path, job: Mapping[str, Any], closure: Closure) -> _Serving | None:
+    def _started(self, python: Path, job: Mapping[str, Any], closure: Closure, shared: Sequence[_Base]) -> _Serving | None:
+        *before, base = shared
         server = ForkServer(children=self._children, store=self._store)
         asked = {
             "kind": "forkserver",
             "of": job["kind"],
-            "imports": _IMPORTED[job["kind"]],
-            "others": self._sites(closure),
+            "imports": _IMPORTED[job["kind"]][len(before)],
+            "others": self._sites(closure, base),
             "probe": job["probe"],
         }
-        if not server.start(python, asked, self._limits):
+        if not server.start(python, asked, self._limits, self._fork(python, job, closure, before) if before else None):
             return None
-        answers = self._answers(closure, server)
-        if answers is None or server.tried & self._modules(closure):
+        answers = self._answers(closure, base, server)
+        if answers is None or server.tried & self._modules(closure, base):
             # Of these something was loaded in vain, or else it would not serve; elsewhere it may load.
             server.close()
             return None
-        return _Serving(kind=job["kind"], server=server, shared=base(closure), answers=answers)
+        return _Serving(of=(job["kind"], len(before)), server=server, shared=base, answers=answers)
 
-    def _answers(self, closure: Closure, server: ForkServer) -> _Answers | None:
+    def _answers(self, closure: Closure, base: _Base, server: ForkServer) -> _Answers | None:
         """To what was asked while the server imported; None where .pth files add folders, which differ in any case."""
-        startup = {
-            (path.name, path.read_text(errors="replace")) for path in self._entries(_others(closure)) if path.suffix == ".pth"
-        }
+        beside = self._entries(_others(closure, base))
+        startup = {(path.name, path.read_text(errors="replace")) for path in beside if path.suffix == ".pth"}
         lines = (line for _, text in startup for line in text.splitlines() if line.strip())
         if not all(line.startswith(("import ", "import\t", "#")) for line in lines):
             return None
         versions = closure.lock.versions
         asked = [(canonicalize_name(name), asker) for name, asker in server.asked]
-        distributions = importlib.metadata.distributions(path=self._sites(closure)) if server.groups else ()
+        distributions = importlib.metadata.distributions(path=self._sites(closure, base)) if server.groups else ()
         points = [
             point for distribution in distributions for point in distribution.entry_points if point.group in server.groups
         ]
         return _Answers(
-            modules=self._modules(closure) & server.sought,
+            modules=self._modules(closure, base) & server.sought,
             versions=frozenset(
                 (name, _THERE if name in versions and _means_nothing(name, asker) else versions.get(name))
                 for name, asker in asked
@@ -176,29 +185,30 @@ class Forks:
             startup=frozenset(startup),
         )
 
-    def _sites(self, closure: Closure) -> list[str]:
-        return [str(self._environments.site(part)) for part in _others(closure)]
+    def _sites(self, closure: Closure, base: _Base) -> list[str]:
+        return [str(self._environments.site(part)) for part in _others(closure, base)]
 
-    def _modules(self, closure: Closure) -> frozenset[str]:
+    def _modules(self, closure: Closure, base: _Base) -> frozenset[str]:
         """Names of the top-level modules that layers beside the base bring in; of namespaces every part counts."""
-        hidden = {path for path in self._entries(base(closure)) if not path.is_dir() or (path / "__init__.py").exists()}
-        return frozenset(map(_module, self._entries(_others(closure)))).difference(map(_module, hidden))
+        hidden = {path for path in self._entries(base) if not path.is_dir() or (path / "__init__.py").exists()}
+        return frozenset(map(_module, self._entries(_others(closure, base)))).difference(map(_module, hidden))
 
     def _entries(self, parts: Iterable[Closure]) -> list[Path]:
         return [entry for part in parts for entry in self._environments.site(part).iterdir()]
 
-    def _retire(self, kind: str) -> None:
+    def _retire(self, of: tuple[str, int]) -> None:
         """End what has had no fork for the longest time, beyond the number that is kept."""
-        of_kind = {key: one.server for key, one in self._servers.copy().items() if one and one.kind == kind}
-        idle = sorted((key for key, server in of_kind.items() if server.idle), key=lambda key: of_kind[key].used)
-        for key in idle[: -_IDLE[kind]]:
-            if of_kind[key].retire():
+        alike = {key: one.server for key, one in self._servers.copy().items() if one and one.of == of}
+        idle = sorted((key for key, server in alike.items() if server.idle), key=lambda key: alike[key].used)
+        for key in idle[: -_IDLE[of[0]]]:
+            if alike[key].retire():
                 with self._guard:
                     self._servers.pop(key, None)
 
-    def _end(self, keys: list[str]) -> None:
+    def _end(self, keys: Sequence[str]) -> None:
+        """End these: a server is older than those that are forks of it, and ends after them."""
         with self._guard:
-            gone = [self._servers.pop(key, None) for key in keys]
+            gone = [self._servers.pop(key, None) for key in reversed(keys)]
         for one in gone:
             if one is not None:
                 one.server.close()
@@ -208,6 +218,6 @@ def _module(path: Path) -> str:
     return path.name.partition(".")[0]
 
 
-def _others(closure: Closure) -> tuple[Closure, ...]:
-    """The layers of `closure` beside its base."""
-    return layers(closure)[len(base(closure)) :]
+def _others(closure: Closure, base: _Base) -> tuple[Closure, ...]:
+    """The layers of `closure` beside `base`, which are its first."""
+    return layers(closure)[len(base) :]

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.children import LOOK_SECONDS, Children, cut_back, resident
+from harness.children import LOOK_SECONDS, Children, Fork, Process, cut_back, resident
 from harness.processes import Limits, asked
 from harness.store import Store
 
@@ -65,21 +65,23 @@ class ForkServer:
         self._store = store
         self._log = self._folder / "output.log"
         self._channel: socket.socket | None = None
-        self._process: Future[subprocess.Popen[bytes]] = Future()
+        self._process: Future[Process] = Future()
         self._ready: Future[Mapping[str, Any]] = Future()
         self._numbers = itertools.count()
         self._open: dict[int, Future[Forked | None]] = {}
         self._forks: dict[int, Forked] = {}
         self._lock = threading.Lock()
 
-    def start(self, python: Path, job: Mapping[str, Any], limits: Limits) -> bool:
-        """Start it, and wait until it has imported what `job` says; False where it cannot serve, having been closed."""
+    def start(self, python: Path, job: Mapping[str, Any], limits: Limits, fork: Fork | None = None) -> bool:
+        """Start it, and wait until it has imported what `job` says; False where it cannot serve, having been closed.
+
+        `fork` may have a process that has imported a part of it.
+        """
         self._channel, theirs = socket.socketpair()
         work = self._folder / "work"
         work.mkdir()
-        job = {**job, "socket": theirs.fileno(), "events": str(self._folder / "events.jsonl")}
-        how = asked(python, job, folder=self._folder, store=self._store.root)
-        launch = partial(self._children.start, **how, cwd=work, log=self._log, inherits=[theirs.fileno()])
+        how = asked(python, {**job, "events": str(self._folder / "events.jsonl")}, folder=work, store=self._store.root)
+        launch = partial(self._children.start, **how, cwd=work, log=self._log, stdin=theirs.fileno(), fork=fork)
         threading.Thread(target=self._attend, args=(self._channel, theirs, launch), name="fork server", daemon=True).start()
         try:
             ready = self._imported(limits)
@@ -114,13 +116,14 @@ class ForkServer:
         """Whether it can be asked."""
         return self._channel is not None
 
-    def fork(self, *, log: Path, **request: object) -> Forked | None:
+    def fork(self, *, log: Path, stdin: int, **request: object) -> Forked | None:
         """A fork that does as the request says (probe/forkserver.py); None if the server is gone, or does not answer.
 
-        `log` begins with what the server said: it belongs to the import.
+        `log` begins with what the server said: it belongs to the import. `stdin` is as in `subprocess`.
         """
         number, answer = next(self._numbers), Future[Forked | None]()
-        line = json.dumps({**request, "number": number, "log": str(log)}).encode() + b"\n"
+        given = [] if stdin == subprocess.DEVNULL else [stdin]
+        line = json.dumps({**request, "number": number, "log": str(log), "stdin": bool(given)}).encode() + b"\n"
         with self._lock:
             self.used = time.monotonic()
             if self._channel is None:
@@ -128,7 +131,8 @@ class ForkServer:
             self._open[number] = answer
             shutil.copyfile(self._log, log)
             with contextlib.suppress(OSError):
-                self._channel.sendall(line)
+                socket.send_fds(self._channel, [line[:1]], given)
+                self._channel.sendall(line[1:])
         try:
             return answer.result(_PATIENCE)
         except EOFError:
@@ -165,7 +169,7 @@ class ForkServer:
             with contextlib.suppress(OSError):
                 channel.shutdown(socket.SHUT_RDWR)
 
-    def _attend(self, channel: socket.socket, theirs: socket.socket, launch: Callable[[], subprocess.Popen[bytes]]) -> None:
+    def _attend(self, channel: socket.socket, theirs: socket.socket, launch: Callable[[], Process]) -> None:
         """Start the process and listen to it to its end: it dies with the thread that has started it (probe/orphans.py)."""
         try:
             with theirs:

@@ -2,7 +2,7 @@
 
 Two lanes: probes use cores and are limited by `--jobs`; installs use the network and the disk, and never take a core's
 place from a probe. Memory is shared out too: what would not fit beside what runs waits for its turn, and
-something smaller goes first; so does something else where a probe would only wait for what another one is importing.
+something smaller goes first; so does something else where a probe would wait for what another one is importing.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def execute(
     ready: dict[bool, list[tuple[int, int, int, Task]]] = {True: [], False: []}
     free = {True: installs, False: probes}
     running: dict[Future[None], Task] = {}
-    alike: dict[Task, tuple[str, ...]] = {}
+    alike: dict[Task, frozenset[tuple[str, ...]]] = {}
     imported: set[tuple[str, ...]] = set()
 
     def fits(task: Task) -> bool:
@@ -108,12 +108,13 @@ def execute(
 
     def turn(queue: Sequence[tuple[int, int, int, Task]]) -> int | None:
         """The place in `queue` of the probe that is to begin now."""
-        fitting = (place for place, (*_, task) in enumerate(queue) if fits(task))
-        first = next(fitting, None)
-        if first is None:
-            return None
-        importing = {alike[task] for task in running.values()} - imported
-        return next((place for place in (first, *fitting) if alike[queue[place][-1]] not in importing), first)
+        importing = frozenset[tuple[str, ...]]().union(*(alike[task] for task in running.values())) - imported
+        least: tuple[float, int | None] = (math.inf, None)
+        for place, (*_, task) in enumerate(queue):
+            if least[0] and fits(task):
+                waits_for = len(alike[task] & importing)
+                least = (waits_for, place) if waits_for < least[0] else least
+        return least[1]
 
     while sorter.is_active():
         for task in sorter.get_ready():
@@ -136,7 +137,7 @@ def execute(
             task = running.pop(future)
             free[isinstance(task, Install)] += 1
             future.result()
-            imported.add(alike[task])
+            imported |= alike[task]
             sorter.done(task)
             on_event(Ended(task=task))
     return True

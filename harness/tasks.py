@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from harness.closures import Closure, base, closure, layers
+from harness.closures import Closure, bases, closure, layers
 from harness.keys import asked, model_key, platform_id
 from harness.locks import Resolved
 from harness.model import Setup, Variant, digest
@@ -237,9 +237,11 @@ def needs(task: Task) -> tuple[Task, ...]:
             return (task.export, Install(closure=task.closure))
 
 
-def imported_alike(task: Task) -> tuple[str, ...]:
+def imported_alike(task: Task) -> frozenset[tuple[str, ...]]:
     """Names what the processes of several tasks import alike, the first of them for all (forks.py); empty for an install."""
-    return () if isinstance(task, Install) else (type(task).__name__, *(part.key for part in base(task.closure)))
+    if isinstance(task, Install):
+        return frozenset()
+    return frozenset((type(task).__name__, *(part.key for part in base)) for base in bases(task.closure))
 
 
 def environments(task: Task) -> tuple[tuple[Closure, ...], ...]:

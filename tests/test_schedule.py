@@ -112,9 +112,12 @@ def test_what_does_not_fit_waits_and_something_smaller_goes_first(facts):
         assert seen == [{6.0}, {5.0}, {3.0}]
 
 
-def test_something_else_goes_first_where_a_probe_would_wait_for_what_another_imports():
+@pytest.mark.parametrize("axis", ["torch", "transformers"])
+def test_something_else_goes_first_where_a_probe_would_wait_for_what_another_imports(axis):
     exports = [
-        tasks_of(resolved(onnx=onnx, torch=torch)).export for torch in ("2.1.0", "2.2.0") for onnx in ("1.15.0", "1.16.2")
+        tasks_of(resolved(onnx=onnx, **{axis: version})).export
+        for version in ("4.40.0", "4.50.0")
+        for onnx in ("1.15.0", "1.16.2")
     ]
     begun, first_two = [], threading.Barrier(2)
 

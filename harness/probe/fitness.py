@@ -18,6 +18,7 @@ class Surroundings:
     def __init__(self) -> None:
         self._environ = dict(os.environ)
         self._files = self._open()
+        self._here = set(os.listdir())  # noqa: PTH208 - names are all that is needed
         self._folders = (str(Path.cwd()), os.environ["HOME"])
 
     def unlike(self) -> str:
@@ -32,7 +33,9 @@ class Surroundings:
             return "it has started threads"
         if children():
             return "it has started processes"
-        if set(os.listdir()):  # noqa: PTH208 - names are all that is needed
+        if str(Path.cwd()) != self._folders[0]:
+            return "it has gone to another working folder"
+        if set(os.listdir()) != self._here:  # noqa: PTH208
             return "it has left files in its working folder"
         return ""
 

@@ -3,9 +3,10 @@
 Importing torch and transformers takes seconds, a fork of a process that has them milliseconds. The fork is a process
 that has imported just this and computed nothing, as one that was started for the job is a moment later. Its environment
 may differ from the server's in what the server has not touched: then it searches for modules where that one would. The
-server's home and working folder, which packages may remember, lead every process to its own once the server is ready.
+server's working folder and home, which packages may remember, lead every process to its own once the server is ready.
+A server may be a fork itself, of one that has imported less.
 
-Over the socket, one JSON object a line. To the host:
+Over a socket, its standard input, one JSON object a line. To the host:
 
     {"event": "ready", "sought": [top-level modules], "tried": [those to be imported],
      "asked": [[distribution, top-level module of who asked]], "groups": [of entry points]}
@@ -13,7 +14,7 @@ Over the socket, one JSON object a line. To the host:
     {"event": "left", "pid": pid, "code": exit code, negative for a signal}
 
 From the host: {"number": n, "job": path, "log": path, "folder": path, "environ": {…}, "python": path, "others": [folders of
-layers that are not the server's]}.
+layers that are not the server's], "stdin": whether a descriptor comes along, to be the fork's input}.
 A server that is not fit to be forked says so on stderr and ends, as it does where the socket ends.
 """
 
@@ -31,6 +32,7 @@ import shutil
 import signal
 import site
 import socket
+import struct
 import sys
 from pathlib import Path
 from typing import Any, Iterator
@@ -44,28 +46,46 @@ from .journal import Journal
 from .orphans import adopt_orphans, children, die_with_the_parent
 
 _LINE = 65536
+_DESCRIPTOR = struct.Struct("i")
 _HERE = "/proc/self/cwd"
 """A name for the working folder of whoever uses it."""
+
+# A server that is a fork adds to what the one before it has left here.
+_CURIOSITY = Curiosity()
+_VARIABLES: dict[str, str] = {}
+"""Those that the imports have set."""
 
 
 def run(job: dict[str, Any], journal: Journal) -> None:
     """Import the packages of a `job["of"]`, up to the first that `job["imports"]` does not name; then serve."""
     del journal
-    os.set_inheritable(job["socket"], False)  # noqa: FBT003 - what is started must not keep it open
-    kind = importlib.import_module("." + job["of"], __package__)
-    surroundings = Surroundings()
-    with Curiosity() as curiosity, _no_collection():
-        for name in itertools.takewhile(lambda name: name in job["imports"], kind.packages(job)):
-            import_module(name)
-    if unfit := surroundings.unlike() or curiosity.boundless() or stranger(job["others"]):
-        sys.exit(f"not fit to be forked: {unfit}")
-    home = _give_way()
-    imported_distributions()  # what it reads for this, its forks need not read again
-    sys.stdout.flush()
-    sys.stderr.flush()
-    with socket.socket(fileno=job["socket"]) as channel:
-        _Server(channel, job["others"], home, surroundings.added()).serve(curiosity)
+    with _channel() as channel:
+        kind = importlib.import_module("." + job["of"], __package__)
+        surroundings = Surroundings()
+        with _CURIOSITY, _no_collection():
+            for name in itertools.takewhile(lambda name: name in job["imports"], kind.packages(job)):
+                import_module(name)
+        if unfit := surroundings.unlike() or _CURIOSITY.boundless() or stranger(job["others"]):
+            sys.exit(f"not fit to be forked: {unfit}")
+        home = _give_way()
+        _VARIABLES.update(surroundings.added())
+        imported_distributions()  # what it reads for this, its forks need not read again
+        sys.stdout.flush()
+        sys.stderr.flush()
+        _Server(channel, job["others"], home).serve()
     os._exit(0)  # nobody is to be told anything any more, and packages take a while to shut down
+
+
+def _channel() -> socket.socket:
+    """Take the socket from the standard input, where whatever is started would keep it open."""
+    channel = socket.socket(fileno=os.dup(0))
+    _read_from(os.open(os.devnull, os.O_RDONLY))
+    return channel
+
+
+def _read_from(descriptor: int) -> None:
+    os.dup2(descriptor, 0)
+    os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -80,41 +100,36 @@ def _no_collection() -> Iterator[None]:
 
 
 def _give_way() -> Path:
-    """Let the names of home and working folder mean each process' own; return what packages have left in the home."""
-    home = Path(os.environ["HOME"])
+    """Let the name of the working folder, which the home lies in, mean each process' own; return where the home is now."""
     here = Path.cwd()
-    left = home.rename(home.with_name("home-at-import"))
-    home.symlink_to(Path(_HERE, "home"))
-    here.rename(here.with_name("folder-at-import"))
+    there = here.rename(here.with_name("folder-at-import"))
     here.symlink_to(_HERE)
-    return left
+    return there / "home"
 
 
 class _Server:
     """Forks on request and tells how the forks end."""
 
-    def __init__(self, channel: socket.socket, others: list[str], home: Path, variables: dict[str, str]) -> None:
-        """`others` are folders that those of a fork take the place of; `home` is what a home is like after the imports.
-
-        `variables` are those that the imports have set.
-        """
+    def __init__(self, channel: socket.socket, others: list[str], home: Path) -> None:
+        """`others` are folders that those of a fork take the place of; `home` is what a home is like after the imports."""
         self._channel = channel
         self._others = others
         self._home = home
-        self._variables = variables
         self._at_child = signal.getsignal(signal.SIGCHLD)
         self._random = random.getstate()
         self._me = os.getpid()
         self._forks: set[int] = set()
+        self._received: list[int] = []
+        """Descriptors that came with the requests that are still to be met."""
 
-    def serve(self, curiosity: Curiosity) -> None:
+    def serve(self) -> None:
         """Serve until the host closes its end."""
         adopt_orphans()
         ended, wake = self._pipe = os.pipe()
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(wake)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        told = {name: sorted(getattr(curiosity, name)) for name in ("sought", "tried", "asked", "groups")}
+        told = {name: sorted(getattr(_CURIOSITY, name)) for name in ("sought", "tried", "asked", "groups")}
         self._tell({"event": "ready", **told})
         requests = b""
         while True:
@@ -123,27 +138,35 @@ class _Server:
                 os.read(ended, _LINE)
                 self._reap()
             if self._channel.fileno() in readable:
-                received = self._channel.recv(_LINE)
+                received = self._receive()
                 if not received:
                     return
                 *lines, requests = (requests + received).split(b"\n")
                 for line in lines:
                     self._fork(json.loads(line))
 
+    def _receive(self) -> bytes:
+        data, ancillary, *_ = self._channel.recvmsg(_LINE, socket.CMSG_SPACE(_DESCRIPTOR.size))
+        self._received += [_DESCRIPTOR.unpack(descriptor)[0] for *_, descriptor in ancillary]
+        return data
+
     def _fork(self, request: dict[str, Any]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
+        if request["stdin"]:
+            _read_from(self._received.pop(0))
         try:
             child = os.fork()
         except OSError as error:
             print(f"cannot fork: {error}", file=sys.stderr)  # noqa: T201 - it goes to the log
-            self._tell({"event": "forked", "number": request["number"], "pid": None})
-            return
+            child = None
         if child == 0:
             leave_with(self._become, request)
-        self._forks.add(child)
-        with contextlib.suppress(OSError):  # it was faster and has done so itself, or is gone already
-            os.setpgid(child, child)
+        _read_from(os.open(os.devnull, os.O_RDONLY))
+        if child is not None:
+            self._forks.add(child)
+            with contextlib.suppress(OSError):  # it was faster and has done so itself, or is gone already
+                os.setpgid(child, child)
         self._tell({"event": "forked", "number": request["number"], "pid": child})
 
     def _become(self, request: dict[str, Any]) -> None:
@@ -156,14 +179,14 @@ class _Server:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, self._at_child)
         random.setstate(self._random)
-        for descriptor in (self._channel.detach(), *self._pipe):
+        for descriptor in (self._channel.detach(), *self._pipe, *self._received):
             os.close(descriptor)
         log = os.open(request["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)
         os.environ.clear()
-        os.environ.update({**request["environ"], **self._variables})
+        os.environ.update({**request["environ"], **_VARIABLES})
         os.chdir(request["folder"])
         shutil.copytree(self._home, os.environ["HOME"], symlinks=True, dirs_exist_ok=True)
         sys.argv[1:] = [request["job"]]

@@ -29,8 +29,9 @@ def note_start(job_path, kind, subjects):
         "path": sys.path,
         "writes_bytecode": not sys.dont_write_bytecode,
     }
-    # A job lies in <store>/tmp/<scratch>/.
-    with (job_path.parents[2] / "probe-starts.jsonl").open("ab", buffering=0) as log:
+    # A job lies somewhere in <store>/tmp/.
+    store = next(folder.parent for folder in job_path.parents if folder.name == "tmp")
+    with (store / "probe-starts.jsonl").open("ab", buffering=0) as log:
         log.write(json.dumps(line).encode() + b"\n")
 
 

@@ -248,7 +248,7 @@ def test_another_time_limit_repeats_what_the_old_one_ended(troubled):
 def test_keep_envs_leaves_environments_that_a_forced_run_uses(project):
     project.run("--keep-envs")
     kept = {path.name: path.stat().st_ctime_ns for path in (project.store / "envs").iterdir() if path.is_dir()}
-    assert len(kept) == 5  # three layers, composed for the export; and the run's
+    assert len(kept) == 6  # four layers, composed for the export; and the run's
     project.run("--keep-envs", "--force")
     assert {path.name: path.stat().st_ctime_ns for path in (project.store / "envs").iterdir() if path.is_dir()} == kept
 

@@ -36,6 +36,12 @@ def servers(project: Project, kind: str) -> list[int | None]:
     return [start["server"] for start in project.starts(kind)]
 
 
+def torch_alone(project: Project) -> list[int | None]:
+    """For each export the fork server with torch alone that its own server is a fork of."""
+    outer = {server["pid"]: server["server"] for server in project.starts("forkserver")}
+    return [outer.get(server) for server in servers(project, "export")]
+
+
 def remembered(project: Project) -> list[str]:
     """What the exports of the two onnx died of."""
     cells = project.run().values()
@@ -44,10 +50,54 @@ def remembered(project: Project) -> list[str]:
 
 def test_what_is_imported_alike_is_imported_once(two):
     assert {cell["status"] for cell in two.run().values()} == {"works"}
-    exporting, running = two.starts("forkserver")
+    torch, exporting, running = two.starts("forkserver")
+    assert (torch["server"], exporting["server"], running["server"]) == (None, torch["pid"], None)
     assert servers(two, "export") == [exporting["pid"]] * 2
     assert servers(two, "run") == [running["pid"]] * len(two.starts("run"))
     assert not any(alive(one["pid"]) for one in two.starts("forkserver"))
+
+
+@pytest.fixture
+def generations(project: Project) -> Project:
+    """Two transformers beside one torch, each with an export of its own, that tells what torch remembers."""
+    project.publish(
+        packages.package("tokenizers", "0.1"),
+        packages.package("tokenizers", "0.2"),
+        packages.transformers("4.50.0", requires=("tokenizers==0.1",), eager=SAYS),
+        packages.transformers("5.0.0", requires=("tokenizers==0.2",), eager=SAYS),
+    )
+    return project
+
+
+def eras(project: Project, on_import: str) -> tuple[list[str], list[bool]]:
+    """What the exports of the two transformers died of, and whether each was forked, where torch imports like this."""
+    project.publish(packages.torch("2.2.0", on_import=on_import))
+    project.configure({"torch": ["2.2.0"], "transformers": ["4.50.0", "5.0.0"]}, environment=["handoff"])
+    cells = project.run("--jobs", "1", "--no-remedies").values()
+    return [cell["variants"][0]["error"] for cell in cells], list(map(bool, servers(project, "export")))[:2]
+
+
+def test_torch_is_imported_once_for_several_transformers(generations):
+    errors, forked = eras(generations, "import os; REMEMBERED = os.getpid()")
+    torch = torch_alone(generations)[0]
+    assert torch_alone(generations)[:2] == [torch] * 2
+    assert errors == [f"torch remembers {torch}"] * 2
+    assert forked == [True, True]
+    assert len(set(servers(generations, "export")[:2])) == 2
+
+
+def test_a_version_that_torch_has_asked_for_is_that_beside_its_own_transformers(generations):
+    errors, forked = eras(generations, "import importlib.metadata\nREMEMBERED = importlib.metadata.version('tokenizers')")
+    assert errors == ["torch remembers 0.1", "torch remembers 0.2"]
+    assert forked == [True, True]
+    assert list(map(bool, torch_alone(generations)[:2])) == [True, False]
+
+
+def test_torch_that_loads_what_transformers_brings_is_imported_for_each_of_them(generations):
+    errors, forked = eras(generations, "import tokenizers\nREMEMBERED = tokenizers.__version__")
+    assert errors == ["torch remembers 0.1", "torch remembers 0.2"]
+    assert forked == [True, True]
+    assert torch_alone(generations)[:2] == [None, None]
 
 
 def test_a_fork_is_in_the_environment_of_its_own_job(two):
@@ -114,7 +164,7 @@ def test_what_a_fork_would_not_have_alike_is_not_forked(two, on_import):
     two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
     assert {cell["status"] for cell in two.run().values()} == {"works"}
     assert servers(two, "export") == [None, None]
-    assert len(two.starts("forkserver")) == 1 + 1  # it is not tried again
+    assert len(two.starts("forkserver")) == 2 + 1  # with transformers it may be another matter; it is not tried again
 
 
 def test_a_failure_to_import_is_that_of_a_process_of_its_own(two):
@@ -133,7 +183,8 @@ def test_what_was_said_at_import_is_in_the_log_of_each_fork(two):
     assert sum("a word at import" in log for log in logs) == 2
 
 
-def test_a_server_that_dies_takes_no_verdict_with_it(two):
+@pytest.mark.parametrize("torch_alone_dies", [False, True])
+def test_a_server_that_dies_takes_no_verdict_with_it(two, torch_alone_dies):
     gate = two.root / "gate"
     there = two.root / "there"
     waits = f"import os, time\nopen({str(there)!r}, 'w')\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.02)"
@@ -141,10 +192,11 @@ def test_a_server_that_dies_takes_no_verdict_with_it(two):
     two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
     with two.start("run", "--jobs", "1") as child:
         wait_until(there.exists)
-        (server,) = two.starts("forkserver")
+        torch, exporting = two.starts("forkserver")
         (export,) = two.starts("export")
-        os.kill(server["pid"], signal.SIGKILL)
+        os.kill((torch if torch_alone_dies else exporting)["pid"], signal.SIGKILL)
         wait_until(lambda: not alive(export["pid"]), 5)
+        assert alive(torch["pid"]) != torch_alone_dies
         gate.touch()
         child.communicate(timeout=60)
     died, works = sorted(two.cells().values(), key=lambda cell: cell["status"])
@@ -158,7 +210,7 @@ def test_a_server_serves_later_rounds_too(two):
     two.publish(packages.transformers("4.50.0", eager=packages.raises("RuntimeError('no')")))
     two.configure({"transformers": ["4.50.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
     two.run("--keep-envs")
-    (server,) = two.starts("forkserver")
+    _, server = two.starts("forkserver")
     assert servers(two, "export") == [server["pid"]] * 4
 
 

@@ -36,14 +36,15 @@ def entered(name: str, points: str, source: str = "") -> Wheel:
 
 def told(expression: str, *imports: str) -> str:
     """Source of an `eager` that dies of the expression's value."""
-    return f"import {', '.join(imports)}; raise RuntimeError(str({expression}))"
+    return f"import {', '.join(imports)}; raise RuntimeError(str(({expression})))"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """What torch does at import, and what is asked afterwards."""
+    """What torch does at import, then transformers, and what is asked afterwards."""
 
     on_import: str
+    then: str = ""
     eager: str = REMEMBERED
     wheels: list[Wheel] = field(default_factory=lambda: [packages.onnx("1.17.0")])
     requires: tuple[str, ...] = ()
@@ -55,10 +56,11 @@ class Case:
 
 DEP = packages.package("dep", "1.0")
 CASES = {
-    "a variable that was set": Case(
+    "variables that were set": Case(
         on_import="import os; os.environ['SET_AT_IMPORT'] = '1'",
-        eager=told("os.environ['SET_AT_IMPORT']", "os"),
-        told=("1", "1"),
+        then="import os; os.environ['SET_LATER'] = os.environ['SET_AT_IMPORT'] + '2'",
+        eager=told("os.environ['SET_AT_IMPORT'], os.environ['SET_LATER']", "os"),
+        told=("('1', '12')", "('1', '12')"),
     ),
     "a variable that was changed": Case(
         on_import="import os; os.environ['HF_HUB_OFFLINE'] = '0'",
@@ -74,14 +76,30 @@ CASES = {
     ),
     "what is in the home that it remembers": Case(
         on_import="import os; REMEMBERED = os.path.expanduser('~'); open(REMEMBERED + '/left', 'w').close()",
+        then="import torch; open(torch.REMEMBERED + '/more', 'w').close()",
         eager="import os, torch; home = torch.REMEMBERED; was = sorted(os.listdir(home)); open(home + '/mine', 'w').close()\n"
         "raise RuntimeError(f\"{was} {os.path.samefile(home, os.environ['HOME'])}\")",
-        told=("['left'] True", "['left'] True"),
+        told=("['left', 'more'] True", "['left', 'more'] True"),
     ),
-    "the folder that it remembers": Case(
+    "the folder that both remember": Case(
         on_import="import os; REMEMBERED = os.getcwd()",
-        eager=told("os.path.samefile(torch.REMEMBERED, os.getcwd())", "os", "torch"),
-        told=("True", "True"),
+        then="import os, torch; REMEMBERED = os.getcwd(); assert os.path.samefile(REMEMBERED, torch.REMEMBERED)",
+        eager=told(
+            "[os.path.samefile(one.REMEMBERED, os.getcwd()) for one in (torch, transformers)]", "os", "torch", "transformers"
+        ),
+        told=("[True, True]", "[True, True]"),
+    ),
+    "another working folder": Case(
+        on_import="",
+        then="import os; os.chdir('/')",
+        eager=told("os.getcwd()", "os"),
+        told=("/", "/"),
+        forked=(False, False),
+    ),
+    "what it reads": Case(
+        on_import="",
+        eager=told("sys.stdin.read(), os.readlink('/proc/self/fd/0')", "os", "sys"),
+        told=("('', '/dev/null')", "('', '/dev/null')"),
     ),
     "an import that failed and was swallowed": Case(
         on_import="try:\n    import dep; REMEMBERED = dep.__version__\nexcept ImportError:\n    REMEMBERED = None",
@@ -147,23 +165,33 @@ CASES = {
     ),
     "a seed": Case(
         on_import="import random; random.seed(0)",
-        eager=told("random.randrange(10 ** 6)", "random"),
-        told=("885440", "885440"),
+        then="import random; FIRST = random.randrange(10 ** 6)",
+        eager=told("transformers.FIRST, random.randrange(10 ** 6)", "random", "transformers"),
+        told=("(885440, 403958)", "(885440, 403958)"),
     ),
     "settings of the garbage collector": Case(
         on_import="import gc; gc.set_threshold(12345, 6, 7)",
+        then="import gc; assert gc.get_threshold() in [(12345, 6, 7), (0, 6, 7)]",
         eager=told("gc.get_threshold()", "gc"),
         told=("(12345, 6, 7)", "(12345, 6, 7)"),
     ),
     "a signal handler": Case(
-        on_import="import signal; signal.signal(signal.SIGCHLD, lambda *_: None)",
-        eager=told("callable(signal.getsignal(signal.SIGCHLD))", "signal"),
-        told=("True", "True"),
+        on_import="import signal; HANDLER = lambda *_: None; signal.signal(signal.SIGCHLD, HANDLER)",
+        then="import signal, torch; SAME = signal.getsignal(signal.SIGCHLD) is torch.HANDLER",
+        eager=told("transformers.SAME, signal.getsignal(signal.SIGCHLD) is torch.HANDLER", "signal", "torch", "transformers"),
+        told=("(True, True)", "(True, True)"),
     ),
     "an open file": Case(
         on_import="DATA = open(__file__)",
         eager=told("torch.DATA.readline()[:11]", "torch"),
         told=("__version__", "__version__"),
+        forked=(False, False),
+    ),
+    "what transformers starts": Case(
+        on_import="",
+        then="import threading, time; threading.Thread(target=time.sleep, args=(60,), name='t', daemon=True).start()",
+        eager=told("[one.name for one in threading.enumerate()][1:]", "threading"),
+        told=("['t']", "['t']"),
         forked=(False, False),
     ),
     "a child process": Case(
@@ -183,7 +211,7 @@ def errors(project: Project) -> tuple[str, ...]:
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_a_fork_finds_out_what_a_process_of_its_own_does(project, tmp_path, monkeypatch, case):
     torch = packages.torch("2.2.0", on_import=case.on_import, requires=("sympy", *case.requires))
-    project.publish(torch, packages.transformers("4.50.0", eager=case.eager), *case.wheels)
+    project.publish(torch, packages.transformers("4.50.0", on_import=case.then, eager=case.eager), *case.wheels)
     project.configure({"torch": ["2.2.0"], "transformers": ["4.50.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
     other = project.copy(tmp_path / "other")
     assert errors(project) == case.told

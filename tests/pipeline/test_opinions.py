@@ -79,7 +79,7 @@ def test_the_evaluator_finds_the_exports_environment_still_there(project, monkey
     monkeypatch.setattr(Uv, "create", counted)
     project.run()
     assert len(project.starts("reference")) == 1
-    assert len(made) == 5  # the export's, composed of three layers, and the run's
+    assert len(made) == 6  # the export's, composed of four layers, and the run's
     assert [path for path in (project.store / "envs").iterdir() if path.is_dir()] == []
 
 

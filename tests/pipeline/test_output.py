@@ -204,7 +204,7 @@ def test_the_environments_that_cell_keeps_outlive_the_next_run(project: Project)
     project.run()
     assert "source " in project.call("cell", "py*").out
     kept = [path for path in (project.store / "envs").iterdir() if path.is_dir()]
-    assert len(kept) == 6  # three layers, composed for the export; the run's; and both together
+    assert len(kept) == 7  # four layers, composed for the export; the run's; and both together
     project.call("run")
     assert all((path / "bin" / "python").exists() for path in kept)
 

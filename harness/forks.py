@@ -3,7 +3,7 @@
 An export's process spends most of its time on importing torch and transformers, which many exports import alike, from the
 same files. So a server has imported them, in the environment of the first of these exports, and computed nothing; for each
 export it forks, and the fork goes on in that export's own environment. Such a server is itself a fork, where it can be, of
-one that has imported torch alone. Runs are forked likewise, from a server that has imported their onnxruntime.
+one that has imported numpy and torch alone. Runs are forked likewise, from a server that has imported their onnxruntime.
 
 Nobody is to be able to tell such a fork from a process of its own. So there is one only if the server imported everything
 without a complaint, all of it from layers that both environments share, and started no thread or process, left no file open
@@ -13,7 +13,8 @@ the job, and so every failure to import is one of such a process. `--audit` fork
 checked against its key like anybody's.
 
 What is left to tell one by: the names of the server's home and working folder (they lead each fork to its own), the same
-seed of hashes as its siblings', and that nothing of what was imported is looked at by the garbage collector.
+seed of hashes as its siblings', how deep its stack is, and that nothing of what was imported is looked at by the garbage
+collector.
 """
 
 from __future__ import annotations
@@ -36,11 +37,12 @@ from harness.model import digest
 from harness.processes import JOB, Limits
 from harness.store import Store
 
-_IMPORTED = {"export": (("numpy", "torch"), ("numpy", "torch", "transformers")), "run": (("numpy", "onnxruntime"),)}
-"""Kind of job → the modules that a server for it imports, by the number of its base (closures.bases)."""
+_IMPORTED = {"export": ("numpy", "torch", "transformers"), "run": ("numpy", "onnxruntime")}
+"""Kind of job → the modules that a server for it imports, as far as its base holds them."""
 
 _IDLE = {"export": 2, "run": 8}
-"""Kind of job → servers of one base that are kept while they have no fork: some 400 MB each with torch, 60 MB without."""
+"""Kind of job → servers that are kept while they have no fork, with torch alone or with all that is imported alike: some
+400 MB each with torch, 60 MB without."""
 
 _THERE = "there"
 
@@ -135,7 +137,9 @@ class Forks:
         with lock:
             serving = self._servers.get(key)
             if serving and not serving.server.alive:
-                self._end([key])
+                if not serving.server.retire():
+                    return None  # it is deaf, and there for others yet
+                self._forget(key, serving)
             if key not in self._servers:
                 serving = self._started(python, job, closure, shared)
                 self._servers[key] = serving
@@ -149,7 +153,7 @@ class Forks:
         asked = {
             "kind": "forkserver",
             "of": job["kind"],
-            "imports": _IMPORTED[job["kind"]][len(before)],
+            "imports": [name for name in _IMPORTED[job["kind"]] if any(name in part.lock.versions for part in base)],
             "others": self._sites(closure, base),
             "probe": job["probe"],
         }
@@ -198,12 +202,15 @@ class Forks:
 
     def _retire(self, of: tuple[str, int]) -> None:
         """End what has had no fork for the longest time, beyond the number that is kept."""
-        alike = {key: one.server for key, one in self._servers.copy().items() if one and one.of == of}
-        idle = sorted((key for key, server in alike.items() if server.idle), key=lambda key: alike[key].used)
-        for key in idle[: -_IDLE[of[0]]]:
-            if alike[key].retire():
-                with self._guard:
-                    self._servers.pop(key, None)
+        alike = {key: one for key, one in self._servers.copy().items() if one and one.of == of and one.server.idle}
+        for key, one in sorted(alike.items(), key=lambda item: item[1].server.used)[: -_IDLE[of[0]]]:
+            if one.server.retire():
+                self._forget(key, one)
+
+    def _forget(self, key: str, gone: _Serving) -> None:
+        with self._guard:
+            if self._servers.get(key) is gone:
+                del self._servers[key]
 
     def _end(self, keys: Sequence[str]) -> None:
         """End these: a server is older than those that are forks of it, and ends after them."""

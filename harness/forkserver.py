@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
 import shutil
 import signal
 import socket
@@ -60,6 +61,9 @@ class ForkServer:
         self.used = time.monotonic()
         """When it was last asked for a fork."""
         self._children = children
+        self._attention: threading.Thread | None = None
+        self._deaf = False
+        """Whether it has once not answered."""
         self._resources = contextlib.ExitStack()
         self._folder = self._resources.enter_context(store.scratch())
         self._store = store
@@ -82,7 +86,9 @@ class ForkServer:
         work.mkdir()
         how = asked(python, {**job, "events": str(self._folder / "events.jsonl")}, folder=work, store=self._store.root)
         launch = partial(self._children.start, **how, cwd=work, log=self._log, stdin=theirs.fileno(), fork=fork)
-        threading.Thread(target=self._attend, args=(self._channel, theirs, launch), name="fork server", daemon=True).start()
+        given = (self._channel, theirs, launch)
+        self._attention = threading.Thread(target=self._attend, args=given, name="fork server", daemon=True)
+        self._attention.start()
         try:
             ready = self._imported(limits)
         except BaseException:
@@ -93,12 +99,12 @@ class ForkServer:
             return False
         self.sought, self.tried = frozenset(ready["sought"]), frozenset(ready["tried"])
         self.asked, self.groups = frozenset((name, asker) for name, asker in ready["asked"]), frozenset(ready["groups"])
+        self.used = time.monotonic()
         return True
 
     def _imported(self, limits: Limits) -> Mapping[str, Any] | None:
         """What it tells when it has imported everything; None where it ends, or needs too much for that."""
         process = self._process.result()
-        self._resources.callback(self._children.end, process)
         deadline = time.monotonic() + limits.seconds
         while time.monotonic() < deadline and resident(process.pid) <= limits.memory:
             try:
@@ -114,7 +120,7 @@ class ForkServer:
     @property
     def alive(self) -> bool:
         """Whether it can be asked."""
-        return self._channel is not None
+        return self._channel is not None and not self._deaf
 
     def fork(self, *, log: Path, stdin: int, **request: object) -> Forked | None:
         """A fork that does as the request says (probe/forkserver.py); None if the server is gone, or does not answer.
@@ -126,7 +132,7 @@ class ForkServer:
         line = json.dumps({**request, "number": number, "log": str(log), "stdin": bool(given)}).encode() + b"\n"
         with self._lock:
             self.used = time.monotonic()
-            if self._channel is None:
+            if self._channel is None or self._deaf:
                 return None
             self._open[number] = answer
             shutil.copyfile(self._log, log)
@@ -138,8 +144,17 @@ class ForkServer:
         except EOFError:
             return None
         except TimeoutError:
-            self.close()  # or it would fork yet
+            self._ignore(number, others_speak=bool(given))
             return None
+
+    def _ignore(self, number: int, *, others_speak: bool) -> None:
+        """It does not answer: ask it no more, and end it, unless its forks `speak` for themselves, being servers."""
+        with self._lock:
+            self._deaf = True
+            self._open.pop(number, None)
+            needed = others_speak and self._forks
+        if not needed:
+            self.close()
 
     @property
     def idle(self) -> bool:
@@ -153,13 +168,18 @@ class ForkServer:
             if self._forks or self._open:
                 return False
             self._hang_up()
-        self._resources.close()
+        self._clear()
         return True
 
     def close(self) -> None:
         """End it and whatever forks are left."""
         with self._lock:
             self._hang_up()
+        self._clear()
+
+    def _clear(self) -> None:
+        if self._attention is not None:
+            self._attention.join()
         self._resources.close()
 
     def _hang_up(self) -> None:
@@ -170,10 +190,12 @@ class ForkServer:
                 channel.shutdown(socket.SHUT_RDWR)
 
     def _attend(self, channel: socket.socket, theirs: socket.socket, launch: Callable[[], Process]) -> None:
-        """Start the process and listen to it to its end: it dies with the thread that has started it (probe/orphans.py)."""
+        """Start the process, listen to it, and end it: it dies with the thread that has started it (probe/orphans.py)."""
+        process = None
         try:
             with theirs:
-                self._process.set_result(launch())
+                process = launch()
+            self._process.set_result(process)
         except BaseException as error:  # noqa: BLE001 -- it is for who waits
             self._process.set_exception(error)
         try:
@@ -183,6 +205,8 @@ class ForkServer:
                     self._hear(json.loads(line))
         finally:
             self._bereave()
+            if process:  # at once: a fork that has ended has lost its number, and another process may get it
+                self._children.end(process)
 
     def _bereave(self) -> None:
         """It has ended: tell all that wait for it."""
@@ -205,11 +229,16 @@ class ForkServer:
             case "forked":
                 fork = Forked(event["pid"], self) if event["pid"] is not None else None
                 with self._lock:
-                    if fork is not None:
+                    answer = self._open.pop(event["number"], None)
+                    if fork and answer:
                         self._forks[fork.pid] = fork
-                    answer = self._open.pop(event["number"])
-                answer.set_result(fork)
+                if answer:
+                    answer.set_result(fork)
+                elif fork:  # nobody waits for it any more
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(fork.pid, signal.SIGKILL)
             case "left":
                 with self._lock:
-                    fork = self._forks.pop(event["pid"])
-                fork.code.set_result(event["code"])
+                    fork = self._forks.pop(event["pid"], None)
+                if fork:
+                    fork.code.set_result(event["code"])

@@ -111,9 +111,10 @@ def execute(
         importing = frozenset[tuple[str, ...]]().union(*(alike[task] for task in running.values())) - imported
         least: tuple[float, int | None] = (math.inf, None)
         for place, (*_, task) in enumerate(queue):
-            if least[0] and fits(task):
-                waits_for = len(alike[task] & importing)
-                least = (waits_for, place) if waits_for < least[0] else least
+            if fits(task) and (waits_for := len(alike[task] & importing)) < least[0]:
+                least = (waits_for, place)
+                if waits_for == 0:
+                    break
         return least[1]
 
     while sorter.is_active():

@@ -13,19 +13,28 @@ _DEVICES = "/dev/"
 
 
 class Surroundings:
-    """What a fork would share with others or be without, if an import changed it."""
+    """What a fork would share with others or be without, if an import changed it; a fork that imports more looks anew."""
 
     def __init__(self) -> None:
-        self._environ = dict(os.environ)
+        self.added: dict[str, str] = {}
+        """Variables that were set, here and before the fork."""
+        self._folders: list[str] = []
+        """Working folders and homes, of this process and of those that it is a fork of."""
+
+    def look(self) -> None:
+        """Note how things are before the imports."""
+        self._environ = {name: value for name, value in os.environ.items() if name not in self.added}
         self._files = self._open()
+        self._folder = str(Path.cwd())
         self._here = set(os.listdir())  # noqa: PTH208 - names are all that is needed
-        self._folders = (str(Path.cwd()), os.environ["HOME"])
+        self._folders += [self._folder, os.environ["HOME"]]
 
     def unlike(self) -> str:
         """What is not as it was; empty where all is."""
+        self.added = {name: value for name, value in os.environ.items() if name not in self._environ}
         if {name: os.environ.get(name) for name in self._environ} != self._environ:
             return "it has changed variables"
-        if any(folder in value for value in self.added().values() for folder in self._folders):
+        if any(folder in value for value in self.added.values() for folder in self._folders):
             return "it has set a variable to a folder of its own"
         if opened := self._open() - self._files:
             return f"it has opened files: {', '.join(sorted(opened)[:3])}"
@@ -33,15 +42,11 @@ class Surroundings:
             return "it has started threads"
         if children():
             return "it has started processes"
-        if str(Path.cwd()) != self._folders[0]:
+        if str(Path.cwd()) != self._folder:
             return "it has gone to another working folder"
         if set(os.listdir()) != self._here:  # noqa: PTH208
             return "it has left files in its working folder"
         return ""
-
-    def added(self) -> dict[str, str]:
-        """Variables that were set."""
-        return {name: value for name, value in os.environ.items() if name not in self._environ}
 
     @staticmethod
     def _open() -> set[str]:

@@ -52,8 +52,7 @@ _HERE = "/proc/self/cwd"
 
 # A server that is a fork adds to what the one before it has left here.
 _CURIOSITY = Curiosity()
-_VARIABLES: dict[str, str] = {}
-"""Those that the imports have set."""
+_SURROUNDINGS = Surroundings()
 
 
 def run(job: dict[str, Any], journal: Journal) -> None:
@@ -61,14 +60,13 @@ def run(job: dict[str, Any], journal: Journal) -> None:
     del journal
     with _channel() as channel:
         kind = importlib.import_module("." + job["of"], __package__)
-        surroundings = Surroundings()
+        _SURROUNDINGS.look()
         with _CURIOSITY, _no_collection():
             for name in itertools.takewhile(lambda name: name in job["imports"], kind.packages(job)):
                 import_module(name)
-        if unfit := surroundings.unlike() or _CURIOSITY.boundless() or stranger(job["others"]):
+        if unfit := _SURROUNDINGS.unlike() or _CURIOSITY.boundless() or stranger(job["others"]):
             sys.exit(f"not fit to be forked: {unfit}")
         home = _give_way()
-        _VARIABLES.update(surroundings.added())
         imported_distributions()  # what it reads for this, its forks need not read again
         sys.stdout.flush()
         sys.stderr.flush()
@@ -77,9 +75,13 @@ def run(job: dict[str, Any], journal: Journal) -> None:
 
 
 def _channel() -> socket.socket:
-    """Take the socket from the standard input, where whatever is started would keep it open."""
+    """Take the socket from the standard input, where whatever is started would keep it open; there is nothing to read."""
     channel = socket.socket(fileno=os.dup(0))
     _read_from(os.open(os.devnull, os.O_RDONLY))
+    # The one that there is remembers that it could not seek.
+    stdin: Any = open(0, encoding=sys.stdin.encoding, errors=sys.stdin.errors, closefd=False)  # noqa: SIM115
+    stdin.buffer.raw.name = sys.stdin.name
+    sys.stdin = sys.__stdin__ = stdin  # type: ignore[misc]
     return channel
 
 
@@ -104,7 +106,7 @@ def _give_way() -> Path:
     here = Path.cwd()
     there = here.rename(here.with_name("folder-at-import"))
     here.symlink_to(_HERE)
-    return there / "home"
+    return there / Path(os.environ["HOME"]).name
 
 
 class _Server:
@@ -153,23 +155,23 @@ class _Server:
     def _fork(self, request: dict[str, Any]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
-        if request["stdin"]:
-            _read_from(self._received.pop(0))
+        stdin = self._received.pop(0) if request["stdin"] else None
         try:
             child = os.fork()
         except OSError as error:
             print(f"cannot fork: {error}", file=sys.stderr)  # noqa: T201 - it goes to the log
             child = None
         if child == 0:
-            leave_with(self._become, request)
-        _read_from(os.open(os.devnull, os.O_RDONLY))
+            leave_with(self._become, request, stdin)
+        if stdin is not None:
+            os.close(stdin)
         if child is not None:
             self._forks.add(child)
             with contextlib.suppress(OSError):  # it was faster and has done so itself, or is gone already
                 os.setpgid(child, child)
         self._tell({"event": "forked", "number": request["number"], "pid": child})
 
-    def _become(self, request: dict[str, Any]) -> None:
+    def _become(self, request: dict[str, Any], stdin: int | None) -> None:
         """Do what a process that was started for the job does."""
         os.setpgid(0, 0)
         die_with_the_parent()
@@ -181,12 +183,14 @@ class _Server:
         random.setstate(self._random)
         for descriptor in (self._channel.detach(), *self._pipe, *self._received):
             os.close(descriptor)
+        if stdin is not None:
+            _read_from(stdin)
         log = os.open(request["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)
         os.environ.clear()
-        os.environ.update({**request["environ"], **_VARIABLES})
+        os.environ.update({**request["environ"], **_SURROUNDINGS.added})
         os.chdir(request["folder"])
         shutil.copytree(self._home, os.environ["HOME"], symlinks=True, dirs_exist_ok=True)
         sys.argv[1:] = [request["job"]]

@@ -222,6 +222,34 @@ def test_a_server_that_does_not_answer_is_done_without(two, monkeypatch):
     assert servers(two, "export") == [None, None]
 
 
+def test_a_server_that_does_not_answer_takes_no_other_server_with_it(generations, monkeypatch):
+    monkeypatch.setattr(forkserver, "_PATIENCE", 2)
+    hangs = """
+import os, time
+FORKS, ENOUGH = [], 1
+def at_fork():
+    FORKS.append(1)
+    if len(FORKS) > ENOUGH:
+        time.sleep(600)
+os.register_at_fork(before=at_fork)
+"""
+    more = "import torch; torch.ENOUGH = 99"
+    generations.publish(
+        packages.torch("2.2.0", on_import=hangs, on_export="import time; time.sleep(5)"),
+        packages.transformers("4.50.0", on_import=more, requires=("tokenizers==0.1",)),
+        packages.transformers("5.0.0", on_import=more, requires=("tokenizers==0.2",)),
+    )
+    generations.configure({"torch": ["2.2.0"], "transformers": ["4.50.0", "5.0.0"]}, environment=["handoff"])
+    assert {cell["status"] for cell in generations.run("--jobs", "2").values()} == {"works"}
+    assert sorted(map(bool, torch_alone(generations))) == [False, True]
+
+
+def test_torch_and_transformers_on_the_run_side_are_imported_as_ever(project):
+    both = {"when": "python>=3", "add": ["torch<3", "transformers<9"], "reason": "on both sides"}
+    project.configure({}, environment=["handoff"], constraint=[both])
+    assert {cell["status"] for cell in project.run().values()} == {"works"}
+
+
 def test_a_fork_that_cannot_be_made_is_done_without(two):
     fails = "import os\ndef fork(): raise BlockingIOError(11, 'Resource temporarily unavailable')\nos.fork = fork"
     two.publish(packages.torch("2.2.0", on_import=fails))

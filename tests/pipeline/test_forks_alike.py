@@ -74,6 +74,19 @@ CASES = {
         told=("True", "True"),
         forked=(False, False),
     ),
+    "a variable with a folder that torch remembers": Case(
+        on_import="import os; REMEMBERED = os.path.expanduser('~/cache')",
+        then="import os, torch; os.environ['CACHE'] = torch.REMEMBERED",
+        eager=told("os.environ['CACHE'] == os.path.expanduser('~/cache')", "os"),
+        told=("True", "True"),
+        forked=(False, False),
+    ),
+    "a variable that torch has set and transformers changes": Case(
+        on_import="import os; os.environ['SET_AT_IMPORT'] = '1'",
+        then="import os; os.environ['SET_AT_IMPORT'] = '2'",
+        eager=told("os.environ['SET_AT_IMPORT']", "os"),
+        told=("2", "2"),
+    ),
     "what is in the home that it remembers": Case(
         on_import="import os; REMEMBERED = os.path.expanduser('~'); open(REMEMBERED + '/left', 'w').close()",
         then="import torch; open(torch.REMEMBERED + '/more', 'w').close()",
@@ -98,8 +111,8 @@ CASES = {
     ),
     "what it reads": Case(
         on_import="",
-        eager=told("sys.stdin.read(), os.readlink('/proc/self/fd/0')", "os", "sys"),
-        told=("('', '/dev/null')", "('', '/dev/null')"),
+        eager=told("sys.stdin.read(), sys.stdin.tell(), sys.stdin.name, os.readlink('/proc/self/fd/0')", "os", "sys"),
+        told=("('', 0, '<stdin>', '/dev/null')",) * 2,
     ),
     "an import that failed and was swallowed": Case(
         on_import="try:\n    import dep; REMEMBERED = dep.__version__\nexcept ImportError:\n    REMEMBERED = None",

@@ -56,7 +56,7 @@ class _Serving:
     of: tuple[str, int]
     """Kind of job, and number of the base."""
     server: ForkServer
-    shared: tuple[Closure, ...]
+    shared: _Base
     """The layers that its forks have as well."""
     answers: _Answers
     """To what was asked while it imported."""

@@ -148,7 +148,7 @@ class ForkServer:
             return None
 
     def _ignore(self, number: int, *, others_speak: bool) -> None:
-        """It does not answer: ask it no more, and end it, unless its forks `speak` for themselves, being servers."""
+        """Ask it no more, and end it, unless `others_speak`: its forks are servers, which tell us by themselves."""
         with self._lock:
             self._deaf = True
             self._open.pop(number, None)

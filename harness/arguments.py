@@ -130,7 +130,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "type": _executor, "default": "local", "metavar": "local|dask[:ADDRESS]",
         "help": "who does the work: this process, a dask cluster on this machine, or that of the scheduler at ADDRESS",
     },
-    "--retry": {"choices": ("error",), "help": "run again what ended in an error"},
+    "--retry": {
+        "action": "append", "choices": ("error", "flaky"), "default": [],
+        "help": "run again what ended in an error, or was flaky; may be repeated",
+    },
     "--force": {"action": "store_true", "help": "run again everything that is selected, or asked"},
     "--audit": {
         "type": _audited, "default": 0.0, "metavar": "5%", "help": "do this share of the cells again from scratch, and compare"
@@ -150,7 +153,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "--format": {"choices": ("text", "json", "markdown"), "default": "text", "help": "what to print on stdout"},
     "--fail-on": {
-        "choices": ("error", "fails"),
+        "choices": ("error", "fails", "flaky"),
         "help": "exit with 1 if a cell has this status, with 3 if there is nothing but errors",
     },
     "--environment": {

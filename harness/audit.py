@@ -99,12 +99,12 @@ def _judged(prepared: Prepared, resolved: Resolved, cell: CellTasks, facts: Fact
 
 
 def differences(before: Verdict, again: Verdict) -> list[str]:
-    """What the same variants came to, where it is not the same; trouble of the second time proves nothing."""
+    """What the same variants came to, where it is not the same; a second error and a flaky result prove nothing."""
     pairs = zip(before.variants, again.variants, strict=True)
     return [
         f"{one.variant.id} was {_end(one)}, and is {_end(other)} from scratch"
         for one, other in pairs
-        if other.status is not Status.ERROR and _end(one) != _end(other)
+        if other.status is not Status.ERROR and Status.FLAKY not in {one.status, other.status} and _end(one) != _end(other)
     ]
 
 

@@ -91,7 +91,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         for name, value in vars(options).items()
         if name in {field.name for field in fields(Settings)}
     }
-    return Settings(**given, retry_errors=getattr(options, "retry", None) == "error", cell=getattr(options, "id", None))
+    return Settings(**given, cell=getattr(options, "id", None))
 
 
 def _run(options: argparse.Namespace, out: Console, err: Console) -> int:
@@ -132,7 +132,8 @@ def _answer(report: Report, fail_on: str | None) -> int:
         return 0
     if report.count(Status(fail_on)):
         return 1
-    unproven = report.count(Status.ERROR) or any(one.reason == BUDGET_OVER for cell in report.cells for one in cell.variants)
+    over = any(one.reason == BUDGET_OVER for cell in report.cells for one in cell.variants)
+    unproven = report.count(Status.ERROR) or report.count(Status.FLAKY) or over
     return 3 if unproven and not report.count(Status.WORKS) else 0
 
 

@@ -140,7 +140,7 @@ class Lab:
 
     def _do(self, trial: Prepared, *, opinions: bool) -> None:
         again = [*(task for cell in trial.tasks for task in cell.all), *(trial.opinions() if opinions else ())]
-        repeat(again, trial.facts, everything=self._settings.force, errors=self._settings.retry_errors)
+        repeat(again, trial.facts, everything=self._settings.force, statuses=self._settings.retry)
         todo = trial.todo(trial.cells)
         second = outstanding(trial.opinions(), trial.facts) if opinions else []
         if not todo and not second:

@@ -54,23 +54,24 @@ class _Found:
     damaged: list[Path] = field(default_factory=list)
 
     def look(self, source: Path) -> None:
-        """Choose what to take from `source`: what is new, and facts where there were errors."""
+        """Choose what to take from `source`: what is new, facts where there were errors, and flaky results before facts."""
         for path in sorted((source / "results").glob("??/*.json")):
             record = _read(path)
             if _meaning(record) is None:
                 self.damaged.append(path)
                 continue
             where, known = self.taken.get(path.stem) or (self.store.root, self.store.get(path.stem))
-            if _meaning(known) is None or (_has_error(known) and not _has_error(record)):
+            if _meaning(known) is None or _rank(record) > _rank(known):
                 self.taken[path.stem] = (source, record)
-            elif not _has_error(record) and _meaning(known) != _meaning(record):
+            elif _rank(record) == _rank(known) == _FACT and _meaning(known) != _meaning(record):
                 raise ShardError(_contradiction(where, source, path.stem, known, record))
 
 
 def copy(sources: Sequence[Path], store: Store) -> list[Path]:
     """Copy what the stores `sources` know into `store`, logs and artifacts too; returns the files that were damaged.
 
-    Of two records of one thing, the earlier source's stays, and a fact rather than an error.
+    Of two records of one thing, the earlier source's stays; but a fact replaces an error, and a flaky result, which has
+    seen both outcomes, replaces a fact.
 
     Raises:
         ShardError: two of the stores contradict each other.
@@ -123,8 +124,13 @@ def _meaning(record: Any) -> object | None:
             return None
 
 
-def _has_error(record: Any) -> bool:
-    return isinstance(record, Mapping) and any(one.get("status") == Status.ERROR for one in record.get("stages", ()))
+_ERROR, _FACT, _FLAKY = range(3)
+
+
+def _rank(record: Any) -> int:
+    """How much a record knows: an error nothing, a fact one outcome, a flaky result two."""
+    statuses = {one.get("status") for one in record.get("stages", ())} if isinstance(record, Mapping) else set()
+    return _ERROR if Status.ERROR in statuses else _FLAKY if Status.FLAKY in statuses else _FACT
 
 
 def _contradiction(one: Path, other: Path, key: str, known: Any, record: Any) -> str:

@@ -31,11 +31,16 @@ class Stage(StrEnum):
 
 
 class Status(StrEnum):
-    """What is known. `FAILS` is a fact about versions; `ERROR` is trouble of ours or of the network and proves nothing."""
+    """What is known. `FAILS` is a fact about versions; `ERROR` and `FLAKY` prove nothing.
+
+    `ERROR` is a failure of the harness, the machine or the network. `FLAKY` is a failure that did not repeat in a fresh
+    process.
+    """
 
     WORKS = "works"
     WORKS_WITH_REMEDY = "works-with-remedy"
     FAILS = "fails"
+    FLAKY = "flaky"
     ERROR = "error"
     NOT_RUN = "not-run"
 

@@ -31,10 +31,10 @@ def perform(prepared: Prepared, settings: Settings, listen: Listener, *, folder:
     Raises:
         Interrupted: Ctrl-C; results so far are stored, no process is left.
     """
-    if settings.force or settings.retry_errors:
+    if settings.force or settings.retry:
         known = [task for cell in prepared.tasks for task in cell.all]
         known += [*prepared.opinions(), *prepared.relatives()]
-        repeat(known, prepared.facts, everything=settings.force, errors=settings.retry_errors)
+        repeat(known, prepared.facts, everything=settings.force, statuses=settings.retry)
     crew = hire(prepared, settings, folder)
     try:
         with interruptible():

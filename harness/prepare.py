@@ -51,7 +51,8 @@ class Settings:
     jobs: int | str | None = None
     offline: bool = False
     force: bool = False
-    retry_errors: bool = False
+    retry: tuple[str, ...] = ()
+    """Statuses (`error`, `flaky`): what has one of them is run again."""
     refresh: bool = False
     keep_envs: bool = False
     model: str | None = None

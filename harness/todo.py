@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from harness.facts import Facts, has_error, stages
+from harness.facts import Facts, stages
 from harness.model import Stage, Status, Variant
 from harness.tasks import Evaluate, Export, Import, Install, Run, Task, needs
 
@@ -36,7 +36,7 @@ def missing(task: Task, facts: Facts) -> bool:
 
 
 def _cannot_be(install: Install, facts: Facts) -> bool:
-    return any(result.status is Status.FAILS for result in stages(facts.get(install.key)))
+    return any(result.status in {Status.FAILS, Status.FLAKY} for result in stages(facts.get(install.key)))
 
 
 def missing_imports(task: Export, facts: Facts) -> list[Import]:
@@ -71,13 +71,13 @@ def missing_runs(task: Run | Evaluate, facts: Facts) -> list[tuple[Variant, str]
     return [one for key, one in wanted.items() if facts.get(key) is None]
 
 
-def repeat(tasks: Iterable[Task], facts: Facts, *, everything: bool, errors: bool) -> None:
-    """Have what is known of `tasks` made again: `everything`, or only where it has `errors`."""
-    if not (everything or errors):
+def repeat(tasks: Iterable[Task], facts: Facts, *, everything: bool, statuses: Collection[str]) -> None:
+    """Have the results of `tasks` made again: `everything`, or only those with one of the `statuses`."""
+    if not (everything or statuses):
         return
     # All keys first: once an export is ignored, nobody knows any more which runs rest on it.
     for key in {key for task in tasks for key in _keys(task, facts)}:
-        if everything or has_error(stages(facts.get(key))):
+        if everything or any(result.status in statuses for result in stages(facts.get(key))):
             facts.ignore(key)
 
 

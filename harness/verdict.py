@@ -46,6 +46,11 @@ class VariantVerdict:
         return self.last.error
 
     @property
+    def outcomes(self) -> Sequence[str]:
+        """How a flaky variant ended, first and when it was repeated; empty for every other."""
+        return self.last.data.get("outcomes", ()) if self.status is Status.FLAKY else ()
+
+    @property
     def reason(self) -> str | None:
         """Why it was not run."""
         return self.last.data.get("reason") if self.status is Status.NOT_RUN else None
@@ -117,11 +122,11 @@ def _judge_variant(variant: Variant, results: Sequence[StageResult]) -> VariantV
 def _cell_status(judged: Sequence[VariantVerdict], require: str) -> Status:
     """`any`: one working variant is enough, and only all failing ones fail. Otherwise all that can exist must work.
 
-    An error never hides as a fact, nor does what is still to be run.
+    An error never hides as a fact, nor does a flaky variant, nor what is still to be run.
     """
     decisive, otherwise = (Status.WORKS, Status.FAILS) if require == "any" else (Status.FAILS, Status.WORKS)
     found = {one.status for one in judged}
-    for status in (decisive, Status.ERROR):
+    for status in (decisive, Status.ERROR, Status.FLAKY):
         if status in found:
             return status
     unfinished = any(one.open for one in judged)

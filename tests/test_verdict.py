@@ -14,7 +14,7 @@ from harness.schema import Variants
 from harness.store import Store
 from harness.verdict import NOT_REACHED, judge
 
-WORKS, FAILS, ERROR, NOT_RUN = Status.WORKS, Status.FAILS, Status.ERROR, Status.NOT_RUN
+WORKS, FAILS, FLAKY, ERROR, NOT_RUN = Status.WORKS, Status.FAILS, Status.FLAKY, Status.ERROR, Status.NOT_RUN
 ANY = Variants()
 
 
@@ -120,6 +120,12 @@ def test_a_missing_helper_fails_its_exporter_at_resolve(facts):
         ((WORKS, FAILS, ERROR), "layout=merged", FAILS),
         ((FAILS, WORKS, ERROR), "layout=merged", WORKS),
         ((FAILS, WORKS, ERROR), "exporter=dynamo", ERROR),
+        ((FLAKY, FAILS, WORKS), "any", WORKS),
+        ((FAILS, FLAKY, FAILS), "any", FLAKY),
+        ((FAILS, FLAKY, ERROR), "any", ERROR),
+        ((WORKS, FLAKY, WORKS), "all", FLAKY),
+        ((WORKS, FLAKY, FAILS), "all", FAILS),
+        ((FLAKY, WORKS, FAILS), "layout=merged", WORKS),
         ((WORKS, WORKS, WORKS), "exporter=optimum", WORKS),
         ((WORKS, FAILS, WORKS), "exporter=optimum", FAILS),
     ],

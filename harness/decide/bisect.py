@@ -134,7 +134,7 @@ class Bisect:
         if suspect is not None and all(locks) and suspect not in there:
             raise VersionsError(f"nothing in these sets needs {suspect}{did_you_mean(suspect, there)}")
         for end, asked in (("good", first), ("bad", second)):
-            if asked.verdict.status in {Status.ERROR, Status.NOT_RUN}:
+            if asked.verdict.status in {Status.ERROR, Status.FLAKY, Status.NOT_RUN}:
                 raise Unanswered(f"the {end} end is not known: {trouble(asked.verdict)}")
         if first.verdict.status is Status.FAILS:
             one = lost(first.verdict, first.verdict, self._desk.wanted)[0]

@@ -276,7 +276,7 @@ class Check:
 def trouble(verdict: Verdict) -> str:
     """Why nothing is known of a cell."""
     for one in verdict.variants:
-        if one.status in {Status.ERROR, Status.NOT_RUN}:
+        if one.status in {Status.ERROR, Status.FLAKY, Status.NOT_RUN}:
             said = one.reason or (one.error.message.strip().splitlines()[-1] if one.error and one.error.message.strip() else "")
             return f"{one.status.value} at {one.last.stage.value}: {said}"
     if verdict.status is Status.NOT_RUN:

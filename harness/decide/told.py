@@ -105,7 +105,8 @@ def _set(asked: Asked) -> str:
 
 
 def _status(asked: Asked) -> str:
-    return {"works": "works", "fails": "fails", "error": "ended in an error"}.get(asked.verdict.status.value, "was not run")
+    words = {"works": "works", "fails": "fails", "flaky": "is flaky", "error": "ended in an error"}
+    return words.get(asked.verdict.status.value, "was not run")
 
 
 def check_json(checked: Checked) -> dict[str, Any]:

@@ -105,7 +105,7 @@ class _Closer:
             boundary, finished = self._bisected(stage, corner, boundary, versions)
             if not finished:
                 return boundary
-        return replace(boundary, closed=not any(one.outcome.startswith(Status.ERROR) for one in boundary.tried))
+        return replace(boundary, closed=not any(one.outcome.startswith((Status.ERROR, Status.FLAKY)) for one in boundary.tried))
 
     def _resolved(self, cell: str) -> Resolved:
         return next(one for one, _ in self.prepared.cells if one.cell.id == cell)

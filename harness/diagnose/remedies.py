@@ -36,7 +36,7 @@ class Trial:
     stage: Stage | None
     message: str
     open: bool
-    """Whether it has not been run yet, or ended in an error, which proves nothing."""
+    """Whether it has not been run yet, or ended in an error or flaky, which proves nothing."""
     kinds: tuple[Kind, ...] = ()
     """Of the changes; nothing where the whole set of versions was one of another day."""
 
@@ -277,5 +277,5 @@ def _bound(*bounds: str) -> Change:
 
 def _trial(named: str, one: VariantVerdict, kinds: tuple[Kind, ...] = ()) -> Trial:
     message = one.error.message if one.error else one.reason or ""
-    unknown = one.open or one.reason == NOT_RESOLVED or one.status is Status.ERROR
+    unknown = one.open or one.reason == NOT_RESOLVED or one.status in {Status.ERROR, Status.FLAKY}
     return Trial(text=named, status=one.status, stage=one.stage, message=message, open=unknown, kinds=kinds)

@@ -117,7 +117,7 @@ def _said(variant: ReportedVariant) -> list[str]:
     return [
         f"{name} runs the same artifact correctly" if text == "works" else f"{name}, the same artifact: {told(text)}"
         for name, text in variant.opinions.items()
-        if not text.startswith(Status.ERROR)
+        if not text.startswith((Status.ERROR, Status.FLAKY))
     ]
 
 

@@ -82,6 +82,8 @@ class ReportedVariant:
     """How sure the cause is; null where it works."""
     evidence: list[str] = field(default_factory=list)
     """What the cause rests on, or why it is open, one sentence each."""
+    outcomes: list[str] = field(default_factory=list)
+    """Of a flaky variant how it ended, first and when it was repeated: `fails at decode: …`, `works`."""
     logs: dict[str, str] = field(default_factory=dict)
     """The full logs of what `opinions` and `controls` rest on."""
     remedy: str | None = None
@@ -233,6 +235,7 @@ def _variant(verdict: VariantVerdict, remedy: str | None, tried: Sequence[str]) 
         error_type=error.type if error else None,
         controls={name: opinion_text(result) for name, result in verdict.controls.items()},
         logs={name: result.log for name, result in elsewhere.items() if result.log},
+        outcomes=list(verdict.outcomes),
         remedy=remedy,
         tried=list(tried),
     )

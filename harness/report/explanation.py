@@ -129,9 +129,10 @@ def _tell(search: Search | None, one: VariantVerdict, out: Console) -> None:
     if search.remedy:
         _say(out, f"    remedy: {search.remedy.text}, run with {one.variant.id}", style=STYLES[Status.WORKS_WITH_REMEDY])
     elif search.open:
-        trouble = [trial for trial in search.trials if trial.open and trial.status is Status.ERROR]
-        does = "`run --retry error` tries again" if trouble else "more to try: `run` does that"
-        ended = f"{len(trouble)} ended in an error, which " if trouble else ""
+        unproven = [trial.status for trial in search.trials if trial.open and trial.status in {Status.ERROR, Status.FLAKY}]
+        options = " ".join(f"--retry {status}" for status in (Status.ERROR, Status.FLAKY) if status in unproven)
+        does = f"`run {options}` tries again" if unproven else "more to try: `run` does that"
+        ended = f"{len(unproven)} ended in an error or flaky, which " if unproven else ""
         _say(out, f"    remedy: open; {counted(len(known), 'change')} tried, and {ended}{does}")
     else:
         _say(out, f"    remedy: none; {counted(len(known), 'change')} tried")

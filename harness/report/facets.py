@@ -15,6 +15,7 @@ GLYPHS = {
     Status.WORKS: "✓",
     Status.WORKS_WITH_REMEDY: "✚",
     Status.FAILS: "✗",
+    Status.FLAKY: "~",
     Status.ERROR: "!",
     Status.NOT_RUN: "·",
 }
@@ -29,6 +30,9 @@ INFERRED = (
 )
 
 
+FLAKY = "~ flaky (failed, and not in the same way when it was repeated in a fresh process: proves nothing)"
+
+
 MENDED = "✚ works with the remedy that is named, and not by itself"
 
 
@@ -36,7 +40,8 @@ def legend(report: Report) -> str:
     """What the glyphs mean, and the words in brackets where there are any."""
     mended = [MENDED] if report.count(Status.WORKS_WITH_REMEDY) else []
     inferred = [INFERRED] if any(cell.inferred for cell in report.cells) else []
-    return "; ".join([LEGEND, *mended, *inferred])
+    flaky = [FLAKY] if any(one.status is Status.FLAKY for cell in report.cells for one in cell.variants) else []
+    return "; ".join([LEGEND, *flaky, *mended, *inferred])
 
 
 def tally(report: Report) -> str:
@@ -88,6 +93,9 @@ def identity(variant: ReportedVariant | Variant) -> tuple[object, ...]:
     return tuple(getattr(variant, name) for name in VARIANT_FIELDS)
 
 
+_STAGED = {Status.FAILS, Status.FLAKY, Status.ERROR}
+"""The stage is part of what a table says of such a cell."""
+
 CROWD = 16
 """More variants than this are counted: nobody reads so many glyphs."""
 
@@ -111,7 +119,7 @@ def _observed_text(cell: ReportedCell, slots: Collection[tuple[object, ...]]) ->
     status = {identity(variant): variant.status for variant in cell.variants}
     glyphs = "".join(GLYPHS[status[slot]] if slot in status else NOT_ASKED for slot in slots)
     stage = furthest(cell)
-    text = f"{cell.status.value} {stage}" if stage and cell.status in {Status.FAILS, Status.ERROR} else cell.status.value
+    text = f"{cell.status.value} {stage}" if stage and cell.status in _STAGED else cell.status.value
     uniform = len({variant.stage for variant in cell.variants}) == 1 and len({variant.status for variant in cell.variants}) == 1
     return text if uniform and cell.status is not Status.WORKS else f"{text} {glyphs}"
 

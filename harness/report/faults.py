@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.diagnose.diagnosis import brief
+from harness.diagnose.words import headline
 from harness.model import Stage, Status
 from harness.plan import by_version
 from harness.report.contract import Report, ReportedCell, ReportedVariant
@@ -39,6 +40,9 @@ class Fault:
     tried: int
     """How many changes were tried in vain on the example."""
 
+    repeated: tuple[str, ...]
+    """How flaky variants ended when they were repeated, the most frequent first; empty for every other group."""
+
     @property
     def mend(self) -> str:
         """What is known of a remedy, in a line; empty where none was looked for."""
@@ -63,6 +67,7 @@ def faults(report: Report) -> list[Fault]:
             variants=len(members),
             where=_common(report, members),
             causes=tuple(Counter(_cause(one) for _, one in members).most_common()),
+            repeated=_repeated([one for _, one in members]),
             **_example(members),
         )
         for (status, stage, _), members in groups.items()
@@ -72,6 +77,11 @@ def faults(report: Report) -> list[Fault]:
 
 def _cause(variant: ReportedVariant) -> str:
     return f"{variant.cause}, {variant.certainty}" if variant.cause else "open"
+
+
+def _repeated(variants: Sequence[ReportedVariant]) -> tuple[str, ...]:
+    counts = Counter(one.outcomes[-1] for one in variants if one.outcomes)
+    return tuple(f"{headline(text, 200)} ({count})" for text, count in counts.most_common())
 
 
 def _rest(variant: ReportedVariant) -> tuple[str, ...]:

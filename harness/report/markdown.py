@@ -132,6 +132,8 @@ def _faults(report: Report) -> str:
 
 def _why(fault: Fault) -> list[str]:
     """The causes of a group, and what they rest on in the example."""
+    if fault.repeated:
+        return ["  repeated in a fresh process: " + "; ".join(fault.repeated).replace("`", "'"), ""]
     if fault.status is not Status.FAILS:
         return []
     causes = ", ".join(f"**{cause}** ({count})" if len(fault.causes) > 1 else f"**{cause}**" for cause, count in fault.causes)

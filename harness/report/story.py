@@ -82,6 +82,7 @@ def details(one: VariantVerdict) -> list[str]:
     data = {name: value for result in one.results for name, value in result.data.items()}
     return [
         one.reason or (one.error.message if one.error else ""),
+        *(f"{when}: {end}" for when, end in zip(("first", "repeated"), one.outcomes, strict=False)),
         *([f"node: {_listed(data['node'])}"] if data.get("node") else []),
         *(f"finding: {sentence}" for sentence in findings(one)),
         *(f"the same artifact in {name}: {opinion_text(result)}" for name, result in one.opinions.items()),

@@ -32,6 +32,7 @@ STYLES = {
     Status.WORKS: "#009E73",
     Status.WORKS_WITH_REMEDY: "#56B4E9",
     Status.FAILS: "bold #D55E00",
+    Status.FLAKY: "#CC79A7",
     Status.ERROR: "reverse #E69F00",
     Status.NOT_RUN: "dim",
 }
@@ -116,6 +117,8 @@ def _faults(report: Report, console: Console, options: str) -> None:
         head = Text(f"{fault.status.value} {fault.stage}", style=STYLES[fault.status])
         console.print(head, Text(f"{counted(fault.cells, 'cell')}, {counted(fault.variants, 'variant')}: {fault.where}"))
         console.print(Text(f"    {headline(fault.message)}"))
+        if fault.repeated:
+            console.print(Text(f"    repeated in a fresh process: {'; '.join(fault.repeated)}"))
         if fault.status is Status.FAILS:
             several = [f"{cause} ({count})" if len(fault.causes) > 1 else cause for cause, count in fault.causes]
             console.print(Text(f"    cause: {'; '.join(several)}"))

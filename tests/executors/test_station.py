@@ -100,7 +100,7 @@ def test_what_is_to_be_forgotten_is_done_again(project, elsewhere):
     project.run()
     prepared = planned(project)
     all_tasks = [task for cell in prepared.tasks for task in cell.all]
-    todo.repeat(all_tasks, prepared.facts, everything=True, errors=False)
+    todo.repeat(all_tasks, prepared.facts, everything=True, statuses=())
     there = Station(terms(prepared, elsewhere, keep_envs=False))
     answers = work(prepared, there)
     there.close()

@@ -76,7 +76,7 @@ def check(settings: Settings, options: argparse.Namespace, out: Console, err: Co
             unknown = Upgrade(answer=Answer.UNKNOWN, changes=(), forced=(), target=None, why=str(reason))
             found = Checked(answer=Answer.UNKNOWN, current=None, upgrades=(unknown,))
     _tell_check(found, desk.prepared.store.root, options, out)
-    return {Answer.SAFE: 0, Answer.BREAKS: 1, Answer.UNKNOWN: INCONCLUSIVE}[found.answer]
+    return {Answer.SAFE: 0, Answer.BREAKS: 1, Answer.FAILS_ALREADY: 1, Answer.UNKNOWN: INCONCLUSIVE}[found.answer]
 
 
 def _targets(texts: Sequence[str], python: str | None) -> list[Requirement]:
@@ -116,7 +116,12 @@ def _tell_check(found: Checked, store: Path, options: argparse.Namespace, out: C
             say([*([told.now(found.current)] if found.current else []), *found.notes], out)
 
 
-_STYLES = {Answer.SAFE: "bold #009E73", Answer.BREAKS: "bold #D55E00", Answer.UNKNOWN: "bold #E69F00"}
+_STYLES = {
+    Answer.SAFE: "bold #009E73",
+    Answer.BREAKS: "bold #D55E00",
+    Answer.FAILS_ALREADY: "bold #D55E00",
+    Answer.UNKNOWN: "bold #E69F00",
+}
 
 
 def bisect(settings: Settings, options: argparse.Namespace, out: Console, err: Console) -> int:

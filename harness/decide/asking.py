@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -160,6 +160,17 @@ class Desk:
             if when := self.prepared.uv.released(name, version, self.python(versions)):
                 return when.date()
         return None
+
+    def moved(self, versions: Versions, exact: Mapping[str, str]) -> Versions:
+        """`versions` with `exact` in place of what they say of these distributions, settled.
+
+        Raises:
+            Unanswered: the resolver could not be asked.
+        """
+        requested = [Requirement(f"{name}=={version}") for name, version in exact.items()]
+        settled = self.settle(replace(versions.with_(requested), source="the target"))
+        # What was asked for is not for the resolver to move.
+        return replace(settled, exact={**settled.exact, **exact})
 
     def settle(self, versions: Versions) -> Versions:
         """The same with what is on no axis moved where the resolver must, and kept where a solution has room for it."""

@@ -14,9 +14,8 @@ from packaging.version import Version
 from harness.decide.asking import Asked, Desk, Unanswered
 from harness.decide.boundary import boundary
 from harness.decide.check import Change, trouble
-from harness.decide.compare import last_line, lost, named, survives
+from harness.decide.compare import faults, last_line, lost, named, survives
 from harness.decide.current import Versions
-from harness.diagnose.signatures import signature
 from harness.errors import VersionsError, did_you_mean
 from harness.events import Listener, Note
 from harness.model import Stage, Status
@@ -42,6 +41,8 @@ class Bisected:
     """The two ends, confirmed."""
     last_good: Asked
     first_bad: Asked
+    good_date: dt.date | None
+    """When the last good set's release of what differs was uploaded, where one distribution differs."""
     suspects: tuple[Release, ...]
     """What differs between the last good set and the first bad one: one release, or several that could not be told apart."""
     lost: tuple[VariantVerdict, ...]
@@ -60,6 +61,15 @@ class Bisected:
     """Whether one was skipped because of an error, which proves nothing."""
     how: tuple[str, ...]
     """What was searched, a sentence a part."""
+
+    @property
+    def mended_in(self) -> tuple[Release, ...]:
+        """Where the search went back in time: the releases one of which mended what all older ones break; else empty."""
+        (name, *others) = dict.fromkeys(one.name for one in self.suspects)
+        works = self.last_good.versions.exact.get(name)
+        if others or works is None or Version(self.suspects[0].version) > Version(works):
+            return ()
+        return (Release(name=name, version=works, date=self.good_date), *self.suspects[:-1])
 
 
 def in_order(histories: Mapping[str, Sequence[Release]], first: str | None) -> list[Release]:
@@ -183,18 +193,21 @@ class Bisect:
 
         found = boundary(len(history), works)
         good, bad = self._known[_key(sets[found.good])], self._known[_key(sets[found.bad])]
+        changed = history[found.good : found.bad]
+        last = replace(changed[0], version=good.versions.exact[changed[0].name])
         return Bisected(
             good=self._good,
             bad=self._bad,
             last_good=good,
             first_bad=bad,
-            suspects=tuple(map(self._with_date, history[found.good : found.bad])),
+            good_date=self._with_date(last).date,
+            suspects=tuple(map(self._with_date, changed)),
             lost=tuple(lost(self._good.verdict, bad.verdict, self._desk.wanted)),
             otherwise=()
             if self._faults(bad) & self._faults(self._bad)
             else tuple(lost(self._good.verdict, self._bad.verdict, self._desk.wanted)),
             skipped=tuple(history[place - 1] for place in found.untold),
-            along=_along(good, bad, {one.name for one in history[found.good : found.bad]}),
+            along=_along(good, bad, {one.name for one in changed}),
             releases=len(history),
             probes=len(self._known) - 2,
             unproven=any(self._unknown(self._known[_key(sets[place])]) for place in found.untold),
@@ -228,8 +241,7 @@ class Bisect:
 
     def _faults(self, asked: Asked) -> set[str]:
         """What fails, made comparable."""
-        gone = lost(self._good.verdict, asked.verdict, self._desk.wanted)
-        return {signature(one.last.stage, one.error) for one in gone if one.error}
+        return faults(self._good.verdict, asked.verdict, self._desk.wanted)
 
     def _unknown(self, asked: Asked) -> bool:
         return survives(self._good.verdict, asked.verdict, self._desk.wanted) is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -11,11 +11,10 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from harness.decide.asking import Asked, Desk, Unanswered
-from harness.decide.boundary import boundary
-from harness.decide.compare import gained, lost, named, survives
+from harness.decide.compare import faults, lost, survives
 from harness.decide.current import Versions
+from harness.decide.mends import Mend, Mends, Remedy
 from harness.model import Status
-from harness.plan import Planned
 from harness.verdict import VariantVerdict, Verdict
 
 
@@ -24,6 +23,8 @@ class Answer(StrEnum):
 
     SAFE = "SAFE"
     BREAKS = "BREAKS"
+    FAILS_ALREADY = "FAILS NOW ALREADY"
+    """The target fails, and the current set fails in the same way: the upgrade is not what breaks it."""
     UNKNOWN = "UNKNOWN"
 
 
@@ -50,15 +51,6 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Mend:
-    """A change that was run and makes the target work."""
-
-    change: str
-    asked: Asked | None
-    """The set that proves it, where it is one of other versions."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Upgrade:
     """One question: from the current set to a target."""
 
@@ -74,7 +66,9 @@ class Upgrade:
     steps: tuple[Step, ...] = ()
     mend: Mend | None = None
     nearest: Asked | None = None
-    """The working set that is nearest to the target."""
+    """The working set that is nearest to the target, and nearer to it than the current set."""
+    unanswered: tuple[str, ...] = ()
+    """Why a part of the search for a mend was left out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,21 +81,14 @@ class Checked:
     notes: tuple[str, ...] = ()
 
 
-Remedy = Callable[[Planned, VariantVerdict, Verdict], str | None]
-"""Changes what can be changed besides versions on the axes (a secondary pin, an IR version, …) until the variant works.
-
-Returns in words what was run and worked, or None.
-"""
-
-
 class Check:
     """Asks about upgrades of one set."""
 
     def __init__(self, desk: Desk, current: Versions, remedy: Remedy | None = None) -> None:
         self._desk = desk
-        self._remedy = remedy
         self._current = desk.complete(current)
         (self._now,) = desk.ask([self._current])
+        self._remedy = remedy
 
     def alone(self) -> Checked:
         """Whether the current set works by itself."""
@@ -111,7 +98,7 @@ class Check:
         if answer is Answer.UNKNOWN:
             one = replace(one, why=trouble(verdict))
         elif answer is Answer.BREAKS:
-            one = replace(one, lost=self._lost(self._now), mend=self._mend(self._now, []))
+            one = self._with_mend(replace(one, lost=self._lost(self._now)))
         return self._checked([one])
 
     def to(self, asked: Sequence[Requirement]) -> Checked:
@@ -130,7 +117,7 @@ class Check:
 
     def _checked(self, upgrades: Sequence[Upgrade]) -> Checked:
         answers = {one.answer for one in upgrades}
-        worst = next(one for one in (Answer.BREAKS, Answer.UNKNOWN, Answer.SAFE) if one in answers)
+        worst = next(one for one in _WORST_FIRST if one in answers)
         return Checked(answer=worst, current=self._now, upgrades=tuple(upgrades), notes=self._current.ignored)
 
     def _wanted(self, asked: Sequence[Requirement]) -> dict[str, str]:
@@ -141,20 +128,12 @@ class Check:
             merged[name] = Requirement(f"{name}{merged[name].specifier & one.specifier}") if name in merged else one
         return {name: self._desk.newest(name, str(one.specifier), self._current) for name, one in merged.items()}
 
-    def _set(self, wanted: Mapping[str, str]) -> Versions:
-        """The current set with `wanted` in it, settled."""
-        asked = [Requirement(f"{name}=={version}") for name, version in wanted.items()]
-        versions = replace(self._current.with_(asked), source="the target")
-        settled = self._desk.settle(versions)
-        # What was asked for is not for the resolver to move.
-        return replace(settled, exact={**settled.exact, **wanted})
-
     def _upgrade(self, wanted: Mapping[str, str]) -> Upgrade:
         changes = tuple(
             Change(name=name, old=old, new=version) for name, version in wanted.items() if (old := self._own(name)) != version
         )
         try:
-            versions = self._set(wanted)
+            versions = self._desk.moved(self._current, wanted)
             (target,) = self._desk.ask([versions])
         except Unanswered as reason:
             return Upgrade(answer=Answer.UNKNOWN, changes=changes, forced=(), target=None, why=str(reason))
@@ -170,7 +149,9 @@ class Check:
             case None:
                 return replace(one, answer=Answer.UNKNOWN, why=trouble(target.verdict))
             case False:
-                return self._explained(replace(one, answer=Answer.BREAKS, lost=self._lost(target)))
+                alike = self._now.verdict.status is Status.FAILS and self._faults(self._now) & self._faults(target)
+                answer = Answer.FAILS_ALREADY if alike else Answer.BREAKS
+                return self._explained(replace(one, answer=answer, lost=self._lost(target)))
 
     def _own(self, name: str) -> str | None:
         """What the current set has of a distribution: what it says, or what the resolver made of what it leaves open."""
@@ -180,13 +161,21 @@ class Check:
 
     def _explained(self, one: Upgrade) -> Upgrade:
         """Which part of it breaks, what else must change, and how far one gets without."""
-        assert one.target is not None
         steps = self._steps(one.changes)
         guilty = [change.name for step in steps if step.safe is False for change in step.changes] or [
             change.name for change in one.changes
         ]
-        mend = self._mend(one.target, [change.name for change in one.changes])
-        return replace(one, steps=tuple(steps), mend=mend, nearest=self._nearest(one, guilty))
+        one = self._with_mend(replace(one, steps=tuple(steps)))
+        return replace(one, nearest=self._nearest(one, guilty))
+
+    def _with_mend(self, one: Upgrade) -> Upgrade:
+        mends = self._mends(one)
+        return replace(one, mend=mends.search(), unanswered=tuple(dict.fromkeys(mends.unanswered)))
+
+    def _mends(self, one: Upgrade) -> Mends:
+        assert one.target is not None
+        moved = [change.name for change in one.changes]
+        return Mends(self._desk, self._now, one.target, moved=moved, remedy=self._remedy)
 
     def _steps(self, changes: Sequence[Change]) -> list[Step]:
         """Each axis alone, and whatever else was asked for as one more; none where there is only one."""
@@ -195,7 +184,7 @@ class Check:
         groups += [others] if others else []
         if len(groups) < 2 or self._now.verdict.status is not Status.WORKS:
             return []
-        sets = [self._set({change.name: str(change.new) for change in group}) for group in groups]
+        sets = [self._desk.moved(self._current, {change.name: str(change.new) for change in group}) for group in groups]
         found = self._desk.ask(sets)
         return [
             Step(
@@ -207,70 +196,33 @@ class Check:
             for group, asked in zip(groups, found, strict=True)
         ]
 
-    def _mend(self, target: Asked, moved: Sequence[str]) -> Mend | None:
-        """The first change that makes the target work, the cheapest first."""
-        if self._now.verdict.status is Status.WORKS and target.verdict.status is Status.WORKS:
-            others = gained(self._now.verdict, target.verdict, self._desk.wanted)
-            if others:
-                return Mend(change=f"export with {named(others[0].variant)} instead", asked=None)
-        for one in self._lost(target) if self._remedy else ():
-            if self._remedy and (change := self._remedy(target.verdict.resolved.planned, one, self._now.verdict)):
-                return Mend(change=change, asked=None)
-        # torch last: it is by far the largest.
-        for axis in sorted(self._desk.axes, key=lambda name: name == "torch"):
-            if axis not in moved and axis in target.versions.exact and (found_set := self._raised(target, axis)):
-                return Mend(change=f"{axis} {found_set.versions.exact[axis]} as well", asked=found_set)
-        return None
-
-    def _raised(self, target: Asked, axis: str) -> Asked | None:
-        """The target with the oldest newer `axis` that makes it work, of each minor version the last release; or None."""
-        own = target.versions.exact[axis]
-        try:
-            newest = self._desk.newest(axis, "", target.versions)
-            releases = self._desk.between(axis, f">{own},<={newest}", "latest-per-minor", target.versions)
-            return self._first_working(target.versions, axis, [own, *releases]) if releases else None
-        except Unanswered:
-            return None
-
     def _nearest(self, one: Upgrade, guilty: Sequence[str]) -> Asked | None:
-        """The target with one part of it left as near to it as works, or None where that is not enough."""
+        """The target with one part of it left as near to it as works; None where only the current set does."""
         wanted = {change.name: str(change.new) for change in one.changes}
+        mends = self._mends(one)
         for name in guilty:
             old = self._own(name)
             if old is None:
                 continue
-            direction = (old, wanted[name]) if Version(old) < Version(wanted[name]) else (wanted[name], old)
-            assert one.target is not None
+            low, high = sorted((old, wanted[name]), key=Version)
             try:
-                bounds = f">{direction[0]},<{direction[1]}"
-                releases = self._desk.between(name, bounds, "latest-per-minor", self._current)
-                steps = [old, *releases] if Version(old) < Version(wanted[name]) else [old, *reversed(releases)]
-                found = self._first_working(one.target.versions, name, [wanted[name], *reversed(steps)])
+                releases = self._desk.between(name, f">{low},<{high}", "latest-per-minor", self._current)
+                steps = [old, *releases] if low == old else [old, *reversed(releases)]
+                found = mends.first_working(name, [wanted[name], *reversed(steps)])
             except Unanswered:
                 continue
-            if found is not None:
+            if found is not None and any(found.versions.exact.get(change.name) != change.old for change in one.changes):
                 return found
         return None
 
-    def _first_working(self, versions: Versions, name: str, releases: Sequence[str]) -> Asked | None:
-        """`versions` with the first of `releases` of `name` that works, when the first of all is known not to work."""
-        seen: dict[int, Asked] = {}
-
-        def fails(place: int) -> bool | None:
-            wanted = {change: versions.exact[change] for change in self._desk.axes if change in versions.exact}
-            (asked,) = self._desk.ask([self._set({**wanted, name: releases[place]})])
-            works = survives(self._now.verdict, asked.verdict, self._desk.wanted)
-            if works:
-                seen[place] = asked
-            return None if works is None else not works
-
-        last = len(releases) - 1
-        if fails(last) is not False:
-            return None
-        return seen[boundary(last, fails).bad]
-
     def _lost(self, asked: Asked) -> tuple[VariantVerdict, ...]:
         return tuple(lost(self._now.verdict, asked.verdict, self._desk.wanted))
+
+    def _faults(self, asked: Asked) -> set[str]:
+        return faults(self._now.verdict, asked.verdict, self._desk.wanted)
+
+
+_WORST_FIRST = (Answer.BREAKS, Answer.UNKNOWN, Answer.FAILS_ALREADY, Answer.SAFE)
 
 
 def trouble(verdict: Verdict) -> str:

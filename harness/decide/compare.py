@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from harness.diagnose.signatures import signature
 from harness.diagnose.words import headline, plain
 from harness.model import Stage, Status, Variant
 from harness.plan import deciding
@@ -35,6 +36,11 @@ def lost(now: Verdict, then: Verdict, wanted: Variants) -> list[VariantVerdict]:
     gone = [one for one in _of(then, kept) if one.status is not Status.WORKS]
     facts = [one for one in gone if one.status is Status.FAILS]
     return sorted(facts or gone, key=lambda one: -order.index(one.last.stage))
+
+
+def faults(now: Verdict, then: Verdict, wanted: Variants) -> set[str]:
+    """The signatures of what `then` fails of: two sets that share one fail alike."""
+    return {signature(one.last.stage, one.error) for one in lost(now, then, wanted) if one.error}
 
 
 def gained(now: Verdict, then: Verdict, wanted: Variants) -> list[VariantVerdict]:

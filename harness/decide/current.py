@@ -42,13 +42,18 @@ class Versions:
         asked = list(requirements)
         names = {canonicalize_name(one.name) for one in asked}
         exact = {name: version for name, version in self.exact.items() if name not in names}
-        left = [text for text in self.open if canonicalize_name(Requirement(text).name) not in names]
+        left = [text for text in self.open if name_of(text) not in names]
         for one in asked:
             if (version := exactly(one)) is not None:
                 exact[canonicalize_name(one.name)] = version
             else:
                 left.append(_plain(one))
         return replace(self, exact=exact, open=tuple(left))
+
+
+def name_of(text: str) -> str:
+    """The normalised name in a requirement."""
+    return canonicalize_name(Requirement(text).name)
 
 
 def exactly(requirement: Requirement) -> str | None:
@@ -219,7 +224,7 @@ class _Entries:
         """What was read."""
         if not self._exact and not self._open:
             raise VersionsError(f"{source} names no distribution")
-        left = tuple(dict.fromkeys(text for text in self._open if canonicalize_name(Requirement(text).name) not in self._exact))
+        left = tuple(dict.fromkeys(text for text in self._open if name_of(text) not in self._exact))
         return Versions(
             source=source, python=self._python, exact=self._exact, open=left, ignored=tuple(dict.fromkeys(self._ignored))
         )

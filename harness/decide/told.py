@@ -55,13 +55,17 @@ def check_lines(one: Upgrade, store: Path) -> Iterator[str]:
         yield f"the resolver moves along: {listed(one.forced)}"
     if one.answer is Answer.SAFE and one.lost:
         yield "it works, but not in every way that works now:"
+    if one.answer is Answer.FAILS_ALREADY:
+        yield "the current set fails in the same way:"
     yield from endings(one.lost, store)
     for step in one.steps:
         yield step_line(step)
     if one.steps and all(step.safe for step in one.steps):
         yield "no part breaks alone: it is what they are together"
-    if one.answer is Answer.BREAKS:
+    if one.answer in {Answer.BREAKS, Answer.FAILS_ALREADY}:
         yield f"smallest change that makes it work: {one.mend.change}" if one.mend else _NO_MEND
+        for reason in one.unanswered:
+            yield f"not everything could be tried: {reason}"
         if one.nearest:
             yield f"nearest target that works: {_versions(one.nearest, one.changes)}"
 
@@ -127,6 +131,7 @@ def check_json(checked: Checked) -> dict[str, Any]:
                     for step in one.steps
                 ],
                 "mend": {"change": one.mend.change, "cell": cell(one.mend.asked or one.target)} if one.mend else None,
+                "unanswered": list(one.unanswered),
                 "nearest": cell(one.nearest),
             }
             for one in checked.upgrades
@@ -137,11 +142,11 @@ def check_json(checked: Checked) -> dict[str, Any]:
 
 def check_annotations(checked: Checked, store: Path) -> str:
     """GitHub's workflow commands: an annotation for each upgrade that is not safe, and one line where all are."""
-    level = {Answer.SAFE: "notice", Answer.BREAKS: "error", Answer.UNKNOWN: "warning"}
+    level = {Answer.SAFE: "notice", Answer.BREAKS: "error"}
     lines = []
     for one in checked.upgrades:
         text = "\n".join([title(one), *check_lines(one, store)])
-        lines.append(f"::{level[one.answer]} title=export-matrix check%3A {one.answer.value}::{_escaped(text)}")
+        lines.append(f"::{level.get(one.answer, 'warning')} title=export-matrix check%3A {one.answer.value}::{_escaped(text)}")
     return "\n".join(lines) + "\n"
 
 
@@ -174,6 +179,11 @@ def _changes(changes: Sequence[Change]) -> list[dict[str, str | None]]:
 
 def culprit(found: Bisected) -> str:
     """The sentence that a bisection comes to."""
+    if releases := found.mended_in:
+        newest = f"{found.suspects[-1].name} {found.suspects[-1].version}"
+        if len(releases) == 1:
+            return f"mended in {_release(releases[0])}; {newest} still breaks"
+        return f"mended in one of {', '.join(map(_release, releases))}; {newest} still breaks, the others could not be tried"
     if len(found.suspects) == 1:
         return f"{_release(found.suspects[0])} is the first that breaks"
     return f"one of {', '.join(map(_release, found.suspects))} is the first that breaks; the others could not be tried"
@@ -210,6 +220,7 @@ def bisect_json(found: Bisected) -> dict[str, Any]:
 
     return {
         "suspects": releases(found.suspects),
+        "mended_in": releases(found.mended_in),
         "skipped": releases(found.skipped),
         "along": _changes(found.along),
         "lost": [ends(lost) for lost in found.lost],

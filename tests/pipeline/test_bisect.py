@@ -70,6 +70,26 @@ def test_going_back_can_break_too(shared):
     backwards = found(shared, "--axis", "onnx", "--good", "1.18.0", "--bad", "1.15.0", "--from", base)
     assert suspects(backwards) == ["onnx 1.15.0"]
     assert backwards["last_good"]["pins"]["onnx"] == "1.16.2"
+    assert backwards["mended_in"] == [{"name": "onnx", "version": "1.16.2", "date": None}]
+    assert found(shared, *args)["mended_in"] == []
+    text = shared.main("bisect", "--quiet", "--axis", "onnx", "--good", "1.18.0", "--bad", "1.15.0", "--from", base).out
+    assert text.splitlines()[0] == "mended in onnx 1.16.2; onnx 1.15.0 still breaks"
+
+
+def test_going_back_what_could_not_be_tried_may_have_mended_it_too(project):
+    """4.47 breaks, 4.48 does not resolve, 4.49 works."""
+    project.publish(
+        packages.transformers("4.47.0", on_import=packages.raises("ImportError('early')")),
+        packages.transformers("4.48.0", requires=("tokenizers>9",)),
+        packages.transformers("4.49.0"),
+    )
+    told = found(project, "--axis", "transformers", "--good", "4.49.0", "--bad", "4.47.0")
+    assert [one["version"] for one in told["mended_in"]] == ["4.49.0", "4.48.0"]
+    text = project.main("bisect", "--quiet", "--axis", "transformers", "--good", "4.49.0", "--bad", "4.47.0").out
+    assert text.splitlines()[0] == (
+        "mended in one of transformers 4.49.0, transformers 4.48.0; "
+        "transformers 4.47.0 still breaks, the others could not be tried"
+    )
 
 
 def test_of_two_files_the_package_that_alone_breaks_it_is_searched_first(shared):

@@ -235,6 +235,130 @@ def test_an_upgrade_mends_what_fails_today(shared):
     assert found["current"]["status"] == "fails"
 
 
+FAILS_OF_DTYPES = """
+    import importlib.metadata
+    if importlib.metadata.version("mldtypes") < "0.5":
+        raise AttributeError("module 'ml_dtypes' has no attribute 'float4_e2m1fn'")
+"""
+
+
+def with_dtypes(project: Project) -> str:
+    """onnx 1.17 needs mldtypes 0.5 and does not say so; returns a set that pins 0.4.1, and others besides."""
+    project.publish(
+        *(packages.package("mldtypes", version) for version in ("0.4.1", "0.5.0", "0.5.1")),
+        *(packages.package(f"other{number}", version) for number in range(5) for version in ("1.0", "2.0")),
+        packages.onnx("1.16.2", requires=("mldtypes", *(f"other{number}" for number in range(5)))),
+        packages.onnx("1.17.0", requires=("mldtypes", *(f"other{number}" for number in range(5))), on_import=FAILS_OF_DTYPES),
+    )
+    return FOUR + "mldtypes==0.4.1\nnumpy==1.26.4\n" + "".join(f"other{number}==1.0\n" for number in range(5))
+
+
+def test_a_pin_besides_the_axes_is_let_go_where_that_mends_and_no_other(project):
+    one = upgrade(asked(project, with_dtypes(project), "--to", "onnx==1.17.0", code=1))
+    assert one["mend"]["change"] == "mldtypes 0.5.1 as well (the set says mldtypes==0.4.1)"
+    proof = one["mend"]["cell"]
+    assert (proof["status"], proof["pins"]["onnx"]) == ("works", "1.17.0")
+    assert {name: proof["resolved"][name] for name in ("mldtypes", "numpy", "other0", "other4")} == {
+        "mldtypes": "0.5.1",
+        "numpy": "1.26.4",
+        "other0": "1.0",
+        "other4": "1.0",
+    }
+    assert one["nearest"] is None  # onnx 1.16.2 is what one has
+
+
+def test_a_bound_is_let_go_as_a_pin_is(project):
+    text = with_dtypes(project).replace("mldtypes==0.4.1", "mldtypes<0.5")
+    one = upgrade(asked(project, text, "--to", "onnx==1.17.0", code=1))
+    assert one["mend"]["change"] == "mldtypes 0.5.1 as well (the set says mldtypes<0.5)"
+
+
+def test_two_pins_that_must_go_together_are_both_found(project):
+    both = """
+        import importlib.metadata as m
+        if m.version("other1") < "2" or m.version("other3") < "2":
+            raise ImportError("neither will do")
+    """
+    text = with_dtypes(project).replace("mldtypes==0.4.1", "mldtypes==0.5.0")
+    project.publish(packages.onnx("1.18.0", requires=tuple(f"other{number}" for number in range(5)), on_import=both))
+    one = upgrade(asked(project, text, "--to", "onnx==1.18.0", code=1))
+    assert (
+        one["mend"]["change"] == "other3 2.0 as well (the set says other3==1.0), other1 2.0 as well (the set says other1==1.0)"
+    )
+
+
+def test_one_minor_version_mends_although_the_newest_does_not(project):
+    """transformers 4.47 needs onnx 1.17, and 4.48 onnx 1.19; those before and after break with it."""
+    needs = """
+        import importlib.metadata
+        if not importlib.metadata.version("onnx").startswith("{}"):
+            raise ImportError("not with this onnx")
+    """
+    project.publish(
+        *(packages.onnx(f"1.{minor}.{patch}") for minor in range(17, 23) for patch in (0, 1)),
+        packages.transformers("4.47.0", on_import=needs.format("1.17")),
+        packages.transformers("4.48.0", on_import=needs.format("1.19")),
+    )
+    assert upgrade(asked(project, FOUR, "--to", "transformers==4.47.0", code=1))["mend"]["change"] == "onnx 1.17.1 as well"
+    assert upgrade(asked(project, FOUR, "--to", "transformers==4.48.0", code=1))["mend"]["change"] == "onnx 1.19.1 as well"
+
+
+def test_what_fails_now_already_is_not_broken_by_the_upgrade(project):
+    """A fault of the user's own, on every version: no upgrade is to blame, and none mends it."""
+    project.publish(
+        *(packages.torch(version, on_export=packages.raises("ValueError('of my own')")) for version in ("2.1.0", "2.2.0")),
+        packages.torch("2.3.0", on_export=packages.raises("ValueError('another')")),
+    )
+    found = asked(project, FOUR, "--to", "torch==2.2.0", code=1)
+    one = upgrade(found)
+    assert found["answer"] == one["answer"] == "FAILS NOW ALREADY"
+    assert (one["lost"][0]["stage"], one["mend"], one["nearest"]) == ("export", None, None)
+    text = asked(project, FOUR, "--to", "torch==2.2.0", code=1, form="text").out.splitlines()
+    assert text[:2] == ["FAILS NOW ALREADY  torch 2.1.0 → 2.2.0", "  the current set fails in the same way:"]
+    annotation = asked(project, FOUR, "--to", "torch==2.2.0", code=1, form="github").out
+    assert annotation.startswith("::warning title=export-matrix check%3A FAILS NOW ALREADY::")
+    # Another fault is new.
+    assert asked(project, FOUR, "--to", "torch==2.3.0", code=1)["answer"] == "BREAKS"
+
+
+def test_the_nearest_target_is_never_what_one_has(project):
+    project.publish(packages.transformers("4.47.0", on_import=packages.raises("ImportError('always')")))
+    one = upgrade(asked(project, FOUR, "--to", "transformers==4.47.0", code=1))
+    assert (one["answer"], one["nearest"]) == ("BREAKS", None)
+    # The rest of the upgrade is a step, even where this part of it stays.
+    project.publish(packages.onnxruntime("1.17.0"))
+    both = upgrade(asked(project, FOUR, "--to", "transformers==4.47.0", "--to", "onnxruntime==1.17.0", code=1))
+    assert {name: both["nearest"]["pins"][name] for name in ("transformers", "onnxruntime")} == {
+        "transformers": "4.46.3",
+        "onnxruntime": "1.17.0",
+    }
+
+
+def test_a_remedy_is_a_mend_only_of_what_it_was_run_for(project):
+    """With `require = "all"` every variant that was lost must be mended."""
+    project.publish(packages.torch("2.6.0", on_export="if variant['opset'] < 18: raise RuntimeError('gone')"))
+    project.configure(
+        variants={"exporters": ["torchscript"], "opsets": {"torchscript": [16, 17]}, "layouts": ["pair"], "require": "all"}
+    )
+    settings = Settings(config=project.config, store=project.store)
+    path = project.root / "requirements.txt"
+    path.write_text(FOUR)
+
+    def mends(*opsets: int) -> str | None:
+        prepared = workbench(settings, lambda _event: None)
+        with Lab(prepared, settings, lambda _event: None, act=True) as lab:
+            matrix, variants = asked_variants(prepared.matrix, [], None, [])
+            desk = Desk(replace(prepared, matrix=matrix), lab, variants)
+            question = Check(
+                desk, read(path, None, PYTHON), lambda _planned, one, _now: "x" if one.variant.opset in opsets else None
+            )
+            (one,) = question.to([Requirement("torch==2.6.0")]).upgrades
+        return one.mend and one.mend.change
+
+    assert mends(17) is None
+    assert mends(16, 17) == "x (for torchscript opset 16 pair); x (for torchscript opset 17 pair)"
+
+
 def test_one_other_way_to_export_is_a_change_of_code_and_not_safe(project):
     project.publish(
         packages.torch("2.5.0", requires=("sympy",)),

@@ -1,0 +1,211 @@
+"""What makes a target work that does not: changes that were run, the smallest first."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+
+from packaging.version import Version
+
+from harness.decide.asking import Asked, Desk, Unanswered
+from harness.decide.boundary import boundary
+from harness.decide.compare import gained, lost, named, survives
+from harness.decide.current import Versions, name_of
+from harness.model import Status
+from harness.plan import Planned
+from harness.verdict import VariantVerdict, Verdict
+
+Remedy = Callable[[Planned, VariantVerdict, Verdict], str | None]
+"""Changes what can be changed besides versions on the axes (a secondary pin, an IR version, …) until the variant works.
+
+Returns in words what was run and worked, or None.
+"""
+
+_RELEASES = 8
+"""How many releases of an axis are tried where neither the nearest nor the newest works."""
+
+_LARGE = {"torch": 2}
+"""Axes whose releases are gigabytes: how many are tried instead."""
+
+_LET_GO = 4
+"""How many pins the search for the fewest to let go looks for; more are let go together."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mend:
+    """A change that was run and makes the target work."""
+
+    change: str
+    asked: Asked | None
+    """The set that proves it, where it is one of other versions."""
+
+
+class Mends:
+    """Searches for a change that makes one target work."""
+
+    def __init__(self, desk: Desk, now: Asked, target: Asked, *, moved: Collection[str], remedy: Remedy | None) -> None:
+        """`now` is the current set; `moved` are the distributions that the target changes."""
+        self._desk = desk
+        self._now = now
+        self._target = target
+        self._moved = moved
+        self._remedy = remedy
+        self._lost = lost(now.verdict, target.verdict, desk.wanted)
+        self.unanswered: list[str] = []
+        """Why a part of the search was left out: the index did not answer."""
+
+    def search(self) -> Mend | None:
+        """The smallest change that works, of those that were tried."""
+        for kind in (self._another_variant, self._without_pins, self._remedied, self._newer_axis):
+            try:
+                if found := kind():
+                    return found
+            except Unanswered as reason:
+                self.unanswered.append(str(reason))
+        return None
+
+    def first_working(self, name: str, releases: Sequence[str]) -> Asked | None:
+        """The target with the first of `releases` of `name` that works, when the first of all is known not to work.
+
+        It is found by halving, which supposes one boundary; that both of its sides are as they are called was run.
+        """
+        seen: dict[int, Asked] = {}
+
+        def fails(place: int) -> bool | None:
+            found, works = self._with_release(name, releases[place])
+            if works:
+                seen[place] = found
+            return None if works is None else not works
+
+        last = len(releases) - 1
+        if fails(last) is not False:
+            return None
+        return seen[boundary(last, fails).bad]
+
+    def _with_release(self, name: str, release: str) -> tuple[Asked, bool | None]:
+        """(the target with that release of `name`, whether it works); what is on no axis is settled anew."""
+        exact = {axis: version for axis, version in self._target.versions.exact.items() if axis in self._desk.axes}
+        return self._run(self._desk.moved(self._now.versions, {**exact, name: release}))
+
+    def _run(self, versions: Versions) -> tuple[Asked, bool | None]:
+        (found,) = self._desk.ask([versions])
+        return found, survives(self._now.verdict, found.verdict, self._desk.wanted)
+
+    def _another_variant(self) -> Mend | None:
+        """Another way to export and run, which works at the target: no other version is needed."""
+        if not (self._now.verdict.status is self._target.verdict.status is Status.WORKS):
+            return None
+        others = gained(self._now.verdict, self._target.verdict, self._desk.wanted)
+        return Mend(change=f"export with {named(others[0].variant)} instead", asked=None) if others else None
+
+    def _without_pins(self) -> Mend | None:
+        """The target without what the current set says of distributions on no axis: as few of these pins let go as work."""
+        pins = {
+            name: text for name, text in _pins(self._target.versions).items() if name not in {*self._desk.axes, *self._moved}
+        }
+        if not pins:
+            return None
+        free, works = self._free(pins)
+        if not works or free.verdict.resolved.lock is None:
+            return None
+        before = self._target.verdict.resolved.lock
+        found = free.verdict.resolved.lock.versions
+        # Without a lock nobody knows which of them is in the way.
+        changed = [name for name in pins if before is None or before.versions.get(name) != found.get(name)]
+        # What the failure speaks of first: it is found sooner.
+        text = " ".join(one.error.message for one in self._lost if one.error)
+        fewest = self._fewest(sorted(changed, key=lambda name: name not in text))
+        free, works = self._free(fewest)
+        if not works or free.verdict.resolved.lock is None:
+            return None
+        found = free.verdict.resolved.lock.versions
+        changes = (f"{name} {found.get(name, 'absent')} as well (the set says {pins[name]})" for name in fewest)
+        return Mend(change=", ".join(changes), asked=free)
+
+    def _free(self, names: Collection[str]) -> tuple[Asked, bool | None]:
+        """(the target without what it says of `names`, which the resolver chooses then, whether it works)."""
+        versions = self._target.versions
+        exact = {name: version for name, version in versions.exact.items() if name not in names}
+        left = tuple(text for text in versions.open if name_of(text) not in names)
+        return self._run(replace(versions, exact=exact, open=left))
+
+    def _fewest(self, pins: Sequence[str]) -> list[str]:
+        """Those of `pins` that must be let go, where letting all of them go works.
+
+        Halving finds the last pin that is needed, then the one before it, as long as those that were found are not enough.
+        """
+        needed: list[str] = []
+        rest = list(pins)
+        while rest and not (needed and self._free(needed)[1]):
+            if len(needed) == _LET_GO:
+                return [*needed, *rest]
+            enough = boundary(len(rest), functools.partial(self._still_fails, needed, rest)).bad
+            needed.append(rest[enough - 1])
+            rest = rest[: enough - 1]
+        return needed
+
+    def _still_fails(self, needed: Sequence[str], rest: Sequence[str], count: int) -> bool | None:
+        works = self._free([*needed, *rest[:count]])[1]
+        return None if works is None else not works
+
+    def _remedied(self) -> Mend | None:
+        """What the search for remedies finds; with `require` other than `any` for every variant that was lost."""
+        if self._remedy is None:
+            return None
+        found: list[tuple[VariantVerdict, str]] = []
+        for one in self._lost:
+            change = self._remedy(self._target.verdict.resolved.planned, one, self._now.verdict)
+            if change is not None:
+                found.append((one, change))
+            if (change is not None) == (self._desk.wanted.require == "any"):
+                break
+        if not found or (self._desk.wanted.require != "any" and len(found) < len(self._lost)):
+            return None
+        if len(self._lost) == 1:
+            return Mend(change=found[0][1], asked=None)
+        return Mend(change="; ".join(f"{change} (for {named(one.variant)})" for one, change in found), asked=None)
+
+    def _newer_axis(self) -> Mend | None:
+        """The target with one other axis at a newer release, as old as works."""
+        # torch last: it is by far the largest.
+        for axis in sorted(self._desk.axes, key=lambda name: name == "torch"):
+            if axis not in self._moved and axis in self._target.versions.exact:
+                try:
+                    found = self._raised(axis)
+                except Unanswered as reason:
+                    self.unanswered.append(str(reason))
+                    continue
+                if found:
+                    return Mend(change=f"{axis} {found.versions.exact[axis]} as well", asked=found)
+        return None
+
+    def _raised(self, axis: str) -> Asked | None:
+        """The target with the oldest newer `axis` that makes it work, of each minor version the last release; or None.
+
+        The nearest is tried first, then the newest, and halving finds the oldest that works. If both fail, a release between
+        them may still work: the next ones are tried in their order. Of what is gigabytes the newest is first, and fewer are tried.
+        """
+        versions = self._target.versions
+        own, newest = versions.exact[axis], self._desk.newest(axis, "", versions)
+        if Version(newest) <= Version(own):
+            return None
+        releases = self._desk.between(axis, f">{own},<={newest}", "latest-per-minor", versions) or [newest]
+        return (
+            self._any_working(axis, releases[: 0 if axis in _LARGE else 1])
+            or self.first_working(axis, [own, *releases])
+            or self._any_working(axis, releases[: _LARGE.get(axis, _RELEASES)])
+        )
+
+    def _any_working(self, axis: str, releases: Sequence[str]) -> Asked | None:
+        for release in releases:
+            found, works = self._with_release(axis, release)
+            if works:
+                return found
+        return None
+
+
+def _pins(versions: Versions) -> dict[str, str]:
+    """Name → what `versions` say of it, for all that they name."""
+    exact = {name: f"{name}=={version}" for name, version in versions.exact.items()}
+    return {**{name_of(text): text for text in versions.open}, **exact}

@@ -184,7 +184,8 @@ class Mends:
         """The target with the oldest newer `axis` that makes it work, of each minor version the last release; or None.
 
         The nearest is tried first, then the newest, and halving finds the oldest that works. If both fail, a release between
-        them may still work: the next ones are tried in their order. Of what is gigabytes the newest is first, and fewer are tried.
+        them may still work: the next ones are tried in their order. Where a release is gigabytes, the newest is first, and
+        fewer are tried.
         """
         versions = self._target.versions
         own, newest = versions.exact[axis], self._desk.newest(axis, "", versions)

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import UnpublishedError
 from harness.model import Cell, Interpreter, Lock, Setup, Stage, StageResult, Status, digest
-from harness.plan import NEEDS_RUNTIME, Planned, Requirements, requirements
+from harness.plan import Planned, Requirements, exports_with_runtime, requirements
 from harness.schema import Matrix
 from harness.store import Store
 from harness.uv import Uv
@@ -222,7 +222,8 @@ class Resolver:
         if len(locks) < len(sides):
             failed = next(side.result for side in sides if side.lock is None)
             return Resolved(planned=item, interpreter=interpreter, result=failed)
-        export, run = locks if item.cell.setup is Setup.HANDOFF else _split(locks[0], item.cell)
+        with_runtime = exports_with_runtime(item.cell, self._matrix)
+        export, run = locks if item.cell.setup is Setup.HANDOFF else _split(locks[0], item.cell, with_runtime=with_runtime)
         return Resolved(
             planned=item,
             interpreter=interpreter,
@@ -267,13 +268,13 @@ _SOLVED = TypeAdapter(_Solved)
 _UNKNOWN = _Solved(lock=None, result=_not_run(NOT_RESOLVED))
 
 
-def _split(lock: Lock, cell: Cell) -> tuple[Lock, Lock]:
+def _split(lock: Lock, cell: Cell, *, with_runtime: bool) -> tuple[Lock, Lock]:
     """(what the export process can import, what the run process can).
 
-    The first has no onnxruntime, unless an exporter needs it; the second has no torch.
+    The first has onnxruntime only `with_runtime`; the second has no torch.
     """
     roots = frozenset(pinned.name for pinned in lock.distributions if not pinned.via) | frozenset(dict(cell.pins)) | {"numpy"}
-    if NEEDS_RUNTIME.isdisjoint(roots):
+    if not with_runtime:
         roots -= {"onnxruntime"}
     return lock.closure(roots), lock.closure(frozenset({"onnxruntime", "numpy"}))
 

@@ -68,7 +68,7 @@ def load(path: Path) -> Matrix:
     _check_axes(file, matrix)
     if matrix.probe.module is not None:
         return _with_module(matrix, data["probe"], file, path.resolve().parent)
-    for key in ("files", "options"):
+    for key in ("files", "options", "requires"):
         if data.get("probe", {}).get(key):
             raise ConfigError(file, f"probe.{key}", "only a probe of your own has a use for it; set probe.module")
     return with_model(matrix, matrix.probe.model, file, path.resolve().parent)

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from harness.errors import SelectionError, did_you_mean
@@ -137,6 +139,12 @@ NEEDS_RUNTIME = frozenset({"optimum", "optimum-onnx"})
 """Distributions whose exporter loads what it has written with onnxruntime: where one is pinned, an export has both."""
 
 
+def exports_with_runtime(cell: Cell, matrix: Matrix) -> bool:
+    """Whether an export of `cell` can import onnxruntime."""
+    named = {canonicalize_name(Requirement(text).name) for text in matrix.probe.requires}
+    return not NEEDS_RUNTIME.isdisjoint(dict(cell.pins)) or "onnxruntime" in named
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Requirements:
     """What uv is asked for at once."""
@@ -171,7 +179,10 @@ def _sides(cell: Cell, matrix: Matrix, exporters: frozenset[str]) -> list[Requir
 def _requirements(cell: Cell, matrix: Matrix, exporters: frozenset[str], side: frozenset[str]) -> Requirements:
     needed = [f"{name}=={version}" for name, version in cell.pins if name in side]
     needed += [] if "numpy" in side else ["numpy"]
-    needed += ["onnxruntime"] if "onnxruntime" not in side and not NEEDS_RUNTIME.isdisjoint(dict(cell.pins)) else []
+    if "torch" in side:
+        needed += matrix.probe.requires
+    if "onnxruntime" not in side and exports_with_runtime(cell, matrix):
+        needed += ["onnxruntime"]
     for rule in matrix.constraint:
         when = parse(rule.when)
         # A trap between onnxruntime and numpy is none for the side that has no onnxruntime.

@@ -150,6 +150,8 @@ class Probe(_Table):
     """One's own: a Python file, taken from the folder of matrix.toml."""
     files: list[str] = []
     """What the module needs beside it: patterns, taken from its folder. Nothing else of that folder is there for it."""
+    requires: list[RequirementText] = []
+    """Distributions that an export needs besides the axes, such as `onnxruntime`, whose tools some exports use."""
     options: dict[str, Any] = {}
     """For the module's `load`, with the seed."""
 

@@ -198,6 +198,19 @@ def test_a_constraint_reaches_the_sides_that_hold_what_it_names(when, sides):
     assert ["numpy<2" in side.needed for side in asked] == sides
 
 
+def test_what_an_export_requires_besides_the_axes_is_no_part_of_the_run_side():
+    own = {"module": "probe.py", "requires": ["onnxruntime", "pillow>=10"]}
+    export, run = requirements(planned(Setup.HANDOFF), matrix(probe=own), frozenset())
+    assert export.needed[-2:] == ("onnxruntime", "pillow>=10")
+    assert run.needed == ("onnxruntime==1.16.3", "numpy")
+    (whole,) = requirements(planned(), matrix(probe=own), frozenset())
+    assert [need for need in whole.needed if need.startswith(("onnxruntime", "pillow"))] == [
+        "onnxruntime==1.16.3",
+        "onnxruntime",
+        "pillow>=10",
+    ]
+
+
 def test_what_is_absent_matches_no_bound_and_is_in_no_id():
     made = cells(matrix(exclude=[{"optimum": ">0"}]), {**AXES, "optimum": ["absent", "1.16.2"]})
     assert [cell.id for cell in made] == ["py311-t212-tf4463-o1162-r1163"]

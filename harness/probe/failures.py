@@ -57,7 +57,7 @@ def describe(exc: BaseException, where: str) -> dict[str, Any]:
     lines = traceback.format_exception(type(source), source, source.__traceback__)
     message = _plain(str(exc)) or type(source).__name__
     if isinstance(exc, ModuleNotFoundError) and where == "probe":
-        message += ": neither the environment nor the probe's files hold it (another axis, or [probe] files, would)"
+        message += ": neither the environment nor the probe's files hold it ([probe] requires or files, or another axis, would)"
     return {
         "type": type(source).__name__,
         "message": _shorten(message, _MESSAGE_LIMIT),

@@ -117,6 +117,26 @@ def test_a_run_environment_of_a_handoff_holds_no_torch(project):
     assert "No module named 'torch'" in cell["variants"][0]["error"]
 
 
+@pytest.mark.parametrize("setup", ["together", "handoff"])
+def test_an_export_has_onnxruntime_where_the_probe_requires_it(project, setup):
+    """onnxruntime's own tools, such as quantize_dynamic, are part of some exports."""
+    project.publish(packages.torch("2.1.0", on_export="import onnxruntime"))
+    (project.root / "probe.py").write_text("")
+    own = {
+        "exporters": ["script"],
+        "opsets": {"script": [17]},
+        "layouts": ["whole"],
+        "feedback": ["none"],
+        "strategy": ["default"],
+    }
+    project.configure(environment=[setup], probe={"module": "probe.py"}, variants=own)
+    (without,) = project.run().values()
+    assert "No module named 'onnxruntime'" in without["variants"][0]["error"]
+    project.configure(environment=[setup], probe={"module": "probe.py", "requires": ["onnxruntime"]}, variants=own)
+    (cell,) = project.run().values()
+    assert cell["status"] == "works", cell["variants"]
+
+
 def test_a_handoff_whose_run_side_fails_at_import_says_so(project):
     project.publish(packages.onnxruntime("1.17.0", on_import=raises("ImportError('libonnxruntime.so')")))
     project.configure({"onnxruntime": ["1.17.0"]}, environment=["handoff"])

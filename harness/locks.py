@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -21,10 +20,7 @@ from harness.uvfailures import Trouble, UvFailure, unpublished
 NOT_RESOLVED = "it has not been resolved yet; `run` or `plan` does that"
 
 _PARALLEL = 8
-"""Resolutions at once: they wait for each other and the index more than they compute."""
-
-_ONLINE = 2
-"""Of these, how many may ask the index: each asks dozens of questions at once by itself."""
+"""Resolutions at once: they wait for the index more than they compute."""
 
 _Solve = tuple[str, Requirements, Interpreter]
 """Key, requirements, interpreter."""
@@ -92,9 +88,6 @@ class Resolver:
         self._ask = ask
         self.changes: dict[str, list[str]] = {}
         """What `refresh` found to be otherwise than before → the cells it was first met in."""
-        self._fresh: set[str] = set()
-        """Distributions whose index pages have been asked for just now, and are in uv's cache."""
-        self._line = threading.Semaphore(_ONLINE)
         self._held: dict[str, _Solved] = {}
         """What needs no solving any more."""
 
@@ -153,7 +146,7 @@ class Resolver:
         started = time.time()
         lock, failure, status = None, None, Status.WORKS
         try:
-            lock = self._lock(wanted, interpreter)
+            lock = solve(wanted, self._uv, interpreter)
         except UvFailure as trouble:
             if missing := unpublished(str(trouble), wanted.needed):
                 name, _, version = missing.partition("==")
@@ -171,33 +164,6 @@ class Resolver:
             if before is not None and (moved := _moved(before, solved)):
                 self.changes.setdefault(moved, []).append(cell.id)
         return solved
-
-    def _lock(self, wanted: Requirements, interpreter: Interpreter) -> Lock:
-        """From what uv's cache holds where that is of this very moment; else from the index, for all who come after too.
-
-        Cells of a matrix differ in few versions and need the same distributions, and an index that is asked hundreds of
-        times within seconds says the same hundreds of times, slowly.
-        """
-        while True:
-            asked = len(self._fresh)
-            cached = self._cached(wanted, interpreter)
-            if cached is not None and self._fresh.issuperset(cached.versions):
-                return cached
-            with self._line:
-                if len(self._fresh) > asked:
-                    continue
-                lock = solve(wanted, self._uv, interpreter)
-                self._fresh.update(lock.versions)
-                return lock
-
-    def _cached(self, wanted: Requirements, interpreter: Interpreter) -> Lock | None:
-        """What uv makes of it without the index; why it makes nothing of it would be no fact."""
-        if not self._fresh or self._uv.offline or self._uv.sources.no_index:
-            return None
-        try:
-            return self._uv.cached.resolve([*wanted.needed, *wanted.optional], interpreter, wanted.bounds)
-        except UvFailure:
-            return None
 
     def _known(self, key: str) -> _Solved | None:
         """What this resolver holds, or the store; what was damaged there counts as absent."""

@@ -6,13 +6,13 @@ import math
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.version import Version
 
 from harness import axes as axis_versions
-from harness import hub, locks, matrix, opinions, plan, relatives, shards, tasks
+from harness import hub, locks, matrix, opinions, plan, relatives, shards, surroundings, tasks
 from harness.children import Children
 from harness.closures import closure
 from harness.errors import Interrupted, ShardError
@@ -22,6 +22,7 @@ from harness.model import Cell, Setup
 from harness.processes import Limits
 from harness.report import assembly
 from harness.report.contract import Remedies, Report
+from harness.runcache import RunCache
 from harness.schedule import outstanding
 from harness.schema import Matrix
 from harness.select import Selection
@@ -209,7 +210,8 @@ def _opened(settings: Settings, *, ask: bool) -> tuple[Matrix, Store, Uv]:
     if settings.model or settings.profile:
         config = matrix.with_model(config, settings.model or config.probe.model, "--model", Path.cwd(), settings.profile)
     store = Store.open(settings.store)
-    uv = _uv(settings, config, Children(), offline=settings.offline or not ask)
+    uv = _uv(settings, config, Children(), offline=settings.offline or surroundings.offline() or not ask)
+    uv = replace(uv, run_cache=RunCache(store.scratch))
     file = settings.config.name
     if hub_id := config.probe.hub_id:
         folder = hub.checkpoint(hub_id, store, uv, file=file, refresh=settings.refresh and ask)

@@ -10,8 +10,10 @@ import contextlib
 import hashlib
 import os
 import re
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from harness.children import chosen_environment
 
@@ -58,10 +60,29 @@ def without_password(text: str) -> str:
 
 def setting_files() -> list[str]:
     """Digests of the user's and the system's uv.toml: mirrors and credentials must work, so uv is not kept from them."""
+    return [hashlib.sha256(content).hexdigest() for content in _setting_files()]
+
+
+def user_settings() -> list[dict[str, Any]]:
+    """What those files say; uv itself complains about one that is no TOML."""
+    found = []
+    for content in _setting_files():
+        with contextlib.suppress(ValueError):
+            found.append(tomllib.loads(content.decode()))
+    return found
+
+
+def offline() -> bool:
+    """Whether the user has set uv to ask no network, by `UV_OFFLINE` or in a settings file."""
+    said = os.environ.get("UV_OFFLINE", "").lower() in {"1", "true", "t", "yes", "y", "on"}
+    return said or any(settings.get("offline") is True for settings in user_settings())
+
+
+def _setting_files() -> list[bytes]:
     found = []
     for path in (Path.home() / ".config/uv/uv.toml", Path("/etc/xdg/uv/uv.toml"), Path("/etc/uv/uv.toml")):
         with contextlib.suppress(OSError):
-            found.append(hashlib.sha256(path.read_bytes()).hexdigest())
+            found.append(path.read_bytes())
     return found
 
 

@@ -12,7 +12,7 @@ import itertools
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from harness.children import Children, Ending
 from harness.errors import UvError
 from harness.lockfile import Published, lock_text, parse_lock, parse_published, parse_pylock
 from harness.model import Interpreter, Lock, Pinned
+from harness.runcache import INDEX_VARIABLES, RunCache, index_settings
 from harness.schema import UvSources
 from harness.surroundings import anchored, environment, setting_files, source_variables, without_password
 from harness.uvfailures import Trouble, UvFailure, classify, unpublished
@@ -59,6 +60,8 @@ class Uv:
     """Passed as `--torch-backend`; None for the default index."""
     offline: bool
     children: Children
+    run_cache: RunCache | None = None
+    """Where solves keep what an index answered in this run; None for uv's usual cache, and an index asked by each solve."""
 
     def with_torch_backend(self, backend: str | None) -> Uv:
         """The same sources with torch from another backend."""
@@ -104,12 +107,8 @@ class Uv:
             if preferred is not None:
                 # uv keeps to what its output file says already.
                 locked.write_text(lock_text(preferred), encoding="utf-8")
-            self._call(
-                ["pip", "compile", str(wanted), "-c", str(limits), "-o", str(locked), "--python", python.path, "--quiet",
-                 "--no-header", "--generate-hashes", "--prerelease", "explicit", *self._source_arguments()],
-                folder,
-                RESOLVE_SECONDS,
-            )  # fmt: skip
+            options = ["-c", str(limits), "--generate-hashes", "--prerelease", "explicit"]
+            self._compile([str(wanted), "-o", str(locked), "--python", python.path, *options], folder)
             return parse_lock(locked.read_text(encoding="utf-8"))
 
     def newest(self, name: str, bounds: str, python: Interpreter) -> str | None:
@@ -150,13 +149,29 @@ class Uv:
             wanted, locked = folder / "wanted.in", folder / output
             wanted.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
             form = ["--format", "pylock.toml"] if output == "pylock.toml" else []
-            self._call(
-                ["pip", "compile", str(wanted), "-o", str(locked), "--python", python.path, "--quiet", "--no-header",
-                 *form, *options, *self._source_arguments()],
-                folder,
-                RESOLVE_SECONDS,
-            )  # fmt: skip
+            self._compile([str(wanted), "-o", str(locked), "--python", python.path, *form, *options], folder)
             return locked.read_text(encoding="utf-8")
+
+    def _compile(self, arguments: Sequence[str], folder: Path) -> None:
+        """`uv pip compile` in `folder`, with what indexes have answered in this run at hand."""
+        arguments, environ = ["pip", "compile", "--quiet", "--no-header", *arguments], environment()
+        if self.run_cache is not None and self.asks_index and not self.offline:
+            try:
+                arguments += ["--cache-dir", str(self.run_cache.folder)]
+            except OSError as error:
+                raise UvFailure(Trouble.INFRASTRUCTURE, f"a cache for this run cannot be made: {error}") from None
+            if settings := index_settings(self.sources, self.folder):
+                (folder / "uv.toml").write_text(settings, encoding="utf-8")
+                environ = {name: value for name, value in environ.items() if name not in INDEX_VARIABLES}
+                self._call([*arguments, *self._source_arguments(indexes=False)], folder, RESOLVE_SECONDS, environ)
+                return
+        self._call([*arguments, *self._source_arguments()], folder, RESOLVE_SECONDS, environ)
+
+    @property
+    def asks_index(self) -> bool:
+        """Whether what these sources offer lies anywhere but in folders of this machine, so that it must be asked for."""
+        places = [*self.sources.find_links, *os.environ.get("UV_FIND_LINKS", "").split(",")]
+        return not self.sources.no_index or any("://" in place for place in places)
 
     def released(self, name: str, version: str, python: Interpreter) -> dt.datetime | None:
         """When the first file of a published version was uploaded; None where the index does not say.
@@ -200,7 +215,9 @@ class Uv:
         """
         with _neutral() as cwd:
             arguments = self.with_torch_backend(None)._source_arguments()  # noqa: SLF001 -- of the same class
-            self._call(["tool", "run", "--quiet", *arguments, "--from", package, *command], cwd, DOWNLOAD_SECONDS, **extra)
+            self._call(
+                ["tool", "run", "--quiet", *arguments, "--from", package, *command], cwd, DOWNLOAD_SECONDS, environment(**extra)
+            )
 
     def interpreters(self) -> list[Interpreter]:
         """The CPythons uv finds on this machine, its own managed ones first; asks no network and downloads nothing."""
@@ -208,7 +225,7 @@ class Uv:
         places = [place for place in os.environ.get("PATH", "").split(os.pathsep) if Path(place).name != "shims"]
         with _neutral() as cwd:
             arguments = ["python", "list", "--only-installed", "--output-format", "json"]
-            text = self._call(arguments, cwd, 30.0, PATH=os.pathsep.join(places))
+            text = self._call(arguments, cwd, 30.0, environment(PATH=os.pathsep.join(places)))
         listed = "\n".join(itertools.dropwhile(lambda line: not line.startswith("["), text.splitlines()))
         return [
             Interpreter(version=entry["version"], path=entry["path"])
@@ -235,29 +252,32 @@ class Uv:
                 "cpu",
             ]
             try:
-                self._call(arguments, cwd, seconds, UV_HTTP_RETRIES="0", UV_HTTP_TIMEOUT="2")
+                self._call(arguments, cwd, seconds, environment(UV_HTTP_RETRIES="0", UV_HTTP_TIMEOUT="2"))
             except UvFailure:
                 return False
             return True
 
-    def _source_arguments(self) -> list[str]:
+    def _source_arguments(self, *, indexes: bool = True) -> list[str]:
+        """Options that say where distributions come from; those for `indexes` stand in a uv.toml otherwise."""
         sources = self.sources
-        arguments = [word for index in sources.index for word in ("--index", anchored(index, self.folder))]
+        arguments = [word for index in sources.index if indexes for word in ("--index", anchored(index, self.folder))]
         arguments += [word for place in sources.find_links for word in ("--find-links", anchored(place, self.folder))]
-        arguments += ["--default-index", anchored(sources.default_index, self.folder)] if sources.default_index else []
+        arguments += (
+            ["--default-index", anchored(sources.default_index, self.folder)] if sources.default_index and indexes else []
+        )
         arguments += ["--no-index"] if sources.no_index else []
         arguments += ["--exclude-newer", sources.exclude_newer] if sources.exclude_newer else []
         arguments += [] if sources.build else ["--no-build"]
         arguments += ["--torch-backend", self.torch_backend] if self.torch_backend else []
         return arguments + (["--offline"] if self.offline else [])
 
-    def _call(self, arguments: Sequence[str], cwd: Path, seconds: float, **extra: str) -> str:
+    def _call(self, arguments: Sequence[str], cwd: Path, seconds: float, environ: Mapping[str, str] | None = None) -> str:
         """Run uv and return what it printed; raises UvFailure where its exit code is not 0."""
         log = cwd / "uv.log"
         ended = self.children.run(
             # Before the command: `uv tool run` would hand what follows to the tool.
             [self.binary, "--color", "never", "--no-progress", *arguments],
-            env=environment(**extra),
+            env=environment() if environ is None else environ,
             cwd=cwd,
             log=log,
             time_limit=seconds,

@@ -32,11 +32,13 @@ def torch(
     flawed: bool = False,
     on_import: str = "",
     on_export: str = "",
+    on_evaluate: str = "",
     requires: tuple[str, ...] = ("sympy",),
 ) -> Wheel:
     """`torch.onnx.export(variant, path)` writes a file that carries IR version `ir`.
 
     `variant` is the job's dict, with the model's family; no runtime runs correctly what is `flawed`.
+    `on_evaluate` runs where the reference evaluator decodes what was exported.
     """
     body = f"""
         class onnx:
@@ -44,8 +46,9 @@ def torch(
             def export(variant, path):
                 {_inside(on_export, 16)}
                 import json
+                model = {{"ir": variant["ir_version"] or {ir}, "variant": variant["id"], "flawed": {flawed}}}
                 with open(path, "w") as stream:
-                    json.dump({{"ir": variant["ir_version"] or {ir}, "variant": variant["id"], "flawed": {flawed}}}, stream)
+                    json.dump({{**model, "evaluate": {textwrap.dedent(on_evaluate)!r}}}, stream)
     """
     return package("torch", version, on_import=on_import, body=body, requires=(*requires, "numpy"))
 

@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 
 from harness import axes
 from harness.diagnose.rules import contradicted
+from harness.diagnose.signatures import signature
 from harness.diagnose.terms import Atom, Boundary, Kind, Rule, Tried, text
 from harness.errors import ConfigError, SelectionError, did_you_mean
 from harness.events import Listener, Note
 from harness.lab import Lab
 from harness.locks import Resolved
-from harness.model import Stage, Status
+from harness.model import Cause, Stage, Status
 from harness.plan import Planned, by_version
 from harness.prepare import Prepared, Settings
 from harness.report.contract import Report
@@ -73,19 +74,29 @@ class _Closer:
     def rule(self, rule: Rule) -> Rule:
         """The rule with the versions that were found."""
         corner: Planned | None = None
-        boundaries = list(rule.boundaries)
+        boundaries = [self._known(boundary) for boundary in rule.boundaries]
         for place, boundary in enumerate(boundaries):
-            if boundary.name not in self.labs or self._between(boundary, _COARSE) is None:
+            if boundary.closed or boundary.name not in self.labs or self._between(boundary, _COARSE) is None:
                 continue
             corner = corner or self._corner(rule, self.labs[boundary.name])
             if corner is None:
                 break
-            boundaries[place] = self._boundary(rule.stage, corner, boundary)
+            boundaries[place] = self._boundary(rule, corner, boundary)
             corner = _with(corner, boundary.name, boundaries[place].fails)
         atoms = [_moved(atom, boundaries) for atom in rule.atoms]
         if atoms == rule.atoms or contradicted(self.report.cells, list(self.report.axes), atoms, rule.stage):
             return replace(rule, boundaries=boundaries)
         return replace(rule, atoms=atoms, boundaries=boundaries, text=text(atoms, rule.stage))
+
+    def _known(self, boundary: Boundary) -> Boundary:
+        """The boundary with what is recorded of the versions that lie between its two sides."""
+        if boundary.closed or boundary.name not in self.labs:
+            return boundary
+        recorded = self._between(boundary, "all", recorded=True)
+        if recorded is None:
+            return boundary
+        between = list(_left(recorded, boundary))
+        return replace(boundary, between=between, closed=not between and not _is_open(boundary))
 
     def _corner(self, rule: Rule, lab: Lab) -> Planned | None:
         """The cell at all bounds, with one variant of the support; None where that one is not seen to fail."""
@@ -94,39 +105,55 @@ class _Closer:
         corner = replace(planned, variants=tuple(one for one in planned.variants if one.id == at.variant))
         for boundary in rule.boundaries:
             corner = _with(corner, boundary.name, boundary.fails)
-        return corner if self._asked(lab, corner, rule.stage) == FAILS else None
+        return corner if self._asked(lab, corner, rule) == FAILS else None
 
-    def _boundary(self, stage: Stage, corner: Planned, boundary: Boundary) -> Boundary:
+    def _boundary(self, rule: Rule, corner: Planned, boundary: Boundary) -> Boundary:
         # The newest of every minor version first, then all between the two that are left.
         for policy in (_COARSE, "all"):
             versions = self._between(boundary, policy)
             if versions is None:
                 return boundary
-            boundary, finished = self._bisected(stage, corner, boundary, versions)
+            boundary, finished = self._bisected(rule, corner, boundary, versions)
             if not finished:
-                return boundary
-        return replace(boundary, closed=not any(one.outcome.startswith((Status.ERROR, Status.FLAKY)) for one in boundary.tried))
+                return self._known(boundary)
+        return replace(boundary, between=[], closed=not _is_open(boundary))
 
     def _resolved(self, cell: str) -> Resolved:
         return next(one for one, _ in self.prepared.cells if one.cell.id == cell)
 
-    def _asked(self, lab: Lab, planned: Planned, stage: Stage) -> str | None:
-        """What becomes of the one variant at `stage`; None where that is not known."""
+    def _asked(self, lab: Lab, planned: Planned, rule: Rule) -> str | None:
+        """What becomes of the one variant at the rule's stage; None where that is not known."""
         try:
             (verdict,) = lab.ask([planned])
         except ConfigError as error:
             # The run has come to its end: what the index has taken back since must not cost its report.
             self.listen(Note(text=f"{planned.cell.id} was not asked: {error}"))
             return None
-        return _outcome(verdict.variants[0], stage)
+        return self._outcome(verdict.variants[0], rule)
 
-    def _between(self, boundary: Boundary, policy: str) -> list[str] | None:
-        """What the index has between the two sides, oldest first; None where nobody knows."""
+    def _outcome(self, verdict: VariantVerdict, rule: Rule) -> str | None:
+        """See `_outcome`; another kind of failure of the same stage, as the report's cells have it, is none of the rule's."""
+        outcome, error = _outcome(verdict, rule.stage), verdict.error
+        if outcome != FAILS or error is None:
+            return outcome
+        others = {
+            one.signature
+            for cell in self.report.cells
+            for one in cell.variants
+            if one.stage is rule.stage and one.status is Status.FAILS and one.signature not in rule.signatures
+        }
+        if signature(rule.stage, error) not in others:
+            return FAILS
+        # A stamp is read before anything else of a file is.
+        return PASSES if set(rule.causes) == {Cause.FORMAT_GATE} else f"fails in another way at {rule.stage}"
+
+    def _between(self, boundary: Boundary, policy: str, *, recorded: bool = False) -> list[str] | None:
+        """What the index has between the two sides, oldest first; None where nobody knows, or none is `recorded`."""
         prepared, name = self.prepared, boundary.name
         interpreter = self._resolved(boundary.fails_at.cell).interpreter
         older, newer = sorted((boundary.fails, boundary.passes), key=by_version)
         # What an index that is not asked does not name may be there all the same.
-        acts = self.labs[name] is self.acting
+        acts = self.labs[name] is self.acting and not recorded
         ask = acts and not prepared.uv.offline and time.monotonic() < prepared.deadline
         if interpreter is None:
             return None
@@ -137,13 +164,13 @@ class _Closer:
             self.listen(Note(text=f"{name} between {older} and {newer} stays open: {said.strip()}"))
             return None
 
-    def _bisected(self, stage: Stage, corner: Planned, boundary: Boundary, versions: Sequence[str]) -> tuple[Boundary, bool]:
+    def _bisected(self, rule: Rule, corner: Planned, boundary: Boundary, versions: Sequence[str]) -> tuple[Boundary, bool]:
         """The boundary between two of `versions` with nothing of them between, and whether it came to that."""
         while left := list(_left(versions, boundary)):
             if len(boundary.tried) >= PROBES:
                 return boundary, False
             version = left[len(left) // 2]
-            outcome = self._asked(self.labs[boundary.name], _with(corner, boundary.name, version), stage)
+            outcome = self._asked(self.labs[boundary.name], _with(corner, boundary.name, version), rule)
             if outcome is None:
                 return boundary, False
             boundary = _narrowed(boundary, Tried(version=version, outcome=outcome))
@@ -166,6 +193,11 @@ def _left(versions: Sequence[str], boundary: Boundary) -> Iterator[str]:
     for version in versions:
         if version not in tried and older < by_version(version) < newer and not by_version(version).is_prerelease:
             yield version
+
+
+def _is_open(boundary: Boundary) -> bool:
+    """Whether a version that was tried ended in an error, or now so and now so, which tells nothing."""
+    return any(one.outcome.startswith((Status.ERROR, Status.FLAKY)) for one in boundary.tried)
 
 
 def _outcome(verdict: VariantVerdict, stage: Stage) -> str | None:

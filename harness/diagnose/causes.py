@@ -5,10 +5,13 @@
 | resolve | version conflict | uv's proof |
 | import | version conflict | the package imports in another cell, beside other versions |
 | eager | model; version conflict where its versions work with others | PyTorch with and without a cache; other cells |
-| export, check | exporter; version conflict where it speaks of versions | another exporter, or other cells |
+| export, check | exporter | another exporter, or a cell that differs in one version |
+| export, check | version conflict | the same exporter works beside other versions |
 | load | format gate | what the runtime was measured to run |
-| load, decode, parity | runtime, exporter, consumer protocol | the same artifact elsewhere (running.py) |
+| load, decode, parity | runtime, exporter, consumer protocol, version conflict | the same artifact elsewhere (running.py) |
 | eager to parity | architecture, model | nothing works, and another model does (models.py) |
+
+A remedy was run on the very variant that it stands at, so what it changed is evidence too (differences.py).
 
 The report applies this to its cells, whoever ran them: so a report of shards says what one of the whole would.
 """
@@ -21,6 +24,7 @@ from dataclasses import replace
 
 from harness.diagnose import models, running
 from harness.diagnose.diagnosis import Diagnosis, brief, likely, proven
+from harness.diagnose.differences import EXPORT, difference
 from harness.diagnose.neighbours import Neighbours, compared, export_of, passed, version
 from harness.diagnose.words import between_versions, demands
 from harness.model import Cause, Stage, Status
@@ -49,7 +53,7 @@ def _diagnosed(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbo
         case Stage.EXPORT | Stage.CHECK:
             return _exported(cell, variant, variant.stage, neighbours)
         case _:
-            return running.diagnosed(cell, variant)
+            return running.diagnosed(cell, variant, neighbours)
 
 
 def _unresolved(cell: ReportedCell, variant: ReportedVariant) -> Diagnosis:
@@ -63,28 +67,35 @@ def _unresolved(cell: ReportedCell, variant: ReportedVariant) -> Diagnosis:
 
 def _unimportable(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbours) -> Diagnosis:
     own = f"{cell.id} fails at import: {brief(variant.error)}"
-    named = _IMPORTED.match(variant.error or "")
+    named = import_of(variant)
     if named is None:
         # It died without a word on what it was importing.
         if neighbours.every_version_passed(cell, Stage.IMPORT) and (other := neighbours.nearest(cell, Stage.IMPORT, [])):
             every = "each version that it pins can be imported in some cell"
             return proven(Cause.VERSION_CONFLICT, own, every, _passes(other, cell, "the import works"))
+        if remedy := _mends_import(cell, variant):
+            return proven(Cause.VERSION_CONFLICT, own, f"with {remedy} the same cell works")
         return likely(Cause.VERSION_CONFLICT, own, "to settle it: cells that import the same versions, each beside others")
-    subject = f"{named[1]} {version(cell, named[1])}"
-    if other := neighbours.nearest(cell, Stage.IMPORT, [named[1]]):
+    subject = f"{named} {version(cell, named)}"
+    if other := neighbours.nearest(cell, Stage.IMPORT, [named]):
         return proven(Cause.VERSION_CONFLICT, own, _passes(other, cell, f"{subject} can be imported"))
-    if remedy := _mends_import(cell, variant):
+    if remedy := _mends_import(cell, variant, but=named):
         return proven(Cause.VERSION_CONFLICT, own, f"with {remedy} the same cell works")
     settle = f"to settle it: a cell in which {subject} can be imported, beside other versions"
     return likely(Cause.VERSION_CONFLICT, own, settle)
 
 
-def _mends_import(cell: ReportedCell, variant: ReportedVariant) -> str | None:
-    """What was run on this cell and mended it: one import is that of all its variants."""
-    if cell.status is not Status.WORKS_WITH_REMEDY:
-        return None
+def _mends_import(cell: ReportedCell, variant: ReportedVariant, but: str | None = None) -> str | None:
+    """What was run on this cell and mended its import, which all its variants share; not another version of `but`."""
     alike = [one for one in cell.variants if (one.stage, one.signature) == (variant.stage, variant.signature)]
-    return next((one.remedy for one in [variant, *alike] if one.remedy), None)
+    found = [changed for one in [variant, *alike] if (changed := difference(one.remedy))]
+    return next((one.text for one in found if (one.pins or one.bounds) and but not in one.pins), None)
+
+
+def import_of(variant: ReportedVariant) -> str | None:
+    """The package whose import failed, as its message names it."""
+    named = _IMPORTED.match(variant.error or "")
+    return named[1] if named else None
 
 
 _IMPORTED = re.compile(r"import (\w+): ")
@@ -101,6 +112,8 @@ def _eager(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbours)
     ]
     if variant.error_type == DISAGREES:
         return proven(Cause.MODEL, own, *(heard or [_nowhere(neighbours, "PyTorch agrees with itself")]), *_relatives(variant))
+    if (changed := difference(variant.remedy)) and changed.versions and not changed.versions & {"python", *names}:
+        return proven(Cause.VERSION_CONFLICT, own, *heard, f"with {changed.text} alone the same cell works")
     words = between_versions(variant.error_type, variant.error or "")
     if len(elsewhere) == len(names) or (words and elsewhere):
         return proven(Cause.VERSION_CONFLICT, own, *heard)
@@ -120,23 +133,50 @@ DISAGREES = "ProbeFailure"
 def _exported(cell: ReportedCell, variant: ReportedVariant, stage: Stage, neighbours: Neighbours) -> Diagnosis:
     verb = "writes" if stage is Stage.EXPORT else "writes what onnx's checker accepts"
     own = f"{variant.exporter} opset {variant.opset} {variant.layout} in {cell.id} fails at {stage}: {brief(variant.error)}"
-    heard = [own, "PyTorch alone ran the model in the same process"]
-    exporter = [name for name in ("python", "torch", "transformers", "optimum", "optimum-onnx") if version(cell, name)]
-    beside = neighbours.nearest(cell, stage, exporter, export_of(variant))
-    words = between_versions(variant.error_type, variant.error or "")
-    if beside and (words or stage is Stage.EXPORT):
-        return proven(Cause.VERSION_CONFLICT, *heard, _passes(beside, cell, f"the same exporter {verb} the same graph"))
-    if words:
-        settle = "to settle it: a cell in which the same exporter works, beside other versions"
+    evidence = [own, "PyTorch alone ran the model in the same process"]
+    if found := _conflicts(cell, variant, stage, neighbours, f"{verb} the same graph"):
+        return proven(Cause.VERSION_CONFLICT, *evidence, *found)
+    if words := between_versions(variant.error_type, variant.error or ""):
+        settle = "to settle it: a cell that differs in one version, in which the same exporter works"
         return likely(Cause.VERSION_CONFLICT, own, f"its words are those of {words}", settle)
     if sibling := _sibling(cell, variant, stage):
         how = f"{sibling.exporter} opset {sibling.opset} {sibling.layout}"
-        return proven(Cause.EXPORTER, *heard, f"in the same environment {how} {verb} the same model")
-    other = beside or neighbours.nearest(cell, stage, [], export_of(variant))
-    if other:
-        return proven(Cause.EXPORTER, *heard, _passes(other, cell, f"it {verb} the same graph"))
-    settle = "to settle it: another exporter, opset or torch that exports the same model"
-    return likely(Cause.EXPORTER, *heard, settle)
+        return proven(Cause.EXPORTER, *evidence, f"in the same environment {how} {verb} the same model")
+    changed = difference(variant.remedy)
+    if changed and changed.only(EXPORT):
+        return proven(Cause.EXPORTER, *evidence, f"in the same environment, with {changed.text}, it {verb} the same model")
+    if changed and changed.versions:
+        return proven(Cause.EXPORTER, *evidence, f"with {changed.text} it {verb} the same graph")
+    other = neighbours.nearest(cell, stage, [], export_of(variant))
+    if other and neighbours.steps(cell, other) <= 1:
+        return proven(Cause.EXPORTER, *evidence, _passes(other, cell, f"it {verb} the same graph"))
+    evidence += [_passes(other, cell, f"it {verb} the same graph")] if other else []
+    settle = "to settle it: another exporter or opset that exports the same model, or a cell that differs in one version"
+    return likely(Cause.EXPORTER, *evidence, settle)
+
+
+def _conflicts(cell: ReportedCell, variant: ReportedVariant, stage: Stage, neighbours: Neighbours, works: str) -> list[str]:
+    """Sentences that show that versions are at odds; none where nothing does. `works` says in words what works elsewhere.
+
+    The same exporter, with the same model's code, works beside other versions. Where the failure's own words are those of
+    versions at odds, it is enough that one version alone is changed, whichever it is.
+    """
+    words = between_versions(variant.error_type, variant.error or "")
+    changed = difference(variant.remedy)
+    if changed and changed.versions and (words or not changed.versions & set(_EXPORTER)):
+        return [f"with {changed.text} alone it {works}"]
+    exporter = [name for name in _EXPORTER if version(cell, name)]
+    beside = neighbours.nearest(cell, stage, exporter, export_of(variant))
+    if beside and (words or stage is Stage.EXPORT):
+        return [_passes(beside, cell, f"the same exporter {works}")]
+    nearest = neighbours.nearest(cell, stage, [], export_of(variant)) if words else None
+    if nearest and neighbours.steps(cell, nearest) <= 1:
+        return [f"its words are those of {words}", _passes(nearest, cell, f"it {works}")]
+    return []
+
+
+_EXPORTER = ("python", "torch", "transformers", "optimum", "optimum-onnx")
+"""What an export is made with: the exporter, and the code of the model."""
 
 
 def _sibling(cell: ReportedCell, variant: ReportedVariant, stage: Stage) -> ReportedVariant | None:

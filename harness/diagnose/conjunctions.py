@@ -2,7 +2,7 @@
 
 A conjunction costs what its atoms cost together. Of all that have no counter-example the cheapest are taken first; of
 equally cheap ones the one that covers most of what is not covered yet. Two or more make way for one
-that costs less.
+that costs no more.
 """
 
 from __future__ import annotations
@@ -77,14 +77,15 @@ def _needed(chosen: Sequence[Chosen], beside: Sequence[Chosen] = ()) -> list[Cho
 
 
 def _joined(chosen: list[Chosen], search: _Search) -> list[Chosen]:
-    """`chosen` with one conjunction in place of two or more, wherever it does for all of them and costs less than they do."""
+    """`chosen` with one conjunction in place of two or more, wherever it does for all of them and costs no more."""
     for two in itertools.combinations(chosen, 2) if len(chosen) <= JOINABLE else ():
         wanted = _support(two) & ~_support(one for one in chosen if one not in two)
         allowed = [place for place, part in enumerate(search.parts) if not wanted & ~part.bits]
         for cost in range(1, min(search.cost(two), LARGEST) + 1):
             if found := search.all_of(cost, wanted, allowed):
                 fewer = _needed(chosen, [search.best(found, wanted)])
-                if search.cost(fewer) < search.cost(chosen):
+                # At equal cost one interval says more than two single versions.
+                if (search.cost(fewer), len(fewer)) < (search.cost(chosen), len(chosen)):
                     return _joined(fewer, search)
     return chosen
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.model import Stage, Status
+from harness.model import ABSENT, Setup, Stage, Status
 from harness.report.contract import ReportedCell, ReportedVariant
+from harness.select import VARIANT_FIELDS
 
 _ORDER = list(Stage)
 _NAMED = 3
@@ -36,6 +37,8 @@ class Neighbours:
         self._chosen = {cell.id: (cell.environment, *(version(cell, name) for name in ("python", *names))) for cell in cells}
         self._passing: dict[tuple[Stage, tuple[str, ...], Export | None], _Passing] = {}
         self._known: dict[tuple[object, ...], ReportedCell | None] = {}
+        self._exporting = ("python", *(name for name in names if name != "onnxruntime"))
+        self._working = self._works()
 
     def nearest(
         self, cell: ReportedCell, stage: Stage, same: Sequence[str], export: Export | None = None
@@ -46,6 +49,22 @@ class Neighbours:
             self._known[key] = self._found(cell, stage, tuple(same), export)
         return self._known[key]
 
+    def steps(self, cell: ReportedCell, other: ReportedCell) -> int:
+        """On how many axes, the environment included, two cells of the report differ."""
+        return sum(a != b for a, b in zip(self._chosen[cell.id], self._chosen[other.id], strict=True))
+
+    def same_artifact(self, cell: ReportedCell, variant: ReportedVariant) -> list[ReportedCell]:
+        """The cells that differ from `cell` in their onnxruntime alone, and in which the same variant works.
+
+        An export never sees onnxruntime, except optimum's: so it is the same artifact that works there.
+        """
+        if variant.exporter == "optimum":
+            return []
+        here = tuple(version(cell, name) for name in self._exporting)
+        asked = tuple(getattr(variant, name) for name in VARIANT_FIELDS)
+        able = self._working.get((cell.environment, here, asked), ())
+        return [one for one in able if one.id != cell.id and _exports_alike(cell, one)]
+
     def every_version_passed(self, cell: ReportedCell, stage: Stage) -> bool:
         """Whether each version that `cell` pins passed `stage` in some cell."""
         return all(self.nearest(cell, stage, [axis]) is not None for axis in ("python", *cell.pins))
@@ -54,6 +73,17 @@ class Neighbours:
         """How many cells got as far as `stage`, whatever became of them there."""
         before = _ORDER[_ORDER.index(stage) - 1]
         return sum(any(passed(one, before) for one in cell.variants) for cell in self._cells)
+
+    def _works(self) -> dict[tuple[object, ...], list[ReportedCell]]:
+        """The cells in which a variant works, by environment, versions of the export side, and variant."""
+        works: dict[tuple[object, ...], list[ReportedCell]] = {}
+        for cell in self._cells:
+            here = tuple(version(cell, name) for name in self._exporting)
+            for one in cell.variants:
+                if one.status is Status.WORKS and cell.pins.get("onnxruntime", ABSENT) != ABSENT:
+                    asked = tuple(getattr(one, name) for name in VARIANT_FIELDS)
+                    works.setdefault((cell.environment, here, asked), []).append(cell)
+        return works
 
     def _found(self, cell: ReportedCell, stage: Stage, same: tuple[str, ...], export: Export | None) -> ReportedCell | None:
         versions = tuple(version(cell, name) for name in same)
@@ -78,6 +108,18 @@ class Neighbours:
 def version(cell: ReportedCell, name: str) -> str | None:
     """The version of `name` that `cell` has: its lock's, or its pin."""
     return cell.python if name == "python" else cell.resolved.get(name, cell.pins.get(name))
+
+
+def _exports_alike(cell: ReportedCell, other: ReportedCell) -> bool:
+    """Whether the export sides of two cells with the same pins, except onnxruntime, are the same distributions.
+
+    What is present beside one onnxruntime alone is required by that onnxruntime alone.
+    """
+    if cell.environment is Setup.HANDOFF:
+        sides = [one.resolved_sides.get("export") for one in (cell, other)]
+        return sides[0] is not None and sides[0] == sides[1]
+    shared = (cell.resolved.keys() & other.resolved.keys()) - {"onnxruntime"}
+    return all(cell.resolved[name] == other.resolved[name] for name in shared)
 
 
 def compared(cell: ReportedCell, other: ReportedCell) -> str:

@@ -54,6 +54,10 @@ class Seen:
             found.setdefault(self.members[place][1].signature, []).append(place)
         return found
 
+    def set_of(self, numbers: Sequence[int]) -> int:
+        """The set of these variants."""
+        return _set(numbers, len(self.members))
+
     def place(self, number: int) -> Place:
         """A variant by name."""
         cell, one = self.members[number]

@@ -3,10 +3,14 @@
 In this order, for what fails at load, decode or parity:
 
 1. its stamp is above what this onnxruntime was measured to run: *format gate*
-2. another onnxruntime and the reference evaluator run it, consumed in the same way: *runtime*
-3. this onnxruntime runs it, consumed in another way: *consumer protocol*
-4. two independent runtimes, this one and the evaluator, cannot run it: *exporter*
-5. what else was said makes one of them likely, or leaves it open
+2. a change of secondary pins alone, run on this variant, makes it work: *version conflict*
+3. another onnxruntime and the reference evaluator run it, consumed in the same way: *runtime*
+4. this onnxruntime runs it, consumed in another way: *consumer protocol*
+5. this onnxruntime runs it with another option of its session: *runtime*
+6. two independent runtimes, this one and the evaluator, fail in the same way at the same place: *exporter* (kinds.py)
+7. what else was said makes one of them likely, or leaves it open
+
+A runtime's word that it does not implement something is never held against the artifact.
 """
 
 from __future__ import annotations
@@ -14,8 +18,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from harness.diagnose.diagnosis import Diagnosis, brief, likely, proven, undecided
+from harness.diagnose.diagnosis import SETTLE, Diagnosis, brief, likely, proven, undecided
+from harness.diagnose.differences import CONSUMER, SESSION, Difference, difference
+from harness.diagnose.kinds import Reason, RuntimeFailure, failure_of
 from harness.diagnose.models import MODEL
+from harness.diagnose.neighbours import Neighbours
 from harness.diagnose.words import is_above
 from harness.model import Cause, Certainty, Stage, Status
 from harness.opinions import ABOVE, EVALUATOR
@@ -25,36 +32,146 @@ from harness.select import VARIANT_FIELDS
 _NO_FLAW = (*ABOVE, "unnamed-dimension")
 """Findings that tell nothing of what a graph computes."""
 
+_NAMED = 2
+"""So many other cells are named."""
 
-def diagnosed(cell: ReportedCell, variant: ReportedVariant) -> Diagnosis:
+_BROKEN_PROMISES = ("frozen-dimension", "dimension-bound-twice")
+"""Findings that a graph's own sizes are not what was asked for, or not what they are when it runs."""
+
+_MAIN = {"python", "torch", "transformers", "optimum", "optimum-onnx", "onnxruntime"}
+"""The model's code, the exporter and the runtime: another version of one of these says something about that one alone."""
+
+
+def diagnosed(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbours) -> Diagnosis:
     """Whose fault it is that `variant` fails at load, decode or parity."""
-    if found := _above(cell, variant):
+    changed = difference(variant.remedy)
+    if found := _above(cell, variant, changed):
         return found
+    if changed and changed.versions and not changed.pins:
+        return _between_versions(cell, variant, changed)
+    elsewhere = _elsewhere(cell, variant, changed, neighbours)
     accepting = [name for name, text in variant.opinions.items() if text == "works"]
-    others = [name for name in accepting if name != EVALUATOR]
-    consumers = {name: text == "works" for name, text in variant.controls.items() if not name.startswith(MODEL)}
-    heard = [_own(cell, variant), *_said(variant), *_consumed(consumers, cell)]
+    others = [*(name for name in accepting if name != EVALUATOR), *elsewhere]
+    evidence = [_own(cell, variant), *_said(variant), *elsewhere]
     if EVALUATOR in accepting and others:
-        return proven(Cause.RUNTIME, *heard)
+        return proven(Cause.RUNTIME, *evidence, *_consumed(_consumers(variant, changed), cell))
+    if changed and changed.versions and not changed.versions & _MAIN:
+        return _between_versions(cell, variant, changed)
+    consumers = _consumers(variant, changed)
+    evidence += _consumed(consumers, cell)
     if any(consumers.values()) and not others:
-        return proven(Cause.CONSUMER_PROTOCOL, *heard)
+        return proven(Cause.CONSUMER_PROTOCOL, *evidence)
     if (kept := _kept(cell, variant)) is not None:
-        return _as_when_kept(cell, variant, kept)
-    return _by_opinions(variant, accepting, others, heard)
+        return _as_when_kept(cell, variant, kept, neighbours)
+    if found := _by_session(cell, variant, changed, evidence):
+        return found
+    return _by_opinions(variant, evidence, evaluated=EVALUATOR in accepting, others=bool(others))
 
 
-def _by_opinions(variant: ReportedVariant, accepting: list[str], others: list[str], heard: list[str]) -> Diagnosis:
-    refusing = [name for name, text in variant.opinions.items() if _refuses(text)]
+def _between_versions(cell: ReportedCell, variant: ReportedVariant, changed: Difference) -> Diagnosis:
+    return proven(
+        Cause.VERSION_CONFLICT, _own(cell, variant), *_said(variant), f"with {changed.text} alone the same cell works"
+    )
+
+
+def _elsewhere(cell: ReportedCell, variant: ReportedVariant, changed: Difference | None, neighbours: Neighbours) -> list[str]:
+    """Sentences about other onnxruntimes that run the same artifact, and are no opinion: of other cells, or a remedy."""
+    found = {
+        name: f"{name} in {other.id}"
+        for other in neighbours.same_artifact(cell, variant)
+        if (name := f"onnxruntime {other.pins['onnxruntime']}") not in variant.opinions
+    }
+    if changed and changed.versions == {"onnxruntime"} and changed.text not in variant.opinions:
+        found.setdefault(changed.text, changed.text)
+    named = list(found.values())[:_NAMED]
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return [f"the same artifact works in {', '.join(named)}{more}"] if found else []
+
+
+def _consumers(variant: ReportedVariant, changed: Difference | None) -> dict[str, bool]:
+    """What was changed about the consumer → whether the artifact works with it in this onnxruntime."""
+    found = {name: text == "works" for name, text in variant.controls.items() if not name.startswith(MODEL)}
+    return {**found, changed.text: True} if changed and changed.only(CONSUMER) else found
+
+
+def _by_session(
+    cell: ReportedCell, variant: ReportedVariant, changed: Difference | None, evidence: list[str]
+) -> Diagnosis | None:
+    """The same artifact, fed in the same way, works in the same onnxruntime with another option of the session."""
+    option = changed.text if changed and changed.only(SESSION) else _works_with_option(cell, variant)
+    if option is None:
+        return None
+    evidence = [*evidence, f"with {option} the same artifact works in the same onnxruntime {cell.pins.get('onnxruntime')}"]
+    if broken := [flaw for flaw in _flaws(variant) if _is_broken(flaw)]:
+        # Which sizes a runtime may rely on, the graph says itself.
+        return likely(Cause.EXPORTER, *evidence, *broken, f"{SETTLE}the same graph with sizes that hold")
+    return proven(Cause.RUNTIME, *evidence)
+
+
+def _works_with_option(cell: ReportedCell, variant: ReportedVariant) -> str | None:
+    """The option of a session in which alone a working variant of the cell differs from `variant`."""
+    for one in cell.variants:
+        differing = [name for name in VARIANT_FIELDS if getattr(one, name) != getattr(variant, name)]
+        named = [name.replace("_", "-") for name in differing]
+        if one.status is Status.WORKS and named and SESSION.issuperset(named):
+            return ", ".join(f"{name} {getattr(one, field)}" for name, field in zip(named, differing, strict=True))
+    return None
+
+
+def _by_opinions(variant: ReportedVariant, evidence: list[str], *, evaluated: bool, others: bool) -> Diagnosis:
+    """What others made of the artifact; `evaluated` and `others`: the evaluator, another onnxruntime runs it correctly."""
+    own = _failure(variant)
     if others:
-        return likely(Cause.RUNTIME, *heard, "to settle it: an onnx whose reference evaluator runs the artifact")
-    if accepting:
-        return likely(Cause.RUNTIME, *heard, "to settle it: an onnxruntime that runs the artifact")
-    heard += _flaws(variant)
-    if EVALUATOR in refusing:
-        return proven(Cause.EXPORTER, *heard)
-    if refusing:
-        return likely(Cause.EXPORTER, *heard, "to settle it: a runtime that shares no code with onnxruntime")
-    return undecided(*heard, "open: no other runtime has run the same artifact, or could; `run` asks those of the matrix")
+        return likely(Cause.RUNTIME, *evidence, f"{SETTLE}an onnx whose reference evaluator runs the artifact")
+    if own.reason is Reason.LIMIT:
+        unable = "the checker accepts the graph, and this onnxruntime says itself that it does not implement it"
+        if evaluated:
+            return proven(Cause.RUNTIME, *evidence, unable)
+        return likely(Cause.RUNTIME, *evidence, unable, f"{SETTLE}an onnx whose reference evaluator runs the artifact")
+    if evaluated:
+        return likely(Cause.RUNTIME, *evidence, f"{SETTLE}an onnxruntime that runs the artifact")
+    return _refused(variant, own, [*evidence, *_flaws(variant)])
+
+
+def _refused(variant: ReportedVariant, own: RuntimeFailure, evidence: list[str]) -> Diagnosis:
+    """Nobody who was asked runs the artifact: whether they refuse it for one and the same reason."""
+    refusing = {name: found for name, text in variant.opinions.items() if (found := _against(text))}
+    broken = any(map(_is_broken, _flaws(variant)))
+    evaluator = refusing.pop(EVALUATOR, None)
+    if evaluator and (own.same(evaluator) or (broken and own.reason is evaluator.reason is Reason.SIZE)):
+        return proven(Cause.EXPORTER, *evidence)
+    changed = difference(variant.remedy)
+    remade = bool(changed and changed.versions)
+    if changed and remade:
+        evidence = [*evidence, f"with {changed.text} alone the same variant works in this onnxruntime"]
+    if evaluator:
+        evidence = [*evidence, f"this onnxruntime and {EVALUATOR} do not fail in the same way at the same place"]
+    if broken or remade or any(map(own.same, refusing.values())) or (evaluator and own.reason is evaluator.reason):
+        return likely(
+            Cause.EXPORTER, *evidence, f"{SETTLE}a runtime that shares no code with onnxruntime and fails in the same way"
+        )
+    return undecided(*evidence, "open: no other runtime has run the same artifact, or could; `run` asks those of the matrix")
+
+
+def _failure(variant: ReportedVariant) -> RuntimeFailure:
+    assert variant.stage
+    return failure_of(variant.stage, variant.error or "", (variant.node or {}).get("op_type"))
+
+
+def _against(opinion: str) -> RuntimeFailure | None:
+    """The failure that an opinion is, where it may be held against the artifact: not what is above that runtime."""
+    if not opinion.startswith("fails at ") or is_above(opinion):
+        return None
+    where, _, message = opinion.partition(": ")
+    found = failure_of(Stage(where.removeprefix("fails at ")), message)
+    return None if found.reason is Reason.LIMIT else found
+
+
+def _is_broken(flaw: str) -> bool:
+    return flaw.removeprefix(_FLAW).startswith(_BROKEN_PROMISES)
+
+
+_FLAW = "the graph has a "
 
 
 def _flaws(variant: ReportedVariant) -> list[str]:
@@ -64,25 +181,27 @@ def _flaws(variant: ReportedVariant) -> list[str]:
         if not finding.startswith(_NO_FLAW):
             found.setdefault(finding.partition(":")[0], []).append(finding)
     return [
-        f"the graph has a {brief(several[0])}" + (f" (and {len(several) - 1} more)" if len(several) > 1 else "")
+        f"{_FLAW}{brief(several[0])}" + (f" (and {len(several) - 1} more)" if len(several) > 1 else "")
         for several in found.values()
     ]
 
 
-def _above(cell: ReportedCell, variant: ReportedVariant) -> Diagnosis | None:
+def _above(cell: ReportedCell, variant: ReportedVariant, changed: Difference | None) -> Diagnosis | None:
     """The artifact's stamps against what this onnxruntime was measured to run."""
     found = [finding.partition(": ")[2] for finding in variant.findings if finding.startswith(ABOVE)]
     if found and variant.stage is Stage.LOAD:
         # What is above it cannot be loaded, whatever else may ail it: nobody is asked (opinions.py).
         measured = [f"the artifact has {sentence}, measured with one-node models" for sentence in dict.fromkeys(found)]
         return proven(Cause.FORMAT_GATE, _own(cell, variant), *measured)
-    heard = _said(variant)
+    evidence = _said(variant)
     if is_above(variant.error or ""):
+        if changed and changed.only(frozenset({"ir-version"})):
+            return proven(Cause.FORMAT_GATE, _own(cell, variant), *evidence, f"with {changed.text} the same graph works here")
         settle = "to settle it: what this onnxruntime runs was not measured"
-        return likely(Cause.FORMAT_GATE, _own(cell, variant), *heard, settle)
+        return likely(Cause.FORMAT_GATE, _own(cell, variant), *evidence, settle)
     if found and any(text == "works" for name, text in variant.opinions.items() if name != EVALUATOR):
         settle = "to settle it: the same graph with a lower opset"
-        return likely(Cause.FORMAT_GATE, _own(cell, variant), *found, *heard, settle)
+        return likely(Cause.FORMAT_GATE, _own(cell, variant), *found, *evidence, settle)
     return None
 
 
@@ -97,12 +216,13 @@ def _kept(cell: ReportedCell, variant: ReportedVariant) -> ReportedVariant | Non
     return None
 
 
-def _as_when_kept(cell: ReportedCell, variant: ReportedVariant, kept: ReportedVariant) -> Diagnosis:
+def _as_when_kept(cell: ReportedCell, variant: ReportedVariant, kept: ReportedVariant, neighbours: Neighbours) -> Diagnosis:
     """What ails the artifact whatever is fed back ails it here; that it is all there is shows an equal fault only."""
-    found = diagnosed(cell, kept)
-    heard = f"with feedback keep-cross the same artifact fails too, at {kept.stage}: what is fed back is not all that ails it"
+    found = diagnosed(cell, kept, neighbours)
+    ails = "what is fed back is not all that ails it"
+    kept_too = f"with feedback keep-cross the same artifact fails too, at {kept.stage}: {ails}"
     certainty = found.certainty if kept.signature == variant.signature else min(found.certainty, Certainty.LIKELY, key=_SURE)
-    return replace(found, certainty=certainty, evidence=(_own(cell, variant), heard, *found.evidence))
+    return replace(found, certainty=certainty, evidence=(_own(cell, variant), kept_too, *found.evidence))
 
 
 _SURE = [Certainty.OPEN, Certainty.LIKELY, Certainty.PROVEN].index
@@ -133,8 +253,3 @@ def told(text: str) -> str:
     """`fails at decode: …`, the message cut and the stage not."""
     where, colon, message = text.partition(": ")
     return f"{where}: {brief(message)}" if colon else text
-
-
-def _refuses(text: str) -> bool:
-    """Whether an opinion is a word against the artifact; what is above that runtime, or was not run, is none."""
-    return text.startswith("fails at ") and not is_above(text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
@@ -70,17 +70,22 @@ class Boundary:
     passed: list[str]
     """and to pass on the other."""
     closed: bool = False
-    """Whether the index is known to have no version between the two that could be tried."""
+    """Whether no version is known to lie between the two that could be tried, and what lies there is known."""
+    between: list[str] | None = None
+    """The published versions between the two that were not tried, oldest first; null where they were not looked up."""
     tried: list[Tried] = field(default_factory=list)
     """What `--close-boundaries` has asked between them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """All variants for which `atoms` hold and that got as far as `stage` failed there."""
+    """All variants for which `atoms` hold and that got as far as `stage` failed there.
+
+    Its support, which everything below counts, are those of one kind of failure (rule_kinds.py).
+    """
 
     text: str
-    """`exporter=dynamo ∧ onnxruntime<1.18 → load`."""
+    """`exporter=dynamo ∧ onnxruntime<1.18 → load`, `1.17.0≤onnxruntime<1.21.0 → load`."""
     atoms: list[Atom]
     stage: Stage
     signatures: dict[str, int]
@@ -91,12 +96,14 @@ class Rule:
     alone: int
     """Variants that no other rule explains."""
     masked: int
-    """Variants for which the atoms hold, and that failed at an earlier stage: they say nothing."""
+    """Variants for which the atoms hold, and that failed earlier, or in another way at this stage: they say nothing."""
     examples: list[Place]
     """Two of the support, from different cells if there are two."""
     boundaries: list[Boundary]
     alternatives: list[str]
     """Equally small conjunctions about other things with the same support: these cells do not tell which it is."""
+    causes: dict[str, int] = field(default_factory=dict)
+    """Cause → variants of the support that have it; without those whose cause is open."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +116,14 @@ class Unexplained:
     why: str
 
 
-def text(atoms: Iterable[Atom], stage: Stage) -> str:
-    """A rule as it is read."""
-    return f"{' ∧ '.join(map(str, atoms))} → {stage}"
+def text(atoms: Sequence[Atom], stage: Stage) -> str:
+    """A rule as it is read; two bounds on one axis are an interval."""
+    lower = {atom.name: atom for atom in atoms if atom.op == ">="}
+    upper = {atom.name: atom for atom in atoms if atom.op == "<"}
+    parts = []
+    for atom in atoms:
+        if atom.op == "=" or not (atom.name in lower and atom.name in upper):
+            parts.append(str(atom))
+        elif atom is lower[atom.name]:
+            parts.append(f"{atom.value}≤{atom.name}<{upper[atom.name].value}")
+    return f"{' ∧ '.join(parts)} → {stage}"

@@ -49,6 +49,7 @@ def assemble(
     probe: ReportedProbe,
 ) -> Report:
     """The report on `cells`, in their order, with what follows from all of them together."""
+    cells = diagnosed(cells)
     found, unexplained = rules.find(cells, axes)
     return Report(
         schema=1,
@@ -57,7 +58,7 @@ def assemble(
         torch=torch,
         probe=probe,
         axes={axis: _present(axis, cells) for axis in axes},
-        cells=diagnosed(cells),
+        cells=cells,
         rules=found,
         recommended=recommended(cells),
         unexplained=unexplained,

@@ -13,8 +13,9 @@ SHOWN = 20
 """More rules than this nobody reads; matrix.json has them all."""
 
 MEANING = (
-    "A rule holds for all variants that got as far as its stage, without exception; what failed before says nothing of it. "
-    "*Open*: versions between the two sides were not tried, if there are any; `run --close-boundaries` tries them"
+    "A rule holds for all variants that got as far as its stage, without exception; what failed before, or in another way, "
+    "says nothing of it. *Open*: versions lie between the two sides that were not tried; *not asked*: what lies between was "
+    "not looked up; `run --close-boundaries` does both"
 )
 
 
@@ -31,8 +32,9 @@ def said(rule: Rule, quote: str = "") -> str:
 
 
 def size(rule: Rule) -> str:
-    """What it explains: `32 variants in 16 cells, 4 of them by no other rule`."""
-    text = f"{counted(rule.variants, 'variant')} in {counted(rule.cells, 'cell')}"
+    """What it explains: `32 variants in 16 cells, format gate, 4 of them by no other rule`."""
+    causes = "".join(f", {cause}" for cause in rule.causes)
+    text = f"{counted(rule.variants, 'variant')} in {counted(rule.cells, 'cell')}{causes}"
     return text if rule.alone == rule.variants else f"{text}, {rule.alone} of them by no other rule"
 
 
@@ -41,10 +43,15 @@ def sides(boundary: Boundary) -> str:
     upwards = by_version(boundary.fails) < by_version(boundary.passes)
     fails = "at" if len(boundary.failed) == 1 else "up to" if upwards else "from"
     passes = "at" if len(boundary.passed) == 1 else "from" if upwards else "up to"
+    return f"{boundary.name} fails {fails} {boundary.fails}, passes {passes} {boundary.passes}{_state(boundary)}"
+
+
+def _state(boundary: Boundary) -> str:
+    """Whether a version lies between the two sides of which nothing is known."""
     skipped = [one.version for one in boundary.tried if one.outcome not in {"fails", "passes"}]
-    state = "" if boundary.closed else " (open)"
-    state = f" (of {', '.join(skipped)} between them nothing is known)" if boundary.closed and skipped else state
-    return f"{boundary.name} fails {fails} {boundary.fails}, passes {passes} {boundary.passes}{state}"
+    if boundary.closed:
+        return f" (of {', '.join(skipped)} between them nothing is known)" if skipped else ""
+    return " (not asked)" if boundary.between is None and not boundary.tried else " (open)"
 
 
 def unexplained(report: Report) -> list[str]:

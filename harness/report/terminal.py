@@ -99,7 +99,8 @@ def _rules(report: Report, console: Console) -> None:
     said = [left_out, *rules.unexplained(report)]
     if any((*shown, *said)):
         console.print(
-            "\n[bold]Rules[/]: without exception where a variant got as far as the stage; open: nothing between was tried"
+            "\n[bold]Rules[/]: without exception where a variant got as far as the stage; "
+            "open: what lies between was not tried, not asked: nor looked up"
         )
     for rule in shown:
         console.print(Text(rules.said(rule), style=STYLES[Status.FAILS]), Text(f" {rules.size(rule)}"))

@@ -18,7 +18,7 @@ GATE = "ir-above-runtime: IR version 10; onnxruntime 1.16.3 runs up to 9"
 
 def told(stage: Stage = Stage.DECODE, *others, **given) -> tuple[str | None, str]:
     """(cause, certainty) of one variant that fails at `stage`, in a cell that has a working one too."""
-    failed = reported_variant(Status.FAILS, stage, error="no", signature="s", **given)
+    failed = reported_variant(Status.FAILS, stage, **{"error": "no", "signature": "s", **given})
     (cell,) = diagnosed([reported_cell(failed, *others, reported_variant(layout="pair", exporter="dynamo"))])
     return cell.variants[0].cause, cell.variants[0].certainty
 
@@ -42,6 +42,7 @@ def told(stage: Stage = Stage.DECODE, *others, **given) -> tuple[str | None, str
 )
 @pytest.mark.parametrize("stage", [Stage.LOAD, Stage.DECODE, Stage.PARITY])
 def test_two_runtimes_tell_an_exporters_fault_from_a_runtimes(stage, opinions, cause, certainty):
+    opinions = {name: text.replace("at decode", f"at {stage}") for name, text in opinions.items()}
     assert told(stage, opinions=opinions) == (cause, certainty)
 
 
@@ -64,7 +65,8 @@ def test_another_consumer_that_fails_too_says_nothing():
     ("signature", "certainty"), [("s", "proven"), ("other", "likely")], ids=["the same fault", "another fault"]
 )
 def test_a_fault_that_the_other_feedback_has_too_is_that_ones(signature, certainty):
-    kept = reported_variant(Status.FAILS, Stage.PARITY, error="no", signature=signature, opinions={EVALUATOR: FAILS})
+    alike = {EVALUATOR: "fails at parity: no"}
+    kept = reported_variant(Status.FAILS, Stage.PARITY, error="no", signature=signature, opinions=alike)
     found = told(Stage.DECODE, kept, feedback="feed-all", opinions={EVALUATOR: WORKS}, controls={"feedback keep-cross": FAILS})
     assert found == ("exporter", certainty)
 
@@ -83,6 +85,127 @@ def test_a_stamp_above_the_runtime_is_a_gate(stage, given, cause, certainty):
     failed = reported_variant(Status.FAILS, stage, **{"error": "no", "signature": "s", **given})
     (cell,) = diagnosed([reported_cell(failed, reported_variant(exporter="dynamo"))])
     assert (cell.variants[0].cause, cell.variants[0].certainty) == (cause, certainty)
+
+
+ORT = "[ONNXRuntimeError] : 1 : FAIL : "
+BFLOAT = f"net: {ORT}NOT_IMPLEMENTED : Could not find an implementation for MatMul(13) node with name '/MatMul'"
+FUSED = f"net: {ORT}Node (Fused_Gemm) Op (Gemm) [ShapeInferenceError] First input does not have rank 2"
+BROADCAST = (
+    f"case a, step 0: {ORT}Non-zero status code returned while running FusedMatMul node. Name:'a' "
+    "Status Message: right operand cannot broadcast on dim 0"
+)
+FROZEN = (
+    f"case a, step 0: {ORT}Got invalid dimensions for input: input_ids for the following indices index: 0 Got: 1 Expected: 3"
+)
+FLOATS = f"net: {ORT}Type Error: Type 'tensor(float)' of input parameter (i) of operator (GatherND) in node (g) is invalid."
+DIFFER, NAN = "case a, step 0: y: 3 of 12 values differ, by up to ", "case a, step 0: y: 3 of 12 values are nan or inf"
+NODE = "case a, step 0: {} node 'b' of inputs [[0], [1]]: "
+"""How the evaluator says where it failed."""
+
+
+@pytest.mark.parametrize(
+    ("stage", "error", "evaluator", "cause", "certainty"),
+    [
+        # One kind of failure at one place, in two runtimes that share no code.
+        (Stage.LOAD, FLOATS, f"{NODE.format('GatherND')}IndexError: arrays must be of integer type", "exporter", "proven"),
+        (Stage.DECODE, BROADCAST, f"{NODE.format('MatMul')}ValueError: could not be broadcast", "exporter", "proven"),
+        (Stage.PARITY, f"{DIFFER}0.512", f"{DIFFER}0.513".replace("3 of", "4 of"), "exporter", "proven"),
+        (Stage.PARITY, NAN, NAN, "exporter", "proven"),
+        # Another place, another amount, another kind.
+        (Stage.DECODE, BROADCAST, f"{NODE.format('Concat')}ValueError: dimensions must match", "exporter", "likely"),
+        (Stage.PARITY, f"{DIFFER}0.5", f"{DIFFER}7.1", "exporter", "likely"),
+        (Stage.PARITY, f"{DIFFER}0.5", NAN, "exporter", "likely"),
+        (Stage.DECODE, BROADCAST, f"{NODE.format('MatMul')}KeyError: 'x'", None, "open"),
+        (Stage.LOAD, FUSED, f"{NODE.format('Gather')}TypeError: only integer arrays", None, "open"),
+        # What a runtime does not implement says nothing of the artifact.
+        (Stage.LOAD, BFLOAT, f"{NODE.format('MatMul')}RuntimeTypeError: bfloat16 != float32", "runtime", "likely"),
+        (Stage.LOAD, BFLOAT, BFLOAT, "runtime", "likely"),
+        (
+            Stage.DECODE,
+            BROADCAST,
+            f"{NODE.format('MatMul')}TypeError: ufunc did not contain a loop with signature",
+            None,
+            "open",
+        ),
+    ],
+)
+def test_only_one_kind_of_failure_at_one_place_proves_the_exporter(stage, error, evaluator, cause, certainty):
+    elsewhere = Stage.DECODE if stage is Stage.LOAD else stage
+    assert told(stage, error=error, opinions={EVALUATOR: f"fails at {elsewhere}: {evaluator}"}) == (cause, certainty)
+
+
+def test_a_size_that_the_graph_itself_has_frozen_is_the_same_fault_at_two_places():
+    elsewhere = f"fails at decode: {NODE.format('GatherND')}IndexError: index 1 is out of bounds for axis 2"
+    frozen = ["frozen-dimension: axis 0 of input_ids was asked to be 'batch' and is 3"]
+    assert told(error=FROZEN, opinions={EVALUATOR: elsewhere}, findings=frozen) == ("exporter", "proven")
+    assert told(error=FROZEN, opinions={EVALUATOR: elsewhere}) == ("exporter", "likely")
+
+
+def test_what_a_runtime_does_not_implement_and_the_evaluator_runs_is_the_runtimes_fault():
+    assert told(Stage.LOAD, error=BFLOAT, opinions={EVALUATOR: WORKS}) == ("runtime", "proven")
+
+
+@pytest.mark.parametrize(
+    ("remedy", "cause", "certainty"),
+    [
+        # The same artifact in the same runtime.
+        ("optimization basic", "runtime", "proven"),
+        ("memory-pattern disabled", "runtime", "proven"),
+        ("binding ortvalue", "consumer protocol", "proven"),
+        # Versions alone; a bound may hold several.
+        ("numpy<2", "version conflict", "proven"),
+        ("numpy>=1.26,<2", "version conflict", "proven"),
+        ("onnx-ir==0.1.10 protobuf<5", "version conflict", "proven"),
+        ("onnx 1.16.2", "version conflict", "proven"),
+        ("onnxruntime 1.18.1", "runtime", "likely"),
+        # Another exporter, or another graph, tells what the evaluator told.
+        ("torch 2.1.1", "exporter", "proven"),
+        ("transformers 4.40.0", "exporter", "proven"),
+        ("opset 18", "exporter", "proven"),
+        ("numpy<2, ir-version 9", "exporter", "proven"),
+        ("of another day", "exporter", "proven"),
+    ],
+)
+def test_a_remedy_is_evidence_because_it_was_run_on_this_variant(remedy, cause, certainty):
+    assert told(opinions={EVALUATOR: FAILS}, remedy=remedy) == (cause, certainty)
+
+
+def test_another_torch_that_works_makes_the_exporter_likely():
+    assert told(opinions={EVALUATOR: SILENT}, remedy="torch 2.1.1") == ("exporter", "likely")
+    assert told(opinions={EVALUATOR: SILENT}) == (None, "open")
+
+
+def test_another_stamp_on_the_same_graph_proves_the_gate():
+    assert told(Stage.LOAD, error=ABOVE, remedy="ir-version 9") == ("format gate", "proven")
+
+
+@pytest.mark.parametrize("rule", ["frozen-dimension", "dimension-bound-twice"])
+def test_an_option_that_avoids_a_false_promise_of_the_graph_does_not_prove_the_runtime(rule):
+    found = told(remedy="memory-pattern disabled", findings=[f"{rule}: 'past' stands for 3 and for 4 in one call"])
+    assert found == ("exporter", "likely")
+
+
+def test_the_matrixs_own_variant_with_another_option_proves_the_runtime_too():
+    other = reported_variant(optimization="disabled")
+    assert told(Stage.DECODE, other, opinions={EVALUATOR: SILENT}) == ("runtime", "proven")
+
+
+class TestTheSameArtifactInAnotherCell:
+    """Cells that differ in their onnxruntime alone run the same artifact."""
+
+    def diagnose(self, *, exporter: str = "torchscript", opinions=None, **other: str) -> tuple[str | None, str]:
+        failed = reported_variant(Status.FAILS, Stage.DECODE, error="no", exporter=exporter, opinions=opinions or {})
+        cells = [reported_cell(failed), reported_cell(reported_variant(exporter=exporter), onnxruntime="1.20.1", **other)]
+        variant = diagnosed(cells)[0].variants[0]
+        return variant.cause, variant.certainty
+
+    def test_is_another_onnxruntime_that_runs_it(self):
+        assert self.diagnose() == ("runtime", "likely")
+        assert self.diagnose(opinions={EVALUATOR: WORKS}) == ("runtime", "proven")
+
+    def test_unless_anything_else_differs(self):
+        assert self.diagnose(torch="2.6.0") == (None, "open")
+        assert self.diagnose(exporter="optimum") == (None, "open")
 
 
 def test_findings_are_told_once_for_each_kind():

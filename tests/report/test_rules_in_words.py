@@ -45,7 +45,7 @@ def test_both_say_what_a_rule_explains_and_what_was_tried():
     for text in (markdown.render(OLD), terminal_of(OLD)):
         assert "onnxruntime<1.20.0 → load" in text
         assert "2 variants in 2 cells" in text
-        assert "onnxruntime fails up to 1.18.0, passes at 1.20.0 (open)" in text
+        assert "onnxruntime fails up to 1.18.0, passes at 1.20.0 (not asked)" in text
     assert f"`{OLD.cells[0].id}`, `{OLD.cells[1].id}`" in markdown.render(OLD)
 
 
@@ -62,6 +62,19 @@ def test_both_say_what_a_rule_explains_and_what_was_tried():
 def test_a_closed_boundary(tried, said):
     rule = next(rule for rule in OLD.rules if rule.stage is Stage.LOAD)
     assert rules.sides(replace(rule.boundaries[0], closed=True, tried=tried)) == said
+
+
+def test_a_boundary_is_open_only_where_a_release_is_known_to_lie_between():
+    boundary = next(rule for rule in OLD.rules if rule.stage is Stage.LOAD).boundaries[0]
+    assert rules.sides(boundary).endswith("passes at 1.20.0 (not asked)")
+    assert rules.sides(replace(boundary, between=["1.19.0"])).endswith("passes at 1.20.0 (open)")
+    tried = [Tried(version="1.19.0", outcome="error at load")]
+    assert rules.sides(replace(boundary, tried=tried)).endswith("passes at 1.20.0 (open)")
+
+
+def test_a_rule_names_the_cause_of_what_it_explains():
+    (rule, *_) = OLD.rules
+    assert rules.size(replace(rule, causes={"format gate": 2})) == "2 variants in 2 cells, format gate"
 
 
 def test_a_rule_that_others_share_and_one_that_has_an_equal():

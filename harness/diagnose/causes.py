@@ -31,10 +31,13 @@ from harness.model import Cause, Stage, Status
 from harness.report.contract import ReportedCell, ReportedVariant
 
 
-def diagnosed(cells: Sequence[ReportedCell]) -> list[ReportedCell]:
-    """`cells` with the cause, certainty and evidence of every failing variant; what they had of these is not looked at."""
+def diagnosed(cells: Sequence[ReportedCell], *, requires: Sequence[str] = ()) -> list[ReportedCell]:
+    """`cells` with the cause, certainty and evidence of every failing variant; what they had of these is not looked at.
+
+    `requires` are the distributions that the probe needs for an export besides the axes.
+    """
     cells = models.asked_once(cells)
-    neighbours = Neighbours(cells)
+    neighbours = Neighbours(cells, requires=requires)
     works = any(variant.status is Status.WORKS for cell in cells for variant in cell.variants)
     made = [replace(cell, variants=[_with(one, _diagnosed(cell, one, neighbours)) for one in cell.variants]) for cell in cells]
     return made if works else models.diagnosed(made)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from harness.model import ABSENT, Setup, Stage, Status
+from harness.plan import NEEDS_RUNTIME
 from harness.report.contract import ReportedCell, ReportedVariant
 from harness.select import VARIANT_FIELDS
 
@@ -31,8 +32,10 @@ def export_of(variant: ReportedVariant) -> Export:
 class Neighbours:
     """The cells of a report, by what they passed."""
 
-    def __init__(self, cells: Sequence[ReportedCell]) -> None:
+    def __init__(self, cells: Sequence[ReportedCell], *, requires: Collection[str] = ()) -> None:
+        """`requires` are the distributions that the probe needs for an export besides the axes."""
         self._cells = cells
+        self._requires = requires
         names = dict.fromkeys(name for cell in cells for name in cell.pins)
         self._chosen = {cell.id: (cell.environment, *(version(cell, name) for name in ("python", *names))) for cell in cells}
         self._passing: dict[tuple[Stage, tuple[str, ...], Export | None], _Passing] = {}
@@ -56,9 +59,10 @@ class Neighbours:
     def same_artifact(self, cell: ReportedCell, variant: ReportedVariant) -> list[ReportedCell]:
         """The cells that differ from `cell` in their onnxruntime alone, and in which the same variant works.
 
-        An export never sees onnxruntime, except optimum's: so it is the same artifact that works there.
+        An export never sees onnxruntime, so it is the same artifact that works there. Optimum, and what a probe requires,
+        may bring it into the export's environment: then nothing follows.
         """
-        if variant.exporter == "optimum":
+        if self._requires or not NEEDS_RUNTIME.isdisjoint(cell.pins):
             return []
         here = tuple(version(cell, name) for name in self._exporting)
         asked = tuple(getattr(variant, name) for name in VARIANT_FIELDS)

@@ -34,7 +34,11 @@ def build(
         platform=platform_id(),
         torch=torch_backend or "default index",
         probe=ReportedProbe(
-            id=probe_id(probe)[:16], model=probe.name, profile="own" if probe.module else probe.profile, seed=probe.seed
+            id=probe_id(probe)[:16],
+            model=probe.name,
+            profile="own" if probe.module else probe.profile,
+            seed=probe.seed,
+            requires=list(probe.requires),
         ),
     )
 
@@ -49,7 +53,7 @@ def assemble(
     probe: ReportedProbe,
 ) -> Report:
     """The report on `cells`, in their order, with what follows from all of them together."""
-    cells = diagnosed(cells)
+    cells = diagnosed(cells, requires=probe.requires)
     found, unexplained = rules.find(cells, axes)
     return Report(
         schema=1,

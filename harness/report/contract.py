@@ -132,6 +132,8 @@ class ReportedProbe:
     model: str
     profile: str
     seed: int
+    requires: list[str] = field(default_factory=list)
+    """Distributions that an export needs besides the axes."""
 
 
 @dataclass(frozen=True, kw_only=True)

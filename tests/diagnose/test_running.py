@@ -193,19 +193,21 @@ def test_the_matrixs_own_variant_with_another_option_proves_the_runtime_too():
 class TestTheSameArtifactInAnotherCell:
     """Cells that differ in their onnxruntime alone run the same artifact."""
 
-    def diagnose(self, *, exporter: str = "torchscript", opinions=None, **other: str) -> tuple[str | None, str]:
-        failed = reported_variant(Status.FAILS, Stage.DECODE, error="no", exporter=exporter, opinions=opinions or {})
-        cells = [reported_cell(failed), reported_cell(reported_variant(exporter=exporter), onnxruntime="1.20.1", **other)]
-        variant = diagnosed(cells)[0].variants[0]
+    def diagnose(self, opinions=None, *, requires=(), optimum: str | None = None, **other: str) -> tuple[str | None, str]:
+        failed = reported_variant(Status.FAILS, Stage.DECODE, error="no", opinions=opinions or {})
+        pins = {"optimum": optimum} if optimum else {}
+        cells = [reported_cell(failed, **pins), reported_cell(onnxruntime="1.20.1", **pins, **other)]
+        variant = diagnosed(cells, requires=requires)[0].variants[0]
         return variant.cause, variant.certainty
 
     def test_is_another_onnxruntime_that_runs_it(self):
         assert self.diagnose() == ("runtime", "likely")
-        assert self.diagnose(opinions={EVALUATOR: WORKS}) == ("runtime", "proven")
+        assert self.diagnose({EVALUATOR: WORKS}) == ("runtime", "proven")
 
-    def test_unless_anything_else_differs(self):
+    def test_unless_anything_else_differs_or_the_export_may_see_onnxruntime(self):
         assert self.diagnose(torch="2.6.0") == (None, "open")
-        assert self.diagnose(exporter="optimum") == (None, "open")
+        assert self.diagnose(optimum="1.24.0") == (None, "open")
+        assert self.diagnose(requires=["onnxruntime"]) == (None, "open")
 
 
 def test_findings_are_told_once_for_each_kind():

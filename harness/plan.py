@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -14,7 +15,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from harness.errors import SelectionError, did_you_mean
-from harness.model import ABSENT, Cell, Setup, Variant
+from harness.model import ABSENT, Cell, Setup, Variant, digest
 from harness.schema import Matrix, Variants
 from harness.select import Selection, parse
 
@@ -82,12 +83,11 @@ def cells(matrix: Matrix, axes: Mapping[str, Sequence[str]]) -> list[Cell]:
     for extra in matrix.include:
         combinations[tuple(extra.versions[name] for name in names)] = None
     short = {name: _short_versions({versions[place] for versions in combinations}) for place, name in enumerate(names)}
+    begins = _short_names(names)
     made = []
     for setup, versions in itertools.product(matrix.environment, combinations):
         identifier = "-".join(
-            f"{short_name(name)}{short[name][version]}"
-            for name, version in zip(names, versions, strict=True)
-            if version != ABSENT
+            f"{begins[name]}{short[name][version]}" for name, version in zip(names, versions, strict=True) if version != ABSENT
         )
         if setup is Setup.HANDOFF:
             identifier += "-handoff"
@@ -95,12 +95,30 @@ def cells(matrix: Matrix, axes: Mapping[str, Sequence[str]]) -> list[Cell]:
         pins_of_cell = tuple((name, version) for name, version in versioned if name != "python" and version != ABSENT)
         python = versions[names.index("python")]
         made.append(Cell(id=identifier, python=python, pins=pins_of_cell, setup=setup))
-    return made
+    unique = unique_ids([(cell.id, [cell.python, cell.pins, cell.setup]) for cell in made])
+    return [cell if cell.id == name else replace(cell, id=name) for cell, name in zip(made, unique, strict=True)]
 
 
 def short_name(axis: str) -> str:
     """How an axis begins in an id."""
     return _ABBREVIATIONS.get(axis) or re.sub("[^a-z0-9]", "", axis)
+
+
+def _short_names(axes: Sequence[str]) -> dict[str, str]:
+    """Axis → how it begins in an id of this matrix: `short_name`, or its whole name where two axes would begin alike."""
+    count = Counter(map(short_name, axes))
+    return {axis: short_name(axis) if count[short_name(axis)] == 1 else re.sub("[^a-z0-9]", "_", axis) for axis in axes}
+
+
+def unique_ids(named: Sequence[tuple[str, object]]) -> list[str]:
+    """The id of each cell; where different cells have one id, a digest of what each of them is follows it.
+
+    `named` has (id, what the cell is, JSON-able). Ids that differ in case alone count as one: they name folders too.
+    """
+    meant: dict[str, set[str]] = {}
+    for name, content in named:
+        meant.setdefault(name.lower(), set()).add(digest(content))
+    return [name if len(meant[name.lower()]) == 1 else f"{name}-{digest(content)[:8]}" for name, content in named]
 
 
 def _within(version: str, bound: SpecifierSet) -> bool:

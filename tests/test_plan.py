@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import math
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.errors import SelectionError
+from harness.matrix import load
 from harness.model import Cell, Setup
 from harness.plan import Planned, Requirements, cells, deciding, plan, requirements
 from harness.schema import Matrix
@@ -48,6 +53,42 @@ def test_ids_are_unique_over_the_whole_matrix():
     many = ids({"torch": ["2.1.2", "2.12"], "onnx": ["1.1.6", "1.16", "11.6"]}, environment=["together", "handoff"])
     assert len(many) == len(set(many)) == 12
     assert sum(name.endswith("-handoff") for name in many) == 6
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [
+        {"x-y": ["1.0", "absent"], "xy": ["1.0", "absent"]},
+        {"xy": ["1.0", "absent"], "x-y": ["1.0", "absent"]},
+        {"a1": ["1.0", "absent"], "a": ["11.0", "absent"]},
+        {"o": ["1.16.2", "absent"], "x-y-z": ["absent", "2"], "xy-z": ["absent", "2"], "xyz": ["absent", "2"]},
+        {"numpy": ["1.1.11", "1.11.1", "11.1.1"], "python": ["3.1", "3.11", "3.1.1"]},
+        {"numpy": ["1.0+cpu", "1.0", "1!0", "1.0.post1", "10"], "a": ["absent", "10"]},
+    ],
+)
+def test_two_cells_never_share_an_id(axes):
+    made = cells(matrix(environment=["together", "handoff"]), {**AXES, **axes})
+    folders = {re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "-", cell.id).lower()) for cell in made}
+    wanted = 2 * math.prod(map(len, axes.values()))
+    assert (len(made), len(folders)) == (wanted, wanted)
+    again = cells(matrix(environment=["together", "handoff"]), {**AXES, **axes})
+    assert [cell.id for cell in again] == [cell.id for cell in made]
+    # A pattern or a command line can have it as it is.
+    assert all(re.fullmatch("[A-Za-z0-9_-]+", cell.id) for cell in made)
+
+
+def test_axes_that_abbreviate_alike_are_written_out():
+    assert ids({"x-y": ["1.0"], "xy": ["1.0", "absent"]}) == [
+        "py311-t212-tf4463-o1162-r1163-x_y10-xy10",
+        "py311-t212-tf4463-o1162-r1163-x_y10",
+    ]
+
+
+def test_ids_that_were_published_stay():
+    root = Path(__file__).parents[1]
+    read = load(root / "matrix.toml")
+    published = json.loads((root / "reports/matrix.json").read_text())["cells"]
+    assert [cell.id for cell in cells(read, read.axes)] == [cell["id"] for cell in published]
 
 
 def test_the_last_axis_varies_fastest():

@@ -18,7 +18,7 @@ from harness.diagnose import remedies
 from harness.errors import UnpublishedError, VersionsError, did_you_mean
 from harness.lab import Lab
 from harness.model import Cell, Interpreter, Lock, Pinned, Variant, digest
-from harness.plan import NEEDS_RUNTIME, Planned, requirements, short_name
+from harness.plan import NEEDS_RUNTIME, Planned, requirements, short_name, unique_ids
 from harness.prepare import Prepared
 from harness.schema import BUILT_IN, REQUIRED_AXES, Matrix, Variants
 from harness.sources import Pythons
@@ -196,8 +196,11 @@ class Desk:
         Raises:
             VersionsError: one names a version that nobody publishes.
         """
+        planned = [self._planned(one) for one in sets]
+        names = unique_ids([(one.cell.id, [one.cell.python, one.cell.pins, one.bounds]) for one in planned])
+        planned = [replace(one, cell=replace(one.cell, id=name)) for one, name in zip(planned, names, strict=True)]
         try:
-            verdicts = self._lab.ask([self._planned(one) for one in sets])
+            verdicts = self._lab.ask(planned)
         except UnpublishedError as error:
             raise VersionsError(
                 f"{', '.join(dict.fromkeys(one.source for one in sets))}: {error.what} where uv looked"

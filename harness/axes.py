@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Annotated
 
 from packaging.version import Version
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
 from harness.errors import ConfigError
 from harness.model import Interpreter, digest
+from harness.records import Kind
 from harness.schema import Matrix
 from harness.store import Store
 from harness.uv import Uv
@@ -59,7 +60,7 @@ def resolve(
                     known = _ask(axis, value, uv, pythons)
                 except LookupError as problem:
                     raise ConfigError(file, f"axes.{axis}[{place}]", str(problem)) from None
-                store.put(_key(axis, value, store, uv, pythons), known)
+                store.put(VERSIONS, _key(axis, value, store, uv, pythons), known)
             versions += known
         resolved[axis] = _unique(axis, versions)
     return resolved
@@ -76,16 +77,11 @@ def between(
     older, newer = ends
     spec = f">{older},<{newer}"
     key = _key(axis, f"{spec}; {policy}", store, uv, [python])
-    known = store.get(key)
+    known = store.get(BETWEEN, key)
     if known is None and ask:
-        # With its ends: a record that says that there is nothing between is no empty one.
-        found = _published(lambda bound: uv.newest(axis, bound, python), spec, policy)
-        known = [older, *sorted(found, key=Version), newer]
-        store.put(key, known)
-    try:
-        return _VERSIONS.validate_python(known)[1:-1]
-    except ValidationError:
-        return None
+        known = sorted(_published(lambda bound: uv.newest(axis, bound, python), spec, policy), key=Version)
+        store.put(BETWEEN, key, known)
+    return known
 
 
 def published(name: str, selector: str, store: Store, uv: Uv, python: Interpreter) -> list[str]:
@@ -100,7 +96,7 @@ def published(name: str, selector: str, store: Store, uv: Uv, python: Interprete
             known = _ask(name, selector, uv, [python])
         except LookupError:
             return []
-        store.put(_key(name, selector, store, uv, [python]), known)
+        store.put(VERSIONS, _key(name, selector, store, uv, [python]), known)
     return known
 
 
@@ -145,15 +141,14 @@ def _published(newest: Callable[[str], str | None], spec: str, policy: str) -> I
 
 
 def _record(axis: str, value: str, store: Store, uv: Uv, pythons: Sequence[Interpreter]) -> list[str] | None:
-    if ";" not in value:
-        return [value]
-    try:
-        return _VERSIONS.validate_python(store.get(_key(axis, value, store, uv, pythons)))
-    except ValidationError:
-        return None
+    return store.get(VERSIONS, _key(axis, value, store, uv, pythons)) if ";" in value else [value]
 
 
-_VERSIONS = TypeAdapter(Annotated[list[str], Field(min_length=1)])
+VERSIONS = Kind(name="versions", adapter=TypeAdapter(Annotated[list[str], Field(min_length=1)]))
+"""The versions that a selector keeps."""
+
+BETWEEN = Kind(name="versions-between", adapter=TypeAdapter(list[str]))
+"""The versions between two others; there may be none."""
 
 
 def _key(axis: str, value: str, store: Store, uv: Uv, pythons: Sequence[Interpreter]) -> str:

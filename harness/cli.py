@@ -14,15 +14,18 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 
 from rich.console import Console
 
 from harness import decisions, executors, perform, pinning, pipeline, plan, shards
+from harness.access import Access
 from harness.arguments import ARGUMENTS, parser
 from harness.audit import AuditError
 from harness.board import listener
 from harness.errors import HarnessError, Interrupted, ShardError
+from harness.events import Damage, Event
 from harness.executors import local
 from harness.model import Status
 from harness.prepare import Settings, prepare
@@ -166,7 +169,7 @@ def _plan(options: argparse.Namespace, out: Console, err: Console) -> int:
         raise ShardError("--shards is for --format github; --shard i/n plans one share")
     settings = _settings(options)
     with listener(err, quiet=options.quiet) as listen:
-        prepared = prepare(settings, listen)
+        prepared = prepare(settings, listen, access=Access.REPLACE if settings.refresh else Access.ADD)
     if options.format == "github":
         sys.stdout.write(shards.github(prepared.cells, options.shards or shards.GITHUB_JOBS))
         return 0
@@ -192,10 +195,15 @@ def _cell(options: argparse.Namespace, out: Console, err: Console) -> int:
     return 0
 
 
-def _explain(options: argparse.Namespace, out: Console, _err: Console) -> int:
+def _say_damage(err: Console, event: Event) -> None:
+    if isinstance(event, Damage):
+        err.print(event.text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _explain(options: argparse.Namespace, out: Console, err: Console) -> int:
     # All cells, because what mends one, what proves a cause and where it works nearest is told by the others.
     settings = replace(_settings(options), cell=None)
-    prepared = prepare(settings, lambda _event: None, ask=False)
+    prepared = prepare(settings, partial(_say_damage, err), ask=False, access=Access.ADD)
     verdicts, mended = pipeline.diagnosed(prepared, settings, lambda _event: None, act=False)
     (planned,) = plan.only([one.resolved.planned for one in verdicts], options.id)
     verdict = next(one for one in verdicts if one.cell.id == planned.cell.id)

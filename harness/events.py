@@ -19,6 +19,11 @@ class Note:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Damage(Note):
+    """A file of the store is not believed: it counts as absent."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Resolving:
     """How many of the distinct resolutions are done."""
 
@@ -70,3 +75,17 @@ class Answered:
 
 Event = Note | Resolving | Dealt | Working | AtStage | Judged | Answered | Started | Ended
 Listener = Callable[[Event], None]
+
+
+def once(listen: Listener) -> Listener:
+    """`listen` for a command that opens its store several times: the same damage reaches it once."""
+    told: set[str] = set()
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Damage):
+            if event.text in told:
+                return
+            told.add(event.text)
+        listen(event)
+
+    return hear

@@ -1,28 +1,39 @@
-"""What is known, by key: the store as verdicts and tasks see it.
-
-A record is `{"stages": [StageResult, …], "artifact": digest or absent, "limits": [seconds, bytes]}`.
-"""
+"""What is known, by key: the store as verdicts and tasks see it."""
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from pydantic import TypeAdapter
 
 from harness.errors import StoreError
-from harness.model import StageResult, Status
+from harness.model import Digest, StageResult, Status
 from harness.processes import Limits
+from harness.records import Kind
 from harness.store import Store
 
-_STAGES = TypeAdapter(list[StageResult])
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """What a task has found out under one key."""
+
+    stages: tuple[StageResult, ...]
+    limits: tuple[float, float]
+    """Seconds and bytes that its process was allowed."""
+    artifact: Digest | None = None
+    """What an export has left to run."""
 
 
-class _Record(dict[str, Any]):
-    """A record that has been read; whoever asks for its stages has them already."""
+class _Stored:
+    """That this run has no view of its own on a key."""
 
-    results: list[StageResult]
+
+_STORED = _Stored()
+
+STAGES = Kind(name="stages", adapter=TypeAdapter(Record))
 
 
 @dataclass(kw_only=True, slots=True)
@@ -31,42 +42,47 @@ class Facts:
 
     store: Store
     limits: Limits
-    passing: dict[str, Any] = field(default_factory=dict)
+    passing: dict[str, Record | None] = field(default_factory=dict)
     """Key → what this run takes it for, whatever the store says; None for what it does not want to know."""
     apart: bool = False
     """Whether the store is left alone: nothing is known but what was put here, and nothing is remembered."""
     _made: set[str] = field(default_factory=set)
     """Keys that this run has put, or means to: what it repeats, it repeats once."""
-    _read: dict[str, _Record] = field(default_factory=dict)
+    _read: dict[str, Record] = field(default_factory=dict)
     """What the store was seen to hold: it is asked for many times, and changes by this process' doing alone."""
+    _changes: Counter[str] = field(default_factory=Counter)
+    """Key → how often this process has changed what the store holds: what was read before a change is not kept."""
+    _guard: threading.Lock = field(default_factory=threading.Lock)
 
-    def get(self, key: str) -> Any | None:
+    def get(self, key: str) -> Record | None:
         """The record under `key`. An error that came of other limits than today's counts as unknown."""
-        if key in self.passing or self.apart:
-            return self.passing.get(key)
-        if key not in self._read:
-            try:
-                record = _Record(self.store.get(key) or {})
-                results = record.results = _STAGES.validate_python(record["stages"], strict=False)
-            except (ValueError, TypeError, KeyError):
-                return None  # absent, or damaged from outside
-            if record.get("limits") not in (None, self._limits) and has_error(results):
+        while True:
+            here = self.passing.get(key, _STORED)
+            if not isinstance(here, _Stored):
+                return here
+            if self.apart:
                 return None
-            self._read[key] = record
-        return self._read[key]
+            if (known := self._read.get(key)) is not None:
+                return known
+            changes = self._changes[key]
+            record = self.store.get(STAGES, key)
+            if record is None or (record.limits != self._limits and has_error(record.stages)):
+                return None
+            with self._guard:
+                if self._changes[key] == changes:
+                    return self._read.setdefault(key, record)
 
-    def put(self, key: str, results: Sequence[StageResult], *, remember: bool = True, **extra: Any) -> None:
+    def put(self, key: str, results: Sequence[StageResult], *, remember: bool = True, artifact: str | None = None) -> None:
         """Record stage results under `key`; what is not to be remembered lasts until this run's report."""
         self._made.add(key)
-        record = {"stages": _STAGES.dump_python(list(results), mode="json"), "limits": self._limits, **extra}
+        record = Record(stages=tuple(results), limits=self._limits, artifact=artifact)
         if remember and not self.apart:
-            self.passing.pop(key, None)
-            self._read.pop(key, None)
-            self.store.put(key, record)
+            self.store.put(STAGES, key, record)
+            self._changed([key])
         else:
             self.passing[key] = record
 
-    def learn(self, passing: Mapping[str, Any], stored: Iterable[str]) -> None:
+    def learn(self, passing: Mapping[str, Record | None], stored: Iterable[str]) -> None:
         """Take over what a process elsewhere has found out: what is not to be remembered, and the keys of what it stored.
 
         Raises:
@@ -74,13 +90,20 @@ class Facts:
         """
         keys = list(stored)
         self.store.refresh(keys)
-        if any(self.store.get(key) is None for key in keys):
+        if any(self.store.get(STAGES, key) is None for key in keys):
             raise StoreError("a worker has stored results elsewhere; --store must be a folder or a URL that all machines share")
         self.passing.update(passing)
         self._made.update(passing, keys)
-        for key in keys:
-            self.passing.pop(key, None)
-            self._read.pop(key, None)
+        self._changed(keys)
+
+    def _changed(self, keys: Iterable[str]) -> None:
+        """Let go of what was known of `keys`: the store has something else by now."""
+        with self._guard:
+            for key in keys:
+                self._changes[key] += 1
+                self._read.pop(key, None)
+                # Last: as long as it is there, nobody reads the store.
+                self.passing.pop(key, None)
 
     def ignore(self, key: str) -> None:
         """Take `key` for unknown until it is put anew, unless this run has put it.
@@ -91,22 +114,18 @@ class Facts:
             self._made.add(key)
             self.passing[key] = None
 
-    def forget(self, key: str) -> None:
-        """Make `key` unknown for good."""
-        self.passing.pop(key, None)
-        self._read.pop(key, None)
-        self.store.forget(key)
+    def hide(self, key: str) -> None:
+        """Take `key` for unknown until it is put anew, whoever has put it; the store keeps what it has until then."""
+        self.passing[key] = None
 
     @property
-    def _limits(self) -> list[float]:
-        return [self.limits.seconds, self.limits.memory]
+    def _limits(self) -> tuple[float, float]:
+        return (self.limits.seconds, self.limits.memory)
 
 
-def stages(record: Mapping[str, Any] | None) -> list[StageResult]:
+def stages(record: Record | None) -> list[StageResult]:
     """The stage results in a record; none where there is no record."""
-    if isinstance(record, _Record):
-        return record.results
-    return _STAGES.validate_python(record["stages"], strict=False) if record else []
+    return [] if record is None else list(record.stages)
 
 
 def has_error(results: Iterable[StageResult]) -> bool:

@@ -8,9 +8,9 @@ import platform
 from pathlib import Path
 
 from harness import children, processes
+from harness.contents import file_digest, folder_digest
 from harness.model import digest
 from harness.schema import Probe
-from harness.store import file_digest, folder_digest
 
 _FOLDERS = {"import": set[str](), "export": {"export"}, "run": {"run"}, "reference": {"independent"}}
 """Kind of job → the folders of the probe that are its own; everything else there may be used by all."""

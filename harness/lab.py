@@ -7,11 +7,11 @@ next run, report and question. Diagnosis and decisions ask here; nothing here de
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from harness import tasks
 from harness.errors import interruptible
@@ -23,6 +23,7 @@ from harness.model import Interpreter, digest
 from harness.perform import Rounds, hire
 from harness.plan import Planned
 from harness.prepare import Prepared, Settings
+from harness.records import Kind
 from harness.schedule import outstanding
 from harness.schema import Matrix
 from harness.sources import Pythons
@@ -30,7 +31,8 @@ from harness.todo import repeat
 from harness.uvfailures import UvFailure
 from harness.verdict import Verdict
 
-_PUBLISHED = TypeAdapter(tuple[Published | None])
+PUBLISHED = Kind(name="published", adapter=TypeAdapter(tuple[Published | None]))
+"""The newest version that satisfies a requirement; None in it where there is none."""
 
 
 class Lab:
@@ -86,17 +88,16 @@ class Lab:
             return None
         prepared = self._prepared
         key = digest(["published", requirement, interpreter.version, prepared.uv.identity(prepared.store.root)])
-        try:
-            return _PUBLISHED.validate_python(prepared.store.get(key))[0]
-        except ValidationError:
-            pass
+        known = prepared.store.get(PUBLISHED, key)
+        if known is not None:
+            return known[0]
         if not self._act:
             return None
         try:
             found = prepared.uv.published(requirement, interpreter)
         except UvFailure:
             return None
-        prepared.store.put(key, [found and asdict(found)])
+        prepared.store.put(PUBLISHED, key, (found,))
         return found
 
     def ask(self, planned: Sequence[Planned], *, exclude_newer: str | None = None, opinions: bool = True) -> list[Verdict]:

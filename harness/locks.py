@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from harness.errors import UnpublishedError
 from harness.model import Cell, Interpreter, Lock, Setup, Stage, StageResult, Status, digest
 from harness.plan import Planned, Requirements, exports_with_runtime, requirements
+from harness.records import Kind
 from harness.schema import Matrix
 from harness.store import Store
 from harness.uv import Uv
@@ -88,7 +89,7 @@ class Resolver:
         self._ask = ask
         self.changes: dict[str, list[str]] = {}
         """What `refresh` found to be otherwise than before → the cells it was first met in."""
-        self._held: dict[str, _Solved] = {}
+        self._held: dict[str, Solved] = {}
         """What needs no solving any more."""
 
     def resolve(self, planned: Sequence[Planned], progress: Callable[[int, int], None]) -> list[Resolved]:
@@ -139,7 +140,7 @@ class Resolver:
             for wanted in requirements(item, self._matrix, exporters)
         ]
 
-    def _solve(self, key: str, cell: Cell, wanted: Requirements, interpreter: Interpreter) -> _Solved:
+    def _solve(self, key: str, cell: Cell, wanted: Requirements, interpreter: Interpreter) -> Solved:
         """By uv. Trouble of the network is not stored."""
         if not self._ask:
             return _UNKNOWN
@@ -156,28 +157,25 @@ class Resolver:
         finished = time.time()
         seconds = round(finished - started, 3)
         result = StageResult(stage=Stage.RESOLVE, status=status, seconds=seconds, error=failure, finished=finished)
-        solved = _Solved(lock=lock, result=result)
+        solved = Solved(lock=lock, result=result)
         if status is not Status.ERROR:
             before = self._known(key)
             self._held[key] = solved
-            self._store.put(key, _SOLVED.dump_python(solved, mode="json"))
+            self._store.put(LOCK, key, solved)
             if before is not None and (moved := _moved(before, solved)):
                 self.changes.setdefault(moved, []).append(cell.id)
         return solved
 
-    def _known(self, key: str) -> _Solved | None:
-        """What this resolver holds, or the store; what was damaged there counts as absent."""
+    def _known(self, key: str) -> Solved | None:
+        """What this resolver holds, or the store."""
         if key in self._held:
             return self._held[key]
-        try:
-            found = _SOLVED.validate_python(self._store.get(key), strict=False)
-        except ValidationError:
-            return None
-        if not self._refresh:
+        found = self._store.get(LOCK, key)
+        if found is not None and not self._refresh:
             self._held[key] = found
         return found
 
-    def _assemble(self, item: Planned, wanted: Sequence[_Solve], solved: Mapping[str, _Solved]) -> Resolved:
+    def _assemble(self, item: Planned, wanted: Sequence[_Solve], solved: Mapping[str, Solved]) -> Resolved:
         if not wanted:
             python = item.cell.python
             reason = f"no CPython {python} on this machine (uv and pyenv were asked); 'uv python install {python}' gets one"
@@ -206,14 +204,14 @@ class Resolver:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Solved:
+class Solved:
     """What one solve gave."""
 
     lock: Lock | None
     result: StageResult
 
 
-def _moved(before: _Solved, now: _Solved) -> str:
+def _moved(before: Solved, now: Solved) -> str:
     """What differs between two solutions of the same requirements: `numpy 2.1.0 → 2.2.0, certifi gone`."""
     old, new = ({} if one.lock is None else one.lock.versions for one in (before, now))
     if not old or not new:
@@ -229,9 +227,9 @@ def _not_run(reason: str) -> StageResult:
     return StageResult(stage=Stage.RESOLVE, status=Status.NOT_RUN, data={"reason": reason})
 
 
-_SOLVED = TypeAdapter(_Solved)
+LOCK = Kind(name="lock", adapter=TypeAdapter(Solved))
 
-_UNKNOWN = _Solved(lock=None, result=_not_run(NOT_RESOLVED))
+_UNKNOWN = Solved(lock=None, result=_not_run(NOT_RESOLVED))
 
 
 def _split(lock: Lock, cell: Cell, *, with_runtime: bool) -> tuple[Lock, Lock]:

@@ -6,8 +6,6 @@ cannot both be true are refused, and nothing is copied then.
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,14 +13,25 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from harness import regular
+from harness.axes import BETWEEN, VERSIONS
 from harness.errors import ShardError
+from harness.facts import STAGES, Record
+from harness.foreign import ForeignStore
+from harness.lab import PUBLISHED
+from harness.locks import LOCK, Solved
 from harness.model import Status
+from harness.records import DamagedRecordError, Kind
 from harness.report import assembly
 from harness.report.contract import ADAPTER, Report
+from harness.sources import TORCH_BACKEND, TorchBackend
 from harness.store import Store
 
 _SAME = ("schema", "platform", "torch", "probe")
 """What reports must agree on to be one."""
+
+_REPORT_LIMIT = 2**30
+"""Bytes of the largest matrix.json that is read: one of 10,000 cells has some 40 MB."""
 
 
 def are_stores(sources: Sequence[Path]) -> bool:
@@ -44,31 +53,64 @@ def are_stores(sources: Sequence[Path]) -> bool:
     return folders.pop()
 
 
+KINDS: Mapping[str, Kind[Any]] = {kind.name: kind for kind in (STAGES, LOCK, VERSIONS, BETWEEN, PUBLISHED, TORCH_BACKEND)}
+"""All kinds of records that a store holds, by name."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Taken:
+    """A record that is to be copied."""
+
+    source: ForeignStore
+    kind: Kind[Any]
+    value: Any
+
+
 @dataclass(kw_only=True, slots=True)
 class _Found:
     """Where each record is to come from."""
 
     store: Store
-    taken: dict[str, tuple[Path, Any]] = field(default_factory=dict)
-    """Key → the source and its record; only what is not in the store already."""
-    damaged: list[Path] = field(default_factory=list)
+    taken: dict[str, _Taken] = field(default_factory=dict)
+    """Key → only what is not in the store already."""
+    notes: list[str] = field(default_factory=list)
 
-    def look(self, source: Path) -> None:
+    def look(self, source: ForeignStore) -> None:
         """Choose what to take from `source`: what is new, facts where there were errors, and flaky results before facts."""
-        for path in sorted((source / "results").glob("??/*.json")):
-            record = _read(path)
-            if _meaning(record) is None:
-                self.damaged.append(path)
-                continue
-            where, known = self.taken.get(path.stem) or (self.store.root, self.store.get(path.stem))
-            if _meaning(known) is None or _rank(record) > _rank(known):
-                self.taken[path.stem] = (source, record)
-            elif _rank(record) == _rank(known) == _FACT and _meaning(known) != _meaning(record):
-                raise ShardError(_contradiction(where, source, path.stem, known, record))
+        for key, name, body in source.records():
+            try:
+                kind = _kind(name)
+                value = kind.parsed(body)
+            except DamagedRecordError as problem:
+                source.refuse(f"results/{key[:2]}/{key}.json", str(problem))
+            else:
+                self._choose(_Taken(source=source, kind=kind, value=value), key)
+
+    def _choose(self, new: _Taken, key: str) -> None:
+        """Take `new`, or keep what is known.
+
+        Look-ups may differ: an index has something else to offer tomorrow. The earlier source's stands then.
+
+        Raises:
+            ShardError: both are facts, and they contradict each other.
+        """
+        there = self.taken.get(key)
+        if there is not None and there.kind is not new.kind:
+            new.source.refuse(f"results/{key[:2]}/{key}.json", f"is a record of another kind than that of {there.source.root}")
+            return
+        known = there.value if there else self.store.get(new.kind, key)
+        if known is None or _rank(new.value) > _rank(known):
+            self.taken[key] = new
+        elif _rank(new.value) == _rank(known) == _FACT and _meaning(known) != _meaning(new.value):
+            where = there.source.root if there else self.store.root
+            if not isinstance(known, Record | Solved):
+                self.notes.append(f"{where} and {new.source.root} have different answers of an index; the former's stands")
+                return
+            raise ShardError(_contradiction(where, new.source.root, key, known, new.value))
 
 
-def copy(sources: Sequence[Path], store: Store) -> list[Path]:
-    """Copy what the stores `sources` know into `store`, logs and artifacts too; returns the files that were damaged.
+def copy(sources: Sequence[Path], store: Store) -> list[str]:
+    """Copy what the stores `sources` know into `store`, logs and artifacts too; returns what was left out, in sentences.
 
     Of two records of one thing, the earlier source's stays; but a fact replaces an error, and a flaky result, which has
     seen both outcomes, replaces a fact.
@@ -77,66 +119,61 @@ def copy(sources: Sequence[Path], store: Store) -> list[Path]:
         ShardError: two of the stores contradict each other.
     """
     found = _Found(store=store)
-    for source in sources:
+    foreign = [ForeignStore(root=source) for source in sources]
+    for source in foreign:
         found.look(source)
-    for key, (source, record) in found.taken.items():
-        if isinstance(record, Mapping):
-            _copy_files(source, record, store)
+    for key, taken in found.taken.items():
+        if isinstance(taken.value, Record):
+            _copy_files(taken.source, taken.value, store)
         # Last, so that what is known has everything it speaks of.
-        store.put(key, record)
-    return found.damaged
+        store.put(taken.kind, key, taken.value)
+    return [*dict.fromkeys(found.notes), *(text for source in foreign for text in source.refused)]
 
 
-def _copy_files(source: Path, record: Mapping[str, Any], store: Store) -> None:
+def _copy_files(source: ForeignStore, record: Record, store: Store) -> None:
     """The artifact and the logs that `record` speaks of, as far as they are there."""
-    artifact = record.get("artifact")
-    if artifact and (source / "artifacts" / artifact).is_dir() and not store.intact(artifact):
-        with store.scratch() as scratch:
-            shutil.copytree(source / "artifacts" / artifact, scratch / "artifact")
-            store.publish(scratch / "artifact")
-    for log in {Path(one["log"]).name for one in record.get("stages", ()) if one.get("log")}:
-        if (source / "logs" / log).is_file():
-            shutil.copyfile(source / "logs" / log, store.root / "logs" / log)
+    with store.scratch() as scratch:
+        copied = scratch / "artifact"
+        if record.artifact and not store.intact(record.artifact) and source.copy_artifact(record.artifact, copied):
+            store.publish(copied)
+        for log in {result.log for result in record.stages if result.log}:
+            source.copy_log(log, scratch / "log")
+            if (scratch / "log").exists():
+                (scratch / "log").replace(store.log(Path(log).stem))
 
 
-def _read(path: Path) -> Any | None:
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
+def _kind(name: str) -> Kind[Any]:
+    if name not in KINDS:
+        raise DamagedRecordError(f"is a record of a kind that this version does not know: {name!r}")
+    return KINDS[name]
 
 
-def _meaning(record: Any) -> object | None:
-    """What a record says, without when and in what time it was found out; None where it is damaged."""
-    match record:
-        case {"stages": [_, *_] as stages}:
-            found = [(one.get("stage"), one.get("status")) for one in stages if isinstance(one, dict)]
-            return found if len(found) == len(stages) and all(map(all, found)) else None
-        case {"stages": []}:
-            return []
-        case {"lock": lock, "result": {"status": status}}:
-            return lock or str(status)
-        case {"backend": backend, "when": _}:
-            return [backend]
-        case [str(), *_]:
-            return list(record)
+def _meaning(value: Any) -> object:
+    """What a record says, without when and in what time it was found out."""
+    match value:
+        case Record():
+            return [(result.stage, result.status) for result in value.stages]
+        case Solved():
+            return value.lock or value.result.status
+        case TorchBackend():
+            return value.backend
         case _:
-            return None
+            return value
 
 
 _ERROR, _FACT, _FLAKY = range(3)
 
 
-def _rank(record: Any) -> int:
+def _rank(value: Any) -> int:
     """How much a record knows: an error nothing, a fact one outcome, a flaky result two."""
-    statuses = {one.get("status") for one in record.get("stages", ())} if isinstance(record, Mapping) else set()
+    statuses = {result.status for result in value.stages} if isinstance(value, Record) else set()
     return _ERROR if Status.ERROR in statuses else _FLAKY if Status.FLAKY in statuses else _FACT
 
 
-def _contradiction(one: Path, other: Path, key: str, known: Any, record: Any) -> str:
+def _contradiction(one: Path, other: Path, key: str, known: Record | Solved, new: Record | Solved) -> str:
     where = f"{one} and {other} contradict each other (results/{key[:2]}/{key}.json)"
-    if "stages" in known and "stages" in record:
-        said = [", ".join(f"{step['stage']} {step['status']}" for step in found["stages"]) for found in (known, record)]
+    if isinstance(known, Record) and isinstance(new, Record):
+        said = [", ".join(f"{result.stage} {result.status}" for result in found.stages) for found in (known, new)]
         return f"{where}: {said[0]} in the one, {said[1]} in the other, for the same input; run one of them again with --force"
     return f"{where}: the index gave them different answers; let all shards start from the store of one `plan`"
 
@@ -148,9 +185,12 @@ def read(path: Path) -> Report:
         ShardError: it cannot be read, or is none.
     """
     try:
-        return ADAPTER.validate_json(path.read_bytes())
-    except OSError as error:
+        # Of what the user named, a link may be followed.
+        return ADAPTER.validate_json(regular.read(path.resolve(), limit=_REPORT_LIMIT))
+    except FileNotFoundError as error:
         raise ShardError(f"{path} cannot be read: {error}") from None
+    except regular.RefusedFileError as problem:
+        raise ShardError(f"{path} {problem}") from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))

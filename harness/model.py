@@ -7,13 +7,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import StringConstraints
 
 ABSENT = "absent"
 """The value of an axis for a cell that does without that distribution."""
+
+
+DIGEST = "[0-9a-f]{32}"
+"""What `digest` returns, as a regular expression: the only names that the store has for keys, artifacts and logs."""
+
+Digest = Annotated[str, StringConstraints(pattern=f"^{DIGEST}$")]
+"""A digest, where it is read from outside; anything else is a validation error."""
+
+LogName = Annotated[str, StringConstraints(pattern=rf"^logs/{DIGEST}\.log$")]
+"""The path of a log, relative to the store."""
 
 
 class Stage(StrEnum):
@@ -219,7 +232,7 @@ class StageResult:
     seconds: float = 0.0
     error: Failure | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
-    log: str | None = None
+    log: LogName | None = None
     """Path of the full log, relative to the store."""
     finished: float = 0.0
     """Unix time; 0 where nothing was executed."""
@@ -232,7 +245,14 @@ class StageResult:
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
+_IS_DIGEST = re.compile(DIGEST).fullmatch
+
+
+def is_digest(name: str) -> bool:
+    """Whether `name` is one that `digest` returns."""
+    return _IS_DIGEST(name) is not None
+
 
 def digest(value: object) -> str:
     """A short stable name for any JSON-able value: 128 bits of SHA-256 over its canonical JSON, in hex."""
-    return hashlib.sha256(_CANONICAL.encode(value).encode()).hexdigest()[:32]
+    return hashlib.sha256(_CANONICAL.encode(value).encode("utf-8", "surrogatepass")).hexdigest()[:32]

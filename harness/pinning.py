@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness import merge, pipeline
+from harness.access import Access
 from harness.board import listener
 from harness.decide import choose, current, pin, told
 from harness.decide.asking import Unanswered
@@ -47,7 +48,7 @@ def run(settings: Settings, options: argparse.Namespace, out: Console, err: Cons
     requires = [current.requirement(text, "--require") for text in options.require]
     prefer, like = _preference(options)
     with listener(err, quiet=options.quiet) as listen:
-        known = prepare(settings, listen, ask=False)
+        known = prepare(settings, listen, ask=False, access=Access.ADD)
         verdicts, mended = pipeline.diagnosed(known, settings, listen, act=False)
         report = known.report(verdicts, mended=mended.told)
         able = remedied(known, settings, verdicts, mended)

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import merge
+from harness.access import Access
 from harness.audit import audit
 from harness.diagnose import boundaries
 from harness.diagnose.mending import Mended, mend
 from harness.errors import interruptible
-from harness.events import AtStage, Event, Listener, Note
+from harness.events import AtStage, Damage, Event, Listener, Note, once
 from harness.lab import Lab
 from harness.locks import NOT_RESOLVED
 from harness.perform import perform
@@ -42,7 +43,7 @@ def run(settings: Settings, listen: Listener) -> tuple[Report, list[str]]:
 
 def known(settings: Settings, listen: Listener) -> Report:
     """The report from what the store holds, running nothing."""
-    prepared = prepare(settings, listen, ask=False)
+    prepared = prepare(settings, listen, ask=False, access=Access.ADD)
     verdicts, found = diagnosed(prepared, settings, listen, act=False)
     return boundaries.close(prepared.report(verdicts, mended=found.told), prepared, settings, listen, act=False)
 
@@ -85,8 +86,10 @@ def merged(sources: Sequence[Path], settings: Settings, listen: Listener) -> Rep
     if not merge.are_stores(sources):
         reports = [(path, merge.read(path)) for path in sources]
         return merge.join(reports, *selected(settings))
-    for path in merge.copy(sources, Store.open(settings.store)):
-        listen(Note(text=f"damaged, and taken for absent: {path}"))
+    listen = once(listen)
+    store = Store.open(settings.store, note=lambda text: listen(Damage(text=text)))
+    for text in merge.copy(sources, store):
+        listen(Damage(text=text))
     report = known(settings, listen)
     if count := sum(any(one.reason in {NOT_REACHED, NOT_RESOLVED} for one in cell.variants) for cell in report.cells):
         why = "their shard is missing or unfinished, or had another matrix, probe, platform or Python"

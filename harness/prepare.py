@@ -13,10 +13,11 @@ from packaging.version import Version
 
 from harness import axes as axis_versions
 from harness import hub, locks, matrix, opinions, plan, relatives, shards, surroundings, tasks
+from harness.access import Access
 from harness.children import Children
 from harness.closures import closure
 from harness.errors import Interrupted, ShardError
-from harness.events import Dealt, Listener, Note, Resolving
+from harness.events import Damage, Dealt, Listener, Note, Resolving
 from harness.facts import Facts
 from harness.model import Cell, Setup
 from harness.processes import Limits
@@ -123,12 +124,12 @@ class Prepared:
         return assembly.build(verdicts, list(self.axes), self.matrix.probe, self.uv.torch_backend, mended)
 
 
-def prepare(settings: Settings, listen: Listener, *, ask: bool = True) -> Prepared:
+def prepare(settings: Settings, listen: Listener, *, ask: bool = True, access: Access = Access.REMOVE) -> Prepared:
     """Read, plan and resolve. Without `ask` nothing is asked of an index: what no run has resolved stays unresolved."""
     deadline = math.inf if settings.budget is None else time.monotonic() + settings.budget
     if settings.shard and settings.strategy != "full":
         raise ShardError("--shard deals out every cell, and a search chooses as it goes: leave out --strategy or --shard")
-    config, store, uv = _opened(settings, ask=ask)
+    config, store, uv = _opened(settings, listen, ask=ask, access=access)
     pythons = Pythons(uv)
     limits = Limits(seconds=config.run.time_limit, memory=config.run.memory_limit)
     file = settings.config.name
@@ -182,7 +183,7 @@ def workbench(settings: Settings, listen: Listener) -> Prepared:
     Raises:
         HarnessError: as `prepare` does.
     """
-    config, store, uv = _opened(settings, ask=True)
+    config, store, uv = _opened(settings, listen, ask=True, access=Access.REMOVE)
     limits = Limits(seconds=config.run.time_limit, memory=config.run.memory_limit)
     python = next(iter(Pythons(uv).present(config.axes["python"])), None)
     try:
@@ -204,12 +205,12 @@ def workbench(settings: Settings, listen: Listener) -> Prepared:
     )
 
 
-def _opened(settings: Settings, *, ask: bool) -> tuple[Matrix, Store, Uv]:
+def _opened(settings: Settings, listen: Listener, *, ask: bool, access: Access) -> tuple[Matrix, Store, Uv]:
     """The matrix with the model that is asked about, its store, and uv with its sources."""
     config = matrix.load(settings.config)
     if settings.model or settings.profile:
         config = matrix.with_model(config, settings.model or config.probe.model, "--model", Path.cwd(), settings.profile)
-    store = Store.open(settings.store)
+    store = Store.open(settings.store, access=access, note=lambda text: listen(Damage(text=text)))
     uv = _uv(settings, config, Children(), offline=settings.offline or surroundings.offline() or not ask)
     uv = replace(uv, run_cache=RunCache(store.scratch))
     file = settings.config.name
@@ -273,7 +274,7 @@ def _recorded(settings: Settings, *, file: str | None) -> tuple[Matrix, dict[str
     uv = _uv(settings, config, Children(), offline=True)
     pythons = Pythons(uv)
     with tempfile.TemporaryDirectory() as empty:
-        store = Store.open(settings.store if Path(settings.store).is_dir() else Path(empty))
+        store = Store.open(settings.store if Path(settings.store).is_dir() else Path(empty), access=Access.ADD)
         try:
             axes = axis_versions.recorded(config, store, uv, pythons.present(config.axes["python"]), file=file)
         except UvFailure as failure:

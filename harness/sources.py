@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import TypeAdapter
 
 from harness import interpreters
 from harness.model import Interpreter, digest
+from harness.records import Kind
 from harness.store import Store
 from harness.uv import Uv
 
@@ -32,6 +37,18 @@ class Pythons:
         return [python for version in wanted if (python := self.find(version))]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TorchBackend:
+    """Where torch comes from, as decided once."""
+
+    backend: Literal["cpu"] | None
+    """None is the default index."""
+    when: dt.date
+
+
+TORCH_BACKEND = Kind(name="torch-backend", adapter=TypeAdapter(TorchBackend))
+
+
 def with_torch_backend(
     uv: Uv, setting: str, store: Store, python: Interpreter | None, say: Callable[[str], None], *, refresh: bool
 ) -> Uv:
@@ -43,14 +60,14 @@ def with_torch_backend(
     if setting != "auto":
         return uv.with_torch_backend(None if setting == "default" else setting)
     key = digest(["torch-backend", uv.identity(store.root)])
-    record = store.get(key)
-    if isinstance(record, dict) and record.keys() >= {"backend", "when"} and (uv.offline or not refresh):
-        say(f"torch: {_source(record['backend'])}, as decided on {record['when']} (--refresh asks again)")
-        return uv.with_torch_backend(record["backend"])
+    known = store.get(TORCH_BACKEND, key)
+    if known is not None and (uv.offline or not refresh):
+        say(f"torch: {_source(known.backend)}, as decided on {known.when} (--refresh asks again)")
+        return uv.with_torch_backend(known.backend)
     if uv.offline:
         return uv
-    backend = "cpu" if python and uv.cpu_builds_answer(python) else None
-    store.put(key, {"backend": backend, "when": dt.datetime.now(dt.UTC).date().isoformat()})
+    backend: Literal["cpu"] | None = "cpu" if python and uv.cpu_builds_answer(python) else None
+    store.put(TORCH_BACKEND, key, TorchBackend(backend=backend, when=dt.datetime.now(dt.UTC).date()))
     why = "PyTorch's own index answers" if backend else "PyTorch's own index did not answer within two seconds"
     say(f"torch: {_source(backend)} ({why}; [uv] torch-backend overrides)")
     return uv.with_torch_backend(backend)

@@ -13,7 +13,7 @@ from harness.tasks import Evaluate, Export, Import, Install, Run, Task, needs
 def artifact_of(export: Export, variant: Variant, facts: Facts) -> str | None:
     """The digest of what the export of `variant` has left to run; None where there is nothing, or it is not known."""
     record = facts.get(export.variant_key(variant))
-    return record.get("artifact") if record and all(result.ok for result in stages(record)) else None
+    return record.artifact if record and all(result.ok for result in record.stages) else None
 
 
 def runnable(run: Run | Evaluate, facts: Facts) -> list[tuple[Variant, str]]:
@@ -47,11 +47,10 @@ def missing_imports(task: Export, facts: Facts) -> list[Import]:
 
 
 def forget_lost(run: Run | Evaluate, facts: Facts) -> None:
-    """Make an export unknown whose files are gone or damaged and a run still needs them."""
+    """Take an export for unknown whose files are gone or damaged and a run still needs them; the next one replaces them."""
     for variant, artifact in missing_runs(run, facts):
         if not facts.store.intact(artifact):
-            facts.store.discard(artifact)
-            facts.forget(run.export.variant_key(variant))
+            facts.hide(run.export.variant_key(variant))
 
 
 def missing_exports(task: Export, facts: Facts) -> list[Variant]:

@@ -156,7 +156,7 @@ def _chain(resolved: Resolved, tasks: CellTasks | None, facts: Facts, variant: V
 
 def _variant_steps(tasks: CellTasks, facts: Facts, variant: Variant) -> list[list[StageResult]]:
     exported = facts.get(tasks.export.variant_key(variant))
-    artifact = (exported or {}).get("artifact")
+    artifact = exported.artifact if exported else None
     run: list[StageResult] = []
     if artifact:
         imported = [result for result in stages(facts.get(tasks.run.key)) if not result.ok]

@@ -10,7 +10,7 @@ import pytest
 from values import resolved, result, tasks_of
 
 from harness.facts import Facts
-from harness.model import Stage, Status
+from harness.model import Stage, Status, digest
 from harness.processes import Limits
 from harness.schedule import Ended, Started, execute, outstanding
 from harness.schema import Probe
@@ -40,8 +40,8 @@ def test_what_is_known_is_not_outstanding(facts):
         facts.put(install.key, [result(Stage.INSTALL)])
     facts.put(first.together.key, [result(Stage.IMPORT)])
     facts.put(export.key, [result(Stage.IMPORT), result(Stage.EAGER)])
-    facts.put(export.variant_key(export.variants[0]), [result(Stage.EXPORT), result(Stage.CHECK)], artifact="a")
-    facts.put(first.run.variant_key(export.variants[0], "a"), [result(Stage.LOAD)])
+    facts.put(export.variant_key(export.variants[0]), [result(Stage.EXPORT), result(Stage.CHECK)], artifact=digest("a"))
+    facts.put(first.run.variant_key(export.variants[0], digest("a")), [result(Stage.LOAD)])
     assert outstanding(first.all, facts) == []
 
 

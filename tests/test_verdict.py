@@ -8,7 +8,7 @@ import pytest
 from values import DYNAMO, MERGED, PAIR, resolved, result, tasks_of
 
 from harness.facts import Facts
-from harness.model import Setup, Stage, Status
+from harness.model import Setup, Stage, Status, digest
 from harness.processes import Limits
 from harness.schema import Variants
 from harness.store import Store
@@ -16,6 +16,7 @@ from harness.verdict import NOT_REACHED, judge
 
 WORKS, FAILS, FLAKY, ERROR, NOT_RUN = Status.WORKS, Status.FAILS, Status.FLAKY, Status.ERROR, Status.NOT_RUN
 ANY = Variants()
+ARTIFACT = digest("artifact")
 
 
 @pytest.fixture
@@ -43,9 +44,9 @@ def record(facts: Facts, one, upto: Stage = Stage.PARITY, last: Status = WORKS, 
     put(tasks.export.key, Stage.IMPORT, Stage.EAGER)
     put(tasks.run.key, Stage.IMPORT)
     for variant in variants or one.planned.variants:
-        made = {"artifact": "digest"} if order.index(upto) > order.index(Stage.CHECK) else {}
+        made = {"artifact": ARTIFACT} if order.index(upto) > order.index(Stage.CHECK) else {}
         put(tasks.export.variant_key(variant), Stage.EXPORT, Stage.CHECK, **made)
-        put(tasks.run.variant_key(variant, "digest"), Stage.LOAD, Stage.DECODE, Stage.PARITY)
+        put(tasks.run.variant_key(variant, ARTIFACT), Stage.LOAD, Stage.DECODE, Stage.PARITY)
 
 
 def told(one, facts: Facts, wanted: Variants = ANY):
@@ -136,8 +137,8 @@ def test_what_the_deciding_variants_make_of_a_cell(facts, statuses, require, sta
     record(facts, one, Stage.EAGER)
     tasks = tasks_of(one)
     for variant, ended in zip(variants, statuses, strict=True):
-        facts.put(tasks.export.variant_key(variant), [result(Stage.EXPORT, ended)], artifact="digest")
-        facts.put(tasks.run.variant_key(variant, "digest"), [result(Stage.PARITY)])
+        facts.put(tasks.export.variant_key(variant), [result(Stage.EXPORT, ended)], artifact=ARTIFACT)
+        facts.put(tasks.run.variant_key(variant, ARTIFACT), [result(Stage.PARITY)])
     assert told(one, facts, Variants(require=require)).status is status
 
 
@@ -165,8 +166,8 @@ def test_what_is_still_to_be_run_decides_nothing(facts, statuses, require, statu
     record(facts, one, Stage.EAGER)
     for variant, ended in zip(variants, statuses, strict=True):
         if ended:
-            facts.put(tasks_of(one).export.variant_key(variant), [result(Stage.EXPORT, ended)], artifact="digest")
-            facts.put(tasks_of(one).run.variant_key(variant, "digest"), [result(Stage.PARITY)])
+            facts.put(tasks_of(one).export.variant_key(variant), [result(Stage.EXPORT, ended)], artifact=ARTIFACT)
+            facts.put(tasks_of(one).run.variant_key(variant, ARTIFACT), [result(Stage.PARITY)])
     assert told(one, facts, Variants(require=require)).status is status
 
 

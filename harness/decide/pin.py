@@ -57,7 +57,8 @@ def write(prepared: Prepared, verdict: Verdict, support: Mapping[Variant, int], 
         end = "; ".join(differences) or trouble(again)
         raise PinError(f"{verdict.cell.id} was not confirmed in a fresh environment, and nothing is written: {end}")
     best = max(working(verdict, prepared.matrix.variants), key=lambda one: support.get(one.variant, 0)).variant
-    artifact = (prepared.facts.get(cell.export.variant_key(best)) or {}).get("artifact", "")
+    record = prepared.facts.get(cell.export.variant_key(best))
+    artifact = (record and record.artifact) or ""
     header = [
         f"{verdict.cell.id}, pinned by export-matrix on {dt.datetime.now(dt.UTC).date()}",
         *([f"with {remedy}, without which these versions fail"] if remedy else []),

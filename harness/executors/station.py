@@ -14,19 +14,19 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from harness.children import Children
 from harness.closures import Closure
+from harness.contents import folder_digest
 from harness.environments import Environments
-from harness.facts import Facts, stages
+from harness.facts import Facts, Record, stages
 from harness.keys import platform_id
 from harness.model import Interpreter
 from harness.prepare import Prepared
 from harness.processes import Limits
 from harness.schema import Probe, UvSources
 from harness.sources import Pythons
-from harness.store import Store, folder_digest
+from harness.store import Store
 from harness.tasks import Evaluate, Export, Import, Install, Run, Task, needs
 from harness.todo import concerned
 from harness.uv import Uv, find_uv
@@ -87,7 +87,7 @@ class Order:
     """One task for a station. Can be pickled."""
 
     task: Task
-    known: dict[str, Any]
+    known: dict[str, Record | None]
     """Key → record, or None where it is to be found out, of everything that the task is concerned with."""
 
 
@@ -95,7 +95,7 @@ class Order:
 class Answer:
     """What a task found out. Can be pickled."""
 
-    passing: dict[str, Any]
+    passing: dict[str, Record | None]
     """Key → record of what is true of this run only."""
     stored: list[str]
     """Keys of what is in the store now."""

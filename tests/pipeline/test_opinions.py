@@ -93,9 +93,9 @@ def test_a_verdict_reads_each_record_a_few_times_however_many_variants_fail(proj
     reads: Counter[str] = Counter()
     read = Store.get
 
-    def counted(store, key):
+    def counted(store, kind, key):
         reads[key] += 1
-        return read(store, key)
+        return read(store, kind, key)
 
     monkeypatch.setattr(Store, "get", counted)
     verdicts = prepared.verdicts()

@@ -8,13 +8,20 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from elsewhere import comparable, fresh, kept, several
 from project import Answer, Project, starts, wait_until
+from pydantic import TypeAdapter
 
 from harness.mirror import cache_of
+from harness.model import digest
+from harness.records import Kind
 from harness.store import Store
+
+KIND = Kind(name="anything", adapter=TypeAdapter(Any))
+KEY = digest("key")
 
 
 @pytest.fixture(scope="module")
@@ -107,21 +114,19 @@ def test_another_machine_runs_what_is_new_on_artifacts_from_the_bucket(local, bu
 def test_stores_share_results_artifacts_and_what_changes(bucket, tmp_path, monkeypatch):
     one, two = (at(tmp_path / name, f"{bucket}/shared", monkeypatch) for name in ("one", "two"))
     assert one.root != two.root
-    one.put("ab12", {"a": 1})
+    one.put(KIND, KEY, {"a": 1})
     with one.scratch() as scratch:
         (scratch / "made" / "in").mkdir(parents=True)
         (scratch / "made" / "in" / "file").write_text("content")
         name = one.publish(scratch / "made")
-    assert two.get("ab12") is None
-    two.refresh(["ab12", "cd34"])
-    assert two.get("ab12") == {"a": 1}
-    one.put("ab12", {"a": 2})
+    assert two.get(KIND, KEY) is None
+    two.refresh([KEY, digest("other")])
+    assert two.get(KIND, KEY) == {"a": 1}
+    one.put(KIND, KEY, {"a": 2})
     two = at(tmp_path / "two", f"{bucket}/shared", monkeypatch)
-    assert two.get("ab12") == {"a": 2}
+    assert two.get(KIND, KEY) == {"a": 2}
     assert two.intact(name)
     assert (two.artifact(name) / "in" / "file").read_text() == "content"
-    two.forget("ab12")
-    assert at(tmp_path / "three", f"{bucket}/shared", monkeypatch).get("ab12") is None
 
 
 def test_an_artifact_that_was_damaged_there_is_made_again(bucket, tmp_path, monkeypatch):

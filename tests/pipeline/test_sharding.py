@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import envelopes
 import packages
 import pytest
 from elsewhere import comparable
@@ -362,11 +364,6 @@ def test_a_store_and_a_report(whole, apart):
     assert "stores or matrix.json files, not both" in refused(whole, whole.store, apart[0])
 
 
-def records(store: Path, name: str) -> list[Path]:
-    """The results in `store` that have a field of that name."""
-    return [path for path in (store / "results").rglob("*.json") if name in json.loads(path.read_text())]
-
-
 @pytest.fixture
 def other(whole: Project) -> Path:
     """A copy of the store of `whole`."""
@@ -376,30 +373,39 @@ def other(whole: Project) -> Path:
     return target
 
 
+def ends_as(status: str) -> Callable[[Any], Any]:
+    """A change to a record of stages: the last one has that status."""
+
+    def change(value: Any) -> Any:
+        value["stages"][-1]["status"] = status
+        return value
+
+    return change
+
+
 def test_stores_that_contradict_each_other(whole, other):
-    path = next(path for path in records(other, "artifact"))
-    record = json.loads(path.read_text())
-    record["stages"][-1]["status"] = "fails"
-    path.write_text(json.dumps(record))
+    path = next(path for path in envelopes.records(other, "stages") if envelopes.value(path)["artifact"])
+    envelopes.rewrite(path, ends_as("fails"))
     words = refused(whole, whole.store, other)
     assert f"{whole.store} and {other} contradict each other (results/{path.parent.name}/{path.name}): " in words
     assert "check works in the one, export works, check fails in the other" in words
 
 
 def test_stores_that_resolved_one_cell_differently(whole, other):
-    path = next(path for path in records(other, "lock") if json.loads(path.read_text())["lock"])
-    record = json.loads(path.read_text())
-    record["lock"]["distributions"][0]["version"] = "9"
-    path.write_text(json.dumps(record))
+    path = next(path for path in envelopes.records(other, "lock") if envelopes.value(path)["lock"])
+
+    def moved(value: Any) -> Any:
+        value["lock"]["distributions"][0]["version"] = "9"
+        return value
+
+    envelopes.rewrite(path, moved)
     assert "let all shards start from the store of one `plan`" in refused(whole, whole.store, other)
 
 
 @pytest.mark.parametrize("first", [True, False])
 def test_a_fact_stands_against_an_error(whole, other, first):
-    for path in records(other, "stages"):
-        record = json.loads(path.read_text())
-        record["stages"][-1]["status"] = "error"
-        path.write_text(json.dumps(record))
+    for path in envelopes.records(other, "stages"):
+        envelopes.rewrite(path, ends_as("error"))
     merged = in_store(whole, f"errors-{first}")
     stores = [str(other), str(whole.store)] if first else [str(whole.store), str(other)]
     assert merged.main("merge", *stores).code == 0
@@ -408,7 +414,7 @@ def test_a_fact_stands_against_an_error(whole, other, first):
 
 @pytest.mark.parametrize("text", ["", "{", "{}", "[]", "null", '{"stages": [{"stage": "eat"}]}', '{"stages": 3}', "\x00"])
 def test_damaged_results_are_absent_and_said(whole, other, text):
-    damaged = records(other, "stages")
+    damaged = envelopes.records(other, "stages")
     for path in damaged:
         path.write_text(text)
     merged = in_store(whole, f"damaged-{len(text)}-{text[:1].isalpha()}")

@@ -1,0 +1,70 @@
+"""Digests of files and folders by content, and what it takes to have them on the disk."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import stat
+from pathlib import Path
+
+from harness.model import digest
+
+
+def plain_digest(folder: Path) -> str | None:
+    """`folder_digest`; None where there is anything but regular files and folders, or it cannot be read."""
+    try:
+        if folder.is_symlink() or not folder.is_dir():
+            return None
+        modes = [path.lstat().st_mode for path in folder.rglob("*")]
+        plain = all(stat.S_ISREG(mode) or stat.S_ISDIR(mode) for mode in modes)
+        return folder_digest(folder) if plain else None
+    except OSError:
+        return None
+
+
+def make_plain(folder: Path) -> None:
+    """Have nothing but regular files and folders in `folder`: copies for links to files, nothing for all else."""
+    for path in list(folder.rglob("*")):
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode) and path.is_file():
+            content = path.resolve()
+            path.unlink()
+            shutil.copyfile(content, path)
+        elif not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            path.unlink()
+
+
+def make_folder(folder: Path) -> None:
+    """Have the folder, in place of a file or a link to nothing; a folder that another process makes meanwhile stays."""
+    if not folder.is_dir():
+        # Nothing is the usual case, and no folder is ever removed by this.
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError, PermissionError):
+            folder.unlink()
+        folder.mkdir(exist_ok=True)
+
+
+def folder_digest(folder: Path) -> str:
+    """Digest of every file in `folder`, by relative name and content; bytecode that an import left there is not of it."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.parent.name != "__pycache__"]
+    return digest([[path.relative_to(folder).as_posix(), file_digest(path)] for path in files])
+
+
+def file_digest(path: Path) -> str:
+    """Digest of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync(path: Path) -> None:
+    """Have a file's content, or a folder's entries, on the disk before anything that comes after."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError:
+        # Some file systems of a network know no fsync of a folder.
+        if not path.is_dir():
+            raise
+    finally:
+        os.close(handle)

@@ -1,0 +1,78 @@
+"""Reading files that somebody else may have put there: regular files only, bounded, no links followed, never blocking."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+
+class RefusedFileError(Exception):
+    """A file that is not read; `str()` says why, as the end of a sentence about it."""
+
+
+def read(path: Path | str, *, limit: int, dir_fd: int | None = None) -> bytes:
+    """The content of the regular file at `path` (in the folder `dir_fd`, where that is given), at most `limit` bytes.
+
+    Raises:
+        FileNotFoundError: nothing is there.
+        RefusedFileError: it is a link, no regular file, larger than `limit`, or cannot be read.
+    """
+    with _opened(path, limit, dir_fd) as (handle, size):
+        return b"".join(_parts(handle, size))
+
+
+def copy(path: Path | str, target: Path, *, limit: int, dir_fd: int | None = None) -> int:
+    """Copy the content of that file, and nothing else of it, to the new file `target`; returns its bytes. Raises as `read`."""
+    with _opened(path, limit, dir_fd) as (handle, size), target.open("xb") as file:
+        for part in _parts(handle, size):
+            file.write(part)
+    return size
+
+
+@contextlib.contextmanager
+def _opened(path: Path | str, limit: int, dir_fd: int | None) -> Iterator[tuple[int, int]]:
+    """(descriptor, size) of the file."""
+    try:
+        # Without O_NONBLOCK the opening of a FIFO waits for a writer.
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise RefusedFileError(reason(path, dir_fd) or f"cannot be read: {error}") from None
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise RefusedFileError(f"is {kind_of(found.st_mode)}, not a regular file")
+        if found.st_size > limit:
+            raise RefusedFileError(f"has {found.st_size:,} bytes, more than the {limit:,} that are read")
+        yield handle, found.st_size
+    finally:
+        os.close(handle)
+
+
+def _parts(handle: int, size: int) -> Iterator[bytes]:
+    """The first `size` bytes, or what is left of them where the file has shrunk since."""
+    try:
+        while size and (part := os.read(handle, min(size, 2**24))):
+            yield part
+            size -= len(part)
+    except OSError as error:
+        raise RefusedFileError(f"cannot be read: {error}") from None
+
+
+def reason(path: Path | str, dir_fd: int | None) -> str | None:
+    """What is at `path`, where that explains why it cannot be opened."""
+    try:
+        mode = os.stat(path, dir_fd=dir_fd, follow_symlinks=False).st_mode
+    except (OSError, ValueError):
+        return None
+    return None if stat.S_ISREG(mode) else f"is {kind_of(mode)}, not a regular file"
+
+
+def kind_of(mode: int) -> str:
+    """What a file of that mode is, in words; not for regular files."""
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFLNK: "a symbolic link", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")

@@ -122,8 +122,8 @@ def test_an_environment_that_cannot_be_built_here_is_no_word_on_the_lock(project
     with pytest.raises(RuntimeError, match="its environment cannot be built here"):
         second.answer(station.order(export, prepared.facts))
     second.close()
-    (result,) = prepared.facts.get(install.key)["stages"]
-    assert result["status"] == "works"
+    (result,) = prepared.facts.get(install.key).stages
+    assert result.status == "works"
 
 
 def test_a_task_whose_install_did_not_work_is_not_begun(project, elsewhere):

@@ -24,7 +24,7 @@ from dataclasses import replace
 
 from harness.diagnose import models, running
 from harness.diagnose.diagnosis import Diagnosis, brief, likely, proven
-from harness.diagnose.differences import EXPORT, difference
+from harness.diagnose.differences import EXPORT, differences
 from harness.diagnose.neighbours import Neighbours, compared, export_of, passed, version
 from harness.diagnose.words import between_versions, demands
 from harness.model import Cause, Stage, Status
@@ -91,7 +91,7 @@ def _unimportable(cell: ReportedCell, variant: ReportedVariant, neighbours: Neig
 def _mends_import(cell: ReportedCell, variant: ReportedVariant, but: str | None = None) -> str | None:
     """What was run on this cell and mended its import, which all its variants share; not another version of `but`."""
     alike = [one for one in cell.variants if (one.stage, one.signature) == (variant.stage, variant.signature)]
-    found = [changed for one in [variant, *alike] if (changed := difference(one.remedy))]
+    found = [changed for one in [variant, *alike] for changed in differences(one)]
     return next((one.text for one in found if (one.pins or one.bounds) and but not in one.pins), None)
 
 
@@ -115,8 +115,9 @@ def _eager(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbours)
     ]
     if variant.error_type == DISAGREES:
         return proven(Cause.MODEL, own, *(heard or [_nowhere(neighbours, "PyTorch agrees with itself")]), *_relatives(variant))
-    if (changed := difference(variant.remedy)) and changed.versions and not changed.versions & {"python", *names}:
-        return proven(Cause.VERSION_CONFLICT, own, *heard, f"with {changed.text} alone the same cell works")
+    for changed in differences(variant):
+        if changed.versions and not changed.versions & {"python", *names}:
+            return proven(Cause.VERSION_CONFLICT, own, *heard, f"with {changed.text} alone the same cell works")
     words = between_versions(variant.error_type, variant.error or "")
     if len(elsewhere) == len(names) or (words and elsewhere):
         return proven(Cause.VERSION_CONFLICT, own, *heard)
@@ -145,11 +146,11 @@ def _exported(cell: ReportedCell, variant: ReportedVariant, stage: Stage, neighb
     if sibling := _sibling(cell, variant, stage):
         how = f"{sibling.exporter} opset {sibling.opset} {sibling.layout}"
         return proven(Cause.EXPORTER, *evidence, f"in the same environment {how} {verb} the same model")
-    changed = difference(variant.remedy)
-    if changed and changed.only(EXPORT):
-        return proven(Cause.EXPORTER, *evidence, f"in the same environment, with {changed.text}, it {verb} the same model")
-    if changed and changed.versions:
-        return proven(Cause.EXPORTER, *evidence, f"with {changed.text} it {verb} the same graph")
+    for changed in differences(variant):
+        if changed.only(EXPORT):
+            return proven(Cause.EXPORTER, *evidence, f"in the same environment, with {changed.text}, it {verb} the same model")
+        if changed.versions:
+            return proven(Cause.EXPORTER, *evidence, f"with {changed.text} it {verb} the same graph")
     other = neighbours.nearest(cell, stage, [], export_of(variant))
     if other and neighbours.steps(cell, other) <= 1:
         return proven(Cause.EXPORTER, *evidence, _passes(other, cell, f"it {verb} the same graph"))
@@ -165,9 +166,9 @@ def _conflicts(cell: ReportedCell, variant: ReportedVariant, stage: Stage, neigh
     versions at odds, it is enough that one version alone is changed, whichever it is.
     """
     words = between_versions(variant.error_type, variant.error or "")
-    changed = difference(variant.remedy)
-    if changed and changed.versions and (words or not changed.versions & set(_EXPORTER)):
-        return [f"with {changed.text} alone it {works}"]
+    for changed in differences(variant):
+        if changed.versions and (words or not changed.versions & set(_EXPORTER)):
+            return [f"with {changed.text} alone it {works}"]
     exporter = [name for name in _EXPORTER if version(cell, name)]
     beside = neighbours.nearest(cell, stage, exporter, export_of(variant))
     if beside and (words or stage is Stage.EXPORT):

@@ -12,6 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from harness.report.contract import ReportedVariant
 from harness.select import VARIANT_FIELDS
 
 _FIELDS = {name.replace("_", "-") for name in VARIANT_FIELDS}
@@ -48,10 +49,14 @@ class Difference:
         return bool(self.fields) and self.fields <= fields and not self.pins and not self.bounds
 
 
-def difference(remedy: str | None) -> Difference | None:
-    """What the remedy of that text changed; None where there is no remedy, or its text says something else."""
-    if not remedy:
-        return None
+def differences(variant: ReportedVariant) -> list[Difference]:
+    """What the remedies that were run on `variant` changed."""
+    found = difference(variant.remedy) if variant.remedy else None
+    return [found] if found else []
+
+
+def difference(remedy: str) -> Difference | None:
+    """What the remedy of that text changed; None where its text says something else."""
     fields, pins, bounds = set[str](), set[str](), set[str]()
     for part in _parts(remedy):
         name, _, value = part.partition(" ")

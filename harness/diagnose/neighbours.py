@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from harness.model import ABSENT, Setup, Stage, Status
 from harness.plan import NEEDS_RUNTIME
@@ -12,6 +13,9 @@ from harness.select import VARIANT_FIELDS
 _ORDER = list(Stage)
 _NAMED = 3
 """So many differences are spelt out."""
+
+_FAMILY = 4
+"""So many distributions with one prefix are told as one: torch's CUDA libraries go together."""
 
 Export = tuple[object, ...]
 _Passing = dict[tuple[str | None, ...], list["ReportedCell"]]
@@ -130,11 +134,29 @@ def compared(cell: ReportedCell, other: ReportedCell) -> str:
     """In what `other` differs from `cell`: `torch 2.6.0 instead of 2.1.2, and 13 distributions that no axis names`."""
     found = dict(_differences(cell, other))
     chosen = [name for name in found if name in {"environment", "python", *cell.pins, *other.pins}]
-    # Where no axis tells them apart, what they rest on does.
-    named = chosen or list(found)[:_NAMED]
-    more = len(found) - len(named)
+    if not found:
+        return "the same versions"
+    if not chosen:
+        # Where no axis tells them apart, what they rest on does.
+        told = _by_family(found)
+        more = len(told) - _NAMED
+        return ", ".join(told[:_NAMED]) + (f", and {more} more" if more > 0 else "")
+    more = len(found) - len(chosen)
     rest = f", and {more} distribution{'s' * (more > 1)} that no axis names" if more else ""
-    return ", ".join(found[name] for name in named) + rest if found else "the same versions"
+    return ", ".join(found[name] for name in chosen) + rest
+
+
+def _by_family(differences: Mapping[str, str]) -> list[str]:
+    """The differences, those of distributions of one family in one: `15 nvidia-* distributions in other versions`."""
+    families = Counter(name.partition("-")[0] for name in differences)
+    told: dict[str, str] = {}
+    for name, text in differences.items():
+        family = name.partition("-")[0]
+        several = families[family] >= _FAMILY
+        told[family if several else name] = (
+            f"{families[family]} {family}-* distributions in other versions" if several else text
+        )
+    return list(told.values())
 
 
 def _differences(cell: ReportedCell, other: ReportedCell) -> Iterator[tuple[str, str]]:

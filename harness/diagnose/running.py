@@ -15,11 +15,11 @@ A runtime's word that it does not implement something is never held against the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from harness.diagnose.diagnosis import SETTLE, Diagnosis, brief, likely, proven, undecided
-from harness.diagnose.differences import CONSUMER, SESSION, Difference, difference
+from harness.diagnose.differences import CONSUMER, SESSION, Difference, differences
 from harness.diagnose.kinds import Reason, RuntimeFailure, failure_of
 from harness.diagnose.models import MODEL
 from harness.diagnose.neighbours import Neighbours
@@ -44,26 +44,27 @@ _MAIN = {"python", "torch", "transformers", "optimum", "optimum-onnx", "onnxrunt
 
 def diagnosed(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbours) -> Diagnosis:
     """Whose fault it is that `variant` fails at load, decode or parity."""
-    changed = difference(variant.remedy)
-    if found := _above(cell, variant, changed):
+    changes = differences(variant)
+    if found := _above(cell, variant, changes):
         return found
-    if changed and changed.versions and not changed.pins:
-        return _between_versions(cell, variant, changed)
-    elsewhere = _elsewhere(cell, variant, changed, neighbours)
+    if bounds := next((one for one in changes if one.versions and not one.pins), None):
+        return _between_versions(cell, variant, bounds)
+    elsewhere = _elsewhere(cell, variant, changes, neighbours)
     accepting = [name for name, text in variant.opinions.items() if text == "works"]
     others = [*(name for name in accepting if name != EVALUATOR), *elsewhere]
     evidence = [_own(cell, variant), *_said(variant), *elsewhere]
+    consumers = _consumers(variant, changes)
+    consumed = _consumed(consumers, cell)
     if EVALUATOR in accepting and others:
-        return proven(Cause.RUNTIME, *evidence, *_consumed(_consumers(variant, changed), cell))
-    if changed and changed.versions and not changed.versions & _MAIN:
-        return _between_versions(cell, variant, changed)
-    consumers = _consumers(variant, changed)
-    evidence += _consumed(consumers, cell)
+        return proven(Cause.RUNTIME, *evidence, *consumed)
+    if beside := next((one for one in changes if one.versions and not one.versions & _MAIN), None):
+        return _between_versions(cell, variant, beside)
+    evidence += consumed
     if any(consumers.values()) and not others:
         return proven(Cause.CONSUMER_PROTOCOL, *evidence)
     if (kept := _kept(cell, variant)) is not None:
         return _as_when_kept(cell, variant, kept, neighbours)
-    if found := _by_session(cell, variant, changed, evidence):
+    if found := _by_session(cell, variant, changes, evidence):
         return found
     return _by_opinions(variant, evidence, evaluated=EVALUATOR in accepting, others=bool(others))
 
@@ -74,31 +75,34 @@ def _between_versions(cell: ReportedCell, variant: ReportedVariant, changed: Dif
     )
 
 
-def _elsewhere(cell: ReportedCell, variant: ReportedVariant, changed: Difference | None, neighbours: Neighbours) -> list[str]:
+def _elsewhere(
+    cell: ReportedCell, variant: ReportedVariant, changes: Sequence[Difference], neighbours: Neighbours
+) -> list[str]:
     """Sentences about other onnxruntimes that run the same artifact, and are no opinion: of other cells, or a remedy."""
     found = {
         name: f"{name} in {other.id}"
         for other in neighbours.same_artifact(cell, variant)
         if (name := f"onnxruntime {other.pins['onnxruntime']}") not in variant.opinions
     }
-    if changed and changed.versions == {"onnxruntime"} and changed.text not in variant.opinions:
-        found.setdefault(changed.text, changed.text)
+    for changed in changes:
+        if changed.versions == {"onnxruntime"} and changed.text not in variant.opinions:
+            found.setdefault(changed.text, changed.text)
     named = list(found.values())[:_NAMED]
     more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     return [f"the same artifact works in {', '.join(named)}{more}"] if found else []
 
 
-def _consumers(variant: ReportedVariant, changed: Difference | None) -> dict[str, bool]:
+def _consumers(variant: ReportedVariant, changes: Sequence[Difference]) -> dict[str, bool]:
     """What was changed about the consumer → whether the artifact works with it in this onnxruntime."""
     found = {name: text == "works" for name, text in variant.controls.items() if not name.startswith(MODEL)}
-    return {**found, changed.text: True} if changed and changed.only(CONSUMER) else found
+    return {**found, **{changed.text: True for changed in changes if changed.only(CONSUMER)}}
 
 
 def _by_session(
-    cell: ReportedCell, variant: ReportedVariant, changed: Difference | None, evidence: list[str]
+    cell: ReportedCell, variant: ReportedVariant, changes: Sequence[Difference], evidence: list[str]
 ) -> Diagnosis | None:
     """The same artifact, fed in the same way, works in the same onnxruntime with another option of the session."""
-    option = changed.text if changed and changed.only(SESSION) else _works_with_option(cell, variant)
+    option = next((one.text for one in changes if one.only(SESSION)), None) or _works_with_option(cell, variant)
     if option is None:
         return None
     evidence = [*evidence, f"with {option} the same artifact works in the same onnxruntime {cell.pins.get('onnxruntime')}"]
@@ -140,10 +144,9 @@ def _refused(variant: ReportedVariant, own: RuntimeFailure, evidence: list[str])
     evaluator = refusing.pop(EVALUATOR, None)
     if evaluator and (own.same(evaluator) or (broken and own.reason is evaluator.reason is Reason.SIZE)):
         return proven(Cause.EXPORTER, *evidence)
-    changed = difference(variant.remedy)
-    remade = bool(changed and changed.versions)
-    if changed and remade:
-        evidence = [*evidence, f"with {changed.text} alone the same variant works in this onnxruntime"]
+    remade = next((one for one in differences(variant) if one.versions), None)
+    if remade:
+        evidence = [*evidence, f"with {remade.text} alone the same variant works in this onnxruntime"]
     if evaluator:
         evidence = [*evidence, f"this onnxruntime and {EVALUATOR} do not fail in the same way at the same place"]
     if broken or remade or any(map(own.same, refusing.values())) or (evaluator and own.reason is evaluator.reason):
@@ -186,7 +189,7 @@ def _flaws(variant: ReportedVariant) -> list[str]:
     ]
 
 
-def _above(cell: ReportedCell, variant: ReportedVariant, changed: Difference | None) -> Diagnosis | None:
+def _above(cell: ReportedCell, variant: ReportedVariant, changes: Sequence[Difference]) -> Diagnosis | None:
     """The artifact's stamps against what this onnxruntime was measured to run."""
     found = [finding.partition(": ")[2] for finding in variant.findings if finding.startswith(ABOVE)]
     if found and variant.stage is Stage.LOAD:
@@ -195,8 +198,8 @@ def _above(cell: ReportedCell, variant: ReportedVariant, changed: Difference | N
         return proven(Cause.FORMAT_GATE, _own(cell, variant), *measured)
     evidence = _said(variant)
     if is_above(variant.error or ""):
-        if changed and changed.only(frozenset({"ir-version"})):
-            return proven(Cause.FORMAT_GATE, _own(cell, variant), *evidence, f"with {changed.text} the same graph works here")
+        if stamp := next((one.text for one in changes if one.only(frozenset({"ir-version"}))), None):
+            return proven(Cause.FORMAT_GATE, _own(cell, variant), *evidence, f"with {stamp} the same graph works here")
         settle = "to settle it: what this onnxruntime runs was not measured"
         return likely(Cause.FORMAT_GATE, _own(cell, variant), *evidence, settle)
     if found and any(text == "works" for name, text in variant.opinions.items() if name != EVALUATOR):

@@ -20,8 +20,14 @@ _REPLACEMENTS = (
     (re.compile(r"(while running \w+ node\.) Name:'[^']*'"), r"\1"),
     (re.compile(r"(/[^\s:'\"]+)+/([^\s/:'\"]+)"), r"…/\2"),
     (re.compile(r"0x[0-9a-fA-F]+"), "0x…"),
+    # Names of temporary files and folders, where they stand without a path or at its end; digests and UUIDs; object ids.
+    (re.compile(r"\btmp(?=\w*[\d_])\w{6,}\b"), "tmp…"),
+    (re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b|\b(?=[0-9a-f]*\d)[0-9a-f]{16,}\b"), "…"),
+    (re.compile(r"\b\d{9,}\b"), "…"),
+    (re.compile(r"\b((?:pid|process|thread)[ =:]{1,2})\d+", re.IGNORECASE), r"\1…"),
     # Source lines move from release to release.
     (re.compile(r"(\.(?:h|cc|cpp|py)):\d+"), r"\1"),
+    (re.compile(r"\b(lines?,? )\d+"), r"\1…"),
     (re.compile(r"\{[-\d,\s]*\}|\[[-\d,\s]*\]|\([-\d,\s]+\)"), "{…}"),
     # Measured values; a version has no part of three digits after its first dot.
     (re.compile(r"\d+(\.\d+)?e[-+]\d+|\b\d+\.\d{3,}"), "…"),

@@ -156,6 +156,8 @@ def read_events(lines: list[str], ended: Ended, limits: Limits, *, log: Path, st
             case "end":
                 open_stage = None
                 told.add(event["subject"], _result(event, log_name, store))
+            case "doing" if open_stage is not None:
+                open_stage["doing"] = event["doing"]
             case "left" if open_stage is not None:
                 forked = Ended(ending=Ending.EXITED, code=event["code"], peak_memory=0)
                 told.add(open_stage["subject"], _cut_short(open_stage, forked, limits, log, log_name))
@@ -177,7 +179,8 @@ def read_events(lines: list[str], ended: Ended, limits: Limits, *, log: Path, st
 
 def _cut_short(begun: Mapping[str, Any], ended: Ended, limits: Limits, log: Path, log_name: str) -> StageResult:
     """The stage in which a process, or a fork of it, came to its end."""
-    status, failure = sudden_end(ended, limits, begun["stage"], tail(log))
+    where = ", ".join(filter(None, (begun["stage"], begun.get("doing"))))
+    status, failure = sudden_end(ended, limits, where, tail(log))
     return StageResult(
         stage=Stage(begun["stage"]),
         status=status,

@@ -83,14 +83,22 @@ def onnxruntime(
     on_import: str = "",
     on_load: str = "",
     on_run: str = "",
+    on_session: str = "",
     requires: tuple[str, ...] = ("flatbuffers", "numpy"),
 ) -> Wheel:
-    """`InferenceSession(path).run(run)` returns logits; `run` is the job's dict. feed-all dies as facts.md describes."""
+    """`InferenceSession(path).run(run)` returns logits; `run` is the job's dict. feed-all dies as facts.md describes.
+
+    `on_session` runs where a session is created from bytes, as the joint import does; that one returns what it is given.
+    """
     body = f"""
         MAX_IR = {max_ir}
 
         class InferenceSession:
-            def __init__(self, path):
+            def __init__(self, path, options=None, providers=()):
+                self.model = None
+                if isinstance(path, bytes):
+                    {_inside(on_session, 20)}
+                    return
                 import json
                 with open(path) as stream:
                     self.model = json.load(stream)
@@ -101,7 +109,9 @@ def onnxruntime(
                     )
                 {_inside(on_load, 16)}
 
-            def run(self, run):
+            def run(self, run, feed=None):
+                if self.model is None:
+                    return list(feed.values())
                 {_inside(on_run, 16)}
                 if run["feedback"] == "feed-all":
                     raise RuntimeError("Reshape node node_Reshape_17: the input tensor cannot be reshaped: {{0,4,0,8}}")
@@ -144,6 +154,14 @@ class _Anything:
 
     def __call__(self, *arguments, **named):
         return self
+
+    def __getitem__(self, key):
+        return self
+
+    def __eq__(self, other):
+        return True
+
+    __hash__ = object.__hash__
 
 
 def __getattr__(name):

@@ -11,6 +11,9 @@ _ARTIFACT = re.compile(r"<store>/artifacts/[0-9a-f]+/")
 _HINT = re.compile(r"\n\s*hint: (?P<unasked>(?:An index|Packages were unavailable) .*)?", re.DOTALL)
 """What uv advises: to be left out, but where it is the reason why there is no answer."""
 
+_CAUSED_BY = re.compile(r"\ncaused by (?=\w+: )")
+"""What stands before an innermost cause: see probe/messages.py."""
+
 _NO_SOLUTION = re.compile(r"(?:\u00d7 |error: )?No solution found when resolving dependencies:? (?:╰─▶ |cause: )?")
 _CONCLUDED = "we can conclude that "
 
@@ -29,14 +32,33 @@ def plain(message: str) -> str:
 
 
 def headline(message: str, limit: int = 300) -> str:
-    """What a message comes down to, on one line: its end, because packages put the path first and the point last."""
+    """What a message comes down to, on one line of at most `limit` characters.
+
+    Of a long one the end, because packages put the path first and the point last; of an innermost cause that comes with it
+    the start too, which says what it is.
+    """
     message = plain(message)
     hint = _HINT.search(message)
     said = hint["unasked"] or message[: hint.start()] if hint else message
-    text = _ARTIFACT.sub("…/", CPP_PLACE.sub("", " ".join(said.split())))
+    if cause := _CAUSED_BY.search(said):
+        outer = headline(said[: cause.start()], limit // 3)
+        return f"{outer} caused by {_both_ends(_one_line(said[cause.end() :]), limit - len(outer) - len(' caused by '))}"
+    text = _one_line(said)
     if proof := _NO_SOLUTION.search(text):
         text = text[: proof.start()] + _conclusion(text[proof.end() :])
     return text if len(text) <= limit else f"… {text[-limit:].partition(' ')[2]}"
+
+
+def _one_line(text: str) -> str:
+    return _ARTIFACT.sub("…/", CPP_PLACE.sub("", " ".join(text.split())))
+
+
+def _both_ends(text: str, limit: int) -> str:
+    """`text` without its middle: two thirds of `limit` at its start, the rest at its end."""
+    if len(text) <= limit:
+        return text
+    start, end = limit * 2 // 3, limit // 3 - len(" … ")
+    return f"{text[:start].rpartition(' ')[0]} … {text[-end:].partition(' ')[2]}"
 
 
 def _conclusion(proof: str) -> str:

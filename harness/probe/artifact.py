@@ -4,7 +4,8 @@
 <out>/reference/arrays.npz        `<case>/inputs/<name>`, `<case>/expected/<step>/<output>` and, where some of an
 expected output is not to be compared, `<case>/ignored/<step>/<output>` (bool, of the same shape)
 <out>/<variant id>/manifest.json  the variant and each graph by role with its file, stamps, actual inputs and outputs
-(name, dtype, dims: a number, or the name of a symbolic one); the graphs lie beside it
+(name, dtype, dims: a number, or the name of a symbolic one), and as `declared` the inputs and outputs that the exporter was
+asked for; the graphs lie beside it
 """
 
 from __future__ import annotations

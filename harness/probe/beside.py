@@ -1,4 +1,4 @@
-"""Everything in one process, at the price of one more package: a fork of a process that has the others imported already.
+"""The joint import in a fork of a process that has imported most of it already: the price is that of one more package.
 
 Importing torch and transformers takes seconds, and onnxruntime a fraction of one. So the process that has imported what
 an export can import forks for each runtime that it shall go together with: the fork is that process, a moment later,
@@ -16,6 +16,7 @@ from typing import Any
 from .distributions import imported_distributions
 from .forking import leave_with
 from .imports import import_stage, then_the_probe
+from .joint import session_beside_torch
 from .journal import Journal
 from .orphans import die_with_the_parent
 
@@ -36,5 +37,5 @@ def _import(one: dict[str, Any], job: dict[str, Any], journal: Journal) -> None:
     for folder in one["sites"]:
         site.addsitedir(folder)
     importlib.invalidate_caches()
-    import_stage(journal, then_the_probe(one["modules"], job), subject=one["id"])
+    import_stage(journal, then_the_probe(one["modules"], job), session_beside_torch, subject=one["id"])
     journal.done(imported_distributions(), one["id"])

@@ -13,6 +13,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Iterator
 
 _real = functools.lru_cache(maxsize=None)(os.path.realpath)
@@ -21,8 +22,30 @@ _real = functools.lru_cache(maxsize=None)(os.path.realpath)
 def imported_distributions() -> dict[str, str]:
     """Return normalised name → version of every distribution that owns a loaded module or a mapped file."""
     loaded = set(loaded_files())
-    installed = [one for folder in dict.fromkeys(sys.path) for one in _installed(folder)]
-    return {name: version for name, version, files in installed if not loaded.isdisjoint(files)}
+    return {name: version for name, version, files in _all_installed() if not loaded.isdisjoint(files)}
+
+
+def distributions_of(module: ModuleType) -> dict[str, str]:
+    """Return normalised name → version of the distributions that brought `module`, found by the files that they own.
+
+    A module's name says nothing of its distribution's (PIL is pillow's), and a namespace package is of several. A module
+    of the standard library, or one that merely lies somewhere on the path, is of none.
+    """
+    file = getattr(module, "__file__", None)
+    if isinstance(file, str):
+        path = _real(file)
+        found = ((name, version) for name, version, files in _all_installed() if path in files)
+    else:
+        folders = tuple(_real(folder) + os.sep for folder in getattr(module, "__path__", ()))
+        found = (
+            (name, version) for name, version, files in _all_installed() if any(path.startswith(folders) for path in files)
+        )
+    return dict(found)
+
+
+def _all_installed() -> Iterator[tuple[str, str, frozenset[str]]]:
+    for folder in dict.fromkeys(sys.path):
+        yield from _installed(folder)
 
 
 def loaded_files() -> Iterator[str]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import errno
 import importlib.util
 import os
-import re
-import sysconfig
 import traceback
 from pathlib import Path
 from typing import Any
 
+from .messages import owners, summary, without_colours
+
 _OURS = [f"{Path(__file__).resolve().parent}{os.sep}"]
-_STDLIB = tuple(os.path.realpath(sysconfig.get_path(key)) + os.sep for key in ("stdlib", "platstdlib"))
 _MESSAGE_LIMIT = 4000
 _TRACEBACK_LIMIT = 8000
 # How C++ code reports what Python calls MemoryError and ENOSPC.
@@ -35,6 +34,10 @@ class NotRun(Exception):  # noqa: N818 - neither is this one
     """The variant cannot exist in this environment; the message is the reason."""
 
 
+class ProbeModuleError(Exception):
+    """A probe module lacks something that it must have, or asks for what is not there: an `error`, in words."""
+
+
 def own(folder: Path) -> None:
     """Count code in `folder` as the probe's: what goes wrong in there is no fact about the versions."""
     _OURS.append(f"{folder.resolve()}{os.sep}")
@@ -55,13 +58,13 @@ def describe(exc: BaseException, where: str) -> dict[str, Any]:
     """Return the `error` object of an `end` event."""
     source = exc.original if isinstance(exc, ProbeFailure) and exc.original is not None else exc
     lines = traceback.format_exception(type(source), source, source.__traceback__)
-    message = _plain(str(exc)) or type(source).__name__
+    message = summary(source, None if source is exc else str(exc))
     if isinstance(exc, ModuleNotFoundError) and where == "probe":
         message += ": neither the environment nor the probe's files hold it ([probe] requires or files, or another axis, would)"
     return {
         "type": type(source).__name__,
         "message": _shorten(message, _MESSAGE_LIMIT),
-        "traceback": _shorten(_plain("".join(lines)), _TRACEBACK_LIMIT),
+        "traceback": _shorten(without_colours("".join(lines)), _TRACEBACK_LIMIT),
         "where": where,
     }
 
@@ -88,29 +91,9 @@ def _is_foreign_import_error(exc: BaseException) -> bool:
 
 
 def _innermost_owner(exc: BaseException) -> str:
-    """Return `probe` or `package` for the innermost frame that is not the standard library's.
-
-    The standard library is passed over because it only reports what its caller did.
-    """
-    files: list[str] = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(exc.__traceback__)]
-    for name in reversed(files):
-        if name.startswith(tuple(_OURS)):
-            return "probe"
-        if not _is_stdlib(name):
-            return "package"
-    return "probe"
-
-
-def _is_stdlib(filename: str) -> bool:
-    if filename.startswith("<frozen "):
-        return True
-    path = os.path.realpath(filename)
-    return path.startswith(_STDLIB) and "site-packages" not in path
-
-
-def _plain(text: str) -> str:
-    """Remove terminal colours: exporters put them into their messages, and they hide that two are the same."""
-    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+    """Return `probe` or `package` for the innermost frame that is not the standard library's."""
+    frame = next(owners(exc), None)
+    return "probe" if frame is None or frame.filename.startswith(tuple(_OURS)) else "package"
 
 
 def _shorten(text: str, limit: int) -> str:

@@ -1,6 +1,6 @@
 """What was noticed about a graph, whether or not its stage failed for it: each rule by name.
 
-pruned-input            a past or mask input was asked for, and the exporter left it out or fed it to nothing
+pruned-input            an input was asked for, or is offered by the cases, and the exporter left it out or fed it to nothing
 frozen-dimension        an axis declared dynamic is a number in the graph, or an axis that is a number was given another
 unnamed-dimension       a dynamic axis has no name, or one that an exporter made up
 dimension-bound-twice   within one call, one symbolic name stood for two values; runtimes plan their memory by the names

@@ -8,27 +8,28 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.metadata
 import importlib.util
 import io
 import logging
 import re
 import sys
-from typing import Any, Callable, Iterable, Iterator
+from typing import Any, Callable, Iterable, Iterator, Mapping
 
+from .distributions import distributions_of
 from .failures import ProbeFailure
-from .journal import Journal
+from .joint import session_beside_torch
+from .journal import Journal, Stage
 
 
 def run(job: dict[str, Any], journal: Journal) -> None:
     """Import `job["modules"]` in order, and what the probe needs, in this process."""
-    import_stage(journal, then_the_probe(job["modules"], job))
+    import_stage(journal, then_the_probe(job["modules"], job), session_beside_torch)
 
 
 def import_stage(
     journal: Journal,
     names: Iterable[str],
-    measure: Callable[[], dict[str, Any]] = dict,
+    measure: Callable[[Stage], Mapping[str, Any]] = lambda _stage: {},
     subject: str | None = None,
 ) -> bool:
     """Record the stage `import` and return whether all of `names` loaded and work together.
@@ -37,12 +38,12 @@ def import_stage(
     data shall hold.
     """
     with journal.stage("import", subject) as stage:
-        versions: dict[str, str] = {}
+        versions: dict[str, str | None] = {}
         stage.data["versions"] = versions
         for name in names:
             if name not in versions:
-                versions[name] = import_module(name)
-        stage.data.update(measure())
+                versions[name] = _version(import_module(name))
+        stage.data.update(measure(stage))
     return stage.works
 
 
@@ -57,27 +58,38 @@ def load_probe(job: dict[str, Any]) -> Any:
     return importlib.import_module(".protocol", __package__).load(job["probe"]["path"])
 
 
-def import_module(name: str) -> str:
-    """Import one module and return its version.
+def import_module(name: str) -> Any:
+    """Import and return one module, which may be a submodule.
 
-    ProbeFailure, naming the module, where that fails or where the module is silently broken.
+    ProbeFailure, naming the module, where that fails or where the module's package is silently broken.
     """
-    with _listening(name) as spoken:
+    package = name.partition(".")[0]
+    with _listening(package) as spoken:
         try:
             module = importlib.import_module(name)
-            check = _CHECKS.get(name)
+            check = _CHECKS.get(package)
             if check is not None:
-                check(module, spoken)
+                check(sys.modules[package], spoken)
         except ProbeFailure:
             raise
         except ModuleNotFoundError as exc:
-            if exc.name == name.partition(".")[0] and importlib.util.find_spec(exc.name) is None:
+            if exc.name == package and importlib.util.find_spec(package) is None:
                 raise  # the probe asks for a package that nothing in the matrix brings along
             raise _failure(name, exc, spoken) from exc
         except (Exception, SystemExit) as exc:
             raise _failure(name, exc, spoken) from exc
-    version = getattr(module, "__version__", None)
-    return str(version) if version is not None else importlib.metadata.version(name)
+    return module
+
+
+def _version(module: Any) -> str | None:
+    """Return the version that the module states, or that of the distribution that brings it; None where there is neither.
+
+    Only a record: whatever a module makes of the question, it has been imported.
+    """
+    with contextlib.suppress(Exception):  # a module may answer for its attributes by itself
+        if isinstance(module.__version__, str):
+            return str(module.__version__)
+    return ", ".join(distributions_of(module).values()) or None
 
 
 def _failure(name: str, exc: BaseException, spoken: _Spoken) -> ProbeFailure:

@@ -1,12 +1,14 @@
 """The probe's only channel to the host: a file of events, one JSON object per line.
 
     {"event": "begin", "stage": S, "subject": id or null, "time": unix seconds}
+    {"event": "doing", "stage": S, "subject": id or null, "doing": words}
     {"event": "end", "stage": S, "subject": id or null, "status": works|fails|error|not-run, "seconds": float,
      "error": null or {"type", "message", "traceback", "where"}, "data": {…}}
     {"event": "done", "subject": id or null, "distributions": {name: version}, "peak_rss": bytes}
     {"event": "left", "subject": id, "code": exit code, negative for a signal}
 
-`done` is of the process (null), or of a fork of it for that subject; `left` says that such a fork is gone, done or not.
+`doing` says what an open stage does next, where the process may die of that. `done` is of the process (null), or of a fork
+of it for that subject; `left` says that such a fork is gone, done or not.
 
 Every line is one `write` to a descriptor in append mode: a crash loses nothing that was said before it, and the last
 `begin` without an `end` names what the process died of.
@@ -20,15 +22,18 @@ import os
 import resource
 import sys
 import time
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 from .failures import NotRun, describe, status_of
+from .messages import plain
 
 
 class Stage:
     """One stage while it runs. `data` is what its `end` event will carry, whatever happens."""
 
-    def __init__(self) -> None:
+    def __init__(self, doing: Callable[[str], None]) -> None:
+        self.doing = doing
+        """Says what the stage does next: to be called before what may kill the process."""
         self.data: dict[str, Any] = {}
         self.status = "works"
         self.error: dict[str, Any] | None = None
@@ -48,7 +53,7 @@ class Journal:
     @contextlib.contextmanager
     def stage(self, name: str, subject: str | None = None) -> Iterator[Stage]:
         """Record the block as a stage. An exception ends the stage and is swallowed: ask `Stage.works` afterwards."""
-        stage = Stage()
+        stage = Stage(lambda words: self._write({"event": "doing", "stage": name, "subject": subject, "doing": words}))
         self._write({"event": "begin", "stage": name, "subject": subject, "time": time.time()})
         started = time.perf_counter()
         try:
@@ -57,7 +62,7 @@ class Journal:
             raise
         except NotRun as exc:
             stage.status = "not-run"
-            stage.data["reason"] = str(exc)
+            stage.data["reason"] = plain(str(exc))
         except BaseException as exc:  # noqa: BLE001 - the SystemExit of a package is its failure, not our end
             stage.status, where = status_of(exc)
             stage.error = describe(exc, where)

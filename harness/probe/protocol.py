@@ -33,7 +33,7 @@ from typing import Any, Iterable, Iterator, List, Mapping, NamedTuple, Sequence,
 from . import failures
 from .artifact import Case
 from .compare import TOLERANCE
-from .failures import NotRun, ProbeFailure
+from .failures import NotRun, ProbeFailure, ProbeModuleError
 from .findings import Findings, finding
 from .graphs import GraphRequest
 from .running.graph import Graph
@@ -66,6 +66,12 @@ class Variant:
         self.binding: str | None = asked.get("binding")
         self.strategy: str | None = asked.get("strategy")
         self._findings = findings
+        self.declared: dict[str, dict[str, list[str] | None]] = {}
+        """Role → `inputs` and `outputs` that the exporter was asked for; see running/interface.py."""
+
+    def declare(self, role: str, inputs: Iterable[str] | None, outputs: Iterable[str]) -> None:
+        """Note what the graph `role` was asked to take and to return; None where the inputs are the exporter's choice."""
+        self.declared[role] = {"inputs": None if inputs is None else sorted(inputs), "outputs": sorted(outputs)}
 
     def noting(self, findings: Findings) -> Variant:
         """Return the same variant, with another list for what is noticed of it."""
@@ -76,8 +82,8 @@ class Variant:
         self.add([finding(rule, message, where)])
 
     def add(self, findings: Findings) -> None:
-        """Add findings that were made elsewhere."""
-        self._findings.extend(findings)
+        """Add findings that were made elsewhere, each once."""
+        self._findings.extend(one for one in findings if one not in self._findings)
 
 
 class Step(NamedTuple):
@@ -96,7 +102,8 @@ class Probe:
 
     def __init__(self, module: ModuleType) -> None:
         self._module = module
-        self.imports: Sequence[str] = getattr(module, "IMPORTS", ("torch", "onnx"))
+        imports = getattr(module, "IMPORTS", ("torch", "onnx"))
+        self.imports: Sequence[str] = (imports,) if isinstance(imports, str) else imports
         self.tolerance: Mapping[str, float] = getattr(module, "TOLERANCE", TOLERANCE)
 
     def load(self, options: Mapping[str, Any]) -> Any:
@@ -135,7 +142,7 @@ class Probe:
         if hasattr(self._module, "run"):
             made = self._module.run(graphs, case, variant, start)
         else:
-            made = _run_the_only_graph(graphs, case)
+            made = _run_the_only_graph(graphs, case, variant)
         for step in made:
             yield step if isinstance(step, Step) else Step(step)
 
@@ -155,10 +162,6 @@ class Probe:
             message = " ".join(filter(None, [f"{self._name} has no function {name}()", instead]))
             raise ProbeModuleError(message + "; docs/probe.md says what a probe module offers")
         return getattr(self._module, name)
-
-
-class ProbeModuleError(Exception):
-    """A probe module lacks something that it must have."""
 
 
 @functools.lru_cache(maxsize=None)
@@ -183,9 +186,12 @@ def load(path: str | None) -> Probe:
     return Probe(module)
 
 
-def _run_the_only_graph(graphs: Graphs, case: Case) -> Iterator[Outputs]:
+def _run_the_only_graph(graphs: Graphs, case: Case, variant: Variant) -> Iterator[Outputs]:
     if len(graphs) != 1:
         message = f"there are {len(graphs)} graphs ({', '.join(graphs)}): the probe module needs a run() for them"
         raise ProbeModuleError(message)
-    (graph,) = graphs.values()
+    ((role, graph),) = graphs.items()
+    for name in case.inputs:
+        if name not in graph.inputs:
+            variant.note("pruned-input", f"the cases offer {name}, which is no input of the graph", f"{role}: {name}")
     yield {name: value for name, value in graph.run(case.inputs).items() if name in case.expected[0]}

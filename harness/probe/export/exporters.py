@@ -22,6 +22,7 @@ def export_graph(request: GraphRequest, variant: Variant, path: Path) -> None:
 
     NotRun where this torch cannot; ProbeFailure where an input that the graph must depend on was pruned.
     """
+    variant.declare(request.role, request.inputs, request.outputs)
     EXPORTERS[variant.exporter](request, path, variant.opset)
     variant.add(lint_export(request, path))
     require_inputs(request, path)

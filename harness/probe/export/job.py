@@ -87,7 +87,8 @@ def _export(probe: Probe, model: Any, asked: dict[str, Any], folder: Path, stage
     if stamps["opset"] != variant.opset:
         message = f"asked for opset {variant.opset}, the exporter wrote {stamps['opset']}: it cannot translate to it"
         raise NotRun(message)
-    write_json(folder / "manifest.json", {"variant": asked, **stamps, "tolerance": probe.tolerance, "graphs": described})
+    manifest = {"variant": asked, **stamps, "tolerance": probe.tolerance, "graphs": described, "declared": variant.declared}
+    write_json(folder / "manifest.json", manifest)
 
 
 def _check(folder: Path) -> None:

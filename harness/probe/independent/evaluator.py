@@ -22,7 +22,8 @@ class Evaluated(Graph):
             self._evaluator = ReferenceEvaluator(str(path))
         except NotImplementedError as exc:
             raise NotRun(_unimplemented(exc)) from exc
-        self.inputs = tuple(self._evaluator.input_names)
+        # Up to IR 3 initializers are inputs too, and need not be given.
+        self.inputs = tuple(name for name in self._evaluator.input_names if name not in self._evaluator.rt_inits_)
 
     def run(self, values: Mapping[str, Any]) -> Values:
         """See Graph."""

@@ -4,7 +4,6 @@ job.py        each run of the job, in onnxruntime; the stages are running/stages
 session.py    one graph in onnxruntime, by each binding
 node.py       what onnxruntime's messages tell of a failing node
 limits.py     the largest IR and opset that this onnxruntime runs, measured
-onnx_bytes.py one-node models, written without the onnx package
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import importlib
 from typing import Any, Iterator
 
 from ..imports import import_stage, load_probe
-from ..journal import Journal
+from ..journal import Journal, Stage
 
 
 def packages(job: dict[str, Any]) -> Iterator[str]:
@@ -29,6 +28,6 @@ def run(job: dict[str, Any], journal: Journal) -> None:
         importlib.import_module(".job", __name__).run(job, load_probe(job), journal)
 
 
-def _limits() -> dict[str, Any]:
+def _limits(_stage: Stage) -> dict[str, Any]:
     measured: dict[str, Any] = importlib.import_module(".limits", __name__).measured()
     return measured

@@ -9,6 +9,7 @@ from typing import Any, Mapping
 import numpy as np
 import onnxruntime
 
+from ..messages import said
 from ..running.graph import CallFailure, Form, Graph, Values, array_form
 from .node import failing_node
 
@@ -40,7 +41,7 @@ class _Session(Graph):
         try:
             results = self._call(feed)
         except Exception as exc:
-            raise CallFailure(str(exc), exc, failing_node(str(exc))) from exc
+            raise CallFailure(said(exc), exc, failing_node(str(exc))) from exc
         return dict(zip(self._outputs, results))
 
     def _call(self, feed: Mapping[str, Any]) -> Any:

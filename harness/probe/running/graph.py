@@ -39,8 +39,8 @@ class Graph(ABC):
     def run(self, values: Mapping[str, Any]) -> Values:
         """Return name → value of every output, given values or arrays for at least the graph's inputs.
 
-        KeyError where an input is not offered (ours); CallFailure, with the runtime's text to the letter, where the
-        runtime gives up.
+        CallFailure, with the runtime's text to the letter, where the runtime gives up. Whether all inputs are offered is
+        looked at before (see interface.py).
         """
 
     @abstractmethod

@@ -9,11 +9,13 @@ import numpy as np
 
 from ..artifact import Case, Reference, read_json
 from ..compare import constant_offset, difference, mismatch
-from ..failures import NotRun, ProbeFailure
+from ..failures import NotRun, ProbeFailure, ProbeModuleError
 from ..findings import Findings, finding
 from ..journal import Journal, Stage
-from ..protocol import Pairs, Probe, ProbeModuleError, Step, Variant
+from ..messages import said
+from ..protocol import Pairs, Probe, Step, Variant
 from .graph import CallFailure, Graph, Runtime, array_of
+from .interface import Interface, Roles
 from .watch import Watched
 
 
@@ -35,26 +37,34 @@ def run_one(one: Mapping[str, Any], probe: Probe, runtime: Runtime, journal: Jou
     folder = Path(one["artifact"])
     with journal.stage("load", subject) as stage:
         manifest = read_json(folder / "manifest.json")
+        reference = Reference.read(Path(one["reference"]))
         findings: Findings = []
         variant = Variant({**manifest["variant"], **one}, findings)
         starts = probe.starts(variant)
         stage.data["findings"] = runtime.lint(manifest)
-        graphs = {
-            role: Watched(_load(runtime, role, folder / graph["file"], one["binding"]), role, graph, findings)
-            for role, graph in manifest["graphs"].items()
-        }
+        graphs = Roles(
+            {
+                role: Watched(
+                    _load(runtime, role, folder / graph["file"], one["binding"]),
+                    role,
+                    graph,
+                    findings,
+                    Interface(role, manifest, reference.cases),
+                )
+                for role, graph in manifest["graphs"].items()
+            }
+        )
     if not stage.works:
         return
     with journal.stage("decode", subject) as stage:
         stage.data["findings"] = findings
-        reference = Reference.read(Path(one["reference"]))
         runs = [Decoded(case, start, []) for start in starts for case in reference.cases]
         _run_all(runs, lambda run: probe.run(graphs, run.case, variant, run.start), stage)
     if not stage.works:
         return
     with journal.stage("parity", subject) as stage:
         stage.data["findings"] = []
-        _compare_all(probe, runs, reference, stage)
+        _compare_all(probe, runs, reference, stage, _returned(manifest))
 
 
 def _load(runtime: Runtime, role: str, path: Path, binding: str) -> Graph:
@@ -63,7 +73,7 @@ def _load(runtime: Runtime, role: str, path: Path, binding: str) -> Graph:
     except NotRun as exc:
         raise NotRun(f"{role}: {exc}") from exc
     except Exception as exc:
-        raise ProbeFailure(f"{role}: {exc}", exc) from exc
+        raise ProbeFailure(f"{role}: {said(exc)}", exc) from exc
 
 
 def _run_all(runs: list[Decoded], begin: Callable[[Decoded], Iterator[Step]], stage: Stage) -> None:
@@ -108,8 +118,11 @@ def _take_steps(run: Decoded, steps: Iterator[Step], data: dict[str, Any]) -> No
         run.steps.append(Step(outputs, step.wrong))
 
 
-def _compare_all(probe: Probe, decoded: list[Decoded], reference: Reference, stage: Stage) -> None:
-    """Raise ProbeFailure for the first output that differs; `stage.data` describes all of them."""
+def _compare_all(probe: Probe, decoded: list[Decoded], reference: Reference, stage: Stage, returned: set[str]) -> None:
+    """Raise ProbeFailure for the first output that differs; `stage.data` describes all of them.
+
+    `returned` are the outputs that the graphs have, whether or not the probe yields them.
+    """
     steps = [(one, number, step) for one in decoded for number, step in enumerate(one.steps)]
     gaps: list[float | None] = []
     pairs: Pairs = []
@@ -138,13 +151,19 @@ def _compare_all(probe: Probe, decoded: list[Decoded], reference: Reference, sta
             message = f"{name} differs by the same amounts everywhere, up to {largest:.3g}: a bias was dropped or changed"
             stage.data["findings"].append(finding("constant-offset", message, name))
     for one, number, step in steps:
-        problem = _problem(one.case, number, step, reference.tolerance)
+        problem = _problem(one.case, number, step, reference.tolerance, returned)
         if problem:
             raise ProbeFailure(f"{one.name()}, step {number}: {problem}")
 
 
-def _problem(case: Case, number: int, step: Step, tolerance: Mapping[str, float]) -> str | None:
+def _returned(manifest: Mapping[str, Any]) -> set[str]:
+    return {value["name"] for graph in manifest["graphs"].values() for value in graph["outputs"]}
+
+
+def _problem(case: Case, number: int, step: Step, tolerance: Mapping[str, float], returned: set[str]) -> str | None:
     for name, expected in case.expected[number].items():
+        if name not in step.outputs and name in returned:
+            raise ProbeModuleError(f"case {case.name}, step {number}: run() yields no {name}, which the graphs return")
         if name not in step.outputs:
             return f"the graphs return no {name}"
         problem = mismatch(step.outputs[name], expected, tolerance, case.ignored[number].get(name))

@@ -6,6 +6,7 @@ from typing import Any, Iterator, Mapping, Sequence
 
 from ..findings import Findings, finding
 from .graph import CallFailure, Form, Graph, Values
+from .interface import Interface
 
 Described = Mapping[str, Any]
 """A graph as the manifest describes it."""
@@ -14,16 +15,18 @@ Described = Mapping[str, Any]
 class Watched(Graph):
     """A graph whose calls add to `findings`, each thing once; inputs are looked at before the call, which may fail."""
 
-    def __init__(self, graph: Graph, role: str, described: Described, findings: Findings) -> None:
+    def __init__(self, graph: Graph, role: str, described: Described, findings: Findings, interface: Interface) -> None:
         self._graph = graph
         self._role = role
         self._dims = {side: _declared(described[side]) for side in ("inputs", "outputs")}
         self._findings = findings
+        self._interface = interface
         self._seen = {(one["rule"], one["where"]) for one in findings}
         self.inputs = graph.inputs
 
     def run(self, values: Mapping[str, Any]) -> Values:
-        """Run the graph."""
+        """Run the graph. InventedInput or ProbeModuleError where `values` lack one of its inputs."""
+        self._interface.offer(self.inputs, values)
         bound: dict[str, tuple[int, str]] = {}
         self._look("inputs", {name: values[name] for name in self.inputs}, bound)
         try:
@@ -33,7 +36,7 @@ class Watched(Graph):
                 exc.node["graph"] = self._role
             raise
         self._look("outputs", outputs, bound)
-        return outputs
+        return self._interface.outputs(outputs)
 
     def form(self, value: Any) -> Form:
         """Pass through."""

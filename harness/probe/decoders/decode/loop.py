@@ -7,10 +7,11 @@ from typing import Any, Iterator
 import numpy as np
 
 from ...protocol import Graphs, Step
-from ...running.graph import Values, array_of
+from ...running.graph import Graph, Values, array_of
+from ...running.interface import MissingOutput
 from .case import DecodingCase
 from .forms import Expected, wrong_form
-from .program import PAST, SWITCH, Feedback, Program, Start
+from .program import PAST, PRESENT, SWITCH, Feedback, Program, Start
 
 
 def decode(graphs: Graphs, program: Program, case: DecodingCase, start: Start) -> Iterator[Step]:
@@ -24,7 +25,7 @@ def decode(graphs: Graphs, program: Program, case: DecodingCase, start: Start) -
         graph = graphs[program.role(step)]
         tokens = case.tokens_so_far(step) if is_whole else case.tokens(step)
         length = case.length(step)
-        past = _dummy_past(case, start) if is_whole else feedback.past
+        past = _dummy_past(case, start) if is_whole else _fed_back(feedback, graph)
         outputs = graph.run(
             {
                 **case.common(),
@@ -39,6 +40,15 @@ def decode(graphs: Graphs, program: Program, case: DecodingCase, start: Start) -
         expected = Expected(case.cache, tokens.shape, length, source_length, program.may_empty_cross(step))
         wrong = wrong_form({name: graph.form(value) for name, value in outputs.items()}, expected)
         yield Step({"logits": _comparable(array_of(outputs["logits"]), step)}, wrong)
+
+
+def _fed_back(feedback: Feedback, graph: Graph) -> Values:
+    """Return the past; MissingOutput where the graphs before returned no present for an input of `graph`."""
+    lost = [name for name in graph.inputs if name.startswith(PAST) and name not in feedback.past]
+    if lost:
+        returned = ", ".join(PRESENT + name[len(PAST) :] for name in lost)
+        raise MissingOutput(f"there is no past to feed back: the step before returned no {returned}")
+    return feedback.past
 
 
 def _encode(graphs: Graphs, case: DecodingCase) -> Values:

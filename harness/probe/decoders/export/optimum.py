@@ -11,9 +11,9 @@ import importlib.util
 import re
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterable, Mapping
 
-from ...failures import NotRun
+from ...failures import NotRun, ProbeFailure
 
 _FILES = {
     "encoder": "encoder_model.onnx",
@@ -88,6 +88,14 @@ def export_all(model: Any, folder: Path, opset: int) -> dict[str, Path]:
                 raise NotRun(f"optimum: {exc}") from exc
             raise
     return {role: folder / name for role, name in _FILES.items() if (folder / name).is_file()}
+
+
+def chosen(written: Mapping[str, Path], roles: Iterable[str]) -> dict[str, Path]:
+    """Return role → path of those graphs; ProbeFailure where optimum did not write one."""
+    missing = [_FILES[role] for role in roles if role not in written]
+    if missing:
+        raise ProbeFailure(f"optimum wrote no {', '.join(missing)}; it wrote {', '.join(_FILES[role] for role in written)}")
+    return {role: written[role] for role in roles}
 
 
 def _task(model: Any) -> str:

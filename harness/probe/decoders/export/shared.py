@@ -12,6 +12,7 @@ from ...graphs import GraphRequest
 from ...protocol import Variant
 from . import optimum
 from .layouts import LAYOUTS, link_graphs
+from .merge import SWITCH
 from .models import build
 from .reference import build_cases, check_cached
 
@@ -42,11 +43,16 @@ class Models:
         shared = folder.parent / ".graphs"
         if variant.exporter == "optimum":
             optimum.require(variant.layout, variant.attention)
-            graphs = self._graphs.get_all(variant.opset, shared)
-            link_graphs({role: graphs[role] for role in optimum.ROLES[variant.layout]}, folder)
+            roles = optimum.ROLES[variant.layout]
+            link_graphs(optimum.chosen(self._graphs.get_all(variant.opset, shared), roles), folder)
+            for role in roles:
+                variant.declare(role, None, ["last_hidden_state" if role == "encoder" else "logits"])
             return
         layout = LAYOUTS[variant.layout]
         layout.build(self._graphs.get(variant, layout.roles, shared), folder)
+        if variant.layout.startswith("merged"):
+            first, later = (self.requests(variant.attention)[role] for role in ("decoder", "decoder_with_past"))
+            variant.declare("decoder_merged", {*first.inputs, *later.inputs, SWITCH}, first.outputs)
 
     def get(self, attention: str | None) -> Any:
         """Return the model, checked against the reference; raises again what the first attempt raised."""
@@ -104,6 +110,7 @@ class SharedGraphs:
                 path = folder / "-".join(map(str, key[:3])) / f"{role}.onnx"
                 self._exported[key] = _export(request, variant, path)
             exported = self._exported[key]
+            variant.declare(role, request.inputs, request.outputs)
             variant.add(exported.findings)
             if exported.problem is not None:
                 raise exported.problem

@@ -1,0 +1,143 @@
+"""What an exception says, distilled: words instead of bare keys, the innermost cause, nothing that differs from run to run.
+
+Done here and nowhere else; the whole text is in the traceback that goes with it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sysconfig
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Iterator
+
+_STDLIB = tuple(os.path.realpath(sysconfig.get_path(key)) + os.sep for key in ("stdlib", "platstdlib"))
+_HERE = Path(__file__).resolve().parent
+
+CAUSED_BY = "\ncaused by "
+"""Stands between what an exception says and what its innermost cause does; diagnose/words.py looks for it."""
+
+_SUMMARY = re.compile(
+    r"\s*## Exception summary\s+(?P<innermost><class '.*?)(?:⬆️.*?)?\s*(?:\(Refer to the full stack trace above[^)]*\)|\Z)",
+    re.DOTALL,
+)
+"""The chain of exceptions as text, innermost first, at the end of what torch.onnx says."""
+
+_BOILERPLATE = (
+    # torch.onnx: how to go on with each of its three steps.
+    re.compile(r"(?: This is step \d/\d of exporting the model to ONNX\.)? Next steps:\n(?:- [^\n]*(?:\n|\Z))+"),
+    re.compile(r"\s*Error report has been saved to '[^']*'\."),
+    # torch.export
+    re.compile(r"\s*The error above occurred when calling torch\.export\.export\.[^`]*`export\(\)`[^`]*`draft_export\(\)`\."),
+    # torch._dynamo and torch.export: where more is to be had.
+    re.compile(r"\s*\n[^\n]*\b(?:TORCH_LOGS|TORCHDYNAMO_\w+)\b[^\n]*"),
+    re.compile(r"\s*\n\s*For more (?:information|debugging help)[^\n]*"),
+    re.compile(
+        r"\s*\n\s*You can suppress this exception and fall back to eager[^\n]*(?:\s*\n\s*(?:import )?torch\._dynamo[^\n]*)*"
+    ),
+    # C++: where it was raised, and the frames, each with an address.
+    re.compile(r"\s*Exception raised from [^\n]* \(most recent call first\):"),
+    re.compile(r"\n\s*frame #\d+:[^\n]*"),
+)
+
+_RANDOM = (
+    (re.compile(r" at 0x[0-9a-fA-F]+(?=[>\s,);:]|\Z)"), ""),
+    (re.compile(r"\b0x[0-9a-fA-F]{9,16}\b"), "0x…"),
+    (re.compile(r"(?:/[^\s'\":/]+)+/site-packages/"), ""),
+    (re.compile(r"(?:/[^\s'\":/]+)*/tmp/[^\s'\":/]+/"), "…/"),
+)
+"""Addresses, and folders that are another's in the next run."""
+
+
+def summary(exc: BaseException, text: str | None = None) -> str:
+    """Return what `exc` says (or `text`, which stands for that), and the innermost of its causes where that says more."""
+    outer = plain(text) if text is not None else said(exc)
+    *between, innermost = chain(exc)
+    if not between:
+        return _SUMMARY.sub(lambda found: "\n" + found["innermost"], outer).strip()
+    outer = _SUMMARY.sub("", outer).strip()
+    inner = said(innermost)
+    if _squeezed(inner) in _squeezed(outer):
+        return outer
+    kind = f"{type(innermost).__name__}: "
+    return f"{outer}{CAUSED_BY}{kind}{inner[len(kind) :] if inner.startswith(kind) else inner}"
+
+
+def said(exc: BaseException) -> str:
+    """Return the text of `exc`; with its class and place where that is no sentence, such as a key or nothing at all."""
+    text = plain(str(exc)).strip()
+    if any(map(str.isspace, text)):
+        return text
+    kind = type(exc).__name__
+    return " ".join(filter(None, [f"{kind}: {text}" if text else kind, _place(exc)]))
+
+
+def plain(text: str) -> str:
+    """Return `text` without boilerplate, colours, addresses and temporary folders."""
+    text = without_colours(text)
+    for pattern, instead in _RANDOM:
+        text = pattern.sub(instead, text)
+    for pattern in _BOILERPLATE:
+        text = pattern.sub("", text)
+    return re.sub(re.escape(tempfile.gettempdir()) + r"/[^\s'\":/]+/", "…/", text)
+
+
+def without_colours(text: str) -> str:
+    """Return `text` without the colours of a terminal: exporters put them into messages."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def chain(exc: BaseException) -> list[BaseException]:
+    """Return `exc` and its causes, the innermost last.
+
+    A cause is what `raise … from` names, and what was caught by the function that raises. What was caught before
+    *another* function failed, a fallback, is none.
+    """
+    causes = [exc]
+    while True:
+        cause = causes[-1].__cause__ or _wrapped(causes[-1])
+        if cause is None or any(cause is one for one in causes):
+            return causes
+        causes.append(cause)
+
+
+def owners(exc: BaseException) -> Iterator[traceback.FrameSummary]:
+    """Yield the frames of `exc`, the innermost first, without the standard library's, which reports what its caller did."""
+    frames = traceback.StackSummary.extract(traceback.walk_tb(exc.__traceback__), lookup_lines=False)
+    return (frame for frame in reversed(frames) if not _is_stdlib(frame.filename))
+
+
+def _wrapped(exc: BaseException) -> BaseException | None:
+    context = exc.__context__
+    if context is None or exc.__suppress_context__ or context.__traceback__ is None:
+        return None
+    raising = [frame for frame, _ in traceback.walk_tb(exc.__traceback__)]
+    return context if raising and raising[-1] is context.__traceback__.tb_frame else None
+
+
+def _place(exc: BaseException) -> str:
+    frame = next(owners(exc), None)
+    if frame is None:
+        return ""
+    line = f": {frame.line}" if frame.line else ""
+    return f"(in {_short(frame.filename)}, {frame.name}{line})"
+
+
+def _short(filename: str) -> str:
+    path = Path(filename)
+    if "site-packages" in path.parts:
+        return "/".join(path.parts[path.parts.index("site-packages") + 1 :])
+    return path.relative_to(_HERE.parent).as_posix() if _HERE in path.parents else path.name
+
+
+def _is_stdlib(filename: str) -> bool:
+    if filename.startswith("<frozen "):
+        return True
+    path = os.path.realpath(filename)
+    return path.startswith(_STDLIB) and "site-packages" not in path
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.split())

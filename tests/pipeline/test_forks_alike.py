@@ -14,7 +14,7 @@ from harness.forks import Forks
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="nothing is forked elsewhere")
 
-REMEMBERED = "import torch; raise RuntimeError(f'{torch.REMEMBERED}')"
+REMEMBERED = "import torch; raise RuntimeError(f'the value is {torch.REMEMBERED}')"
 PLUGIN = """
 from importlib.metadata import entry_points
 for one in entry_points(group='torch.backends'):
@@ -162,7 +162,7 @@ CASES = {
     ),
     "a folder that a .pth file adds": Case(
         on_import="",
-        eager="import hidden; raise RuntimeError(hidden.X)",
+        eager="import hidden; raise RuntimeError(f'the value is {hidden.X}')",
         wheels=[
             packages.onnx("1.16.2", requires=("dep",)),
             packages.onnx("1.17.0"),

@@ -2,6 +2,7 @@
 
 job.py            the order of things: eager, then for each variant export and check
 exporters.py      the exporters by name: torchscript.py, dynamo.py, for any module (graphs.py)
+external.py       tensors in files beside a graph: one file for each graph, wherever it goes
 inspection.py  lint.py      what a written graph really holds, and what is noticed of it
 """
 

@@ -7,7 +7,7 @@ from typing import Callable
 
 from ..graphs import GraphRequest
 from ..protocol import Variant
-from . import dynamo, torchscript
+from . import dynamo, external, torchscript
 from .inspection import require_inputs
 from .lint import lint_export
 
@@ -23,6 +23,6 @@ def export_graph(request: GraphRequest, variant: Variant, path: Path) -> None:
     NotRun where this torch cannot; ProbeFailure where an input that the graph must depend on was pruned.
     """
     variant.declare(request.role, request.inputs, request.outputs)
-    EXPORTERS[variant.exporter](request, path, variant.opset)
+    external.apart(lambda written: EXPORTERS[variant.exporter](request, written, variant.opset), path)
     variant.add(lint_export(request, path))
     require_inputs(request, path)

@@ -8,6 +8,7 @@ from typing import Any, Callable
 import onnx
 from onnx import helper
 
+from ...export import external
 from ...export.inspection import nested_graphs
 from ...failures import ProbeFailure
 
@@ -27,8 +28,8 @@ class Branch:
 
     @classmethod
     def load(cls, path: Path, prefix: str) -> Branch:
-        """Read the model at `path`, external data included."""
-        return cls(onnx.load(str(path)), prefix)
+        """Read the model at `path`; external data stay where they are."""
+        return cls(external.load(path), prefix)
 
     def hand_over_initializers(self, add: Callable[[Any], str]) -> None:
         """Give each initializer to `add`, which returns the name under which the outer graph holds it."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 from typing import Callable, Mapping, NamedTuple
 
+from ...export.external import place
 from .merge import merge_decoders
 
 Graphs = Mapping[str, Path]
@@ -20,12 +19,10 @@ class Layout(NamedTuple):
     build: Callable[[Graphs, Path], None]
 
 
-def link_graphs(graphs: Graphs, folder: Path) -> None:
-    """Put the graphs into `folder` as they are, each named by its role."""
+def place_graphs(graphs: Graphs, folder: Path) -> None:
+    """Copy the graphs into `folder`, each named by its role, and the data that lie beside them."""
     for role, path in graphs.items():
-        _link(path, folder / f"{role}.onnx")
-        for data in path.parent.glob(f"{path.name}?data*"):  # tensors too many for one file; the graph names theirs
-            _link(data, folder / data.name)
+        place(path, folder / f"{role}.onnx")
 
 
 def _merged(graphs: Graphs, folder: Path) -> None:
@@ -41,8 +38,8 @@ _ALL = (*_WITHOUT_PAST, "decoder_with_past")
 
 LAYOUTS = {
     # The decoder returns its cache here too; a loop that never feeds one back leaves it alone.
-    "no-cache": Layout(_WITHOUT_PAST, link_graphs),
-    "pair": Layout(_ALL, link_graphs),
+    "no-cache": Layout(_WITHOUT_PAST, place_graphs),
+    "pair": Layout(_ALL, place_graphs),
     "merged": Layout(_ALL, _merged),
     "merged-passthrough": Layout(_ALL, _merged_passthrough),
 }
@@ -51,11 +48,4 @@ LAYOUTS = {
 def _merge(graphs: Graphs, folder: Path, *, passes_cross: bool) -> None:
     merged = folder / "decoder_merged.onnx"
     merge_decoders(graphs["decoder"], graphs["decoder_with_past"], merged, passes_cross=passes_cross)
-    link_graphs({role: path for role, path in graphs.items() if not role.startswith("decoder")}, folder)
-
-
-def _link(path: Path, target: Path) -> None:
-    try:
-        os.link(path, target)
-    except OSError:  # not every file system has hard links
-        shutil.copyfile(path, target)
+    place_graphs({role: path for role, path in graphs.items() if not role.startswith("decoder")}, folder)

@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from ...export import external
 from ...failures import NotRun, ProbeFailure
 from ...graphs import Axes
 from .branch import Branch
@@ -57,7 +58,7 @@ def merge_decoders(decoder: Path, decoder_with_past: Path, target: Path, *, pass
         initializer=pool.tensors,
     )
     model = helper.make_model(graph, opset_imports=_joint_opsets(first, later), producer_name="harness_probe")
-    onnx.save(model, str(target))
+    external.save(model, target)
 
 
 class _InitializerPool:
@@ -69,8 +70,7 @@ class _InitializerPool:
 
     def add(self, tensor: Any) -> str:
         """Return the outer graph's name for the content of `tensor`."""
-        array = numpy_helper.to_array(tensor)
-        key = (tensor.data_type, array.shape, array.tobytes())
+        key = (tensor.data_type, tuple(tensor.dims), external.content_digest(tensor))
         if key not in self._names:
             kept = TensorProto()
             kept.CopyFrom(tensor)

@@ -11,7 +11,7 @@ from ...findings import Findings
 from ...graphs import GraphRequest
 from ...protocol import Variant
 from . import optimum
-from .layouts import LAYOUTS, link_graphs
+from .layouts import LAYOUTS, place_graphs
 from .merge import SWITCH
 from .models import build
 from .reference import build_cases, check_cached
@@ -44,7 +44,7 @@ class Models:
         if variant.exporter == "optimum":
             optimum.require(variant.layout, variant.attention)
             roles = optimum.ROLES[variant.layout]
-            link_graphs(optimum.chosen(self._graphs.get_all(variant.opset, shared), roles), folder)
+            place_graphs(optimum.chosen(self._graphs.get_all(variant.opset, shared), roles), folder)
             for role in roles:
                 variant.declare(role, None, ["last_hidden_state" if role == "encoder" else "logits"])
             return

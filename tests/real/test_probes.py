@@ -107,3 +107,75 @@ def test_what_goes_wrong_in_the_probe_itself_is_an_error_and_no_fact(folder, tmp
     variant = ask(folder, tmp_path / "own.py", name.replace(" ", "-"))
     assert (variant["status"], variant["stage"]) == ("error", stage)
     assert message in variant["error"]
+
+
+INVENTS = """
+import numpy as np
+from harness_probe.protocol import Case
+
+def cases(model):
+    x = np.ones((2, 3), np.float32)
+    yield Case("2 rows", {"x": x}, {"y": x + 1})
+
+def export(model, variant, folder):
+    import onnx
+    from onnx import TensorProto, helper
+    value = lambda name: helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 3])
+    node = helper.make_node("Add", ["x", "invented"], ["y"])
+    graph = helper.make_graph([node], "g", [value("x"), value("invented")], [value("y")])
+    opsets = [helper.make_opsetid("", variant.opset)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), str(folder / "net.onnx"))
+"""
+
+FORGETS = """
+import numpy as np
+from harness_probe.protocol import Case, GraphRequest
+
+def cases(model):
+    x = np.ones((2, 3), np.float32)
+    yield Case("2 rows", {"x": x}, {"y": x + 1})
+
+def graphs(model):
+    import torch
+    class Adding(torch.nn.Module):
+        def forward(self, x, more):
+            return x + more
+    x = torch.ones(2, 3)
+    yield GraphRequest(role="net", module=Adding().eval(), inputs={"x": x, "more": x}, outputs=("y",))
+"""
+
+
+def test_an_input_that_the_exporter_invented_is_a_fact_and_one_that_the_probe_forgot_is_none(folder, tmp_path):
+    (tmp_path / "invents.py").write_text(INVENTS)
+    (tmp_path / "forgets.py").write_text(FORGETS)
+    invented, forgotten = (ask(folder, tmp_path / f"{name}.py", name) for name in ("invents", "forgets"))
+    assert (invented["status"], invented["stage"], invented["cause"]) == ("fails", "decode", "exporter")
+    assert "net: the graph asks for inputs that nobody offers: invented" in invented["error"]
+    assert (forgotten["status"], forgotten["stage"], forgotten["cause"]) == ("error", "decode", None)
+    assert "the probe forgot inputs of the graph 'net': more" in forgotten["error"]
+
+
+# Every tensor is put where those of a model of more than 2 GB are.
+LARGE = """
+from harness_probe.decoders.probe import IMPORTS, about, cases, export, measure, run, starts
+from harness_probe.decoders.probe import load as load_right
+
+def load(options):
+    from harness_probe.export import external
+    external.LIMIT = 0
+    return load_right({"family": "marian", "profile": "tiny", **options})
+"""
+
+
+def test_graphs_with_external_data_pass_the_checker_and_run(folder, tmp_path):
+    (tmp_path / "large.py").write_text(LARGE)
+    config = folder / "large.toml"
+    text = (WRONG / "matrix.toml").read_text().replace("PROBE", str(tmp_path / "large.py"))
+    config.write_text(text.replace('["pair"]', '["pair", "merged"]'))
+    (cell,) = run(folder, config, "--keep-envs")["cells"]
+    assert [(one["layout"], one["status"], one["error"]) for one in cell["variants"]] == [
+        ("pair", "works", None),
+        ("merged", "works", None),
+    ]
+    found = {path.name for path in (folder / "store" / "artifacts").glob("*/*.data")}
+    assert found == {"encoder.onnx.data", "decoder.onnx.data", "decoder_with_past.onnx.data", "decoder_merged.onnx.data"}

@@ -11,6 +11,7 @@ from typing import Any
 import harness
 from harness import shards
 from harness.errors import ShardError
+from harness.packaging_values import distribution_name, python_version
 from harness.values import seconds
 
 
@@ -69,9 +70,17 @@ def _executor(text: str) -> str:
 
 
 def _python(text: str) -> str:
-    if not re.fullmatch(r"3\.\d+(\.\d+)?", text):
-        raise argparse.ArgumentTypeError(f"expected a CPython such as 3.11, not {text!r}")
-    return text
+    try:
+        return python_version(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a CPython such as 3.11, not {text!r}") from None
+
+
+def _distribution(text: str) -> str:
+    try:
+        return distribution_name(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 EVERYWHERE = ("--config", "--store", "--model", "--profile", "--color")
@@ -188,7 +197,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "nargs": "+", "metavar": ("newest|robust|smallest-change-from", "FILE"),
         "help": "newest (the default); robust: those one step away work too; smallest-change-from FILE",
     },
-    "--axis": {"metavar": "NAME", "help": "the distribution that is suspected first; --good and --bad may be versions of it"},
+    "--axis": {
+        "type": _distribution, "metavar": "NAME",
+        "help": "the distribution that is suspected first; --good and --bad may be versions of it",
+    },
     "--good": {"required": True, "metavar": "FILE-or-VERSION", "help": "what works"},
     "--bad": {"required": True, "metavar": "FILE-or-VERSION", "help": "what does not"},
 }  # fmt: skip

@@ -14,6 +14,7 @@ from pydantic import Field, TypeAdapter
 
 from harness.errors import ConfigError
 from harness.model import Interpreter, digest
+from harness.packaging_values import ExactVersion
 from harness.records import Kind
 from harness.schema import Matrix
 from harness.store import Store
@@ -144,10 +145,10 @@ def _record(axis: str, value: str, store: Store, uv: Uv, pythons: Sequence[Inter
     return store.get(VERSIONS, _key(axis, value, store, uv, pythons)) if ";" in value else [value]
 
 
-VERSIONS = Kind(name="versions", adapter=TypeAdapter(Annotated[list[str], Field(min_length=1)]))
+VERSIONS = Kind(name="versions", adapter=TypeAdapter(Annotated[list[ExactVersion], Field(min_length=1)]))
 """The versions that a selector keeps."""
 
-BETWEEN = Kind(name="versions-between", adapter=TypeAdapter(list[str]))
+BETWEEN = Kind(name="versions-between", adapter=TypeAdapter(list[ExactVersion]))
 """The versions between two others; there may be none."""
 
 

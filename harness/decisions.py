@@ -15,8 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 from rich.console import Console
 from rich.text import Text
 
@@ -29,6 +27,7 @@ from harness.decide.current import Versions
 from harness.errors import VersionsError
 from harness.events import Listener
 from harness.lab import Lab
+from harness.packaging_values import exact_version
 from harness.prepare import Settings, workbench
 from harness.report.markdown import escape
 
@@ -83,7 +82,7 @@ def _targets(texts: Sequence[str], python: str | None) -> list[Requirement]:
     """Requirements, one by one or those of a file."""
     found: list[Requirement] = []
     for text in texts:
-        if Path(text).exists():
+        if os.path.exists(text):  # noqa: PTH110 -- False, too, for what no path can be
             read = current.read(Path(text), python, None)
             found += [Requirement(f"{name}=={version}") for name, version in read.exact.items()]
             found += map(Requirement, read.open)
@@ -128,8 +127,7 @@ def bisect(settings: Settings, options: argparse.Namespace, out: Console, err: C
     """Which release broke it."""
     with opened(settings, options, err) as (desk, listen):
         try:
-            suspect = canonicalize_name(options.axis) if options.axis else None
-            found = Bisect(desk, listen).search(*_ends(desk, options), suspect)
+            found = Bisect(desk, listen).search(*_ends(desk, options), options.axis)
         except Unanswered as reason:
             match options.format:
                 case "json":
@@ -155,7 +153,7 @@ def _ends(desk: Desk, options: argparse.Namespace) -> tuple[Versions, Versions]:
     ends = []
     for option, text in (("--good", options.good), ("--bad", options.bad)):
         path = Path(text)
-        if path.exists():
+        if os.path.exists(text):  # noqa: PTH110 -- False, too, for what no path can be
             ends.append(given_set(path, desk, options))
         elif options.axis is None:
             raise VersionsError(f"{option} {text}: no such file; for a version name the distribution with --axis")
@@ -170,8 +168,8 @@ def _ends(desk: Desk, options: argparse.Namespace) -> tuple[Versions, Versions]:
 
 def _is_version(text: str) -> bool:
     try:
-        Version(text)
-    except InvalidVersion:
+        exact_version(text)
+    except ValueError:
         return False
     return True
 

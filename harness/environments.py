@@ -280,7 +280,9 @@ def python_of(folder: Path) -> str | None:
 def installed(sites: list[Path]) -> dict[str, str]:
     """Name → version of what is installed in `sites`, read from disk without starting a process."""
     found = importlib.metadata.distributions(path=[str(site) for site in sites])
-    return {canonicalize_name(distribution.metadata["Name"]): distribution.version for distribution in found}
+    # Without a name it is what an interrupted uninstallation leaves; pip passes over it too.
+    named = [one for one in found if "Name" in one.metadata]
+    return {canonicalize_name(one.metadata["Name"]): one.version for one in named}
 
 
 def difference(locked: Mapping[str, str], present: Mapping[str, str]) -> list[str]:

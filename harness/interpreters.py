@@ -12,7 +12,7 @@ from packaging.version import Version
 
 from harness.model import Interpreter
 
-_PYENV_VERSION = re.compile(r"^3\.\d+\.\d+$")
+_PYENV_VERSION = re.compile(r"3\.[0-9]+\.[0-9]+")
 
 
 def in_pyenv(root: Path | None = None) -> list[Interpreter]:
@@ -21,7 +21,7 @@ def in_pyenv(root: Path | None = None) -> list[Interpreter]:
     found = []
     for folder in sorted((root / "versions").glob("3.*")):
         executable = folder / "bin" / "python"
-        if _PYENV_VERSION.match(folder.name) and executable.exists():
+        if _PYENV_VERSION.fullmatch(folder.name) and executable.exists():
             found.append(Interpreter(version=folder.name, path=str(executable)))
     return found
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from packaging.pylock import Package, Pylock
-from packaging.utils import canonicalize_name
+from pydantic import TypeAdapter
 
 from harness.model import Lock, Pinned
+from harness.packaging_values import ExactVersion, FileHash, distribution_name, exact_version, requirement_line
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Published:
     """A version as an index offers it."""
 
-    version: str
+    version: ExactVersion
     day: str | None
     """When its newest file was uploaded, as an ISO date; None where that is not told: a folder of wheels has no dates."""
     size: int | None
@@ -23,25 +25,50 @@ class Published:
 
 
 def parse_published(text: str) -> Published:
-    """Read the only package of the pylock.toml (PEP 751) that uv wrote."""
+    """Read the only package of the pylock.toml (PEP 751) that uv wrote.
+
+    Raises:
+        ValueError: its version is none.
+    """
     (package,) = tomllib.loads(text)["packages"]
     files = [*package.get("wheels", ()), *filter(None, [package.get("sdist"), package.get("archive")])]
     days = [file["upload-time"].date().isoformat() for file in files if "upload-time" in file]
     sizes = [file["size"] for file in files if "size" in file]
-    return Published(version=package["version"], day=max(days, default=None), size=max(sizes, default=None))
+    return Published(version=exact_version(package["version"]), day=max(days, default=None), size=max(sizes, default=None))
+
+
+def requirements_text(requirements: Iterable[str]) -> str:
+    """A requirements or constraints file.
+
+    Raises:
+        ValueError: one is not exactly one requirement, or has a URL: nothing but names and versions reaches uv by a file.
+    """
+    return "".join(f"{requirement_line(one)}\n" for one in requirements)
 
 
 def lock_text(lock: Lock) -> str:
-    """`lock` as text, one distribution after another by name."""
+    """`lock` as text, one distribution after another by name.
+
+    Raises:
+        ValueError: as `requirements_text`, or a hash is none.
+    """
     blocks = []
     for pinned in sorted(lock.distributions, key=lambda pinned: pinned.name):
-        lines = [f"{pinned.name}=={pinned.version}", *(f"    --hash={value}" for value in pinned.hashes)]
+        hashes = _HASHES.validate_python(pinned.hashes)
+        lines = [requirement_line(f"{pinned.name}=={pinned.version}"), *(f"    --hash={value}" for value in hashes)]
         blocks.append(" \\\n".join(lines))
     return "\n".join(blocks) + "\n"
 
 
+_HASHES = TypeAdapter(tuple[FileHash, ...])
+
+
 def parse_lock(text: str) -> Lock:
-    """Read what `uv pip compile --generate-hashes --annotation-style=split` wrote."""
+    """Read what `uv pip compile --generate-hashes --annotation-style=split` wrote.
+
+    Raises:
+        ValueError: a line of it is no distribution with an exact version.
+    """
     names: list[tuple[str, str]] = []
     hashes: dict[str, list[str]] = {}
     via: dict[str, list[str]] = {}
@@ -51,13 +78,13 @@ def parse_lock(text: str) -> Lock:
             continue
         if not line.startswith((" ", "#")):
             name, _, version = stripped.partition(";")[0].strip().partition("==")
-            names.append((canonicalize_name(name), version))
+            names.append((distribution_name(name), exact_version(version)))
         elif names and stripped.startswith("--hash="):
             hashes.setdefault(names[-1][0], []).append(stripped.removeprefix("--hash="))
         elif names and stripped.startswith("#"):
             parent = stripped.removeprefix("#").strip().removeprefix("via").strip()
             if parent and not parent.startswith(("-r ", "-c ")):
-                via.setdefault(names[-1][0], []).append(canonicalize_name(parent.partition("[")[0]))
+                via.setdefault(names[-1][0], []).append(distribution_name(parent.partition("[")[0]))
     return Lock(
         distributions=tuple(
             Pinned(name=name, version=version, hashes=tuple(hashes.get(name, ())), via=tuple(via.get(name, ())))

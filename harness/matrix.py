@@ -7,16 +7,15 @@ selectors until `axes.py` resolves them.
 
 from __future__ import annotations
 
-import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ValidationError
 
 from harness.errors import ConfigError, SelectionError, did_you_mean
 from harness.model import ABSENT
+from harness.packaging_values import python_version, quoted
 from harness.schema import (
     BUILT_IN,
     FAMILIES,
@@ -56,8 +55,10 @@ def load(path: Path) -> Matrix:
         raise ConfigError(str(path), "", f"cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(file, "", f"not valid TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(file, "", "its brackets are too deep") from None
     try:
-        matrix = Matrix.model_validate(_normalised(data))
+        matrix = Matrix.model_validate(_normalised(file, data))
     except ValidationError as error:
         raise ConfigError(file, *_first_problem(error, data)) from None
     if matrix.probe.module is None:
@@ -118,15 +119,33 @@ def _check_variants(file: str, variants: Variants) -> None:
             raise ConfigError(file, f"variants.opsets.{name}", f"no such exporter{did_you_mean(name, BUILT_IN['exporters'])}")
 
 
-def _normalised(data: dict[str, Any]) -> dict[str, Any]:
+def _normalised(file: str, data: dict[str, Any]) -> dict[str, Any]:
     probe, variants = data.get("probe"), data.setdefault("variants", {})
     if isinstance(probe, dict) and "module" in probe and isinstance(variants, dict):
         for key, names in OWN.items():
             variants.setdefault(key, names)
     axes = data.get("axes")
     if isinstance(axes, dict):
-        data["axes"] = {axis_name(name): values for name, values in axes.items()}
+        data["axes"] = _named(file, axes)
     return data
+
+
+def _named(file: str, axes: dict[str, Any]) -> dict[str, Any]:
+    """The axes under normalized names.
+
+    Raises:
+        ConfigError: one is no distribution's name, or two are the same distribution's.
+    """
+    named: dict[str, Any] = {}
+    for written, values in axes.items():
+        try:
+            name = axis_name(written)
+        except ValueError as error:
+            raise ConfigError(file, "axes", f"{error}; an axis is 'python' or a distribution") from None
+        if name in named:
+            raise ConfigError(file, f"axes.{name}", f"is there twice: {quoted(written)} is another spelling of it")
+        named[name] = values
+    return named
 
 
 def _check_axes(file: str, matrix: Matrix) -> None:
@@ -137,8 +156,7 @@ def _check_axes(file: str, matrix: Matrix) -> None:
         if axis not in matrix.axes:
             raise ConfigError(file, "axes", f"the axis {axis!r} is missing; expected at least one version of it")
     for python in matrix.axes["python"]:
-        if not re.match(r"^3\.\d+(\.\d+)?$", python):
-            raise ConfigError(file, "axes.python", f"expected CPython versions such as '3.11', not {python!r}")
+        _check_python(file, "axes.python", python)
     _check_once(file, matrix)
     for number, trap in enumerate(matrix.constraint):
         when = _check_expression(file, f"constraint[{number}].when", trap.when, set(matrix.axes))
@@ -157,12 +175,16 @@ def _check_axes(file: str, matrix: Matrix) -> None:
         place = f"include[{number}]"
         _check_rule(file, place, set(extra.versions), set(matrix.axes), required=True)
         for axis, version in extra.versions.items():
-            if version == ABSENT and axis not in needed:
-                continue
-            try:
-                Version(version)
-            except InvalidVersion:
-                raise ConfigError(file, f"{place}.{axis}", f"expected an exact version, not {version!r}") from None
+            if version == ABSENT and axis in needed:
+                raise ConfigError(file, f"{place}.{axis}", f"{axis} cannot be absent; only an axis that you added can")
+        _check_python(file, f"{place}.python", extra.versions["python"])
+
+
+def _check_python(file: str, place: str, text: str) -> None:
+    try:
+        python_version(text)
+    except ValueError as error:
+        raise ConfigError(file, place, str(error)) from None
 
 
 def _check_once(file: str, matrix: Matrix) -> None:

@@ -15,6 +15,8 @@ from typing import Annotated, Any
 
 from pydantic import StringConstraints
 
+from harness.packaging_values import DistributionName, ExactVersion, FileHash
+
 ABSENT = "absent"
 """The value of an axis for a cell that does without that distribution."""
 
@@ -156,11 +158,11 @@ class Variant:
 class Pinned:
     """One distribution of a lock."""
 
-    name: str
-    version: str
-    hashes: tuple[str, ...] = ()
+    name: DistributionName
+    version: ExactVersion
+    hashes: tuple[FileHash, ...] = ()
     """`algorithm:hexdigest` of every file the index offers for this version; the installed one is among them."""
-    via: tuple[str, ...] = ()
+    via: tuple[DistributionName, ...] = ()
     """Names of the distributions that require this one; empty for what the cell asked for itself."""
 
 

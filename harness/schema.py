@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from packaging.utils import canonicalize_name
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from harness.model import Setup, Variant
+from harness.packaging_values import TorchBackend, distribution_name
 from harness.values import (
     AxisValues,
     Bounds,
@@ -20,8 +20,10 @@ from harness.values import (
     Name,
     Once,
     Opsets,
+    Place,
     RequirementText,
     Seconds,
+    VersionOrAbsent,
     listed,
 )
 
@@ -50,6 +52,12 @@ class Exclude(BaseModel):
     __pydantic_extra__: dict[str, Bounds]
     reason: str = ""
 
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        """Refuse a key that is no distribution's name."""
+        assert self.bounds is not None
+        return self
+
     @property
     def bounds(self) -> dict[str, str]:
         """Axis → specifier."""
@@ -60,8 +68,14 @@ class Include(BaseModel):
     """One cell added as it is, whatever the exclude rules say (asv's meaning); each other key is an axis with a version."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
-    __pydantic_extra__: dict[str, str]
+    __pydantic_extra__: dict[str, VersionOrAbsent]
     reason: str = ""
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        """Refuse a key that is no distribution's name."""
+        assert self.versions is not None
+        return self
 
     @property
     def versions(self) -> dict[str, str]:
@@ -132,7 +146,7 @@ BUILT_IN = {
 OWN = {"layouts": ["whole"], "feedback": ["none"], "strategy": ["default"]}
 """What a matrix with a probe of its own leaves out of `[variants]`."""
 
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 """A checkpoint on the hub, such as `Helsinki-NLP/opus-mt-en-de`."""
 
 FAMILIES = ("marian", "t5", "bart", "m2m100", "mbart", "pegasus", "whisper", "gpt2", "llama")
@@ -142,13 +156,13 @@ FAMILIES = ("marian", "t5", "bart", "m2m100", "mbart", "pegasus", "whisper", "gp
 class Probe(_Table):
     """What is exported: a model that the built-in probe knows, or whatever a probe module of one's own says."""
 
-    model: str = "marian"
+    model: Place = "marian"
     """A family; a folder with a saved checkpoint (taken from the folder of matrix.toml); or a checkpoint's hub id."""
     profile: Literal["tiny", "base"] = "tiny"
     seed: int = 0
-    module: str | None = None
+    module: Place | None = None
     """One's own: a Python file, taken from the folder of matrix.toml."""
-    files: list[str] = []
+    files: list[Place] = []
     """What the module needs beside it: patterns, taken from its folder. Nothing else of that folder is there for it."""
     requires: list[RequirementText] = []
     """Distributions that an export needs besides the axes, such as `onnxruntime`, whose tools some exports use."""
@@ -189,13 +203,13 @@ class UvSources(_Table):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=lambda name: name.replace("_", "-"))
 
-    index: list[str] = []
-    default_index: str | None = None
+    index: list[Place] = []
+    default_index: Place | None = None
     no_index: bool = False
-    find_links: list[str] = []
-    torch_backend: str = "auto"
+    find_links: list[Place] = []
+    torch_backend: TorchBackend = "auto"
     """`auto` (CPU builds where PyTorch's index answers), `default` (the default index), or a uv backend such as `cpu`."""
-    exclude_newer: str | None = None
+    exclude_newer: Place | None = None
     build: bool = False
     """Whether source distributions may be built; without it a version that has no wheel is unsatisfiable."""
 
@@ -227,5 +241,9 @@ class Matrix(_Table):
 
 
 def axis_name(name: str) -> str:
-    """The name of an axis, as distributions are compared."""
-    return canonicalize_name(name)
+    """The name of an axis, as distributions are compared.
+
+    Raises:
+        ValueError: no distribution can have that name.
+    """
+    return distribution_name(name)

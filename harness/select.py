@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import canonicalize_name
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from harness.errors import SelectionError, did_you_mean
 from harness.model import Cell, Variant
+from harness.packaging_values import distribution_name, quoted, specifier_set
 
 VARIANT_FIELDS = (
     "exporter",
@@ -108,7 +108,8 @@ def parse(text: str) -> Expression:
         match = _PART.match(part)
         if not match:
             raise SelectionError(
-                f"cannot read {part!r} in the selection {text!r}; expected parts such as 'torch>=2.4' or 'exporter=torchscript'"
+                f"cannot read {quoted(part)} in the selection {quoted(text)}; "
+                "expected parts such as 'torch>=2.4' or 'exporter=torchscript'"
             )
         name, rest = match["name"], match["bounds"]
         if (field := name.replace("-", "_")) in _FIELDS:
@@ -118,14 +119,21 @@ def parse(text: str) -> Expression:
             patterns.append((field, value[1]))
             last = ""
             continue
-        last = canonicalize_name(name)
+        last = _axis(name, text)
         rest = f"={rest}" if re.match(r"^=[^=]", rest) else rest
         bounds[last] = f"{bounds[last]},{rest}" if last in bounds else rest
     try:
-        read = tuple((axis, SpecifierSet(spec)) for axis, spec in bounds.items())
-    except InvalidSpecifier as error:
-        raise SelectionError(f"cannot read the selection {text!r}: {error}") from None
+        read = tuple((axis, specifier_set(spec)) for axis, spec in bounds.items())
+    except ValueError as error:
+        raise SelectionError(f"cannot read the selection {quoted(text)}: {error}") from None
     return Expression(text=text, bounds=read, patterns=tuple(patterns))
+
+
+def _axis(name: str, text: str) -> str:
+    try:
+        return distribution_name(name)
+    except ValueError as error:
+        raise SelectionError(f"cannot read the selection {quoted(text)}: {error}") from None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,13 +12,13 @@ import itertools
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.children import Children, Ending
 from harness.errors import UvError
-from harness.lockfile import Published, lock_text, parse_lock, parse_published, parse_pylock
+from harness.lockfile import Published, lock_text, parse_lock, parse_published, parse_pylock, requirements_text
 from harness.model import Interpreter, Lock, Pinned
 from harness.runcache import INDEX_VARIABLES, RunCache, index_settings
 from harness.schema import UvSources
@@ -102,14 +102,15 @@ class Uv:
         """
         with _neutral() as folder:
             wanted, limits, locked = folder / "cell.in", folder / "bounds.txt", folder / "cell.txt"
-            wanted.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
-            limits.write_text("".join(f"{line}\n" for line in bounds), encoding="utf-8")
+            _write(wanted, requirements)
+            _write(limits, bounds)
             if preferred is not None:
                 # uv keeps to what its output file says already.
-                locked.write_text(lock_text(preferred), encoding="utf-8")
-            options = ["-c", str(limits), "--generate-hashes", "--prerelease", "explicit"]
-            self._compile([str(wanted), "-o", str(locked), "--python", python.path, *options], folder)
-            return parse_lock(locked.read_text(encoding="utf-8"))
+                _write(locked, preferred)
+            options = [f"--constraints={limits}", "--generate-hashes", "--prerelease=explicit"]
+            self._compile([str(wanted), f"--output-file={locked}", f"--python={python.path}", *options], folder)
+            with _readable():
+                return parse_lock(locked.read_text(encoding="utf-8"))
 
     def newest(self, name: str, bounds: str, python: Interpreter) -> str | None:
         """The newest published version of `name` within `bounds` that `python` can install, or None."""
@@ -119,7 +120,8 @@ class Uv:
             if failure.trouble is Trouble.UNSATISFIABLE and not unpublished(str(failure), [name]):
                 return None
             raise
-        return parse_lock(text).distributions[0].version
+        with _readable():
+            return parse_lock(text).distributions[0].version
 
     def published(self, requirement: str, python: Interpreter) -> Published | None:
         """The newest version that satisfies `requirement` and that `python` can install, or None.
@@ -128,7 +130,8 @@ class Uv:
             UvFailure: it could not be found out.
         """
         try:
-            return parse_published(self._compiled([requirement], "pylock.toml", python, "--no-deps"))
+            with _readable():
+                return parse_published(self._compiled([requirement], "pylock.toml", python, "--no-deps"))
         except UvFailure as failure:
             if failure.trouble is Trouble.UNSATISFIABLE:
                 return None
@@ -141,15 +144,15 @@ class Uv:
             UvFailure: it cannot be made.
         """
         lines = [f"{one.name}=={one.version}" for one in lock.distributions]
-        return self._compiled(lines, "pylock.toml", python, "--no-deps", "--prerelease", "explicit")
+        return self._compiled(lines, "pylock.toml", python, "--no-deps", "--prerelease=explicit")
 
     def _compiled(self, requirements: Sequence[str], output: str, python: Interpreter, *options: str) -> str:
         """What uv makes of `requirements`, as the text of the file `output`, whose name tells uv the format."""
         with _neutral() as folder:
             wanted, locked = folder / "wanted.in", folder / output
-            wanted.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
-            form = ["--format", "pylock.toml"] if output == "pylock.toml" else []
-            self._compile([str(wanted), "-o", str(locked), "--python", python.path, *form, *options], folder)
+            _write(wanted, requirements)
+            form = ["--format=pylock.toml"] if output == "pylock.toml" else []
+            self._compile([str(wanted), f"--output-file={locked}", f"--python={python.path}", *form, *options], folder)
             return locked.read_text(encoding="utf-8")
 
     def _compile(self, arguments: Sequence[str], folder: Path) -> None:
@@ -157,7 +160,7 @@ class Uv:
         arguments, environ = ["pip", "compile", "--quiet", "--no-header", *arguments], environment()
         if self.run_cache is not None and self.asks_index and not self.offline:
             try:
-                arguments += ["--cache-dir", str(self.run_cache.folder)]
+                arguments += [f"--cache-dir={self.run_cache.folder}"]
             except OSError as error:
                 raise UvFailure(Trouble.INFRASTRUCTURE, f"a cache for this run cannot be made: {error}") from None
             if settings := index_settings(self.sources, self.folder):
@@ -187,7 +190,7 @@ class Uv:
         """Make an empty virtual environment at `folder`."""
         with _neutral() as cwd:
             self._call(
-                ["venv", str(folder), "--python", python.path, "--quiet", "--no-project", "--allow-existing"],
+                ["venv", str(folder), f"--python={python.path}", "--quiet", "--no-project", "--allow-existing"],
                 cwd,
                 RESOLVE_SECONDS,
             )
@@ -200,9 +203,9 @@ class Uv:
         """
         with _neutral() as cwd:
             locked = cwd / "lock.txt"
-            locked.write_text(lock_text(lock), encoding="utf-8")
+            _write(locked, lock)
             self._call(
-                ["pip", "sync", str(locked), "--python", str(folder), "--quiet", "--require-hashes", *self._source_arguments()],
+                ["pip", "sync", str(locked), f"--python={folder}", "--quiet", "--require-hashes", *self._source_arguments()],
                 cwd,
                 INSTALL_SECONDS,
             )
@@ -239,17 +242,15 @@ class Uv:
             return False
         with _neutral() as cwd:
             wanted = cwd / "torch.in"
-            wanted.write_text("torch\n", encoding="utf-8")
+            _write(wanted, ["torch"])
             arguments = [
                 "pip",
                 "compile",
                 str(wanted),
                 "--no-deps",
                 "--quiet",
-                "--python",
-                python.path,
-                "--torch-backend",
-                "cpu",
+                f"--python={python.path}",
+                "--torch-backend=cpu",
             ]
             try:
                 self._call(arguments, cwd, seconds, environment(UV_HTTP_RETRIES="0", UV_HTTP_TIMEOUT="2"))
@@ -258,17 +259,18 @@ class Uv:
             return True
 
     def _source_arguments(self, *, indexes: bool = True) -> list[str]:
-        """Options that say where distributions come from; those for `indexes` stand in a uv.toml otherwise."""
-        sources = self.sources
-        arguments = [word for index in sources.index if indexes for word in ("--index", anchored(index, self.folder))]
-        arguments += [word for place in sources.find_links for word in ("--find-links", anchored(place, self.folder))]
-        arguments += (
-            ["--default-index", anchored(sources.default_index, self.folder)] if sources.default_index and indexes else []
-        )
+        """Options that say where distributions come from; those for `indexes` stand in a uv.toml otherwise.
+
+        An option and its value are one word: no value can be an option.
+        """
+        sources, folder = self.sources, self.folder
+        arguments = [f"--index={anchored(index, folder)}" for index in sources.index if indexes]
+        arguments += [f"--find-links={anchored(place, folder)}" for place in sources.find_links]
+        arguments += [f"--default-index={anchored(sources.default_index, folder)}"] if sources.default_index and indexes else []
         arguments += ["--no-index"] if sources.no_index else []
-        arguments += ["--exclude-newer", sources.exclude_newer] if sources.exclude_newer else []
+        arguments += [f"--exclude-newer={sources.exclude_newer}"] if sources.exclude_newer else []
         arguments += [] if sources.build else ["--no-build"]
-        arguments += ["--torch-backend", self.torch_backend] if self.torch_backend else []
+        arguments += [f"--torch-backend={self.torch_backend}"] if self.torch_backend else []
         return arguments + (["--offline"] if self.offline else [])
 
     def _call(self, arguments: Sequence[str], cwd: Path, seconds: float, environ: Mapping[str, str] | None = None) -> str:
@@ -293,6 +295,28 @@ class Uv:
         if ended.code:
             raise UvFailure(classify(text), text or f"uv exited with code {ended.code} and said nothing")
         return text
+
+
+def _write(path: Path, content: Lock | Iterable[str]) -> None:
+    """Write a file that uv reads: a lock, or requirements. Nothing else writes such a file.
+
+    Raises:
+        UvError: a line would be anything but one requirement of a distribution that an index has.
+    """
+    try:
+        text = lock_text(content) if isinstance(content, Lock) else requirements_text(content)
+    except ValueError as error:
+        raise UvError(f"a requirement is not handed to uv: {error}") from None
+    path.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """Take output of uv that cannot be read for trouble, not for a fact about versions."""
+    try:
+        yield
+    except ValueError as error:
+        raise UvFailure(Trouble.INFRASTRUCTURE, f"what uv wrote cannot be read: {error}") from None
 
 
 @contextlib.contextmanager

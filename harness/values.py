@@ -5,15 +5,15 @@ The readers raise ValueError; pydantic adds the place in the file (see matrix.py
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Annotated, Any, Literal
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from harness.model import ABSENT
+from harness.packaging_values import exact_version, quoted, requirement_line, specifier_set
 
 POLICIES = ("latest", "latest-per-minor", "latest-per-major", "all")
 """What a selector keeps of the published versions its specifier admits."""
@@ -25,40 +25,41 @@ def _exact_or_selector(text: str) -> str:
     spec, semicolon, policy = (part.strip() for part in text.partition(";"))
     if not semicolon:
         try:
-            Version(spec)
-        except InvalidVersion:
+            return exact_version(spec)
+        except ValueError:
             raise ValueError(
-                f"expected an exact version such as '2.1.2' or a selector such as '>=2.1,<3; latest-per-minor', not {text!r}"
+                "expected an exact version such as '2.1.2' or a selector such as '>=2.1,<3; latest-per-minor', "
+                f"not {quoted(text)}"
             ) from None
-        return spec
     try:
-        SpecifierSet(spec)
-    except InvalidSpecifier:
-        raise ValueError(f"expected version bounds such as '>=4.36,<6' before ';', not {spec!r}") from None
+        specifier_set(spec)
+    except ValueError:
+        raise ValueError(f"expected version bounds such as '>=4.36,<6' before ';', not {quoted(spec)}") from None
     if policy not in POLICIES:
-        raise ValueError(f"expected one of {', '.join(POLICIES)} after ';', not {policy!r}")
+        raise ValueError(f"expected one of {', '.join(POLICIES)} after ';', not {quoted(policy)}")
     return f"{spec}; {policy}"
 
 
 def _specifier(text: str) -> str:
     """A bare version means exactly that version, as in asv's exclude rules."""
+    with contextlib.suppress(ValueError):
+        return f"=={exact_version(text)}"
     try:
-        Version(text)
-    except InvalidVersion:
-        pass
-    else:
-        return f"=={text}"
-    try:
-        return str(SpecifierSet(text))
-    except InvalidSpecifier:
-        raise ValueError(f"expected a version or bounds such as '<2.4', not {text!r}") from None
+        return str(specifier_set(text))
+    except ValueError:
+        raise ValueError(f"expected a version or bounds such as '<2.4', not {quoted(text)}") from None
 
 
-def _requirement(text: str) -> str:
-    try:
-        return str(Requirement(text))
-    except InvalidRequirement as error:
-        raise ValueError(f"expected a requirement such as 'numpy<2': {error}") from None
+def version_or_absent(text: str) -> str:
+    """An exact version, or the value of an axis for a cell without that distribution."""
+    return text if text == ABSENT else exact_version(text)
+
+
+def place(text: str) -> str:
+    """A path, a URL, or another word for the command line of a process, which takes no control characters."""
+    if not text or any(ord(character) < 32 or ord(character) == 127 for character in text):
+        raise ValueError(f"expected a path or a URL, not {quoted(text)}")
+    return text
 
 
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)(s|m|h)$")
@@ -140,12 +141,15 @@ def opsets(value: object) -> object:
     return list(dict.fromkeys(numbers))
 
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
+NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
+Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$", max_length=100)]
 """A value of a variant: it becomes part of an id, and of a folder's name."""
 AxisValue = Annotated[str, AfterValidator(_exact_or_selector)]
 AxisValues = Annotated[list[AxisValue], BeforeValidator(_quoted), Field(min_length=1)]
 Bounds = Annotated[str, AfterValidator(_specifier)]
-RequirementText = Annotated[str, AfterValidator(_requirement)]
+RequirementText = Annotated[str, AfterValidator(requirement_line)]
+VersionOrAbsent = Annotated[str, AfterValidator(version_or_absent)]
+Place = Annotated[str, AfterValidator(place)]
 Once = AfterValidator(once)
 Opsets = Annotated[list[int], BeforeValidator(opsets)]
 Jobs = Annotated[int | Literal["auto"], BeforeValidator(jobs)]

@@ -18,11 +18,13 @@ from harness.diagnose import remedies
 from harness.errors import UnpublishedError, VersionsError, did_you_mean
 from harness.lab import Lab
 from harness.model import Cell, Interpreter, Lock, Pinned, Variant, digest
+from harness.packaging_values import quoted
 from harness.plan import NEEDS_RUNTIME, Planned, requirements, short_name, unique_ids
 from harness.prepare import Prepared
 from harness.schema import BUILT_IN, REQUIRED_AXES, Matrix, Variants
 from harness.sources import Pythons
 from harness.uvfailures import Trouble, UvFailure, unpublished
+from harness.values import NAME
 from harness.verdict import VariantVerdict, Verdict
 
 
@@ -54,6 +56,10 @@ def asked_variants(
             for name in names:
                 if name not in BUILT_IN[known]:
                     raise VersionsError(f"{option} {name}: unknown{did_you_mean(name, BUILT_IN[known])}")
+    for option, names in (("--exporter", exporters), ("--layout", layouts)):
+        for name in names:
+            if not NAME.fullmatch(name):
+                raise VersionsError(f"{option}: expected a name such as 'torchscript', not {quoted(name)}")
     wanted = list(exporters) or own.exporters
     opsets = {**Variants().opsets, **own.opsets}
     if opset is not None:

@@ -11,15 +11,16 @@ from typing import cast
 
 from packaging.markers import Environment, Marker, default_environment
 from packaging.pylock import PylockSelectError, PylockValidationError, is_valid_pylock_path
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.requirements import Requirement
 from packaging.tags import Tag, compatible_tags, cpython_tags, sys_tags
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from harness.environments import installed, python_of
 from harness.errors import VersionsError
 from harness.lockfile import parse_pylock
+from harness.packaging_values import distribution_name, exact_version, index_requirement, python_version, quoted, specifier_set
+from harness.packaging_values import requirement as parse_requirement
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +61,7 @@ def exactly(requirement: Requirement) -> str | None:
     """The one version that `requirement` admits, or None."""
     parts = list(requirement.specifier)
     if len(parts) == 1 and parts[0].operator in {"==", "==="} and not parts[0].version.endswith(".*"):
-        return _public(parts[0].version)
+        return Version(exact_version(parts[0].version)).public
     return None
 
 
@@ -71,11 +72,11 @@ def requirement(text: str, place: str) -> Requirement:
         VersionsError: it is none, or says more than a name and versions.
     """
     try:
-        read = Requirement(text)
-    except InvalidRequirement as error:
-        raise VersionsError(f"{place}: expected a requirement such as 'transformers>=5', not {text!r} ({error})") from None
-    if read.url or read.marker or read.extras:
-        raise VersionsError(f"{place}: expected a name and versions such as 'transformers>=5', not {text!r}")
+        read = index_requirement(text)
+    except ValueError as error:
+        raise VersionsError(f"{place}: {error}") from None
+    if read.marker or read.extras:
+        raise VersionsError(f"{place}: expected a name and versions such as 'transformers>=5', not {quoted(text)}")
     return read
 
 
@@ -101,10 +102,7 @@ def read(path: Path, python: str | None, otherwise: str | None) -> Versions:
     """
     if path.is_dir():
         return _of_environment(path, python)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise VersionsError(f"{path} cannot be read: {error}") from None
+    text = _text(path)
     if is_valid_pylock_path(path):
         return _of_pylock(path, text, python, otherwise)
     if path.suffix == ".lock":
@@ -117,17 +115,51 @@ def read(path: Path, python: str | None, otherwise: str | None) -> Versions:
     return entries.versions(str(path))
 
 
+def _text(path: Path) -> str:
+    """The content of a file that somebody keeps versions in."""
+    try:
+        if path.exists() and not path.is_file():
+            raise VersionsError(f"{path} cannot be read: it is no regular file")
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise VersionsError(f"{path} cannot be read: {error}") from None
+
+
+def _exact(source: Path, entries: Iterable[tuple[object, object]]) -> dict[str, str]:
+    """Name → version without its local part, of `entries`, which come from `source`.
+
+    Raises:
+        VersionsError: one is no name or no version, or a name has two versions.
+    """
+    found: dict[str, str] = {}
+    for name, version in entries:
+        try:
+            normalized, public = distribution_name(_string(name)), Version(exact_version(_string(version))).public
+        except ValueError as error:
+            where = f" of {quoted(name)}" if isinstance(name, str) else ""
+            raise VersionsError(f"{source} cannot be used: an entry{where}: {error}; make it anew, or correct it") from None
+        if found.setdefault(normalized, public) != public:
+            raise VersionsError(
+                f"{source} has several versions of {normalized}, {found[normalized]} and {public}; write one (uv export does)"
+            )
+    return found
+
+
+def _string(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"expected a text, not {quoted(value)}")  # noqa: TRY004 -- the callers report ValueError
+    return value
+
+
 def _of_environment(folder: Path, python: str | None) -> Versions:
     own = python_of(folder)
     if own is None:
         raise VersionsError(f"{folder} is no virtual environment: it has no pyvenv.cfg that names its Python")
-    major, minor, *_ = own.split(".")
-    sites = [folder / "lib" / f"python{major}.{minor}" / "site-packages"]
-    return Versions(
-        source=str(folder),
-        python=python or f"{major}.{minor}",
-        exact={name: _public(version) for name, version in installed(sites).items()},
-    )
+    match = re.match(r"3\.[0-9]{1,3}(?![0-9])", own, re.ASCII)
+    if match is None:
+        raise VersionsError(f"{folder} cannot be used: its pyvenv.cfg names no CPython 3, but {quoted(own)}")
+    sites = [folder / "lib" / f"python{match[0]}" / "site-packages"]
+    return Versions(source=str(folder), python=python or match[0], exact=_exact(folder, installed(sites).items()))
 
 
 def _of_pylock(path: Path, text: str, python: str | None, otherwise: str | None) -> Versions:
@@ -137,11 +169,19 @@ def _of_pylock(path: Path, text: str, python: str | None, otherwise: str | None)
         selected = [
             package for package, _ in lock.select(environment=cast("Environment", _environment(python)), tags=_tags(python))
         ]
-    except (ValueError, PylockValidationError, PylockSelectError) as error:
+    except (ValueError, PylockValidationError, PylockSelectError, RecursionError) as error:
         raise VersionsError(f"{path} cannot be used: {error}") from None
-    exact: dict[str, str] = {package.name: _public(str(package.version)) for package in selected if package.version}
-    unversioned = tuple(f"{package.name}: it has no version in {path.name}" for package in selected if not package.version)
-    return Versions(source=str(path), python=python, exact=exact, ignored=unversioned)
+    foreign = [package for package in selected if package.vcs or package.directory or package.archive]
+    indexed = [package for package in selected if package not in foreign]
+    exact = _exact(path, ((package.name, str(package.version)) for package in indexed if package.version))
+    ignored = (
+        *(f"{package.name}: {_ELSEWHERE}" for package in foreign),
+        *(f"{package.name}: it has no version in {path.name}" for package in indexed if not package.version),
+    )
+    return Versions(source=str(path), python=python, exact=exact, ignored=ignored)
+
+
+_ELSEWHERE = "it comes from a URL or a folder, and no index has it"
 
 
 def _of_uv_lock(path: Path, text: str, python: str | None, otherwise: str | None) -> Versions:
@@ -152,16 +192,15 @@ def _of_uv_lock(path: Path, text: str, python: str | None, otherwise: str | None
         packages = [one for one in data["package"] if not _LOCAL.intersection(one["source"])]
         python = python or _oldest(requires) or otherwise
         environment = _environment(python)
-        exact: dict[str, str] = {}
-        for one in packages:
-            markers = one.get("resolution-markers", [])
-            if markers and not any(Marker(marker).evaluate(environment) for marker in markers):
-                continue
-            if exact.setdefault(one["name"], _public(one["version"])) != _public(one["version"]):
-                raise VersionsError(f"{path} has several versions of {one['name']} for Python {python}; export one: uv export")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        installed_here = [
+            (one["name"], one["version"])
+            for one in packages
+            if not (markers := one.get("resolution-markers", []))
+            or any(Marker(marker).evaluate(environment) for marker in markers)
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise VersionsError(f"{path} is not read as a uv.lock: {type(error).__name__}: {error}") from None
-    return Versions(source=str(path), python=python, exact=exact)
+    return Versions(source=str(path), python=python, exact=_exact(path, installed_here))
 
 
 _LOCAL = {"virtual", "editable", "directory", "path", "url", "git"}
@@ -195,23 +234,24 @@ class _Entries:
                 self._take(path, _HASHES.sub("", entry))
 
     def _nested(self, path: Path, other: Path) -> None:
-        if other.resolve() in self._seen:
-            return
         try:
-            self.read(other, other.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
+            if other.resolve() not in self._seen:
+                self.read(other, _text(other))
+        except (OSError, ValueError, RecursionError) as error:
             raise VersionsError(f"{path}: {other} cannot be read: {error}") from None
+        except VersionsError as error:
+            raise VersionsError(f"{path}: {error}") from None
 
     def _take(self, path: Path, text: str) -> None:
         try:
-            one = Requirement(text)
-        except InvalidRequirement as error:
-            raise VersionsError(f"{path}: cannot read the line {text!r}: {error}") from None
-        name = canonicalize_name(one.name)
-        if one.marker and not one.marker.evaluate(self._environment):
-            return
+            one = parse_requirement(text.replace("\t", " "))
+            if one.marker and not one.marker.evaluate(self._environment):
+                return
+        except ValueError as error:
+            raise VersionsError(f"{path}: cannot read the line {quoted(text)}: {error}") from None
+        name = distribution_name(one.name)
         if one.url:
-            self._ignored.append(f"{name}: it comes from a URL, and no index has it")
+            self._ignored.append(f"{name}: {_ELSEWHERE}")
         elif name == "python":
             self._ignored.append(f"{text}: Python is chosen with --python")
         elif (version := exactly(one)) is not None:
@@ -239,20 +279,13 @@ def _plain(one: Requirement) -> str:
     return f"{canonicalize_name(one.name)}{one.specifier}"
 
 
-def _public(version: str) -> str:
-    try:
-        return Version(version).public
-    except InvalidVersion:
-        return version
-
-
 def _oldest(requires: str) -> str | None:
     """The oldest Python that `requires-python` admits, which is what a lock was made for: `>=3.10` → `3.10`."""
     try:
-        lower = [Version(one.version.removesuffix(".*")) for one in SpecifierSet(requires) if one.operator in _FROM]
-    except (InvalidSpecifier, InvalidVersion):
+        lower = [Version(one.version.removesuffix(".*")) for one in specifier_set(requires) if one.operator in _FROM]
+        return python_version(".".join(map(str, max(lower).release[:2]))) if lower else None
+    except ValueError:
         return None
-    return ".".join(map(str, max(lower).release[:2])) if lower else None
 
 
 _FROM = {">=", "==", "~=", ">", "==="}

@@ -17,6 +17,7 @@ from harness.decide.compare import working
 from harness.errors import HarnessError, ReportError
 from harness.lockfile import file_hashes, lock_text, parse_pylock
 from harness.model import Interpreter, Lock, Status, Variant
+from harness.packaging_values import cell_id
 from harness.prepare import Prepared
 from harness.uvfailures import UvFailure
 from harness.verdict import Verdict
@@ -72,7 +73,7 @@ def write(prepared: Prepared, verdict: Verdict, support: Mapping[Variant, int], 
         for name, text in _lock_files(prepared, lock, resolved.interpreter, header).items():
             texts[f"{side}/{name}" if side else name] = text
     texts["export-recipe.md"] = recipe.render(verdict, best, support, header)
-    folder = reports / "pins" / verdict.cell.id
+    folder = reports / "pins" / cell_id(verdict.cell.id)
     _publish(folder, texts)
     return Pinned(folder=folder, files=tuple(texts), verdict=again, variant=best)
 

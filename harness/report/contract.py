@@ -12,7 +12,9 @@ from pydantic import TypeAdapter
 from harness.diagnose.signatures import signature
 from harness.diagnose.terms import Rule, Unexplained
 from harness.model import ABSENT, Cause, Cell, Certainty, Setup, Stage, StageResult, Status, Variant
+from harness.packaging_values import CellId, DistributionName, ExactVersion, PythonVersion
 from harness.plan import by_version
+from harness.values import Name, VersionOrAbsent
 from harness.verdict import VariantVerdict, Verdict
 
 MESSAGE_LIMIT = 1000
@@ -34,18 +36,18 @@ class Remedies:
 class ReportedVariant:
     """How one variant of a cell went."""
 
-    exporter: str
+    exporter: Name
     opset: int
-    layout: str
-    feedback: str
-    binding: str
-    strategy: str
-    attention: str
+    layout: Name
+    feedback: Name
+    binding: Name
+    strategy: Name
+    attention: Name
     ir_version: int | None
     """The IR version that was set after the export; null where the stamped one stayed."""
-    optimization: str = "default"
+    optimization: Name = "default"
     """onnxruntime's graph optimisation level: default, disabled, basic or extended."""
-    memory_pattern: str = "default"
+    memory_pattern: Name = "default"
     """Whether its sessions plan their memory: default, or disabled."""
     status: Status
     stage: Stage | None
@@ -96,19 +98,19 @@ class ReportedVariant:
 class ReportedCell:
     """One combination."""
 
-    id: str
-    python: str
-    pins: dict[str, str]
+    id: CellId
+    python: PythonVersion
+    pins: dict[DistributionName, ExactVersion]
     environment: Setup
     status: Status
     lock: str | None
     """Digest of the exact distributions and their hashes."""
-    resolved: dict[str, str]
+    resolved: dict[DistributionName, ExactVersion]
     """Every distribution of the lock, name → version; of a handoff cell, the run side's where the sides differ."""
     remedies: list[str]
     """Of a cell that fails by itself, what was changed and works; where that is a version on an axis, another cell does."""
     variants: list[ReportedVariant]
-    resolved_sides: dict[str, dict[str, str]] = field(default_factory=dict)
+    resolved_sides: dict[str, dict[DistributionName, ExactVersion]] = field(default_factory=dict)
     """Of a handoff cell the two environments, `export` and `run`, each name → version; empty for one environment."""
     inferred: Literal["works", "fails"] | None = None
     """Of a cell that was not run, what follows from those that were; null where nothing does. It proves nothing."""
@@ -147,12 +149,12 @@ class Report:
     torch: str
     """Where torch came from: a uv torch backend such as `cpu`, or `default index`."""
     probe: ReportedProbe
-    axes: dict[str, list[str]]
+    axes: dict[DistributionName, list[VersionOrAbsent]]
     """Axis → the versions of it that cells have, oldest first."""
     cells: list[ReportedCell]
     rules: list[Rule]
     """What separates fails from works, the largest support first."""
-    recommended: dict[str, str]
+    recommended: dict[ExactVersion, CellId]
     """onnxruntime version → id of the newest working cell that has it."""
     unexplained: list[Unexplained] = field(default_factory=list)
     """The failures that none of the rules explains."""

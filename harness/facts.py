@@ -13,6 +13,7 @@ from harness.errors import StoreError
 from harness.model import Digest, StageResult, Status
 from harness.processes import Limits
 from harness.records import Kind
+from harness.repetition import Repeated
 from harness.store import Store
 
 
@@ -46,6 +47,8 @@ class Facts:
     """Key → what this run takes it for, whatever the store says; None for what it does not want to know."""
     apart: bool = False
     """Whether the store is left alone: nothing is known but what was put here, and nothing is remembered."""
+    repeated: Repeated = field(default_factory=Repeated)
+    """What this run has learned of failures by repeating them."""
     _made: set[str] = field(default_factory=set)
     """Keys that this run has put, or means to: what it repeats, it repeats once."""
     _read: dict[str, Record] = field(default_factory=dict)
@@ -126,6 +129,11 @@ class Facts:
 def stages(record: Record | None) -> list[StageResult]:
     """The stage results in a record; none where there is no record."""
     return [] if record is None else list(record.stages)
+
+
+def unproven(results: Iterable[StageResult]) -> bool:
+    """Whether one of them proves nothing: an error, or a failure that did not repeat."""
+    return any(result.status in {Status.ERROR, Status.FLAKY} for result in results)
 
 
 def has_error(results: Iterable[StageResult]) -> bool:

@@ -23,7 +23,7 @@ PROBE_MAIN = Path(__file__).parent / "probe" / "__main__.py"
 CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE}
 """Signals a package brings upon its own process; any other came from outside."""
 
-RULES = 1
+RULES = 2
 """Part of every key: to be raised when a probe's events or end come to mean something else, here or in worker.py."""
 
 JOB = "job.json"
@@ -67,12 +67,13 @@ def run_probe(
     children: Children,
     on_stage: Callable[[str, str | None], None],
     fork: Fork | None = None,
+    bytecode: Path | None = None,
 ) -> Told:
     """Run `job` with `python` and return what it told; never raises for what the probe does.
 
     `folder` is scratch space; `log` becomes the output, once it is whole; both lie in `store`, whose path is left out
     of every message, so that results mean the same elsewhere. `on_stage` hears (stage, subject) as each begins. `fork` may
-    have a process that has imported what the job will import.
+    have a process that has imported what the job will import. `bytecode` is where Python keeps bytecode, instead of the store.
 
     Raises:
         InterruptedError: the run is being stopped, and the probe was killed.
@@ -81,7 +82,7 @@ def run_probe(
     events.touch()
     watch = _Watch(events, on_stage)
     ended = children.run(
-        **asked(python, {**job, "events": str(events)}, folder=folder, store=store),
+        **asked(python, {**job, "events": str(events)}, folder=folder, store=store, bytecode=bytecode),
         cwd=folder,
         log=output,
         time_limit=limits.seconds,
@@ -94,14 +95,22 @@ def run_probe(
     return read_events(watch.read_all(), ended, limits, log=log, store=store)
 
 
-def asked(python: Path, job: Mapping[str, Any], *, folder: Path, store: Path) -> _Asked:
+def asked(python: Path, job: Mapping[str, Any], *, folder: Path, store: Path, bytecode: Path | None = None) -> _Asked:
     """What a probe's process is started by: `job` is left in `folder`, where it is to work."""
     (folder / JOB).write_text(json.dumps(job), encoding="utf-8")
     home = folder / "home"
     home.mkdir(exist_ok=True)
+    prefix = bytecode or store / BYTECODE
     return {
         # Compiled once for all that import a layer, now and in later runs; an environment holds nothing but links.
-        "command": [str(python), "-I", "-X", f"pycache_prefix={store / BYTECODE}", str(PROBE_MAIN), str(folder / JOB)],
+        "command": [
+            str(python),
+            "-I",
+            "-X",
+            f"pycache_prefix={prefix}",
+            str(PROBE_MAIN),
+            str(folder / JOB),
+        ],
         # A home of its own: caches and settings of the user must not reach a verdict.
         "env": chosen_environment(**PROBE, HOME=str(home)),
     }

@@ -9,28 +9,25 @@ from __future__ import annotations
 import copy
 import shutil
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from harness import jobs
 from harness.children import Children
 from harness.closures import Closure
 from harness.environments import Environments
-from harness.facts import Facts, has_error, stages
-from harness.forks import Forks
-from harness.model import Failure, Stage, StageResult, Status, Variant, digest
-from harness.processes import Limits, Told, run_probe
+from harness.facts import Facts, has_error, stages, unproven
+from harness.model import Stage, StageResult, Status, Variant
+from harness.probes import Ask, OnStage, Probes, Question
+from harness.processes import Limits, Told
+from harness.repetition import Subject, compared
 from harness.schema import Probe
 from harness.store import Store
 from harness.tasks import Evaluate, Export, Import, Install, Run, Task
 from harness.todo import missing_exports, missing_imports, missing_runs
 from harness.trouble import hinder
-
-OnStage = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +59,7 @@ class Worker:
         self._facts = facts
         self._environments = environments
         self._children = children
-        self._limits = limits
-        self._forks = Forks(environments=environments, children=children, store=store, limits=limits)
+        self._probes = Probes(store=store, environments=environments, children=children, limits=limits, given=given)
         self._given = given
         self._module = self._published(model)
         self._installed: dict[str, Path | None] = {}
@@ -126,14 +122,14 @@ class Worker:
 
     def close(self, *, keep: bool) -> None:
         """Remove the environments that are left, unless `keep`; nothing runs any more."""
-        self._forks.close()
+        self._probes.close(seal=True)
         self._environments.close(keep=keep)
 
     def release(self, parts: tuple[Closure, ...]) -> None:
         """Nothing that is planned needs this environment any more; should something else, it is built again."""
         if len(parts) == 1:
             self._installed.pop(parts[0].key, None)
-            self._forks.release(parts[0])
+            self._probes.release(parts[0])
         self._environments.release(parts)
 
     def _python(self, closure: Closure) -> Path | None:
@@ -142,13 +138,21 @@ class Worker:
             return self._given[closure.key]
         with self._building(closure):
             if closure.key not in self._installed:
-                python, result = self._environments.ensure(closure)
+                python, result = self._built(closure)
                 known = self._facts.get(Install(closure=closure).key)
                 if python is None or known is None:
                     # An environment that is merely found again keeps the time it took to build.
                     self._facts.put(Install(closure=closure).key, [result], remember=result.status is not Status.ERROR)
                 self._installed[closure.key] = python
             return self._installed[closure.key]
+
+    def _built(self, closure: Closure) -> tuple[Path | None, StageResult]:
+        """See Environments.ensure; what fails is tried twice. Whatever is there in the end is verified."""
+        python, result = self._environments.ensure(closure)
+        if result.status is Status.FAILS:
+            python, again = self._environments.ensure(closure)
+            result = again if again.ok else compared([result], [again])[-1]
+        return python, result
 
     def _building(self, closure: Closure) -> threading.Lock:
         with self._guard:
@@ -161,25 +165,42 @@ class Worker:
         if task.closure.key in self._given:
             # One environment holds it all, and nothing that was imported before it.
             for one in missing_imports(task, self._facts):
-                told = self._probe(python, self._about(one.model, jobs.importing(one)), [one.key], one.parts, on_stage)
-                self._facts.put(one.key, told.results[None])
+                self._facts.put(one.key, self._imported(one, python, on_stage).results[None])
         while work := self._export_work(task):
-            sites = {one: self._environments.site(one.parts[1]) for one in work.imports}
             with self._store.scratch() as out:
-                told = self._probe(
-                    python,
-                    self._about(task.model, jobs.exporting(work.variants, sites, out, reference=work.reference)),
-                    [task.key, *map(task.variant_key, work.variants), *(one.key for one in work.imports)],
-                    (task.closure,),
-                    on_stage,
-                    beside={one.key: one.parts for one in work.imports},
-                )
+                told = self._probes.ask(self._about_export(task, work, python), out, self._facts.repeated, on_stage)
                 self._keep_imports(work.imports, told)
                 if work.reference:
                     self._keep_exports(task, work.variants, told, out)
             if self._export_work(task) == work:
                 # It died before its first variant each time; saying so once more would not end.
                 return
+
+    def _imported(self, one: Import, python: Path, on_stage: OnStage) -> Told:
+        job = self._about(one.model, jobs.importing(one))
+        question = Question(python=python, job=job, keys=[one.key], parts=one.parts, places={None: one.key})
+        with self._store.scratch() as out:
+            return self._probes.ask(lambda _out, _only: question, out, self._facts.repeated, on_stage)
+
+    def _about_export(self, task: Export, work: _ExportWork, python: Path) -> Ask:
+        def ask(out: Path, only: Collection[Subject] | None) -> Question:
+            variants = [one for one in work.variants if only is None or one.export_id in only]
+            imports = [one for one in work.imports if only is None or one.key in only]
+            reference = work.reference if only is None else bool(variants) or (work.reference and None in only)
+            sites = {one: self._environments.site(one.parts[1]) for one in imports}
+            return Question(
+                python=python,
+                job=self._about(task.model, jobs.exporting(variants, sites, out, reference=reference)),
+                keys=[task.key, *map(task.variant_key, variants), *(one.key for one in imports)],
+                parts=(task.closure,),
+                beside={one.key: one.parts for one in imports},
+                places={
+                    **dict.fromkeys([None, *(one.export_id for one in variants)], task.closure.key),
+                    **{one.key: one.key for one in imports},
+                },
+            )
+
+        return ask
 
     def _export_work(self, task: Export) -> _ExportWork | None:
         """What one process can do of `task` now; None where nothing is left."""
@@ -193,7 +214,7 @@ class Worker:
         process = told.results.get(None, [])
         for one in imports:
             # The process' own trouble left them undone; what it cannot import itself is a fact about the export side.
-            results = told.results.get(one.key) or (process if has_error(process) else [])
+            results = told.results.get(one.key) or (process if unproven(process) else [])
             if results:
                 self._facts.put(one.key, results)
 
@@ -225,14 +246,8 @@ class Worker:
             return
         while wanted := missing_runs(task, self._facts):
             before = len(wanted)
-            artifacts = [(variant, self._store.artifact(artifact)) for variant, artifact in wanted]
-            told = self._probe(
-                python,
-                self._about(task.export.model, jobs.running(task, artifacts)),
-                [task.variant_key(*one) for one in wanted],
-                (task.closure,),
-                on_stage,
-            )
+            with self._store.scratch() as out:
+                told = self._probes.ask(self._about_run(task, wanted, python), out, self._facts.repeated, on_stage)
             process = told.results.get(None, [])
             if not has_error(process):
                 self._facts.put(task.key, process)
@@ -244,52 +259,23 @@ class Worker:
             if len(missing_runs(task, self._facts)) == before:
                 return
 
+    def _about_run(self, task: Run | Evaluate, wanted: Sequence[tuple[Variant, str]], python: Path) -> Ask:
+        # The evaluator shares its closure with the export.
+        place = f"{type(task).__name__} {task.closure.key}"
+
+        def ask(_out: Path, only: Collection[Subject] | None) -> Question:
+            chosen = [(variant, artifact) for variant, artifact in wanted if only is None or variant.id in only]
+            artifacts = [(variant, self._store.artifact(artifact)) for variant, artifact in chosen]
+            return Question(
+                python=python,
+                job=self._about(task.export.model, jobs.running(task, artifacts)),
+                keys=[task.variant_key(*one) for one in chosen] or [task.key],
+                parts=(task.closure,),
+                places=dict.fromkeys([None, *(variant.id for variant, _ in chosen)], place),
+            )
+
+        return ask
+
     def _about(self, model: Probe, job: Mapping[str, Any]) -> dict[str, Any]:
         """`job` about `model`, which may be another than the run's."""
         return {**job, "probe": jobs.about(model, self._module)}
-
-    def _probe(
-        self,
-        python: Path,
-        job: Mapping[str, Any],
-        keys: Sequence[str],
-        parts: tuple[Closure, ...],
-        on_stage: OnStage,
-        *,
-        beside: Mapping[str, tuple[Closure, ...]] = MappingProxyType({}),
-    ) -> Told:
-        """Run `job`, which is to give the results under `keys`: what is asked of one process, and has a log of its own.
-
-        It can import what is in `parts`; its forks for a subject, what is in `beside`.
-        """
-        # A given environment is somebody else's, and holds the whole lock: one side of it can import the other.
-        ours = not any(part.key in self._given for part in parts)
-        with self._store.scratch() as folder:
-            told = run_probe(
-                python,
-                job,
-                folder=folder,
-                log=self._store.log(digest(keys)),
-                store=self._store.root,
-                limits=self._limits,
-                children=self._children,
-                on_stage=lambda stage, subject: on_stage(f"{stage} {subject}" if subject else stage),
-                fork=self._forks.of(python, job, parts[0]) if ours else None,
-            )
-        if ours:
-            if not all(map(self._environments.intact, (parts, *((side,) for other in beside.values() for side in other)))):
-                raise RuntimeError("its environment was removed or found changed while it ran")
-            for subject, distributions in told.distributions.items():
-                _audit(told, subject, distributions, beside.get(subject or "", parts))
-        return told
-
-
-def _audit(told: Told, subject: str | None, distributions: Mapping[str, str], parts: Sequence[Closure]) -> None:
-    """A process that imported what its key does not name has a result nobody may reuse; a fork of it has one of its own."""
-    keyed = {name: version for part in parts for name, version in part.lock.versions.items()}
-    strangers = [f"{name} {version}" for name, version in sorted(distributions.items()) if keyed.get(name) != version]
-    if strangers:
-        message = f"the probe imported what its key leaves out: {', '.join(strangers)}"
-        failure = Failure(type="key", message=message)
-        for one in told.results if subject is None else [subject]:
-            told.results[one] = [StageResult(stage=Stage.IMPORT, status=Status.ERROR, error=failure, finished=time.time())]

@@ -7,6 +7,7 @@ imported, the others in the function that the fake probe calls.
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
 
 from wheels import Wheel
 
@@ -23,6 +24,21 @@ HOARD = "import time; hoard = b'x' * 400_000_000; time.sleep(600)"
 def raises(error: str) -> str:
     """Source that raises `error`, an expression such as `ValueError('no')`."""
     return f"raise {error}"
+
+
+def in_turn(counter: Path, *sources: str) -> str:
+    """Source that runs the first of `sources` the first time, then the next, then nothing; a fork server cannot import it."""
+    return f"""
+import json as _json, pathlib as _pathlib, sys as _sys
+if _json.loads(_pathlib.Path(_sys.argv[1]).read_text())["kind"] == "forkserver":
+    raise ImportError("not in a fork server")
+_counter = _pathlib.Path({str(counter)!r})
+_turn = int(_counter.read_text()) if _counter.exists() else 0
+_counter.write_text(str(_turn + 1))
+_sources = {sources!r}
+if _turn < len(_sources):
+    exec(_sources[_turn])
+"""
 
 
 def torch(
@@ -65,9 +81,14 @@ def transformers(
     return package("transformers", version, on_import=on_import, body=body, requires=requires)
 
 
-def onnx(version: str = "1.16.2", *, on_import: str = "", on_check: str = "", requires: tuple[str, ...] = ()) -> Wheel:
-    """`onnx.checker.check_model(path)`."""
+def onnx(
+    version: str = "1.16.2", *, on_import: str = "", on_check: str = "", on_evaluate: str = "", requires: tuple[str, ...] = ()
+) -> Wheel:
+    """`onnx.checker.check_model(path)`; `onnx.evaluate(run)` stands for the reference evaluator."""
     body = f"""
+        def evaluate(run):
+            {_inside(on_evaluate, 12)}
+
         class checker:
             @staticmethod
             def check_model(path):

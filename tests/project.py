@@ -134,6 +134,10 @@ class Project:
         """See `starts`, of this project's store."""
         return starts(self.store, kind)
 
+    def repetitions(self) -> list[dict[str, Any]]:
+        """The same of the processes that repeated a failure."""
+        return [start for start in _noted(self.store) if _repeats(start)]
+
     def _options(self, command: str) -> list[str]:
         options = ["--config", str(self.config), "--store", str(self.store)]
         options += ["--reports", str(self.reports)] if command in {"run", "report", "merge", "pin"} else []
@@ -141,11 +145,22 @@ class Project:
 
 
 def starts(store: Path, kind: str | None = None) -> list[dict[str, Any]]:
-    """What every probe process (of `kind`) noted when it started, oldest first; fork servers only where asked for."""
-    log = store / "probe-starts.jsonl"
-    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    noted = map(json.loads, lines)
+    """What every probe process (of `kind`) noted when it started, oldest first; fork servers only where asked for.
+
+    Without those that repeated a failure.
+    """
+    noted = [start for start in _noted(store) if not _repeats(start)]
     return [start for start in noted if (start["kind"] != "forkserver" if kind is None else start["kind"] == kind)]
+
+
+def _noted(store: Path) -> list[dict[str, Any]]:
+    log = store / "probe-starts.jsonl"
+    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
+
+
+def _repeats(start: Mapping[str, Any]) -> bool:
+    """Whether its bytecode lies in a folder of its own, in <store>/tmp, and not in <store>/bytecode."""
+    return Path(start["bytecode"]).parents[1].name == "tmp"
 
 
 def toml(tables: Mapping[str, Any]) -> str:

@@ -27,6 +27,7 @@ def note_start(job_path, kind, subjects):
         "python": sys.executable,
         "environ": dict(os.environ),
         "path": sys.path,
+        "bytecode": sys.pycache_prefix,
         "writes_bytecode": not sys.dont_write_bytecode,
     }
     # A job lies somewhere in <store>/tmp/.

@@ -16,10 +16,13 @@ def run(job, journal):
 
 
 def _run(one, journal):
+    import onnx
+
     model = json.loads((Path(one["artifact"]) / "model.onnx").read_text())
     for name in ("load", "decode", "parity"):
         with journal.stage(name, one["id"]) as stage:
             if name == "decode":
+                onnx.evaluate(one)
                 _evaluate(model)
             if name == "parity" and model["flawed"]:
                 message = "logits differ from PyTorch by 0.5"

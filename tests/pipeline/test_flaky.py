@@ -1,0 +1,187 @@
+"""A failure is a fact only if it repeats in a fresh process."""
+
+from __future__ import annotations
+
+import json
+
+import packages
+import pytest
+from packages import CRASH_IN_C, KILLED, LEAVE_3, in_turn
+from project import Project
+
+NO = "raise RuntimeError('by chance')"
+WRONG = "self.model['flawed'] = True"
+OTHERWISE = "raise ValueError('something else')"
+
+PLACES = {
+    "import": lambda source: packages.torch(on_import=source),
+    "eager": lambda source: packages.transformers(eager=source),
+    "export": lambda source: packages.torch(on_export=source),
+    "check": lambda source: packages.onnx(on_check=source),
+    "load": lambda source: packages.onnxruntime(on_load=source),
+    "decode": lambda source: packages.onnxruntime(on_run=source),
+    "parity": lambda source: packages.onnxruntime(on_run=source),
+}
+"""Stage → a wheel in which `source` runs at that stage."""
+
+
+def only_cell(project: Project, *arguments: str) -> dict:
+    (cell,) = project.run(*arguments).values()
+    return cell
+
+
+def only(project: Project, *arguments: str) -> dict:
+    (variant,) = only_cell(project, *arguments)["variants"]
+    return variant
+
+
+def failing(project: Project, stage: str, *sources: str) -> Project:
+    """`project` with a package that runs the first of `sources` at `stage` the first time, then the next, then nothing."""
+    project.publish(PLACES[stage](in_turn(project.root / "turns", *sources)))
+    return project
+
+
+@pytest.mark.parametrize("stage", PLACES)
+def test_a_failure_that_does_not_repeat_is_flaky(project, stage):
+    failing(project, stage, WRONG if stage == "parity" else NO)
+    cell = only_cell(project)
+    (variant,) = cell["variants"]
+    assert (cell["status"], variant["status"], variant["stage"]) == ("flaky", "flaky", stage)
+    first, repeated = variant["outcomes"]
+    assert first.startswith(f"fails at {stage}: ")
+    assert repeated == "works"
+    assert (variant["cause"], variant["certainty"], variant["evidence"], variant["opinions"]) == (None, None, [], {})
+    report = project.report()
+    assert (report["rules"], report["unexplained"], report["recommended"]) == ([], [], {})
+
+
+def test_it_is_stored_and_told_and_can_be_retried(project):
+    failing(project, "decode", NO)
+    only(project)
+    starts = len(project.starts())
+    text = project.main("run").out
+    assert "flaky decode" in text
+    assert "~ flaky" in text
+    assert "repeated in a fresh process: works (1)" in text
+    assert "flaky decode" in (project.reports / "matrix.md").read_text()
+    explained = project.main("explain", "*").out
+    assert "first: fails at decode: by chance" in explained
+    assert "repeated: works" in explained
+    assert only(project, "--retry", "error")["status"] == "flaky"
+    assert len(project.starts()) == starts
+    assert only(project, "--retry", "flaky")["status"] == "works"
+
+
+def test_what_works_is_not_repeated(project):
+    assert only(project)["status"] == "works"
+    assert [start["kind"] for start in project.starts()] == ["export", "import", "run"]
+    assert project.repetitions() == []
+
+
+@pytest.mark.parametrize("stage", PLACES)
+def test_a_failure_is_repeated_once_in_a_fresh_process(project, stage):
+    failing(project, stage, *[WRONG if stage == "parity" else NO] * 9)
+    variant = only(project)
+    assert (variant["status"], variant["stage"], variant["outcomes"]) == ("fails", stage, [])
+    repeated, *others = project.repetitions()
+    # What is asked for a second opinion fails in other ways, each of which is repeated too.
+    assert all(one["subjects"] != repeated["subjects"] for one in others)
+    assert (repeated["kind"], repeated["server"]) == ("run" if stage in {"load", "decode", "parity"} else "export", None)
+
+
+@pytest.mark.parametrize("death", [CRASH_IN_C, LEAVE_3])
+@pytest.mark.parametrize("stage", ["import", "export", "decode"])
+def test_a_crash_that_does_not_repeat_is_flaky(project, stage, death):
+    failing(project, stage, death)
+    variant = only(project)
+    assert (variant["status"], variant["stage"], variant["outcomes"][1]) == ("flaky", stage, "works")
+
+
+def test_a_failure_that_repeats_otherwise_is_flaky(project):
+    failing(project, "decode", NO, OTHERWISE)
+    variant = only(project)
+    assert (variant["status"], variant["stage"]) == ("flaky", "decode")
+    assert variant["outcomes"] == ["fails at decode: by chance", "fails at decode: something else"]
+
+
+def test_a_flaky_variant_stands_where_both_processes_got_to(project):
+    counter = project.root / "turns"
+    project.publish(packages.onnxruntime(on_load=in_turn(counter, "", OTHERWISE), on_run=NO))
+    variant = only(project)
+    assert (variant["status"], variant["stage"]) == ("flaky", "load")
+    assert variant["outcomes"] == ["fails at decode: by chance", "fails at load: something else"]
+
+
+def test_a_failure_whose_repetition_is_an_error_is_an_error(project):
+    failing(project, "export", NO, KILLED)
+    variant = only(project)
+    assert (variant["status"], variant["stage"]) == ("error", "export")
+    assert variant["error"].startswith(
+        "fails at export: by chance; whether that repeats is not known: killed by SIGKILL in export"
+    )
+    assert only(project, "--retry", "error")["status"] == "works"
+
+
+def test_what_failed_in_one_process_is_repeated_in_one(project):
+    project.publish(packages.torch(on_export=f"if variant['exporter'] == 'torchscript':\n    {NO}"))
+    project.configure(variants={"exporters": ["torchscript", "dynamo"], "layouts": ["pair", "merged"]})
+    statuses = {(one["exporter"], one["layout"]): one["status"] for one in only_cell(project)["variants"]}
+    assert statuses == {
+        ("torchscript", "pair"): "fails",
+        ("torchscript", "merged"): "fails",
+        ("dynamo", "pair"): "works",
+        ("dynamo", "merged"): "works",
+    }
+    (first,), (second,) = project.starts("export"), project.repetitions()
+    assert len(first["subjects"]) == 4
+    assert second["subjects"] == ["torchscript-17-pair", "torchscript-17-merged"]
+
+
+def test_one_repetition_for_each_signature_of_a_closure_is_enough(project):
+    project.publish(packages.torch("2.2.0"), packages.onnxruntime(on_run=NO))
+    project.configure({"torch": ["2.1.0", "2.2.0"]}, run={"jobs": 1})
+    assert {cell["status"] for cell in project.run("--jobs", "1").values()} == {"fails"}
+    assert len(project.starts("run")) >= 2
+    assert len(project.repetitions()) == 1
+
+
+def test_what_was_flaky_elsewhere_must_repeat_more_often(project):
+    # The first closure's failure does not repeat, the second's does twice, and works then.
+    project.publish(packages.onnxruntime(on_run=in_turn(project.root / "one", NO)))
+    project.publish(packages.onnxruntime("1.17.0", on_run=in_turn(project.root / "two", NO, NO, NO)))
+    project.configure({"onnxruntime": ["1.16.3", "1.17.0"]})
+    statuses = [cell["variants"][0]["status"] for cell in project.run("--jobs", "1").values()]
+    assert statuses == ["flaky", "flaky"]
+
+
+def test_a_flaky_import_beside_the_export(project):
+    project.publish(packages.onnxruntime(on_import=in_turn(project.root / "turns", NO)))
+    variant = only(project)
+    assert (variant["status"], variant["stage"]) == ("flaky", "import")
+
+
+def test_a_flaky_evaluator_gives_no_opinion(project):
+    project.publish(packages.onnx(on_evaluate=in_turn(project.root / "turns", OTHERWISE)))
+    project.publish(packages.onnxruntime("1.17.0", on_run=NO))
+    project.configure({"onnxruntime": ["1.17.0"]})
+    variant = only(project)
+    assert variant["status"] == "fails"
+    assert variant["opinions"]["onnx.reference"] == "flaky at decode: something else"
+    assert variant["certainty"] != "proven"
+    assert not any("something else" in sentence for sentence in variant["evidence"])
+
+
+def test_a_flaky_result_of_one_shard_replaces_the_fact_of_another(project, tmp_path):
+    failing(project, "decode", NO)
+    only(project)
+    other = project.copy(tmp_path / "other")
+    assert only(other, "--retry", "flaky")["status"] == "works"
+    for order in ([project, other], [other, project]):
+        target = tmp_path / f"merged-{order[0].root.name}"
+        sources = [str(one.store) for one in order]
+        options = ["--config", str(project.config), "--store", str(target), "--reports", str(target / "reports")]
+        from harness.cli import main
+
+        assert main(["merge", *sources, *options, "--no-remedies", "--quiet"]) == 0
+        (cell,) = json.loads((target / "reports" / "matrix.json").read_text())["cells"]
+        assert cell["status"] == "flaky"

@@ -163,7 +163,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "--format": {"choices": ("text", "json", "markdown"), "default": "text", "help": "what to print on stdout"},
     "--fail-on": {
         "choices": ("error", "fails", "flaky"),
-        "help": "exit with 1 if a cell has this status, with 3 if there is nothing but errors",
+        "help": "exit with 1 if a cell has this status, with 3 if nothing is proven",
     },
     "--environment": {
         "type": Path, "metavar": "DIR", "help": "run in this virtual environment, filled from the cell's lock"

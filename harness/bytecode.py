@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.children import chosen_environment
+from harness.disk import nearly_full
 
 _SUMS = "sums.json"
 
@@ -82,7 +83,12 @@ class Bytecode:
             return bool(damaged)
 
     def seal(self) -> None:
-        """Write down what is there now, of the groups that were verified: the next run will believe it."""
+        """Write down what is there now, of the groups that were verified: the next run will believe it.
+
+        Not on a full disk, where Python may have left files that are cut off.
+        """
+        if nearly_full(self._root):
+            return
         with self._lock:
             _remove(self._scratch)
             for group in self._sums:

@@ -15,22 +15,24 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from harness import decisions, executors, perform, pinning, pipeline, plan, shards
+from harness import decisions, disk, executors, perform, pinning, pipeline, plan, shards
 from harness.access import Access
 from harness.arguments import ARGUMENTS, parser
 from harness.audit import AuditError
 from harness.board import listener
-from harness.errors import HarnessError, Interrupted, ShardError
+from harness.errors import DiskFullError, HarnessError, Interrupted, NothingObservedError, ShardError
 from harness.events import Damage, Event
 from harness.executors import local
 from harness.model import Status
 from harness.prepare import Settings, prepare
 from harness.report import explanation, files, json, markdown, spent, story, terminal
 from harness.report.contract import Report
+from harness.report.faults import hindered, nothing_observed
 from harness.search import BUDGET_OVER, Search, coverage
 from harness.timings import Recorder
 
@@ -48,19 +50,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code: int = options.command(options, _console(options, stderr=False), err)
     except HarnessError as error:
-        err.print("[bold red]error:[/] ", end="")
-        err.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        return error.exit_code
+        return _failed(error, str(error), error.exit_code, options, err)
     except KeyboardInterrupt:
         err.print("interrupted")
         return Interrupted.exit_code
     except BrokenPipeError:
         return 0
     except Exception as error:  # noqa: BLE001 -- Python's own exit code for it, 1, would say that the answer is no
-        err.print("[bold red]error:[/] ", end="")
-        err.print(_unforeseen(error), markup=False, highlight=False, soft_wrap=True)
-        return HarnessError.exit_code
+        return _failed(error, _unforeseen(error), HarnessError.exit_code, options, err)
     return code
+
+
+def _failed(error: Exception, words: str, code: int, options: argparse.Namespace, err: Console) -> int:
+    """Say why a command ended, and return its exit code; a full disk is said in words of its own, wherever it was met."""
+    if disk.is_full(error) or disk.says_full(words):
+        code = DiskFullError.exit_code
+        words = disk.sentence(error, _places(options))
+    err.print("[bold red]error:[/] ", end="")
+    err.print(words, markup=False, highlight=False, soft_wrap=True)
+    return code
+
+
+def _places(options: argparse.Namespace) -> dict[str, Path]:
+    """Where a command writes, by what it is called."""
+    places = {"the store": getattr(options, "store", None), "the reports": getattr(options, "reports", None)}
+    temporary, cache = os.environ.get("TMPDIR", "/tmp"), os.environ.get("UV_CACHE_DIR")  # noqa: S108 -- it is only looked at
+    places |= {"temporary files": Path(temporary), "uv's cache": Path(cache) if cache else Path.home() / ".cache" / "uv"}
+    return {name: place for name, place in places.items() if isinstance(place, Path)}
 
 
 def _unforeseen(error: Exception) -> str:
@@ -115,7 +131,7 @@ def _run(options: argparse.Namespace, out: Console, err: Console) -> int:
         spent.show(timings, err)
     if disputes:
         raise AuditError("the audit came to other verdicts; do not trust shared results here: " + "; ".join(disputes))
-    return _answer(report, options.fail_on)
+    return _answer(report, options.fail_on, err)
 
 
 def _partial(settings: Settings, options: argparse.Namespace, out: Console) -> str:
@@ -129,12 +145,15 @@ def _partial(settings: Settings, options: argparse.Namespace, out: Console) -> s
     return f"partial report in {options.reports}"
 
 
-def _answer(report: Report, fail_on: str | None) -> int:
-    """The exit code of a run: 1 where a cell is what it must not be, 3 where nothing failed because nothing was proven."""
-    if fail_on is None:
-        return 0
-    if report.count(Status(fail_on)):
+def _answer(report: Report, fail_on: str | None, err: Console) -> int:
+    """The exit code of a run: 1 where a cell is what it must not be, 3 where the harness failed or nothing was proven."""
+    why = hindered(report) or nothing_observed(report)
+    if why:
+        err.print(why, style="bold red", markup=False, highlight=False, soft_wrap=True)
+    if fail_on and report.count(Status(fail_on)):
         return 1
+    if why or fail_on is None:
+        return 3 if why else 0
     over = any(one.reason == BUDGET_OVER for cell in report.cells for one in cell.variants)
     unproven = report.count(Status.ERROR) or report.count(Status.FLAKY) or over
     return 3 if unproven and not report.count(Status.WORKS) else 0
@@ -157,7 +176,16 @@ def _merge(options: argparse.Namespace, out: Console, err: Console) -> int:
 
 
 def _deliver(report: Report, options: argparse.Namespace, out: Console, err: Console) -> None:
-    written = files.write(report, options.reports)
+    """Write and print the report.
+
+    Raises:
+        NothingObservedError: it was printed, and not written.
+    """
+    try:
+        written = files.write(report, options.reports)
+    except NothingObservedError:
+        _print(report, options, out)
+        raise
     _print(report, options, out)
     err.print(f"wrote {', '.join(map(str, written))}", highlight=False, soft_wrap=True)
 

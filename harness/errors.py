@@ -58,6 +58,18 @@ class ReportError(HarnessError):
     """The report cannot be written; the results are kept in the store, so writing it again costs nothing."""
 
 
+class DiskFullError(HarnessError):
+    """A disk is full. What was finished is in the store; nothing is begun any more, and what failed meanwhile is not stored."""
+
+    exit_code = 3
+
+
+class NothingObservedError(HarnessError):
+    """No variant was seen to work or to fail, and the reports folder has a report of a run that saw some: it is kept."""
+
+    exit_code = 3
+
+
 class Interrupted(HarnessError):  # noqa: N818 -- not an error of anybody
     """Ctrl-C or SIGTERM: what had finished is in the store, and the next run goes on from there."""
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
-from harness.errors import UnpublishedError
+from harness import disk
+from harness.errors import DiskFullError, UnpublishedError
 from harness.model import Cell, Interpreter, Lock, Setup, Stage, StageResult, Status, digest
 from harness.plan import Planned, Requirements, exports_with_runtime, requirements
 from harness.records import Kind
@@ -152,6 +153,8 @@ class Resolver:
             if missing := unpublished(str(trouble), wanted.needed):
                 name, _, version = missing.partition("==")
                 raise UnpublishedError(self._file, name, version, cell.id) from None
+            if disk.says_full(str(trouble)):
+                raise DiskFullError(str(trouble)) from None
             failure = trouble.failure
             status = Status.ERROR if trouble.trouble is Trouble.INFRASTRUCTURE else Status.FAILS
         finished = time.time()

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from harness import disk
 from harness.bytecode import Bytecode
 from harness.children import Children
 from harness.closures import Closure, layers
 from harness.environments import Environments
+from harness.errors import DiskFullError
 from harness.forks import Forks
 from harness.model import Failure, Stage, StageResult, Status, digest
 from harness.processes import Limits, Told, run_probe
@@ -79,6 +81,7 @@ class Probes:
         Raises:
             InterruptedError: the run is being stopped.
             RuntimeError: its environment was changed while it ran.
+            DiskFullError: it failed while the store's disk was full, which proves nothing.
         """
         question = ask(out, None)
         for mends in (True, False):
@@ -118,6 +121,8 @@ class Probes:
                 fork=self._forks.of(question.python, question.job, question.parts[0]) if ours and not fresh else None,
                 bytecode=folder / BYTECODE if fresh else None,
             )
+            if any(not one.ok for results in told.results.values() for one in results) and disk.nearly_full(folder):
+                raise DiskFullError("a probe failed while the disk was full")
         if ours:
             sides = ((side,) for other in question.beside.values() for side in other)
             if not all(map(self._environments.intact, (question.parts, *sides))):

@@ -10,6 +10,9 @@ from harness.model import Failure, Stage, StageResult, Status
 from harness.tasks import Evaluate, Export, Install, Run, Task
 from harness.todo import missing_exports, missing_imports, missing_runs
 
+HINDERED = "the harness failed here"
+"""How the message of such an error begins."""
+
 
 def hinder(task: Task, facts: Facts, error: Exception) -> None:
     """Record `error` for all that `task` has not done: it proves nothing, and the next run tries again."""
@@ -36,5 +39,5 @@ def _owed(task: Task, facts: Facts) -> list[tuple[str, Stage]]:
 
 def _trouble(stage: Stage, error: Exception) -> StageResult:
     told = "".join(traceback.format_exception(error))
-    failure = Failure(type=type(error).__name__, message=f"the harness failed here: {error}", traceback=told)
+    failure = Failure(type=type(error).__name__, message=f"{HINDERED}: {error}", traceback=told)
     return StageResult(stage=stage, status=Status.ERROR, error=failure, finished=time.time())

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import jobs
+from harness import disk, jobs
 from harness.children import Children
 from harness.closures import Closure
 from harness.environments import Environments
+from harness.errors import DiskFullError
 from harness.facts import Facts, has_error, stages, unproven
 from harness.model import Stage, StageResult, Status, Variant
 from harness.probes import Ask, OnStage, Probes, Question
@@ -61,6 +62,7 @@ class Worker:
         self._children = children
         self._probes = Probes(store=store, environments=environments, children=children, limits=limits, given=given)
         self._given = given
+        self._sealing = True
         self._module = self._published(model)
         self._installed: dict[str, Path | None] = {}
         self._locks: dict[str, threading.Lock] = {}
@@ -82,6 +84,7 @@ class Worker:
 
         Raises:
             InterruptedError: the run is being stopped; nothing was recorded for what was in flight.
+            DiskFullError: nothing was recorded for what was in flight.
         """
         try:
             match task:
@@ -94,7 +97,11 @@ class Worker:
                     self._run(task, on_stage)
         except InterruptedError:
             raise
-        except Exception as error:  # noqa: BLE001 -- the matrix goes on, whatever happens to one task
+        except Exception as error:
+            if disk.is_full(error):
+                # What Python has compiled since may be cut off.
+                self._sealing = False
+                raise DiskFullError(f"{task.label}: {error}") from error
             hinder(task, self._facts, error)
 
     def knowing(self, facts: Facts) -> Worker:
@@ -122,7 +129,7 @@ class Worker:
 
     def close(self, *, keep: bool) -> None:
         """Remove the environments that are left, unless `keep`; nothing runs any more."""
-        self._probes.close(seal=True)
+        self._probes.close(seal=self._sealing)
         self._environments.close(keep=keep)
 
     def release(self, parts: tuple[Closure, ...]) -> None:
@@ -152,6 +159,8 @@ class Worker:
         if result.status is Status.FAILS:
             python, again = self._environments.ensure(closure)
             result = again if again.ok else compared([result], [again])[-1]
+        if result.error and disk.says_full(result.error.message):
+            raise DiskFullError(result.error.message)
         return python, result
 
     def _building(self, closure: Closure) -> threading.Lock:

@@ -22,6 +22,7 @@ import dask
 import distributed
 import psutil
 
+from harness import disk
 from harness.closures import Closure
 from harness.errors import HarnessError
 from harness.executors import local
@@ -79,8 +80,10 @@ class Dask:
         try:
             future = self._send(task, known)
             answer = self._received(future)
-        except (Exception, CancelledError, asyncio.CancelledError) as error:  # noqa: BLE001 -- whatever happened there
+        except (Exception, CancelledError, asyncio.CancelledError) as error:
             self._prepared.children.check()
+            if disk.is_full(error):
+                raise
             hinder(task, self._prepared.facts, _lost(error))
         else:
             self._prepared.facts.learn(answer.passing, answer.stored)

@@ -21,6 +21,10 @@ MESSAGE_LIMIT = 1000
 """Characters of an error the report carries; the log has all of it."""
 
 
+OBSERVED = frozenset({Status.WORKS, Status.WORKS_WITH_REMEDY, Status.FAILS, Status.FLAKY})
+"""Statuses of what a process, or the resolver, has shown; the others say that nothing is known."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Remedies:
     """What mends what fails, in words; all of it was run."""

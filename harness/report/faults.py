@@ -11,9 +11,10 @@ from harness.diagnose.diagnosis import brief
 from harness.diagnose.words import headline
 from harness.model import Stage, Status
 from harness.plan import by_version
-from harness.report.contract import Report, ReportedCell, ReportedVariant
+from harness.report.contract import OBSERVED, Report, ReportedCell, ReportedVariant
 from harness.report.facets import counted, shown
 from harness.select import VARIANT_FIELDS
+from harness.trouble import HINDERED
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +101,32 @@ def _example(members: Sequence[tuple[ReportedCell, ReportedVariant]]) -> dict[st
         "remedies": tuple(text for text, _ in remedies.most_common()),
         "tried": len(variant.tried),
     }
+
+
+def nothing_observed(report: Report) -> str | None:
+    """Why no variant of the report was seen to work or to fail, in a sentence; None where one was, or where there is none."""
+    variants = [variant for cell in report.cells for variant in cell.variants]
+    if not variants or any(variant.status in OBSERVED for variant in variants):
+        return None
+    reasons = Counter(variant.reason or headline(variant.error or "", 200) or "unknown" for variant in variants)
+    told = "; ".join(f"{counted(count, 'variant')}: {reason}" for reason, count in reasons.most_common(3))
+    more = f"; and {len(reasons) - 3} more reasons" if len(reasons) > 3 else ""
+    return f"nothing could be observed in {counted(len(report.cells), 'cell')}: {told}{more}"
+
+
+def hindered(report: Report) -> str | None:
+    """A sentence where the harness itself has failed; None where it has not."""
+    found = [
+        (cell.id, variant.error or "")
+        for cell in report.cells
+        for variant in cell.variants
+        if variant.status is Status.ERROR and HINDERED in (variant.error or "")
+    ]
+    if not found:
+        return None
+    cell, message = found[0]
+    said = f"the harness itself failed for {counted(len(found), 'variant')}, and the next run tries again"
+    return f"{said}; {cell}: {headline(message)}"
 
 
 def not_run(report: Report) -> list[tuple[str, int]]:

@@ -7,9 +7,10 @@ import os
 import tempfile
 from pathlib import Path
 
-from harness.errors import ReportError
+from harness.errors import NothingObservedError, ReportError
 from harness.report import json, markdown
-from harness.report.contract import Report
+from harness.report.contract import OBSERVED, Report
+from harness.report.faults import nothing_observed
 
 
 def require_writable(folder: Path) -> None:
@@ -22,8 +23,24 @@ def require_writable(folder: Path) -> None:
         raise ReportError(f"the reports cannot be written to {folder}: {error}; name another folder with --reports") from None
 
 
+def observed(folder: Path) -> bool:
+    """Whether the report in `folder` has a variant that was seen to work or to fail; False where there is no report."""
+    try:
+        report = stdlib_json.loads((folder / "matrix.json").read_bytes())
+        return any(variant["status"] in OBSERVED for cell in report["cells"] for variant in cell["variants"])
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return False
+
+
 def write(report: Report, folder: Path) -> list[Path]:
-    """Write matrix.md, matrix.json and its schema; returns the first two."""
+    """Write matrix.md, matrix.json and its schema; returns the first two.
+
+    Raises:
+        NothingObservedError: the report observes nothing, and the one in `folder` does: that one stays.
+        ReportError: it cannot be written.
+    """
+    if (why := nothing_observed(report)) and observed(folder):
+        raise NothingObservedError(f"{why}. {folder} keeps the report of an earlier run")
     texts = {
         "matrix.md": markdown.render(report),
         "matrix.json": json.dumps(report),
@@ -39,7 +56,11 @@ def write(report: Report, folder: Path) -> list[Path]:
 
 def _replace(path: Path, text: str) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    Path(temporary).chmod(0o644)
-    Path(temporary).replace(path)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -131,7 +131,7 @@ def test_a_worker_that_is_lost_each_time_is_an_error_and_no_verdict(project):
     project.publish(packages.onnxruntime("1.17.0", on_run=kill))
     project.configure({"onnxruntime": ["1.16.3", "1.17.0"]})
     answer = project.call("run", "--executor", "dask", "--jobs", "1")
-    assert answer.code == 0, answer.err
+    assert answer.code == 3, answer.err
     works, lost = project.report()["cells"]
     assert (works["status"], lost["status"]) == ("works", "error")
     assert "each of the 3 workers that took it was lost" in lost["variants"][0]["error"]

@@ -54,7 +54,7 @@ def broken_index(request: pytest.FixtureRequest) -> Iterator[str]:
 def test_cells_end_in_errors_that_are_not_remembered(project: Project, broken_index):
     project.configure(uv={"default-index": broken_index, **BROKEN})
     answer = project.main("run")
-    assert answer.code == 0, answer.err
+    assert answer.code == 3, answer.err
     (cell,) = project.cells().values()
     assert cell["status"] == "error"
     assert {(variant["status"], variant["stage"]) for variant in cell["variants"]} == {("error", "resolve")}
@@ -96,7 +96,7 @@ def test_an_index_that_refuses_a_transitive_distribution_proves_nothing(project:
 def test_offline_asks_no_index(project: Project, refuses):
     project.configure(uv={"default-index": refuses, **BROKEN})
     answer = project.main("run", "--offline")
-    assert answer.code == 0
+    assert answer.code == 3
     (cell,) = project.cells().values()
     assert cell["status"] == "error"
 

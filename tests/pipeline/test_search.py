@@ -142,8 +142,9 @@ def test_a_budget_that_is_over_begins_nothing(project, strategy):
     project.publish(packages.torch("2.2.0"), packages.onnxruntime("1.17.0"))
     project.configure({"torch": ["2.1.0", "2.2.0"], "onnxruntime": ["1.16.3", "1.17.0"]})
     answer = project.main("run", "--budget", "0s", "--strategy", strategy)
-    assert answer.code == 0
+    assert answer.code == 3
     assert "the budget is over" in answer.err
+    assert "nothing could be observed in 4 cells: 4 variants: the budget was over" in answer.err
     assert project.starts() == []
     for cell in project.cells().values():
         assert (cell["status"], cell["inferred"]) == ("not-run", None)

@@ -2,7 +2,6 @@
 # requires-python = ">=3.11"
 # dependencies = [
 #     "covertable>=3.2,<4",
-#     "filelock>=3.16",
 #     "nox>=2025.2.9",
 #     "packaging>=26.1",
 #     "psutil>=6",

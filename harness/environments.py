@@ -7,22 +7,21 @@ is composed of both closures. Whatever overlaps agrees, coming from one lock.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import importlib.metadata
-import itertools
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from packaging.utils import canonicalize_name
 
 from harness.closures import Closure, layers
+from harness.errors import StoreError
 from harness.model import Failure, Interpreter, Lock, Stage, StageResult, Status, digest
-from harness.store import BYTECODE, Store, owner
+from harness.scratch import FileLock
+from harness.store import BYTECODE, Store
 from harness.uv import Uv
 from harness.uvfailures import Trouble, UvFailure
 
@@ -30,24 +29,32 @@ from harness.uvfailures import Trouble, UvFailure
 class Environments:
     """Environments under `<store>/envs`, made on demand and shared with other processes.
 
-    Who works in one has a share in it (see `_Share`); who removes it or builds it anew must be the only one.
+    Who works in one holds a shared lock beside it, on `<name>.use`; who removes it or builds it anew must hold that lock alone.
     """
 
     def __init__(self, store: Store, uv: Uv) -> None:
         self._store = store
         self._uv = uv
-        self._shares: dict[Path, _Share] = {}
-        self._number = itertools.count()
+        self._shares: dict[Path, FileLock] = {}
         # Half a million files take a while to go; probes need not wait for it.
         self._removal = ThreadPoolExecutor(1, thread_name_prefix="removal")
+        self._require_locks()
         for mark in (store.root / "envs").glob(f"*/{_TEMPORARY}"):
             self._inherit(mark.parent)
 
+    def _require_locks(self) -> None:
+        try:
+            with contextlib.closing(FileLock(self._store.root / "envs" / "locks.lock")) as lock:
+                lock.share()
+        except OSError as error:
+            advice = "keep the store on another file system, and share its results with --store file://…"
+            raise StoreError(f"no file can be locked in {self._store.root / 'envs'}: {error}; {advice}") from None
+
     def _inherit(self, folder: Path) -> None:
         """Take over what a killed run left: as good as new where it was finished, and ours to remove."""
-        share = _Share(folder)
-        if share.alone():
-            share.take()
+        share = self._lock(folder)
+        if share.exclude():
+            share.share()
             self._shares[folder] = share
             if not (folder / _VERIFIED).exists():
                 self._leave(folder, keep=False)
@@ -74,7 +81,7 @@ class Environments:
         with self._locked(closure.key):
             share = self._share(folder)
             made = (folder / _VERIFIED).exists()
-            if made or share.alone():
+            if made or share.exclude():
                 if not made:
                     # Half an environment is no start: uv would believe what it finds.
                     shutil.rmtree(folder, ignore_errors=True)
@@ -82,7 +89,7 @@ class Environments:
                 try:
                     python, result = self._fill(folder, closure, create=not made, install=not made)
                 finally:
-                    share.take()
+                    share.share()
             else:
                 message = "it was found changed, and another process still works in it"
                 python, result = None, _result(Status.ERROR, time.time(), Failure(type="verification", message=message))
@@ -175,44 +182,56 @@ class Environments:
         self._forget_bytecode()
 
     def _forget_bytecode(self) -> None:
-        """Remove what was compiled for all but the latest environments."""
+        """Remove what was compiled for all but the latest environments, and those that somebody works in.
+
+        Other processes may do the same at this moment; whatever cannot be removed stays.
+        """
         envs = self._store.root / "envs"
         compiled = self._store.root / BYTECODE / envs.relative_to(envs.anchor)
-        folders = sorted(compiled.iterdir(), key=lambda folder: folder.stat().st_mtime) if compiled.is_dir() else []
-        for folder in folders[:-_COMPILED]:
-            shutil.rmtree(folder, ignore_errors=True)
+        for name in _by_age(compiled)[:-_COMPILED]:
+            with contextlib.suppress(OSError):
+                self._unused(envs / name, compiled / name)()
 
-    def _share(self, folder: Path) -> _Share:
+    def _unused(self, folder: Path, what: Path) -> Callable[[], None]:
+        """Move `what` away if nobody works in the environment at `folder`; what is returned removes it."""
+        with contextlib.closing(self._lock(folder)) as lock:
+            return self._away(what) if lock.exclude() else lambda: None
+
+    def _share(self, folder: Path) -> FileLock:
         if folder not in self._shares:
-            self._shares[folder] = _Share(folder)
-        self._shares[folder].take()
+            self._shares[folder] = self._lock(folder)
+        self._shares[folder].share()
         return self._shares[folder]
 
+    @staticmethod
+    def _lock(folder: Path) -> FileLock:
+        return FileLock(folder.with_suffix(".use"))
+
     def _leave(self, folder: Path, *, keep: bool) -> None:
+        """Give up what we hold of it. Never raises OSError: what cannot be removed is for the next run."""
         share = self._shares.pop(folder, None)
         if share is None:
             return
-        if keep:
-            (folder / _TEMPORARY).unlink(missing_ok=True)
-        elif share.alone() and (folder / _TEMPORARY).exists():
-            # Out of the way first: while the old one goes, a new one may be built in its place.
-            trash = self._store.root / "tmp" / f"{owner()}.{folder.name}-{next(self._number)}"
-            folder.rename(trash)
-            self._removal.submit(shutil.rmtree, trash, ignore_errors=True)
-        share.close()
+        with contextlib.closing(share), contextlib.suppress(OSError):
+            if keep:
+                (folder / _TEMPORARY).unlink(missing_ok=True)
+            elif share.exclude() and (folder / _TEMPORARY).exists():
+                self._removal.submit(self._away(folder))
+
+    def _away(self, folder: Path) -> Callable[[], None]:
+        """Move it out of the way, so that a new one may be built in its place; what is returned removes it."""
+        with contextlib.ExitStack() as stack:
+            folder.rename(stack.enter_context(self._store.scratch()) / folder.name)
+            return stack.pop_all().close
 
     @contextlib.contextmanager
     def _locked(self, name: str) -> Iterator[None]:
         """Hold the lock of that name; who waits for another process that holds it still hears an interruption."""
-        lock = FileLock(self._store.root / "envs" / f"{name}.lock")
-        while not lock.is_locked:
-            self._uv.children.check()
-            with contextlib.suppress(Timeout):
-                lock.acquire(timeout=0.5)
-        try:
+        with contextlib.closing(FileLock(self._store.root / "envs" / f"{name}.lock")) as lock:
+            while not lock.exclude():
+                self._uv.children.check()
+                time.sleep(_LOOK_SECONDS)
             yield
-        finally:
-            lock.release()
 
     def _folder(self, key: str) -> Path:
         return self._store.root / "envs" / key[:16]
@@ -233,32 +252,23 @@ _COMPILED = 64
 """Environments whose bytecode is kept: some 20 MB for a torch, a few for the others."""
 
 
+_LOOK_SECONDS = 0.05
+"""How often a lock is tried that another process holds."""
+
+
+def _by_age(folder: Path) -> list[str]:
+    """Names in `folder`, those that have not changed for the longest time first; what vanishes meanwhile is left out."""
+    ages: list[tuple[float, str]] = []
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            with contextlib.suppress(OSError):
+                ages.append((path.stat().st_mtime, path.name))
+    return [name for _, name in sorted(ages)]
+
+
 def _mark_temporary(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     (folder / _TEMPORARY).touch()
-
-
-class _Share:
-    """A process' share in an environment: a shared lock beside it, which ends with the process, however that ends."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = folder.with_suffix(".use").open("ab")
-
-    def take(self) -> None:
-        """Have a share. Others may be waited for, who are alone with it: for a moment, or, by `ensure`'s lock, not at all."""
-        fcntl.flock(self._file, fcntl.LOCK_SH)
-
-    def alone(self) -> bool:
-        """Whether nobody else has a share; nobody gets one then until `take` or `close`. Otherwise ours is lost."""
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def close(self) -> None:
-        """Give it up."""
-        self._file.close()
 
 
 def site_packages(folder: Path, interpreter: Interpreter) -> Path:

@@ -4,6 +4,7 @@
     <store>/artifacts/<digest>/       what an export left behind, with the reference to compare a run with; named by content
     <store>/logs/<key>.log            output of one process, by digest of the keys it was to give results under
     <store>/envs/                     environments (see environments.py)
+    <store>/tmp/                      work in flight (see scratch.py)
     <store>/bytecode/                 what Python compiled for them, by path; it outlives them, and a bounded number is kept
 
 A file appears under its final name complete or not at all, so a `kill -9` at any moment loses at most the work in
@@ -17,15 +18,12 @@ A store behind a URL (mirror.py) is such a folder, in the user's cache, that sha
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
-import shutil
-import socket
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import psutil
 from pydantic import TypeAdapter
 
 from harness import regular
@@ -35,20 +33,10 @@ from harness.errors import StoreError
 from harness.mirror import Mirror, cache_of
 from harness.model import DIGEST, digest, is_digest
 from harness.records import LIMIT, DamagedRecordError, Kind, OlderRecordError, T, opened
+from harness.scratch import TEMPORARY, Scratch, holds_sockets, temporaries
 
 BYTECODE = "bytecode"
 """The folder of a store that Python keeps bytecode in."""
-
-
-def owner() -> str:
-    """The running process, as far as others on a shared folder must know it: `host.pid`."""
-    return f"{socket.gethostname()}.{os.getpid()}"
-
-
-def is_gone(process: str) -> bool:
-    """Whether the process that `owner()` named is known to have ended; another host's never is."""
-    host, _, pid = process.rpartition(".")
-    return host == socket.gethostname() and pid.isdigit() and not psutil.pid_exists(int(pid))
 
 
 class Store:
@@ -68,6 +56,7 @@ class Store:
         self._note = note
         self._noted: set[str] = set()
         self._intact: set[str] = set()
+        self._flight = Scratch(self.root / "tmp")
         try:
             for name in ("results", "artifacts", "logs", "envs", "tmp"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
@@ -201,17 +190,29 @@ class Store:
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
         """A folder for work in flight, gone afterwards."""
-        folder = Path(tempfile.mkdtemp(dir=self.root / "tmp", prefix=f"{owner()}."))
-        try:
+        with self._flight.folder() as folder:
             yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def temporary(self) -> Iterator[Path]:
+        """A folder for the temporary files of one process, gone afterwards.
+
+        It lies in the store; where the store cannot be written, its path is too long for a socket, or its file system has
+        no sockets, it lies in the system's temporary folder.
+        """
+        with self._temporaries.folder() as folder:
+            (folder / TEMPORARY).mkdir()
+            yield folder / TEMPORARY
+
+    @functools.cached_property
+    def _temporaries(self) -> Scratch:
+        places = [self._flight, *temporaries()]
+        return next(filter(holds_sockets, places), places[1])
 
     def _sweep(self) -> None:
         """Remove what a killed process left in flight."""
-        for entry in (self.root / "tmp").iterdir():
-            if is_gone(entry.name.rpartition(".")[0]):
-                shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
+        for place in (self._flight, *temporaries()):
+            place.sweep()
 
     def _pull(self) -> None:
         """Bring the records that the mirror has got, or got anew, since this was last done."""
@@ -265,11 +266,10 @@ class Store:
         if path.is_dir() and not path.is_symlink():
             self._remove(path)
         make_folder(path.parent)
-        handle, temporary = tempfile.mkstemp(dir=self.root / "tmp", prefix=f"{owner()}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        sync(Path(temporary))
-        Path(temporary).replace(path)
+        with self._flight.name() as temporary:
+            temporary.write_bytes(content)
+            sync(temporary)
+            temporary.replace(path)
         sync(path.parent)
 
     def _remove(self, path: Path) -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 import packages
 import psutil
 import pytest
-from filelock import FileLock
 from project import Project, alive, wait_until
+
+from harness.scratch import FileLock
 
 
 def gated(gate: Path) -> str:
@@ -227,7 +228,8 @@ def test_an_interruption_while_a_selector_is_resolved_is_one(project, silent):
 
 def test_an_interruption_while_another_process_installs_is_heard_and_is_no_verdict(project):
     project.main("plan")
-    with FileLock(project.store / "envs" / "install.lock"), project.start("run") as child:
+    with contextlib.closing(FileLock(project.store / "envs" / "install.lock")) as lock, project.start("run") as child:
+        assert lock.exclude()
         # The environment is made before its turn to install comes.
         wait_until(lambda: list((project.store / "envs").glob("*/pyvenv.cfg")))
         child.send_signal(signal.SIGINT)

@@ -1,0 +1,222 @@
+"""Work in flight: files and folders that belong to a running process, and how to tell what nobody owns any more.
+
+    <folder>/<owner>.lock       the owner holds an exclusive lock on this file while it has anything here
+    <folder>/<owner>.<number>   what it has
+
+The kernel releases a lock when its process ends, however it ends. So ownership needs no process ids, which mean something
+else in a container and are used again. The lock comes first and goes last: there is never an entry without an owner.
+Where the file system knows no locks, nothing can be proven, and nothing is swept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import hashlib
+import itertools
+import os
+import re
+import secrets
+import shutil
+import socket
+import stat
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+_OWNER = re.compile(r"(?P<kernel>[0-9a-f]{6})[0-9a-f]{6}")
+
+_OLD = 7 * 24 * 3600.0
+"""Seconds without a change after which an entry is swept whose lock proves nothing: another kernel's, or an older harness'."""
+
+
+TEMPORARY = "t"
+"""The folder for temporary files within an entry; short, since names of sockets are."""
+
+_SOCKET_PATH = 107
+"""Bytes that the path of a Unix socket may have on Linux."""
+
+_SOCKET_NAME = 36
+"""Bytes that packages add to the temporary folder for a socket: `/pymp-12345678/listener-12345678`, and torch's are longer."""
+
+
+class FileLock:
+    """An advisory lock on a file; it ends with the process. Children do not inherit it."""
+
+    def __init__(self, path: Path) -> None:
+        """Open `path`, made where it is missing. Raises OSError."""
+        # For reading and writing: a network's file system needs the one for a shared lock, the other for an exclusive one.
+        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        self._path = path
+
+    def share(self) -> None:
+        """Take a shared lock. Blocks while another process holds an exclusive one. Raises OSError."""
+        fcntl.flock(self._handle, fcntl.LOCK_SH)
+
+    def exclude(self, *, wait: bool = False) -> bool:
+        """Take the exclusive lock; False where another holds a lock, and a shared lock that was held here is lost.
+
+        Raises:
+            OSError: the file system has no locks.
+        """
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    @property
+    def current(self) -> bool:
+        """Whether the file that is locked is still the one at its path."""
+        try:
+            found = os.lstat(self._path)
+        except OSError:
+            return False
+        return os.path.samestat(found, os.fstat(self._handle))
+
+    def remove(self) -> None:
+        """Remove the file and release the lock."""
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
+        self.close()
+
+    def close(self) -> None:
+        """Release the lock."""
+        os.close(self._handle)
+
+
+class Scratch:
+    """A folder of work in flight, shared by processes. For many threads."""
+
+    def __init__(self, folder: Path, prefix: str = "") -> None:
+        """Every name in `folder` begins with `prefix`; with one, other people's files may lie there too."""
+        self.place = folder
+        self._prefix = prefix
+        self._guard = threading.Lock()
+        self._numbers = itertools.count()
+        self._users = 0
+        self._owner = ""
+        self._lock: FileLock | None = None
+
+    @contextlib.contextmanager
+    def name(self) -> Iterator[Path]:
+        """A path at which nothing is yet; what is there at the end is removed. Raises OSError where nothing can be made."""
+        with self._guard:
+            if not self._users:
+                self._claim()
+            self._users += 1
+            path = self.place / f"{self._owner}.{next(self._numbers)}"
+        try:
+            yield path
+        finally:
+            remove(path)
+            with self._guard:
+                self._users -= 1
+                if not self._users and self._lock:
+                    self._lock.remove()
+
+    @contextlib.contextmanager
+    def folder(self) -> Iterator[Path]:
+        """A new, private folder, removed at the end. Raises OSError."""
+        with self.name() as path:
+            path.mkdir(mode=0o700)
+            yield path
+
+    def sweep(self) -> None:
+        """Remove the entries of processes that have ended. Never raises OSError."""
+        entries: dict[str, list[Path]] = defaultdict(list)
+        with contextlib.suppress(OSError):
+            for path in self.place.iterdir():
+                if path.name.startswith(self._prefix):
+                    entries[path.name[len(self._prefix) :].partition(".")[0]].append(path)
+        for owner, paths in entries.items():
+            with contextlib.suppress(OSError):
+                self._sweep(owner, paths)
+
+    def _sweep(self, owner: str, paths: list[Path]) -> None:
+        known = _OWNER.fullmatch(owner)
+        if not known:
+            # Of an older harness, which locked nothing; in a folder that others use too, somebody else's.
+            for path in paths:
+                if not self._prefix and _old([path]):
+                    remove(path)
+            return
+        if known["kernel"] != _kernel() and not _old(paths):
+            return
+        lock = FileLock(self.place / f"{self._prefix}{owner}.lock")
+        if not (lock.exclude() and lock.current):
+            lock.close()
+            return
+        for path in paths:
+            if path.suffix != ".lock":
+                remove(path)
+        lock.remove()
+
+    def _claim(self) -> None:
+        """Have an owner's name, and the lock on it if the file system has locks."""
+        while True:
+            owner = f"{self._prefix}{_kernel()}{secrets.token_hex(3)}"
+            path = self.place / f"{owner}.lock"
+            try:
+                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+            except FileExistsError:
+                continue
+            lock = FileLock(path)
+            with contextlib.suppress(OSError):
+                # Waits for a sweep that came in between, and has removed the file.
+                lock.exclude(wait=True)
+            if lock.current:
+                self._owner, self._lock = owner, lock
+                return
+            lock.close()
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder with all that is in it, as far as that is possible."""
+    with contextlib.suppress(OSError):
+        if not stat.S_ISDIR(path.lstat().st_mode):
+            path.unlink()
+            return
+        shutil.rmtree(path, ignore_errors=True)
+        if path.exists():  # somebody has left folders that may not be written
+            for folder, _, _ in os.walk(path):
+                with contextlib.suppress(OSError):
+                    Path(folder).chmod(0o700)
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def temporaries() -> list[Scratch]:
+    """The system's temporary folders, the caller's own first."""
+    places = dict.fromkeys((tempfile.gettempdir(), "/tmp"))  # noqa: S108 -- names there are private, and hard to guess
+    return [Scratch(Path(place), "xm-") for place in places if Path(place).is_dir()]
+
+
+def holds_sockets(scratch: Scratch) -> bool:
+    """Whether a package can make a Unix socket in a temporary folder there. Not every file system has them; paths are short."""
+    longest = scratch.place / "xm-0123456789ab.9999" / TEMPORARY
+    if len(os.fsencode(longest)) + _SOCKET_NAME > _SOCKET_PATH:
+        return False
+    try:
+        with scratch.folder() as folder, socket.socket(socket.AF_UNIX) as probe:
+            probe.bind(str(folder / "socket"))
+    except OSError:
+        return False
+    return True
+
+
+@functools.cache
+def _kernel() -> str:
+    """Names the running kernel, which is what locks are surely shared within; the same in every container on it."""
+    try:
+        identity = Path("/proc/sys/kernel/random/boot_id").read_bytes()
+    except OSError:
+        identity = socket.gethostname().encode()
+    return hashlib.sha256(identity).hexdigest()[:6]
+
+
+def _old(paths: list[Path]) -> bool:
+    return max(path.lstat().st_mtime for path in paths) < time.time() - _OLD

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import threading
@@ -29,6 +30,13 @@ _PASSED = (
 )  # fmt: skip
 
 PROBE = {
+    # What the caller has would reach a verdict: texts and sort order, times, programs that a package starts.
+    "LANG": "C.UTF-8",
+    "TZ": "UTC",
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    # A user id without a name, as containers have it, fails where packages ask for the name.
+    "USER": "probe",
+    "LOGNAME": "probe",
     # One thread per probe: the harness runs as many probes as there are cores.
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -52,8 +60,36 @@ LOOK_SECONDS = 0.25
 """How often a running child's memory, time and log are looked at; its end is noticed sooner."""
 
 
+_PASSED_TO_PROBE = ("LD_LIBRARY_PATH",)
+"""What a probe has of the caller's variables, because its Python may not start without it."""
+
+_LIMITS = {"RLIMIT_AS": None, "RLIMIT_DATA": None, "RLIMIT_FSIZE": None, "RLIMIT_CPU": None, "RLIMIT_STACK": 8 * 2**20}
+"""Limits of the caller (`ulimit`) that can make a package fail → the usual value in bytes or seconds; None for no limit."""
+
+
+def probe_environment(**extra: str) -> dict[str, str]:
+    """The variables of a probe: `PROBE`, what is passed to it, and `extra`."""
+    return PROBE | {name: os.environ[name] for name in _PASSED_TO_PROBE if os.environ.get(name)} | extra
+
+
+def temporary_in(folder: Path) -> dict[str, str]:
+    """The variables by which programs put their temporary files into `folder`."""
+    return dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
+
+
+def probe_surroundings() -> dict[str, str | int]:
+    """All of this process' surroundings that reach a probe, JSON-able: part of every key.
+
+    These are variables, and limits that are not the usual ones. All else is fixed: working folder, home, temporary folder and
+    standard input by the harness, umask and core dumps by the probe (probe/__main__.py), Python's own variables by `-I`.
+    """
+    limits = {name: resource.getrlimit(getattr(resource, name))[0] for name in _LIMITS if hasattr(resource, name)}
+    unusual = {name: soft for name, soft in limits.items() if soft != (_LIMITS[name] or resource.RLIM_INFINITY)}
+    return {**probe_environment(), **unusual}
+
+
 def chosen_environment(**extra: str) -> dict[str, str]:
-    """The variables every child may see, and `extra`."""
+    """The variables that uv may see, and `extra`."""
     return {name: os.environ[name] for name in _PASSED if name in os.environ} | extra
 
 

@@ -12,9 +12,9 @@ in both: which modules are there, which versions, which entry points, and what .
 the job, and so every failure to import is one of such a process. `--audit` forks nothing, and what a fork has loaded is
 checked against its key like anybody's.
 
-What is left to tell one by: the names of the server's home and working folder (they lead each fork to its own), the same
-seed of hashes as its siblings', how deep its stack is, and that nothing of what was imported is looked at by the garbage
-collector.
+What is left to tell one by: the names of the server's home, temporary and working folder (they lead each fork to its own),
+the same seed of hashes as its siblings', how deep its stack is, and that nothing of what was imported is looked at by the
+garbage collector.
 """
 
 from __future__ import annotations

@@ -66,6 +66,7 @@ class ForkServer:
         """Whether it has once not answered."""
         self._resources = contextlib.ExitStack()
         self._folder = self._resources.enter_context(store.scratch())
+        self._temporary = self._resources.enter_context(store.temporary())
         self._store = store
         self._log = self._folder / "output.log"
         self._channel: socket.socket | None = None
@@ -84,10 +85,11 @@ class ForkServer:
         self._channel, theirs = socket.socketpair()
         work = self._folder / "work"
         work.mkdir()
-        how = asked(python, {**job, "events": str(self._folder / "events.jsonl")}, folder=work, store=self._store.root)
+        given = {**job, "events": str(self._folder / "events.jsonl")}
+        how = asked(python, given, folder=work, temporary=self._temporary, store=self._store.root)
         launch = partial(self._children.start, **how, cwd=work, log=self._log, stdin=theirs.fileno(), fork=fork)
-        given = (self._channel, theirs, launch)
-        self._attention = threading.Thread(target=self._attend, args=given, name="fork server", daemon=True)
+        attended = (self._channel, theirs, launch)
+        self._attention = threading.Thread(target=self._attend, args=attended, name="fork server", daemon=True)
         self._attention.start()
         try:
             ready = self._imported(limits)

@@ -37,7 +37,7 @@ def platform_id() -> str:
 
 def asked(kind: str, model: Probe) -> list[object]:
     """What every process of `kind` has in common: where it runs, what it runs, and how the host judges it."""
-    return [platform_id(), children.PROBE, processes.RULES, asked_source(kind, model)]
+    return [platform_id(), children.probe_surroundings(), processes.RULES, asked_source(kind, model)]
 
 
 def asked_source(kind: str, model: Probe) -> str:

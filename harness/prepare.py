@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from pathlib import Path
 from packaging.version import Version
 
 from harness import axes as axis_versions
-from harness import hub, locks, matrix, opinions, plan, relatives, shards, surroundings, tasks
+from harness import hub, locks, matrix, opinions, plan, relatives, scratch, shards, surroundings, tasks
 from harness.access import Access
 from harness.children import Children
 from harness.closures import closure
@@ -212,7 +211,7 @@ def _opened(settings: Settings, listen: Listener, *, ask: bool, access: Access) 
         config = matrix.with_model(config, settings.model or config.probe.model, "--model", Path.cwd(), settings.profile)
     store = Store.open(settings.store, access=access, note=lambda text: listen(Damage(text=text)))
     uv = _uv(settings, config, Children(), offline=settings.offline or surroundings.offline() or not ask)
-    uv = replace(uv, run_cache=RunCache(store.scratch))
+    uv = replace(uv, run_cache=RunCache(store.scratch), temporary=store.temporary)
     file = settings.config.name
     if hub_id := config.probe.hub_id:
         folder = hub.checkpoint(hub_id, store, uv, file=file, refresh=settings.refresh and ask)
@@ -273,8 +272,8 @@ def _recorded(settings: Settings, *, file: str | None) -> tuple[Matrix, dict[str
     config = matrix.load(settings.config)
     uv = _uv(settings, config, Children(), offline=True)
     pythons = Pythons(uv)
-    with tempfile.TemporaryDirectory() as empty:
-        store = Store.open(settings.store if Path(settings.store).is_dir() else Path(empty), access=Access.ADD)
+    with scratch.temporary() as empty:
+        store = Store.open(settings.store if Path(settings.store).is_dir() else empty, access=Access.ADD)
         try:
             axes = axis_versions.recorded(config, store, uv, pythons.present(config.axes["python"]), file=file)
         except UvFailure as failure:

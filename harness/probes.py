@@ -108,11 +108,12 @@ class Probes:
         # A given environment is somebody else's, and holds the whole lock: one side of it can import the other.
         ours = not any(part.key in self._given for part in question.parts)
         self._bytecode.verify(self._folders(question))
-        with self._store.scratch() as folder:
+        with self._store.scratch() as folder, self._store.temporary() as temporary:
             told = run_probe(
                 question.python,
                 question.job,
                 folder=folder,
+                temporary=temporary,
                 log=self._store.log(digest([*question.keys, *(["repeated"] if fresh else [])])),
                 store=self._store.root,
                 limits=replace(self._limits, seconds=self._limits.seconds + _COMPILING) if fresh else self._limits,

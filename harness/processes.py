@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
-from harness.children import PROBE, Children, Ended, Ending, Fork, chosen_environment
+from harness.children import Children, Ended, Ending, Fork, probe_environment, temporary_in
 from harness.model import Failure, Stage, StageResult, Status
 from harness.store import BYTECODE
 
@@ -28,6 +28,9 @@ RULES = 2
 
 JOB = "job.json"
 """What a process is asked, in the folder that it works in."""
+
+TEMPORARY = "temporary"
+"""A link in that folder to the one for temporary files (probe/forkserver.py follows it)."""
 
 _TAIL_LINES = 20
 
@@ -61,6 +64,7 @@ def run_probe(
     job: Mapping[str, Any],
     *,
     folder: Path,
+    temporary: Path,
     log: Path,
     store: Path,
     limits: Limits,
@@ -71,9 +75,10 @@ def run_probe(
 ) -> Told:
     """Run `job` with `python` and return what it told; never raises for what the probe does.
 
-    `folder` is scratch space; `log` becomes the output, once it is whole; both lie in `store`, whose path is left out
-    of every message, so that results mean the same elsewhere. `on_stage` hears (stage, subject) as each begins. `fork` may
-    have a process that has imported what the job will import. `bytecode` is where Python keeps bytecode, instead of the store.
+    `folder` is scratch space, `temporary` the process' folder for temporary files. `log` becomes the output, once it is whole.
+    `folder` and `log` lie in `store`, whose path is left out of every message, so that results mean the same elsewhere.
+    `on_stage` hears (stage, subject) as each begins. `fork` may have a process that has imported what the job will import.
+    `bytecode` is where Python keeps bytecode, instead of the store.
 
     Raises:
         InterruptedError: the run is being stopped, and the probe was killed.
@@ -82,7 +87,7 @@ def run_probe(
     events.touch()
     watch = _Watch(events, on_stage)
     ended = children.run(
-        **asked(python, {**job, "events": str(events)}, folder=folder, store=store, bytecode=bytecode),
+        **asked(python, {**job, "events": str(events)}, folder=folder, temporary=temporary, store=store, bytecode=bytecode),
         cwd=folder,
         log=output,
         time_limit=limits.seconds,
@@ -95,24 +100,20 @@ def run_probe(
     return read_events(watch.read_all(), ended, limits, log=log, store=store)
 
 
-def asked(python: Path, job: Mapping[str, Any], *, folder: Path, store: Path, bytecode: Path | None = None) -> _Asked:
+def asked(
+    python: Path, job: Mapping[str, Any], *, folder: Path, temporary: Path, store: Path, bytecode: Path | None = None
+) -> _Asked:
     """What a probe's process is started by: `job` is left in `folder`, where it is to work."""
     (folder / JOB).write_text(json.dumps(job), encoding="utf-8")
     home = folder / "home"
     home.mkdir(exist_ok=True)
+    (folder / TEMPORARY).symlink_to(temporary)
     prefix = bytecode or store / BYTECODE
     return {
         # Compiled once for all that import a layer, now and in later runs; an environment holds nothing but links.
-        "command": [
-            str(python),
-            "-I",
-            "-X",
-            f"pycache_prefix={prefix}",
-            str(PROBE_MAIN),
-            str(folder / JOB),
-        ],
-        # A home of its own: caches and settings of the user must not reach a verdict.
-        "env": chosen_environment(**PROBE, HOME=str(home)),
+        "command": [str(python), "-I", "-X", f"pycache_prefix={prefix}", str(PROBE_MAIN), str(folder / JOB)],
+        # A home of its own: caches and settings of the user must not reach a verdict. And what it leaves is gone with it.
+        "env": probe_environment(HOME=str(home), **temporary_in(temporary)),
     }
 
 

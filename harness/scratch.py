@@ -195,6 +195,21 @@ def temporaries() -> list[Scratch]:
     return [Scratch(Path(place), "xm-") for place in places if Path(place).is_dir()]
 
 
+@contextlib.contextmanager
+def temporary() -> Iterator[Path]:
+    """A folder for temporary files in the system's temporary folder, gone afterwards; a Store has one that is its own."""
+    with temporary_in(temporaries()[0]) as folder:
+        yield folder
+
+
+@contextlib.contextmanager
+def temporary_in(scratch: Scratch) -> Iterator[Path]:
+    """A folder there in which nobody but its user looks, and that may be renamed."""
+    with scratch.folder() as folder:
+        (folder / TEMPORARY).mkdir()
+        yield folder / TEMPORARY
+
+
 def holds_sockets(scratch: Scratch) -> bool:
     """Whether a package can make a Unix socket in a temporary folder there. Not every file system has them; paths are short."""
     longest = scratch.place / "xm-0123456789ab.9999" / TEMPORARY

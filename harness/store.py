@@ -33,7 +33,7 @@ from harness.errors import StoreError
 from harness.mirror import Mirror, cache_of
 from harness.model import DIGEST, digest, is_digest
 from harness.records import LIMIT, DamagedRecordError, Kind, OlderRecordError, T, opened
-from harness.scratch import TEMPORARY, Scratch, holds_sockets, temporaries
+from harness.scratch import Scratch, holds_sockets, temporaries, temporary_in
 
 BYTECODE = "bytecode"
 """The folder of a store that Python keeps bytecode in."""
@@ -200,9 +200,8 @@ class Store:
         It lies in the store; where the store cannot be written, its path is too long for a socket, or its file system has
         no sockets, it lies in the system's temporary folder.
         """
-        with self._temporaries.folder() as folder:
-            (folder / TEMPORARY).mkdir()
-            yield folder / TEMPORARY
+        with temporary_in(self._temporaries) as folder:
+            yield folder
 
     @functools.cached_property
     def _temporaries(self) -> Scratch:

@@ -11,12 +11,12 @@ import datetime as dt
 import itertools
 import json
 import os
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.children import Children, Ending
+from harness import scratch
+from harness.children import Children, Ending, temporary_in
 from harness.errors import UvError
 from harness.lockfile import Published, lock_text, parse_lock, parse_published, parse_pylock, requirements_text
 from harness.model import Interpreter, Lock, Pinned
@@ -62,6 +62,8 @@ class Uv:
     children: Children
     run_cache: RunCache | None = None
     """Where solves keep what an index answered in this run; None for uv's usual cache, and an index asked by each solve."""
+    temporary: Callable[[], contextlib.AbstractContextManager[Path]] = scratch.temporary
+    """Makes the folder that a call runs in, and removes it."""
 
     def with_torch_backend(self, backend: str | None) -> Uv:
         """The same sources with torch from another backend."""
@@ -100,7 +102,7 @@ class Uv:
         Raises:
             UvFailure: there is no solution, or it could not be found out.
         """
-        with _neutral() as folder:
+        with self._neutral() as folder:
             wanted, limits, locked = folder / "cell.in", folder / "bounds.txt", folder / "cell.txt"
             _write(wanted, requirements)
             _write(limits, bounds)
@@ -148,7 +150,7 @@ class Uv:
 
     def _compiled(self, requirements: Sequence[str], output: str, python: Interpreter, *options: str) -> str:
         """What uv makes of `requirements`, as the text of the file `output`, whose name tells uv the format."""
-        with _neutral() as folder:
+        with self._neutral() as folder:
             wanted, locked = folder / "wanted.in", folder / output
             _write(wanted, requirements)
             form = ["--format=pylock.toml"] if output == "pylock.toml" else []
@@ -188,7 +190,7 @@ class Uv:
 
     def create(self, folder: Path, python: Interpreter) -> None:
         """Make an empty virtual environment at `folder`."""
-        with _neutral() as cwd:
+        with self._neutral() as cwd:
             self._call(
                 ["venv", str(folder), f"--python={python.path}", "--quiet", "--no-project", "--allow-existing"],
                 cwd,
@@ -201,7 +203,7 @@ class Uv:
         Raises:
             UvFailure: a build failed, or the network or disk did not play along.
         """
-        with _neutral() as cwd:
+        with self._neutral() as cwd:
             locked = cwd / "lock.txt"
             _write(locked, lock)
             self._call(
@@ -216,7 +218,7 @@ class Uv:
         Raises:
             UvFailure: it cannot be got, or it failed.
         """
-        with _neutral() as cwd:
+        with self._neutral() as cwd:
             arguments = self.with_torch_backend(None)._source_arguments()  # noqa: SLF001 -- of the same class
             self._call(
                 ["tool", "run", "--quiet", *arguments, "--from", package, *command], cwd, DOWNLOAD_SECONDS, environment(**extra)
@@ -226,7 +228,7 @@ class Uv:
         """The CPythons uv finds on this machine, its own managed ones first; asks no network and downloads nothing."""
         # A version manager's shims are slow, and no interpreters: uv would start each of them and warn.
         places = [place for place in os.environ.get("PATH", "").split(os.pathsep) if Path(place).name != "shims"]
-        with _neutral() as cwd:
+        with self._neutral() as cwd:
             arguments = ["python", "list", "--only-installed", "--output-format", "json"]
             text = self._call(arguments, cwd, 30.0, environment(PATH=os.pathsep.join(places)))
         listed = "\n".join(itertools.dropwhile(lambda line: not line.startswith("["), text.splitlines()))
@@ -240,23 +242,24 @@ class Uv:
         """Whether PyTorch's own index of CPU builds answers within `seconds`."""
         if self.offline or self.sources.no_index:
             return False
-        with _neutral() as cwd:
+        with self._neutral() as cwd:
             wanted = cwd / "torch.in"
             _write(wanted, ["torch"])
-            arguments = [
-                "pip",
-                "compile",
-                str(wanted),
-                "--no-deps",
-                "--quiet",
-                f"--python={python.path}",
-                "--torch-backend=cpu",
-            ]
+            options = ["--no-deps", "--quiet", f"--python={python.path}", "--torch-backend=cpu"]
+            arguments = ["pip", "compile", str(wanted), *options]
             try:
                 self._call(arguments, cwd, seconds, environment(UV_HTTP_RETRIES="0", UV_HTTP_TIMEOUT="2"))
             except UvFailure:
                 return False
             return True
+
+    @contextlib.contextmanager
+    def _neutral(self) -> Iterator[Path]:
+        """A folder with settings that say nothing: uv takes the first that it finds there and in the folders above."""
+        with self.temporary() as folder:
+            (folder / "uv.toml").touch()
+            (folder / "tmp").mkdir()
+            yield folder
 
     def _source_arguments(self, *, indexes: bool = True) -> list[str]:
         """Options that say where distributions come from; those for `indexes` stand in a uv.toml otherwise.
@@ -279,7 +282,7 @@ class Uv:
         ended = self.children.run(
             # Before the command: `uv tool run` would hand what follows to the tool.
             [self.binary, "--color", "never", "--no-progress", *arguments],
-            env=environment() if environ is None else environ,
+            env={**(environment() if environ is None else environ), **temporary_in(cwd / "tmp")},
             cwd=cwd,
             log=log,
             time_limit=seconds,
@@ -317,10 +320,3 @@ def _readable() -> Iterator[None]:
         yield
     except ValueError as error:
         raise UvFailure(Trouble.INFRASTRUCTURE, f"what uv wrote cannot be read: {error}") from None
-
-
-@contextlib.contextmanager
-def _neutral() -> Iterator[Path]:
-    """A folder with no project around it: uv looks for settings in the folders above the one it runs in."""
-    with tempfile.TemporaryDirectory(prefix="harness-uv-") as folder:
-        yield Path(folder)

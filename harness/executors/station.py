@@ -121,6 +121,7 @@ class Station:
             torch_backend=terms.torch_backend,
             offline=terms.offline,
             children=self._children,
+            temporary=self._store.temporary,
         )
         self._pythons = Pythons(uv)
         self._searching = threading.Lock()

@@ -6,8 +6,10 @@ shadow it. So the folder is registered as a package under a name that nobody pub
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -25,7 +27,17 @@ def _register_package() -> None:
     spec.loader.exec_module(module)
 
 
+def settle() -> None:
+    """Have what is not in a probe's variables alike, whoever has started it."""
+    os.umask(0o022)
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        resource = importlib.import_module("resource")
+        # What a crash leaves would fill the disk.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
 if __name__ == "__main__":
+    settle()
     _register_package()
     importlib.import_module(PACKAGE + ".orphans").die_with_the_parent()
     importlib.import_module(PACKAGE + ".dispatch").main(sys.argv[1])

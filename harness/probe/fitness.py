@@ -19,7 +19,7 @@ class Surroundings:
         self.added: dict[str, str] = {}
         """Variables that were set, here and before the fork."""
         self._folders: list[str] = []
-        """Working folders and homes, of this process and of those that it is a fork of."""
+        """Working, home and temporary folders, of this process and of those that it is a fork of."""
 
     def look(self) -> None:
         """Note how things are before the imports."""
@@ -27,7 +27,7 @@ class Surroundings:
         self._files = self._open()
         self._folder = str(Path.cwd())
         self._here = set(os.listdir())  # noqa: PTH208 - names are all that is needed
-        self._folders += [self._folder, os.environ["HOME"]]
+        self._folders += [self._folder, os.environ["HOME"], os.environ["TMPDIR"]]
 
     def unlike(self) -> str:
         """What is not as it was; empty where all is."""
@@ -46,6 +46,8 @@ class Surroundings:
             return "it has gone to another working folder"
         if set(os.listdir()) != self._here:  # noqa: PTH208
             return "it has left files in its working folder"
+        if special := [path for folder in ("HOME", "TMPDIR") for path in Path(os.environ[folder]).rglob("*") if _special(path)]:
+            return f"it has left what cannot be copied: {special[0]}"
         return ""
 
     @staticmethod
@@ -55,6 +57,11 @@ class Surroundings:
             with contextlib.suppress(OSError):  # the one that lists them
                 found.add(os.readlink(str(descriptor)))
         return {one for one in found if not one.startswith(_DEVICES)}
+
+
+def _special(path: Path) -> bool:
+    """Whether it is a socket, a pipe or a device."""
+    return not (path.is_symlink() or path.is_dir() or path.is_file())
 
 
 def stranger(others: list[str]) -> str:

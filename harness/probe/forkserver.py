@@ -3,7 +3,8 @@
 Importing torch and transformers takes seconds, a fork of a process that has them milliseconds. The fork is a process
 that has imported just this and computed nothing, as one that was started for the job is a moment later. Its environment
 may differ from the server's in what the server has not touched: then it searches for modules where that one would. The
-server's working folder and home, which packages may remember, lead every process to its own once the server is ready.
+server's working folder, home and temporary folder, which packages may remember, lead every process to its own once the server
+is ready.
 A server may be a fork itself, of one that has imported less.
 
 Over a socket, its standard input, one JSON object a line. To the host:
@@ -49,6 +50,8 @@ _LINE = 65536
 _DESCRIPTOR = struct.Struct("i")
 _HERE = "/proc/self/cwd"
 """A name for the working folder of whoever uses it."""
+_TEMPORARY = "temporary"
+"""A link in it to the folder for temporary files."""
 
 # A server that is a fork adds to what the one before it has left here.
 _CURIOSITY = Curiosity()
@@ -66,11 +69,11 @@ def run(job: dict[str, Any], journal: Journal) -> None:
                 import_module(name)
         if unfit := _SURROUNDINGS.unlike() or _CURIOSITY.boundless() or stranger(job["others"]):
             sys.exit(f"not fit to be forked: {unfit}")
-        home = _give_way()
+        left = _give_way()
         imported_distributions()  # what it reads for this, its forks need not read again
         sys.stdout.flush()
         sys.stderr.flush()
-        _Server(channel, job["others"], home).serve()
+        _Server(channel, job["others"], left).serve()
     os._exit(0)  # nobody is to be told anything any more, and packages take a while to shut down
 
 
@@ -101,22 +104,29 @@ def _no_collection() -> Iterator[None]:
     gc.freeze()  # nor in every fork, which would copy all that it looks at
 
 
-def _give_way() -> Path:
-    """Let the name of the working folder, which the home lies in, mean each process' own; return where the home is now."""
-    here = Path.cwd()
+def _give_way() -> dict[str, Path]:
+    """Let the names of the working folder, which the home lies in, and of the temporary folder mean each process' own.
+
+    Returns variable → where what the imports have left in that folder is now.
+    """
+    here, temporary = Path.cwd(), Path(os.environ["TMPDIR"])
     there = here.rename(here.with_name("folder-at-import"))
     here.symlink_to(_HERE)
-    return there / Path(os.environ["HOME"]).name
+    left = temporary.rename(temporary.with_name("at-import"))
+    temporary.symlink_to(Path(_HERE) / _TEMPORARY)
+    (there / _TEMPORARY).unlink()
+    (there / _TEMPORARY).symlink_to(left)
+    return {"HOME": there / Path(os.environ["HOME"]).name, "TMPDIR": left}
 
 
 class _Server:
     """Forks on request and tells how the forks end."""
 
-    def __init__(self, channel: socket.socket, others: list[str], home: Path) -> None:
-        """`others` are folders that those of a fork take the place of; `home` is what a home is like after the imports."""
+    def __init__(self, channel: socket.socket, others: list[str], left: dict[str, Path]) -> None:
+        """`others` are folders that those of a fork take the place of; `left`: variable → what the imports have left."""
         self._channel = channel
         self._others = others
-        self._home = home
+        self._left = left
         self._at_child = signal.getsignal(signal.SIGCHLD)
         self._random = random.getstate()
         self._me = os.getpid()
@@ -192,7 +202,8 @@ class _Server:
         os.environ.clear()
         os.environ.update({**request["environ"], **_SURROUNDINGS.added})
         os.chdir(request["folder"])
-        shutil.copytree(self._home, os.environ["HOME"], symlinks=True, dirs_exist_ok=True)
+        for variable, folder in self._left.items():
+            shutil.copytree(folder, os.environ[variable], symlinks=True, dirs_exist_ok=True)
         sys.argv[1:] = [request["job"]]
         _move(request["python"], self._others, request["others"])
         importlib.import_module(".dispatch", __package__).main(request["job"])

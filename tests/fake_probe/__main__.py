@@ -58,6 +58,7 @@ def _noting(main):
 
 if __name__ == "__main__":
     real = _real_bootstrap()
+    real.settle()
     real._register_package()
     importlib.import_module(real.PACKAGE + ".orphans").die_with_the_parent()
     sys.modules[real.PACKAGE].__path__.insert(0, str(HERE))

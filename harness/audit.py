@@ -18,6 +18,7 @@ from harness.events import Listener, Note
 from harness.facts import Facts
 from harness.locks import Resolved
 from harness.model import Setup, Status
+from harness.perform import close
 from harness.prepare import Prepared
 from harness.tasks import CellTasks, Task
 from harness.verdict import VariantVerdict, Verdict, judge
@@ -38,7 +39,7 @@ def audit(prepared: Prepared, share: float, listen: Listener) -> list[str]:
     sample = random.sample(known, min(len(known), math.ceil(share * len(known))))
     disputes = []
     for number, (resolved, cell) in enumerate(sample, start=1):
-        again = from_scratch(prepared, resolved, cell)
+        again = from_scratch(prepared, resolved, cell, listen)
         found = differences(_judged(prepared, resolved, cell, prepared.facts), again)
         said = "; ".join(found) or "the same from scratch"
         listen(Note(text=f"audit {number}/{len(sample)}: {resolved.cell.id}: {said}"))
@@ -46,7 +47,7 @@ def audit(prepared: Prepared, share: float, listen: Listener) -> list[str]:
     return disputes
 
 
-def from_scratch(prepared: Prepared, resolved: Resolved, cell: CellTasks) -> Verdict:
+def from_scratch(prepared: Prepared, resolved: Resolved, cell: CellTasks, listen: Listener) -> Verdict:
     """The verdict on a cell when its whole lock is installed into a fresh environment and everything is done anew."""
     facts = Facts(store=prepared.store, limits=prepared.limits, apart=True)
     made = Environments(prepared.store, prepared.uv)
@@ -59,13 +60,12 @@ def from_scratch(prepared: Prepared, resolved: Resolved, cell: CellTasks) -> Ver
                 children=prepared.children,
                 limits=prepared.limits,
                 given=_whole(prepared, resolved, cell, made=made, folder=folder, facts=facts),
-                model=prepared.matrix.probe,
             )
             for task in _probes(cell):
                 worker.perform(task, lambda _stage: None)
             return _judged(prepared, resolved, cell, facts)
     finally:
-        made.close(keep=False)
+        close(made, listen, keep=False)
 
 
 def _whole(

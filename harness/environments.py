@@ -188,9 +188,10 @@ class Environments:
         """
         envs = self._store.root / "envs"
         compiled = self._store.root / BYTECODE / envs.relative_to(envs.anchor)
-        for name in _by_age(compiled)[:-_COMPILED]:
-            with contextlib.suppress(OSError):
-                self._unused(envs / name, compiled / name)()
+        with contextlib.suppress(FileNotFoundError):
+            for folder in sorted(compiled.iterdir(), key=_age)[:-_COMPILED]:
+                with contextlib.suppress(OSError):
+                    self._unused(envs / folder.name, folder)()
 
     def _unused(self, folder: Path, what: Path) -> Callable[[], None]:
         """Move `what` away if nobody works in the environment at `folder`; what is returned removes it."""
@@ -256,14 +257,12 @@ _LOOK_SECONDS = 0.05
 """How often a lock is tried that another process holds."""
 
 
-def _by_age(folder: Path) -> list[str]:
-    """Names in `folder`, those that have not changed for the longest time first; what vanishes meanwhile is left out."""
-    ages: list[tuple[float, str]] = []
-    with contextlib.suppress(OSError):
-        for path in folder.iterdir():
-            with contextlib.suppress(OSError):
-                ages.append((path.stat().st_mtime, path.name))
-    return [name for _, name in sorted(ages)]
+def _age(path: Path) -> float:
+    """When it was changed, by its file system's clock; long ago, if it vanished meanwhile."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _mark_temporary(folder: Path) -> None:

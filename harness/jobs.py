@@ -57,9 +57,9 @@ def running(task: Run | Evaluate, wanted: Iterable[tuple[Variant, Path]]) -> dic
     }
 
 
-def about(model: Probe, module: str | None) -> dict[str, Any]:
-    """The model that a job is about; `module` is where one's own lies."""
-    return {"path": module if model.module is not None else None, "options": _options(model)}
+def about(model: Probe) -> dict[str, Any]:
+    """The model that a job is about."""
+    return {"path": model.module, "options": _options(model)}
 
 
 def _options(model: Probe) -> dict[str, Any]:

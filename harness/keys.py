@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import platform
+import stat
 from pathlib import Path
 
 from harness import children, processes
@@ -20,6 +22,7 @@ _FOLDERS = {"import": set[str](), "export": {"export"}, "run": {"run"}, "referen
 def source(kind: str) -> str:
     """Digest of the probe's source as far as a job of `kind` can use it."""
     root = processes.PROBE_MAIN.parent
+    _stamp(root)
     left_out = {"export", "run", "independent"} - _FOLDERS[kind]
     sums = {}
     for path in sorted(root.rglob("*.py")):
@@ -73,4 +76,46 @@ def model_key(model: Probe) -> object:
 
 @functools.cache
 def _checkpoint_digest(folder: str) -> str:
+    _stamp(Path(folder))
     return folder_digest(Path(folder))
+
+
+_STAMPS: dict[Path, dict[Path, tuple[int, int, int]]] = {}
+"""Folder → how its files looked when it was read for a key."""
+
+
+def _stamp(folder: Path) -> None:
+    """Remember, before `folder` is read, how its files look."""
+    _STAMPS[folder] = _looks(folder)
+
+
+def _looks(folder: Path) -> dict[Path, tuple[int, int, int]]:
+    found = {}
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            status = path.stat()
+            if stat.S_ISREG(status.st_mode) and path.parent.name != "__pycache__":
+                found[path] = (status.st_mtime_ns, status.st_size, status.st_ino)
+    return found
+
+
+def read_anew() -> None:
+    """Forget what files held when an earlier run of this process read them."""
+    for cached in (source, _files_digest, _checkpoint_digest):
+        cached.cache_clear()
+
+
+def require_unchanged(model: Probe) -> None:
+    """The probe's source, and the checkpoint of `model`, are still what keys say.
+
+    Raises:
+        RuntimeError: they have been edited since, and what a process has found out may be of another source.
+    """
+    read = [processes.PROBE_MAIN.parent, *([Path(model.checkpoint)] if model.checkpoint else [])]
+    for folder in read:
+        looked = _STAMPS.get(folder)
+        if looked is None:
+            continue
+        if (now := _looks(folder)) != looked:
+            names = sorted(path.name for path in looked.keys() | now.keys() if looked.get(path) != now.get(path))
+            raise RuntimeError(f"{', '.join(names[:3])} in {folder.name} was edited during this run; run it again")

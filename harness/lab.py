@@ -20,7 +20,7 @@ from harness.executors import Crew
 from harness.lockfile import Published
 from harness.locks import Resolver
 from harness.model import Interpreter, digest
-from harness.perform import Rounds, hire
+from harness.perform import Rounds, close, hire
 from harness.plan import Planned
 from harness.prepare import Prepared, Settings
 from harness.records import Kind
@@ -65,7 +65,7 @@ class Lab:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._crew is not None:
-            self._crew.close(keep=self._keep)
+            close(self._crew, self._listen, keep=self._keep)
             self._crew = None
 
     @property

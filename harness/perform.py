@@ -51,7 +51,15 @@ def perform(prepared: Prepared, settings: Settings, listen: Listener, *, folder:
                 listen(Note(text="the budget is over; what is left was not begun"))
             return search.left_out(over=not in_time)
     finally:
-        crew.close(keep=settings.keep_envs)
+        close(crew, listen, keep=settings.keep_envs)
+
+
+def close(crew: Crew | Environments, listen: Listener, *, keep: bool) -> None:
+    """Close it; what cannot be cleaned up is a note, and keeps no result from being reported."""
+    try:
+        crew.close(keep=keep)
+    except Exception as error:  # noqa: BLE001 -- whatever it is, everything is done by now
+        listen(Note(text=f"not everything could be cleaned up: {error or type(error).__name__}"))
 
 
 def hire(prepared: Prepared, settings: Settings, folder: Path | None) -> Crew:
@@ -68,7 +76,6 @@ def hire(prepared: Prepared, settings: Settings, folder: Path | None) -> Crew:
             children=prepared.children,
             limits=prepared.limits,
             given=adopt(made, folder, prepared) if folder and prepared.tasks else {},
-            model=prepared.matrix.probe,
         )
     except BaseException:
         made.close(keep=settings.keep_envs)

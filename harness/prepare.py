@@ -11,7 +11,7 @@ from pathlib import Path
 from packaging.version import Version
 
 from harness import axes as axis_versions
-from harness import hub, locks, matrix, opinions, plan, relatives, scratch, shards, surroundings, tasks
+from harness import hub, keys, locks, matrix, opinions, plan, relatives, scratch, shards, snapshot, surroundings, tasks
 from harness.access import Access
 from harness.children import Children
 from harness.closures import closure
@@ -207,6 +207,7 @@ def workbench(settings: Settings, listen: Listener) -> Prepared:
 def _opened(settings: Settings, listen: Listener, *, ask: bool, access: Access) -> tuple[Matrix, Store, Uv]:
     """The matrix with the model that is asked about, its store, and uv with its sources."""
     config = matrix.load(settings.config)
+    keys.read_anew()
     if settings.model or settings.profile:
         config = matrix.with_model(config, settings.model or config.probe.model, "--model", Path.cwd(), settings.profile)
     store = Store.open(settings.store, access=access, note=lambda text: listen(Damage(text=text)))
@@ -216,6 +217,8 @@ def _opened(settings: Settings, listen: Listener, *, ask: bool, access: Access) 
     if hub_id := config.probe.hub_id:
         folder = hub.checkpoint(hub_id, store, uv, file=file, refresh=settings.refresh and ask)
         config = matrix.with_model(config, str(folder), file, folder)
+    if access is Access.REMOVE:
+        config = config.model_copy(update={"probe": snapshot.of(config.probe, store)})
     return config, store, uv
 
 

@@ -113,8 +113,13 @@ def asked(
         # Compiled once for all that import a layer, now and in later runs; an environment holds nothing but links.
         "command": [str(python), "-I", "-X", f"pycache_prefix={prefix}", str(PROBE_MAIN), str(folder / JOB)],
         # A home of its own: caches and settings of the user must not reach a verdict. And what it leaves is gone with it.
-        "env": probe_environment(HOME=str(home), **temporary_in(temporary)),
+        "env": probe_environment(HOME=str(home), **temporary_in(temporary), **_caches(temporary)),
     }
+
+
+def _caches(temporary: Path) -> dict[str, str]:
+    """Where torch compiles to. It would set these itself at an import, to a folder of its process, which then is not forked."""
+    return {"TORCHINDUCTOR_CACHE_DIR": str(temporary / "inductor"), "TRITON_CACHE_DIR": str(temporary / "triton")}
 
 
 class _Asked(TypedDict):

@@ -210,7 +210,13 @@ def temporary_in(scratch: Scratch) -> Iterator[Path]:
         yield folder / TEMPORARY
 
 
-def holds_sockets(scratch: Scratch) -> bool:
+def with_sockets(scratch: Scratch) -> Scratch:
+    """`scratch` if packages can make Unix sockets there, else one of the system's temporary folders."""
+    places = [scratch, *temporaries()]
+    return next(filter(_holds_sockets, places), places[1])
+
+
+def _holds_sockets(scratch: Scratch) -> bool:
     """Whether a package can make a Unix socket in a temporary folder there. Not every file system has them; paths are short."""
     longest = scratch.place / "xm-0123456789ab.9999" / TEMPORARY
     if len(os.fsencode(longest)) + _SOCKET_NAME > _SOCKET_PATH:

@@ -33,7 +33,7 @@ from harness.errors import StoreError
 from harness.mirror import Mirror, cache_of
 from harness.model import DIGEST, digest, is_digest
 from harness.records import LIMIT, DamagedRecordError, Kind, OlderRecordError, T, opened
-from harness.scratch import Scratch, holds_sockets, temporaries, temporary_in
+from harness.scratch import Scratch, temporaries, temporary_in, with_sockets
 
 BYTECODE = "bytecode"
 """The folder of a store that Python keeps bytecode in."""
@@ -61,7 +61,8 @@ class Store:
             for name in ("results", "artifacts", "logs", "envs", "tmp"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
             if access is Access.REMOVE:
-                self._sweep()
+                for place in (self._flight, *temporaries()):
+                    place.sweep()
         except OSError as error:
             raise StoreError(f"the store {root} cannot be used: {error}; name another with --store") from None
 
@@ -205,13 +206,7 @@ class Store:
 
     @functools.cached_property
     def _temporaries(self) -> Scratch:
-        places = [self._flight, *temporaries()]
-        return next(filter(holds_sockets, places), places[1])
-
-    def _sweep(self) -> None:
-        """Remove what a killed process left in flight."""
-        for place in (self._flight, *temporaries()):
-            place.sweep()
+        return with_sockets(self._flight)
 
     def _pull(self) -> None:
         """Bring the records that the mirror has got, or got anew, since this was last done."""

@@ -20,6 +20,7 @@ from harness.closures import Closure
 from harness.environments import Environments
 from harness.errors import DiskFullError
 from harness.facts import Facts, has_error, stages, unproven
+from harness.keys import require_unchanged
 from harness.model import Stage, StageResult, Status, Variant
 from harness.probes import Ask, OnStage, Probes, Question
 from harness.processes import Limits, Told
@@ -53,7 +54,6 @@ class Worker:
         children: Children,
         limits: Limits,
         given: Mapping[str, Path],
-        model: Probe,
     ) -> None:
         """`given` maps closures (by key) to the python of an environment that somebody else made and that holds them."""
         self._store = store
@@ -63,21 +63,9 @@ class Worker:
         self._probes = Probes(store=store, environments=environments, children=children, limits=limits, given=given)
         self._given = given
         self._sealing = True
-        self._module = self._published(model)
         self._installed: dict[str, Path | None] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
-
-    def _published(self, model: Probe) -> str | None:
-        """Put one's own module into the store and return its path there: what its key leaves out is not."""
-        if model.module is None:
-            return None
-        with self._store.scratch() as scratch:
-            for name, path in model.sources.items():
-                (scratch / "probe" / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, scratch / "probe" / name)
-            digest = self._store.publish(scratch / "probe")
-        return str(self._store.artifact(digest) / Path(model.module).name)
 
     def perform(self, task: Task, on_stage: OnStage) -> None:
         """Do `task` and record what came of it.
@@ -129,8 +117,10 @@ class Worker:
 
     def close(self, *, keep: bool) -> None:
         """Remove the environments that are left, unless `keep`; nothing runs any more."""
-        self._probes.close(seal=self._sealing)
-        self._environments.close(keep=keep)
+        try:
+            self._probes.close(seal=self._sealing)
+        finally:
+            self._environments.close(keep=keep)
 
     def release(self, parts: tuple[Closure, ...]) -> None:
         """Nothing that is planned needs this environment any more; should something else, it is built again."""
@@ -177,7 +167,7 @@ class Worker:
                 self._facts.put(one.key, self._imported(one, python, on_stage).results[None])
         while work := self._export_work(task):
             with self._store.scratch() as out:
-                told = self._probes.ask(self._about_export(task, work, python), out, self._facts.repeated, on_stage)
+                told = self._told(task.model, self._about_export(task, work, python), out, on_stage)
                 self._keep_imports(work.imports, told)
                 if work.reference:
                     self._keep_exports(task, work.variants, told, out)
@@ -189,7 +179,17 @@ class Worker:
         job = self._about(one.model, jobs.importing(one))
         question = Question(python=python, job=job, keys=[one.key], parts=one.parts, places={None: one.key})
         with self._store.scratch() as out:
-            return self._probes.ask(lambda _out, _only: question, out, self._facts.repeated, on_stage)
+            return self._told(one.model, lambda _out, _only: question, out, on_stage)
+
+    def _told(self, model: Probe, ask: Ask, out: Path, on_stage: OnStage) -> Told:
+        """See Probes.ask; what it tells is of the source that keys name.
+
+        Raises:
+            RuntimeError: the source, or the checkpoint of `model`, was edited during this run.
+        """
+        told = self._probes.ask(ask, out, self._facts.repeated, on_stage)
+        require_unchanged(model)
+        return told
 
     def _about_export(self, task: Export, work: _ExportWork, python: Path) -> Ask:
         def ask(out: Path, only: Collection[Subject] | None) -> Question:
@@ -256,7 +256,7 @@ class Worker:
         while wanted := missing_runs(task, self._facts):
             before = len(wanted)
             with self._store.scratch() as out:
-                told = self._probes.ask(self._about_run(task, wanted, python), out, self._facts.repeated, on_stage)
+                told = self._told(task.export.model, self._about_run(task, wanted, python), out, on_stage)
             process = told.results.get(None, [])
             if not has_error(process):
                 self._facts.put(task.key, process)
@@ -287,4 +287,4 @@ class Worker:
 
     def _about(self, model: Probe, job: Mapping[str, Any]) -> dict[str, Any]:
         """`job` about `model`, which may be another than the run's."""
-        return {**job, "probe": jobs.about(model, self._module)}
+        return {**job, "probe": jobs.about(model)}

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import packages
 import pytest
 from values import PYTHON
@@ -11,7 +18,8 @@ from harness.closures import bases, closure, layers
 from harness.environments import Environments, difference, installed, site_packages
 from harness.model import Interpreter, Lock, Pinned, Status
 from harness.schema import UvSources
-from harness.store import Store
+from harness.scratch import FileLock
+from harness.store import BYTECODE, Store
 from harness.uvfailures import Trouble, UvFailure
 
 
@@ -217,3 +225,45 @@ def test_layers_are_installed_once_and_composed(tmp_path, uv):
     assert not made.intact((whole,))
     made.close(keep=False)
     assert [path for path in (store.root / "envs").iterdir() if path.is_dir()] == []
+
+
+def compiled(store: Store, count: int) -> Path:
+    """The folder of what was compiled for `count` environments that are gone, the first longest ago."""
+    envs = store.root / "envs"
+    folder = store.root / BYTECODE / envs.relative_to(envs.anchor)
+    for number in range(count):
+        (folder / f"env{number:03}" / "torch").mkdir(parents=True)
+        os.utime(folder / f"env{number:03}", (number + 1, number + 1))
+    return folder
+
+
+def test_the_bytecode_of_the_latest_environments_is_kept_and_that_of_those_in_use(tmp_path, uv):
+    store = Store(tmp_path)
+    folder = compiled(store, 64 + 3)
+    with contextlib.closing(FileLock(store.root / "envs" / "env001.use")) as lock:
+        lock.share()
+        Environments(store, uv).close(keep=False)
+        assert sorted(path.name for path in folder.iterdir())[:2] == ["env001", "env003"]
+    Environments(store, uv).close(keep=False)
+    assert min(path.name for path in folder.iterdir()) == "env003"
+
+
+def test_two_that_close_at_once_take_nothing_from_each_other(tmp_path, uv, monkeypatch):
+    store = Store(tmp_path)
+    folder = compiled(store, 64 + 40)
+    listed = Path.iterdir
+
+    def iterdir(path: Path) -> Iterator[Path]:
+        """Lists, before the other removes what is oldest."""
+        found = list(listed(path))
+        if path == folder:
+            shutil.rmtree(found[0])
+            found.append(folder / "gone-already")
+        return iter(found)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    users = [Environments(store, uv) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda user: user.close(keep=False), users))
+    assert len(list(listed(folder))) <= 64
+    assert list(listed(store.root / "tmp")) == []

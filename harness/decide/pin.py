@@ -52,7 +52,7 @@ def write(prepared: Prepared, verdict: Verdict, support: Mapping[Variant, int], 
     (cell,) = tasks.of_cells([resolved], prepared.matrix.probe)
     if cell is None or resolved.lock is None or resolved.interpreter is None:
         raise PinError(f"{verdict.cell.id} has no lock: {trouble(verdict)}")
-    again = audit.from_scratch(prepared, resolved, cell)
+    again = audit.from_scratch(prepared, resolved, cell, lambda _event: None)
     differences = audit.differences(verdict, again)
     if again.status is not Status.WORKS or differences:
         end = "; ".join(differences) or trouble(again)

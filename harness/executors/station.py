@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness import keys
 from harness.children import Children
 from harness.closures import Closure
 from harness.contents import folder_digest
@@ -112,6 +113,7 @@ class Station:
     def __init__(self, terms: Terms) -> None:
         """Raises StoreError where the store cannot be used from here."""
         self._terms = terms
+        keys.read_anew()
         self._store = Store.open(terms.store, pull=False)
         self._children = Children()
         uv = Uv(
@@ -133,7 +135,6 @@ class Station:
             children=self._children,
             limits=terms.limits,
             given={},
-            model=self._model,
         )
 
     def answer(self, order: Order) -> Answer:

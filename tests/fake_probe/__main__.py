@@ -15,6 +15,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SERVER = {}
+MODULE = {}
 REAL = HERE.parents[1] / "harness" / "probe" / "__main__.py"
 
 
@@ -29,6 +30,7 @@ def note_start(job_path, kind, subjects):
         "path": sys.path,
         "bytecode": sys.pycache_prefix,
         "writes_bytecode": not sys.dont_write_bytecode,
+        "module": MODULE.get("text"),
     }
     # A job lies somewhere in <store>/tmp/.
     store = next(folder.parent for folder in job_path.parents if folder.name == "tmp")
@@ -46,6 +48,8 @@ def _real_bootstrap():
 def _noting(main):
     def noted(job_path):
         job = json.loads(Path(job_path).read_text(encoding="utf-8"))
+        if path := job["probe"]["path"]:
+            MODULE["text"] = Path(path).read_text(encoding="utf-8")
         # A process that only imports beside an export that is known already is noted by its forks alone.
         kind = job["kind"] if job.get("reference", True) else "imports"
         note_start(Path(job_path), kind, [one["id"] for one in job.get("variants", job.get("runs", []))])

@@ -314,3 +314,29 @@ def test_a_server_that_dies_is_noticed_whoever_lives_on(two):
         child.communicate(timeout=15)
     (died,) = two.cells().values()
     assert died["variants"][0]["error"] == "killed by SIGKILL in export"
+
+
+@pytest.mark.parametrize("forks", [0, 1], ids=["alone", "two forks of one server"])
+def test_a_temporary_file_of_an_import_is_each_forks_own(two, forks):
+    """What torch has left in the temporary folder, and has remembered by name, is there in each fork, and is no other's."""
+    keeps = """
+import pathlib, tempfile
+KEPT = tempfile.TemporaryDirectory(prefix='kept-')
+(pathlib.Path(KEPT.name) / 'note').write_text('left at import ')
+"""
+    adds = """
+import os, pathlib, socket, tempfile, torch
+note = pathlib.Path(torch.KEPT.name) / 'note'
+note.write_text(note.read_text() + 'and used')
+listener = pathlib.Path(tempfile.mkdtemp(prefix='pymp-')) / 'listener-12345678'
+socket.socket(socket.AF_UNIX).bind(str(listener))
+own = pathlib.Path(os.environ['TMPDIR'])
+raise RuntimeError(f'{note.read_text()}, {sorted(path.name[:5] for path in own.iterdir())}')
+"""
+    two.publish(packages.torch("2.2.0", on_import=keeps), packages.transformers("4.50.0", eager=adds))
+    versions = ["1.16.2", "1.17.0"][: 1 + forks]
+    two.configure({"torch": ["2.2.0"], "transformers": ["4.50.0"], "onnx": versions}, environment=["handoff"])
+    cells = two.run("--jobs", "1").values()
+    assert {cell["variants"][0]["error"] for cell in cells} == {"left at import and used, ['kept-', 'pymp-']"}
+    assert None not in servers(two, "export")
+    assert list((two.store / "tmp").iterdir()) == []

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import resource
+from pathlib import Path
+
 import packages
 import pytest
-from project import Project
+from project import Project, wait_until
+
+from harness import children
 
 LEAKS = {
     "PYTHONDONTWRITEBYTECODE": "1",
@@ -148,3 +154,95 @@ def test_relative_links_from_the_environment_are_those_of_the_current_folder(pro
     monkeypatch.chdir(other.root)
     (cell,) = project.run().values()
     assert cell["resolved"]["flatbuffers"] == "99.0"
+
+
+AS_THE_CALLER_HAS_IT = {
+    "LANG": "de_DE.UTF-8",
+    "LC_ALL": "tr_TR.UTF-8",
+    "TZ": "Asia/Tokyo",
+    "PATH": f"/nowhere:{os.environ['PATH']}",
+    "USER": "somebody",
+    "CUDA_VISIBLE_DEVICES": "0",
+    "MKL_CBWR": "COMPATIBLE",
+}
+
+
+def seen(project: Project) -> list[dict[str, str]]:
+    """Variables of each probe, without those that are other in each process."""
+    own = {"HOME", "TMPDIR", "TEMP", "TMP", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "EXPORT_MATRIX_CHILD"}
+    return [{name: value for name, value in start["environ"].items() if name not in own} for start in project.starts()]
+
+
+def test_what_the_caller_has_besides_is_not_seen_and_what_is_known_stays_known(project):
+    assert project.call("run").code == 0
+    before = seen(project)
+    assert project.call("run", environ=AS_THE_CALLER_HAS_IT).code == 0
+    assert seen(project) == before
+    assert project.call("run", "--force", environ=AS_THE_CALLER_HAS_IT).code == 0
+    assert len(seen(project)) == 2 * len(before)
+    assert seen(project)[len(before) :] == before
+
+
+def test_a_search_path_for_libraries_is_seen_and_makes_nothing_known(project, tmp_path):
+    assert project.call("run").code == 0
+    count = len(project.starts())
+    assert project.call("run", environ={"LD_LIBRARY_PATH": ""}).code == 0
+    assert len(project.starts()) == count
+    assert project.call("run", environ={"LD_LIBRARY_PATH": str(tmp_path)}).code == 0
+    assert [start["environ"]["LD_LIBRARY_PATH"] for start in project.starts()[count:]] == [str(tmp_path)] * count
+    assert project.call("run").code == 0
+    assert len(project.starts()) == 2 * count
+
+
+def test_a_limit_that_packages_may_fail_of_is_part_of_a_key(monkeypatch):
+    usual = children.probe_surroundings()
+    assert not [name for name in usual if name.startswith("RLIMIT") and name != "RLIMIT_STACK"]
+    real = resource.getrlimit
+    limited = {resource.RLIMIT_AS: (4 * 2**30, resource.RLIM_INFINITY)}
+    monkeypatch.setattr(resource, "getrlimit", lambda number: limited.get(number) or real(number))
+    assert children.probe_surroundings() == {**usual, "RLIMIT_AS": 4 * 2**30}
+
+
+def test_umask_and_core_dumps_are_the_probes_own(project):
+    says = "import os, resource; raise RuntimeError(f'{os.umask(0):o} {resource.getrlimit(resource.RLIMIT_CORE)[0]}')"
+    project.publish(packages.torch("2.2.0", on_export=says))
+    project.configure({"torch": ["2.2.0"]})
+    before = os.umask(0o077)
+    try:
+        (cell,) = project.run().values()
+    finally:
+        os.umask(before)
+    assert cell["variants"][0]["error"] == "22 0"
+
+
+def test_temporary_files_are_each_process_own_and_gone_with_it(project, tmp_path):
+    makes = "import tempfile; KEPT = tempfile.TemporaryDirectory(prefix='of-a-probe-'); open(tempfile.mkstemp()[1], 'w')"
+    project.publish(packages.torch("2.2.0", on_import=makes), packages.onnxruntime("1.17.0", on_import=makes))
+    project.configure({"torch": ["2.2.0"], "onnxruntime": ["1.17.0"]})
+    mine = tmp_path / "T"
+    mine.mkdir()
+    assert project.call("run", environ={"TMPDIR": str(mine)}).code == 0
+    assert {cell["status"] for cell in project.cells().values()} == {"works"}
+    assert list(mine.iterdir()) == []
+    assert list((project.store / "tmp").iterdir()) == []
+    folders = [{start["environ"][name] for name in ("TMPDIR", "TEMP", "TMP")} for start in project.starts()]
+    assert [len(one) for one in folders] == [1] * len(folders)
+    # The fork that imports beside an export is the export's process.
+    assert len(set.union(*folders)) == len({start["environ"]["HOME"] for start in project.starts()})
+    assert not [path for one in folders for path in one if Path(path).exists()]
+
+
+def test_what_kill_9_leaves_of_temporary_files_is_gone_after_the_next_run(project, tmp_path):
+    mine, there = tmp_path / "T", tmp_path / "there"
+    mine.mkdir()
+    waits = f"import tempfile, time\nKEPT = tempfile.TemporaryDirectory()\nopen({str(there)!r}, 'w')\ntime.sleep(600)"
+    project.publish(packages.torch("2.2.0", on_export=waits))
+    project.configure({"torch": ["2.2.0"]})
+    with project.start("run", environ={"TMPDIR": str(mine)}) as child:
+        wait_until(there.exists)
+        child.kill()
+        child.wait()
+    assert [*mine.iterdir(), *(project.store / "tmp").iterdir()]
+    project.configure()
+    assert project.call("run", environ={"TMPDIR": str(mine)}).code == 0
+    assert [*mine.iterdir(), *(project.store / "tmp").iterdir()] == []

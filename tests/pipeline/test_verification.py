@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import packages
 from project import Project
 from wheels import Wheel
 
-from harness import processes, worker
+from harness import keys, processes, worker
+from harness.environments import Environments
 
 
 def only_cell(project: Project, *arguments: str) -> dict:
@@ -197,3 +199,69 @@ def test_nothing_lies_around_in_the_working_folder(project, monkeypatch):
     monkeypatch.chdir(project.root)
     project.run()
     assert {path.name for path in project.root.iterdir()} == {"index", "matrix.toml", "store", "reports"}
+
+
+def test_a_module_that_is_edited_during_a_run_is_another_one_for_the_next_run_only(project):
+    own = project.root / "own.py"
+    own.write_text("VERSION = 1")
+    edits = f"open({str(own)!r}, 'w').write('VERSION = 2')"
+    project.publish(packages.torch("2.2.0", on_export=edits), packages.torch("2.3.0"))
+    variants = {"exporters": ["torchscript"], "layouts": ["plain"]}
+    project.configure({"torch": ["2.2.0", "2.3.0"]}, probe={"module": "own.py"}, variants=variants)
+    project.run("--jobs", "1")
+    assert own.read_text() == "VERSION = 2"
+    first = project.report()["probe"]["id"]
+    assert {start["module"] for start in project.starts()} == {"VERSION = 1"}
+    assert len(project.starts("export")) == 2
+    project.run("--jobs", "1")
+    assert [start["module"] for start in project.starts("export")] == ["VERSION = 1"] * 2 + ["VERSION = 2"] * 2
+    assert project.report()["probe"]["id"] != first
+    count = len(project.starts())
+    own.write_text("VERSION = 1")
+    project.run("--jobs", "1")
+    assert project.report()["probe"]["id"] == first
+    assert len(project.starts()) == count
+
+
+def test_what_a_probe_whose_source_is_edited_finds_out_is_an_error(project, monkeypatch):
+    fake = processes.PROBE_MAIN.parent
+    shutil.copytree(fake.parents[1] / "harness" / "probe", project.root / "copy/harness/probe")
+    shutil.copytree(fake, project.root / "copy/tests/fake_probe")
+    main = project.root / "copy/tests/fake_probe/__main__.py"
+    edits = f"open({str(main.parent / 'run' / '__init__.py')!r}, 'a').write('# edited')"
+    project.publish(packages.torch("2.2.0", on_export=edits))
+    project.configure({"torch": ["2.2.0"]})
+    with monkeypatch.context() as patch:
+        patch.setattr(processes, "PROBE_MAIN", main)
+        keys.source.cache_clear()
+        cell = only_cell(project)
+        assert cell["status"] == "error"
+        assert "__init__.py in fake_probe was edited during this run" in error(cell)
+        keys.source.cache_clear()
+        project.configure()
+        assert only_cell(project)["status"] == "works"
+    keys.source.cache_clear()
+
+
+def test_a_checkpoint_that_is_edited_during_a_run_gives_errors(project):
+    (project.root / "checkpoint").mkdir()
+    config = project.root / "checkpoint" / "config.json"
+    config.write_text('{"model_type": "marian"}')
+    edits = f"open({str(config)!r}, 'a').write(' ')"
+    project.publish(packages.torch("2.2.0", on_export=edits))
+    project.configure({"torch": ["2.2.0"]}, probe={"model": "checkpoint"})
+    cell = only_cell(project)
+    assert cell["status"] == "error"
+    assert "config.json in checkpoint was edited during this run" in error(cell)
+
+
+def test_what_cannot_be_cleaned_up_keeps_no_result_from_being_reported(project, monkeypatch):
+    def close(_self: Environments, *, keep: bool) -> None:
+        raise OSError(39, "Directory not empty", "bytecode")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Environments, "close", close)
+        answer = project.main("run")
+    assert answer.code == 0
+    assert "not everything could be cleaned up: [Errno 39] Directory not empty: 'bytecode'" in answer.err
+    assert [cell["status"] for cell in project.cells().values()] == ["works"]

@@ -11,7 +11,7 @@ import packages
 from project import Project
 from wheels import Wheel
 
-from harness import keys, processes, worker
+from harness import keys, probes, processes
 from harness.environments import Environments
 
 
@@ -185,7 +185,7 @@ def test_trouble_with_one_run_is_no_word_on_the_others_of_its_closure(project, m
         return processes.run_probe(python, job, **given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(worker, "run_probe", run_probe)
+        patch.setattr(probes, "run_probe", run_probe)
         cells = project.run("--jobs", "1").values()
     assert sorted(cell["status"] for cell in cells) == ["error", "works", "works"]
     (troubled,) = [cell for cell in cells if cell["status"] == "error"]

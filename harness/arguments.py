@@ -6,11 +6,12 @@ import argparse
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import harness
 from harness import shards
 from harness.errors import ShardError
+from harness.foreign_text import visible
 from harness.packaging_values import distribution_name, python_version
 from harness.values import seconds
 
@@ -269,9 +270,14 @@ COMMANDS: dict[str, tuple[Sequence[str], str]] = {
 """Command → the options that it has a use for, and accepts; its help."""
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        super().error(visible(message))
+
+
 def parser(commands: Mapping[str, Callable[..., int]]) -> argparse.ArgumentParser:
     """The parser of the command line; `.command` of what it returns is that of `commands` which was named."""
-    made = argparse.ArgumentParser(prog="harness", description=harness.__doc__)
+    made = _Parser(prog="harness", description=harness.__doc__)
     made.add_argument("--version", action="version", version=harness.__version__)
     each = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, (accepted, help_text) in COMMANDS.items():

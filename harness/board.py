@@ -15,6 +15,7 @@ from rich.text import Text
 
 from harness.diagnose.words import headline
 from harness.events import Answered, AtStage, Dealt, Event, Judged, Listener, Note, Resolving, Working
+from harness.foreign_text import line
 from harness.model import Status
 from harness.report.facets import CROWD, GLYPHS, counted
 from harness.report.terminal import STYLES
@@ -118,7 +119,7 @@ def render(state: State) -> Group:
         head = Text(f"resolving: {state.resolving.done}/{state.resolving.total}")
     table = Table.grid(padding=(0, 2))
     for task, seconds, stage in state.snapshot():
-        table.add_row(f"  {seconds:4.0f} s", task.label, Text(stage, style="bold"))
+        table.add_row(f"  {seconds:4.0f} s", line(task.label), Text(line(stage), style="bold"))
     return Group(head, table)
 
 

@@ -25,6 +25,7 @@ from harness.access import Access
 from harness.arguments import ARGUMENTS, parser
 from harness.audit import AuditError
 from harness.board import listener
+from harness.console import console
 from harness.errors import DiskFullError, HarnessError, Interrupted, NothingObservedError, ShardError
 from harness.events import Damage, Event
 from harness.executors import local
@@ -43,12 +44,12 @@ _COLLECTIONS = (50_000, 20, 50)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code (docs/design.md lists them)."""
     options = parser(_COMMANDS).parse_args(argv)
-    err = _console(options, stderr=True)
+    err = console(color=options.color, stderr=True)
     # Nearly all that a large matrix makes stays until the end, and a collection looks at every object of it.
     gc.set_threshold(*_COLLECTIONS)
     _interrupt_once()
     try:
-        code: int = options.command(options, _console(options, stderr=False), err)
+        code: int = options.command(options, console(color=options.color, stderr=False), err)
     except HarnessError as error:
         return _failed(error, str(error), error.exit_code, options, err)
     except KeyboardInterrupt:
@@ -66,7 +67,7 @@ def _failed(error: Exception, words: str, code: int, options: argparse.Namespace
     if disk.is_full(error) or disk.says_full(words):
         code = DiskFullError.exit_code
         words = disk.sentence(error, _places(options))
-    err.print("[bold red]error:[/] ", end="")
+    err.print("error: ", style="bold red", end="")
     err.print(words, markup=False, highlight=False, soft_wrap=True)
     return code
 
@@ -283,13 +284,4 @@ def _same_matrix(options: argparse.Namespace) -> str:
     given = [(name, getattr(options, name[2:])) for name in names]
     return "".join(
         f" {name} {shlex.quote(str(value))}" for name, value in given if value not in {None, ARGUMENTS[name].get("default")}
-    )
-
-
-def _console(options: argparse.Namespace, *, stderr: bool) -> Console:
-    colour = {"auto": None, "always": True, "never": False}[options.color]
-    # Tables and messages in a file or a pipe keep the width they need.
-    width = None if (sys.stderr if stderr else sys.stdout).isatty() else 100_000
-    return Console(
-        stderr=stderr, force_terminal=colour, no_color=colour is False or None, width=width, soft_wrap=False, highlight=False
     )

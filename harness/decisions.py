@@ -26,6 +26,7 @@ from harness.decide.check import Answer, Check, Checked, Upgrade
 from harness.decide.current import Versions
 from harness.errors import VersionsError
 from harness.events import Listener
+from harness.foreign_text import redacted
 from harness.lab import Lab
 from harness.packaging_values import exact_version
 from harness.prepare import Settings, workbench
@@ -176,7 +177,7 @@ def _is_version(text: str) -> bool:
 
 def page(title: str, lines: Iterable[str]) -> str:
     """An answer in Markdown."""
-    return "\n".join([f"# {title}", "", *(f"- {escape(line)}" for line in lines), ""])
+    return "\n".join([f"# {escape(title)}", "", *(f"- {escape(line)}" for line in lines), ""])
 
 
 def say(lines: Iterable[str], out: Console) -> None:
@@ -187,4 +188,4 @@ def say(lines: Iterable[str], out: Console) -> None:
 
 def write_json(value: object) -> None:
     """An answer for programs."""
-    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+    sys.stdout.write(redacted(json.dumps(value, indent=1)) + "\n")

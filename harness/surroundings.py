@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.children import chosen_environment
+from harness.foreign_text import without_userinfo
 
 _SOURCE_VARIABLES = re.compile(r"^UV_(FIND_LINKS|INDEX(_.*)?|DEFAULT_INDEX|EXTRA_INDEX_URL)$")
 """What a user sets to say where distributions come from; part of what a lock depends on."""
@@ -55,7 +56,7 @@ def environment(**extra: str) -> dict[str, str]:
 
 def without_password(text: str) -> str:
     """`text` with what stands before the `@` of its URLs left out."""
-    return re.sub(r"://[^/@\s]*@", "://", text)
+    return without_userinfo(text)
 
 
 def setting_files() -> list[str]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from harness import scratch
 from harness.children import Children, Ending, temporary_in
 from harness.errors import UvError
+from harness.foreign_text import redacted
 from harness.lockfile import Published, lock_text, parse_lock, parse_published, parse_pylock, requirements_text
 from harness.model import Interpreter, Lock, Pinned
 from harness.runcache import INDEX_VARIABLES, RunCache, index_settings
@@ -288,7 +289,7 @@ class Uv:
             time_limit=seconds,
             memory_limit=MEMORY,
         )
-        text = log.read_text(encoding="utf-8", errors="replace").strip()
+        text = redacted(log.read_text(encoding="utf-8", errors="replace").strip())
         if ended.ending is not Ending.EXITED:
             raise UvFailure(
                 Trouble.INFRASTRUCTURE, f"uv {arguments[0]} {arguments[1]}: {ended.ending} after {seconds:g} s\n{text}"

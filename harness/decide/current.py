@@ -18,6 +18,7 @@ from packaging.version import Version
 
 from harness.environments import installed, python_of
 from harness.errors import VersionsError
+from harness.foreign_text import redacted
 from harness.lockfile import parse_pylock
 from harness.packaging_values import distribution_name, exact_version, index_requirement, python_version, quoted, specifier_set
 from harness.packaging_values import requirement as parse_requirement
@@ -229,7 +230,7 @@ class _Entries:
             if nested := _NESTED.match(entry):
                 self._nested(path, path.parent / nested["path"])
             elif entry.startswith("-"):
-                self._ignored.append(f"{entry}: where distributions come from is said in [uv] of the matrix")
+                self._ignored.append(f"{redacted(entry)}: where distributions come from is said in [uv] of the matrix")
             else:
                 self._take(path, _HASHES.sub("", entry))
 

@@ -15,6 +15,7 @@ from harness.decide import recipe
 from harness.decide.check import trouble
 from harness.decide.compare import working
 from harness.errors import HarnessError, ReportError
+from harness.foreign_text import comments, without_userinfo
 from harness.lockfile import file_hashes, lock_text, parse_pylock
 from harness.model import Interpreter, Lock, Status, Variant
 from harness.packaging_values import cell_id
@@ -83,7 +84,7 @@ def _torch(backend: str | None) -> str:
 
 
 def _lock_files(prepared: Prepared, lock: Lock, interpreter: Interpreter, header: Sequence[str]) -> dict[str, str]:
-    comment = "".join(f"# {line}\n" for line in header)
+    comment = comments(header)
     versions = sorted(lock.versions.items())
     return {
         "requirements.txt": comment + lock_text(lock),
@@ -108,7 +109,7 @@ def _pylock(prepared: Prepared, lock: Lock, interpreter: Interpreter) -> str:
         raise PinError(
             f"the index offers other files than were locked: {', '.join(map('=='.join, other))}; --refresh locks anew"
         )
-    return text
+    return without_userinfo(text)
 
 
 def _publish(folder: Path, texts: Mapping[str, str]) -> None:

@@ -49,7 +49,7 @@ def render(verdict: Verdict, best: Variant, support: Mapping[Variant, int], head
         [
             f"# How to export and run: {cell.id}",
             "",
-            *(f"{line}.  " for line in header),
+            *(f"{escape(line)}.  " for line in header),
             "",
             f"Python {cell.python}, "
             + ", ".join(f"{name} {version}" for name, version in cell.pins)
@@ -90,7 +90,7 @@ def _row(one: VariantVerdict) -> list[str]:
     variant = one.variant
     end = one.status.value
     if one.status is not Status.WORKS:
-        end += f" at {one.last.stage.value}: {escape(last_line(one))}"
+        end += f" at {one.last.stage.value}: {last_line(one)}"
     elif one.last.stage is Stage.PARITY and (difference := one.last.data.get("max_abs_diff")) is not None:
         end += f", largest difference {difference:.1e}"
     return [variant.exporter, str(variant.opset), variant.layout, variant.feedback, variant.binding, end]

@@ -12,6 +12,7 @@ from harness.decide.asking import Asked
 from harness.decide.bisect import Bisected, Release
 from harness.decide.check import Answer, Change, Checked, Step, Upgrade
 from harness.decide.compare import last_line, named
+from harness.foreign_text import visible
 from harness.report.contract import ReportedCell, reported
 from harness.report.facets import counted
 from harness.report.markdown import escape, table
@@ -91,10 +92,10 @@ def check_markdown(checked: Checked, store: Path) -> str:
     lines += [table(["", "change", "what worked and does not"], rows), ""]
     for one in checked.upgrades:
         if found := list(check_lines(one, store)):
-            lines += [f"## {one.answer.value}: {title(one)}", "", *(f"- {escape(line)}" for line in found), ""]
+            lines += [f"## {one.answer.value}: {escape(title(one))}", "", *(f"- {escape(line)}" for line in found), ""]
     if checked.current:
-        lines += [f"{now(checked.current)}.", ""]
-    lines += [f"- {note}" for note in checked.notes]
+        lines += [f"{escape(now(checked.current))}.", ""]
+    lines += [f"- {escape(note)}" for note in checked.notes]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -145,7 +146,7 @@ def check_annotations(checked: Checked, store: Path) -> str:
     level = {Answer.SAFE: "notice", Answer.BREAKS: "error"}
     lines = []
     for one in checked.upgrades:
-        text = "\n".join([title(one), *check_lines(one, store)])
+        text = visible("\n".join([title(one), *check_lines(one, store)]))
         lines.append(f"::{level.get(one.answer, 'warning')} title=export-matrix check%3A {one.answer.value}::{_escaped(text)}")
     return "\n".join(lines) + "\n"
 
@@ -209,7 +210,7 @@ def bisect_lines(found: Bisected, store: Path) -> Iterator[str]:
 
 def bisect_markdown(found: Bisected, store: Path) -> str:
     """For a page or an issue."""
-    return "\n".join([f"# {culprit(found)}", "", *(f"- {escape(line)}" for line in bisect_lines(found, store)), ""])
+    return "\n".join([f"# {escape(culprit(found))}", "", *(f"- {escape(line)}" for line in bisect_lines(found, store)), ""])
 
 
 def bisect_json(found: Bisected) -> dict[str, Any]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from harness.foreign_text import escaped_json
 from harness.report.contract import ADAPTER, Report
 
 
 def dumps(report: Report) -> str:
     """The report as JSON text."""
-    return ADAPTER.dump_json(report, indent=1).decode() + "\n"
+    try:
+        text = ADAPTER.dump_json(report, indent=1).decode()
+    except ValueError:  # halves of surrogate pairs, which no UTF-8 has: messages name files that cannot be decoded
+        text = json.dumps(ADAPTER.dump_python(report, mode="json"), indent=1)
+    return escaped_json(text) + "\n"
 
 
 def schema() -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from tabulate import tabulate
 
 from harness.diagnose.words import headline
+from harness.foreign_text import line
 from harness.model import Status
 from harness.report import rules, suspects
 from harness.report.contract import Report
@@ -28,10 +30,12 @@ from harness.report.ways import ways
 def render(report: Report) -> str:
     """The whole page."""
     probe, names = report.probe, slots(report)
+    newest = f"newest result {report.generated}" if report.generated else "nothing has run yet"
     intro = (
         f"{counted(len(report.cells), 'combination')}: {tally(report)}. "
-        f"Measured on {report.platform}, {f'newest result {report.generated}' if report.generated else 'nothing has run yet'}; "
-        f"model {probe.model} ({probe.profile}, seed {probe.seed}), torch from: {report.torch}, probe `{probe.id}`."
+        f"Measured on {escape(report.platform)}, {newest}; "
+        f"model {escape(probe.model)} ({escape(probe.profile)}, seed {probe.seed}), "
+        f"torch from: {escape(report.torch)}, probe {code(probe.id)}."
     )
     lines = [
         "# Which versions work together",
@@ -46,7 +50,7 @@ def render(report: Report) -> str:
     for facet in facets(report):
         header = [*facet.row_axes, *(f"onnxruntime {version}" for version in facet.columns)]
         lines += [
-            f"## {facet.title}",
+            f"## {escape(facet.title)}",
             "",
             table(header, [[*row, *(cell_text(cell, names) for cell in cells)] for row, cells in facet.rows]),
             "",
@@ -62,12 +66,47 @@ def render(report: Report) -> str:
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A GitHub table; versions stay text (2.10 is not 2.1)."""
     escaped = [[escape(value) for value in row] for row in rows]
-    return tabulate(escaped, headers=list(header), tablefmt="github", disable_numparse=True)
+    return tabulate(escaped, headers=[escape(name) for name in header], tablefmt="github", disable_numparse=True)
 
 
 def escape(text: str) -> str:
-    """`text` as it may stand inside a table cell."""
-    return " ".join(text.replace("|", "\\|").split())
+    """`text` as it may stand inside a table cell, a list or a line: all that it does is to show.
+
+    Code between single backticks stays code. Backticks that do not pair, or stand together, become quotes.
+    """
+    parts = _BACKTICKS.sub("'", line(text)).split("`")
+    if len(parts) % 2 == 0:
+        parts = ["'".join(parts)]
+    return "`".join(part.replace("|", "\\|") if place % 2 else _escaped(part) for place, part in enumerate(parts))
+
+
+def code(text: str) -> str:
+    """`text` as code on one line."""
+    return f"`{line(text).replace('`', chr(39))}`"
+
+
+_BACKTICKS = re.compile("`{2,}")
+_MARKUP = re.compile(
+    r"\\(?=[!-/:-@\[-`{-~]|$)|<(?=[A-Za-z/!?])|[\[|]|&(?=#?[A-Za-z0-9]+;)|~(?=~)|"
+    r"^(?:>|#{1,6}(?=\s)|[-+*](?=\s)|[0-9]+(?=[.)]\s))"
+)
+"""What Markdown, or HTML in it, gives a meaning to: escapes, tags, links and images, entities, and how a block begins."""
+
+
+def _escaped(text: str) -> str:
+    return _MARKUP.sub(_inert, text)
+
+
+def _inert(found: re.Match[str]) -> str:
+    match found[0]:
+        case "<":
+            return "&lt;"
+        case "&":
+            return "&amp;"
+        case number if number.isdigit():
+            return f"&#{ord(number[0])};{number[1:]}"
+        case mark:
+            return f"\\{mark}"
 
 
 def _rules(report: Report) -> list[str]:
@@ -82,7 +121,7 @@ def _rules(report: Report) -> list[str]:
         for rule in shown
     ]
     lines = [table(["what fails", "explains", "tried on both sides", "for example"], rows), ""] if rows else []
-    lines += [f"{said[0].upper()}{said[1:]}.\n" for said in (left_out, *rules.unexplained(report)) if said]
+    lines += [f"{escape(f'{said[0].upper()}{said[1:]}')}.\n" for said in (left_out, *rules.unexplained(report)) if said]
     return ["## Rules", "", *([f"{rules.MEANING}.", ""] if rows else []), *lines] if lines else []
 
 
@@ -115,26 +154,26 @@ def _faults(report: Report) -> str:
         shown = headline(fault.message, 400)
         size = f"{counted(fault.cells, 'cell')}, {counted(fault.variants, 'variant')}"
         lines += [
-            f"- **{fault.status.value} · {fault.stage}** — {size}: {fault.where}",
+            f"- **{fault.status.value} · {fault.stage}** — {size}: {escape(fault.where)}",
             "",
-            f"  > `{shown.replace('`', chr(39))}`",
+            f"  > {code(shown)}",
             "",
             *_why(fault),
-            f"  for example `{fault.example}`"
-            + (f"; {fault.mend}" if fault.mend else "")
-            + (f"; in full in `{fault.log}`" if fault.log else ""),
+            f"  for example {code(fault.example)}"
+            + (f"; {escape(fault.mend)}" if fault.mend else "")
+            + (f"; in full in {code(fault.log)}" if fault.log else ""),
             "",
         ]
     for reason, count in not_run(report):
-        lines += [f"- **not run** — {counted(count, 'variant')}: {reason}", ""]
+        lines += [f"- **not run** — {counted(count, 'variant')}: {escape(reason)}", ""]
     return "\n".join(lines) if lines else "Everything worked."
 
 
 def _why(fault: Fault) -> list[str]:
     """The causes of a group, and what they rest on in the example."""
     if fault.repeated:
-        return ["  repeated in a fresh process: " + "; ".join(fault.repeated).replace("`", "'"), ""]
+        return ["  repeated in a fresh process: " + escape("; ".join(fault.repeated).replace("`", "'")), ""]
     if fault.status is not Status.FAILS:
         return []
     causes = ", ".join(f"**{cause}** ({count})" if len(fault.causes) > 1 else f"**{cause}**" for cause, count in fault.causes)
-    return [f"  {causes}: " + "; ".join(fault.evidence).replace("`", "'"), ""]
+    return [f"  {causes}: " + escape("; ".join(fault.evidence).replace("`", "'")), ""]

@@ -63,7 +63,7 @@ def show(report: Report, console: Console, *, options: str = "") -> None:
     _recommended(report, console)
     _rules(report, console)
     _faults(report, console, options)
-    console.print(f"[bold]{counted(len(report.cells), 'cell')}:[/] {tally(report)}")
+    console.print(Text.assemble((f"{counted(len(report.cells), 'cell')}:", "bold"), f" {tally(report)}"))
 
 
 def styled(cell: ReportedCell | None, names: Collection[tuple[object, ...]]) -> Text:
@@ -98,10 +98,11 @@ def _rules(report: Report, console: Console) -> None:
     shown, left_out = rules.most(report)
     said = [left_out, *rules.unexplained(report)]
     if any((*shown, *said)):
-        console.print(
-            "\n[bold]Rules[/]: without exception where a variant got as far as the stage; "
+        meaning = (
+            ": without exception where a variant got as far as the stage; "
             "open: what lies between was not tried, not asked: nor looked up"
         )
+        console.print(Text.assemble("\n", ("Rules", "bold"), meaning))
     for rule in shown:
         console.print(Text(rules.said(rule), style=STYLES[Status.FAILS]), Text(f" {rules.size(rule)}"))
         for boundary in rule.boundaries:
@@ -113,7 +114,7 @@ def _rules(report: Report, console: Console) -> None:
 def _faults(report: Report, console: Console, options: str) -> None:
     found = faults(report)
     if found:
-        console.print("\n[bold]What did not work, and why[/]")
+        console.print("\nWhat did not work, and why", style="bold")
     for fault in found:
         head = Text(f"{fault.status.value} {fault.stage}", style=STYLES[fault.status])
         console.print(head, Text(f"{counted(fault.cells, 'cell')}, {counted(fault.variants, 'variant')}: {fault.where}"))

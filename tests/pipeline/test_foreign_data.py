@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import packages
 import pytest
-from project import Project, toml
+from project import PYTHON, Project, toml
 from pydantic import ValidationError
 
 from harness import axes, lab, locks, matrix, merge, packaging_values, select, sources
@@ -34,7 +35,7 @@ HOSTILE = [
 CLEAN_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 CLEAN_VERSION = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z.!+_-]*")
 CLEAN_LINE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[a-z0-9,-]+\])?[ !<>=~0-9a-zA-Z.,*+-]*(; [ -~]+)?")
-PYTHON = Interpreter(version="3.11.7", path="/python")
+INTERPRETER = Interpreter(version="3.11.7", path="/python")
 
 
 @pytest.fixture(params=range(len(HOSTILE)), ids=lambda number: ascii(HOSTILE[number])[:40])
@@ -207,15 +208,15 @@ def test_the_wall_before_uv(tmp_path, hostile):
     ]
     calls = [
         *(lambda lock=lock: made.install(tmp_path / "env", lock) for lock in locked),
-        *(lambda lock=lock: made.resolve(["torch"], PYTHON, (), lock) for lock in locked),
-        *(lambda lock=lock: made.pylock(lock, PYTHON) for lock in locked[:2]),
-        lambda: made.resolve([f"torch=={hostile}"], PYTHON),
-        lambda: made.resolve([hostile], PYTHON),
-        lambda: made.resolve(["torch"], PYTHON, [f"torch=={hostile}"]),
-        lambda: made.newest("torch", hostile, PYTHON),
-        lambda: made.newest(hostile, "", PYTHON),
-        lambda: made.published(f"torch=={hostile}", PYTHON),
-        lambda: made.released("torch", hostile, PYTHON),
+        *(lambda lock=lock: made.resolve(["torch"], INTERPRETER, (), lock) for lock in locked),
+        *(lambda lock=lock: made.pylock(lock, INTERPRETER) for lock in locked[:2]),
+        lambda: made.resolve([f"torch=={hostile}"], INTERPRETER),
+        lambda: made.resolve([hostile], INTERPRETER),
+        lambda: made.resolve(["torch"], INTERPRETER, [f"torch=={hostile}"]),
+        lambda: made.newest("torch", hostile, INTERPRETER),
+        lambda: made.newest(hostile, "", INTERPRETER),
+        lambda: made.published(f"torch=={hostile}", INTERPRETER),
+        lambda: made.released("torch", hostile, INTERPRETER),
     ]
     for call in calls:
         with pytest.raises((UvError, UvFailure)):
@@ -303,3 +304,56 @@ def test_the_id_of_a_published_cell_is_no_path(project, published):
     assert answer.code == 2
     assert "is no matrix.json of this version: cells.0.id: " in answer.err
     assert not (project.root / "outside").exists()
+
+
+def test_a_message_steers_neither_terminal_nor_page(project):
+    message = r"\x1b[2J <img src=x> \u202e | `tick \ud83d [/] http://user:s3kr3t@h/"
+    project.publish(packages.torch("2.1.0", on_export=f"raise RuntimeError('{message}')"))
+    answer = project.main("run")
+    assert answer.code == 0, answer.err
+    (cell,) = project.cells()
+    page = (project.reports / "matrix.md").read_text()
+    texts = [answer.out, answer.err, page]
+    for command, *arguments in (
+        ("explain", cell),
+        ("report",),
+        ("report", "--format", "markdown"),
+        ("report", "--format", "json"),
+    ):
+        told = project.main(command, *arguments)
+        assert told.code == 0, told.err
+        texts += [told.out, told.err]
+    for text in texts:
+        assert all(character.isprintable() or character == "\n" for character in text), ascii(text)
+        assert "s3kr3t" not in text
+    assert "\\x1b[2J <img src=x> \\u202e" in answer.out
+    assert "> `" in page
+
+
+def test_a_bracket_in_a_path_is_a_bracket(project):
+    folder = project.root / "a[/]b" / "[bold]"
+    answer = project.main("run", "--reports", str(folder))
+    assert answer.code == 0, answer.err
+    assert str(folder / "matrix.md") in answer.err
+
+
+@pytest.mark.parametrize("form", ["text", "json", "markdown", "github"])
+def test_the_password_of_an_index_is_not_printed(project, form):
+    path = project.root / "requirements.txt"
+    path.write_text(
+        "--index-url http://user:s3kr3t@127.0.0.1:9/simple\n--find-links=https://s3kr3t@127.0.0.1:9/\n"
+        "torch==2.1.0\ntransformers==4.46.3\nonnx==1.16.2\nonnxruntime==1.16.3\n"
+    )
+    answer = project.main("check", "--from", str(path), "--python", PYTHON, "--format", form)
+    assert answer.code == 0, answer.err
+    assert "s3kr3t" not in answer.out + answer.err
+    if form != "github":
+        assert "***@127.0.0.1:9" in answer.out
+
+
+def test_the_password_of_an_index_that_does_not_answer_is_not_printed(project):
+    project.configure(uv={"default-index": "http://user:s3kr3t@127.0.0.1:9/simple", "torch-backend": "default"})
+    answer = project.main("run", "--quiet")
+    written_ = [path.read_text(errors="replace") for path in project.reports.glob("matrix.*")]
+    written_ += [path.read_text(errors="replace") for path in (project.store / "results").glob("??/*")]
+    assert "s3kr3t" not in answer.out + answer.err + "".join(written_)

@@ -1,0 +1,66 @@
+"""Text that is not the harness's own: what packages, uv, files and people wrote, made safe to show.
+
+Nothing foreign reaches a terminal or a page as it is. Characters that steer a terminal, turn the direction of a line or do
+not show are written as Python escapes, and what stands before the `@` of a URL is left out. JSON keeps the characters, since
+it is data, and escapes them by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+
+_UNSEEN = re.compile(
+    "["
+    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 without tab and line feed, DEL, C1
+    "\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f"
+    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
+    "\ud800-\udfff"
+    "\U000110bd\U000110cd\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+    "]"
+)
+"""Control and format characters, bidirectional marks, what is ignored where it is shown, and halves of surrogate pairs."""
+
+_USERINFO = re.compile(r"://(?:(?:[^\s/?#@'\"<>\\]*@)+|[^\s/?#@:'\"<>\\]+:(?![0-9]+(?:/|$))[^\s@'\"<>\\]*@)")
+"""What stands before the host of a URL. A password with a slash that nobody has encoded counts too."""
+
+_COMMAND = re.compile(r"^([ \t]*):(?=:)", re.MULTILINE)
+"""How a line begins that GitHub's runners take for a command."""
+
+
+def redacted(text: str) -> str:
+    """`text` with `***` for the user and the password, or the token, of its URLs."""
+    return _USERINFO.sub("://***@", text) if "://" in text and "@" in text else text
+
+
+def without_userinfo(text: str) -> str:
+    """`text` with its URLs as they are without a user, a password or a token."""
+    return _USERINFO.sub("://", text)
+
+
+def visible(text: str) -> str:
+    """`text` as it may be shown: redacted, with escapes for what does not show; tabs and line feeds stay."""
+    if not text.isascii() or not text.isprintable():
+        text = _UNSEEN.sub(_escape, text.replace("\r\n", "\n"))
+    return redacted(_COMMAND.sub(r"\1\\x3a", text))
+
+
+def _escape(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def escaped_json(text: str) -> str:
+    """JSON text in which no string has a character that does not show, nor the password of a URL."""
+    return redacted(text if text.isascii() else _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], text))
+
+
+def line(text: str) -> str:
+    """`text` on one line, to be shown."""
+    return " ".join(visible(text).split())
+
+
+def comments(lines: Iterable[str]) -> str:
+    """Lines as comments of a requirements file or a TOML file."""
+    return "".join(f"# {line(one)}\n" for one in lines)

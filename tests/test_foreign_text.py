@@ -1,0 +1,148 @@
+"""What is foreign, made safe to show."""
+
+from __future__ import annotations
+
+import io
+import json
+import unicodedata
+
+import pytest
+from rich.table import Table
+from values import report, reported_cell, reported_variant
+
+from harness.console import console
+from harness.foreign_text import comments, escaped_json, line, redacted, visible, without_userinfo
+from harness.model import Stage, Status
+from harness.report import json as report_json
+from harness.report.markdown import code, escape, render
+
+UNSEEN = [
+    chr(number)
+    for number in range(0x110000)
+    if unicodedata.category(chr(number)) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and chr(number) not in "\t\n"
+]
+
+
+def test_no_control_format_or_surrogate_character_is_left():
+    assert visible("".join(UNSEEN).replace("\r\n", "")).isprintable()
+    assert line("\t".join(UNSEEN)).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[2J", "\\x1b[2J"),
+        ("a\u202eb", "a\\u202eb"),
+        ("\ud83d", "\\ud83d"),
+        ("\U000e0041", "\\U000e0041"),
+        ("one\r\ntwo\tthree", "one\ntwo\tthree"),
+        ("one\rtwo", "one\\x0dtwo"),
+        ("\u2713 works \u00b7 na\u00efve \u2192", "\u2713 works \u00b7 na\u00efve \u2192"),
+        ("a\n  ::set-output name=x::y", "a\n  \\x3a:set-output name=x::y"),
+    ],
+)
+def test_what_does_not_show_is_written_as_an_escape(text, shown):
+    assert visible(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("http://user:s3kr3t@h/simple", "http://***@h/simple"),
+        ("https://s3kr3t@h", "https://***@h"),
+        ("https://u:s3kr3t%40x@h/", "https://***@h/"),
+        ("https://u:s3@kr3t@h/", "https://***@h/"),
+        ("https://u:s3/kr3t@h/", "https://***@h/"),
+        (
+            "--index-url=https://u:s3kr3t@h --find-links https://:s3kr3t@i",
+            "--index-url=https://***@h --find-links https://***@i",
+        ),
+        ("git+https://s3kr3t@h/x.git", "git+https://***@h/x.git"),
+        ("http://127.0.0.1:8080/a@b and http://h/p@1", "http://127.0.0.1:8080/a@b and http://h/p@1"),
+    ],
+)
+def test_the_password_of_a_url_is_left_out(text, shown):
+    assert redacted(text) == shown
+    assert redacted(shown) == shown
+    assert "s3" not in without_userinfo(text)
+    assert "s3" not in escaped_json(json.dumps(text))
+
+
+def test_json_keeps_every_character_and_shows_none_that_does_not_show():
+    text = "\u202e\x7f\U000e0041 \u2713"
+    written = escaped_json(json.dumps(text, ensure_ascii=False))
+    assert written.isprintable()
+    assert json.loads(written) == text
+
+
+def test_a_report_with_half_of_a_surrogate_pair_can_be_written():
+    broken = reported_variant(Status.FAILS, Stage.LOAD, error="a\ud83d\u202eb", signature="s")
+    one = report(reported_cell(broken, status=Status.FAILS))
+    assert json.loads(report_json.dumps(one))["cells"][0]["variants"][0]["error"] == "a\ud83d\u202eb"
+    assert "a\\ud83d\\u202eb" in render(one)
+    render(one).encode()
+
+
+def test_a_comment_stays_one():
+    assert comments(["a\nnumpy==1", "b\r-e ."]) == "# a numpy==1\n# b\\x0d-e .\n"
+
+
+def printed(*objects: object) -> str:
+    out = console(color="never", stderr=False)
+    out.file = io.StringIO()
+    out.print(*objects)
+    return out.file.getvalue()
+
+
+@pytest.mark.parametrize("text", ["[/]", "[bold]x[/bold]", "[link=http://h]x[/link]", ":bug:", "[/red]"])
+def test_a_console_takes_no_text_for_markup(text):
+    table = Table(title=text)
+    table.add_column(text)
+    table.add_row(text)
+    assert printed(text) == f"{text}\n"
+    assert printed(table).count(text) == 3
+
+
+def test_a_console_shows_what_is_in_a_table_as_in_a_line():
+    table = Table()
+    table.add_column("\x1b[2Ja")
+    table.add_row("b\u202e http://u:s3kr3t@h")
+    shown = printed(table) + printed("\x1b[2Ja", "http://u:s3kr3t@h")
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert "s3kr3t" not in shown
+
+
+def test_a_console_that_wraps_does_not_split_what_it_looks_for():
+    out = console(color="never", stderr=False)
+    out.file, out.width = io.StringIO(), 20
+    out.print("see http://user:a-very-long-s3kr3t@h/simple")
+    assert "s3kr3t" not in out.file.getvalue().replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("<img src=x>", "&lt;img src=x>"),
+        ("</details><script>", "&lt;/details>&lt;script>"),
+        ("a | b\n\nc", "a \\| b c"),
+        ("![x](http://h) [y](z)", "!\\[x](http://h) \\[y](z)"),
+        ("# head", "\\# head"),
+        ("- item", "\\- item"),
+        ("1. item", "&#49;. item"),
+        ("> quote", "\\> quote"),
+        ("&lt;b&gt;", "&amp;lt;b&amp;gt;"),
+        ("one ` tick", "one ' tick"),
+        ("```fence", "'fence"),
+        ("`code | <b>` and <b>", "`code \\| <b>` and &lt;b>"),
+        ("\\`<b>` x", "\\\\`<b>` x"),
+        ("numpy<2, 2.10 and a_b", "numpy<2, 2.10 and a_b"),
+        ("\u202e\x1b[2J", "\\u202e\\x1b\\[2J"),
+    ],
+)
+def test_markdown_shows_what_it_is_given(text, shown):
+    assert escape(text) == shown
+
+
+def test_code_ends_where_it_is_to_end():
+    assert code("a`b\n`c`") == "`a'b 'c'`"

@@ -116,7 +116,7 @@ def _eager(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbours)
     if variant.error_type == DISAGREES:
         return proven(Cause.MODEL, own, *(heard or [_nowhere(neighbours, "PyTorch agrees with itself")]), *_relatives(variant))
     for changed in differences(variant):
-        if changed.versions and not changed.versions & {"python", *names}:
+        if changed.versions and changed.versions.isdisjoint(names):
             return proven(Cause.VERSION_CONFLICT, own, *heard, f"with {changed.text} alone the same cell works")
     words = between_versions(variant.error_type, variant.error or "")
     if len(elsewhere) == len(names) or (words and elsewhere):
@@ -135,26 +135,27 @@ DISAGREES = "ProbeFailure"
 
 
 def _exported(cell: ReportedCell, variant: ReportedVariant, stage: Stage, neighbours: Neighbours) -> Diagnosis:
-    verb = "writes" if stage is Stage.EXPORT else "writes what onnx's checker accepts"
+    accepted = "" if stage is Stage.EXPORT else " and passes onnx's checker"
+    graph, model = (f"writes {what}{accepted}" for what in ("the same graph", "a graph of the same model"))
     own = f"{variant.exporter} opset {variant.opset} {variant.layout} in {cell.id} fails at {stage}: {brief(variant.error)}"
     evidence = [own, "PyTorch alone ran the model in the same process"]
-    if found := _conflicts(cell, variant, stage, neighbours, f"{verb} the same graph"):
+    if found := _conflicts(cell, variant, stage, neighbours, graph):
         return proven(Cause.VERSION_CONFLICT, *evidence, *found)
     if words := between_versions(variant.error_type, variant.error or ""):
         settle = "to settle it: a cell that differs in one version, in which the same exporter works"
         return likely(Cause.VERSION_CONFLICT, own, f"its words are those of {words}", settle)
     if sibling := _sibling(cell, variant, stage):
         how = f"{sibling.exporter} opset {sibling.opset} {sibling.layout}"
-        return proven(Cause.EXPORTER, *evidence, f"in the same environment {how} {verb} the same model")
+        return proven(Cause.EXPORTER, *evidence, f"in the same environment {how} {model}")
     for changed in differences(variant):
         if changed.only(EXPORT):
-            return proven(Cause.EXPORTER, *evidence, f"in the same environment, with {changed.text}, it {verb} the same model")
+            return proven(Cause.EXPORTER, *evidence, f"in the same environment, with {changed.text}, it {model}")
         if changed.versions:
-            return proven(Cause.EXPORTER, *evidence, f"with {changed.text} it {verb} the same graph")
+            return proven(Cause.EXPORTER, *evidence, f"with {changed.text} it {graph}")
     other = neighbours.nearest(cell, stage, [], export_of(variant))
     if other and neighbours.steps(cell, other) <= 1:
-        return proven(Cause.EXPORTER, *evidence, _passes(other, cell, f"it {verb} the same graph"))
-    evidence += [_passes(other, cell, f"it {verb} the same graph")] if other else []
+        return proven(Cause.EXPORTER, *evidence, _passes(other, cell, f"it {graph}"))
+    evidence += [_passes(other, cell, f"it {graph}")] if other else []
     settle = "to settle it: another exporter or opset that exports the same model, or a cell that differs in one version"
     return likely(Cause.EXPORTER, *evidence, settle)
 
@@ -171,7 +172,7 @@ def _conflicts(cell: ReportedCell, variant: ReportedVariant, stage: Stage, neigh
             return [f"with {changed.text} alone it {works}"]
     exporter = [name for name in _EXPORTER if version(cell, name)]
     beside = neighbours.nearest(cell, stage, exporter, export_of(variant))
-    if beside and (words or stage is Stage.EXPORT):
+    if beside:
         return [_passes(beside, cell, f"the same exporter {works}")]
     nearest = neighbours.nearest(cell, stage, [], export_of(variant)) if words else None
     if nearest and neighbours.steps(cell, nearest) <= 1:
@@ -179,7 +180,7 @@ def _conflicts(cell: ReportedCell, variant: ReportedVariant, stage: Stage, neigh
     return []
 
 
-_EXPORTER = ("python", "torch", "transformers", "optimum", "optimum-onnx")
+_EXPORTER = ("torch", "transformers", "optimum", "optimum-onnx")
 """What an export is made with: the exporter, and the code of the model."""
 
 

@@ -69,9 +69,11 @@ def asked_once(cells: Sequence[ReportedCell]) -> list[ReportedCell]:
 def diagnosed(cells: Sequence[ReportedCell]) -> list[ReportedCell]:
     """`cells`, in which nothing works, with what the other model says of the faults that it was asked about."""
     found: dict[_Fault, _Met] = {}
+    # What a change has mended, with this very model, is not due to the model.
+    mended = {_fault(one) for cell in cells for one in cell.variants if one.remedy}
     for cell in cells:
         for one in cell.variants:
-            if one.status is Status.FAILS:
+            if one.status is Status.FAILS and _fault(one) not in mended:
                 met = found.setdefault(_fault(one), _Met())
                 met.stacks[_stack(cell, one)] = cell
                 for name, text in one.controls.items():
@@ -82,6 +84,7 @@ def diagnosed(cells: Sequence[ReportedCell]) -> list[ReportedCell]:
         met = found.get(_fault(one))
         # What PyTorch merely does not run is no disagreement: whose fault that is, another model tells.
         settled = one.cause in _SETTLED and (one.cause, one.certainty) != (Cause.MODEL, Certainty.LIKELY)
+        settled = settled or (one.cause, one.certainty) == (Cause.RUNTIME, Certainty.PROVEN)
         if met is None or settled or not any(answer.works for answer in met.answers.values()):
             return one
         return _diagnosis(cell, one, met).of(one)

@@ -38,7 +38,7 @@ _NAMED = 2
 _BROKEN_PROMISES = ("frozen-dimension", "dimension-bound-twice")
 """Findings that a graph's own sizes are not what was asked for, or not what they are when it runs."""
 
-_MAIN = {"python", "torch", "transformers", "optimum", "optimum-onnx", "onnxruntime"}
+_MAIN = {"torch", "transformers", "optimum", "optimum-onnx", "onnxruntime"}
 """The model's code, the exporter and the runtime: another version of one of these says something about that one alone."""
 
 

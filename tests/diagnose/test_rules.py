@@ -113,7 +113,9 @@ def test_what_failed_later_is_a_counter_example():
         # It has loaded, whatever happened then.
         (reported_variant(Status.ERROR, Stage.DECODE), "torch<2.10.0 ∧ onnxruntime<1.18.0 → load"),
         (reported_variant(Status.NOT_RUN, Stage.DECODE), "torch<2.10.0 ∧ onnxruntime<1.18.0 → load"),
+        (reported_variant(Status.FLAKY, Stage.DECODE), "torch<2.10.0 ∧ onnxruntime<1.18.0 → load"),
         # It has not.
+        (reported_variant(Status.FLAKY, Stage.LOAD), "onnxruntime<1.18.0 → load"),
         (reported_variant(Status.ERROR, Stage.LOAD), "onnxruntime<1.18.0 → load"),
         (reported_variant(Status.ERROR, Stage.INSTALL), "onnxruntime<1.18.0 → load"),
         (reported_variant(Status.NOT_RUN, Stage.EXPORT), "onnxruntime<1.18.0 → load"),

@@ -217,6 +217,16 @@ def test_findings_are_told_once_for_each_kind():
     assert cell.variants[0].evidence[2:] == ["the graph has a frozen-dimension: axis 0 is 3 (and 1 more)"]
 
 
+@pytest.mark.parametrize(
+    ("remedy", "cause"), [(None, "architecture"), ("opset 18", "exporter"), ("optimization basic", "runtime")]
+)
+def test_what_a_change_has_mended_with_this_very_model_is_not_due_to_the_model(remedy, cause):
+    given = {"error": "no", "signature": "s", "controls": {"model t5": WORKS}, "opinions": {EVALUATOR: FAILS}}
+    failed = reported_variant(Status.FAILS, Stage.DECODE, remedy=remedy, **given)
+    cells = diagnosed([reported_cell(failed), reported_cell(failed, onnx="1.17.0")])
+    assert [cell.variants[0].cause for cell in cells] == [cause] * 2
+
+
 def test_diagnosing_twice_changes_nothing():
     failed = reported_variant(Status.FAILS, Stage.DECODE, error="no", signature="s", controls={"model t5": WORKS})
     once = diagnosed([reported_cell(failed), reported_cell(failed, onnx="1.17.0")])

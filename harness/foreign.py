@@ -55,7 +55,7 @@ class ForeignStore:
         """Copy that artifact to the new folder `target`; whether it is there and what its name says."""
         name = f"artifacts/{digest}"
         try:
-            budget = _Budget(size=min(_ARTIFACT_LIMIT, _free(target.parent)))
+            budget = _Budget(size=min(_ARTIFACT_LIMIT, _free(target.parent)), files=_FILES_LIMIT)
             with self._folder(name) as handle:
                 _copy_folder(handle, target, budget, _DEPTH_LIMIT)
         except FileNotFoundError:
@@ -121,7 +121,7 @@ class _Budget:
 
     size: int
     """Bytes."""
-    files: int = _FILES_LIMIT
+    files: int
 
 
 def _copy_folder(handle: int, target: Path, budget: _Budget, depth: int) -> None:

@@ -1,0 +1,85 @@
+"""What is known: never what was known before."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from values import result
+
+from harness.facts import STAGES, Facts
+from harness.model import Stage, Status, digest
+from harness.processes import Limits
+from harness.store import Store
+
+KEY = digest("key")
+LIMITS = Limits(seconds=1, memory=1)
+OLD, NEW = result(Stage.LOAD, Status.FAILS), result(Stage.LOAD)
+
+
+class SlowStore(Store):
+    """Its next `get` has read the record, and is held up before it returns it."""
+
+    def __init__(self, root) -> None:
+        super().__init__(root)
+        self.has_read, self.may_return = threading.Event(), threading.Event()
+
+    def get(self, kind, key):
+        value = super().get(kind, key)
+        if not self.has_read.is_set():
+            self.has_read.set()
+            assert self.may_return.wait(20)
+        return value
+
+
+def test_what_was_read_before_a_write_is_not_kept_after_it(tmp_path):
+    Facts(store=Store(tmp_path), limits=LIMITS).put(KEY, [OLD])
+    store = SlowStore(tmp_path)
+    facts = Facts(store=store, limits=LIMITS)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(facts.get, KEY)
+        assert store.has_read.wait(20)
+        facts.put(KEY, [NEW])
+        store.may_return.set()
+        assert reading.result(20).stages == (NEW,)
+    assert facts.get(KEY).stages == (NEW,)
+
+
+def test_what_was_read_before_a_worker_elsewhere_wrote_is_not_kept(tmp_path):
+    Facts(store=Store(tmp_path), limits=LIMITS).put(KEY, [OLD])
+    store = SlowStore(tmp_path)
+    facts = Facts(store=store, limits=LIMITS)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(facts.get, KEY)
+        assert store.has_read.wait(20)
+        Facts(store=Store(tmp_path), limits=LIMITS).put(KEY, [NEW])
+        facts.learn({}, [KEY])
+        store.may_return.set()
+        reading.result(20)
+    assert facts.get(KEY).stages == (NEW,)
+
+
+def test_what_is_to_be_repeated_is_unknown_until_its_new_record_is_in_the_store(tmp_path):
+    """`--force`: nobody sees yesterday's record while today's is being written."""
+    Facts(store=Store(tmp_path), limits=LIMITS).put(KEY, [OLD])
+    seen = []
+
+    class Watched(Store):
+        def put(self, kind, key, value) -> None:
+            seen.append(facts.get(KEY))
+            super().put(kind, key, value)
+
+    facts = Facts(store=Watched(tmp_path), limits=LIMITS)
+    assert facts.get(KEY).stages == (OLD,)
+    facts.ignore(KEY)
+    facts.put(KEY, [NEW])
+    assert seen == [None]
+    assert facts.get(KEY).stages == (NEW,)
+
+
+def test_a_hidden_record_stays_in_the_store(tmp_path):
+    facts = Facts(store=Store(tmp_path), limits=LIMITS)
+    facts.put(KEY, [NEW])
+    facts.hide(KEY)
+    assert facts.get(KEY) is None
+    assert facts.store.get(STAGES, KEY).stages == (NEW,)

@@ -1,0 +1,261 @@
+"""Stores that somebody else has written, merged: only what verifies comes in, and nothing from outside their folders."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import stat
+from pathlib import Path
+
+import envelopes
+import pytest
+from values import result
+
+from harness import foreign, merge
+from harness.axes import BETWEEN, VERSIONS
+from harness.errors import ShardError
+from harness.facts import STAGES, Record
+from harness.lab import PUBLISHED
+from harness.lockfile import Published
+from harness.locks import LOCK, Solved
+from harness.model import Lock, Pinned, Stage, Status, digest
+from harness.sources import TORCH_BACKEND, TorchBackend
+from harness.store import Store
+
+KEY, OTHER = digest("key"), digest("other")
+
+
+@pytest.fixture
+def ours(tmp_path):
+    return Store(tmp_path / "ours")
+
+
+@pytest.fixture
+def theirs(tmp_path):
+    """A store with an export, its artifact and its log."""
+    store = Store(tmp_path / "theirs")
+    with store.scratch() as scratch:
+        (scratch / "made" / "in").mkdir(parents=True)
+        (scratch / "made" / "model.onnx").write_text("graph")
+        (scratch / "made" / "in" / "data").write_text("weights")
+        artifact = store.publish(scratch / "made")
+    store.log(KEY).write_text("output")
+    done = result(Stage.EXPORT)
+    store.put(STAGES, KEY, Record(stages=(done,), limits=(1.0, 1.0), artifact=artifact))
+    envelopes.rewrite(path_of(store), lambda value: {**value, "stages": [{**value["stages"][0], "log": f"logs/{KEY}.log"}]})
+    (tmp_path / "private").write_text("PRIVATE")
+    return store
+
+
+def path_of(store: Store, key: str = KEY) -> Path:
+    return store.root / "results" / key[:2] / f"{key}.json"
+
+
+def artifact_of(store: Store) -> Path:
+    (path,) = (store.root / "artifacts").iterdir()
+    return path
+
+
+def texts(store: Store) -> list[str]:
+    return sorted(path.read_text() for path in store.root.rglob("*") if path.is_file() and path.suffix != ".json")
+
+
+def test_records_artifacts_and_logs_are_copied(ours, theirs):
+    assert merge.copy([theirs.root], ours) == []
+    assert ours.get(STAGES, KEY) == theirs.get(STAGES, KEY)
+    assert ours.intact(artifact_of(theirs).name)
+    assert texts(ours) == ["graph", "output", "weights"]
+    assert list((ours.root / "tmp").iterdir()) == []
+
+
+def test_permissions_are_not_copied(ours, theirs):
+    for path in theirs.root.rglob("*"):
+        if path.is_file():
+            path.chmod(0o6777)
+    merge.copy([theirs.root], ours)
+    modes = {path.stat().st_mode for path in ours.root.rglob("*") if path.is_file()}
+    assert modes
+    assert not any(mode & (stat.S_ISUID | stat.S_ISGID | stat.S_IXUSR) for mode in modes)
+
+
+def linked(path: Path, to: Path) -> None:
+    path.unlink()
+    path.symlink_to(to)
+
+
+def a_fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def moved_out(path: Path) -> None:
+    """The folder is a link to where it lies now."""
+    outside = path.with_name(f"{path.name}-outside")
+    path.rename(outside)
+    path.symlink_to(outside)
+
+
+REFUSED = {
+    "a link beside an artifact's files": (
+        lambda store, private: (artifact_of(store) / "extra").symlink_to(private),
+        "holds 'extra', which is a symbolic link",
+    ),
+    "a link in place of an artifact's file": (
+        lambda store, private: linked(artifact_of(store) / "model.onnx", private),
+        "holds 'model.onnx', which is a symbolic link",
+    ),
+    "a FIFO in an artifact": (
+        lambda store, private: os.mkfifo(artifact_of(store) / "in" / "pipe"),
+        "holds 'pipe', which is a FIFO",
+    ),
+    "a link to a folder in an artifact": (
+        lambda store, private: (artifact_of(store) / "folder").symlink_to(private.parent),
+        "holds 'folder', which is a symbolic link",
+    ),
+    "another content": (
+        lambda store, private: (artifact_of(store) / "model.onnx").write_text("other"),
+        "does not hold what its name says",
+    ),
+    "an artifact that is a link": (lambda store, private: moved_out(artifact_of(store)), "is a symbolic link"),
+    "artifacts that are a link": (lambda store, private: moved_out(store.root / "artifacts"), "is a symbolic link"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_an_artifact_that_is_not_what_its_name_says_is_refused(ours, theirs, tmp_path, case):
+    spoil, problem = REFUSED[case]
+    spoil(theirs, tmp_path / "private")
+    (said,) = merge.copy([theirs.root], ours)
+    assert problem in said
+    assert list((ours.root / "artifacts").iterdir()) == []
+    # And the rest is merged.
+    assert ours.get(STAGES, KEY) is not None
+    assert texts(ours) == ["output"]
+
+
+def test_bytecode_is_no_part_of_an_artifact(ours, theirs):
+    (artifact_of(theirs) / "__pycache__").mkdir()
+    (artifact_of(theirs) / "__pycache__" / "probe.pyc").write_text("code")
+    assert merge.copy([theirs.root], ours) == []
+    assert "code" not in texts(ours)
+
+
+@pytest.mark.parametrize("name", ["_ARTIFACT_LIMIT", "_FILES_LIMIT", "_DEPTH_LIMIT"])
+def test_an_artifact_that_is_too_large_is_refused(ours, theirs, name, monkeypatch):
+    monkeypatch.setattr(foreign, name, 1)
+    (said,) = merge.copy([theirs.root], ours)
+    assert "more than" in said
+    assert list((ours.root / "artifacts").iterdir()) == []
+
+
+@pytest.mark.parametrize("make", [a_fifo, lambda path: linked(path, path.parents[2] / "private")])
+def test_a_log_that_is_no_regular_file_is_refused(ours, theirs, make):
+    make(theirs.log(KEY))
+    (said,) = merge.copy([theirs.root], ours)
+    assert f"logs/{KEY}.log is a " in said
+    assert list((ours.root / "logs").iterdir()) == []
+
+
+@pytest.mark.parametrize("make", [a_fifo, lambda path: linked(path, path.parents[2] / "whole")])
+def test_a_record_that_is_no_regular_file_is_refused(ours, theirs, make):
+    (theirs.root / "whole").write_bytes(path_of(theirs).read_bytes())
+    make(path_of(theirs))
+    (said,) = merge.copy([theirs.root], ours)
+    assert f"{KEY}.json is a " in said
+    assert ours.get(STAGES, KEY) is None
+
+
+@pytest.mark.parametrize("folder", ["results", f"results/{KEY[:2]}"])
+def test_folders_of_records_that_are_links_are_refused(ours, theirs, folder):
+    moved_out(theirs.root / folder)
+    said = merge.copy([theirs.root], ours)
+    assert any(f"{folder} is a symbolic link, not a regular file" in one for one in said)
+    assert ours.get(STAGES, KEY) is None
+
+
+@pytest.mark.parametrize("artifact", ["private", "/etc", "../private"])
+def test_a_record_whose_artifact_is_no_digest_is_refused(ours, theirs, artifact):
+    envelopes.rewrite(path_of(theirs), lambda value: {**value, "artifact": artifact})
+    (said,) = merge.copy([theirs.root], ours)
+    assert f"{KEY}.json does not fit this version of the harness (artifact: " in said
+    assert ours.get(STAGES, KEY) is None
+
+
+def test_a_record_in_another_ones_place_or_of_no_known_kind_is_refused(ours, theirs):
+    path_of(theirs, OTHER).parent.mkdir(exist_ok=True)
+    path_of(theirs, OTHER).write_bytes(path_of(theirs).read_bytes())
+    strange = digest("strange")
+    path_of(theirs, strange).parent.mkdir(exist_ok=True)
+    path_of(theirs, strange).write_bytes(envelopes.seal("poem", strange, 1))
+    (theirs.root / "results" / KEY[:2] / "notes.txt").touch()
+    said = "\n".join(merge.copy([theirs.root], ours))
+    assert said.count("damaged, and taken for absent: ") == 3
+    assert f"{OTHER}.json is the record of another key ({KEY})" in said
+    assert f"{strange}.json is a record of a kind that this version does not know: 'poem'" in said
+    assert "notes.txt has a name that no record has" in said
+    assert ours.get(STAGES, KEY) is not None
+
+
+def published(version: str) -> Published:
+    return Published(version=version, day="2026-11-28", size=None)
+
+
+LOOKUPS = {
+    "versions": (VERSIONS, ["1.0"], ["1.0", "2.0"]),
+    "versions between": (BETWEEN, [], ["1.5"]),
+    "the newest version": (PUBLISHED, (published("1.0"),), (published("2.0"),)),
+    "no version": (PUBLISHED, (None,), (published("2.0"),)),
+    "torch's source": (
+        TORCH_BACKEND,
+        TorchBackend(backend="cpu", when=dt.date(2026, 11, 1)),
+        TorchBackend(backend=None, when=dt.date(2026, 11, 2)),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LOOKUPS)
+def test_look_ups_are_merged_and_the_earlier_store_decides_where_they_differ(ours, tmp_path, case):
+    kind, first, second = LOOKUPS[case]
+    one, other = Store(tmp_path / "one"), Store(tmp_path / "other")
+    one.put(kind, KEY, first)
+    other.put(kind, KEY, second)
+    other.put(kind, OTHER, second)
+    (said,) = merge.copy([one.root, other.root], ours)
+    assert said == f"{one.root} and {other.root} have different answers of an index; the former's stands"
+    assert ours.get(kind, KEY) == first
+    assert ours.get(kind, OTHER) == second
+    assert merge.copy([one.root], ours) == []
+
+
+def solved(version: str) -> Solved:
+    return Solved(lock=Lock(distributions=(Pinned(name="numpy", version=version),)), result=result(Stage.RESOLVE))
+
+
+def test_locks_and_facts_that_contradict_each_other_are_refused(ours, tmp_path):
+    one, other = Store(tmp_path / "one"), Store(tmp_path / "other")
+    one.put(LOCK, KEY, solved("1.0"))
+    other.put(LOCK, KEY, solved("2.0"))
+    with pytest.raises(ShardError, match="the index gave them different answers"):
+        merge.copy([one.root, other.root], ours)
+    one, other = Store(tmp_path / "three"), Store(tmp_path / "four")
+    one.put(STAGES, KEY, Record(stages=(result(Stage.LOAD),), limits=(1.0, 1.0)))
+    other.put(STAGES, KEY, Record(stages=(result(Stage.LOAD, Status.FAILS),), limits=(1.0, 1.0)))
+    with pytest.raises(ShardError, match="load works in the one, load fails in the other"):
+        merge.copy([one.root, other.root], ours)
+    assert list((ours.root / "results").rglob("*.json")) == []
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (os.mkfifo, "is a FIFO, not a regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "is a device, not a regular file"),
+        (lambda path: path.symlink_to("nowhere"), "cannot be read"),
+        (lambda path: path.write_text("[" * 200_000), "is no matrix.json of this version"),
+    ],
+)
+def test_a_report_that_is_no_regular_file(tmp_path, make, problem):
+    path = tmp_path / "matrix.json"
+    make(path)
+    with pytest.raises(ShardError, match=problem):
+        merge.read(path)

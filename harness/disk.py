@@ -44,7 +44,9 @@ def sentence(error: BaseException, places: Mapping[str, Path]) -> str:
     named = [Path(os.fsdecode(one.filename)) for one in _chain(error) if isinstance(one, OSError) and one.filename]
     there = {name: _existing(path) for name, path in places.items()}
     full = {name: path for name, path in there.items() if nearly_full(path)}
-    found = full or dict(zip(["a file"], map(_existing, named), strict=False)) or there
+    # Work in flight has been removed since, so that there may be room again: then it was the one with the least.
+    least = dict(sorted(there.items(), key=lambda item: _free_bytes(item[1]))[:1])
+    found = full or dict(zip(["a file"], map(_existing, named), strict=False)) or least
     mounts: dict[Path, list[str]] = {}
     for name, path in found.items():
         mounts.setdefault(_mount(path), []).append(f"{name} ({path})")
@@ -72,6 +74,14 @@ def _existing(path: Path) -> Path:
 
 def _mount(path: Path) -> Path:
     return next((one for one in (path, *path.parents) if one.is_mount()), path)
+
+
+def _free_bytes(path: Path) -> int:
+    try:
+        status = os.statvfs(path)
+    except OSError:
+        return 0
+    return status.f_bavail * status.f_frsize
 
 
 def _free(path: Path) -> str:

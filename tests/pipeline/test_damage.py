@@ -50,7 +50,8 @@ def test_a_flipped_bit_in_any_record_is_noticed_and_made_again(sound, project, k
     before = contents(project)
     for command, *arguments in (["report"], ["plan"], ["explain", identifier]):
         answer = project.main(command, *arguments)
-        assert answer.code == 0, answer.err
+        # A report in which nothing is known any more is inconclusive.
+        assert answer.code == (3 if command == "report" else 0), answer.err
         lines = [line for line in answer.err.splitlines() if line.startswith(DAMAGED)]
         assert len(set(lines)) == len(lines)
         assert all(line.endswith("does not match its checksum; `run` makes it again") for line in lines)
@@ -90,7 +91,7 @@ def test_a_record_names_no_folder_but_its_artifact(project, command, artifact):
             envelopes.rewrite(path, lambda value: {**value, "artifact": name})
     before = contents(project)
     answer = project.main(command)
-    assert answer.code == 0, answer.err
+    assert answer.code == (3 if command == "report" else 0), answer.err
     assert "does not fit this version of the harness (artifact: " in answer.err
     assert (victim / "file").exists()
     if command != "run":

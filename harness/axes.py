@@ -12,19 +12,19 @@ from typing import Annotated
 from packaging.version import Version
 from pydantic import Field, TypeAdapter
 
+from harness.answers import Answers
 from harness.errors import ConfigError
 from harness.model import Interpreter, digest
 from harness.packaging_values import ExactVersion
 from harness.records import Kind
 from harness.schema import Matrix
-from harness.store import Store
 from harness.uv import Uv
 from harness.uvfailures import UvFailure, unpublished
 from harness.values import version_key
 
 
 def recorded(
-    matrix: Matrix, store: Store, uv: Uv, pythons: Sequence[Interpreter], *, file: str | None = None
+    matrix: Matrix, answers: Answers, uv: Uv, pythons: Sequence[Interpreter], *, file: str | None = None
 ) -> dict[str, list[str]]:
     """Axis → exact versions as far as known without asking: exact ones, and selectors that an earlier run resolved.
 
@@ -33,18 +33,16 @@ def recorded(
     """
     for axis, values in matrix.axes.items() if file else ():
         for place, value in enumerate(values):
-            if file and _record(axis, value, store, uv, pythons) is None:
+            if file and _record(axis, value, answers, uv, pythons) is None:
                 problem = f"the selector {value!r} has not been resolved yet; `python -m harness plan` does that"
                 raise ConfigError(file, f"axes.{axis}[{place}]", problem)
     return {
-        axis: _unique(axis, (version for value in values for version in (_record(axis, value, store, uv, pythons) or ())))
+        axis: _unique(axis, (version for value in values for version in (_record(axis, value, answers, uv, pythons) or ())))
         for axis, values in matrix.axes.items()
     }
 
 
-def resolve(
-    matrix: Matrix, store: Store, uv: Uv, pythons: Sequence[Interpreter], *, file: str, refresh: bool
-) -> dict[str, list[str]]:
+def resolve(matrix: Matrix, answers: Answers, uv: Uv, pythons: Sequence[Interpreter], *, file: str) -> dict[str, list[str]]:
     """Axis → exact versions, oldest first within a selector; asks the index for selectors that have no record.
 
     Raises:
@@ -55,20 +53,20 @@ def resolve(
     for axis, values in matrix.axes.items():
         versions: list[str] = []
         for place, value in enumerate(values):
-            known = None if refresh and ";" in value else _record(axis, value, store, uv, pythons)
+            known = _record(axis, value, answers, uv, pythons, ask=True)
             if known is None:
                 try:
                     known = _ask(axis, value, uv, pythons)
                 except LookupError as problem:
                     raise ConfigError(file, f"axes.{axis}[{place}]", str(problem)) from None
-                store.put(VERSIONS, _key(axis, value, store, uv, pythons), known)
+                answers.put(VERSIONS, _key(axis, value, answers, uv, pythons), known)
             versions += known
         resolved[axis] = _unique(axis, versions)
     return resolved
 
 
 def between(
-    axis: str, ends: tuple[str, str], policy: str, *, store: Store, uv: Uv, python: Interpreter, ask: bool
+    axis: str, ends: tuple[str, str], policy: str, *, answers: Answers, uv: Uv, python: Interpreter, ask: bool
 ) -> list[str] | None:
     """The published versions between two (the older first) that `policy` keeps, oldest first; None where that is not known.
 
@@ -77,27 +75,27 @@ def between(
     """
     older, newer = ends
     spec = f">{older},<{newer}"
-    key = _key(axis, f"{spec}; {policy}", store, uv, [python])
-    known = store.get(BETWEEN, key)
+    key = _key(axis, f"{spec}; {policy}", answers, uv, [python])
+    known = answers.get(BETWEEN, key, ask=ask)
     if known is None and ask:
         known = sorted(_published(lambda bound: uv.newest(axis, bound, python), spec, policy), key=Version)
-        store.put(BETWEEN, key, known)
+        answers.put(BETWEEN, key, known)
     return known
 
 
-def published(name: str, selector: str, store: Store, uv: Uv, python: Interpreter) -> list[str]:
+def published(name: str, selector: str, answers: Answers, uv: Uv, python: Interpreter) -> list[str]:
     """The published versions of any distribution that `selector` keeps, oldest first; recorded as those of an axis are.
 
     Raises:
         UvFailure: the index could not be asked.
     """
-    known = _record(name, selector, store, uv, [python])
+    known = _record(name, selector, answers, uv, [python], ask=True)
     if known is None:
         try:
             known = _ask(name, selector, uv, [python])
         except LookupError:
             return []
-        store.put(VERSIONS, _key(name, selector, store, uv, [python]), known)
+        answers.put(VERSIONS, _key(name, selector, answers, uv, [python]), known)
     return known
 
 
@@ -141,8 +139,12 @@ def _published(newest: Callable[[str], str | None], spec: str, policy: str) -> I
         bound = f"{spec},<{below}" if spec else f"<{below}"
 
 
-def _record(axis: str, value: str, store: Store, uv: Uv, pythons: Sequence[Interpreter]) -> list[str] | None:
-    return store.get(VERSIONS, _key(axis, value, store, uv, pythons)) if ";" in value else [value]
+def _record(
+    axis: str, value: str, answers: Answers, uv: Uv, pythons: Sequence[Interpreter], *, ask: bool = False
+) -> list[str] | None:
+    if ";" not in value:
+        return [value]
+    return answers.get(VERSIONS, _key(axis, value, answers, uv, pythons), ask=ask)
 
 
 VERSIONS = Kind(name="versions", adapter=TypeAdapter(Annotated[list[ExactVersion], Field(min_length=1)]))
@@ -152,9 +154,9 @@ BETWEEN = Kind(name="versions-between", adapter=TypeAdapter(list[ExactVersion]))
 """The versions between two others; there may be none."""
 
 
-def _key(axis: str, value: str, store: Store, uv: Uv, pythons: Sequence[Interpreter]) -> str:
+def _key(axis: str, value: str, answers: Answers, uv: Uv, pythons: Sequence[Interpreter]) -> str:
     """A version that has no wheel for any of `pythons` is not offered, so what is offered depends on them."""
-    return digest(["axis", axis, value, sorted({python.version for python in pythons}), uv.identity(store.root)])
+    return digest(["axis", axis, value, sorted({python.version for python in pythons}), uv.identity(answers.store.root)])
 
 
 def _unique(axis: str, versions: Iterable[str]) -> list[str]:

@@ -42,7 +42,7 @@ def opened(settings: Settings, options: argparse.Namespace, err: Console) -> Ite
         prepared = workbench(settings, listen)
         matrix, variants = asked_variants(prepared.matrix, options.exporter, options.opset, options.layout)
         prepared = replace(prepared, matrix=matrix.model_copy(update={"constraint": []}))
-        with Lab(prepared, settings, listen, act=True, refresh=settings.refresh) as lab:
+        with Lab(prepared, settings, listen, act=True) as lab:
             yield Desk(prepared, lab, variants), listen
 
 

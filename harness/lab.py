@@ -7,10 +7,12 @@ next run, report and question. Diagnosis and decisions ask here; nothing here de
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from pydantic import TypeAdapter
 
 from harness import tasks
@@ -35,24 +37,34 @@ PUBLISHED = Kind(name="published", adapter=TypeAdapter(tuple[Published | None]))
 """The newest version that satisfies a requirement; None in it where there is none."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NoSuchVersion:
+    """An answer of the index: it has no version that satisfies the requirement."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NotAnswered:
+    """No answer: the index is in trouble, or was not asked. It says nothing about what is published."""
+
+    why: str
+
+
 class Lab:
     """Resolves, runs and judges the cells it is asked about; its environments live until it is left.
 
     `with Lab(prepared, settings, listen, act=True) as lab: lab.ask([replace(planned, bounds=("numpy<2",))])`
     """
 
-    def __init__(self, prepared: Prepared, settings: Settings, listen: Listener, *, act: bool, refresh: bool = False) -> None:
-        """Without `act` nothing is resolved or run: what the store does not know yet is `not-run`, and open.
-
-        With `refresh` every lock is solved anew: the question is about what is published today.
-        """
+    def __init__(self, prepared: Prepared, settings: Settings, listen: Listener, *, act: bool) -> None:
+        """Without `act` nothing is resolved or run: what the store does not know yet is `not-run`, and open."""
         self._prepared = prepared
         # Environments serve the next question too.
         self._settings = replace(settings, refresh=False, keep_envs=True, strategy="full", budget=None, audit=0.0)
         self._keep = settings.keep_envs
         self._listen = listen
         self._act = act
-        self._refresh = refresh
+        self._silent: dict[str, str] = {}
+        """Distribution → why the index gave no answer; it is not asked about again."""
         self._crew: Crew | None = None
         self._resolvers: dict[str | None, Resolver] = {}
         self._known = {resolved.cell.python: resolved.interpreter for resolved, _ in prepared.cells if resolved.interpreter}
@@ -78,27 +90,26 @@ class Lab:
         """Whether it finds out what is not known."""
         return self._act
 
-    def published(self, requirement: str, python: str) -> Published | None:
-        """The newest version that satisfies `requirement` where uv looks, recorded: today's answer stands tomorrow.
-
-        None where there is none, where nobody has asked yet and this lab does not act, and where the index is in trouble.
-        """
+    def published(self, requirement: str, python: str) -> Published | NoSuchVersion | NotAnswered:
+        """The newest version that satisfies `requirement` where uv looks, recorded: today's answer stands until a refresh."""
         interpreter = self._interpreter(python)
         if interpreter is None:
-            return None
-        prepared = self._prepared
-        key = digest(["published", requirement, interpreter.version, prepared.uv.identity(prepared.store.root)])
-        known = prepared.store.get(PUBLISHED, key)
+            return NotAnswered(why=f"no CPython {python} on this machine")
+        uv, answers = self._prepared.uv, self._prepared.answers
+        key = digest(["published", requirement, interpreter.version, uv.identity(answers.store.root)])
+        known = answers.get(PUBLISHED, key, ask=self._act)
         if known is not None:
-            return known[0]
-        if not self._act:
-            return None
+            return known[0] or NoSuchVersion()
+        name = canonicalize_name(Requirement(requirement).name)
+        if not self._act or answers.provisional or name in self._silent:
+            return NotAnswered(why=self._silent.get(name) or "it was not asked")
         try:
-            found = prepared.uv.published(requirement, interpreter)
-        except UvFailure:
-            return None
-        prepared.store.put(PUBLISHED, key, (found,))
-        return found
+            found = uv.published(requirement, interpreter)
+        except UvFailure as failure:
+            self._silent[name] = str(failure)
+            return NotAnswered(why=str(failure))
+        answers.put(PUBLISHED, key, (found,))
+        return found or NoSuchVersion()
 
     def ask(self, planned: Sequence[Planned], *, exclude_newer: str | None = None, opinions: bool = True) -> list[Verdict]:
         """What becomes of `planned`, in their order; `exclude_newer` (a date) instead of the matrix's.
@@ -126,11 +137,10 @@ class Lab:
                 sources = sources.model_copy(update={"exclude_newer": exclude_newer})
             self._resolvers[exclude_newer] = Resolver(
                 prepared.matrix,
-                prepared.store,
+                prepared.answers,
                 replace(prepared.uv, sources=sources),
                 self._interpreter,
                 file=self._settings.config.name,
-                refresh=self._refresh,
                 ask=self._act,
             )
         return self._resolvers[exclude_newer]

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter
 
 from harness import disk
+from harness.answers import Answers
 from harness.errors import DiskFullError, UnpublishedError
 from harness.model import Cell, Interpreter, Lock, Setup, Stage, StageResult, Status, digest
 from harness.plan import Planned, Requirements, exports_with_runtime, requirements
 from harness.records import Kind
 from harness.schema import Matrix
-from harness.store import Store
 from harness.uv import Uv
 from harness.uvfailures import Trouble, UvFailure, unpublished
 
@@ -68,28 +68,26 @@ class Resolver:
     def __init__(
         self,
         matrix: Matrix,
-        store: Store,
+        answers: Answers,
         uv: Uv,
         interpreters: Callable[[str], Interpreter | None],
         *,
         file: str,
-        refresh: bool,
         ask: bool,
     ) -> None:
-        """`file` is what errors call the matrix; `refresh` solves anew although the lock is known.
+        """`file` is what errors call the matrix.
 
         Without `ask` uv is not called, and what the store does not know is not run.
         """
         self._matrix = matrix
-        self._store = store
+        self._answers = answers
         self._uv = uv
-        self._identity = uv.identity(store.root)
+        self._identity = uv.identity(answers.store.root)
         self._interpreters = interpreters
         self._file = file
-        self._refresh = refresh
         self._ask = ask
         self.changes: dict[str, list[str]] = {}
-        """What `refresh` found to be otherwise than before → the cells it was first met in."""
+        """What was found to be otherwise than before → the cells it was first met in."""
         self._held: dict[str, Solved] = {}
         """What needs no solving any more."""
 
@@ -103,7 +101,7 @@ class Resolver:
         wanted = {
             key: (item.cell, what, python) for item, solves in zip(planned, needed, strict=True) for key, what, python in solves
         }
-        solved = {key: known for key in wanted if (known := self._held.get(key) if self._refresh else self._known(key))}
+        solved = {key: known for key in wanted if (known := self._known(key, ask=self._ask))}
         progress(len(solved), len(wanted))
         left = [[key for key, *_ in solves if key not in solved] for solves in needed]
         left = [keys for keys in left if keys]
@@ -126,7 +124,7 @@ class Resolver:
     def known(self, planned: Sequence[Planned]) -> list[Resolved]:
         """The same as far as it is known; nobody is asked."""
         needed = [self._wanted(item) for item in planned]
-        solved = {key: self._known(key) or _UNKNOWN for solves in needed for key, *_ in solves}
+        solved = {key: self._known(key, ask=False) or _UNKNOWN for solves in needed for key, *_ in solves}
         return [self._assemble(item, solves, solved) for item, solves in zip(planned, needed, strict=True)]
 
     def _wanted(self, item: Planned) -> list[_Solve]:
@@ -162,19 +160,19 @@ class Resolver:
         result = StageResult(stage=Stage.RESOLVE, status=status, seconds=seconds, error=failure, finished=finished)
         solved = Solved(lock=lock, result=result)
         if status is not Status.ERROR:
-            before = self._known(key)
+            before = self._answers.before(LOCK, key)
             self._held[key] = solved
-            self._store.put(LOCK, key, solved)
+            self._answers.put(LOCK, key, solved)
             if before is not None and (moved := _moved(before, solved)):
                 self.changes.setdefault(moved, []).append(cell.id)
         return solved
 
-    def _known(self, key: str) -> Solved | None:
-        """What this resolver holds, or the store."""
+    def _known(self, key: str, *, ask: bool) -> Solved | None:
+        """What this resolver holds, or what is recorded (see `Answers.get`)."""
         if key in self._held:
             return self._held[key]
-        found = self._store.get(LOCK, key)
-        if found is not None and not self._refresh:
+        found = self._answers.get(LOCK, key, ask=ask)
+        if found is not None and ask == self._ask:
             self._held[key] = found
         return found
 

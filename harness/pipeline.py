@@ -65,7 +65,7 @@ def diagnosed(prepared: Prepared, settings: Settings, listen: Listener, *, act: 
         if act:
             listen(Note(text=f"remedies: {text}"))
 
-    with Lab(prepared, settings, hear, act=act, refresh=settings.refresh and act) as lab:
+    with Lab(prepared, settings, hear, act=act) as lab:
         verdicts = prepared.verdicts()
         found = mend(lab, verdicts, say)
         # A trial renews what it shares with the matrix, such as the import before it: told is what is stored.

@@ -13,6 +13,7 @@ from packaging.version import Version
 from harness import axes as axis_versions
 from harness import hub, keys, locks, matrix, opinions, plan, relatives, scratch, shards, snapshot, surroundings, tasks
 from harness.access import Access
+from harness.answers import Answers
 from harness.children import Children
 from harness.closures import closure
 from harness.errors import Interrupted, ShardError
@@ -80,6 +81,8 @@ class Prepared:
     cells: tuple[tuple[locks.Resolved, CellTasks | None], ...]
     uv: Uv
     store: Store
+    answers: Answers
+    """What indexes answered, as far as this run believes it."""
     facts: Facts
     limits: Limits
     children: Children
@@ -134,6 +137,7 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True, access: A
     file = settings.config.name
     # Where nobody is asked, nothing can be resolved anew: what is known stands.
     refresh = settings.refresh and ask
+    answers = _answers(settings, store, uv, listen, ask=ask)
 
     def say(text: str) -> None:
         listen(Note(text=text))
@@ -141,14 +145,14 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True, access: A
     try:
         wanted = pythons.present(config.axes["python"])
         if ask:
-            axes = axis_versions.resolve(config, store, uv, wanted, file=file, refresh=refresh)
+            axes = axis_versions.resolve(config, answers, uv, wanted, file=file)
         else:
-            axes = axis_versions.recorded(config, store, uv, wanted, file=file)
+            axes = axis_versions.recorded(config, answers, uv, wanted, file=file)
         planned = plan.plan(config, axes, Selection.of(settings.select, settings.exclude, axes=list(axes)))
         if settings.cell is not None:
             planned = plan.only(planned, settings.cell)
         uv = with_torch_backend(uv, config.uv.torch_backend, store, next(iter(wanted), None), say, refresh=refresh)
-        resolver = locks.Resolver(config, store, uv, pythons.find, file=file, refresh=refresh, ask=ask)
+        resolver = locks.Resolver(config, answers, uv, pythons.find, file=file, ask=ask)
         resolved = resolver.resolve(planned, lambda done, total: listen(Resolving(done=done, total=total, cells=len(planned))))
         for change, ids in resolver.changes.items():
             say(f"resolved otherwise than before: {change} ({', '.join(ids[:3])}{', …' if len(ids) > 3 else ''})")
@@ -168,6 +172,7 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True, access: A
         cells=tuple(cells),
         uv=uv,
         store=store,
+        answers=answers,
         facts=Facts(store=store, limits=limits),
         limits=limits,
         children=uv.children,
@@ -184,6 +189,7 @@ def workbench(settings: Settings, listen: Listener) -> Prepared:
     """
     config, store, uv = _opened(settings, listen, ask=True, access=Access.REMOVE)
     limits = Limits(seconds=config.run.time_limit, memory=config.run.memory_limit)
+    answers = _answers(settings, store, uv, listen, ask=True)
     python = next(iter(Pythons(uv).present(config.axes["python"])), None)
     try:
         uv = with_torch_backend(
@@ -197,11 +203,21 @@ def workbench(settings: Settings, listen: Listener) -> Prepared:
         cells=(),
         uv=uv,
         store=store,
+        answers=answers,
         facts=Facts(store=store, limits=limits),
         limits=limits,
         children=uv.children,
         runtimes={},
     )
+
+
+def _answers(settings: Settings, store: Store, uv: Uv, listen: Listener, *, ask: bool) -> Answers:
+    """What indexes answered; a run that asks none although there are some says so."""
+    provisional = uv.offline and uv.asks_index
+    if ask and provisional:
+        text = "offline: no index is asked; what is resolved now is what uv's cache holds, and newer versions may be published"
+        listen(Note(text=text))
+    return Answers(store, refresh=settings.refresh and ask, provisional=provisional)
 
 
 def _opened(settings: Settings, listen: Listener, *, ask: bool, access: Access) -> tuple[Matrix, Store, Uv]:
@@ -278,7 +294,8 @@ def _recorded(settings: Settings, *, file: str | None) -> tuple[Matrix, dict[str
     with scratch.temporary() as empty:
         store = Store.open(settings.store if Path(settings.store).is_dir() else empty, access=Access.ADD)
         try:
-            axes = axis_versions.recorded(config, store, uv, pythons.present(config.axes["python"]), file=file)
+            known = Answers(store, provisional=uv.asks_index)
+            axes = axis_versions.recorded(config, known, uv, pythons.present(config.axes["python"]), file=file)
         except UvFailure as failure:
             raise failure.as_error() from None
     return config, axes, pythons

@@ -104,15 +104,18 @@ def _content(index: Index, kind: str, name: str) -> bytes | None:
     return _metadata(path) if name.endswith(".metadata") else path.read_bytes()
 
 
-def compiled(index: Index, requirements: Sequence[str], scratch: Path) -> dict[str, str]:
-    """The oracle: name → version, as `uv pip compile` chooses with an empty cache and nothing else configured."""
+def compiled(index: Index, requirements: Sequence[str], scratch: Path, cache: Path | None = None) -> dict[str, str]:
+    """The oracle: name → version, as `uv pip compile` chooses with an empty cache and nothing else configured.
+
+    With `cache` that folder is uv's cache, and holds what the index answered.
+    """
     scratch.mkdir()
     (scratch / "wanted.in").write_text("\n".join(requirements) + "\n")
     options = ["--python", sys.executable, "--default-index", index.url, "--no-build", "--prerelease", "explicit"]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("UV_")}
     text = subprocess.run(
         [find_uv(), "pip", "compile", "--no-header", "--no-annotate", "--quiet", "--no-config",
-         "--cache-dir", str(scratch / "cache"), *options, "wanted.in"],
+         "--cache-dir", str(cache or scratch / "cache"), *options, "wanted.in"],
         cwd=scratch, env=environ, check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
     return dict(line.split("==") for line in text.split())

@@ -155,7 +155,7 @@ class Desk:
     def between(self, name: str, bounds: str, policy: str, versions: Versions) -> list[str]:
         """The published versions of `name` within `bounds` that `policy` keeps (values.POLICIES), oldest first."""
         try:
-            found = axes.published(name, f"{bounds}; {policy}", self.prepared.store, self.prepared.uv, self.python(versions))
+            found = axes.published(name, f"{bounds}; {policy}", self.prepared.answers, self.prepared.uv, self.python(versions))
         except UvFailure as failure:
             self._refuse(failure, f"{name}{bounds} cannot be looked up")
         return list(dict.fromkeys(Version(version).public for version in found))

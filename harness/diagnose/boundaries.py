@@ -154,15 +154,20 @@ class _Closer:
         older, newer = sorted((boundary.fails, boundary.passes), key=by_version)
         # What an index that is not asked does not name may be there all the same.
         acts = self.labs[name] is self.acting and not recorded
-        ask = acts and not prepared.uv.offline and time.monotonic() < prepared.deadline
+        ask = acts and not prepared.answers.provisional and time.monotonic() < prepared.deadline
         if interpreter is None:
             return None
         try:
-            return axes.between(name, (older, newer), policy, store=prepared.store, uv=prepared.uv, python=interpreter, ask=ask)
+            found = axes.between(
+                name, (older, newer), policy, answers=prepared.answers, uv=prepared.uv, python=interpreter, ask=ask
+            )
         except UvFailure as failure:
             *_, said = str(failure).strip().splitlines() or [failure.trouble.value]
             self.listen(Note(text=f"{name} between {older} and {newer} stays open: {said.strip()}"))
             return None
+        if found is None and acts and prepared.answers.provisional:
+            self.listen(Note(text=f"{name} between {older} and {newer} stays open: no index is asked (--offline)"))
+        return found
 
     def _bisected(self, rule: Rule, corner: Planned, boundary: Boundary, versions: Sequence[str]) -> tuple[Boundary, bool]:
         """The boundary between two of `versions` with nothing of them between, and whether it came to that."""

@@ -14,7 +14,8 @@ from packaging.requirements import Requirement
 
 from harness.diagnose import blame, candidates
 from harness.diagnose.changes import REACH, Change, Kind, Remedy, apply, text
-from harness.lab import Lab
+from harness.lab import Lab, NoSuchVersion, NotAnswered
+from harness.lockfile import Published
 from harness.locks import NOT_RESOLVED
 from harness.model import Stage, Status, Variant
 from harness.plan import Planned
@@ -57,11 +58,13 @@ class Search:
 
     trials: tuple[Trial, ...]
     remedy: Remedy | None
+    unanswered: tuple[str, ...] = ()
+    """Requirements for which the index was to name a version, and gave no answer."""
 
     @property
     def open(self) -> bool:
         """Whether more may come of it."""
-        return self.remedy is None and any(trial.open for trial in self.trials)
+        return self.remedy is None and (bool(self.unanswered) or any(trial.open for trial in self.trials))
 
     @property
     def vain(self) -> list[Trial]:
@@ -123,6 +126,7 @@ class _Search:
         self._admits = admits
         self._tried: dict[tuple[Change, ...], _Standing] = {}
         self._trials: list[Trial] = []
+        self._unanswered: dict[str, None] = {}
 
     def run(self, first: Sequence[Remedy], *, index: bool, whole: bool) -> Search:
         origin = self._known() or self._ask([()])[0]
@@ -132,7 +136,7 @@ class _Search:
         if whole:
             found = found or self._within_the_cell(origin) or self._elsewhere(origin, index=index)
         remedy = Remedy(changes=found.changes, planned=found.planned) if found else None
-        return Search(trials=tuple(self._trials), remedy=remedy)
+        return Search(trials=tuple(self._trials), remedy=remedy, unanswered=tuple(self._unanswered))
 
     def _known(self) -> _Standing | None:
         """What is known of the variant as it is, where the cell itself is among those that are near."""
@@ -200,9 +204,9 @@ class _Search:
     def _as_of(self, standing: _Standing) -> Verdict | None:
         """The cell with nothing in it that is younger than its newest pin, where that is another lock, and works."""
         cell, lock = standing.planned.cell, standing.verdict.resolved.lock
-        found = [self._lab.published(f"{name}=={version}", cell.python) for name, version in cell.pins]
-        day = max((one.day for one in found if one and one.day), default=None)
-        if day is None or lock is None:
+        found = [self._published(f"{name}=={version}", cell.python) for name, version in cell.pins]
+        day = max((one.day for one in found if isinstance(one, Published) and one.day), default=None)
+        if day is None or lock is None or any(isinstance(one, NotAnswered) for one in found):
             return None
         after = (dt.date.fromisoformat(day) + dt.timedelta(days=1)).isoformat()
         (verdict,) = self._lab.ask([standing.planned], exclude_newer=after, opinions=False)
@@ -240,9 +244,16 @@ class _Search:
         cell = origin.planned.cell
         for axis in dict(cell.pins):
             for size, requirement in candidates.releases(cell, axis):
-                one = self._lab.published(requirement, cell.python) if size is kind else None
-                if one is not None and (one.size or 0) <= BIG:
+                one = self._published(requirement, cell.python) if size is kind else None
+                if isinstance(one, Published) and (one.size or 0) <= BIG:
                     yield Change(kind=kind, pin=(axis, one.version))
+
+    def _published(self, requirement: str, python: str) -> Published | NoSuchVersion | NotAnswered:
+        """What the index has; a question without an answer leaves the search open."""
+        found = self._lab.published(requirement, python)
+        if isinstance(found, NotAnswered):
+            self._unanswered[requirement] = None
+        return found
 
     def _first_that_works(self, batch: Sequence[tuple[Change, ...]]) -> _Standing | None:
         """Try all of `batch` that has not been tried; the first in its order that works."""

@@ -165,3 +165,75 @@ def test_a_refresh_that_moves_nothing_asks_the_index_all_the_same(project, index
     index.asked.clear()
     assert "otherwise" not in project.main("plan", "--refresh").err
     assert "/simple/tomli/" in index.asked
+
+
+def test_what_was_resolved_offline_is_no_answer_of_the_index(project, index, tmp_path):
+    configure(project, index, [])
+    made = prepared(project, offline=True)
+    assert {resolved.result.status for resolved, _ in made.cells} == {Status.ERROR}
+    needs = ["transformers==4.46.3", "onnx==1.16.2", "numpy"]
+    for torch, runtime in CELLS:
+        wanted = [f"torch=={torch}", f"onnxruntime=={runtime}", *needs]
+        compiled(index, wanted, tmp_path / f"{torch}-{runtime}", tmp_path / "uv-cache")
+    index.publish(packages.package("tomli", "2.5.0"))
+    answer = project.main("plan", "--offline")
+    assert "offline: no index is asked" in answer.err
+    # What an offline run resolved is known to reports and to the next such run, and to no other.
+    assert {lock["tomli"] for lock in locked(prepared(project, offline=True)).values()} == {"2.4.1"}
+    assert project.main("report").code == 0
+    assert {cell["resolved"]["tomli"] for cell in project.cells().values()} == {"2.4.1"}
+    assert {lock["tomli"] for lock in locked(prepared(project)).values()} == {"2.5.0"}
+    assert project.main("report").code == 0
+    assert {cell["resolved"]["tomli"] for cell in project.cells().values()} == {"2.5.0"}
+    assert {lock["tomli"] for lock in locked(prepared(project, offline=True)).values()} == {"2.5.0"}
+
+
+def test_uv_that_is_set_to_be_offline_is_offline(project, index, monkeypatch):
+    configure(project, index, [])
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    assert "offline: no index is asked" in project.main("plan").err
+
+
+@pytest.fixture
+def broken_runtime(project: Project, index: Index) -> Project:
+    """One cell that fails, and that a later patch of its onnxruntime would mend."""
+    index.publish(packages.onnxruntime("1.20.0", on_load="raise RuntimeError('no such kernel')"))
+    project.configure({"onnxruntime": ["1.20.0"]}, uv={"default-index": index.url, "torch-backend": "default"})
+    project.remedies = True
+    return project
+
+
+def only_variant(project: Project) -> dict[str, object]:
+    (cell,) = project.cells().values()
+    (variant,) = cell["variants"]
+    return dict(variant)
+
+
+def test_refresh_reaches_what_a_search_for_remedies_has_looked_up(broken_runtime, index):
+    broken_runtime.run()
+    assert only_variant(broken_runtime)["remedy"] is None
+    index.publish(packages.onnxruntime("1.20.1"))
+    broken_runtime.run()
+    assert only_variant(broken_runtime)["remedy"] is None
+    broken_runtime.run("--refresh")
+    assert only_variant(broken_runtime)["remedy"] == "onnxruntime 1.20.1"
+    assert broken_runtime.main("report").code == 0
+    assert only_variant(broken_runtime)["remedy"] == "onnxruntime 1.20.1"
+    (cell,) = broken_runtime.cells()
+    assert "onnxruntime 1.20.1" in broken_runtime.main("explain", cell).out
+
+
+def test_an_index_in_trouble_leaves_a_search_open(broken_runtime, index):
+    """It is said wherever a report is, and the next run goes on."""
+    index.publish(packages.onnxruntime("1.20.1"))
+    broken_runtime.remedies = False
+    broken_runtime.run()
+    broken_runtime.remedies = True
+    index.broken.add("onnxruntime")
+    (cell,) = broken_runtime.run()
+    assert only_variant(broken_runtime)["remedy"] is None
+    explained = broken_runtime.main("explain", cell).out
+    assert "remedy: open" in explained
+    index.broken.clear()
+    broken_runtime.run()
+    assert only_variant(broken_runtime)["remedy"] == "onnxruntime 1.20.1"

@@ -25,7 +25,7 @@ from dataclasses import replace
 from harness.diagnose import models, running
 from harness.diagnose.diagnosis import Diagnosis, brief, likely, proven
 from harness.diagnose.differences import EXPORT, differences
-from harness.diagnose.neighbours import Neighbours, compared, export_of, passed, version
+from harness.diagnose.neighbours import Neighbours, compared, export_of, passed, secondary_pins, version
 from harness.diagnose.words import between_versions, demands
 from harness.model import Cause, Stage, Status
 from harness.report.contract import ReportedCell, ReportedVariant
@@ -173,7 +173,9 @@ def _conflicts(cell: ReportedCell, variant: ReportedVariant, stage: Stage, neigh
     exporter = [name for name in _EXPORTER if version(cell, name)]
     beside = neighbours.nearest(cell, stage, exporter, export_of(variant))
     if beside:
-        return [_passes(beside, cell, f"the same exporter {works}")]
+        alike = [one for one in beside.variants if export_of(one) == export_of(variant)]
+        pins = None if any(passed(one, stage) for one in alike) else next(filter(None, map(secondary_pins, alike)), None)
+        return [_passes(beside, cell, f"the same exporter {works}" + (f" with {pins}" if pins else ""))]
     nearest = neighbours.nearest(cell, stage, [], export_of(variant)) if words else None
     if nearest and neighbours.steps(cell, nearest) <= 1:
         return [f"its words are those of {words}", _passes(nearest, cell, f"it {works}")]

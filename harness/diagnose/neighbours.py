@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from harness.diagnose.differences import differences
 from harness.model import ABSENT, Setup, Stage, Status
 from harness.plan import NEEDS_RUNTIME
 from harness.report.contract import ReportedCell, ReportedVariant
@@ -33,6 +34,11 @@ def export_of(variant: ReportedVariant) -> Export:
     return variant.exporter, variant.opset, variant.layout, variant.attention, variant.ir_version
 
 
+def secondary_pins(variant: ReportedVariant) -> str | None:
+    """The remedy of a failing variant that changed nothing but the versions of distributions on no axis."""
+    return next((one.text for one in differences(variant) if one.versions and not one.pins), None)
+
+
 class Neighbours:
     """The cells of a report, by what they passed."""
 
@@ -50,7 +56,10 @@ class Neighbours:
     def nearest(
         self, cell: ReportedCell, stage: Stage, same: Sequence[str], export: Export | None = None
     ) -> ReportedCell | None:
-        """The cell that passed `stage` (with a variant of `export`), has the versions `same` and differs least otherwise."""
+        """The cell that passed `stage` (with a variant of `export`), has the versions `same` and differs least otherwise.
+
+        With `same` and `export` also a cell that passed it with secondary pins, which were run there: those versions stay.
+        """
         key = (cell.id, stage, tuple(same), export)
         if key not in self._known:
             self._known[key] = self._found(cell, stage, tuple(same), export)
@@ -107,7 +116,13 @@ class Neighbours:
         if (stage, same, export) not in self._passing:
             passing: _Passing = {}
             for one in self._cells:
-                if any(passed(variant, stage) and export in {None, export_of(variant)} for variant in one.variants):
+                # Beside a cell with nothing in common, a pin would be one difference too many.
+                able = any(
+                    (passed(variant, stage) or bool(same and export and secondary_pins(variant)))
+                    and export in {None, export_of(variant)}
+                    for variant in one.variants
+                )
+                if able:
                     passing.setdefault(tuple(version(one, name) for name in same), []).append(one)
             self._passing[stage, same, export] = passing
         return self._passing[stage, same, export]

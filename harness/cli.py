@@ -236,9 +236,9 @@ def _explain(options: argparse.Namespace, out: Console, err: Console) -> int:
     verdicts, mended = pipeline.diagnosed(prepared, settings, lambda _event: None, act=False)
     (planned,) = plan.only([one.resolved.planned for one in verdicts], options.id)
     verdict = next(one for one in verdicts if one.cell.id == planned.cell.id)
-    reported = next(one for one in prepared.report(verdicts, mended=mended.told).cells if one.id == planned.cell.id)
+    report = prepared.report(verdicts, mended=mended.told)
     neighbour = explanation.neighbour(verdict, verdicts)
-    explanation.show(verdict, reported, mended, neighbour, out, store=prepared.store.root, options=_same_matrix(options))
+    explanation.show(verdict, report, mended, neighbour, out, store=prepared.store.root, options=_same_matrix(options))
     return 0
 
 

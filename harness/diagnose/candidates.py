@@ -5,6 +5,7 @@ Values come from the matrix, from what the probe measured, and from what the var
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 
 from packaging.version import Version
@@ -18,10 +19,13 @@ _NEARBY = 3
 """How far from the variant's own opset others are tried."""
 
 
-def batches(failing: VariantVerdict, cell: Cell, matrix: Matrix, *, resolved: bool) -> list[list[Change]]:
-    """Changes of the variant alone, in order of cost; those of one batch rest on one export process and one run process.
+def batches(
+    failing: VariantVerdict, cell: Cell, matrix: Matrix, *, resolved: bool, known: Sequence[Change] = ()
+) -> list[list[Change]]:
+    """Changes in order of cost; those of one batch rest on one export process and one run process.
 
-    `resolved` says whether the cell has a lock: without one no variant of it can work.
+    `known` are changes that the matrix shows to work: they take their place in that order, but for minor releases, which come
+    last. `resolved` says whether the cell has a lock: without one no variant of it can work.
     """
     if not resolved or failing.stage is None:
         return []
@@ -34,7 +38,9 @@ def batches(failing: VariantVerdict, cell: Cell, matrix: Matrix, *, resolved: bo
         _exporters(variant, cell, matrix),
     ]
     reaching = [[change for change in batch if stage in REACH[change.kind]] for batch in made]
-    return [batch for batch in reaching if batch]
+    free = [[change] for change in known if change.kind is not Kind.MINOR]
+    # Stable: of one kind what is known goes first.
+    return sorted((batch for batch in [*free, *reaching] if batch), key=lambda batch: batch[0].kind)
 
 
 def bumps(cell: Cell, near: Sequence[Verdict]) -> list[Change]:
@@ -49,7 +55,7 @@ def bumps(cell: Cell, near: Sequence[Verdict]) -> list[Change]:
             kind = bump_kind(str(own), version)
             if kind is not None:
                 changes.append(Change(kind=kind, pin=(axis, version)))
-    return sorted(changes, key=lambda change: _far(cell, change))
+    return sorted(changes, key=lambda change: distance(cell, change))
 
 
 def releases(cell: Cell, axis: str) -> list[tuple[Kind, str]]:
@@ -63,6 +69,7 @@ def releases(cell: Cell, axis: str) -> list[tuple[Kind, str]]:
     ]
 
 
+@functools.cache
 def bump_kind(own: str, other: str) -> Kind | None:
     """How large a step it is; None for one that is more than a minor one."""
     mine, theirs = Version(own).release, Version(other).release
@@ -71,7 +78,8 @@ def bump_kind(own: str, other: str) -> Kind | None:
     return Kind.PATCH if len(mine) > 2 and mine[1:2] == theirs[1:2] else Kind.MINOR
 
 
-def _far(cell: Cell, change: Change) -> tuple[object, ...]:
+def distance(cell: Cell, change: Change) -> tuple[object, ...]:
+    """Sort key of changes on an axis: within a minor release first, newer before older, nearer before farther."""
     assert change.pin
     axis, version = change.pin
     own, other = Version(str(cell.version(axis))), Version(version)

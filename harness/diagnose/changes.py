@@ -14,7 +14,10 @@ from harness.plan import Planned
 
 
 class Kind(IntEnum):
-    """What is changed, the cheapest first: an option of a session, the caller's loop, the export, the environment."""
+    """What is changed, the cheapest first: an option of a session, the caller's loop, the export, the environment.
+
+    A patch release goes before another exporter, which writes another graph.
+    """
 
     OPTIMIZATION = auto()
     MEMORY_PATTERN = auto()
@@ -23,15 +26,16 @@ class Kind(IntEnum):
     IR_VERSION = auto()
     OPSET = auto()
     ATTENTION = auto()
+    LAYOUT = auto()
+    PATCH = auto()
     EXPORTER = auto()
     SECONDARY_PIN = auto()
-    PATCH = auto()
     MINOR = auto()
 
     @property
     def keeps_cell(self) -> bool:
         """Whether the cell stays what it is: a version on every axis."""
-        return self < Kind.PATCH
+        return self not in {Kind.PATCH, Kind.MINOR}
 
 
 def _since(first: Stage, last: Stage = Stage.PARITY) -> frozenset[Stage]:
@@ -50,6 +54,7 @@ REACH: Mapping[Kind, frozenset[Stage]] = {
     Kind.IR_VERSION: _since(Stage.CHECK, Stage.LOAD),
     Kind.OPSET: _since(Stage.EXPORT),
     Kind.ATTENTION: _since(Stage.EXPORT),
+    Kind.LAYOUT: _since(Stage.EXPORT),
     # Also where an exporter's helper has no place in the lock.
     Kind.EXPORTER: _since(Stage.EXPORT) | {Stage.RESOLVE},
     # A further bound leaves a resolver no more solutions than it had.
@@ -65,8 +70,8 @@ class Change:
     """One change: of the variant, of what is transitive, or of a version on an axis."""
 
     kind: Kind
-    variant: tuple[tuple[str, str | int], ...] = ()
-    """(field of the variant, value); the first one names the change."""
+    variant: tuple[tuple[str, str | int | None], ...] = ()
+    """(field of the variant, value); the first one names the change. An IR version of None is the stamped one."""
     bounds: tuple[str, ...] = ()
     """Requirements such as `numpy<2`."""
     pin: tuple[str, str] | None = None
@@ -75,7 +80,7 @@ class Change:
     @property
     def text(self) -> str:
         """How a report names it: `ir-version 9`, `numpy<2`, `transformers 4.46.3`."""
-        named = [f"{name.replace('_', '-')} {value}" for name, value in self.variant[:1]]
+        named = [f"{name.replace('_', '-')} {'stamped' if value is None else value}" for name, value in self.variant[:1]]
         return " ".join([*named, *self.bounds, *([" ".join(self.pin)] if self.pin else [])])
 
     def applied(self, planned: Planned, variant: Variant) -> tuple[Planned, Variant]:

@@ -11,18 +11,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.diagnose.candidates import bump_kind
-from harness.diagnose.changes import Remedy, apply
+from harness.diagnose.changes import Change, Remedy, apply
+from harness.diagnose.observed import Observations, worded
 from harness.diagnose.remedies import Search, search
 from harness.diagnose.signatures import signature
 from harness.lab import Lab
 from harness.model import Cell, Stage, Status, Variant
 from harness.plan import Planned, deciding
-from harness.report.contract import Remedies
+from harness.report.contract import Remedies, VariantRemedies
 from harness.select import parse
 from harness.verdict import VariantVerdict, Verdict
 
 FRUITLESS = 2
 """Searches for one signature that find nothing, before its other cells are only tried with what mended something else."""
+
+REMEDIES = 3
+"""Remedies for one signature, before variants that none of them mends are no longer searched in cells that work."""
 
 _Signature = tuple[Stage, str]
 Say = Callable[[str], None]
@@ -36,6 +40,10 @@ class Mended:
     """Cell → variant → what was tried on it."""
     cells: Mapping[str, tuple[Remedy, ...]] = field(default_factory=dict)
     """Cell that fails → the remedies with which it, or another cell in its place, works."""
+    observed: Mapping[str, Mapping[Variant, Sequence[Change]]] = field(default_factory=dict)
+    """Cell → variant that fails → single changes with which the matrix itself shows it to work."""
+    vain: Mapping[str, Mapping[Variant, Sequence[str]]] = field(default_factory=dict)
+    """Cell → variant → what mends the same failure elsewhere and, as the matrix itself shows, not here."""
 
     @property
     def told(self) -> Remedies:
@@ -44,10 +52,29 @@ class Mended:
             cells={cell: list(dict.fromkeys(one.text for one in found)) for cell, found in self.cells.items()},
             mended=frozenset(cell for cell, found in self.cells.items() if all(one.keeps_cell for one in found)),
             variants={
-                (cell, variant): (found.remedy.text if found.remedy else None, [trial.said for trial in found.vain])
-                for cell, searches in self.searches.items()
-                for variant, found in searches.items()
+                (cell, variant): self._told(cell, variant)
+                for cell in dict.fromkeys((*self.searches, *self.observed, *self.vain))
+                for variant in dict.fromkeys(
+                    (*self.searches.get(cell, ()), *self.observed.get(cell, ()), *self.vain.get(cell, ()))
+                )
             },
+        )
+
+    def _told(self, cell: str, variant: Variant) -> VariantRemedies:
+        search = self.searches.get(cell, {}).get(variant, Search(trials=(), remedy=None))
+        known = list(self.observed.get(cell, {}).get(variant, ()))
+        found = [search.remedy] if search.remedy else []
+        # A combination has no place in the order of single changes: each of its changes costs something.
+        single = [remedy.changes[0] for remedy in found if len(remedy.changes) == 1]
+        alternatives = sorted({*single, *known}, key=lambda change: (change.kind, [*single, *known].index(change)))
+        remedies = [*worded(alternatives), *(remedy.text for remedy in found if len(remedy.changes) > 1)]
+        tried = [*(trial.said for trial in search.vain), *self.vain.get(cell, {}).get(variant, ())]
+        return VariantRemedies(
+            remedy=alternatives[0].text if alternatives else found[0].text if found else None,
+            remedies=remedies,
+            tried=list(dict.fromkeys(tried)),
+            unproven=[trial.said for trial in search.unproven],
+            search_open=search.open and not remedies,
         )
 
 
@@ -69,15 +96,38 @@ class _Mending:
         self._searches: dict[str, dict[Variant, Search]] = {}
         self._proven: dict[_Signature, list[Remedy]] = {}
         self._fruitless: Counter[_Signature] = Counter()
+        self._observations = Observations(verdicts)
         self._working = Counter(one.variant for verdict in verdicts for one in verdict.variants if one.status is Status.WORKS)
 
     def all(self) -> Mended:
         cells = {verdict.cell.id: found for verdict in self._failing if (found := self._cell(verdict))}
-        for verdict in self._verdicts:
-            for one in verdict.variants:
-                if (of := _signature(one)) and of not in self._proven and not self._fruitless[of]:
-                    self._variant(verdict, one, of)
-        return Mended(searches=self._searches, cells=cells)
+        failing = [(verdict, one, of) for verdict in self._verdicts for one in verdict.variants if (of := _signature(one))]
+        for verdict, one, of in failing:
+            if not self._fruitless[of] and self._none_for(verdict, one, of):
+                self._variant(verdict, one, of)
+        observed: dict[str, dict[Variant, Sequence[Change]]] = {}
+        vain: dict[str, dict[Variant, Sequence[str]]] = {}
+        for verdict, one, of in failing:
+            if known := self._observations.mending(verdict, one.variant):
+                observed.setdefault(verdict.cell.id, {})[one.variant] = known
+            elif failed := self._vain(verdict, one, of):
+                vain.setdefault(verdict.cell.id, {})[one.variant] = [f"{text}: fails at {stage}" for text, stage in failed]
+        return Mended(searches=self._searches, cells=cells, observed=observed, vain=vain)
+
+    def _none_for(self, verdict: Verdict, one: VariantVerdict, of: _Signature) -> bool:
+        """Whether nothing is known to mend it here, and nothing that mends this failure elsewhere may."""
+        proven = self._proven.get(of, [])
+        if not proven or len(self._vain(verdict, one, of)) < len(proven):
+            return not proven
+        return len(proven) < REMEDIES and not self._observations.mending(verdict, one.variant)
+
+    def _vain(self, verdict: Verdict, one: VariantVerdict, of: _Signature) -> list[tuple[str, Stage | None]]:
+        """(remedy, stage) of what mends this failure elsewhere and fails here, as the matrix itself shows."""
+        planned = verdict.resolved.planned
+        found = [
+            (remedy, self._observations.changed(planned, one.variant, remedy.changes)) for remedy in self._proven.get(of, ())
+        ]
+        return [(remedy.text, other.stage) for remedy, other in found if other and other.status is Status.FAILS]
 
     def _cell(self, verdict: Verdict) -> tuple[Remedy, ...]:
         """With `require = "any"` one variant that works is enough; otherwise every one that decides must."""
@@ -122,6 +172,7 @@ class _Mending:
                 one.variant,
                 near=self._verdicts,
                 first=[remedy for remedy in self._proven.get(of, ()) if _small(remedy, verdict.cell)],
+                known=self._observations.mending(verdict, one.variant),
                 index=fails,
                 whole=self._fruitless[of] < FRUITLESS,
                 admits=lambda changed: not fails or self._would_do(cell, one.variant, changed),

@@ -71,6 +71,11 @@ class Search:
         """What was run and did not make it work."""
         return [trial for trial in self.trials if not trial.open and trial.status is not Status.WORKS]
 
+    @property
+    def unproven(self) -> list[Trial]:
+        """What was run and proved nothing: it ended in an error, or flaky."""
+        return [trial for trial in self.trials if trial.open and trial.status is not Status.NOT_RUN]
+
 
 def search(
     lab: Lab,
@@ -79,6 +84,7 @@ def search(
     *,
     near: Sequence[Verdict] = (),
     first: Sequence[Remedy] = (),
+    known: Sequence[Change] = (),
     index: bool = True,
     whole: bool = True,
     admits: Callable[[Variant], bool] = lambda _variant: True,
@@ -87,13 +93,14 @@ def search(
 
     `near` are cells of which something is known: the nearest that works shows what is different here, and their versions
     are the first that are tried instead; with `index` then those that an index has. `first` are remedies that mended the
-    same elsewhere, and go before all others; without `whole` nothing goes after them. `admits` says of a changed variant
+    same elsewhere, and go before all others; without `whole` nothing goes after them. `known` are changes that cells of the
+    matrix show to work. `admits` says of a changed variant
     whether it would do.
 
     Raises:
         Interrupted: Ctrl-C; what was finished is stored.
     """
-    return _Search(lab, planned, variant, near, admits).run(first, index=index, whole=whole)
+    return _Search(lab, planned, variant, near=near, known=known, admits=admits).run(first, index=index, whole=whole)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,12 +124,20 @@ class _Standing:
 
 class _Search:
     def __init__(
-        self, lab: Lab, planned: Planned, variant: Variant, near: Sequence[Verdict], admits: Callable[[Variant], bool]
+        self,
+        lab: Lab,
+        planned: Planned,
+        variant: Variant,
+        *,
+        near: Sequence[Verdict],
+        known: Sequence[Change],
+        admits: Callable[[Variant], bool],
     ) -> None:
         self._lab = lab
         self._planned = replace(planned, variants=(variant,))
         self._variant = variant
         self._near = near
+        self._free = known
         self._admits = admits
         self._tried: dict[tuple[Change, ...], _Standing] = {}
         self._trials: list[Trial] = []
@@ -167,7 +182,8 @@ class _Search:
         """What one more change gives, each of a kind that has not been used."""
         used = {change.kind for change in standing.changes}
         resolved = standing.verdict.resolved
-        batches = candidates.batches(standing.one, resolved.cell, self._lab.matrix, resolved=resolved.result.ok)
+        known = [] if standing.changes else self._free
+        batches = candidates.batches(standing.one, resolved.cell, self._lab.matrix, resolved=resolved.result.ok, known=known)
         for batch in batches:
             fresh = [(*standing.changes, change) for change in batch if change.kind not in used]
             found = self._first_that_works(fresh)

@@ -26,14 +26,25 @@ OBSERVED = frozenset({Status.WORKS, Status.WORKS_WITH_REMEDY, Status.FAILS, Stat
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class VariantRemedies:
+    """What is known of remedies for one variant of one cell, in words; the fields of `ReportedVariant` that tell it."""
+
+    remedy: str | None = None
+    remedies: Sequence[str] = ()
+    tried: Sequence[str] = ()
+    unproven: Sequence[str] = ()
+    search_open: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Remedies:
     """What mends what fails, in words; all of it was run."""
 
     cells: Mapping[str, Sequence[str]] = field(default_factory=dict)
     mended: frozenset[str] = frozenset()
     """Cells that work with theirs: with the others, it is another cell that works."""
-    variants: Mapping[tuple[str, Variant], tuple[str | None, Sequence[str]]] = field(default_factory=dict)
-    """(cell, variant) → what mends it there, and what was tried in vain."""
+    variants: Mapping[tuple[str, Variant], VariantRemedies] = field(default_factory=dict)
+    """(cell, variant) → what was run on that variant in that cell; nothing of what was run elsewhere."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +107,13 @@ class ReportedVariant:
     """What was changed about this variant, here, and made it work; null where nothing did, or nobody tried."""
     tried: list[str] = field(default_factory=list)
     """What was changed about it, here, and did not make it work: `ir-version 9: fails at load`."""
+    remedies: list[str] = field(default_factory=list)
+    """All changes that were run on it, here, and make it work, each by itself, the cheapest first: `opset 14 (also 15)`. The
+    first one is `remedy`."""
+    unproven: list[str] = field(default_factory=list)
+    """What was changed about it, here, and ended in an error or flaky, which proves nothing."""
+    search_open: bool = False
+    """Whether a search for a remedy was begun here, has found none so far, and has more to try."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,13 +221,13 @@ def reported(verdict: Verdict, guess: Literal["works", "fails"] | None = None, m
         lock=lock.digest if lock else None,
         resolved=dict(sorted(lock.versions.items())) if lock else {},
         remedies=list(mended.cells.get(cell.id, ())),
-        variants=[_variant(one, *mended.variants.get((cell.id, one.variant), (None, ()))) for one in verdict.variants],
+        variants=[_variant(one, mended.variants.get((cell.id, one.variant), VariantRemedies())) for one in verdict.variants],
         resolved_sides={side: dict(sorted(one.versions.items())) for side, one in verdict.resolved.sides.items()},
         inferred=guess,
     )
 
 
-def _variant(verdict: VariantVerdict, remedy: str | None, tried: Sequence[str]) -> ReportedVariant:
+def _variant(verdict: VariantVerdict, known: VariantRemedies) -> ReportedVariant:
     variant, error = verdict.variant, verdict.error
     data = {key: value for result in verdict.results for key, value in result.data.items()}
     elsewhere = {**verdict.opinions, **verdict.controls}
@@ -244,8 +262,11 @@ def _variant(verdict: VariantVerdict, remedy: str | None, tried: Sequence[str]) 
         controls={name: opinion_text(result) for name, result in verdict.controls.items()},
         logs={name: result.log for name, result in elsewhere.items() if result.log},
         outcomes=list(verdict.outcomes),
-        remedy=remedy,
-        tried=list(tried),
+        remedy=known.remedy,
+        tried=list(known.tried),
+        remedies=list(known.remedies),
+        unproven=list(known.unproven),
+        search_open=known.search_open,
     )
 
 

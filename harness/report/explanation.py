@@ -16,8 +16,9 @@ from harness.diagnose.mending import Mended
 from harness.diagnose.remedies import Search, Trial
 from harness.diagnose.signatures import signature
 from harness.model import Status, Variant
-from harness.report.contract import ReportedCell, ReportedVariant
+from harness.report.contract import Report, ReportedVariant
 from harness.report.facets import counted
+from harness.report.remedies import Mend, Mends, families
 from harness.report.story import details, show_cause
 from harness.report.terminal import STYLES
 from harness.verdict import VariantVerdict, Verdict
@@ -53,9 +54,9 @@ def neighbour(verdict: Verdict, others: Sequence[Verdict]) -> Neighbour | None:
 
 
 def show(
-    verdict: Verdict, reported: ReportedCell, mended: Mended, near: Neighbour | None, out: Console, *, store: Path, options: str
+    verdict: Verdict, report: Report, mended: Mended, near: Neighbour | None, out: Console, *, store: Path, options: str
 ) -> None:
-    """Print the story of `verdict`, which the report has as `reported`.
+    """Print the story of `verdict`, a cell of `report`.
 
     Logs lie in `store`, `options` are what a command needs to mean the same matrix.
     """
@@ -69,10 +70,13 @@ def show(
         where = "" if status is Status.WORKS_WITH_REMEDY else " (another cell: this one fails)"
         out.print(Text(f"works with: {remedies}{where}", style=STYLES[Status.WORKS_WITH_REMEDY]))
     searches = mended.searches.get(cell.id, {})
+    reported = next(one for one in report.cells if one.id == cell.id)
     told = dict(zip((one.variant for one in verdict.variants), reported.variants, strict=True))
-    for group in _groups(verdict.variants):
+    known = Mends(report.cells)
+    mends = {variant: known.of(one) for variant, one in told.items()}
+    for group in _groups(verdict.variants, mends):
         out.print()
-        _show(group, searches, told, out, store)
+        _show(group, searches, told, mends, out, store=store)
     out.print()
     if near is not None:
         _compare(near, out)
@@ -80,12 +84,12 @@ def show(
     _say(out, "    runs it again where nothing is known, keeps its environment, and says how to enter it")
 
 
-def _groups(variants: Sequence[VariantVerdict]) -> list[list[VariantVerdict]]:
-    """Variants that ended alike, those that work last."""
+def _groups(variants: Sequence[VariantVerdict], mends: Mapping[Variant, Mend]) -> list[list[VariantVerdict]]:
+    """Variants that ended alike and of which the same is known of a remedy, those that work last."""
     groups: dict[object, list[VariantVerdict]] = {}
     for one in variants:
         end = signature(one.last.stage, one.error) if one.error else one.reason
-        groups.setdefault((one.status, one.stage, end), []).append(one)
+        groups.setdefault((one.status, one.stage, end, mends[one.variant]), []).append(one)
     return sorted(groups.values(), key=lambda group: group[0].status is Status.WORKS)
 
 
@@ -93,7 +97,9 @@ def _show(
     group: Sequence[VariantVerdict],
     searches: Mapping[Variant, Search],
     told: Mapping[Variant, ReportedVariant],
+    mends: Mapping[Variant, Mend],
     out: Console,
+    *,
     store: Path,
 ) -> None:
     status, stage = group[0].status, group[0].stage
@@ -117,25 +123,17 @@ def _show(
         _say(out, f"    log: {log}{'' if log.exists() else ' (on the machine that ran it)'}", style="dim")
     if status is Status.FAILS:
         show_cause(told[one.variant], out)
-        _tell(searches.get(one.variant), one, out)
+        _tell(mends[one.variant], searches.get(one.variant), out)
 
 
-def _tell(search: Search | None, one: VariantVerdict, out: Console) -> None:
-    """What was tried, suspects apart, and what came of it."""
-    if search is None or not search.trials:
-        _say(out, "    remedy: not looked for here")
+def _tell(mend: Mend, search: Search | None, out: Console) -> None:
+    """What is known of a remedy, and what was tried, suspects apart."""
+    _say(out, f"    {mend.text or 'remedy: none was looked for'}", style=STYLES[Status.WORKS_WITH_REMEDY] if mend.works else "")
+    if search is None:
         return
+    if search.open and not mend.works:
+        _say(out, f"    {_next(search)}")
     known = [trial for trial in search.trials if not trial.open]
-    if search.remedy:
-        _say(out, f"    remedy: {search.remedy.text}, run with {one.variant.id}", style=STYLES[Status.WORKS_WITH_REMEDY])
-    elif search.open:
-        unproven = [trial.status for trial in search.trials if trial.open and trial.status in {Status.ERROR, Status.FLAKY}]
-        options = " ".join(f"--retry {status}" for status in (Status.ERROR, Status.FLAKY) if status in unproven)
-        does = f"`run {options}` tries again" if unproven else "more to try: `run` does that"
-        ended = f"{len(unproven)} ended in an error or flaky, which " if unproven else ""
-        _say(out, f"    remedy: open; {counted(len(known), 'change')} tried, and {ended}{does}")
-    else:
-        _say(out, f"    remedy: none; {counted(len(known), 'change')} tried")
     for words, trials in (
         ("tried in vain", [trial for trial in search.vain if not _blames(trial)]),
         ("dismissed", [trial for trial in search.vain if _blames(trial)]),
@@ -143,6 +141,13 @@ def _tell(search: Search | None, one: VariantVerdict, out: Console) -> None:
     ):
         if trials:
             _say(out, f"    {words}: {_listed(trials)}")
+
+
+def _next(search: Search) -> str:
+    """What goes on with an open search."""
+    retried = {trial.status.value for trial in search.unproven}
+    options = "".join(f" --retry {status}" for status in sorted(retried))
+    return f"`run{options}` tries {'again what proved nothing' if retried else 'what is left'}"
 
 
 def _blames(trial: Trial) -> bool:
@@ -155,6 +160,7 @@ def _listed(trials: Sequence[Trial]) -> str:
     ends: dict[str, list[str]] = {}
     for trial in trials:
         ends.setdefault(trial.end, []).append(trial.text)
+    ends = {end: families(texts) for end, texts in ends.items()}
     return "; ".join(f"{', '.join(texts)} ({end})" for end, texts in ends.items())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +12,11 @@ from harness.model import Stage, Status
 from harness.plan import by_version
 from harness.report.contract import OBSERVED, Report, ReportedCell, ReportedVariant
 from harness.report.facets import counted, shown
+from harness.report.remedies import Mend, Mends
 from harness.select import VARIANT_FIELDS
 from harness.trouble import HINDERED
+
+_Members = list[tuple[ReportedCell, ReportedVariant]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,25 +38,31 @@ class Fault:
     """(cause and how sure it is, number of variants), the most frequent first."""
     evidence: tuple[str, ...]
     """What the cause rests on in the example, besides the failure itself, whose message is not said again."""
-    remedies: tuple[str, ...]
-    """What mends it in cells that have it, the most frequent first; each was run."""
-    tried: int
-    """How many changes were tried in vain on the example."""
-
+    mends: tuple[Mended, ...]
+    """What is known of remedies, each for the variants of which it is known, the most frequent first."""
     repeated: tuple[str, ...]
     """How flaky variants ended when they were repeated, the most frequent first; empty for every other group."""
 
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mended:
+    """The variants of a fault of which the same is known of a remedy."""
+
+    mend: Mend
+    variants: int
+    where: str
+    """As of the fault; empty where they are all of its variants."""
+
     @property
-    def mend(self) -> str:
-        """What is known of a remedy, in a line; empty where none was looked for."""
-        if self.remedies:
-            return f"mended by {' or '.join(self.remedies)}"
-        return f"no remedy found: {counted(self.tried, 'change')} tried in vain" if self.tried else ""
+    def text(self) -> str:
+        """In a line."""
+        return f"{self.mend.text} ({counted(self.variants, 'variant')}: {self.where})" if self.where else self.mend.text
 
 
 def faults(report: Report) -> list[Fault]:
     """Everything that did not work, grouped by stage and signature; the most frequent first."""
-    groups: dict[tuple[Status, Stage, str], list[tuple[ReportedCell, ReportedVariant]]] = {}
+    groups: dict[tuple[Status, Stage, str], _Members] = {}
+    mends = Mends(report.cells)
     for cell in report.cells:
         for variant in cell.variants:
             if variant.stage and variant.signature:
@@ -69,6 +77,7 @@ def faults(report: Report) -> list[Fault]:
             where=_common(report, members),
             causes=tuple(Counter(_cause(one) for _, one in members).most_common()),
             repeated=_repeated([one for _, one in members]),
+            mends=_mended(report, members, mends),
             **_example(members),
         )
         for (status, stage, _), members in groups.items()
@@ -90,16 +99,26 @@ def _rest(variant: ReportedVariant) -> tuple[str, ...]:
     return tuple(sentence.replace(words, "the same") for sentence in variant.evidence[1:])
 
 
-def _example(members: Sequence[tuple[ReportedCell, ReportedVariant]]) -> dict[str, Any]:
-    """What is told of one member, and of the remedies of all: one that has a remedy, or on which most was tried."""
-    remedies = Counter(variant.remedy for _, variant in members if variant.remedy)
+def _mended(report: Report, members: _Members, mends: Mends) -> tuple[Mended, ...]:
+    """A remedy stands only over the variants that it was run on."""
+    groups: dict[Mend, _Members] = {}
+    for cell, variant in members:
+        groups.setdefault(mends.of(variant), []).append((cell, variant))
+    ordered = sorted(groups.items(), key=lambda item: (not item[0].works, -len(item[1])))
+    return tuple(
+        Mended(mend=mend, variants=len(some), where=_common(report, some) if len(groups) > 1 else "")
+        for mend, some in ordered
+        if mend.text
+    )
+
+
+def _example(members: _Members) -> dict[str, Any]:
+    """What is told of one member: one that has a remedy, or on which most was tried."""
     cell, variant = next((one for one in members if one[1].remedy), max(members, key=lambda one: len(one[1].tried)))
     return {
         "example": cell.id,
         "log": variant.log,
         "evidence": _rest(variant),
-        "remedies": tuple(text for text, _ in remedies.most_common()),
-        "tried": len(variant.tried),
     }
 
 
@@ -139,7 +158,7 @@ def not_run(report: Report) -> list[tuple[str, int]]:
     return sorted(reasons.items(), key=lambda item: -item[1])
 
 
-def _common(report: Report, members: Sequence[tuple[ReportedCell, ReportedVariant]]) -> str:
+def _common(report: Report, members: _Members) -> str:
     parts = []
     for axis in report.axes:
         affected = {cell.version(axis) for cell, _ in members}

@@ -159,14 +159,18 @@ def _faults(report: Report) -> str:
             f"  > {code(shown)}",
             "",
             *_why(fault),
-            f"  for example {code(fault.example)}"
-            + (f"; {escape(fault.mend)}" if fault.mend else "")
-            + (f"; in full in {code(fault.log)}" if fault.log else ""),
+            *_mends(fault),
+            f"  for example {code(fault.example)}" + (f"; in full in {code(fault.log)}" if fault.log else ""),
             "",
         ]
     for reason, count in not_run(report):
         lines += [f"- **not run** — {counted(count, 'variant')}: {escape(reason)}", ""]
     return "\n".join(lines) if lines else "Everything worked."
+
+
+def _mends(fault: Fault) -> list[str]:
+    lines = [f"  - {escape(mended.text)}" for mended in fault.mends]
+    return [*lines, ""] if lines else []
 
 
 def _why(fault: Fault) -> list[str]:

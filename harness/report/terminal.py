@@ -124,9 +124,9 @@ def _faults(report: Report, console: Console, options: str) -> None:
         if fault.status is Status.FAILS:
             several = [f"{cause} ({count})" if len(fault.causes) > 1 else cause for cause, count in fault.causes]
             console.print(Text(f"    cause: {'; '.join(several)}"))
-        if fault.mend:
-            style = STYLES[Status.WORKS_WITH_REMEDY] if fault.remedies else ""
-            console.print(Text(f"    {fault.mend}", style=style), soft_wrap=True)
+        for mended in fault.mends:
+            style = STYLES[Status.WORKS_WITH_REMEDY] if mended.mend.works else ""
+            console.print(Text(f"    {mended.text}", style=style), soft_wrap=True)
         console.print(Text(f"    python -m harness explain {fault.example}{options}", style="dim"), soft_wrap=True)
     for reason, count in not_run(report):
         console.print(Text("not run", style=STYLES[Status.NOT_RUN]), Text(f"{counted(count, 'variant')}: {reason}"))

@@ -1,0 +1,81 @@
+"""What is known of a remedy for each failure, in one sentence: the page and `explain` both say this one. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from harness.model import Stage, Status
+from harness.report.contract import ReportedCell, ReportedVariant
+from harness.report.facets import counted
+
+_Fault = tuple[Stage | None, str | None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mend:
+    """What is known of a remedy for one variant in one cell."""
+
+    text: str
+    """A sentence; empty where nothing is known."""
+    works: bool
+    """Whether a remedy was run on this variant in this cell, and made it work."""
+
+
+class Mends:
+    """The remedies of a report, by variant and by fault."""
+
+    def __init__(self, cells: Iterable[ReportedCell]) -> None:
+        self._elsewhere: dict[_Fault, Counter[str]] = {}
+        self._example: dict[tuple[_Fault, str], str] = {}
+        for cell in cells:
+            for one in cell.variants:
+                if one.remedy and one.status is Status.FAILS:
+                    self._elsewhere.setdefault(_fault(one), Counter())[one.remedy] += 1
+                    self._example.setdefault((_fault(one), one.remedy), cell.id)
+
+    def of(self, variant: ReportedVariant) -> Mend:
+        """What was run on this variant in its cell; where that mended nothing, also what mends the same failure elsewhere."""
+        if variant.status is not Status.FAILS:
+            return Mend(text="", works=False)
+        if variant.remedy:
+            return Mend(text=f"mended by {', or by '.join(variant.remedies or [variant.remedy])}", works=True)
+        return Mend(text="; ".join(filter(None, [_search(variant), self._hint(variant)])), works=False)
+
+    def _hint(self, variant: ReportedVariant) -> str:
+        """What mends the same failure in another cell, or variant, and was not run on this one."""
+        known = [*variant.tried, *variant.unproven]
+        for remedy, _ in self._elsewhere.get(_fault(variant), Counter()).most_common():
+            if not any(text.startswith(f"{remedy}: ") for text in known):
+                cell = self._example[_fault(variant), remedy]
+                return f"not run here: {remedy}, which mends the same failure in {cell}"
+        return ""
+
+
+def families(texts: Sequence[str]) -> list[str]:
+    """`texts` with bounds on several distributions of one vendor as one: `15 of nvidia-…`."""
+    vendors = [_VENDOR.match(text) for text in texts]
+    counts = Counter(vendor[0] for vendor in vendors if vendor)
+    made = [
+        f"{counts[vendor[0]]} of {vendor[0]}…" if vendor and counts[vendor[0]] > 1 else text
+        for text, vendor in zip(texts, vendors, strict=True)
+    ]
+    return list(dict.fromkeys(made))
+
+
+_VENDOR = re.compile(r"nvidia-")
+"""How the bounds begin that say nothing one by one: torch's CUDA libraries, all pinned by torch itself."""
+
+
+def _search(variant: ReportedVariant) -> str:
+    vain = f"{counted(len(variant.tried), 'change')} tried in vain" if variant.tried else ""
+    if not variant.search_open:
+        return f"no remedy found: {vain}" if vain else ""
+    unproven = f"{len(variant.unproven)} ended in an error or flaky, which proves nothing" if variant.unproven else ""
+    return f"remedy open: {', '.join(filter(None, [vain, unproven])) or 'nothing tried yet'}"
+
+
+def _fault(variant: ReportedVariant) -> _Fault:
+    return variant.stage, variant.signature

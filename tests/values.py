@@ -56,7 +56,8 @@ def reported_variant(status: Status = Status.WORKS, stage: Stage | None = None, 
     values |= {"opinions": {}, "controls": {}, "logs": {}, "findings": [], "evidence": []}
     asked = {"exporter": "torchscript", "opset": 17, "layout": "pair", "feedback": "keep-cross", "binding": "numpy"}
     asked |= {"optimization": "default", "memory_pattern": "default"}
-    return ReportedVariant(**{**values, **asked, "seconds": 1.0, "tried": [], "status": status, "stage": stage, **given})
+    asked |= {"tried": [], "remedies": [], "unproven": [], "search_open": False}
+    return ReportedVariant(**{**values, **asked, "seconds": 1.0, "status": status, "stage": stage, **given})
 
 
 def reported_cell(*variants: ReportedVariant, status: Status = Status.WORKS, python: str = "3.11", **pins: str) -> ReportedCell:

@@ -24,8 +24,9 @@ def batches(
 ) -> list[list[Change]]:
     """Changes in order of cost; those of one batch rest on one export process and one run process.
 
-    `known` are changes that the matrix shows to work: they take their place in that order, but for minor releases, which come
-    last. `resolved` says whether the cell has a lock: without one no variant of it can work.
+    `known` are changes that the matrix shows to work; those of the variant take their place in that order, and a patch release
+    goes before another exporter, which would write another graph. `resolved` says whether the cell has a lock: without one no
+    variant of it can work.
     """
     if not resolved or failing.stage is None:
         return []
@@ -38,9 +39,12 @@ def batches(
         _exporters(variant, cell, matrix),
     ]
     reaching = [[change for change in batch if stage in REACH[change.kind]] for batch in made]
-    free = [[change] for change in known if change.kind is not Kind.MINOR]
+    free = [[change] for change in known if change.kind.keeps_cell]
     # Stable: of one kind what is known goes first.
-    return sorted((batch for batch in [*free, *reaching] if batch), key=lambda batch: batch[0].kind)
+    ordered = sorted((batch for batch in [*free, *reaching] if batch), key=lambda batch: batch[0].kind)
+    place = next((place for place, batch in enumerate(ordered) if batch[0].kind is Kind.EXPORTER), None)
+    patches = [] if place is None else [[change] for change in known if change.kind is Kind.PATCH]
+    return [*ordered[:place], *patches, *ordered[len(ordered) if place is None else place :]]
 
 
 def bumps(cell: Cell, near: Sequence[Verdict]) -> list[Change]:

@@ -14,10 +14,7 @@ from harness.plan import Planned
 
 
 class Kind(IntEnum):
-    """What is changed, the cheapest first: an option of a session, the caller's loop, the export, the environment.
-
-    A patch release goes before another exporter, which writes another graph.
-    """
+    """What is changed, the cheapest first: an option of a session, the caller's loop, the export, the environment."""
 
     OPTIMIZATION = auto()
     MEMORY_PATTERN = auto()
@@ -27,15 +24,15 @@ class Kind(IntEnum):
     OPSET = auto()
     ATTENTION = auto()
     LAYOUT = auto()
-    PATCH = auto()
     EXPORTER = auto()
     SECONDARY_PIN = auto()
+    PATCH = auto()
     MINOR = auto()
 
     @property
     def keeps_cell(self) -> bool:
         """Whether the cell stays what it is: a version on every axis."""
-        return self not in {Kind.PATCH, Kind.MINOR}
+        return self < Kind.PATCH
 
 
 def _since(first: Stage, last: Stage = Stage.PARITY) -> frozenset[Stage]:

@@ -66,7 +66,9 @@ class Mended:
         found = [search.remedy] if search.remedy else []
         # A combination has no place in the order of single changes: each of its changes costs something.
         single = [remedy.changes[0] for remedy in found if len(remedy.changes) == 1]
-        alternatives = sorted({*single, *known}, key=lambda change: (change.kind, [*single, *known].index(change)))
+        # The search may have had to keep what `require` names.
+        cheaper = [change for change in known if single and change.kind.keeps_cell and change.kind < single[0].kind]
+        alternatives = list(dict.fromkeys([*cheaper, *single, *known]))
         remedies = [*worded(alternatives), *(remedy.text for remedy in found if len(remedy.changes) > 1)]
         tried = [*(trial.said for trial in search.vain), *self.vain.get(cell, {}).get(variant, ())]
         return VariantRemedies(

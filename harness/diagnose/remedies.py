@@ -167,12 +167,11 @@ class _Search:
         """One change after another; then what got further than before, with one more."""
         standing = origin
         for _ in range(TOGETHER):
-            before = len(self._tried)
             found = self._alone(standing)
             if found is not None:
                 return found
-            new = list(self._tried.values())[before:]
-            further = max(new, key=lambda one: one.depth, default=standing)
+            kept = [one for one in self._tried.values() if all(change.kind.keeps_cell for change in one.changes)]
+            further = max(kept, key=lambda one: one.depth, default=standing)
             if further.depth <= standing.depth:
                 return None
             standing = further

@@ -217,13 +217,31 @@ def test_what_works_with_a_remedy_only_is_not_recommended_and_named():
     assert row == ["1.16.3", f"none of these cells works by itself; the newest that works with a remedy: {newest} (numpy<2)"]
 
 
-def test_a_fault_names_what_mends_it_and_where_that_was_run():
+def test_a_remedy_stands_over_the_variants_that_it_was_run_on_and_the_others_say_their_own():
     searched = replace(failed("x", "s"), tried=["opset 14: fails at load"])
     left, tried = reported_cell(failed("x", "s")), reported_cell(searched, onnx="1.15.0")
     (fault,) = faults(report(left, tried))
-    assert (fault.example, fault.mend) == (tried.id, "no remedy found: 1 change tried in vain")
-    (fault,) = faults(report(left, tried, reported_cell(replace(searched, remedy="opset 15"), onnx="1.17.0")))
-    assert fault.mend == "mended by opset 15"
-    assert "1.17.0" in fault.example
+    assert fault.example == tried.id
+    assert [mended.text for mended in fault.mends] == ["no remedy found: 1 change tried in vain (1 variant: onnx 1.15.0)"]
+    mended = reported_cell(replace(searched, remedy="opset 15", remedies=["opset 15 (also 16)", "layout pair"]), onnx="1.17.0")
+    (fault,) = faults(report(left, tried, mended))
+    assert fault.example == mended.id
+    hint = f"not run here: opset 15, which mends the same failure in {mended.id}"
+    assert [mended.text for mended in fault.mends] == [
+        "mended by opset 15 (also 16), or by layout pair (1 variant: onnx 1.17.0)",
+        f"{hint} (1 variant: onnx 1.16.2)",
+        f"no remedy found: 1 change tried in vain; {hint} (1 variant: onnx 1.15.0)",
+    ]
+    vain = reported_cell(replace(searched, tried=["opset 15: fails at decode"]), onnx="1.15.0")
+    (fault,) = faults(report(vain, mended))
+    assert fault.mends[1].text == "no remedy found: 1 change tried in vain (1 variant: onnx 1.15.0)"
     (fault,) = faults(report(left))
-    assert (fault.example, fault.mend) == (left.id, "")
+    assert (fault.example, fault.mends) == (left.id, ())
+
+
+def test_an_open_search_is_no_search_that_found_nothing():
+    tried = replace(failed("x", "s"), tried=["opset 14: fails at load"], unproven=["opset 15: error at load"], search_open=True)
+    (fault,) = faults(report(reported_cell(tried)))
+    assert [mended.text for mended in fault.mends] == [
+        "remedy open: 1 change tried in vain, 1 ended in an error or flaky, which proves nothing"
+    ]

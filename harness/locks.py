@@ -188,7 +188,7 @@ class Resolver:
             failed = next(side.result for side in sides if side.lock is None)
             return Resolved(planned=item, interpreter=interpreter, result=failed)
         with_runtime = exports_with_runtime(item.cell, self._matrix)
-        export, run = locks if item.cell.setup is Setup.HANDOFF else _split(locks[0], item.cell, with_runtime=with_runtime)
+        export, run = locks if item.cell.setup is Setup.HANDOFF else _split(locks[0], item, with_runtime=with_runtime)
         return Resolved(
             planned=item,
             interpreter=interpreter,
@@ -233,15 +233,17 @@ LOCK = Kind(name="lock", adapter=TypeAdapter(Solved))
 _UNKNOWN = Solved(lock=None, result=_not_run(NOT_RESOLVED))
 
 
-def _split(lock: Lock, cell: Cell, *, with_runtime: bool) -> tuple[Lock, Lock]:
+def _split(lock: Lock, planned: Planned, *, with_runtime: bool) -> tuple[Lock, Lock]:
     """(what the export process can import, what the run process can).
 
     The first has onnxruntime only `with_runtime`; the second has no torch.
     """
-    roots = frozenset(pinned.name for pinned in lock.distributions if not pinned.via) | frozenset(dict(cell.pins)) | {"numpy"}
+    to_run = {name for side, name in planned.added if side == "run"}
+    first = {pinned.name for pinned in lock.distributions if not pinned.via} - to_run
+    roots = frozenset(first | set(dict(planned.cell.pins)) | {"numpy"})
     if not with_runtime:
         roots -= {"onnxruntime"}
-    return lock.closure(roots), lock.closure(frozenset({"onnxruntime", "numpy"}))
+    return lock.closure(roots), lock.closure(frozenset({"onnxruntime", "numpy", *to_run}))
 
 
 def solve(wanted: Requirements, uv: Uv, interpreter: Interpreter, preferred: Lock | None = None) -> Lock:

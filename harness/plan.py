@@ -30,6 +30,8 @@ class Planned:
     variants: tuple[Variant, ...]
     bounds: tuple[str, ...] = ()
     """Requirements such as `numpy<2` that hold for whatever the cell needs anyway, and bring in nothing of their own."""
+    added: tuple[tuple[str, str], ...] = ()
+    """(`export` or `run`, distribution) that the cell is given besides what it needs, for that side."""
 
 
 def plan(matrix: Matrix, axes: Mapping[str, Sequence[str]], selection: Selection) -> list[Planned]:
@@ -181,7 +183,10 @@ class Requirements:
 
 def requirements(planned: Planned, matrix: Matrix, exporters: frozenset[str]) -> list[Requirements]:
     """One set for a `together` cell; for a `handoff` cell the export side's and the run side's."""
-    return [replace(one, bounds=planned.bounds) for one in _sides(planned.cell, matrix, exporters)]
+    sides = _sides(planned.cell, matrix, exporters)
+    added = [[name for side, name in planned.added if side == which] for which in ("export", "run")]
+    further = added if len(sides) > 1 else [[*added[0], *added[1]]]
+    return [replace(one, needed=(*one.needed, *more), bounds=planned.bounds) for one, more in zip(sides, further, strict=True)]
 
 
 def _sides(cell: Cell, matrix: Matrix, exporters: frozenset[str]) -> list[Requirements]:

@@ -33,7 +33,7 @@ def _whole(verdict: Verdict, remedies: Sequence[Remedy], wanted: Variants) -> Pl
     if not remedies or not all(one.keeps_cell for one in remedies):
         return None
     planned, *others = (one.planned for one in remedies)
-    if any(other.bounds != planned.bounds for other in others):
+    if any((other.bounds, other.added) != (planned.bounds, planned.added) for other in others):
         return None
     variants = [*(one.variant for one in remedies), *(one.variant for one in working(verdict, wanted))]
     return replace(planned, variants=tuple(dict.fromkeys(variants)))

@@ -89,7 +89,7 @@ def nearest(here: Resolved, variant: Variant, near: Iterable[Verdict]) -> Verdic
 
     Where it works nowhere, a cell in which any variant does; None where there is none.
     """
-    others = [one for one in near if one.resolved.cell != here.cell or one.resolved.planned.bounds != here.planned.bounds]
+    others = [one for one in near if one.resolved.cell != here.cell or _set(one.resolved) != _set(here)]
     same = [one for one in others if any(other.variant == variant and other.status is Status.WORKS for other in one.variants)]
     found = same or [one for one in others if one.status is Status.WORKS]
     return min(found, key=lambda one: _distance(difference(here, one.resolved)), default=None)
@@ -134,6 +134,11 @@ def _differing(mine: dict[str, str], theirs: dict[str, str]) -> tuple[Differing,
         for name in names
         if mine.get(name) != theirs.get(name)
     )
+
+
+def _set(one: Resolved) -> tuple[object, ...]:
+    """What makes two cells of the same versions two, besides them."""
+    return one.planned.bounds, one.planned.added
 
 
 def _distance(one: Difference) -> tuple[int, int]:

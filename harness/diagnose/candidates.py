@@ -86,11 +86,19 @@ def distance(cell: Cell, change: Change) -> tuple[object, ...]:
     """Sort key of changes on an axis: within a minor release first, newer before older, nearer before farther."""
     assert change.pin
     axis, version = change.pin
-    own, other = Version(str(cell.version(axis))), Version(version)
-    steps = [abs(mine - theirs) for mine, theirs in zip((*own.release, 0, 0), (*other.release, 0, 0), strict=False)]
+    older, steps = _steps(str(cell.version(axis)), version)
     seldom = ("python", "onnxruntime")
-    place = len(cell.pins) + seldom.index(axis) if axis in seldom else list(dict(cell.pins)).index(axis)
-    return change.kind, other < own, place, steps
+    names = [name for name, _ in cell.pins]
+    place = len(names) + seldom.index(axis) if axis in seldom else names.index(axis)
+    return change.kind, older, place, steps
+
+
+@functools.cache
+def _steps(own: str, other: str) -> tuple[bool, tuple[int, ...]]:
+    """(whether `other` is older, how far it is in each part of the release)."""
+    mine, theirs = Version(own), Version(other)
+    parts = zip((*mine.release, 0, 0), (*theirs.release, 0, 0), strict=False)
+    return theirs < mine, tuple(abs(here - there) for here, there in parts)
 
 
 def _session(variant: Variant) -> Iterator[Change]:

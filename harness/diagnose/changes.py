@@ -25,6 +25,7 @@ class Kind(IntEnum):
     ATTENTION = auto()
     LAYOUT = auto()
     EXPORTER = auto()
+    ADDITION = auto()
     SECONDARY_PIN = auto()
     PATCH = auto()
     MINOR = auto()
@@ -54,6 +55,7 @@ REACH: Mapping[Kind, frozenset[Stage]] = {
     Kind.LAYOUT: _since(Stage.EXPORT),
     # Also where an exporter's helper has no place in the lock.
     Kind.EXPORTER: _since(Stage.EXPORT) | {Stage.RESOLVE},
+    Kind.ADDITION: _since(Stage.IMPORT),
     # A further bound leaves a resolver no more solutions than it had.
     Kind.SECONDARY_PIN: _since(Stage.INSTALL),
     Kind.PATCH: _since(Stage.RESOLVE),
@@ -73,18 +75,23 @@ class Change:
     """Requirements such as `numpy<2`."""
     pin: tuple[str, str] | None = None
     """(axis, version)."""
+    added: tuple[str, str] | None = None
+    """(side, distribution); see `Planned.added`."""
 
     @property
     def text(self) -> str:
-        """How a report names it: `ir-version 9`, `numpy<2`, `transformers 4.46.3`."""
+        """How a report names it: `ir-version 9`, `numpy<2`, `onnxscript` (added), `transformers 4.46.3`."""
         named = [f"{name.replace('_', '-')} {'stamped' if value is None else value}" for name, value in self.variant[:1]]
-        return " ".join([*named, *self.bounds, *([" ".join(self.pin)] if self.pin else [])])
+        added = [self.added[1]] if self.added else []
+        return " ".join([*named, *self.bounds, *added, *([" ".join(self.pin)] if self.pin else [])])
 
     def applied(self, planned: Planned, variant: Variant) -> tuple[Planned, Variant]:
         """The cell and the variant with the change."""
         changed = replace(variant, **dict(self.variant))  # type: ignore[arg-type]
         cell = with_version(planned.cell, *self.pin) if self.pin else planned.cell
-        return replace(planned, cell=cell, variants=(changed,), bounds=(*planned.bounds, *self.bounds)), changed
+        added = (*planned.added, *([self.added] if self.added else []))
+        bounds = (*planned.bounds, *self.bounds)
+        return replace(planned, cell=cell, variants=(changed,), bounds=bounds, added=added), changed
 
 
 def with_version(cell: Cell, axis: str, version: str) -> Cell:

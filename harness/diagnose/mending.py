@@ -204,7 +204,10 @@ class _Mending:
         require = self._lab.matrix.variants.require
         if require == "any":
             return True
-        return changed.exporter == variant.exporter if require == "all" else parse(require).admits(cell.cell, changed)
+        if require == "all":
+            return changed.exporter == variant.exporter
+        # What does not decide may become anything.
+        return parse(require).admits(cell.cell, changed) or not parse(require).admits(cell.cell, variant)
 
 
 def _signature(one: VariantVerdict) -> _Signature | None:

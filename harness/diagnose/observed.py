@@ -5,6 +5,7 @@ They were run with the matrix and cost nothing. Pure.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 
@@ -41,6 +42,7 @@ class Observations:
         self._working = {
             one.cell.id: frozenset(other.variant for other in one.variants if other.status is Status.WORKS) for one in verdicts
         }
+        self._near: dict[str, list[tuple[Change, frozenset[Variant]]]] = {}
         # (axis, the cell without it) → the cells that differ on that axis alone
         self._lines: dict[tuple[object, ...], list[Verdict]] = {}
         for one in verdicts:
@@ -50,26 +52,30 @@ class Observations:
     def changed(self, planned: Planned, variant: Variant, changes: Sequence[Change]) -> VariantVerdict | None:
         """The verdict on `variant` with `changes`, where the matrix has that variant in that cell."""
         asked, other = apply(changes, planned, variant)
-        found = None if asked.bounds else self._cells.get(_key(asked.cell))
+        found = None if asked.bounds or asked.added else self._cells.get(_key(asked.cell))
         return next((one for one in found.variants if one.variant == other), None) if found else None
 
     def mending(self, verdict: Verdict, variant: Variant) -> list[Change]:
         """The single changes with which `variant` of that cell was observed to work, the cheapest and nearest first."""
         working = self._working.get(verdict.cell.id, frozenset())
         within = [change for other in working if (change := _step(variant, other)) is not None]
-        elsewhere = [change for axis in _axes(verdict.cell) for change in self._along(verdict.cell, axis, variant)]
-        return [
-            *sorted(within, key=lambda change: (change.kind, _opset_gap(variant, change), change.text)),
-            *sorted(elsewhere, key=lambda change: distance(verdict.cell, change)),
-        ]
+        elsewhere = [change for change, there in self._neighbours(verdict.cell) if variant in there]
+        return [*sorted(within, key=lambda change: (change.kind, _opset_gap(variant, change), change.text)), *elsewhere]
 
-    def _along(self, cell: Cell, axis: str, variant: Variant) -> Iterator[Change]:
-        """Changes of the version on `axis` to those with which the variant works, but for major releases."""
+    def _neighbours(self, cell: Cell) -> list[tuple[Change, frozenset[Variant]]]:
+        """(change of a version, what works with it), the nearest first."""
+        if cell.id not in self._near:
+            found = [one for axis in _axes(cell) for one in self._along(cell, axis)]
+            self._near[cell.id] = sorted(found, key=lambda one: distance(cell, one[0]))
+        return self._near[cell.id]
+
+    def _along(self, cell: Cell, axis: str) -> Iterator[tuple[Change, frozenset[Variant]]]:
+        """Changes of the version on `axis` to those of other cells, but for major releases."""
+        own = str(cell.version(axis))
         for other in self._lines.get(_line(cell, axis), ()):
-            if variant in self._working[other.cell.id]:
-                version = str(other.cell.version(axis))
-                if (kind := bump_kind(str(cell.version(axis)), version)) is not None:
-                    yield Change(kind=kind, pin=(axis, version))
+            version = str(other.cell.version(axis))
+            if version != own and (change := _bump(axis, own, version)) is not None:
+                yield change, self._working[other.cell.id]
 
 
 def worded(changes: Iterable[Change]) -> list[str]:
@@ -111,6 +117,12 @@ def _step(variant: Variant, other: Variant) -> Change | None:
 def _opset_gap(variant: Variant, change: Change) -> int:
     opset = dict(change.variant).get("opset")
     return abs(opset - variant.opset) if isinstance(opset, int) else 0
+
+
+@functools.cache
+def _bump(axis: str, own: str, version: str) -> Change | None:
+    kind = bump_kind(own, version)
+    return Change(kind=kind, pin=(axis, version)) if kind is not None else None
 
 
 def _axes(cell: Cell) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 
 from harness.diagnose import blame, candidates
 from harness.diagnose.changes import REACH, Change, Kind, Remedy, apply, text
+from harness.diagnose.missing import addition, missing_module
 from harness.lab import Lab, NoSuchVersion, NotAnswered
 from harness.lockfile import Published
 from harness.locks import NOT_RESOLVED
@@ -155,9 +156,10 @@ class _Search:
 
     def _known(self) -> _Standing | None:
         """What is known of the variant as it is, where the cell itself is among those that are near."""
-        here = (self._planned.cell, self._planned.bounds)
+        here = (self._planned.cell, self._planned.bounds, self._planned.added)
         for verdict in self._near:
-            if (verdict.cell, verdict.resolved.planned.bounds) == here:
+            asked = verdict.resolved.planned
+            if (asked.cell, asked.bounds, asked.added) == here:
                 for one in verdict.variants:
                     if one.variant == self._variant:
                         return _Standing(changes=(), planned=self._planned, verdict=verdict, one=one)
@@ -181,6 +183,8 @@ class _Search:
         """What one more change gives, each of a kind that has not been used."""
         used = {change.kind for change in standing.changes}
         resolved = standing.verdict.resolved
+        if (found := self._added(standing)) is not None:
+            return found
         known = [] if standing.changes else self._free
         batches = candidates.batches(standing.one, resolved.cell, self._lab.matrix, resolved=resolved.result.ok, known=known)
         for batch in batches:
@@ -188,7 +192,25 @@ class _Search:
             found = self._first_that_works(fresh)
             if found is not None:
                 return found
-        return self._pinned(standing) if standing.one.stage in REACH[Kind.SECONDARY_PIN] else None
+        # What is not there at all is due to no version of something else.
+        pins = standing.one.stage in REACH[Kind.SECONDARY_PIN] and missing_module(standing.one) is None
+        return self._pinned(standing) if pins else None
+
+    def _added(self, standing: _Standing) -> _Standing | None:
+        """What is missing, added: tried before anything else, because the failure itself names it; and what is missing then."""
+        for _ in range(TOGETHER):
+            found = addition(standing.one)
+            if found is None or found in standing.planned.added or not standing.verdict.resolved.result.ok:
+                return None
+            if self._lab.published(found[1], standing.planned.cell.python) is None:
+                return None
+            changes = (*standing.changes, Change(kind=Kind.ADDITION, added=found))
+            if (works := self._first_that_works([changes])) is not None:
+                return works
+            if changes not in self._tried:
+                return None
+            standing = self._tried[changes]
+        return None
 
     def _pinned(self, standing: _Standing) -> _Standing | None:
         """Transitive blame: against the nearest cell that works, then against the same cell on the day of its newest pin."""

@@ -26,6 +26,7 @@ from typing import Any, Callable, Iterator
 
 from .failures import NotRun, describe, status_of
 from .messages import plain
+from .missing import missing_module
 
 
 class Stage:
@@ -66,6 +67,7 @@ class Journal:
         except BaseException as exc:  # noqa: BLE001 - the SystemExit of a package is its failure, not our end
             stage.status, where = status_of(exc)
             stage.error = describe(exc, where)
+            stage.data.update(missing_module(exc))
         self._write(
             {
                 "event": "end",

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 from packaging.version import Version
 from pydantic import TypeAdapter
 
+from harness.diagnose.missing import missing_module
 from harness.diagnose.signatures import signature
 from harness.diagnose.terms import Rule, Unexplained
 from harness.model import ABSENT, Cause, Cell, Certainty, Setup, Stage, StageResult, Status, Variant
@@ -112,6 +113,8 @@ class ReportedVariant:
     first one is `remedy`."""
     unproven: list[str] = field(default_factory=list)
     """What was changed about it, here, and ended in an error or flaky, which proves nothing."""
+    missing: str | None = None
+    """The module that the failure lacks, and no distribution of the cell has."""
     search_open: bool = False
     """Whether a search for a remedy was begun here, has found none so far, and has more to try."""
 
@@ -267,6 +270,7 @@ def _variant(verdict: VariantVerdict, known: VariantRemedies) -> ReportedVariant
         remedies=list(known.remedies),
         unproven=list(known.unproven),
         search_open=known.search_open,
+        missing=missing_module(verdict),
     )
 
 

@@ -42,7 +42,8 @@ class Mends:
             return Mend(text="", works=False)
         if variant.remedy:
             return Mend(text=f"mended by {', or by '.join(variant.remedies or [variant.remedy])}", works=True)
-        return Mend(text="; ".join(filter(None, [_search(variant), self._hint(variant)])), works=False)
+        missing = f"the module {variant.missing} is missing" if variant.missing else ""
+        return Mend(text="; ".join(filter(None, [missing, _search(variant), self._hint(variant)])), works=False)
 
     def _hint(self, variant: ReportedVariant) -> str:
         """What mends the same failure in another cell, or variant, and was not run on this one."""

@@ -443,3 +443,50 @@ def test_of_one_import_the_variants_that_were_not_run_with_its_remedy_say_so(pro
     assert f"not run here: numpy<2, which mends the same failure in {cell['id']}" in told
     assert "not looked for" not in told
     page_and_explain_agree(project)
+
+
+@pytest.mark.parametrize("environment", ["together", "handoff"])
+def test_what_is_missing_is_added_where_it_is_missing(project, environment):
+    """For an export: a distribution of the field. For a run: what a distribution of the lock names as optional."""
+    project.publish(
+        packages.torch("2.6.0", on_export="import sentencepiece"),
+        packages.onnxruntime("1.17.0", on_import="import coloredlogs", requires=("numpy", "coloredlogs; extra == 'logs'")),
+        package("sentencepiece", "0.2.0"),
+        package("coloredlogs", "15.0"),
+    )
+    project.configure({"torch": ["2.1.0", "2.6.0"], "onnxruntime": ["1.16.3", "1.17.0"]}, environment=environment)
+    cells = {(cell["pins"]["torch"], cell["pins"]["onnxruntime"]): cell for cell in project.run().values()}
+    # Beside torch the runtime is imported before anything is exported.
+    both = "coloredlogs, sentencepiece" if environment == "together" else "sentencepiece, coloredlogs"
+    assert {name: (cell["status"], cell["remedies"]) for name, cell in cells.items()} == {
+        ("2.1.0", "1.16.3"): ("works", []),
+        ("2.6.0", "1.16.3"): ("works-with-remedy", ["sentencepiece"]),
+        ("2.1.0", "1.17.0"): ("works-with-remedy", ["coloredlogs"]),
+        ("2.6.0", "1.17.0"): ("works-with-remedy", [both]),
+    }
+    assert cells["2.6.0", "1.16.3"]["variants"][0]["missing"] == "sentencepiece"
+    assert "- mended by sentencepiece" in (project.reports / "matrix.md").read_text()
+    page_and_explain_agree(project)
+
+
+@pytest.mark.parametrize("module", ["typosquat", "sentencepiece"])
+def test_what_nobody_vouches_for_or_publishes_is_named_and_not_added(project, module):
+    published = [package("typosquat", "1.0", on_import="raise SystemExit('installed')")]
+    project.publish(*published)
+    cell, variant = on(project, packages.torch("2.6.0", on_export=f"import {module}"), torch="2.6.0")
+    assert (cell["status"], variant["missing"], variant["remedies"]) == ("fails", module, [])
+    assert not [text for text in variant["tried"] if module in text]
+    assert f"the module {module} is missing" in project.main("explain", cell["id"]).out
+    page_and_explain_agree(project)
+
+
+def test_where_a_module_is_missing_no_version_of_another_distribution_is_suspected(project):
+    project.publish(
+        *(package("vector", version) for version in ("1.0", "2.0")),
+        packages.torch("2.6.0", on_export="import absent", requires=("vector", "numpy")),
+        packages.torch("2.7.0", requires=("vector<2", "numpy")),
+    )
+    project.configure({"torch": ["2.6.0", "2.7.0"]})
+    cell, _ = project.run().values()
+    assert cell["remedies"] == ["torch 2.7.0"]
+    assert not [text for text in cell["variants"][0]["tried"] if "vector" in text]

@@ -9,7 +9,7 @@
 
 A file appears under its final name complete or not at all, so a `kill -9` at any moment loses at most the work in
 flight, and two processes that finish the same work write the same thing. What was written is on the disk before its
-name is; where a disk lied about that, a result that cannot be read and an artifact that is not what its name says
+name is; where a disk lied about that, a record that does not verify and an artifact that is not what its name says
 count as absent.
 
 A store behind a URL (mirror.py) is such a folder, in the user's cache, that shares results and artifacts with a mirror.

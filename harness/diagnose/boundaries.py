@@ -154,7 +154,7 @@ class _Closer:
         older, newer = sorted((boundary.fails, boundary.passes), key=by_version)
         # What an index that is not asked does not name may be there all the same.
         acts = self.labs[name] is self.acting and not recorded
-        ask = acts and not prepared.answers.provisional and time.monotonic() < prepared.deadline
+        ask = acts and not prepared.uv.offline and time.monotonic() < prepared.deadline
         if interpreter is None:
             return None
         try:
@@ -165,7 +165,7 @@ class _Closer:
             *_, said = str(failure).strip().splitlines() or [failure.trouble.value]
             self.listen(Note(text=f"{name} between {older} and {newer} stays open: {said.strip()}"))
             return None
-        if found is None and acts and prepared.answers.provisional:
+        if found is None and acts and prepared.uv.offline:
             self.listen(Note(text=f"{name} between {older} and {newer} stays open: no index is asked (--offline)"))
         return found
 

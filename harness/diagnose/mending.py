@@ -76,6 +76,7 @@ class Mended:
             remedies=remedies,
             tried=list(dict.fromkeys(tried)),
             unproven=[trial.said for trial in search.unproven],
+            unanswered=[] if remedies else list(search.unanswered),
             search_open=search.open and not remedies,
         )
 
@@ -224,4 +225,6 @@ def _outcome(found: Search) -> str:
     tried = len(found.trials)
     if found.remedy:
         return f"works with {found.remedy.text}"
+    if found.unanswered:
+        return f"open, {tried} changes tried; the index could not be asked for {', '.join(found.unanswered)}"
     return f"open, {tried} changes tried" if found.open else f"none of {tried} changes mends it"

@@ -34,6 +34,7 @@ class VariantRemedies:
     remedies: Sequence[str] = ()
     tried: Sequence[str] = ()
     unproven: Sequence[str] = ()
+    unanswered: Sequence[str] = ()
     search_open: bool = False
 
 
@@ -115,6 +116,8 @@ class ReportedVariant:
     """What was changed about it, here, and ended in an error or flaky, which proves nothing."""
     missing: str | None = None
     """The module that the failure lacks, and no distribution of the cell has."""
+    unanswered: list[str] = field(default_factory=list)
+    """For which requirements the search for a remedy asked an index for a version, and got no answer."""
     search_open: bool = False
     """Whether a search for a remedy was begun here, has found none so far, and has more to try."""
 
@@ -269,6 +272,7 @@ def _variant(verdict: VariantVerdict, known: VariantRemedies) -> ReportedVariant
         tried=list(known.tried),
         remedies=list(known.remedies),
         unproven=list(known.unproven),
+        unanswered=list(known.unanswered),
         search_open=known.search_open,
         missing=missing_module(verdict),
     )

@@ -75,7 +75,8 @@ def _search(variant: ReportedVariant) -> str:
     if not variant.search_open:
         return f"no remedy found: {vain}" if vain else ""
     unproven = f"{len(variant.unproven)} ended in an error or flaky, which proves nothing" if variant.unproven else ""
-    return f"remedy open: {', '.join(filter(None, [vain, unproven])) or 'nothing tried yet'}"
+    asked = f"the index could not be asked for {', '.join(variant.unanswered)}" if variant.unanswered else ""
+    return f"remedy open: {', '.join(filter(None, [vain, unproven, asked])) or 'nothing tried yet'}"
 
 
 def _fault(variant: ReportedVariant) -> _Fault:

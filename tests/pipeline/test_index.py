@@ -211,7 +211,7 @@ def only_variant(project: Project) -> dict[str, object]:
 
 def test_refresh_reaches_what_a_search_for_remedies_has_looked_up(broken_runtime, index):
     broken_runtime.run()
-    assert only_variant(broken_runtime)["remedy"] is None
+    assert not only_variant(broken_runtime)["search_open"]
     index.publish(packages.onnxruntime("1.20.1"))
     broken_runtime.run()
     assert only_variant(broken_runtime)["remedy"] is None
@@ -231,9 +231,15 @@ def test_an_index_in_trouble_leaves_a_search_open(broken_runtime, index):
     broken_runtime.remedies = True
     index.broken.add("onnxruntime")
     (cell,) = broken_runtime.run()
-    assert only_variant(broken_runtime)["remedy"] is None
-    explained = broken_runtime.main("explain", cell).out
-    assert "remedy: open" in explained
+    broken_runtime.main("report")
+    variant = only_variant(broken_runtime)
+    assert variant["search_open"]
+    assert variant["remedy"] is None
+    assert "onnxruntime>1.20.0,==1.20.*" in str(variant["unanswered"])
+    for text in (broken_runtime.main("report", "--format", "markdown").out, broken_runtime.main("explain", cell).out):
+        assert "the index could not be asked for" in text
+        assert "no remedy found" not in text
     index.broken.clear()
     broken_runtime.run()
     assert only_variant(broken_runtime)["remedy"] == "onnxruntime 1.20.1"
+    assert only_variant(broken_runtime)["unanswered"] == []

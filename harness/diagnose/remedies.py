@@ -202,7 +202,7 @@ class _Search:
             found = addition(standing.one)
             if found is None or found in standing.planned.added or not standing.verdict.resolved.result.ok:
                 return None
-            if self._lab.published(found[1], standing.planned.cell.python) is None:
+            if not isinstance(self._published(found[1], standing.planned.cell.python), Published):
                 return None
             changes = (*standing.changes, Change(kind=Kind.ADDITION, added=found))
             if (works := self._first_that_works([changes])) is not None:

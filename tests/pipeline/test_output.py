@@ -216,16 +216,20 @@ def test_fail_on_answers_with_the_exit_code(mixed, again):
 
 
 @pytest.mark.parametrize(
-    ("error", "words"),
-    [(KeyError("x"), "the harness itself failed: KeyError: 'x' ("), (OSError(28, "No space left"), "No space")],
+    ("error", "words", "code"),
+    [
+        (KeyError("x"), "the harness itself failed: KeyError: 'x' (", 2),
+        (OSError(5, "Input/output error"), "Input/output error", 2),
+        (OSError(28, "No space left"), "full", 3),
+    ],
 )
-def test_what_nobody_foresaw_is_no_answer(project: Project, monkeypatch, error, words):
+def test_what_nobody_foresaw_is_no_answer(project: Project, monkeypatch, error, words, code):
     def fail(*_arguments: object) -> None:
         raise error
 
     monkeypatch.setattr(pipeline, "run", fail)
     answer = project.main("run", "--fail-on", "fails")
-    assert answer.code == 2
+    assert answer.code == code
     assert words in answer.err
     assert "Traceback" not in answer.err
 

@@ -50,9 +50,11 @@ class Difference:
 
 
 def differences(variant: ReportedVariant) -> list[Difference]:
-    """What the remedies that were run on `variant` changed."""
-    found = difference(variant.remedy) if variant.remedy else None
-    return [found] if found else []
+    """What the remedies that were run on `variant` changed, the cheapest first."""
+    texts = variant.remedies or ([variant.remedy] if variant.remedy else [])
+    # The versions or opsets that do as well are more of the same kind.
+    found = (difference(text.partition(" (also ")[0]) for text in texts)
+    return [one for one in found if one]
 
 
 def difference(remedy: str) -> Difference | None:

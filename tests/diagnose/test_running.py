@@ -170,6 +170,12 @@ def test_a_remedy_is_evidence_because_it_was_run_on_this_variant(remedy, cause, 
     assert told(opinions={EVALUATOR: FAILS}, remedy=remedy) == (cause, certainty)
 
 
+def test_every_remedy_that_was_run_is_evidence_and_not_the_cheapest_alone():
+    several = ["exporter dynamo", "optimization basic (also disabled)"]
+    assert told(opinions={EVALUATOR: SILENT}, remedy=several[0], remedies=several) == ("runtime", "proven")
+    assert told(opinions={EVALUATOR: SILENT}, remedy=several[0]) != ("runtime", "proven")
+
+
 def test_another_torch_that_works_makes_the_exporter_likely():
     assert told(opinions={EVALUATOR: SILENT}, remedy="torch 2.1.1") == ("exporter", "likely")
     assert told(opinions={EVALUATOR: SILENT}) == (None, "open")

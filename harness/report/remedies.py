@@ -7,6 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from harness.model import Stage, Status
 from harness.report.contract import ReportedCell, ReportedVariant
 from harness.report.facets import counted
@@ -75,7 +78,9 @@ def _search(variant: ReportedVariant) -> str:
     if not variant.search_open:
         return f"no remedy found: {vain}" if vain else ""
     unproven = f"{len(variant.unproven)} ended in an error or flaky, which proves nothing" if variant.unproven else ""
-    asked = f"the index could not be asked for {', '.join(variant.unanswered)}" if variant.unanswered else ""
+    # Whether an index was in trouble, or was not asked, a report cannot know: neither is recorded.
+    names = dict.fromkeys(canonicalize_name(Requirement(text).name) for text in variant.unanswered or ())
+    asked = f"no index has answered yet which other versions there are of {', '.join(names)}" if names else ""
     return f"remedy open: {', '.join(filter(None, [vain, unproven, asked])) or 'nothing tried yet'}"
 
 

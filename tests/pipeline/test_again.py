@@ -272,7 +272,7 @@ def test_any_one_lost_result_is_made_again(done_once, tmp_path):
         assert "tasks to do" not in project.main("run").err
 
 
-def test_a_build_that_fails_is_tried_once(project):
+def test_a_build_that_fails_is_tried_twice_and_then_known(project):
     builds = project.root / "builds"
     publish_sdist_that_fails(project, note=builds)
     project.publish(packages.torch("2.2.0", requires=("broken",)))
@@ -281,7 +281,7 @@ def test_a_build_that_fails_is_tried_once(project):
     for _ in range(2):
         (cell,) = project.run().values()
         assert (cell["status"], cell["variants"][0]["stage"]) == ("fails", "install")
-    assert builds.read_text().splitlines() == ["built"]
+    assert builds.read_text().splitlines() == ["built"] * 2  # once more, as any failure
     assert "everything is known already" in project.main("plan").out
 
 

@@ -14,6 +14,8 @@ from elsewhere import comparable, fresh, kept, several
 from project import Project, alive, starts, wait_until
 
 DASK = ("--executor", "dask", "--jobs", "2")
+RUNS = 4
+"""Three onnxruntimes, one of which fails: that run is repeated."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -68,7 +70,7 @@ def seen_from(project: Project, store: Path) -> Project:
 
 def start_and_wait(project: Project) -> int:
     """Wait until a probe waits for the gate; its process."""
-    wait_until(lambda: len(project.starts("run")) == 3 and len(waiting(project)) == 1, 50)
+    wait_until(lambda: len(project.starts("run")) == RUNS and len(waiting(project)) == 1, 50)
     return waiting(project)[0]
 
 

@@ -250,14 +250,14 @@ def test_where_searches_find_nothing_the_others_are_left_alone(project):
     assert [bool(cell["variants"][0]["tried"]) for cell in project.run().values()] == [True, True, False, False]
 
 
-def test_of_what_fails_in_working_cells_one_variant_is_searched(project):
+def test_what_fails_in_working_cells_is_mended_by_what_works_in_the_very_cell(project):
     project.publish(packages.onnxruntime("1.18.0"))
     variants = {"exporters": ["torchscript"], "layouts": ["pair"], "feedback": ["keep-cross", "feed-all"]}
     project.configure({"onnxruntime": ["1.16.3", "1.18.0"]}, variants=variants)
     cells = list(project.run().values())
     assert [(cell["status"], cell["remedies"]) for cell in cells] == [("works", [])] * 2
     fed = [variant["remedy"] for cell in cells for variant in cell["variants"] if variant["feedback"] == "feed-all"]
-    assert fed == ["feedback keep-cross", None]
+    assert fed == ["feedback keep-cross"] * 2
 
 
 def test_of_what_fails_in_a_working_cell_only_that_is_compared_which_works_elsewhere(project):
@@ -300,7 +300,8 @@ def test_nobody_looks_for_remedies_unasked(project):
     for options in (["--no-remedies"], ["--strategy", "pairwise"], ["--budget", "1h"]):
         (cell,) = project.run(*options).values()
         assert (cell["status"], cell["remedies"]) == ("fails", [])
-    assert "remedy: open; 0 changes tried" in project.main("explain", "py*").out
+    explained = project.main("explain", "py*").out
+    assert "remedy open: no index has answered yet which other versions there are of torch, " in explained
     project.run()
     assert project.main("report").code == 0
     assert project.cells()[cell["id"]]["remedies"] == ["numpy<2"]

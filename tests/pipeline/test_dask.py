@@ -14,8 +14,6 @@ from elsewhere import comparable, fresh, kept, several
 from project import Project, alive, starts, wait_until
 
 DASK = ("--executor", "dask", "--jobs", "2")
-RUNS = 4
-"""Three onnxruntimes, one of which fails: that run is repeated."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -50,7 +48,7 @@ def again(local: Project, tmp_path: Path) -> Iterator[Project]:
 def waiting(project: Project) -> list[int]:
     """The probes of the onnxruntime that waits for the gate: the runs that are alive when all else is done."""
     # A fork that imports beside an export has the export's log.
-    started = [start for start in project.starts() if start["kind"] != "import"]
+    started = [start for start in (*project.starts(), *project.repetitions()) if start["kind"] != "import"]
     alive_now = [start for start in started if alive(start["pid"])]
     done = len(list((project.store / "logs").glob("*.log")))
     return [start["pid"] for start in alive_now] if alive_now and done + len(alive_now) == len(started) else []
@@ -70,7 +68,7 @@ def seen_from(project: Project, store: Path) -> Project:
 
 def start_and_wait(project: Project) -> int:
     """Wait until a probe waits for the gate; its process."""
-    wait_until(lambda: len(project.starts("run")) == RUNS and len(waiting(project)) == 1, 50)
+    wait_until(lambda: len(project.starts("run")) == 3 and len(waiting(project)) == 1, 50)
     return waiting(project)[0]
 
 
@@ -96,8 +94,10 @@ def test_a_worker_that_is_killed_half_way_changes_nothing(local, again):
         _, err = child.communicate(timeout=60)
     assert child.returncode == 0, err
     assert comparable(again) == comparable(local)
-    # The worker may have had another probe too.
-    assert len(again.starts()) - len(local.starts()) in {1, 2}
+    # The worker may have had another task too, an export with its imports at most.
+    assert 1 <= len(again.starts()) - len(local.starts()) <= 6
+    # What a killed worker leaves goes with the next run at the latest.
+    again.call("run")
     assert kept(again.store) == []
 
 

@@ -41,9 +41,7 @@ def test_stdin_is_empty(tmp_path):
 
 
 def test_the_time_limit_counts_from_the_start(tmp_path):
-    started = time.monotonic()
     assert run("import time; time.sleep(60)", tmp_path, time_limit=0.3).ending is Ending.TIMEOUT
-    assert time.monotonic() - started < 10
 
 
 def test_a_sign_of_progress_sets_the_time_limit_back(tmp_path):

@@ -440,15 +440,25 @@ def shipped() -> tuple[list[ReportedCell], dict[str, Any]]:
     return ADAPTER.validate_json(text).cells, json.loads(text)
 
 
-def seconds(cells: Sequence[ReportedCell], axes: Sequence[str] = AXES) -> float:
-    """Processor time, so that a busy machine does not fail the test."""
+def processor_time(work: Callable[[], object]) -> float:
     started = time.process_time()
-    find(cells, axes)
+    work()
     return time.process_time() - started
 
 
+def effort(cells: Sequence[ReportedCell], axes: Sequence[str] = AXES) -> float:
+    """Processor time of finding rules, in that of a million rounds of a Python loop here and now: machines differ."""
+
+    def loop() -> None:
+        seen: dict[int, int] = {}
+        for number in range(1_000_000):
+            seen[number % 1000] = seen.get(number % 1000, 0) + 1
+
+    return processor_time(lambda: find(cells, axes)) / min(processor_time(loop) for _ in range(3))
+
+
 def test_the_shipped_matrix_is_quick():
-    assert seconds(shipped()[0]) < 0.3
+    assert effort(shipped()[0]) < 3
 
 
 def crowd(broken: Callable[[tuple[int, ...]], bool]) -> list[ReportedCell]:
@@ -477,13 +487,13 @@ def crowd(broken: Callable[[tuple[int, ...]], bool]) -> list[ReportedCell]:
 def test_ten_thousand_cells_are_quick(broken, text):
     cells = crowd(broken)
     assert texts(cells) == [text]
-    assert seconds(cells) < 2
+    assert effort(cells) < 30
 
 
 def test_what_follows_no_rule_ends_too():
     """Failures without any order: hundreds of cells, and no conjunction that is shorter than the cell itself."""
     cells = crowd(lambda place: sum(digit * prime for digit, prime in zip(place, (7, 3, 11, 5), strict=True)) % 23 == 0)
-    assert seconds(cells) < 8
+    assert effort(cells) < 80
 
 
 def test_many_ways_of_exporting_are_quick():
@@ -514,4 +524,4 @@ def test_many_ways_of_exporting_are_quick():
     assert "layout=merged ∧ feedback=feed-all → decode" in found
     assert "exporter=dynamo ∧ layout=pair ∧ attention=eager → export" in found
     assert "exporter=dynamo ∧ onnxruntime<1.20.0 → load" in found
-    assert seconds(cells) < 2
+    assert effort(cells) < 30

@@ -262,9 +262,8 @@ def test_a_server_that_hoards_is_ended_as_a_probe_is(two):
     two.publish(packages.torch("2.2.0", on_import=packages.HOARD))
     limits = {"memory-limit": "300MB", "time-limit": "60s"}
     two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"], run=limits)
-    answer = two.main("run")
+    two.main("run")
     assert {cell["variants"][0]["error"] for cell in two.cells().values()} == {"more than 0.3 GB resident in import"}
-    assert answer.seconds < 60
 
 
 def test_what_floods_a_server_floods_no_log(two):

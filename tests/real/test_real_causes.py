@@ -83,13 +83,13 @@ def test_a_refusal_of_the_runtime(folder):
     assert f"onnxruntime {NEW} runs the same artifact correctly" in evidence
 
 
-def test_an_architecture(folder):
+def test_an_architecture_until_another_opset_exports_it(folder):
     # What bart's attention is exported to needs opset 14; marian's does not.
     select = f"numpy<2,onnxruntime=={NEW},ir-version=9,feedback=keep-cross"
     lists = {"onnx": '["1.19.1", "1.23.2"]', "layouts": '["pair"]', "opsets": "{ torchscript = [13] }"}
+    asked = ask(folder, "--select", select, "--model", "bart", "--no-remedies", **lists)
+    assert [told(variant) for _, variant in asked] == [("export", "architecture", "proven")] * 2
     asked = ask(folder, "--select", select, "--model", "bart", **lists)
-    assert len(asked) == 2
+    assert [told(variant) for _, variant in asked] == [("export", "exporter", "proven")] * 2
     for _, variant in asked:
-        assert told(variant) == ("export", "architecture", "proven")
-        assert variant["controls"] == {"model marian": "works"}
-        assert variant["remedy"] in {"opset 14", None}
+        assert any("with opset 14, it writes a graph of the same model" in sentence for sentence in variant["evidence"])

@@ -59,6 +59,9 @@ class Facts:
 
     def get(self, key: str) -> Record | None:
         """The record under `key`. An error that came of other limits than today's counts as unknown."""
+        # Half a million times for 10,000 cells, in a run that knows them all.
+        if not self.passing and not self.apart and (known := self._read.get(key)) is not None:
+            return known
         while True:
             here = self.passing.get(key, _STORED)
             if not isinstance(here, _Stored):

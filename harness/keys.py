@@ -40,7 +40,12 @@ def platform_id() -> str:
 
 def asked(kind: str, model: Probe) -> list[object]:
     """What every process of `kind` has in common: where it runs, what it runs, and how the host judges it."""
-    return [platform_id(), children.probe_surroundings(), processes.RULES, asked_source(kind, model)]
+    return [platform_id(), _surroundings(), processes.RULES, asked_source(kind, model)]
+
+
+@functools.cache
+def _surroundings() -> dict[str, str | int]:
+    return children.probe_surroundings()
 
 
 def asked_source(kind: str, model: Probe) -> str:
@@ -100,8 +105,8 @@ def _looks(folder: Path) -> dict[Path, tuple[int, int, int]]:
 
 
 def read_anew() -> None:
-    """Forget what files held when an earlier run of this process read them."""
-    for cached in (source, _files_digest, _checkpoint_digest):
+    """Forget what files held, and how this process was surrounded, when an earlier run of it looked."""
+    for cached in (source, _files_digest, _checkpoint_digest, _surroundings):
         cached.cache_clear()
 
 

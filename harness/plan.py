@@ -185,6 +185,8 @@ def requirements(planned: Planned, matrix: Matrix, exporters: frozenset[str]) ->
     """One set for a `together` cell; for a `handoff` cell the export side's and the run side's."""
     sides = _sides(planned.cell, matrix, exporters)
     added = [[name for side, name in planned.added if side == which] for which in ("export", "run")]
+    if not planned.added and not planned.bounds:
+        return sides
     further = added if len(sides) > 1 else [[*added[0], *added[1]]]
     return [replace(one, needed=(*one.needed, *more), bounds=planned.bounds) for one, more in zip(sides, further, strict=True)]
 

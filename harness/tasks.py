@@ -21,6 +21,12 @@ from harness.schema import Probe
 MODULES = ("torch", "transformers", "onnx", "onnxruntime")
 
 
+@functools.cache
+def _key(*parts: str | int | None) -> str:
+    """The digest of `parts`: asked for again whenever somebody looks for the result of one variant."""
+    return digest(list(parts))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Install:
     """Build and verify the environment of one closure."""
@@ -35,7 +41,7 @@ class Install:
     @functools.cached_property
     def key(self) -> str:
         """Where its result is stored."""
-        return digest(["install", self.closure.key, platform_id()])
+        return _key("install", self.closure.key, platform_id())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +88,7 @@ class Export:
 
     def variant_key(self, variant: Variant) -> str:
         """Where one variant's export (stages export and check) is stored."""
-        return digest([self.key, variant.exporter, variant.opset, variant.layout, variant.attention, variant.ir_version])
+        return _key(self.key, variant.exporter, variant.opset, variant.layout, variant.attention, variant.ir_version)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +111,10 @@ class Run:
 
     def variant_key(self, variant: Variant, artifact: str) -> str:
         """Where one variant's run (stages load, decode, parity) of the artifact with that digest is stored."""
-        session = [variant.session] if variant.session else []
-        return digest([self.key, artifact, variant.layout, variant.feedback, variant.binding, variant.strategy, *session])
+        session = variant.session
+        if session:
+            return digest([self.key, artifact, variant.layout, variant.feedback, variant.binding, variant.strategy, session])
+        return _key(self.key, artifact, variant.layout, variant.feedback, variant.binding, variant.strategy)
 
     @property
     def runtime(self) -> str:
@@ -138,7 +146,7 @@ class Evaluate:
 
     def variant_key(self, variant: Variant, artifact: str) -> str:
         """Where the evaluation (stages load, decode, parity) of the artifact with that digest is stored."""
-        return digest([self.key, artifact, variant.layout, variant.feedback, variant.strategy])
+        return _key(self.key, artifact, variant.layout, variant.feedback, variant.strategy)
 
     @property
     def runtime(self) -> str:

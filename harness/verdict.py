@@ -98,7 +98,7 @@ def judge(
     judged = tuple(_judge_variant(variant, _chain(resolved, tasks, facts, variant)) for variant in resolved.planned.variants)
     if tasks is not None and runtimes is not None:
         opinions = told(tasks, facts, runtimes)
-        judged = tuple(_with(one, opinions.get(one.variant, Opinions())) for one in judged)
+        judged = tuple(_with(one, opinions[one.variant]) if one.variant in opinions else one for one in judged)
     names = set(deciding(wanted, resolved.cell, resolved.planned.variants))
     status = _cell_status([one for one in judged if one.variant in names], wanted.require)
     return Verdict(resolved=resolved, status=status, variants=judged)

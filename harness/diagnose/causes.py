@@ -193,7 +193,9 @@ def _sibling(cell: ReportedCell, variant: ReportedVariant, stage: Stage) -> Repo
 
 
 def _with(variant: ReportedVariant, found: Diagnosis | None) -> ReportedVariant:
-    return found.of(variant) if found else replace(variant, cause=None, certainty=None, evidence=[])
+    if found:
+        return found.of(variant)
+    return replace(variant, cause=None, certainty=None, evidence=[]) if variant.cause or variant.evidence else variant
 
 
 def _passes(other: ReportedCell, cell: ReportedCell, what: str) -> str:

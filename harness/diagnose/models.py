@@ -53,6 +53,8 @@ def asked_once(cells: Sequence[ReportedCell]) -> list[ReportedCell]:
     """
     works = any(one.status is Status.WORKS for cell in cells for one in cell.variants)
     heard = [(cell, one) for cell in cells for one in cell.variants if any(map(_is_model, one.controls))]
+    if not heard:
+        return list(cells)
     last = {} if works else {(_fault(one), _stack(cell, one)): (cell.id, one) for cell, one in heard}
 
     def kept(cell: ReportedCell, one: ReportedVariant) -> ReportedVariant:

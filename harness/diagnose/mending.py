@@ -7,11 +7,11 @@ the others are not searched, and the report says so by having none.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.diagnose.candidates import bump_kind
-from harness.diagnose.changes import Change, Remedy, apply
+from harness.diagnose.changes import Change, Remedy, apply, text
 from harness.diagnose.observed import Observations, worded
 from harness.diagnose.remedies import Search, search
 from harness.diagnose.signatures import signature
@@ -109,28 +109,35 @@ class _Mending:
             if not self._fruitless[of] and self._none_for(verdict, one, of):
                 self._variant(verdict, one, of)
         observed: dict[str, dict[Variant, Sequence[Change]]] = {}
-        vain: dict[str, dict[Variant, Sequence[str]]] = {}
+        mending: dict[_Signature, dict[str, Sequence[Change]]] = {}
+        for of, proven in self._proven.items():
+            mending[of] = {remedy.text: remedy.changes for remedy in proven}
         for verdict, one, of in failing:
             if known := self._observations.mending(verdict, one.variant):
                 observed.setdefault(verdict.cell.id, {})[one.variant] = known
-            elif failed := self._vain(verdict, one, of):
-                vain.setdefault(verdict.cell.id, {})[one.variant] = [f"{text}: fails at {stage}" for text, stage in failed]
+                mending.setdefault(of, {}).update((change.text, (change,)) for change in known)
+        vain: dict[str, dict[Variant, Sequence[str]]] = {}
+        for verdict, one, of in failing:
+            if one.variant not in observed.get(verdict.cell.id, {}) and (
+                failed := self._vain(verdict, one, mending.get(of, {}).values())
+            ):
+                vain.setdefault(verdict.cell.id, {})[one.variant] = failed
         return Mended(searches=self._searches, cells=cells, observed=observed, vain=vain)
 
     def _none_for(self, verdict: Verdict, one: VariantVerdict, of: _Signature) -> bool:
         """Whether nothing is known to mend it here, and nothing that mends this failure elsewhere may."""
         proven = self._proven.get(of, [])
-        if not proven or len(self._vain(verdict, one, of)) < len(proven):
+        if not proven or len(self._vain(verdict, one, [remedy.changes for remedy in proven])) < len(proven):
             return not proven
         return len(proven) < REMEDIES and not self._observations.mending(verdict, one.variant)
 
-    def _vain(self, verdict: Verdict, one: VariantVerdict, of: _Signature) -> list[tuple[str, Stage | None]]:
-        """(remedy, stage) of what mends this failure elsewhere and fails here, as the matrix itself shows."""
+    def _vain(self, verdict: Verdict, one: VariantVerdict, known: Iterable[Sequence[Change]]) -> list[str]:
+        """Those of `known`, which mend this failure elsewhere, that fail here, as the matrix itself shows."""
         planned = verdict.resolved.planned
-        found = [
-            (remedy, self._observations.changed(planned, one.variant, remedy.changes)) for remedy in self._proven.get(of, ())
+        found = [(changes, self._observations.changed(planned, one.variant, changes)) for changes in known]
+        return [
+            f"{text(changes)}: fails at {other.stage}" for changes, other in found if other and other.status is Status.FAILS
         ]
-        return [(remedy.text, other.stage) for remedy, other in found if other and other.status is Status.FAILS]
 
     def _cell(self, verdict: Verdict) -> tuple[Remedy, ...]:
         """With `require = "any"` one variant that works is enough; otherwise every one that decides must."""

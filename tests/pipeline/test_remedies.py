@@ -436,6 +436,24 @@ def test_what_mends_the_same_failure_elsewhere_is_a_hint_and_no_remedy(project):
     page_and_explain_agree(project)
 
 
+def test_what_mends_the_same_failure_elsewhere_and_fails_in_the_very_cell_is_no_hint(project):
+    frozen = f"if variant['exporter'] == 'optimum': {FROZEN}"
+    project.publish(
+        packages.torch("2.6.0", on_export=f"{frozen}\nraise ValueError('another')"),
+        packages.torch("2.9.1", on_export=frozen),
+        package("optimum", "1.26.1"),
+    )
+    variants = {"exporters": ["optimum", "torchscript"], "opsets": {"optimum": [17], "torchscript": [17]}, "layouts": ["pair"]}
+    project.configure({"torch": ["2.6.0", "2.9.1"], "optimum": ["1.26.1"]}, variants=variants)
+    older, newer = project.run().values()
+    assert newer["variants"][0]["remedies"] == ["exporter torchscript"]
+    assert older["variants"][0]["signature"] == newer["variants"][0]["signature"]
+    assert "exporter torchscript: fails at export" in older["variants"][0]["tried"]
+    told = project.main("explain", older["id"]).out
+    assert "not run here" not in told
+    page_and_explain_agree(project)
+
+
 def test_of_one_import_the_variants_that_were_not_run_with_its_remedy_say_so(project):
     project.publish(packages.onnxruntime("1.17.0", on_import=PICKY))
     project.configure({"onnxruntime": ["1.17.0"]}, variants={"exporters": ["torchscript"], "layouts": ["pair", "merged"]})

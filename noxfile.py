@@ -29,8 +29,8 @@ import nox
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT))
 
-from harness import prepare
 from harness.errors import HarnessError
+from harness.execution import prepare
 from harness.model import Cell
 
 nox.options.sessions = ["lint", "tests"]

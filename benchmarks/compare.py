@@ -35,15 +35,16 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path.insert(0, str(ROOT))
 
-from harness import interpreters, matrix, plan
-from harness.select import Selection
+from harness.environments import interpreters
+from harness.matrix import load, plan
+from harness.matrix.selection import Selection
 
 Verdicts = dict[str, str]
 
 
 def cells(config: Path, select: list[str]) -> list[dict]:
     """Each cell as a naive script needs it: id, interpreter, requirements."""
-    read = matrix.load(config)
+    read = load.load(config)
     found = [*interpreters.in_pyenv(), interpreters.running()]
     planned = plan.plan(read, read.axes, Selection.of(select, (), axes=list(read.axes)))
     made = []

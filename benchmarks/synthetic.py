@@ -22,9 +22,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from packages import helpers, package
 
+from harness.execution.prepare import Prepared, Settings, prepare
 from harness.model import Failure, Stage, StageResult, Status
-from harness.prepare import Prepared, Settings, prepare
-from harness.tasks import CellTasks
+from harness.tasks.tasks import CellTasks
 
 AXES = {"torch": "2", "transformers": "4", "onnx": "1", "onnxruntime": "1"}
 """Distribution → major version of all its fake releases."""

@@ -13,19 +13,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness import regular
-from harness.axes import BETWEEN, VERSIONS
+from harness.environments.published_versions import BETWEEN, VERSIONS
+from harness.environments.resolver import LOCK, Solved
+from harness.environments.sources import TORCH_BACKEND, TorchBackend
 from harness.errors import ShardError
-from harness.facts import STAGES, Record
-from harness.foreign import ForeignStore
-from harness.lab import PUBLISHED
-from harness.locks import LOCK, Solved
+from harness.execution.laboratory import PUBLISHED
 from harness.model import Status
-from harness.records import DamagedRecordError, Kind
 from harness.report import assembly
-from harness.report.contract import ADAPTER, Report
-from harness.sources import TORCH_BACKEND, TorchBackend
-from harness.store import Store
+from harness.store import regular_files
+from harness.store.envelope import DamagedRecordError, Kind
+from harness.store.foreign import ForeignStore
+from harness.store.store import Store
+from harness.tasks.records import STAGES, Record
+from harness.verdicts.report_model import ADAPTER, Report
 
 _SAME = ("schema", "platform", "torch", "probe")
 """What reports must agree on to be one."""
@@ -186,10 +186,10 @@ def read(path: Path) -> Report:
     """
     try:
         # Of what the user named, a link may be followed.
-        return ADAPTER.validate_json(regular.read(path.resolve(), limit=_REPORT_LIMIT))
+        return ADAPTER.validate_json(regular_files.read(path.resolve(), limit=_REPORT_LIMIT))
     except FileNotFoundError as error:
         raise ShardError(f"{path} cannot be read: {error}") from None
-    except regular.RefusedFileError as problem:
+    except regular_files.RefusedFileError as problem:
         raise ShardError(f"{path} {problem}") from None
     except ValidationError as error:
         first = error.errors()[0]

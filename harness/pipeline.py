@@ -9,20 +9,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import merge
-from harness.access import Access
-from harness.audit import audit
-from harness.diagnose import boundaries
-from harness.diagnose.mending import Mended, mend
+from harness.diagnose.remedies.matrix import Mended, mend
+from harness.diagnose.rules import boundaries
+from harness.environments.resolver import NOT_RESOLVED
 from harness.errors import interruptible
-from harness.events import AtStage, Damage, Event, Listener, Note, once
-from harness.lab import Lab
-from harness.locks import NOT_RESOLVED
-from harness.perform import perform
-from harness.prepare import Prepared, Settings, prepare, selected
-from harness.report.contract import Report
-from harness.schedule import Ended, Started
-from harness.store import Store
-from harness.verdict import NOT_REACHED, Verdict
+from harness.execution.audit import audit
+from harness.execution.events import AtStage, Damage, Event, Listener, Note, once
+from harness.execution.laboratory import Lab
+from harness.execution.prepare import Prepared, Settings, prepare, selected
+from harness.execution.rounds import perform
+from harness.execution.scheduler import Ended, Started
+from harness.store.access import Access
+from harness.store.store import Store
+from harness.verdicts.judge import NOT_REACHED, Verdict
+from harness.verdicts.report_model import Report
 
 
 def run(settings: Settings, listen: Listener) -> tuple[Report, list[str]]:

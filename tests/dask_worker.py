@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness import processes
+from harness.execution.process import probe
 
-processes.PROBE_MAIN = Path(__file__).resolve().parent / "fake_probe" / "__main__.py"
+probe.PROBE_MAIN = Path(__file__).resolve().parent / "fake_probe" / "__main__.py"

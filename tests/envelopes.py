@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from harness.records import Kind
+from harness.store.envelope import Kind
 
 
 def records(store: Path, kind: str) -> list[Path]:

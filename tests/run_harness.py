@@ -7,9 +7,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from harness import processes
-from harness.cli import main
+from harness.cli.main import main
+from harness.execution.process import probe
 
 if __name__ == "__main__":
-    processes.PROBE_MAIN = Path(__file__).resolve().parent / "fake_probe" / "__main__.py"
+    probe.PROBE_MAIN = Path(__file__).resolve().parent / "fake_probe" / "__main__.py"
     sys.exit(main(sys.argv[1:]))

@@ -9,12 +9,12 @@ import pytest
 from rich.console import Console
 from values import resolved, result, tasks_of
 
-from harness import board
-from harness.board import State, listener, render
-from harness.events import Answered, AtStage, Judged, Note, Resolving, Working
+from harness.cli import progress
+from harness.cli.progress import State, listener, render
+from harness.execution.events import Answered, AtStage, Judged, Note, Resolving, Working
+from harness.execution.scheduler import Ended, Started
 from harness.model import Stage, Status
-from harness.schedule import Ended, Started
-from harness.verdict import judge
+from harness.verdicts.judge import judge
 
 
 class Clock:
@@ -30,7 +30,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     made = Clock()
-    monkeypatch.setattr(board, "time", made)
+    monkeypatch.setattr(progress, "time", made)
     return made
 
 
@@ -110,7 +110,7 @@ def test_a_question_is_no_cell_of_the_matrix(clock, tasks):
 
 
 def tasks_wanted():
-    from harness.schema import Variants
+    from harness.matrix.schema import Variants
 
     return Variants()
 

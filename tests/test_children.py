@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from project import alive, wait_until
 
-from harness import children
-from harness.children import Children, Ended, Ending, chosen_environment
+from harness import subprocesses
+from harness.subprocesses import Children, Ended, Ending, chosen_environment
 
 
 def run(source: str, folder: Path, **given) -> Ended:
@@ -84,11 +84,11 @@ def test_the_environment_is_put_together_variable_by_variable(monkeypatch):
 
 
 def test_a_log_that_has_grown_too_long_keeps_its_head_and_its_end_and_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(children, "LOG_LIMIT", 800)
+    monkeypatch.setattr(subprocesses, "LOG_LIMIT", 800)
     log = tmp_path / "log"
     with log.open("ab", buffering=0) as output:
         output.write(b"head" + b"x" * 2000 + b"end")
-        children.cut_back(log)
+        subprocesses.cut_back(log)
         output.write(b"tail")
     text = log.read_text()
     assert text.startswith("head" + "x" * 96 + "\n[the harness cut the output here")
@@ -97,7 +97,7 @@ def test_a_log_that_has_grown_too_long_keeps_its_head_and_its_end_and_goes_on(tm
 
 
 def test_the_last_words_of_a_flood_are_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(children, "LOG_LIMIT", 800)
+    monkeypatch.setattr(subprocesses, "LOG_LIMIT", 800)
     run("print('x' * 10_000); print('last words', flush=True); import os; os.abort()", tmp_path)
     text = (tmp_path / "log").read_text()
     assert text.endswith("last words\n")
@@ -106,5 +106,5 @@ def test_the_last_words_of_a_flood_are_kept(tmp_path, monkeypatch):
 
 def test_a_short_log_is_left_alone(tmp_path):
     (tmp_path / "log").write_text("short")
-    children.cut_back(tmp_path / "log")
+    subprocesses.cut_back(tmp_path / "log")
     assert (tmp_path / "log").read_text() == "short"

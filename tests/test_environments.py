@@ -13,14 +13,14 @@ import packages
 import pytest
 from values import PYTHON
 
-from harness.children import Children
-from harness.closures import bases, closure, layers
-from harness.environments import Environments, difference, installed, site_packages
+from harness.environments.environments import Environments, difference, installed, site_packages
+from harness.environments.layers import bases, closure, layers
+from harness.environments.uv.errors import Trouble, UvFailure
+from harness.matrix.schema import UvSources
 from harness.model import Interpreter, Lock, Pinned, Status
-from harness.schema import UvSources
-from harness.scratch import FileLock
-from harness.store import BYTECODE, Store
-from harness.uvfailures import Trouble, UvFailure
+from harness.store.scratch import FileLock
+from harness.store.store import BYTECODE, Store
+from harness.subprocesses import Children
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from values import result
 
-from harness.facts import STAGES, Facts
+from harness.execution.process.probe import Limits
 from harness.model import Stage, Status, digest
-from harness.processes import Limits
-from harness.store import Store
+from harness.store.store import Store
+from harness.tasks.records import STAGES, Facts
 
 KEY = digest("key")
 LIMITS = Limits(seconds=1, memory=1)

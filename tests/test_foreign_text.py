@@ -10,11 +10,11 @@ import pytest
 from rich.table import Table
 from values import report, reported_cell, reported_variant
 
-from harness.console import console
+from harness.cli.console import console
 from harness.foreign_text import comments, escaped_json, line, redacted, visible, without_userinfo
 from harness.model import Stage, Status
-from harness.report import json as report_json
-from harness.report.markdown import code, escape, render
+from harness.report.formats import matrix_json as report_json
+from harness.report.formats.markdown import code, escape, render
 
 UNSEEN = [
     chr(number)

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 from values import PAIR, resolved, result
 
-from harness import inference
-from harness.inference import Observed, Row, inferred, study
+from harness.execution.search import inference
+from harness.execution.search.inference import Observed, Row, inferred, study
 from harness.model import Cell, Setup, Stage, Status
-from harness.verdict import VariantVerdict, Verdict
+from harness.verdicts.judge import VariantVerdict, Verdict
 
 GRID = list(itertools.product(range(4), repeat=3))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.interpreters import choose, in_pyenv, running
+from harness.environments.interpreters import choose, in_pyenv, running
 from harness.model import Interpreter
 
 FOUND = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.lockfile import Published, lock_text, parse_lock, parse_published
+from harness.environments.lockfile import Published, lock_text, parse_lock, parse_published
 from harness.model import Lock, Pinned
 
 TEXT = """numpy==1.26.4 \\

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ConfigError
-from harness.matrix import load
+from harness.matrix.load import load
 
 AXES = """
 [axes]

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from values import PAIR, resolved, result, tasks_of
 
-from harness.facts import Facts
-from harness.memory import Memory
+from harness.execution.process.probe import Limits
+from harness.matrix.schema import Probe
 from harness.model import Stage
-from harness.processes import Limits
-from harness.schema import Probe
-from harness.store import Store
+from harness.store.store import Store
+from harness.tasks.memory import Memory
+from harness.tasks.records import Facts
 
 
 @pytest.fixture

@@ -11,16 +11,17 @@ import envelopes
 import pytest
 from values import result
 
-from harness import foreign, merge
-from harness.axes import BETWEEN, VERSIONS
+from harness import merge
+from harness.environments.lockfile import Published
+from harness.environments.published_versions import BETWEEN, VERSIONS
+from harness.environments.resolver import LOCK, Solved
+from harness.environments.sources import TORCH_BACKEND, TorchBackend
 from harness.errors import ShardError
-from harness.facts import STAGES, Record
-from harness.lab import PUBLISHED
-from harness.lockfile import Published
-from harness.locks import LOCK, Solved
+from harness.execution.laboratory import PUBLISHED
 from harness.model import Lock, Pinned, Stage, Status, digest
-from harness.sources import TORCH_BACKEND, TorchBackend
-from harness.store import Store
+from harness.store import foreign
+from harness.store.store import Store
+from harness.tasks.records import STAGES, Record
 
 KEY, OTHER = digest("key"), digest("other")
 

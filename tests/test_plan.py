@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from harness.errors import SelectionError
-from harness.matrix import load
+from harness.matrix.load import load
+from harness.matrix.plan import Planned, Requirements, cells, deciding, plan, requirements
+from harness.matrix.schema import Matrix
+from harness.matrix.selection import Selection
 from harness.model import Cell, Setup
-from harness.plan import Planned, Requirements, cells, deciding, plan, requirements
-from harness.schema import Matrix
-from harness.select import Selection
 
 AXES = {"python": ["3.11"], "torch": ["2.1.2"], "transformers": ["4.46.3"], "onnx": ["1.16.2"], "onnxruntime": ["1.16.3"]}
 

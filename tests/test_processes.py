@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from harness.children import Ended, Ending
+from harness.execution.process.probe import Limits, read_events, sudden_end, tail
 from harness.model import Stage, Status
-from harness.processes import Limits, read_events, sudden_end, tail
+from harness.subprocesses import Ended, Ending
 
 LIMITS = Limits(seconds=90, memory=6_000_000_000)
 

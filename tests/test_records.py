@@ -8,9 +8,9 @@ import math
 import pytest
 from pydantic import TypeAdapter
 
-from harness.facts import STAGES, Record
 from harness.model import Failure, Stage, StageResult, Status, digest
-from harness.records import DamagedRecordError, Kind, OlderRecordError, opened
+from harness.store.envelope import DamagedRecordError, Kind, OlderRecordError, opened
+from harness.tasks.records import STAGES, Record
 
 KIND = Kind(name="numbers", adapter=TypeAdapter(dict[str, list[int]]))
 KEY, OTHER = digest("key"), digest("other")
@@ -60,10 +60,10 @@ def test_a_value_of_another_type_is_not_believed():
 
 @pytest.mark.parametrize("body", [b"[" * 100_000 + b"]" * 100_000, b"\xff", b"1" * 10_000, b"{", b""])
 def test_a_value_that_cannot_be_parsed_is_damage_although_its_checksum_fits(body):
-    from harness import records
+    from harness.store import envelope
 
     with pytest.raises(DamagedRecordError, match=r"holds no value that can be read|does not fit"):
-        KIND.unseal(KEY, records._head("numbers", KEY, body) + body + b"}\n")
+        KIND.unseal(KEY, envelope._head("numbers", KEY, body) + body + b"}\n")
 
 
 @pytest.mark.parametrize("text", ["half of a pair \ud83d", "\udcff from a file name", "\ud83d\ude00", "\0", "\u2028", "😀"])

@@ -8,9 +8,9 @@ from collections import Counter
 import pytest
 from values import result
 
+from harness.execution.process.probe import Told
+from harness.execution.repetition import TIMES_IF_CHANCE, Repeated, compared, settle
 from harness.model import Stage, Status
-from harness.processes import Told
-from harness.repetition import TIMES_IF_CHANCE, Repeated, compared, settle
 
 WORKS, FAILS, FLAKY, ERROR = Status.WORKS, Status.FAILS, Status.FLAKY, Status.ERROR
 LOADED = result(Stage.LOAD)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import surroundings
-from harness.runcache import DEFAULT_INDEX, INDEX_VARIABLES, RunCache, index_settings
-from harness.schema import UvSources
+from harness.environments.uv import variables
+from harness.environments.uv.run_cache import DEFAULT_INDEX, INDEX_VARIABLES, RunCache, index_settings
+from harness.matrix.schema import UvSources
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +75,7 @@ def test_without_an_index_there_is_nothing_to_say():
 def test_uv_may_be_set_to_ask_no_network(home, monkeypatch, variable, text, offline):
     monkeypatch.setenv("UV_OFFLINE", variable)
     (home / ".config/uv/uv.toml").write_text(text)
-    assert surroundings.offline() is offline
+    assert variables.offline() is offline
 
 
 def test_the_cache_is_made_once_and_goes_with_its_owner(tmp_path):

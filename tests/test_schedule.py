@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from values import resolved, result, tasks_of
 
-from harness.facts import Facts
+from harness.execution.process.probe import Limits
+from harness.execution.scheduler import Ended, Started, execute, outstanding
+from harness.matrix.schema import Probe
 from harness.model import Stage, Status, digest
-from harness.processes import Limits
-from harness.schedule import Ended, Started, execute, outstanding
-from harness.schema import Probe
-from harness.store import Store
-from harness.tasks import Export, Install, Run, needs, of_cells
+from harness.store.store import Store
+from harness.tasks.records import Facts
+from harness.tasks.tasks import Export, Install, Run, needs, of_cells
 
 CELLS = [
     cell for cell in of_cells([resolved(onnxruntime=version) for version in ("1.16.3", "1.17.0", "1.18.0")], Probe()) if cell

@@ -17,10 +17,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.environments import Environments
+from harness.environments.environments import Environments
 from harness.errors import StoreError
-from harness.scratch import Scratch
-from harness.store import Store
+from harness.store.scratch import Scratch
+from harness.store.store import Store
 
 HOLD = """
 import sys, pathlib

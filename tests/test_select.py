@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import SelectionError
+from harness.matrix.selection import Selection, parse
 from harness.model import Cell, Setup, Variant
-from harness.select import Selection, parse
 
 CELL = Cell(
     id="py311-t240-tf4463-o1162-r1163",

@@ -9,8 +9,8 @@ import pytest
 from values import PAIR, resolved, tasks_of
 
 from harness.errors import ShardError
+from harness.execution.shards import PlannedCell, Shard, deal, github, parse, share
 from harness.model import Stage, StageResult, Status, Variant
-from harness.shards import PlannedCell, Shard, deal, github, parse, share
 
 
 def cell(*variants: Variant, **pins: str) -> PlannedCell:

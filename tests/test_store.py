@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from harness.access import Access
-from harness.contents import folder_digest
 from harness.errors import StoreError
 from harness.model import digest
-from harness.records import Kind
-from harness.store import Store
+from harness.store.access import Access
+from harness.store.digests import folder_digest
+from harness.store.envelope import Kind
+from harness.store.store import Store
 
 KIND = Kind(name="anything", adapter=TypeAdapter(Any))
 KEY, OTHER = digest("key"), digest("other")

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from harness.inference import Row, inferred
-from harness.strategy import following, informative_first, pairs, pairwise
+from harness.execution.search.inference import Row, inferred
+from harness.execution.search.strategy import following, informative_first, pairs, pairwise
 
 
 def product(*sizes: int) -> list[Row]:

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from values import DYNAMO, MERGED, PAIR, resolved, tasks_of
 
-from harness import children, processes
-from harness.keys import platform_id, source
+from harness import subprocesses
+from harness.execution.process import probe as processes
+from harness.matrix.schema import Probe
 from harness.model import Setup
-from harness.schema import Probe
-from harness.tasks import Evaluate, of_cell
+from harness.tasks.keys import platform_id, source
+from harness.tasks.tasks import Evaluate, of_cell
 
 
 def test_an_export_does_not_depend_on_onnxruntime():
@@ -85,7 +86,7 @@ def every_key() -> list[str]:
 
 def test_every_key_holds_the_probes_variables_and_the_rules_it_is_judged_by(monkeypatch):
     seen = [every_key()]
-    monkeypatch.setitem(children.PROBE, "OMP_NUM_THREADS", "2")
+    monkeypatch.setitem(subprocesses.PROBE, "OMP_NUM_THREADS", "2")
     seen.append(every_key())
     monkeypatch.setattr(processes, "RULES", processes.RULES + 1)
     seen.append(every_key())

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from values import resolved, tasks_of
 
-from harness.events import Working
-from harness.schedule import Ended, Started
-from harness.timings import Recorder
+from harness.execution.events import Working
+from harness.execution.scheduler import Ended, Started
+from harness.execution.timings import Recorder
 
 
 def test_spans_lanes_and_floor():

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import surroundings
-from harness.children import Children
+from harness.environments.uv import variables
+from harness.environments.uv.client import Uv, find_uv
+from harness.environments.uv.errors import Trouble, UvFailure, classify, unpublished
 from harness.errors import UvError
-from harness.schema import UvSources
-from harness.uv import Uv, find_uv
-from harness.uvfailures import Trouble, UvFailure, classify, unpublished
+from harness.matrix.schema import UvSources
+from harness.subprocesses import Children
 
 NO_SOLUTION = """  × No solution found when resolving dependencies:
   ╰─▶ Because torch==2.0.0 depends on numpy<2 and onnxruntime==1.22.0 depends
@@ -179,7 +179,7 @@ def test_what_reaches_uv_is_chosen(monkeypatch):
     monkeypatch.setenv("UV_CONSTRAINT", "/nowhere")
     monkeypatch.setenv("UV_INDEX_PRIVATE_PASSWORD", "secret")
     monkeypatch.setenv("PYTHONPATH", "/nowhere")
-    environment = surroundings.environment(UV_HTTP_TIMEOUT="2")
+    environment = variables.environment(UV_HTTP_TIMEOUT="2")
     assert "UV_CONSTRAINT" not in environment
     assert "PYTHONPATH" not in environment
     assert environment["UV_INDEX_PRIVATE_PASSWORD"] == "secret"

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from values import DYNAMO, MERGED, PAIR, resolved, result, tasks_of
 
-from harness.facts import Facts
+from harness.execution.process.probe import Limits
+from harness.matrix.schema import Variants
 from harness.model import Setup, Stage, Status, digest
-from harness.processes import Limits
-from harness.schema import Variants
-from harness.store import Store
-from harness.verdict import NOT_REACHED, judge
+from harness.store.store import Store
+from harness.tasks.records import Facts
+from harness.verdicts.judge import NOT_REACHED, judge
 
 WORKS, FAILS, FLAKY, ERROR, NOT_RUN = Status.WORKS, Status.FAILS, Status.FLAKY, Status.ERROR, Status.NOT_RUN
 ANY = Variants()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from harness.locks import Resolved
+from harness.environments.resolver import Resolved
+from harness.matrix.plan import Planned
 from harness.model import Cell, Failure, Interpreter, Lock, Pinned, Setup, Stage, StageResult, Status, Variant
-from harness.plan import Planned
-from harness.report.contract import Report, ReportedCell, ReportedProbe, ReportedVariant
-from harness.tasks import CellTasks, of_cell
+from harness.tasks.tasks import CellTasks, of_cell
+from harness.verdicts.report_model import Report, ReportedCell, ReportedProbe, ReportedVariant
 
 PINS = {"torch": "2.1.2", "transformers": "4.46.3", "onnx": "1.16.2", "onnxruntime": "1.16.3"}
 PYTHON = Interpreter(version="3.11.7", path="/usr/bin/python3.11")
@@ -43,7 +43,7 @@ def resolved(
 
 
 def tasks_of(one: Resolved) -> CellTasks:
-    from harness.schema import Probe
+    from harness.matrix.schema import Probe
 
     tasks = of_cell(one, Probe())
     assert tasks

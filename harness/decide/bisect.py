@@ -11,15 +11,15 @@ from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
-from harness.decide.asking import Asked, Desk, Unanswered
-from harness.decide.boundary import boundary
+from harness.decide.bisection import boundary
 from harness.decide.check import Change, trouble
-from harness.decide.compare import faults, last_line, lost, named, survives
-from harness.decide.current import Versions
+from harness.decide.experiments import Asked, Desk, Unanswered
+from harness.decide.regressions import faults, last_line, lost, named, survives
+from harness.decide.version_sets import Versions
 from harness.errors import VersionsError, did_you_mean
-from harness.events import Listener, Note
+from harness.execution.events import Listener, Note
 from harness.model import Stage, Status
-from harness.verdict import VariantVerdict
+from harness.verdicts.judge import VariantVerdict
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,12 +10,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from harness.decide.asking import Asked, Desk, Unanswered
-from harness.decide.compare import faults, lost, survives
-from harness.decide.current import Versions
+from harness.decide.experiments import Asked, Desk, Unanswered
 from harness.decide.mends import Mend, Mends, Remedy
+from harness.decide.regressions import faults, lost, survives
+from harness.decide.version_sets import Versions
 from harness.model import Status
-from harness.verdict import VariantVerdict, Verdict
+from harness.verdicts.judge import VariantVerdict, Verdict
 
 
 class Answer(StrEnum):

@@ -8,13 +8,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from harness.decide.current import Versions
+from harness.decide.version_sets import Versions
 from harness.errors import VersionsError, did_you_mean
+from harness.matrix.plan import by_version
 from harness.model import ABSENT, Status, Variant
-from harness.plan import by_version
-from harness.report.contract import Report, ReportedCell, age
-from harness.report.facets import identity
-from harness.verdict import Verdict
+from harness.report.tables import identity
+from harness.verdicts.judge import Verdict
+from harness.verdicts.report_model import Report, ReportedCell, age
 
 
 def choose(

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 from packaging.version import Version
 
-from harness.decide.asking import Asked, Desk, Unanswered
-from harness.decide.boundary import boundary
-from harness.decide.compare import gained, lost, named, survives
-from harness.decide.current import Versions, name_of
+from harness.decide.bisection import boundary
+from harness.decide.experiments import Asked, Desk, Unanswered
+from harness.decide.regressions import gained, lost, named, survives
+from harness.decide.version_sets import Versions, name_of
+from harness.matrix.plan import Planned
 from harness.model import Status
-from harness.plan import Planned
-from harness.verdict import VariantVerdict, Verdict
+from harness.verdicts.judge import VariantVerdict, Verdict
 
 Remedy = Callable[[Planned, VariantVerdict, Verdict], str | None]
 """Changes what can be changed besides versions on the axes (a secondary pin, an IR version, …) until the variant works.

@@ -10,18 +10,19 @@ from pathlib import Path
 
 from packaging.pylock import PylockValidationError
 
-from harness import audit, keys, tasks
 from harness.decide import recipe
 from harness.decide.check import trouble
-from harness.decide.compare import working
+from harness.decide.regressions import working
+from harness.environments.lockfile import file_hashes, lock_text, parse_pylock
+from harness.environments.uv.errors import UvFailure
 from harness.errors import HarnessError, ReportError
+from harness.execution import audit
+from harness.execution.prepare import Prepared
 from harness.foreign_text import comments, without_userinfo
-from harness.lockfile import file_hashes, lock_text, parse_pylock
 from harness.model import Interpreter, Lock, Status, Variant
 from harness.packaging_values import cell_id
-from harness.prepare import Prepared
-from harness.uvfailures import UvFailure
-from harness.verdict import Verdict
+from harness.tasks import keys, tasks
+from harness.verdicts.judge import Verdict
 
 
 class PinError(HarnessError):

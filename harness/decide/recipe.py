@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from harness.decide.compare import last_line
+from harness.decide.regressions import last_line
 from harness.model import Stage, Status, Variant
-from harness.report.facets import counted
-from harness.report.markdown import escape, table
-from harness.verdict import VariantVerdict, Verdict
+from harness.report.formats.markdown import escape, table
+from harness.report.tables import counted
+from harness.verdicts.judge import VariantVerdict, Verdict
 
 _EXPORTERS = {
     "torchscript": "`torch.onnx.export(…, dynamo=False)` (an older torch has no such argument, and no other exporter)",

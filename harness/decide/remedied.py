@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.decide.compare import working
-from harness.diagnose.changes import Remedy
-from harness.diagnose.mending import Mended
-from harness.lab import Lab
+from harness.decide.regressions import working
+from harness.diagnose.remedies.changes import Remedy
+from harness.diagnose.remedies.matrix import Mended
+from harness.execution.laboratory import Lab
+from harness.execution.prepare import Prepared, Settings
+from harness.matrix.plan import Planned
+from harness.matrix.schema import Variants
 from harness.model import Status
-from harness.plan import Planned
-from harness.prepare import Prepared, Settings
-from harness.schema import Variants
-from harness.verdict import Verdict
+from harness.verdicts.judge import Verdict
 
 
 def remedied(prepared: Prepared, settings: Settings, verdicts: Sequence[Verdict], mended: Mended) -> dict[str, Verdict]:

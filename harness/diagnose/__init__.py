@@ -1,1 +1,1 @@
-"""From failures to what they have in common."""
+"""Why variants fail (causes), what failures have in common (rules), and what mends them (remedies)."""

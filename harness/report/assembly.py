@@ -11,15 +11,15 @@ from collections.abc import Sequence
 
 from packaging.version import Version
 
-from harness.diagnose import rules
-from harness.diagnose.causes import diagnosed
-from harness.inference import Observed, inferred
-from harness.keys import platform_id, probe_id
+from harness.diagnose.causes.causes import diagnosed
+from harness.diagnose.rules import rules
+from harness.execution.search.inference import Observed, inferred
+from harness.matrix.plan import by_version
+from harness.matrix.schema import Probe
 from harness.model import Status
-from harness.plan import by_version
-from harness.report.contract import Remedies, Report, ReportedCell, ReportedProbe, newest_by_runtime, reported
-from harness.schema import Probe
-from harness.verdict import Verdict
+from harness.tasks.keys import platform_id, probe_id
+from harness.verdicts.judge import Verdict
+from harness.verdicts.report_model import Remedies, Report, ReportedCell, ReportedProbe, newest_by_runtime, reported
 
 
 def build(

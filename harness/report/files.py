@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 
 from harness.errors import NothingObservedError, ReportError
-from harness.report import json, markdown
-from harness.report.contract import OBSERVED, Report
-from harness.report.faults import nothing_observed
+from harness.report.failures import nothing_observed
+from harness.report.formats import markdown, matrix_json
+from harness.verdicts.report_model import OBSERVED, Report
 
 
 def require_writable(folder: Path) -> None:
@@ -43,8 +43,8 @@ def write(report: Report, folder: Path) -> list[Path]:
         raise NothingObservedError(f"{why}. {folder} keeps the report of an earlier run")
     texts = {
         "matrix.md": markdown.render(report),
-        "matrix.json": json.dumps(report),
-        "matrix.schema.json": stdlib_json.dumps(json.schema(), indent=1) + "\n",
+        "matrix.json": matrix_json.dumps(report),
+        "matrix.schema.json": stdlib_json.dumps(matrix_json.schema(), indent=1) + "\n",
     }
     try:
         for name, text in texts.items():

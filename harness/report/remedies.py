@@ -11,8 +11,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from harness.model import Stage, Status
-from harness.report.contract import ReportedCell, ReportedVariant
-from harness.report.facets import counted
+from harness.report.tables import counted
+from harness.verdicts.report_model import ReportedCell, ReportedVariant
 
 _Fault = tuple[Stage | None, str | None]
 

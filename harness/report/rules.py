@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.diagnose.terms import Boundary, Rule
-from harness.plan import by_version
-from harness.report.contract import Report
-from harness.report.facets import counted
+from harness.matrix.plan import by_version
+from harness.report.tables import counted
+from harness.verdicts.report_model import Report
+from harness.verdicts.rule_model import Boundary, Rule
 
 SHOWN = 20
 """More rules than this nobody reads; matrix.json has them all."""

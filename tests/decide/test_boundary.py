@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from harness.decide.boundary import boundary
+from harness.decide.bisection import boundary
 
 
 def asked(answers: list[bool | None]) -> tuple[object, list[int]]:

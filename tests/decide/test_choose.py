@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from values import report, reported_cell, reported_variant
 
 from harness.decide.choose import choose, nearest, neighbours, robustness
-from harness.decide.current import Versions
+from harness.decide.version_sets import Versions
 from harness.errors import VersionsError
 from harness.model import Stage, Status
 

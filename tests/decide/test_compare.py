@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from values import DYNAMO, MERGED, PAIR, resolved, result
 
-from harness.decide.compare import gained, last_line, lost, survives
+from harness.decide.regressions import gained, last_line, lost, survives
+from harness.matrix.schema import Variants
 from harness.model import Stage, Status
-from harness.schema import Variants
-from harness.verdict import VariantVerdict, Verdict
+from harness.verdicts.judge import VariantVerdict, Verdict
 
 WORKS, FAILS, ERROR, NOT_RUN = Status.WORKS, Status.FAILS, Status.ERROR, Status.NOT_RUN
 VARIANTS = (PAIR, MERGED, DYNAMO)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from harness.decide.current import Versions, read, requirement
+from harness.decide.version_sets import Versions, read, requirement
 from harness.errors import VersionsError
 
 FOUR = {"torch": "2.1.0", "transformers": "4.46.3", "onnx": "1.16.2", "onnxruntime": "1.16.3"}

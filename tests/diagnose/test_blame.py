@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from values import MERGED, PAIR, resolved, result
 
-from harness.diagnose.blame import Suspect, difference, named, nearest, suspects
-from harness.locks import Resolved
+from harness.diagnose.remedies.lock_diff import Suspect, difference, named, nearest, suspects
+from harness.environments.resolver import Resolved
 from harness.model import Failure, Lock, Pinned, Stage, Status, Variant
-from harness.verdict import VariantVerdict, Verdict
+from harness.verdicts.judge import VariantVerdict, Verdict
 
 
 def holding(one: Resolved, **versions: str) -> Resolved:

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from values import DYNAMO, PAIR, resolved, result
 
-from harness.diagnose.candidates import batches, bump_kind, bumps, releases
-from harness.diagnose.changes import Change, Kind, apply, text
+from harness.diagnose.remedies.candidates import batches, bump_kind, bumps, releases
+from harness.diagnose.remedies.changes import Change, Kind, apply, text
+from harness.matrix.schema import Matrix
 from harness.model import Stage, StageResult, Status, Variant
-from harness.schema import Matrix
-from harness.verdict import VariantVerdict, Verdict
+from harness.verdicts.judge import VariantVerdict, Verdict
 
 AXES = {"python": ["3.11"], "torch": ["2.1.2"], "transformers": ["4.46.3"], "onnx": ["1.16.2"], "onnxruntime": ["1.16.3"]}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from values import reported_cell, reported_variant
 
-from harness.diagnose.causes import diagnosed
+from harness.diagnose.causes.causes import diagnosed
 from harness.model import Stage, Status
 
 

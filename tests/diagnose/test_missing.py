@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from values import PAIR, result
 
-from harness.diagnose.missing import addition, missing_module
+from harness.diagnose.remedies.missing import addition, missing_module
 from harness.model import Failure, Stage, Status
 from harness.probe import missing
-from harness.verdict import VariantVerdict
+from harness.verdicts.judge import VariantVerdict
 
 
 def lacks(stage: Stage = Stage.EXPORT, message: str = "no", **noticed: object) -> VariantVerdict:

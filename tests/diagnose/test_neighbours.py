@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from values import reported_cell
 
-from harness.diagnose.neighbours import Neighbours, compared
+from harness.diagnose.nearest_cell import Neighbours, compared
 from harness.model import Setup
-from harness.report.contract import ReportedCell
+from harness.verdicts.report_model import ReportedCell
 
 CUDA = [f"nvidia-{name}" for name in ("cublas", "cudnn", "cufft", "curand", "nccl")]
 

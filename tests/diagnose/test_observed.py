@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from values import PAIR, resolved, result
 
-from harness.diagnose.changes import Change, Kind
-from harness.diagnose.observed import Observations, worded
+from harness.diagnose.remedies.changes import Change, Kind
+from harness.diagnose.remedies.observed import Observations, worded
 from harness.model import Setup, Stage, Status, Variant
-from harness.verdict import VariantVerdict, Verdict
+from harness.verdicts.judge import VariantVerdict, Verdict
 
 NO_CACHE = replace(PAIR, layout="no-cache")
 SCRIPTED = Variant(exporter="dynamo", opset=18, layout="pair")

@@ -15,10 +15,10 @@ import pytest
 from pydantic import TypeAdapter
 from values import reported_cell, reported_variant
 
-from harness.diagnose.rules import NOTHING_PASSED, TOO_MANY_PARTS, contradicted, find
-from harness.diagnose.terms import Atom, Kind, Rule
+from harness.diagnose.rules.rules import NOTHING_PASSED, TOO_MANY_PARTS, contradicted, find
 from harness.model import Cause, Certainty, Setup, Stage, Status
-from harness.report.contract import ReportedCell, ReportedVariant
+from harness.verdicts.report_model import ReportedCell, ReportedVariant
+from harness.verdicts.rule_model import Atom, Kind, Rule
 
 AXES = ("python", "torch", "transformers", "onnx", "onnxruntime")
 SHIPPED = Path(__file__).parents[2] / "reports" / "matrix.json"
@@ -434,7 +434,7 @@ def test_the_shipped_matrix_by_brute_force():
 
 
 def shipped() -> tuple[list[ReportedCell], dict[str, Any]]:
-    from harness.report.contract import ADAPTER
+    from harness.verdicts.report_model import ADAPTER
 
     text = SHIPPED.read_bytes()
     return ADAPTER.validate_json(text).cells, json.loads(text)

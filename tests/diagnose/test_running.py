@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from values import reported_cell, reported_variant
 
-from harness.diagnose.causes import diagnosed
+from harness.diagnose.causes.causes import diagnosed
 from harness.model import Stage, Status
 
 EVALUATOR, NEWEST = "onnx.reference", "onnxruntime 1.32.0"

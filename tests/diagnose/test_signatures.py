@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.diagnose.signatures import normalised, signature
 from harness.model import Failure, Stage
+from harness.verdicts.signature import normalised, signature
 
 
 @pytest.mark.parametrize(

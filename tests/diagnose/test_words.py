@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.diagnose.words import between_versions, demands
+from harness.verdicts.messages import between_versions, demands
 
 
 @pytest.mark.parametrize(

@@ -11,15 +11,15 @@ import packages
 import pytest
 from project import Project, starts
 
-from harness import tasks, todo
 from harness.errors import StoreError
-from harness.executors import station
-from harness.executors.station import Answer, Order, Station, terms
-from harness.mirror import cache_of
+from harness.execution.executors import remote_worker
+from harness.execution.executors.remote_worker import Answer, Order, Station, terms
+from harness.execution.prepare import Prepared, Settings, prepare
+from harness.execution.scheduler import outstanding
 from harness.model import Status
-from harness.prepare import Prepared, Settings, prepare
-from harness.schedule import outstanding
-from harness.tasks import Task
+from harness.store.mirror import cache_of
+from harness.tasks import pending, tasks
+from harness.tasks.tasks import Task
 
 MODULE = """
 def load(options):
@@ -48,7 +48,7 @@ def work(prepared: Prepared, at: Station, todo: Sequence[Task] | None = None) ->
     """Have everything done there, or what is given, and learn from it."""
     answers = {}
     for task in prepared.todo(prepared.cells) if todo is None else todo:
-        answers[task.label] = answer = sent(at.answer(sent(station.order(task, prepared.facts))))
+        answers[task.label] = answer = sent(at.answer(sent(remote_worker.order(task, prepared.facts))))
         prepared.facts.learn(answer.passing, answer.stored)
     return answers
 
@@ -100,7 +100,7 @@ def test_what_is_to_be_forgotten_is_done_again(project, elsewhere):
     project.run()
     prepared = planned(project)
     all_tasks = [task for cell in prepared.tasks for task in cell.all]
-    todo.repeat(all_tasks, prepared.facts, everything=True, statuses=())
+    pending.repeat(all_tasks, prepared.facts, everything=True, statuses=())
     there = Station(terms(prepared, elsewhere, keep_envs=False))
     answers = work(prepared, there)
     there.close()
@@ -114,13 +114,13 @@ def test_an_environment_that_cannot_be_built_here_is_no_word_on_the_lock(project
     export = next(task for task in prepared.todo(prepared.cells) if isinstance(task, tasks.Export))
     first = Station(terms(prepared, elsewhere, keep_envs=False))
     for one in (install, *(need for need in tasks.needs(export))):
-        answer = first.answer(station.order(one, prepared.facts))
+        answer = first.answer(remote_worker.order(one, prepared.facts))
         prepared.facts.learn(answer.passing, answer.stored)
     first.close()
     project.index.rename(project.root / "index-is-gone")
     second = Station(terms(prepared, elsewhere, keep_envs=False))
     with pytest.raises(RuntimeError, match="its environment cannot be built here"):
-        second.answer(station.order(export, prepared.facts))
+        second.answer(remote_worker.order(export, prepared.facts))
     second.close()
     (result,) = prepared.facts.get(install.key).stages
     assert result.status == "works"
@@ -130,13 +130,13 @@ def test_a_task_whose_install_did_not_work_is_not_begun(project, elsewhere):
     prepared = planned(project)
     export = next(task for task in prepared.todo(prepared.cells) if isinstance(task, tasks.Export))
     there = Station(terms(prepared, elsewhere, keep_envs=False))
-    assert there.answer(station.order(export, prepared.facts)) == Answer(passing={}, stored=[])
+    assert there.answer(remote_worker.order(export, prepared.facts)) == Answer(passing={}, stored=[])
     there.close()
 
 
 def test_another_platform_would_answer_another_question(project, elsewhere, monkeypatch):
     prepared = planned(project)
-    order = station.order(prepared.todo(prepared.cells)[0], prepared.facts)
+    order = remote_worker.order(prepared.todo(prepared.cells)[0], prepared.facts)
     there = Station(terms(prepared, elsewhere, keep_envs=False))
     monkeypatch.setattr(tasks, "platform_id", lambda: "Plan9")
     with pytest.raises(RuntimeError, match="another platform than the machine that planned"):

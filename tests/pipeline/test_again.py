@@ -13,7 +13,7 @@ import pytest
 from packages import HANG, raises
 from project import Project
 
-from harness.uv import find_uv
+from harness.environments.uv.client import find_uv
 
 
 def kinds(project: Project) -> dict[str, int]:

@@ -8,7 +8,7 @@ import packages
 import pytest
 from project import Project
 
-from harness.uv import Uv
+from harness.environments.uv.client import Uv
 
 NEEDS_NUMPY_1 = """
     import importlib.metadata

@@ -8,8 +8,8 @@ import packages
 import pytest
 from project import PYTHON, Project
 
-from harness.uv import Uv
-from harness.uvfailures import Trouble, UvFailure
+from harness.environments.uv.client import Uv
+from harness.environments.uv.errors import Trouble, UvFailure
 
 MINORS = range(16, 25)
 RUNTIMES = [f"1.{minor}.{patch}" for minor in MINORS for patch in range(3)]

@@ -10,11 +10,11 @@ import pytest
 from packaging.requirements import Requirement
 from project import PYTHON, Project
 
-from harness.decide.asking import Desk, asked_variants
 from harness.decide.check import Check
-from harness.decide.current import read
-from harness.lab import Lab
-from harness.prepare import Settings, workbench
+from harness.decide.experiments import Desk, asked_variants
+from harness.decide.version_sets import read
+from harness.execution.laboratory import Lab
+from harness.execution.prepare import Settings, workbench
 
 NEEDS_TORCH = """
     import importlib.metadata

@@ -183,14 +183,14 @@ def test_an_interruption_reaches_the_workers_of_a_scheduler(again, monkeypatch):
 
 def test_no_scheduler_there(project, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr("harness.executors.dask.CONNECT_SECONDS", 1)
+    monkeypatch.setattr("harness.execution.executors.dask.CONNECT_SECONDS", 1)
     answer = project.main("run", "--executor", "dask:tcp://127.0.0.1:9")
     assert answer.code == 2
     assert "error: no dask cluster at tcp://127.0.0.1:9" in answer.err
 
 
 def test_dask_is_not_installed(project, monkeypatch):
-    for name in ("harness.executors.dask", "distributed"):
+    for name in ("harness.execution.executors.dask", "distributed"):
         monkeypatch.setitem(sys.modules, name, None)
     answer = project.main("run", "--executor", "dask")
     assert answer.code == 2

@@ -12,15 +12,18 @@ import pytest
 from project import PYTHON, Project, toml
 from pydantic import ValidationError
 
-from harness import axes, lab, locks, matrix, merge, packaging_values, select, sources
-from harness.arguments import parser
-from harness.children import Children
-from harness.decide import current
+from harness import merge, packaging_values
+from harness.cli.options import parser
+from harness.decide import version_sets
+from harness.environments import published_versions, resolver, sources
+from harness.environments.uv.client import Uv
+from harness.environments.uv.errors import UvFailure
 from harness.errors import HarnessError, UvError
+from harness.execution import laboratory
+from harness.matrix import load, selection
+from harness.matrix.schema import UvSources
 from harness.model import Interpreter, Lock, Pinned
-from harness.schema import UvSources
-from harness.uv import Uv
-from harness.uvfailures import UvFailure
+from harness.subprocesses import Children
 
 HOSTILE = [
     "2.1.0\n-e /path\n#", "2.1.0\r\n-e .", "2.1.0\r-e .", "2.1.0\x0b-e .", "2.1.0\x0c-e .", "2.1.0\x00", "2.1.0\x85-e .",
@@ -69,7 +72,7 @@ def test_matrix_toml(tmp_path, hostile):
         path = tmp_path / "matrix.toml"
         path.write_text(toml(table), encoding="utf-8")
         try:
-            loaded = matrix.load(path)
+            loaded = load.load(path)
         except HarnessError:
             continue
         for name, values in loaded.axes.items():
@@ -106,7 +109,7 @@ def test_sets_of_versions(tmp_path, hostile, part):
     """uv.lock, pylock.toml, requirements.txt, a live environment."""
     for path in written(tmp_path, *((hostile, "1.0") if part == "name" else ("torch", hostile))):
         try:
-            found = current.read(path, None, "3.11")
+            found = version_sets.read(path, None, "3.11")
         except HarnessError as refused:
             said = str(refused)
             assert path.name in said
@@ -119,12 +122,12 @@ def test_the_command_line(hostile):
     """Requirements, bounds, Pythons and axes that somebody names."""
     for text in (hostile, f"torch=={hostile}", f"torch>={hostile}"):
         try:
-            found = current.distribution(text, "--to")
+            found = version_sets.distribution(text, "--to")
         except HarnessError:
             continue
         assert CLEAN_LINE.fullmatch(str(found)), str(found)
     try:
-        expression = select.parse(f"torch=={hostile}")
+        expression = selection.parse(f"torch=={hostile}")
     except HarnessError:
         pass
     else:
@@ -151,11 +154,11 @@ def test_records_of_the_store(hostile):
         {"name": "torch", "version": "1.0", "hashes": [f"sha256:{hostile}"]},
     ):
         with pytest.raises(ValidationError):
-            locks.LOCK.adapter.validate_python({"lock": {"distributions": [pinned]}, "result": result}, strict=False)
+            resolver.LOCK.adapter.validate_python({"lock": {"distributions": [pinned]}, "result": result}, strict=False)
     with pytest.raises(ValidationError):
-        axes.VERSIONS.adapter.validate_python(["1.0", hostile])
+        published_versions.VERSIONS.adapter.validate_python(["1.0", hostile])
     with pytest.raises(ValidationError):
-        lab.PUBLISHED.adapter.validate_python([{"version": hostile, "day": None, "size": None}])
+        laboratory.PUBLISHED.adapter.validate_python([{"version": hostile, "day": None, "size": None}])
     with pytest.raises(ValidationError):
         sources.TORCH_BACKEND.adapter.validate_python({"backend": hostile, "when": "2026-01-01"}, strict=False)
 
@@ -249,7 +252,7 @@ def test_an_archive_and_a_folder_in_a_pylock_are_left_out_and_named(tmp_path):
         '[[packages]]\nname = "b"\nversion = "1.0"\narchive = {path = "b.zip", hashes = {sha256 = "00"}}\n'
         '[[packages]]\nname = "c"\nversion = "1.0"\ndirectory = {path = "."}\n'
     )
-    found = current.read(path, None, "3.11")
+    found = version_sets.read(path, None, "3.11")
     assert found.exact == {"torch": "2.1.0"}
     assert [text.partition(":")[0] for text in found.ignored] == ["a", "b", "c"]
 

@@ -11,7 +11,7 @@ import packages
 import pytest
 from project import Project, alive, wait_until
 
-from harness import forkserver
+from harness.execution.process import fork_server
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="nothing is forked elsewhere")
 
@@ -215,7 +215,7 @@ def test_a_server_serves_later_rounds_too(two):
 
 
 def test_a_server_that_does_not_answer_is_done_without(two, monkeypatch):
-    monkeypatch.setattr(forkserver, "_PATIENCE", 0.5)
+    monkeypatch.setattr(fork_server, "_PATIENCE", 0.5)
     two.publish(packages.torch("2.2.0", on_import="import os, time\nos.register_at_fork(before=lambda: time.sleep(600))"))
     two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
     assert {cell["status"] for cell in two.run().values()} == {"works"}
@@ -223,7 +223,7 @@ def test_a_server_that_does_not_answer_is_done_without(two, monkeypatch):
 
 
 def test_a_server_that_does_not_answer_takes_no_other_server_with_it(generations, monkeypatch):
-    monkeypatch.setattr(forkserver, "_PATIENCE", 2)
+    monkeypatch.setattr(fork_server, "_PATIENCE", 2)
     hangs = """
 import os, time
 FORKS, ENOUGH = [], 1

@@ -10,7 +10,7 @@ import pytest
 from project import Project
 from wheels import Wheel
 
-from harness.forks import Forks
+from harness.execution.process.forks import Forks
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="nothing is forked elsewhere")
 

@@ -11,10 +11,10 @@ from http_index import Index, compiled, serving
 from project import Project
 from wheels import Wheel
 
-from harness.cli import main
+from harness.cli.main import main
+from harness.execution.prepare import Prepared, Settings, prepare
+from harness.matrix.plan import requirements
 from harness.model import Cell, Lock, Status
-from harness.plan import requirements
-from harness.prepare import Prepared, Settings, prepare
 
 AXES = {"torch": ["2.1.0", "2.2.0"], "onnxruntime": ["1.16.3", "1.17.0"]}
 CELLS = [(torch, runtime) for torch in AXES["torch"] for runtime in AXES["onnxruntime"]]

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from project import Project, alive, wait_until
 
-from harness.scratch import FileLock
+from harness.store.scratch import FileLock
 
 
 def gated(gate: Path) -> str:

@@ -6,9 +6,9 @@ import packages
 import pytest
 from project import Project
 
-from harness.lab import Lab
+from harness.execution.laboratory import Lab
+from harness.execution.prepare import Settings, prepare
 from harness.model import Cell, Status
-from harness.prepare import Settings, prepare
 
 PICKY = """
     import importlib.metadata

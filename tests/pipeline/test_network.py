@@ -11,7 +11,7 @@ import packages
 import pytest
 from project import Project
 
-from harness.uv import Uv
+from harness.environments.uv.client import Uv
 
 BROKEN = {"no-index": False, "torch-backend": "default"}
 

@@ -10,12 +10,12 @@ import packages
 import pytest
 from packages import KILLED
 
-from harness import disk
+from harness import disk_space
+from harness.environments.uv.client import Uv
+from harness.environments.uv.errors import Trouble, UvFailure
 from harness.errors import DiskFullError
-from harness.store import Store
-from harness.uv import Uv
-from harness.uvfailures import Trouble, UvFailure
-from harness.worker import Worker
+from harness.execution.worker import Worker
+from harness.store.store import Store
 
 NOWHERE = "3.99"
 """A Python that no machine has."""
@@ -126,7 +126,7 @@ def test_reports_on_a_full_disk(project, monkeypatch):
 def test_what_fails_while_the_disk_is_full_is_no_fact(project, monkeypatch):
     because = packages.in_turn(project.root / "turns", "raise RuntimeError('because of the disk')")
     project.publish(packages.torch(on_export=because))
-    monkeypatch.setattr(disk, "nearly_full", lambda _folder: True)
+    monkeypatch.setattr(disk_space, "nearly_full", lambda _folder: True)
     assert project.main().code == 3
     monkeypatch.undo()
     assert {cell["status"] for cell in project.run().values()} == {"works"}
@@ -149,13 +149,13 @@ def status(*, total: int, free: int, files: int = 1000, free_files: int = 1000) 
     ],
 )
 def test_when_a_disk_counts_as_full(tmp_path, monkeypatch, given, is_full):
-    monkeypatch.setattr(disk.os, "statvfs", lambda _path: given)
-    assert disk.nearly_full(tmp_path) is is_full
+    monkeypatch.setattr(disk_space.os, "statvfs", lambda _path: given)
+    assert disk_space.nearly_full(tmp_path) is is_full
 
 
 def test_the_sentence_names_file_system_and_what_lies_there(tmp_path, monkeypatch):
-    monkeypatch.setattr(disk.os, "statvfs", lambda _path: status(total=400 * 10**6, free=0))
-    said = disk.sentence(DiskFullError("no"), {"the store": tmp_path / "store", "the reports": tmp_path})
+    monkeypatch.setattr(disk_space.os, "statvfs", lambda _path: status(total=400 * 10**6, free=0))
+    said = disk_space.sentence(DiskFullError("no"), {"the store": tmp_path / "store", "the reports": tmp_path})
     assert " has 0.0 of 400.0 MB free and holds " in said
     assert f"the store ({tmp_path})" in said
     assert "--store" in said

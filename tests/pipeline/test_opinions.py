@@ -4,9 +4,9 @@ from collections import Counter
 
 import packages
 
-from harness.prepare import Settings, prepare
-from harness.store import Store
-from harness.uv import Uv
+from harness.environments.uv.client import Uv
+from harness.execution.prepare import Settings, prepare
+from harness.store.store import Store
 
 DIES = "raise RuntimeError('If')"
 

@@ -12,7 +12,7 @@ import pytest
 from packaging.pylock import Pylock
 from project import Project
 
-from harness.decide.current import read
+from harness.decide.version_sets import read
 
 BREAKS = packages.raises("ImportError('no')")
 

@@ -15,10 +15,10 @@ from elsewhere import comparable, fresh, kept, several
 from project import Answer, Project, starts, wait_until
 from pydantic import TypeAdapter
 
-from harness.mirror import cache_of
 from harness.model import digest
-from harness.records import Kind
-from harness.store import Store
+from harness.store.envelope import Kind
+from harness.store.mirror import cache_of
+from harness.store.store import Store
 
 KIND = Kind(name="anything", adapter=TypeAdapter(Any))
 KEY = digest("key")

@@ -9,8 +9,8 @@ import packages
 import pytest
 from project import PYTHON, Project
 
-from harness import interpreters
-from harness.uv import Uv
+from harness.environments import interpreters
+from harness.environments.uv.client import Uv
 
 VERSIONS = ["1.0.0", "1.0.1", "1.9.0", "1.10.0", "1.10.2", "2.0.0", "2.1.0", "2.1.1rc1", "3.0.0"]
 

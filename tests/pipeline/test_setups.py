@@ -10,7 +10,7 @@ import pytest
 from packages import raises
 from project import AXES, Project
 
-from harness.uv import Uv
+from harness.environments.uv.client import Uv
 
 
 def statuses(cells: dict[str, dict]) -> dict[str, str]:

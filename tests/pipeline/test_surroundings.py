@@ -10,7 +10,7 @@ import packages
 import pytest
 from project import Project, wait_until
 
-from harness import children
+from harness import subprocesses
 
 LEAKS = {
     "PYTHONDONTWRITEBYTECODE": "1",
@@ -195,12 +195,12 @@ def test_a_search_path_for_libraries_is_seen_and_makes_nothing_known(project, tm
 
 
 def test_a_limit_that_packages_may_fail_of_is_part_of_a_key(monkeypatch):
-    usual = children.probe_surroundings()
+    usual = subprocesses.probe_surroundings()
     assert not [name for name in usual if name.startswith("RLIMIT") and name != "RLIMIT_STACK"]
     real = resource.getrlimit
     limited = {resource.RLIMIT_AS: (4 * 2**30, resource.RLIM_INFINITY)}
     monkeypatch.setattr(resource, "getrlimit", lambda number: limited.get(number) or real(number))
-    assert children.probe_surroundings() == {**usual, "RLIMIT_AS": 4 * 2**30}
+    assert subprocesses.probe_surroundings() == {**usual, "RLIMIT_AS": 4 * 2**30}
 
 
 def test_umask_and_core_dumps_are_the_probes_own(project):

@@ -17,7 +17,7 @@ from harness.probe.decoders.export import layouts  # noqa: E402
 from harness.probe.export import external  # noqa: E402
 from harness.probe.export.inspection import describe_graph, stamp_ir  # noqa: E402
 from harness.probe.failures import ProbeFailure  # noqa: E402
-from harness.store import Store  # noqa: E402
+from harness.store.store import Store  # noqa: E402
 
 SIZE = 300  # floats; more bytes than a tensor may have that stays in its graph
 X = np.arange(SIZE, dtype=np.float32)

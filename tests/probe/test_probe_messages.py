@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.diagnose.words import headline
 from harness.probe.failures import ProbeFailure, describe
 from harness.probe.messages import plain, summary
+from harness.verdicts.messages import headline
 
 # What torch 2.8's exporter says, word for word (transformers 4.55.4, a DynamicCache as an input).
 STEP = (

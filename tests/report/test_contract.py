@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 from values import PAIR, PINS, resolved, result
 
+from harness.matrix.plan import Planned
+from harness.matrix.schema import Probe
 from harness.model import Setup, Stage, Status
-from harness.plan import Planned
-from harness.report import json
 from harness.report.assembly import build
-from harness.report.contract import ADAPTER, MESSAGE_LIMIT
-from harness.schema import Probe
-from harness.verdict import VariantVerdict, Verdict
+from harness.report.formats import matrix_json
+from harness.verdicts.judge import VariantVerdict, Verdict
+from harness.verdicts.report_model import ADAPTER, MESSAGE_LIMIT
 
 AXES = {"python": ["3.11"], **{axis: [version] for axis, version in PINS.items()}}
 
@@ -51,14 +51,14 @@ def test_a_long_message_is_cut_in_the_middle():
 
 
 def test_the_same_verdicts_give_the_same_bytes_and_generated_is_when_they_were_obtained():
-    one, other = (json.dumps(build([verdict()], AXES, Probe(), None)) for _ in range(2))
+    one, other = (matrix_json.dumps(build([verdict()], AXES, Probe(), None)) for _ in range(2))
     assert one == other
     assert '"generated": "2023-11-14T22:13:20+00:00"' in one
 
 
 def test_what_is_written_reads_the_same():
     made = build([verdict()], AXES, Probe(), None)
-    assert ADAPTER.validate_json(json.dumps(made)) == made
+    assert ADAPTER.validate_json(matrix_json.dumps(made)) == made
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from values import report, reported_cell, reported_variant
 
-from harness.diagnose.words import headline
 from harness.model import Setup, Stage, Status
-from harness.report.facets import cell_text, facets, identity, legend, recommendations, slots
-from harness.report.faults import faults, not_run
+from harness.report.failures import faults, not_run
+from harness.report.tables import cell_text, facets, identity, legend, recommendations, slots
+from harness.verdicts.messages import headline
 
 WORKS, FAILS, ERROR, NOT_RUN = Status.WORKS, Status.FAILS, Status.ERROR, Status.NOT_RUN
 

@@ -7,7 +7,7 @@ import re
 from values import report, reported_cell, reported_variant
 
 from harness.model import Stage, Status
-from harness.report.markdown import escape, render, table
+from harness.report.formats.markdown import escape, render, table
 
 
 def test_versions_stay_text():

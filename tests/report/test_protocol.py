@@ -5,7 +5,7 @@ from dataclasses import replace
 from values import report, reported_cell, reported_variant
 
 from harness.model import Stage, Status
-from harness.report.protocol import protocols, sentence
+from harness.report.feedback import protocols, sentence
 
 DIED = "case a, step 2: [ONNXRuntimeError] Status Message: The dimension with value zero exceeds the dimension size"
 

@@ -9,11 +9,13 @@ import pytest
 from rich.console import Console
 from values import report, reported_cell, reported_variant
 
-from harness.diagnose.rules import find
-from harness.diagnose.terms import Tried
+from harness.diagnose.rules.rules import find
 from harness.model import Stage, Status
-from harness.report import markdown, rules, terminal
-from harness.report.contract import Report
+from harness.report import rules
+from harness.report.formats import markdown
+from harness.report.formats import text as terminal
+from harness.verdicts.report_model import Report
+from harness.verdicts.rule_model import Tried
 
 AXES = ("python", "torch", "transformers", "onnx", "onnxruntime")
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from rich.console import Console
 from values import PAIR, resolved, result
 
+from harness.matrix.schema import Probe
 from harness.model import Failure, Stage, Status
 from harness.report.assembly import build
-from harness.report.story import show_cell
-from harness.schema import Probe
-from harness.verdict import VariantVerdict, Verdict
+from harness.report.cell import show_cell
+from harness.verdicts.judge import VariantVerdict, Verdict
 
 
 def told(variant: VariantVerdict) -> str:

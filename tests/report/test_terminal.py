@@ -10,7 +10,7 @@ from rich.console import Console
 from values import report, reported_cell, reported_variant
 
 from harness.model import Stage, Status
-from harness.report.terminal import show
+from harness.report.formats.text import show
 
 CELL = replace(
     reported_cell(reported_variant(), reported_variant(layout="merged"), reported_variant(exporter="dynamo", opset=18)),

@@ -5,9 +5,9 @@ import itertools
 from values import report, reported_cell, reported_variant
 
 from harness.model import Stage, Status
-from harness.report import markdown
-from harness.report.facets import CROWD, cell_text, facets, slots
-from harness.report.ways import ways
+from harness.report.formats import markdown
+from harness.report.tables import CROWD, cell_text, facets, slots
+from harness.report.variants import ways
 
 
 def crowded():

@@ -1,0 +1,1 @@
+"""The command line: options, commands, progress, exit codes. Nothing else prints."""

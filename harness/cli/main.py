@@ -1,0 +1,308 @@
+"""The command line: arguments in, a report out. Owns printing and exit codes; nothing else does.
+
+Data goes to stdout, progress and logs to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import shlex
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from harness import disk_space, pipeline
+from harness.cli import decisions, pin
+from harness.cli.console import console
+from harness.cli.options import ARGUMENTS, parser
+from harness.cli.progress import listener
+from harness.errors import DiskFullError, HarnessError, Interrupted, NothingObservedError, ShardError
+from harness.execution import executors, rounds, shards
+from harness.execution.audit import AuditError
+from harness.execution.events import Damage, Event
+from harness.execution.executors import local
+from harness.execution.prepare import Settings, prepare
+from harness.execution.search.search import BUDGET_OVER, Search, coverage
+from harness.execution.timings import Recorder
+from harness.matrix import plan
+from harness.model import Status
+from harness.report import cell as story
+from harness.report import explain, files
+from harness.report import timings as spent
+from harness.report.failures import hindered, nothing_observed
+from harness.report.formats import markdown, matrix_json, text
+from harness.store.access import Access
+from harness.verdicts.report_model import Report
+
+_COLLECTIONS = (50_000, 20, 50)
+"""Python's own are (700, 10, 10): a fourth of the time that 10,000 known cells take."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code (docs/design.md lists them)."""
+    options = parser(_COMMANDS).parse_args(argv)
+    err = console(color=options.color, stderr=True)
+    # Nearly all that a large matrix makes stays until the end, and a collection looks at every object of it.
+    gc.set_threshold(*_COLLECTIONS)
+    _interrupt_once()
+    try:
+        code: int = options.command(options, console(color=options.color, stderr=False), err)
+    except HarnessError as error:
+        return _failed(error, str(error), error.exit_code, options, err)
+    except KeyboardInterrupt:
+        err.print("interrupted")
+        return Interrupted.exit_code
+    except BrokenPipeError:
+        return 0
+    except Exception as error:  # noqa: BLE001 -- Python's own exit code for it, 1, would say that the answer is no
+        return _failed(error, _unforeseen(error), HarnessError.exit_code, options, err)
+    return code
+
+
+def _failed(error: Exception, words: str, code: int, options: argparse.Namespace, err: Console) -> int:
+    """Say why a command ended, and return its exit code; a full disk is said in words of its own, wherever it was met."""
+    if disk_space.is_full(error) or disk_space.says_full(words):
+        code = DiskFullError.exit_code
+        words = disk_space.sentence(error, _places(options))
+    err.print("error: ", style="bold red", end="")
+    err.print(words, markup=False, highlight=False, soft_wrap=True)
+    return code
+
+
+def _places(options: argparse.Namespace) -> dict[str, Path]:
+    """Where a command writes, by what it is called."""
+    places = {"the store": getattr(options, "store", None), "the reports": getattr(options, "reports", None)}
+    temporary, cache = os.environ.get("TMPDIR", "/tmp"), os.environ.get("UV_CACHE_DIR")  # noqa: S108 -- it is only looked at
+    places |= {"temporary files": Path(temporary), "uv's cache": Path(cache) if cache else Path.home() / ".cache" / "uv"}
+    return {name: place for name, place in places.items() if isinstance(place, Path)}
+
+
+def _unforeseen(error: Exception) -> str:
+    """The system's own words, or what somebody needs who mends the harness."""
+    if isinstance(error, OSError):
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"the harness itself failed: {type(error).__name__}: {error} ({place.filename}:{place.lineno})"
+
+
+def _interrupt_once() -> None:
+    """The first Ctrl-C (or SIGTERM) stops the run; a second must not stop the stopping; a third means it.
+
+    Python drops what is raised while it runs a finalizer or a weak reference's callback; an interrupt that falls there is
+    raised once more.
+    """
+    heard = 0
+
+    def interrupt(_number: int, _frame: object) -> None:
+        nonlocal heard
+        heard += 1
+        if heard == 1:
+            raise KeyboardInterrupt
+        if heard > 2:
+            os._exit(Interrupted.exit_code)
+
+    def again(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    def dropped(unraisable: Any) -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+        else:
+            sys.__unraisablehook__(unraisable)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+    signal.signal(signal.SIGALRM, again)
+    sys.unraisablehook = dropped
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """What the command line says; what a command has no option for is as `Settings` has it."""
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in vars(options).items()
+        if name in {field.name for field in fields(Settings)}
+    }
+    return Settings(**given, cell=getattr(options, "id", None))
+
+
+def _run(options: argparse.Namespace, out: Console, err: Console) -> int:
+    settings = _settings(options)
+    # A folder that cannot be written must not be found out after ten minutes.
+    files.require_writable(options.reports)
+    if settings.executor != "local":
+        executors.with_dask()
+    try:
+        with listener(err, quiet=options.quiet) as listen:
+            recorder = Recorder(listen=listen, cores=local.cores())
+            report, disputes = pipeline.run(settings, recorder.hear)
+            timings = recorder.timings()
+    except Interrupted as interrupted:
+        raise Interrupted(f"{interrupted}; {_partial(settings, options, out)}") from None
+    _deliver(report, options, out, err)
+    if options.timings:
+        spent.show(timings, err)
+    if disputes:
+        raise AuditError("the audit came to other verdicts; do not trust shared results here: " + "; ".join(disputes))
+    return _answer(report, options.fail_on, err)
+
+
+def _partial(settings: Settings, options: argparse.Namespace, out: Console) -> str:
+    """Report what an interrupted run has finished; returns what became of it."""
+    try:
+        report = pipeline.known(settings, lambda _event: None)
+        files.write(report, options.reports)
+    except HarnessError as error:
+        return f"no report: {error}"
+    _print(report, options, out)
+    return f"partial report in {options.reports}"
+
+
+def _answer(report: Report, fail_on: str | None, err: Console) -> int:
+    """The exit code of a run: 1 where a cell is what it must not be, 3 where the harness failed or nothing was proven."""
+    why = hindered(report) or nothing_observed(report)
+    if why:
+        err.print(why, style="bold red", markup=False, highlight=False, soft_wrap=True)
+    if fail_on and report.count(Status(fail_on)):
+        return 1
+    if why or fail_on is None:
+        return 3 if why else 0
+    over = any(one.reason == BUDGET_OVER for cell in report.cells for one in cell.variants)
+    unproven = report.count(Status.ERROR) or report.count(Status.FLAKY) or over
+    return 3 if unproven and not report.count(Status.WORKS) else 0
+
+
+def _report(options: argparse.Namespace, out: Console, err: Console) -> int:
+    files.require_writable(options.reports)
+    with listener(err, quiet=options.quiet) as listen:
+        report = pipeline.known(_settings(options), listen)
+    _deliver(report, options, out, err)
+    return 0
+
+
+def _merge(options: argparse.Namespace, out: Console, err: Console) -> int:
+    files.require_writable(options.reports)
+    with listener(err, quiet=options.quiet) as listen:
+        report = pipeline.merged(options.sources, _settings(options), listen)
+    _deliver(report, options, out, err)
+    return 0
+
+
+def _deliver(report: Report, options: argparse.Namespace, out: Console, err: Console) -> None:
+    """Write and print the report.
+
+    Raises:
+        NothingObservedError: it was printed, and not written.
+    """
+    try:
+        written = files.write(report, options.reports)
+    except NothingObservedError:
+        _print(report, options, out)
+        raise
+    _print(report, options, out)
+    err.print(f"wrote {', '.join(map(str, written))}", highlight=False, soft_wrap=True)
+
+
+def _plan(options: argparse.Namespace, out: Console, err: Console) -> int:
+    if options.shard and options.format == "github":
+        raise ShardError("--format github deals out all cells: leave out --shard")
+    if options.shards and options.format != "github":
+        raise ShardError("--shards is for --format github; --shard i/n plans one share")
+    settings = _settings(options)
+    with listener(err, quiet=options.quiet) as listen:
+        prepared = prepare(settings, listen, access=Access.REPLACE if settings.refresh else Access.ADD)
+    if options.format == "github":
+        sys.stdout.write(shards.github(prepared.cells, options.shards or shards.GITHUB_JOBS))
+        return 0
+    chosen = Search(prepared, settings).next()
+    if settings.strategy == "pairwise":
+        story.show_choice(coverage(prepared.cells, chosen), out)
+    story.show_plan(chosen, prepared.todo(chosen), out)
+    if settings.budget is not None:
+        story.show_order(chosen, out)
+    return 0
+
+
+def _cell(options: argparse.Namespace, out: Console, err: Console) -> int:
+    settings = replace(_settings(options), keep_envs=True)
+    given = options.environment.resolve() if options.environment else None
+    with listener(err, quiet=options.quiet) as listen:
+        prepared = prepare(settings, listen)
+        rounds.perform(prepared, settings, listen, folder=given)
+    (verdict,) = prepared.verdicts()
+    (reported,) = prepared.report([verdict]).cells
+    environments = [given] if given else rounds.keep(prepared)
+    story.show_cell(verdict, reported, out, store=prepared.store.root, environments=environments)
+    return 0
+
+
+def _say_damage(err: Console, event: Event) -> None:
+    if isinstance(event, Damage):
+        err.print(event.text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _explain(options: argparse.Namespace, out: Console, err: Console) -> int:
+    # All cells, because what mends one, what proves a cause and where it works nearest is told by the others.
+    settings = replace(_settings(options), cell=None)
+    prepared = prepare(settings, partial(_say_damage, err), ask=False, access=Access.ADD)
+    verdicts, mended = pipeline.diagnosed(prepared, settings, lambda _event: None, act=False)
+    (planned,) = plan.only([one.resolved.planned for one in verdicts], options.id)
+    verdict = next(one for one in verdicts if one.cell.id == planned.cell.id)
+    report = prepared.report(verdicts, mended=mended.told)
+    neighbour = explain.neighbour(verdict, verdicts)
+    explain.show(verdict, report, mended, neighbour, out, store=prepared.store.root, options=_same_matrix(options))
+    return 0
+
+
+def _pin(options: argparse.Namespace, out: Console, err: Console) -> int:
+    return pin.run(_settings(options), options, out, err)
+
+
+def _check(options: argparse.Namespace, out: Console, err: Console) -> int:
+    return decisions.check(_settings(options), options, out, err)
+
+
+def _bisect(options: argparse.Namespace, out: Console, err: Console) -> int:
+    return decisions.bisect(_settings(options), options, out, err)
+
+
+_COMMANDS = {
+    "plan": _plan,
+    "run": _run,
+    "report": _report,
+    "merge": _merge,
+    "cell": _cell,
+    "explain": _explain,
+    "pin": _pin,
+    "check": _check,
+    "bisect": _bisect,
+}
+"""What each command of arguments.py does."""
+
+
+def _print(report: Report, options: argparse.Namespace, out: Console) -> None:
+    match options.format:
+        case "json":
+            sys.stdout.write(matrix_json.dumps(report))
+        case "markdown":
+            sys.stdout.write(markdown.render(report))
+        case _:
+            text.show(report, out, options=_same_matrix(options))
+
+
+def _same_matrix(options: argparse.Namespace) -> str:
+    """The options by which another command means the same matrix, store and model: those that were given."""
+    names = ("--config", "--store", "--model", "--profile")
+    given = [(name, getattr(options, name[2:])) for name in names]
+    return "".join(
+        f" {name} {shlex.quote(str(value))}" for name, value in given if value not in {None, ARGUMENTS[name].get("default")}
+    )

@@ -1,0 +1,177 @@
+"""What the user sees while it runs: a live board on a terminal, plain lines elsewhere. Writes to stderr only."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from harness.execution.events import Answered, AtStage, Dealt, Event, Judged, Listener, Note, Resolving, Working
+from harness.execution.scheduler import Ended, Started
+from harness.foreign_text import line
+from harness.model import Status
+from harness.report.formats.text import STYLES
+from harness.report.tables import CROWD, GLYPHS, counted
+from harness.tasks.tasks import Task
+from harness.verdicts.judge import Verdict
+from harness.verdicts.messages import headline
+
+
+@contextlib.contextmanager
+def listener(console: Console, *, quiet: bool) -> Iterator[Listener]:
+    """A listener for the pipeline that shows progress on `console` while the block runs."""
+    if quiet:
+        yield lambda _event: None
+        return
+    state = State()
+    if not console.is_terminal:
+        lines = _Lines(console, state)
+        yield lines.hear
+        return
+    with Live(console=console, refresh_per_second=4, transient=True, get_renderable=lambda: render(state)):
+
+        def hear(event: Event) -> None:
+            state.hear(event)
+            if isinstance(event, Note):
+                console.print(event.text, markup=False)
+
+        yield hear
+
+
+class State:
+    """What the board knows. Events come from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.resolving: Resolving | None = None
+        self.todo: Counter[type[Task]] = Counter()
+        self.spent: dict[type[Task], list[float]] = {}
+        self.running: dict[Task, tuple[float, str]] = {}
+        self.cells = 0
+        self.answered = 0
+        self.verdicts: Counter[Status] = Counter()
+        self.jobs = 1
+        self.started = time.monotonic()
+
+    def hear(self, event: Event) -> None:
+        """Take note of `event`."""
+        with self._lock:
+            match event:
+                case Resolving():
+                    self.resolving, self.cells = event, event.cells
+                case Dealt():
+                    self.cells = event.cells
+                case Working():
+                    self.todo = Counter(map(type, event.tasks))
+                    self.jobs, self.cells = event.jobs, event.cells or self.cells
+                case Started():
+                    self.running[event.task] = (time.monotonic(), "")
+                case AtStage():
+                    self.running[event.task] = (self.running.get(event.task, (time.monotonic(), ""))[0], event.stage)
+                case Ended():
+                    began, _ = self.running.pop(event.task, (time.monotonic(), ""))
+                    self.spent.setdefault(type(event.task), []).append(time.monotonic() - began)
+                    self.todo[type(event.task)] -= 1
+                case Judged():
+                    self.verdicts[event.verdict.status] += 1
+                case Answered():
+                    self.answered += 1
+                case Note():
+                    pass
+
+    def seconds_left(self) -> float | None:
+        """An estimate from the mean time of each kind of task so far; None before every kind has been seen."""
+        with self._lock:
+            left = 0.0
+            for kind, count in self.todo.items():
+                if count > 0:
+                    times = self.spent.get(kind)
+                    if not times:
+                        return None
+                    left += count * sum(times) / len(times)
+            return left / self.jobs
+
+    def snapshot(self) -> list[tuple[Task, float, str]]:
+        """(task, seconds since it began, stage) of what is running."""
+        with self._lock:
+            return [(task, time.monotonic() - began, stage) for task, (began, stage) in self.running.items()]
+
+
+def render(state: State) -> Group:
+    """The board as it looks now."""
+    judged = sum(state.verdicts.values())
+    parts = [
+        Text(f"{GLYPHS[status]} {count} {status.value}  ", style=STYLES[status]) for status, count in state.verdicts.items()
+    ]
+    counts = f"{judged}/{state.cells} cells" if state.cells else counted(state.answered, "set") + " asked"
+    head = Text.assemble(f"{counts}  ", *parts, f"{_clock(time.monotonic() - state.started)}")
+    left = state.seconds_left()
+    if left:
+        head.append(f", about {_clock(left)} left")
+    if not judged and state.resolving:
+        head = Text(f"resolving: {state.resolving.done}/{state.resolving.total}")
+    table = Table.grid(padding=(0, 2))
+    for task, seconds, stage in state.snapshot():
+        table.add_row(f"  {seconds:4.0f} s", line(task.label), Text(line(stage), style="bold"))
+    return Group(head, table)
+
+
+class _Lines:
+    """One line for each cell, as soon as its verdict stands."""
+
+    def __init__(self, console: Console, state: State) -> None:
+        self._console = console
+        self._state = state
+
+    def hear(self, event: Event) -> None:
+        self._state.hear(event)
+        match event:
+            case Note():
+                self._say(event.text)
+            case Resolving() if event.done == event.total:
+                self._say(f"resolved {counted(event.cells, 'cell')} ({event.total} distinct resolutions)")
+            case Dealt():
+                self._say(f"shard {event.shard}: {event.cells or 'none'} of {counted(event.of, 'cell')}")
+            case Working():
+                counts = Counter(type(task).__name__.lower() for task in event.tasks)
+                work = ", ".join(counted(count, name) for name, count in counts.items())
+                self._say(f"{counted(len(event.tasks), 'task')} to do ({work}), {event.jobs} at a time")
+            case Judged():
+                self._say(f"[{sum(self._state.verdicts.values())}/{self._state.cells}] {_line(event.verdict)}")
+            case Answered():
+                self._say(_line(event.verdict))
+            case _:
+                pass
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False, soft_wrap=True)
+
+
+def _line(verdict: Verdict) -> str:
+    ends = [one.status for one in verdict.variants]
+    glyphs = (
+        "".join(GLYPHS[end] for end in ends)
+        if len(ends) <= CROWD
+        else " ".join(f"{GLYPHS[end]}{ends.count(end)}" for end in GLYPHS if end in ends)
+    )
+    worst = next((one for one in verdict.variants if one.status is verdict.status and one.stage), None)
+    why = (
+        f"{worst.stage}: {headline(worst.error.message, 120)}"
+        if worst and worst.error
+        else (worst.reason or "")
+        if worst
+        else ""
+    )
+    return f"{verdict.cell.id}  {verdict.status.value} {glyphs}  {why}".rstrip()
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02d}"

@@ -1,0 +1,1 @@
+"""The cause of every failing variant, with its evidence. Pure."""

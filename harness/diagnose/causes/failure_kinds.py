@@ -1,0 +1,134 @@
+"""The kind and the place of a failure in a runtime, read off its message. Pure.
+
+Two runtimes that share no code prove something about an artifact only if they fail in the same way at the same place.
+A runtime that has no implementation for an operator or an element type says something about itself alone.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from math import isclose
+
+from harness.model import Stage
+from harness.verdicts.signature import normalised
+
+
+class Reason(StrEnum):
+    """What a failure in a runtime is about."""
+
+    LIMIT = "not implemented"
+    """The runtime has no implementation for the operator or the element type."""
+    CRASH = "crash"
+    """The process died."""
+    TYPE = "element types"
+    GRAPH = "graph"
+    """The graph is not well-formed, or asks for something that nobody has."""
+    SIZE = "sizes"
+    """Shapes, sizes and indices do not fit each other."""
+    VALUE = "values"
+    """The results differ from PyTorch's."""
+    OTHER = "other"
+
+
+_REASONS: tuple[tuple[Reason, re.Pattern[str]], ...] = (
+    (
+        Reason.LIMIT,
+        re.compile(
+            r"NOT_IMPLEMENTED|Could not find an implementation|NotImplemented|[Nn]ot (?:yet )?implemented|"
+            r"(?:not|n't) (?:yet |currently )?support|[Uu]nsupported|did not contain a loop with signature|"
+            # The evaluator, of an element type that numpy does not know.
+            r"RuntimeTypeError|data type '\w+' not understood|[Cc]annot interpret '[^']*' as a data type"
+        ),
+    ),
+    (Reason.CRASH, re.compile(r"\bSIG[A-Z]{3,}\b|[Ss]egmentation fault")),
+    (
+        Reason.TYPE,
+        re.compile(r"Type Error|tensor\(\w+\)|[Uu]nexpected input data type|dtype|data type|must be of integer|type mismatch"),
+    ),
+    (
+        Reason.GRAPH,
+        re.compile(
+            r"INVALID_GRAPH|[Ii]nvalid (?:model|graph)|not a valid model|Unrecognized attribute|No Op registered|"
+            r"is not a registered|asks for|not output of any|is not output by|[Dd]uplicate|acyclic|no case offers"
+        ),
+    ),
+    (
+        Reason.SIZE,
+        re.compile(r"[Dd]imension|[Ss]hape|[Ss]ize|broadcast|out of (?:data )?bounds|\brank\b|\baxis\b|concatenat"),
+    ),
+)
+
+_PLACES = (
+    re.compile(r"while running (\w+) node"),
+    re.compile(r"\bOp \((\w+)\)"),
+    re.compile(r"operator \((\w+)\)"),
+    re.compile(r"implementation for (\w+)\("),
+    re.compile(r"\b([A-Z]\w+) node '"),
+    re.compile(r"dimensions for input: (\S+)"),
+)
+"""How runtimes name the operator, or the graph's input, at which they fail."""
+
+_STEP = re.compile(r"^case .*?, step \d+: ", re.DOTALL)
+_AMOUNT = re.compile(r"\bby (?:up to )?(\d[\d.]*(?:e[-+]?\d+)?)")
+_SUBJECT = re.compile(r"(?P<output>[^:]*): (?:\d+ of \d+ )?(?P<sort>values are|values differ|shape .*|dtype .*)")
+"""What the probe says of an output that differs (probe/compare.py)."""
+_ALIKE = 0.05
+"""Relative difference between two deviations from PyTorch that count as the same deviation."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RuntimeFailure:
+    """One failure of an artifact in one runtime."""
+
+    stage: Stage
+    reason: Reason
+    place: str | None
+    """Operator or graph input at which it failed, at parity the output that differs; None where the message names none."""
+    words: str
+    """The message without what varies from run to run."""
+    amount: float | None = None
+    """Largest deviation from PyTorch, at parity."""
+
+    def same(self, other: RuntimeFailure) -> bool:
+        """Whether both are of one kind at one place; never for what only says that a runtime implements less."""
+        if self.reason in _OWN or other.reason in _OWN or self.reason is not other.reason:
+            return False
+        if self.reason is Reason.VALUE:
+            return self.place == other.place and self.words == other.words and _alike(self.amount, other.amount)
+        return self.words == other.words or (self.reason is not Reason.OTHER and _same_place(self.place, other.place))
+
+
+_OWN = {Reason.LIMIT, Reason.CRASH}
+"""Reasons that tell of the runtime alone."""
+
+
+def failure_of(stage: Stage, message: str, operator: str | None = None) -> RuntimeFailure:
+    """The failure behind `message` at `stage`; `operator` where it is known from elsewhere."""
+    text = _STEP.sub("", " ".join(message.split()))
+    if stage is Stage.PARITY:
+        return _deviation(text)
+    reason = next((reason for reason, pattern in _REASONS if pattern.search(text)), Reason.OTHER)
+    named = next((found[1] for pattern in _PLACES if (found := pattern.search(text))), None)
+    return RuntimeFailure(stage=stage, reason=reason, place=operator or named, words=normalised(text))
+
+
+def _deviation(text: str) -> RuntimeFailure:
+    amount, subject = _AMOUNT.search(text), _SUBJECT.match(text)
+    return RuntimeFailure(
+        stage=Stage.PARITY,
+        reason=Reason.VALUE,
+        place=subject["output"] if subject else None,
+        words=subject["sort"] if subject else normalised(_AMOUNT.sub("", text)),
+        amount=float(amount[1].rstrip(".")) if amount else None,
+    )
+
+
+def _same_place(mine: str | None, theirs: str | None) -> bool:
+    """Whether two operators are the same, or one is fused from the other: FusedMatMul, MatMul."""
+    return bool(mine and theirs) and (str(mine) in str(theirs) or str(theirs) in str(mine))
+
+
+def _alike(mine: float | None, theirs: float | None) -> bool:
+    return mine == theirs if mine is None or theirs is None else isclose(mine, theirs, rel_tol=_ALIKE)

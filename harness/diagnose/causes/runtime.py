@@ -1,0 +1,258 @@
+"""Whose fault it is that an artifact is not run correctly, told by what others made of the same artifact.
+
+In this order, for what fails at load, decode or parity:
+
+1. its stamp is above what this onnxruntime was measured to run: *format gate*
+2. a change of secondary pins alone, run on this variant, makes it work: *version conflict*
+3. another onnxruntime and the reference evaluator run it, consumed in the same way: *runtime*
+4. this onnxruntime runs it, consumed in another way: *consumer protocol*
+5. this onnxruntime runs it with another option of its session: *runtime*
+6. two independent runtimes, this one and the evaluator, fail in the same way at the same place: *exporter* (kinds.py)
+7. what else was said makes one of them likely, or leaves it open
+
+A runtime's word that it does not implement something is never held against the artifact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from harness.diagnose.causes.diagnosis import SETTLE, Diagnosis, brief, likely, proven, undecided
+from harness.diagnose.causes.differences import CONSUMER, SESSION, Difference, differences
+from harness.diagnose.causes.failure_kinds import Reason, RuntimeFailure, failure_of
+from harness.diagnose.causes.model import MODEL
+from harness.diagnose.nearest_cell import Neighbours
+from harness.matrix.selection import VARIANT_FIELDS
+from harness.model import Cause, Certainty, Stage, Status
+from harness.verdicts.cross_checks import ABOVE, EVALUATOR
+from harness.verdicts.messages import is_above
+from harness.verdicts.report_model import ReportedCell, ReportedVariant
+
+_NO_FLAW = (*ABOVE, "unnamed-dimension")
+"""Findings that tell nothing of what a graph computes."""
+
+_NAMED = 2
+"""So many other cells are named."""
+
+_BROKEN_PROMISES = ("frozen-dimension", "dimension-bound-twice")
+"""Findings that a graph's own sizes are not what was asked for, or not what they are when it runs."""
+
+_MAIN = {"torch", "transformers", "optimum", "optimum-onnx", "onnxruntime"}
+"""The model's code, the exporter and the runtime: another version of one of these says something about that one alone."""
+
+
+def diagnosed(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbours) -> Diagnosis:
+    """Whose fault it is that `variant` fails at load, decode or parity."""
+    changes = differences(variant)
+    if found := _above(cell, variant, changes):
+        return found
+    if bounds := next((one for one in changes if one.versions and not one.pins), None):
+        return _between_versions(cell, variant, bounds)
+    elsewhere = _elsewhere(cell, variant, changes, neighbours)
+    accepting = [name for name, text in variant.opinions.items() if text == "works"]
+    others = [*(name for name in accepting if name != EVALUATOR), *elsewhere]
+    evidence = [_own(cell, variant), *_said(variant), *elsewhere]
+    consumers = _consumers(variant, changes)
+    consumed = _consumed(consumers, cell)
+    if EVALUATOR in accepting and others:
+        return proven(Cause.RUNTIME, *evidence, *consumed)
+    if beside := next((one for one in changes if one.versions and not one.versions & _MAIN), None):
+        return _between_versions(cell, variant, beside)
+    evidence += consumed
+    if any(consumers.values()) and not others:
+        return proven(Cause.CONSUMER_PROTOCOL, *evidence)
+    if (kept := _kept(cell, variant)) is not None:
+        return _as_when_kept(cell, variant, kept, neighbours)
+    if found := _by_session(cell, variant, changes, evidence):
+        return found
+    return _by_opinions(variant, evidence, evaluated=EVALUATOR in accepting, others=bool(others))
+
+
+def _between_versions(cell: ReportedCell, variant: ReportedVariant, changed: Difference) -> Diagnosis:
+    return proven(
+        Cause.VERSION_CONFLICT, _own(cell, variant), *_said(variant), f"with {changed.text} alone the same cell works"
+    )
+
+
+def _elsewhere(
+    cell: ReportedCell, variant: ReportedVariant, changes: Sequence[Difference], neighbours: Neighbours
+) -> list[str]:
+    """Sentences about other onnxruntimes that run the same artifact, and are no opinion: of other cells, or a remedy."""
+    found = {
+        name: f"{name} in {other.id}"
+        for other in neighbours.same_artifact(cell, variant)
+        if (name := f"onnxruntime {other.pins['onnxruntime']}") not in variant.opinions
+    }
+    for changed in changes:
+        if changed.versions == {"onnxruntime"} and changed.text not in variant.opinions:
+            found.setdefault(changed.text, changed.text)
+    named = list(found.values())[:_NAMED]
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return [f"the same artifact works in {', '.join(named)}{more}"] if found else []
+
+
+def _consumers(variant: ReportedVariant, changes: Sequence[Difference]) -> dict[str, bool]:
+    """What was changed about the consumer → whether the artifact works with it in this onnxruntime."""
+    found = {name: text == "works" for name, text in variant.controls.items() if not name.startswith(MODEL)}
+    return {**found, **{changed.text: True for changed in changes if changed.only(CONSUMER)}}
+
+
+def _by_session(
+    cell: ReportedCell, variant: ReportedVariant, changes: Sequence[Difference], evidence: list[str]
+) -> Diagnosis | None:
+    """The same artifact, fed in the same way, works in the same onnxruntime with another option of the session."""
+    option = next((one.text for one in changes if one.only(SESSION)), None) or _works_with_option(cell, variant)
+    if option is None:
+        return None
+    evidence = [*evidence, f"with {option} the same artifact works in the same onnxruntime {cell.pins.get('onnxruntime')}"]
+    if broken := [flaw for flaw in _flaws(variant) if _is_broken(flaw)]:
+        # Which sizes a runtime may rely on, the graph says itself.
+        return likely(Cause.EXPORTER, *evidence, *broken, f"{SETTLE}the same graph with sizes that hold")
+    return proven(Cause.RUNTIME, *evidence)
+
+
+def _works_with_option(cell: ReportedCell, variant: ReportedVariant) -> str | None:
+    """The option of a session in which alone a working variant of the cell differs from `variant`."""
+    for one in cell.variants:
+        differing = [name for name in VARIANT_FIELDS if getattr(one, name) != getattr(variant, name)]
+        named = [name.replace("_", "-") for name in differing]
+        if one.status is Status.WORKS and named and SESSION.issuperset(named):
+            return ", ".join(f"{name} {getattr(one, field)}" for name, field in zip(named, differing, strict=True))
+    return None
+
+
+def _by_opinions(variant: ReportedVariant, evidence: list[str], *, evaluated: bool, others: bool) -> Diagnosis:
+    """What others made of the artifact; `evaluated` and `others`: the evaluator, another onnxruntime runs it correctly."""
+    own = _failure(variant)
+    if others:
+        return likely(Cause.RUNTIME, *evidence, f"{SETTLE}an onnx whose reference evaluator runs the artifact")
+    if own.reason is Reason.LIMIT:
+        unable = "the checker accepts the graph, and this onnxruntime says itself that it does not implement it"
+        if evaluated:
+            return proven(Cause.RUNTIME, *evidence, unable)
+        return likely(Cause.RUNTIME, *evidence, unable, f"{SETTLE}an onnx whose reference evaluator runs the artifact")
+    if evaluated:
+        return likely(Cause.RUNTIME, *evidence, f"{SETTLE}an onnxruntime that runs the artifact")
+    return _refused(variant, own, [*evidence, *_flaws(variant)])
+
+
+def _refused(variant: ReportedVariant, own: RuntimeFailure, evidence: list[str]) -> Diagnosis:
+    """Nobody who was asked runs the artifact: whether they refuse it for one and the same reason."""
+    refusing = {name: found for name, text in variant.opinions.items() if (found := _against(text))}
+    broken = any(map(_is_broken, _flaws(variant)))
+    evaluator = refusing.pop(EVALUATOR, None)
+    if evaluator and (own.same(evaluator) or (broken and own.reason is evaluator.reason is Reason.SIZE)):
+        return proven(Cause.EXPORTER, *evidence)
+    remade = next((one for one in differences(variant) if one.versions), None)
+    if remade:
+        evidence = [*evidence, f"with {remade.text} alone the same variant works in this onnxruntime"]
+    if evaluator:
+        evidence = [*evidence, f"this onnxruntime and {EVALUATOR} do not fail in the same way at the same place"]
+    if broken or remade or any(map(own.same, refusing.values())) or (evaluator and own.reason is evaluator.reason):
+        return likely(
+            Cause.EXPORTER, *evidence, f"{SETTLE}a runtime that shares no code with onnxruntime and fails in the same way"
+        )
+    return undecided(*evidence, "open: no other runtime has run the same artifact, or could; `run` asks those of the matrix")
+
+
+def _failure(variant: ReportedVariant) -> RuntimeFailure:
+    assert variant.stage
+    return failure_of(variant.stage, variant.error or "", (variant.node or {}).get("op_type"))
+
+
+def _against(opinion: str) -> RuntimeFailure | None:
+    """The failure that an opinion is, where it may be held against the artifact: not what is above that runtime."""
+    if not opinion.startswith("fails at ") or is_above(opinion):
+        return None
+    where, _, message = opinion.partition(": ")
+    found = failure_of(Stage(where.removeprefix("fails at ")), message)
+    return None if found.reason is Reason.LIMIT else found
+
+
+def _is_broken(flaw: str) -> bool:
+    return flaw.removeprefix(_FLAW).startswith(_BROKEN_PROMISES)
+
+
+_FLAW = "the graph has a "
+
+
+def _flaws(variant: ReportedVariant) -> list[str]:
+    """What the lint of the graph and of its run found, one for each kind."""
+    found: dict[str, list[str]] = {}
+    for finding in variant.findings:
+        if not finding.startswith(_NO_FLAW):
+            found.setdefault(finding.partition(":")[0], []).append(finding)
+    return [
+        f"{_FLAW}{brief(several[0])}" + (f" (and {len(several) - 1} more)" if len(several) > 1 else "")
+        for several in found.values()
+    ]
+
+
+def _above(cell: ReportedCell, variant: ReportedVariant, changes: Sequence[Difference]) -> Diagnosis | None:
+    """The artifact's stamps against what this onnxruntime was measured to run."""
+    found = [finding.partition(": ")[2] for finding in variant.findings if finding.startswith(ABOVE)]
+    if found and variant.stage is Stage.LOAD:
+        # What is above it cannot be loaded, whatever else may ail it: nobody is asked (opinions.py).
+        measured = [f"the artifact has {sentence}, measured with one-node models" for sentence in dict.fromkeys(found)]
+        return proven(Cause.FORMAT_GATE, _own(cell, variant), *measured)
+    evidence = _said(variant)
+    if is_above(variant.error or ""):
+        if stamp := next((one.text for one in changes if one.only(frozenset({"ir-version"}))), None):
+            return proven(Cause.FORMAT_GATE, _own(cell, variant), *evidence, f"with {stamp} the same graph works here")
+        settle = "to settle it: what this onnxruntime runs was not measured"
+        return likely(Cause.FORMAT_GATE, _own(cell, variant), *evidence, settle)
+    if found and any(text == "works" for name, text in variant.opinions.items() if name != EVALUATOR):
+        settle = "to settle it: the same graph with a lower opset"
+        return likely(Cause.FORMAT_GATE, _own(cell, variant), *found, *evidence, settle)
+    return None
+
+
+def _kept(cell: ReportedCell, variant: ReportedVariant) -> ReportedVariant | None:
+    """The same variant with keep-cross, of one with feed-all, where that fails too."""
+    if variant.feedback != "feed-all":
+        return None
+    for one in cell.variants:
+        same = all(getattr(one, name) == getattr(variant, name) for name in VARIANT_FIELDS if name != "feedback")
+        if same and one.feedback == "keep-cross" and one.status is Status.FAILS:
+            return one
+    return None
+
+
+def _as_when_kept(cell: ReportedCell, variant: ReportedVariant, kept: ReportedVariant, neighbours: Neighbours) -> Diagnosis:
+    """What ails the artifact whatever is fed back ails it here; that it is all there is shows an equal fault only."""
+    found = diagnosed(cell, kept, neighbours)
+    ails = "what is fed back is not all that ails it"
+    kept_too = f"with feedback keep-cross the same artifact fails too, at {kept.stage}: {ails}"
+    certainty = found.certainty if kept.signature == variant.signature else min(found.certainty, Certainty.LIKELY, key=_SURE)
+    return replace(found, certainty=certainty, evidence=(_own(cell, variant), kept_too, *found.evidence))
+
+
+_SURE = [Certainty.OPEN, Certainty.LIKELY, Certainty.PROVEN].index
+
+
+def _own(cell: ReportedCell, variant: ReportedVariant) -> str:
+    return f"onnxruntime {cell.pins.get('onnxruntime')} in {cell.id} fails at {variant.stage}: {brief(variant.error)}"
+
+
+def _said(variant: ReportedVariant) -> list[str]:
+    """What other runtimes made of the artifact; an error of ours is nothing that they said."""
+    return [
+        f"{name} runs the same artifact correctly" if text == "works" else f"{name}, the same artifact: {told(text)}"
+        for name, text in variant.opinions.items()
+        if not text.startswith((Status.ERROR, Status.FLAKY))
+    ]
+
+
+def _consumed(consumers: Mapping[str, bool], cell: ReportedCell) -> list[str]:
+    """What the same artifact did in the same runtime when it was consumed otherwise: where that works, or in one sentence."""
+    runtime = f"onnxruntime {cell.pins.get('onnxruntime')}"
+    if consumers and not any(consumers.values()):
+        return [f"with {' or '.join(consumers)} the same artifact does not work in {runtime} either"]
+    return [f"with {name} the same artifact works in {runtime}" for name, works in consumers.items() if works]
+
+
+def told(text: str) -> str:
+    """`fails at decode: …`, the message cut and the stage not."""
+    where, colon, message = text.partition(": ")
+    return f"{where}: {brief(message)}" if colon else text

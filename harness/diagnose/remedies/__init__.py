@@ -1,0 +1,1 @@
+"""Remedies: changes that were run, and made a failing variant work."""

@@ -1,0 +1,1 @@
+"""Rules: the smallest conjunctions of conditions that separate failures from what passed."""

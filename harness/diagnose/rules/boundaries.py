@@ -1,0 +1,243 @@
+"""Boundaries of rules, closed: the versions on the index between the last that failed and the first that passed, bisected.
+
+Two bounds may depend on each other: what onnx 1.19 merges needs a newer onnxruntime than what onnx 1.16 does. So a rule
+is closed at its corner, the cell in which all its bounds are at their last failing version, and the corner moves along
+with each bound that moves: where the rule claims most, it has been seen. What was found out stands in the rule and not
+among the cells of the matrix; it is in the store, so that a later report finds it again by the same steps.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from harness.diagnose.rules.rules import contradicted
+from harness.environments import published_versions
+from harness.environments.resolver import Resolved
+from harness.environments.uv.errors import UvFailure
+from harness.errors import ConfigError, SelectionError, did_you_mean
+from harness.execution.events import Listener, Note
+from harness.execution.laboratory import Lab
+from harness.execution.prepare import Prepared, Settings
+from harness.matrix.plan import Planned, by_version
+from harness.model import Cause, Stage, Status
+from harness.verdicts.judge import VariantVerdict
+from harness.verdicts.report_model import Report
+from harness.verdicts.rule_model import Atom, Boundary, Kind, Rule, Tried, text
+from harness.verdicts.signature import signature
+
+PROBES = 12
+"""Cells that are asked for one boundary, at most: enough for hundreds of versions, and for some that say nothing."""
+
+FAILS, PASSES = "fails", "passes"
+_COARSE = "latest-per-minor"
+
+
+def require_known(names: Sequence[str], axes: Iterable[str]) -> None:
+    """Raise SelectionError where one of `names` is no axis whose versions an index has."""
+    able = [axis for axis in axes if axis != "python"]
+    for name in names:
+        if name not in able:
+            raise SelectionError(
+                f"--close-boundaries names {name!r}, which is no axis of distributions{did_you_mean(name, able)}"
+            )
+
+
+def close(report: Report, prepared: Prepared, settings: Settings, listen: Listener, *, act: bool) -> Report:
+    """The report with the boundaries closed on the axes that `settings` name; elsewhere, and without `act`, as far as known.
+
+    Raises:
+        Interrupted: Ctrl-C; what was finished is stored.
+    """
+    named = set(settings.close_boundaries or report.axes) if act else set()
+    with Lab(prepared, settings, listen, act=True) as acting, Lab(prepared, settings, listen, act=False) as knowing:
+        labs = {axis: acting if axis in named else knowing for axis in report.axes if axis != "python"}
+        closer = _Closer(report=report, prepared=prepared, labs=labs, acting=acting, listen=listen)
+        closed = replace(report, rules=[closer.rule(rule) for rule in report.rules])
+        if act:
+            boundaries = [one for rule in closed.rules for one in rule.boundaries if labs.get(one.name) is acting]
+            done = sum(one.closed for one in boundaries)
+            listen(Note(text=f"boundaries closed: {done} of {len(boundaries)}; cells run for it: {acting.asked}"))
+    return closed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Closer:
+    report: Report
+    prepared: Prepared
+    labs: Mapping[str, Lab]
+    """Axis → whom to ask."""
+    acting: Lab
+    listen: Listener
+
+    def rule(self, rule: Rule) -> Rule:
+        """The rule with the versions that were found."""
+        corner: Planned | None = None
+        boundaries = [self._known(boundary) for boundary in rule.boundaries]
+        for place, boundary in enumerate(boundaries):
+            if boundary.closed or boundary.name not in self.labs or self._between(boundary, _COARSE) is None:
+                continue
+            corner = corner or self._corner(rule, self.labs[boundary.name])
+            if corner is None:
+                break
+            boundaries[place] = self._boundary(rule, corner, boundary)
+            corner = _with(corner, boundary.name, boundaries[place].fails)
+        atoms = [_moved(atom, boundaries) for atom in rule.atoms]
+        if atoms == rule.atoms or contradicted(self.report.cells, list(self.report.axes), atoms, rule.stage):
+            return replace(rule, boundaries=boundaries)
+        return replace(rule, atoms=atoms, boundaries=boundaries, text=text(atoms, rule.stage))
+
+    def _known(self, boundary: Boundary) -> Boundary:
+        """The boundary with what is recorded of the versions that lie between its two sides."""
+        if boundary.closed or boundary.name not in self.labs:
+            return boundary
+        recorded = self._between(boundary, "all", recorded=True)
+        if recorded is None:
+            return boundary
+        between = list(_left(recorded, boundary))
+        return replace(boundary, between=between, closed=not between and not _is_open(boundary))
+
+    def _corner(self, rule: Rule, lab: Lab) -> Planned | None:
+        """The cell at all bounds, with one variant of the support; None where that one is not seen to fail."""
+        at = rule.boundaries[0].fails_at
+        planned = self._resolved(at.cell).planned
+        corner = replace(planned, variants=tuple(one for one in planned.variants if one.id == at.variant))
+        for boundary in rule.boundaries:
+            corner = _with(corner, boundary.name, boundary.fails)
+        return corner if self._asked(lab, corner, rule) == FAILS else None
+
+    def _boundary(self, rule: Rule, corner: Planned, boundary: Boundary) -> Boundary:
+        # The newest of every minor version first, then all between the two that are left.
+        for policy in (_COARSE, "all"):
+            versions = self._between(boundary, policy)
+            if versions is None:
+                return boundary
+            boundary, finished = self._bisected(rule, corner, boundary, versions)
+            if not finished:
+                return self._known(boundary)
+        return replace(boundary, between=[], closed=not _is_open(boundary))
+
+    def _resolved(self, cell: str) -> Resolved:
+        return next(one for one, _ in self.prepared.cells if one.cell.id == cell)
+
+    def _asked(self, lab: Lab, planned: Planned, rule: Rule) -> str | None:
+        """What becomes of the one variant at the rule's stage; None where that is not known."""
+        try:
+            (verdict,) = lab.ask([planned])
+        except ConfigError as error:
+            # The run has come to its end: what the index has taken back since must not cost its report.
+            self.listen(Note(text=f"{planned.cell.id} was not asked: {error}"))
+            return None
+        return self._outcome(verdict.variants[0], rule)
+
+    def _outcome(self, verdict: VariantVerdict, rule: Rule) -> str | None:
+        """See `_outcome`; another kind of failure of the same stage, as the report's cells have it, is none of the rule's."""
+        outcome, error = _outcome(verdict, rule.stage), verdict.error
+        if outcome != FAILS or error is None:
+            return outcome
+        others = {
+            one.signature
+            for cell in self.report.cells
+            for one in cell.variants
+            if one.stage is rule.stage and one.status is Status.FAILS and one.signature not in rule.signatures
+        }
+        if signature(rule.stage, error) not in others:
+            return FAILS
+        # A stamp is read before anything else of a file is.
+        return PASSES if set(rule.causes) == {Cause.FORMAT_GATE} else f"fails in another way at {rule.stage}"
+
+    def _between(self, boundary: Boundary, policy: str, *, recorded: bool = False) -> list[str] | None:
+        """What the index has between the two sides, oldest first; None where nobody knows, or none is `recorded`."""
+        prepared, name = self.prepared, boundary.name
+        interpreter = self._resolved(boundary.fails_at.cell).interpreter
+        older, newer = sorted((boundary.fails, boundary.passes), key=by_version)
+        # What an index that is not asked does not name may be there all the same.
+        acts = self.labs[name] is self.acting and not recorded
+        ask = acts and not prepared.uv.offline and time.monotonic() < prepared.deadline
+        if interpreter is None:
+            return None
+        try:
+            found = published_versions.between(
+                name, (older, newer), policy, answers=prepared.answers, uv=prepared.uv, python=interpreter, ask=ask
+            )
+        except UvFailure as failure:
+            *_, said = str(failure).strip().splitlines() or [failure.trouble.value]
+            self.listen(Note(text=f"{name} between {older} and {newer} stays open: {said.strip()}"))
+            return None
+        if found is None and acts and prepared.uv.offline:
+            self.listen(Note(text=f"{name} between {older} and {newer} stays open: no index is asked (--offline)"))
+        return found
+
+    def _bisected(self, rule: Rule, corner: Planned, boundary: Boundary, versions: Sequence[str]) -> tuple[Boundary, bool]:
+        """The boundary between two of `versions` with nothing of them between, and whether it came to that."""
+        while left := list(_left(versions, boundary)):
+            if len(boundary.tried) >= PROBES:
+                return boundary, False
+            version = left[len(left) // 2]
+            outcome = self._asked(self.labs[boundary.name], _with(corner, boundary.name, version), rule)
+            if outcome is None:
+                return boundary, False
+            boundary = _narrowed(boundary, Tried(version=version, outcome=outcome))
+        return boundary, True
+
+
+def _with(planned: Planned, axis: str, version: str) -> Planned:
+    """The same with another version on one axis; no matrix has an id for it."""
+    cell = planned.cell
+    if cell.version(axis) in {version, None}:
+        return planned
+    pins = tuple((name, version if name == axis else pinned) for name, pinned in cell.pins)
+    return replace(planned, cell=replace(cell, id=f"{cell.id} with {axis} {version}", pins=pins))
+
+
+def _left(versions: Sequence[str], boundary: Boundary) -> Iterator[str]:
+    """Those of `versions` that lie between the two sides and were not tried yet; no pre-releases."""
+    older, newer = sorted(map(by_version, (boundary.fails, boundary.passes)))
+    tried = {one.version for one in boundary.tried}
+    for version in versions:
+        if version not in tried and older < by_version(version) < newer and not by_version(version).is_prerelease:
+            yield version
+
+
+def _is_open(boundary: Boundary) -> bool:
+    """Whether a version that was tried ended in an error, or now so and now so, which tells nothing."""
+    return any(one.outcome.startswith((Status.ERROR, Status.FLAKY)) for one in boundary.tried)
+
+
+def _outcome(verdict: VariantVerdict, stage: Stage) -> str | None:
+    """`fails` or `passes` the stage; how it ended where that says nothing; None where it was not run."""
+    order = list(Stage).index
+    if verdict.stage is None or order(verdict.stage) > order(stage):
+        return PASSES
+    if verdict.open or verdict.status is Status.NOT_RUN:
+        return None
+    if verdict.stage is stage and verdict.status is Status.FAILS:
+        return FAILS
+    return f"{verdict.status.value} at {verdict.stage.value}"
+
+
+def _narrowed(boundary: Boundary, tried: Tried) -> Boundary:
+    """The boundary with what was tried."""
+    boundary = replace(boundary, tried=[*boundary.tried, tried])
+    match tried.outcome:
+        case "fails":
+            failed = sorted([*boundary.failed, tried.version], key=by_version)
+            return replace(boundary, fails=tried.version, failed=failed)
+        case "passes":
+            passed = sorted([*boundary.passed, tried.version], key=by_version)
+            return replace(boundary, passes=tried.version, passed=passed)
+        case _:
+            return boundary
+
+
+def _moved(atom: Atom, boundaries: Sequence[Boundary]) -> Atom:
+    """The atom with its bound at the boundary, as it was found."""
+    for one in boundaries:
+        if atom.kind is Kind.AXIS and atom.name == one.name:
+            upper = by_version(one.fails) < by_version(one.passes)
+            if atom.op == "<" and upper:
+                return replace(atom, value=one.passes)
+            if atom.op == ">=" and not upper:
+                return replace(atom, value=one.fails)
+    return atom

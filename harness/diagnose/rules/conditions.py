@@ -1,0 +1,148 @@
+"""What may stand in a rule: `onnx<1.16`, `layout=merged`, `numpy≥2`; and for which variants of a report each holds.
+
+Sets of variants are integers, a bit for each variant in the order of the report: `&` of 10,000 takes microseconds.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import methodcaller
+
+from harness.matrix.plan import by_version
+from harness.matrix.selection import VARIANT_FIELDS
+from harness.model import ABSENT, Stage
+from harness.verdicts.report_model import ReportedCell, ReportedVariant
+from harness.verdicts.rule_model import Atom, Kind
+
+STAMPED = "stamped"
+_NUMBERS = {"opset", "ir_version"}
+_UNORDERED = {ABSENT, STAMPED}
+"""Values that are neither older nor newer than any other: no bound holds for them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Feature:
+    """An axis, a field or a distribution: its values, and which variants have each."""
+
+    kind: Kind
+    name: str
+    ordered: tuple[tuple[str, int], ...]
+    """(value, variants), oldest or smallest first."""
+    others: tuple[tuple[str, int], ...]
+    """The same for values without an order."""
+
+    def within(self, universe: int) -> Feature:
+        """What is left of it among the variants of `universe`."""
+        ordered, others = (
+            tuple((value, bits & universe) for value, bits in values if bits & universe)
+            for values in (self.ordered, self.others)
+        )
+        return Feature(kind=self.kind, name=self.name, ordered=ordered, others=others)
+
+    def holds(self, op: str, value: str) -> int:
+        """The variants for which an atom about it holds."""
+        if op == "=":
+            return dict((*self.ordered, *self.others)).get(value, 0)
+        bound = by_version(value)
+        return union(bits for one, bits in self.ordered if (by_version(one) < bound) == (op == "<"))
+
+    def atoms(self) -> Iterator[tuple[Atom, int]]:
+        """Every atom about it with the variants for which it holds, bounds first; none where there is nothing to tell apart."""
+        if len(self.ordered) + len(self.others) < 2:
+            return
+        cuts = [value for value, _ in self.ordered]
+        for op, values in (("<", cuts[1:]), (">=", cuts[0 if self.others else 1 :])):
+            for value in values:
+                yield self.atom(op, value), self.holds(op, value)
+        for value, bits in (*self.ordered, *self.others):
+            yield self.atom("=", value), bits
+
+    def atom(self, op: str, value: str) -> Atom:
+        """The atom of that operator and value."""
+        return Atom(kind=self.kind, name=self.name, op=op, value=value)  # type: ignore[arg-type]
+
+
+def union(sets: Iterable[int]) -> int:
+    """The variants that are in any of them."""
+    whole = 0
+    for one in sets:
+        whole |= one
+    return whole
+
+
+def features(cells: Sequence[ReportedCell], axes: Sequence[str], stage: Stage) -> list[Feature]:
+    """Everything that a rule about `stage` may speak of, in the order of preference."""
+    spans = _spans(cells)
+    made = [_of_cells(Kind.AXIS, axis, spans, methodcaller("version", axis)) for axis in axes]
+    made += [_of_variants(field, cells) for field in VARIANT_FIELDS]
+    made.append(_of_cells(Kind.VARIANT, "environment", spans, lambda cell: cell.environment.value))
+    # What has no lock has no transitive versions either: at `resolve` they explain nothing.
+    return made if stage is Stage.RESOLVE else [*made, *_transitive(spans, set(axes), stage)]
+
+
+_Spans = Sequence[tuple["ReportedCell", int]]
+"""Each cell with its variants."""
+
+
+def _spans(cells: Sequence[ReportedCell]) -> _Spans:
+    starts = itertools.accumulate((len(cell.variants) for cell in cells), initial=0)
+    return [(cell, ((1 << len(cell.variants)) - 1) << start) for cell, start in zip(cells, starts, strict=False)]
+
+
+def _of_cells(kind: Kind, name: str, spans: _Spans, value: Callable[[ReportedCell], str]) -> Feature:
+    found: dict[str, int] = {}
+    for cell, bits in spans:
+        said = value(cell)
+        found[said] = found.get(said, 0) | bits
+    return _feature(kind, name, found)
+
+
+def _of_variants(field: str, cells: Sequence[ReportedCell]) -> Feature:
+    found: dict[str, int] = {}
+    bit = 1
+    for cell in cells:
+        for variant in cell.variants:
+            said = value_of(variant, field)
+            found[said] = found.get(said, 0) | bit
+            bit <<= 1
+    return _feature(Kind.VARIANT, field, found)
+
+
+def value_of(variant: ReportedVariant, field: str) -> str:
+    """The variant's value of `field`, as matrix.toml has it."""
+    value = getattr(variant, field)
+    return STAMPED if value is None else str(value)
+
+
+def _transitive(spans: _Spans, axes: set[str], stage: Stage) -> list[Feature]:
+    """The distributions outside the axes whose versions differ between locks."""
+    exporting = list(Stage).index(stage) < list(Stage).index(Stage.LOAD)
+    locked = [(cell, bits) for cell, bits in spans if cell.resolved]
+    resolved = [
+        # Of a handoff cell, `resolved` has the run side's version where the sides differ.
+        {**cell.resolved, **cell.resolved_sides.get("export", {})} if exporting and cell.resolved_sides else cell.resolved
+        for cell, _ in locked
+    ]
+    names = sorted({name for versions in resolved for name in versions} - axes)
+    made = []
+    for name in names:
+        versions = [one.get(name, ABSENT) for one in resolved]
+        if len(set(versions)) > 1:
+            found: dict[str, int] = {}
+            for version, (_, bits) in zip(versions, locked, strict=True):
+                found[version] = found.get(version, 0) | bits
+            made.append(_feature(Kind.TRANSITIVE, name, found))
+    return made
+
+
+def _feature(kind: Kind, name: str, found: dict[str, int]) -> Feature:
+    versioned = kind is not Kind.VARIANT or name in _NUMBERS
+    ordered = sorted((value for value in found if versioned and value not in _UNORDERED), key=by_version)
+    return Feature(
+        kind=kind,
+        name=name.replace("_", "-") if kind is Kind.VARIANT else name,
+        ordered=tuple((value, found[value]) for value in ordered),
+        others=tuple((value, bits) for value, bits in sorted(found.items()) if value not in set(ordered)),
+    )

@@ -1,0 +1,80 @@
+"""Which failures of one stage are of one kind, so that a rule speaks of one fault and not of a stage. Pure.
+
+| stage | failures are of one kind that share |
+|---|---|
+| resolve, install | the stage: uv words each proof anew |
+| import | the package that cannot be imported |
+| eager, export, check | the cause and the class of the exception |
+| load, decode, parity | the cause, the reason and the operator (kinds.py); of a format gate or a consumer protocol, the cause |
+
+Equal signatures are always of one kind. Packages word one fault anew from release to release, so signatures alone would
+split it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.diagnose.causes.causes import import_of
+from harness.diagnose.causes.failure_kinds import failure_of
+from harness.diagnose.rules.outcomes import Seen
+from harness.model import Cause, Certainty, Stage
+from harness.verdicts.report_model import ReportedVariant
+
+MOST = 8
+"""Kinds of one stage that are told apart; the rarest of more are one kind together."""
+
+_CERTAINTY = list(Certainty)
+_ALONE = {Cause.FORMAT_GATE, Cause.CONSUMER_PROTOCOL}
+"""Causes that say what the failure is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FailureKind:
+    """Failures of one kind, at one stage; sets of variants are integers, see atoms.py."""
+
+    failed: int
+    first: bool = False
+    """Whether it is met before every other kind of its stage: whatever failed there otherwise has passed this one."""
+
+
+def kinds(seen: Seen, stage: Stage) -> list[FailureKind]:
+    """The failures at `stage` by kind, the most frequent first."""
+    found: dict[object, int] = {}
+    gates = set[object]()
+    for places in seen.by_signature(seen.failed.get(stage, 0)).values():
+        members = [seen.members[place][1] for place in places]
+        cause = _cause(members)
+        kind = _kind(members[0], stage, cause)
+        found[kind] = found.get(kind, 0) | seen.set_of(places)
+        if cause is Cause.FORMAT_GATE:
+            gates.add(kind)
+    ordered = sorted(found, key=lambda kind: -found[kind].bit_count())
+    # A stamp is read before anything else of a file is.
+    made = [FailureKind(failed=found[kind], first=kind in gates) for kind in ordered[:MOST]]
+    rest = 0
+    for kind in ordered[MOST:]:
+        rest |= found[kind]
+    return [*made, FailureKind(failed=rest)] if rest else made
+
+
+def _cause(members: Sequence[ReportedVariant]) -> Cause | None:
+    """The surest cause of failures with one signature: not each of them was asked about as much."""
+    sure = [one for one in members if one.cause and one.certainty]
+    return min(sure, key=lambda one: _CERTAINTY.index(one.certainty or Certainty.OPEN)).cause if sure else None
+
+
+def _kind(variant: ReportedVariant, stage: Stage, cause: Cause | None) -> object:
+    match stage:
+        case Stage.RESOLVE | Stage.INSTALL:
+            return stage
+        case Stage.IMPORT:
+            return import_of(variant) or variant.signature
+        case Stage.EAGER | Stage.EXPORT | Stage.CHECK:
+            return cause, variant.error_type
+        case _:
+            failure = failure_of(stage, variant.error or "", (variant.node or {}).get("op_type"))
+            # At parity the place is the output that happens to be compared first.
+            place = None if stage is Stage.PARITY else failure.place
+            return cause if cause in _ALONE else (cause, failure.reason, place)

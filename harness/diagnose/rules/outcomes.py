@@ -1,0 +1,85 @@
+"""How far each variant of a report got: what it says of a stage, and of which stages it says nothing. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.diagnose.rules.conditions import union
+from harness.matrix.selection import VARIANT_FIELDS
+from harness.model import Stage, Status, Variant
+from harness.verdicts.report_model import ReportedCell, ReportedVariant
+from harness.verdicts.rule_model import Place
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seen:
+    """How far each variant got; sets of variants are integers, see atoms.py."""
+
+    members: Sequence[tuple[ReportedCell, ReportedVariant]]
+    failed: Mapping[Stage, int]
+    reached: Mapping[Stage, int]
+    """Stage → what got there and is known to have failed or passed it."""
+
+    @classmethod
+    def of(cls, cells: Sequence[ReportedCell]) -> Seen:
+        """What `cells` say."""
+        members = [(cell, variant) for cell in cells for variant in cell.variants]
+        ends: dict[tuple[bool, Stage | None], list[int]] = {}
+        for place, (_, variant) in enumerate(members):
+            if variant.status is Status.WORKS or variant.stage is not None:
+                fact = variant.status in {Status.FAILS, Status.WORKS_WITH_REMEDY}
+                ends.setdefault((fact, variant.stage), []).append(place)
+        sets = {end: _set(places, len(members)) for end, places in ends.items()}
+        failed = {stage: bits for (fact, stage), bits in sets.items() if fact and stage}
+        through = union(bits for (_, stage), bits in sets.items() if stage is None)
+        reached = {}
+        for stage in reversed(Stage):
+            reached[stage] = through | failed.get(stage, 0)
+            through |= failed.get(stage, 0) | sets.get((False, stage), 0)
+        return cls(members=members, failed=failed, reached=reached)
+
+    def passed(self, stage: Stage) -> int:
+        """What is known to have passed it."""
+        return self.reached[stage] & ~self.failed.get(stage, 0)
+
+    def before(self, stage: Stage) -> int:
+        """What failed at an earlier stage."""
+        return union(bits for one, bits in self.failed.items() if list(Stage).index(one) < list(Stage).index(stage))
+
+    def by_signature(self, bits: int) -> dict[str | None, list[int]]:
+        """The variants of `bits` by their fault."""
+        found: dict[str | None, list[int]] = {}
+        for place in places(bits):
+            found.setdefault(self.members[place][1].signature, []).append(place)
+        return found
+
+    def set_of(self, numbers: Sequence[int]) -> int:
+        """The set of these variants."""
+        return _set(numbers, len(self.members))
+
+    def place(self, number: int) -> Place:
+        """A variant by name."""
+        cell, one = self.members[number]
+        return Place(cell=cell.id, variant=variant(one).id)
+
+
+def variant(one: ReportedVariant) -> Variant:
+    """The variant that was asked for."""
+    return Variant(**{name: getattr(one, name) for name in VARIANT_FIELDS})
+
+
+def _set(numbers: Sequence[int], size: int) -> int:
+    """The integer with these bits; one `|` for each would take a second for 10,000."""
+    held = bytearray(size // 8 + 1)
+    for number in numbers:
+        held[number >> 3] |= 1 << (number & 7)
+    return int.from_bytes(held, "little")
+
+
+def places(bits: int) -> Iterator[int]:
+    """The places of the bits of `bits`, ascending."""
+    for byte, value in enumerate(bits.to_bytes((bits.bit_length() + 7) // 8, "little")):
+        for bit in range(8) if value else ():
+            if value >> bit & 1:
+                yield byte * 8 + bit

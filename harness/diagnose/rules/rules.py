@@ -1,0 +1,101 @@
+"""Rules: the smallest conjunctions over axes, variants and transitive versions that separate fails from works. Pure.
+
+A rule says at which stage what it holds for fails. Its support are the variants that failed there; a variant that passed
+that stage, whatever became of it later, would be a counter-example, and then it is no rule. A variant that stopped
+earlier never got there: it is neither, and is counted as masked. What ended in an error, or was not run further, has
+passed the stages before and says nothing of the others.
+
+A rule speaks of one kind of failure (rule_kinds.py). What failed at the same stage in another way says nothing of it
+either, as what failed earlier does not; unless all failures of that other kind would be among those for which the rule
+holds: then the rule is sought anew with these as counter-examples, so that it does not claim them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from harness.diagnose.rules import conditions, set_cover
+from harness.diagnose.rules.conditions import Feature, union
+from harness.diagnose.rules.kinds import kinds
+from harness.diagnose.rules.outcomes import Seen
+from harness.diagnose.rules.study import Made, Study
+from harness.model import Stage
+from harness.verdicts.report_model import ReportedCell
+from harness.verdicts.rule_model import Atom, Rule, Unexplained
+
+NOTHING_PASSED = "nothing that got as far passed this stage: there is nothing to tell the failures from"
+TOO_MANY_PARTS = f"none of the conjunctions of up to {set_cover.LARGEST} parts that were tried separates it from what passed"
+
+
+def find(cells: Sequence[ReportedCell], axes: Sequence[str]) -> tuple[list[Rule], list[Unexplained]]:
+    """The rules that `cells` bear out, those with the largest support first; and the failures that none explains."""
+    seen = Seen.of(cells)
+    rules: list[Rule] = []
+    unexplained: list[Unexplained] = []
+    for stage in Stage:
+        if seen.failed.get(stage, 0):
+            found, left = _stage_rules(seen, stage, conditions.features(cells, axes, stage))
+            rules += found
+            why = TOO_MANY_PARTS if seen.passed(stage) else NOTHING_PASSED
+            unexplained += [
+                Unexplained(stage=stage, signature=signature, variants=list(map(seen.place, members)), why=why)
+                for signature, members in seen.by_signature(left).items()
+            ]
+    return sorted(rules, key=lambda rule: (-rule.variants, list(Stage).index(rule.stage), rule.text)), unexplained
+
+
+def _stage_rules(seen: Seen, stage: Stage, features: Sequence[Feature]) -> tuple[list[Rule], int]:
+    """The rules about one stage, kind by kind, and the failures that are left."""
+    passed = seen.passed(stage)
+    if not passed:
+        return [], seen.failed[stage]
+    near = tuple(feature.within(seen.reached[stage]) for feature in features)
+    there = kinds(seen, stage)
+    made: list[tuple[Study, Made]] = []
+    left = 0
+    for kind in there:
+        others = [other for other in there if other is not kind]
+        later = union(other.failed for other in others) if kind.first else 0
+        study = Study(
+            seen=seen,
+            stage=stage,
+            features=features,
+            near=near,
+            failed=kind.failed,
+            passed=passed | later,
+            apart=passed | later,
+        )
+        found, missing = study.rules()
+        held = union(one.held for one in found)
+        # All that fails otherwise lies within: whether this would have failed there too, nobody has seen.
+        if swallowed := union(other.failed for other in others if not kind.first and not other.failed & ~held):
+            study = replace(study, apart=study.passed | swallowed)
+            narrower, missing_then = study.rules()
+            if not missing_then & ~missing and len(narrower) <= len(found):
+                found, missing = narrower, missing_then
+        made += [(study, one) for one in found]
+        left |= missing
+    return _merged(made), left
+
+
+def _merged(made: Sequence[tuple[Study, Made]]) -> list[Rule]:
+    """The rules; one for several kinds where their conjunctions are equal, since then nothing tells them apart."""
+    by_text: dict[str, list[tuple[Study, Made]]] = {}
+    for study, one in made:
+        by_text.setdefault(one.texts[0], []).append((study, one))
+    merged = []
+    for several in by_text.values():
+        study, one = several[0]
+        together = replace(study, failed=union(other.failed for other, _ in several))
+        merged.append(together.rule(one, sum(other.alone for _, other in several)))
+    return merged
+
+
+def contradicted(cells: Sequence[ReportedCell], axes: Sequence[str], conjunction: Sequence[Atom], stage: Stage) -> bool:
+    """Whether a variant passed `stage` although `conjunction`, whose bounds may lie at versions of no cell, holds for it."""
+    there = {(feature.kind, feature.name): feature for feature in conditions.features(cells, axes, stage)}
+    held = Seen.of(cells).passed(stage)
+    for atom in conjunction:
+        held &= there[atom.kind, atom.name].holds(atom.op, atom.value)
+    return bool(held)

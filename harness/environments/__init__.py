@@ -1,0 +1,1 @@
+"""Versions → locks → layers → environments on disk."""

@@ -1,0 +1,207 @@
+"""The store's bytecode: believed only as far as it is what an earlier run has left.
+
+    <store>/bytecode/…/envs/<name>/    what Python compiled for one environment
+    <store>/bytecode/…                 everything else that probes import: the standard library, the probe itself
+
+Each of these *groups* has a file `sums.json`, the digest of every file in it. Before a run's first probe that may read a
+group, everything that the sums do not name, or name with another digest, is removed; Python compiles it anew. A run that is
+killed, or has met a full disk, writes no sums.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import stat
+import subprocess
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from harness.disk_space import nearly_full
+from harness.subprocesses import chosen_environment
+
+_SUMS = "sums.json"
+
+_CHECK_SECONDS = 120.0
+
+_CHECK = """
+import importlib.util, marshal, os, sys
+left_out, *groups = sys.argv[1:]
+for group in groups:
+    for at, folders, names in os.walk(group):
+        folders[:] = [name for name in folders if os.path.join(at, name) != left_out]
+        for path in (os.path.join(at, name) for name in names if name.endswith(f".{sys.implementation.cache_tag}.pyc")):
+            try:
+                with open(path, "rb") as file:
+                    content = file.read()
+                if content[:4] != importlib.util.MAGIC_NUMBER:
+                    raise ValueError
+                marshal.loads(content[16:])
+            except Exception:
+                print(path)
+"""
+"""Prints the files that this interpreter's import system cannot read. Python 3.8 syntax."""
+
+
+class Bytecode:
+    """The bytecode of one store, as one process uses it; for many threads."""
+
+    def __init__(self, root: Path, *, envs: Path, scratch: Path) -> None:
+        """`root` is what probes have as their `pycache_prefix`; `envs` is where environments lie.
+
+        What is compiled of something in `scratch` is of no use to another run.
+        """
+        self._root = root
+        self._envs = self._within(envs)
+        self._scratch = self._within(scratch)
+        self._sums: dict[Path, dict[str, str]] = {}
+        """Group → relative name and digest of each file of it that was verified or sealed."""
+        self._digests: dict[Path, tuple[int, int, str]] = {}
+        """File → its digest, and its modification time (ns) and size (bytes) when that was taken."""
+        self._lock = threading.Lock()
+
+    def verify(self, environments: Iterable[Path]) -> None:
+        """Remove what is not as it was left, of the groups that a process in these environments reads; once for each."""
+        with self._lock:
+            for group in self._groups(environments):
+                if group not in self._sums:
+                    self._sums[group] = self._verified(group)
+
+    def mend(self, python: Path, environments: Iterable[Path]) -> bool:
+        """Remove the groups that `python` reads in these environments if a file in one of them is damaged; whether one was."""
+        with self._lock:
+            groups = self._groups(environments)
+            damaged = self._unreadable(python, groups)
+            damaged += [path for group in groups for path, changed in self._files(group) if changed]
+            if damaged:
+                for group in groups:
+                    self._remove(group)
+            return bool(damaged)
+
+    def seal(self) -> None:
+        """Write down what is there now, of the groups that were verified: the next run will believe it.
+
+        Not on a full disk, where Python may have left files that are cut off.
+        """
+        if nearly_full(self._root):
+            return
+        with self._lock:
+            _remove(self._scratch)
+            for group in self._sums:
+                with contextlib.suppress(OSError):
+                    _write(group / _SUMS, self._kept(group))
+
+    def _kept(self, group: Path) -> dict[str, str]:
+        """The sums of a group as it is now; what has changed since it was verified goes: its source has not changed."""
+        sums = {}
+        for path, changed in list(self._files(group)):
+            if changed:
+                _remove(path)
+            elif path.suffix == ".pyc":
+                with contextlib.suppress(OSError):
+                    sums[self._name(group, path)] = self._digest(path)
+        return sums
+
+    def _verified(self, group: Path) -> dict[str, str]:
+        try:
+            sums = json.loads((group / _SUMS).read_bytes())
+        except (OSError, ValueError, RecursionError):
+            sums = {}
+        known: dict[str, str] = {}
+        for path in list(self._walk(group)):
+            name = self._name(group, path)
+            with contextlib.suppress(OSError):
+                if isinstance(sums, dict) and stat.S_ISREG(path.lstat().st_mode) and sums.get(name) == self._digest(path):
+                    known[name] = sums[name]
+                    continue
+            _remove(path)
+        return known
+
+    def _files(self, group: Path) -> Iterator[tuple[Path, bool]]:
+        """Each file of a verified group, and whether it is not what it was when it was verified."""
+        known = self._sums.get(group, {})
+        for path in self._walk(group):
+            with contextlib.suppress(OSError):
+                name = self._name(group, path)
+                yield path, not stat.S_ISREG(path.lstat().st_mode) or known.get(name, self._digest(path)) != self._digest(path)
+
+    def _walk(self, group: Path) -> Iterator[Path]:
+        """Every file of a group, and whatever else is no folder; a folder that is called like a file is no folder either."""
+        if group.is_symlink():
+            yield group
+            return
+        for at, folders, names in os.walk(group):
+            for name in list(folders):
+                path = Path(at, name)
+                if path.is_symlink() or path.suffix == ".pyc":
+                    folders.remove(name)
+                    yield path
+                elif path == self._envs and group == self._root:
+                    folders.remove(name)
+            yield from (Path(at, name) for name in names if (at, name) != (str(group), _SUMS))
+
+    def _digest(self, path: Path) -> str:
+        """Of the content; a file that has not been written since is not read again."""
+        status = path.stat()
+        *stamp, known = self._digests.get(path, (0, 0, ""))
+        if stamp == [status.st_mtime_ns, status.st_size]:
+            return known
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        self._digests[path] = (status.st_mtime_ns, status.st_size, found)
+        return found
+
+    def _unreadable(self, python: Path, groups: Iterable[Path]) -> list[Path]:
+        """The files that `python` cannot load."""
+        command = [str(python), "-I", "-S", "-B", "-c", _CHECK, str(self._envs), *map(str, groups)]
+        try:
+            found = subprocess.run(
+                command,
+                check=False,
+                env=chosen_environment(),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_CHECK_SECONDS,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return []
+        return [Path(os.fsdecode(line)) for line in found.stdout.splitlines()]
+
+    def _remove(self, group: Path) -> None:
+        for path in list(self._walk(group)):
+            _remove(path)
+        if group in self._sums:
+            self._sums[group] = {}
+
+    def _groups(self, environments: Iterable[Path]) -> list[Path]:
+        """The groups that a process in these environments reads."""
+        return [self._root, *(one for one in dict.fromkeys(map(self._within, environments)) if one.parent == self._envs)]
+
+    def _within(self, path: Path) -> Path:
+        """Where Python keeps the bytecode of what lies at `path`."""
+        return self._root / path.relative_to(path.anchor)
+
+    @staticmethod
+    def _name(group: Path, path: Path) -> str:
+        return path.relative_to(group).as_posix()
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def _write(path: Path, sums: dict[str, str]) -> None:
+    """Whole and on the disk, or not at all."""
+    if not path.parent.is_dir():
+        return
+    temporary = path.with_name(f"{_SUMS}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump(sums, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -1,0 +1,77 @@
+"""What a run takes from its surroundings, decided once: which interpreters there are, and where torch comes from."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import TypeAdapter
+
+from harness.environments import interpreters
+from harness.environments.uv.client import Uv
+from harness.model import Interpreter, digest
+from harness.store.envelope import Kind
+from harness.store.store import Store
+
+
+class Pythons:
+    """The interpreters of this machine, looked for once."""
+
+    def __init__(self, uv: Uv) -> None:
+        self._uv = uv
+        self._found: list[Interpreter] | None = None
+        self._chosen: dict[str, Interpreter | None] = {}
+
+    def find(self, wanted: str) -> Interpreter | None:
+        """The interpreter for a version on the python axis, or None."""
+        if self._found is None:
+            self._found = [*self._uv.interpreters(), *interpreters.in_pyenv(), interpreters.running()]
+        if wanted not in self._chosen:
+            self._chosen[wanted] = interpreters.choose(wanted, self._found)
+        return self._chosen[wanted]
+
+    def present(self, wanted: Iterable[str]) -> list[Interpreter]:
+        """The interpreters for those of the versions that this machine has."""
+        return [python for version in wanted if (python := self.find(version))]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TorchBackend:
+    """Where torch comes from, as decided once."""
+
+    backend: Literal["cpu"] | None
+    """None is the default index."""
+    when: dt.date
+
+
+TORCH_BACKEND = Kind(name="torch-backend", adapter=TypeAdapter(TorchBackend))
+
+
+def with_torch_backend(
+    uv: Uv, setting: str, store: Store, python: Interpreter | None, say: Callable[[str], None], *, refresh: bool
+) -> Uv:
+    """`uv` with the source of torch decided, and said in one line.
+
+    `setting` is `[uv] torch-backend`. An earlier decision stands until `refresh`: one slow answer of an index must not
+    make unknown what is known.
+    """
+    if setting != "auto":
+        return uv.with_torch_backend(None if setting == "default" else setting)
+    key = digest(["torch-backend", uv.identity(store.root)])
+    known = store.get(TORCH_BACKEND, key)
+    if known is not None and (uv.offline or not refresh):
+        say(f"torch: {_source(known.backend)}, as decided on {known.when} (--refresh asks again)")
+        return uv.with_torch_backend(known.backend)
+    if uv.offline:
+        return uv
+    backend: Literal["cpu"] | None = "cpu" if python and uv.cpu_builds_answer(python) else None
+    store.put(TORCH_BACKEND, key, TorchBackend(backend=backend, when=dt.datetime.now(dt.UTC).date()))
+    why = "PyTorch's own index answers" if backend else "PyTorch's own index did not answer within two seconds"
+    say(f"torch: {_source(backend)} ({why}; [uv] torch-backend overrides)")
+    return uv.with_torch_backend(backend)
+
+
+def _source(backend: str | None) -> str:
+    return f"{backend} builds from PyTorch's index" if backend else "the default index"

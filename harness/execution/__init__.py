@@ -1,0 +1,1 @@
+"""Running tasks: scheduler, worker, executors, probe processes, and the rounds of a run."""

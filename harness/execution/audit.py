@@ -1,0 +1,112 @@
+"""Is it sound to share results? A sample of cells, done again from scratch, must come to the same verdicts.
+
+From scratch means: nothing that is known, no layers, nothing shared with another cell. The whole lock is installed into
+one environment of its own (for a handoff: one for each side), as somebody would do it who asked about this cell alone.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.environments.environments import Environments
+from harness.environments.layers import closure
+from harness.environments.resolver import Resolved
+from harness.errors import HarnessError
+from harness.execution.events import Listener, Note
+from harness.execution.prepare import Prepared
+from harness.execution.rounds import close
+from harness.execution.worker import Worker
+from harness.model import Setup, Status
+from harness.tasks.records import Facts
+from harness.tasks.tasks import CellTasks, Task
+from harness.verdicts.judge import VariantVerdict, Verdict, judge
+
+
+class AuditError(HarnessError):
+    """A cell that was done again from scratch came to another verdict: something is shared that must not be."""
+
+
+def audit(prepared: Prepared, share: float, listen: Listener) -> list[str]:
+    """Do a random `share` of the cells with verdicts again; returns a sentence for each variant that differs."""
+    known = [
+        (resolved, cell)
+        for resolved, cell in prepared.cells
+        if cell and _judged(prepared, resolved, cell, prepared.facts).status in {Status.WORKS, Status.FAILS}
+    ]
+    sample = random.sample(known, min(len(known), math.ceil(share * len(known))))
+    disputes = []
+    for number, (resolved, cell) in enumerate(sample, start=1):
+        again = from_scratch(prepared, resolved, cell, listen)
+        found = differences(_judged(prepared, resolved, cell, prepared.facts), again)
+        said = "; ".join(found) or "the same from scratch"
+        listen(Note(text=f"audit {number}/{len(sample)}: {resolved.cell.id}: {said}"))
+        disputes += [f"{resolved.cell.id}: {one}" for one in found]
+    return disputes
+
+
+def from_scratch(prepared: Prepared, resolved: Resolved, cell: CellTasks, listen: Listener) -> Verdict:
+    """The verdict on a cell when its whole lock is installed into a fresh environment and everything is done anew."""
+    facts = Facts(store=prepared.store, limits=prepared.limits, apart=True)
+    made = Environments(prepared.store, prepared.uv)
+    try:
+        with prepared.store.scratch() as folder:
+            worker = Worker(
+                store=prepared.store,
+                facts=facts,
+                environments=made,
+                children=prepared.children,
+                limits=prepared.limits,
+                given=_whole(prepared, resolved, cell, made=made, folder=folder, facts=facts),
+            )
+            for task in _probes(cell):
+                worker.perform(task, lambda _stage: None)
+            return _judged(prepared, resolved, cell, facts)
+    finally:
+        close(made, listen, keep=False)
+
+
+def _whole(
+    prepared: Prepared, resolved: Resolved, cell: CellTasks, *, made: Environments, folder: Path, facts: Facts
+) -> dict[str, Path]:
+    """Closure key → python of an environment that holds all that the process could see, made at `folder`."""
+    if resolved.interpreter is None or resolved.lock is None:
+        return {}
+    sides = [(install, install.closure) for install in cell.installs]
+    if resolved.cell.setup is Setup.TOGETHER:
+        whole = closure(resolved.interpreter, resolved.lock)
+        sides = [(install, whole) for install in cell.installs]
+    given: dict[str, Path] = {}
+    for install, wanted in sides:
+        place = folder / wanted.key[:16]
+        if not place.exists():
+            prepared.uv.create(place, resolved.interpreter)
+        python, result = made.adopt(place, wanted)
+        facts.put(install.key, [result])
+        if python is not None:
+            given[install.closure.key] = python
+    return given
+
+
+def _probes(cell: CellTasks) -> Sequence[Task]:
+    return [task for task in cell.all if task not in cell.installs]
+
+
+def _judged(prepared: Prepared, resolved: Resolved, cell: CellTasks, facts: Facts) -> Verdict:
+    return judge(resolved, cell, facts, prepared.matrix.variants)
+
+
+def differences(before: Verdict, again: Verdict) -> list[str]:
+    """What the same variants came to, where it is not the same; a second error and a flaky result prove nothing."""
+    pairs = zip(before.variants, again.variants, strict=True)
+    return [
+        f"{one.variant.id} was {_end(one)}, and is {_end(other)} from scratch"
+        for one, other in pairs
+        if other.status is not Status.ERROR and Status.FLAKY not in {one.status, other.status} and _end(one) != _end(other)
+    ]
+
+
+def _end(one: VariantVerdict) -> str:
+    return " ".join(filter(None, (one.status.value, one.stage and one.stage.value)))

@@ -1,0 +1,91 @@
+"""What the pipeline tells while it runs, and to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness.execution.scheduler import Ended, Started
+from harness.execution.shards import Shard
+from harness.tasks.tasks import Task
+from harness.verdicts.judge import Verdict
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Note:
+    """A line the user should see."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Damage(Note):
+    """A file of the store is not believed: it counts as absent."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resolving:
+    """How many of the distinct resolutions are done."""
+
+    done: int
+    total: int
+    cells: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dealt:
+    """Only a share is done here: so many `cells`, `of` all that are planned."""
+
+    shard: Shard
+    cells: int
+    of: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Working:
+    """Work is about to begin."""
+
+    tasks: tuple[Task, ...]
+    jobs: int
+    cells: int
+    """Of the matrix; none where it is for a question to the lab."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AtStage:
+    """A task has come to this stage."""
+
+    task: Task
+    stage: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judged:
+    """Everything a cell rests on is known."""
+
+    verdict: Verdict
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answered:
+    """A question to the lab has its answer: a cell of no matrix, which nobody counts."""
+
+    verdict: Verdict
+
+
+Event = Note | Resolving | Dealt | Working | AtStage | Judged | Answered | Started | Ended
+Listener = Callable[[Event], None]
+
+
+def once(listen: Listener) -> Listener:
+    """`listen` for a command that opens its store several times: the same damage reaches it once."""
+    told: set[str] = set()
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Damage):
+            if event.text in told:
+                return
+            told.add(event.text)
+        listen(event)
+
+    return hear

@@ -1,0 +1,236 @@
+"""Many machines: dask carries tasks to stations (station.py), one in each of its worker processes.
+
+dask notices a worker that is lost and gives its tasks to another; what is lost more than `RETRIES` times is an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import signal
+import threading
+import uuid
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import dask
+import distributed
+import psutil
+
+from harness import disk_space
+from harness.environments.layers import Closure
+from harness.errors import HarnessError
+from harness.execution.executors import local
+from harness.execution.executors.remote_worker import Answer, Order, Station, Terms, order, terms
+from harness.execution.prepare import Prepared, Settings
+from harness.execution.scheduler import INSTALLS
+from harness.tasks.own_errors import hinder
+from harness.tasks.tasks import Task
+
+RETRIES = 2
+"""How often a task is tried again whose worker was lost, or was no place for it."""
+
+CONNECT_SECONDS = 30
+
+LOOK_SECONDS = 5
+"""How often a waiting thread looks whether there is still a scheduler."""
+
+
+class Dask:
+    """A crew whose members are dask's workers. Connects, or starts the cluster, when there is something to do."""
+
+    def __init__(self, prepared: Prepared, settings: Settings) -> None:
+        self._prepared = prepared
+        self._settings = settings
+        self._name = f"export-matrix-{uuid.uuid4().hex}"
+        self._client: distributed.Client | None = None
+        self._threads: dict[str, int] = {}
+        self._flying: set[distributed.Future | None] = set()
+        self._guard = threading.Lock()
+        self._open = contextlib.ExitStack()
+
+    def lanes(self, wanted: int | str) -> tuple[int, int]:
+        """In a cluster of our own what this machine carries; else a probe for each thread."""
+        if self._client is None:
+            self._client = self._hire(local.jobs(wanted))
+            self._threads = self._client.nthreads()
+        threads = self._threads
+        probes = wanted if isinstance(wanted, int) else sum(threads.values()) if self._address else local.jobs(wanted)
+        return probes, INSTALLS * len({urlsplit(address).hostname for address in threads})
+
+    def memory(self) -> float:
+        """Of this machine, where the cluster is our own; what others' workers carry is theirs to know."""
+        return math.inf if self._address else psutil.virtual_memory().available
+
+    def perform(self, task: Task, on_stage: Callable[[str], None]) -> None:
+        """Have `task` done by some worker, and take over what it found out.
+
+        Raises:
+            InterruptedError: the run is being stopped.
+            StoreError: the worker has another store.
+        """
+        on_stage("elsewhere")
+        known = order(task, self._prepared.facts)
+        future = None
+        try:
+            future = self._send(task, known)
+            answer = self._received(future)
+        except (Exception, CancelledError, asyncio.CancelledError) as error:
+            self._prepared.children.check()
+            if disk_space.is_full(error):
+                raise
+            hinder(task, self._prepared.facts, _lost(error))
+        else:
+            self._prepared.facts.learn(answer.passing, answer.stored)
+        finally:
+            with self._guard:
+                self._flying.discard(future)
+
+    def _send(self, task: Task, known: Order) -> distributed.Future:
+        assert self._client is not None
+        with self._guard:
+            self._prepared.children.check()
+            key = f"{task.label} {uuid.uuid4().hex}"
+            future = self._client.submit(_answer, self._name, known, key=key, retries=RETRIES)
+            self._flying.add(future)
+            return future
+
+    def _received(self, future: distributed.Future) -> Answer:
+        assert self._client is not None
+        while True:
+            try:
+                answer: Answer = future.result(timeout=LOOK_SECONDS)
+            except TimeoutError:
+                # dask never ends what was sent while it tried in vain to find a lost scheduler again.
+                if self._client.status in {"closing", "closed"}:
+                    raise RuntimeError("dask's scheduler was lost") from None
+            else:
+                return answer
+
+    def release(self, parts: tuple[Closure, ...]) -> None:
+        """Tell all workers; the last one on a machine removes the environment."""
+        # Where the scheduler is gone, so are they; what was sent is an error by now, and the run goes on to its report.
+        with contextlib.suppress(Exception):
+            if self._client is not None:
+                self._client.run(_release, self._name, parts, on_error="ignore")
+
+    def stop(self) -> None:
+        """Cancel what has been sent; `close` ends what runs."""
+        self._prepared.children.stop()
+        with self._guard:
+            if self._client is not None and self._flying:
+                self._client.cancel(list(self._flying), force=True)
+
+    def close(self, *, keep: bool) -> None:  # noqa: ARG002 -- the terms say it
+        """Let the workers go; a cluster of our own ends."""
+        with contextlib.suppress(Exception):  # as in `release`
+            if self._client is not None:
+                self._client.unregister_worker_plugin(self._name)
+        with contextlib.suppress(Exception):
+            self._open.close()
+
+    @property
+    def _address(self) -> str:
+        return self._settings.executor.partition(":")[2]
+
+    def _hire(self, jobs: int) -> distributed.Client:
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        try:
+            client = self._open.enter_context(self._connect(jobs))
+            client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise HarnessError(f"no dask cluster at {self._address or 'this machine'}: {error}") from None
+        agreed = terms(self._prepared, self._store(), keep_envs=self._settings.keep_envs)
+        try:
+            client.register_plugin(_Member(agreed, ours=not self._address), name=self._name)
+        except Exception as error:  # noqa: BLE001 -- whatever it is that they lack
+            raise HarnessError(f"the workers need the same export-matrix as this machine: {error}") from None
+        return client
+
+    def _connect(self, jobs: int) -> distributed.Client:
+        if self._address:
+            return distributed.Client(self._address, timeout=CONNECT_SECONDS, set_as_default=False)
+        scratch = self._open.enter_context(self._prepared.store.scratch())
+        with dask.config.set({"distributed.scheduler.allowed-failures": RETRIES}):
+            cluster = self._open.enter_context(
+                distributed.LocalCluster(
+                    n_workers=jobs,
+                    # One for its probe, one for an install: that takes no probe's place.
+                    threads_per_worker=2,
+                    processes=True,
+                    host="127.0.0.1",
+                    dashboard_address=None,
+                    # Probes have limits of their own; a worker itself needs little.
+                    memory_limit=None,
+                    local_directory=str(scratch),
+                    silence_logs=logging.CRITICAL,
+                )
+            )
+        return distributed.Client(cluster, set_as_default=False)
+
+    def _store(self) -> Path | str:
+        """The store as the workers see it: where they are on other machines, environments must not lie in a shared folder."""
+        place = self._settings.store
+        if isinstance(place, str) or not self._address:
+            return place if isinstance(place, str) else self._prepared.store.root
+        return f"file://{self._prepared.store.root}"
+
+
+class _Member(distributed.WorkerPlugin):
+    """A station in a worker process, made on first use and gone with the run, or with the worker."""
+
+    def __init__(self, agreed: Terms, *, ours: bool) -> None:
+        self._terms = agreed
+        self._ours = ours
+
+    def setup(self, worker: Any) -> None:  # noqa: ARG002 -- dask's signature
+        """Called in each worker, also in one that comes later."""
+        if self._ours:
+            # Ctrl-C in a terminal reaches all its processes; the one that started the workers ends them.
+            signal.signal(signal.SIGINT, lambda _number, _frame: None)
+        self._making = threading.Lock()
+        self._station: Station | None = None
+        self._over = False
+
+    async def teardown(self, worker: Any) -> None:  # noqa: ARG002 -- dask's signature
+        """Called when the run is over, or the worker is to end: what runs here ends."""
+        self._over = True
+        if self._station is not None:
+            # Removing files takes a while, and a worker that does not answer meanwhile counts as lost.
+            await asyncio.to_thread(self._station.close)
+
+    def station(self) -> Station:
+        """The station of this process."""
+        with self._making:
+            if self._over:
+                raise InterruptedError("the run is over")
+            if self._station is None:
+                self._station = Station(self._terms)
+            return self._station
+
+    def release(self, parts: tuple[Closure, ...]) -> None:
+        """Where there is a station, it needs these no more."""
+        if self._station is not None:
+            self._station.release(parts)
+
+
+def _answer(name: str, order: Order) -> Answer:
+    member: _Member = distributed.get_worker().plugins[name]
+    return member.station().answer(order)
+
+
+def _release(name: str, parts: tuple[Closure, ...], dask_worker: Any) -> None:
+    member: _Member = dask_worker.plugins[name]
+    member.release(parts)
+
+
+def _lost(error: BaseException) -> Exception:
+    """What is said of a task that no worker has done."""
+    if isinstance(error, distributed.KilledWorker):
+        return RuntimeError(f"each of the {RETRIES + 1} workers that took it was lost")
+    return error if isinstance(error, Exception) else RuntimeError(f"dask gave it up: {error or type(error).__name__}")

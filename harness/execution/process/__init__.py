@@ -1,0 +1,1 @@
+"""Probe processes: started, or forked from a server that has imported the packages."""

@@ -1,0 +1,123 @@
+"""A matrix in shares, one for each of several machines: who does which cells is a pure function of matrix and locks.
+
+Cells that rest on one export stay together, so no export happens on two machines, and an export is run by all its
+onnxruntimes where it was made: second opinions are what they would be in one run of everything.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.environments.resolver import Resolved
+from harness.errors import ShardError
+from harness.model import Status
+from harness.tasks.tasks import CellTasks, Evaluate, Export, Install, Run, Task
+
+GITHUB_JOBS = 256
+"""The most jobs that one matrix of GitHub Actions may have."""
+
+PlannedCell = tuple[Resolved, CellTasks | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """The `number`th of `of` shares, counted from 1."""
+
+    number: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+
+def parse(text: str) -> Shard:
+    """`2/3` as a Shard.
+
+    Raises:
+        ShardError: it is none.
+    """
+    match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise ShardError(f"expected the number of a shard and how many there are, 1/3 to 3/3 for example, not {text!r}")
+    return Shard(int(match[1]), int(match[2]))
+
+
+def share(cells: Sequence[PlannedCell], shard: Shard) -> list[PlannedCell]:
+    """The cells that `shard` does, in the matrix's order; none where there are fewer exports than shards.
+
+    Raises:
+        ShardError: a cell's lock is not known.
+    """
+    dealt = deal(cells, shard.of)
+    return dealt[shard.number - 1] if shard.number <= len(dealt) else []
+
+
+def deal(cells: Sequence[PlannedCell], count: int) -> list[list[PlannedCell]]:
+    """The cells of each of `count` shards, or of fewer where there are not so many exports.
+
+    The heaviest export goes first, each to the shard with the least to do so far. What counts is the work there would
+    be if nothing were known: every shard must come to the same shares, whatever its own store holds.
+
+    Raises:
+        ShardError: a cell's lock is not known.
+    """
+    _require_locks(cells)
+    # What has no solution is no work, and goes with whoever has the least.
+    groups: dict[str | None, list[int]] = {}
+    for place, (_, tasks) in enumerate(cells):
+        groups.setdefault(tasks.export.key if tasks else None, []).append(place)
+    work = {key: _work([cells[place] for place in places]) for key, places in groups.items()}
+    count = min(count, max(1, len(groups.keys() - {None})))
+    loads, shares = [0] * count, [list[int]() for _ in range(count)]
+    for key in sorted(groups, key=lambda key: -work[key]):
+        lightest = loads.index(min(loads))
+        loads[lightest] += work[key]
+        shares[lightest] += groups[key]
+    return [[cells[place] for place in sorted(places)] for places in shares]
+
+
+def github(cells: Sequence[PlannedCell], count: int) -> str:
+    """The job matrix of GitHub Actions for `count` shards, or for as many as have something to do: JSON, on one line.
+
+    Raises:
+        ShardError: a cell's lock is not known.
+    """
+    dealt = deal(cells, count)
+    jobs: list[dict[str, Any]] = []
+    for number, cells_of_one in enumerate(dealt, start=1):
+        shard = str(Shard(number, len(dealt)))
+        exports = len({tasks.export.key for _, tasks in cells_of_one if tasks})
+        name = f"{shard} (exports: {exports}, cells: {len(cells_of_one)})"
+        jobs.append({"shard": shard, "name": name, "cells": len(cells_of_one)})
+    return json.dumps({"include": jobs}) + "\n"
+
+
+def _require_locks(cells: Sequence[PlannedCell]) -> None:
+    """A shard that takes an unknown lock for none deals otherwise than the others, and cells would fall between them."""
+    for resolved, _ in cells:
+        result = resolved.result
+        if resolved.interpreter is not None and result.status in {Status.ERROR, Status.NOT_RUN}:
+            why = result.error.message if result.error else result.data.get("reason")
+            raise ShardError(
+                f"shards are dealt out by what every cell resolves to, and {resolved.cell.id} has no answer: {why}"
+            )
+
+
+def _work(cells: Sequence[PlannedCell]) -> int:
+    """Seconds, roughly, that these cells take on a machine of their own."""
+    return sum(map(_seconds, {task for _, tasks in cells if tasks for task in tasks.all}))
+
+
+def _seconds(task: Task) -> int:
+    """The means of the shipped matrix, tiny models on two cores; integers, whose sum does not depend on the order."""
+    match task:
+        case Install():
+            return 5
+        case Export():
+            return 10 + 5 * len(task.variants)
+        case Run() | Evaluate():
+            return 1 + len(task.variants) // 8

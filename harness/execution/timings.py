@@ -1,0 +1,119 @@
+"""Where the time of a run went, against the floor: the CPU time of what had to be done, over all cores.
+
+What the children of a local run used is known from the operating system, which adds up all that were waited for; of a
+run by dask's workers only the times of the tasks are known.
+"""
+
+from __future__ import annotations
+
+import resource
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from harness.execution.events import Event, Listener, Working
+from harness.execution.scheduler import Ended, Started
+from harness.tasks.tasks import Install, Task
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Span:
+    """One task, in seconds since the run began."""
+
+    task: Task
+    began: float
+    ended: float
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.ended - self.began
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timings:
+    """A run that is over; everything in seconds."""
+
+    wall: float
+    cpu: float
+    """Of the harness and of all children that it waited for."""
+    own_cpu: float
+    """Of the harness alone."""
+    prepared: float
+    """Until the first task could begin: matrix, axes, locks."""
+    jobs: int
+    """Probes at once."""
+    cores: int
+    spans: tuple[Span, ...]
+
+    @property
+    def floor(self) -> float:
+        """What all this work takes on all cores at once."""
+        return self.cpu / self.cores
+
+    def busy(self, *, installs: bool) -> float:
+        """The time that all lanes of installs, or all of probes, together had something to do."""
+        return sum(span.seconds for span in self.spans if isinstance(span.task, Install) is installs)
+
+    @property
+    def probing(self) -> tuple[float, float]:
+        """From when to when probes ran."""
+        probes = [span for span in self.spans if not isinstance(span.task, Install)]
+        return (min(span.began for span in probes), max(span.ended for span in probes)) if probes else (0.0, 0.0)
+
+
+@dataclass(kw_only=True, slots=True)
+class Recorder:
+    """Listens to a run and passes on what it hears."""
+
+    listen: Listener
+    cores: int
+    clock: Callable[[], float] = time.monotonic
+    _began: float = 0.0
+    _first: float | None = None
+    _jobs: int = 1
+    _open: dict[Task, float] = field(default_factory=dict)
+    _spans: list[Span] = field(default_factory=list)
+    _used: tuple[float, float] = (0.0, 0.0)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._began, self._used = self.clock(), _cpu()
+
+    def hear(self, event: Event) -> None:
+        """Note when a task begins and ends."""
+        now = self.clock() - self._began
+        with self._lock:
+            match event:
+                case Working():
+                    self._jobs = event.jobs
+                    self._first = now if self._first is None else self._first
+                case Started():
+                    self._open[event.task] = now
+                case Ended():
+                    self._spans.append(Span(task=event.task, began=self._open.pop(event.task, now), ended=now))
+                case _:
+                    pass
+        self.listen(event)
+
+    def timings(self) -> Timings:
+        """What it came to, now."""
+        wall = self.clock() - self._began
+        own, children = (now - before for now, before in zip(_cpu(), self._used, strict=True))
+        return Timings(
+            wall=wall,
+            cpu=own + children,
+            own_cpu=own,
+            prepared=wall if self._first is None else self._first,
+            jobs=self._jobs,
+            cores=self.cores,
+            spans=tuple(self._spans),
+        )
+
+
+def _cpu() -> tuple[float, float]:
+    """CPU seconds of (this process, its children that have ended)."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    own, children = (one.ru_utime + one.ru_stime for one in used)
+    return own, children

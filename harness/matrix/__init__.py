@@ -1,0 +1,1 @@
+"""matrix.toml → cells and their variants. Pure: no network, nothing installed."""

@@ -1,0 +1,249 @@
+"""The shape of matrix.toml, declared with pydantic models: what may stand in it, what each means, and its defaults."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from harness.matrix.values import (
+    AxisValues,
+    Bounds,
+    Bytes,
+    IrVersion,
+    Jobs,
+    Name,
+    Once,
+    Opsets,
+    Place,
+    RequirementText,
+    Seconds,
+    VersionOrAbsent,
+    listed,
+)
+from harness.model import Setup, Variant
+from harness.packaging_values import TorchBackend, distribution_name
+
+Optimization = Literal["default", "disabled", "basic", "extended"]
+MemoryPattern = Literal["default", "disabled"]
+
+REQUIRED_AXES = ("python", "torch", "transformers", "onnx", "onnxruntime")
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Constraint(_Table):
+    """A known transitive trap: where `when` holds, the cell's requirements gain `add`."""
+
+    when: str
+    add: list[RequirementText] = Field(min_length=1)
+    reason: str = Field(min_length=1)
+
+
+class Exclude(BaseModel):
+    """Cells that match every given axis are left out (asv's meaning); each other key is an axis with a bound."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    __pydantic_extra__: dict[str, Bounds]
+    reason: str = ""
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        """Refuse a key that is no distribution's name."""
+        assert self.bounds is not None
+        return self
+
+    @property
+    def bounds(self) -> dict[str, str]:
+        """Axis → specifier."""
+        return {axis_name(name): bound for name, bound in (self.__pydantic_extra__ or {}).items()}
+
+
+class Include(BaseModel):
+    """One cell added as it is, whatever the exclude rules say (asv's meaning); each other key is an axis with a version."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    __pydantic_extra__: dict[str, VersionOrAbsent]
+    reason: str = ""
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        """Refuse a key that is no distribution's name."""
+        assert self.versions is not None
+        return self
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Axis → exact version."""
+        return {axis_name(name): version for name, version in (self.__pydantic_extra__ or {}).items()}
+
+
+class Variants(_Table):
+    """How each cell is exported and run; the product of these lists."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=lambda name: name.replace("_", "-"))
+
+    exporters: Annotated[list[Name], Once] = Field(default=["torchscript", "dynamo"], min_length=1)
+    opsets: dict[Name, Opsets] = Field(default={"torchscript": [17], "dynamo": [18], "optimum": [17]})
+    layouts: Annotated[list[Name], Once] = Field(default=["pair", "merged"], min_length=1)
+    feedback: Annotated[list[Name], Once] = Field(default=["keep-cross"], min_length=1)
+    binding: Annotated[list[Literal["numpy", "ortvalue"]], Once] = Field(default=["numpy"], min_length=1)
+    strategy: Annotated[list[Name], Once] = Field(default=["cached"], min_length=1)
+    attention: Annotated[list[Literal["default", "eager", "sdpa"]], Once] = Field(default=["default"], min_length=1)
+    ir_version: Annotated[list[IrVersion], Once] = Field(default=["stamped"], min_length=1)
+    optimization: Annotated[list[Optimization], Once] = Field(default=["default"], min_length=1)
+    memory_pattern: Annotated[list[MemoryPattern], Once] = Field(default=["default"], min_length=1)
+    require: str = "any"
+
+    def product(self) -> list[Variant]:
+        """Every combination of the lists that can exist.
+
+        Without a cache there is nothing to feed back or to mix; and optimum chooses by itself which attention it exports.
+        """
+        exports = (
+            combination
+            for exporter in self.exporters
+            for combination in itertools.product(
+                [exporter], self.layouts, self.attention if exporter != "optimum" else ["default"], self.ir_version
+            )
+        )
+        return [
+            Variant(
+                exporter=exporter,
+                opset=opset,
+                layout=layout,
+                feedback=feedback,
+                binding=binding,
+                strategy=strategy,
+                attention=attention,
+                ir_version=None if ir_version == "stamped" else ir_version,
+                optimization=optimization,
+                memory_pattern=memory_pattern,
+            )
+            for exporter, layout, attention, ir_version in exports
+            for opset in self.opsets[exporter]
+            for feedback in (self.feedback if layout != "no-cache" else self.feedback[:1])
+            for binding in self.binding
+            for strategy in (self.strategy if layout != "no-cache" else ["cached"])
+            for optimization in self.optimization
+            for memory_pattern in self.memory_pattern
+        ]
+
+
+BUILT_IN = {
+    "exporters": ("torchscript", "dynamo", "optimum"),
+    "layouts": ("no-cache", "pair", "merged", "merged-passthrough"),
+    "feedback": ("keep-cross", "feed-all"),
+    "strategy": ("cached", "mixed"),
+}
+"""What the built-in probe knows; a probe of one's own gives these names a meaning by itself."""
+
+OWN = {"layouts": ["whole"], "feedback": ["none"], "strategy": ["default"]}
+"""What a matrix with a probe of its own leaves out of `[variants]`."""
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+"""A checkpoint on the hub, such as `Helsinki-NLP/opus-mt-en-de`."""
+
+FAMILIES = ("marian", "t5", "bart", "m2m100", "mbart", "pegasus", "whisper", "gpt2", "llama")
+"""Models that are built from a configuration; the probe's export/models/families.py has their sizes."""
+
+
+class Probe(_Table):
+    """What is exported: a model that the built-in probe knows, or whatever a probe module of one's own says."""
+
+    model: Place = "marian"
+    """A family; a folder with a saved checkpoint (taken from the folder of matrix.toml); or a checkpoint's hub id."""
+    profile: Literal["tiny", "base"] = "tiny"
+    seed: int = 0
+    module: Place | None = None
+    """One's own: a Python file, taken from the folder of matrix.toml."""
+    files: list[Place] = []
+    """What the module needs beside it: patterns, taken from its folder. Nothing else of that folder is there for it."""
+    requires: list[RequirementText] = []
+    """Distributions that an export needs besides the axes, such as `onnxruntime`, whose tools some exports use."""
+    options: dict[str, Any] = {}
+    """For the module's `load`, with the seed."""
+
+    @property
+    def checkpoint(self) -> str | None:
+        """The folder of the checkpoint; None for a family and for one's own module."""
+        return None if self.module or self.model in FAMILIES else self.model
+
+    @property
+    def hub_id(self) -> str | None:
+        """The hub id of a checkpoint that is not on this machine, as far as known here."""
+        named = self.checkpoint and HUB_ID.fullmatch(self.checkpoint)
+        return self.checkpoint if named and not Path(self.checkpoint or "").is_absolute() else None
+
+    @property
+    def name(self) -> str:
+        """What a report calls it."""
+        return Path(self.module or self.model).name
+
+    @property
+    def sources(self) -> dict[str, Path]:
+        """Relative name → path of the module and the files it needs; nothing for the built-in probe."""
+        if self.module is None:
+            return {}
+        folder = Path(self.module).parent
+        paths = [
+            Path(self.module),
+            *(path for pattern in self.files for path in sorted(folder.glob(pattern)) if path.is_file()),
+        ]
+        return {path.relative_to(folder).as_posix(): path for path in paths}
+
+
+class UvSources(_Table):
+    """Where distributions come from; empty lists leave uv's own defaults and environment variables in force."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=lambda name: name.replace("_", "-"))
+
+    index: list[Place] = []
+    default_index: Place | None = None
+    no_index: bool = False
+    find_links: list[Place] = []
+    torch_backend: TorchBackend = "auto"
+    """`auto` (CPU builds where PyTorch's index answers), `default` (the default index), or a uv backend such as `cpu`."""
+    exclude_newer: Place | None = None
+    build: bool = False
+    """Whether source distributions may be built; without it a version that has no wheel is unsatisfiable."""
+
+
+class Run(_Table):
+    """Limits for every stage of every probe, and how much runs at once."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=lambda name: name.replace("_", "-"))
+
+    jobs: Jobs = "auto"
+    time_limit: Seconds = 300.0
+    memory_limit: Bytes = 8 * 10**9
+
+
+class Matrix(_Table):
+    """A whole matrix.toml."""
+
+    axes: dict[str, AxisValues]
+    environment: Annotated[list[Annotated[Setup, Field(strict=False)]], BeforeValidator(listed), Once] = Field(
+        default=[Setup.TOGETHER], min_length=1
+    )
+    exclude: list[Exclude] = []
+    include: list[Include] = []
+    constraint: list[Constraint] = []
+    variants: Variants = Variants()
+    probe: Probe = Probe()
+    uv: UvSources = UvSources()
+    run: Run = Run()
+
+
+def axis_name(name: str) -> str:
+    """The name of an axis, as distributions are compared.
+
+    Raises:
+        ValueError: no distribution can have that name.
+    """
+    return distribution_name(name)

@@ -1,0 +1,198 @@
+"""What the tables show: one facet for every python, environment and torch; transformers and the rest by onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from packaging.version import Version
+
+from harness.matrix.selection import VARIANT_FIELDS
+from harness.model import Stage, Status, Variant
+from harness.verdicts.report_model import Report, ReportedCell, ReportedVariant, newest_by_runtime
+
+GLYPHS = {
+    Status.WORKS: "✓",
+    Status.WORKS_WITH_REMEDY: "✚",
+    Status.FAILS: "✗",
+    Status.FLAKY: "~",
+    Status.ERROR: "!",
+    Status.NOT_RUN: "·",
+}
+NOT_ASKED = "-"
+"""Where a cell was not asked for a variant that others were."""
+
+LEGEND = "✓ works, ✗ fails (a fact about versions), ! error (ours or the network's: proves nothing), · not run, - not asked for"
+
+
+INFERRED = (
+    "(works?) and (fails?) stand for nothing observed: it follows from cells that were, unless three or more versions quarrel"
+)
+
+
+FLAKY = "~ flaky (failed, and not in the same way when it was repeated in a fresh process: proves nothing)"
+
+
+MENDED = "✚ works with the remedy that is named, and not by itself"
+
+
+def legend(report: Report) -> str:
+    """What the glyphs mean, and the words in brackets where there are any."""
+    mended = [MENDED] if report.count(Status.WORKS_WITH_REMEDY) else []
+    inferred = [INFERRED] if any(cell.inferred for cell in report.cells) else []
+    flaky = [FLAKY] if any(one.status is Status.FLAKY for cell in report.cells for one in cell.variants) else []
+    return "; ".join([LEGEND, *flaky, *mended, *inferred])
+
+
+def tally(report: Report) -> str:
+    """How many cells have which status; what was inferred is told apart."""
+    counts = ", ".join(f"{report.count(status)} {status.value}" for status in Status if report.count(status))
+    guesses = [cell.inferred for cell in report.cells]
+    parts = [f"{guesses.count(word)} {word}" for word in ("works", "fails") if word in guesses]
+    return f"{counts} (inferred, not observed: {', '.join(parts)})" if parts else counts
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facet:
+    """One table."""
+
+    title: str
+    row_axes: tuple[str, ...]
+    columns: tuple[str, ...]
+    """onnxruntime versions."""
+    rows: tuple[tuple[tuple[str, ...], tuple[ReportedCell | None, ...]], ...]
+    """(versions on the row axes, one cell or None for each column)."""
+
+
+def facets(report: Report) -> list[Facet]:
+    """The report's cells, laid out; every cell appears once."""
+    row_axes = tuple(axis for axis in report.axes if axis not in {"python", "torch", "onnxruntime"})
+    groups: dict[tuple[str, str, str], list[ReportedCell]] = {}
+    for cell in report.cells:
+        groups.setdefault((cell.python, cell.environment.value, cell.pins["torch"]), []).append(cell)
+    several = len({environment for _, environment, _ in groups}) > 1
+    made = []
+    for (python, environment, torch), cells in groups.items():
+        columns = tuple(sorted({cell.pins["onnxruntime"] for cell in cells}, key=Version))
+        by_row: dict[tuple[str, ...], dict[str, ReportedCell]] = {}
+        for cell in cells:
+            by_row.setdefault(tuple(cell.version(axis) for axis in row_axes), {})[cell.pins["onnxruntime"]] = cell
+        made.append(
+            Facet(
+                title=f"torch {torch} · Python {python}" + (f" · {environment}" if several else ""),
+                row_axes=row_axes,
+                columns=columns,
+                rows=tuple((row, tuple(found.get(column) for column in columns)) for row, found in by_row.items()),
+            )
+        )
+    return made
+
+
+def identity(variant: ReportedVariant | Variant) -> tuple[object, ...]:
+    """What tells it from other variants."""
+    return tuple(getattr(variant, name) for name in VARIANT_FIELDS)
+
+
+_STAGED = {Status.FAILS, Status.FLAKY, Status.ERROR}
+"""The stage is part of what a table says of such a cell."""
+
+CROWD = 16
+"""More variants than this are counted: nobody reads so many glyphs."""
+
+
+def cell_text(cell: ReportedCell | None, slots: Collection[tuple[object, ...]]) -> str:
+    """What a table says of a cell: `works ✓✓✗·`, a glyph for each of the `slots`; `fails load` where all fail alike.
+
+    What is inferred stands in brackets behind what is known, `not-run (works?)`, and a remedy behind its glyph.
+    """
+    if cell is None:
+        return ""
+    text = _observed_text(cell, slots)
+    if cell.status is Status.WORKS_WITH_REMEDY:
+        return f"{text} {GLYPHS[cell.status]} {'; '.join(cell.remedies)}"
+    return f"{text} ({cell.inferred}?)" if cell.inferred else text
+
+
+def _observed_text(cell: ReportedCell, slots: Collection[tuple[object, ...]]) -> str:
+    if len(slots) > CROWD:
+        return f"{cell.status.value} {_working_of_tried(cell)}"
+    status = {identity(variant): variant.status for variant in cell.variants}
+    glyphs = "".join(GLYPHS[status[slot]] if slot in status else NOT_ASKED for slot in slots)
+    stage = furthest(cell)
+    text = f"{cell.status.value} {stage}" if stage and cell.status in _STAGED else cell.status.value
+    uniform = len({variant.stage for variant in cell.variants}) == 1 and len({variant.status for variant in cell.variants}) == 1
+    return text if uniform and cell.status is not Status.WORKS else f"{text} {glyphs}"
+
+
+def _working_of_tried(cell: ReportedCell) -> str:
+    tried = [variant.status for variant in cell.variants if variant.status is not Status.NOT_RUN]
+    return f"{tried.count(Status.WORKS)} of {len(tried)}" if tried else ""
+
+
+def furthest(cell: ReportedCell) -> Stage | None:
+    """The latest stage at which a variant with the cell's own status stopped: the one nearest to working."""
+    order = list(Stage)
+    reached = [variant.stage for variant in cell.variants if variant.status is cell.status and variant.stage]
+    return max(reached, key=order.index, default=None)
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 cell`, `2 cells`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def slots(report: Report) -> dict[tuple[object, ...], str]:
+    """The variants of all cells in the order of their glyphs, each with its name: the parts in which they differ."""
+    fullest_first = sorted(report.cells, key=lambda cell: -len(cell.variants))
+    every = {identity(variant): variant for cell in fullest_first for variant in cell.variants}
+    there = list(every.values())
+    differing = [field for field in VARIANT_FIELDS if len({getattr(variant, field) for variant in there}) > 1] or [
+        "exporter",
+        "layout",
+    ]
+    if (
+        "exporter" in differing
+        and "opset" in differing
+        and len({(v.exporter, v.opset) for v in there}) == len({v.exporter for v in there})
+    ):
+        differing.remove("opset")
+    return {slot: " ".join(_said(field, variant, differing) for field in differing) for slot, variant in every.items()}
+
+
+def recommendations(report: Report) -> tuple[list[str], list[list[str]]]:
+    """(header, rows) of the newest working set for each onnxruntime; a row is short where there is none."""
+    cells, names = {cell.id: cell for cell in report.cells}, slots(report)
+    axes = [axis for axis in report.axes if axis not in {"onnxruntime", "python"}]
+    # Two environments are two sets of versions: to be seen where both kinds are there.
+    several = len({cell.environment for cell in report.cells}) > 1
+    rows = []
+    for runtime in report.axes["onnxruntime"]:
+        cell = cells.get(report.recommended.get(runtime, ""))
+        if cell is None:
+            rows.append([runtime, _none([one for one in report.cells if one.pins["onnxruntime"] == runtime])])
+            continue
+        working_ones = [names[identity(one)] for one in cell.variants if one.status is Status.WORKS]
+        working = ", ".join(working_ones) if len(names) <= CROWD else _working_of_tried(cell)
+        environment = [cell.environment.value] if several else []
+        rows.append([runtime, cell.python, *(cell.version(axis) for axis in axes), *environment, working, cell.id])
+    header = ["onnxruntime", "Python", *axes, *(["environment"] if several else []), "variants that work", "cell"]
+    return header, rows
+
+
+def _none(cells: Sequence[ReportedCell]) -> str:
+    """What there is to say of a runtime with which no cell works by itself."""
+    text = f"none of {'the cells that were run' if any(one.status is Status.NOT_RUN for one in cells) else 'these cells'} works"
+    (best, *_) = [*newest_by_runtime(one for one in cells if one.status is Status.WORKS_WITH_REMEDY).values(), None]
+    return f"{text} by itself; the newest that works with a remedy: {best.id} ({'; '.join(best.remedies)})" if best else text
+
+
+def shown(field: str, variant: ReportedVariant) -> str:
+    """The variant's value of `field`, as matrix.toml has it."""
+    value = getattr(variant, field)
+    return "stamped" if field == "ir_version" and value is None else str(value)
+
+
+def _said(field: str, variant: ReportedVariant, differing: Sequence[str]) -> str:
+    """A number, or `disabled`, says nothing by itself; an opset after its exporter does."""
+    needs_name = field in {"ir_version", "optimization", "memory_pattern"} or (field == "opset" and "exporter" not in differing)
+    return f"{field.replace('_', '-')} {shown(field, variant)}" if needs_name else shown(field, variant)

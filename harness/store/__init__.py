@@ -1,0 +1,1 @@
+"""Results and artifacts by content: atomic, crash-safe, shared between processes and machines."""

@@ -1,0 +1,170 @@
+"""Reading a store that somebody else has written: nothing leads out of its folder, and nothing that it says is believed.
+
+Every folder on the way to a file is opened by itself, without following links, and files as regular.py does. What is
+refused is left out and named.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.model import is_digest
+from harness.store import regular_files
+from harness.store.digests import folder_digest
+from harness.store.envelope import LIMIT, DamagedRecordError, opened
+
+_LOG_LIMIT = 16 * 2**20
+"""Bytes of the largest log that is copied: a run cuts its own back to eight million."""
+
+_ARTIFACT_LIMIT = 64 * 2**30
+"""Bytes of the largest artifact that is copied: a model of 13 billion parameters has 52 GB."""
+
+_FILES_LIMIT = 10_000
+"""Files of an artifact."""
+
+_DEPTH_LIMIT = 16
+"""Folders within folders of an artifact."""
+
+
+@dataclass(kw_only=True, slots=True)
+class ForeignStore:
+    """The store in the folder `root`."""
+
+    root: Path
+    refused: list[str] = field(default_factory=list)
+    """A sentence for each file or folder that was left out."""
+
+    def records(self) -> Iterator[tuple[str, str, bytes]]:
+        """(key, name of the kind, bytes of the value) of every record that is whole."""
+        for folder in self._names("results"):
+            for name in self._names(f"results/{folder}"):
+                if found := self._record(folder, name):
+                    yield found
+
+    def refuse(self, name: str, problem: str) -> None:
+        """Note that a file is left out."""
+        path = str(self.root / name)
+        self.refused.append(f"damaged, and taken for absent: {path if path.isprintable() else ascii(path)} {problem}")
+
+    def copy_artifact(self, digest: str, target: Path) -> bool:
+        """Copy that artifact to the new folder `target`; whether it is there and what its name says."""
+        name = f"artifacts/{digest}"
+        try:
+            budget = _Budget(size=min(_ARTIFACT_LIMIT, _free(target.parent)), files=_FILES_LIMIT)
+            with self._folder(name) as handle:
+                _copy_folder(handle, target, budget, _DEPTH_LIMIT)
+        except FileNotFoundError:
+            return False
+        except (regular_files.RefusedFileError, OSError) as problem:
+            self.refuse(name, _words(problem))
+            return False
+        if folder_digest(target) != digest:
+            self.refuse(name, "does not hold what its name says")
+            return False
+        return True
+
+    def copy_log(self, name: str, target: Path) -> None:
+        """Copy the log of that name, `logs/<digest>.log`, to the new file `target`, if it is there."""
+        folder, _, file = name.partition("/")
+        try:
+            with self._folder(folder) as handle:
+                regular_files.copy(file, target, limit=_LOG_LIMIT, dir_fd=handle)
+        except FileNotFoundError:
+            pass
+        except (regular_files.RefusedFileError, OSError) as problem:
+            self.refuse(name, _words(problem))
+
+    def _record(self, folder: str, file: str) -> tuple[str, str, bytes] | None:
+        key, name = file.removesuffix(".json"), f"results/{folder}/{file}"
+        if file != f"{key}.json" or not is_digest(key) or folder != key[:2]:
+            self.refuse(name, "has a name that no record has")
+            return None
+        try:
+            with self._folder(f"results/{folder}") as handle:
+                kind, value = opened(key, regular_files.read(file, limit=LIMIT, dir_fd=handle))
+        except FileNotFoundError:
+            return None
+        except (regular_files.RefusedFileError, DamagedRecordError) as problem:
+            self.refuse(name, str(problem))
+            return None
+        return key, kind, value
+
+    def _names(self, folder: str) -> list[str]:
+        try:
+            with self._folder(folder) as handle:
+                return sorted(os.listdir(handle))  # noqa: PTH208 -- no path leads there
+        except FileNotFoundError:
+            return []
+        except (regular_files.RefusedFileError, OSError) as problem:
+            self.refuse(folder, _words(problem))
+            return []
+
+    @contextlib.contextmanager
+    def _folder(self, name: str) -> Iterator[int]:
+        """A descriptor of that folder of the store."""
+        # The store's own folder is what the user has named, by a link or not.
+        with contextlib.ExitStack() as open_folders:
+            handle = open_folders.enter_context(_folder_at(str(self.root.resolve()), None))
+            for part in name.split("/"):
+                handle = open_folders.enter_context(_folder_at(part, handle))
+            yield handle
+
+
+@dataclass(kw_only=True, slots=True)
+class _Budget:
+    """What may still be copied of an artifact."""
+
+    size: int
+    """Bytes."""
+    files: int
+
+
+def _copy_folder(handle: int, target: Path, budget: _Budget, depth: int) -> None:
+    """Copy files and folders; bytecode is left out, for no digest covers it."""
+    if not depth:
+        raise regular_files.RefusedFileError(f"has more than {_DEPTH_LIMIT} folders within each other")
+    target.mkdir()
+    for name in sorted(os.listdir(handle)):
+        if name == "__pycache__":
+            continue
+        budget.files -= 1
+        if budget.files < 0:
+            raise regular_files.RefusedFileError(f"has more than {_FILES_LIMIT:,} files")
+        if stat.S_ISDIR(os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode):
+            with _folder_at(name, handle) as inner:
+                _copy_folder(inner, target / name, budget, depth - 1)
+            continue
+        try:
+            budget.size -= regular_files.copy(name, target / name, limit=budget.size, dir_fd=handle)
+        except regular_files.RefusedFileError as problem:
+            raise regular_files.RefusedFileError(f"holds {name!r}, which {problem}") from None
+
+
+@contextlib.contextmanager
+def _folder_at(name: str, dir_fd: int | None) -> Iterator[int]:
+    """A descriptor of the folder `name` in the folder `dir_fd`; a link to one is refused."""
+    try:
+        handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise regular_files.RefusedFileError(regular_files.reason(name, dir_fd) or f"cannot be read: {error}") from None
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _words(problem: Exception) -> str:
+    return f"cannot be copied: {problem}" if isinstance(problem, OSError) else str(problem)
+
+
+def _free(folder: Path) -> int:
+    """Bytes that `folder` has room for."""
+    there = os.statvfs(folder)
+    return there.f_bavail * there.f_frsize

@@ -1,0 +1,144 @@
+"""What is known, by key: the store as verdicts and tasks see it."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import TypeAdapter
+
+from harness.errors import StoreError
+from harness.execution.process.probe import Limits
+from harness.execution.repetition import Repeated
+from harness.model import Digest, StageResult, Status
+from harness.store.envelope import Kind
+from harness.store.store import Store
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """What a task has found out under one key."""
+
+    stages: tuple[StageResult, ...]
+    limits: tuple[float, float]
+    """Seconds and bytes that its process was allowed."""
+    artifact: Digest | None = None
+    """What an export has left to run."""
+
+
+class _Stored:
+    """That this run has no view of its own on a key."""
+
+
+_STORED = _Stored()
+
+STAGES = Kind(name="stages", adapter=TypeAdapter(Record))
+
+
+@dataclass(kw_only=True, slots=True)
+class Facts:
+    """The store as the verdicts see it, plus what is true of this run only: trouble that must not be remembered."""
+
+    store: Store
+    limits: Limits
+    passing: dict[str, Record | None] = field(default_factory=dict)
+    """Key → what this run takes it for, whatever the store says; None for what it does not want to know."""
+    apart: bool = False
+    """Whether the store is left alone: nothing is known but what was put here, and nothing is remembered."""
+    repeated: Repeated = field(default_factory=Repeated)
+    """What this run has learned of failures by repeating them."""
+    _made: set[str] = field(default_factory=set)
+    """Keys that this run has put, or means to: what it repeats, it repeats once."""
+    _read: dict[str, Record] = field(default_factory=dict)
+    """What the store was seen to hold: it is asked for many times, and changes by this process' doing alone."""
+    _changes: Counter[str] = field(default_factory=Counter)
+    """Key → how often this process has changed what the store holds: what was read before a change is not kept."""
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def get(self, key: str) -> Record | None:
+        """The record under `key`. An error that came of other limits than today's counts as unknown."""
+        # Half a million times for 10,000 cells, in a run that knows them all.
+        if not self.passing and not self.apart and (known := self._read.get(key)) is not None:
+            return known
+        while True:
+            here = self.passing.get(key, _STORED)
+            if not isinstance(here, _Stored):
+                return here
+            if self.apart:
+                return None
+            if (known := self._read.get(key)) is not None:
+                return known
+            changes = self._changes[key]
+            record = self.store.get(STAGES, key)
+            if record is None or (record.limits != self._limits and has_error(record.stages)):
+                return None
+            with self._guard:
+                if self._changes[key] == changes:
+                    return self._read.setdefault(key, record)
+
+    def put(self, key: str, results: Sequence[StageResult], *, remember: bool = True, artifact: str | None = None) -> None:
+        """Record stage results under `key`; what is not to be remembered lasts until this run's report."""
+        self._made.add(key)
+        record = Record(stages=tuple(results), limits=self._limits, artifact=artifact)
+        if remember and not self.apart:
+            self.store.put(STAGES, key, record)
+            self._changed([key])
+        else:
+            self.passing[key] = record
+
+    def learn(self, passing: Mapping[str, Record | None], stored: Iterable[str]) -> None:
+        """Take over what a process elsewhere has found out: what is not to be remembered, and the keys of what it stored.
+
+        Raises:
+            StoreError: it has another store than this one.
+        """
+        keys = list(stored)
+        self.store.refresh(keys)
+        if any(self.store.get(STAGES, key) is None for key in keys):
+            raise StoreError("a worker has stored results elsewhere; --store must be a folder or a URL that all machines share")
+        self.passing.update(passing)
+        self._made.update(passing, keys)
+        self._changed(keys)
+
+    def _changed(self, keys: Iterable[str]) -> None:
+        """Let go of what was known of `keys`: the store has something else by now."""
+        with self._guard:
+            for key in keys:
+                self._changes[key] += 1
+                self._read.pop(key, None)
+                # Last: as long as it is there, nobody reads the store.
+                self.passing.pop(key, None)
+
+    def ignore(self, key: str) -> None:
+        """Take `key` for unknown until it is put anew, unless this run has put it.
+
+        A run that repeats it and does not get so far has lost nothing.
+        """
+        if key not in self._made:
+            self._made.add(key)
+            self.passing[key] = None
+
+    def hide(self, key: str) -> None:
+        """Take `key` for unknown until it is put anew, whoever has put it; the store keeps what it has until then."""
+        self.passing[key] = None
+
+    @property
+    def _limits(self) -> tuple[float, float]:
+        return (self.limits.seconds, self.limits.memory)
+
+
+def stages(record: Record | None) -> list[StageResult]:
+    """The stage results in a record; none where there is no record."""
+    return [] if record is None else list(record.stages)
+
+
+def unproven(results: Iterable[StageResult]) -> bool:
+    """Whether one of them proves nothing: an error, or a failure that did not repeat."""
+    return any(result.status in {Status.ERROR, Status.FLAKY} for result in results)
+
+
+def has_error(results: Iterable[StageResult]) -> bool:
+    """Whether one of them is trouble rather than a fact."""
+    return any(result.status is Status.ERROR for result in results)

@@ -1,0 +1,1 @@
+"""Results → verdicts → the data of a report. Pure."""

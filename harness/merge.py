@@ -13,13 +13,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from harness.diagnose import assembly
 from harness.environments.published_versions import BETWEEN, VERSIONS
 from harness.environments.resolver import LOCK, Solved
 from harness.environments.sources import TORCH_BACKEND, TorchBackend
 from harness.errors import ShardError
 from harness.execution.laboratory import PUBLISHED
 from harness.model import Status
-from harness.report import assembly
 from harness.store import regular_files
 from harness.store.envelope import DamagedRecordError, Kind
 from harness.store.foreign import ForeignStore

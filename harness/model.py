@@ -258,3 +258,12 @@ def is_digest(name: str) -> bool:
 def digest(value: object) -> str:
     """A short stable name for any JSON-able value: 128 bits of SHA-256 over its canonical JSON, in hex."""
     return hashlib.sha256(_CANONICAL.encode(value).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What one stage may use."""
+
+    seconds: float
+    memory: int
+    """Resident bytes over the probe's process group."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import merge
+from harness.diagnose import assembly
 from harness.diagnose.remedies.matrix import Mended, mend
 from harness.diagnose.rules import boundaries
 from harness.environments.resolver import NOT_RESOLVED
@@ -37,7 +38,7 @@ def run(settings: Settings, listen: Listener) -> tuple[Report, list[str]]:
         left_out = perform(prepared, settings, listen)
         disputes = audit(prepared, settings.audit, listen) if settings.audit else []
         verdicts, found = diagnosed(prepared, settings, listen, act=_searched(settings))
-        report = prepared.report(verdicts, left_out, found.told)
+        report = assembly.of(prepared, verdicts, left_out, found.told)
         return boundaries.close(report, prepared, settings, listen, act=settings.close_boundaries is not None), disputes
 
 
@@ -45,7 +46,7 @@ def known(settings: Settings, listen: Listener) -> Report:
     """The report from what the store holds, running nothing."""
     prepared = prepare(settings, listen, ask=False, access=Access.ADD)
     verdicts, found = diagnosed(prepared, settings, listen, act=False)
-    return boundaries.close(prepared.report(verdicts, mended=found.told), prepared, settings, listen, act=False)
+    return boundaries.close(assembly.of(prepared, verdicts, mended=found.told), prepared, settings, listen, act=False)
 
 
 def diagnosed(prepared: Prepared, settings: Settings, listen: Listener, *, act: bool) -> tuple[list[Verdict], Mended]:

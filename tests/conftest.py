@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from project import Project
 
-from harness.execution.process import probe
-from harness.tasks import keys
+from harness.tasks import keys, probe_source
 
 FAKE_PROBE = Path(__file__).parent / "fake_probe" / "__main__.py"
 
@@ -38,7 +37,7 @@ def _surroundings(uv_cache: Path) -> Iterator[None]:
         patch.setenv("UV_CACHE_DIR", str(uv_cache))
         # A test that forgets its local index must not fetch gigabytes from the real one.
         patch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
-        patch.setattr(probe, "PROBE_MAIN", FAKE_PROBE)
+        patch.setattr(probe_source, "MAIN", FAKE_PROBE)
         keys.source.cache_clear()
         yield
     keys.source.cache_clear()

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.execution.process import probe
+from harness.tasks import probe_source
 
-probe.PROBE_MAIN = Path(__file__).resolve().parent / "fake_probe" / "__main__.py"
+probe_source.MAIN = Path(__file__).resolve().parent / "fake_probe" / "__main__.py"

@@ -8,8 +8,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from harness.cli.main import main
-from harness.execution.process import probe
+from harness.tasks import probe_source
 
 if __name__ == "__main__":
-    probe.PROBE_MAIN = Path(__file__).resolve().parent / "fake_probe" / "__main__.py"
+    probe_source.MAIN = Path(__file__).resolve().parent / "fake_probe" / "__main__.py"
     sys.exit(main(sys.argv[1:]))

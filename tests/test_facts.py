@@ -7,8 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from values import result
 
-from harness.execution.process.probe import Limits
-from harness.model import Stage, Status, digest
+from harness.model import Limits, Stage, Status, digest
 from harness.store.store import Store
 from harness.tasks.records import STAGES, Facts
 

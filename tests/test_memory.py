@@ -7,9 +7,8 @@ from dataclasses import replace
 import pytest
 from values import PAIR, resolved, result, tasks_of
 
-from harness.execution.process.probe import Limits
 from harness.matrix.schema import Probe
-from harness.model import Stage
+from harness.model import Limits, Stage
 from harness.store.store import Store
 from harness.tasks.memory import Memory
 from harness.tasks.records import Facts

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.execution.process.probe import Limits, read_events, sudden_end, tail
-from harness.model import Stage, Status
+from harness.execution.process.probe import read_events, sudden_end, tail
+from harness.model import Limits, Stage, Status
 from harness.subprocesses import Ended, Ending
 
 LIMITS = Limits(seconds=90, memory=6_000_000_000)

@@ -9,8 +9,9 @@ import pytest
 from values import result
 
 from harness.execution.process.probe import Told
-from harness.execution.repetition import TIMES_IF_CHANCE, Repeated, compared, settle
+from harness.execution.repetition import compared, settle
 from harness.model import Stage, Status
+from harness.tasks.repetitions import TIMES_IF_CHANCE, Repeated
 
 WORKS, FAILS, FLAKY, ERROR = Status.WORKS, Status.FAILS, Status.FLAKY, Status.ERROR
 LOADED = result(Stage.LOAD)

@@ -9,10 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from values import resolved, result, tasks_of
 
-from harness.execution.process.probe import Limits
 from harness.execution.scheduler import Ended, Started, execute, outstanding
 from harness.matrix.schema import Probe
-from harness.model import Stage, Status, digest
+from harness.model import Limits, Stage, Status, digest
 from harness.store.store import Store
 from harness.tasks.records import Facts
 from harness.tasks.tasks import Export, Install, Run, needs, of_cells

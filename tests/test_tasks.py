@@ -9,9 +9,9 @@ import pytest
 from values import DYNAMO, MERGED, PAIR, resolved, tasks_of
 
 from harness import subprocesses
-from harness.execution.process import probe as processes
 from harness.matrix.schema import Probe
 from harness.model import Setup
+from harness.tasks import probe_source
 from harness.tasks.keys import platform_id, source
 from harness.tasks.tasks import Evaluate, of_cell
 
@@ -52,7 +52,7 @@ def probe(tmp_path, monkeypatch):
     for name in ("__main__.py", "journal.py", "export/job.py", "run/job.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("1")
-    monkeypatch.setattr(processes, "PROBE_MAIN", tmp_path / "__main__.py")
+    monkeypatch.setattr(probe_source, "MAIN", tmp_path / "__main__.py")
     yield tmp_path
     source.cache_clear()
 
@@ -88,7 +88,7 @@ def test_every_key_holds_the_probes_variables_and_the_rules_it_is_judged_by(monk
     seen = [every_key()]
     monkeypatch.setitem(subprocesses.PROBE, "OMP_NUM_THREADS", "2")
     seen.append(every_key())
-    monkeypatch.setattr(processes, "RULES", processes.RULES + 1)
+    monkeypatch.setattr(probe_source, "RULES", probe_source.RULES + 1)
     seen.append(every_key())
     assert all(len(set(keys)) == len(seen) for keys in zip(*seen, strict=True))
 

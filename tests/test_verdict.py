@@ -7,9 +7,8 @@ from dataclasses import replace
 import pytest
 from values import DYNAMO, MERGED, PAIR, resolved, result, tasks_of
 
-from harness.execution.process.probe import Limits
 from harness.matrix.schema import Variants
-from harness.model import Setup, Stage, Status, digest
+from harness.model import Limits, Setup, Stage, Status, digest
 from harness.store.store import Store
 from harness.tasks.records import Facts
 from harness.verdicts.judge import NOT_REACHED, judge

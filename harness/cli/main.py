@@ -25,6 +25,7 @@ from harness.cli import decisions, pin
 from harness.cli.console import console
 from harness.cli.options import ARGUMENTS, parser
 from harness.cli.progress import listener
+from harness.diagnose import assembly
 from harness.errors import DiskFullError, HarnessError, Interrupted, NothingObservedError, ShardError
 from harness.execution import executors, rounds, shards
 from harness.execution.audit import AuditError
@@ -239,7 +240,7 @@ def _cell(options: argparse.Namespace, out: Console, err: Console) -> int:
         prepared = prepare(settings, listen)
         rounds.perform(prepared, settings, listen, folder=given)
     (verdict,) = prepared.verdicts()
-    (reported,) = prepared.report([verdict]).cells
+    (reported,) = assembly.of(prepared, [verdict]).cells
     environments = [given] if given else rounds.keep(prepared)
     story.show_cell(verdict, reported, out, store=prepared.store.root, environments=environments)
     return 0
@@ -257,7 +258,7 @@ def _explain(options: argparse.Namespace, out: Console, err: Console) -> int:
     verdicts, mended = pipeline.diagnosed(prepared, settings, lambda _event: None, act=False)
     (planned,) = plan.only([one.resolved.planned for one in verdicts], options.id)
     verdict = next(one for one in verdicts if one.cell.id == planned.cell.id)
-    report = prepared.report(verdicts, mended=mended.told)
+    report = assembly.of(prepared, verdicts, mended=mended.told)
     neighbour = explain.neighbour(verdict, verdicts)
     explain.show(verdict, report, mended, neighbour, out, store=prepared.store.root, options=_same_matrix(options))
     return 0

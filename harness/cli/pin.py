@@ -19,6 +19,7 @@ from harness.decide.experiments import Unanswered
 from harness.decide.regressions import named
 from harness.decide.remedied import remedied
 from harness.decide.version_sets import Versions
+from harness.diagnose import assembly
 from harness.errors import VersionsError
 from harness.execution.events import Listener
 from harness.execution.laboratory import Lab
@@ -50,7 +51,7 @@ def run(settings: Settings, options: argparse.Namespace, out: Console, err: Cons
     with listener(err, quiet=options.quiet) as listen:
         known = prepare(settings, listen, ask=False, access=Access.ADD)
         verdicts, mended = pipeline.diagnosed(known, settings, listen, act=False)
-        report = known.report(verdicts, mended=mended.told)
+        report = assembly.of(known, verdicts, mended=mended.told)
         able = remedied(known, settings, verdicts, mended)
         observed = {one.cell.id: one for one in verdicts} | able
         published = options.reports / "matrix.json"

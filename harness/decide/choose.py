@@ -12,9 +12,8 @@ from harness.decide.version_sets import Versions
 from harness.errors import VersionsError, did_you_mean
 from harness.matrix.plan import by_version
 from harness.model import ABSENT, Status, Variant
-from harness.report.tables import identity
 from harness.verdicts.judge import Verdict
-from harness.verdicts.report_model import Report, ReportedCell, age
+from harness.verdicts.report_model import Report, ReportedCell, age, identity
 
 
 def choose(

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from packaging.pylock import PylockValidationError
 
-from harness.decide import recipe
 from harness.decide.check import trouble
 from harness.decide.regressions import working
 from harness.environments.lockfile import file_hashes, lock_text, parse_pylock
@@ -21,6 +20,7 @@ from harness.execution.prepare import Prepared
 from harness.foreign_text import comments, without_userinfo
 from harness.model import Interpreter, Lock, Status, Variant
 from harness.packaging_values import cell_id
+from harness.report import recipe
 from harness.tasks import keys, tasks
 from harness.verdicts.judge import Verdict
 

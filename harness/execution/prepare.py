@@ -23,13 +23,11 @@ from harness.environments.uv.run_cache import RunCache
 from harness.errors import Interrupted, ShardError
 from harness.execution import shards
 from harness.execution.events import Damage, Dealt, Listener, Note, Resolving
-from harness.execution.process.probe import Limits
 from harness.execution.scheduler import outstanding
 from harness.matrix import load, plan
 from harness.matrix.schema import Matrix
 from harness.matrix.selection import Selection
-from harness.model import Cell, Setup
-from harness.report import assembly
+from harness.model import Cell, Limits, Setup
 from harness.store import scratch
 from harness.store.access import Access
 from harness.store.store import Store
@@ -39,7 +37,6 @@ from harness.tasks.records import Facts
 from harness.tasks.tasks import CellTasks, Task
 from harness.verdicts import control_model, cross_checks
 from harness.verdicts.judge import Verdict, judge
-from harness.verdicts.report_model import Remedies, Report
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,14 +120,6 @@ class Prepared:
         """The same where no other model was asked; without `opinions` where no other runtime was asked either."""
         runtimes = self.runtimes if opinions else None
         return [judge(resolved, cell, self.facts, self.matrix.variants, runtimes) for resolved, cell in self.cells]
-
-    def report(
-        self, verdicts: Sequence[Verdict], left_out: Mapping[str, str] | None = None, mended: Remedies | None = None
-    ) -> Report:
-        """The report on `verdicts`; `left_out` says of cells why nobody has run them, `mended` what makes them work."""
-        reasons = left_out or {}
-        verdicts = [one.because(reasons[one.cell.id]) if one.cell.id in reasons else one for one in verdicts]
-        return assembly.build(verdicts, list(self.axes), self.matrix.probe, self.uv.torch_backend, mended)
 
 
 def prepare(settings: Settings, listen: Listener, *, ask: bool = True, access: Access = Access.REMOVE) -> Prepared:

@@ -12,41 +12,18 @@ that run: then a failure must repeat `TIMES_IF_CHANCE` times.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from harness.execution.process.probe import Told
 from harness.model import Failure, Stage, StageResult, Status
+from harness.tasks.repetitions import Repeated
 from harness.verdicts.signature import signature
-
-TIMES_IF_CHANCE = 4
-"""Repetitions of a failure whose like was flaky: of one in five by chance, one in 3,000 fails five times in a row."""
-
-_Kind = tuple[Stage, str]
-"""Stage and signature."""
 
 Subject = str | None
 """What a result is about, as in `Told`: a variant or an import; None is the process as a whole."""
 
 Again = Callable[[Collection[Subject]], Told]
 """Repeats these subjects, and no others, in a fresh process."""
-
-
-@dataclass(kw_only=True, slots=True)
-class Repeated:
-    """What a run has learned from its repetitions; used by many threads at once."""
-
-    steady: set[tuple[str, Stage, str]] = field(default_factory=set)
-    """Closure, stage and signature of failures that repeated."""
-    chance: set[_Kind] = field(default_factory=set)
-    """Stage and signature of failures that did not, in whatever closure."""
-
-    def is_known(self, place: str, kind: _Kind) -> bool:
-        """Whether such a failure needs no repetition."""
-        return (place, *kind) in self.steady and kind not in self.chance
-
-    def times(self, kind: _Kind) -> int:
-        """How often a failure must repeat before it is a fact."""
-        return TIMES_IF_CHANCE if kind in self.chance else 1
 
 
 def settle(told: Told, places: Mapping[Subject, str], repeated: Repeated, again: Again, *, mended: Callable[[], bool]) -> bool:
@@ -122,7 +99,7 @@ def _end(told: Told, subject: Subject) -> Sequence[StageResult]:
     return told.results.get(subject) or ([] if all(one.ok for one in process) else process)
 
 
-def _kind(results: Sequence[StageResult]) -> _Kind:
+def _kind(results: Sequence[StageResult]) -> tuple[Stage, str]:
     failed = next(one for one in results if not one.ok)
     return failed.stage, signature(failed.stage, failed.error) if failed.error else ""
 

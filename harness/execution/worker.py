@@ -18,11 +18,11 @@ from harness import disk_space
 from harness.environments.environments import Environments
 from harness.environments.layers import Closure
 from harness.errors import DiskFullError
-from harness.execution.process.probe import Limits, Told
+from harness.execution.process.probe import Told
 from harness.execution.process.probes import Ask, OnStage, Probes, Question
 from harness.execution.repetition import Subject, compared
 from harness.matrix.schema import Probe
-from harness.model import Stage, StageResult, Status, Variant
+from harness.model import Limits, Stage, StageResult, Status, Variant
 from harness.store.store import Store
 from harness.subprocesses import Children
 from harness.tasks import jobs

@@ -13,9 +13,8 @@ from dataclasses import dataclass, replace
 from packaging.version import Version
 
 from harness.model import Stage, Status
-from harness.report.tables import identity
 from harness.verdicts.messages import headline
-from harness.verdicts.report_model import Report, ReportedCell, ReportedVariant
+from harness.verdicts.report_model import Report, ReportedCell, ReportedVariant, identity
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from packaging.version import Version
 
 from harness.matrix.selection import VARIANT_FIELDS
-from harness.model import Stage, Status, Variant
-from harness.verdicts.report_model import Report, ReportedCell, ReportedVariant, newest_by_runtime
+from harness.model import Stage, Status
+from harness.verdicts.report_model import Report, ReportedCell, ReportedVariant, identity, newest_by_runtime
 
 GLYPHS = {
     Status.WORKS: "✓",
@@ -86,11 +86,6 @@ def facets(report: Report) -> list[Facet]:
             )
         )
     return made
-
-
-def identity(variant: ReportedVariant | Variant) -> tuple[object, ...]:
-    """What tells it from other variants."""
-    return tuple(getattr(variant, name) for name in VARIANT_FIELDS)
 
 
 _STAGED = {Status.FAILS, Status.FLAKY, Status.ERROR}

@@ -10,10 +10,10 @@ import stat
 from pathlib import Path
 
 from harness import subprocesses
-from harness.execution.process import probe
 from harness.matrix.schema import Probe
 from harness.model import digest
 from harness.store.digests import file_digest, folder_digest
+from harness.tasks import probe_source
 
 _FOLDERS = {"import": set[str](), "export": {"export"}, "run": {"run"}, "reference": {"independent"}}
 """Kind of job → the folders of the probe that are its own; everything else there may be used by all."""
@@ -22,7 +22,7 @@ _FOLDERS = {"import": set[str](), "export": {"export"}, "run": {"run"}, "referen
 @functools.cache
 def source(kind: str) -> str:
     """Digest of the probe's source as far as a job of `kind` can use it."""
-    root = probe.PROBE_MAIN.parent
+    root = probe_source.MAIN.parent
     _stamp(root)
     left_out = {"export", "run", "independent"} - _FOLDERS[kind]
     sums = {}
@@ -41,7 +41,7 @@ def platform_id() -> str:
 
 def asked(kind: str, model: Probe) -> list[object]:
     """What every process of `kind` has in common: where it runs, what it runs, and how the host judges it."""
-    return [platform_id(), _surroundings(), probe.RULES, asked_source(kind, model)]
+    return [platform_id(), _surroundings(), probe_source.RULES, asked_source(kind, model)]
 
 
 @functools.cache
@@ -117,7 +117,7 @@ def require_unchanged(model: Probe) -> None:
     Raises:
         RuntimeError: they have been edited since, and what a process has found out may be of another source.
     """
-    read = [probe.PROBE_MAIN.parent, *([Path(model.checkpoint)] if model.checkpoint else [])]
+    read = [probe_source.MAIN.parent, *([Path(model.checkpoint)] if model.checkpoint else [])]
     for folder in read:
         looked = _STAMPS.get(folder)
         if looked is None:

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from pydantic import TypeAdapter
 
 from harness.errors import StoreError
-from harness.execution.process.probe import Limits
-from harness.execution.repetition import Repeated
-from harness.model import Digest, StageResult, Status
+from harness.model import Digest, Limits, StageResult, Status
 from harness.store.envelope import Kind
 from harness.store.store import Store
+from harness.tasks.repetitions import Repeated
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

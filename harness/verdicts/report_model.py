@@ -9,12 +9,13 @@ from typing import Any, Literal, TypeVar
 from packaging.version import Version
 from pydantic import TypeAdapter
 
-from harness.diagnose.remedies.missing import missing_module
 from harness.matrix.plan import by_version
+from harness.matrix.selection import VARIANT_FIELDS
 from harness.matrix.values import Name, VersionOrAbsent
 from harness.model import ABSENT, Cause, Cell, Certainty, Setup, Stage, StageResult, Status, Variant
 from harness.packaging_values import CellId, DistributionName, ExactVersion, PythonVersion
 from harness.verdicts.judge import VariantVerdict, Verdict
+from harness.verdicts.missing_module import missing_module
 from harness.verdicts.rule_model import Rule, Unexplained
 from harness.verdicts.signature import signature
 
@@ -295,3 +296,8 @@ def findings(verdict: VariantVerdict) -> list[str]:
 def _cut(message: str) -> str:
     half = MESSAGE_LIMIT // 2
     return message if len(message) <= MESSAGE_LIMIT else f"{message[: half - 3]} […] {message[-half + 3 :]}"
+
+
+def identity(variant: ReportedVariant | Variant) -> tuple[object, ...]:
+    """What tells it from other variants."""
+    return tuple(getattr(variant, name) for name in VARIANT_FIELDS)

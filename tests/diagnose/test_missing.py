@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 from values import PAIR, result
 
-from harness.diagnose.remedies.missing import addition, missing_module
+from harness.diagnose.remedies.missing import addition
 from harness.model import Failure, Stage, Status
 from harness.probe import missing
 from harness.verdicts.judge import VariantVerdict
+from harness.verdicts.missing_module import missing_module
 
 
 def lacks(stage: Stage = Stage.EXPORT, message: str = "no", **noticed: object) -> VariantVerdict:

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from values import PAIR, PINS, resolved, result
 
+from harness.diagnose.assembly import build
 from harness.matrix.plan import Planned
 from harness.matrix.schema import Probe
 from harness.model import Setup, Stage, Status
-from harness.report.assembly import build
 from harness.report.formats import matrix_json
 from harness.verdicts.judge import VariantVerdict, Verdict
 from harness.verdicts.report_model import ADAPTER, MESSAGE_LIMIT

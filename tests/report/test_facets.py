@@ -9,8 +9,9 @@ from values import report, reported_cell, reported_variant
 
 from harness.model import Setup, Stage, Status
 from harness.report.failures import faults, not_run
-from harness.report.tables import cell_text, facets, identity, legend, recommendations, slots
+from harness.report.tables import cell_text, facets, legend, recommendations, slots
 from harness.verdicts.messages import headline
+from harness.verdicts.report_model import identity
 
 WORKS, FAILS, ERROR, NOT_RUN = Status.WORKS, Status.FAILS, Status.ERROR, Status.NOT_RUN
 

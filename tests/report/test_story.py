@@ -9,9 +9,9 @@ from pathlib import Path
 from rich.console import Console
 from values import PAIR, resolved, result
 
+from harness.diagnose.assembly import build
 from harness.matrix.schema import Probe
 from harness.model import Failure, Stage, Status
-from harness.report.assembly import build
 from harness.report.cell import show_cell
 from harness.verdicts.judge import VariantVerdict, Verdict
 

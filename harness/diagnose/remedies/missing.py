@@ -12,6 +12,7 @@ from packaging.utils import is_normalized_name
 
 from harness.model import Stage
 from harness.verdicts.judge import VariantVerdict
+from harness.verdicts.missing_module import noticed
 
 KNOWN = frozenset(
     {
@@ -45,24 +46,13 @@ KNOWN = frozenset(
 """Distributions of the field, which may be added whoever asks for them."""
 
 
-def missing_module(failing: VariantVerdict) -> str | None:
-    """The module that the failure lacks, and no distribution of the cell has; None where that is not what is wrong."""
-    found = _noticed(failing).get("module")
-    return found if isinstance(found, str) else None
-
-
 def addition(failing: VariantVerdict) -> tuple[str, str] | None:
     """(side, distribution) to add for what is missing; the side is `export` or `run`. None where nothing may be added."""
-    noticed = _noticed(failing)
-    name = noticed.get("distribution")
-    if not isinstance(name, str) or not is_normalized_name(name) or not (name in KNOWN or noticed.get("named") is True):
+    found = noticed(failing)
+    name = found.get("distribution")
+    if not isinstance(name, str) or not is_normalized_name(name) or not (name in KNOWN or found.get("named") is True):
         return None
     return ("run" if _on_the_run_side(failing) else "export"), name
-
-
-def _noticed(failing: VariantVerdict) -> dict[str, object]:
-    found = failing.last.data.get("missing")
-    return found if isinstance(found, dict) else {}
 
 
 def _on_the_run_side(failing: VariantVerdict) -> bool:

@@ -14,13 +14,14 @@ from packaging.requirements import Requirement
 
 from harness.diagnose.remedies import candidates, lock_diff
 from harness.diagnose.remedies.changes import REACH, Change, Kind, Remedy, apply, text
-from harness.diagnose.remedies.missing import addition, missing_module
+from harness.diagnose.remedies.missing import addition
 from harness.environments.lockfile import Published
 from harness.environments.resolver import NOT_RESOLVED
 from harness.execution.laboratory import Lab, NoSuchVersion, NotAnswered
 from harness.matrix.plan import Planned
 from harness.model import Stage, Status, Variant
 from harness.verdicts.judge import VariantVerdict, Verdict
+from harness.verdicts.missing_module import missing_module
 
 TOGETHER = 3
 """How many changes that keep the cell are tried together, each of which got further than those before it."""

@@ -20,10 +20,9 @@ from harness.environments.layers import Closure
 from harness.environments.sources import Pythons
 from harness.environments.uv.client import Uv, find_uv
 from harness.execution.prepare import Prepared
-from harness.execution.process.probe import Limits
 from harness.execution.worker import Worker
 from harness.matrix.schema import Probe, UvSources
-from harness.model import Interpreter
+from harness.model import Interpreter, Limits
 from harness.store.digests import folder_digest
 from harness.store.store import Store
 from harness.subprocesses import Children

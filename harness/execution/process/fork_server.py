@@ -19,7 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.execution.process.probe import Limits, asked
+from harness.execution.process.probe import asked
+from harness.model import Limits
 from harness.store.store import Store
 from harness.subprocesses import LOOK_SECONDS, Children, Fork, Process, cut_back, resident
 

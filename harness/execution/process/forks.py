@@ -32,8 +32,8 @@ from packaging.utils import canonicalize_name
 from harness.environments.environments import Environments
 from harness.environments.layers import Closure, bases, layers
 from harness.execution.process.fork_server import Forked, ForkServer
-from harness.execution.process.probe import JOB, Limits
-from harness.model import digest
+from harness.execution.process.probe import JOB
+from harness.model import Limits, digest
 from harness.store.store import Store
 from harness.subprocesses import Children, Fork
 

@@ -14,17 +14,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
-from harness.model import Failure, Stage, StageResult, Status
+from harness.model import Failure, Limits, Stage, StageResult, Status
 from harness.store.store import BYTECODE
 from harness.subprocesses import Children, Ended, Ending, Fork, probe_environment, temporary_in
-
-PROBE_MAIN = Path(__file__).parent / "probe" / "__main__.py"
+from harness.tasks import probe_source
 
 CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE}
 """Signals a package brings upon its own process; any other came from outside."""
-
-RULES = 2
-"""Part of every key: to be raised when a probe's events or end come to mean something else, here or in worker.py."""
 
 JOB = "job.json"
 """What a process is asked, in the folder that it works in."""
@@ -33,15 +29,6 @@ TEMPORARY = "temporary"
 """A link in that folder to the one for temporary files (probe/forkserver.py follows it)."""
 
 _TAIL_LINES = 20
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
-    """What one stage may use."""
-
-    seconds: float
-    memory: int
-    """Resident bytes over the probe's process group."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -111,7 +98,7 @@ def asked(
     prefix = bytecode or store / BYTECODE
     return {
         # Compiled once for all that import a layer, now and in later runs; an environment holds nothing but links.
-        "command": [str(python), "-I", "-X", f"pycache_prefix={prefix}", str(PROBE_MAIN), str(folder / JOB)],
+        "command": [str(python), "-I", "-X", f"pycache_prefix={prefix}", str(probe_source.MAIN), str(folder / JOB)],
         # A home of its own: caches and settings of the user must not reach a verdict. And what it leaves is gone with it.
         "env": probe_environment(HOME=str(home), **temporary_in(temporary), **_caches(temporary)),
     }

@@ -15,11 +15,12 @@ from harness.environments.environments import Environments
 from harness.environments.layers import Closure, layers
 from harness.errors import DiskFullError
 from harness.execution.process.forks import Forks
-from harness.execution.process.probe import Limits, Told, run_probe
-from harness.execution.repetition import Repeated, Subject, settle
-from harness.model import Failure, Stage, StageResult, Status, digest
+from harness.execution.process.probe import Told, run_probe
+from harness.execution.repetition import Subject, settle
+from harness.model import Failure, Limits, Stage, StageResult, Status, digest
 from harness.store.store import BYTECODE, Store
 from harness.subprocesses import Children
+from harness.tasks.repetitions import Repeated
 
 OnStage = Callable[[str], None]
 

@@ -7,12 +7,13 @@ when the file was written.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from packaging.version import Version
 
 from harness.diagnose.causes.causes import diagnosed
 from harness.diagnose.rules import rules
+from harness.execution.prepare import Prepared
 from harness.execution.search.inference import Observed, inferred
 from harness.matrix.plan import by_version
 from harness.matrix.schema import Probe
@@ -20,6 +21,18 @@ from harness.model import Status
 from harness.tasks.keys import platform_id, probe_id
 from harness.verdicts.judge import Verdict
 from harness.verdicts.report_model import Remedies, Report, ReportedCell, ReportedProbe, newest_by_runtime, reported
+
+
+def of(
+    prepared: Prepared,
+    verdicts: Sequence[Verdict],
+    left_out: Mapping[str, str] | None = None,
+    mended: Remedies | None = None,
+) -> Report:
+    """The report on `verdicts`; `left_out` says of cells why nobody has run them, `mended` what makes them work."""
+    reasons = left_out or {}
+    verdicts = [one.because(reasons[one.cell.id]) if one.cell.id in reasons else one for one in verdicts]
+    return build(verdicts, list(prepared.axes), prepared.matrix.probe, prepared.uv.torch_backend, mended)
 
 
 def build(

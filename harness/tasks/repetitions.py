@@ -1,0 +1,31 @@
+"""What a run has learned from running failures again: which repeat, and which are chance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from harness.model import Stage
+
+TIMES_IF_CHANCE = 4
+"""Repetitions of a failure whose like was flaky: of one in five by chance, one in 3,000 fails five times in a row."""
+
+_Kind = tuple[Stage, str]
+"""Stage and signature."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Repeated:
+    """What a run has learned from its repetitions; used by many threads at once."""
+
+    steady: set[tuple[str, Stage, str]] = field(default_factory=set)
+    """Closure, stage and signature of failures that repeated."""
+    chance: set[_Kind] = field(default_factory=set)
+    """Stage and signature of failures that did not, in whatever closure."""
+
+    def is_known(self, place: str, kind: _Kind) -> bool:
+        """Whether such a failure needs no repetition."""
+        return (place, *kind) in self.steady and kind not in self.chance
+
+    def times(self, kind: _Kind) -> int:
+        """How often a failure must repeat before it is a fact."""
+        return TIMES_IF_CHANCE if kind in self.chance else 1

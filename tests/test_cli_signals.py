@@ -7,7 +7,7 @@ import sys
 
 _DROPPED = """
 import os, signal, time, weakref
-from harness import cli
+from harness.cli import main as cli
 
 class Anything: ...
 

@@ -12,7 +12,7 @@ from harness import subprocesses
 from harness.matrix.schema import Probe
 from harness.model import Setup
 from harness.tasks import probe_source
-from harness.tasks.keys import platform_id, source
+from harness.tasks.keys import platform_id, read_anew, source
 from harness.tasks.tasks import Evaluate, of_cell
 
 
@@ -80,6 +80,7 @@ def test_a_change_of_the_probe_changes_the_keys_of_what_can_use_it(probe: Path, 
 
 
 def every_key() -> list[str]:
+    read_anew()
     cell = tasks_of(resolved())
     return [cell.together.key, cell.export.key, cell.run.key, Evaluate(export=cell.export, variants=()).key]
 
@@ -90,7 +91,7 @@ def test_every_key_holds_the_probes_variables_and_the_rules_it_is_judged_by(monk
     seen.append(every_key())
     monkeypatch.setattr(probe_source, "RULES", probe_source.RULES + 1)
     seen.append(every_key())
-    assert all(len(set(keys)) == len(seen) for keys in zip(*seen, strict=True))
+    assert all(len(set(made)) == len(seen) for made in zip(*seen, strict=True))
 
 
 def test_the_seed_of_a_checkpoint_is_in_the_key(tmp_path):

@@ -9,6 +9,8 @@ import packages
 import pytest
 from project import Project
 
+from harness.environments.bytecode import Bytecode
+
 
 def emptied(path: Path, _other: Path) -> None:
     path.write_bytes(b"")
@@ -111,9 +113,7 @@ def test_bytecode_of_what_is_gone_is_not_kept(project):
 
 
 def test_an_unchanged_run_reads_none(finished, monkeypatch):
-    import harness.bytecode
-
-    monkeypatch.setattr(harness.bytecode.Bytecode, "verify", None)
+    monkeypatch.setattr(Bytecode, "verify", None)
     finished.run()
 
 

@@ -7,11 +7,11 @@ import sys
 
 _DROPPED = """
 import os, signal, time, weakref
-from harness.cli import main as cli
+from harness.cli.interrupts import interrupt_once
 
 class Anything: ...
 
-cli._interrupt_once()
+interrupt_once()
 anything = Anything()
 reference = weakref.ref(anything, lambda _: (os.kill(os.getpid(), signal.SIGINT), time.sleep(0)))
 try:

@@ -9,7 +9,6 @@ import argparse
 import gc
 import os
 import shlex
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from rich.console import Console
 from harness import disk_space, pipeline
 from harness.cli import decisions, pin
 from harness.cli.console import console
+from harness.cli.interrupts import interrupt_once
 from harness.cli.options import ARGUMENTS, parser
 from harness.cli.progress import listener
 from harness.diagnose import assembly
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     err = console(color=options.color, stderr=True)
     # Nearly all that a large matrix makes stays until the end, and a collection looks at every object of it.
     gc.set_threshold(*_COLLECTIONS)
-    _interrupt_once()
+    interrupt_once()
     try:
         code: int = options.command(options, console(color=options.color, stderr=False), err)
     except HarnessError as error:
@@ -93,37 +93,6 @@ def _unforeseen(error: Exception) -> str:
         return str(error)
     place = traceback.extract_tb(error.__traceback__)[-1]
     return f"the harness itself failed: {type(error).__name__}: {error} ({place.filename}:{place.lineno})"
-
-
-def _interrupt_once() -> None:
-    """The first Ctrl-C (or SIGTERM) stops the run; a second must not stop the stopping; a third means it.
-
-    Python drops what is raised while it runs a finalizer or a weak reference's callback; an interrupt that falls there is
-    raised once more.
-    """
-    heard = 0
-
-    def interrupt(_number: int, _frame: object) -> None:
-        nonlocal heard
-        heard += 1
-        if heard == 1:
-            raise KeyboardInterrupt
-        if heard > 2:
-            os._exit(Interrupted.exit_code)
-
-    def again(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    def dropped(unraisable: Any) -> None:
-        if issubclass(unraisable.exc_type, KeyboardInterrupt):
-            signal.setitimer(signal.ITIMER_REAL, 0.01)
-        else:
-            sys.__unraisablehook__(unraisable)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
-    signal.signal(signal.SIGALRM, again)
-    sys.unraisablehook = dropped
 
 
 def _settings(options: argparse.Namespace) -> Settings:

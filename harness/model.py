@@ -68,7 +68,7 @@ class Setup(StrEnum):
 
 
 class Cause(StrEnum):
-    """Whose fault a failure is; diagnose/causes.py says what each rests on."""
+    """Whose fault a failure is; diagnose/causes/causes.py says what each rests on."""
 
     MODEL = "model"
     """PyTorch alone, with a cache, disagrees with itself without, or cannot run the model."""

@@ -256,7 +256,7 @@ _COMMANDS = {
     "check": _check,
     "bisect": _bisect,
 }
-"""What each command of arguments.py does."""
+"""What each command of options.py does."""
 
 
 def _print(report: Report, options: argparse.Namespace, out: Console) -> None:

@@ -1,4 +1,4 @@
-"""The command pin: options in, a lock and its exit code out. Part of the command line (cli.py)."""
+"""The command pin: options in, a lock and its exit code out. Part of the command line (main.py)."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class Settings:
     """Instead of `[probe] model`; a folder is taken from the current one."""
     profile: str | None = None
     strategy: str = "full"
-    """`pairwise` asks few cells, and those that what they say makes interesting (search.py)."""
+    """`pairwise` asks few cells, and those that what they say makes interesting (execution/search/search.py)."""
     audit: float = 0.0
     """The share of the cells that is done again from scratch, to be compared (audit.py)."""
     budget: float | None = None
@@ -73,7 +73,7 @@ class Settings:
     remedies: bool = True
     """Whether changes are tried on what fails, and reported."""
     close_boundaries: tuple[str, ...] | None = None
-    """The axes on which the boundaries of rules are closed (diagnose/boundaries.py): none of them stands for all."""
+    """The axes on which the boundaries of rules are closed (diagnose/rules/boundaries.py): none of them stands for all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -178,7 +178,7 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True, access: A
 
 
 def workbench(settings: Settings, listen: Listener) -> Prepared:
-    """A matrix's sources, probe and limits, and none of its cells: what a question about other cells needs (lab.py).
+    """A matrix's sources, probe and limits, and none of its cells: what a question about other cells needs (laboratory.py).
 
     Raises:
         HarnessError: as `prepare` does.

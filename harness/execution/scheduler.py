@@ -38,7 +38,7 @@ class Ended:
 Event = Started | Ended
 
 INSTALLS = 2
-"""At once on a machine: one links what uv's cache holds while another one fetches what it lacks (environments.py)."""
+"""At once on a machine: one links what uv's cache holds while another one fetches what it lacks."""
 
 
 def outstanding(tasks: Iterable[Task], facts: Facts) -> list[Task]:

@@ -2,7 +2,7 @@
 
 The shape is declared in schema.py (unknown keys are errors); this module turns pydantic's findings into one
 sentence a person can act on. Nothing here asks the network: selectors such as `">=4.36; latest-per-minor"` stay
-selectors until `axes.py` resolves them.
+selectors until `environments/published_versions.py` resolves them.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def load(path: Path) -> Matrix:
 
 
 def with_model(matrix: Matrix, model: str, file: str, folder: Path, profile: str | None = None) -> Matrix:
-    """`matrix` with another model: a family; a checkpoint's folder, taken from `folder`; or a hub id, for `hub.py`.
+    """`matrix` with another model: a family; a checkpoint's folder, taken from `folder`; or a hub id, for `checkpoints.py`.
 
     Raises:
         ConfigError: it is none of these, or the matrix has a probe of its own.

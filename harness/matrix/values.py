@@ -1,6 +1,6 @@
 """The values that matrix.toml may hold, each with a reader whose complaint says what was expected.
 
-The readers raise ValueError; pydantic adds the place in the file (see matrix.py).
+The readers raise ValueError; pydantic adds the place in the file (see load.py).
 """
 
 from __future__ import annotations

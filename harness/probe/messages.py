@@ -17,7 +17,7 @@ _STDLIB = tuple(os.path.realpath(sysconfig.get_path(key)) + os.sep for key in ("
 _HERE = Path(__file__).resolve().parent
 
 CAUSED_BY = "\ncaused by "
-"""Stands between what an exception says and what its innermost cause does; diagnose/words.py looks for it."""
+"""Stands between what an exception says and what its innermost cause does; verdicts/messages.py looks for it."""
 
 _SUMMARY = re.compile(
     r"\s*## Exception summary\s+(?P<innermost><class '.*?)(?:⬆️.*?)?\s*(?:\(Refer to the full stack trace above[^)]*\)|\Z)",

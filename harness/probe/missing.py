@@ -1,6 +1,6 @@
 """Which module a failure lacks, where the environment holds no module of that name, and who could name its distribution.
 
-Evidence for the host (diagnose/missing.py), which decides whether anything is added. Never raises.
+Evidence for the host (diagnose/remedies/missing.py), which decides whether anything is added. Never raises.
 """
 
 from __future__ import annotations

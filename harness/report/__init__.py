@@ -1,1 +1,1 @@
-"""Verdicts → what people and programs read. `contract.py` is the data, `assembly.py` makes it; each format is one module."""
+"""Verdicts → what people and programs read: one page model, one module for each format."""

@@ -1,6 +1,6 @@
 """Reading a store that somebody else has written: nothing leads out of its folder, and nothing that it says is believed.
 
-Every folder on the way to a file is opened by itself, without following links, and files as regular.py does. What is
+Every folder on the way to a file is opened by itself, without following links, and files as regular_files.py does. What is
 refused is left out and named.
 """
 

@@ -3,7 +3,7 @@
     <store>/results/<ab>/<key>.json   what is known, one small JSON file per key
     <store>/artifacts/<digest>/       what an export left behind, with the reference to compare a run with; named by content
     <store>/logs/<key>.log            output of one process, by digest of the keys it was to give results under
-    <store>/envs/                     environments (see environments.py)
+    <store>/envs/                     environments (see environments/environments.py)
     <store>/tmp/                      work in flight (see scratch.py)
     <store>/bytecode/                 what Python compiled for them, by path; it outlives them, and a bounded number is kept
 
@@ -40,7 +40,7 @@ BYTECODE = "bytecode"
 
 
 class Store:
-    """A folder of records (records.py) and artifacts. Keys are digests that the caller computes from all inputs."""
+    """A folder of records (envelope.py) and artifacts. Keys are digests that the caller computes from all inputs."""
 
     def __init__(
         self, root: Path, mirror: Mirror | None = None, *, access: Access = Access.REMOVE, note: Note = ignore

@@ -9,4 +9,4 @@ import harness
 MAIN = Path(harness.__file__).parent / "probe" / "__main__.py"
 
 RULES = 2
-"""Part of every key: to be raised when a probe's events or end come to mean something else, here or in worker.py."""
+"""Part of every key: to be raised when a probe's events or end come to mean something else, here or in execution/worker.py."""

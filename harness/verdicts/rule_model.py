@@ -81,7 +81,7 @@ class Boundary:
 class Rule:
     """All variants for which `atoms` hold and that got as far as `stage` failed there.
 
-    Its support, which everything below counts, are those of one kind of failure (rule_kinds.py).
+    Its support, which everything below counts, are those of one kind of failure (diagnose/rules/kinds.py).
     """
 
     text: str

@@ -8,8 +8,8 @@
 | export, check | exporter | another exporter, or a cell that differs in one version |
 | export, check | version conflict | the same exporter works beside other versions |
 | load | format gate | what the runtime was measured to run |
-| load, decode, parity | runtime, exporter, consumer protocol, version conflict | the same artifact elsewhere (running.py) |
-| eager to parity | architecture, model | nothing works, and another model does (models.py) |
+| load, decode, parity | runtime, exporter, consumer protocol, version conflict | the same artifact elsewhere (runtime.py) |
+| eager to parity | architecture, model | nothing works, and another model does (model.py) |
 
 A remedy was run on the very variant that it stands at, so what it changed is evidence too (differences.py).
 

@@ -7,7 +7,7 @@ In this order, for what fails at load, decode or parity:
 3. another onnxruntime and the reference evaluator run it, consumed in the same way: *runtime*
 4. this onnxruntime runs it, consumed in another way: *consumer protocol*
 5. this onnxruntime runs it with another option of its session: *runtime*
-6. two independent runtimes, this one and the evaluator, fail in the same way at the same place: *exporter* (kinds.py)
+6. two independent runtimes, this one and the evaluator, fail in the same way at the same place: *exporter* (failure_kinds.py)
 7. what else was said makes one of them likely, or leaves it open
 
 A runtime's word that it does not implement something is never held against the artifact.
@@ -193,7 +193,7 @@ def _above(cell: ReportedCell, variant: ReportedVariant, changes: Sequence[Diffe
     """The artifact's stamps against what this onnxruntime was measured to run."""
     found = [finding.partition(": ")[2] for finding in variant.findings if finding.startswith(ABOVE)]
     if found and variant.stage is Stage.LOAD:
-        # What is above it cannot be loaded, whatever else may ail it: nobody is asked (opinions.py).
+        # What is above it cannot be loaded, whatever else may ail it: nobody is asked (verdicts/cross_checks.py).
         measured = [f"the artifact has {sentence}, measured with one-node models" for sentence in dict.fromkeys(found)]
         return proven(Cause.FORMAT_GATE, _own(cell, variant), *measured)
     evidence = _said(variant)

@@ -1,6 +1,6 @@
 """What can be changed about a failing question, in order of cost; and which stages each change can reach. Pure.
 
-A change is no claim: only what was run with it says whether it mends anything (remedies.py).
+A change is no claim: only what was run with it says whether it mends anything (trials.py).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What is different where it works: a failing cell's lock against its nearest working neighbour's, and what to suspect. Pure.
 
 A suspect is a distribution that no axis pins. It is proven where the cell works with nothing else held at another
-version, and dismissed where it does not (remedies.py runs that); until then it is a suspect.
+version, and dismissed where it does not (trials.py runs that); until then it is a suspect.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 | resolve, install | the stage: uv words each proof anew |
 | import | the package that cannot be imported |
 | eager, export, check | the cause and the class of the exception |
-| load, decode, parity | the cause, the reason and the operator (kinds.py); of a format gate or a consumer protocol, the cause |
+| load, decode, parity | cause, reason and operator (../causes/failure_kinds.py); of a format gate or consumer protocol, the cause |
 
 Equal signatures are always of one kind. Packages word one fault anew from release to release, so signatures alone would
 split it.
@@ -32,7 +32,7 @@ _ALONE = {Cause.FORMAT_GATE, Cause.CONSUMER_PROTOCOL}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FailureKind:
-    """Failures of one kind, at one stage; sets of variants are integers, see atoms.py."""
+    """Failures of one kind, at one stage; sets of variants are integers, see conditions.py."""
 
     failed: int
     first: bool = False

@@ -14,7 +14,7 @@ from harness.verdicts.rule_model import Place
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Seen:
-    """How far each variant got; sets of variants are integers, see atoms.py."""
+    """How far each variant got; sets of variants are integers, see conditions.py."""
 
     members: Sequence[tuple[ReportedCell, ReportedVariant]]
     failed: Mapping[Stage, int]

@@ -5,7 +5,7 @@ that stage, whatever became of it later, would be a counter-example, and then it
 earlier never got there: it is neither, and is counted as masked. What ended in an error, or was not run further, has
 passed the stages before and says nothing of the others.
 
-A rule speaks of one kind of failure (rule_kinds.py). What failed at the same stage in another way says nothing of it
+A rule speaks of one kind of failure (kinds.py). What failed at the same stage in another way says nothing of it
 either, as what failed earlier does not; unless all failures of that other kind would be among those for which the rule
 holds: then the rule is sought anew with these as counter-examples, so that it does not claim them.
 """

@@ -1,6 +1,6 @@
 """The only room that calls uv: resolve, create an environment, install into it, list interpreters and versions.
 
-What a failure of it means is said in uvfailures.py, what of the user's own reaches it in surroundings.py. The supported
+What a failure of it means is said in errors.py, what of the user's own reaches it in variables.py. The supported
 range of uv is pinned in pyproject.toml.
 """
 

@@ -1,4 +1,4 @@
-"""Where tasks are done: in this process (local.py), or in processes elsewhere (station.py) that dask finds and watches.
+"""Where tasks are done: in this process (local.py), or in processes elsewhere (remote_worker.py) that dask finds and watches.
 
 `schedule.execute` decides what is done when, over threads of the harness, whoever does it: a thread of it either works
 itself or waits for another machine's.

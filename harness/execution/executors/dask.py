@@ -1,4 +1,4 @@
-"""Many machines: dask carries tasks to stations (station.py), one in each of its worker processes.
+"""Many machines: dask carries tasks to stations (remote_worker.py), one in each of its worker processes.
 
 dask notices a worker that is lost and gives its tasks to another; what is lost more than `RETRIES` times is an error.
 """

@@ -9,7 +9,7 @@ import pytest
 from values import result
 
 from harness.execution.process.probe import Told
-from harness.execution.repetition import compared, settle
+from harness.execution.process.repetition import compared, settle
 from harness.model import Stage, Status
 from harness.tasks.repetitions import TIMES_IF_CHANCE, Repeated
 

@@ -27,7 +27,7 @@ from harness.execution.prepare import Prepared, Settings, prepare, workbench
 from harness.matrix.plan import Planned
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Cell, Status, Variant
-from harness.report import answers, files
+from harness.report import answers, files, recipe
 from harness.store.access import Access
 from harness.verdicts.judge import Verdict
 from harness.verdicts.report_model import ReportedCell
@@ -68,7 +68,9 @@ def run(settings: Settings, options: argparse.Namespace, out: Console, err: Cons
         prepared = replace(workbench(settings, listen), matrix=known.matrix)
         verdict = observed[chosen.id] if observed else _observe(prepared, settings, chosen, listen)
         remedy = "; ".join(chosen.remedies) if chosen.id in able else ""
-        written = pin.write(prepared, verdict, choose.support(report, verdict), options.reports, remedy)
+        written = pin.write(
+            prepared, verdict, choose.support(report, verdict), options.reports, recipe=recipe.render, remedy=remedy
+        )
     _tell_pin(written, options, out, remedy)
     return 0
 
@@ -88,7 +90,7 @@ def _pin_given(settings: Settings, options: argparse.Namespace, out: Console, er
             hint = f"`check --from {options.from_}` tries what mends it; --with, --opset, … take it here"
             _answer_no(f"{asked.versions.source} does not work, and is not pinned", [*ends, hint], options, out)
             return 1 if verdict.status is Status.FAILS else INCONCLUSIVE
-        written = pin.write(desk.prepared, verdict, {}, options.reports)
+        written = pin.write(desk.prepared, verdict, {}, options.reports, recipe=recipe.render)
     _tell_pin(written, options, out)
     return 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from harness.execution.prepare import Prepared
 from harness.foreign_text import comments, without_userinfo
 from harness.model import Interpreter, Lock, Status, Variant
 from harness.packaging_values import cell_id
-from harness.report import recipe
 from harness.tasks import keys, tasks
 from harness.verdicts.judge import Verdict
 
@@ -41,7 +40,13 @@ class Pinned:
     """What the recipe recommends."""
 
 
-def write(prepared: Prepared, verdict: Verdict, support: Mapping[Variant, int], reports: Path, remedy: str = "") -> Pinned:
+Recipe = Callable[[Verdict, Variant, Mapping[Variant, int], Sequence[str]], str]
+"""Verdict, recommended variant, support of each variant and header lines → the text of export-recipe.md."""
+
+
+def write(
+    prepared: Prepared, verdict: Verdict, support: Mapping[Variant, int], reports: Path, *, recipe: Recipe, remedy: str = ""
+) -> Pinned:
     """Install the lock of a working cell into a fresh environment, run the probe there, and write the pin's files.
 
     `support` says in how many neighbouring cells each variant works too; where several work here, most is best. `remedy`
@@ -74,7 +79,7 @@ def write(prepared: Prepared, verdict: Verdict, support: Mapping[Variant, int], 
     for side, lock in (resolved.sides or {"": resolved.lock}).items():
         for name, text in _lock_files(prepared, lock, resolved.interpreter, header).items():
             texts[f"{side}/{name}" if side else name] = text
-    texts["export-recipe.md"] = recipe.render(verdict, best, support, header)
+    texts["export-recipe.md"] = recipe(verdict, best, support, header)
     folder = reports / "pins" / cell_id(verdict.cell.id)
     _publish(folder, texts)
     return Pinned(folder=folder, files=tuple(texts), verdict=again, variant=best)

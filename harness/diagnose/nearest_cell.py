@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from harness.diagnose.causes.differences import differences
+from harness.diagnose.differences import differences
 from harness.matrix.plan import NEEDS_RUNTIME
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import ABSENT, Setup, Stage, Status

@@ -20,7 +20,7 @@ from harness.environments.layers import Closure
 from harness.errors import DiskFullError
 from harness.execution.process.probe import Told
 from harness.execution.process.probes import Ask, OnStage, Probes, Question
-from harness.execution.repetition import Subject, compared
+from harness.execution.process.repetition import Subject, compared
 from harness.matrix.schema import Probe
 from harness.model import Limits, Stage, StageResult, Status, Variant
 from harness.store.store import Store

@@ -36,7 +36,7 @@ from .compare import TOLERANCE
 from .failures import NotRun, ProbeFailure, ProbeModuleError
 from .findings import Findings, finding
 from .graphs import GraphRequest
-from .running.graph import Graph
+from .runtime import Graph
 
 __all__ = ["Case", "GraphRequest", "Graphs", "NotRun", "Probe", "ProbeFailure", "Step", "Variant", "load"]
 

@@ -15,8 +15,8 @@ from harness.probe import failures  # noqa: E402
 from harness.probe.artifact import Case, Reference, write_json  # noqa: E402
 from harness.probe.journal import Journal  # noqa: E402
 from harness.probe.protocol import Probe  # noqa: E402
-from harness.probe.running.graph import Graph, Runtime, array_form  # noqa: E402
 from harness.probe.running.stages import run_one  # noqa: E402
+from harness.probe.runtime import Graph, Runtime, array_form  # noqa: E402
 
 X = np.ones((2, 3), np.float32)
 

@@ -11,7 +11,7 @@
 | load, decode, parity | runtime, exporter, consumer protocol, version conflict | the same artifact elsewhere (runtime.py) |
 | eager to parity | architecture, model | nothing works, and another model does (model.py) |
 
-A remedy was run on the very variant that it stands at, so what it changed is evidence too (differences.py).
+A remedy was run on the very variant that it stands at, so what it changed is evidence too (../differences.py).
 
 The report applies this to its cells, whoever ran them: so a report of shards says what one of the whole would.
 """
@@ -25,7 +25,7 @@ from dataclasses import replace
 from harness.diagnose.causes import model as models
 from harness.diagnose.causes import runtime
 from harness.diagnose.causes.diagnosis import Diagnosis, brief, likely, proven
-from harness.diagnose.causes.differences import EXPORT, differences
+from harness.diagnose.differences import EXPORT, differences
 from harness.diagnose.nearest_cell import Neighbours, compared, export_of, passed, secondary_pins, version
 from harness.model import Cause, Stage, Status
 from harness.verdicts.messages import between_versions, demands

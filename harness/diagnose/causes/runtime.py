@@ -19,9 +19,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from harness.diagnose.causes.diagnosis import SETTLE, Diagnosis, brief, likely, proven, undecided
-from harness.diagnose.causes.differences import CONSUMER, SESSION, Difference, differences
 from harness.diagnose.causes.failure_kinds import Reason, RuntimeFailure, failure_of
 from harness.diagnose.causes.model import MODEL
+from harness.diagnose.differences import CONSUMER, SESSION, Difference, differences
 from harness.diagnose.nearest_cell import Neighbours
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Cause, Certainty, Stage, Status

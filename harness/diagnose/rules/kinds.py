@@ -5,7 +5,7 @@
 | resolve, install | the stage: uv words each proof anew |
 | import | the package that cannot be imported |
 | eager, export, check | the cause and the class of the exception |
-| load, decode, parity | cause, reason and operator (../causes/failure_kinds.py); of a format gate or consumer protocol, the cause |
+| load, decode, parity | cause, reason and operator (../causes/failure_kinds.py); of a gate or protocol, the cause |
 
 Equal signatures are always of one kind. Packages word one fault anew from release to release, so signatures alone would
 split it.

@@ -16,7 +16,7 @@ from harness.environments.layers import Closure, layers
 from harness.errors import DiskFullError
 from harness.execution.process.forks import Forks
 from harness.execution.process.probe import Told, run_probe
-from harness.execution.repetition import Subject, settle
+from harness.execution.process.repetition import Subject, settle
 from harness.model import Failure, Limits, Stage, StageResult, Status, digest
 from harness.store.store import BYTECODE, Store
 from harness.subprocesses import Children

@@ -11,7 +11,7 @@ import onnx
 from onnx.reference import ReferenceEvaluator
 
 from ..failures import NotRun
-from ..running.graph import CallFailure, Form, Graph, Values, array_form
+from ..runtime import CallFailure, Form, Graph, Values, array_form
 
 
 class Evaluated(Graph):

@@ -8,8 +8,8 @@ from typing import Any, Mapping
 from ..failures import NotRun
 from ..journal import Journal
 from ..protocol import Probe
-from ..running.graph import Graph, Runtime
 from ..running.stages import run_one
+from ..runtime import Graph, Runtime
 
 
 class Independent(Runtime):

@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 
 from ..messages import said
-from ..running.graph import CallFailure, Form, Graph, Values, array_form
+from ..runtime import CallFailure, Form, Graph, Values, array_form
 from .node import failing_node
 
 _ERRORS_ONLY = 3

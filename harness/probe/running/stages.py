@@ -14,7 +14,7 @@ from ..findings import Findings, finding
 from ..journal import Journal, Stage
 from ..messages import said
 from ..protocol import Pairs, Probe, Step, Variant
-from .graph import CallFailure, Graph, Runtime, array_of
+from ..runtime import CallFailure, Graph, Runtime, array_of
 from .interface import Interface, Roles
 from .watch import Watched
 

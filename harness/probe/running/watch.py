@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Iterator, Mapping, Sequence
 
 from ..findings import Findings, finding
-from .graph import CallFailure, Form, Graph, Values
+from ..runtime import CallFailure, Form, Graph, Values
 from .interface import Interface
 
 Described = Mapping[str, Any]

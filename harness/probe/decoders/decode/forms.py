@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping, NamedTuple
 
-from ...running.graph import Form
+from ...runtime import Form
 from .program import PRESENT
 
 

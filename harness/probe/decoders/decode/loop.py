@@ -7,8 +7,8 @@ from typing import Any, Iterator
 import numpy as np
 
 from ...protocol import Graphs, Step
-from ...running.graph import Graph, Values, array_of
 from ...running.interface import MissingOutput
+from ...runtime import Graph, Values, array_of
 from .case import DecodingCase
 from .forms import Expected, wrong_form
 from .program import PAST, PRESENT, SWITCH, Feedback, Program, Start

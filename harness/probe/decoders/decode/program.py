@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ...failures import NotRun
 from ...protocol import Variant
-from ...running.graph import Values
+from ...runtime import Values
 
 # How many steps after the prefix the strategy `mixed` still goes without the cache.
 _MIXED_STEPS = 2

@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Dict, Mapping, NamedTuple
 
-from ..failures import ProbeFailure
-from ..findings import Findings
+from .failures import ProbeFailure
+from .findings import Findings
 
 Values = Dict[str, Any]
 

@@ -21,7 +21,7 @@ from harness.errors import ShardError
 from harness.execution.laboratory import PUBLISHED
 from harness.model import Status
 from harness.store import regular_files
-from harness.store.envelope import DamagedRecordError, Kind
+from harness.store.envelope import DamagedRecordError, RecordKind
 from harness.store.foreign import ForeignStore
 from harness.store.store import Store
 from harness.tasks.records import STAGES, Record
@@ -53,7 +53,7 @@ def are_stores(sources: Sequence[Path]) -> bool:
     return folders.pop()
 
 
-KINDS: Mapping[str, Kind[Any]] = {kind.name: kind for kind in (STAGES, LOCK, VERSIONS, BETWEEN, PUBLISHED, TORCH_BACKEND)}
+KINDS: Mapping[str, RecordKind[Any]] = {kind.name: kind for kind in (STAGES, LOCK, VERSIONS, BETWEEN, PUBLISHED, TORCH_BACKEND)}
 """All kinds of records that a store holds, by name."""
 
 
@@ -62,7 +62,7 @@ class _Taken:
     """A record that is to be copied."""
 
     source: ForeignStore
-    kind: Kind[Any]
+    kind: RecordKind[Any]
     value: Any
 
 
@@ -142,7 +142,7 @@ def _copy_files(source: ForeignStore, record: Record, store: Store) -> None:
                 (scratch / "log").replace(store.log(Path(log).stem))
 
 
-def _kind(name: str) -> Kind[Any]:
+def _kind(name: str) -> RecordKind[Any]:
     if name not in KINDS:
         raise DamagedRecordError(f"is a record of a kind that this version does not know: {name!r}")
     return KINDS[name]

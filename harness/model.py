@@ -155,7 +155,7 @@ class Variant:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Pinned:
+class LockedDistribution:
     """One distribution of a lock."""
 
     name: DistributionName
@@ -180,7 +180,7 @@ class Interpreter:
 class Lock:
     """What uv resolved for a cell: all distributions, transitive ones included."""
 
-    distributions: tuple[Pinned, ...]
+    distributions: tuple[LockedDistribution, ...]
     dropped: tuple[tuple[str, str], ...] = ()
     """(requirement, uv's reason) of optional requirements no solution has room for: an exporter's helper, say."""
 

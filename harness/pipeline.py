@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness import merge
 from harness.diagnose import assembly
-from harness.diagnose.remedies.matrix import Mended, mend
+from harness.diagnose.remedies.matrix import MatrixRemedies, mend
 from harness.diagnose.rules import boundaries
 from harness.environments.resolver import NOT_RESOLVED
 from harness.errors import interruptible
@@ -19,7 +19,7 @@ from harness.execution.events import AtStage, Damage, Event, Listener, Note, onc
 from harness.execution.laboratory import Lab
 from harness.execution.prepare import Prepared, Settings, prepare, selected
 from harness.execution.rounds import perform
-from harness.execution.scheduler import Ended, Started
+from harness.execution.scheduler import TaskEnded, TaskStarted
 from harness.store.access import Access
 from harness.store.store import Store
 from harness.verdicts.judge import NOT_REACHED, Verdict
@@ -49,17 +49,17 @@ def known(settings: Settings, listen: Listener) -> Report:
     return boundaries.close(assembly.of(prepared, verdicts, mended=found.told), prepared, settings, listen, act=False)
 
 
-def diagnosed(prepared: Prepared, settings: Settings, listen: Listener, *, act: bool) -> tuple[list[Verdict], Mended]:
+def diagnosed(prepared: Prepared, settings: Settings, listen: Listener, *, act: bool) -> tuple[list[Verdict], MatrixRemedies]:
     """The verdicts, and what mends those that fail; without `act` as far as the store knows.
 
     A shard's cells alone are no basis for it, so its report tells of none, as with `--no-remedies`.
     """
     if not settings.remedies or settings.shard is not None:
-        return prepared.verdicts(), Mended()
+        return prepared.verdicts(), MatrixRemedies()
 
     def hear(event: Event) -> None:
         # A trial is no cell of the matrix, to be counted with the others.
-        if isinstance(event, Started | AtStage | Ended):
+        if isinstance(event, TaskStarted | AtStage | TaskEnded):
             listen(event)
 
     def say(text: str) -> None:

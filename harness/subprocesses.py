@@ -93,7 +93,7 @@ def chosen_environment(**extra: str) -> dict[str, str]:
     return {name: os.environ[name] for name in _PASSED if name in os.environ} | extra
 
 
-class Ending(StrEnum):
+class ExitReason(StrEnum):
     """Why a child is no longer running."""
 
     EXITED = "exited"
@@ -102,10 +102,10 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Ended:
+class Exit:
     """How a child ended."""
 
-    ending: Ending
+    ending: ExitReason
     code: int
     """Exit code; negative for a signal, as in `subprocess`."""
     peak_memory: int
@@ -127,7 +127,7 @@ Fork = Callable[[Mapping[str, str], Path, Path, int], Process | None]
 """Has a process with these variables, folder, log and input, in another way than by a command; None where it cannot."""
 
 
-class Children:
+class Supervisor:
     """Starts children and knows the living ones, so that an interrupted run leaves none behind."""
 
     def __init__(self) -> None:
@@ -147,7 +147,7 @@ class Children:
         memory_limit: int,
         last_sign: Callable[[], float] | None = None,
         fork: Fork | None = None,
-    ) -> Ended:
+    ) -> Exit:
         """Run `command` to its end, its output appended to `log`.
 
         `time_limit` (seconds) counts from the last sign of progress, a `time.time()` that `last_sign` tells, so that a
@@ -160,15 +160,15 @@ class Children:
         try:
             while True:
                 try:
-                    return Ended(ending=Ending.EXITED, code=child.wait(LOOK_SECONDS), peak_memory=peak)
+                    return Exit(ending=ExitReason.EXITED, code=child.wait(LOOK_SECONDS), peak_memory=peak)
                 except subprocess.TimeoutExpired:
                     pass
                 peak = max(peak, memory := resident(child.pid))
                 if memory > memory_limit:
-                    return Ended(ending=Ending.MEMORY, code=self._kill(child), peak_memory=peak)
+                    return Exit(ending=ExitReason.MEMORY, code=self._kill(child), peak_memory=peak)
                 since = max(started, last_sign() if last_sign else 0.0)
                 if time.time() - since > time_limit:
-                    return Ended(ending=Ending.TIMEOUT, code=self._kill(child), peak_memory=peak)
+                    return Exit(ending=ExitReason.TIMEOUT, code=self._kill(child), peak_memory=peak)
                 cut_back(log)
         finally:
             self.end(child)

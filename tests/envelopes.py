@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from harness.store.envelope import Kind
+from harness.store.envelope import RecordKind
 
 
 def records(store: Path, kind: str) -> list[Path]:
@@ -30,4 +30,4 @@ def rewrite(path: Path, change: Callable[[Any], Any]) -> None:
 
 def seal(kind: str, key: str, value: Any) -> bytes:
     """The record of any value."""
-    return Kind(name=kind, adapter=TypeAdapter(Any)).seal(key, value)
+    return RecordKind(name=kind, adapter=TypeAdapter(Any)).seal(key, value)

@@ -12,7 +12,7 @@ from values import resolved, result, tasks_of
 from harness.cli import progress
 from harness.cli.progress import State, listener, render
 from harness.execution.events import Answered, AtStage, Judged, Note, Resolving, Working
-from harness.execution.scheduler import Ended, Started
+from harness.execution.scheduler import TaskEnded, TaskStarted
 from harness.model import Stage, Status
 from harness.verdicts.judge import judge
 
@@ -40,9 +40,9 @@ def tasks():
 
 
 def do(state: State, clock: Clock, task, seconds: float) -> None:
-    state.hear(Started(task=task))
+    state.hear(TaskStarted(task=task))
     clock.now += seconds
-    state.hear(Ended(task=task))
+    state.hear(TaskEnded(task=task))
 
 
 def test_the_estimate_is_mean_times_count_over_jobs(clock, tasks):
@@ -63,12 +63,12 @@ def test_the_estimate_is_mean_times_count_over_jobs(clock, tasks):
 
 def test_the_snapshot_shows_what_runs_for_how_long_and_where_it_is(clock, tasks):
     state = State()
-    state.hear(Started(task=tasks.export))
+    state.hear(TaskStarted(task=tasks.export))
     clock.now += 2
     state.hear(AtStage(task=tasks.export, stage="eager"))
     clock.now += 1
     assert state.snapshot() == [(tasks.export, 3.0, "eager")]
-    state.hear(Ended(task=tasks.export))
+    state.hear(TaskEnded(task=tasks.export))
     assert state.snapshot() == []
 
 
@@ -85,7 +85,7 @@ def test_the_board_counts_verdicts_and_names_tasks(clock, tasks):
     state.hear(Working(tasks=(tasks.export,), jobs=1, cells=7))
     failed = replace(resolved(), result=result(Stage.RESOLVE, Status.FAILS))
     state.hear(Judged(verdict=judge(failed, None, None, tasks_wanted())))
-    state.hear(Started(task=tasks.export))
+    state.hear(TaskStarted(task=tasks.export))
     clock.now += 65
     text = shown(state)
     assert "1/7 cells" in text

@@ -11,17 +11,17 @@ import pytest
 from project import alive, wait_until
 
 from harness import subprocesses
-from harness.subprocesses import Children, Ended, Ending, chosen_environment
+from harness.subprocesses import Exit, ExitReason, Supervisor, chosen_environment
 
 
-def run(source: str, folder: Path, **given) -> Ended:
+def run(source: str, folder: Path, **given) -> Exit:
     settings = {"time_limit": 20.0, "memory_limit": 10**9, "env": chosen_environment(), "log": folder / "log", **given}
-    return Children().run([sys.executable, "-I", "-c", source], cwd=folder, **settings)
+    return Supervisor().run([sys.executable, "-I", "-c", source], cwd=folder, **settings)
 
 
 def test_the_exit_code_and_the_output(tmp_path):
     ended = run("import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)", tmp_path)
-    assert (ended.ending, ended.code) == (Ending.EXITED, 3)
+    assert (ended.ending, ended.code) == (ExitReason.EXITED, 3)
     assert (tmp_path / "log").read_text().split() == ["out", "err"] or (tmp_path / "log").read_text().split() == ["err", "out"]
 
 
@@ -41,25 +41,25 @@ def test_stdin_is_empty(tmp_path):
 
 
 def test_the_time_limit_counts_from_the_start(tmp_path):
-    assert run("import time; time.sleep(60)", tmp_path, time_limit=0.3).ending is Ending.TIMEOUT
+    assert run("import time; time.sleep(60)", tmp_path, time_limit=0.3).ending is ExitReason.TIMEOUT
 
 
 def test_a_sign_of_progress_sets_the_time_limit_back(tmp_path):
     ended = run("import time; time.sleep(1)", tmp_path, time_limit=0.5, last_sign=time.time)
-    assert ended.ending is Ending.EXITED
+    assert ended.ending is ExitReason.EXITED
 
 
 def test_memory_is_that_of_the_whole_group(tmp_path):
     hoard = "hoard = b'x' * 300_000_000; import time; time.sleep(60)"
     source = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {hoard!r}])"
     ended = run(source, tmp_path, memory_limit=200_000_000)
-    assert ended.ending is Ending.MEMORY
+    assert ended.ending is ExitReason.MEMORY
     assert ended.peak_memory > 200_000_000
 
 
 def test_stop_kills_what_lives_and_lets_nothing_start(tmp_path):
-    living = Children()
-    ended: list[Ended] = []
+    living = Supervisor()
+    ended: list[Exit] = []
     source = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)"
     settings = {"env": chosen_environment(), "cwd": tmp_path, "log": tmp_path / "log", "time_limit": 60, "memory_limit": 10**9}
     thread = threading.Thread(target=lambda: ended.append(living.run([sys.executable, "-c", source], **settings)))

@@ -17,10 +17,10 @@ from harness.environments.environments import Environments, difference, installe
 from harness.environments.layers import bases, closure, layers
 from harness.environments.uv.errors import Trouble, UvFailure
 from harness.matrix.schema import UvSources
-from harness.model import Interpreter, Lock, Pinned, Status
+from harness.model import Interpreter, Lock, LockedDistribution, Status
 from harness.store.scratch import FileLock
 from harness.store.store import BYTECODE, Store
-from harness.subprocesses import Children
+from harness.subprocesses import Supervisor
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_what_is_installed_is_read_under_canonical_names(tmp_path):
 
 
 def test_a_closure_is_its_interpreters_version_and_its_files():
-    lock = Lock(distributions=(Pinned(name="a", version="1"),))
+    lock = Lock(distributions=(LockedDistribution(name="a", version="1"),))
     here, there = (Interpreter(version="3.11.7", path=path) for path in ("/a", "/b"))
     assert closure(here, lock) == closure(there, lock)
     assert closure(here, lock) != closure(Interpreter(version="3.11.8", path="/a"), lock)
@@ -60,7 +60,7 @@ class FakeUv:
     """Makes environments without anything in them."""
 
     def __init__(self, *, build: bool = False) -> None:
-        self.children = Children()
+        self.children = Supervisor()
         self.sources = UvSources(build=build)
         self.cache: FakeUv = self
         self.installs = 0
@@ -168,7 +168,7 @@ def test_what_uvs_cache_holds_is_asked_of_nobody(tmp_path, build, fails, install
 def locked(**requires: tuple[str, ...]) -> Lock:
     """A lock of one version of each, in which each requires those that are named."""
     via = {name: tuple(sorted(parent for parent, needs in requires.items() if name in needs)) for name in requires}
-    return Lock(distributions=tuple(Pinned(name=name, version="1", via=parents) for name, parents in via.items()))
+    return Lock(distributions=tuple(LockedDistribution(name=name, version="1", via=parents) for name, parents in via.items()))
 
 
 EXPORT_SIDE = {

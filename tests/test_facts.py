@@ -9,7 +9,7 @@ from values import result
 
 from harness.model import Limits, Stage, Status, digest
 from harness.store.store import Store
-from harness.tasks.records import STAGES, Facts
+from harness.tasks.records import STAGES, Records
 
 KEY = digest("key")
 LIMITS = Limits(seconds=1, memory=1)
@@ -32,9 +32,9 @@ class SlowStore(Store):
 
 
 def test_what_was_read_before_a_write_is_not_kept_after_it(tmp_path):
-    Facts(store=Store(tmp_path), limits=LIMITS).put(KEY, [OLD])
+    Records(store=Store(tmp_path), limits=LIMITS).put(KEY, [OLD])
     store = SlowStore(tmp_path)
-    facts = Facts(store=store, limits=LIMITS)
+    facts = Records(store=store, limits=LIMITS)
     with ThreadPoolExecutor(1) as pool:
         reading = pool.submit(facts.get, KEY)
         assert store.has_read.wait(20)
@@ -45,13 +45,13 @@ def test_what_was_read_before_a_write_is_not_kept_after_it(tmp_path):
 
 
 def test_what_was_read_before_a_worker_elsewhere_wrote_is_not_kept(tmp_path):
-    Facts(store=Store(tmp_path), limits=LIMITS).put(KEY, [OLD])
+    Records(store=Store(tmp_path), limits=LIMITS).put(KEY, [OLD])
     store = SlowStore(tmp_path)
-    facts = Facts(store=store, limits=LIMITS)
+    facts = Records(store=store, limits=LIMITS)
     with ThreadPoolExecutor(1) as pool:
         reading = pool.submit(facts.get, KEY)
         assert store.has_read.wait(20)
-        Facts(store=Store(tmp_path), limits=LIMITS).put(KEY, [NEW])
+        Records(store=Store(tmp_path), limits=LIMITS).put(KEY, [NEW])
         facts.learn({}, [KEY])
         store.may_return.set()
         reading.result(20)
@@ -60,7 +60,7 @@ def test_what_was_read_before_a_worker_elsewhere_wrote_is_not_kept(tmp_path):
 
 def test_what_is_to_be_repeated_is_unknown_until_its_new_record_is_in_the_store(tmp_path):
     """`--force`: nobody sees yesterday's record while today's is being written."""
-    Facts(store=Store(tmp_path), limits=LIMITS).put(KEY, [OLD])
+    Records(store=Store(tmp_path), limits=LIMITS).put(KEY, [OLD])
     seen = []
 
     class Watched(Store):
@@ -68,7 +68,7 @@ def test_what_is_to_be_repeated_is_unknown_until_its_new_record_is_in_the_store(
             seen.append(facts.get(KEY))
             super().put(kind, key, value)
 
-    facts = Facts(store=Watched(tmp_path), limits=LIMITS)
+    facts = Records(store=Watched(tmp_path), limits=LIMITS)
     assert facts.get(KEY).stages == (OLD,)
     facts.ignore(KEY)
     facts.put(KEY, [NEW])
@@ -77,7 +77,7 @@ def test_what_is_to_be_repeated_is_unknown_until_its_new_record_is_in_the_store(
 
 
 def test_a_hidden_record_stays_in_the_store(tmp_path):
-    facts = Facts(store=Store(tmp_path), limits=LIMITS)
+    facts = Records(store=Store(tmp_path), limits=LIMITS)
     facts.put(KEY, [NEW])
     facts.hide(KEY)
     assert facts.get(KEY) is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.environments.lockfile import Published, lock_text, parse_lock, parse_published
-from harness.model import Lock, Pinned
+from harness.model import Lock, LockedDistribution
 
 TEXT = """numpy==1.26.4 \\
     --hash=sha256:aa \\
@@ -42,7 +42,12 @@ def test_an_empty_file_is_an_empty_lock():
 
 
 def test_what_is_written_reads_the_same():
-    lock = Lock(distributions=(Pinned(name="a", version="1", hashes=("sha256:1",)), Pinned(name="b", version="2.0")))
+    lock = Lock(
+        distributions=(
+            LockedDistribution(name="a", version="1", hashes=("sha256:1",)),
+            LockedDistribution(name="b", version="2.0"),
+        )
+    )
     assert lock_text(lock) == "a==1 \\\n    --hash=sha256:1\nb==2.0\n"
     assert parse_lock(lock_text(lock)) == lock
 

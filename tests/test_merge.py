@@ -18,7 +18,7 @@ from harness.environments.resolver import LOCK, Solved
 from harness.environments.sources import TORCH_BACKEND, TorchBackend
 from harness.errors import ShardError
 from harness.execution.laboratory import PUBLISHED
-from harness.model import Lock, Pinned, Stage, Status, digest
+from harness.model import Lock, LockedDistribution, Stage, Status, digest
 from harness.store import foreign
 from harness.store.store import Store
 from harness.tasks.records import STAGES, Record
@@ -229,7 +229,7 @@ def test_look_ups_are_merged_and_the_earlier_store_decides_where_they_differ(our
 
 
 def solved(version: str) -> Solved:
-    return Solved(lock=Lock(distributions=(Pinned(name="numpy", version=version),)), result=result(Stage.RESOLVE))
+    return Solved(lock=Lock(distributions=(LockedDistribution(name="numpy", version=version),)), result=result(Stage.RESOLVE))
 
 
 def test_locks_and_facts_that_contradict_each_other_are_refused(ours, tmp_path):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness.model import Lock, Pinned, digest
+from harness.model import Lock, LockedDistribution, digest
 
 
-def pinned(name: str, *via: str, version: str = "1", hashes: tuple[str, ...] = ()) -> Pinned:
-    return Pinned(name=name, version=version, via=via, hashes=hashes)
+def pinned(name: str, *via: str, version: str = "1", hashes: tuple[str, ...] = ()) -> LockedDistribution:
+    return LockedDistribution(name=name, version=version, via=via, hashes=hashes)
 
 
 LOCK = Lock(

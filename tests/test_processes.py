@@ -10,17 +10,17 @@ import pytest
 
 from harness.execution.process.probe import read_events, sudden_end, tail
 from harness.model import Limits, Stage, Status
-from harness.subprocesses import Ended, Ending
+from harness.subprocesses import Exit, ExitReason
 
 LIMITS = Limits(seconds=90, memory=6_000_000_000)
 
 
-def exited(code: int) -> Ended:
-    return Ended(ending=Ending.EXITED, code=code, peak_memory=0)
+def exited(code: int) -> Exit:
+    return Exit(ending=ExitReason.EXITED, code=code, peak_memory=0)
 
 
-def killed(ending: Ending) -> Ended:
-    return Ended(ending=ending, code=-9, peak_memory=0)
+def killed(ending: ExitReason) -> Exit:
+    return Exit(ending=ending, code=-9, peak_memory=0)
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,8 @@ def killed(ending: Ending) -> Ended:
         (exited(-15), Status.ERROR, "signal", "killed by SIGTERM in load"),
         (exited(0), Status.FAILS, "exit", "the process left with exit code 0 in load"),
         (exited(3), Status.FAILS, "exit", "the process left with exit code 3 in load"),
-        (killed(Ending.TIMEOUT), Status.ERROR, "timeout", "no progress in load for 90 s"),
-        (killed(Ending.MEMORY), Status.ERROR, "memory", "more than 6.0 GB resident in load"),
+        (killed(ExitReason.TIMEOUT), Status.ERROR, "timeout", "no progress in load for 90 s"),
+        (killed(ExitReason.MEMORY), Status.ERROR, "memory", "more than 6.0 GB resident in load"),
     ],
 )
 def test_a_sudden_end_is_a_fact_only_where_the_process_did_it_to_itself(ended, status, kind, message):
@@ -67,7 +67,7 @@ def end(stage: str, subject: str | None = None, status: str = "works") -> dict[s
 DONE = {"event": "done", "subject": None, "distributions": {"torch": "2.1.2"}, "peak_rss": 7}
 
 
-def told(tmp_path: Path, *events: dict[str, Any], ended: Ended):
+def told(tmp_path: Path, *events: dict[str, Any], ended: Exit):
     return read_events([json.dumps(event) for event in events], ended, LIMITS, log=tmp_path / "logs" / "x.log", store=tmp_path)
 
 

@@ -9,10 +9,10 @@ import pytest
 from pydantic import TypeAdapter
 
 from harness.model import Failure, Stage, StageResult, Status, digest
-from harness.store.envelope import DamagedRecordError, Kind, OlderRecordError, opened
+from harness.store.envelope import DamagedRecordError, OlderRecordError, RecordKind, opened
 from harness.tasks.records import STAGES, Record
 
-KIND = Kind(name="numbers", adapter=TypeAdapter(dict[str, list[int]]))
+KIND = RecordKind(name="numbers", adapter=TypeAdapter(dict[str, list[int]]))
 KEY, OTHER = digest("key"), digest("other")
 RECORD = KIND.seal(KEY, {"a": [1, 2], "ü": []})
 
@@ -45,7 +45,7 @@ def test_every_truncation_and_whatever_is_appended_is_noticed():
 def test_a_record_of_another_key_or_kind_is_not_believed():
     with pytest.raises(DamagedRecordError, match=f"is the record of another key \\({KEY}\\)"):
         KIND.unseal(OTHER, RECORD)
-    letters = Kind(name="letters", adapter=KIND.adapter)
+    letters = RecordKind(name="letters", adapter=KIND.adapter)
     with pytest.raises(DamagedRecordError, match="is a record of another kind: 'numbers', not 'letters'"):
         letters.unseal(KEY, RECORD)
     with pytest.raises(DamagedRecordError, match="does not match its checksum"):
@@ -53,7 +53,7 @@ def test_a_record_of_another_key_or_kind_is_not_believed():
 
 
 def test_a_value_of_another_type_is_not_believed():
-    older = Kind(name="numbers", adapter=TypeAdapter(dict[str, list[str]]))
+    older = RecordKind(name="numbers", adapter=TypeAdapter(dict[str, list[str]]))
     with pytest.raises(DamagedRecordError, match=r"does not fit this version of the harness \(a\.0: "):
         KIND.unseal(KEY, older.seal(KEY, {"a": ["x"]}))
 

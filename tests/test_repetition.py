@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from values import result
 
-from harness.execution.process.probe import Told
+from harness.execution.process.probe import ProbeOutput
 from harness.execution.process.repetition import compared, settle
 from harness.model import Stage, Status
 from harness.tasks.repetitions import TIMES_IF_CHANCE, Repeated
@@ -37,13 +37,13 @@ def test_what_two_processes_show(second, ended):
 def settled(repeated: Repeated, place: str, *attempts: list) -> tuple[Status, int]:
     """How a variant ends whose processes give `attempts`, and how many repetitions that takes."""
     later = iter(attempts[1:])
-    told = Told(results={"variant": list(attempts[0])})
+    told = ProbeOutput(results={"variant": list(attempts[0])})
     asked = 0
 
     def again(subjects):
         nonlocal asked
         asked += 1
-        return Told(results={subject: next(later) for subject in subjects})
+        return ProbeOutput(results={subject: next(later) for subject in subjects})
 
     assert settle(told, {"variant": place}, repeated, again, mended=lambda: False)
     return told.results["variant"][-1].status, asked
@@ -66,25 +66,25 @@ def test_what_was_flaky_somewhere_must_repeat_more_often_everywhere():
 
 
 def test_damaged_bytecode_is_mended_before_anything_is_called_flaky():
-    told = Told(results={"variant": list(NO)})
+    told = ProbeOutput(results={"variant": list(NO)})
     repeated = Repeated()
-    assert not settle(told, {"variant": "one"}, repeated, lambda _: Told(results={"variant": FINE}), mended=lambda: True)
+    assert not settle(told, {"variant": "one"}, repeated, lambda _: ProbeOutput(results={"variant": FINE}), mended=lambda: True)
     assert repeated == Repeated()
 
 
 def test_a_process_that_ends_before_a_subject_is_followed_by_another():
-    told = Told(results={"a": list(NO), "b": list(NO)})
-    processes = iter([Told(results={"a": FINE}), Told(results={"b": NO})])
+    told = ProbeOutput(results={"a": list(NO), "b": list(NO)})
+    processes = iter([ProbeOutput(results={"a": FINE}), ProbeOutput(results={"b": NO})])
     # The like of b was flaky in a, so it must repeat more often.
-    later = [Told(results={"b": NO})] * (TIMES_IF_CHANCE - 1)
+    later = [ProbeOutput(results={"b": NO})] * (TIMES_IF_CHANCE - 1)
     rest = iter(later)
     settle(told, {"a": "one", "b": "one"}, Repeated(), lambda _: next(processes, None) or next(rest), mended=lambda: False)
     assert [told.results[name][-1].status for name in "ab"] == [FLAKY, FAILS]
 
 
 def test_a_repetition_that_says_nothing_makes_an_error():
-    told = Told(results={"variant": list(NO)})
-    settle(told, {"variant": "one"}, Repeated(), lambda _: Told(), mended=lambda: False)
+    told = ProbeOutput(results={"variant": list(NO)})
+    settle(told, {"variant": "one"}, Repeated(), lambda _: ProbeOutput(), mended=lambda: False)
     assert told.results["variant"][-1].status is ERROR
 
 

@@ -9,21 +9,23 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from values import resolved, result, tasks_of
 
-from harness.execution.scheduler import Ended, Started, execute, outstanding
-from harness.matrix.schema import Probe
+from harness.execution.scheduler import TaskEnded, TaskStarted, execute, outstanding
+from harness.matrix.schema import ProbeSection
 from harness.model import Limits, Stage, Status, digest
 from harness.store.store import Store
-from harness.tasks.records import Facts
+from harness.tasks.records import Records
 from harness.tasks.tasks import Export, Install, Run, needs, of_cells
 
 CELLS = [
-    cell for cell in of_cells([resolved(onnxruntime=version) for version in ("1.16.3", "1.17.0", "1.18.0")], Probe()) if cell
+    cell
+    for cell in of_cells([resolved(onnxruntime=version) for version in ("1.16.3", "1.17.0", "1.18.0")], ProbeSection())
+    if cell
 ]
 
 
 @pytest.fixture
 def facts(tmp_path):
-    return Facts(store=Store(tmp_path), limits=Limits(seconds=1, memory=1))
+    return Records(store=Store(tmp_path), limits=Limits(seconds=1, memory=1))
 
 
 def test_cells_share_what_they_share(facts):
@@ -62,12 +64,12 @@ def run(todo, perform, probes: int = 2) -> list:
 def test_everything_runs_once_and_after_what_it_needs(facts):
     todo = outstanding((task for cell in CELLS for task in cell.all), facts)
     events = run(todo, lambda task: None)
-    started = [event.task for event in events if isinstance(event, Started)]
+    started = [event.task for event in events if isinstance(event, TaskStarted)]
     assert sorted(map(id, started)) == sorted(map(id, todo))
     for task in todo:
         for need in needs(task):
             if need in todo:
-                assert events.index(Ended(task=need)) < events.index(Started(task=task))
+                assert events.index(TaskEnded(task=need)) < events.index(TaskStarted(task=task))
 
 
 def test_probes_and_installs_have_lanes_of_their_own(facts):
@@ -156,7 +158,7 @@ def test_nothing_is_begun_after_the_deadline_and_what_runs_is_finished(facts):
         began = time.monotonic()
         given = (perform, executor)
         assert not execute(todo, *given, probes=2, on_event=events.append, order=order, deadline=began + 0.1)
-        assert [type(event) for event in events] == [Started, Ended]
+        assert [type(event) for event in events] == [TaskStarted, TaskEnded]
         assert not execute(todo, *given, probes=2, on_event=events.append, order=order, deadline=began)
         assert len(events) == 2
         assert execute(todo, *given, probes=2, on_event=events.append, order=order, deadline=began + 60)

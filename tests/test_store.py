@@ -16,10 +16,10 @@ from harness.errors import StoreError
 from harness.model import digest
 from harness.store.access import Access
 from harness.store.digests import folder_digest
-from harness.store.envelope import Kind
+from harness.store.envelope import RecordKind
 from harness.store.store import Store
 
-KIND = Kind(name="anything", adapter=TypeAdapter(Any))
+KIND = RecordKind(name="anything", adapter=TypeAdapter(Any))
 KEY, OTHER = digest("key"), digest("other")
 
 

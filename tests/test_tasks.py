@@ -9,7 +9,7 @@ import pytest
 from values import DYNAMO, MERGED, PAIR, resolved, tasks_of
 
 from harness import subprocesses
-from harness.matrix.schema import Probe
+from harness.matrix.schema import ProbeSection
 from harness.model import Setup
 from harness.tasks import probe_source
 from harness.tasks.keys import platform_id, read_anew, source
@@ -96,7 +96,7 @@ def test_every_key_holds_the_probes_variables_and_the_rules_it_is_judged_by(monk
 
 def test_the_seed_of_a_checkpoint_is_in_the_key(tmp_path):
     (tmp_path / "config.json").write_text("{}")
-    cells = [of_cell(resolved(), Probe(model=str(tmp_path), seed=seed)) for seed in (0, 1)]
+    cells = [of_cell(resolved(), ProbeSection(model=str(tmp_path), seed=seed)) for seed in (0, 1)]
     assert len({cell.export.key for cell in cells}) == 2
 
 

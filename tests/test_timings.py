@@ -6,7 +6,7 @@ import pytest
 from values import resolved, tasks_of
 
 from harness.execution.events import Working
-from harness.execution.scheduler import Ended, Started
+from harness.execution.scheduler import TaskEnded, TaskStarted
 from harness.execution.timings import Recorder
 
 
@@ -21,12 +21,12 @@ def test_spans_lanes_and_floor():
         recorder.hear(event)
 
     at(1, Working(tasks=cell.all, jobs=2, cells=1))
-    at(1, Started(task=cell.installs[0]))
-    at(3, Ended(task=cell.installs[0]))
-    at(3, Started(task=cell.export))
-    at(7, Ended(task=cell.export))
-    at(7, Started(task=cell.run))
-    at(8, Ended(task=cell.run))
+    at(1, TaskStarted(task=cell.installs[0]))
+    at(3, TaskEnded(task=cell.installs[0]))
+    at(3, TaskStarted(task=cell.export))
+    at(7, TaskEnded(task=cell.export))
+    at(7, TaskStarted(task=cell.run))
+    at(8, TaskEnded(task=cell.run))
     now[0] = 18.5
     timings = recorder.timings()
     assert (timings.wall, timings.prepared, timings.jobs) == (8.5, 1.0, 2)

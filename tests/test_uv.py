@@ -12,7 +12,7 @@ from harness.environments.uv.client import Uv, find_uv
 from harness.environments.uv.errors import Trouble, UvFailure, classify, unpublished
 from harness.errors import UvError
 from harness.matrix.schema import UvSources
-from harness.subprocesses import Children
+from harness.subprocesses import Supervisor
 
 NO_SOLUTION = """  × No solution found when resolving dependencies:
   ╰─▶ Because torch==2.0.0 depends on numpy<2 and onnxruntime==1.22.0 depends
@@ -107,7 +107,7 @@ def uv(tmp_path: Path, binary: str = "uv", **sources: object) -> Uv:
         torch_backend=None,
         offline=False,
         folder=tmp_path,
-        children=Children(),
+        children=Supervisor(),
     )
 
 

@@ -10,7 +10,7 @@ from values import DYNAMO, MERGED, PAIR, resolved, result, tasks_of
 from harness.matrix.schema import Variants
 from harness.model import Limits, Setup, Stage, Status, digest
 from harness.store.store import Store
-from harness.tasks.records import Facts
+from harness.tasks.records import Records
 from harness.verdicts.judge import NOT_REACHED, judge
 
 WORKS, FAILS, FLAKY, ERROR, NOT_RUN = Status.WORKS, Status.FAILS, Status.FLAKY, Status.ERROR, Status.NOT_RUN
@@ -20,10 +20,10 @@ ARTIFACT = digest("artifact")
 
 @pytest.fixture
 def facts(tmp_path):
-    return Facts(store=Store(tmp_path), limits=Limits(seconds=1, memory=1))
+    return Records(store=Store(tmp_path), limits=Limits(seconds=1, memory=1))
 
 
-def record(facts: Facts, one, upto: Stage = Stage.PARITY, last: Status = WORKS, variants=None) -> None:
+def record(facts: Records, one, upto: Stage = Stage.PARITY, last: Status = WORKS, variants=None) -> None:
     """Put what a cell's tasks leave when they get to stage `upto`, which ends as `last`."""
     tasks = tasks_of(one)
     order = list(Stage)
@@ -48,7 +48,7 @@ def record(facts: Facts, one, upto: Stage = Stage.PARITY, last: Status = WORKS, 
         put(tasks.run.variant_key(variant, ARTIFACT), Stage.LOAD, Stage.DECODE, Stage.PARITY)
 
 
-def told(one, facts: Facts, wanted: Variants = ANY):
+def told(one, facts: Records, wanted: Variants = ANY):
     return judge(one, tasks_of(one), facts, wanted)
 
 
@@ -175,7 +175,7 @@ def test_trouble_of_this_run_shadows_what_is_stored_and_is_not_kept(facts):
     record(facts, one)
     facts.put(tasks_of(one).export.key, [result(Stage.INSTALL, ERROR)], remember=False)
     assert told(one, facts).status is ERROR
-    assert told(one, Facts(store=facts.store, limits=facts.limits)).status is WORKS
+    assert told(one, Records(store=facts.store, limits=facts.limits)).status is WORKS
 
 
 def test_an_error_under_other_limits_is_unknown_and_a_fact_is_not(facts):
@@ -183,6 +183,6 @@ def test_an_error_under_other_limits_is_unknown_and_a_fact_is_not(facts):
     tasks = tasks_of(one)
     facts.put(tasks.export.key, [result(Stage.EAGER, ERROR)])
     facts.put(tasks.run.key, [result(Stage.IMPORT, FAILS)])
-    patient = Facts(store=facts.store, limits=Limits(seconds=2, memory=1))
+    patient = Records(store=facts.store, limits=Limits(seconds=2, memory=1))
     assert patient.get(tasks.export.key) is None
     assert patient.get(tasks.run.key) is not None

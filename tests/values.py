@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.environments.resolver import Resolved
 from harness.matrix.plan import Planned
-from harness.model import Cell, Failure, Interpreter, Lock, Pinned, Setup, Stage, StageResult, Status, Variant
+from harness.model import Cell, Failure, Interpreter, Lock, LockedDistribution, Setup, Stage, StageResult, Status, Variant
 from harness.tasks.tasks import CellTasks, of_cell
 from harness.verdicts.report_model import Report, ReportedCell, ReportedProbe, ReportedVariant
 
@@ -29,9 +29,9 @@ def resolved(
     """A cell that has been resolved: onnxruntime and numpy on the run side, the rest on the export side."""
     versions = {**PINS, **pins}
     cell = Cell(id="-".join(versions.values()), python="3.11", pins=tuple(versions.items()), setup=setup)
-    numpy = Pinned(name="numpy", version="1.26.4")
-    export = [Pinned(name=name, version=version) for name, version in versions.items() if name != "onnxruntime"]
-    run = [Pinned(name="onnxruntime", version=versions["onnxruntime"]), numpy]
+    numpy = LockedDistribution(name="numpy", version="1.26.4")
+    export = [LockedDistribution(name=name, version=version) for name, version in versions.items() if name != "onnxruntime"]
+    run = [LockedDistribution(name="onnxruntime", version=versions["onnxruntime"]), numpy]
     return Resolved(
         planned=Planned(cell=cell, variants=variants or (PAIR,)),
         interpreter=PYTHON,
@@ -43,9 +43,9 @@ def resolved(
 
 
 def tasks_of(one: Resolved) -> CellTasks:
-    from harness.matrix.schema import Probe
+    from harness.matrix.schema import ProbeSection
 
-    tasks = of_cell(one, Probe())
+    tasks = of_cell(one, ProbeSection())
     assert tasks
     return tasks
 

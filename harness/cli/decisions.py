@@ -21,8 +21,8 @@ from rich.text import Text
 from harness.cli.progress import listener
 from harness.decide import version_sets
 from harness.decide.bisect import Bisect
-from harness.decide.check import Answer, Check, Checked, Upgrade
-from harness.decide.experiments import Desk, Unanswered, asked_variants
+from harness.decide.check import Check, Checked, CheckResult, Upgrade
+from harness.decide.experiments import Experiments, Unanswered, asked_variants
 from harness.decide.version_sets import Versions
 from harness.errors import VersionsError
 from harness.execution.events import Listener
@@ -37,17 +37,17 @@ INCONCLUSIVE = 3
 
 
 @contextmanager
-def opened(settings: Settings, options: argparse.Namespace, err: Console) -> Iterator[tuple[Desk, Listener]]:
+def opened(settings: Settings, options: argparse.Namespace, err: Console) -> Iterator[tuple[Experiments, Listener]]:
     """A desk to ask at; what the matrix adds to a cell's requirements is left out."""
     with listener(err, quiet=options.quiet) as listen:
         prepared = workbench(settings, listen)
         matrix, variants = asked_variants(prepared.matrix, options.exporter, options.opset, options.layout)
         prepared = replace(prepared, matrix=matrix.model_copy(update={"constraint": []}))
         with Lab(prepared, settings, listen, act=True) as lab:
-            yield Desk(prepared, lab, variants), listen
+            yield Experiments(prepared, lab, variants), listen
 
 
-def given_set(path: Path | None, desk: Desk, options: argparse.Namespace) -> Versions:
+def given_set(path: Path | None, desk: Experiments, options: argparse.Namespace) -> Versions:
     """The set in `path`, or what the matrix leaves no choice about, with `--python` and `--with`."""
     axes = desk.prepared.matrix.axes
     only = {axis: values[0] for axis, values in axes.items() if len(values) == 1 and ";" not in values[0]}
@@ -74,10 +74,12 @@ def check(settings: Settings, options: argparse.Namespace, out: Console, err: Co
             else:
                 found = question.alone()
         except Unanswered as reason:
-            unknown = Upgrade(answer=Answer.UNKNOWN, changes=(), forced=(), target=None, why=str(reason))
-            found = Checked(answer=Answer.UNKNOWN, current=None, upgrades=(unknown,))
+            unknown = Upgrade(answer=CheckResult.UNKNOWN, changes=(), forced=(), target=None, why=str(reason))
+            found = Checked(answer=CheckResult.UNKNOWN, current=None, upgrades=(unknown,))
     _tell_check(found, desk.prepared.store.root, options, out)
-    return {Answer.SAFE: 0, Answer.BREAKS: 1, Answer.FAILS_ALREADY: 1, Answer.UNKNOWN: INCONCLUSIVE}[found.answer]
+    return {CheckResult.SAFE: 0, CheckResult.BREAKS: 1, CheckResult.FAILS_ALREADY: 1, CheckResult.UNKNOWN: INCONCLUSIVE}[
+        found.answer
+    ]
 
 
 def _targets(texts: Sequence[str], python: str | None) -> list[Requirement]:
@@ -118,10 +120,10 @@ def _tell_check(found: Checked, store: Path, options: argparse.Namespace, out: C
 
 
 _STYLES = {
-    Answer.SAFE: "bold #009E73",
-    Answer.BREAKS: "bold #D55E00",
-    Answer.FAILS_ALREADY: "bold #D55E00",
-    Answer.UNKNOWN: "bold #E69F00",
+    CheckResult.SAFE: "bold #009E73",
+    CheckResult.BREAKS: "bold #D55E00",
+    CheckResult.FAILS_ALREADY: "bold #D55E00",
+    CheckResult.UNKNOWN: "bold #E69F00",
 }
 
 
@@ -150,7 +152,7 @@ def bisect(settings: Settings, options: argparse.Namespace, out: Console, err: C
     return INCONCLUSIVE if found.unproven else 0
 
 
-def _ends(desk: Desk, options: argparse.Namespace) -> tuple[Versions, Versions]:
+def _ends(desk: Experiments, options: argparse.Namespace) -> tuple[Versions, Versions]:
     """The good set and the bad one: two files, or two versions of `--axis` in one set."""
     ends = []
     for option, text in (("--good", options.good), ("--bad", options.bad)):

@@ -32,7 +32,7 @@ from harness.execution.audit import AuditError
 from harness.execution.events import Damage, Event
 from harness.execution.executors import local
 from harness.execution.prepare import Settings, prepare
-from harness.execution.search.search import BUDGET_OVER, Search, coverage
+from harness.execution.search.search import BUDGET_OVER, CellSearch, coverage
 from harness.execution.timings import Recorder
 from harness.matrix import plan
 from harness.model import Status
@@ -193,7 +193,7 @@ def _plan(options: argparse.Namespace, out: Console, err: Console) -> int:
     if options.format == "github":
         sys.stdout.write(shards.github(prepared.cells, options.shards or shards.GITHUB_JOBS))
         return 0
-    chosen = Search(prepared, settings).next()
+    chosen = CellSearch(prepared, settings).next()
     if settings.strategy == "pairwise":
         story.show_choice(coverage(prepared.cells, chosen), out)
     story.show_plan(chosen, prepared.todo(chosen), out)

@@ -134,7 +134,7 @@ def _answer_no(said: str, details: Sequence[str], options: argparse.Namespace, o
             say(details, out)
 
 
-def _tell_pin(written: pin.Pinned, options: argparse.Namespace, out: Console, remedy: str = "") -> None:
+def _tell_pin(written: pin.WrittenPin, options: argparse.Namespace, out: Console, remedy: str = "") -> None:
     cell = written.verdict.cell
     title = f"{cell.id}{f' with {remedy}' if remedy else ''}"
     versions = ", ".join(f"{name} {version}" for name, version in cell.pins)

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.execution.events import Answered, AtStage, Dealt, Event, Judged, Listener, Note, Resolving, Working
-from harness.execution.scheduler import Ended, Started
+from harness.execution.scheduler import TaskEnded, TaskStarted
 from harness.foreign_text import line
 from harness.model import Status
 from harness.report.formats.text import STYLES
@@ -71,11 +71,11 @@ class State:
                 case Working():
                     self.todo = Counter(map(type, event.tasks))
                     self.jobs, self.cells = event.jobs, event.cells or self.cells
-                case Started():
+                case TaskStarted():
                     self.running[event.task] = (time.monotonic(), "")
                 case AtStage():
                     self.running[event.task] = (self.running.get(event.task, (time.monotonic(), ""))[0], event.stage)
-                case Ended():
+                case TaskEnded():
                     began, _ = self.running.pop(event.task, (time.monotonic(), ""))
                     self.spent.setdefault(type(event.task), []).append(time.monotonic() - began)
                     self.todo[type(event.task)] -= 1

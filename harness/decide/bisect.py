@@ -12,8 +12,8 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from harness.decide.bisection import boundary
-from harness.decide.check import Change, trouble
-from harness.decide.experiments import Asked, Desk, Unanswered
+from harness.decide.check import VersionChange, trouble
+from harness.decide.experiments import Experiment, Experiments, Unanswered
 from harness.decide.regressions import faults, last_line, lost, named, survives
 from harness.decide.version_sets import Versions
 from harness.errors import VersionsError, did_you_mean
@@ -36,11 +36,11 @@ class Release:
 class Bisected:
     """The first release that breaks, or the releases among which it is."""
 
-    good: Asked
-    bad: Asked
+    good: Experiment
+    bad: Experiment
     """The two ends, confirmed."""
-    last_good: Asked
-    first_bad: Asked
+    last_good: Experiment
+    first_bad: Experiment
     good_date: dt.date | None
     """When the last good set's release of what differs was uploaded, where one distribution differs."""
     suspects: tuple[Release, ...]
@@ -51,7 +51,7 @@ class Bisected:
     """What the bad end fails of, where that is something else."""
     skipped: tuple[Release, ...]
     """Suspects whose sets cannot be resolved or installed, or ended in an error."""
-    along: tuple[Change, ...]
+    along: tuple[VersionChange, ...]
     """What the resolver moved along with the suspects: it may be one of these."""
     releases: int
     """How many were searched among."""
@@ -94,12 +94,12 @@ def in_order(histories: Mapping[str, Sequence[Release]], first: str | None) -> l
 class Bisect:
     """Searches between two sets."""
 
-    def __init__(self, desk: Desk, listen: Listener) -> None:
+    def __init__(self, desk: Experiments, listen: Listener) -> None:
         self._desk = desk
         self._listen = listen
-        self._good: Asked
-        self._bad: Asked
-        self._known: dict[tuple[tuple[str, str], ...], Asked] = {}
+        self._good: Experiment
+        self._bad: Experiment
+        self._known: dict[tuple[tuple[str, str], ...], Experiment] = {}
         self._how: list[str] = []
 
     def search(self, good: Versions, bad: Versions, suspect: str | None) -> Bisected:
@@ -132,7 +132,7 @@ class Bisect:
         found = self._between(start, in_order(histories, suspect))
         return self._refined(found)
 
-    def _confirmed(self, good: Versions, bad: Versions, suspect: str | None) -> tuple[Asked, Asked]:
+    def _confirmed(self, good: Versions, bad: Versions, suspect: str | None) -> tuple[Experiment, Experiment]:
         if good.python != bad.python:
             raise VersionsError(f"the good set has Python {good.python}, the bad one {bad.python}: choose one with --python")
         for axis in self._desk.axes:
@@ -226,27 +226,27 @@ class Bisect:
     def _with(start: Versions, steps: Sequence[Release]) -> Versions:
         return replace(start, exact={**start.exact, **{one.name: one.version for one in steps}})
 
-    def _ask(self, versions: Versions) -> Asked:
+    def _ask(self, versions: Versions) -> Experiment:
         key = _key(versions)
         if key not in self._known:
             (self._known[key],) = self._desk.ask([self._desk.settle(versions)])
         return self._known[key]
 
-    def _told(self, asked: Asked) -> bool | None:
+    def _told(self, asked: Experiment) -> bool | None:
         """Whether a set is as the good end. What is not even installed says nothing, unless that is how the bad end fails."""
         works = survives(self._good.verdict, asked.verdict, self._desk.wanted)
         if works is False and self._untried(asked) and not self._untried(self._bad):
             return None
         return works
 
-    def _faults(self, asked: Asked) -> set[str]:
+    def _faults(self, asked: Experiment) -> set[str]:
         """What fails, made comparable."""
         return faults(self._good.verdict, asked.verdict, self._desk.wanted)
 
-    def _unknown(self, asked: Asked) -> bool:
+    def _unknown(self, asked: Experiment) -> bool:
         return survives(self._good.verdict, asked.verdict, self._desk.wanted) is None
 
-    def _untried(self, asked: Asked) -> bool:
+    def _untried(self, asked: Experiment) -> bool:
         return all(one.last.stage in _UNTRIED for one in lost(self._good.verdict, asked.verdict, self._desk.wanted))
 
 
@@ -258,7 +258,7 @@ def _key(versions: Versions) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(versions.exact.items()))
 
 
-def _alike(good: Asked, bad: Asked) -> tuple[Versions, Versions]:
+def _alike(good: Experiment, bad: Experiment) -> tuple[Versions, Versions]:
     """The two sets with a version each of whatever one of them names: what was left open is what the resolver made of it."""
     left = {canonicalize_name(Requirement(text).name) for asked in (good, bad) for text in asked.versions.open}
     first, second = _resolved(good, left), _resolved(bad, left)
@@ -269,21 +269,21 @@ def _alike(good: Asked, bad: Asked) -> tuple[Versions, Versions]:
     )
 
 
-def _resolved(asked: Asked, left: set[NormalizedName]) -> dict[str, str]:
+def _resolved(asked: Experiment, left: set[NormalizedName]) -> dict[str, str]:
     lock = asked.verdict.resolved.lock
     found = {name: lock.versions[name] for name in left if name in lock.versions} if lock else {}
     return {**asked.versions.exact, **{str(name): Version(version).public for name, version in found.items()}}
 
 
-def _left_open(asked: Asked) -> tuple[str, ...]:
+def _left_open(asked: Experiment) -> tuple[str, ...]:
     return asked.versions.open if asked.verdict.resolved.lock is None else ()
 
 
-def _along(good: Asked, bad: Asked, suspects: set[str]) -> tuple[Change, ...]:
+def _along(good: Experiment, bad: Experiment, suspects: set[str]) -> tuple[VersionChange, ...]:
     """What differs between the locks of two sets besides `suspects`: the resolver moved it along."""
     first, second = (asked.verdict.resolved.lock.versions if asked.verdict.resolved.lock else {} for asked in (good, bad))
     return tuple(
-        Change(name=name, old=first.get(name), new=second.get(name))
+        VersionChange(name=name, old=first.get(name), new=second.get(name))
         for name in sorted(first.keys() | second.keys())
         if first and second and first.get(name) != second.get(name) and name not in suspects
     )

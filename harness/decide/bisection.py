@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Boundary:
+class Transition:
     """Two positions, one seen to be good and a later one seen to be bad, as near to each other as could be told."""
 
     good: int
@@ -17,7 +17,7 @@ class Boundary:
     """Positions between the two that were asked and did not tell."""
 
 
-def boundary(last: int, probe: Callable[[int], bool | None]) -> Boundary:
+def boundary(last: int, probe: Callable[[int], bool | None]) -> Transition:
     """Where good turns bad, when position 0 is good and `last` is bad; about log2(last) calls of `probe`.
 
     `probe` says whether a position is good, or None where it cannot tell: such a position is skipped, and the middle of
@@ -34,7 +34,7 @@ def boundary(last: int, probe: Callable[[int], bool | None]) -> Boundary:
                 bad = middle
             case None:
                 untold.add(middle)
-    return Boundary(good=good, bad=bad, untold=tuple(sorted(one for one in untold if good < one < bad)))
+    return Transition(good=good, bad=bad, untold=tuple(sorted(one for one in untold if good < one < bad)))
 
 
 def _widest(good: int, bad: int, untold: set[int]) -> tuple[int, int] | None:

@@ -10,15 +10,15 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from harness.decide.experiments import Asked, Desk, Unanswered
-from harness.decide.mends import Mend, Mends, Remedy
+from harness.decide.experiments import Experiment, Experiments, Unanswered
+from harness.decide.mends import Remedy, TargetRemedies, TargetRemedy
 from harness.decide.regressions import faults, lost, survives
 from harness.decide.version_sets import Versions
 from harness.model import Status
 from harness.verdicts.judge import VariantVerdict, Verdict
 
 
-class Answer(StrEnum):
+class CheckResult(StrEnum):
     """Whether one may upgrade."""
 
     SAFE = "SAFE"
@@ -29,7 +29,7 @@ class Answer(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Change:
+class VersionChange:
     """One distribution that differs between two sets; None where a set does not have it."""
 
     name: str
@@ -41,11 +41,11 @@ class Change:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Step:
+class UpgradeStep:
     """A part of the upgrade, taken alone."""
 
-    changes: tuple[Change, ...]
-    asked: Asked
+    changes: tuple[VersionChange, ...]
+    asked: Experiment
     safe: bool | None
     lost: tuple[VariantVerdict, ...]
 
@@ -54,18 +54,18 @@ class Step:
 class Upgrade:
     """One question: from the current set to a target."""
 
-    answer: Answer
-    changes: tuple[Change, ...]
-    forced: tuple[Change, ...]
+    answer: CheckResult
+    changes: tuple[VersionChange, ...]
+    forced: tuple[VersionChange, ...]
     """What the resolver moved besides, because the target has no room for the current version."""
-    target: Asked | None
+    target: Experiment | None
     why: str | None = None
     """Why the answer is not known."""
     lost: tuple[VariantVerdict, ...] = ()
     """What worked before and does not any more."""
-    steps: tuple[Step, ...] = ()
-    mend: Mend | None = None
-    nearest: Asked | None = None
+    steps: tuple[UpgradeStep, ...] = ()
+    mend: TargetRemedy | None = None
+    nearest: Experiment | None = None
     """The working set that is nearest to the target, and nearer to it than the current set."""
     unanswered: tuple[str, ...] = ()
     """Why a part of the search for a mend was left out."""
@@ -75,8 +75,8 @@ class Upgrade:
 class Checked:
     """The whole answer."""
 
-    answer: Answer
-    current: Asked | None
+    answer: CheckResult
+    current: Experiment | None
     upgrades: tuple[Upgrade, ...]
     notes: tuple[str, ...] = ()
 
@@ -84,7 +84,7 @@ class Checked:
 class Check:
     """Asks about upgrades of one set."""
 
-    def __init__(self, desk: Desk, current: Versions, remedy: Remedy | None = None) -> None:
+    def __init__(self, desk: Experiments, current: Versions, remedy: Remedy | None = None) -> None:
         self._desk = desk
         self._current = desk.complete(current)
         (self._now,) = desk.ask([self._current])
@@ -93,11 +93,11 @@ class Check:
     def alone(self) -> Checked:
         """Whether the current set works by itself."""
         verdict = self._now.verdict
-        answer = {Status.WORKS: Answer.SAFE, Status.FAILS: Answer.BREAKS}.get(verdict.status, Answer.UNKNOWN)
+        answer = {Status.WORKS: CheckResult.SAFE, Status.FAILS: CheckResult.BREAKS}.get(verdict.status, CheckResult.UNKNOWN)
         one = Upgrade(answer=answer, changes=(), forced=(), target=self._now)
-        if answer is Answer.UNKNOWN:
+        if answer is CheckResult.UNKNOWN:
             one = replace(one, why=trouble(verdict))
-        elif answer is Answer.BREAKS:
+        elif answer is CheckResult.BREAKS:
             one = self._with_mend(replace(one, lost=self._lost(self._now)))
         return self._checked([one])
 
@@ -130,27 +130,29 @@ class Check:
 
     def _upgrade(self, wanted: Mapping[str, str]) -> Upgrade:
         changes = tuple(
-            Change(name=name, old=old, new=version) for name, version in wanted.items() if (old := self._own(name)) != version
+            VersionChange(name=name, old=old, new=version)
+            for name, version in wanted.items()
+            if (old := self._own(name)) != version
         )
         try:
             versions = self._desk.moved(self._current, wanted)
             (target,) = self._desk.ask([versions])
         except Unanswered as reason:
-            return Upgrade(answer=Answer.UNKNOWN, changes=changes, forced=(), target=None, why=str(reason))
+            return Upgrade(answer=CheckResult.UNKNOWN, changes=changes, forced=(), target=None, why=str(reason))
         forced = tuple(
-            Change(name=name, old=old, new=versions.exact.get(name))
+            VersionChange(name=name, old=old, new=versions.exact.get(name))
             for name, old in self._current.exact.items()
             if name not in wanted and versions.exact.get(name) != old
         )
-        one = Upgrade(answer=Answer.SAFE, changes=changes, forced=forced, target=target)
+        one = Upgrade(answer=CheckResult.SAFE, changes=changes, forced=forced, target=target)
         match survives(self._now.verdict, target.verdict, self._desk.wanted):
             case True:
                 return replace(one, lost=self._lost(target))
             case None:
-                return replace(one, answer=Answer.UNKNOWN, why=trouble(target.verdict))
+                return replace(one, answer=CheckResult.UNKNOWN, why=trouble(target.verdict))
             case False:
                 alike = self._now.verdict.status is Status.FAILS and self._faults(self._now) & self._faults(target)
-                answer = Answer.FAILS_ALREADY if alike else Answer.BREAKS
+                answer = CheckResult.FAILS_ALREADY if alike else CheckResult.BREAKS
                 return self._explained(replace(one, answer=answer, lost=self._lost(target)))
 
     def _own(self, name: str) -> str | None:
@@ -172,12 +174,12 @@ class Check:
         mends = self._mends(one)
         return replace(one, mend=mends.search(), unanswered=tuple(dict.fromkeys(mends.unanswered)))
 
-    def _mends(self, one: Upgrade) -> Mends:
+    def _mends(self, one: Upgrade) -> TargetRemedies:
         assert one.target is not None
         moved = [change.name for change in one.changes]
-        return Mends(self._desk, self._now, one.target, moved=moved, remedy=self._remedy)
+        return TargetRemedies(self._desk, self._now, one.target, moved=moved, remedy=self._remedy)
 
-    def _steps(self, changes: Sequence[Change]) -> list[Step]:
+    def _steps(self, changes: Sequence[VersionChange]) -> list[UpgradeStep]:
         """Each axis alone, and whatever else was asked for as one more; none where there is only one."""
         groups = [[change] for change in changes if change.name in self._desk.axes]
         others = [change for change in changes if change.name not in self._desk.axes]
@@ -187,7 +189,7 @@ class Check:
         sets = [self._desk.moved(self._current, {change.name: str(change.new) for change in group}) for group in groups]
         found = self._desk.ask(sets)
         return [
-            Step(
+            UpgradeStep(
                 changes=tuple(group),
                 asked=asked,
                 safe=survives(self._now.verdict, asked.verdict, self._desk.wanted),
@@ -196,7 +198,7 @@ class Check:
             for group, asked in zip(groups, found, strict=True)
         ]
 
-    def _nearest(self, one: Upgrade, guilty: Sequence[str]) -> Asked | None:
+    def _nearest(self, one: Upgrade, guilty: Sequence[str]) -> Experiment | None:
         """The target with one part of it left as near to it as works; None where only the current set does."""
         wanted = {change.name: str(change.new) for change in one.changes}
         mends = self._mends(one)
@@ -215,14 +217,14 @@ class Check:
                 return found
         return None
 
-    def _lost(self, asked: Asked) -> tuple[VariantVerdict, ...]:
+    def _lost(self, asked: Experiment) -> tuple[VariantVerdict, ...]:
         return tuple(lost(self._now.verdict, asked.verdict, self._desk.wanted))
 
-    def _faults(self, asked: Asked) -> set[str]:
+    def _faults(self, asked: Experiment) -> set[str]:
         return faults(self._now.verdict, asked.verdict, self._desk.wanted)
 
 
-_WORST_FIRST = (Answer.BREAKS, Answer.UNKNOWN, Answer.FAILS_ALREADY, Answer.SAFE)
+_WORST_FIRST = (CheckResult.BREAKS, CheckResult.UNKNOWN, CheckResult.FAILS_ALREADY, CheckResult.SAFE)
 
 
 def trouble(verdict: Verdict) -> str:

@@ -23,7 +23,7 @@ from harness.execution.prepare import Prepared
 from harness.matrix.plan import NEEDS_RUNTIME, Planned, requirements, short_name, unique_ids
 from harness.matrix.schema import BUILT_IN, REQUIRED_AXES, Matrix, Variants
 from harness.matrix.values import NAME
-from harness.model import Cell, Interpreter, Lock, Pinned, Variant, digest
+from harness.model import Cell, Interpreter, Lock, LockedDistribution, Variant, digest
 from harness.packaging_values import quoted
 from harness.verdicts.judge import VariantVerdict, Verdict
 
@@ -33,7 +33,7 @@ class Unanswered(Exception):  # noqa: N818 -- an outcome: the answer is UNKNOWN
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
+class Experiment:
     """A set of versions and what became of it."""
 
     versions: Versions
@@ -73,7 +73,7 @@ def asked_variants(
     return matrix.model_copy(update={"variants": by}), tuple(chosen.product())
 
 
-class Desk:
+class Experiments:
     """Asks the lab about sets of versions."""
 
     def __init__(self, prepared: Prepared, lab: Lab, variants: tuple[Variant, ...]) -> None:
@@ -185,7 +185,7 @@ class Desk:
         others = {name: version for name, version in versions.exact.items() if name not in self.axes}
         if not others:
             return versions
-        preferred = Lock(distributions=tuple(Pinned(name=name, version=others[name]) for name in sorted(others)))
+        preferred = Lock(distributions=tuple(LockedDistribution(name=name, version=others[name]) for name in sorted(others)))
         planned = replace(self._planned(versions), bounds=versions.open)
         found: dict[str, str] = {}
         try:
@@ -198,7 +198,7 @@ class Desk:
         kept = {name: Version(found[name]).public if name in found else version for name, version in others.items()}
         return replace(versions, exact={**versions.exact, **kept})
 
-    def ask(self, sets: Sequence[Versions]) -> list[Asked]:
+    def ask(self, sets: Sequence[Versions]) -> list[Experiment]:
         """What becomes of each set, in their order.
 
         Raises:
@@ -213,7 +213,7 @@ class Desk:
             raise VersionsError(
                 f"{', '.join(dict.fromkeys(one.source for one in sets))}: {error.what} where uv looked"
             ) from None
-        return [Asked(versions=one, verdict=verdict) for one, verdict in zip(sets, verdicts, strict=True)]
+        return [Experiment(versions=one, verdict=verdict) for one, verdict in zip(sets, verdicts, strict=True)]
 
     def remedy(self, planned: Planned, one: VariantVerdict, now: Verdict) -> str | None:
         """What was changed about `planned` besides a version on an axis, and made that variant work; `now` is what one has."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from packaging.version import Version
 
 from harness.decide.bisection import boundary
-from harness.decide.experiments import Asked, Desk, Unanswered
+from harness.decide.experiments import Experiment, Experiments, Unanswered
 from harness.decide.regressions import gained, lost, named, survives
 from harness.decide.version_sets import Versions, name_of
 from harness.matrix.plan import Planned
@@ -33,18 +33,20 @@ _LET_GO = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Mend:
+class TargetRemedy:
     """A change that was run and makes the target work."""
 
     change: str
-    asked: Asked | None
+    asked: Experiment | None
     """The set that proves it, where it is one of other versions."""
 
 
-class Mends:
+class TargetRemedies:
     """Searches for a change that makes one target work."""
 
-    def __init__(self, desk: Desk, now: Asked, target: Asked, *, moved: Collection[str], remedy: Remedy | None) -> None:
+    def __init__(
+        self, desk: Experiments, now: Experiment, target: Experiment, *, moved: Collection[str], remedy: Remedy | None
+    ) -> None:
         """`now` is the current set; `moved` are the distributions that the target changes."""
         self._desk = desk
         self._now = now
@@ -55,7 +57,7 @@ class Mends:
         self.unanswered: list[str] = []
         """Why a part of the search was left out: the index did not answer."""
 
-    def search(self) -> Mend | None:
+    def search(self) -> TargetRemedy | None:
         """The smallest change that works, of those that were tried."""
         for kind in (self._another_variant, self._without_pins, self._remedied, self._newer_axis):
             try:
@@ -65,12 +67,12 @@ class Mends:
                 self.unanswered.append(str(reason))
         return None
 
-    def first_working(self, name: str, releases: Sequence[str]) -> Asked | None:
+    def first_working(self, name: str, releases: Sequence[str]) -> Experiment | None:
         """The target with the first of `releases` of `name` that works, when the first of all is known not to work.
 
         It is found by halving, which supposes one boundary; that both of its sides are as they are called was run.
         """
-        seen: dict[int, Asked] = {}
+        seen: dict[int, Experiment] = {}
 
         def fails(place: int) -> bool | None:
             found, works = self._with_release(name, releases[place])
@@ -83,23 +85,23 @@ class Mends:
             return None
         return seen[boundary(last, fails).bad]
 
-    def _with_release(self, name: str, release: str) -> tuple[Asked, bool | None]:
+    def _with_release(self, name: str, release: str) -> tuple[Experiment, bool | None]:
         """(the target with that release of `name`, whether it works); what is on no axis is settled anew."""
         exact = {axis: version for axis, version in self._target.versions.exact.items() if axis in self._desk.axes}
         return self._run(self._desk.moved(self._now.versions, {**exact, name: release}))
 
-    def _run(self, versions: Versions) -> tuple[Asked, bool | None]:
+    def _run(self, versions: Versions) -> tuple[Experiment, bool | None]:
         (found,) = self._desk.ask([versions])
         return found, survives(self._now.verdict, found.verdict, self._desk.wanted)
 
-    def _another_variant(self) -> Mend | None:
+    def _another_variant(self) -> TargetRemedy | None:
         """Another way to export and run, which works at the target: no other version is needed."""
         if not (self._now.verdict.status is self._target.verdict.status is Status.WORKS):
             return None
         others = gained(self._now.verdict, self._target.verdict, self._desk.wanted)
-        return Mend(change=f"export with {named(others[0].variant)} instead", asked=None) if others else None
+        return TargetRemedy(change=f"export with {named(others[0].variant)} instead", asked=None) if others else None
 
-    def _without_pins(self) -> Mend | None:
+    def _without_pins(self) -> TargetRemedy | None:
         """The target without what the current set says of distributions on no axis: as few of these pins let go as work."""
         pins = {
             name: text for name, text in _pins(self._target.versions).items() if name not in {*self._desk.axes, *self._moved}
@@ -121,9 +123,9 @@ class Mends:
             return None
         found = free.verdict.resolved.lock.versions
         changes = (f"{name} {found.get(name, 'absent')} as well (the set says {pins[name]})" for name in fewest)
-        return Mend(change=", ".join(changes), asked=free)
+        return TargetRemedy(change=", ".join(changes), asked=free)
 
-    def _free(self, names: Collection[str]) -> tuple[Asked, bool | None]:
+    def _free(self, names: Collection[str]) -> tuple[Experiment, bool | None]:
         """(the target without what it says of `names`, which the resolver chooses then, whether it works)."""
         versions = self._target.versions
         exact = {name: version for name, version in versions.exact.items() if name not in names}
@@ -149,7 +151,7 @@ class Mends:
         works = self._free([*needed, *rest[:count]])[1]
         return None if works is None else not works
 
-    def _remedied(self) -> Mend | None:
+    def _remedied(self) -> TargetRemedy | None:
         """What the search for remedies finds; with `require` other than `any` for every variant that was lost."""
         if self._remedy is None:
             return None
@@ -163,10 +165,10 @@ class Mends:
         if not found or (self._desk.wanted.require != "any" and len(found) < len(self._lost)):
             return None
         if len(self._lost) == 1:
-            return Mend(change=found[0][1], asked=None)
-        return Mend(change="; ".join(f"{change} (for {named(one.variant)})" for one, change in found), asked=None)
+            return TargetRemedy(change=found[0][1], asked=None)
+        return TargetRemedy(change="; ".join(f"{change} (for {named(one.variant)})" for one, change in found), asked=None)
 
-    def _newer_axis(self) -> Mend | None:
+    def _newer_axis(self) -> TargetRemedy | None:
         """The target with one other axis at a newer release, as old as works."""
         # torch last: it is by far the largest.
         for axis in sorted(self._desk.axes, key=lambda name: name == "torch"):
@@ -177,10 +179,10 @@ class Mends:
                     self.unanswered.append(str(reason))
                     continue
                 if found:
-                    return Mend(change=f"{axis} {found.versions.exact[axis]} as well", asked=found)
+                    return TargetRemedy(change=f"{axis} {found.versions.exact[axis]} as well", asked=found)
         return None
 
-    def _raised(self, axis: str) -> Asked | None:
+    def _raised(self, axis: str) -> Experiment | None:
         """The target with the oldest newer `axis` that makes it work, of each minor version the last release; or None.
 
         The nearest is tried first, then the newest, and halving finds the oldest that works. If both fail, a release between
@@ -198,7 +200,7 @@ class Mends:
             or self._any_working(axis, releases[: _LARGE.get(axis, _RELEASES)])
         )
 
-    def _any_working(self, axis: str, releases: Sequence[str]) -> Asked | None:
+    def _any_working(self, axis: str, releases: Sequence[str]) -> Experiment | None:
         for release in releases:
             found, works = self._with_release(axis, release)
             if works:

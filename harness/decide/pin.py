@@ -29,7 +29,7 @@ class PinError(HarnessError):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Pinned:
+class WrittenPin:
     """A lock that was written."""
 
     folder: Path
@@ -46,7 +46,7 @@ Recipe = Callable[[Verdict, Variant, Mapping[Variant, int], Sequence[str]], str]
 
 def write(
     prepared: Prepared, verdict: Verdict, support: Mapping[Variant, int], reports: Path, *, recipe: Recipe, remedy: str = ""
-) -> Pinned:
+) -> WrittenPin:
     """Install the lock of a working cell into a fresh environment, run the probe there, and write the pin's files.
 
     `support` says in how many neighbouring cells each variant works too; where several work here, most is best. `remedy`
@@ -82,7 +82,7 @@ def write(
     texts["export-recipe.md"] = recipe(verdict, best, support, header)
     folder = reports / "pins" / cell_id(verdict.cell.id)
     _publish(folder, texts)
-    return Pinned(folder=folder, files=tuple(texts), verdict=again, variant=best)
+    return WrittenPin(folder=folder, files=tuple(texts), verdict=again, variant=best)
 
 
 def _torch(backend: str | None) -> str:

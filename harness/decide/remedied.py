@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from harness.decide.regressions import working
 from harness.diagnose.remedies.changes import Remedy
-from harness.diagnose.remedies.matrix import Mended
+from harness.diagnose.remedies.matrix import MatrixRemedies
 from harness.execution.laboratory import Lab
 from harness.execution.prepare import Prepared, Settings
 from harness.matrix.plan import Planned
@@ -16,7 +16,7 @@ from harness.model import Status
 from harness.verdicts.judge import Verdict
 
 
-def remedied(prepared: Prepared, settings: Settings, verdicts: Sequence[Verdict], mended: Mended) -> dict[str, Verdict]:
+def remedied(prepared: Prepared, settings: Settings, verdicts: Sequence[Verdict], mended: MatrixRemedies) -> dict[str, Verdict]:
     """Cell → what came of it with its remedy; only of cells that one lock makes work."""
     asked = [
         planned

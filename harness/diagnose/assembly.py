@@ -16,7 +16,7 @@ from harness.diagnose.rules import rules
 from harness.execution.prepare import Prepared
 from harness.execution.search.inference import Observed, inferred
 from harness.matrix.plan import by_version
-from harness.matrix.schema import Probe
+from harness.matrix.schema import ProbeSection
 from harness.model import Status
 from harness.tasks.keys import platform_id, probe_id
 from harness.verdicts.judge import Verdict
@@ -36,7 +36,11 @@ def of(
 
 
 def build(
-    verdicts: Sequence[Verdict], axes: Sequence[str], probe: Probe, torch_backend: str | None, mended: Remedies | None = None
+    verdicts: Sequence[Verdict],
+    axes: Sequence[str],
+    probe: ProbeSection,
+    torch_backend: str | None,
+    mended: Remedies | None = None,
 ) -> Report:
     """The report on `verdicts`, in their order, with what mends those that fail."""
     newest = max((result.finished for verdict in verdicts for one in verdict.variants for result in one.results), default=0.0)

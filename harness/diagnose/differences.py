@@ -28,7 +28,7 @@ EXPORT = frozenset({"exporter", "opset", "layout", "attention"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Difference:
+class RemedyEffect:
     """What was changed about a variant that fails, and made it work."""
 
     text: str
@@ -49,7 +49,7 @@ class Difference:
         return bool(self.fields) and self.fields <= fields and not self.pins and not self.bounds
 
 
-def differences(variant: ReportedVariant) -> list[Difference]:
+def differences(variant: ReportedVariant) -> list[RemedyEffect]:
     """What the remedies that were run on `variant` changed, the cheapest first."""
     texts = variant.remedies or ([variant.remedy] if variant.remedy else [])
     # The versions or opsets that do as well are more of the same kind.
@@ -57,7 +57,7 @@ def differences(variant: ReportedVariant) -> list[Difference]:
     return [one for one in found if one]
 
 
-def difference(remedy: str) -> Difference | None:
+def difference(remedy: str) -> RemedyEffect | None:
     """What the remedy of that text changed; None where its text says something else."""
     fields, pins, bounds = set[str](), set[str](), set[str]()
     for part in _parts(remedy):
@@ -71,7 +71,7 @@ def difference(remedy: str) -> Difference | None:
             if named is None:
                 return None
             bounds |= named
-    return Difference(text=remedy, fields=frozenset(fields), pins=frozenset(pins), bounds=frozenset(bounds))
+    return RemedyEffect(text=remedy, fields=frozenset(fields), pins=frozenset(pins), bounds=frozenset(bounds))
 
 
 def _parts(remedy: str) -> list[str]:

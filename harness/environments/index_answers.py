@@ -10,13 +10,13 @@ from __future__ import annotations
 from typing import TypeVar
 
 from harness.model import digest
-from harness.store.envelope import Kind
+from harness.store.envelope import RecordKind
 from harness.store.store import Store
 
 T = TypeVar("T")
 
 
-class Answers:
+class IndexAnswers:
     """The records of one run. With `refresh` those of earlier runs do not count: each question is asked once more."""
 
     def __init__(self, store: Store, *, refresh: bool = False, provisional: bool = False) -> None:
@@ -26,7 +26,7 @@ class Answers:
         self._refresh = refresh
         self._asked: set[str] = set()
 
-    def get(self, kind: Kind[T], key: str, *, ask: bool) -> T | None:
+    def get(self, kind: RecordKind[T], key: str, *, ask: bool) -> T | None:
         """What is recorded under `key`; None where nothing is, or where the caller is to `ask` anew."""
         if ask and self._refresh and key not in self._asked:
             return None
@@ -35,11 +35,11 @@ class Answers:
             found = self.store.get(kind, _provisional(key))
         return found
 
-    def before(self, kind: Kind[T], key: str) -> T | None:
+    def before(self, kind: RecordKind[T], key: str) -> T | None:
         """What `put` will replace."""
         return self.store.get(kind, self._place(key))
 
-    def put(self, kind: Kind[T], key: str, value: T) -> None:
+    def put(self, kind: RecordKind[T], key: str, value: T) -> None:
         """Record an answer."""
         self._asked.add(key)
         self.store.put(kind, self._place(key), value)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from packaging.pylock import Package, Pylock
 from pydantic import TypeAdapter
 
-from harness.model import Lock, Pinned
+from harness.model import Lock, LockedDistribution
 from harness.packaging_values import ExactVersion, FileHash, distribution_name, exact_version, requirement_line
 
 
@@ -87,7 +87,7 @@ def parse_lock(text: str) -> Lock:
                 via.setdefault(names[-1][0], []).append(distribution_name(parent.partition("[")[0]))
     return Lock(
         distributions=tuple(
-            Pinned(name=name, version=version, hashes=tuple(hashes.get(name, ())), via=tuple(via.get(name, ())))
+            LockedDistribution(name=name, version=version, hashes=tuple(hashes.get(name, ())), via=tuple(via.get(name, ())))
             for name, version in names
         )
     )

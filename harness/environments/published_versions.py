@@ -12,7 +12,7 @@ from typing import Annotated
 from packaging.version import Version
 from pydantic import Field, TypeAdapter
 
-from harness.environments.index_answers import Answers
+from harness.environments.index_answers import IndexAnswers
 from harness.environments.uv.client import Uv
 from harness.environments.uv.errors import UvFailure, unpublished
 from harness.errors import ConfigError
@@ -20,11 +20,11 @@ from harness.matrix.schema import Matrix
 from harness.matrix.values import version_key
 from harness.model import Interpreter, digest
 from harness.packaging_values import ExactVersion
-from harness.store.envelope import Kind
+from harness.store.envelope import RecordKind
 
 
 def recorded(
-    matrix: Matrix, answers: Answers, uv: Uv, pythons: Sequence[Interpreter], *, file: str | None = None
+    matrix: Matrix, answers: IndexAnswers, uv: Uv, pythons: Sequence[Interpreter], *, file: str | None = None
 ) -> dict[str, list[str]]:
     """Axis → exact versions as far as known without asking: exact ones, and selectors that an earlier run resolved.
 
@@ -42,7 +42,9 @@ def recorded(
     }
 
 
-def resolve(matrix: Matrix, answers: Answers, uv: Uv, pythons: Sequence[Interpreter], *, file: str) -> dict[str, list[str]]:
+def resolve(
+    matrix: Matrix, answers: IndexAnswers, uv: Uv, pythons: Sequence[Interpreter], *, file: str
+) -> dict[str, list[str]]:
     """Axis → exact versions, oldest first within a selector; asks the index for selectors that have no record.
 
     Raises:
@@ -66,7 +68,7 @@ def resolve(matrix: Matrix, answers: Answers, uv: Uv, pythons: Sequence[Interpre
 
 
 def between(
-    axis: str, ends: tuple[str, str], policy: str, *, answers: Answers, uv: Uv, python: Interpreter, ask: bool
+    axis: str, ends: tuple[str, str], policy: str, *, answers: IndexAnswers, uv: Uv, python: Interpreter, ask: bool
 ) -> list[str] | None:
     """The published versions between two (the older first) that `policy` keeps, oldest first; None where that is not known.
 
@@ -83,7 +85,7 @@ def between(
     return known
 
 
-def published(name: str, selector: str, answers: Answers, uv: Uv, python: Interpreter) -> list[str]:
+def published(name: str, selector: str, answers: IndexAnswers, uv: Uv, python: Interpreter) -> list[str]:
     """The published versions of any distribution that `selector` keeps, oldest first; recorded as those of an axis are.
 
     Raises:
@@ -140,21 +142,21 @@ def _published(newest: Callable[[str], str | None], spec: str, policy: str) -> I
 
 
 def _record(
-    axis: str, value: str, answers: Answers, uv: Uv, pythons: Sequence[Interpreter], *, ask: bool = False
+    axis: str, value: str, answers: IndexAnswers, uv: Uv, pythons: Sequence[Interpreter], *, ask: bool = False
 ) -> list[str] | None:
     if ";" not in value:
         return [value]
     return answers.get(VERSIONS, _key(axis, value, answers, uv, pythons), ask=ask)
 
 
-VERSIONS = Kind(name="versions", adapter=TypeAdapter(Annotated[list[ExactVersion], Field(min_length=1)]))
+VERSIONS = RecordKind(name="versions", adapter=TypeAdapter(Annotated[list[ExactVersion], Field(min_length=1)]))
 """The versions that a selector keeps."""
 
-BETWEEN = Kind(name="versions-between", adapter=TypeAdapter(list[ExactVersion]))
+BETWEEN = RecordKind(name="versions-between", adapter=TypeAdapter(list[ExactVersion]))
 """The versions between two others; there may be none."""
 
 
-def _key(axis: str, value: str, answers: Answers, uv: Uv, pythons: Sequence[Interpreter]) -> str:
+def _key(axis: str, value: str, answers: IndexAnswers, uv: Uv, pythons: Sequence[Interpreter]) -> str:
     """A version that has no wheel for any of `pythons` is not offered, so what is offered depends on them."""
     return digest(["axis", axis, value, sorted({python.version for python in pythons}), uv.identity(answers.store.root)])
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter
 
 from harness import disk_space
-from harness.environments.index_answers import Answers
+from harness.environments.index_answers import IndexAnswers
 from harness.environments.uv.client import Uv
 from harness.environments.uv.errors import Trouble, UvFailure, unpublished
 from harness.errors import DiskFullError, UnpublishedError
 from harness.matrix.plan import Planned, Requirements, exports_with_runtime, requirements
 from harness.matrix.schema import Matrix
 from harness.model import Cell, Interpreter, Lock, Setup, Stage, StageResult, Status, digest
-from harness.store.envelope import Kind
+from harness.store.envelope import RecordKind
 
 NOT_RESOLVED = "it has not been resolved yet; `run` or `plan` does that"
 
@@ -68,7 +68,7 @@ class Resolver:
     def __init__(
         self,
         matrix: Matrix,
-        answers: Answers,
+        answers: IndexAnswers,
         uv: Uv,
         interpreters: Callable[[str], Interpreter | None],
         *,
@@ -168,7 +168,7 @@ class Resolver:
         return solved
 
     def _known(self, key: str, *, ask: bool) -> Solved | None:
-        """What this resolver holds, or what is recorded (see `Answers.get`)."""
+        """What this resolver holds, or what is recorded (see `IndexAnswers.get`)."""
         if key in self._held:
             return self._held[key]
         found = self._answers.get(LOCK, key, ask=ask)
@@ -228,7 +228,7 @@ def _not_run(reason: str) -> StageResult:
     return StageResult(stage=Stage.RESOLVE, status=Status.NOT_RUN, data={"reason": reason})
 
 
-LOCK = Kind(name="lock", adapter=TypeAdapter(Solved))
+LOCK = RecordKind(name="lock", adapter=TypeAdapter(Solved))
 
 _UNKNOWN = Solved(lock=None, result=_not_run(NOT_RESOLVED))
 

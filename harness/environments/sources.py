@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from harness.environments import interpreters
 from harness.environments.uv.client import Uv
 from harness.model import Interpreter, digest
-from harness.store.envelope import Kind
+from harness.store.envelope import RecordKind
 from harness.store.store import Store
 
 
@@ -46,7 +46,7 @@ class TorchBackend:
     when: dt.date
 
 
-TORCH_BACKEND = Kind(name="torch-backend", adapter=TypeAdapter(TorchBackend))
+TORCH_BACKEND = RecordKind(name="torch-backend", adapter=TypeAdapter(TorchBackend))
 
 
 def with_torch_backend(

@@ -20,7 +20,7 @@ from harness.execution.prepare import Prepared
 from harness.execution.rounds import close
 from harness.execution.worker import Worker
 from harness.model import Setup, Status
-from harness.tasks.records import Facts
+from harness.tasks.records import Records
 from harness.tasks.tasks import CellTasks, Task
 from harness.verdicts.judge import VariantVerdict, Verdict, judge
 
@@ -49,7 +49,7 @@ def audit(prepared: Prepared, share: float, listen: Listener) -> list[str]:
 
 def from_scratch(prepared: Prepared, resolved: Resolved, cell: CellTasks, listen: Listener) -> Verdict:
     """The verdict on a cell when its whole lock is installed into a fresh environment and everything is done anew."""
-    facts = Facts(store=prepared.store, limits=prepared.limits, apart=True)
+    facts = Records(store=prepared.store, limits=prepared.limits, apart=True)
     made = Environments(prepared.store, prepared.uv)
     try:
         with prepared.store.scratch() as folder:
@@ -69,7 +69,7 @@ def from_scratch(prepared: Prepared, resolved: Resolved, cell: CellTasks, listen
 
 
 def _whole(
-    prepared: Prepared, resolved: Resolved, cell: CellTasks, *, made: Environments, folder: Path, facts: Facts
+    prepared: Prepared, resolved: Resolved, cell: CellTasks, *, made: Environments, folder: Path, facts: Records
 ) -> dict[str, Path]:
     """Closure key → python of an environment that holds all that the process could see, made at `folder`."""
     if resolved.interpreter is None or resolved.lock is None:
@@ -94,7 +94,7 @@ def _probes(cell: CellTasks) -> Sequence[Task]:
     return [task for task in cell.all if task not in cell.installs]
 
 
-def _judged(prepared: Prepared, resolved: Resolved, cell: CellTasks, facts: Facts) -> Verdict:
+def _judged(prepared: Prepared, resolved: Resolved, cell: CellTasks, facts: Records) -> Verdict:
     return judge(resolved, cell, facts, prepared.matrix.variants)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.execution.scheduler import Ended, Started
+from harness.execution.scheduler import TaskEnded, TaskStarted
 from harness.execution.shards import Shard
 from harness.tasks.tasks import Task
 from harness.verdicts.judge import Verdict
@@ -73,7 +73,7 @@ class Answered:
     verdict: Verdict
 
 
-Event = Note | Resolving | Dealt | Working | AtStage | Judged | Answered | Started | Ended
+Event = Note | Resolving | Dealt | Working | AtStage | Judged | Answered | TaskStarted | TaskEnded
 Listener = Callable[[Event], None]
 
 

@@ -28,12 +28,12 @@ from harness.execution.scheduler import outstanding
 from harness.matrix.plan import Planned
 from harness.matrix.schema import Matrix
 from harness.model import Interpreter, digest
-from harness.store.envelope import Kind
+from harness.store.envelope import RecordKind
 from harness.tasks import tasks
 from harness.tasks.pending import repeat
 from harness.verdicts.judge import Verdict
 
-PUBLISHED = Kind(name="published", adapter=TypeAdapter(tuple[Published | None]))
+PUBLISHED = RecordKind(name="published", adapter=TypeAdapter(tuple[Published | None]))
 """The newest version that satisfies a requirement; None in it where there is none."""
 
 

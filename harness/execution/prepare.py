@@ -13,7 +13,7 @@ from packaging.version import Version
 from harness.environments import checkpoints
 from harness.environments import published_versions as axis_versions
 from harness.environments import resolver as locks
-from harness.environments.index_answers import Answers
+from harness.environments.index_answers import IndexAnswers
 from harness.environments.layers import closure
 from harness.environments.sources import Pythons, with_torch_backend
 from harness.environments.uv import variables
@@ -31,9 +31,9 @@ from harness.model import Cell, Limits, Setup
 from harness.store import scratch
 from harness.store.access import Access
 from harness.store.store import Store
-from harness.subprocesses import Children
+from harness.subprocesses import Supervisor
 from harness.tasks import keys, probe_snapshot, tasks
-from harness.tasks.records import Facts
+from harness.tasks.records import Records
 from harness.tasks.tasks import CellTasks, Task
 from harness.verdicts import control_model, cross_checks
 from harness.verdicts.judge import Verdict, judge
@@ -85,11 +85,11 @@ class Prepared:
     cells: tuple[tuple[locks.Resolved, CellTasks | None], ...]
     uv: Uv
     store: Store
-    answers: Answers
+    answers: IndexAnswers
     """What indexes answered, as far as this run believes it."""
-    facts: Facts
+    facts: Records
     limits: Limits
-    children: Children
+    children: Supervisor
     runtimes: cross_checks.Runtimes
     """What else is asked where an onnxruntime fails: the two newest of the matrix, whatever is selected."""
     deadline: float = math.inf
@@ -169,7 +169,7 @@ def prepare(settings: Settings, listen: Listener, *, ask: bool = True, access: A
         uv=uv,
         store=store,
         answers=answers,
-        facts=Facts(store=store, limits=limits),
+        facts=Records(store=store, limits=limits),
         limits=limits,
         children=uv.children,
         runtimes=runtimes,
@@ -200,20 +200,20 @@ def workbench(settings: Settings, listen: Listener) -> Prepared:
         uv=uv,
         store=store,
         answers=answers,
-        facts=Facts(store=store, limits=limits),
+        facts=Records(store=store, limits=limits),
         limits=limits,
         children=uv.children,
         runtimes={},
     )
 
 
-def _answers(settings: Settings, store: Store, uv: Uv, listen: Listener, *, ask: bool) -> Answers:
+def _answers(settings: Settings, store: Store, uv: Uv, listen: Listener, *, ask: bool) -> IndexAnswers:
     """What indexes answered; a run that asks none although there are some says so."""
     provisional = uv.offline and uv.asks_index
     if ask and provisional:
         text = "offline: no index is asked; what is resolved now is what uv's cache holds, and newer versions may be published"
         listen(Note(text=text))
-    return Answers(store, refresh=settings.refresh and ask, provisional=provisional)
+    return IndexAnswers(store, refresh=settings.refresh and ask, provisional=provisional)
 
 
 def _opened(settings: Settings, listen: Listener, *, ask: bool, access: Access) -> tuple[Matrix, Store, Uv]:
@@ -223,7 +223,7 @@ def _opened(settings: Settings, listen: Listener, *, ask: bool, access: Access) 
     if settings.model or settings.profile:
         config = load.with_model(config, settings.model or config.probe.model, "--model", Path.cwd(), settings.profile)
     store = Store.open(settings.store, access=access, note=lambda text: listen(Damage(text=text)))
-    uv = _uv(settings, config, Children(), offline=settings.offline or variables.offline() or not ask)
+    uv = _uv(settings, config, Supervisor(), offline=settings.offline or variables.offline() or not ask)
     uv = replace(uv, run_cache=RunCache(store.scratch), temporary=store.temporary)
     file = settings.config.name
     if hub_id := config.probe.hub_id:
@@ -256,7 +256,7 @@ def _newest_runtimes(
     return cross_checks.newest(closures)
 
 
-def _uv(settings: Settings, config: Matrix, children: Children, *, offline: bool) -> Uv:
+def _uv(settings: Settings, config: Matrix, children: Supervisor, *, offline: bool) -> Uv:
     folder = settings.config.resolve().parent
     return Uv(binary=find_uv(), sources=config.uv, folder=folder, torch_backend=None, offline=offline, children=children)
 
@@ -285,12 +285,12 @@ def selected(settings: Settings) -> tuple[list[str], list[str]]:
 def _recorded(settings: Settings, *, file: str | None) -> tuple[Matrix, dict[str, list[str]], Pythons]:
     """The matrix, its axes as far as known (see `axes.recorded`), and the interpreters."""
     config = load.load(settings.config)
-    uv = _uv(settings, config, Children(), offline=True)
+    uv = _uv(settings, config, Supervisor(), offline=True)
     pythons = Pythons(uv)
     with scratch.temporary() as empty:
         store = Store.open(settings.store if Path(settings.store).is_dir() else empty, access=Access.ADD)
         try:
-            known = Answers(store, provisional=uv.asks_index)
+            known = IndexAnswers(store, provisional=uv.asks_index)
             axes = axis_versions.recorded(config, known, uv, pythons.present(config.axes["python"]), file=file)
         except UvFailure as failure:
             raise failure.as_error() from None

@@ -14,8 +14,8 @@ from harness.execution import executors
 from harness.execution.events import AtStage, Judged, Listener, Note, Working
 from harness.execution.executors import Crew, local
 from harness.execution.prepare import Prepared, Settings
-from harness.execution.scheduler import Ended, Started, execute, outstanding
-from harness.execution.search.search import Search
+from harness.execution.scheduler import TaskEnded, TaskStarted, execute, outstanding
+from harness.execution.search.search import CellSearch
 from harness.model import Setup
 from harness.tasks.memory import Memory
 from harness.tasks.pending import repeat
@@ -40,7 +40,7 @@ def perform(prepared: Prepared, settings: Settings, listen: Listener, *, folder:
     try:
         with interruptible():
             rounds = Rounds(prepared, crew, settings, listen)
-            search = Search(prepared, settings)
+            search = CellSearch(prepared, settings)
             in_time = True
             while in_time and (cells := search.next()):
                 todo = prepared.todo(cells)
@@ -139,9 +139,9 @@ class Rounds:
     def _one(self, task: Task) -> None:
         self._crew.perform(task, lambda stage: self._listen(AtStage(task=task, stage=stage)))
 
-    def _hear(self, event: Started | Ended) -> None:
+    def _hear(self, event: TaskStarted | TaskEnded) -> None:
         self._listen(event)
-        if not isinstance(event, Ended):
+        if not isinstance(event, TaskEnded):
             return
         self._memory.learn(event.task)
         for resolved, cell in self._cells.values():

@@ -17,31 +17,31 @@ from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 
 from harness.tasks.pending import forget_lost, missing, missing_imports
-from harness.tasks.records import Facts
+from harness.tasks.records import Records
 from harness.tasks.tasks import Evaluate, Export, Import, Install, Run, Task, imported_alike, needs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Started:
+class TaskStarted:
     """A task began."""
 
     task: Task
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Ended:
+class TaskEnded:
     """A task came to its end; its results are in the store."""
 
     task: Task
 
 
-Event = Started | Ended
+Event = TaskStarted | TaskEnded
 
 INSTALLS = 2
 """At once on a machine: one links what uv's cache holds while another one fetches what it lacks."""
 
 
-def outstanding(tasks: Iterable[Task], facts: Facts) -> list[Task]:
+def outstanding(tasks: Iterable[Task], facts: Records) -> list[Task]:
     """The distinct tasks that the store has no result for, with the installs and exports that they need.
 
     An export that several ask for has the imports of all of them beside it.
@@ -55,7 +55,7 @@ def outstanding(tasks: Iterable[Task], facts: Facts) -> list[Task]:
     return [replace(task, imports=tuple(beside.get(task, ()))) if isinstance(task, Export) else task for task in todo]
 
 
-def _outstanding(tasks: Iterable[Task], facts: Facts) -> list[Task]:
+def _outstanding(tasks: Iterable[Task], facts: Records) -> list[Task]:
     wanted: dict[Task, None] = {}
     for task in tasks:
         if isinstance(task, (Run, Evaluate)):
@@ -128,7 +128,7 @@ def execute(
                     break
                 *_, task = queue.pop(place)
                 free[lane] -= 1
-                on_event(Started(task=task))
+                on_event(TaskStarted(task=task))
                 running[executor.submit(perform, task)] = task
         if not running:
             return False
@@ -140,7 +140,7 @@ def execute(
             future.result()
             imported |= alike[task]
             sorter.done(task)
-            on_event(Ended(task=task))
+            on_event(TaskEnded(task=task))
     return True
 
 

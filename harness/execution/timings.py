@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from harness.execution.events import Event, Listener, Working
-from harness.execution.scheduler import Ended, Started
+from harness.execution.scheduler import TaskEnded, TaskStarted
 from harness.tasks.tasks import Install, Task
 
 
@@ -89,9 +89,9 @@ class Recorder:
                 case Working():
                     self._jobs = event.jobs
                     self._first = now if self._first is None else self._first
-                case Started():
+                case TaskStarted():
                     self._open[event.task] = now
-                case Ended():
+                case TaskEnded():
                     self._spans.append(Span(task=event.task, began=self._open.pop(event.task, now), ended=now))
                 case _:
                     pass

@@ -18,18 +18,18 @@ from harness import disk_space
 from harness.environments.environments import Environments
 from harness.environments.layers import Closure
 from harness.errors import DiskFullError
-from harness.execution.process.probe import Told
+from harness.execution.process.probe import ProbeOutput
 from harness.execution.process.probes import Ask, OnStage, Probes, Question
 from harness.execution.process.repetition import Subject, compared
-from harness.matrix.schema import Probe
+from harness.matrix.schema import ProbeSection
 from harness.model import Limits, Stage, StageResult, Status, Variant
 from harness.store.store import Store
-from harness.subprocesses import Children
+from harness.subprocesses import Supervisor
 from harness.tasks import jobs
 from harness.tasks.keys import require_unchanged
 from harness.tasks.own_errors import hinder
 from harness.tasks.pending import missing_exports, missing_imports, missing_runs
-from harness.tasks.records import Facts, has_error, stages, unproven
+from harness.tasks.records import Records, has_error, stages, unproven
 from harness.tasks.tasks import Evaluate, Export, Import, Install, Run, Task
 
 
@@ -50,9 +50,9 @@ class Worker:
         self,
         *,
         store: Store,
-        facts: Facts,
+        facts: Records,
         environments: Environments,
-        children: Children,
+        children: Supervisor,
         limits: Limits,
         given: Mapping[str, Path],
     ) -> None:
@@ -93,7 +93,7 @@ class Worker:
                 raise DiskFullError(f"{task.label}: {error}") from error
             hinder(task, self._facts, error)
 
-    def knowing(self, facts: Facts) -> Worker:
+    def knowing(self, facts: Records) -> Worker:
         """The same worker, environments and all, with other facts."""
         other = copy.copy(self)
         other._facts = facts  # noqa: SLF001 -- of the same class
@@ -176,13 +176,13 @@ class Worker:
                 # It died before its first variant each time; saying so once more would not end.
                 return
 
-    def _imported(self, one: Import, python: Path, on_stage: OnStage) -> Told:
+    def _imported(self, one: Import, python: Path, on_stage: OnStage) -> ProbeOutput:
         job = self._about(one.model, jobs.importing(one))
         question = Question(python=python, job=job, keys=[one.key], parts=one.parts, places={None: one.key})
         with self._store.scratch() as out:
             return self._told(one.model, lambda _out, _only: question, out, on_stage)
 
-    def _told(self, model: Probe, ask: Ask, out: Path, on_stage: OnStage) -> Told:
+    def _told(self, model: ProbeSection, ask: Ask, out: Path, on_stage: OnStage) -> ProbeOutput:
         """See Probes.ask; what it tells is of the source that keys name.
 
         Raises:
@@ -220,7 +220,7 @@ class Worker:
         imports = [one for one in missing_imports(task, self._facts) if self._python(one.parts[1]) is not None]
         return _ExportWork(variants, imports, reference=reference) if reference or imports else None
 
-    def _keep_imports(self, imports: Sequence[Import], told: Told) -> None:
+    def _keep_imports(self, imports: Sequence[Import], told: ProbeOutput) -> None:
         process = told.results.get(None, [])
         for one in imports:
             # The process' own trouble left them undone; what it cannot import itself is a fact about the export side.
@@ -228,7 +228,7 @@ class Worker:
             if results:
                 self._facts.put(one.key, results)
 
-    def _keep_exports(self, task: Export, wanted: Sequence[Variant], told: Told, out: Path) -> None:
+    def _keep_exports(self, task: Export, wanted: Sequence[Variant], told: ProbeOutput, out: Path) -> None:
         process = told.results.get(None, [])
         if has_error(process):
             # What it left may be half of what it wanted to leave. Nor is its trouble a word on PyTorch alone, where an
@@ -286,6 +286,6 @@ class Worker:
 
         return ask
 
-    def _about(self, model: Probe, job: Mapping[str, Any]) -> dict[str, Any]:
+    def _about(self, model: ProbeSection, job: Mapping[str, Any]) -> dict[str, Any]:
         """`job` about `model`, which may be another than the run's."""
         return {**job, "probe": jobs.about(model)}

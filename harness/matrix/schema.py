@@ -153,7 +153,7 @@ FAMILIES = ("marian", "t5", "bart", "m2m100", "mbart", "pegasus", "whisper", "gp
 """Models that are built from a configuration; the probe's export/models/families.py has their sizes."""
 
 
-class Probe(_Table):
+class ProbeSection(_Table):
     """What is exported: a model that the built-in probe knows, or whatever a probe module of one's own says."""
 
     model: Place = "marian"
@@ -214,7 +214,7 @@ class UvSources(_Table):
     """Whether source distributions may be built; without it a version that has no wheel is unsatisfiable."""
 
 
-class Run(_Table):
+class RunSection(_Table):
     """Limits for every stage of every probe, and how much runs at once."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=lambda name: name.replace("_", "-"))
@@ -235,9 +235,9 @@ class Matrix(_Table):
     include: list[Include] = []
     constraint: list[Constraint] = []
     variants: Variants = Variants()
-    probe: Probe = Probe()
+    probe: ProbeSection = ProbeSection()
     uv: UvSources = UvSources()
-    run: Run = Run()
+    run: RunSection = RunSection()
 
 
 def axis_name(name: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any, Callable, Iterable, Iterator, Mapping
 from .distributions import distributions_of
 from .failures import ProbeFailure
 from .joint import session_beside_torch
-from .journal import Journal, Stage
+from .journal import Journal, StageScope
 
 
 def run(job: dict[str, Any], journal: Journal) -> None:
@@ -29,7 +29,7 @@ def run(job: dict[str, Any], journal: Journal) -> None:
 def import_stage(
     journal: Journal,
     names: Iterable[str],
-    measure: Callable[[Stage], Mapping[str, Any]] = lambda _stage: {},
+    measure: Callable[[StageScope], Mapping[str, Any]] = lambda _stage: {},
     subject: str | None = None,
 ) -> bool:
     """Record the stage `import` and return whether all of `names` loaded and work together.

@@ -12,7 +12,7 @@ import sys
 from typing import Any, Iterator
 
 from .failures import ProbeFailure
-from .journal import Stage
+from .journal import StageScope
 from .onnx_bytes import identity_model
 
 # Every onnxruntime runs these.
@@ -22,7 +22,7 @@ _MANY = 1 << 17
 _ERRORS_ONLY = 3
 
 
-def session_beside_torch(stage: Stage) -> dict[str, Any]:
+def session_beside_torch(stage: StageScope) -> dict[str, Any]:
     """Create and run the session; nothing where torch or onnxruntime was not imported. Returns no data of its own.
 
     ProbeFailure, naming the step, where one fails; `stage` knows the step where the process dies in it.
@@ -55,7 +55,7 @@ def _require(actual: float, expected: float) -> None:
 
 
 @contextlib.contextmanager
-def _step(stage: Stage, words: str) -> Iterator[None]:
+def _step(stage: StageScope, words: str) -> Iterator[None]:
     stage.doing(words)
     try:
         yield

@@ -29,7 +29,7 @@ from .messages import plain
 from .missing import missing_module
 
 
-class Stage:
+class StageScope:
     """One stage while it runs. `data` is what its `end` event will carry, whatever happens."""
 
     def __init__(self, doing: Callable[[str], None]) -> None:
@@ -52,9 +52,9 @@ class Journal:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
     @contextlib.contextmanager
-    def stage(self, name: str, subject: str | None = None) -> Iterator[Stage]:
-        """Record the block as a stage. An exception ends the stage and is swallowed: ask `Stage.works` afterwards."""
-        stage = Stage(lambda words: self._write({"event": "doing", "stage": name, "subject": subject, "doing": words}))
+    def stage(self, name: str, subject: str | None = None) -> Iterator[StageScope]:
+        """Record the block as a stage. An exception ends the stage and is swallowed: ask `StageScope.works` afterwards."""
+        stage = StageScope(lambda words: self._write({"event": "doing", "stage": name, "subject": subject, "doing": words}))
         self._write({"event": "begin", "stage": name, "subject": subject, "time": time.time()})
         started = time.perf_counter()
         try:

@@ -38,7 +38,7 @@ from .findings import Findings, finding
 from .graphs import GraphRequest
 from .runtime import Graph
 
-__all__ = ["Case", "GraphRequest", "Graphs", "NotRun", "Probe", "ProbeFailure", "Step", "Variant", "load"]
+__all__ = ["Case", "GraphRequest", "Graphs", "NotRun", "Probe", "ProbeFailure", "RequestedVariant", "Step", "Variant", "load"]
 
 _BUILT_IN = ".decoders.probe"
 _OWN = "own_probe"
@@ -47,7 +47,7 @@ Graphs = Mapping[str, Graph]
 Outputs = Mapping[str, Any]
 
 
-class Variant:
+class RequestedVariant:
     """What is asked for. Strings, but for `opset` and `ir_version` (int; the latter None where nothing is to be set).
 
     An export knows `id`, `exporter`, `opset`, `layout`, `attention` (None: whatever the model chooses) and
@@ -73,9 +73,9 @@ class Variant:
         """Note what the graph `role` was asked to take and to return; None where the inputs are the exporter's choice."""
         self.declared[role] = {"inputs": None if inputs is None else sorted(inputs), "outputs": sorted(outputs)}
 
-    def noting(self, findings: Findings) -> Variant:
+    def noting(self, findings: Findings) -> RequestedVariant:
         """Return the same variant, with another list for what is noticed of it."""
-        return Variant(self._asked, findings)
+        return RequestedVariant(self._asked, findings)
 
     def note(self, rule: str, message: str, where: str) -> None:
         """Add to what is noticed of the variant, whatever becomes of it: see findings.py."""
@@ -84,6 +84,10 @@ class Variant:
     def add(self, findings: Findings) -> None:
         """Add findings that were made elsewhere, each once."""
         self._findings.extend(one for one in findings if one not in self._findings)
+
+
+Variant = RequestedVariant
+"""How probe modules import it."""
 
 
 class Step(NamedTuple):
@@ -122,7 +126,7 @@ class Probe:
         """Return what is recorded of the model."""
         return dict(self._call("about", model, default={}))
 
-    def export(self, model: Any, variant: Variant, folder: Path) -> None:
+    def export(self, model: Any, variant: RequestedVariant, folder: Path) -> None:
         """Write the graphs of `variant` into `folder`."""
         if hasattr(self._module, "export"):
             self._module.export(model, variant, folder)
@@ -132,11 +136,11 @@ class Probe:
         for request in self._require("graphs", "or export()")(model):
             exporters.export_graph(request, variant, folder / f"{request.role}.onnx")
 
-    def starts(self, variant: Variant) -> Sequence[str]:
+    def starts(self, variant: RequestedVariant) -> Sequence[str]:
         """Return the ways to begin; the empty name where there is but one."""
         return list(self._call("starts", variant, default=[""]))
 
-    def run(self, graphs: Graphs, case: Case, variant: Variant, start: str) -> Iterator[Step]:
+    def run(self, graphs: Graphs, case: Case, variant: RequestedVariant, start: str) -> Iterator[Step]:
         """Yield the steps of `case`."""
         made: Iterable[Step | Outputs]
         if hasattr(self._module, "run"):
@@ -186,7 +190,7 @@ def load(path: str | None) -> Probe:
     return Probe(module)
 
 
-def _run_the_only_graph(graphs: Graphs, case: Case, variant: Variant) -> Iterator[Outputs]:
+def _run_the_only_graph(graphs: Graphs, case: Case, variant: RequestedVariant) -> Iterator[Outputs]:
     if len(graphs) != 1:
         message = f"there are {len(graphs)} graphs ({', '.join(graphs)}): the probe module needs a run() for them"
         raise ProbeModuleError(message)

@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from harness.decide.bisect import Bisected, Release
-from harness.decide.check import Answer, Change, Checked, Step, Upgrade
-from harness.decide.experiments import Asked
+from harness.decide.check import Checked, CheckResult, Upgrade, UpgradeStep, VersionChange
+from harness.decide.experiments import Experiment
 from harness.decide.regressions import last_line, named
 from harness.foreign_text import visible
 from harness.report.formats.markdown import escape, table
@@ -26,7 +26,7 @@ def title(one: Upgrade) -> str:
     return listed(one.changes) or "the set as it is"
 
 
-def listed(changes: Sequence[Change]) -> str:
+def listed(changes: Sequence[VersionChange]) -> str:
     """Changes in one line."""
     return ", ".join(map(str, changes))
 
@@ -54,16 +54,16 @@ def check_lines(one: Upgrade, store: Path) -> Iterator[str]:
         yield f"not known: {one.why}"
     if one.forced:
         yield f"the resolver moves along: {listed(one.forced)}"
-    if one.answer is Answer.SAFE and one.lost:
+    if one.answer is CheckResult.SAFE and one.lost:
         yield "it works, but not in every way that works now:"
-    if one.answer is Answer.FAILS_ALREADY:
+    if one.answer is CheckResult.FAILS_ALREADY:
         yield "the current set fails in the same way:"
     yield from endings(one.lost, store)
     for step in one.steps:
         yield step_line(step)
     if one.steps and all(step.safe for step in one.steps):
         yield "no part breaks alone: it is what they are together"
-    if one.answer in {Answer.BREAKS, Answer.FAILS_ALREADY}:
+    if one.answer in {CheckResult.BREAKS, CheckResult.FAILS_ALREADY}:
         yield f"smallest change that makes it work: {one.mend.change}" if one.mend else _NO_MEND
         for reason in one.unanswered:
             yield f"not everything could be tried: {reason}"
@@ -74,14 +74,14 @@ def check_lines(one: Upgrade, store: Path) -> Iterator[str]:
 _NO_MEND = "no change that was tried makes it work"
 
 
-def step_line(step: Step) -> str:
+def step_line(step: UpgradeStep) -> str:
     """What one part of an upgrade did alone."""
     told = {True: "works", False: "breaks", None: "not known"}[step.safe]
     why = f": {ending(step.lost[0])}" if step.lost and step.safe is not True else ""
     return f"alone: {listed(step.changes)} {told}{why}"
 
 
-def _versions(asked: Asked, changes: Sequence[Change]) -> str:
+def _versions(asked: Experiment, changes: Sequence[VersionChange]) -> str:
     return ", ".join(f"{change.name} {asked.versions.exact.get(change.name, 'absent')}" for change in changes)
 
 
@@ -99,17 +99,17 @@ def check_markdown(checked: Checked, store: Path) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def now(asked: Asked) -> str:
+def now(asked: Experiment) -> str:
     """The current set, and what becomes of it."""
     return f"now: {_set(asked)}: {_status(asked)}"
 
 
-def _set(asked: Asked) -> str:
+def _set(asked: Experiment) -> str:
     cell = asked.verdict.cell
     return f"Python {cell.python}, " + ", ".join(f"{name} {version}" for name, version in cell.pins)
 
 
-def _status(asked: Asked) -> str:
+def _status(asked: Experiment) -> str:
     words = {"works": "works", "fails": "fails", "flaky": "is flaky", "error": "ended in an error"}
     return words.get(asked.verdict.status.value, "was not run")
 
@@ -143,7 +143,7 @@ def check_json(checked: Checked) -> dict[str, Any]:
 
 def check_annotations(checked: Checked, store: Path) -> str:
     """GitHub's workflow commands: an annotation for each upgrade that is not safe, and one line where all are."""
-    level = {Answer.SAFE: "notice", Answer.BREAKS: "error"}
+    level = {CheckResult.SAFE: "notice", CheckResult.BREAKS: "error"}
     lines = []
     for one in checked.upgrades:
         text = visible("\n".join([title(one), *check_lines(one, store)]))
@@ -155,7 +155,7 @@ def _escaped(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def cell(asked: Asked | None) -> dict[str, Any] | None:
+def cell(asked: Experiment | None) -> dict[str, Any] | None:
     """A set and its verdict, as a cell of matrix.json."""
     if asked is None:
         return None
@@ -174,7 +174,7 @@ def ends(one: VariantVerdict) -> dict[str, Any]:
     }
 
 
-def _changes(changes: Sequence[Change]) -> list[dict[str, str | None]]:
+def _changes(changes: Sequence[VersionChange]) -> list[dict[str, str | None]]:
     return [{"name": one.name, "old": one.old, "new": one.new} for one in changes]
 
 

@@ -17,7 +17,7 @@ from harness.model import Cause, Certainty, Stage, Status
 from harness.verdicts.report_model import Report, ReportedCell, ReportedVariant
 
 
-class Suspect(StrEnum):
+class CauseCount(StrEnum):
     """Whom one would blame, in the order in which a page names them; `OPEN` is nobody."""
 
     CACHE = "PyTorch/Transformers and their cache"
@@ -31,24 +31,24 @@ class Suspect(StrEnum):
 
 
 _OF = {
-    Cause.EXPORTER: Suspect.EXPORTER,
-    Cause.RUNTIME: Suspect.RUNTIME,
-    Cause.ARCHITECTURE: Suspect.ARCHITECTURE,
-    Cause.VERSION_CONFLICT: Suspect.VERSIONS,
-    Cause.FORMAT_GATE: Suspect.VERSIONS,
-    Cause.CONSUMER_PROTOCOL: Suspect.CONSUMER,
-    None: Suspect.OPEN,
+    Cause.EXPORTER: CauseCount.EXPORTER,
+    Cause.RUNTIME: CauseCount.RUNTIME,
+    Cause.ARCHITECTURE: CauseCount.ARCHITECTURE,
+    Cause.VERSION_CONFLICT: CauseCount.VERSIONS,
+    Cause.FORMAT_GATE: CauseCount.VERSIONS,
+    Cause.CONSUMER_PROTOCOL: CauseCount.CONSUMER,
+    None: CauseCount.OPEN,
 }
 
 MEANING = {
-    Suspect.CACHE: "PyTorch alone fails or, with a cache, disagrees with itself; on another stack, or with any other model",
-    Suspect.EXPORTER: "the export or its check fails, or independent runtimes fail alike on what it wrote",
-    Suspect.RUNTIME: "it does not implement it, or gets wrong what others, or itself with other options, run correctly",
-    Suspect.ARCHITECTURE: "nothing works with this model, and one of another family works where it fails",
-    Suspect.VERSIONS: "no solution, not importable or usable beside each other, or an IR or opset above the runtime's",
-    Suspect.INTERNALS: "PyTorch disagrees with itself on every stack, with this model only; or a checkpoint alone fails",
-    Suspect.CONSUMER: "the same artifact works in the same onnxruntime with the other feedback or binding",
-    Suspect.OPEN: "what was run does not tell",
+    CauseCount.CACHE: "PyTorch alone fails or, with a cache, disagrees with itself; on another stack, or with any other model",
+    CauseCount.EXPORTER: "the export or its check fails, or independent runtimes fail alike on what it wrote",
+    CauseCount.RUNTIME: "it does not implement it, or gets wrong what others, or itself with other options, run correctly",
+    CauseCount.ARCHITECTURE: "nothing works with this model, and one of another family works where it fails",
+    CauseCount.VERSIONS: "no solution, not importable or usable beside each other, or an IR or opset above the runtime's",
+    CauseCount.INTERNALS: "PyTorch disagrees with itself on every stack, with this model only; or a checkpoint alone fails",
+    CauseCount.CONSUMER: "the same artifact works in the same onnxruntime with the other feedback or binding",
+    CauseCount.OPEN: "what was run does not tell",
 }
 
 
@@ -56,7 +56,7 @@ MEANING = {
 class Share:
     """What one suspect explains."""
 
-    suspect: Suspect
+    suspect: CauseCount
     variants: int
     cells: int
     """Cells with at least one such variant."""
@@ -72,20 +72,20 @@ class Share:
 
 def shares(report: Report) -> list[Share]:
     """One entry for each suspect, guilty of something or not, in their order; `OPEN` only where something is."""
-    found: dict[Suspect, list[tuple[ReportedCell, ReportedVariant]]] = {suspect: [] for suspect in Suspect}
+    found: dict[CauseCount, list[tuple[ReportedCell, ReportedVariant]]] = {suspect: [] for suspect in CauseCount}
     agrees = _agrees(report)
     for cell in report.cells:
         for one in cell.variants:
             if one.status is Status.FAILS:
                 found[_suspect(one, agrees=agrees)].append((cell, one))
-    return [_share(suspect, members) for suspect, members in found.items() if members or suspect is not Suspect.OPEN]
+    return [_share(suspect, members) for suspect, members in found.items() if members or suspect is not CauseCount.OPEN]
 
 
-def _suspect(variant: ReportedVariant, *, agrees: bool) -> Suspect:
+def _suspect(variant: ReportedVariant, *, agrees: bool) -> CauseCount:
     """A model that PyTorch does not run on some stacks only, or as little as another one, is not at fault itself."""
     if variant.cause is not Cause.MODEL:
         return _OF[variant.cause]
-    return Suspect.CACHE if agrees and variant.stage is Stage.EAGER else Suspect.INTERNALS
+    return CauseCount.CACHE if agrees and variant.stage is Stage.EAGER else CauseCount.INTERNALS
 
 
 def _agrees(report: Report) -> bool:
@@ -95,7 +95,7 @@ def _agrees(report: Report) -> bool:
     return any(passed(one, Stage.EAGER) for one in variants) or bool(others and "works" not in others)
 
 
-def _share(suspect: Suspect, members: Sequence[tuple[ReportedCell, ReportedVariant]]) -> Share:
+def _share(suspect: CauseCount, members: Sequence[tuple[ReportedCell, ReportedVariant]]) -> Share:
     sure = Counter(one.certainty for _, one in members if one.certainty)
     causes = Counter(one.cause for _, one in members if one.cause)
     surest = [member for member in members if member[1].certainty is Certainty.PROVEN] or members

@@ -10,14 +10,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from harness.diagnose.remedies.changes import Kind
-from harness.diagnose.remedies.lock_diff import Difference, difference, nearest
-from harness.diagnose.remedies.matrix import Mended
-from harness.diagnose.remedies.trials import Search, Trial
+from harness.diagnose.remedies.changes import ChangeKind
+from harness.diagnose.remedies.lock_diff import LockDifference, difference, nearest
+from harness.diagnose.remedies.matrix import MatrixRemedies
+from harness.diagnose.remedies.trials import RemedySearch, Trial
 from harness.model import Status, Variant
 from harness.report.cell import details, show_cause
 from harness.report.formats.text import STYLES
-from harness.report.remedies import Mend, Mends, families
+from harness.report.remedies import RemedyText, RemedyTexts, families
 from harness.report.tables import counted
 from harness.verdicts.judge import VariantVerdict, Verdict
 from harness.verdicts.report_model import Report, ReportedVariant
@@ -34,7 +34,7 @@ class Neighbour:
     cell: str
     variant: Variant | None
     """What works there and fails in the explained cell, where that works otherwise."""
-    difference: Difference
+    difference: LockDifference
 
 
 def neighbour(verdict: Verdict, others: Sequence[Verdict]) -> Neighbour | None:
@@ -54,7 +54,7 @@ def neighbour(verdict: Verdict, others: Sequence[Verdict]) -> Neighbour | None:
 
 
 def show(
-    verdict: Verdict, report: Report, mended: Mended, near: Neighbour | None, out: Console, *, store: Path, options: str
+    verdict: Verdict, report: Report, mended: MatrixRemedies, near: Neighbour | None, out: Console, *, store: Path, options: str
 ) -> None:
     """Print the story of `verdict`, a cell of `report`.
 
@@ -72,7 +72,7 @@ def show(
     searches = mended.searches.get(cell.id, {})
     reported = next(one for one in report.cells if one.id == cell.id)
     told = dict(zip((one.variant for one in verdict.variants), reported.variants, strict=True))
-    known = Mends(report.cells)
+    known = RemedyTexts(report.cells)
     mends = {variant: known.of(one) for variant, one in told.items()}
     for group in _groups(verdict.variants, mends):
         out.print()
@@ -84,7 +84,7 @@ def show(
     _say(out, "    runs it again where nothing is known, keeps its environment, and says how to enter it")
 
 
-def _groups(variants: Sequence[VariantVerdict], mends: Mapping[Variant, Mend]) -> list[list[VariantVerdict]]:
+def _groups(variants: Sequence[VariantVerdict], mends: Mapping[Variant, RemedyText]) -> list[list[VariantVerdict]]:
     """Variants that ended alike and of which the same is known of a remedy, those that work last."""
     groups: dict[object, list[VariantVerdict]] = {}
     for one in variants:
@@ -95,9 +95,9 @@ def _groups(variants: Sequence[VariantVerdict], mends: Mapping[Variant, Mend]) -
 
 def _show(
     group: Sequence[VariantVerdict],
-    searches: Mapping[Variant, Search],
+    searches: Mapping[Variant, RemedySearch],
     told: Mapping[Variant, ReportedVariant],
-    mends: Mapping[Variant, Mend],
+    mends: Mapping[Variant, RemedyText],
     out: Console,
     *,
     store: Path,
@@ -126,7 +126,7 @@ def _show(
         _tell(mends[one.variant], searches.get(one.variant), out)
 
 
-def _tell(mend: Mend, search: Search | None, out: Console) -> None:
+def _tell(mend: RemedyText, search: RemedySearch | None, out: Console) -> None:
     """What is known of a remedy, and what was tried, suspects apart."""
     _say(out, f"    {mend.text or 'remedy: none was looked for'}", style=STYLES[Status.WORKS_WITH_REMEDY] if mend.works else "")
     if search is None:
@@ -143,7 +143,7 @@ def _tell(mend: Mend, search: Search | None, out: Console) -> None:
             _say(out, f"    {words}: {_listed(trials)}")
 
 
-def _next(search: Search) -> str:
+def _next(search: RemedySearch) -> str:
     """What goes on with an open search."""
     retried = {trial.status.value for trial in search.unproven}
     options = "".join(f" --retry {status}" for status in sorted(retried))
@@ -152,7 +152,7 @@ def _next(search: Search) -> str:
 
 def _blames(trial: Trial) -> bool:
     """Whether a distribution that no axis pins was suspected."""
-    return trial.kinds[-1:] in {(), (Kind.SECONDARY_PIN,)}
+    return trial.kinds[-1:] in {(), (ChangeKind.SECONDARY_PIN,)}
 
 
 def _listed(trials: Sequence[Trial]) -> str:

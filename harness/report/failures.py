@@ -11,7 +11,7 @@ from harness.diagnose.causes.diagnosis import brief
 from harness.matrix.plan import by_version
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Stage, Status
-from harness.report.remedies import Mend, Mends
+from harness.report.remedies import RemedyText, RemedyTexts
 from harness.report.tables import counted, shown
 from harness.tasks.own_errors import HINDERED
 from harness.verdicts.messages import headline
@@ -39,17 +39,17 @@ class Fault:
     """(cause and how sure it is, number of variants), the most frequent first."""
     evidence: tuple[str, ...]
     """What the cause rests on in the example, besides the failure itself, whose message is not said again."""
-    mends: tuple[Mended, ...]
+    mends: tuple[RemedyGroup, ...]
     """What is known of remedies, each for the variants of which it is known, the most frequent first."""
     repeated: tuple[str, ...]
     """How flaky variants ended when they were repeated, the most frequent first; empty for every other group."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Mended:
+class RemedyGroup:
     """The variants of a fault of which the same is known of a remedy."""
 
-    mend: Mend
+    mend: RemedyText
     variants: int
     where: str
     """As of the fault; empty where they are all of its variants."""
@@ -63,7 +63,7 @@ class Mended:
 def faults(report: Report) -> list[Fault]:
     """Everything that did not work, grouped by stage and signature; the most frequent first."""
     groups: dict[tuple[Status, Stage, str], _Members] = {}
-    mends = Mends(report.cells)
+    mends = RemedyTexts(report.cells)
     for cell in report.cells:
         for variant in cell.variants:
             if variant.stage and variant.signature:
@@ -100,14 +100,14 @@ def _rest(variant: ReportedVariant) -> tuple[str, ...]:
     return tuple(sentence.replace(words, "the same") for sentence in variant.evidence[1:])
 
 
-def _mended(report: Report, members: _Members, mends: Mends) -> tuple[Mended, ...]:
+def _mended(report: Report, members: _Members, mends: RemedyTexts) -> tuple[RemedyGroup, ...]:
     """A remedy stands only over the variants that it was run on."""
-    groups: dict[Mend, _Members] = {}
+    groups: dict[RemedyText, _Members] = {}
     for cell, variant in members:
         groups.setdefault(mends.of(variant), []).append((cell, variant))
     ordered = sorted(groups.items(), key=lambda item: (not item[0].works, -len(item[1])))
     return tuple(
-        Mended(mend=mend, variants=len(some), where=_common(report, some) if len(groups) > 1 else "")
+        RemedyGroup(mend=mend, variants=len(some), where=_common(report, some) if len(groups) > 1 else "")
         for mend, some in ordered
         if mend.text
     )

@@ -18,7 +18,7 @@ _Fault = tuple[Stage | None, str | None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Mend:
+class RemedyText:
     """What is known of a remedy for one variant in one cell."""
 
     text: str
@@ -27,7 +27,7 @@ class Mend:
     """Whether a remedy was run on this variant in this cell, and made it work."""
 
 
-class Mends:
+class RemedyTexts:
     """The remedies of a report, by variant and by fault."""
 
     def __init__(self, cells: Iterable[ReportedCell]) -> None:
@@ -39,14 +39,14 @@ class Mends:
                     self._elsewhere.setdefault(_fault(one), Counter())[one.remedy] += 1
                     self._example.setdefault((_fault(one), one.remedy), cell.id)
 
-    def of(self, variant: ReportedVariant) -> Mend:
+    def of(self, variant: ReportedVariant) -> RemedyText:
         """What was run on this variant in its cell; where that mended nothing, also what mends the same failure elsewhere."""
         if variant.status is not Status.FAILS:
-            return Mend(text="", works=False)
+            return RemedyText(text="", works=False)
         if variant.remedy:
-            return Mend(text=f"mended by {', or by '.join(variant.remedies or [variant.remedy])}", works=True)
+            return RemedyText(text=f"mended by {', or by '.join(variant.remedies or [variant.remedy])}", works=True)
         missing = f"the module {variant.missing} is missing" if variant.missing else ""
-        return Mend(text="; ".join(filter(None, [missing, _search(variant), self._hint(variant)])), works=False)
+        return RemedyText(text="; ".join(filter(None, [missing, _search(variant), self._hint(variant)])), works=False)
 
     def _hint(self, variant: ReportedVariant) -> str:
         """What mends the same failure in another cell, or variant, and was not run on this one."""

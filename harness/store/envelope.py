@@ -40,7 +40,7 @@ class OlderRecordError(DamagedRecordError):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Kind(Generic[T]):
+class RecordKind(Generic[T]):
     """What a record is about, and the type of its value."""
 
     name: str

@@ -31,7 +31,7 @@ from harness.model import DIGEST, digest, is_digest
 from harness.store import regular_files
 from harness.store.access import Access, Note, ignore
 from harness.store.digests import folder_digest, make_folder, make_plain, plain_digest, sync
-from harness.store.envelope import LIMIT, DamagedRecordError, Kind, OlderRecordError, T, opened
+from harness.store.envelope import LIMIT, DamagedRecordError, OlderRecordError, RecordKind, T, opened
 from harness.store.mirror import Mirror, cache_of
 from harness.store.scratch import Scratch, temporaries, temporary_in, with_sockets
 
@@ -83,11 +83,11 @@ class Store:
             raise StoreError(f"the store {place} cannot be read: {error or type(error).__name__}") from None
         return store
 
-    def get(self, kind: Kind[T], key: str) -> T | None:
+    def get(self, kind: RecordKind[T], key: str) -> T | None:
         """The value of that kind stored under `key`, or None; what does not verify counts as absent, and is noted once."""
         return self._value(kind, key, self._name(key))
 
-    def put(self, kind: Kind[T], key: str, value: T) -> None:
+    def put(self, kind: RecordKind[T], key: str, value: T) -> None:
         """Store `value`, replacing what was there as far as the access allows."""
         name, content = self._name(key), kind.seal(key, value)
         if not self._may_write(name):
@@ -227,7 +227,7 @@ class Store:
             else:
                 self._write(name, content)
 
-    def _value(self, kind: Kind[T], key: str, name: str) -> T | None:
+    def _value(self, kind: RecordKind[T], key: str, name: str) -> T | None:
         """The value in the file `name`, where that is the record of `kind` and `key`."""
         try:
             return kind.unseal(key, regular_files.read(f"{self.root}/{name}", limit=LIMIT))
@@ -281,7 +281,7 @@ class Store:
 
 _RECORD = re.compile(rf"results/(..)/(?=\1){DIGEST}\.json").fullmatch
 
-_SEEN = Kind(name="seen", adapter=TypeAdapter(dict[str, str]))
+_SEEN = RecordKind(name="seen", adapter=TypeAdapter(dict[str, str]))
 """Name of a record → its version in the mirror when it was last brought."""
 
 _SEEN_KEY = digest("seen")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.matrix.schema import Probe
+from harness.matrix.schema import ProbeSection
 from harness.model import Variant
 from harness.tasks.tasks import Evaluate, Import, Run
 
@@ -57,12 +57,12 @@ def running(task: Run | Evaluate, wanted: Iterable[tuple[Variant, Path]]) -> dic
     }
 
 
-def about(model: Probe) -> dict[str, Any]:
+def about(model: ProbeSection) -> dict[str, Any]:
     """The model that a job is about."""
     return {"path": model.module, "options": _options(model)}
 
 
-def _options(model: Probe) -> dict[str, Any]:
+def _options(model: ProbeSection) -> dict[str, Any]:
     if model.module is not None:
         return {**model.options, "seed": model.seed}
     if model.checkpoint is not None:

@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 
 from harness import subprocesses
-from harness.matrix.schema import Probe
+from harness.matrix.schema import ProbeSection
 from harness.model import digest
 from harness.store.digests import file_digest, folder_digest
 from harness.tasks import probe_source
@@ -39,7 +39,7 @@ def platform_id() -> str:
     return "-".join(filter(None, (platform.system(), platform.machine(), "".join(platform.libc_ver()))))
 
 
-def asked(kind: str, model: Probe) -> list[object]:
+def asked(kind: str, model: ProbeSection) -> list[object]:
     """What every process of `kind` has in common: where it runs, what it runs, and how the host judges it."""
     return [platform_id(), _surroundings(), probe_source.RULES, asked_source(kind, model)]
 
@@ -49,18 +49,18 @@ def _surroundings() -> dict[str, str | int]:
     return subprocesses.probe_surroundings()
 
 
-def asked_source(kind: str, model: Probe) -> str:
+def asked_source(kind: str, model: ProbeSection) -> str:
     """Digest of all source that a job of `kind` can use, one's own module included."""
     own = probe_files(model)
     return digest([source(kind), own]) if own else source(kind)
 
 
-def probe_id(model: Probe) -> str:
+def probe_id(model: ProbeSection) -> str:
     """Names what was asked of every cell."""
     return asked_source("export", model)
 
 
-def probe_files(model: Probe) -> str | None:
+def probe_files(model: ProbeSection) -> str | None:
     """Digest of one's own module and the files it needs, by relative name and content; None for the built-in probe."""
     return _files_digest(tuple(model.sources.items())) if model.module is not None else None
 
@@ -70,7 +70,7 @@ def _files_digest(files: tuple[tuple[str, Path], ...]) -> str:
     return digest({name: file_digest(path) for name, path in files})
 
 
-def model_key(model: Probe) -> object:
+def model_key(model: ProbeSection) -> object:
     """A family by name, size and seed; a checkpoint by content, wherever it lies; one's own module by its options."""
     if model.module is not None:
         return [model.options, model.seed]
@@ -111,7 +111,7 @@ def read_anew() -> None:
         cached.cache_clear()
 
 
-def require_unchanged(model: Probe) -> None:
+def require_unchanged(model: ProbeSection) -> None:
     """The probe's source, and the checkpoint of `model`, are still what keys say.
 
     Raises:

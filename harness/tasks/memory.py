@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.matrix.schema import Probe
-from harness.tasks.records import Facts, stages
+from harness.matrix.schema import ProbeSection
+from harness.tasks.records import Records, stages
 from harness.tasks.tasks import Evaluate, Export, Install, Run, Task
 
 _GUESSES = {"tiny": (1.0e9, 0.3e9), "base": (4.5e9, 2.0e9)}
@@ -16,7 +16,7 @@ _ROOM = 1.1
 class Memory:
     """Remembers, for one model, the most that each kind of task has needed in this run."""
 
-    def __init__(self, model: Probe, facts: Facts) -> None:
+    def __init__(self, model: ProbeSection, facts: Records) -> None:
         # A checkpoint, or a model of somebody's own, may have any size.
         profile = model.profile if model.checkpoint is None and model.module is None else "base"
         self._export, self._run = _GUESSES[profile]

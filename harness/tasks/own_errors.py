@@ -7,20 +7,20 @@ import traceback
 
 from harness.model import Failure, Stage, StageResult, Status
 from harness.tasks.pending import missing_exports, missing_imports, missing_runs
-from harness.tasks.records import Facts
+from harness.tasks.records import Records
 from harness.tasks.tasks import Evaluate, Export, Install, Run, Task
 
 HINDERED = "the harness failed here"
 """How the message of such an error begins."""
 
 
-def hinder(task: Task, facts: Facts, error: Exception) -> None:
+def hinder(task: Task, facts: Records, error: Exception) -> None:
     """Record `error` for all that `task` has not done: it proves nothing, and the next run tries again."""
     for key, stage in _owed(task, facts):
         facts.put(key, [_trouble(stage, error)], remember=False)
 
 
-def _owed(task: Task, facts: Facts) -> list[tuple[str, Stage]]:
+def _owed(task: Task, facts: Records) -> list[tuple[str, Stage]]:
     """(key, stage) of what `task` has not done; never a key that stands for other tasks' work too."""
     match task:
         case Install() if facts.get(task.key) is not None:

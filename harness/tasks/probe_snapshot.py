@@ -9,11 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.matrix.schema import Probe
+from harness.matrix.schema import ProbeSection
 from harness.store.store import Store
 
 
-def of(model: Probe, store: Store) -> Probe:
+def of(model: ProbeSection, store: Store) -> ProbeSection:
     """`model` with its module in `store`; without a module as it is.
 
     Raises:

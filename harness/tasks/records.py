@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from harness.errors import StoreError
 from harness.model import Digest, Limits, StageResult, Status
-from harness.store.envelope import Kind
+from harness.store.envelope import RecordKind
 from harness.store.store import Store
 from harness.tasks.repetitions import Repeated
 
@@ -33,11 +33,11 @@ class _Stored:
 
 _STORED = _Stored()
 
-STAGES = Kind(name="stages", adapter=TypeAdapter(Record))
+STAGES = RecordKind(name="stages", adapter=TypeAdapter(Record))
 
 
 @dataclass(kw_only=True, slots=True)
-class Facts:
+class Records:
     """The store as the verdicts see it, plus what is true of this run only: trouble that must not be remembered."""
 
     store: Store

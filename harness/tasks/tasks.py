@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from harness.environments.layers import Closure, bases, closure, layers
 from harness.environments.resolver import Resolved
-from harness.matrix.schema import Probe
+from harness.matrix.schema import ProbeSection
 from harness.model import Setup, Variant, digest
 from harness.tasks.keys import asked, model_key, platform_id
 
@@ -53,7 +53,7 @@ class Import:
 
     parts: tuple[Closure, Closure]
     """The export's closure and the run's."""
-    model: Probe = field(hash=False)
+    model: ProbeSection = field(hash=False)
 
     @functools.cached_property
     def key(self) -> str:
@@ -71,7 +71,7 @@ class Export:
     """Eager PyTorch, then every export variant of one closure, in one process; and imports beside it, in forks of that."""
 
     closure: Closure
-    model: Probe = field(hash=False)
+    model: ProbeSection = field(hash=False)
     variants: tuple[Variant, ...]
     imports: tuple[Import, ...] = field(default=(), compare=False)
     """Those of the cells that are asked for; the export is the same whoever imports what beside it."""
@@ -176,7 +176,7 @@ class CellTasks:
         return (*self.installs, self.export, self.run)
 
 
-def of_cell(resolved: Resolved, model: Probe) -> CellTasks | None:
+def of_cell(resolved: Resolved, model: ProbeSection) -> CellTasks | None:
     """The tasks of a cell; None for one that did not resolve."""
     if resolved.interpreter is None or resolved.export is None or resolved.run is None:
         return None
@@ -196,7 +196,7 @@ def of_cell(resolved: Resolved, model: Probe) -> CellTasks | None:
     )
 
 
-def of_cells(cells: Sequence[Resolved], model: Probe) -> list[CellTasks | None]:
+def of_cells(cells: Sequence[Resolved], model: ProbeSection) -> list[CellTasks | None]:
     """The tasks of every cell, those of one key made one task: it has the variants of all the cells that share it."""
     found = [of_cell(resolved, model) for resolved in cells]
     exports = {identity: replace(one, imports=()) for identity, one in merged(cell.export for cell in found if cell).items()}

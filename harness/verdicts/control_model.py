@@ -15,10 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.environments.resolver import Resolved
-from harness.matrix.schema import FAMILIES, Matrix, Probe
+from harness.matrix.schema import FAMILIES, Matrix, ProbeSection
 from harness.model import Setup, Stage, Status, Variant
 from harness.tasks import tasks
-from harness.tasks.records import Facts
+from harness.tasks.records import Records
 from harness.tasks.tasks import CellTasks, Task
 from harness.verdicts.cross_checks import ABOVE
 from harness.verdicts.judge import VariantVerdict, Verdict, judge
@@ -40,7 +40,7 @@ def stack(stage: Stage | None, python: str, pins: Mapping[str, str], setup: Setu
     return (python, setup, *(version for axis, version in pins.items() if axis != "onnxruntime" or stage in _RUNS))
 
 
-def relative(model: Probe) -> tuple[Probe, str] | None:
+def relative(model: ProbeSection) -> tuple[ProbeSection, str] | None:
     """The model to compare with, and its name; None where a module of one's own says what is exported."""
     if model.module is not None:
         return None
@@ -61,7 +61,7 @@ def _family(checkpoint: str) -> str | None:
     return named if named in FAMILIES else None
 
 
-def wanted(verdicts: Sequence[Verdict], model: Probe) -> list[Task]:
+def wanted(verdicts: Sequence[Verdict], model: ProbeSection) -> list[Task]:
     """The exports and runs of the other model, in the cells that are asked for it."""
     found: list[Task] = []
     for _, _, cell in _asked(verdicts, model):
@@ -69,7 +69,7 @@ def wanted(verdicts: Sequence[Verdict], model: Probe) -> list[Task]:
     return found
 
 
-def told(verdicts: Sequence[Verdict], facts: Facts, matrix: Matrix) -> list[Verdict]:
+def told(verdicts: Sequence[Verdict], facts: Records, matrix: Matrix) -> list[Verdict]:
     """`verdicts` with what became of the other model, where that is known."""
     answers: dict[tuple[str, Variant], VariantVerdict] = {}
     _, name = relative(matrix.probe) or (None, "")
@@ -87,7 +87,7 @@ def told(verdicts: Sequence[Verdict], facts: Facts, matrix: Matrix) -> list[Verd
     ]
 
 
-def _asked(verdicts: Sequence[Verdict], model: Probe) -> Iterator[tuple[int, Resolved, CellTasks]]:
+def _asked(verdicts: Sequence[Verdict], model: ProbeSection) -> Iterator[tuple[int, Resolved, CellTasks]]:
     """(place, cell with the variants that are asked for, its tasks with the other model)."""
     other, _ = relative(model) or (None, "")
     if other is None or any(one.status is Status.WORKS for verdict in verdicts for one in verdict.variants):

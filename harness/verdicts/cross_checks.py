@@ -20,7 +20,7 @@ from packaging.version import Version
 from harness.environments.layers import Closure
 from harness.model import Stage, StageResult, Status, Variant
 from harness.tasks.pending import runnable
-from harness.tasks.records import Facts, stages
+from harness.tasks.records import Records, stages
 from harness.tasks.tasks import CellTasks, Evaluate, Run, merged
 
 _RUNTIME_STAGES = {Stage.LOAD, Stage.DECODE, Stage.PARITY}
@@ -40,7 +40,7 @@ _Failed = tuple[Variant, str, Stage]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Opinions:
+class CrossChecks:
     """What became of an artifact elsewhere: name → the stage that decided there."""
 
     runtimes: Mapping[str, StageResult] = field(default_factory=dict)
@@ -59,7 +59,7 @@ def newest(closures: Iterable[Closure]) -> Runtimes:
     }
 
 
-def wanted(cells: Sequence[CellTasks], facts: Facts, runtimes: Runtimes) -> list[Evaluate | Run]:
+def wanted(cells: Sequence[CellTasks], facts: Records, runtimes: Runtimes) -> list[Evaluate | Run]:
     """The evaluations and runs that give an opinion on what has failed and is not explained, each once."""
     asked: list[Evaluate | Run] = []
     for cell in cells:
@@ -70,12 +70,12 @@ def wanted(cells: Sequence[CellTasks], facts: Facts, runtimes: Runtimes) -> list
     return list(merged(asked).values())
 
 
-def told(cell: CellTasks, facts: Facts, runtimes: Runtimes) -> dict[Variant, Opinions]:
+def told(cell: CellTasks, facts: Records, runtimes: Runtimes) -> dict[Variant, CrossChecks]:
     """Variant that failed in this runtime and is not explained → what of `wanted` is known of it."""
     failed = _failed(cell, facts)
     others = list(_others(cell, [variant for variant, _, _ in failed], runtimes))
     return {
-        variant: Opinions(
+        variant: CrossChecks(
             runtimes=_known({one.runtime: one.variant_key(variant, artifact) for one in others}, facts),
             consumers=_known(_keys(cell.run, changed, artifact), facts),
         )
@@ -83,7 +83,7 @@ def told(cell: CellTasks, facts: Facts, runtimes: Runtimes) -> dict[Variant, Opi
     }
 
 
-def unexplained(run: Run, facts: Facts) -> list[_Failed]:
+def unexplained(run: Run, facts: Records) -> list[_Failed]:
     """What this onnxruntime refuses or gets wrong although its stamps are not above it."""
     return [
         (variant, artifact, stage)
@@ -107,7 +107,7 @@ def _changed(variant: Variant, *, feedback: str | None = None, binding: str | No
     return replace(variant, feedback=feedback or variant.feedback, binding=binding or variant.binding)
 
 
-def _failed(cell: CellTasks, facts: Facts) -> list[tuple[Variant, str, dict[str, Variant]]]:
+def _failed(cell: CellTasks, facts: Records) -> list[tuple[Variant, str, dict[str, Variant]]]:
     """(variant, digest of its artifact, consumers that are asked) of what is unexplained.
 
     Of the cell's own variants: its tasks may have those of other cells too. All other consumers are asked, unless one
@@ -128,7 +128,7 @@ def _keys(run: Run, variants: Mapping[str, Variant], artifact: str) -> dict[str,
     return {name: run.variant_key(variant, artifact) for name, variant in variants.items()}
 
 
-def _failures(run: Run, facts: Facts) -> list[_Failed]:
+def _failures(run: Run, facts: Records) -> list[_Failed]:
     return [
         (variant, artifact, result.stage)
         for variant, artifact in runnable(run, facts)
@@ -141,7 +141,7 @@ def _is_above(results: Sequence[StageResult]) -> bool:
     return any(finding["rule"] in ABOVE for result in results for finding in result.data.get("findings", ()))
 
 
-def _known(keys: Mapping[str, str], facts: Facts) -> dict[str, StageResult]:
+def _known(keys: Mapping[str, str], facts: Records) -> dict[str, StageResult]:
     """Name → the stage that decided, of those of `keys` that have been run."""
     found = {name: stages(facts.get(key)) for name, key in keys.items()}
     return {name: next((one for one in results if not one.ok), results[-1]) for name, results in found.items() if results}

@@ -10,9 +10,9 @@ from harness.matrix.plan import deciding
 from harness.matrix.schema import Variants
 from harness.model import Cell, Failure, Stage, StageResult, Status, Variant
 from harness.tasks.pending import artifact_of
-from harness.tasks.records import Facts, stages
+from harness.tasks.records import Records, stages
 from harness.tasks.tasks import HELPERS, CellTasks
-from harness.verdicts.cross_checks import Opinions, Runtimes, told
+from harness.verdicts.cross_checks import CrossChecks, Runtimes, told
 
 NOT_REACHED = "not run yet"
 
@@ -92,7 +92,7 @@ class Verdict:
 
 
 def judge(
-    resolved: Resolved, tasks: CellTasks | None, facts: Facts, wanted: Variants, runtimes: Runtimes | None = None
+    resolved: Resolved, tasks: CellTasks | None, facts: Records, wanted: Variants, runtimes: Runtimes | None = None
 ) -> Verdict:
     """The verdict on a cell from what is known now, with what `runtimes` and the evaluator said where it failed."""
     judged = tuple(_judge_variant(variant, _chain(resolved, tasks, facts, variant)) for variant in resolved.planned.variants)
@@ -104,7 +104,7 @@ def judge(
     return Verdict(resolved=resolved, status=status, variants=judged)
 
 
-def _with(verdict: VariantVerdict, opinions: Opinions) -> VariantVerdict:
+def _with(verdict: VariantVerdict, opinions: CrossChecks) -> VariantVerdict:
     return replace(verdict, opinions=opinions.runtimes, controls=opinions.consumers)
 
 
@@ -133,7 +133,7 @@ def _cell_status(judged: Sequence[VariantVerdict], require: str) -> Status:
     return otherwise if otherwise in found and not unfinished else Status.NOT_RUN
 
 
-def _chain(resolved: Resolved, tasks: CellTasks | None, facts: Facts, variant: Variant) -> list[StageResult]:
+def _chain(resolved: Resolved, tasks: CellTasks | None, facts: Records, variant: Variant) -> list[StageResult]:
     """What is known of a variant's stages, in order, up to the first gap."""
     if tasks is None or not resolved.result.ok:
         return [resolved.result]
@@ -154,7 +154,7 @@ def _chain(resolved: Resolved, tasks: CellTasks | None, facts: Facts, variant: V
     return chain
 
 
-def _variant_steps(tasks: CellTasks, facts: Facts, variant: Variant) -> list[list[StageResult]]:
+def _variant_steps(tasks: CellTasks, facts: Records, variant: Variant) -> list[list[StageResult]]:
     exported = facts.get(tasks.export.variant_key(variant))
     artifact = exported.artifact if exported else None
     run: list[StageResult] = []
@@ -164,7 +164,7 @@ def _variant_steps(tasks: CellTasks, facts: Facts, variant: Variant) -> list[lis
     return [stages(exported), run]
 
 
-def _side_imports(tasks: CellTasks, facts: Facts) -> list[StageResult]:
+def _side_imports(tasks: CellTasks, facts: Records) -> list[StageResult]:
     """A handoff cell imports on both sides, in processes of their own.
 
     The run side is not tried where nothing could be exported: the export side's word is enough then, whatever is known of

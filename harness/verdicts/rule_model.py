@@ -10,7 +10,7 @@ from typing import Literal
 from harness.model import Stage
 
 
-class Kind(StrEnum):
+class ConditionKind(StrEnum):
     """What an atom speaks of."""
 
     AXIS = "axis"
@@ -21,10 +21,10 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Atom:
+class Condition:
     """One part of a conjunction."""
 
-    kind: Kind
+    kind: ConditionKind
     name: str
     op: Literal["=", "<", ">="]
     """Bounds hold for what has a version or number, never for what is `absent` or `stamped`."""
@@ -86,7 +86,7 @@ class Rule:
 
     text: str
     """`exporter=dynamo ∧ onnxruntime<1.18 → load`, `1.17.0≤onnxruntime<1.21.0 → load`."""
-    atoms: list[Atom]
+    atoms: list[Condition]
     stage: Stage
     signatures: dict[str, int]
     """Signature → variants that failed with it; one for equal faults, several where the stage fails in several ways."""
@@ -116,7 +116,7 @@ class Unexplained:
     why: str
 
 
-def text(atoms: Sequence[Atom], stage: Stage) -> str:
+def text(atoms: Sequence[Condition], stage: Stage) -> str:
     """A rule as it is read; two bounds on one axis are an interval."""
     lower = {atom.name: atom for atom in atoms if atom.op == ">="}
     upper = {atom.name: atom for atom in atoms if atom.op == "<"}

@@ -7,16 +7,16 @@ from dataclasses import replace
 import pytest
 from values import MERGED, PAIR, resolved, result
 
-from harness.diagnose.remedies.lock_diff import Suspect, difference, named, nearest, suspects
+from harness.diagnose.remedies.lock_diff import LockSuspect, difference, named, nearest, suspects
 from harness.environments.resolver import Resolved
-from harness.model import Failure, Lock, Pinned, Stage, Status, Variant
+from harness.model import Failure, Lock, LockedDistribution, Stage, Status, Variant
 from harness.verdicts.judge import VariantVerdict, Verdict
 
 
 def holding(one: Resolved, **versions: str) -> Resolved:
     """`one` with these distributions on the run side."""
     assert one.run
-    pinned = tuple(Pinned(name=name.replace("_", "-"), version=version) for name, version in versions.items())
+    pinned = tuple(LockedDistribution(name=name.replace("_", "-"), version=version) for name, version in versions.items())
     return replace(one, run=Lock(distributions=(*one.run.distributions, *pinned)))
 
 
@@ -83,5 +83,5 @@ def test_who_is_spoken_of_last_comes_first_and_a_part_of_a_word_is_nobody():
     ],
 )
 def test_a_suspect_is_held_as_loosely_as_shuts_the_version_out(here, there, exactly, wider):
-    suspect = Suspect(name="x", here=here, there=there)
+    suspect = LockSuspect(name="x", here=here, there=there)
     assert (suspect.exactly, suspect.wider) == (exactly, wider)

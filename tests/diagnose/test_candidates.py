@@ -8,7 +8,7 @@ import pytest
 from values import DYNAMO, PAIR, resolved, result
 
 from harness.diagnose.remedies.candidates import batches, bump_kind, bumps, releases
-from harness.diagnose.remedies.changes import Change, Kind, apply, text
+from harness.diagnose.remedies.changes import Change, ChangeKind, apply, text
 from harness.matrix.schema import Matrix
 from harness.model import Stage, StageResult, Status, Variant
 from harness.verdicts.judge import VariantVerdict, Verdict
@@ -98,11 +98,11 @@ def test_steps_on_an_axis_small_ones_first_newer_ones_first_the_runtime_last():
 @pytest.mark.parametrize(
     ("own", "other", "kind"),
     [
-        ("1.16.3", "1.16.0", Kind.PATCH),
-        ("1.16.3", "1.17.0", Kind.MINOR),
+        ("1.16.3", "1.16.0", ChangeKind.PATCH),
+        ("1.16.3", "1.17.0", ChangeKind.MINOR),
         ("1.16.3", "2.0.0", None),
-        ("3.11", "3.12", Kind.MINOR),
-        ("2.13.0+cpu", "2.13.1", Kind.PATCH),
+        ("3.11", "3.12", ChangeKind.MINOR),
+        ("2.13.0+cpu", "2.13.1", ChangeKind.PATCH),
     ],
 )
 def test_how_large_a_step_is(own, other, kind):
@@ -111,17 +111,17 @@ def test_how_large_a_step_is(own, other, kind):
 
 def test_what_an_index_is_asked_for():
     assert releases(resolved().cell, "onnxruntime") == [
-        (Kind.PATCH, "onnxruntime>1.16.3,==1.16.*"),
-        (Kind.MINOR, "onnxruntime>1.16.3,==1.17.*"),
-        (Kind.MINOR, "onnxruntime>1.16.3,<2"),
+        (ChangeKind.PATCH, "onnxruntime>1.16.3,==1.16.*"),
+        (ChangeKind.MINOR, "onnxruntime>1.16.3,==1.17.*"),
+        (ChangeKind.MINOR, "onnxruntime>1.16.3,<2"),
     ]
 
 
 def test_changes_are_made_together():
     changes = (
-        Change(kind=Kind.SECONDARY_PIN, bounds=("numpy<2",)),
-        Change(kind=Kind.EXPORTER, variant=(("exporter", "dynamo"), ("opset", 18))),
-        Change(kind=Kind.PATCH, pin=("onnxruntime", "1.16.0")),
+        Change(kind=ChangeKind.SECONDARY_PIN, bounds=("numpy<2",)),
+        Change(kind=ChangeKind.EXPORTER, variant=(("exporter", "dynamo"), ("opset", 18))),
+        Change(kind=ChangeKind.PATCH, pin=("onnxruntime", "1.16.0")),
     )
     planned, variant = apply(changes, resolved().planned, PAIR)
     assert text(changes) == "numpy<2, exporter dynamo, onnxruntime 1.16.0"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from values import PAIR, resolved, result
 
-from harness.diagnose.remedies.changes import Change, Kind
+from harness.diagnose.remedies.changes import Change, ChangeKind
 from harness.diagnose.remedies.observed import Observations, worded
 from harness.model import Setup, Stage, Status, Variant
 from harness.verdicts.judge import VariantVerdict, Verdict
@@ -74,7 +74,10 @@ def test_the_same_variant_in_cells_that_differ_on_one_axis_the_nearest_first():
 
 def test_what_a_change_gives_is_known_where_the_matrix_has_that_variant_in_that_cell():
     here, other = cell([], [PAIR], optimum="1.26.1"), cell([], [PAIR], optimum="1.27.0")
-    newer, bound = Change(kind=Kind.MINOR, pin=("optimum", "1.27.0")), Change(kind=Kind.SECONDARY_PIN, bounds=("numpy<2",))
+    newer, bound = (
+        Change(kind=ChangeKind.MINOR, pin=("optimum", "1.27.0")),
+        Change(kind=ChangeKind.SECONDARY_PIN, bounds=("numpy<2",)),
+    )
     seen = Observations([here, other])
     found = seen.changed(here.resolved.planned, PAIR, [newer])
     assert found

@@ -18,7 +18,7 @@ from values import reported_cell, reported_variant
 from harness.diagnose.rules.rules import NOTHING_PASSED, TOO_MANY_PARTS, contradicted, find
 from harness.model import Cause, Certainty, Setup, Stage, Status
 from harness.verdicts.report_model import ReportedCell, ReportedVariant
-from harness.verdicts.rule_model import Atom, Kind, Rule
+from harness.verdicts.rule_model import Condition, ConditionKind, Rule
 
 AXES = ("python", "torch", "transformers", "onnx", "onnxruntime")
 SHIPPED = Path(__file__).parents[2] / "reports" / "matrix.json"
@@ -343,7 +343,7 @@ def test_conjunctions_that_cannot_be_told_apart_are_named():
 @pytest.mark.parametrize(("bound", "expected"), [("1.17.3", False), ("1.18.0", False), ("1.19.0", True)])
 def test_a_bound_that_was_moved_is_held_against_every_cell(bound, expected):
     cells = grid(lambda _, runtime: [fails(Stage.LOAD) if runtime < "1.18" else reported_variant()])
-    moved = [Atom(kind=Kind.AXIS, name="onnxruntime", op="<", value=bound)]
+    moved = [Condition(kind=ConditionKind.AXIS, name="onnxruntime", op="<", value=bound)]
     assert contradicted(cells, AXES, moved, Stage.LOAD) is expected
 
 

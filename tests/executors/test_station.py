@@ -13,7 +13,7 @@ from project import Project, starts
 
 from harness.errors import StoreError
 from harness.execution.executors import remote_worker
-from harness.execution.executors.remote_worker import Answer, Order, Station, terms
+from harness.execution.executors.remote_worker import Station, TaskRequest, TaskResult, terms
 from harness.execution.prepare import Prepared, Settings, prepare
 from harness.execution.scheduler import outstanding
 from harness.model import Status
@@ -44,7 +44,7 @@ def sent(one: Any) -> Any:
     return pickle.loads(pickle.dumps(one))
 
 
-def work(prepared: Prepared, at: Station, todo: Sequence[Task] | None = None) -> dict[str, Answer]:
+def work(prepared: Prepared, at: Station, todo: Sequence[Task] | None = None) -> dict[str, TaskResult]:
     """Have everything done there, or what is given, and learn from it."""
     answers = {}
     for task in prepared.todo(prepared.cells) if todo is None else todo:
@@ -130,7 +130,7 @@ def test_a_task_whose_install_did_not_work_is_not_begun(project, elsewhere):
     prepared = planned(project)
     export = next(task for task in prepared.todo(prepared.cells) if isinstance(task, tasks.Export))
     there = Station(terms(prepared, elsewhere, keep_envs=False))
-    assert there.answer(remote_worker.order(export, prepared.facts)) == Answer(passing={}, stored=[])
+    assert there.answer(remote_worker.order(export, prepared.facts)) == TaskResult(passing={}, stored=[])
     there.close()
 
 
@@ -148,7 +148,7 @@ def test_no_such_interpreter_there(project, elsewhere, monkeypatch):
     there = Station(terms(prepared, elsewhere, keep_envs=False))
     monkeypatch.setattr(there._pythons, "find", lambda _version: None)
     with pytest.raises(RuntimeError, match="has no CPython 3"):
-        there.answer(Order(task=prepared.todo(prepared.cells)[0], known={}))
+        there.answer(TaskRequest(task=prepared.todo(prepared.cells)[0], known={}))
 
 
 def test_a_store_that_is_not_shared_is_found_out(project, elsewhere):

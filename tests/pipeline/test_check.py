@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from project import PYTHON, Project
 
 from harness.decide.check import Check
-from harness.decide.experiments import Desk, asked_variants
+from harness.decide.experiments import Experiments, asked_variants
 from harness.decide.version_sets import read
 from harness.execution.laboratory import Lab
 from harness.execution.prepare import Settings, workbench
@@ -348,7 +348,7 @@ def test_a_remedy_is_a_mend_only_of_what_it_was_run_for(project):
         prepared = workbench(settings, lambda _event: None)
         with Lab(prepared, settings, lambda _event: None, act=True) as lab:
             matrix, variants = asked_variants(prepared.matrix, [], None, [])
-            desk = Desk(replace(prepared, matrix=matrix), lab, variants)
+            desk = Experiments(replace(prepared, matrix=matrix), lab, variants)
             question = Check(
                 desk, read(path, None, PYTHON), lambda _planned, one, _now: "x" if one.variant.opset in opsets else None
             )
@@ -395,7 +395,7 @@ def test_remedies_are_tried_before_other_versions(shared):
     prepared = workbench(settings, lambda _event: None)
     with Lab(prepared, settings, lambda _event: None, act=True) as lab:
         matrix, variants = asked_variants(prepared.matrix, [], None, [])
-        desk = Desk(replace(prepared, matrix=matrix), lab, variants)
+        desk = Experiments(replace(prepared, matrix=matrix), lab, variants)
         path = shared.root / "requirements.txt"
         path.write_text(FOUR)
         question = Check(desk, read(path, None, PYTHON), remedy)

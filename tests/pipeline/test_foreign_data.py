@@ -22,8 +22,8 @@ from harness.errors import HarnessError, UvError
 from harness.execution import laboratory
 from harness.matrix import load, selection
 from harness.matrix.schema import UvSources
-from harness.model import Interpreter, Lock, Pinned
-from harness.subprocesses import Children
+from harness.model import Interpreter, Lock, LockedDistribution
+from harness.subprocesses import Supervisor
 
 HOSTILE = [
     "2.1.0\n-e /path\n#", "2.1.0\r\n-e .", "2.1.0\r-e .", "2.1.0\x0b-e .", "2.1.0\x0c-e .", "2.1.0\x00", "2.1.0\x85-e .",
@@ -203,11 +203,13 @@ def test_the_wall_before_uv(tmp_path, hostile):
     binary = tmp_path / "uv"
     binary.write_text(f'#!/bin/sh\nfor word; do case "$word" in /*) cat "$word" >> {tmp_path}/seen;; esac; done\nexit 1\n')
     binary.chmod(0o755)
-    made = Uv(binary=str(binary), sources=UvSources(), torch_backend=None, offline=False, folder=tmp_path, children=Children())
+    made = Uv(
+        binary=str(binary), sources=UvSources(), torch_backend=None, offline=False, folder=tmp_path, children=Supervisor()
+    )
     locked = [
-        Lock(distributions=(Pinned(name="torch", version=hostile),)),
-        Lock(distributions=(Pinned(name=hostile, version="1.0"),)),
-        Lock(distributions=(Pinned(name="torch", version="1.0", hashes=(hostile,)),)),
+        Lock(distributions=(LockedDistribution(name="torch", version=hostile),)),
+        Lock(distributions=(LockedDistribution(name=hostile, version="1.0"),)),
+        Lock(distributions=(LockedDistribution(name="torch", version="1.0", hashes=(hostile,)),)),
     ]
     calls = [
         *(lambda lock=lock: made.install(tmp_path / "env", lock) for lock in locked),

@@ -16,11 +16,11 @@ from project import Answer, Project, starts, wait_until
 from pydantic import TypeAdapter
 
 from harness.model import digest
-from harness.store.envelope import Kind
+from harness.store.envelope import RecordKind
 from harness.store.mirror import cache_of
 from harness.store.store import Store
 
-KIND = Kind(name="anything", adapter=TypeAdapter(Any))
+KIND = RecordKind(name="anything", adapter=TypeAdapter(Any))
 KEY = digest("key")
 
 

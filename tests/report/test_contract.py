@@ -9,7 +9,7 @@ from values import PAIR, PINS, resolved, result
 
 from harness.diagnose.assembly import build
 from harness.matrix.plan import Planned
-from harness.matrix.schema import Probe
+from harness.matrix.schema import ProbeSection
 from harness.model import Setup, Stage, Status
 from harness.report.formats import matrix_json
 from harness.verdicts.judge import VariantVerdict, Verdict
@@ -25,11 +25,11 @@ def verdict(*results, status: Status = Status.WORKS, **pins: str) -> Verdict:
 
 
 def recommended(verdicts: list[Verdict]) -> dict[str, str]:
-    return build(verdicts, AXES, Probe(), None).recommended
+    return build(verdicts, AXES, ProbeSection(), None).recommended
 
 
 def test_what_the_stages_measured_is_in_the_variant():
-    (cell,) = build([verdict()], AXES, Probe(), "cpu").cells
+    (cell,) = build([verdict()], AXES, ProbeSection(), "cpu").cells
     (variant,) = cell.variants
     assert (variant.ir, variant.max_abs_diff, variant.seconds) == (8, 1e-6, 2.0)
     assert cell.resolved["numpy"] == "1.26.4"
@@ -37,13 +37,13 @@ def test_what_the_stages_measured_is_in_the_variant():
 
 def test_eagers_own_difference_is_not_the_parity():
     steps = (result(Stage.EAGER, max_abs_diff=0.5), result(Stage.LOAD, Status.FAILS))
-    (cell,) = build([verdict(*steps, status=Status.FAILS)], AXES, Probe(), None).cells
+    (cell,) = build([verdict(*steps, status=Status.FAILS)], AXES, ProbeSection(), None).cells
     assert cell.variants[0].max_abs_diff is None
 
 
 def test_a_long_message_is_cut_in_the_middle():
     steps = [result(Stage.LOAD, Status.FAILS, "a" * 3000 + "z")]
-    (cell,) = build([verdict(*steps, status=Status.FAILS)], AXES, Probe(), None).cells
+    (cell,) = build([verdict(*steps, status=Status.FAILS)], AXES, ProbeSection(), None).cells
     error = cell.variants[0].error
     assert len(error) <= MESSAGE_LIMIT
     assert error.startswith("a")
@@ -51,13 +51,13 @@ def test_a_long_message_is_cut_in_the_middle():
 
 
 def test_the_same_verdicts_give_the_same_bytes_and_generated_is_when_they_were_obtained():
-    one, other = (matrix_json.dumps(build([verdict()], AXES, Probe(), None)) for _ in range(2))
+    one, other = (matrix_json.dumps(build([verdict()], AXES, ProbeSection(), None)) for _ in range(2))
     assert one == other
     assert '"generated": "2023-11-14T22:13:20+00:00"' in one
 
 
 def test_what_is_written_reads_the_same():
-    made = build([verdict()], AXES, Probe(), None)
+    made = build([verdict()], AXES, ProbeSection(), None)
     assert ADAPTER.validate_json(matrix_json.dumps(made)) == made
 
 

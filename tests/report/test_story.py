@@ -10,7 +10,7 @@ from rich.console import Console
 from values import PAIR, resolved, result
 
 from harness.diagnose.assembly import build
-from harness.matrix.schema import Probe
+from harness.matrix.schema import ProbeSection
 from harness.model import Failure, Stage, Status
 from harness.report.cell import show_cell
 from harness.verdicts.judge import VariantVerdict, Verdict
@@ -19,7 +19,7 @@ from harness.verdicts.judge import VariantVerdict, Verdict
 def told(variant: VariantVerdict) -> str:
     out = Console(file=io.StringIO(), width=100_000)
     verdict = Verdict(resolved=resolved(), status=variant.status, variants=(variant,))
-    (reported,) = build([verdict], ["python"], Probe(), None).cells
+    (reported,) = build([verdict], ["python"], ProbeSection(), None).cells
     show_cell(verdict, reported, out, store=Path("/store"))
     return out.file.getvalue()
 

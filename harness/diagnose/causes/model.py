@@ -24,7 +24,7 @@ _Fault = tuple[object, str | None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Answer:
+class _ControlOutcome:
     """What became of another model in a cell that has the fault."""
 
     cell: ReportedCell
@@ -43,7 +43,7 @@ class _Met:
 
     stacks: dict[Stack, ReportedCell] = field(default_factory=dict)
     """Stack → a cell with the fault."""
-    answers: dict[Stack, _Answer] = field(default_factory=dict)
+    answers: dict[Stack, _ControlOutcome] = field(default_factory=dict)
 
 
 def asked_once(cells: Sequence[ReportedCell]) -> list[ReportedCell]:
@@ -80,7 +80,7 @@ def diagnosed(cells: Sequence[ReportedCell]) -> list[ReportedCell]:
                 met.stacks[_stack(cell, one)] = cell
                 for name, text in one.controls.items():
                     if _is_model(name):
-                        met.answers[_stack(cell, one)] = _Answer(cell=cell, asked=one, name=name, text=text)
+                        met.answers[_stack(cell, one)] = _ControlOutcome(cell=cell, asked=one, name=name, text=text)
 
     def rediagnosed(cell: ReportedCell, one: ReportedVariant) -> ReportedVariant:
         met = found.get(_fault(one))
@@ -119,14 +119,14 @@ def _diagnosis(cell: ReportedCell, one: ReportedVariant, met: _Met) -> Diagnosis
     return proven(cause, *heard)
 
 
-def _said(answer: _Answer, one: ReportedVariant) -> str:
+def _said(answer: _ControlOutcome, one: ReportedVariant) -> str:
     asked = answer.asked
     same = export_of(asked) == export_of(one)
     what = "the same variant" if same else f"{asked.exporter} opset {asked.opset} {asked.layout}"
     return f"with {answer.name} {what} {answer.text.partition(': ')[0]} in {answer.cell.id}"
 
 
-def _elsewhere(working: Sequence[_Answer]) -> list[str]:
+def _elsewhere(working: Sequence[_ControlOutcome]) -> list[str]:
     """Where else the other model works, where this one fails in the same way."""
     if not working:
         return []

@@ -21,7 +21,7 @@ from dataclasses import replace
 from harness.diagnose.causes.diagnosis import SETTLE, Diagnosis, brief, likely, proven, undecided
 from harness.diagnose.causes.failure_kinds import Reason, RuntimeFailure, failure_of
 from harness.diagnose.causes.model import MODEL
-from harness.diagnose.differences import CONSUMER, SESSION, Difference, differences
+from harness.diagnose.differences import CONSUMER, SESSION, RemedyEffect, differences
 from harness.diagnose.nearest_cell import Neighbours
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Cause, Certainty, Stage, Status
@@ -69,14 +69,14 @@ def diagnosed(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbou
     return _by_opinions(variant, evidence, evaluated=EVALUATOR in accepting, others=bool(others))
 
 
-def _between_versions(cell: ReportedCell, variant: ReportedVariant, changed: Difference) -> Diagnosis:
+def _between_versions(cell: ReportedCell, variant: ReportedVariant, changed: RemedyEffect) -> Diagnosis:
     return proven(
         Cause.VERSION_CONFLICT, _own(cell, variant), *_said(variant), f"with {changed.text} alone the same cell works"
     )
 
 
 def _elsewhere(
-    cell: ReportedCell, variant: ReportedVariant, changes: Sequence[Difference], neighbours: Neighbours
+    cell: ReportedCell, variant: ReportedVariant, changes: Sequence[RemedyEffect], neighbours: Neighbours
 ) -> list[str]:
     """Sentences about other onnxruntimes that run the same artifact, and are no opinion: of other cells, or a remedy."""
     found = {
@@ -92,14 +92,14 @@ def _elsewhere(
     return [f"the same artifact works in {', '.join(named)}{more}"] if found else []
 
 
-def _consumers(variant: ReportedVariant, changes: Sequence[Difference]) -> dict[str, bool]:
+def _consumers(variant: ReportedVariant, changes: Sequence[RemedyEffect]) -> dict[str, bool]:
     """What was changed about the consumer → whether the artifact works with it in this onnxruntime."""
     found = {name: text == "works" for name, text in variant.controls.items() if not name.startswith(MODEL)}
     return {**found, **{changed.text: True for changed in changes if changed.only(CONSUMER)}}
 
 
 def _by_session(
-    cell: ReportedCell, variant: ReportedVariant, changes: Sequence[Difference], evidence: list[str]
+    cell: ReportedCell, variant: ReportedVariant, changes: Sequence[RemedyEffect], evidence: list[str]
 ) -> Diagnosis | None:
     """The same artifact, fed in the same way, works in the same onnxruntime with another option of the session."""
     option = next((one.text for one in changes if one.only(SESSION)), None) or _works_with_option(cell, variant)
@@ -189,7 +189,7 @@ def _flaws(variant: ReportedVariant) -> list[str]:
     ]
 
 
-def _above(cell: ReportedCell, variant: ReportedVariant, changes: Sequence[Difference]) -> Diagnosis | None:
+def _above(cell: ReportedCell, variant: ReportedVariant, changes: Sequence[RemedyEffect]) -> Diagnosis | None:
     """The artifact's stamps against what this onnxruntime was measured to run."""
     found = [finding.partition(": ")[2] for finding in variant.findings if finding.startswith(ABOVE)]
     if found and variant.stage is Stage.LOAD:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from packaging.version import Version
 
-from harness.diagnose.remedies.changes import REACH, Change, Kind
+from harness.diagnose.remedies.changes import REACH, Change, ChangeKind
 from harness.matrix.schema import BUILT_IN, Matrix, Variants
 from harness.model import Cell, Stage, Variant
 from harness.verdicts.judge import VariantVerdict, Verdict
@@ -42,8 +42,8 @@ def batches(
     free = [[change] for change in known if change.kind.keeps_cell]
     # Stable: of one kind what is known goes first.
     ordered = sorted((batch for batch in [*free, *reaching] if batch), key=lambda batch: batch[0].kind)
-    place = next((place for place, batch in enumerate(ordered) if batch[0].kind is Kind.EXPORTER), None)
-    patches = [] if place is None else [[change] for change in known if change.kind is Kind.PATCH]
+    place = next((place for place, batch in enumerate(ordered) if batch[0].kind is ChangeKind.EXPORTER), None)
+    patches = [] if place is None else [[change] for change in known if change.kind is ChangeKind.PATCH]
     return [*ordered[:place], *patches, *ordered[len(ordered) if place is None else place :]]
 
 
@@ -62,24 +62,24 @@ def bumps(cell: Cell, near: Sequence[Verdict]) -> list[Change]:
     return sorted(changes, key=lambda change: distance(cell, change))
 
 
-def releases(cell: Cell, axis: str) -> list[tuple[Kind, str]]:
+def releases(cell: Cell, axis: str) -> list[tuple[ChangeKind, str]]:
     """What to ask an index for, of an axis: the newest patch, the next minor release, the newest before the next major one."""
     own = str(cell.version(axis))
     major, minor = (*Version(own).release, 0)[:2]
     return [
-        (Kind.PATCH, f"{axis}>{own},=={major}.{minor}.*"),
-        (Kind.MINOR, f"{axis}>{own},=={major}.{minor + 1}.*"),
-        (Kind.MINOR, f"{axis}>{own},<{major + 1}"),
+        (ChangeKind.PATCH, f"{axis}>{own},=={major}.{minor}.*"),
+        (ChangeKind.MINOR, f"{axis}>{own},=={major}.{minor + 1}.*"),
+        (ChangeKind.MINOR, f"{axis}>{own},<{major + 1}"),
     ]
 
 
 @functools.cache
-def bump_kind(own: str, other: str) -> Kind | None:
+def bump_kind(own: str, other: str) -> ChangeKind | None:
     """How large a step it is; None for one that is more than a minor one."""
     mine, theirs = Version(own).release, Version(other).release
     if mine[0] != theirs[0]:
         return None
-    return Kind.PATCH if len(mine) > 2 and mine[1:2] == theirs[1:2] else Kind.MINOR
+    return ChangeKind.PATCH if len(mine) > 2 and mine[1:2] == theirs[1:2] else ChangeKind.MINOR
 
 
 def distance(cell: Cell, change: Change) -> tuple[object, ...]:
@@ -104,9 +104,9 @@ def _steps(own: str, other: str) -> tuple[bool, tuple[int, ...]]:
 def _session(variant: Variant) -> Iterator[Change]:
     for level in ("extended", "basic", "disabled"):
         if variant.optimization != level:
-            yield Change(kind=Kind.OPTIMIZATION, variant=(("optimization", level),))
+            yield Change(kind=ChangeKind.OPTIMIZATION, variant=(("optimization", level),))
     if variant.memory_pattern != "disabled":
-        yield Change(kind=Kind.MEMORY_PATTERN, variant=(("memory_pattern", "disabled"),))
+        yield Change(kind=ChangeKind.MEMORY_PATTERN, variant=(("memory_pattern", "disabled"),))
 
 
 def _loop(variant: Variant, matrix: Matrix) -> Iterator[Change]:
@@ -114,9 +114,9 @@ def _loop(variant: Variant, matrix: Matrix) -> Iterator[Change]:
     others = _values("feedback", matrix) if variant.layout != "no-cache" else []
     for feedback in others:
         if feedback not in {variant.feedback, "feed-all"}:
-            yield Change(kind=Kind.FEEDBACK, variant=(("feedback", feedback),))
+            yield Change(kind=ChangeKind.FEEDBACK, variant=(("feedback", feedback),))
     other = "ortvalue" if variant.binding == "numpy" else "numpy"
-    yield Change(kind=Kind.BINDING, variant=(("binding", other),))
+    yield Change(kind=ChangeKind.BINDING, variant=(("binding", other),))
 
 
 def _ir_versions(failing: VariantVerdict) -> list[Change]:
@@ -124,7 +124,7 @@ def _ir_versions(failing: VariantVerdict) -> list[Change]:
     data = {name: value for result in failing.results for name, value in result.data.items()}
     stamped, limit = data.get("ir"), _measured(failing, "ir-above-runtime")
     wanted = limit if limit is not None else stamped - 1 if stamped else None
-    return [] if wanted is None else [Change(kind=Kind.IR_VERSION, variant=(("ir_version", wanted),))]
+    return [] if wanted is None else [Change(kind=ChangeKind.IR_VERSION, variant=(("ir_version", wanted),))]
 
 
 def _opsets(failing: VariantVerdict, matrix: Matrix) -> list[list[Change]]:
@@ -139,14 +139,16 @@ def _opsets(failing: VariantVerdict, matrix: Matrix) -> list[list[Change]]:
 
 
 def _opset(number: int) -> Change:
-    return Change(kind=Kind.OPSET, variant=(("opset", number),))
+    return Change(kind=ChangeKind.OPSET, variant=(("opset", number),))
 
 
 def _attention(variant: Variant, matrix: Matrix) -> list[Change]:
     """The exporter optimum chooses by itself which attention it exports, and one's own probe knows what its matrix names."""
     offered = matrix.variants.attention if matrix.probe.module else ["eager", "sdpa"]
     others = offered if variant.exporter != "optimum" else []
-    return [Change(kind=Kind.ATTENTION, variant=(("attention", value),)) for value in others if value != variant.attention]
+    return [
+        Change(kind=ChangeKind.ATTENTION, variant=(("attention", value),)) for value in others if value != variant.attention
+    ]
 
 
 def _exporters(variant: Variant, cell: Cell, matrix: Matrix) -> list[Change]:
@@ -155,7 +157,7 @@ def _exporters(variant: Variant, cell: Cell, matrix: Matrix) -> list[Change]:
     opsets = {**Variants().opsets, **matrix.variants.opsets}
     absent = {"optimum"} if not {"optimum", "optimum-onnx"} & set(dict(cell.pins)) else set()
     return [
-        Change(kind=Kind.EXPORTER, variant=(("exporter", exporter), ("opset", opsets[exporter][0])))
+        Change(kind=ChangeKind.EXPORTER, variant=(("exporter", exporter), ("opset", opsets[exporter][0])))
         for exporter in dict.fromkeys(offered)
         if exporter != variant.exporter and exporter in opsets and exporter not in absent
     ]

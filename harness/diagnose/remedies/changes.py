@@ -13,7 +13,7 @@ from harness.matrix.plan import Planned
 from harness.model import Cell, Stage, Variant
 
 
-class Kind(IntEnum):
+class ChangeKind(IntEnum):
     """What is changed, the cheapest first: an option of a session, the caller's loop, the export, the environment."""
 
     OPTIMIZATION = auto()
@@ -33,7 +33,7 @@ class Kind(IntEnum):
     @property
     def keeps_cell(self) -> bool:
         """Whether the cell stays what it is: a version on every axis."""
-        return self < Kind.PATCH
+        return self < ChangeKind.PATCH
 
 
 def _since(first: Stage, last: Stage = Stage.PARITY) -> frozenset[Stage]:
@@ -41,25 +41,25 @@ def _since(first: Stage, last: Stage = Stage.PARITY) -> frozenset[Stage]:
     return frozenset(order[order.index(first) : order.index(last) + 1])
 
 
-REACH: Mapping[Kind, frozenset[Stage]] = {
+REACH: Mapping[ChangeKind, frozenset[Stage]] = {
     # A session is optimised when it is made, and plans its memory when it runs.
-    Kind.OPTIMIZATION: _since(Stage.LOAD),
-    Kind.MEMORY_PATTERN: _since(Stage.DECODE),
+    ChangeKind.OPTIMIZATION: _since(Stage.LOAD),
+    ChangeKind.MEMORY_PATTERN: _since(Stage.DECODE),
     # The caller's loop begins when the session is there.
-    Kind.FEEDBACK: _since(Stage.DECODE),
-    Kind.BINDING: _since(Stage.DECODE),
+    ChangeKind.FEEDBACK: _since(Stage.DECODE),
+    ChangeKind.BINDING: _since(Stage.DECODE),
     # A stamp is read by the checker and by the runtime, and changes nothing for who has accepted it.
-    Kind.IR_VERSION: _since(Stage.CHECK, Stage.LOAD),
-    Kind.OPSET: _since(Stage.EXPORT),
-    Kind.ATTENTION: _since(Stage.EXPORT),
-    Kind.LAYOUT: _since(Stage.EXPORT),
+    ChangeKind.IR_VERSION: _since(Stage.CHECK, Stage.LOAD),
+    ChangeKind.OPSET: _since(Stage.EXPORT),
+    ChangeKind.ATTENTION: _since(Stage.EXPORT),
+    ChangeKind.LAYOUT: _since(Stage.EXPORT),
     # Also where an exporter's helper has no place in the lock.
-    Kind.EXPORTER: _since(Stage.EXPORT) | {Stage.RESOLVE},
-    Kind.ADDITION: _since(Stage.IMPORT),
+    ChangeKind.EXPORTER: _since(Stage.EXPORT) | {Stage.RESOLVE},
+    ChangeKind.ADDITION: _since(Stage.IMPORT),
     # A further bound leaves a resolver no more solutions than it had.
-    Kind.SECONDARY_PIN: _since(Stage.INSTALL),
-    Kind.PATCH: _since(Stage.RESOLVE),
-    Kind.MINOR: _since(Stage.RESOLVE),
+    ChangeKind.SECONDARY_PIN: _since(Stage.INSTALL),
+    ChangeKind.PATCH: _since(Stage.RESOLVE),
+    ChangeKind.MINOR: _since(Stage.RESOLVE),
 }
 """Kind → the stages whose outcome it can change."""
 
@@ -68,7 +68,7 @@ REACH: Mapping[Kind, frozenset[Stage]] = {
 class Change:
     """One change: of the variant, of what is transitive, or of a version on an axis."""
 
-    kind: Kind
+    kind: ChangeKind
     variant: tuple[tuple[str, str | int | None], ...] = ()
     """(field of the variant, value); the first one names the change. An IR version of None is the stamped one."""
     bounds: tuple[str, ...] = ()

@@ -33,7 +33,7 @@ class Differing:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Difference:
+class LockDifference:
     """What tells a cell from another one."""
 
     axes: tuple[Differing, ...]
@@ -43,7 +43,7 @@ class Difference:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Suspect:
+class LockSuspect:
     """A distribution that no axis pins, and versions of it under which the cell may work."""
 
     name: str
@@ -71,17 +71,17 @@ class Suspect:
         return bounds
 
 
-def difference(here: Resolved, there: Resolved) -> Difference:
+def difference(here: Resolved, there: Resolved) -> LockDifference:
     """What of `here` is not as it is `there`."""
     mine, theirs = {"python": here.cell.python, **dict(here.cell.pins)}, {"python": there.cell.python, **dict(there.cell.pins)}
     axes = _differing(mine, theirs)
     if here.cell.setup is not there.cell.setup:
         axes = (*axes, Differing(name="environment", here=here.cell.setup.value, there=there.cell.setup.value))
     if here.lock is None or there.lock is None:
-        return Difference(axes=axes, others=())
+        return LockDifference(axes=axes, others=())
     pinned = {*mine, *theirs}
     others = _differing(*({k: v for k, v in one.versions.items() if k not in pinned} for one in (here.lock, there.lock)))
-    return Difference(axes=axes, others=others)
+    return LockDifference(axes=axes, others=others)
 
 
 def nearest(here: Resolved, variant: Variant, near: Iterable[Verdict]) -> Verdict | None:
@@ -95,7 +95,7 @@ def nearest(here: Resolved, variant: Variant, near: Iterable[Verdict]) -> Verdic
     return min(found, key=lambda one: _distance(difference(here, one.resolved)), default=None)
 
 
-def suspects(here: Resolved, there: Resolved | None, failure: Failure | None) -> list[Suspect]:
+def suspects(here: Resolved, there: Resolved | None, failure: Failure | None) -> list[LockSuspect]:
     """What no axis pins and is another version where it works, or is spoken of by the error; first what is both.
 
     A distribution that the other cell does not have at all cannot be held at its version.
@@ -107,7 +107,7 @@ def suspects(here: Resolved, there: Resolved | None, failure: Failure | None) ->
     spoken = [name for name in named(failure, here.lock.versions) if name not in axes]
     names = [*(name for name in spoken if name in differing), *(name for name in differing if name not in spoken)]
     names += [name for name in spoken if name not in differing][:_SPOKEN_OF]
-    return [Suspect(name=name, here=here.lock.versions[name], there=differing.get(name)) for name in names]
+    return [LockSuspect(name=name, here=here.lock.versions[name], there=differing.get(name)) for name in names]
 
 
 def named(failure: Failure | None, names: Iterable[str]) -> list[str]:
@@ -141,7 +141,7 @@ def _set(one: Resolved) -> tuple[object, ...]:
     return one.planned.bounds, one.planned.added
 
 
-def _distance(one: Difference) -> tuple[int, int]:
+def _distance(one: LockDifference) -> tuple[int, int]:
     return len(one.axes), len(one.others)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from harness.diagnose.remedies.candidates import bump_kind
 from harness.diagnose.remedies.changes import Change, Remedy, apply, text
 from harness.diagnose.remedies.observed import Observations, worded
-from harness.diagnose.remedies.trials import Search, search
+from harness.diagnose.remedies.trials import RemedySearch, search
 from harness.execution.laboratory import Lab
 from harness.matrix.plan import Planned, deciding
 from harness.matrix.selection import parse
@@ -33,10 +33,10 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Mended:
+class MatrixRemedies:
     """What mends what; all of it was run."""
 
-    searches: Mapping[str, Mapping[Variant, Search]] = field(default_factory=dict)
+    searches: Mapping[str, Mapping[Variant, RemedySearch]] = field(default_factory=dict)
     """Cell → variant → what was tried on it."""
     cells: Mapping[str, tuple[Remedy, ...]] = field(default_factory=dict)
     """Cell that fails → the remedies with which it, or another cell in its place, works."""
@@ -61,7 +61,7 @@ class Mended:
         )
 
     def _told(self, cell: str, variant: Variant) -> VariantRemedies:
-        search = self.searches.get(cell, {}).get(variant, Search(trials=(), remedy=None))
+        search = self.searches.get(cell, {}).get(variant, RemedySearch(trials=(), remedy=None))
         known = list(self.observed.get(cell, {}).get(variant, ()))
         found = [search.remedy] if search.remedy else []
         # A combination has no place in the order of single changes: each of its changes costs something.
@@ -81,7 +81,7 @@ class Mended:
         )
 
 
-def mend(lab: Lab, verdicts: Sequence[Verdict], say: Say) -> Mended:
+def mend(lab: Lab, verdicts: Sequence[Verdict], say: Say) -> MatrixRemedies:
     """Search for remedies: first for the cells that fail, then for what fails in others.
 
     Raises:
@@ -96,13 +96,13 @@ class _Mending:
         self._verdicts = verdicts
         self._failing = [verdict for verdict in verdicts if verdict.status is Status.FAILS]
         self._say = say
-        self._searches: dict[str, dict[Variant, Search]] = {}
+        self._searches: dict[str, dict[Variant, RemedySearch]] = {}
         self._proven: dict[_Signature, list[Remedy]] = {}
         self._fruitless: Counter[_Signature] = Counter()
         self._observations = Observations(verdicts)
         self._working = Counter(one.variant for verdict in verdicts for one in verdict.variants if one.status is Status.WORKS)
 
-    def all(self) -> Mended:
+    def all(self) -> MatrixRemedies:
         cells = {verdict.cell.id: found for verdict in self._failing if (found := self._cell(verdict))}
         failing = [(verdict, one, of) for verdict in self._verdicts for one in verdict.variants if (of := _signature(one))]
         for verdict, one, of in failing:
@@ -122,7 +122,7 @@ class _Mending:
                 failed := self._vain(verdict, one, mending.get(of, {}).values())
             ):
                 vain.setdefault(verdict.cell.id, {})[one.variant] = failed
-        return Mended(searches=self._searches, cells=cells, observed=observed, vain=vain)
+        return MatrixRemedies(searches=self._searches, cells=cells, observed=observed, vain=vain)
 
     def _none_for(self, verdict: Verdict, one: VariantVerdict, of: _Signature) -> bool:
         """Whether nothing is known to mend it here, and nothing that mends this failure elsewhere may."""
@@ -228,7 +228,7 @@ def _small(remedy: Remedy, cell: Cell) -> bool:
     return all(version == cell.version(axis) or bump_kind(str(cell.version(axis)), version) for axis, version in pins)
 
 
-def _outcome(found: Search) -> str:
+def _outcome(found: RemedySearch) -> str:
     tried = len(found.trials)
     if found.remedy:
         return f"works with {found.remedy.text}"

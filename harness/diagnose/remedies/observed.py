@@ -10,23 +10,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 
 from harness.diagnose.remedies.candidates import bump_kind, distance
-from harness.diagnose.remedies.changes import Change, Kind, apply
+from harness.diagnose.remedies.changes import Change, ChangeKind, apply
 from harness.matrix.plan import Planned
 from harness.model import Cell, Setup, Status, Variant
 from harness.verdicts.judge import VariantVerdict, Verdict
 
 _KINDS = {
-    frozenset({"optimization"}): Kind.OPTIMIZATION,
-    frozenset({"memory_pattern"}): Kind.MEMORY_PATTERN,
-    frozenset({"feedback"}): Kind.FEEDBACK,
-    frozenset({"binding"}): Kind.BINDING,
-    frozenset({"ir_version"}): Kind.IR_VERSION,
-    frozenset({"opset"}): Kind.OPSET,
-    frozenset({"attention"}): Kind.ATTENTION,
-    frozenset({"layout"}): Kind.LAYOUT,
-    frozenset({"exporter"}): Kind.EXPORTER,
+    frozenset({"optimization"}): ChangeKind.OPTIMIZATION,
+    frozenset({"memory_pattern"}): ChangeKind.MEMORY_PATTERN,
+    frozenset({"feedback"}): ChangeKind.FEEDBACK,
+    frozenset({"binding"}): ChangeKind.BINDING,
+    frozenset({"ir_version"}): ChangeKind.IR_VERSION,
+    frozenset({"opset"}): ChangeKind.OPSET,
+    frozenset({"attention"}): ChangeKind.ATTENTION,
+    frozenset({"layout"}): ChangeKind.LAYOUT,
+    frozenset({"exporter"}): ChangeKind.EXPORTER,
     # Each exporter has opsets of its own.
-    frozenset({"exporter", "opset"}): Kind.EXPORTER,
+    frozenset({"exporter", "opset"}): ChangeKind.EXPORTER,
 }
 """The fields in which two variants differ → the kind of change between them; other variants are no single change away."""
 
@@ -105,11 +105,14 @@ def _step(variant: Variant, other: Variant) -> Change | None:
         # Without a cache there is nothing to feed back, or to mix.
         differing -= {"feedback", "strategy"}
     kind = _KINDS.get(frozenset(differing))
-    if kind is None or (kind is Kind.FEEDBACK and other.feedback == "feed-all"):
+    if kind is None or (kind is ChangeKind.FEEDBACK and other.feedback == "feed-all"):
         return None
     names = {
-        Kind.EXPORTER: ("exporter", "opset"),
-        Kind.LAYOUT: ("layout", *(name for name in ("feedback", "strategy") if getattr(variant, name) != getattr(other, name))),
+        ChangeKind.EXPORTER: ("exporter", "opset"),
+        ChangeKind.LAYOUT: (
+            "layout",
+            *(name for name in ("feedback", "strategy") if getattr(variant, name) != getattr(other, name)),
+        ),
     }.get(kind, tuple(differing))
     return Change(kind=kind, variant=tuple((name, getattr(other, name)) for name in names))
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from packaging.requirements import Requirement
 
 from harness.diagnose.remedies import candidates, lock_diff
-from harness.diagnose.remedies.changes import REACH, Change, Kind, Remedy, apply, text
+from harness.diagnose.remedies.changes import REACH, Change, ChangeKind, Remedy, apply, text
 from harness.diagnose.remedies.missing import addition
 from harness.environments.lockfile import Published
 from harness.environments.resolver import NOT_RESOLVED
@@ -40,7 +40,7 @@ class Trial:
     message: str
     open: bool
     """Whether it has not been run yet, or ended in an error or flaky, which proves nothing."""
-    kinds: tuple[Kind, ...] = ()
+    kinds: tuple[ChangeKind, ...] = ()
     """Of the changes; nothing where the whole set of versions was one of another day."""
 
     @property
@@ -55,7 +55,7 @@ class Trial:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Search:
+class RemedySearch:
     """Everything that was tried on one variant of one cell, in this order."""
 
     trials: tuple[Trial, ...]
@@ -90,7 +90,7 @@ def search(
     index: bool = True,
     whole: bool = True,
     admits: Callable[[Variant], bool] = lambda _variant: True,
-) -> Search:
+) -> RemedySearch:
     """The cheapest change, or changes, with which `variant` of the cell works; `.remedy` is None where none was found.
 
     `near` are cells of which something is known: the nearest that works shows what is different here, and their versions
@@ -102,7 +102,7 @@ def search(
     Raises:
         Interrupted: Ctrl-C; what was finished is stored.
     """
-    return _Search(lab, planned, variant, near=near, known=known, admits=admits).run(first, index=index, whole=whole)
+    return _Searcher(lab, planned, variant, near=near, known=known, admits=admits).run(first, index=index, whole=whole)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,7 +124,7 @@ class _Standing:
         return list(Stage).index(self.one.stage) if self.one.status is Status.FAILS and self.one.stage else -1
 
 
-class _Search:
+class _Searcher:
     def __init__(
         self,
         lab: Lab,
@@ -145,15 +145,15 @@ class _Search:
         self._trials: list[Trial] = []
         self._unanswered: dict[str, None] = {}
 
-    def run(self, first: Sequence[Remedy], *, index: bool, whole: bool) -> Search:
+    def run(self, first: Sequence[Remedy], *, index: bool, whole: bool) -> RemedySearch:
         origin = self._known() or self._ask([()])[0]
         if origin.one.status is not Status.FAILS:
-            return Search(trials=(), remedy=None)
+            return RemedySearch(trials=(), remedy=None)
         found = next((one for remedy in first if (one := self._first_that_works([remedy.changes]))), None)
         if whole:
             found = found or self._within_the_cell(origin) or self._elsewhere(origin, index=index)
         remedy = Remedy(changes=found.changes, planned=found.planned) if found else None
-        return Search(trials=tuple(self._trials), remedy=remedy, unanswered=tuple(self._unanswered))
+        return RemedySearch(trials=tuple(self._trials), remedy=remedy, unanswered=tuple(self._unanswered))
 
     def _known(self) -> _Standing | None:
         """What is known of the variant as it is, where the cell itself is among those that are near."""
@@ -194,7 +194,7 @@ class _Search:
             if found is not None:
                 return found
         # What is not there at all is due to no version of something else.
-        pins = standing.one.stage in REACH[Kind.SECONDARY_PIN] and missing_module(standing.one) is None
+        pins = standing.one.stage in REACH[ChangeKind.SECONDARY_PIN] and missing_module(standing.one) is None
         return self._pinned(standing) if pins else None
 
     def _added(self, standing: _Standing) -> _Standing | None:
@@ -205,7 +205,7 @@ class _Search:
                 return None
             if not isinstance(self._published(found[1], standing.planned.cell.python), Published):
                 return None
-            changes = (*standing.changes, Change(kind=Kind.ADDITION, added=found))
+            changes = (*standing.changes, Change(kind=ChangeKind.ADDITION, added=found))
             if (works := self._first_that_works([changes])) is not None:
                 return works
             if changes not in self._tried:
@@ -222,7 +222,7 @@ class _Search:
             found = self._hold(standing, lock_diff.suspects(resolved, dated.resolved, standing.one.error))
         return found
 
-    def _hold(self, standing: _Standing, suspects: Sequence[lock_diff.Suspect]) -> _Standing | None:
+    def _hold(self, standing: _Standing, suspects: Sequence[lock_diff.LockSuspect]) -> _Standing | None:
         """One suspect at a time, then all together; what is proven is held as loosely as it may be."""
         held = {Requirement(bound).name for change in standing.changes for bound in change.bounds}
         suspects = [suspect for suspect in suspects if suspect.name not in held]
@@ -260,7 +260,7 @@ class _Search:
         Where such a cell was observed, it costs nothing to ask, and goes before those that were not.
         """
         there = sorted(candidates.bumps(origin.planned.cell, self._near), key=lambda change: not self._observed(change))
-        for kind in (Kind.PATCH, Kind.MINOR):
+        for kind in (ChangeKind.PATCH, ChangeKind.MINOR):
             for change in (change for change in there if change.kind is kind):
                 if (found := self._first_that_works([(change,)])) is not None:
                     return found
@@ -277,7 +277,7 @@ class _Search:
             for one in self._near
         )
 
-    def _offered(self, origin: _Standing, kind: Kind) -> Iterator[Change]:
+    def _offered(self, origin: _Standing, kind: ChangeKind) -> Iterator[Change]:
         """Versions that an index has and whose files are not big; one of unknown size lies on this machine."""
         cell = origin.planned.cell
         for axis in dict(cell.pins):
@@ -321,10 +321,10 @@ class _Search:
 
 
 def _bound(*bounds: str) -> Change:
-    return Change(kind=Kind.SECONDARY_PIN, bounds=bounds)
+    return Change(kind=ChangeKind.SECONDARY_PIN, bounds=bounds)
 
 
-def _trial(named: str, one: VariantVerdict, kinds: tuple[Kind, ...] = ()) -> Trial:
+def _trial(named: str, one: VariantVerdict, kinds: tuple[ChangeKind, ...] = ()) -> Trial:
     message = one.error.message if one.error else one.reason or ""
     unknown = one.open or one.reason == NOT_RESOLVED or one.status in {Status.ERROR, Status.FLAKY}
     return Trial(text=named, status=one.status, stage=one.stage, message=message, open=unknown, kinds=kinds)

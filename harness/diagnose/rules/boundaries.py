@@ -24,7 +24,7 @@ from harness.matrix.plan import Planned, by_version
 from harness.model import Cause, Stage, Status
 from harness.verdicts.judge import VariantVerdict
 from harness.verdicts.report_model import Report
-from harness.verdicts.rule_model import Atom, Boundary, Kind, Rule, Tried, text
+from harness.verdicts.rule_model import Boundary, Condition, ConditionKind, Rule, Tried, text
 from harness.verdicts.signature import signature
 
 PROBES = 12
@@ -231,10 +231,10 @@ def _narrowed(boundary: Boundary, tried: Tried) -> Boundary:
             return boundary
 
 
-def _moved(atom: Atom, boundaries: Sequence[Boundary]) -> Atom:
+def _moved(atom: Condition, boundaries: Sequence[Boundary]) -> Condition:
     """The atom with its bound at the boundary, as it was found."""
     for one in boundaries:
-        if atom.kind is Kind.AXIS and atom.name == one.name:
+        if atom.kind is ConditionKind.AXIS and atom.name == one.name:
             upper = by_version(one.fails) < by_version(one.passes)
             if atom.op == "<" and upper:
                 return replace(atom, value=one.passes)

@@ -14,7 +14,7 @@ from harness.matrix.plan import by_version
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import ABSENT, Stage
 from harness.verdicts.report_model import ReportedCell, ReportedVariant
-from harness.verdicts.rule_model import Atom, Kind
+from harness.verdicts.rule_model import Condition, ConditionKind
 
 STAMPED = "stamped"
 _NUMBERS = {"opset", "ir_version"}
@@ -26,7 +26,7 @@ _UNORDERED = {ABSENT, STAMPED}
 class Feature:
     """An axis, a field or a distribution: its values, and which variants have each."""
 
-    kind: Kind
+    kind: ConditionKind
     name: str
     ordered: tuple[tuple[str, int], ...]
     """(value, variants), oldest or smallest first."""
@@ -48,7 +48,7 @@ class Feature:
         bound = by_version(value)
         return union(bits for one, bits in self.ordered if (by_version(one) < bound) == (op == "<"))
 
-    def atoms(self) -> Iterator[tuple[Atom, int]]:
+    def atoms(self) -> Iterator[tuple[Condition, int]]:
         """Every atom about it with the variants for which it holds, bounds first; none where there is nothing to tell apart."""
         if len(self.ordered) + len(self.others) < 2:
             return
@@ -59,9 +59,9 @@ class Feature:
         for value, bits in (*self.ordered, *self.others):
             yield self.atom("=", value), bits
 
-    def atom(self, op: str, value: str) -> Atom:
+    def atom(self, op: str, value: str) -> Condition:
         """The atom of that operator and value."""
-        return Atom(kind=self.kind, name=self.name, op=op, value=value)  # type: ignore[arg-type]
+        return Condition(kind=self.kind, name=self.name, op=op, value=value)  # type: ignore[arg-type]
 
 
 def union(sets: Iterable[int]) -> int:
@@ -75,9 +75,9 @@ def union(sets: Iterable[int]) -> int:
 def features(cells: Sequence[ReportedCell], axes: Sequence[str], stage: Stage) -> list[Feature]:
     """Everything that a rule about `stage` may speak of, in the order of preference."""
     spans = _spans(cells)
-    made = [_of_cells(Kind.AXIS, axis, spans, methodcaller("version", axis)) for axis in axes]
+    made = [_of_cells(ConditionKind.AXIS, axis, spans, methodcaller("version", axis)) for axis in axes]
     made += [_of_variants(field, cells) for field in VARIANT_FIELDS]
-    made.append(_of_cells(Kind.VARIANT, "environment", spans, lambda cell: cell.environment.value))
+    made.append(_of_cells(ConditionKind.VARIANT, "environment", spans, lambda cell: cell.environment.value))
     # What has no lock has no transitive versions either: at `resolve` they explain nothing.
     return made if stage is Stage.RESOLVE else [*made, *_transitive(spans, set(axes), stage)]
 
@@ -91,7 +91,7 @@ def _spans(cells: Sequence[ReportedCell]) -> _Spans:
     return [(cell, ((1 << len(cell.variants)) - 1) << start) for cell, start in zip(cells, starts, strict=False)]
 
 
-def _of_cells(kind: Kind, name: str, spans: _Spans, value: Callable[[ReportedCell], str]) -> Feature:
+def _of_cells(kind: ConditionKind, name: str, spans: _Spans, value: Callable[[ReportedCell], str]) -> Feature:
     found: dict[str, int] = {}
     for cell, bits in spans:
         said = value(cell)
@@ -107,7 +107,7 @@ def _of_variants(field: str, cells: Sequence[ReportedCell]) -> Feature:
             said = value_of(variant, field)
             found[said] = found.get(said, 0) | bit
             bit <<= 1
-    return _feature(Kind.VARIANT, field, found)
+    return _feature(ConditionKind.VARIANT, field, found)
 
 
 def value_of(variant: ReportedVariant, field: str) -> str:
@@ -133,16 +133,16 @@ def _transitive(spans: _Spans, axes: set[str], stage: Stage) -> list[Feature]:
             found: dict[str, int] = {}
             for version, (_, bits) in zip(versions, locked, strict=True):
                 found[version] = found.get(version, 0) | bits
-            made.append(_feature(Kind.TRANSITIVE, name, found))
+            made.append(_feature(ConditionKind.TRANSITIVE, name, found))
     return made
 
 
-def _feature(kind: Kind, name: str, found: dict[str, int]) -> Feature:
-    versioned = kind is not Kind.VARIANT or name in _NUMBERS
+def _feature(kind: ConditionKind, name: str, found: dict[str, int]) -> Feature:
+    versioned = kind is not ConditionKind.VARIANT or name in _NUMBERS
     ordered = sorted((value for value in found if versioned and value not in _UNORDERED), key=by_version)
     return Feature(
         kind=kind,
-        name=name.replace("_", "-") if kind is Kind.VARIANT else name,
+        name=name.replace("_", "-") if kind is ConditionKind.VARIANT else name,
         ordered=tuple((value, found[value]) for value in ordered),
         others=tuple((value, bits) for value, bits in sorted(found.items()) if value not in set(ordered)),
     )

@@ -22,7 +22,7 @@ from harness.diagnose.rules.outcomes import Seen
 from harness.diagnose.rules.study import Made, Study
 from harness.model import Stage
 from harness.verdicts.report_model import ReportedCell
-from harness.verdicts.rule_model import Atom, Rule, Unexplained
+from harness.verdicts.rule_model import Condition, Rule, Unexplained
 
 NOTHING_PASSED = "nothing that got as far passed this stage: there is nothing to tell the failures from"
 TOO_MANY_PARTS = f"none of the conjunctions of up to {set_cover.LARGEST} parts that were tried separates it from what passed"
@@ -92,7 +92,7 @@ def _merged(made: Sequence[tuple[Study, Made]]) -> list[Rule]:
     return merged
 
 
-def contradicted(cells: Sequence[ReportedCell], axes: Sequence[str], conjunction: Sequence[Atom], stage: Stage) -> bool:
+def contradicted(cells: Sequence[ReportedCell], axes: Sequence[str], conjunction: Sequence[Condition], stage: Stage) -> bool:
     """Whether a variant passed `stage` although `conjunction`, whose bounds may lie at versions of no cell, holds for it."""
     there = {(feature.kind, feature.name): feature for feature in conditions.features(cells, axes, stage)}
     held = Seen.of(cells).passed(stage)

@@ -55,7 +55,7 @@ def cover(parts: Sequence[Part], failed: int, passed: int) -> list[Chosen]:
     """
     if not passed:
         return []
-    left, chosen, search = failed, list[Chosen](), _Search(parts=parts, failed=failed, passed=passed)
+    left, chosen, search = failed, list[Chosen](), _CoverSearch(parts=parts, failed=failed, passed=passed)
     for cost in range(1, LARGEST + 1):
         if not left:
             break
@@ -76,7 +76,7 @@ def _needed(chosen: Sequence[Chosen], beside: Sequence[Chosen] = ()) -> list[Cho
     return kept
 
 
-def _joined(chosen: list[Chosen], search: _Search) -> list[Chosen]:
+def _joined(chosen: list[Chosen], search: _CoverSearch) -> list[Chosen]:
     """`chosen` with one conjunction in place of two or more, wherever it does for all of them and costs no more."""
     for two in itertools.combinations(chosen, 2) if len(chosen) <= JOINABLE else ():
         wanted = _support(two) & ~_support(one for one in chosen if one not in two)
@@ -102,7 +102,7 @@ _Found = dict[int, dict[frozenset[str], Conjunction]]
 
 
 @dataclass(kw_only=True, slots=True)
-class _Search:
+class _CoverSearch:
     parts: Sequence[Part]
     failed: int
     passed: int

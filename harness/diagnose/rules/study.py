@@ -12,12 +12,12 @@ from harness.diagnose.rules.outcomes import Seen, places, variant
 from harness.diagnose.rules.set_cover import Chosen, Part
 from harness.matrix.plan import by_version
 from harness.model import Stage
-from harness.verdicts.rule_model import Atom, Boundary, Kind, Rule, text
+from harness.verdicts.rule_model import Boundary, Condition, ConditionKind, Rule, text
 
 _TRANSITIVE_COST = 2
 """What the resolver chose mostly follows from the axes: a transitive version must be worth two parts that were asked for."""
 
-Conjunction = Sequence[tuple[int, Atom]]
+Conjunction = Sequence[tuple[int, Condition]]
 """(place of its feature, atom) of each part."""
 
 
@@ -69,21 +69,21 @@ class Study:
             made.append(Made(conjunction=ways[0], texts=texts, held=self._held(ways[0]), alone=alone))
         return made, self.failed & ~union(one.support for one in chosen)
 
-    def _told_apart(self) -> dict[int, list[tuple[int, Atom]]]:
+    def _told_apart(self) -> dict[int, list[tuple[int, Condition]]]:
         """Variants → the atoms that hold for just these, the best first; such as exclude something that passed."""
         there = [(number, *one) for number, feature in enumerate(self.near) for one in feature.atoms()]
-        found: dict[int, list[tuple[int, Atom]]] = {}
+        found: dict[int, list[tuple[int, Condition]]] = {}
         for number, atom, bits in sorted(there, key=lambda one: self._rank(one[0], one[1])):
             if bits & self.failed and self.apart & ~bits:
                 found.setdefault(bits, []).append((number, atom))
         return found
 
-    def _rank(self, number: int, atom: Atom) -> tuple[int, ...]:
+    def _rank(self, number: int, atom: Condition) -> tuple[int, ...]:
         """What was asked for before what followed; bounds before single versions, which say less; the order of the axes."""
         single = atom.op == "=" and any(value == atom.value for value, _ in self.features[number].ordered)
-        return atom.kind is Kind.TRANSITIVE, single, number, "<>=".index(atom.op[0])
+        return atom.kind is ConditionKind.TRANSITIVE, single, number, "<>=".index(atom.op[0])
 
-    def _settled(self, conjunction: Conjunction) -> list[tuple[int, Atom]]:
+    def _settled(self, conjunction: Conjunction) -> list[tuple[int, Condition]]:
         """The same support, with each bound where it was seen: `<` the first version that passed, `≥` the first that failed."""
         settled = list(conjunction)
         before = None
@@ -111,7 +111,7 @@ class Study:
         """Where all the other atoms of `conjunction` hold."""
         return self._held([*conjunction[:place], *conjunction[place + 1 :]])
 
-    def _tried(self, feature: Feature, atom: Atom, beside: int, passed: int) -> tuple[list[str], list[str]]:
+    def _tried(self, feature: Feature, atom: Condition, beside: int, passed: int) -> tuple[list[str], list[str]]:
         """(the versions that failed within a bound, those of `passed` beyond it), oldest first, among `beside`."""
         place = [value for value, _ in feature.ordered].index(atom.value)
         older, newer = feature.ordered[:place], feature.ordered[place:]
@@ -152,7 +152,7 @@ class Study:
         for place, (number, atom) in enumerate(conjunction):
             feature = self.near[number]
             versions = [value for value, _ in feature.ordered]
-            if atom.kind is Kind.VARIANT or atom.value not in versions:
+            if atom.kind is ConditionKind.VARIANT or atom.value not in versions:
                 continue
             beside = self._beside(conjunction, place)
             bounds = [atom]
@@ -163,7 +163,7 @@ class Study:
                 if all(self._tried(feature, bound, beside, self.passed)):
                     yield self._boundary(feature, bound, beside)
 
-    def _boundary(self, feature: Feature, bound: Atom, beside: int) -> Boundary:
+    def _boundary(self, feature: Feature, bound: Condition, beside: int) -> Boundary:
         versions = self._tried(feature, bound, beside, self.passed)
         ends = (-1, 0) if bound.op == "<" else (0, -1)
         fails, passes = (tried[end] for tried, end in zip(versions, ends, strict=True))
@@ -173,7 +173,7 @@ class Study:
         )
         partner = {self._otherwise(place, feature): place for place in passed}
         equal = [place for place in reversed(failed) if self._otherwise(place, feature) in partner]
-        chosen = equal[0] if equal and feature.kind is Kind.AXIS else failed[-1]
+        chosen = equal[0] if equal and feature.kind is ConditionKind.AXIS else failed[-1]
         other = partner.get(self._otherwise(chosen, feature), passed[-1])
         return Boundary(
             name=feature.name,
@@ -181,7 +181,7 @@ class Study:
             passes=passes,
             fails_at=self.seen.place(chosen),
             passes_at=self.seen.place(other),
-            equal=bool(equal) and feature.kind is Kind.AXIS,
+            equal=bool(equal) and feature.kind is ConditionKind.AXIS,
             failed=versions[0],
             passed=versions[1],
             closed=feature.name == "python" and _adjacent(fails, passes),
@@ -205,15 +205,15 @@ def _counted(names: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(map(str, names)).items(), key=lambda item: (-item[1], item[0])))
 
 
-def _cost(atom: Atom) -> int:
-    return _TRANSITIVE_COST if atom.kind is Kind.TRANSITIVE else 1
+def _cost(atom: Condition) -> int:
+    return _TRANSITIVE_COST if atom.kind is ConditionKind.TRANSITIVE else 1
 
 
 def _transitive(conjunction: Conjunction) -> int:
-    return sum(atom.kind is Kind.TRANSITIVE for _, atom in conjunction)
+    return sum(atom.kind is ConditionKind.TRANSITIVE for _, atom in conjunction)
 
 
-def _ways(one: Chosen, there: Sequence[Sequence[tuple[int, Atom]]]) -> list[list[tuple[int, Atom]]]:
+def _ways(one: Chosen, there: Sequence[Sequence[tuple[int, Condition]]]) -> list[list[tuple[int, Condition]]]:
     """The conjunction, and the others that these observations do not tell from it; `there` has the atoms of each part."""
     ways = [[there[part][0] for part in way] for way in (one.parts, *one.others)]
     for place, part in enumerate(one.parts):
@@ -221,13 +221,13 @@ def _ways(one: Chosen, there: Sequence[Sequence[tuple[int, Atom]]]) -> list[list
         # Axes whose versions go together in every cell; what else goes with an axis follows from it.
         axes = {first[1].name: first}
         for number, atom in equal:
-            if atom.kind is Kind.AXIS:
+            if atom.kind is ConditionKind.AXIS:
                 axes.setdefault(atom.name, (number, atom))
         ways += [[*ways[0][:place], other, *ways[0][place + 1 :]] for other in axes.values() if other != first]
     return ways
 
 
-def _ordered(conjunction: Conjunction) -> list[tuple[int, Atom]]:
+def _ordered(conjunction: Conjunction) -> list[tuple[int, Condition]]:
     """As a rule is read: the way of exporting first, then what is transitive, then the axes."""
-    order = [Kind.VARIANT, Kind.TRANSITIVE, Kind.AXIS]
+    order = [ConditionKind.VARIANT, ConditionKind.TRANSITIVE, ConditionKind.AXIS]
     return sorted(conjunction, key=lambda one: (order.index(one[1].kind), one[0], one[1].op == "<"))

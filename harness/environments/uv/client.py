@@ -22,9 +22,9 @@ from harness.environments.uv.variables import anchored, environment, setting_fil
 from harness.errors import UvError
 from harness.foreign_text import redacted
 from harness.matrix.schema import UvSources
-from harness.model import Interpreter, Lock, Pinned
+from harness.model import Interpreter, Lock, LockedDistribution
 from harness.store import scratch
-from harness.subprocesses import Children, Ending, temporary_in
+from harness.subprocesses import ExitReason, Supervisor, temporary_in
 
 RESOLVE_SECONDS = 300.0
 INSTALL_SECONDS = 3600.0
@@ -60,7 +60,7 @@ class Uv:
     torch_backend: str | None
     """Passed as `--torch-backend`; None for the default index."""
     offline: bool
-    children: Children
+    children: Supervisor
     run_cache: RunCache | None = None
     """Where solves keep what an index answered in this run; None for uv's usual cache, and an index asked by each solve."""
     temporary: Callable[[], contextlib.AbstractContextManager[Path]] = scratch.temporary
@@ -185,7 +185,9 @@ class Uv:
         Raises:
             UvFailure: the index could not be asked.
         """
-        (package,) = parse_pylock(self.pylock(Lock(distributions=(Pinned(name=name, version=version),)), python)).packages
+        (package,) = parse_pylock(
+            self.pylock(Lock(distributions=(LockedDistribution(name=name, version=version),)), python)
+        ).packages
         times = [file.upload_time for file in package.wheels or ()] + [package.sdist.upload_time if package.sdist else None]
         return min((time for time in times if time), default=None)
 
@@ -290,7 +292,7 @@ class Uv:
             memory_limit=MEMORY,
         )
         text = redacted(log.read_text(encoding="utf-8", errors="replace").strip())
-        if ended.ending is not Ending.EXITED:
+        if ended.ending is not ExitReason.EXITED:
             raise UvFailure(
                 Trouble.INFRASTRUCTURE, f"uv {arguments[0]} {arguments[1]}: {ended.ending} after {seconds:g} s\n{text}"
             )

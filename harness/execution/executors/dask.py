@@ -26,7 +26,7 @@ from harness import disk_space
 from harness.environments.layers import Closure
 from harness.errors import HarnessError
 from harness.execution.executors import local
-from harness.execution.executors.remote_worker import Answer, Order, Station, Terms, order, terms
+from harness.execution.executors.remote_worker import RunConfig, Station, TaskRequest, TaskResult, order, terms
 from harness.execution.prepare import Prepared, Settings
 from harness.execution.scheduler import INSTALLS
 from harness.tasks.own_errors import hinder
@@ -91,7 +91,7 @@ class Dask:
             with self._guard:
                 self._flying.discard(future)
 
-    def _send(self, task: Task, known: Order) -> distributed.Future:
+    def _send(self, task: Task, known: TaskRequest) -> distributed.Future:
         assert self._client is not None
         with self._guard:
             self._prepared.children.check()
@@ -100,11 +100,11 @@ class Dask:
             self._flying.add(future)
             return future
 
-    def _received(self, future: distributed.Future) -> Answer:
+    def _received(self, future: distributed.Future) -> TaskResult:
         assert self._client is not None
         while True:
             try:
-                answer: Answer = future.result(timeout=LOOK_SECONDS)
+                answer: TaskResult = future.result(timeout=LOOK_SECONDS)
             except TimeoutError:
                 # dask never ends what was sent while it tried in vain to find a lost scheduler again.
                 if self._client.status in {"closing", "closed"}:
@@ -184,7 +184,7 @@ class Dask:
 class _Member(distributed.WorkerPlugin):
     """A station in a worker process, made on first use and gone with the run, or with the worker."""
 
-    def __init__(self, agreed: Terms, *, ours: bool) -> None:
+    def __init__(self, agreed: RunConfig, *, ours: bool) -> None:
         self._terms = agreed
         self._ours = ours
 
@@ -219,7 +219,7 @@ class _Member(distributed.WorkerPlugin):
             self._station.release(parts)
 
 
-def _answer(name: str, order: Order) -> Answer:
+def _answer(name: str, order: TaskRequest) -> TaskResult:
     member: _Member = distributed.get_worker().plugins[name]
     return member.station().answer(order)
 

@@ -21,20 +21,20 @@ from harness.environments.sources import Pythons
 from harness.environments.uv.client import Uv, find_uv
 from harness.execution.prepare import Prepared
 from harness.execution.worker import Worker
-from harness.matrix.schema import Probe, UvSources
+from harness.matrix.schema import ProbeSection, UvSources
 from harness.model import Interpreter, Limits
 from harness.store.digests import folder_digest
 from harness.store.store import Store
-from harness.subprocesses import Children
+from harness.subprocesses import Supervisor
 from harness.tasks import keys
 from harness.tasks.keys import platform_id
 from harness.tasks.pending import concerned
-from harness.tasks.records import Facts, Record, stages
+from harness.tasks.records import Record, Records, stages
 from harness.tasks.tasks import Evaluate, Export, Import, Install, Run, Task, needs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Terms:
+class RunConfig:
     """What is the same for all tasks of a run: all that a station is made of. Can be pickled."""
 
     store: Path | str
@@ -44,15 +44,15 @@ class Terms:
     torch_backend: str | None
     offline: bool
     limits: Limits
-    model: Probe
+    model: ProbeSection
     files: str | None
     """The artifact that holds what `model` reads from disk."""
     keep_envs: bool
 
 
-def terms(prepared: Prepared, store: Path | str, *, keep_envs: bool) -> Terms:
+def terms(prepared: Prepared, store: Path | str, *, keep_envs: bool) -> RunConfig:
     """The terms of a run whose stations use `store`; what its probe reads is in the store afterwards."""
-    return Terms(
+    return RunConfig(
         store=store,
         sources=prepared.uv.sources,
         folder=prepared.uv.folder,
@@ -65,7 +65,7 @@ def terms(prepared: Prepared, store: Path | str, *, keep_envs: bool) -> Terms:
     )
 
 
-def _shared(model: Probe, store: Store) -> str | None:
+def _shared(model: ProbeSection, store: Store) -> str | None:
     """Put what `model` reads from disk into the store; returns the artifact's digest."""
     if model.module is None and model.checkpoint is None:
         return None
@@ -83,7 +83,7 @@ def _shared(model: Probe, store: Store) -> str | None:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Order:
+class TaskRequest:
     """One task for a station. Can be pickled."""
 
     task: Task
@@ -92,7 +92,7 @@ class Order:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class TaskResult:
     """What a task found out. Can be pickled."""
 
     passing: dict[str, Record | None]
@@ -101,20 +101,20 @@ class Answer:
     """Keys of what is in the store now."""
 
 
-def order(task: Task, facts: Facts) -> Order:
+def order(task: Task, facts: Records) -> TaskRequest:
     """`task` with what is known today."""
-    return Order(task=task, known={key: facts.get(key) for key in concerned(task, facts)})
+    return TaskRequest(task=task, known={key: facts.get(key) for key in concerned(task, facts)})
 
 
 class Station:
     """Does tasks in the process it is made in; one for each process and run. Used by many threads at once."""
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: RunConfig) -> None:
         """Raises StoreError where the store cannot be used from here."""
         self._terms = terms
         keys.read_anew()
         self._store = Store.open(terms.store, pull=False)
-        self._children = Children()
+        self._children = Supervisor()
         uv = Uv(
             binary=find_uv(),
             sources=terms.sources,
@@ -129,14 +129,14 @@ class Station:
         self._model = _here(terms.model, terms.files, self._store)
         self._worker = Worker(
             store=self._store,
-            facts=Facts(store=self._store, limits=terms.limits),
+            facts=Records(store=self._store, limits=terms.limits),
             environments=Environments(self._store, uv),
             children=self._children,
             limits=terms.limits,
             given={},
         )
 
-    def answer(self, order: Order) -> Answer:
+    def answer(self, order: TaskRequest) -> TaskResult:
         """Do the task of `order`.
 
         Raises:
@@ -144,19 +144,19 @@ class Station:
             InterruptedError: `close` was called.
         """
         task = localised(order.task, self._python, self._model)
-        facts = Facts(store=self._store, limits=self._terms.limits, passing=dict(order.known))
+        facts = Records(store=self._store, limits=self._terms.limits, passing=dict(order.known))
         if not concerned(task, facts) <= order.known.keys():
             # Its results would be stored where nobody looks for them.
             here = f"{socket.gethostname()} ({platform_id()})"
             raise RuntimeError(f"{here} has another platform than the machine that planned, or another version of the harness")
         if self._built(task, facts):
             self._worker.knowing(facts).perform(task, lambda _stage: None)
-        return Answer(
+        return TaskResult(
             passing={key: record for key, record in facts.passing.items() if order.known.get(key) != record},
             stored=[key for key in order.known if key not in facts.passing],
         )
 
-    def _built(self, task: Task, facts: Facts) -> bool:
+    def _built(self, task: Task, facts: Records) -> bool:
         """Have here what `task` needs installed; False where that does not install."""
         installs = [need for need in needs(task) if isinstance(need, Install)]
         results = {install: stages(facts.get(install.key)) for install in installs}
@@ -183,7 +183,7 @@ class Station:
         return found
 
 
-def _here(model: Probe, files: str | None, store: Store) -> Probe:
+def _here(model: ProbeSection, files: str | None, store: Store) -> ProbeSection:
     """`model`, reading from the artifact `files` what it read from the disk of the machine that planned the run."""
     if files is None:
         return model
@@ -193,13 +193,13 @@ def _here(model: Probe, files: str | None, store: Store) -> Probe:
     return model.model_copy(update={"model": str(folder)})
 
 
-def localised(task: Task, python: Callable[[str], Interpreter], model: Probe) -> Task:
+def localised(task: Task, python: Callable[[str], Interpreter], model: ProbeSection) -> Task:
     """`task` with this machine's interpreters and files: the same keys, by way of other paths. A family has no files."""
 
     def at(closure: Closure) -> Closure:
         return replace(closure, interpreter=python(closure.interpreter.version))
 
-    def here(asked: Probe) -> Probe:
+    def here(asked: ProbeSection) -> ProbeSection:
         return asked if asked.module is None and asked.checkpoint is None else model
 
     def beside(one: Import) -> Import:

@@ -22,7 +22,7 @@ from typing import Any
 from harness.execution.process.probe import asked
 from harness.model import Limits
 from harness.store.store import Store
-from harness.subprocesses import LOOK_SECONDS, Children, Fork, Process, cut_back, resident
+from harness.subprocesses import LOOK_SECONDS, Fork, Process, Supervisor, cut_back, resident
 
 _PATIENCE = 30.0
 """Seconds in which a server that is well has forked, or has told that a fork is gone."""
@@ -50,7 +50,7 @@ class Forked:
 class ForkServer:
     """A process that has imported packages and forks; for many threads."""
 
-    def __init__(self, *, children: Children, store: Store) -> None:
+    def __init__(self, *, children: Supervisor, store: Store) -> None:
         self.sought: frozenset[str] = frozenset()
         """Top-level modules that somebody searched for, found or not, while it imported."""
         self.tried: frozenset[str] = frozenset()

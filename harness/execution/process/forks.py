@@ -35,7 +35,7 @@ from harness.execution.process.fork_server import Forked, ForkServer
 from harness.execution.process.probe import JOB
 from harness.model import Limits, digest
 from harness.store.store import Store
-from harness.subprocesses import Children, Fork
+from harness.subprocesses import Fork, Supervisor
 
 _IMPORTED = {"export": ("numpy", "torch", "transformers"), "run": ("numpy", "onnxruntime")}
 """Kind of job → the modules that a server for it imports, as far as its base holds them."""
@@ -58,12 +58,12 @@ class _Serving:
     server: ForkServer
     shared: _Base
     """The layers that its forks have as well."""
-    answers: _Answers
+    answers: _ForkFitness
     """To what was asked while it imported."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Answers:
+class _ForkFitness:
     """What packages were told of the layers beside the base while they were imported, and may remember."""
 
     modules: frozenset[str]
@@ -85,7 +85,7 @@ def _means_nothing(name: str, asker: str) -> bool:
 class Forks:
     """The servers of a worker; for many threads."""
 
-    def __init__(self, *, environments: Environments, children: Children, store: Store, limits: Limits) -> None:
+    def __init__(self, *, environments: Environments, children: Supervisor, store: Store, limits: Limits) -> None:
         """`limits` are those of a server's import."""
         self._environments = environments
         self._children = children
@@ -166,7 +166,7 @@ class Forks:
             return None
         return _Serving(of=(job["kind"], len(before)), server=server, shared=base, answers=answers)
 
-    def _answers(self, closure: Closure, base: _Base, server: ForkServer) -> _Answers | None:
+    def _answers(self, closure: Closure, base: _Base, server: ForkServer) -> _ForkFitness | None:
         """To what was asked while the server imported; None where .pth files add folders, which differ in any case."""
         beside = self._entries(_others(closure, base))
         startup = {(path.name, path.read_text(errors="replace")) for path in beside if path.suffix == ".pth"}
@@ -179,7 +179,7 @@ class Forks:
         points = [
             point for distribution in distributions for point in distribution.entry_points if point.group in server.groups
         ]
-        return _Answers(
+        return _ForkFitness(
             modules=self._modules(closure, base) & server.sought,
             versions=frozenset(
                 (name, _THERE if name in versions and _means_nothing(name, asker) else versions.get(name))

@@ -16,7 +16,7 @@ from typing import Any, TypedDict
 
 from harness.model import Failure, Limits, Stage, StageResult, Status
 from harness.store.store import BYTECODE
-from harness.subprocesses import Children, Ended, Ending, Fork, probe_environment, temporary_in
+from harness.subprocesses import Exit, ExitReason, Fork, Supervisor, probe_environment, temporary_in
 from harness.tasks import probe_source
 
 CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE}
@@ -32,7 +32,7 @@ _TAIL_LINES = 20
 
 
 @dataclass(kw_only=True, slots=True)
-class Told:
+class ProbeOutput:
     """What a probe process told before it ended."""
 
     results: dict[str | None, list[StageResult]] = field(default_factory=dict)
@@ -55,11 +55,11 @@ def run_probe(
     log: Path,
     store: Path,
     limits: Limits,
-    children: Children,
+    children: Supervisor,
     on_stage: Callable[[str, str | None], None],
     fork: Fork | None = None,
     bytecode: Path | None = None,
-) -> Told:
+) -> ProbeOutput:
     """Run `job` with `python` and return what it told; never raises for what the probe does.
 
     `folder` is scratch space, `temporary` the process' folder for temporary files. `log` becomes the output, once it is whole.
@@ -89,7 +89,7 @@ def run_probe(
 
 def asked(
     python: Path, job: Mapping[str, Any], *, folder: Path, temporary: Path, store: Path, bytecode: Path | None = None
-) -> _Asked:
+) -> _Request:
     """What a probe's process is started by: `job` is left in `folder`, where it is to work."""
     (folder / JOB).write_text(json.dumps(job), encoding="utf-8")
     home = folder / "home"
@@ -109,7 +109,7 @@ def _caches(temporary: Path) -> dict[str, str]:
     return {"TORCHINDUCTOR_CACHE_DIR": str(temporary / "inductor"), "TRITON_CACHE_DIR": str(temporary / "triton")}
 
 
-class _Asked(TypedDict):
+class _Request(TypedDict):
     command: list[str]
     env: dict[str, str]
 
@@ -145,9 +145,9 @@ class _Watch:
         return self._lines
 
 
-def read_events(lines: list[str], ended: Ended, limits: Limits, *, log: Path, store: Path) -> Told:
+def read_events(lines: list[str], ended: Exit, limits: Limits, *, log: Path, store: Path) -> ProbeOutput:
     """Turn events into stage results; a process that died owes its open stage a verdict."""
-    told = Told(peak_memory=ended.peak_memory)
+    told = ProbeOutput(peak_memory=ended.peak_memory)
     log_name = str(log.relative_to(store))
     open_stage: dict[str, Any] | None = None
     done = False
@@ -161,7 +161,7 @@ def read_events(lines: list[str], ended: Ended, limits: Limits, *, log: Path, st
             case "doing" if open_stage is not None:
                 open_stage["doing"] = event["doing"]
             case "left" if open_stage is not None:
-                forked = Ended(ending=Ending.EXITED, code=event["code"], peak_memory=0)
+                forked = Exit(ending=ExitReason.EXITED, code=event["code"], peak_memory=0)
                 told.add(open_stage["subject"], _cut_short(open_stage, forked, limits, log, log_name))
                 open_stage = None
             case "done":
@@ -179,7 +179,7 @@ def read_events(lines: list[str], ended: Ended, limits: Limits, *, log: Path, st
     return told
 
 
-def _cut_short(begun: Mapping[str, Any], ended: Ended, limits: Limits, log: Path, log_name: str) -> StageResult:
+def _cut_short(begun: Mapping[str, Any], ended: Exit, limits: Limits, log: Path, log_name: str) -> StageResult:
     """The stage in which a process, or a fork of it, came to its end."""
     where = ", ".join(filter(None, (begun["stage"], begun.get("doing"))))
     status, failure = sudden_end(ended, limits, where, tail(log))
@@ -193,18 +193,18 @@ def _cut_short(begun: Mapping[str, Any], ended: Ended, limits: Limits, log: Path
     )
 
 
-def sudden_end(ended: Ended, limits: Limits, where: str, output: str) -> tuple[Status, Failure]:
+def sudden_end(ended: Exit, limits: Limits, where: str, output: str) -> tuple[Status, Failure]:
     """Whether a process that ended inside `where` states a fact about versions, and the sentence that says so."""
     match ended.ending:
-        case Ending.TIMEOUT:
+        case ExitReason.TIMEOUT:
             kind, message, status = "timeout", f"no progress in {where} for {limits.seconds:g} s", Status.ERROR
-        case Ending.MEMORY:
+        case ExitReason.MEMORY:
             kind, message, status = "memory", f"more than {limits.memory / 1e9:.1f} GB resident in {where}", Status.ERROR
-        case Ending.EXITED if ended.code < 0:
+        case ExitReason.EXITED if ended.code < 0:
             name = _signal_name(-ended.code)
             kind, message = "signal", f"killed by {name} in {where}"
             status = Status.FAILS if -ended.code in CRASHES else Status.ERROR
-        case Ending.EXITED:
+        case ExitReason.EXITED:
             kind, message, status = "exit", f"the process left with exit code {ended.code} in {where}", Status.FAILS
     return status, Failure(type=kind, message=message, traceback=output)
 

@@ -15,11 +15,11 @@ from harness.environments.environments import Environments
 from harness.environments.layers import Closure, layers
 from harness.errors import DiskFullError
 from harness.execution.process.forks import Forks
-from harness.execution.process.probe import Told, run_probe
+from harness.execution.process.probe import ProbeOutput, run_probe
 from harness.execution.process.repetition import Subject, settle
 from harness.model import Failure, Limits, Stage, StageResult, Status, digest
 from harness.store.store import BYTECODE, Store
-from harness.subprocesses import Children
+from harness.subprocesses import Supervisor
 from harness.tasks.repetitions import Repeated
 
 OnStage = Callable[[str], None]
@@ -55,7 +55,7 @@ class Probes:
     """Runs probe processes in the environments of a worker; used by many threads at once."""
 
     def __init__(
-        self, *, store: Store, environments: Environments, children: Children, limits: Limits, given: Mapping[str, Path]
+        self, *, store: Store, environments: Environments, children: Supervisor, limits: Limits, given: Mapping[str, Path]
     ) -> None:
         """`given` maps closures (by key) to the python of an environment that somebody else made and that holds them."""
         self._store = store
@@ -76,7 +76,7 @@ class Probes:
         if seal:
             self._bytecode.seal()
 
-    def ask(self, ask: Ask, out: Path, repeated: Repeated, on_stage: OnStage) -> Told:
+    def ask(self, ask: Ask, out: Path, repeated: Repeated, on_stage: OnStage) -> ProbeOutput:
         """The results of a process whose failures have repeated; its files are left in `out`.
 
         Raises:
@@ -100,11 +100,11 @@ class Probes:
             out.mkdir()
         return told
 
-    def _again(self, ask: Ask, subjects: Collection[Subject], on_stage: OnStage) -> Told:
+    def _again(self, ask: Ask, subjects: Collection[Subject], on_stage: OnStage) -> ProbeOutput:
         with self._store.scratch() as out:
             return self._run(ask(out, subjects), on_stage, fresh=True)
 
-    def _run(self, question: Question, on_stage: OnStage, *, fresh: bool = False) -> Told:
+    def _run(self, question: Question, on_stage: OnStage, *, fresh: bool = False) -> ProbeOutput:
         """One process; a `fresh` one is no fork, and reads no bytecode that another has left."""
         # A given environment is somebody else's, and holds the whole lock: one side of it can import the other.
         ours = not any(part.key in self._given for part in question.parts)
@@ -140,11 +140,11 @@ class Probes:
         return [question.python.parents[1], *(site.parents[2] for site in sites)]
 
 
-def _errors(told: Told) -> Iterator[StageResult]:
+def _errors(told: ProbeOutput) -> Iterator[StageResult]:
     return (one for results in told.results.values() for one in results if one.status is Status.ERROR)
 
 
-def _audit(told: Told, subject: str | None, distributions: Mapping[str, str], parts: Sequence[Closure]) -> None:
+def _audit(told: ProbeOutput, subject: str | None, distributions: Mapping[str, str], parts: Sequence[Closure]) -> None:
     """A process that imported what its key does not name has a result nobody may reuse; a fork of it has one of its own."""
     keyed = {name: version for part in parts for name, version in part.lock.versions.items()}
     strangers = [f"{name} {version}" for name, version in sorted(distributions.items()) if keyed.get(name) != version]

@@ -14,19 +14,21 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
-from harness.execution.process.probe import Told
+from harness.execution.process.probe import ProbeOutput
 from harness.model import Failure, Stage, StageResult, Status
 from harness.tasks.repetitions import Repeated
 from harness.verdicts.signature import signature
 
 Subject = str | None
-"""What a result is about, as in `Told`: a variant or an import; None is the process as a whole."""
+"""What a result is about, as in `ProbeOutput`: a variant or an import; None is the process as a whole."""
 
-Again = Callable[[Collection[Subject]], Told]
+Again = Callable[[Collection[Subject]], ProbeOutput]
 """Repeats these subjects, and no others, in a fresh process."""
 
 
-def settle(told: Told, places: Mapping[Subject, str], repeated: Repeated, again: Again, *, mended: Callable[[], bool]) -> bool:
+def settle(
+    told: ProbeOutput, places: Mapping[Subject, str], repeated: Repeated, again: Again, *, mended: Callable[[], bool]
+) -> bool:
     """Repeat the failures in `told`, and replace those that do not repeat.
 
     `places` has the closure, or another name for the environment, of each subject that may fail. `mended` looks for damaged
@@ -93,7 +95,7 @@ def _is_open(results: Sequence[StageResult], place: str, repeated: Repeated) -> 
     return fails and not repeated.is_known(place, _kind(results))
 
 
-def _end(told: Told, subject: Subject) -> Sequence[StageResult]:
+def _end(told: ProbeOutput, subject: Subject) -> Sequence[StageResult]:
     """How `subject` ended in its repetition; empty where the process ended in another subject, before it came to this."""
     process = told.results.get(None, [])
     return told.results.get(subject) or ([] if all(one.ok for one in process) else process)

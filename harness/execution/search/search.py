@@ -26,7 +26,7 @@ BUDGET_OVER = "the budget was over"
 Chosen = Sequence[tuple[Resolved, CellTasks | None]]
 
 
-class Search:
+class CellSearch:
     """Under `full` one round with every cell; under `pairwise` the cells in which all pairs meet, then what they suggest.
 
     With a budget, and under `pairwise`, the most informative cells come first.

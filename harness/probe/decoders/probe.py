@@ -8,7 +8,7 @@ from typing import Any, Iterator, Mapping
 
 from ..artifact import Case
 from ..compare import greedy
-from ..protocol import Graphs, Pairs, Step, Variant
+from ..protocol import Graphs, Pairs, RequestedVariant, Step
 from .decode.case import DecodingCase
 from .decode.loop import decode
 from .decode.program import Program
@@ -34,17 +34,17 @@ def about(models: Any) -> dict[str, Any]:
     return known
 
 
-def export(models: Any, variant: Variant, folder: Path) -> None:
+def export(models: Any, variant: RequestedVariant, folder: Path) -> None:
     """Write the files of the variant's layout, by its exporter."""
     models.export(variant, folder)
 
 
-def starts(variant: Variant) -> list[str]:
+def starts(variant: RequestedVariant) -> list[str]:
     """Return the names of what the first step of the layout can be given as a past."""
     return [start.name for start in Program.of(variant).starts()]
 
 
-def run(graphs: Graphs, case: Case, variant: Variant, start: str) -> Iterator[Step]:
+def run(graphs: Graphs, case: Case, variant: RequestedVariant, start: str) -> Iterator[Step]:
     """Decode the case."""
     program = Program.of(variant)
     (chosen,) = (one for one in program.starts() if one.name == start)

@@ -7,7 +7,7 @@ from typing import Callable
 
 from ..failures import ProbeModuleError
 from ..graphs import GraphRequest
-from ..protocol import Variant
+from ..protocol import RequestedVariant
 from . import dynamo, external, torchscript
 from .inspection import require_inputs
 from .lint import lint_export
@@ -18,7 +18,7 @@ EXPORTERS: dict[str, Callable[[GraphRequest, Path, int], None]] = {
 }
 
 
-def export_graph(request: GraphRequest, variant: Variant, path: Path) -> None:
+def export_graph(request: GraphRequest, variant: RequestedVariant, path: Path) -> None:
     """Write `request` to `path` as `variant` asks, and note what differs from what was asked for.
 
     NotRun where this torch cannot; ProbeModuleError where no exporter has the variant's name; ProbeFailure where an input

@@ -12,8 +12,8 @@ import onnx
 from ..artifact import Case, Reference, write_json
 from ..failures import NotRun, ProbeFailure
 from ..findings import Findings
-from ..journal import Journal, Stage
-from ..protocol import Probe, Variant
+from ..journal import Journal, StageScope
+from ..protocol import Probe, RequestedVariant
 from .inspection import describe_graph, stamp_ir
 from .lint import lint_graph
 
@@ -34,7 +34,7 @@ def run(job: dict[str, Any], probe: Probe, journal: Journal) -> None:
                 _check(folder)
 
 
-def _eager(probe: Probe, options: dict[str, Any], folder: Path, stage: Stage) -> Any:
+def _eager(probe: Probe, options: dict[str, Any], folder: Path, stage: StageScope) -> Any:
     """Build the model and write its reference.
 
     The reference comes before any export: exporters have left models in training mode.
@@ -59,13 +59,13 @@ def _require_finite(case: Case) -> None:
                 raise ProbeFailure(message)
 
 
-def _export(probe: Probe, model: Any, asked: dict[str, Any], folder: Path, stage: Stage) -> None:
+def _export(probe: Probe, model: Any, asked: dict[str, Any], folder: Path, stage: StageScope) -> None:
     """Leave the variant's files and manifest in `folder`; the stage's data are their stamps, sizes and findings."""
     findings: Findings = []
     stage.data["findings"] = findings
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    variant = Variant(asked, findings)
+    variant = RequestedVariant(asked, findings)
     probe.export(model, variant, folder)
     files = {path.stem: path for path in sorted(folder.glob("*.onnx"))}
     if not files:

@@ -12,7 +12,7 @@ import importlib
 from typing import Any, Iterator
 
 from ..imports import import_stage, load_probe
-from ..journal import Journal, Stage
+from ..journal import Journal, StageScope
 
 
 def packages(job: dict[str, Any]) -> Iterator[str]:
@@ -28,6 +28,6 @@ def run(job: dict[str, Any], journal: Journal) -> None:
         importlib.import_module(".job", __name__).run(job, load_probe(job), journal)
 
 
-def _limits(_stage: Stage) -> dict[str, Any]:
+def _limits(_stage: StageScope) -> dict[str, Any]:
     measured: dict[str, Any] = importlib.import_module(".limits", __name__).measured()
     return measured

@@ -11,9 +11,9 @@ from ..artifact import Case, Reference, read_json
 from ..compare import constant_offset, difference, mismatch
 from ..failures import NotRun, ProbeFailure, ProbeModuleError
 from ..findings import Findings, finding
-from ..journal import Journal, Stage
+from ..journal import Journal, StageScope
 from ..messages import said
-from ..protocol import Pairs, Probe, Step, Variant
+from ..protocol import Pairs, Probe, RequestedVariant, Step
 from ..runtime import CallFailure, Graph, Runtime, array_of
 from .interface import Interface, Roles
 from .watch import Watched
@@ -39,7 +39,7 @@ def run_one(one: Mapping[str, Any], probe: Probe, runtime: Runtime, journal: Jou
         manifest = read_json(folder / "manifest.json")
         reference = Reference.read(Path(one["reference"]))
         findings: Findings = []
-        variant = Variant({**manifest["variant"], **one}, findings)
+        variant = RequestedVariant({**manifest["variant"], **one}, findings)
         starts = probe.starts(variant)
         stage.data["findings"] = runtime.lint(manifest)
         graphs = Roles(
@@ -76,7 +76,7 @@ def _load(runtime: Runtime, role: str, path: Path, binding: str) -> Graph:
         raise ProbeFailure(f"{role}: {said(exc)}", exc) from exc
 
 
-def _run_all(runs: list[Decoded], begin: Callable[[Decoded], Iterator[Step]], stage: Stage) -> None:
+def _run_all(runs: list[Decoded], begin: Callable[[Decoded], Iterator[Step]], stage: StageScope) -> None:
     """Take the steps of all `runs`; `begin` starts one.
 
     A start that fails does not stop the next: `stage.data["starts"]` says of each whether it works. The first failure
@@ -118,7 +118,7 @@ def _take_steps(run: Decoded, steps: Iterator[Step], data: dict[str, Any]) -> No
         run.steps.append(Step(outputs, step.wrong))
 
 
-def _compare_all(probe: Probe, decoded: list[Decoded], reference: Reference, stage: Stage, returned: set[str]) -> None:
+def _compare_all(probe: Probe, decoded: list[Decoded], reference: Reference, stage: StageScope, returned: set[str]) -> None:
     """Raise ProbeFailure for the first output that differs; `stage.data` describes all of them.
 
     `returned` are the outputs that the graphs have, whether or not the probe yields them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ...failures import NotRun
-from ...protocol import Variant
+from ...protocol import RequestedVariant
 from ...runtime import Values
 
 # How many steps after the prefix the strategy `mixed` still goes without the cache.
@@ -42,7 +42,7 @@ class Program(NamedTuple):
     feedback: str
 
     @classmethod
-    def of(cls, variant: Variant) -> Program:
+    def of(cls, variant: RequestedVariant) -> Program:
         """Return the program that `variant` asks for; NotRun where its parts do not go together."""
         program = cls(variant.layout, variant.strategy or "cached", variant.feedback or "keep-cross")
         if program.layout == "no-cache" and program.strategy != "cached":

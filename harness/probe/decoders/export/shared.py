@@ -9,7 +9,7 @@ from ...artifact import Case
 from ...export.exporters import export_graph
 from ...findings import Findings
 from ...graphs import GraphRequest
-from ...protocol import Variant
+from ...protocol import RequestedVariant
 from . import optimum
 from .layouts import LAYOUTS, place_graphs
 from .merge import SWITCH
@@ -38,7 +38,7 @@ class Models:
         """Return what to record of the model."""
         return {"cache": type(self.get(None).decoder.cache).__name__, "max_abs_diff": self._difference}
 
-    def export(self, variant: Variant, folder: Path) -> None:
+    def export(self, variant: RequestedVariant, folder: Path) -> None:
         """Leave the graphs of the variant in `folder`."""
         shared = folder.parent / ".graphs"
         if variant.exporter == "optimum":
@@ -96,7 +96,7 @@ class SharedGraphs:
         )
         return written
 
-    def get(self, variant: Variant, roles: Sequence[str], folder: Path) -> dict[str, Path]:
+    def get(self, variant: RequestedVariant, roles: Sequence[str], folder: Path) -> dict[str, Path]:
         """Return role → path, within `folder`, of those graphs of `roles` that the model has; noted is what is found.
 
         Raises again what the first attempt at a graph raised: another variant shares the failure as well.
@@ -118,7 +118,7 @@ class SharedGraphs:
         return paths
 
 
-def _export(request: GraphRequest, variant: Variant, path: Path) -> Exported:
+def _export(request: GraphRequest, variant: RequestedVariant, path: Path) -> Exported:
     path.parent.mkdir(parents=True, exist_ok=True)
     findings: Findings = []
     try:

@@ -2,7 +2,7 @@
 
 import sys
 
-from harness.cli.main import main
+from harness.cli import main
 
 if __name__ == "__main__":  # a process that dask starts imports this file too
     sys.exit(main())

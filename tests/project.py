@@ -19,7 +19,7 @@ from typing import Any
 import packages
 from wheels import Wheel
 
-from harness.cli.main import main
+from harness.cli import main
 
 RUNNER = Path(__file__).with_name("run_harness.py")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from harness.cli.main import main
+from harness.cli import main
 from harness.tasks import probe_source
 
 if __name__ == "__main__":

@@ -1,5 +1,22 @@
 """The command line: options, commands, progress, exit codes. Nothing else prints."""
 
-from harness.cli.main import main
+from __future__ import annotations
 
-__all__ = ["main"]
+import sys
+from collections.abc import Sequence
+
+from harness.cli.interrupts import interrupt_once
+from harness.errors import Interrupted
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code (docs/design.md lists them)."""
+    # First: importing what the commands need takes a second, and Ctrl-C then is no traceback either.
+    interrupt_once()
+    try:
+        from harness.cli import commands  # noqa: PLC0415
+
+        return commands.main(argv)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return Interrupted.exit_code

@@ -1,6 +1,6 @@
 """The commands check and bisect, and what they share with pin (pin.py): options in, an answer and its exit code out.
 
-Part of the command line (main.py).
+Part of the command line (commands.py).
 """
 
 from __future__ import annotations

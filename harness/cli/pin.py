@@ -1,4 +1,4 @@
-"""The command pin: options in, a lock and its exit code out. Part of the command line (main.py)."""
+"""The command pin: options in, a lock and its exit code out. Part of the command line (commands.py)."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ def test_a_flaky_result_of_one_shard_replaces_the_fact_of_another(project, tmp_p
         target = tmp_path / f"merged-{order[0].root.name}"
         sources = [str(one.store) for one in order]
         options = ["--config", str(project.config), "--store", str(target), "--reports", str(target / "reports")]
-        from harness.cli.main import main
+        from harness.cli import main
 
         assert main(["merge", *sources, *options, "--no-remedies", "--quiet"]) == 0
         (cell,) = json.loads((target / "reports" / "matrix.json").read_text())["cells"]

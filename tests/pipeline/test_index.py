@@ -11,7 +11,7 @@ from http_index import Index, compiled, serving
 from project import Project
 from wheels import Wheel
 
-from harness.cli.main import main
+from harness.cli import main
 from harness.execution.prepare import Prepared, Settings, prepare
 from harness.matrix.plan import requirements
 from harness.model import Cell, Lock, Status

@@ -22,7 +22,6 @@ from rich.console import Console
 from harness import disk_space, pipeline
 from harness.cli import decisions, pin
 from harness.cli.console import console
-from harness.cli.interrupts import interrupt_once
 from harness.cli.options import ARGUMENTS, parser
 from harness.cli.progress import listener
 from harness.diagnose import assembly
@@ -54,14 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     err = console(color=options.color, stderr=True)
     # Nearly all that a large matrix makes stays until the end, and a collection looks at every object of it.
     gc.set_threshold(*_COLLECTIONS)
-    interrupt_once()
     try:
         code: int = options.command(options, console(color=options.color, stderr=False), err)
     except HarnessError as error:
         return _failed(error, str(error), error.exit_code, options, err)
-    except KeyboardInterrupt:
-        err.print("interrupted")
-        return Interrupted.exit_code
     except BrokenPipeError:
         return 0
     except Exception as error:  # noqa: BLE001 -- Python's own exit code for it, 1, would say that the answer is no

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: one stops the run, and none is lost."""
+"""Ctrl-C, SIGTERM and SIGHUP: one stops the run, and none is lost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.errors import Interrupted
 
 
 def interrupt_once() -> None:
-    """The first Ctrl-C (or SIGTERM) stops the run; a second must not stop the stopping; a third means it.
+    """The first Ctrl-C (or SIGTERM, or a closed terminal) stops the run. A second does not stop the stopping, a third does.
 
     Python drops what is raised while it runs a finalizer or a weak reference's callback; an interrupt that falls there is
     raised once more.
@@ -37,5 +37,8 @@ def interrupt_once() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
+    # `nohup` has it ignored.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, interrupt)
     signal.signal(signal.SIGALRM, again)
     sys.unraisablehook = dropped

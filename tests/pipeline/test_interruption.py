@@ -76,7 +76,7 @@ def test_environments_that_kill_9_left_are_removed_by_the_next_run(resumed):
     assert [path.name for path in (resumed.store / "envs").iterdir() if path.is_dir()] == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_writes_a_partial_report_and_leaves_no_process(half_way, number):
     with half_way.start("run", "--jobs", "2") as child:
         get_half_way(half_way, child)

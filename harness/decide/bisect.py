@@ -100,7 +100,10 @@ class Bisect:
         self._good: Experiment
         self._bad: Experiment
         self._known: dict[tuple[tuple[str, str], ...], Experiment] = {}
+        self._probes = 0
         self._how: list[str] = []
+        self._dateless: list[str] = []
+        """Why the index could not be asked for dates."""
 
     def search(self, good: Versions, bad: Versions, suspect: str | None) -> Bisected:
         """The first release that breaks; `suspect` is moved by itself first, or else what has the most releases in between.
@@ -122,12 +125,16 @@ class Bisect:
         }
         if len(changed) > 1:
             first = suspect or max(changed, key=lambda name: len(histories[name]))
-            alone = self._ask(self._with(start, [histories[first][-1]]))
-            if self._told(alone) is False and self._faults(alone) & self._faults(self._bad):
+            alone = self._ask(start, [histories[first][-1]])
+            told = self._told(alone)
+            if told is False and self._faults(alone) & self._faults(self._bad):
                 self._how.append(f"{first} alone breaks it: its releases were searched, with all else as in the good set")
                 histories = {first: histories[first]}
             else:
-                self._how.append(f"{first} alone does not break it, or not in this way: all that differs was searched")
+                said = f"{first} alone does not break it, or not in this way"
+                if told is None:
+                    said = f"whether {first} alone breaks it could not be told ({self._untold(alone)})"
+                self._how.append(f"{said}: all that differs was searched")
                 histories = self._dated(histories)
         found = self._between(start, in_order(histories, suspect))
         return self._refined(found)
@@ -173,18 +180,23 @@ class Bisect:
         with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="released") as pool:
             dated = {name: list(pool.map(self._with_date, releases)) for name, releases in histories.items()}
         if any(one.date is None for releases in dated.values() for one in releases):
-            self._how.append("the index gives no dates, so one distribution was moved after the other")
+            why = f"the dates could not be asked for ({self._dateless[0]})" if self._dateless else "the index gives no dates"
+            self._how.append(f"{why}, so one distribution was moved after the other")
         return dated
 
     def _with_date(self, release: Release) -> Release:
-        return replace(release, date=self._desk.released(release.name, release.version, self._good.versions))
+        try:
+            return replace(release, date=self._desk.released(release.name, release.version, self._good.versions))
+        except Unanswered as reason:
+            self._dateless.append(str(reason))
+            return release
 
     def _between(self, start: Versions, history: Sequence[Release]) -> Bisected:
         """Search `history`, of which nothing works and all of it breaks."""
         sets = [self._with(start, history[:count]) for count in range(len(history) + 1)]
 
         def works(place: int) -> bool | None:
-            asked = self._ask(sets[place])
+            asked = self._ask(start, history[:place])
             told = self._told(asked)
             last = history[place - 1]
             said = {True: "works", False: "breaks", None: "cannot be told"}[told]
@@ -209,7 +221,7 @@ class Bisect:
             skipped=tuple(history[place - 1] for place in found.untold),
             along=_along(good, bad, {one.name for one in changed}),
             releases=len(history),
-            probes=len(self._known) - 2,
+            probes=self._probes,
             unproven=any(self._unknown(self._known[_key(sets[place])]) for place in found.untold),
             how=tuple(self._how),
         )
@@ -218,18 +230,22 @@ class Bisect:
         """Where something that is on no axis was moved in one step, the releases in between are searched too."""
         if len(found.suspects) > 1 or found.suspects[0].name in self._desk.axes:
             return found
-        name = found.suspects[0].name
-        history = self._releases(name, found.last_good.versions, found.first_bad.versions, whole=True)
-        return self._between(found.last_good.versions, history) if len(history) > 1 else found
+        name, start = found.suspects[0].name, found.last_good.versions
+        history = self._releases(name, start, found.first_bad.versions, whole=True)
+        # What the resolver moved for the last good set is there from the beginning now.
+        self._known[_key(start)] = found.last_good
+        return self._between(start, history) if len(history) > 1 and self._told(self._ask(start, history)) is False else found
 
     @staticmethod
     def _with(start: Versions, steps: Sequence[Release]) -> Versions:
-        return replace(start, exact={**start.exact, **{one.name: one.version for one in steps}})
+        return replace(start, exact={**start.exact, **_versions(steps)})
 
-    def _ask(self, versions: Versions) -> Experiment:
-        key = _key(versions)
+    def _ask(self, start: Versions, steps: Sequence[Release]) -> Experiment:
+        """`start` with the releases that are asked about, and nothing in place of them."""
+        key = _key(self._with(start, steps))
         if key not in self._known:
-            (self._known[key],) = self._desk.ask([self._desk.settle(versions)])
+            self._probes += 1
+            (self._known[key],) = self._desk.ask([self._desk.moved(start, _versions(steps))])
         return self._known[key]
 
     def _told(self, asked: Experiment) -> bool | None:
@@ -246,12 +262,24 @@ class Bisect:
     def _unknown(self, asked: Experiment) -> bool:
         return survives(self._good.verdict, asked.verdict, self._desk.wanted) is None
 
+    def _untold(self, asked: Experiment) -> str:
+        """Why a set does not tell."""
+        if self._unknown(asked):
+            return trouble(asked.verdict)
+        one = lost(self._good.verdict, asked.verdict, self._desk.wanted)[0]
+        return f"fails at {one.last.stage.value}"
+
     def _untried(self, asked: Experiment) -> bool:
         return all(one.last.stage in _UNTRIED for one in lost(self._good.verdict, asked.verdict, self._desk.wanted))
 
 
 _PARALLEL = 8
 _UNTRIED = {Stage.RESOLVE, Stage.INSTALL}
+
+
+def _versions(steps: Sequence[Release]) -> dict[str, str]:
+    """Name → the last version that it was moved to."""
+    return {one.name: one.version for one in steps}
 
 
 def _key(versions: Versions) -> tuple[tuple[str, str], ...]:

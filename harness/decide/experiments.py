@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -163,33 +162,41 @@ class Experiments:
         return list(dict.fromkeys(Version(version).public for version in found))
 
     def released(self, name: str, version: str, versions: Versions) -> dt.date | None:
-        """The day on which a version was first published; None where the index does not say, or does not answer."""
-        with contextlib.suppress(UvFailure):
-            if when := self.prepared.uv.released(name, version, self.python(versions)):
-                return when.date()
-        return None
+        """The day on which a version was first published; None where the index does not say.
+
+        Raises:
+            Unanswered: the index could not be asked.
+        """
+        try:
+            when = self.prepared.uv.released(name, version, self.python(versions))
+        except UvFailure as failure:
+            if failure.trouble is Trouble.INFRASTRUCTURE:
+                raise Unanswered(f"{name} {version} cannot be looked up: {failure}") from None
+            return None
+        return when.date() if when else None
 
     def moved(self, versions: Versions, exact: Mapping[str, str]) -> Versions:
-        """`versions` with `exact` in place of what they say of these distributions, settled.
+        """`versions` with `exact` in place of what they say of these distributions, and what is on no axis settled.
 
         Raises:
             Unanswered: the resolver could not be asked.
         """
         requested = [Requirement(f"{name}=={version}") for name, version in exact.items()]
-        settled = self.settle(replace(versions.with_(requested), source="the target"))
-        # What was asked for is not for the resolver to move.
-        return replace(settled, exact={**settled.exact, **exact})
+        return self._settled(replace(versions.with_(requested), source="the target"), frozenset(exact))
 
-    def settle(self, versions: Versions) -> Versions:
-        """The same with what is on no axis moved where the resolver must, and kept where a solution has room for it."""
-        others = {name: version for name, version in versions.exact.items() if name not in self.axes}
+    def _settled(self, versions: Versions, held: frozenset[str]) -> Versions:
+        """The same with what is on no axis moved where the resolver must, and kept where a solution has room for it.
+
+        What was asked for, `held`, is not for the resolver to move: a solution has it, or there is none.
+        """
+        others = {name: version for name, version in versions.exact.items() if name not in {*self.axes, *held}}
         if not others:
             return versions
         preferred = Lock(distributions=tuple(LockedDistribution(name=name, version=others[name]) for name in sorted(others)))
-        planned = replace(self._planned(versions), bounds=versions.open)
+        asked = replace(versions, exact={name: version for name, version in versions.exact.items() if name not in others})
         found: dict[str, str] = {}
         try:
-            for wanted in requirements(planned, self.prepared.matrix, frozenset(self.wanted.exporters)):
+            for wanted in requirements(self._planned(asked), self.prepared.matrix, frozenset(self.wanted.exporters)):
                 found |= resolver.solve(wanted, self.prepared.uv, self.python(versions), preferred).versions
         except UvFailure as failure:
             if failure.trouble is Trouble.INFRASTRUCTURE:

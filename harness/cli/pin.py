@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from rich.console import Console
 from rich.text import Text
 
@@ -25,6 +27,7 @@ from harness.execution.events import Listener
 from harness.execution.laboratory import Lab
 from harness.execution.prepare import Prepared, Settings, prepare, workbench
 from harness.matrix.plan import Planned
+from harness.matrix.schema import REQUIRED_AXES
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Cell, Status, Variant
 from harness.report import answers, files, recipe
@@ -56,7 +59,8 @@ def run(settings: Settings, options: argparse.Namespace, out: Console, err: Cons
         observed = {one.cell.id: one for one in verdicts} | able
         published = options.reports / "matrix.json"
         if not choose.working_cells(report) and not able and published.is_file():
-            report, observed, able = merge.read(published), {}, {}
+            needed = [axis for axis in REQUIRED_AXES if axis in known.matrix.axes]
+            report, observed, able = choose.complete(merge.read(published), needed, str(published)), {}, {}
         chosen = choose.choose(report, requires, prefer, like, able)
         if chosen is None:
             asked = f" satisfies {', '.join(map(str, requires))}" if requires else ""
@@ -66,7 +70,7 @@ def run(settings: Settings, options: argparse.Namespace, out: Console, err: Cons
             _answer_no(f"no observed working set{asked}", details, options, out)
             return 1
         prepared = replace(workbench(settings, listen), matrix=known.matrix)
-        verdict = observed[chosen.id] if observed else _observe(prepared, settings, chosen, listen)
+        verdict = observed[chosen.id] if observed else _observe(prepared, settings, chosen, requires, listen)
         remedy = "; ".join(chosen.remedies) if chosen.id in able else ""
         written = pin.write(
             prepared, verdict, choose.support(report, verdict), options.reports, recipe=recipe.render, remedy=remedy
@@ -108,7 +112,9 @@ def _preference(options: argparse.Namespace) -> tuple[str, Versions | None]:
             raise VersionsError(f"--prefer {said}: expected newest, robust or smallest-change-from FILE")
 
 
-def _observe(prepared: Prepared, settings: Settings, chosen: ReportedCell, listen: Listener) -> Verdict:
+def _observe(
+    prepared: Prepared, settings: Settings, chosen: ReportedCell, requires: Sequence[Requirement], listen: Listener
+) -> Verdict:
     """What a set that a report recommends comes to on this machine, with every version as the report has it."""
     cell = Cell(id=chosen.id, python=chosen.python, pins=tuple(chosen.pins.items()), setup=chosen.environment)
     # Of a handoff only what both sides have alike can hold for both.
@@ -116,10 +122,13 @@ def _observe(prepared: Prepared, settings: Settings, chosen: ReportedCell, liste
     alike = {
         name: version for name, version in chosen.resolved.items() if all(side.get(name, version) == version for side in sides)
     }
-    bounds = tuple(f"{name}=={version}" for name, version in alike.items() if name not in chosen.pins)
+    bounds = [f"{name}=={version}" for name, version in alike.items() if name not in chosen.pins]
+    # What they have otherwise is resolved anew, and what is required holds for it too.
+    given = {"python", *chosen.pins, *alike}
+    bounds += [str(one) for one in requires if one.specifier and canonicalize_name(one.name) not in given]
     variants = tuple(Variant(**{name: getattr(one, name) for name in VARIANT_FIELDS}) for one in chosen.variants)
     with Lab(prepared, settings, listen, act=True) as lab:
-        (verdict,) = lab.ask([Planned(cell=cell, variants=variants, bounds=bounds)])
+        (verdict,) = lab.ask([Planned(cell=cell, variants=variants, bounds=tuple(bounds))])
     return verdict
 
 

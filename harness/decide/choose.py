@@ -44,6 +44,24 @@ def choose(
             return max(able, key=newness, default=None)
 
 
+def complete(report: Report, axes: Sequence[str], source: str) -> Report:
+    """The report, which came from elsewhere, if each of its cells has a version on all of `axes`.
+
+    Raises:
+        VersionsError: one has none, or one that the report's own axes do not name.
+    """
+    for cell in report.cells:
+        for axis in axes:
+            if cell.version(axis) == ABSENT:
+                raise VersionsError(f"{source} cannot be pinned from: {cell.id} has no {axis}")
+        for axis, versions in report.axes.items():
+            if cell.version(axis) not in versions:
+                raise VersionsError(
+                    f"{source} cannot be pinned from: {cell.id} has {axis} {cell.version(axis)}, which its axes do not name"
+                )
+    return report
+
+
 def newness(cell: ReportedCell) -> tuple[object, ...]:
     """What orders cells by how new they are: onnxruntime, which others choose, counts last."""
     return (*age(cell), by_version(cell.version("onnxruntime")))
@@ -55,13 +73,18 @@ def working_cells(report: Report) -> list[ReportedCell]:
 
 
 def satisfies(cell: ReportedCell, one: Requirement) -> bool:
-    """Whether the cell has the distribution (or `python`) in a version that the requirement admits."""
-    version = _version(cell, canonicalize_name(one.name))
-    return version is not None and one.specifier.contains(version, prereleases=True)
+    """Whether the cell has the distribution (or `python`), and in no environment a version that the requirement refuses."""
+    versions = _versions(cell, one.name)
+    return bool(versions) and all(one.specifier.contains(version, prereleases=True) for version in versions)
 
 
-def _version(cell: ReportedCell, name: str) -> str | None:
-    return cell.python if name == "python" else cell.pins.get(name) or cell.resolved.get(name)
+def _versions(cell: ReportedCell, written: str) -> list[str]:
+    """The versions of a distribution that the cell has: of what is transitive, the sides of a handoff may have one each."""
+    name = canonicalize_name(written)
+    if name == "python" or name in cell.pins:
+        return [cell.version(name)]
+    environments = cell.resolved_sides.values() or [cell.resolved]
+    return list(dict.fromkeys(versions[name] for versions in environments if name in versions))
 
 
 def robustness(report: Report, cell: ReportedCell) -> tuple[float, int]:
@@ -85,13 +108,13 @@ def neighbours(report: Report, cell: ReportedCell) -> list[ReportedCell]:
 
 def _kept(cell: ReportedCell, like: Versions) -> tuple[int, int]:
     """How much of `like` stays: axes, then other distributions."""
-    same = [name for name, version in like.exact.items() if _public(_version(cell, name)) == version]
+    same = [name for name, version in like.exact.items() if {_public(one) for one in _versions(cell, name)} == {version}]
     axes = [name for name in same if name in cell.pins]
     return len(axes) + (cell.python == like.python), len(same) - len(axes)
 
 
-def _public(version: str | None) -> str | None:
-    return version and Version(version).public
+def _public(version: str) -> str:
+    return Version(version).public
 
 
 def nearest(report: Report, requires: Sequence[Requirement]) -> list[str]:
@@ -111,7 +134,7 @@ def nearest(report: Report, requires: Sequence[Requirement]) -> list[str]:
     else:
         best = max(able, key=lambda cell: (sum(satisfies(cell, one) for one in requires), newness(cell)))
         missed = [
-            f"{one.name} {_version(best, canonicalize_name(one.name)) or ABSENT} instead of {one.specifier or 'any'}"
+            f"{one.name} {' and '.join(_versions(best, one.name)) or ABSENT} instead of {one.specifier or 'any'}"
             for one in requires
             if not satisfies(best, one)
         ]

@@ -8,10 +8,10 @@ import pytest
 from packaging.requirements import Requirement
 from values import report, reported_cell, reported_variant
 
-from harness.decide.choose import choose, nearest, neighbours, robustness
+from harness.decide.choose import choose, complete, nearest, neighbours, robustness, satisfies
 from harness.decide.version_sets import Versions
 from harness.errors import VersionsError
-from harness.model import Stage, Status
+from harness.model import Setup, Stage, Status
 
 FAILS = Status.FAILS
 
@@ -75,3 +75,26 @@ def test_python_and_presence_can_be_required():
     assert choose(both, [Requirement("optimum")], "newest", None) == optimum
     assert choose(both, [Requirement("python==3.11")], "newest", None) == NEW
     assert choose(both, [Requirement("python>=3.12")], "newest", None) is None
+
+
+def test_a_requirement_holds_for_both_environments_of_a_handoff():
+    sides = {"export": {"torch": "2.1.2", "numpy": "2.4.6"}, "run": {"onnxruntime": "1.16.3", "numpy": "1.26.4"}}
+    handoff = replace(OLD, environment=Setup.HANDOFF, resolved_sides=sides)
+    numpy_1, numpy_2 = Requirement("numpy<2"), Requirement("NumPy>=2")
+    assert (satisfies(handoff, numpy_1), satisfies(handoff, numpy_2)) == (False, False)
+    assert satisfies(handoff, Requirement("numpy"))
+    assert satisfies(replace(handoff, resolved_sides={**sides, "export": sides["run"]}), numpy_1)
+    assert choose(report(handoff), [numpy_1], "newest", None) is None
+    assert nearest(report(handoff), [numpy_1]) == [f"nearest that works: {OLD.id} with numpy 2.4.6 and 1.26.4 instead of <2"]
+    like = Versions(source="s", python="3.11", exact={"numpy": "1.26.4"})
+    both = report(handoff, replace(OLD, id="together"))
+    assert choose(both, [], "smallest-change", like) == both.cells[1]  # which keeps numpy everywhere
+
+
+def test_a_report_from_elsewhere_has_what_a_set_needs():
+    assert complete(REPORT, ["python", "torch"], "matrix.json") is REPORT
+    pins = {name: version for name, version in OLD.pins.items() if name != "torch"}
+    with pytest.raises(VersionsError, match=f"^matrix.json cannot be pinned from: {OLD.id} has no torch$"):
+        complete(replace(report(OLD), cells=[replace(OLD, pins=pins)]), ["python", "torch"], "matrix.json")
+    with pytest.raises(VersionsError, match="which its axes do not name"):
+        complete(replace(report(OLD), cells=[OLD_LATE]), ["python"], "matrix.json")

@@ -12,7 +12,7 @@ from packaging.version import Version
 
 from harness.decide.experiments import Experiment, Experiments, Unanswered
 from harness.decide.mends import Remedy, TargetRemedies, TargetRemedy
-from harness.decide.regressions import faults, lost, survives
+from harness.decide.regressions import losses, lost, survives
 from harness.decide.version_sets import Versions
 from harness.model import Status
 from harness.verdicts.judge import VariantVerdict, Verdict
@@ -24,7 +24,7 @@ class CheckResult(StrEnum):
     SAFE = "SAFE"
     BREAKS = "BREAKS"
     FAILS_ALREADY = "FAILS NOW ALREADY"
-    """The target fails, and the current set fails in the same way: the upgrade is not what breaks it."""
+    """The target fails, and so does the current set: nothing that works is lost."""
     UNKNOWN = "UNKNOWN"
 
 
@@ -62,7 +62,9 @@ class Upgrade:
     why: str | None = None
     """Why the answer is not known."""
     lost: tuple[VariantVerdict, ...] = ()
-    """What worked before and does not any more."""
+    """What worked before and does not any more; where the current set fails already, what fails."""
+    otherwise: tuple[VariantVerdict, ...] = ()
+    """Of `lost` what fails now too, of something else."""
     steps: tuple[UpgradeStep, ...] = ()
     mend: TargetRemedy | None = None
     nearest: Experiment | None = None
@@ -151,9 +153,19 @@ class Check:
             case None:
                 return replace(one, answer=CheckResult.UNKNOWN, why=trouble(target.verdict))
             case False:
-                alike = self._now.verdict.status is Status.FAILS and self._faults(self._now) & self._faults(target)
-                answer = CheckResult.FAILS_ALREADY if alike else CheckResult.BREAKS
-                return self._explained(replace(one, answer=answer, lost=self._lost(target)))
+                return self._failing(one, target)
+
+    def _failing(self, one: Upgrade, target: Experiment) -> Upgrade:
+        """The target fails: the upgrade breaks it, unless the current set fails too and nothing that works is lost."""
+        if self._now.verdict.status is not Status.FAILS:
+            return self._explained(replace(one, answer=CheckResult.BREAKS, lost=self._lost(target)))
+        found = losses(self._now.verdict, target.verdict, self._desk.wanted)
+        if found.broken:
+            return self._explained(replace(one, answer=CheckResult.BREAKS, lost=found.broken))
+        if found.unknown:
+            return replace(one, answer=CheckResult.UNKNOWN, why=_why_unknown(found.unknown[0]))
+        failing = (*found.otherwise, *found.alike)
+        return self._explained(replace(one, answer=CheckResult.FAILS_ALREADY, lost=failing, otherwise=found.otherwise))
 
     def _own(self, name: str) -> str | None:
         """What the current set has of a distribution: what it says, or what the resolver made of what it leaves open."""
@@ -220,9 +232,6 @@ class Check:
     def _lost(self, asked: Experiment) -> tuple[VariantVerdict, ...]:
         return tuple(lost(self._now.verdict, asked.verdict, self._desk.wanted))
 
-    def _faults(self, asked: Experiment) -> set[str]:
-        return faults(self._now.verdict, asked.verdict, self._desk.wanted)
-
 
 _WORST_FIRST = (CheckResult.BREAKS, CheckResult.UNKNOWN, CheckResult.FAILS_ALREADY, CheckResult.SAFE)
 
@@ -231,8 +240,12 @@ def trouble(verdict: Verdict) -> str:
     """Why nothing is known of a cell."""
     for one in verdict.variants:
         if one.status in {Status.ERROR, Status.FLAKY, Status.NOT_RUN}:
-            said = one.reason or (one.error.message.strip().splitlines()[-1] if one.error and one.error.message.strip() else "")
-            return f"{one.status.value} at {one.last.stage.value}: {said}"
+            return _why_unknown(one)
     if verdict.status is Status.NOT_RUN:
         return "nothing that was asked decides: feed-all is a diagnostic"
     return verdict.status.value
+
+
+def _why_unknown(one: VariantVerdict) -> str:
+    said = one.reason or (one.error.message.strip().splitlines()[-1] if one.error and one.error.message.strip() else "")
+    return f"{one.status.value} at {one.last.stage.value}: {said}"

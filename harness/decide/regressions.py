@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, fields
 
 from harness.matrix.plan import deciding
 from harness.matrix.schema import Variants
@@ -32,15 +33,46 @@ def survives(now: Verdict, then: Verdict, wanted: Variants) -> bool | None:
 def lost(now: Verdict, then: Verdict, wanted: Variants) -> list[VariantVerdict]:
     """The variants that work now and not then, the furthest first; where nothing works now, all that decide and do not work."""
     kept = _kept(now, wanted) if now.status is Status.WORKS else deciding(wanted, then.cell, then.resolved.planned.variants)
-    order = list(Stage)
     gone = [one for one in _of(then, kept) if one.status is not Status.WORKS]
     facts = [one for one in gone if one.status is Status.FAILS]
-    return sorted(facts or gone, key=lambda one: -order.index(one.last.stage))
+    return _furthest(facts or gone)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Losses:
+    """What fails at a target of a set that does not work as a whole itself, variant by variant; the furthest first."""
+
+    broken: tuple[VariantVerdict, ...]
+    """What works now and not then."""
+    alike: tuple[VariantVerdict, ...]
+    """What fails then as it does now: at the same stage, of the same."""
+    otherwise: tuple[VariantVerdict, ...]
+    """What fails then, and does not work now either: of something else."""
+    unknown: tuple[VariantVerdict, ...]
+    """Ends, of now or then, that leave open whether something is lost."""
+
+
+def losses(now: Verdict, then: Verdict, wanted: Variants) -> Losses:
+    """What becomes of each deciding variant: only its own earlier failure excuses it, and not what another fails of."""
+    before = {one.variant: one for one in now.variants}
+    found: dict[str, list[VariantVerdict]] = {field.name: [] for field in fields(Losses)}
+    for one in _of(then, deciding(wanted, then.cell, then.resolved.planned.variants)):
+        earlier = before[one.variant]
+        match _works(earlier), _works(one):
+            case (True, False):
+                found["broken"].append(one)
+            case (False, False) if one.status is Status.FAILS:
+                found["alike" if _fault(earlier) == _fault(one) else "otherwise"].append(one)
+            case (True, None):
+                found["unknown"].append(one)
+            case (None, False | None):
+                found["unknown"].append(earlier)
+    return Losses(**{name: tuple(_furthest(some)) for name, some in found.items()})
 
 
 def faults(now: Verdict, then: Verdict, wanted: Variants) -> set[str]:
     """The signatures of what `then` fails of: two sets that share one fail alike."""
-    return {signature(one.last.stage, one.error) for one in lost(now, then, wanted) if one.error}
+    return {fault for one in lost(now, then, wanted) if (fault := _fault(one))}
 
 
 def gained(now: Verdict, then: Verdict, wanted: Variants) -> list[VariantVerdict]:
@@ -48,6 +80,14 @@ def gained(now: Verdict, then: Verdict, wanted: Variants) -> list[VariantVerdict
     kept = _kept(now, wanted)
     others = [one for one in deciding(wanted, then.cell, then.resolved.planned.variants) if one not in kept]
     return [one for one in _of(then, others) if one.status is Status.WORKS]
+
+
+def needed(now: Verdict, then: Verdict, wanted: Variants) -> list[Variant]:
+    """What must work where `require` is not `any`: what works now; of a set that fails now, all that decides and can exist."""
+    if now.status is Status.WORKS:
+        return _kept(now, wanted)
+    every = _of(then, deciding(wanted, then.cell, then.resolved.planned.variants))
+    return [one.variant for one in every if one.status is Status.FAILS or _works(one) is not False]
 
 
 def working(verdict: Verdict, wanted: Variants) -> list[VariantVerdict]:
@@ -65,6 +105,15 @@ def last_line(one: VariantVerdict) -> str:
     text = one.error.message if one.error else one.last.data.get("reason", "")
     lines = [line.strip() for line in plain(text).splitlines() if line.strip()]
     return headline(" ".join(lines[-2:] if lines and lines[-1].startswith("(") else lines[-1:]))
+
+
+def _fault(one: VariantVerdict) -> str | None:
+    return signature(one.last.stage, one.error) if one.error else None
+
+
+def _furthest(some: Iterable[VariantVerdict]) -> list[VariantVerdict]:
+    order = list(Stage)
+    return sorted(some, key=lambda one: -order.index(one.last.stage))
 
 
 def _works(one: VariantVerdict) -> bool | None:

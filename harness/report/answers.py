@@ -56,9 +56,13 @@ def check_lines(one: Upgrade, store: Path) -> Iterator[str]:
         yield f"the resolver moves along: {listed(one.forced)}"
     if one.answer is CheckResult.SAFE and one.lost:
         yield "it works, but not in every way that works now:"
-    if one.answer is CheckResult.FAILS_ALREADY:
+    if one.otherwise:
+        yield "the current set fails too, in another way:"
+        yield from endings(one.otherwise, store)
+    others = [lost for lost in one.lost if lost not in one.otherwise]
+    if others and one.answer is CheckResult.FAILS_ALREADY:
         yield "the current set fails in the same way:"
-    yield from endings(one.lost, store)
+    yield from endings(others, store)
     for step in one.steps:
         yield step_line(step)
     if one.steps and all(step.safe for step in one.steps):
@@ -127,6 +131,7 @@ def check_json(checked: Checked) -> dict[str, Any]:
                 "forced": _changes(one.forced),
                 "target": cell(one.target),
                 "lost": [ends(lost) for lost in one.lost],
+                "otherwise": [ends(other) for other in one.otherwise],
                 "steps": [
                     {"changes": _changes(step.changes), "safe": step.safe, "lost": [ends(lost) for lost in step.lost]}
                     for step in one.steps

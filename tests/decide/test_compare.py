@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from values import DYNAMO, MERGED, PAIR, resolved, result
 
-from harness.decide.regressions import gained, last_line, lost, survives
+from harness.decide.regressions import gained, last_line, losses, lost, needed, survives
 from harness.matrix.schema import Variants
 from harness.model import Stage, Status
 from harness.verdicts.judge import VariantVerdict, Verdict
@@ -77,3 +77,42 @@ def test_what_was_lost_and_what_was_gained():
 def test_the_last_line_of_a_message_is_its_point(message, line):
     one = VariantVerdict(variant=PAIR, status=FAILS, results=(result(Stage.LOAD, FAILS, message),))
     assert last_line(one) == line
+
+
+def one(variant, status: Status, stage: Stage = Stage.PARITY, message: str = "no") -> VariantVerdict:
+    return VariantVerdict(variant=variant, status=status, results=(result(stage, status, message, open=False),))
+
+
+def both(status: Status, *ends: VariantVerdict) -> Verdict:
+    return Verdict(resolved=resolved(*(end.variant for end in ends)), status=status, variants=ends)
+
+
+OLD = one(MERGED, FAILS, Stage.LOAD, "old trouble")
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "kind"),
+    [
+        (one(PAIR, WORKS), one(PAIR, FAILS, Stage.EXPORT), "broken"),
+        (one(PAIR, WORKS), one(PAIR, NOT_RUN, Stage.EXPORT), "broken"),
+        (one(PAIR, FAILS, Stage.LOAD, "at /a/b.py:1"), one(PAIR, FAILS, Stage.LOAD, "at /c/b.py:2"), "alike"),
+        (one(PAIR, FAILS, Stage.LOAD), one(PAIR, FAILS, Stage.DECODE), "otherwise"),
+        (one(PAIR, FAILS, Stage.LOAD), one(PAIR, FAILS, Stage.LOAD, "old trouble"), "otherwise"),  # another variant's failure
+        (one(PAIR, NOT_RUN, Stage.EXPORT), one(PAIR, FAILS, Stage.LOAD), "otherwise"),
+        (one(PAIR, WORKS), one(PAIR, ERROR, Stage.EXPORT), "unknown"),
+        (one(PAIR, ERROR, Stage.EXPORT), one(PAIR, FAILS, Stage.EXPORT), "unknown"),
+    ],
+)
+def test_each_variant_has_its_own_earlier_failure(now, then, kind):
+    found = losses(both(FAILS, now, OLD), both(FAILS, then, OLD), ALL)
+    told = {name: {one.variant for one in getattr(found, name)} for name in ("broken", "alike", "otherwise", "unknown")}
+    expected = dict.fromkeys(told, frozenset()) | {"alike": {MERGED}}
+    expected[kind] = {PAIR, *expected[kind]}
+    assert told == expected
+
+
+def test_what_must_work_where_one_way_is_not_enough():
+    then = both(FAILS, one(PAIR, FAILS, Stage.LOAD), one(MERGED, ERROR), one(DYNAMO, NOT_RUN, Stage.EXPORT))
+    assert needed(both(FAILS, *then.variants), then, ALL) == [PAIR, MERGED]  # what cannot exist need not
+    assert needed(verdict(WORKS, WORKS, WORKS, FAILS), then, ALL) == [PAIR, MERGED]
+    assert needed(verdict(WORKS, FAILS, FAILS, WORKS), then, ALL) == [DYNAMO]

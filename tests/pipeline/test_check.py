@@ -317,8 +317,11 @@ def test_what_fails_now_already_is_not_broken_by_the_upgrade(project):
     assert text[:2] == ["FAILS NOW ALREADY  torch 2.1.0 → 2.2.0", "  the current set fails in the same way:"]
     annotation = asked(project, FOUR, "--to", "torch==2.2.0", code=1, form="github").out
     assert annotation.startswith("::warning title=export-matrix check%3A FAILS NOW ALREADY::")
-    # Another fault is new.
-    assert asked(project, FOUR, "--to", "torch==2.3.0", code=1)["answer"] == "BREAKS"
+    # Another fault is told apart.
+    other = asked(project, FOUR, "--to", "torch==2.3.0", code=1)
+    assert (other["answer"], upgrade(other)["otherwise"]) == ("FAILS NOW ALREADY", upgrade(other)["lost"])
+    text = asked(project, FOUR, "--to", "torch==2.3.0", code=1, form="text").out.splitlines()
+    assert text[1] == "  the current set fails too, in another way:"
 
 
 def test_the_nearest_target_is_never_what_one_has(project):

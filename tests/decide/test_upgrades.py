@@ -1,0 +1,99 @@
+"""What `check` says of a target that fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from values import DYNAMO, MERGED, PAIR, PINS, resolved, result
+
+from harness.decide.check import Check, CheckResult, Upgrade
+from harness.decide.experiments import Experiment
+from harness.decide.version_sets import Versions
+from harness.matrix.schema import Variants
+from harness.model import Stage, Status, Variant
+from harness.report.answers import check_lines
+from harness.verdicts.judge import VariantVerdict, Verdict
+
+WORKS, FAILS, ERROR = Status.WORKS, Status.FAILS, Status.ERROR
+SET = Versions(source="mine", python="3.11", exact=PINS)
+
+
+def end(variant: Variant, status: Status, stage: Stage = Stage.PARITY, message: str = "no") -> VariantVerdict:
+    return VariantVerdict(variant=variant, status=status, results=(result(stage, status, message),))
+
+
+def verdict(*ends: VariantVerdict, status: Status = FAILS) -> Verdict:
+    return Verdict(resolved=resolved(*(one.variant for one in ends)), status=status, variants=ends)
+
+
+class Desk:
+    """Knows what two sets come to: the current one, and every other."""
+
+    axes = tuple(PINS)
+
+    def __init__(self, now: Verdict, then: Verdict, require: str) -> None:
+        self.wanted = Variants(require=require)
+        self._now, self._then = now, then
+
+    def complete(self, versions):
+        return versions
+
+    def moved(self, versions, exact):
+        return Versions(source="the target", python="3.11", exact={**versions.exact, **exact})
+
+    def ask(self, sets):
+        return [Experiment(versions=one, verdict=self._now if one == SET else self._then) for one in sets]
+
+    def newest(self, name, bounds, versions):
+        return bounds.removeprefix("==") or versions.exact[name]
+
+    def between(self, *_arguments):
+        return []
+
+
+def upgraded(now: Verdict, then: Verdict, require: str = "all") -> Upgrade:
+    (one,) = Check(Desk(now, then, require), SET).to([Requirement("transformers==5.0.0")]).upgrades
+    return one
+
+
+OLD = end(MERGED, FAILS, Stage.LOAD, "old trouble")
+HELPER = end(DYNAMO, FAILS, Stage.RESOLVE, "onnxscript cannot be added: no")
+
+
+def said(one: Upgrade) -> list[str]:
+    return [line for line in check_lines(one, Path()) if not line.startswith("    ")]
+
+
+def test_what_works_now_and_is_lost_is_broken_whatever_fails_besides():
+    one = upgraded(verdict(end(PAIR, WORKS), OLD), verdict(end(PAIR, FAILS, Stage.EXPORT, "new"), OLD))
+    assert one.answer is CheckResult.BREAKS
+    assert said(one)[0] == "torchscript opset 17 pair: fails at export: new"
+    assert [lost.variant for lost in one.lost] == [PAIR]
+
+
+def test_whether_what_works_now_is_lost_may_not_be_known():
+    one = upgraded(verdict(end(PAIR, WORKS), OLD), verdict(end(PAIR, ERROR, Stage.EXPORT, "killed"), OLD))
+    assert (one.answer, one.why) == (CheckResult.UNKNOWN, "error at export: killed")
+
+
+@pytest.mark.parametrize("require", ["any", "all"])
+def test_a_way_that_fails_as_it_does_now_says_nothing_of_the_others(require):
+    """What one helper has no room for is the same in both sets, and excuses no other way."""
+    now = verdict(end(PAIR, FAILS, Stage.PARITY, "logits differ"), HELPER)
+    then = verdict(end(PAIR, FAILS, Stage.IMPORT, "new"), HELPER)
+    one = upgraded(now, then, require)
+    assert one.answer is CheckResult.FAILS_ALREADY
+    assert said(one)[:4] == [
+        "the current set fails too, in another way:",
+        "torchscript opset 17 pair: fails at import: new",
+        "the current set fails in the same way:",
+        "dynamo opset 18 pair: fails at resolve: onnxscript cannot be added: no",
+    ]
+
+
+def test_what_fails_as_it_does_now():
+    one = upgraded(verdict(OLD, HELPER), verdict(OLD, HELPER), "any")
+    assert (one.answer, one.otherwise) == (CheckResult.FAILS_ALREADY, ())
+    assert said(one)[0] == "the current set fails in the same way:"

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from harness.decide.experiments import Experiment, Experiments, Unanswered
-from harness.decide.mends import Remedy, TargetRemedies, TargetRemedy
+from harness.decide.mends import FindRemedy, TargetRemedies, TargetRemedy
 from harness.decide.regressions import losses, lost, survives
 from harness.decide.version_sets import Versions
 from harness.model import Status
@@ -86,7 +86,7 @@ class Checked:
 class Check:
     """Asks about upgrades of one set."""
 
-    def __init__(self, desk: Experiments, current: Versions, remedy: Remedy | None = None) -> None:
+    def __init__(self, desk: Experiments, current: Versions, remedy: FindRemedy | None = None) -> None:
         self._desk = desk
         self._current = desk.complete(current)
         (self._now,) = desk.ask([self._current])

@@ -13,13 +13,14 @@ from packaging.version import Version
 
 from harness.decide.version_sets import Versions
 from harness.diagnose.remedies import trials
+from harness.diagnose.remedies.changes import Remedy
 from harness.environments import published_versions, resolver
 from harness.environments.sources import Pythons
 from harness.environments.uv.errors import Trouble, UvFailure, unpublished
 from harness.errors import UnpublishedError, VersionsError, did_you_mean
 from harness.execution.laboratory import Lab
 from harness.execution.prepare import Prepared
-from harness.matrix.plan import NEEDS_RUNTIME, Planned, requirements, short_name, unique_ids
+from harness.matrix.plan import NEEDS_RUNTIME, Planned, deciding, requirements, short_name, unique_ids
 from harness.matrix.schema import BUILT_IN, REQUIRED_AXES, Matrix, Variants
 from harness.matrix.values import NAME
 from harness.model import Cell, Interpreter, Lock, LockedDistribution, Variant, digest
@@ -222,10 +223,23 @@ class Experiments:
             ) from None
         return [Experiment(versions=one, verdict=verdict) for one, verdict in zip(sets, verdicts, strict=True)]
 
-    def remedy(self, planned: Planned, one: VariantVerdict, now: Verdict) -> str | None:
-        """What was changed about `planned` besides a version on an axis, and made that variant work; `now` is what one has."""
-        found = trials.search(self._lab, planned, one.variant, near=[now], index=False).remedy
-        return found.text if found and found.keeps_cell else None
+    def remedy(self, planned: Planned, one: VariantVerdict, now: Verdict) -> Remedy | None:
+        """What was changed about `planned` besides a version on an axis, and made that variant work; `now` is what one has.
+
+        What decides must not be changed into what does not, nor where all must work into another way to export.
+        """
+
+        def admits(changed: Variant) -> bool:
+            kept = self.wanted.require != "all" or changed.exporter == one.variant.exporter
+            return kept and changed in deciding(self.wanted, planned.cell, (*planned.variants, changed))
+
+        found = trials.search(self._lab, planned, one.variant, near=[now], index=False, admits=admits).remedy
+        return found if found and found.keeps_cell else None
+
+    def judged(self, planned: Planned) -> Verdict:
+        """What becomes of a set as it is planned."""
+        (verdict,) = self._lab.ask([planned], opinions=False)
+        return verdict
 
     def _planned(self, versions: Versions) -> Planned:
         pins = tuple((axis, versions.exact[axis]) for axis in self.axes if axis in versions.exact)

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from packaging.version import Version
 
 from harness.decide.bisection import boundary
 from harness.decide.experiments import Experiment, Experiments, Unanswered
-from harness.decide.regressions import gained, lost, named, survives
+from harness.decide.regressions import gained, lost, named, needed, survives
 from harness.decide.version_sets import Versions, name_of
+from harness.diagnose.remedies.changes import Remedy
 from harness.matrix.plan import Planned
-from harness.model import Status
+from harness.model import Status, Variant
 from harness.verdicts.judge import VariantVerdict, Verdict
 
-Remedy = Callable[[Planned, VariantVerdict, Verdict], str | None]
-"""Changes what can be changed besides versions on the axes (a secondary pin, an IR version, …) until the variant works.
-
-Returns in words what was run and worked, or None.
-"""
+FindRemedy = Callable[[Planned, VariantVerdict, Verdict], Remedy | None]
+"""Changes what can be changed besides versions on the axes (a secondary pin, an IR version, …) until the variant works."""
 
 _RELEASES = 8
 """How many releases of an axis are tried where neither the nearest nor the newest works."""
@@ -38,14 +36,14 @@ class TargetRemedy:
 
     change: str
     asked: Experiment | None
-    """The set that proves it, where it is one of other versions."""
+    """What proves it, where that is not the target as it is."""
 
 
 class TargetRemedies:
     """Searches for a change that makes one target work."""
 
     def __init__(
-        self, desk: Experiments, now: Experiment, target: Experiment, *, moved: Collection[str], remedy: Remedy | None
+        self, desk: Experiments, now: Experiment, target: Experiment, *, moved: Collection[str], remedy: FindRemedy | None
     ) -> None:
         """`now` is the current set; `moved` are the distributions that the target changes."""
         self._desk = desk
@@ -155,18 +153,38 @@ class TargetRemedies:
         """What the search for remedies finds; with `require` other than `any` for every variant that was lost."""
         if self._remedy is None:
             return None
-        found: list[tuple[VariantVerdict, str]] = []
+        found: dict[Variant, Remedy] = {}
         for one in self._lost:
             change = self._remedy(self._target.verdict.resolved.planned, one, self._now.verdict)
             if change is not None:
-                found.append((one, change))
+                found[one.variant] = change
             if (change is not None) == (self._desk.wanted.require == "any"):
                 break
         if not found or (self._desk.wanted.require != "any" and len(found) < len(self._lost)):
             return None
+        together = self._together(found)
+        if any(one.status is not Status.WORKS for one in together.verdict.variants):
+            return None
         if len(self._lost) == 1:
-            return TargetRemedy(change=found[0][1], asked=None)
-        return TargetRemedy(change="; ".join(f"{change} (for {named(one.variant)})" for one, change in found), asked=None)
+            return TargetRemedy(change=next(iter(found.values())).text, asked=together)
+        said = "; ".join(f"{change.text} (for {named(variant)})" for variant, change in found.items())
+        return TargetRemedy(change=said, asked=together)
+
+    def _together(self, found: Mapping[Variant, Remedy]) -> Experiment:
+        """The target with all that was found at once: what mends one variant may be what another cannot have.
+
+        Each variant is as it was mended; with `require` other than `any` those that need no mending go with them.
+        """
+        now, target, wanted = self._now.verdict, self._target.verdict, self._desk.wanted
+        others = [] if wanted.require == "any" else needed(now, target, wanted)
+        mended = [change.planned for change in found.values()]
+        planned = replace(
+            target.resolved.planned,
+            variants=tuple(dict.fromkeys(found[one].variant if one in found else one for one in (*found, *others))),
+            bounds=tuple(dict.fromkeys(bound for one in mended for bound in one.bounds)),
+            added=tuple(dict.fromkeys(more for one in mended for more in one.added)),
+        )
+        return Experiment(versions=self._target.versions, verdict=self._desk.judged(planned))
 
     def _newer_axis(self) -> TargetRemedy | None:
         """The target with one other axis at a newer release, as old as works."""

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import packages
 import pytest
-from packaging.requirements import Requirement
 from project import PYTHON, Project
-
-from harness.decide.check import Check
-from harness.decide.experiments import Experiments, asked_variants
-from harness.decide.version_sets import read
-from harness.execution.laboratory import Lab
-from harness.execution.prepare import Settings, workbench
 
 NEEDS_TORCH = """
     import importlib.metadata
@@ -337,29 +329,14 @@ def test_the_nearest_target_is_never_what_one_has(project):
     }
 
 
-def test_a_remedy_is_a_mend_only_of_what_it_was_run_for(project):
-    """With `require = "all"` every variant that was lost must be mended."""
+def test_where_all_must_work_all_that_was_lost_is_mended_at_once(project):
     project.publish(packages.torch("2.6.0", on_export="if variant['opset'] < 18: raise RuntimeError('gone')"))
     project.configure(
         variants={"exporters": ["torchscript"], "opsets": {"torchscript": [16, 17]}, "layouts": ["pair"], "require": "all"}
     )
-    settings = Settings(config=project.config, store=project.store)
-    path = project.root / "requirements.txt"
-    path.write_text(FOUR)
-
-    def mends(*opsets: int) -> str | None:
-        prepared = workbench(settings, lambda _event: None)
-        with Lab(prepared, settings, lambda _event: None, act=True) as lab:
-            matrix, variants = asked_variants(prepared.matrix, [], None, [])
-            desk = Experiments(replace(prepared, matrix=matrix), lab, variants)
-            question = Check(
-                desk, read(path, None, PYTHON), lambda _planned, one, _now: "x" if one.variant.opset in opsets else None
-            )
-            (one,) = question.to([Requirement("torch==2.6.0")]).upgrades
-        return one.mend and one.mend.change
-
-    assert mends(17) is None
-    assert mends(16, 17) == "x (for torchscript opset 16 pair); x (for torchscript opset 17 pair)"
+    mend = upgrade(asked(project, FOUR, "--to", "torch==2.6.0", code=1))["mend"]
+    assert mend["change"] == "opset 18 (for torchscript opset 16 pair); opset 18 (for torchscript opset 17 pair)"
+    assert (mend["cell"]["status"], [one["opset"] for one in mend["cell"]["variants"]]) == ("works", [18])
 
 
 def test_one_other_way_to_export_is_a_change_of_code_and_not_safe(project):
@@ -384,27 +361,6 @@ def test_where_only_another_way_works_that_is_the_mend(project):
     one = upgrade(asked(project, FOUR.replace("2.1.0", "2.5.0"), "--to", "torch==2.6.0", code=1))
     assert one["target"]["status"] == "works"  # by the matrix's measure; whoever exports with torchscript has to change
     assert one["mend"]["change"] == "export with dynamo opset 18 pair instead"
-
-
-def test_remedies_are_tried_before_other_versions(shared):
-    settings = Settings(config=shared.config, store=shared.store)
-    tried = []
-
-    def remedy(planned, one, now):
-        assert now.cell.version("transformers") == "4.46.3"
-        tried.append((planned.cell.version("transformers"), one.last.stage.value))
-        return "a charm"
-
-    prepared = workbench(settings, lambda _event: None)
-    with Lab(prepared, settings, lambda _event: None, act=True) as lab:
-        matrix, variants = asked_variants(prepared.matrix, [], None, [])
-        desk = Experiments(replace(prepared, matrix=matrix), lab, variants)
-        path = shared.root / "requirements.txt"
-        path.write_text(FOUR)
-        question = Check(desk, read(path, None, PYTHON), remedy)
-        (one,) = question.to([Requirement("transformers==4.48.0")]).upgrades
-    assert tried == [("4.48.0", "import")]
-    assert one.mend.change == "a charm"
 
 
 def test_variants_of_the_options(shared):

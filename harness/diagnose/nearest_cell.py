@@ -29,6 +29,20 @@ def passed(variant: ReportedVariant, stage: Stage) -> bool:
     return variant.stage is not None and _ORDER.index(variant.stage) > _ORDER.index(stage)
 
 
+RUN_SIDE = frozenset({"python", "numpy", "onnxruntime"})
+"""What a handoff cell's run side imports, in a process and an environment of its own."""
+
+
+def imports_all(cell: ReportedCell) -> bool:
+    """Whether `cell` has tried all of its imports, if it has got beyond them.
+
+    A handoff cell's run side is tried only with what its export side has exported.
+    """
+    return cell.environment is not Setup.HANDOFF or any(
+        passed(one, Stage.CHECK) and one.status is not Status.NOT_RUN for one in cell.variants
+    )
+
+
 def export_of(variant: ReportedVariant) -> Export:
     """What tells its export from others."""
     return variant.exporter, variant.opset, variant.layout, variant.attention, variant.ir_version
@@ -49,6 +63,7 @@ class Neighbours:
         names = dict.fromkeys(name for cell in cells for name in cell.pins)
         self._chosen = {cell.id: (cell.environment, *(version(cell, name) for name in ("python", *names))) for cell in cells}
         self._passing: dict[tuple[Stage, tuple[str, ...], Export | None], _Passing] = {}
+        self._untried = {cell.id for cell in cells if not imports_all(cell)}
         self._known: dict[tuple[object, ...], ReportedCell | None] = {}
         self._exporting = ("python", *(name for name in names if name != "onnxruntime"))
         self._working = self._works()
@@ -59,6 +74,7 @@ class Neighbours:
         """The cell that passed `stage` (with a variant of `export`), has the versions `same` and differs least otherwise.
 
         With `same` and `export` also a cell that passed it with secondary pins, which were run there: those versions stay.
+        Of what the run side imports, a cell that has not tried it says nothing.
         """
         key = (cell.id, stage, tuple(same), export)
         if key not in self._known:
@@ -115,7 +131,10 @@ class Neighbours:
         """The cells that passed, by their versions of `same`."""
         if (stage, same, export) not in self._passing:
             passing: _Passing = {}
+            whole = stage is Stage.IMPORT and (not same or not RUN_SIDE.isdisjoint(same))
             for one in self._cells:
+                if whole and one.id in self._untried:
+                    continue
                 # Beside a cell with nothing in common, a pin would be one difference too many.
                 able = any(
                     (passed(variant, stage) or bool(same and export and secondary_pins(variant)))

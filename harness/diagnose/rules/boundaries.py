@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from harness.diagnose.rules.kinds import on_run_side
 from harness.diagnose.rules.rules import contradicted
 from harness.environments import published_versions
 from harness.environments.resolver import Resolved
@@ -23,7 +24,7 @@ from harness.execution.prepare import Prepared, Settings
 from harness.matrix.plan import Planned, by_version
 from harness.model import Cause, Stage, Status
 from harness.verdicts.judge import VariantVerdict
-from harness.verdicts.report_model import Report
+from harness.verdicts.report_model import Report, ReportedVariant
 from harness.verdicts.rule_model import Boundary, Condition, ConditionKind, Rule, Tried, text
 from harness.verdicts.signature import signature
 
@@ -84,9 +85,23 @@ class _Closer:
             boundaries[place] = self._boundary(rule, corner, boundary)
             corner = _with(corner, boundary.name, boundaries[place].fails)
         atoms = [_moved(atom, boundaries) for atom in rule.atoms]
-        if atoms == rule.atoms or contradicted(self.report.cells, list(self.report.axes), atoms, rule.stage):
+        if atoms == rule.atoms or contradicted(
+            self.report.cells, list(self.report.axes), atoms, rule.stage, run_side=self._run_side(rule)
+        ):
             return replace(rule, boundaries=boundaries)
         return replace(rule, atoms=atoms, boundaries=boundaries, text=text(atoms, rule.stage))
+
+    def _support(self, rule: Rule) -> list[ReportedVariant]:
+        """The variants that fail as the rule says."""
+        return [
+            one
+            for cell in self.report.cells
+            for one in cell.variants
+            if one.stage is rule.stage and one.status is Status.FAILS and one.signature in rule.signatures
+        ]
+
+    def _run_side(self, rule: Rule) -> bool:
+        return any(on_run_side(one, rule.stage) for one in self._support(rule))
 
     def _known(self, boundary: Boundary) -> Boundary:
         """The boundary with what is recorded of the versions that lie between its two sides."""

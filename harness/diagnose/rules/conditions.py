@@ -72,14 +72,14 @@ def union(sets: Iterable[int]) -> int:
     return whole
 
 
-def features(cells: Sequence[ReportedCell], axes: Sequence[str], stage: Stage) -> list[Feature]:
-    """Everything that a rule about `stage` may speak of, in the order of preference."""
+def features(cells: Sequence[ReportedCell], axes: Sequence[str], stage: Stage, *, run_side: bool) -> list[Feature]:
+    """Everything that a rule about `stage` may speak of, in the order of preference; `run_side`: where it failed."""
     spans = _spans(cells)
     made = [_of_cells(ConditionKind.AXIS, axis, spans, methodcaller("version", axis)) for axis in axes]
     made += [_of_variants(field, cells) for field in VARIANT_FIELDS]
     made.append(_of_cells(ConditionKind.VARIANT, "environment", spans, lambda cell: cell.environment.value))
     # What has no lock has no transitive versions either: at `resolve` they explain nothing.
-    return made if stage is Stage.RESOLVE else [*made, *_transitive(spans, set(axes), stage)]
+    return made if stage is Stage.RESOLVE else [*made, *_transitive(spans, set(axes), run_side=run_side)]
 
 
 _Spans = Sequence[tuple["ReportedCell", int]]
@@ -116,13 +116,12 @@ def value_of(variant: ReportedVariant, field: str) -> str:
     return STAMPED if value is None else str(value)
 
 
-def _transitive(spans: _Spans, axes: set[str], stage: Stage) -> list[Feature]:
+def _transitive(spans: _Spans, axes: set[str], *, run_side: bool) -> list[Feature]:
     """The distributions outside the axes whose versions differ between locks."""
-    exporting = list(Stage).index(stage) < list(Stage).index(Stage.LOAD)
     locked = [(cell, bits) for cell, bits in spans if cell.resolved]
     resolved = [
         # Of a handoff cell, `resolved` has the run side's version where the sides differ.
-        {**cell.resolved, **cell.resolved_sides.get("export", {})} if exporting and cell.resolved_sides else cell.resolved
+        cell.resolved if run_side else {**cell.resolved, **cell.resolved_sides.get("export", {})}
         for cell, _ in locked
     ]
     names = sorted({name for versions in resolved for name in versions} - axes)

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 
 from harness.diagnose.causes.causes import import_of
 from harness.diagnose.causes.failure_kinds import failure_of
+from harness.diagnose.nearest_cell import RUN_SIDE
+from harness.diagnose.rules.conditions import union
 from harness.diagnose.rules.outcomes import Seen
 from harness.model import Cause, Certainty, Stage
 from harness.verdicts.report_model import ReportedVariant
@@ -37,12 +39,14 @@ class FailureKind:
     failed: int
     first: bool = False
     """Whether it is met before every other kind of its stage: whatever failed there otherwise has passed this one."""
+    run_side: bool = False
+    """Whether it is met on a handoff cell's run side."""
 
 
 def kinds(seen: Seen, stage: Stage) -> list[FailureKind]:
     """The failures at `stage` by kind, the most frequent first."""
     found: dict[object, int] = {}
-    gates = set[object]()
+    gates, run_side = set[object](), set[object]()
     for places in seen.by_signature(seen.failed.get(stage, 0)).values():
         members = [seen.members[place][1] for place in places]
         cause = _cause(members)
@@ -50,13 +54,20 @@ def kinds(seen: Seen, stage: Stage) -> list[FailureKind]:
         found[kind] = found.get(kind, 0) | seen.set_of(places)
         if cause is Cause.FORMAT_GATE:
             gates.add(kind)
+        if on_run_side(members[0], stage):
+            run_side.add(kind)
     ordered = sorted(found, key=lambda kind: -found[kind].bit_count())
     # A stamp is read before anything else of a file is.
-    made = [FailureKind(failed=found[kind], first=kind in gates) for kind in ordered[:MOST]]
-    rest = 0
-    for kind in ordered[MOST:]:
-        rest |= found[kind]
-    return [*made, FailureKind(failed=rest)] if rest else made
+    made = [FailureKind(failed=found[kind], first=kind in gates, run_side=kind in run_side) for kind in ordered[:MOST]]
+    rest = union(found[kind] for kind in ordered[MOST:])
+    return [*made, FailureKind(failed=rest, run_side=not run_side.isdisjoint(ordered[MOST:]))] if rest else made
+
+
+def on_run_side(variant: ReportedVariant, stage: Stage) -> bool:
+    """Whether a failure at `stage` is one of a handoff cell's run side, or may be."""
+    if stage is Stage.IMPORT:
+        return import_of(variant) in {None, *RUN_SIDE}
+    return list(Stage).index(stage) >= list(Stage).index(Stage.LOAD)
 
 
 def _cause(members: Sequence[ReportedVariant]) -> Cause | None:

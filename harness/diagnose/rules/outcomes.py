@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.diagnose.nearest_cell import imports_all
 from harness.diagnose.rules.conditions import union
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Stage, Status, Variant
@@ -20,6 +21,8 @@ class Seen:
     failed: Mapping[Stage, int]
     reached: Mapping[Stage, int]
     """Stage → what got there and is known to have failed or passed it."""
+    untried: int
+    """What got beyond its imports without those of its run side."""
 
     @classmethod
     def of(cls, cells: Sequence[ReportedCell]) -> Seen:
@@ -37,11 +40,14 @@ class Seen:
         for stage in reversed(Stage):
             reached[stage] = through | failed.get(stage, 0)
             through |= failed.get(stage, 0) | sets.get((False, stage), 0)
-        return cls(members=members, failed=failed, reached=reached)
+        open_ = {cell.id for cell in cells if not imports_all(cell)}
+        untried = _set([place for place, (cell, _) in enumerate(members) if cell.id in open_], len(members))
+        return cls(members=members, failed=failed, reached=reached, untried=untried)
 
-    def passed(self, stage: Stage) -> int:
-        """What is known to have passed it."""
-        return self.reached[stage] & ~self.failed.get(stage, 0)
+    def passed(self, stage: Stage, *, run_side: bool = False) -> int:
+        """What is known to have passed it; with `run_side` what the run side does at it, if that is told apart."""
+        passed = self.reached[stage] & ~self.failed.get(stage, 0)
+        return passed & ~self.untried if run_side and stage is Stage.IMPORT else passed
 
     def before(self, stage: Stage) -> int:
         """What failed at an earlier stage."""

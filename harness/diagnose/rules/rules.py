@@ -12,6 +12,7 @@ holds: then the rule is sought anew with these as counter-examples, so that it d
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -35,28 +36,39 @@ def find(cells: Sequence[ReportedCell], axes: Sequence[str]) -> tuple[list[Rule]
     unexplained: list[Unexplained] = []
     for stage in Stage:
         if seen.failed.get(stage, 0):
-            found, left = _stage_rules(seen, stage, conditions.features(cells, axes, stage))
+            found, left = _stage_rules(seen, stage, cells, axes)
             rules += found
-            why = TOO_MANY_PARTS if seen.passed(stage) else NOTHING_PASSED
             unexplained += [
                 Unexplained(stage=stage, signature=signature, variants=list(map(seen.place, members)), why=why)
-                for signature, members in seen.by_signature(left).items()
+                for why, bits in left.items()
+                for signature, members in seen.by_signature(bits).items()
             ]
     return sorted(rules, key=lambda rule: (-rule.variants, list(Stage).index(rule.stage), rule.text)), unexplained
 
 
-def _stage_rules(seen: Seen, stage: Stage, features: Sequence[Feature]) -> tuple[list[Rule], int]:
-    """The rules about one stage, kind by kind, and the failures that are left."""
-    passed = seen.passed(stage)
-    if not passed:
-        return [], seen.failed[stage]
-    near = tuple(feature.within(seen.reached[stage]) for feature in features)
+def _stage_rules(
+    seen: Seen, stage: Stage, cells: Sequence[ReportedCell], axes: Sequence[str]
+) -> tuple[list[Rule], dict[str, int]]:
+    """The rules about one stage, kind by kind, and the failures that are left, by why they are."""
+    if not seen.passed(stage):
+        return [], {NOTHING_PASSED: seen.failed[stage]}
+
+    @functools.cache
+    def of_side(*, run_side: bool) -> tuple[Sequence[Feature], Sequence[Feature]]:
+        features = conditions.features(cells, axes, stage, run_side=run_side)
+        return features, tuple(feature.within(seen.reached[stage]) for feature in features)
+
     there = kinds(seen, stage)
     made: list[tuple[Study, Made]] = []
-    left = 0
+    left = {TOO_MANY_PARTS: 0, NOTHING_PASSED: 0}
     for kind in there:
         others = [other for other in there if other is not kind]
+        passed = seen.passed(stage, run_side=kind.run_side)
         later = union(other.failed for other in others) if kind.first else 0
+        if not passed:
+            left[NOTHING_PASSED] |= kind.failed
+            continue
+        features, near = of_side(run_side=kind.run_side)
         study = Study(
             seen=seen,
             stage=stage,
@@ -75,7 +87,7 @@ def _stage_rules(seen: Seen, stage: Stage, features: Sequence[Feature]) -> tuple
             if not missing_then & ~missing and len(narrower) <= len(found):
                 found, missing = narrower, missing_then
         made += [(study, one) for one in found]
-        left |= missing
+        left[TOO_MANY_PARTS] |= missing
     return _merged(made), left
 
 
@@ -92,10 +104,15 @@ def _merged(made: Sequence[tuple[Study, Made]]) -> list[Rule]:
     return merged
 
 
-def contradicted(cells: Sequence[ReportedCell], axes: Sequence[str], conjunction: Sequence[Condition], stage: Stage) -> bool:
-    """Whether a variant passed `stage` although `conjunction`, whose bounds may lie at versions of no cell, holds for it."""
-    there = {(feature.kind, feature.name): feature for feature in conditions.features(cells, axes, stage)}
-    held = Seen.of(cells).passed(stage)
+def contradicted(
+    cells: Sequence[ReportedCell], axes: Sequence[str], conjunction: Sequence[Condition], stage: Stage, *, run_side: bool
+) -> bool:
+    """Whether a variant passed `stage` although `conjunction`, whose bounds may lie at versions of no cell, holds for it.
+
+    `run_side`: whether what fails so does on the run side of a handoff cell.
+    """
+    there = {(one.kind, one.name): one for one in conditions.features(cells, axes, stage, run_side=run_side)}
+    held = Seen.of(cells).passed(stage, run_side=run_side)
     for atom in conjunction:
         held &= there[atom.kind, atom.name].holds(atom.op, atom.value)
     return bool(held)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness.diagnose.remedies.candidates import bump_kind
 from harness.diagnose.remedies.changes import Change, Remedy, apply, text
@@ -39,7 +39,7 @@ class MatrixRemedies:
     searches: Mapping[str, Mapping[Variant, RemedySearch]] = field(default_factory=dict)
     """Cell → variant → what was tried on it."""
     cells: Mapping[str, tuple[Remedy, ...]] = field(default_factory=dict)
-    """Cell that fails → the remedies with which it, or another cell in its place, works."""
+    """Cell that fails → the remedies with which it, or another cell in its place, works: with all of them at once."""
     observed: Mapping[str, Mapping[Variant, Sequence[Change]]] = field(default_factory=dict)
     """Cell → variant that fails → single changes with which the matrix itself shows it to work."""
     vain: Mapping[str, Mapping[Variant, Sequence[str]]] = field(default_factory=dict)
@@ -142,7 +142,7 @@ class _Mending:
     def _cell(self, verdict: Verdict) -> tuple[Remedy, ...]:
         """With `require = "any"` one variant that works is enough; otherwise every one that decides must."""
         decisive = self._decisive(verdict)
-        found = []
+        found: dict[Variant, Remedy] = {}
         if self._lab.matrix.variants.require == "any":
             tried = (self._variant(verdict, one, of) for one, of in self._one_of_each(decisive))
             return next(((remedy,) for remedy in tried if remedy), ())
@@ -151,8 +151,23 @@ class _Mending:
             remedy = self._variant(verdict, one, of) if of else None
             if remedy is None:
                 return ()
-            found.append(remedy)
-        return tuple(found)
+            found[one.variant] = remedy
+        return tuple(found.values()) if found and self._works_as_one(verdict, found) else ()
+
+    def _works_as_one(self, verdict: Verdict, found: Mapping[Variant, Remedy]) -> bool:
+        """Whether the cell works with all remedies at once: with every one's versions, and every variant that decides."""
+        offered, wanted = verdict.resolved.planned, self._lab.matrix.variants
+        changes = list(dict.fromkeys(change for remedy in found.values() for change in remedy.changes))
+        pins = {change.pin for change in changes if change.pin}
+        if len(pins) != len({axis for axis, _ in pins}):
+            return False
+        whole, _ = apply([replace(change, variant=()) for change in changes], offered, offered.variants[0])
+        variants = [
+            apply(found[one].changes, offered, one)[1] if one in found else one
+            for one in deciding(wanted, verdict.cell, offered.variants)
+        ]
+        (together,) = self._lab.ask([replace(whole, variants=tuple(dict.fromkeys(variants)))], opinions=False)
+        return together.status is Status.WORKS
 
     def _decisive(self, verdict: Verdict) -> list[VariantVerdict]:
         """What stands between the cell and working; what cannot exist decides nothing."""

@@ -1,0 +1,89 @@
+"""Remedies of a cell of which several variants must work: with all of them at once."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from values import DYNAMO, MERGED, PAIR, resolved, result
+
+from harness.diagnose.remedies import matrix
+from harness.diagnose.remedies.changes import Change, ChangeKind, Remedy, apply
+from harness.matrix.plan import Planned
+from harness.matrix.schema import Variants
+from harness.model import Stage, Status, Variant
+from harness.verdicts.judge import VariantVerdict, Verdict
+
+
+def bound(text: str) -> Change:
+    return Change(kind=ChangeKind.SECONDARY_PIN, bounds=(text,))
+
+
+OLD, NEW = bound("numpy<2"), bound("numpy>=2")
+OPSET = Change(kind=ChangeKind.OPSET, variant=(("opset", 14),))
+TORCH, OTHER_TORCH = (Change(kind=ChangeKind.PATCH, pin=("torch", version)) for version in ("2.1.1", "2.1.0"))
+
+
+def judged(planned: Planned, *failing: Variant) -> Verdict:
+    variants = []
+    for one in planned.variants:
+        status = Status.FAILS if one in failing else Status.WORKS
+        last = result(Stage.LOAD, status, "no") if one in failing else result(Stage.PARITY)
+        variants.append(VariantVerdict(variant=one, status=status, results=(last,)))
+    return Verdict(resolved=resolved(), status=Status.FAILS if failing else Status.WORKS, variants=tuple(variants))
+
+
+def mended(monkeypatch, remedies: dict[Variant, Change], works: bool, require: str = "all"):
+    """(what is told of a cell in which these fail and DYNAMO works, what was asked of it at last)."""
+    asked: list[Planned] = []
+    cell = resolved(PAIR, MERGED, DYNAMO)
+
+    def search(_lab, planned, variant, **_given):
+        changes = (remedies[variant],)
+        return matrix.RemedySearch(trials=(), remedy=Remedy(changes=changes, planned=apply(changes, planned, variant)[0]))
+
+    def ask(planned, **_given):
+        asked.extend(planned)
+        return [judged(one, *([] if works else one.variants)) for one in planned]
+
+    monkeypatch.setattr(matrix, "search", search)
+    lab = SimpleNamespace(asked=0, acts=False, matrix=SimpleNamespace(variants=Variants(require=require)), ask=ask)
+    before = judged(cell.planned, *remedies)
+    verdict = Verdict(resolved=cell, status=Status.FAILS, variants=before.variants)
+    return matrix.mend(lab, [verdict], print).told, asked
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_what_works_with_a_remedy_has_run_with_it_whole(monkeypatch, works):
+    told, (asked,) = mended(monkeypatch, {PAIR: OLD}, works)
+    assert (asked.bounds, asked.variants) == (("numpy<2",), (PAIR, MERGED, DYNAMO))
+    name = resolved().cell.id
+    assert told.cells == ({name: ["numpy<2"]} if works else {})
+    assert told.mended == ({name} if works else frozenset())
+
+
+def test_remedies_of_several_variants_are_run_at_once(monkeypatch):
+    told, (asked,) = mended(monkeypatch, {PAIR: OLD, MERGED: NEW}, works=False)
+    assert asked.bounds == ("numpy<2", "numpy>=2")
+    assert told.mended == frozenset()
+    told, (asked,) = mended(monkeypatch, {PAIR: OPSET, MERGED: TORCH}, works=True)
+    assert [(one.layout, one.opset) for one in asked.variants] == [("pair", 14), ("merged", 17), ("pair", 18)]
+    assert asked.cell.version("torch") == "2.1.1"
+    assert list(told.cells.values()) == [["opset 14", "torch 2.1.1"]]
+    assert told.mended == frozenset()  # it is another cell that works
+
+
+def test_two_versions_on_one_axis_are_no_one_cell(monkeypatch):
+    told, asked = mended(monkeypatch, {PAIR: TORCH, MERGED: OTHER_TORCH}, works=True)
+    assert (told.cells, asked) == ({}, [])
+
+
+def test_where_one_variant_is_enough_its_remedy_is(monkeypatch):
+    told, asked = mended(monkeypatch, {PAIR: OLD, MERGED: NEW}, works=False, require="any")
+    assert (list(told.cells.values()), asked) == ([["numpy<2"]], [])
+
+
+def test_what_is_not_required_need_not_go_on_working(monkeypatch):
+    told, (asked,) = mended(monkeypatch, {PAIR: OLD}, works=True, require="layout=pair, exporter=torchscript")
+    assert asked.variants == (PAIR,)
+    assert list(told.cells.values()) == [["numpy<2"]]

@@ -74,7 +74,7 @@ def show(
     told = dict(zip((one.variant for one in verdict.variants), reported.variants, strict=True))
     known = RemedyTexts(report.cells)
     mends = {variant: known.of(one) for variant, one in told.items()}
-    for group in _groups(verdict.variants, mends):
+    for group in _groups(verdict.variants, told, mends):
         out.print()
         _show(group, searches, told, mends, out, store=store)
     out.print()
@@ -84,12 +84,15 @@ def show(
     _say(out, "    runs it again where nothing is known, keeps its environment, and says how to enter it")
 
 
-def _groups(variants: Sequence[VariantVerdict], mends: Mapping[Variant, RemedyText]) -> list[list[VariantVerdict]]:
-    """Variants that ended alike and of which the same is known of a remedy, those that work last."""
+def _groups(
+    variants: Sequence[VariantVerdict], told: Mapping[Variant, ReportedVariant], mends: Mapping[Variant, RemedyText]
+) -> list[list[VariantVerdict]]:
+    """Variants that ended alike, for the same cause, and of which the same is known of a remedy, those that work last."""
     groups: dict[object, list[VariantVerdict]] = {}
     for one in variants:
         end = signature(one.last.stage, one.error) if one.error else one.reason
-        groups.setdefault((one.status, one.stage, end, mends[one.variant]), []).append(one)
+        cause = told[one.variant].cause, told[one.variant].certainty
+        groups.setdefault((one.status, one.stage, end, cause, mends[one.variant]), []).append(one)
     return sorted(groups.values(), key=lambda group: group[0].status is Status.WORKS)
 
 

@@ -61,13 +61,15 @@ class RemedyGroup:
 
 
 def faults(report: Report) -> list[Fault]:
-    """Everything that did not work, grouped by stage and signature; the most frequent first."""
-    groups: dict[tuple[Status, Stage, str], _Members] = {}
+    """Everything that did not work, grouped by stage, signature and cause; the most frequent first."""
+    groups: dict[tuple[Status, Stage, str, str], _Members] = {}
     mends = RemedyTexts(report.cells)
     for cell in report.cells:
         for variant in cell.variants:
             if variant.stage and variant.signature:
-                groups.setdefault((variant.status, variant.stage, variant.signature), []).append((cell, variant))
+                # Equal messages may have causes of their own, each with its own evidence.
+                alike = variant.status, variant.stage, variant.signature, _cause(variant)
+                groups.setdefault(alike, []).append((cell, variant))
     made = [
         Fault(
             status=status,
@@ -81,7 +83,7 @@ def faults(report: Report) -> list[Fault]:
             mends=_mended(report, members, mends),
             **_example(members),
         )
-        for (status, stage, _), members in groups.items()
+        for (status, stage, *_), members in groups.items()
     ]
     return sorted(made, key=lambda fault: (fault.status is not Status.ERROR, -fault.variants))
 

@@ -91,12 +91,20 @@ class Neighbours:
         An export never sees onnxruntime, so it is the same artifact that works there. Optimum, and what a probe requires,
         may bring it into the export's environment: then nothing follows.
         """
-        if self._requires or not NEEDS_RUNTIME.isdisjoint(cell.pins):
+        if self._may_see_runtime(cell):
             return []
         here = tuple(version(cell, name) for name in self._exporting)
         asked = tuple(getattr(variant, name) for name in VARIANT_FIELDS)
         able = self._working.get((cell.environment, here, asked), ())
         return [one for one in able if one.id != cell.id and _exports_alike(cell, one)]
+
+    def exports_apart(self, cell: ReportedCell) -> bool:
+        """Whether `cell` exports the same with whatever onnxruntime: what that brings is on the other side."""
+        return cell.environment is Setup.HANDOFF and not self._may_see_runtime(cell)
+
+    def _may_see_runtime(self, cell: ReportedCell) -> bool:
+        """Whether an export of `cell` may import onnxruntime."""
+        return bool(self._requires) or not NEEDS_RUNTIME.isdisjoint(cell.pins)
 
     def every_version_passed(self, cell: ReportedCell, stage: Stage) -> bool:
         """Whether each version that `cell` pins passed `stage` in some cell."""

@@ -33,7 +33,7 @@ def judged(planned: Planned, *failing: Variant) -> Verdict:
     return Verdict(resolved=resolved(), status=Status.FAILS if failing else Status.WORKS, variants=tuple(variants))
 
 
-def mended(monkeypatch, remedies: dict[Variant, Change], works: bool, require: str = "all"):
+def mended(monkeypatch, remedies: dict[Variant, Change], *, works: bool, require: str = "all"):
     """(what is told of a cell in which these fail and DYNAMO works, what was asked of it at last)."""
     asked: list[Planned] = []
     cell = resolved(PAIR, MERGED, DYNAMO)
@@ -55,7 +55,7 @@ def mended(monkeypatch, remedies: dict[Variant, Change], works: bool, require: s
 
 @pytest.mark.parametrize("works", [True, False])
 def test_what_works_with_a_remedy_has_run_with_it_whole(monkeypatch, works):
-    told, (asked,) = mended(monkeypatch, {PAIR: OLD}, works)
+    told, (asked,) = mended(monkeypatch, {PAIR: OLD}, works=works)
     assert (asked.bounds, asked.variants) == (("numpy<2",), (PAIR, MERGED, DYNAMO))
     name = resolved().cell.id
     assert told.cells == ({name: ["numpy<2"]} if works else {})

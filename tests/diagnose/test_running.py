@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from values import reported_cell, reported_variant
 
 from harness.diagnose.causes.causes import diagnosed
-from harness.model import Stage, Status
+from harness.diagnose.causes.failure_kinds import failure_of
+from harness.model import Setup, Stage, Status
 
 EVALUATOR, NEWEST = "onnx.reference", "onnxruntime 1.32.0"
-WORKS, FAILS = "works", "fails at decode: no"
+NO = "while running Gather node: no"
+WORKS, FAILS = "works", f"fails at decode: {NO}"
 ABOVE = "fails at load: Unsupported model IR version: 14, max supported IR version: 10"
 SILENT = "not-run at load: the reference evaluator of onnx 1.16.2 does not implement what the graph uses"
 TROUBLE = "error at load: the harness failed here"
@@ -18,7 +22,7 @@ GATE = "ir-above-runtime: IR version 10; onnxruntime 1.16.3 runs up to 9"
 
 def told(stage: Stage = Stage.DECODE, *others, **given) -> tuple[str | None, str]:
     """(cause, certainty) of one variant that fails at `stage`, in a cell that has a working one too."""
-    failed = reported_variant(Status.FAILS, stage, **{"error": "no", "signature": "s", **given})
+    failed = reported_variant(Status.FAILS, stage, **{"error": NO, "signature": "s", **given})
     (cell,) = diagnosed([reported_cell(failed, *others, reported_variant(layout="pair", exporter="dynamo"))])
     return cell.variants[0].cause, cell.variants[0].certainty
 
@@ -65,8 +69,8 @@ def test_another_consumer_that_fails_too_says_nothing():
     ("signature", "certainty"), [("s", "proven"), ("other", "likely")], ids=["the same fault", "another fault"]
 )
 def test_a_fault_that_the_other_feedback_has_too_is_that_ones(signature, certainty):
-    alike = {EVALUATOR: "fails at parity: no"}
-    kept = reported_variant(Status.FAILS, Stage.PARITY, error="no", signature=signature, opinions=alike)
+    alike = {EVALUATOR: f"fails at parity: {NO}"}
+    kept = reported_variant(Status.FAILS, Stage.PARITY, error=NO, signature=signature, opinions=alike)
     found = told(Stage.DECODE, kept, feedback="feed-all", opinions={EVALUATOR: WORKS}, controls={"feedback keep-cross": FAILS})
     assert found == ("exporter", certainty)
 
@@ -82,7 +86,7 @@ def test_a_fault_that_the_other_feedback_has_too_is_that_ones(signature, certain
     ],
 )
 def test_a_stamp_above_the_runtime_is_a_gate(stage, given, cause, certainty):
-    failed = reported_variant(Status.FAILS, stage, **{"error": "no", "signature": "s", **given})
+    failed = reported_variant(Status.FAILS, stage, **{"error": NO, "signature": "s", **given})
     (cell,) = diagnosed([reported_cell(failed, reported_variant(exporter="dynamo"))])
     assert (cell.variants[0].cause, cell.variants[0].certainty) == (cause, certainty)
 
@@ -132,6 +136,42 @@ NODE = "case a, step 0: {} node 'b' of inputs [[0], [1]]: "
 def test_only_one_kind_of_failure_at_one_place_proves_the_exporter(stage, error, evaluator, cause, certainty):
     elsewhere = Stage.DECODE if stage is Stage.LOAD else stage
     assert told(stage, error=error, opinions={EVALUATOR: f"fails at {elsewhere}: {evaluator}"}) == (cause, certainty)
+
+
+def at(operator: str, what: str = "cannot broadcast"):
+    return failure_of(Stage.DECODE, f"while running {operator} node. {what}" if operator else what)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "same"),
+    [
+        ("MatMul", "MatMul", True),
+        ("FusedMatMul", "MatMul", True),
+        ("SkipSimplifiedLayerNormalization", "LayerNormalization", True),
+        ("BiasGelu", "Gelu", True),
+        ("NhwcFusedConv", "Conv", True),
+        ("MatMul", "Mul", False),
+        ("Max", "ReduceMax", False),
+        ("Gather", "GatherND", False),
+    ],
+)
+def test_an_operator_is_the_same_if_it_is_that_or_fused_from_it(mine, theirs, same):
+    assert at(mine).same(at(theirs, "dimensions do not match")) is same
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "same"),
+    [
+        (at("Gather", "no"), at("Gather", "no"), True),
+        (at("Gather", "no"), at("Gather", "never"), False),
+        # Of no known reason, and of no place: a bare name, or nothing at all.
+        (at("", "KeyError: 'x'"), at("", "KeyError: 'x'"), False),
+        (at("", ""), at("", ""), False),
+        (failure_of(Stage.PARITY, ""), failure_of(Stage.PARITY, ""), False),
+    ],
+)
+def test_equal_words_without_a_place_prove_nothing(mine, theirs, same):
+    assert mine.same(theirs) is same
 
 
 def test_a_size_that_the_graph_itself_has_frozen_is_the_same_fault_at_two_places():
@@ -200,7 +240,7 @@ class TestTheSameArtifactInAnotherCell:
     """Cells that differ in their onnxruntime alone run the same artifact."""
 
     def diagnose(self, opinions=None, *, requires=(), optimum: str | None = None, **other: str) -> tuple[str | None, str]:
-        failed = reported_variant(Status.FAILS, Stage.DECODE, error="no", opinions=opinions or {})
+        failed = reported_variant(Status.FAILS, Stage.DECODE, error=NO, opinions=opinions or {})
         pins = {"optimum": optimum} if optimum else {}
         cells = [reported_cell(failed, **pins), reported_cell(onnxruntime="1.20.1", **pins, **other)]
         variant = diagnosed(cells, requires=requires)[0].variants[0]
@@ -210,6 +250,26 @@ class TestTheSameArtifactInAnotherCell:
         assert self.diagnose() == ("runtime", "likely")
         assert self.diagnose({EVALUATOR: WORKS}) == ("runtime", "proven")
 
+    @pytest.mark.parametrize(
+        ("setup", "optimum", "requires", "certainty"),
+        [
+            (Setup.HANDOFF, None, (), "proven"),
+            # The other onnxruntime may have brought something into the export.
+            (Setup.TOGETHER, None, (), "likely"),
+            (Setup.HANDOFF, "1.16.0", (), "likely"),
+            (Setup.HANDOFF, None, ("onnxruntime",), "likely"),
+        ],
+    )
+    def test_is_a_remedys_only_if_no_onnxruntime_changes_the_export(self, setup, optimum, requires, certainty):
+        failed = reported_variant(
+            Status.FAILS, Stage.DECODE, error=NO, opinions={EVALUATOR: WORKS}, remedy="onnxruntime 1.16.4"
+        )
+        cell = reported_cell(failed, **({"optimum": optimum} if optimum else {}))
+        found = diagnosed([replace(cell, environment=setup), reported_cell()], requires=requires)[0].variants[0]
+        assert (found.cause, found.certainty) == ("runtime", certainty)
+        same = "the same artifact works in onnxruntime 1.16.4"
+        assert (same in found.evidence) is (certainty == "proven")
+
     def test_unless_anything_else_differs_or_the_export_may_see_onnxruntime(self):
         assert self.diagnose(torch="2.6.0") == (None, "open")
         assert self.diagnose(optimum="1.24.0") == (None, "open")
@@ -218,7 +278,7 @@ class TestTheSameArtifactInAnotherCell:
 
 def test_findings_are_told_once_for_each_kind():
     findings = ["frozen-dimension: axis 0 is 3", "frozen-dimension: axis 1 is 5", "unnamed-dimension: axis 2", GATE]
-    failed = reported_variant(Status.FAILS, Stage.DECODE, error="no", findings=findings, opinions={EVALUATOR: FAILS})
+    failed = reported_variant(Status.FAILS, Stage.DECODE, error=NO, findings=findings, opinions={EVALUATOR: FAILS})
     (cell,) = diagnosed([reported_cell(failed, reported_variant(exporter="dynamo"))])
     assert cell.variants[0].evidence[2:] == ["the graph has a frozen-dimension: axis 0 is 3 (and 1 more)"]
 
@@ -227,14 +287,14 @@ def test_findings_are_told_once_for_each_kind():
     ("remedy", "cause"), [(None, "architecture"), ("opset 18", "exporter"), ("optimization basic", "runtime")]
 )
 def test_what_a_change_has_mended_with_this_very_model_is_not_due_to_the_model(remedy, cause):
-    given = {"error": "no", "signature": "s", "controls": {"model t5": WORKS}, "opinions": {EVALUATOR: FAILS}}
+    given = {"error": NO, "signature": "s", "controls": {"model t5": WORKS}, "opinions": {EVALUATOR: FAILS}}
     failed = reported_variant(Status.FAILS, Stage.DECODE, remedy=remedy, **given)
     cells = diagnosed([reported_cell(failed), reported_cell(failed, onnx="1.17.0")])
     assert [cell.variants[0].cause for cell in cells] == [cause] * 2
 
 
 def test_diagnosing_twice_changes_nothing():
-    failed = reported_variant(Status.FAILS, Stage.DECODE, error="no", signature="s", controls={"model t5": WORKS})
+    failed = reported_variant(Status.FAILS, Stage.DECODE, error=NO, signature="s", controls={"model t5": WORKS})
     once = diagnosed([reported_cell(failed), reported_cell(failed, onnx="1.17.0")])
     assert [cell.variants[0].cause for cell in once] == ["architecture"] * 2
     assert diagnosed(once) == once

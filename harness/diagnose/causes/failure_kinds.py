@@ -96,8 +96,12 @@ class RuntimeFailure:
         if self.reason in _OWN or other.reason in _OWN or self.reason is not other.reason:
             return False
         if self.reason is Reason.VALUE:
-            return self.place == other.place and self.words == other.words and _alike(self.amount, other.amount)
-        return self.words == other.words or (self.reason is not Reason.OTHER and _same_place(self.place, other.place))
+            equal = bool(self.words) and (self.place, self.words) == (other.place, other.words)
+            return equal and _alike(self.amount, other.amount)
+        if self.reason is Reason.OTHER:
+            # A message that says neither what nor where may be anybody's.
+            return bool(self.words) and self.words == other.words and _same_place(self.place, other.place)
+        return self.words == other.words or _same_place(self.place, other.place)
 
 
 _OWN = {Reason.LIMIT, Reason.CRASH}
@@ -127,7 +131,15 @@ def _deviation(text: str) -> RuntimeFailure:
 
 def _same_place(mine: str | None, theirs: str | None) -> bool:
     """Whether two operators are the same, or one is fused from the other: FusedMatMul, MatMul."""
-    return bool(mine and theirs) and (str(mine) in str(theirs) or str(theirs) in str(mine))
+    return bool(mine and theirs) and _unfused(str(mine)) == _unfused(str(theirs))
+
+
+def _unfused(operator: str) -> str:
+    return _FUSION.sub("", operator) or operator
+
+
+_FUSION = re.compile(r"^(?:Fused|Skip|Simplified|Nhwc|Bias|Fast|Quick)+|(?:Bias|Activation)+$")
+"""What onnxruntime adds to the name of an operator that it makes of several: FusedMatMul, SkipLayerNormalization."""
 
 
 def _alike(mine: float | None, theirs: float | None) -> bool:

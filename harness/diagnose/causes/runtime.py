@@ -52,7 +52,8 @@ def diagnosed(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbou
     elsewhere = _elsewhere(cell, variant, changes, neighbours)
     accepting = [name for name, text in variant.opinions.items() if text == "works"]
     others = [*(name for name in accepting if name != EVALUATOR), *elsewhere]
-    evidence = [_own(cell, variant), *_said(variant), *elsewhere]
+    remade = [] if others else _remade(changes)
+    evidence = [_own(cell, variant), *_said(variant), *elsewhere, *remade]
     consumers = _consumers(variant, changes)
     consumed = _consumed(consumers, cell)
     if EVALUATOR in accepting and others:
@@ -60,13 +61,13 @@ def diagnosed(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbou
     if beside := next((one for one in changes if one.versions and not one.versions & _MAIN), None):
         return _between_versions(cell, variant, beside)
     evidence += consumed
-    if any(consumers.values()) and not others:
+    if any(consumers.values()) and not others and not remade:
         return proven(Cause.CONSUMER_PROTOCOL, *evidence)
     if (kept := _kept(cell, variant)) is not None:
         return _as_when_kept(cell, variant, kept, neighbours)
     if found := _by_session(cell, variant, changes, evidence):
         return found
-    return _by_opinions(variant, evidence, evaluated=EVALUATOR in accepting, others=bool(others))
+    return _by_opinions(variant, evidence, evaluated=EVALUATOR in accepting, others=bool(others or remade))
 
 
 def _between_versions(cell: ReportedCell, variant: ReportedVariant, changed: RemedyEffect) -> Diagnosis:
@@ -78,18 +79,27 @@ def _between_versions(cell: ReportedCell, variant: ReportedVariant, changed: Rem
 def _elsewhere(
     cell: ReportedCell, variant: ReportedVariant, changes: Sequence[RemedyEffect], neighbours: Neighbours
 ) -> list[str]:
-    """Sentences about other onnxruntimes that run the same artifact, and are no opinion: of other cells, or a remedy."""
+    """Sentences about other onnxruntimes that run the same artifact, and are no opinion: of other cells, or a remedy.
+
+    What a remedy exported is the same only if no onnxruntime brings anything into the export.
+    """
     found = {
         name: f"{name} in {other.id}"
         for other in neighbours.same_artifact(cell, variant)
         if (name := f"onnxruntime {other.pins['onnxruntime']}") not in variant.opinions
     }
-    for changed in changes:
+    for changed in changes if neighbours.exports_apart(cell) else ():
         if changed.versions == {"onnxruntime"} and changed.text not in variant.opinions:
             found.setdefault(changed.text, changed.text)
     named = list(found.values())[:_NAMED]
     more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     return [f"the same artifact works in {', '.join(named)}{more}"] if found else []
+
+
+def _remade(changes: Sequence[RemedyEffect]) -> list[str]:
+    """A sentence about another onnxruntime in which the variant works, perhaps as another artifact."""
+    found = [one.text for one in changes if one.versions == {"onnxruntime"}][:1]
+    return [f"with {text} alone the same variant works; what else that brings may change the artifact" for text in found]
 
 
 def _consumers(variant: ReportedVariant, changes: Sequence[RemedyEffect]) -> dict[str, bool]:
@@ -125,7 +135,7 @@ def _works_with_option(cell: ReportedCell, variant: ReportedVariant) -> str | No
 def _by_opinions(variant: ReportedVariant, evidence: list[str], *, evaluated: bool, others: bool) -> Diagnosis:
     """What others made of the artifact; `evaluated` and `others`: the evaluator, another onnxruntime runs it correctly."""
     own = _failure(variant)
-    if others:
+    if others and not evaluated:
         return likely(Cause.RUNTIME, *evidence, f"{SETTLE}an onnx whose reference evaluator runs the artifact")
     if own.reason is Reason.LIMIT:
         unable = "the checker accepts the graph, and this onnxruntime says itself that it does not implement it"

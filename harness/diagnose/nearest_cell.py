@@ -160,6 +160,16 @@ def version(cell: ReportedCell, name: str) -> str | None:
     return cell.python if name == "python" else cell.resolved.get(name, cell.pins.get(name))
 
 
+def model_code(cell: ReportedCell) -> list[str]:
+    """The axes that hold the code of the model, torch first.
+
+    That is transformers; of a probe that does without, whatever its exports have but onnx and numpy may be.
+    """
+    if version(cell, "transformers"):
+        return ["torch", "transformers"]
+    return ["torch", *(name for name in cell.pins if name not in {"torch", "onnx", "numpy", "onnxruntime"})]
+
+
 def _exports_alike(cell: ReportedCell, other: ReportedCell) -> bool:
     """Whether the export sides of two cells with the same pins, except onnxruntime, are the same distributions.
 

@@ -91,6 +91,33 @@ def test_a_stamp_above_the_runtime_is_a_gate(stage, given, cause, certainty):
     assert (cell.variants[0].cause, cell.variants[0].certainty) == (cause, certainty)
 
 
+OPSET = "opset-above-runtime: opset 20; onnxruntime 1.16.3 runs up to 19"
+
+
+@pytest.mark.parametrize(
+    ("given", "cause"),
+    [
+        ({}, "format gate"),
+        ({"remedy": "opset 19"}, "format gate"),
+        ({"remedy": "onnxruntime 1.17.0"}, "format gate"),
+        # The same stamps in the same runtime.
+        ({"remedy": "numpy<2"}, "version conflict"),
+        ({"remedy": "optimization disabled"}, "runtime"),
+        ({"remedy": "binding ortvalue"}, "runtime"),
+        ({"controls": {"binding ortvalue": WORKS}}, "runtime"),
+        ({"controls": {"model t5": WORKS}}, "format gate"),
+    ],
+)
+def test_a_runtime_that_runs_the_same_stamps_has_no_gate_there(given, cause):
+    opinions = {EVALUATOR: WORKS, NEWEST: WORKS}
+    assert told(Stage.PARITY, findings=[OPSET], opinions=opinions, **given)[0] == cause
+
+
+def test_another_option_of_the_session_shows_that_there_is_no_gate():
+    other = reported_variant(optimization="disabled")
+    assert told(Stage.DECODE, other, findings=[OPSET], opinions={NEWEST: WORKS}) == ("runtime", "proven")
+
+
 ORT = "[ONNXRuntimeError] : 1 : FAIL : "
 BFLOAT = f"net: {ORT}NOT_IMPLEMENTED : Could not find an implementation for MatMul(13) node with name '/MatMul'"
 FUSED = f"net: {ORT}Node (Fused_Gemm) Op (Gemm) [ShapeInferenceError] First input does not have rank 2"

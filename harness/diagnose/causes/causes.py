@@ -4,7 +4,7 @@
 |---|---|---|
 | resolve | version conflict | uv's proof |
 | import | version conflict | the package imports in another cell, beside other versions |
-| eager | model; version conflict where its versions work with others | PyTorch with and without a cache; other cells |
+| eager | model; version conflict where its code and torch work with others | PyTorch with and without a cache; other cells |
 | export, check | exporter | another exporter, or a cell that differs in one version |
 | export, check | version conflict | the same exporter works beside other versions |
 | load | format gate | what the runtime was measured to run |
@@ -22,11 +22,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from packaging.utils import canonicalize_name
+
 from harness.diagnose.causes import model as models
 from harness.diagnose.causes import runtime
 from harness.diagnose.causes.diagnosis import Diagnosis, brief, likely, proven
 from harness.diagnose.differences import EXPORT, differences
-from harness.diagnose.nearest_cell import Neighbours, compared, export_of, passed, secondary_pins, version
+from harness.diagnose.nearest_cell import Neighbours, compared, export_of, model_code, passed, secondary_pins, version
 from harness.model import Cause, Stage, Status
 from harness.verdicts.messages import between_versions, demands
 from harness.verdicts.report_model import ReportedCell, ReportedVariant
@@ -80,7 +82,13 @@ def _unimportable(cell: ReportedCell, variant: ReportedVariant, neighbours: Neig
         if remedy := _mends_import(cell, variant):
             return proven(Cause.VERSION_CONFLICT, own, f"with {remedy} the same cell works")
         return likely(Cause.VERSION_CONFLICT, own, "to settle it: cells that import the same versions, each beside others")
-    subject = f"{named} {version(cell, named)}"
+    if (held := version(cell, named)) is None:
+        # A module of a distribution with another name: which one, and so which version, nobody knows.
+        remedy = _mends_import(cell, variant)
+        heard = [f"with {remedy} the same cell works"] if remedy else []
+        settle = f"to settle it: an axis, or a lock, that names the distribution of {named}"
+        return likely(Cause.VERSION_CONFLICT, own, *heard, settle)
+    subject = f"{named} {held}"
     if other := neighbours.nearest(cell, Stage.IMPORT, [named]):
         return proven(Cause.VERSION_CONFLICT, own, _passes(other, cell, f"{subject} can be imported"))
     if remedy := _mends_import(cell, variant, but=named):
@@ -93,13 +101,13 @@ def _mends_import(cell: ReportedCell, variant: ReportedVariant, but: str | None 
     """What was run on this cell and mended its import, which all its variants share; not another version of `but`."""
     alike = [one for one in cell.variants if (one.stage, one.signature) == (variant.stage, variant.signature)]
     found = [changed for one in [variant, *alike] for changed in differences(one)]
-    return next((one.text for one in found if (one.pins or one.bounds) and but not in one.pins), None)
+    return next((one.text for one in found if (one.pins or one.bounds) and but not in one.pins | one.bounds), None)
 
 
 def import_of(variant: ReportedVariant) -> str | None:
-    """The package whose import failed, as its message names it."""
+    """The package whose import failed, as its message names it, spelt as a distribution."""
     named = _IMPORTED.match(variant.error or "")
-    return named[1] if named else None
+    return canonicalize_name(named[1]) if named else None
 
 
 _IMPORTED = re.compile(r"import (\w+): ")
@@ -108,26 +116,25 @@ _IMPORTED = re.compile(r"import (\w+): ")
 
 def _eager(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbours) -> Diagnosis:
     own = f"PyTorch alone, in {cell.id}: {brief(variant.error)}"
-    names = [name for name in ("transformers", "torch") if version(cell, name)]
+    names = [name for name in reversed(model_code(cell)) if version(cell, name)]
     elsewhere = {name: found for name in names if (found := neighbours.nearest(cell, Stage.EAGER, [name]))}
     heard = [
         _passes(other, cell, f"PyTorch runs the model with the same {name} {version(cell, name)}")
         for name, other in elsewhere.items()
     ]
-    if variant.error_type == DISAGREES:
-        return proven(Cause.MODEL, own, *(heard or [_nowhere(neighbours, "PyTorch agrees with itself")]), *_relatives(variant))
     for changed in differences(variant):
         if changed.versions and changed.versions.isdisjoint(names):
             return proven(Cause.VERSION_CONFLICT, own, *heard, f"with {changed.text} alone the same cell works")
     words = between_versions(variant.error_type, variant.error or "")
-    if len(elsewhere) == len(names) or (words and elsewhere):
+    if (names and len(elsewhere) == len(names)) or (words and elsewhere):
         return proven(Cause.VERSION_CONFLICT, own, *heard)
+    if variant.error_type == DISAGREES:
+        return proven(Cause.MODEL, own, *(heard or [_nowhere(neighbours, "PyTorch agrees with itself")]), *_relatives(variant))
     if words:
         settle = f"to settle it: a cell in which the same {names[0]} runs the model, beside other versions"
         return likely(Cause.VERSION_CONFLICT, own, f"its words are those of {words}", settle)
-    settle = (
-        "to settle it: cells with the same torch and the same transformers, each beside others, in which PyTorch runs the model"
-    )
+    alike = " and ".join(f"the same {name}" for name in reversed(names))
+    settle = f"to settle it: cells with {alike}, each beside others, in which PyTorch runs the model"
     return likely(Cause.MODEL, own, *heard, *_relatives(variant), settle)
 
 
@@ -169,9 +176,9 @@ def _conflicts(cell: ReportedCell, variant: ReportedVariant, stage: Stage, neigh
     """
     words = between_versions(variant.error_type, variant.error or "")
     for changed in differences(variant):
-        if changed.versions and (words or not changed.versions & set(_EXPORTER)):
+        if changed.versions and (words or not changed.versions & {*_EXPORTER, *model_code(cell)}):
             return [f"with {changed.text} alone it {works}"]
-    exporter = [name for name in _EXPORTER if version(cell, name)]
+    exporter = [name for name in dict.fromkeys((*_EXPORTER, *model_code(cell))) if version(cell, name)]
     beside = neighbours.nearest(cell, stage, exporter, export_of(variant))
     if beside:
         alike = [one for one in beside.variants if export_of(one) == export_of(variant)]
@@ -184,7 +191,7 @@ def _conflicts(cell: ReportedCell, variant: ReportedVariant, stage: Stage, neigh
 
 
 _EXPORTER = ("torch", "transformers", "optimum", "optimum-onnx")
-"""What an export is made with: the exporter, and the code of the model."""
+"""What an export is made with, besides the code of a model of one's own."""
 
 
 def _sibling(cell: ReportedCell, variant: ReportedVariant, stage: Stage) -> ReportedVariant | None:

@@ -22,7 +22,7 @@ from harness.diagnose.causes.diagnosis import SETTLE, Diagnosis, brief, likely, 
 from harness.diagnose.causes.failure_kinds import Reason, RuntimeFailure, failure_of
 from harness.diagnose.causes.model import MODEL
 from harness.diagnose.differences import CONSUMER, SESSION, RemedyEffect, differences
-from harness.diagnose.nearest_cell import Neighbours
+from harness.diagnose.nearest_cell import Neighbours, model_code
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Cause, Certainty, Stage, Status
 from harness.verdicts.cross_checks import ABOVE, EVALUATOR
@@ -39,7 +39,7 @@ _BROKEN_PROMISES = ("frozen-dimension", "dimension-bound-twice")
 """Findings that a graph's own sizes are not what was asked for, or not what they are when it runs."""
 
 _MAIN = {"torch", "transformers", "optimum", "optimum-onnx", "onnxruntime"}
-"""The model's code, the exporter and the runtime: another version of one of these says something about that one alone."""
+"""The model's code, unless it is one's own, the exporter and the runtime: another version says something of that alone."""
 
 
 def diagnosed(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbours) -> Diagnosis:
@@ -58,7 +58,7 @@ def diagnosed(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbou
     consumed = _consumed(consumers, cell)
     if EVALUATOR in accepting and others:
         return proven(Cause.RUNTIME, *evidence, *consumed)
-    if beside := next((one for one in changes if one.versions and not one.versions & _MAIN), None):
+    if beside := next((one for one in changes if one.versions and not one.versions & {*_MAIN, *model_code(cell)}), None):
         return _between_versions(cell, variant, beside)
     evidence += consumed
     if any(consumers.values()) and not others and not remade:
@@ -212,10 +212,17 @@ def _above(cell: ReportedCell, variant: ReportedVariant, changes: Sequence[Remed
             return proven(Cause.FORMAT_GATE, _own(cell, variant), *evidence, f"with {stamp} the same graph works here")
         settle = "to settle it: what this onnxruntime runs was not measured"
         return likely(Cause.FORMAT_GATE, _own(cell, variant), *evidence, settle)
-    if found and any(text == "works" for name, text in variant.opinions.items() if name != EVALUATOR):
+    elsewhere = any(text == "works" for name, text in variant.opinions.items() if name != EVALUATOR)
+    if found and elsewhere and not _runs_here(cell, variant, changes):
         settle = "to settle it: the same graph with a lower opset"
         return likely(Cause.FORMAT_GATE, _own(cell, variant), *found, *evidence, settle)
     return None
+
+
+def _runs_here(cell: ReportedCell, variant: ReportedVariant, changes: Sequence[RemedyEffect]) -> bool:
+    """Whether this onnxruntime runs a graph with the same stamps, in a session or with versions or a caller that differ."""
+    consumed = any(_consumers(variant, changes).values()) or _works_with_option(cell, variant) is not None
+    return consumed or any(one.only(SESSION | CONSUMER) or (one.versions and not one.pins) for one in changes)
 
 
 def _kept(cell: ReportedCell, variant: ReportedVariant) -> ReportedVariant | None:

@@ -220,6 +220,24 @@ def test_two_faults_of_one_cause_are_told_apart_by_what_failed():
     assert texts(of_runtimes(went)) == ["1.17.0≤onnxruntime<1.21.0 → load", "onnxruntime<1.17.0 → load"]
 
 
+def test_one_message_with_two_proven_causes_is_two_faults():
+    """The exporter's graph fails in every runtime, torchscript's only in the older ones, in the same words."""
+
+    def went(runtime: str, exporter: str, ir: int | None) -> ReportedVariant:
+        given = {"exporter": exporter, "ir_version": ir}
+        if exporter == "dynamo" and ir is None:
+            return replace(fused(**given), cause=Cause.EXPORTER)
+        if exporter == "torchscript" and runtime < "1.18":
+            # Of one of them less is known.
+            return fused(**given) if ir is None else replace(fused(**given), cause=None, certainty=Certainty.OPEN)
+        return reported_variant(**given)
+
+    exporter, runtime = rules(of_runtimes(went))
+    assert (exporter.text, exporter.causes) == ("exporter=dynamo ∧ ir-version=stamped → load", {"exporter": 6})
+    assert (runtime.text, runtime.causes) == ("exporter=torchscript ∧ onnxruntime<1.18.1 → load", {"runtime": 2})
+    assert runtime.variants == 4
+
+
 def test_one_fault_that_is_worded_anew_from_release_to_release_is_one_rule():
     def went(runtime: str, exporter: str, ir: int | None) -> ReportedVariant:
         given = {"exporter": exporter, "ir_version": ir}
@@ -230,7 +248,18 @@ def test_one_fault_that_is_worded_anew_from_release_to_release_is_one_rule():
     assert (rule.text, len(rule.signatures)) == ("onnxruntime<1.21.0 → load", 4)
 
 
-@pytest.mark.parametrize(("pythons", "closed"), [(("3.10", "3.11"), True), (("3.9", "3.10"), True), (("3.10", "3.12"), False)])
+@pytest.mark.parametrize(
+    ("pythons", "closed"),
+    [
+        (("3.10", "3.11"), True),
+        (("3.9", "3.10"), True),
+        (("3.10", "3.12"), False),
+        # Patch releases lie between.
+        (("3.11.2", "3.11.9"), False),
+        (("3.11.2", "3.12.4"), False),
+        (("3.11", "3.12.4"), False),
+    ],
+)
 def test_between_two_minor_versions_of_python_lies_nothing(pythons, closed):
     cells = [reported_cell(fails(Stage.INSTALL), python=pythons[0]), reported_cell(python=pythons[1])]
     (rule,) = rules(cells)

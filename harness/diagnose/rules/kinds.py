@@ -7,8 +7,8 @@
 | eager, export, check | the cause and the class of the exception |
 | load, decode, parity | cause, reason and operator (../causes/failure_kinds.py); of a gate or protocol, the cause |
 
-Equal signatures are always of one kind. Packages word one fault anew from release to release, so signatures alone would
-split it.
+Equal signatures are of one kind, unless several causes of them are proven. Packages word one fault anew from release to
+release, so signatures alone would split it.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ def kinds(seen: Seen, stage: Stage) -> list[FailureKind]:
     found: dict[object, int] = {}
     gates, run_side = set[object](), set[object]()
     for places in seen.by_signature(seen.failed.get(stage, 0)).values():
-        members = [seen.members[place][1] for place in places]
-        cause = _cause(members)
-        kind = _kind(members[0], stage, cause)
-        found[kind] = found.get(kind, 0) | seen.set_of(places)
-        if cause is Cause.FORMAT_GATE:
-            gates.add(kind)
-        if on_run_side(members[0], stage):
-            run_side.add(kind)
+        for cause, alike in _by_cause(seen, places).items():
+            first = seen.members[alike[0]][1]
+            kind = _kind(first, stage, cause)
+            found[kind] = found.get(kind, 0) | seen.set_of(alike)
+            if cause is Cause.FORMAT_GATE:
+                gates.add(kind)
+            if on_run_side(first, stage):
+                run_side.add(kind)
     ordered = sorted(found, key=lambda kind: -found[kind].bit_count())
     # A stamp is read before anything else of a file is.
     made = [FailureKind(failed=found[kind], first=kind in gates, run_side=kind in run_side) for kind in ordered[:MOST]]
@@ -70,10 +70,16 @@ def on_run_side(variant: ReportedVariant, stage: Stage) -> bool:
     return list(Stage).index(stage) >= list(Stage).index(Stage.LOAD)
 
 
-def _cause(members: Sequence[ReportedVariant]) -> Cause | None:
-    """The surest cause of failures with one signature: not each of them was asked about as much."""
+def _by_cause(seen: Seen, places: Sequence[int]) -> dict[Cause | None, list[int]]:
+    """Failures with one signature by their cause: one that is proven, or the surest, since not each was asked about as much."""
+    members = [seen.members[place][1] for place in places]
     sure = [one for one in members if one.cause and one.certainty]
-    return min(sure, key=lambda one: _CERTAINTY.index(one.certainty or Certainty.OPEN)).cause if sure else None
+    surest = min(sure, key=lambda one: _CERTAINTY.index(one.certainty or Certainty.OPEN)).cause if sure else None
+    proven = {one.cause for one in sure if one.certainty is Certainty.PROVEN}
+    found: dict[Cause | None, list[int]] = {}
+    for place, one in zip(places, members, strict=True):
+        found.setdefault(one.cause if one.cause in proven else surest, []).append(place)
+    return found
 
 
 def _kind(variant: ReportedVariant, stage: Stage, cause: Cause | None) -> object:

@@ -195,9 +195,10 @@ class Study:
 
 
 def _adjacent(one: str, other: str) -> bool:
-    """Whether no minor version of Python lies between two."""
-    (major, minor, *_), (other_major, other_minor, *_) = by_version(one).release, by_version(other).release
-    return major == other_major and abs(minor - other_minor) <= 1
+    """Whether nothing lies between two minor versions of Python; between two of its patch releases others do."""
+    releases = by_version(one).release, by_version(other).release
+    (major, minor), (other_major, other_minor) = (release[:2] for release in releases)
+    return {len(release) for release in releases} == {2} and major == other_major and abs(minor - other_minor) == 1
 
 
 def _counted(names: Iterable[str]) -> dict[str, int]:

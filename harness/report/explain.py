@@ -73,7 +73,7 @@ def show(
     reported = next(one for one in report.cells if one.id == cell.id)
     told = dict(zip((one.variant for one in verdict.variants), reported.variants, strict=True))
     known = RemedyTexts(report.cells)
-    mends = {variant: known.of(one) for variant, one in told.items()}
+    mends = {variant: known.of(reported, one) for variant, one in told.items()}
     for group in _groups(verdict.variants, told, mends):
         out.print()
         _show(group, searches, told, mends, out, store=store)

@@ -106,7 +106,7 @@ def _mended(report: Report, members: _Members, mends: RemedyTexts) -> tuple[Reme
     """A remedy stands only over the variants that it was run on."""
     groups: dict[RemedyText, _Members] = {}
     for cell, variant in members:
-        groups.setdefault(mends.of(variant), []).append((cell, variant))
+        groups.setdefault(mends.of(cell, variant), []).append((cell, variant))
     ordered = sorted(groups.items(), key=lambda item: (not item[0].works, -len(item[1])))
     return tuple(
         RemedyGroup(mend=mend, variants=len(some), where=_common(report, some) if len(groups) > 1 else "")

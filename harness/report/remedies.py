@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from harness.diagnose.differences import difference
+from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Stage, Status
 from harness.report.tables import counted
 from harness.verdicts.report_model import ReportedCell, ReportedVariant
@@ -39,23 +41,42 @@ class RemedyTexts:
                     self._elsewhere.setdefault(_fault(one), Counter())[one.remedy] += 1
                     self._example.setdefault((_fault(one), one.remedy), cell.id)
 
-    def of(self, variant: ReportedVariant) -> RemedyText:
-        """What was run on this variant in its cell; where that mended nothing, also what mends the same failure elsewhere."""
+    def of(self, cell: ReportedCell, variant: ReportedVariant) -> RemedyText:
+        """What was run on this variant of `cell`; where that mended nothing, also what mends the same failure elsewhere."""
         if variant.status is not Status.FAILS:
             return RemedyText(text="", works=False)
         if variant.remedy:
             return RemedyText(text=f"mended by {', or by '.join(variant.remedies or [variant.remedy])}", works=True)
         missing = f"the module {variant.missing} is missing" if variant.missing else ""
-        return RemedyText(text="; ".join(filter(None, [missing, _search(variant), self._hint(variant)])), works=False)
+        return RemedyText(text="; ".join(filter(None, [missing, _search(variant), self._hint(cell, variant)])), works=False)
 
-    def _hint(self, variant: ReportedVariant) -> str:
-        """What mends the same failure in another cell, or variant, and was not run on this one."""
+    def _hint(self, cell: ReportedCell, variant: ReportedVariant) -> str:
+        """What mends the same failure in another cell, or variant, and was not run on this one, or proved nothing here."""
         known = [*variant.tried, *variant.unproven]
         for remedy, _ in self._elsewhere.get(_fault(variant), Counter()).most_common():
             if not any(text.startswith(f"{remedy}: ") for text in known):
-                cell = self._example[_fault(variant), remedy]
-                return f"not run here: {remedy}, which mends the same failure in {cell}"
+                there = f"{remedy}, which mends the same failure in {self._example[_fault(variant), remedy]}"
+                ran = next((one for one in cell.variants if _changed(variant, one, remedy)), None)
+                if ran is None or ran.status not in {Status.FLAKY, Status.ERROR}:
+                    return f"not run here: {there}"
+                return f"unproven here, where it ended {_ENDED[ran.status]}: {there}"
         return ""
+
+
+_ENDED = {Status.FLAKY: "flaky", Status.ERROR: "in an error"}
+
+
+def _changed(variant: ReportedVariant, other: ReportedVariant, remedy: str) -> bool:
+    """Whether `other`, of the same cell, is `variant` with the fields of the remedy of that text."""
+    change = difference(remedy)
+    if change is None or not change.only(change.fields):
+        return False
+    differing = {name for name in VARIANT_FIELDS if getattr(variant, name) != getattr(other, name)}
+    # Each exporter has opsets of its own; without a cache there is nothing to feed back, or to mix.
+    free = {"exporter": {"opset"}, "layout": {"feedback", "strategy"}}
+    named = {name.replace("-", "_") for name in change.fields}
+    values = {f"{name.replace('_', '-')} {getattr(other, name)}" for name in named}
+    return values == set(remedy.split(", ")) and differing <= named.union(*(free.get(name, set()) for name in named))
 
 
 def families(texts: Sequence[str]) -> list[str]:

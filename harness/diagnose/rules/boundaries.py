@@ -12,7 +12,9 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.diagnose.rules.kinds import on_run_side
+from harness.diagnose.nearest_cell import imports_all
+from harness.diagnose.rules.conditions import holds
+from harness.diagnose.rules.kinds import fault, on_run_side
 from harness.diagnose.rules.rules import contradicted
 from harness.environments import published_versions
 from harness.environments.resolver import Resolved
@@ -22,11 +24,10 @@ from harness.execution.events import Listener, Note
 from harness.execution.laboratory import Lab
 from harness.execution.prepare import Prepared, Settings
 from harness.matrix.plan import Planned, by_version
-from harness.model import Cause, Stage, Status
+from harness.model import ABSENT, Cause, Stage, Status
 from harness.verdicts.judge import VariantVerdict
-from harness.verdicts.report_model import Report, ReportedVariant
+from harness.verdicts.report_model import Report, ReportedVariant, reported
 from harness.verdicts.rule_model import Boundary, Condition, ConditionKind, Rule, Tried, text
-from harness.verdicts.signature import signature
 
 PROBES = 12
 """Cells that are asked for one boundary, at most: enough for hundreds of versions, and for some that say nothing."""
@@ -93,12 +94,11 @@ class _Closer:
 
     def _support(self, rule: Rule) -> list[ReportedVariant]:
         """The variants that fail as the rule says."""
-        return [
-            one
-            for cell in self.report.cells
-            for one in cell.variants
-            if one.stage is rule.stage and one.status is Status.FAILS and one.signature in rule.signatures
-        ]
+        return [one for one in self._failing(rule.stage) if one.signature in rule.signatures]
+
+    def _failing(self, stage: Stage) -> Iterator[ReportedVariant]:
+        for cell in self.report.cells:
+            yield from (one for one in cell.variants if one.stage is stage and one.status is Status.FAILS)
 
     def _run_side(self, rule: Rule) -> bool:
         return any(on_run_side(one, rule.stage) for one in self._support(rule))
@@ -144,23 +144,41 @@ class _Closer:
             # The run has come to its end: what the index has taken back since must not cost its report.
             self.listen(Note(text=f"{planned.cell.id} was not asked: {error}"))
             return None
-        return self._outcome(verdict.variants[0], rule)
-
-    def _outcome(self, verdict: VariantVerdict, rule: Rule) -> str | None:
-        """See `_outcome`; another kind of failure of the same stage, as the report's cells have it, is none of the rule's."""
-        outcome, error = _outcome(verdict, rule.stage), verdict.error
-        if outcome != FAILS or error is None:
+        outcome = _outcome(verdict.variants[0], rule.stage)
+        if outcome not in {FAILS, PASSES}:
             return outcome
-        others = {
-            one.signature
-            for cell in self.report.cells
-            for one in cell.variants
-            if one.stage is rule.stage and one.status is Status.FAILS and one.signature not in rule.signatures
-        }
-        if signature(rule.stage, error) not in others:
+        if astray := self._astray(verdict.resolved, rule):
+            return astray
+        cell = reported(verdict)
+        (one,) = cell.variants
+        if outcome == PASSES:
+            tried = rule.stage is not Stage.IMPORT or imports_all(cell) or not self._run_side(rule)
+            return PASSES if tried else f"{one.status} at {one.stage}"
+        if self._fails_alike(one, rule):
             return FAILS
         # A stamp is read before anything else of a file is.
         return PASSES if set(rule.causes) == {Cause.FORMAT_GATE} else f"fails in another way at {rule.stage}"
+
+    def _fails_alike(self, one: ReportedVariant, rule: Rule) -> bool:
+        """Whether `one`, which fails at the rule's stage, does so in the way of which the rule speaks."""
+        if one.signature in rule.signatures:
+            return True
+        if any(other.signature == one.signature for other in self._failing(rule.stage)):
+            return False
+        return fault(one, rule.stage) in {fault(other, rule.stage) for other in self._support(rule)}
+
+    def _astray(self, resolved: Resolved, rule: Rule) -> str | None:
+        """What of the rule's conditions the lock of a trial does not meet: then it is no trial of the rule."""
+        if resolved.lock is None:
+            return None
+        versions = {**resolved.lock.versions}
+        if not self._run_side(rule) and (side := resolved.sides.get("export")):
+            versions |= side.versions
+        for atom in rule.atoms:
+            version = versions.get(atom.name, ABSENT)
+            if atom.kind is ConditionKind.TRANSITIVE and not holds(atom, version):
+                return f"resolves to {atom.name} {version}"
+        return None
 
     def _between(self, boundary: Boundary, policy: str, *, recorded: bool = False) -> list[str] | None:
         """What the index has between the two sides, oldest first; None where nobody knows, or none is `recorded`."""

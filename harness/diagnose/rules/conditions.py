@@ -64,6 +64,14 @@ class Feature:
         return Condition(kind=self.kind, name=self.name, op=op, value=value)  # type: ignore[arg-type]
 
 
+def holds(condition: Condition, version: str) -> bool:
+    """Whether `condition` holds for what has that version."""
+    if condition.op == "=":
+        return version == condition.value
+    older = version not in _UNORDERED and by_version(version) < by_version(condition.value)
+    return version not in _UNORDERED and older == (condition.op == "<")
+
+
 def union(sets: Iterable[int]) -> int:
     """The variants that are in any of them."""
     whole = 0

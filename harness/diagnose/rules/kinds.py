@@ -22,6 +22,8 @@ from harness.diagnose.nearest_cell import RUN_SIDE
 from harness.diagnose.rules.conditions import union
 from harness.diagnose.rules.outcomes import Seen
 from harness.model import Cause, Certainty, Stage
+from harness.verdicts.cross_checks import ABOVE
+from harness.verdicts.messages import is_above
 from harness.verdicts.report_model import ReportedVariant
 
 MOST = 8
@@ -83,15 +85,25 @@ def _by_cause(seen: Seen, places: Sequence[int]) -> dict[Cause | None, list[int]
 
 
 def _kind(variant: ReportedVariant, stage: Stage, cause: Cause | None) -> object:
+    if stage in {Stage.RESOLVE, Stage.INSTALL, Stage.IMPORT}:
+        return fault(variant, stage)
+    return cause if cause in _ALONE else (cause, fault(variant, stage))
+
+
+def fault(variant: ReportedVariant, stage: Stage) -> object:
+    """What tells the kind of a failure at `stage`, whatever it is due to."""
     match stage:
         case Stage.RESOLVE | Stage.INSTALL:
             return stage
         case Stage.IMPORT:
             return import_of(variant) or variant.signature
         case Stage.EAGER | Stage.EXPORT | Stage.CHECK:
-            return cause, variant.error_type
+            return variant.error_type
         case _:
+            if is_above(variant.error or "") or (
+                stage is Stage.LOAD and any(finding.startswith(ABOVE) for finding in variant.findings)
+            ):
+                return Cause.FORMAT_GATE
             failure = failure_of(stage, variant.error or "", (variant.node or {}).get("op_type"))
             # At parity the place is the output that happens to be compared first.
-            place = None if stage is Stage.PARITY else failure.place
-            return cause if cause in _ALONE else (cause, failure.reason, place)
+            return failure.reason, None if stage is Stage.PARITY else failure.place

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
-from values import result
+from values import MERGED, PAIR, resolved, result, tasks_of
 
+from harness.execution import worker
 from harness.execution.process.probe import ProbeOutput
+from harness.execution.process.probes import Ask, OnStage, Question
 from harness.execution.process.repetition import compared, settle
-from harness.model import Stage, Status
+from harness.model import Limits, Stage, Status
+from harness.store.store import Store
+from harness.tasks.records import Records
 from harness.tasks.repetitions import TIMES_IF_CHANCE, Repeated
 
 WORKS, FAILS, FLAKY, ERROR = Status.WORKS, Status.FAILS, Status.FLAKY, Status.ERROR
@@ -108,3 +114,44 @@ def test_of_twenty_cells_that_fail_once_in_five_hardly_any_fails():
     # Until the first flaky cell: 0.04 / 0.16 of a false fact a run; each later cell that has failed once: 0.2 ** 4.
     assert ends[FAILS] / runs == pytest.approx(0.25 + 20 * 0.2**5, abs=0.06)
     assert ends[FLAKY] / runs == pytest.approx(20 * 0.2 - ends[FAILS] / runs, abs=0.3)
+
+
+@dataclass(kw_only=True)
+class AskedProbes:
+    """Takes what a worker asks, and answers nothing."""
+
+    questions: list[Question] = field(default_factory=list)
+
+    def ask(self, ask: Ask, out: Path, _repeated: Repeated, _on_stage: OnStage) -> ProbeOutput:
+        self.questions.append(ask(out, None))
+        return ProbeOutput()
+
+
+def test_each_artifact_is_a_place_of_its_own(tmp_path, monkeypatch):
+    """Equal words of two artifacts in one closure may be a fact of one and chance of the other."""
+    store, limits = Store(tmp_path / "store"), Limits(seconds=1, memory=1)
+    facts, probes = Records(store=store, limits=limits), AskedProbes()
+    monkeypatch.setattr(worker, "Probes", lambda **_given: probes)
+    fed = replace(PAIR, feedback="feed-all")
+    run = tasks_of(resolved(PAIR, fed, MERGED)).run
+    artifacts = {}
+    facts.put(run.export.key, [result(Stage.IMPORT), result(Stage.EAGER)])
+    for variant in (PAIR, MERGED):
+        folder = tmp_path / variant.layout
+        folder.mkdir()
+        (folder / "net.onnx").write_text(variant.layout)
+        artifacts[variant.layout] = store.publish(folder)
+        facts.put(
+            run.export.variant_key(variant), [result(Stage.EXPORT), result(Stage.CHECK)], artifact=artifacts[variant.layout]
+        )
+    given = {run.closure.key: Path("python")}
+    one = worker.Worker(store=store, facts=facts, environments=None, children=None, limits=limits, given=given)
+    one.perform(run, lambda _stage: None)
+    (asked,) = probes.questions
+    closure = f"Run {run.closure.key}"
+    assert asked.places == {
+        None: closure,
+        PAIR.id: f"{closure} {artifacts['pair']}",
+        fed.id: f"{closure} {artifacts['pair']}",
+        MERGED.id: f"{closure} {artifacts['merged']}",
+    }

@@ -281,7 +281,8 @@ class Worker:
                 job=self._about(task.export.model, jobs.running(task, artifacts)),
                 keys=[task.variant_key(*one) for one in chosen] or [task.key],
                 parts=(task.closure,),
-                places=dict.fromkeys([None, *(variant.id for variant, _ in chosen)], place),
+                # Two artifacts may fail in the same words, one of them by chance.
+                places={None: place, **{variant.id: f"{place} {artifact}" for variant, artifact in chosen}},
             )
 
         return ask

@@ -18,7 +18,7 @@ class Repeated:
     """What a run has learned from its repetitions; used by many threads at once."""
 
     steady: set[tuple[str, Stage, str]] = field(default_factory=set)
-    """Closure, stage and signature of failures that repeated."""
+    """Place (a closure, and the artifact that was run in it), stage and signature of failures that repeated."""
     chance: set[_Kind] = field(default_factory=set)
     """Stage and signature of failures that did not, in whatever closure."""
 

@@ -5,8 +5,8 @@ with the same signature. That process is started for it (no fork server) and rea
 failed in one process is repeated in one process. What ends otherwise is flaky: certain is only what both processes showed,
 so a flaky result stands at the earlier of the two stages.
 
-One repetition for each closure, stage and signature of a run is enough, unless the same signature was flaky somewhere in
-that run: then a failure must repeat `TIMES_IF_CHANCE` times.
+One repetition for each closure, artifact, stage and signature of a run is enough, unless the same signature was flaky
+somewhere in that run: then a failure must repeat `TIMES_IF_CHANCE` times.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def settle(
 ) -> bool:
     """Repeat the failures in `told`, and replace those that do not repeat.
 
-    `places` has the closure, or another name for the environment, of each subject that may fail. `mended` looks for damaged
+    `places` names the closure of each subject that may fail, and the artifact that it runs. `mended` looks for damaged
     bytecode where a failure does not repeat, removes it, and says whether there was any: then `told` proves nothing.
 
     Returns:

@@ -18,7 +18,7 @@ from harness.store import regular_files
 from harness.store.digests import folder_digest
 from harness.store.envelope import LIMIT, DamagedRecordError, opened
 
-_LOG_LIMIT = 16 * 2**20
+LOG_LIMIT = 16 * 2**20
 """Bytes of the largest log that is copied: a run cuts its own back to eight million."""
 
 _ARTIFACT_LIMIT = 64 * 2**30
@@ -73,7 +73,7 @@ class ForeignStore:
         folder, _, file = name.partition("/")
         try:
             with self._folder(folder) as handle:
-                regular_files.copy(file, target, limit=_LOG_LIMIT, dir_fd=handle)
+                regular_files.copy(file, target, limit=LOG_LIMIT, dir_fd=handle)
         except FileNotFoundError:
             pass
         except (regular_files.RefusedFileError, OSError) as problem:

@@ -27,13 +27,10 @@ from harness.store.envelope import DamagedRecordError, RecordKind
 from harness.store.foreign import LOG_LIMIT, ForeignStore
 from harness.store.store import Store
 from harness.tasks.records import STAGES, Record
-from harness.verdicts.report_model import ADAPTER, Report
+from harness.verdicts.report_model import ADAPTER, FILE_LIMIT, Report
 
 _SAME = ("schema", "platform", "torch", "probe")
 """What reports must agree on to be one."""
-
-_REPORT_LIMIT = 2**30
-"""Bytes of the largest matrix.json that is read: one of 10,000 cells has some 40 MB."""
 
 
 def are_stores(sources: Sequence[Path]) -> bool:
@@ -133,6 +130,8 @@ def copy(sources: Sequence[Path], store: Store) -> list[str]:
 def _admitted(taken: _Taken, key: str, store: Store) -> Any:
     """The value that is stored for `taken`; what a record speaks of is in `store` then, as far as it is there."""
     value = taken.value
+    if isinstance(value, Solved):
+        return replace(value, foreign=True)
     if not isinstance(value, Record):
         return value
     with store.scratch() as scratch:
@@ -207,7 +206,7 @@ def read(path: Path) -> Report:
     """
     try:
         # Of what the user named, a link may be followed.
-        return ADAPTER.validate_json(regular_files.read(path.resolve(), limit=_REPORT_LIMIT))
+        return ADAPTER.validate_json(regular_files.read(path.resolve(), limit=FILE_LIMIT))
     except FileNotFoundError as error:
         raise ShardError(f"{path} cannot be read: {error}") from None
     except regular_files.RefusedFileError as problem:

@@ -107,6 +107,10 @@ class Store:
             self._mirror.write(name, content)
         self._write(name, content)
 
+    def doubt(self, key: str, problem: str) -> None:
+        """Note that what is stored under `key` is not believed, for a reason that only its reader can know."""
+        self._damaged(self._name(key), problem)
+
     def refresh(self, keys: Iterable[str]) -> None:
         """Take what another process has stored under `keys` for what is here."""
         if self._mirror:

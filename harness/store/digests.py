@@ -7,9 +7,12 @@ import hashlib
 import os
 import shutil
 import stat
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from harness.model import digest
+from harness.store import regular_files
+from harness.store.regular_files import RefusedFileError
 
 
 def plain_digest(folder: Path) -> str | None:
@@ -34,6 +37,28 @@ def make_plain(folder: Path) -> None:
             shutil.copyfile(content, path)
         elif not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             path.unlink()
+
+
+def copy_within(folder: Path, target: Path, names: Iterable[str] | None = None) -> None:
+    """Copy files from `folder` to `target`: those of these names, or all that the digest is of. Of links what they name.
+
+    Raises:
+        RefusedFileError: one is no regular file, or a link that leads out of `folder` or to nothing.
+    """
+    every = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")))
+    for name in every if names is None else names:
+        path = folder / name
+        if not counts(name) or path.is_dir():
+            continue
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise RefusedFileError(f"{path} is a link that leads out of {folder}: put a copy of what it names in its place")
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            regular_files.copy(path.resolve(), target / name, limit=shutil.disk_usage(target).free)
+        except FileNotFoundError:
+            raise RefusedFileError(f"{path} is a link to nothing") from None
+        except RefusedFileError as problem:
+            raise RefusedFileError(f"{path} {problem}") from None
 
 
 def make_folder(folder: Path) -> None:

@@ -11,6 +11,7 @@ import packages
 import pytest
 from project import Project, starts
 
+from harness.diagnose import assembly
 from harness.errors import HarnessError, StoreError
 from harness.execution.executors import remote_worker
 from harness.execution.executors.remote_worker import Station, TaskRequest, TaskResult, terms
@@ -113,7 +114,7 @@ def test_a_model_that_is_not_the_runs_is_itself_elsewhere_too(project, elsewhere
     work(prepared, there)
     work(prepared, there, outstanding(prepared.relatives(), prepared.facts))
     there.close()
-    ((variant,),) = (cell.variants for cell in prepared.report(prepared.verdicts()).cells)
+    ((variant,),) = (cell.variants for cell in assembly.of(prepared, prepared.verdicts()).cells)
     assert (variant.stage, variant.controls) == ("eager", {"model marian": "works"})
 
 

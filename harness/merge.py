@@ -6,8 +6,10 @@ cannot both be true are refused, and nothing is copied then.
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +24,13 @@ from harness.execution.laboratory import PUBLISHED
 from harness.model import Status
 from harness.store import regular_files
 from harness.store.envelope import DamagedRecordError, RecordKind
-from harness.store.foreign import ForeignStore
+from harness.store.foreign import LOG_LIMIT, ForeignStore
 from harness.store.store import Store
 from harness.tasks.records import STAGES, Record
-from harness.verdicts.report_model import ADAPTER, Report
+from harness.verdicts.report_model import ADAPTER, FILE_LIMIT, Report
 
 _SAME = ("schema", "platform", "torch", "probe")
 """What reports must agree on to be one."""
-
-_REPORT_LIMIT = 2**30
-"""Bytes of the largest matrix.json that is read: one of 10,000 cells has some 40 MB."""
 
 
 def are_stores(sources: Sequence[Path]) -> bool:
@@ -123,23 +122,44 @@ def copy(sources: Sequence[Path], store: Store) -> list[str]:
     for source in foreign:
         found.look(source)
     for key, taken in found.taken.items():
-        if isinstance(taken.value, Record):
-            _copy_files(taken.source, taken.value, store)
         # Last, so that what is known has everything it speaks of.
-        store.put(taken.kind, key, taken.value)
+        store.put(taken.kind, key, _admitted(taken, key, store))
     return [*dict.fromkeys(found.notes), *(text for source in foreign for text in source.refused)]
 
 
-def _copy_files(source: ForeignStore, record: Record, store: Store) -> None:
-    """The artifact and the logs that `record` speaks of, as far as they are there."""
+def _admitted(taken: _Taken, key: str, store: Store) -> Any:
+    """The value that is stored for `taken`; what a record speaks of is in `store` then, as far as it is there."""
+    value = taken.value
+    if isinstance(value, Solved):
+        return replace(value, foreign=True)
+    if not isinstance(value, Record):
+        return value
     with store.scratch() as scratch:
         copied = scratch / "artifact"
-        if record.artifact and not store.intact(record.artifact) and source.copy_artifact(record.artifact, copied):
+        if value.artifact and not store.intact(value.artifact) and taken.source.copy_artifact(value.artifact, copied):
             store.publish(copied)
-        for log in {result.log for result in record.stages if result.log}:
-            source.copy_log(log, scratch / "log")
-            if (scratch / "log").exists():
-                (scratch / "log").replace(store.log(Path(log).stem))
+        replaced = store.get(STAGES, key)
+        own = {result.log for result in replaced.stages if result.log} if replaced else set()
+        logs = {result.log for result in value.stages if result.log}
+        kept = {log for log in logs if _copy_log(taken.source, log, store, scratch / Path(log).name, over=log in own)}
+    # Whoever reads a log reads that of this very result.
+    return replace(value, stages=tuple(one if one.log in kept else replace(one, log=None) for one in value.stages))
+
+
+def _copy_log(source: ForeignStore, name: str, store: Store, copied: Path, *, over: bool) -> bool:
+    """Have that log in `store`; one that is there already is another result's, and stays unless it is to be written `over`."""
+    source.copy_log(name, copied)
+    if not copied.exists():
+        return False
+    place = store.log(Path(name).stem)
+    with contextlib.suppress(FileNotFoundError, regular_files.RefusedFileError):
+        if regular_files.read(place, limit=LOG_LIMIT) == copied.read_bytes():
+            return True
+    if os.path.lexists(place) and not over:
+        source.refuse(name, "is not the log that is here under that name, which stays")
+        return False
+    copied.replace(place)
+    return True
 
 
 def _kind(name: str) -> RecordKind[Any]:
@@ -186,7 +206,7 @@ def read(path: Path) -> Report:
     """
     try:
         # Of what the user named, a link may be followed.
-        return ADAPTER.validate_json(regular_files.read(path.resolve(), limit=_REPORT_LIMIT))
+        return ADAPTER.validate_json(regular_files.read(path.resolve(), limit=FILE_LIMIT))
     except FileNotFoundError as error:
         raise ShardError(f"{path} cannot be read: {error}") from None
     except regular_files.RefusedFileError as problem:

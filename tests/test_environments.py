@@ -139,6 +139,25 @@ def test_a_later_user_inherits_only_what_nobody_works_in(two, tmp_path, uv):
     assert all(user.intact((NOTHING,)) for user in two)
 
 
+def killed(user: Environments) -> None:
+    """The kernel releases what a process held."""
+    for share in user._shares.values():
+        share.close()
+    user._shares.clear()
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_what_a_killed_user_left_goes_with_whoever_closes_after_it(tmp_path, uv, keep):
+    one, other = (Environments(Store(tmp_path), uv) for _ in range(2))
+    one.ensure(NOTHING)
+    other.close(keep=False)
+    assert one.intact((NOTHING,))
+    other = Environments(Store(tmp_path), uv)
+    killed(one)
+    other.close(keep=keep)
+    assert len(folders(tmp_path)) == keep
+
+
 def test_an_environment_that_could_not_be_built_is_left_to_whoever_tries_next(tmp_path, uv):
     one, other = (Environments(Store(tmp_path), uv) for _ in range(2))
     uv.failure = UvFailure(Trouble.INFRASTRUCTURE, "no network")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import envelopes
@@ -77,6 +78,61 @@ def test_permissions_are_not_copied(ours, theirs):
     modes = {path.stat().st_mode for path in ours.root.rglob("*") if path.is_file()}
     assert modes
     assert not any(mode & (stat.S_ISUID | stat.S_ISGID | stat.S_IXUSR) for mode in modes)
+
+
+def with_log(store: Store, key: str, text: str, status: Status = Status.WORKS) -> None:
+    """Have a result under `key` whose log is that of KEY."""
+    store.log(KEY).write_text(text)
+    done = replace(result(Stage.LOAD, status), log=f"logs/{KEY}.log")
+    store.put(STAGES, key, Record(stages=(done,), limits=(1.0, 1.0)))
+
+
+def logs(store: Store, key: str) -> list[str | None]:
+    found = store.get(STAGES, key)
+    return [one.log for one in found.stages] if found else []
+
+
+def test_a_log_of_ones_own_is_not_replaced_by_another_results(ours, tmp_path):
+    theirs = Store(tmp_path / "theirs")
+    with_log(ours, KEY, "the true log")
+    with_log(theirs, OTHER, "forged")
+    (said,) = merge.copy([theirs.root], ours)
+    assert f"{theirs.root}/logs/{KEY}.log is not the log that is here under that name" in said
+    assert texts(ours) == ["the true log"]
+    # The result is merged, and nobody takes that log for its own.
+    assert logs(ours, OTHER) == [None]
+    assert logs(ours, KEY) == [f"logs/{KEY}.log"]
+
+
+def test_each_log_of_a_record_is_looked_at(ours, tmp_path):
+    theirs = Store(tmp_path / "theirs")
+    with_log(ours, KEY, "the true log")
+    for key in (KEY, OTHER):
+        theirs.log(key).write_text("theirs")
+    stages = tuple(replace(result(stage), log=f"logs/{key}.log") for stage, key in ((Stage.LOAD, KEY), (Stage.DECODE, OTHER)))
+    theirs.put(STAGES, OTHER, Record(stages=stages, limits=(1.0, 1.0)))
+    assert len(merge.copy([theirs.root], ours)) == 1
+    assert logs(ours, OTHER) == [None, f"logs/{OTHER}.log"]
+    assert texts(ours) == ["the true log", "theirs"]
+
+
+def test_a_record_whose_log_is_not_there_takes_none_from_here(ours, tmp_path):
+    theirs = Store(tmp_path / "theirs")
+    with_log(ours, KEY, "the true log")
+    with_log(theirs, OTHER, "")
+    theirs.log(KEY).unlink()
+    assert merge.copy([theirs.root], ours) == []
+    assert logs(ours, OTHER) == [None]
+
+
+def test_the_log_of_a_result_goes_with_it(ours, tmp_path):
+    theirs = Store(tmp_path / "theirs")
+    with_log(ours, KEY, "of the error", Status.ERROR)
+    with_log(theirs, KEY, "of the fact")
+    with_log(theirs, OTHER, "of the fact")
+    assert merge.copy([theirs.root], ours) == []
+    assert texts(ours) == ["of the fact"]
+    assert logs(ours, KEY) == logs(ours, OTHER) == [f"logs/{KEY}.log"]
 
 
 def linked(path: Path, to: Path) -> None:

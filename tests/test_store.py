@@ -255,3 +255,37 @@ def test_a_store_inside_a_file(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="name another with --store"):
         Store(tmp_path / "file" / "store")
+
+
+def everything(folder: Path) -> dict[str, bytes | None]:
+    return {str(path): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("access", Access)
+@pytest.mark.parametrize("name", ["results", f"results/{KEY[:2]}", "artifacts", "logs", "envs", "tmp", "bytecode"])
+def test_a_store_whose_own_folder_is_a_link_is_refused(store, tmp_path, name, access):
+    outside = tmp_path / "outside"
+    (outside / KEY).mkdir(parents=True)
+    (outside / KEY / "kept").write_text("kept")
+    path = store.root / name
+    if path.exists():
+        path.rmdir()
+    path.symlink_to(outside)
+    before = everything(outside)
+    with pytest.raises(StoreError, match=f"its folder {path} is a symbolic link; move the store as a whole"):
+        Store(store.root, access=access)
+    assert everything(outside) == before
+
+
+def test_a_store_that_is_a_link_is_used(store, tmp_path):
+    (tmp_path / "link").symlink_to(store.root)
+    Store(tmp_path / "link").put(KIND, KEY, 1)
+    assert store.get(KIND, KEY) == 1
+
+
+def test_a_folder_of_records_that_becomes_a_link_is_not_written_through(store, tmp_path):
+    (tmp_path / "outside").mkdir()
+    record(store).parent.symlink_to(tmp_path / "outside")
+    store.put(KIND, KEY, 1)
+    assert store.get(KIND, KEY) == 1
+    assert everything(tmp_path / "outside") == {}

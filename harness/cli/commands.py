@@ -23,12 +23,11 @@ from harness import disk_space, pipeline
 from harness.cli import decisions, pin
 from harness.cli.console import console
 from harness.cli.options import ARGUMENTS, parser
-from harness.cli.progress import listener
+from harness.cli.progress import listener, say_damage
 from harness.diagnose import assembly
 from harness.errors import DiskFullError, HarnessError, Interrupted, NothingObservedError, ShardError
 from harness.execution import executors, rounds, shards
 from harness.execution.audit import AuditError
-from harness.execution.events import Damage, Event
 from harness.execution.executors import local
 from harness.execution.prepare import Settings, prepare
 from harness.execution.search.search import BUDGET_OVER, CellSearch, coverage
@@ -210,15 +209,10 @@ def _cell(options: argparse.Namespace, out: Console, err: Console) -> int:
     return 0
 
 
-def _say_damage(err: Console, event: Event) -> None:
-    if isinstance(event, Damage):
-        err.print(event.text, markup=False, highlight=False, soft_wrap=True)
-
-
 def _explain(options: argparse.Namespace, out: Console, err: Console) -> int:
     # All cells, because what mends one, what proves a cause and where it works nearest is told by the others.
     settings = replace(_settings(options), cell=None)
-    prepared = prepare(settings, partial(_say_damage, err), ask=False, access=Access.ADD)
+    prepared = prepare(settings, partial(say_damage, err), ask=False, access=Access.ADD)
     verdicts, mended = pipeline.diagnosed(prepared, settings, lambda _event: None, act=False)
     (planned,) = plan.only([one.resolved.planned for one in verdicts], options.id)
     verdict = next(one for one in verdicts if one.cell.id == planned.cell.id)

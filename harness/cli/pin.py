@@ -70,7 +70,10 @@ def run(settings: Settings, options: argparse.Namespace, out: Console, err: Cons
             _answer_no(f"no observed working set{asked}", details, options, out)
             return 1
         prepared = replace(workbench(settings, listen), matrix=known.matrix)
-        verdict = observed[chosen.id] if observed else _observe(prepared, settings, chosen, requires, listen)
+        verdict = observed[chosen.id] if observed else _asked(prepared, settings, _as_reported(chosen, requires), listen)
+        if verdict.resolved.foreign:
+            # Of a merged store: the same question, solved here before anything is installed.
+            verdict = _asked(prepared, settings, verdict.resolved.planned, listen)
         remedy = "; ".join(chosen.remedies) if chosen.id in able else ""
         written = pin.write(
             prepared, verdict, choose.support(report, verdict), options.reports, recipe=recipe.render, remedy=remedy
@@ -112,10 +115,8 @@ def _preference(options: argparse.Namespace) -> tuple[str, Versions | None]:
             raise VersionsError(f"--prefer {said}: expected newest, robust or smallest-change-from FILE")
 
 
-def _observe(
-    prepared: Prepared, settings: Settings, chosen: ReportedCell, requires: Sequence[Requirement], listen: Listener
-) -> Verdict:
-    """What a set that a report recommends comes to on this machine, with every version as the report has it."""
+def _as_reported(chosen: ReportedCell, requires: Sequence[Requirement]) -> Planned:
+    """A cell that a report recommends, with every version as the report has it."""
     cell = Cell(id=chosen.id, python=chosen.python, pins=tuple(chosen.pins.items()), setup=chosen.environment)
     # Of a handoff only what both sides have alike can hold for both.
     sides = chosen.resolved_sides.values()
@@ -127,8 +128,13 @@ def _observe(
     given = {"python", *chosen.pins, *alike}
     bounds += [str(one) for one in requires if one.specifier and canonicalize_name(one.name) not in given]
     variants = tuple(Variant(**{name: getattr(one, name) for name in VARIANT_FIELDS}) for one in chosen.variants)
+    return Planned(cell=cell, variants=variants, bounds=tuple(bounds))
+
+
+def _asked(prepared: Prepared, settings: Settings, planned: Planned, listen: Listener) -> Verdict:
+    """What `planned` comes to on this machine."""
     with Lab(prepared, settings, listen, act=True) as lab:
-        (verdict,) = lab.ask([Planned(cell=cell, variants=variants, bounds=tuple(bounds))])
+        (verdict,) = lab.ask([planned])
     return verdict
 
 

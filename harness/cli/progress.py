@@ -7,13 +7,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.execution.events import Answered, AtStage, Dealt, Event, Judged, Listener, Note, Resolving, Working
+from harness.execution.events import Answered, AtStage, Damage, Dealt, Event, Judged, Listener, Note, Resolving, Working
 from harness.execution.scheduler import TaskEnded, TaskStarted
 from harness.foreign_text import line
 from harness.model import Status
@@ -26,9 +27,9 @@ from harness.verdicts.messages import headline
 
 @contextlib.contextmanager
 def listener(console: Console, *, quiet: bool) -> Iterator[Listener]:
-    """A listener for the pipeline that shows progress on `console` while the block runs."""
+    """A listener for the pipeline that shows progress on `console` while the block runs; `quiet` shows damage alone."""
     if quiet:
-        yield lambda _event: None
+        yield partial(say_damage, console)
         return
     state = State()
     if not console.is_terminal:
@@ -43,6 +44,12 @@ def listener(console: Console, *, quiet: bool) -> Iterator[Listener]:
                 console.print(event.text, markup=False)
 
         yield hear
+
+
+def say_damage(console: Console, event: Event) -> None:
+    """Show `event` if it is damage, which every command names."""
+    if isinstance(event, Damage):
+        console.print(event.text, markup=False, highlight=False, soft_wrap=True)
 
 
 class State:

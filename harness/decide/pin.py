@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import shutil
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from harness.execution.prepare import Prepared
 from harness.foreign_text import comments, without_userinfo
 from harness.model import Interpreter, Lock, Status, Variant
 from harness.packaging_values import cell_id
+from harness.store.scratch import remove
 from harness.tasks import keys, tasks
 from harness.verdicts.judge import Verdict
 
@@ -120,13 +121,15 @@ def _pylock(prepared: Prepared, lock: Lock, interpreter: Interpreter) -> str:
 
 def _publish(folder: Path, texts: Mapping[str, str]) -> None:
     """All files or none; an earlier pin of the same cell is replaced."""
-    new = folder.with_name(f".{folder.name}.new")
     try:
-        shutil.rmtree(new, ignore_errors=True)
-        for name, text in texts.items():
-            (new / name).parent.mkdir(parents=True, exist_ok=True)
-            (new / name).write_text(text, encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        new.rename(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # A new folder of a name that nobody knows: nothing is written through what lies there.
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as made:
+            new = Path(made) / folder.name
+            for name, text in texts.items():
+                (new / name).parent.mkdir(parents=True, exist_ok=True)
+                (new / name).write_text(text, encoding="utf-8")
+            remove(folder)
+            new.rename(folder)
     except OSError as error:
         raise ReportError(f"the pin cannot be written to {folder}: {error}; name another folder with --reports") from None

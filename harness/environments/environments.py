@@ -39,8 +39,7 @@ class Environments:
         # Half a million files take a while to go; probes need not wait for it.
         self._removal = ThreadPoolExecutor(1, thread_name_prefix="removal")
         self._require_locks()
-        for mark in (store.root / "envs").glob(f"*/{_TEMPORARY}"):
-            self._inherit(mark.parent)
+        self._inherit_all()
 
     def _require_locks(self) -> None:
         try:
@@ -49,6 +48,10 @@ class Environments:
         except OSError as error:
             advice = "keep the store on another file system, and share its results with --store file://…"
             raise StoreError(f"no file can be locked in {self._store.root / 'envs'}: {error}; {advice}") from None
+
+    def _inherit_all(self) -> None:
+        for mark in (self._store.root / "envs").glob(f"*/{_TEMPORARY}"):
+            self._inherit(mark.parent)
 
     def _inherit(self, folder: Path) -> None:
         """Take over what a killed run left: as good as new where it was finished, and ours to remove."""
@@ -175,7 +178,13 @@ class Environments:
         self._leave(self._folder(_key(parts)), keep=False)
 
     def close(self, *, keep: bool) -> None:
-        """Release whatever nobody has released, for good unless `keep`; returns when it is gone."""
+        """Release whatever nobody has released, for good unless `keep`; returns when it is gone.
+
+        That of processes that were killed meanwhile goes too.
+        """
+        if not keep:
+            with contextlib.suppress(OSError):
+                self._inherit_all()
         for folder in list(self._shares):
             self._leave(folder, keep=keep)
         self._removal.shutdown(wait=True)

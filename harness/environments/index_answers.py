@@ -7,6 +7,7 @@ the index does not.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 from harness.model import digest
@@ -26,14 +27,18 @@ class IndexAnswers:
         self._refresh = refresh
         self._asked: set[str] = set()
 
-    def get(self, kind: RecordKind[T], key: str, *, ask: bool) -> T | None:
-        """What is recorded under `key`; None where nothing is, or where the caller is to `ask` anew."""
+    def get(self, kind: RecordKind[T], key: str, *, ask: bool, usable: Callable[[T, str], bool] = lambda *_: True) -> T | None:
+        """What is recorded under `key`; None where nothing is, or where the caller is to `ask` anew.
+
+        `usable` says of a value, and of the key that it has in the store, whether it counts.
+        """
         if ask and self._refresh and key not in self._asked:
             return None
-        found = self.store.get(kind, key)
-        if found is None and self.provisional:
-            found = self.store.get(kind, _provisional(key))
-        return found
+        for place in (key, _provisional(key)) if self.provisional else (key,):
+            found = self.store.get(kind, place)
+            if found is not None and usable(found, place):
+                return found
+        return None
 
     def before(self, kind: RecordKind[T], key: str) -> T | None:
         """What `put` will replace."""

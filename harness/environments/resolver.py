@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter
 
 from harness import disk_space
 from harness.environments.index_answers import IndexAnswers
+from harness.environments.lock_check import contradiction
 from harness.environments.uv.client import Uv
 from harness.environments.uv.errors import Trouble, UvFailure, unpublished
 from harness.errors import DiskFullError, UnpublishedError
@@ -40,6 +41,8 @@ class Resolved:
     run: Lock | None = None
     """What the run process can import: onnxruntime, numpy and their requirements."""
     dropped: tuple[tuple[str, str], ...] = ()
+    foreign: bool = False
+    """Whether a lock of it is another store's, and was not solved here: nothing is installed from it."""
 
     @property
     def cell(self) -> Cell:
@@ -101,7 +104,8 @@ class Resolver:
         wanted = {
             key: (item.cell, what, python) for item, solves in zip(planned, needed, strict=True) for key, what, python in solves
         }
-        solved = {key: known for key in wanted if (known := self._known(key, ask=self._ask))}
+        every = {solve[0]: solve for solves in needed for solve in solves}
+        solved = {key: known for key, solve in every.items() if (known := self._known(solve, ask=self._ask))}
         progress(len(solved), len(wanted))
         left = [[key for key, *_ in solves if key not in solved] for solves in needed]
         left = [keys for keys in left if keys]
@@ -124,7 +128,7 @@ class Resolver:
     def known(self, planned: Sequence[Planned]) -> list[Resolved]:
         """The same as far as it is known; nobody is asked."""
         needed = [self._wanted(item) for item in planned]
-        solved = {key: self._known(key, ask=False) or _UNKNOWN for solves in needed for key, *_ in solves}
+        solved = {solve[0]: self._known(solve, ask=False) or _UNKNOWN for solves in needed for solve in solves}
         return [self._assemble(item, solves, solved) for item, solves in zip(planned, needed, strict=True)]
 
     def _wanted(self, item: Planned) -> list[_Solve]:
@@ -161,17 +165,28 @@ class Resolver:
         solved = Solved(lock=lock, result=result)
         if status is not Status.ERROR:
             before = self._answers.before(LOCK, key)
+            if before is not None and before.foreign and _timeless(before) == _timeless(solved):
+                # Confirmed: with the times of who found it first, so that a report stays what it was.
+                solved = replace(before, foreign=False)
             self._held[key] = solved
             self._answers.put(LOCK, key, solved)
             if before is not None and (moved := _moved(before, solved)):
                 self.changes.setdefault(moved, []).append(cell.id)
         return solved
 
-    def _known(self, key: str, *, ask: bool) -> Solved | None:
-        """What this resolver holds, or what is recorded (see `IndexAnswers.get`)."""
+    def _known(self, solve: _Solve, *, ask: bool) -> Solved | None:
+        """What this resolver holds, or what is recorded (see `IndexAnswers.get`) and answers the question."""
+        key, wanted, interpreter = solve
+
+        def usable(found: Solved, place: str) -> bool:
+            if problem := _contradiction(found, wanted, interpreter):
+                self._answers.store.doubt(place, problem)
+            # Who may ask may install too, and takes no one else's word for what.
+            return not problem and not (found.foreign and self._ask)
+
         if key in self._held:
             return self._held[key]
-        found = self._answers.get(LOCK, key, ask=ask)
+        found = self._answers.get(LOCK, key, ask=ask, usable=usable)
         if found is not None and ask == self._ask:
             self._held[key] = found
         return found
@@ -201,6 +216,7 @@ class Resolver:
             export=export,
             run=run,
             dropped=tuple(entry for lock in locks for entry in lock.dropped),
+            foreign=any(side.foreign for side in sides),
         )
 
 
@@ -210,6 +226,20 @@ class Solved:
 
     lock: Lock | None
     result: StageResult
+    foreign: bool = False
+    """Whether it was merged from another store, and has not been solved here since."""
+
+
+def _contradiction(solved: Solved, wanted: Requirements, interpreter: Interpreter) -> str | None:
+    """Why `solved` cannot be what came of solving `wanted`."""
+    end = Status.FAILS if solved.lock is None else Status.WORKS
+    if solved.result.stage is not Stage.RESOLVE or solved.result.status is not end:
+        return f"is no resolution: {solved.result.stage} {solved.result.status} {'with' if solved.lock else 'without'} a lock"
+    return contradiction(solved.lock, wanted, interpreter) if solved.lock else None
+
+
+def _timeless(solved: Solved) -> tuple[Lock | None, StageResult]:
+    return solved.lock, replace(solved.result, seconds=0.0, finished=0.0)
 
 
 def _moved(before: Solved, now: Solved) -> str:

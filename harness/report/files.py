@@ -10,7 +10,8 @@ from pathlib import Path
 from harness.errors import NothingObservedError, ReportError
 from harness.report.failures import nothing_observed
 from harness.report.formats import markdown, matrix_json
-from harness.verdicts.report_model import OBSERVED, Report
+from harness.store import regular_files
+from harness.verdicts.report_model import FILE_LIMIT, OBSERVED, Report
 
 
 def require_writable(folder: Path) -> None:
@@ -26,9 +27,10 @@ def require_writable(folder: Path) -> None:
 def observed(folder: Path) -> bool:
     """Whether the report in `folder` has a variant that was seen to work or to fail; False where there is no report."""
     try:
-        report = stdlib_json.loads((folder / "matrix.json").read_bytes())
+        # Of what the user named, a link may be followed.
+        report = stdlib_json.loads(regular_files.read((folder / "matrix.json").resolve(), limit=FILE_LIMIT))
         return any(variant["status"] in OBSERVED for cell in report["cells"] for variant in cell["variants"])
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (OSError, RuntimeError, regular_files.RefusedFileError, ValueError, TypeError, KeyError):
         return False
 
 

@@ -7,9 +7,12 @@ import hashlib
 import os
 import shutil
 import stat
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
 
 from harness.model import digest
+from harness.store import regular_files
+from harness.store.regular_files import RefusedFileError
 
 
 def plain_digest(folder: Path) -> str | None:
@@ -36,9 +39,31 @@ def make_plain(folder: Path) -> None:
             path.unlink()
 
 
+def copy_within(folder: Path, target: Path, names: Iterable[str] | None = None) -> None:
+    """Copy files from `folder` to `target`: those of these names, or all that the digest is of. Of links what they name.
+
+    Raises:
+        RefusedFileError: one is no regular file, or a link that leads out of `folder` or to nothing.
+    """
+    every = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")))
+    for name in every if names is None else names:
+        path = folder / name
+        if not counts(name) or path.is_dir():
+            continue
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise RefusedFileError(f"{path} is a link that leads out of {folder}: put a copy of what it names in its place")
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            regular_files.copy(path.resolve(), target / name, limit=shutil.disk_usage(target).free)
+        except FileNotFoundError:
+            raise RefusedFileError(f"{path} is a link to nothing") from None
+        except RefusedFileError as problem:
+            raise RefusedFileError(f"{path} {problem}") from None
+
+
 def make_folder(folder: Path) -> None:
-    """Have the folder, in place of a file or a link to nothing; a folder that another process makes meanwhile stays."""
-    if not folder.is_dir():
+    """Have the folder, in place of a file or a link; a folder that another process makes meanwhile stays."""
+    if folder.is_symlink() or not folder.is_dir():
         # Nothing is the usual case, and no folder is ever removed by this.
         with contextlib.suppress(FileNotFoundError, IsADirectoryError, PermissionError):
             folder.unlink()
@@ -46,9 +71,19 @@ def make_folder(folder: Path) -> None:
 
 
 def folder_digest(folder: Path) -> str:
-    """Digest of every file in `folder`, by relative name and content; bytecode that an import left there is not of it."""
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.parent.name != "__pycache__"]
-    return digest([[path.relative_to(folder).as_posix(), file_digest(path)] for path in files])
+    """Digest of the `files_of` a folder, by relative name and content."""
+    return digest([[name, file_digest(path)] for name, path in files_of(folder).items()])
+
+
+def files_of(folder: Path) -> dict[str, Path]:
+    """Relative name → path of every file that the folder's digest is of."""
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {name: path for name, path in files.items() if counts(name)}
+
+
+def counts(name: str) -> bool:
+    """Whether a file of that relative name is of its folder's digest: bytecode that an import left there is not."""
+    return PurePosixPath(name).parent.name != "__pycache__"
 
 
 def file_digest(path: Path) -> str:

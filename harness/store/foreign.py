@@ -18,7 +18,7 @@ from harness.store import regular_files
 from harness.store.digests import folder_digest
 from harness.store.envelope import LIMIT, DamagedRecordError, opened
 
-_LOG_LIMIT = 16 * 2**20
+LOG_LIMIT = 16 * 2**20
 """Bytes of the largest log that is copied: a run cuts its own back to eight million."""
 
 _ARTIFACT_LIMIT = 64 * 2**30
@@ -73,7 +73,7 @@ class ForeignStore:
         folder, _, file = name.partition("/")
         try:
             with self._folder(folder) as handle:
-                regular_files.copy(file, target, limit=_LOG_LIMIT, dir_fd=handle)
+                regular_files.copy(file, target, limit=LOG_LIMIT, dir_fd=handle)
         except FileNotFoundError:
             pass
         except (regular_files.RefusedFileError, OSError) as problem:
@@ -104,15 +104,9 @@ class ForeignStore:
             self.refuse(folder, _words(problem))
             return []
 
-    @contextlib.contextmanager
-    def _folder(self, name: str) -> Iterator[int]:
-        """A descriptor of that folder of the store."""
-        # The store's own folder is what the user has named, by a link or not.
-        with contextlib.ExitStack() as open_folders:
-            handle = open_folders.enter_context(_folder_at(str(self.root.resolve()), None))
-            for part in name.split("/"):
-                handle = open_folders.enter_context(_folder_at(part, handle))
-            yield handle
+    def _folder(self, name: str) -> contextlib.AbstractContextManager[int]:
+        """A descriptor of that folder of the store, whose own folder is what the user has named, by a link or not."""
+        return regular_files.folder(self.root, name.split("/"))
 
 
 @dataclass(kw_only=True, slots=True)
@@ -136,28 +130,13 @@ def _copy_folder(handle: int, target: Path, budget: _Budget, depth: int) -> None
         if budget.files < 0:
             raise regular_files.RefusedFileError(f"has more than {_FILES_LIMIT:,} files")
         if stat.S_ISDIR(os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode):
-            with _folder_at(name, handle) as inner:
+            with regular_files.folder_at(name, handle) as inner:
                 _copy_folder(inner, target / name, budget, depth - 1)
             continue
         try:
             budget.size -= regular_files.copy(name, target / name, limit=budget.size, dir_fd=handle)
         except regular_files.RefusedFileError as problem:
             raise regular_files.RefusedFileError(f"holds {name!r}, which {problem}") from None
-
-
-@contextlib.contextmanager
-def _folder_at(name: str, dir_fd: int | None) -> Iterator[int]:
-    """A descriptor of the folder `name` in the folder `dir_fd`; a link to one is refused."""
-    try:
-        handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise regular_files.RefusedFileError(regular_files.reason(name, dir_fd) or f"cannot be read: {error}") from None
-    try:
-        yield handle
-    finally:
-        os.close(handle)
 
 
 def _words(problem: Exception) -> str:

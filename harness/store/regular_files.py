@@ -1,11 +1,14 @@
-"""Reading files that somebody else may have put there: regular files only, bounded, no links followed, never blocking."""
+"""Reading files that somebody else may have put there: regular files only, bounded, no links followed, never blocking.
+
+Where the folders on the way may be somebody else's too, each is opened by itself, without following links.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 
@@ -30,6 +33,41 @@ def copy(path: Path | str, target: Path, *, limit: int, dir_fd: int | None = Non
         for part in _parts(handle, size):
             file.write(part)
     return size
+
+
+@contextlib.contextmanager
+def folder(root: Path, parts: Sequence[str], *, make: bool = False) -> Iterator[int]:
+    """A descriptor of the folder `parts` within `root`, which alone may be a link; `make` makes what is missing.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        RefusedFileError: a link, or no folder, is in its place or on the way.
+    """
+    if make:
+        root.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as open_folders:
+        handle = open_folders.enter_context(folder_at(str(root.resolve()), None))
+        for part in parts:
+            if make:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(part, dir_fd=handle)
+            handle = open_folders.enter_context(folder_at(part, handle))
+        yield handle
+
+
+@contextlib.contextmanager
+def folder_at(name: str, dir_fd: int | None) -> Iterator[int]:
+    """A descriptor of the folder `name` in the folder `dir_fd`; a link to one is refused. Raises as `folder`."""
+    try:
+        handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise RefusedFileError(reason(name, dir_fd) or f"cannot be read: {error}") from None
+    try:
+        yield handle
+    finally:
+        os.close(handle)
 
 
 @contextlib.contextmanager

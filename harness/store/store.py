@@ -38,6 +38,8 @@ from harness.store.scratch import Scratch, temporaries, temporary_in, with_socke
 BYTECODE = "bytecode"
 """The folder of a store that Python keeps bytecode in."""
 
+_FOLDERS = ("results", "artifacts", "logs", "envs", "tmp")
+
 
 class Store:
     """A folder of records (envelope.py) and artifacts. Keys are digests that the caller computes from all inputs."""
@@ -57,14 +59,22 @@ class Store:
         self._noted: set[str] = set()
         self._intact: set[str] = set()
         self._flight = Scratch(self.root / "tmp")
+        self._require_own_folders()
         try:
-            for name in ("results", "artifacts", "logs", "envs", "tmp"):
+            for name in _FOLDERS:
                 (self.root / name).mkdir(parents=True, exist_ok=True)
             if access is Access.REMOVE:
                 for place in (self._flight, *temporaries()):
                     place.sweep()
         except OSError as error:
             raise StoreError(f"the store {root} cannot be used: {error}; name another with --store") from None
+
+    def _require_own_folders(self) -> None:
+        """Nothing is written or removed through a link; the store's root alone may be one."""
+        for folder in [*(self.root / name for name in (*_FOLDERS, BYTECODE, "models")), *(self.root / "results").glob("*")]:
+            if folder.is_symlink() and folder.is_dir():
+                advice = "move the store as a whole, or name another with --store"
+                raise StoreError(f"the store {self.root} cannot be used: its folder {folder} is a symbolic link; {advice}")
 
     @classmethod
     def open(cls, place: Path | str, *, pull: bool = True, access: Access = Access.REMOVE, note: Note = ignore) -> Store:
@@ -75,7 +85,7 @@ class Store:
         """
         if isinstance(place, Path):
             return cls(place, access=access, note=note)
-        store = cls(cache_of(place), Mirror(place), access=access, note=note)
+        store = cls(cache_of(place), Mirror(place, access=access), access=access, note=note)
         try:
             if pull:
                 store._pull()
@@ -96,6 +106,10 @@ class Store:
             # First: what is known here alone would never be made again, and never be known elsewhere.
             self._mirror.write(name, content)
         self._write(name, content)
+
+    def doubt(self, key: str, problem: str) -> None:
+        """Note that what is stored under `key` is not believed, for a reason that only its reader can know."""
+        self._damaged(self._name(key), problem)
 
     def refresh(self, keys: Iterable[str]) -> None:
         """Take what another process has stored under `keys` for what is here."""

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.matrix.schema import ProbeSection
+from harness.store.digests import copy_within
+from harness.store.regular_files import RefusedFileError
 from harness.store.store import Store
 
 
@@ -21,14 +23,19 @@ def of(model: ProbeSection, store: Store) -> ProbeSection:
     """
     if model.module is None:
         return model
+    return model.model_copy(update={"module": str(store.artifact(publish(model, store)) / Path(model.module).name)})
+
+
+def publish(model: ProbeSection, store: Store) -> str:
+    """Put the module of `model` and its files into `store`; returns the artifact's digest. Raises as `of`."""
+    module = Path(model.module or "")
     try:
-        files = {name: path.read_bytes() for name, path in model.sources.items()}
         with store.scratch() as scratch:
-            for name, content in files.items():
-                path = scratch / "probe" / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            digest = store.publish(scratch / "probe")
-    except OSError as error:
+            folder = scratch / "probe"
+            folder.mkdir()
+            # The module is named by the user, by a link or not; what lies beside it is found by patterns.
+            (folder / module.name).write_bytes(module.read_bytes())
+            copy_within(module.parent, folder, [name for name in model.sources if name != module.name])
+            return store.publish(folder)
+    except (OSError, RefusedFileError) as error:
         raise HarnessError(f"the probe module cannot be read, or put into the store: {error}") from None
-    return model.model_copy(update={"module": str(store.artifact(digest) / Path(model.module).name)})

@@ -195,6 +195,9 @@ class Report:
 
 ADAPTER = TypeAdapter(Report)
 
+FILE_LIMIT = 2**30
+"""Bytes of the largest matrix.json that is read: one of 10,000 cells has some 40 MB."""
+
 
 _AnyCell = TypeVar("_AnyCell", Cell, ReportedCell)
 

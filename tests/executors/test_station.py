@@ -11,7 +11,8 @@ import packages
 import pytest
 from project import Project, starts
 
-from harness.errors import StoreError
+from harness.diagnose import assembly
+from harness.errors import HarnessError, StoreError
 from harness.execution.executors import remote_worker
 from harness.execution.executors.remote_worker import Station, TaskRequest, TaskResult, terms
 from harness.execution.prepare import Prepared, Settings, prepare
@@ -82,6 +83,27 @@ def test_another_machine_answers_under_the_same_keys(project, elsewhere, probe):
     assert project.starts() == []
 
 
+def test_a_checkpoint_with_a_link_to_elsewhere_is_not_shared(project, elsewhere):
+    (project.root / "mine").mkdir()
+    (project.root / "mine" / "config.json").write_text("{}")
+    (project.root / "mine" / "model.bin").symlink_to(project.config)
+    project.configure(probe={"model": "mine"})
+    with pytest.raises(HarnessError, match=r"the checkpoint cannot be shared: .*model\.bin is a link that leads out of"):
+        terms(planned(project), elsewhere, keep_envs=False)
+    assert list((project.store / "artifacts").iterdir()) == []
+
+
+def test_a_probe_module_takes_no_file_from_elsewhere(project):
+    (project.root / "mine").mkdir()
+    (project.root / "mine" / "probe.py").write_text(MODULE)
+    (project.root / "mine" / "data.txt").symlink_to(project.config)
+    project.configure(probe={"module": "mine/probe.py", "files": ["*.txt"]})
+    answer = project.main("run")
+    assert answer.code == 2
+    assert "data.txt is a link that leads out of" in answer.err
+    assert list((project.store / "artifacts").iterdir()) == []
+
+
 def test_a_model_that_is_not_the_runs_is_itself_elsewhere_too(project, elsewhere):
     (project.root / "mine").mkdir()
     (project.root / "mine" / "config.json").write_text("{}")
@@ -92,7 +114,7 @@ def test_a_model_that_is_not_the_runs_is_itself_elsewhere_too(project, elsewhere
     work(prepared, there)
     work(prepared, there, outstanding(prepared.relatives(), prepared.facts))
     there.close()
-    ((variant,),) = (cell.variants for cell in prepared.report(prepared.verdicts()).cells)
+    ((variant,),) = (cell.variants for cell in assembly.of(prepared, prepared.verdicts()).cells)
     assert (variant.stage, variant.controls) == ("eager", {"model marian": "works"})
 
 

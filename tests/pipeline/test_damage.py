@@ -121,3 +121,15 @@ def test_a_message_with_half_of_a_surrogate_pair_is_kept(project):
         assert answer.code == 0, answer.err
         (cell,) = project.cells().values()
         assert (cell["status"], cell["variants"][0]["stage"]) == ("fails", "decode")
+
+
+def test_damage_is_told_however_quiet_a_command_is(sound, project):
+    (path, *_) = envelopes.records(project.store, "lock")
+    flip(path)
+    ours = Project(sound.root)
+    ours.store, ours.reports = project.root / "ours", project.root / "reports-of-merge"
+    for answer in (project.main("report", "--quiet"), ours.main("merge", "--quiet", str(project.store))):
+        damage = [line for line in answer.err.splitlines() if line.startswith(DAMAGED)]
+        assert len(damage) == 1, answer.err
+        assert str(path) in damage[0]
+    assert DAMAGED not in project.main("run", "--quiet").out

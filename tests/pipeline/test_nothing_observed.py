@@ -48,6 +48,15 @@ def test_where_there_is_no_report_it_is_written_and_the_exit_code_is_3_all_the_s
     assert project.main().code == 0
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to(path)])
+def test_what_is_no_report_is_none_that_stays(project, make):
+    project.configure({"python": [NOWHERE]})
+    project.reports.mkdir()
+    make(project.reports / "matrix.json")
+    assert project.main("report").code == 0
+    assert len(project.cells()) == 1
+
+
 def test_nothing_but_errors_is_nothing_observed(project):
     project.publish(packages.torch(on_import=KILLED))
     answer = project.main()

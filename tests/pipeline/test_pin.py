@@ -69,6 +69,18 @@ def test_the_newest_observed_working_set_and_its_files(shared):
     assert all(f"--hash=sha256:{value}" in requirements for value in hashes)
 
 
+def test_nothing_is_written_through_what_lies_in_the_folder_of_pins(shared, tmp_path):
+    place = folder(pinned(shared))
+    files = sorted(path.name for path in place.iterdir())
+    shutil.rmtree(place)
+    place.symlink_to(tmp_path)
+    place.with_name(f".{place.name}.new").symlink_to(tmp_path)
+    assert folder(pinned(shared)) == place
+    assert list(tmp_path.iterdir()) == []
+    assert not place.is_symlink()
+    assert sorted(path.name for path in place.iterdir()) == files
+
+
 def test_the_recipe_says_which_way_and_what_else_was_tried(shared):
     text = (folder(pinned(shared, "--require", "onnxruntime==1.16.3")) / "export-recipe.md").read_text()
     assert "torch 2.2.0, transformers 4.46.3, onnx 1.16.2, onnxruntime 1.16.3; together." in text

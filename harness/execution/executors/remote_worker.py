@@ -8,7 +8,6 @@ decided to forget some of it; what it finds out goes into the store, which all s
 
 from __future__ import annotations
 
-import shutil
 import socket
 import threading
 from collections.abc import Callable
@@ -19,14 +18,16 @@ from harness.environments.environments import Environments
 from harness.environments.layers import Closure
 from harness.environments.sources import Pythons
 from harness.environments.uv.client import Uv, find_uv
+from harness.errors import HarnessError
 from harness.execution.prepare import Prepared
 from harness.execution.worker import Worker
 from harness.matrix.schema import ProbeSection, UvSources
 from harness.model import Interpreter, Limits
-from harness.store.digests import folder_digest
+from harness.store.digests import copy_within, folder_digest
+from harness.store.regular_files import RefusedFileError
 from harness.store.store import Store
 from harness.subprocesses import Supervisor
-from harness.tasks import keys
+from harness.tasks import keys, probe_snapshot
 from harness.tasks.keys import platform_id
 from harness.tasks.pending import concerned
 from harness.tasks.records import Record, Records, stages
@@ -66,20 +67,22 @@ def terms(prepared: Prepared, store: Path | str, *, keep_envs: bool) -> RunConfi
 
 
 def _shared(model: ProbeSection, store: Store) -> str | None:
-    """Put what `model` reads from disk into the store; returns the artifact's digest."""
-    if model.module is None and model.checkpoint is None:
-        return None
+    """Put what `model` reads from disk into the store; returns the artifact's digest.
+
+    Raises:
+        HarnessError: something of it is no regular file, or lies elsewhere.
+    """
+    if model.checkpoint is None:
+        return probe_snapshot.publish(model, store) if model.module is not None else None
+    name = folder_digest(Path(model.checkpoint))
+    if store.intact(name):
+        return name
     with store.scratch() as scratch:
-        folder = scratch / "files"
-        if model.checkpoint is not None:
-            name = folder_digest(Path(model.checkpoint))
-            if store.intact(name):
-                return name
-            shutil.copytree(model.checkpoint, folder)
-        for name, path in model.sources.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, folder / name)
-        return store.publish(folder)
+        try:
+            copy_within(Path(model.checkpoint), scratch / "files")
+        except RefusedFileError as problem:
+            raise HarnessError(f"the checkpoint cannot be shared: {problem}") from None
+        return store.publish(scratch / "files")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

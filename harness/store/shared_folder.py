@@ -1,0 +1,126 @@
+"""A mirror that is a folder, into which others write too: no link is followed, and what is written appears whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import stat
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from harness.store import regular_files
+from harness.store.envelope import LIMIT
+from harness.store.regular_files import RefusedFileError
+
+_NEW = ".new-"
+"""How a file begins that is being written, in the folder itself."""
+
+_OLD = 7 * 24 * 3600.0
+"""Seconds after which nobody writes it any more."""
+
+
+class SharedFolder:
+    """The folder `root`, which is made when something is written. Names have slashes. Raises OSError, RefusedFileError."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def has(self, name: str) -> bool:
+        """Whether there is a regular file or a folder of that name."""
+        with contextlib.suppress(FileNotFoundError, RefusedFileError), self._parent(name) as (handle, leaf):
+            mode = os.stat(leaf, dir_fd=handle, follow_symlinks=False).st_mode
+            return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+        return False
+
+    def files(self, name: str) -> dict[str, tuple[int, object]]:
+        """Relative name → (bytes, something that changes with the content) of every regular file under the folder `name`."""
+        found: dict[str, tuple[int, object]] = {}
+        with contextlib.suppress(FileNotFoundError, RefusedFileError), self._parent(f"{name}/") as (top, _):
+            for folder, _, files, handle in os.fwalk(".", dir_fd=top):
+                for file in files:
+                    with contextlib.suppress(FileNotFoundError):
+                        about = os.stat(file, dir_fd=handle, follow_symlinks=False)
+                        if stat.S_ISREG(about.st_mode):
+                            place = os.path.normpath(os.path.join(folder, file))  # noqa: PTH118 -- no path leads there
+                            found[place] = about.st_size, (about.st_size, about.st_mtime_ns, about.st_ino)
+        return found
+
+    def read(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Name → content of those that are there; what is no regular file, or too large for a record, is left out."""
+        found = {}
+        for name in names:
+            with contextlib.suppress(FileNotFoundError, RefusedFileError), self._parent(name) as (handle, leaf):
+                found[name] = regular_files.read(leaf, limit=LIMIT, dir_fd=handle)
+        return found
+
+    def get(self, files: Mapping[str, Path]) -> None:
+        """Copy each file that is there to its new path."""
+        for name, target in files.items():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError), self._parent(name) as (handle, leaf):
+                free = shutil.disk_usage(target.parent).free
+                regular_files.copy(leaf, target, limit=free, dir_fd=handle)
+
+    def put(self, files: Mapping[str, Path]) -> None:
+        """Have the content of each path there."""
+        for name, path in files.items():
+            with self._written(name) as new, path.open("rb") as source, os.fdopen(new, "wb") as file:
+                shutil.copyfileobj(source, file, 2**20)
+
+    def write(self, name: str, content: bytes) -> None:
+        """Have that content there."""
+        with self._written(name) as new, os.fdopen(new, "wb") as file:
+            file.write(content)
+
+    def remove(self, name: str) -> None:
+        """Remove what is there, at once; of a link the link."""
+        with contextlib.suppress(FileNotFoundError), self._folder() as root, self._parent(name) as (handle, leaf):
+            gone = f"{_NEW}{secrets.token_hex(8)}"
+            os.rename(leaf, gone, src_dir_fd=handle, dst_dir_fd=root)
+            _remove(gone, root)
+
+    def sweep(self) -> None:
+        """Remove what processes have left that ended while they wrote."""
+        with contextlib.suppress(OSError, RefusedFileError), self._folder() as root:
+            for name in os.listdir(root):  # noqa: PTH208 -- no path leads there
+                if name.startswith(_NEW):
+                    with contextlib.suppress(OSError):
+                        if os.stat(name, dir_fd=root, follow_symlinks=False).st_mtime < time.time() - _OLD:
+                            _remove(name, root)
+
+    @contextlib.contextmanager
+    def _written(self, name: str) -> Iterator[int]:
+        """A descriptor to write a new file with, which then takes the place of what is at `name`."""
+        with self._folder(make=True) as root, self._parent(name, make=True) as (handle, leaf):
+            new = f"{_NEW}{secrets.token_hex(8)}"
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            try:
+                yield os.open(new, flags, 0o666, dir_fd=root)
+                os.replace(new, leaf, src_dir_fd=root, dst_dir_fd=handle)
+            except BaseException:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(new, dir_fd=root)
+                raise
+
+    def _folder(self, *parts: str, make: bool = False) -> contextlib.AbstractContextManager[int]:
+        return regular_files.folder(self._root, parts, make=make)
+
+    @contextlib.contextmanager
+    def _parent(self, name: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+        """(descriptor of the folder that `name` is in, its last part)."""
+        *folders, leaf = name.split("/")
+        try:
+            with self._folder(*folders, make=make) as handle:
+                yield handle, leaf
+        except RefusedFileError as problem:
+            raise RefusedFileError(f"{self._root / name} {problem}") from None
+
+
+def _remove(name: str, dir_fd: int) -> None:
+    if stat.S_ISDIR(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode):
+        shutil.rmtree(name, dir_fd=dir_fd)
+    else:
+        os.unlink(name, dir_fd=dir_fd)

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from harness import regular_files
 from harness.diagnose import assembly
 from harness.environments.published_versions import BETWEEN, VERSIONS
 from harness.environments.resolver import LOCK, Solved
@@ -20,7 +21,6 @@ from harness.environments.sources import TORCH_BACKEND, TorchBackend
 from harness.errors import ShardError
 from harness.execution.laboratory import PUBLISHED
 from harness.model import Status
-from harness.store import regular_files
 from harness.store.envelope import DamagedRecordError, RecordKind
 from harness.store.foreign import ForeignStore
 from harness.store.store import Store

@@ -232,7 +232,7 @@ class _Entries:
             elif entry.startswith("-"):
                 self._ignored.append(f"{redacted(entry)}: where distributions come from is said in [uv] of the matrix")
             else:
-                self._take(path, _HASHES.sub("", entry))
+                self._take(path, _HASHES.sub("", entry).rstrip())
 
     def _nested(self, path: Path, other: Path) -> None:
         try:
@@ -271,8 +271,8 @@ class _Entries:
         )
 
 
-_NESTED = re.compile(r"^(-r|-c|--requirement|--constraint)[\s=]*(?P<path>\S+)$")
-_HASHES = re.compile(r"\s+--hash[\s=]\S+")
+_NESTED = re.compile(r"^(-r|-c|--requirement|--constraint)[\s=]*+(?P<path>\S+)$")
+_HASHES = re.compile(r"\s--hash[\s=]\S+")
 
 
 def _plain(one: Requirement) -> str:

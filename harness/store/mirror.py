@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from harness import regular_files
 from harness.errors import StoreError
 from harness.model import digest
-from harness.store import regular_files
 from harness.store.envelope import LIMIT
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 
 from packaging.version import Version
-from pydantic import AfterValidator, TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 
 from harness.foreign_text import redacted
 from harness.matrix.plan import by_version
@@ -173,12 +173,16 @@ class ReportedProbe:
     """Distributions that an export needs besides the axes."""
 
 
+_UTC = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\+00:00|Z)$"
+"""ISO 8601, to the second."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """A whole run."""
 
     schema: Literal[1]
-    generated: str | None
+    generated: Annotated[str, Field(pattern=_UTC)] | None
     """ISO 8601, UTC: when the newest result in it was obtained; null where there is none."""
     platform: str
     torch: str

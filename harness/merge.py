@@ -185,8 +185,7 @@ def read(path: Path) -> Report:
         ShardError: it cannot be read, or is none.
     """
     try:
-        # Of what the user named, a link may be followed.
-        return ADAPTER.validate_json(regular_files.read(path.resolve(), limit=_REPORT_LIMIT))
+        return ADAPTER.validate_json(regular_files.read_named(path, limit=_REPORT_LIMIT))
     except FileNotFoundError as error:
         raise ShardError(f"{path} cannot be read: {error}") from None
     except regular_files.RefusedFileError as problem:

@@ -1,8 +1,11 @@
 """Text that is not the harness's own: what packages, uv, files and people wrote, made safe to show.
 
 Nothing foreign reaches a terminal or a page as it is. Characters that steer a terminal, turn the direction of a line or do
-not show are written as Python escapes, and what stands before the `@` of a URL is left out. JSON keeps the characters, since
-it is data, and escapes them by itself.
+not show are written as Python escapes, and the secrets of a URL are left out: what stands before its `@`, and what its query
+calls a password or a token. JSON keeps the characters, since it is data, and escapes them by itself.
+
+All of it takes time in proportion to the text. Who cuts a text cuts what `redacted` returns: half of a secret is none that
+`redacted` knows.
 """
 
 from __future__ import annotations
@@ -22,28 +25,49 @@ _UNSEEN = re.compile(
 )
 """Control and format characters, bidirectional marks, what is ignored where it is shown, and halves of surrogate pairs."""
 
-_USERINFO = re.compile(r"://(?:(?:[^\s/?#@'\"<>\\]*@)+|[^\s/?#@:'\"<>\\]+:(?![0-9]+(?:/|$))[^\s@'\"<>\\]*@)")
+_URLS = re.compile(r"://[^\s\"<>]*")
+"""URLs that follow each other without a space, from the first one's colon on."""
+
+_USERINFO = re.compile(r"://(?:[^\s/?#\"<>]*@|[^\s/?#@:\"<>]+:(?![0-9]+[/?#])[^\s@\"<>]*@)")
 """What stands before the host of a URL. A password with a slash that nobody has encoded counts too."""
 
-_COMMAND = re.compile(r"^([ \t]*):(?=:)", re.MULTILINE)
-"""How a line begins that GitHub's runners take for a command."""
+_QUERY = re.compile(
+    r"([?&;][\w.-]{0,40}?(?:token|passw(?:or)?d|passphrase|pwd|secret|key|sig|signature|credentials?|auth)=)[^\s&;#'\"<>\\]+",
+    re.IGNORECASE,
+)
+"""A secret in the query of a URL: `?access_token=…`, `&X-Amz-Signature=…`."""
+
+_COMMAND = re.compile(r"^[^\S\n]*:(?=:)|##(?=\[)", re.MULTILINE)
+"""What GitHub's runners take for a command: `::` where a line begins, whatever white space is before it, and `##[` anywhere."""
 
 
 def redacted(text: str) -> str:
     """`text` with `***` for the user and the password, or the token, of its URLs."""
-    return _USERINFO.sub("://***@", text) if "://" in text and "@" in text else text
+    text = _with_userinfo(text, "***@")
+    return _QUERY.sub(r"\1***", text) if "=" in text else text
 
 
 def without_userinfo(text: str) -> str:
-    """`text` with its URLs as they are without a user, a password or a token."""
-    return _USERINFO.sub("://", text)
+    """`text` with its URLs as they are without a user, a password or a token before the host."""
+    return _with_userinfo(text, "")
+
+
+def _with_userinfo(text: str, other: str) -> str:
+    """`text` with `other` for what stands before the host of its URLs."""
+
+    def replaced(urls: re.Match[str]) -> str:
+        # Behind the last @ nothing is looked for, so that no search for one is in vain, however many URLs there are.
+        before, at, after = urls[0].rpartition("@")
+        return _USERINFO.sub(f"://{other}", before + at) + after
+
+    return _URLS.sub(replaced, text) if "://" in text and "@" in text else text
 
 
 def visible(text: str) -> str:
     """`text` as it may be shown: redacted, with escapes for what does not show; tabs and line feeds stay."""
     if not text.isascii() or not text.isprintable():
         text = _UNSEEN.sub(_escape, text.replace("\r\n", "\n"))
-    return redacted(_COMMAND.sub(r"\1\\x3a", text))
+    return redacted(_COMMAND.sub(lambda found: f"{found[0][:-1]}\\x{ord(found[0][-1]):02x}", text))
 
 
 def _escape(found: re.Match[str]) -> str:

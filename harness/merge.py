@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from harness import regular_files
 from harness.diagnose import assembly
 from harness.environments.published_versions import BETWEEN, VERSIONS
 from harness.environments.resolver import LOCK, Solved
@@ -22,7 +23,6 @@ from harness.environments.sources import TORCH_BACKEND, TorchBackend
 from harness.errors import ShardError
 from harness.execution.laboratory import PUBLISHED
 from harness.model import Status
-from harness.store import regular_files
 from harness.store.envelope import DamagedRecordError, RecordKind
 from harness.store.foreign import LOG_LIMIT, ForeignStore
 from harness.store.store import Store
@@ -205,8 +205,7 @@ def read(path: Path) -> Report:
         ShardError: it cannot be read, or is none.
     """
     try:
-        # Of what the user named, a link may be followed.
-        return ADAPTER.validate_json(regular_files.read(path.resolve(), limit=FILE_LIMIT))
+        return ADAPTER.validate_json(regular_files.read_named(path, limit=FILE_LIMIT))
     except FileNotFoundError as error:
         raise ShardError(f"{path} cannot be read: {error}") from None
     except regular_files.RefusedFileError as problem:

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import StringConstraints
 
+from harness.foreign_text import redacted
 from harness.packaging_values import DistributionName, ExactVersion, FileHash
 
 ABSENT = "absent"
@@ -214,6 +215,10 @@ class Lock:
         return Lock(distributions=tuple(pinned for pinned in self.distributions if pinned.name in names))
 
 
+_MESSAGE_LIMIT = 20_000
+"""Characters of the longest message; a probe's has 4000 at most, and uv's longest proofs some 10,000."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
     """Why a stage did not work, as the package, uv or the operating system put it."""
@@ -221,8 +226,14 @@ class Failure:
     type: str
     """Exception class, `signal`, `exit`, `timeout`, `memory`, `unsatisfiable`, …"""
     message: str
-    """The original text, whole (up to the probe's limit)."""
+    """The original text; of more than 20,000 characters the middle is left out."""
     traceback: str = ""
+
+    def __post_init__(self) -> None:
+        """Bound what is searched for patterns later, whoever wrote it: a probe, uv, or a record of somebody else."""
+        if len(self.message) > _MESSAGE_LIMIT:
+            text, half = redacted(self.message), _MESSAGE_LIMIT // 2
+            object.__setattr__(self, "message", f"{text[: half - 5]} […] {text[-half + 5 :]}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

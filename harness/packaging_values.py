@@ -20,6 +20,8 @@ from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 from pydantic import AfterValidator, Field
 
+from harness.foreign_text import redacted
+
 _WORD = 200
 """Characters of the longest name or version; one of PyPI has fewer than 100."""
 _LINE = 2000
@@ -28,8 +30,8 @@ _PYTHON = re.compile(r"3\.[0-9]{1,3}(\.[0-9]{1,3})?")
 
 
 def quoted(text: object) -> str:
-    """A text in an error message: as Python writes it, without characters that do not print, and cut."""
-    shown = ascii(text)
+    """A text in an error message: as Python writes it, without characters that do not print and secrets, and cut."""
+    shown = redacted(ascii(text))
     return shown if len(shown) <= 100 else f"{shown[:60]}…{shown[-30:]} ({len(shown)} characters)"
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.regular_files import RefusedFileError
 from harness.store.digests import copy_within, folder_digest
-from harness.store.regular_files import RefusedFileError
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import packages
 import pytest
 from values import PYTHON
 
+from harness.environments.bytecode import Bytecode
 from harness.environments.environments import Environments, difference, installed, site_packages
 from harness.environments.layers import bases, closure, layers
 from harness.environments.uv.errors import Trouble, UvFailure
@@ -44,6 +45,14 @@ def test_what_is_installed_is_read_under_canonical_names(tmp_path):
     with zipfile.ZipFile(packages.package("Sentence_Piece", "0.2.0").write(tmp_path)) as archive:
         archive.extractall(tmp_path / "site")
     assert installed([tmp_path / "site"]) == {"sentence-piece": "0.2.0"}
+
+
+def test_bytecode_whose_sums_are_no_file_is_removed(tmp_path):
+    (tmp_path / "bytecode").mkdir()
+    os.mkfifo(tmp_path / "bytecode" / "sums.json")
+    (tmp_path / "bytecode" / "a.cpython-311.pyc").touch()
+    Bytecode(tmp_path / "bytecode", envs=tmp_path / "envs", scratch=tmp_path / "tmp").verify([])
+    assert [path.name for path in (tmp_path / "bytecode").iterdir()] == ["sums.json"]
 
 
 def test_a_closure_is_its_interpreters_version_and_its_files():

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import unicodedata
 
 import pytest
 from rich.table import Table
-from values import report, reported_cell, reported_variant
+from rich.text import Text
+from values import report, reported_cell, reported_variant, result
 
 from harness.cli.console import console
 from harness.foreign_text import comments, escaped_json, line, redacted, visible, without_userinfo
 from harness.model import Stage, Status
+from harness.packaging_values import index_requirement
 from harness.report.formats import matrix_json as report_json
 from harness.report.formats.markdown import code, escape, render
+from harness.verdicts.report_model import ADAPTER, opinion_text
 
 UNSEEN = [
     chr(number)
@@ -39,6 +43,9 @@ def test_no_control_format_or_surrogate_character_is_left():
         ("one\rtwo", "one\\x0dtwo"),
         ("\u2713 works \u00b7 na\u00efve \u2192", "\u2713 works \u00b7 na\u00efve \u2192"),
         ("a\n  ::set-output name=x::y", "a\n  \\x3a:set-output name=x::y"),
+        ("\u00a0\u2003\t::error::y", "\u00a0\u2003\t\\x3a:error::y"),
+        ("a ##[add-mask]y", "a #\\x23[add-mask]y"),
+        ("a::b, ## [c] and # #[d]", "a::b, ## [c] and # #[d]"),
     ],
 )
 def test_what_does_not_show_is_written_as_an_escape(text, shown):
@@ -57,6 +64,15 @@ def test_what_does_not_show_is_written_as_an_escape(text, shown):
             "--index-url=https://u:s3kr3t@h --find-links https://:s3kr3t@i",
             "--index-url=https://***@h --find-links https://***@i",
         ),
+        ("https://u:s3'kr3t@h/", "https://***@h/"),
+        ("https://u:s3\\kr3t@h/ x", "https://***@h/ x"),
+        ("https://u:s3'k/\\r3t@h/", "https://***@h/"),
+        ("https://h/x?token=s3&page=2", "https://h/x?token=***&page=2"),
+        ("https://h/x?a=1&access_token=s3#f", "https://h/x?a=1&access_token=***#f"),
+        ("'https://h/x?password=s3'", "'https://h/x?password=***'"),
+        ("https://h/x?api_key=s3;sig=s3", "https://h/x?api_key=***;sig=***"),
+        ("https://h/x?X-Amz-Date=1&X-Amz-Signature=s3", "https://h/x?X-Amz-Date=1&X-Amz-Signature=***"),
+        ("https://h/x?design=1&tokens=2 and token=3", "https://h/x?design=1&tokens=2 and token=3"),
         ("git+https://s3kr3t@h/x.git", "git+https://***@h/x.git"),
         ("http://127.0.0.1:8080/a@b and http://h/p@1", "http://127.0.0.1:8080/a@b and http://h/p@1"),
     ],
@@ -64,8 +80,43 @@ def test_what_does_not_show_is_written_as_an_escape(text, shown):
 def test_the_password_of_a_url_is_left_out(text, shown):
     assert redacted(text) == shown
     assert redacted(shown) == shown
-    assert "s3" not in without_userinfo(text)
-    assert "s3" not in escaped_json(json.dumps(text))
+    assert "s3" not in redacted(without_userinfo(text))
+    assert json.loads(escaped_json(json.dumps(text))) == shown
+
+
+@pytest.mark.parametrize(
+    ("part", "end"),
+    [
+        ("://x:", " @"),
+        ("://", "@"),
+        ("://a@", ""),
+        ("://a:1", "@"),
+        ("?a", "="),
+        ("?token=a", "="),
+        (" ", "x"),
+        ("#", "["),
+        ("a", "@"),
+    ],
+)
+def test_no_text_keeps_anybody_waiting(part, end):
+    shown = visible(part * 200_000 + end)
+    assert visible(shown) == shown
+
+
+SECRET = "https://user:" + "s3" * 200 + "@h/simple"
+
+
+def test_what_is_cut_is_redacted_before():
+    with pytest.raises(ValueError, match=r"\*\*\*@h/simple") as raised:
+        index_requirement(f"torch @ {SECRET}/torch-2.1.2-py3-none-any.whl")
+    assert "s3" not in str(raised.value)
+    for before, after in [("x" * 480, "y" * 900), ("x" * 900, "y" * 480)]:
+        failed = result(Stage.LOAD, Status.FAILS, f"{before} {SECRET} {after}")
+        assert "s3" not in opinion_text(failed)
+        given = {"strategy": "cached", "attention": "default", "outcomes": [], "unanswered": []}
+        variant = reported_variant(Status.FAILS, Stage.LOAD, error=f"{before} {SECRET} {after}", **given)
+        one = report(reported_cell(variant))
+        assert "s3" not in str(ADAPTER.validate_json(ADAPTER.dump_json(one)).cells[0].variants[0].error)
 
 
 def test_json_keeps_every_character_and_shows_none_that_does_not_show():
@@ -117,7 +168,13 @@ def test_a_console_that_wraps_does_not_split_what_it_looks_for():
     out = console(color="never", stderr=False)
     out.file, out.width = io.StringIO(), 20
     out.print("see http://user:a-very-long-s3kr3t@h/simple")
-    assert "s3kr3t" not in out.file.getvalue().replace("\n", "")
+    table = Table(title=Text(SECRET), caption=SECRET)
+    table.add_column(SECRET, overflow="fold", width=12)
+    table.add_row(Text(SECRET, style="bold"))
+    table.add_row(SECRET, style="dim")
+    out.print(table)
+    assert "s3" not in "".join(re.findall(r"[a-z0-9]", out.file.getvalue()))
+    assert out.file.getvalue().count("***@") == 6
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,23 @@ def test_sizes(tmp_path, written, size):
         ("[run]\ntime-limit = '3 days'", "run.time-limit", "expected a duration such as '90s', '5m' or '1h', not '3 days'"),
         ("[run]\ntime-limit = 0", "run.time-limit", "expected a duration"),
         ("[run]\ntime-limit = true", "run.time-limit", "expected a duration"),
+        ("[run]\ntime-limit = inf", "run.time-limit", "expected a duration"),
+        ("[run]\ntime-limit = nan", "run.time-limit", "expected a duration"),
+        (f"[run]\ntime-limit = '{'9' * 400}s'", "run.time-limit", "expected a duration"),
+        (f"[run]\nmemory-limit = '{'9' * 400}GB'", "run.memory-limit", "expected a size"),
+        ("[run]\nmemory-limit = 1000000000000000001", "run.memory-limit", "expected a size"),
+        ("[variants.opsets]\ndynamo = '1-10000000'", "variants.opsets.dynamo", "expected opsets such as 17"),
+        (f"[variants.opsets]\ndynamo = '1-{'9' * 5000}'", "variants.opsets.dynamo", "expected opsets such as 17"),
+        ("[variants.opsets]\ndynamo = [18, 1001]", "variants.opsets.dynamo", "expected opsets such as 17"),
+        (
+            "[probe]\nmodule = 'p.py'\n[variants]\nexporters = ['dynamo']\nlayouts = ["
+            + ", ".join(f"'a{n}'" for n in range(1001))
+            + "]\n[variants.opsets]\ndynamo = '1-1000'",
+            "variants",
+            "expected at most 1,000,000 variants, not 1,001,000",
+        ),
+        ("[probe]\nmodule = '~nosuchuser/p.py'", "probe.module", "'~nosuchuser/p.py' is none"),
+        ("[probe]\nmodel = '~nosuchuser/m'", "probe.model", "'~nosuchuser/m' is no model family"),
         ("[run]\nmemory-limit = '6GiB'", "run.memory-limit", "expected a size such as '800MB' or '6GB', not '6GiB'"),
         ("[run]\njobs = 'many'", "run.jobs", "'auto'"),
         ("[variants]\nexporters = ['optimise']", "variants.exporters[0]", "unknown: 'optimise'; "),
@@ -183,3 +201,9 @@ def test_jobs_are_one_or_more(tmp_path, jobs):
 @pytest.mark.parametrize("name", ["matrix.toml", "matrix-full.toml"])
 def test_the_shipped_matrices_are_valid(name):
     assert load(Path(__file__).parents[1] / name).axes["onnxruntime"]
+
+
+def test_a_matrix_that_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "matrix.toml")
+    with pytest.raises(ConfigError, match=r"matrix\.toml: is a FIFO, not a regular file"):
+        load(tmp_path / "matrix.toml")

@@ -267,3 +267,9 @@ def test_optimum_has_one_attention_its_own():
 def test_opsets_may_be_a_range():
     wanted = matrix(variants={"exporters": ["torchscript"], "opsets": {"torchscript": ["12-14", 17]}, "layouts": ["pair"]})
     assert [variant.opset for variant in wanted.variants.product()] == [12, 13, 14, 17]
+
+
+def test_what_nobody_could_run_is_not_planned():
+    axes = {name: [f"1.{number}" for number in range(32)] for name in ("python", "torch", "onnx", "onnxruntime")}
+    with pytest.raises(SelectionError, match=r"has 1,048,576 combinations \(python 32, torch 32, onnx 32, onnxruntime 32\)"):
+        cells(matrix(), axes)

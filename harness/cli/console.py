@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
 from rich.segment import Segment
+from rich.table import Table
 from rich.text import Text
 
 from harness.foreign_text import visible
@@ -35,11 +39,31 @@ class _Visible(RenderHook):
     """Stands before everything that a console prints, so that nobody who prints has to think of it."""
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
-        return [_Shown(_whole(one) if isinstance(one, Text) else one) for one in renderables]
+        return [_Shown(_whole(one)) for one in renderables]
 
 
-def _whole(text: Text) -> Text:
-    """A line is looked at before it is wrapped: a URL in two pieces is none."""
+def _whole(one: Any) -> Any:
+    """A text, and each of a table, is looked at before it is wrapped: a URL in two pieces is none."""
+    match one:
+        case str():
+            return visible(one)
+        case Text():
+            return _text(one)
+        case Table():
+            table = copy.copy(one)
+            table.title, table.caption = _whole(one.title), _whole(one.caption)
+            table.columns = [
+                replace(
+                    column, header=_whole(column.header), footer=_whole(column.footer), _cells=list(map(_whole, column.cells))
+                )
+                for column in one.columns
+            ]
+            return table
+        case _:
+            return one
+
+
+def _text(text: Text) -> Text:
     shown = visible(text.plain)
     if shown == text.plain:
         return text

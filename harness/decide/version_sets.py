@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -16,6 +16,7 @@ from packaging.tags import Tag, compatible_tags, cpython_tags, sys_tags
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from harness import regular_files
 from harness.environments.environments import installed, python_of
 from harness.environments.lockfile import parse_pylock
 from harness.errors import VersionsError
@@ -119,11 +120,15 @@ def read(path: Path, python: str | None, otherwise: str | None) -> Versions:
 def _text(path: Path) -> str:
     """The content of a file that somebody keeps versions in."""
     try:
-        if path.exists() and not path.is_file():
-            raise VersionsError(f"{path} cannot be read: it is no regular file")
-        return path.read_text(encoding="utf-8")
+        return regular_files.read_named(path, limit=_LIMIT).decode("utf-8")
+    except regular_files.RefusedFileError as problem:
+        raise VersionsError(f"{path} cannot be read: it {problem}") from None
     except (OSError, ValueError) as error:
         raise VersionsError(f"{path} cannot be read: {error}") from None
+
+
+_LIMIT = 64 * 2**20
+"""Bytes of the largest file: a lock of a thousand packages with their hashes has some 5 MB."""
 
 
 def _exact(source: Path, entries: Iterable[tuple[object, object]]) -> dict[str, str]:
@@ -159,8 +164,11 @@ def _of_environment(folder: Path, python: str | None) -> Versions:
     match = re.match(r"3\.[0-9]{1,3}(?![0-9])", own, re.ASCII)
     if match is None:
         raise VersionsError(f"{folder} cannot be used: its pyvenv.cfg names no CPython 3, but {quoted(own)}")
-    sites = [folder / "lib" / f"python{match[0]}" / "site-packages"]
-    return Versions(source=str(folder), python=python or match[0], exact=_exact(folder, installed(sites).items()))
+    try:
+        there = installed([folder / "lib" / f"python{match[0]}" / "site-packages"])
+    except (OSError, regular_files.RefusedFileError) as problem:
+        raise VersionsError(f"{folder} cannot be used: {problem}") from None
+    return Versions(source=str(folder), python=python or match[0], exact=_exact(folder, there.items()))
 
 
 def _of_pylock(path: Path, text: str, python: str | None, otherwise: str | None) -> Versions:
@@ -170,7 +178,7 @@ def _of_pylock(path: Path, text: str, python: str | None, otherwise: str | None)
         selected = [
             package for package, _ in lock.select(environment=cast("Environment", _environment(python)), tags=_tags(python))
         ]
-    except (ValueError, PylockValidationError, PylockSelectError, RecursionError) as error:
+    except (ValueError, KeyError, PylockValidationError, PylockSelectError, RecursionError) as error:
         raise VersionsError(f"{path} cannot be used: {error}") from None
     foreign = [package for package in selected if package.vcs or package.directory or package.archive]
     indexed = [package for package in selected if package not in foreign]
@@ -219,42 +227,51 @@ class _Entries:
         self._ignored: list[str] = []
         self._seen: set[Path] = set()
 
-    def read(self, path: Path, text: str) -> None:
-        """Take what the lines say."""
+    def read(self, path: Path, text: str, *, named: bool = True) -> None:
+        """Take what the lines say.
+
+        Of a file that another has named, no line is shown: whoever wrote that one may have named a file of somebody's
+        secrets.
+        """
         self._seen.add(path.resolve())
-        joined = re.sub(r"\\\r?\n", " ", text)
-        for line in joined.splitlines():
+        for number, line in _logical(text):
             entry = re.sub(r"(^|\s)#.*$", "", line).strip()
+            said = redacted(entry) if named else f"{path}, line {number}"
             if not entry:
                 continue
             if nested := _NESTED.match(entry):
                 self._nested(path, path.parent / nested["path"])
             elif entry.startswith("-"):
-                self._ignored.append(f"{redacted(entry)}: where distributions come from is said in [uv] of the matrix")
+                self._ignored.append(f"{said}: where distributions come from is said in [uv] of the matrix")
             else:
-                self._take(path, _HASHES.sub("", entry))
+                try:
+                    self._take(path, _HASHES.sub("", entry).rstrip(), said)
+                except ValueError as error:
+                    if not named:
+                        raise VersionsError(f"{said} is no requirement that can be read") from None
+                    raise VersionsError(f"{path}: cannot read the line {quoted(entry)}: {error}") from None
 
     def _nested(self, path: Path, other: Path) -> None:
         try:
             if other.resolve() not in self._seen:
-                self.read(other, _text(other))
-        except (OSError, ValueError, RecursionError) as error:
+                self.read(other, _text(other), named=False)
+        except (OSError, RuntimeError, ValueError) as error:
             raise VersionsError(f"{path}: {other} cannot be read: {error}") from None
         except VersionsError as error:
             raise VersionsError(f"{path}: {error}") from None
 
-    def _take(self, path: Path, text: str) -> None:
+    def _take(self, path: Path, text: str, said: str) -> None:
+        one = parse_requirement(text.replace("\t", " "))
         try:
-            one = parse_requirement(text.replace("\t", " "))
             if one.marker and not one.marker.evaluate(self._environment):
                 return
-        except ValueError as error:
-            raise VersionsError(f"{path}: cannot read the line {quoted(text)}: {error}") from None
+        except KeyError as error:
+            raise ValueError(f"what it says of {error} has a meaning in a lock alone") from None
         name = distribution_name(one.name)
         if one.url:
             self._ignored.append(f"{name}: {_ELSEWHERE}")
         elif name == "python":
-            self._ignored.append(f"{text}: Python is chosen with --python")
+            self._ignored.append(f"{said}: Python is chosen with --python")
         elif (version := exactly(one)) is not None:
             if self._exact.setdefault(name, version) != version:
                 raise VersionsError(f"{path}: {name} is pinned twice, to {self._exact[name]} and to {version}")
@@ -271,8 +288,21 @@ class _Entries:
         )
 
 
-_NESTED = re.compile(r"^(-r|-c|--requirement|--constraint)[\s=]*(?P<path>\S+)$")
-_HASHES = re.compile(r"\s+--hash[\s=]\S+")
+def _logical(text: str) -> Iterator[tuple[int, str]]:
+    """(number of its first line, content) of each line, where a backslash at the end joins the next one to it."""
+    begun, parts = 0, list[str]()
+    for number, line in enumerate(text.splitlines(), 1):
+        begun = begun if parts else number
+        parts.append(line.removesuffix("\\"))
+        if not line.endswith("\\"):
+            yield begun, " ".join(parts)
+            parts.clear()
+    if parts:
+        yield begun, " ".join(parts)
+
+
+_NESTED = re.compile(r"^(-r|-c|--requirement|--constraint)[\s=]*+(?P<path>\S+)$")
+_HASHES = re.compile(r"\s--hash[\s=]\S+")
 
 
 def _plain(one: Requirement) -> str:

@@ -21,10 +21,14 @@ import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from harness import regular_files
 from harness.disk_space import nearly_full
 from harness.subprocesses import chosen_environment
 
 _SUMS = "sums.json"
+
+_SUMS_LIMIT = 256 * 2**20
+"""Bytes of the largest of these files: one of 20,000 modules has some 2 MB."""
 
 _CHECK_SECONDS = 120.0
 
@@ -108,8 +112,8 @@ class Bytecode:
 
     def _verified(self, group: Path) -> dict[str, str]:
         try:
-            sums = json.loads((group / _SUMS).read_bytes())
-        except (OSError, ValueError, RecursionError):
+            sums = json.loads(regular_files.read(group / _SUMS, limit=_SUMS_LIMIT))
+        except (OSError, ValueError, RecursionError, regular_files.RefusedFileError):
             sums = {}
         known: dict[str, str] = {}
         for path in list(self._walk(group)):

@@ -7,16 +7,17 @@ is composed of both closures. Whatever overlaps agrees, coming from one lock.
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from email.parser import HeaderParser
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from harness import regular_files
 from harness.environments.layers import Closure, layers
 from harness.environments.uv.client import Uv
 from harness.environments.uv.errors import Trouble, UvFailure
@@ -121,7 +122,7 @@ class Environments:
             return None, _result(status, started, failure.failure)
         except InterruptedError:
             raise
-        except OSError as error:
+        except (OSError, regular_files.RefusedFileError) as error:
             return None, _result(Status.ERROR, started, Failure(type="disk", message=str(error)))
         if differences:
             message = "the environment is not what was locked: " + "; ".join(differences)
@@ -288,19 +289,40 @@ def site_packages(folder: Path, interpreter: Interpreter) -> Path:
 def python_of(folder: Path) -> str | None:
     """The Python version of the virtual environment at `folder`."""
     try:
-        lines = (folder / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
-    except OSError:
+        lines = _text(folder / "pyvenv.cfg").splitlines()
+    except (OSError, regular_files.RefusedFileError):
         return None
     settings = dict(line.replace(" ", "").split("=", 1) for line in lines if "=" in line)
     return settings.get("version_info") or settings.get("version")
 
 
 def installed(sites: list[Path]) -> dict[str, str]:
-    """Name → version of what is installed in `sites`, read from disk without starting a process."""
-    found = importlib.metadata.distributions(path=[str(site) for site in sites])
+    """Name → version of what is installed in `sites`, read from disk without starting a process.
+
+    Raises:
+        RefusedFileError: what says so of a distribution is no regular file.
+    """
+    described = (
+        HeaderParser().parsestr(_text(path))
+        for site in sites
+        for kind in _DESCRIPTIONS
+        for path in site.glob(kind)
+        if not path.is_dir()
+    )
     # Without a name it is what an interrupted uninstallation leaves; pip passes over it too.
-    named = [one for one in found if "Name" in one.metadata]
-    return {canonicalize_name(one.metadata["Name"]): one.version for one in named}
+    return {canonicalize_name(one["Name"]): one["Version"] for one in described if one["Name"]}
+
+
+_DESCRIPTIONS = ("*.egg-info", "*.egg-info/PKG-INFO", "*.dist-info/METADATA")
+"""What says name and version of an installed distribution; the last is what every tool of today writes."""
+
+_LIMIT = 16 * 2**20
+"""Bytes of the largest of these files."""
+
+
+def _text(path: Path) -> str:
+    """The content of a file of an environment, which may be somebody else's."""
+    return regular_files.read_named(path, limit=_LIMIT).decode("utf-8", errors="replace")
 
 
 def difference(locked: Mapping[str, str], present: Mapping[str, str]) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from harness import regular_files
 from harness.errors import ConfigError, SelectionError, did_you_mean
 from harness.matrix.schema import (
     BUILT_IN,
@@ -31,9 +32,12 @@ from harness.matrix.schema import (
     axis_name,
 )
 from harness.matrix.selection import Expression, parse
-from harness.matrix.values import version_key
+from harness.matrix.values import COMBINATIONS, version_key, with_home
 from harness.model import ABSENT
 from harness.packaging_values import python_version, quoted
+
+_LIMIT = 16 * 2**20
+"""Bytes of the largest matrix.toml; matrix-full.toml has some 10 KB."""
 
 
 def load(path: Path) -> Matrix:
@@ -44,11 +48,13 @@ def load(path: Path) -> Matrix:
     """
     file = path.name
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(regular_files.read_named(path, limit=_LIMIT).decode("utf-8"))
     except FileNotFoundError:
         raise ConfigError(
             str(path), "", "no such file; name one with --config, or start from the shipped matrix.toml"
         ) from None
+    except regular_files.RefusedFileError as problem:
+        raise ConfigError(str(path), "", str(problem)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(str(path), "", f"cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
@@ -61,6 +67,8 @@ def load(path: Path) -> Matrix:
         raise ConfigError(file, *_first_problem(error, data)) from None
     if matrix.probe.module is None:
         _check_variants(file, matrix.variants)
+    if matrix.variants.count > COMBINATIONS:
+        raise ConfigError(file, "variants", f"expected at most {COMBINATIONS:,} variants, not {matrix.variants.count:,}")
     for exporter in matrix.variants.exporters:
         if not matrix.variants.opsets.get(exporter):
             raise ConfigError(file, f"variants.opsets.{exporter}", "expected a list of opsets for every exporter in use")
@@ -82,7 +90,7 @@ def with_model(matrix: Matrix, model: str, file: str, folder: Path, profile: str
     if matrix.probe.module is not None:
         raise ConfigError(file, "", f"models are the built-in probe's; {matrix.probe.name} chooses its own")
     if model not in FAMILIES:
-        checkpoint = (folder / Path(model).expanduser()).resolve()
+        checkpoint = (folder / with_home(model)).resolve()
         if (checkpoint / "config.json").is_file():
             model = str(checkpoint)
         elif checkpoint.exists() or not HUB_ID.fullmatch(model):
@@ -96,7 +104,7 @@ def _with_module(matrix: Matrix, table: dict[str, Any], file: str, folder: Path)
     for key in ("model", "profile"):
         if key in table:
             raise ConfigError(file, f"probe.{key}", "is the built-in probe's; with probe.module, use probe.options")
-    module = (folder / Path(str(matrix.probe.module)).expanduser()).resolve()
+    module = (folder / with_home(str(matrix.probe.module))).resolve()
     if not module.is_file() or module.suffix != ".py":
         raise ConfigError(file, "probe.module", f"expected a Python file; {matrix.probe.module!r} is none")
     for place, pattern in enumerate(matrix.probe.files):

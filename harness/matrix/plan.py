@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from packaging.version import Version
 from harness.errors import SelectionError, did_you_mean
 from harness.matrix.schema import Matrix, Variants
 from harness.matrix.selection import Selection, parse
+from harness.matrix.values import COMBINATIONS
 from harness.model import ABSENT, Cell, Setup, Variant, digest
 
 _ABBREVIATIONS = {"python": "py", "torch": "t", "transformers": "tf", "onnx": "o", "onnxruntime": "r"}
@@ -40,7 +42,7 @@ def plan(matrix: Matrix, axes: Mapping[str, Sequence[str]], selection: Selection
     `axes` gives the exact versions of every axis, selectors resolved.
 
     Raises:
-        SelectionError: a part of the selection holds for nothing, or nothing is left.
+        SelectionError: a part of the selection holds for nothing, nothing is left, or there are too many cells.
     """
     wanted, every = matrix.variants.product(), cells(matrix, axes)
     selection.require_known(every, wanted)
@@ -74,8 +76,16 @@ def only(planned: Sequence[Planned], wanted: str) -> list[Planned]:
 
 
 def cells(matrix: Matrix, axes: Mapping[str, Sequence[str]]) -> list[Cell]:
-    """The product of the axes less what exclude rules match, plus what include adds, each once."""
+    """The product of the axes less what exclude rules match, plus what include adds, each once.
+
+    Raises:
+        SelectionError: there are too many.
+    """
     names = list(axes)
+    count = math.prod(map(len, axes.values())) * len(matrix.environment)
+    if count > COMBINATIONS:
+        sizes = ", ".join(f"{axis} {len(versions)}" for axis, versions in axes.items())
+        raise SelectionError(f"the matrix has {count:,} combinations ({sizes}), and {COMBINATIONS:,} at most can be planned")
     rules = [{axis: SpecifierSet(bound) for axis, bound in rule.bounds.items()} for rule in matrix.exclude]
     combinations: dict[tuple[str, ...], None] = {}
     for versions in itertools.product(*axes.values()):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
+from collections.abc import Sized
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -99,6 +101,13 @@ class Variants(_Table):
     optimization: Annotated[list[Optimization], Once] = Field(default=["default"], min_length=1)
     memory_pattern: Annotated[list[MemoryPattern], Once] = Field(default=["default"], min_length=1)
     require: str = "any"
+
+    @property
+    def count(self) -> int:
+        """At most so many variants there are."""
+        opsets = sum(len(self.opsets.get(exporter, ())) for exporter in self.exporters)
+        lists: tuple[Sized, ...] = (self.layouts, self.feedback, self.binding, self.strategy, self.attention, self.ir_version)
+        return opsets * math.prod(len(one) for one in (*lists, self.optimization, self.memory_pattern))
 
     def product(self) -> list[Variant]:
         """Every combination of the lists that can exist.

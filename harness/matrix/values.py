@@ -6,7 +6,9 @@ The readers raise ValueError; pydantic adds the place in the file (see load.py).
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from packaging.version import Version
@@ -62,28 +64,37 @@ def place(text: str) -> str:
     return text
 
 
-_DURATION = re.compile(r"^(\d+(?:\.\d+)?)(s|m|h)$")
-_SIZE = re.compile(r"^(\d+(?:\.\d+)?)(MB|GB)$")
+def with_home(place: str) -> Path:
+    """`place` with the home of the user that it begins with; of a user that there is not (`~nobody/x`), as it is."""
+    return Path(os.path.expanduser(place))  # noqa: PTH111 -- pathlib's raises a RuntimeError
+
+
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(s|m|h)")
+_SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(MB|GB)")
+_LONGEST = 1e9
+"""Seconds of the longest duration: thirty years."""
+_LARGEST = 10**18
+"""Bytes of the largest size."""
 
 
 def seconds(text: str | float) -> float:
     """`"90s"`, `"5m"`, `"1h"` or a number of seconds → seconds."""
-    if isinstance(text, (int, float)) and not isinstance(text, bool) and text > 0:
-        return float(text)
-    match = _DURATION.match(text) if isinstance(text, str) else None
-    if not match:
-        raise ValueError(f"expected a duration such as '90s', '5m' or '1h', not {text!r}")
-    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+    found: object = text
+    if isinstance(text, str) and (match := _DURATION.fullmatch(text)):
+        found = float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+    if not isinstance(found, (int, float)) or isinstance(found, bool) or not 0 < found <= _LONGEST:
+        raise ValueError(f"expected a duration such as '90s', '5m' or '1h', not {quoted(text)}")
+    return float(found)
 
 
 def size(text: str | int) -> int:
     """`"800MB"`, `"6GB"` (decimal units) or a number of bytes → bytes."""
-    if isinstance(text, int) and not isinstance(text, bool) and text > 0:
-        return text
-    match = _SIZE.match(text) if isinstance(text, str) else None
-    if not match:
-        raise ValueError(f"expected a size such as '800MB' or '6GB', not {text!r}")
-    return int(float(match[1]) * {"MB": 10**6, "GB": 10**9}[match[2]])
+    found: object = text
+    if isinstance(text, str) and (match := _SIZE.fullmatch(text)):
+        found = int(float(match[1]) * {"MB": 10**6, "GB": 10**9}[match[2]])
+    if not isinstance(found, int) or isinstance(found, bool) or not 0 < found <= _LARGEST:
+        raise ValueError(f"expected a size such as '800MB' or '6GB', not {quoted(text)}")
+    return found
 
 
 def listed(value: object) -> object:
@@ -127,17 +138,24 @@ def ir_version(value: object) -> object:
     return value
 
 
+_NEWEST_OPSET = 1000
+"""Far above what anybody has published; each number between two bounds becomes a variant."""
+
+COMBINATIONS = 1_000_000
+"""The most cells, and the most variants, that a matrix may have: they are made one by one."""
+
+
 def opsets(value: object) -> object:
     """Opsets one by one, or a range such as `"12-20"`; ranges may overlap."""
     numbers: list[object] = []
     for item in value if isinstance(value, list) else [value]:
-        match = re.fullmatch(r"(\d+)\s*-\s*(\d+)", item) if isinstance(item, str) else None
-        if match and int(match[1]) <= int(match[2]):
+        match = re.fullmatch(r"([0-9]{1,4})\s*-\s*([0-9]{1,4})", item) if isinstance(item, str) else None
+        if match and int(match[1]) <= int(match[2]) <= _NEWEST_OPSET:
             numbers += range(int(match[1]), int(match[2]) + 1)
-        elif isinstance(item, int) and not isinstance(item, bool):
+        elif isinstance(item, int) and not isinstance(item, bool) and item <= _NEWEST_OPSET:
             numbers.append(item)
         else:
-            raise ValueError(f"expected opsets such as 17, or a range such as '12-20', not {item!r}")
+            raise ValueError(f"expected opsets such as 17, or a range such as '12-20', not {quoted(item)}")
     return list(dict.fromkeys(numbers))
 
 

@@ -7,10 +7,10 @@ import os
 import tempfile
 from pathlib import Path
 
+from harness import regular_files
 from harness.errors import NothingObservedError, ReportError
 from harness.report.failures import nothing_observed
 from harness.report.formats import markdown, matrix_json
-from harness.store import regular_files
 from harness.verdicts.report_model import FILE_LIMIT, OBSERVED, Report
 
 

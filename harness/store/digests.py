@@ -10,9 +10,9 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from harness import regular_files
 from harness.model import digest
-from harness.store import regular_files
-from harness.store.regular_files import RefusedFileError
+from harness.regular_files import RefusedFileError
 
 
 def plain_digest(folder: Path) -> str | None:

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness import regular_files
 from harness.model import is_digest
-from harness.store import regular_files
 from harness.store.digests import folder_digest
 from harness.store.envelope import LIMIT, DamagedRecordError, opened
 

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
+from harness import regular_files
 from harness.errors import StoreError
 from harness.model import digest
-from harness.store import regular_files
 from harness.store.access import Access
 from harness.store.digests import counts, files_of
 from harness.store.envelope import LIMIT

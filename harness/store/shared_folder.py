@@ -11,9 +11,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from harness.store import regular_files
+from harness import regular_files
+from harness.regular_files import RefusedFileError
 from harness.store.envelope import LIMIT
-from harness.store.regular_files import RefusedFileError
 
 _NEW = ".new-"
 """How a file begins that is being written, in the folder itself."""

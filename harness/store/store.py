@@ -26,9 +26,9 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from harness import regular_files
 from harness.errors import StoreError
 from harness.model import DIGEST, digest, is_digest
-from harness.store import regular_files
 from harness.store.access import Access, Note, ignore
 from harness.store.digests import folder_digest, make_folder, make_plain, plain_digest, sync
 from harness.store.envelope import LIMIT, DamagedRecordError, OlderRecordError, RecordKind, T, opened

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.matrix.schema import ProbeSection
+from harness.regular_files import RefusedFileError
 from harness.store.digests import copy_within
-from harness.store.regular_files import RefusedFileError
 from harness.store.store import Store
 
 

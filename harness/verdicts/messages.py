@@ -1,14 +1,20 @@
-"""What messages say: the end of a long one, what is wrong between versions, what uv's proof rests on."""
+"""What messages say: the end of a long one, what is wrong between versions, what uv's proof rests on.
+
+The patterns take time in proportion to the message, whatever is in it: what may repeat within them is bounded.
+"""
 
 from __future__ import annotations
 
 import re
 
-CPP_PLACE = re.compile(r"/onnxruntime_src/\S+:\d+ (?:[^()]*::[^()]*\(.*?\) )?(?:(?:[^.]|\.(?! ))*? was false\. )?")
+CPP_PLACE = re.compile(
+    r"/onnxruntime_src/\S{1,500}:\d+ "
+    r"(?:(?=[^()]{0,1000}::)[^()]{0,1000}+\(.{0,2000}?\) )?(?:(?:[^.]|\.(?! )){0,1000}? was false\. )?"
+)
 """Where in onnxruntime's source an exception was thrown: the function's signature, and the condition that did not hold."""
 
 _ARTIFACT = re.compile(r"<store>/artifacts/[0-9a-f]+/")
-_HINT = re.compile(r"\n\s*hint: (?P<unasked>(?:An index|Packages were unavailable) .*)?", re.DOTALL)
+_HINT = re.compile(r"\n[^\S\n]*hint: (?P<unasked>(?:An index|Packages were unavailable) .*)?", re.DOTALL)
 """What uv advises: to be left out, but where it is the reason why there is no answer."""
 
 _CAUSED_BY = re.compile(r"\ncaused by (?=\w+: )")
@@ -18,17 +24,22 @@ _NO_SOLUTION = re.compile(r"(?:\u00d7 |error: )?No solution found when resolving
 _CONCLUDED = "we can conclude that "
 
 _OVERLOADS = re.compile(
-    r"(?P<said>incompatible (?:function|constructor) arguments)\. The following argument types are supported:.*?"
-    r"(?P<where>\s*\(Occurred when [^()]*\)\.?)?\s*\Z",
-    re.DOTALL,
+    r"(?P<said>incompatible (?:function|constructor) arguments)\. The following argument types are supported:"
 )
-"""What pybind11 says of a call that fits none of its signatures, all of which it lists, and with which values; PyTorch adds
-what it was doing."""
+"""What pybind11 says of a call that fits none of its signatures, all of which it lists, and with which values."""
+
+_OCCURRED = re.compile(r"\(Occurred when [^()]*\)\.?\Z")
+"""What PyTorch adds: what it was doing."""
 
 
 def plain(message: str) -> str:
     """Return the message without what it lists and does not say."""
-    return _OVERLOADS.sub(lambda found: found["said"] + (found["where"] or ""), message)
+    found = _OVERLOADS.search(message)
+    if found is None:
+        return message
+    listed = message[found.end() :].rstrip()
+    where = _OCCURRED.search(listed)
+    return message[: found.end("said")] + (listed[len(listed[: where.start()].rstrip()) :] if where else "")
 
 
 def headline(message: str, limit: int = 300) -> str:
@@ -75,13 +86,14 @@ _BETWEEN_VERSIONS = (
     (
         re.compile(
             r"undefined symbol|_ARRAY_API not found|compiled (?:using|against) NumPy|numpy\.core\.multiarray failed|"
-            r"dtype size changed|binary incompatib|version `[^']+' not found"
+            r"dtype size changed|binary incompatib|version `[^']{1,200}' not found"
         ),
         "binaries that were built for another version",
     ),
     (
         re.compile(
-            r"is required but found|but (?:it|they) (?:was|were) not found|[Rr]equires? (?:\S+ ){1,3}?(?:[<>=]=?|version) ?\d|"
+            r"is required but found|but (?:it|they) (?:was|were) not found|"
+            r"[Rr]equires? (?:\S{1,200} ){1,3}?(?:[<>=]=?|version) ?\d|"
             r"[Pp]lease (?:install|upgrade|downgrade) "
         ),
         "a check of versions",
@@ -106,7 +118,8 @@ def is_above(message: str) -> bool:
 
 
 _DEMAND = re.compile(
-    r"(?P<who>all versions of [\w.\[\]-]+|[\w.\[\]-]+[<>=]=?[\w.+!,<>=-]+) depends? on (?P<what>[\w.\[\]-]+(?:[<>=!~][^\s]*)?)"
+    r"(?P<who>all versions of [\w.\[\]-]{1,200}|(?<![\w.\[\]-])[\w.\[\]-]{1,200}[<>=]=?[\w.+!,<>=-]{1,500}) depends? on "
+    r"(?P<what>[\w.\[\]-]+(?:[<>=!~][^\s]*)?)"
 )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from packaging.version import Version
-from pydantic import TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 
+from harness.foreign_text import redacted
 from harness.matrix.plan import by_version
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.matrix.values import Name, VersionOrAbsent
@@ -21,6 +22,11 @@ from harness.verdicts.signature import signature
 
 MESSAGE_LIMIT = 1000
 """Characters of an error the report carries; the log has all of it."""
+
+
+def _cut(message: str) -> str:
+    message, half = redacted(message), MESSAGE_LIMIT // 2
+    return message if len(message) <= MESSAGE_LIMIT else f"{message[: half - 3]} […] {message[-half + 3 :]}"
 
 
 OBSERVED = frozenset({Status.WORKS, Status.WORKS_WITH_REMEDY, Status.FAILS, Status.FLAKY})
@@ -72,7 +78,7 @@ class ReportedVariant:
     """The first stage that did not work; null where all did."""
     cause: Cause | None
     """Whose fault it is; null where it works, and where that is open."""
-    error: str | None
+    error: Annotated[str, AfterValidator(_cut)] | None
     """The message as the package put it, cut to 1000 characters."""
     reason: str | None
     """Why it was not run."""
@@ -167,12 +173,16 @@ class ReportedProbe:
     """Distributions that an export needs besides the axes."""
 
 
+_UTC = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\+00:00|Z)$"
+"""ISO 8601, to the second."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """A whole run."""
 
     schema: Literal[1]
-    generated: str | None
+    generated: Annotated[str, Field(pattern=_UTC)] | None
     """ISO 8601, UTC: when the newest result in it was obtained; null where there is none."""
     platform: str
     torch: str
@@ -294,11 +304,6 @@ def findings(verdict: VariantVerdict) -> list[str]:
     """What the lint of the graph and of its run says, one sentence each."""
     found = [finding for result in verdict.results for finding in result.data.get("findings", ())]
     return list(dict.fromkeys(f"{finding['rule']}: {finding['message']}" for finding in found))
-
-
-def _cut(message: str) -> str:
-    half = MESSAGE_LIMIT // 2
-    return message if len(message) <= MESSAGE_LIMIT else f"{message[: half - 3]} […] {message[-half + 3 :]}"
 
 
 def identity(variant: ReportedVariant | Variant) -> tuple[object, ...]:

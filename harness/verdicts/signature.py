@@ -18,7 +18,8 @@ _REPLACEMENTS = (
     (_ONNXRUNTIME, ""),
     # A node's name is the exporter's or an optimiser's; its operator is what fails.
     (re.compile(r"(while running \w+ node\.) Name:'[^']*'"), r"\1"),
-    (re.compile(r"(/[^\s:'\"]+)+/([^\s/:'\"]+)"), r"…/\2"),
+    # A path begins with the first of its slashes: from the others nobody need look again.
+    (re.compile(r"/(?<!//)[^\s:'\"]+/([^\s/:'\"]+)"), r"…/\1"),
     (re.compile(r"0x[0-9a-fA-F]+"), "0x…"),
     # Names of temporary files and folders, where they stand without a path or at its end; digests and UUIDs; object ids.
     (re.compile(r"\btmp(?=\w*[\d_])\w{6,}\b"), "tmp…"),
@@ -30,7 +31,7 @@ _REPLACEMENTS = (
     (re.compile(r"\b(lines?,? )\d+"), r"\1…"),
     (re.compile(r"\{[-\d,\s]*\}|\[[-\d,\s]*\]|\([-\d,\s]+\)"), "{…}"),
     # Measured values; a version has no part of three digits after its first dot.
-    (re.compile(r"\d+(\.\d+)?e[-+]\d+|\b\d+\.\d{3,}"), "…"),
+    (re.compile(r"(?<!\d)\d+(\.\d+)?e[-+]\d+|\b\d+\.\d{3,}"), "…"),
     # Numbers within names (node_Reshape_123, layers.0); those that stand alone, such as opsets and steps, stay.
     (re.compile(r"(?<=[A-Za-z_/])\d+(?=[^.\d]|$)|(?<=[A-Za-z_]\.)\d+\b"), "…"),
 )

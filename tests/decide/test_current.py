@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import textwrap
 from pathlib import Path
@@ -61,12 +62,25 @@ def test_markers_are_those_of_the_python_that_is_asked_about(tmp_path):
         ("torch = 2.1.0\n", "cannot read the line 'torch = 2.1.0'"),
         ("-r absent.txt\n", "absent.txt cannot be read"),
         ("# nothing\n", "names no distribution"),
+        ('numpy; "x" in extras\n', "what it says of 'extras' has a meaning in a lock alone"),
+        (f"numpy{' ' * 300_000}x\n", "cannot read the line"),
+        (f"-r{'=' * 300_000} x\n", "x cannot be read"),
     ],
 )
 def test_requirements_that_cannot_be_read(tmp_path, text, said):
     path = written(tmp_path, "requirements.txt", text)
     with pytest.raises(VersionsError, match=said):
         read(path, None, "3.11")
+
+
+def test_of_a_file_that_another_names_no_line_is_shown(tmp_path):
+    written(tmp_path, "netrc", "torch==2.1.0\n\nmachine h \\\n  password s3kr3t\n")
+    with pytest.raises(VersionsError, match="netrc, line 3 is no requirement") as raised:
+        read(written(tmp_path, "r.txt", "-r netrc\n"), None, "3.11")
+    assert "s3kr3t" not in str(raised.value)
+    written(tmp_path, "options", "--password s3kr3t\ntorch==2.1.0\npython==3.9 # s3kr3t\n")
+    ignored = read(written(tmp_path, "r.txt", "-c options\n"), None, "3.11").ignored
+    assert [text.partition(":")[0] for text in ignored] == [f"{tmp_path}/options, line 1", f"{tmp_path}/options, line 3"]
 
 
 PYLOCK = """
@@ -156,6 +170,32 @@ def test_an_environment_by_what_is_installed_in_it(tmp_path):
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n")
     found = read(tmp_path, None, None)
     assert (found.python, found.exact) == (version, {"torch": "2.1.0", "some-thing": "1.0"})
+
+
+@pytest.mark.parametrize("name", ["pyvenv.cfg", "METADATA"])
+def test_an_environment_with_a_fifo_in_it(tmp_path, name):
+    info = tmp_path / "lib" / "python3.11" / "site-packages" / "torch-2.1.0.dist-info"
+    info.mkdir(parents=True)
+    if name == "METADATA":
+        (tmp_path / "pyvenv.cfg").write_text("version = 3.11.1\n")
+    os.mkfifo((info if name == "METADATA" else tmp_path) / name)
+    with pytest.raises(VersionsError, match=r"no pyvenv\.cfg that names its Python|is a FIFO, not a regular file"):
+        read(tmp_path, None, None)
+
+
+def test_an_environment_whose_settings_are_no_utf_8(tmp_path):
+    (tmp_path / "pyvenv.cfg").write_bytes(b"prompt = \xff\n")
+    with pytest.raises(VersionsError, match=r"no pyvenv\.cfg that names its Python"):
+        read(tmp_path, None, None)
+
+
+def test_a_file_that_is_none(tmp_path):
+    os.mkfifo(tmp_path / "r.txt")
+    with pytest.raises(VersionsError, match=r"r\.txt cannot be read: it is a FIFO"):
+        read(tmp_path / "r.txt", None, None)
+    (tmp_path / "s.txt").symlink_to("s.txt")
+    with pytest.raises(VersionsError, match=r"s\.txt cannot be read: it is a symbolic link"):
+        read(tmp_path / "s.txt", None, None)
 
 
 def test_what_is_no_set_at_all(tmp_path):

@@ -69,3 +69,37 @@ def test_a_signature_is_of_a_stage_a_type_and_a_message():
     assert signature(Stage.LOAD, failure) == signature(Stage.LOAD, same)
     assert signature(Stage.LOAD, failure) != signature(Stage.DECODE, failure)
     assert signature(Stage.LOAD, failure) != signature(Stage.LOAD, Failure(type="TypeError", message="object at 0x1"))
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("no file //a/b/c.onnx", "no file …/c.onnx"),
+        ("no file /a//b/", "no file …/b/"),
+        ("see http://h/a/b, and /tmp", "see http:…/b, and /tmp"),
+        ("see //h or /", "see //h or /"),
+        ("a/b/c:d/e/f", "a…/c:d…/f"),
+        ("differ by 1.2.3e-05 and 7e-3x", "differ by 1.… and …x"),
+    ],
+)
+def test_of_a_path_its_last_part_is_left(text, same):
+    assert normalised(text) == same
+
+
+# Each would take longer than anybody lives with a pattern that goes back over what it has seen.
+@pytest.mark.parametrize(
+    "part",
+    ["/", "/a", "//a", "1", "1.", "1e", "{", "tmp", "0x", "case , step 1", "/onnxruntime_src/x:1 ", "/onnxruntime_src/x:1 ::("],
+)
+@pytest.mark.parametrize("end", ["", "/: bad", " ("])
+def test_no_message_keeps_anybody_waiting(part, end):
+    message = Failure(type="X", message=f"x {part * 100_000}{end}").message
+    assert len(message) <= 20_000
+    assert normalised(message) == normalised(f"{message}  ")
+
+
+def test_of_a_message_without_end_the_middle_is_left_out():
+    kept = Failure(type="X", message="start" + "a" * 30_000 + "end").message
+    assert kept == f"start{'a' * 9990} […] {'a' * 9992}end"
+    secret = f"{'a' * 9_980} https://user:{'s3' * 8_000}@h/simple {'b' * 9_000}"
+    assert "s3" not in Failure(type="X", message=secret).message

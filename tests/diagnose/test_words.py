@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.verdicts.messages import between_versions, demands
+from harness.verdicts.messages import between_versions, demands, headline, plain
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,42 @@ def test_uvs_proof_names_who_asks_for_what():
         "onnxruntime==1.18.1 depends on numpy>=1.26.0,<2.0",
         "all versions of onnxscript depend on onnx>=1.16",
     ]
+
+
+OVERLOADS = "incompatible function arguments. The following argument types are supported:"
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (f"f(): {OVERLOADS}\n  1. (x: int)\n\nInvoked with: 'a'", "f(): incompatible function arguments"),
+        (
+            f"f(): {OVERLOADS}\n  1. (x: int)\n(Occurred when translating aten::add).\n",
+            "f(): incompatible function arguments\n(Occurred when translating aten::add).",
+        ),
+        (f"f(): {OVERLOADS} (Occurred when a) then b", "f(): incompatible function arguments"),
+        ("no overload", "no overload"),
+    ],
+)
+def test_what_a_message_lists_is_left_out(message, said):
+    assert plain(message) == said
+
+
+# Each would take longer than anybody waits with a pattern that goes back over what it has seen.
+@pytest.mark.parametrize(
+    "message",
+    [
+        f"{OVERLOADS}{' ' * 500_000}x",
+        f"{OVERLOADS}{'(Occurred when ' * 50_000}",
+        "\n" * 500_000 + "x",
+        "a" * 500_000,
+        "a>=1" * 50_000,
+        "all versions of " * 50_000,
+        "version `" * 50_000,
+        "Requires " + "a " * 200_000,
+    ],
+)
+def test_no_words_keep_anybody_waiting(message):
+    assert headline(message) == headline(f"{message} ")
+    assert demands(message) == []
+    assert between_versions("RuntimeError", message) is None

@@ -39,7 +39,7 @@ _REASONS: tuple[tuple[Reason, re.Pattern[str]], ...] = (
             r"NOT_IMPLEMENTED|Could not find an implementation|NotImplemented|[Nn]ot (?:yet )?implemented|"
             r"(?:not|n't) (?:yet |currently )?support|[Uu]nsupported|did not contain a loop with signature|"
             # The evaluator, of an element type that numpy does not know.
-            r"RuntimeTypeError|data type '\w+' not understood|[Cc]annot interpret '[^']*' as a data type"
+            r"RuntimeTypeError|data type '\w+' not understood|[Cc]annot interpret '[^']{0,200}' as a data type"
         ),
     ),
     (Reason.CRASH, re.compile(r"\bSIG[A-Z]{3,}\b|[Ss]egmentation fault")),
@@ -71,7 +71,7 @@ _PLACES = (
 """How runtimes name the operator, or the graph's input, at which they fail."""
 
 _STEP = re.compile(r"^case .*?, step \d+: ", re.DOTALL)
-_AMOUNT = re.compile(r"\bby (?:up to )?(\d[\d.]*(?:e[-+]?\d+)?)")
+_AMOUNT = re.compile(r"\bby (?:up to )?(\d+(?:\.\d+)?(?:e[-+]?\d{1,3})?)")
 _SUBJECT = re.compile(r"(?P<output>[^:]*): (?:\d+ of \d+ )?(?P<sort>values are|values differ|shape .*|dtype .*)")
 """What the probe says of an output that differs (probe/compare.py)."""
 _ALIKE = 0.05
@@ -125,7 +125,7 @@ def _deviation(text: str) -> RuntimeFailure:
         reason=Reason.VALUE,
         place=subject["output"] if subject else None,
         words=subject["sort"] if subject else normalised(_AMOUNT.sub("", text)),
-        amount=float(amount[1].rstrip(".")) if amount else None,
+        amount=float(amount[1]) if amount else None,
     )
 
 

@@ -22,6 +22,7 @@ from harness.environments.uv.variables import anchored, environment, setting_fil
 from harness.errors import UvError
 from harness.foreign_text import redacted
 from harness.matrix.schema import UvSources
+from harness.matrix.values import with_home
 from harness.model import Interpreter, Lock, LockedDistribution
 from harness.store import scratch
 from harness.subprocesses import ExitReason, Supervisor, temporary_in
@@ -83,7 +84,7 @@ class Uv:
         """
 
         def seen(place: str, folder: Path) -> str:
-            inside = "://" not in place and not Path(place).expanduser().is_absolute()
+            inside = "://" not in place and not with_home(place).is_absolute()
             return os.path.relpath(folder / place, store) if inside else without_password(place)
 
         sources = self.sources.model_dump(mode="json")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.foreign_text import without_userinfo
+from harness.matrix.values import with_home
 from harness.subprocesses import chosen_environment
 
 _SOURCE_VARIABLES = re.compile(r"^UV_(FIND_LINKS|INDEX(_.*)?|DEFAULT_INDEX|EXTRA_INDEX_URL)$")
@@ -89,4 +90,4 @@ def _setting_files() -> list[bytes]:
 
 def anchored(place: str, folder: Path) -> str:
     """`place` as it is where it is a URL, and as an absolute path, taken from `folder`, where it is a path."""
-    return place if "://" in place else str(folder / Path(place).expanduser())
+    return place if "://" in place else str(folder / with_home(place))

@@ -23,8 +23,8 @@ from harness.execution.prepare import Prepared
 from harness.execution.worker import Worker
 from harness.matrix.schema import ProbeSection, UvSources
 from harness.model import Interpreter, Limits
+from harness.regular_files import RefusedFileError
 from harness.store.digests import copy_within, folder_digest
-from harness.store.regular_files import RefusedFileError
 from harness.store.store import Store
 from harness.subprocesses import Supervisor
 from harness.tasks import keys, probe_snapshot

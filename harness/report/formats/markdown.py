@@ -22,7 +22,7 @@ from harness.verdicts.report_model import Report
 def render(report: Report) -> str:
     """The whole page."""
     probe, names = report.probe, slots(report)
-    newest = f"newest result {report.generated}" if report.generated else "nothing has run yet"
+    newest = f"newest result {escape(report.generated)}" if report.generated else "nothing has run yet"
     intro = (
         f"{counted(len(report.cells), 'combination')}: {tally(report)}. "
         f"Measured on {escape(report.platform)}, {newest}; "
@@ -32,12 +32,12 @@ def render(report: Report) -> str:
     lines = [
         "# Which versions work together",
         "",
-        *(f"**{told}**\n" for protocol in protocols(report) if (told := sentence(protocol))),
+        *(f"**{escape(told)}**\n" for protocol in protocols(report) if (told := sentence(protocol))),
         intro,
         "",
         f"{legend(report)}.",
         "",
-        *([f"The glyphs in a cell stand for: {', '.join(names.values())}.", ""] if len(names) <= CROWD else []),
+        *([f"The glyphs in a cell stand for: {escape(', '.join(names.values()))}.", ""] if len(names) <= CROWD else []),
     ]
     for facet in facets(report):
         header = [*facet.row_axes, *(f"onnxruntime {version}" for version in facet.columns)]

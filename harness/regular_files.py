@@ -27,6 +27,14 @@ def read(path: Path | str, *, limit: int, dir_fd: int | None = None) -> bytes:
         return b"".join(_parts(handle, size))
 
 
+def read_named(path: Path, *, limit: int) -> bytes:
+    """The same where the user has named the path, or the folder: links may lead to the file. Raises as `read`."""
+    try:
+        return read(path.resolve(), limit=limit)
+    except RuntimeError:
+        raise RefusedFileError("is a symbolic link to itself") from None
+
+
 def copy(path: Path | str, target: Path, *, limit: int, dir_fd: int | None = None) -> int:
     """Copy the content of that file, and nothing else of it, to the new file `target`; returns its bytes. Raises as `read`."""
     with _opened(path, limit, dir_fd) as (handle, size), target.open("xb") as file:

@@ -1,0 +1,96 @@
+"""A report whose every text is hostile: nothing of it does anything where it is shown."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import re
+import typing
+from typing import Any
+
+import pytest
+from values import report, reported_cell, reported_variant
+
+from harness.cli.console import console
+from harness.errors import ShardError
+from harness.merge import read
+from harness.model import Cause, Certainty, Stage, Status
+from harness.report.formats import matrix_json, text
+from harness.report.formats.markdown import render
+from harness.verdicts.report_model import Report
+
+HOSTILE = "2030\x1b]0;x\x07\u202e<img src=x> ![x](http://h/x.png)\n::error::x\n##[error]x https://u:s3kr3t@h"
+NEVER = ("\x1b", "\x07", "\u202e", "<img", "![", "\n::", "##[", "s3kr3t")
+MARKUP = ("<img", "![")
+
+
+def every_text_hostile(one: Any) -> Any:
+    """The dataclass `one` with HOSTILE for each text; what stands for the name of something stays one."""
+    types = typing.get_type_hints(type(one))
+    changes: dict[str, Any] = {}
+    for field in dataclasses.fields(one):
+        value = getattr(one, field.name)
+        if field.name in {"cells", "variants"}:
+            changes[field.name] = [every_text_hostile(item) for item in value]
+        elif field.name == "probe":
+            changes[field.name] = every_text_hostile(value)
+        elif field.name in _KEYS:
+            continue
+        elif types[field.name] in (str, str | None):
+            changes[field.name] = HOSTILE
+        elif types[field.name] == list[str]:
+            changes[field.name] = [HOSTILE]
+        elif types[field.name] == dict[str, str]:
+            changes[field.name] = {HOSTILE: f"fails at load: {HOSTILE}"}
+        elif types[field.name] == dict[str, Any] | None:
+            changes[field.name] = {"name": HOSTILE, HOSTILE: HOSTILE}
+    return dataclasses.replace(one, **changes)
+
+
+_KEYS = {"pins", "resolved", "python", "axes"}
+"""Versions, by which cells are put into tables."""
+
+
+@pytest.fixture
+def hostile() -> Report:
+    variants = [
+        reported_variant(
+            status,
+            None if status is Status.WORKS else Stage.LOAD,
+            cause=Cause.RUNTIME if status is Status.FAILS else None,
+            certainty=Certainty.LIKELY,
+            outcomes=[],
+            unanswered=[],
+        )
+        for status in (Status.WORKS, Status.FAILS, Status.FLAKY, Status.ERROR, Status.NOT_RUN)
+    ]
+    cells = [reported_cell(one, status=one.status, onnx=f"1.{n}") for n, one in enumerate(variants)]
+    return every_text_hostile(report(*cells, recommended={"1.16.3": HOSTILE}))
+
+
+def test_every_kind_of_text_is_made_hostile(hostile):
+    assert hostile.generated == hostile.platform == hostile.probe.model == hostile.cells[0].id == HOSTILE
+    assert hostile.cells[1].variants[0].error == hostile.cells[1].variants[0].exporter == HOSTILE
+
+
+def test_a_hostile_report_does_nothing_on_a_page(hostile):
+    page = render(hostile)
+    assert "2030" in page
+    # Between backticks nothing is markup.
+    assert [mark for mark in NEVER if mark in re.sub("`[^`\n]*`", "", page)] == []
+    assert [mark for mark in NEVER if mark in page and mark not in MARKUP] == []
+
+
+def test_a_hostile_report_does_nothing_on_a_terminal(hostile):
+    out = console(color="never", stderr=False)
+    out.file = io.StringIO()
+    text.show(hostile, out)
+    assert "2030" in out.file.getvalue()
+    assert [mark for mark in NEVER if mark in out.file.getvalue() and mark not in MARKUP] == []
+
+
+@pytest.mark.parametrize("when", ["2030\x1b]0;x", "soon", "2030-01-01\x1b00:00:00+00:00", "2030-01-01T00:00:00+00:00\n<img>"])
+def test_when_a_report_was_made_is_a_time(tmp_path, when):
+    (tmp_path / "matrix.json").write_text(matrix_json.dumps(dataclasses.replace(report(reported_cell()), generated=when)))
+    with pytest.raises(ShardError, match="generated: String should match pattern"):
+        read(tmp_path / "matrix.json")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
@@ -84,7 +86,7 @@ def test_numbers_are_kept_exactly():
 
 @pytest.mark.parametrize("artifact", ["/etc", "../x", "", "0" * 31, "0" * 33, "G" * 32, "0" * 32 + "\n", "A" * 32])
 def test_an_artifact_that_is_no_digest_is_damage(artifact):
-    record = Record(stages=(), limits=(1.0, 2.0), artifact=artifact)
+    record = Record(stages=(StageResult(stage=Stage.LOAD, status=Status.WORKS),), limits=(1.0, 2.0), artifact=artifact)
     with pytest.raises(DamagedRecordError, match="artifact"):
         STAGES.unseal(KEY, STAGES.seal(KEY, record))
 
@@ -106,3 +108,43 @@ def test_a_value_without_an_envelope_is_of_an_older_version(text):
 def test_anything_else_is_no_record(text):
     with pytest.raises(DamagedRecordError, match="is not a whole record"):
         opened(KEY, text)
+
+
+FAILED = {"stage": "load", "status": "fails", "error": {"type": "X", "message": "m"}}
+
+
+@pytest.mark.parametrize(
+    ("stages", "said"),
+    [
+        ([], "stages: Tuple should have at least 1 item"),
+        ([{**FAILED, "error": None}], "expected an error beside the status fails"),
+        ([{**FAILED, "status": "error", "error": None}], "expected an error beside the status error"),
+        ([{**FAILED, "status": "works-with-remedy"}], "expected the status of a stage"),
+        ([{**FAILED, "status": "good"}], "stages.0.status"),
+        ([{**FAILED, "seconds": math.inf}], "stages.0.seconds"),
+        ([{**FAILED, "finished": 1e300}], "stages.0.finished"),
+        ([{**FAILED, "finished": math.nan}], "stages.0.finished"),
+        ([{**FAILED, "data": {"findings": [1]}}], "data.findings.0: Input should be"),
+        ([{**FAILED, "data": {"findings": 7}}], "data.findings: Input should be"),
+        ([{**FAILED, "data": {"findings": [{"rule": "r"}]}}], "data.findings.0.message: Field required"),
+        ([{**FAILED, "data": {"findings": [{"rule": "r", "message": "m", "limit": "9"}]}}], "data.findings.0.limit"),
+        ([{**FAILED, "data": {"peak_memory": "x"}}], "data.peak_memory"),
+        ([{**FAILED, "data": {"peak_memory": 10**400}}], "data.peak_memory"),
+        ([{**FAILED, "data": {"ir": "x"}}], "data.ir"),
+        ([{**FAILED, "data": {"node": 5}}], "data.node"),
+        ([{**FAILED, "data": {"missing": 5}}], "data.missing"),
+        ([{**FAILED, "data": {"max_abs_diff": math.inf}}], "data.max_abs_diff"),
+        ([{**FAILED, "status": "flaky", "data": {"outcomes": 5}}], "data.outcomes"),
+        ([{**FAILED, "status": "not-run", "data": {"reason": ["a"]}}], "data.reason"),
+    ],
+)
+def test_what_no_stage_gives_is_damage(stages, said):
+    sealed = RecordKind(name="stages", adapter=TypeAdapter(Any)).seal(KEY, {"stages": stages, "limits": [1.0, 2.0]})
+    with pytest.raises(DamagedRecordError, match=re.escape(said)):
+        STAGES.unseal(KEY, sealed)
+
+
+def test_what_a_stage_says_besides_is_kept():
+    data = {"findings": [{"rule": "r", "message": "m", "where": "w", "axis": 1}], "ir": 8, "node": None, "mine": {"a": [1]}}
+    record = Record(stages=(StageResult(stage=Stage.LOAD, status=Status.WORKS, data=data),), limits=(1.0, 2.0))
+    assert STAGES.unseal(KEY, STAGES.seal(KEY, record)) == record

@@ -6,11 +6,12 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from harness.errors import StoreError
-from harness.model import Digest, Limits, StageResult, Status
+from harness.model import CheckedResult, Digest, Limits, StageResult, Status
 from harness.store.envelope import RecordKind
 from harness.store.store import Store
 from harness.tasks.repetitions import Repeated
@@ -20,7 +21,7 @@ from harness.tasks.repetitions import Repeated
 class Record:
     """What a task has found out under one key."""
 
-    stages: tuple[StageResult, ...]
+    stages: Annotated[tuple[CheckedResult, ...], Field(min_length=1)]
     limits: tuple[float, float]
     """Seconds and bytes that its process was allowed."""
     artifact: Digest | None = None

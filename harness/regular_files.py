@@ -16,15 +16,17 @@ class RefusedFileError(Exception):
     """A file that is not read; `str()` says why, as the end of a sentence about it."""
 
 
-def read(path: Path | str, *, limit: int, dir_fd: int | None = None) -> bytes:
-    """The content of the regular file at `path` (in the folder `dir_fd`, where that is given), at most `limit` bytes.
+def read(path: Path | str, *, limit: int, dir_fd: int | None = None, start: int = 0) -> bytes:
+    """The content of the regular file at `path` (in the folder `dir_fd`, where that is given) from the byte `start` on.
 
     Raises:
         FileNotFoundError: nothing is there.
         RefusedFileError: it is a link, no regular file, larger than `limit`, or cannot be read.
     """
     with _opened(path, limit, dir_fd) as (handle, size):
-        return b"".join(_parts(handle, size))
+        if start:
+            os.lseek(handle, start, os.SEEK_SET)
+        return b"".join(_parts(handle, max(size - start, 0)))
 
 
 def read_named(path: Path, *, limit: int) -> bytes:

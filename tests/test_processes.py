@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.execution.process.probe import read_events, sudden_end, tail
+from harness.execution.process.probe import _Watch, read_events, sudden_end, tail
 from harness.model import Limits, Stage, Status
 from harness.subprocesses import Exit, ExitReason
 
@@ -124,3 +126,46 @@ def test_a_tail_is_short_and_printable(tmp_path):
     assert "\x1b" not in text
     assert "\x00" not in text
     assert tail(tmp_path / "none") == ""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "garbage",
+        "[" * 100_000,
+        "7",
+        "{}",
+        '{"event": "other"}',
+        '{"event": "begin", "stage": "nowhere", "subject": null, "time": 1}',
+        json.dumps({**end("import", status="fails"), "error": None}),
+        json.dumps({**end("import"), "data": {"findings": 7}}),
+        json.dumps({**end("import"), "seconds": math.inf}),
+        json.dumps({**DONE, "peak_rss": "x"}),
+    ],
+)
+def test_what_is_no_event_is_an_error_of_the_probe(tmp_path, line):
+    lines = [json.dumps(one) for one in (begin("export", "v"), end("export", "v"), begin("load", "v"))]
+    found = read_events([*lines, line, json.dumps(DONE)], exited(0), LIMITS, log=tmp_path / "logs" / "x.log", store=tmp_path)
+    export, load = found.results["v"]
+    assert (export.status, load.stage, load.status, load.error.type) == (Status.WORKS, Stage.LOAD, Status.ERROR, "events")
+    assert load.error.message.startswith("what the probe tells cannot be believed: line 4 of its events is none (")
+    assert found.distributions == {}
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "gone"])
+def test_a_file_of_events_that_the_probe_has_replaced_is_its_error(tmp_path, kind):
+    path = tmp_path / "events.jsonl"
+    path.write_text(json.dumps(begin("load", "v")) + "\n", encoding="utf-8")
+    heard = []
+    watch = _Watch(path, lambda *stage: heard.append(stage))
+    assert watch.last_sign() > 0
+    path.unlink()
+    if kind != "gone":
+        os.mkfifo(path) if kind == "fifo" else path.mkdir()
+    lines = watch.read_all()
+    log = tmp_path / "logs" / "x.log"
+    (load,) = read_events(lines, exited(0), LIMITS, log=log, store=tmp_path, problem=watch.problem).results["v"]
+    words = {"fifo": "is a FIFO, not a regular file", "folder": "is a folder, not a regular file", "gone": "is gone"}[kind]
+    assert heard == [("load", "v")]
+    assert (load.stage, load.status) == (Stage.LOAD, Status.ERROR)
+    assert load.error.message == f"what the probe tells cannot be believed: its file of events {words}"

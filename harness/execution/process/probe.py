@@ -6,15 +6,20 @@ log; a process that dies is judged by its last open `begin` and by how it ended.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Annotated, Any, Literal
 
-from harness.model import Failure, Limits, Stage, StageResult, Status
+from pydantic import Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from harness import regular_files
+from harness.model import CheckedResult, Failure, Limits, Stage, StageResult, Status
 from harness.store.store import BYTECODE
 from harness.subprocesses import Exit, ExitReason, Fork, Supervisor, probe_environment, temporary_in
 from harness.tasks import probe_source
@@ -84,7 +89,7 @@ def run_probe(
     )
     children.check()
     output.replace(log)
-    return read_events(watch.read_all(), ended, limits, log=log, store=store)
+    return read_events(watch.read_all(), ended, limits, log=log, store=store, problem=watch.problem)
 
 
 def asked(
@@ -123,6 +128,7 @@ class _Watch:
         self._lines: list[str] = []
         self._position = 0
         self._seen = 0.0
+        self.problem: str | None = None
 
     def last_sign(self) -> float:
         """When the last event came (host time)."""
@@ -130,34 +136,111 @@ class _Watch:
         return self._seen
 
     def read_all(self) -> list[str]:
-        """Every complete line so far."""
-        with self._path.open("rb") as file:
-            file.seek(self._position)
-            chunk = file.read()
+        """Every complete line so far; `problem` says why there are no more, where the probe has spoilt the file."""
+        if self.problem is not None:
+            return self._lines
+        try:
+            chunk = regular_files.read(self._path, limit=_EVENTS_LIMIT, start=self._position)
+        except (OSError, regular_files.RefusedFileError) as problem:
+            self.problem = f"its file of events {'is gone' if isinstance(problem, FileNotFoundError) else problem}"
+            return self._lines
         complete = chunk[: chunk.rfind(b"\n") + 1]
         self._position += len(complete)
         for line in complete.decode("utf-8", errors="replace").splitlines():
             self._lines.append(line)
             self._seen = time.time()
-            event = json.loads(line)
-            if event["event"] == "begin":
-                self._on_stage(event["stage"], event["subject"])
+            with contextlib.suppress(ValueError, RecursionError):
+                event = _event(line)
+                if event["event"] == "begin":
+                    self._on_stage(event["stage"], event["subject"])
         return self._lines
 
 
-def read_events(lines: list[str], ended: Exit, limits: Limits, *, log: Path, store: Path) -> ProbeOutput:
-    """Turn events into stage results; a process that died owes its open stage a verdict."""
+_EVENTS_LIMIT = 256 * 2**20
+"""Bytes of the longest file of events: a stage says some kilobytes."""
+
+
+class _Begin(TypedDict):
+    event: Literal["begin"]
+    stage: Stage
+    subject: str | None
+    time: Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Doing(TypedDict):
+    event: Literal["doing"]
+    doing: str
+
+
+class _Error(TypedDict):
+    type: str
+    message: str
+    traceback: str | None
+
+
+class _End(TypedDict):
+    event: Literal["end"]
+    stage: Stage
+    subject: str | None
+    status: Literal["works", "fails", "error", "not-run"]
+    seconds: float
+    error: _Error | None
+    data: dict[str, Any]
+
+
+class _Left(TypedDict):
+    event: Literal["left"]
+    code: int
+
+
+class _Done(TypedDict):
+    event: Literal["done"]
+    subject: str | None
+    distributions: dict[str, str]
+    peak_rss: Annotated[int, Field(ge=0, le=2**60)]
+
+
+_EVENT: TypeAdapter[Any] = TypeAdapter(Annotated[_Begin | _Doing | _End | _Left | _Done, Field(discriminator="event")])
+"""What probe/journal.py writes; what else is in an event is left out."""
+
+_RESULT: TypeAdapter[StageResult] = TypeAdapter(CheckedResult)
+
+
+def _event(line: str) -> dict[str, Any]:
+    """The event in a line of the file.
+
+    Raises:
+        ValueError, RecursionError: it is none.
+    """
+    # Not pydantic's own parser: it refuses half of a surrogate pair.
+    found: dict[str, Any] = _EVENT.validate_python(json.loads(line))
+    return found
+
+
+def read_events(
+    lines: list[str], ended: Exit, limits: Limits, *, log: Path, store: Path, problem: str | None = None
+) -> ProbeOutput:
+    """Turn events into stage results; a process that died owes its open stage a verdict.
+
+    `problem` is what is wrong with the file after these lines. Nothing is believed from the first line on that is no event.
+    """
     told = ProbeOutput(peak_memory=ended.peak_memory)
     log_name = str(log.relative_to(store))
     open_stage: dict[str, Any] | None = None
     done = False
-    for event in map(json.loads, lines):
+    for number, line in enumerate(lines, 1):
+        try:
+            event = _event(line)
+            result = _result(event, log_name, store) if event["event"] == "end" else None
+        except (ValueError, RecursionError) as error:
+            problem = f"line {number} of its events is none ({_first(error)})"
+            break
         match event["event"]:
             case "begin":
                 open_stage = event
-            case "end":
+            case "end" if result is not None:
                 open_stage = None
-                told.add(event["subject"], _result(event, log_name, store))
+                told.add(event["subject"], result)
             case "doing" if open_stage is not None:
                 open_stage["doing"] = event["doing"]
             case "left" if open_stage is not None:
@@ -168,7 +251,11 @@ def read_events(lines: list[str], ended: Exit, limits: Limits, *, log: Path, sto
                 done = event["subject"] is None
                 told.distributions[event["subject"]] = event["distributions"]
                 told.peak_memory = max(told.peak_memory, event["peak_rss"])
-    if open_stage is not None:
+    if problem is not None:
+        stage, subject = (open_stage["stage"], open_stage["subject"]) if open_stage else (Stage.IMPORT, None)
+        failure = Failure(type="events", message=f"what the probe tells cannot be believed: {problem}")
+        told.add(subject, StageResult(stage=stage, status=Status.ERROR, error=failure, log=log_name, finished=time.time()))
+    elif open_stage is not None:
         told.add(open_stage["subject"], _cut_short(open_stage, ended, limits, log, log_name))
     elif not done:
         # Between stages only our own code runs.
@@ -177,6 +264,14 @@ def read_events(lines: list[str], ended: Exit, limits: Limits, *, log: Path, sto
     for subject, results in told.results.items():
         told.results[subject] = [replace(one, data={**one.data, "peak_memory": told.peak_memory}) for one in results]
     return told
+
+
+def _first(error: Exception) -> str:
+    """What is wrong with a line, in short."""
+    if not isinstance(error, ValidationError):
+        return type(error).__name__
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def _cut_short(begun: Mapping[str, Any], ended: Exit, limits: Limits, log: Path, log_name: str) -> StageResult:
@@ -234,14 +329,10 @@ def _result(event: Mapping[str, Any], log_name: str, store: Path) -> StageResult
     def portable(text: str) -> str:
         return text.replace(f"{store}/", "<store>/")
 
-    return StageResult(
-        stage=Stage(event["stage"]),
-        status=Status(event["status"]),
-        seconds=event["seconds"],
-        error=None
-        if error is None
-        else Failure(type=error["type"], message=portable(error["message"]), traceback=portable(error.get("traceback") or "")),
-        data=event["data"],
-        log=log_name,
-        finished=time.time(),
-    )
+    failure = error and {
+        "type": error["type"],
+        "message": portable(error["message"]),
+        "traceback": portable(error["traceback"] or ""),
+    }
+    told = {name: event[name] for name in ("stage", "status", "seconds", "data")}
+    return replace(_RESULT.validate_python({**told, "error": failure}), log=log_name, finished=time.time())

@@ -24,7 +24,7 @@ from harness.store.store import Store
 
 HOLD = """
 import sys, pathlib
-from harness.scratch import Scratch
+from harness.store.scratch import Scratch
 with Scratch(pathlib.Path(sys.argv[1])).folder() as folder:
     (folder / "file").touch()
     print(folder, flush=True)

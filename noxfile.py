@@ -8,6 +8,7 @@
 #     "pydantic>=2.11,<3",
 #     "rich>=13.9",
 #     "tabulate>=0.9",
+#     "typing-extensions>=4.12",
 #     "uv>=0.9,<0.14",
 # ]
 # ///

@@ -126,7 +126,7 @@ class Project:
         """Run a command in a process of its own, to its end."""
         started = time.perf_counter()
         with self.start(command, *arguments, environ=environ) as child:
-            out, err = child.communicate(timeout=60)
+            out, err = child.communicate(timeout=120)
         return Answer(code=child.returncode, out=out, err=err, seconds=time.perf_counter() - started)
 
     def report(self) -> dict[str, Any]:
@@ -194,7 +194,7 @@ def _value(value: Any) -> str:
     return "{" + ", ".join(_lines(value)) + "}" if isinstance(value, Mapping) else json.dumps(value)
 
 
-def wait_until(true: Callable[[], Any], seconds: float = 20.0) -> None:
+def wait_until(true: Callable[[], Any], seconds: float = 60.0) -> None:
     """Return as soon as `true()`; fail the test where that does not happen."""
     deadline = time.monotonic() + seconds
     while not true():

@@ -68,7 +68,7 @@ def seen_from(project: Project, store: Path) -> Project:
 
 def start_and_wait(project: Project) -> int:
     """Wait until a probe waits for the gate; its process."""
-    wait_until(lambda: len(project.starts("run")) == 3 and len(waiting(project)) == 1, 50)
+    wait_until(lambda: len(project.starts("run")) == 3 and len(waiting(project)) == 1, 120)
     return waiting(project)[0]
 
 
@@ -89,9 +89,9 @@ def test_a_worker_that_is_killed_half_way_changes_nothing(local, again):
         assert worker.pid != child.pid
         assert listening(worker) == listening(psutil.Process(child.pid)) == {"127.0.0.1"}
         worker.send_signal(signal.SIGKILL)
-        wait_until(lambda: not alive(probe.pid), 5)
+        wait_until(lambda: not alive(probe.pid), 30)
         (local.root / "gate").touch()
-        _, err = child.communicate(timeout=60)
+        _, err = child.communicate(timeout=120)
     assert child.returncode == 0, err
     assert comparable(again) == comparable(local)
     # The worker may have had another task too, an export with its imports at most.
@@ -108,12 +108,12 @@ def test_an_interruption_ends_what_runs_elsewhere(again, group):
         for process in [*workers, psutil.Process(child.pid)] if group else [psutil.Process(child.pid)]:
             if process.pid == child.pid or "multiprocessing" in " ".join(process.cmdline()):
                 process.send_signal(signal.SIGINT)
-        _, err = child.communicate(timeout=30)
+        _, err = child.communicate(timeout=120)
     assert child.returncode == 130
     assert "partial report" in err
     assert "Traceback" not in err
     assert not alive(probe)
-    wait_until(lambda: not any(alive(one.pid) for one in workers), 5)
+    wait_until(lambda: not any(alive(one.pid) for one in workers), 30)
     statuses = [cell["status"] for cell in again.cells().values()]
     assert {"works", "not-run"} <= set(statuses)
     assert "error" not in statuses
@@ -168,12 +168,12 @@ def test_an_interruption_reaches_the_workers_of_a_scheduler(again, monkeypatch):
     here = {"dashboard_address": None, "host": "127.0.0.1", "local_directory": str(again.root / "dask")}
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, memory_limit=None, **here) as cluster:
         with again.start("run", "--executor", f"dask:{cluster.scheduler_address}") as child:
-            wait_until(lambda: list(again.root.glob("cache/export-matrix/*/envs")), 50)
+            wait_until(lambda: list(again.root.glob("cache/export-matrix/*/envs")), 120)
             (own,) = (again.root / "cache" / "export-matrix").iterdir()
             theirs = seen_from(again, own)
-            wait_until(lambda: len(theirs.starts("run")) == 3, 50)
+            wait_until(lambda: len(theirs.starts("run")) == 3, 120)
             child.send_signal(signal.SIGINT)
-            _, err = child.communicate(timeout=30)
+            _, err = child.communicate(timeout=120)
         assert child.returncode == 130, err
         assert [start["pid"] for start in theirs.starts() if alive(start["pid"])] == []
         assert kept(own) == []

@@ -330,7 +330,7 @@ def test_an_interrupted_search_leaves_a_report_and_goes_on(project):
     with project.start("run") as child:
         wait_until(there.exists)
         child.send_signal(signal.SIGINT)
-        _, err = child.communicate(timeout=20)
+        _, err = child.communicate(timeout=120)
     assert child.returncode == 130
     assert "partial report in" in err
     (cell,) = project.cells().values()

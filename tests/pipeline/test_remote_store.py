@@ -40,7 +40,7 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         patch.setenv("DASK_DISTRIBUTED__WORKER__PRELOAD", "dask_worker")
         try:
-            wait_until(lambda: answers(port), 40)
+            wait_until(lambda: answers(port), 120)
             import botocore.session
 
             botocore.session.get_session().create_client("s3").create_bucket(Bucket="results")

@@ -101,7 +101,7 @@ def test_equal_requirements_of_two_cells_are_resolved_once(project, monkeypatch)
         lock = resolve(self, requirements, *others)
         if any(requirement.startswith("torch") for requirement in requirements):
             with contextlib.suppress(threading.BrokenBarrierError):
-                meet.wait(5)
+                meet.wait(60)
         return lock
 
     monkeypatch.setattr(Uv, "resolve", counting)

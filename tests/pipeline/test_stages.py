@@ -41,7 +41,7 @@ EXPECTED = {
     "load": (FAILS, "load", "Unsupported model IR version: 10, max supported IR version: 9"),
     "decode": (FAILS, "decode", "Non-zero status code while running Concat"),
     "parity": (FAILS, "parity", "logits differ from PyTorch by 0.5"),
-    "timeout": (ERROR, "decode", "no progress in decode for 2 s"),
+    "timeout": (ERROR, "decode", "no progress in decode for 4 s"),
     "memory": (ERROR, "decode", "more than 0.3 GB resident in decode"),
     "probe-bug": (ERROR, "import", "exit code 1 in the probe's own code"),
     "exhausted": (ERROR, "decode", "No space left on device"),
@@ -59,7 +59,7 @@ def survey(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project.configure(
         include=[*extra, {**base, "python": "3.99"}],
         variants={"exporters": ["torchscript"], "layouts": ["pair", "merged"]},
-        run={"time-limit": "2s", "memory-limit": "300MB"},
+        run={"time-limit": "4s", "memory-limit": "300MB"},
     )
     answer = project.main("run", "--jobs", "4")
     assert answer.code == 0, answer.err

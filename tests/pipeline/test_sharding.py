@@ -377,7 +377,7 @@ def ends_as(status: str) -> Callable[[Any], Any]:
     """A change to a record of stages: the last one has that status."""
 
     def change(value: Any) -> Any:
-        value["stages"][-1]["status"] = status
+        value["stages"][-1] |= {"status": status, "error": {"type": "RuntimeError", "message": "no"}}
         return value
 
     return change

@@ -17,7 +17,8 @@ from harness.environments.uv.errors import Trouble, UvFailure, unpublished
 from harness.errors import DiskFullError, UnpublishedError
 from harness.matrix.plan import Planned, Requirements, exports_with_runtime, requirements
 from harness.matrix.schema import Matrix
-from harness.model import Cell, CheckedResult, Interpreter, Lock, Setup, Stage, StageResult, Status, digest
+from harness.model import Cell, Interpreter, Lock, Setup, Stage, StageResult, Status, digest
+from harness.stage_data import CheckedResult
 from harness.store.envelope import RecordKind
 
 NOT_RESOLVED = "it has not been resolved yet; `run` or `plan` does that"

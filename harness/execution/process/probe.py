@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, TypedDict
 
-from pydantic import Field, TypeAdapter, ValidationError
-from typing_extensions import TypedDict
+from pydantic import ValidationError
 
 from harness import regular_files
-from harness.model import CheckedResult, Failure, Limits, Stage, StageResult, Status
+from harness.execution.process.probe_events import RESULT, event_in
+from harness.model import Failure, Limits, Stage, StageResult, Status
 from harness.store.store import BYTECODE
 from harness.subprocesses import Exit, ExitReason, Fork, Supervisor, probe_environment, temporary_in
 from harness.tasks import probe_source
@@ -150,7 +150,7 @@ class _Watch:
             self._lines.append(line)
             self._seen = time.time()
             with contextlib.suppress(ValueError, RecursionError):
-                event = _event(line)
+                event = event_in(line)
                 if event["event"] == "begin":
                     self._on_stage(event["stage"], event["subject"])
         return self._lines
@@ -158,63 +158,6 @@ class _Watch:
 
 _EVENTS_LIMIT = 256 * 2**20
 """Bytes of the longest file of events: a stage says some kilobytes."""
-
-
-class _Begin(TypedDict):
-    event: Literal["begin"]
-    stage: Stage
-    subject: str | None
-    time: Annotated[float, Field(allow_inf_nan=False)]
-
-
-class _Doing(TypedDict):
-    event: Literal["doing"]
-    doing: str
-
-
-class _Error(TypedDict):
-    type: str
-    message: str
-    traceback: str | None
-
-
-class _End(TypedDict):
-    event: Literal["end"]
-    stage: Stage
-    subject: str | None
-    status: Literal["works", "fails", "error", "not-run"]
-    seconds: float
-    error: _Error | None
-    data: dict[str, Any]
-
-
-class _Left(TypedDict):
-    event: Literal["left"]
-    code: int
-
-
-class _Done(TypedDict):
-    event: Literal["done"]
-    subject: str | None
-    distributions: dict[str, str]
-    peak_rss: Annotated[int, Field(ge=0, le=2**60)]
-
-
-_EVENT: TypeAdapter[Any] = TypeAdapter(Annotated[_Begin | _Doing | _End | _Left | _Done, Field(discriminator="event")])
-"""What probe/journal.py writes; what else is in an event is left out."""
-
-_RESULT: TypeAdapter[StageResult] = TypeAdapter(CheckedResult)
-
-
-def _event(line: str) -> dict[str, Any]:
-    """The event in a line of the file.
-
-    Raises:
-        ValueError, RecursionError: it is none.
-    """
-    # Not pydantic's own parser: it refuses half of a surrogate pair.
-    found: dict[str, Any] = _EVENT.validate_python(json.loads(line))
-    return found
 
 
 def read_events(
@@ -230,7 +173,7 @@ def read_events(
     done = False
     for number, line in enumerate(lines, 1):
         try:
-            event = _event(line)
+            event = event_in(line)
             result = _result(event, log_name, store) if event["event"] == "end" else None
         except (ValueError, RecursionError) as error:
             problem = f"line {number} of its events is none ({_first(error)})"
@@ -335,4 +278,4 @@ def _result(event: Mapping[str, Any], log_name: str, store: Path) -> StageResult
         "traceback": portable(error["traceback"] or ""),
     }
     told = {name: event[name] for name in ("stage", "status", "seconds", "data")}
-    return replace(_RESULT.validate_python({**told, "error": failure}), log=log_name, finished=time.time())
+    return replace(RESULT.validate_python({**told, "error": failure}), log=log_name, finished=time.time())

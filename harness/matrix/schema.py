@@ -22,7 +22,7 @@ from harness.matrix.values import (
     Opsets,
     Place,
     RequirementText,
-    Seconds,
+    TimeLimit,
     VersionOrAbsent,
     listed,
 )
@@ -229,7 +229,7 @@ class RunSection(_Table):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=lambda name: name.replace("_", "-"))
 
     jobs: Jobs = "auto"
-    time_limit: Seconds = 300.0
+    time_limit: TimeLimit = 300.0
     memory_limit: Bytes = 8 * 10**9
 
 

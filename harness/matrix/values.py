@@ -82,9 +82,16 @@ def seconds(text: str | float) -> float:
     found: object = text
     if isinstance(text, str) and (match := _DURATION.fullmatch(text)):
         found = float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
-    if not isinstance(found, (int, float)) or isinstance(found, bool) or not 0 < found <= _LONGEST:
+    if not isinstance(found, (int, float)) or isinstance(found, bool) or not 0 <= found <= _LONGEST:
         raise ValueError(f"expected a duration such as '90s', '5m' or '1h', not {quoted(text)}")
     return float(found)
+
+
+def time_limit(text: str | float) -> float:
+    """`seconds` of what is given to a process: more than none."""
+    if not (found := seconds(text)):
+        raise ValueError(f"expected a duration such as '90s', '5m' or '1h', not {quoted(text)}")
+    return found
 
 
 def size(text: str | int) -> int:
@@ -172,5 +179,5 @@ Once = AfterValidator(once)
 Opsets = Annotated[list[int], BeforeValidator(opsets)]
 Jobs = Annotated[int | Literal["auto"], BeforeValidator(jobs)]
 IrVersion = Annotated[int | Literal["stamped"], BeforeValidator(ir_version)]
-Seconds = Annotated[float, BeforeValidator(seconds)]
+TimeLimit = Annotated[float, BeforeValidator(time_limit)]
 Bytes = Annotated[int, BeforeValidator(size)]

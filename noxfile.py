@@ -31,13 +31,14 @@ ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT))
 
 from harness.errors import HarnessError
-from harness.execution import prepare
+from harness.execution import listing
+from harness.execution.settings import Settings
 from harness.model import Cell
 
 nox.options.sessions = ["lint", "tests"]
 nox.options.default_venv_backend = "uv"
 
-SETTINGS = prepare.Settings(
+SETTINGS = Settings(
     config=ROOT / os.environ.get("HARNESS_CONFIG", "matrix.toml"),
     store=Path(os.environ.get("HARNESS_STORE", ROOT / ".harness")),
 )
@@ -46,7 +47,7 @@ SETTINGS = prepare.Settings(
 def _cells() -> list[tuple[Cell, str]]:
     """The cells with their pythons; none, and a warning, where the matrix cannot be read: lint and tests go without."""
     try:
-        return prepare.listed(SETTINGS)
+        return listing.listed(SETTINGS)
     except HarnessError as error:
         sys.stderr.write(f"no probe sessions: {error}\n")
         return []

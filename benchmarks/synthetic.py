@@ -22,7 +22,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from packages import helpers, package
 
-from harness.execution.prepare import Prepared, Settings, prepare
+from harness.execution.opening import opened
+from harness.execution.session import Session
+from harness.execution.settings import Settings
 from harness.model import Failure, Stage, StageResult, Status
 from harness.tasks.tasks import CellTasks
 
@@ -48,9 +50,9 @@ def write(folder: Path, count: int) -> None:
     )
 
 
-def record(prepared: Prepared) -> None:
+def record(session: Session) -> None:
     """As if every task had been done."""
-    facts, done = prepared.facts, set[str]()
+    facts, done = session.records, set[str]()
 
     def put(key: str, *results: StageResult, **extra: str) -> None:
         if key not in done:
@@ -60,7 +62,7 @@ def record(prepared: Prepared) -> None:
     def works(*stages: Stage) -> list[StageResult]:
         return [StageResult(stage=stage, status=Status.WORKS, seconds=0.1, finished=1.0) for stage in stages]
 
-    for cell in prepared.tasks:
+    for cell in session.tasks:
         _record(cell, put, works)
 
 
@@ -114,7 +116,7 @@ def main() -> None:
         write(folder, options.versions)
         print(f"{options.versions ** len(AXES)} cells, {os.cpu_count()} cores")
         measured("plan, nothing known", folder, "plan")
-        record(prepare(Settings(config=folder / "matrix.toml", store=folder / "store"), lambda _event: None))
+        record(opened(Settings(config=folder / "matrix.toml", store=folder / "store"), lambda _event: None))
         for _ in range(3):
             measured("plan, all known", folder, "plan")
             measured("run, all known", folder, "run", "--no-remedies", "--reports", str(folder / "reports"))

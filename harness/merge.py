@@ -21,7 +21,7 @@ from harness.environments.published_versions import BETWEEN, VERSIONS
 from harness.environments.resolver import LOCK, Solved
 from harness.environments.sources import TORCH_BACKEND, TorchBackend
 from harness.errors import ShardError
-from harness.execution.laboratory import PUBLISHED
+from harness.execution.questions import PUBLISHED
 from harness.model import Status
 from harness.store.envelope import DamagedRecordError, RecordKind
 from harness.store.foreign import LOG_LIMIT, ForeignStore

@@ -18,7 +18,7 @@ from harness.environments.published_versions import BETWEEN, VERSIONS
 from harness.environments.resolver import LOCK, Solved
 from harness.environments.sources import TORCH_BACKEND, TorchBackend
 from harness.errors import ShardError
-from harness.execution.laboratory import PUBLISHED
+from harness.execution.questions import PUBLISHED
 from harness.model import Lock, LockedDistribution, Stage, Status, digest
 from harness.store import foreign
 from harness.store.store import Store

@@ -24,14 +24,15 @@ from harness.cli import decisions, pin
 from harness.cli.console import console
 from harness.cli.options import ARGUMENTS, parser
 from harness.cli.progress import listener, say_damage
-from harness.diagnose import assembly
+from harness.diagnose.remedies import matrix as remedies
 from harness.errors import DiskFullError, HarnessError, Interrupted, NothingObservedError, ShardError
-from harness.execution import executors, rounds, shards
+from harness.execution import executors, given_environment, shards
 from harness.execution.audit import AuditError
 from harness.execution.executors import local
-from harness.execution.prepare import Settings, prepare
-from harness.execution.search.search import BUDGET_OVER, CellSearch, coverage
+from harness.execution.opening import opened
+from harness.execution.settings import Settings
 from harness.execution.timings import Recorder
+from harness.execution.work import BUDGET_OVER
 from harness.matrix import plan
 from harness.model import Status
 from harness.report import cell as story
@@ -183,14 +184,14 @@ def _plan(options: argparse.Namespace, out: Console, err: Console) -> int:
         raise ShardError("--shards is for --format github; --shard i/n plans one share")
     settings = _settings(options)
     with listener(err, quiet=options.quiet) as listen:
-        prepared = prepare(settings, listen, access=Access.REPLACE if settings.refresh else Access.ADD)
+        session = opened(settings, listen, access=Access.REPLACE if settings.refresh else Access.ADD)
     if options.format == "github":
-        sys.stdout.write(shards.github(prepared.cells, options.shards or shards.GITHUB_JOBS))
+        sys.stdout.write(shards.github(session.cells, options.shards or shards.GITHUB_JOBS))
         return 0
-    chosen = CellSearch(prepared, settings).next()
-    if settings.strategy == "pairwise":
-        story.show_choice(coverage(prepared.cells, chosen), out)
-    story.show_plan(chosen, prepared.todo(chosen), out)
+    chosen = session.strategy.next(session.cells, ())
+    if coverage := session.strategy.coverage(session.cells, chosen):
+        story.show_choice(coverage, out)
+    story.show_plan(chosen, session.pending(chosen), out)
     if settings.budget is not None:
         story.show_order(chosen, out)
     return 0
@@ -200,25 +201,26 @@ def _cell(options: argparse.Namespace, out: Console, err: Console) -> int:
     settings = replace(_settings(options), keep_envs=True)
     given = options.environment.resolve() if options.environment else None
     with listener(err, quiet=options.quiet) as listen:
-        prepared = prepare(settings, listen)
-        rounds.perform(prepared, settings, listen, folder=given)
-    (verdict,) = prepared.verdicts()
-    (reported,) = assembly.of(prepared, [verdict]).cells
-    environments = [given] if given else rounds.keep(prepared)
-    story.show_cell(verdict, reported, out, store=prepared.store.root, environments=environments)
+        session = opened(settings, listen)
+        session.given = given
+        (verdict,) = pipeline.run_steps(session, pipeline.CELL_STEPS)
+    (reported,) = pipeline.report(session, [verdict]).cells
+    environments = [given] if given else given_environment.keep(session.cells, session.store, session.uv)
+    story.show_cell(verdict, reported, out, store=session.store.root, environments=environments)
     return 0
 
 
 def _explain(options: argparse.Namespace, out: Console, err: Console) -> int:
     # All cells, because what mends one, what proves a cause and where it works nearest is told by the others.
     settings = replace(_settings(options), cell=None)
-    prepared = prepare(settings, partial(say_damage, err), ask=False, access=Access.ADD)
-    verdicts, mended = pipeline.diagnosed(prepared, settings, lambda _event: None, act=False)
+    session = opened(settings, partial(say_damage, err), acts=False, access=Access.ADD)
+    verdicts = session.verdicts()
     (planned,) = plan.only([one.resolved.planned for one in verdicts], options.id)
     verdict = next(one for one in verdicts if one.cell.id == planned.cell.id)
-    report = assembly.of(prepared, verdicts, mended=mended.told)
+    report = pipeline.report(session, verdicts)
+    mended = remedies.found(session, verdicts)
     neighbour = explain.neighbour(verdict, verdicts)
-    explain.show(verdict, report, mended, neighbour, out, store=prepared.store.root, options=_same_matrix(options))
+    explain.show(verdict, report, mended, neighbour, out, store=session.store.root, options=_same_matrix(options))
     return 0
 
 

@@ -26,8 +26,8 @@ from harness.decide.experiments import Experiments, Unanswered, asked_variants
 from harness.decide.version_sets import Versions
 from harness.errors import VersionsError
 from harness.execution.events import Listener
-from harness.execution.laboratory import Lab
-from harness.execution.prepare import Settings, workbench
+from harness.execution.opening import opened_for_questions
+from harness.execution.settings import Settings
 from harness.foreign_text import redacted
 from harness.packaging_values import exact_version
 from harness.report import answers
@@ -37,19 +37,18 @@ INCONCLUSIVE = 3
 
 
 @contextmanager
-def opened(settings: Settings, options: argparse.Namespace, err: Console) -> Iterator[tuple[Experiments, Listener]]:
-    """A desk to ask at; what the matrix adds to a cell's requirements is left out."""
+def experiments(settings: Settings, options: argparse.Namespace, err: Console) -> Iterator[tuple[Experiments, Listener]]:
+    """Where sets of versions are asked about; what the matrix adds to a cell's requirements is left out."""
     with listener(err, quiet=options.quiet) as listen:
-        prepared = workbench(settings, listen)
-        matrix, variants = asked_variants(prepared.matrix, options.exporter, options.opset, options.layout)
-        prepared = replace(prepared, matrix=matrix.model_copy(update={"constraint": []}))
-        with Lab(prepared, settings, listen, act=True) as lab:
-            yield Experiments(prepared, lab, variants), listen
+        session = opened_for_questions(settings, listen)
+        matrix, variants = asked_variants(session.matrix, options.exporter, options.opset, options.layout)
+        with session.with_matrix(matrix.model_copy(update={"constraint": []})) as asking:
+            yield Experiments(asking, variants), listen
 
 
 def given_set(path: Path | None, desk: Experiments, options: argparse.Namespace) -> Versions:
     """The set in `path`, or what the matrix leaves no choice about, with `--python` and `--with`."""
-    axes = desk.prepared.matrix.axes
+    axes = desk.session.matrix.axes
     only = {axis: values[0] for axis, values in axes.items() if len(values) == 1 and ";" not in values[0]}
     if path is not None:
         found = version_sets.read(path, options.python, only.get("python"))
@@ -64,7 +63,7 @@ def check(settings: Settings, options: argparse.Namespace, out: Console, err: Co
     """Whether an upgrade breaks."""
     if options.to and options.outdated:
         raise VersionsError("--to and --outdated are two questions: leave out one")
-    with opened(settings, options, err) as (desk, _):
+    with experiments(settings, options, err) as (desk, _):
         try:
             question = Check(desk, given_set(options.from_, desk, options), desk.remedy)
             if options.outdated:
@@ -76,7 +75,7 @@ def check(settings: Settings, options: argparse.Namespace, out: Console, err: Co
         except Unanswered as reason:
             unknown = Upgrade(answer=CheckResult.UNKNOWN, changes=(), forced=(), target=None, why=str(reason))
             found = Checked(answer=CheckResult.UNKNOWN, current=None, upgrades=(unknown,))
-    _tell_check(found, desk.prepared.store.root, options, out)
+    _tell_check(found, desk.session.store.root, options, out)
     return {CheckResult.SAFE: 0, CheckResult.BREAKS: 1, CheckResult.FAILS_ALREADY: 1, CheckResult.UNKNOWN: INCONCLUSIVE}[
         found.answer
     ]
@@ -129,7 +128,7 @@ _STYLES = {
 
 def bisect(settings: Settings, options: argparse.Namespace, out: Console, err: Console) -> int:
     """Which release broke it."""
-    with opened(settings, options, err) as (desk, listen):
+    with experiments(settings, options, err) as (desk, listen):
         try:
             found = Bisect(desk, listen).search(*_ends(desk, options), options.axis)
         except Unanswered as reason:
@@ -145,10 +144,10 @@ def bisect(settings: Settings, options: argparse.Namespace, out: Console, err: C
         case "json":
             write_json(answers.bisect_json(found))
         case "markdown":
-            sys.stdout.write(answers.bisect_markdown(found, desk.prepared.store.root))
+            sys.stdout.write(answers.bisect_markdown(found, desk.session.store.root))
         case _:
             out.print(Text(answers.culprit(found), style="bold"))
-            say(answers.bisect_lines(found, desk.prepared.store.root), out)
+            say(answers.bisect_lines(found, desk.session.store.root), out)
     return INCONCLUSIVE if found.unproven else 0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -14,18 +13,18 @@ from rich.console import Console
 from rich.text import Text
 
 from harness import merge, pipeline
-from harness.cli.decisions import INCONCLUSIVE, given_set, opened, page, say, write_json
+from harness.cli.decisions import INCONCLUSIVE, experiments, given_set, page, say, write_json
 from harness.cli.progress import listener
 from harness.decide import choose, pin, version_sets
 from harness.decide.experiments import Unanswered
 from harness.decide.regressions import named
 from harness.decide.remedied import remedied
 from harness.decide.version_sets import Versions
-from harness.diagnose import assembly
+from harness.diagnose.remedies import matrix as remedies
 from harness.errors import VersionsError
-from harness.execution.events import Listener
-from harness.execution.laboratory import Lab
-from harness.execution.prepare import Prepared, Settings, prepare, workbench
+from harness.execution.opening import opened, opened_for_questions
+from harness.execution.session import Session
+from harness.execution.settings import Settings
 from harness.matrix.plan import Planned
 from harness.matrix.schema import REQUIRED_AXES
 from harness.matrix.selection import VARIANT_FIELDS
@@ -52,10 +51,10 @@ def run(settings: Settings, options: argparse.Namespace, out: Console, err: Cons
     requires = [version_sets.requirement(text, "--require") for text in options.require]
     prefer, like = _preference(options)
     with listener(err, quiet=options.quiet) as listen:
-        known = prepare(settings, listen, ask=False, access=Access.ADD)
-        verdicts, mended = pipeline.diagnosed(known, settings, listen, act=False)
-        report = assembly.of(known, verdicts, mended=mended.told)
-        able = remedied(known, settings, verdicts, mended)
+        known = opened(settings, listen, acts=False, access=Access.ADD)
+        verdicts = known.verdicts()
+        report = pipeline.report(known, verdicts)
+        able = remedied(known, verdicts, remedies.found(known, verdicts))
         observed = {one.cell.id: one for one in verdicts} | able
         published = options.reports / "matrix.json"
         if not choose.working_cells(report) and not able and published.is_file():
@@ -69,14 +68,14 @@ def run(settings: Settings, options: argparse.Namespace, out: Console, err: Cons
                 details.append("what works with a remedy is pinned where that was run: `python -m harness run`, then `pin`")
             _answer_no(f"no observed working set{asked}", details, options, out)
             return 1
-        prepared = replace(workbench(settings, listen), matrix=known.matrix)
-        verdict = observed[chosen.id] if observed else _asked(prepared, settings, _as_reported(chosen, requires), listen)
+        session = opened_for_questions(settings, listen).with_matrix(known.matrix)
+        verdict = observed[chosen.id] if observed else _asked(session, _as_reported(chosen, requires))
         if verdict.resolved.foreign:
             # Of a merged store: the same question, solved here before anything is installed.
-            verdict = _asked(prepared, settings, verdict.resolved.planned, listen)
+            verdict = _asked(session, verdict.resolved.planned)
         remedy = "; ".join(chosen.remedies) if chosen.id in able else ""
         written = pin.write(
-            prepared, verdict, choose.support(report, verdict), options.reports, recipe=recipe.render, remedy=remedy
+            session, verdict, choose.support(report, verdict), options.reports, recipe=recipe.render, remedy=remedy
         )
     _tell_pin(written, options, out, remedy)
     return 0
@@ -85,7 +84,7 @@ def run(settings: Settings, options: argparse.Namespace, out: Console, err: Cons
 def _pin_given(settings: Settings, options: argparse.Namespace, out: Console, err: Console) -> int:
     if options.require or options.prefer or options.select or options.exclude:
         raise VersionsError("--from names the set: leave out --require, --prefer, --select and --exclude")
-    with opened(settings, options, err) as (desk, _):
+    with experiments(settings, options, err) as (desk, _):
         try:
             (asked,) = desk.ask([desk.complete(given_set(options.from_, desk, options))])
         except Unanswered as reason:
@@ -97,7 +96,7 @@ def _pin_given(settings: Settings, options: argparse.Namespace, out: Console, er
             hint = f"`check --from {options.from_}` tries what mends it; --with, --opset, … take it here"
             _answer_no(f"{asked.versions.source} does not work, and is not pinned", [*ends, hint], options, out)
             return 1 if verdict.status is Status.FAILS else INCONCLUSIVE
-        written = pin.write(desk.prepared, verdict, {}, options.reports, recipe=recipe.render)
+        written = pin.write(desk.session, verdict, {}, options.reports, recipe=recipe.render)
     _tell_pin(written, options, out)
     return 0
 
@@ -131,10 +130,10 @@ def _as_reported(chosen: ReportedCell, requires: Sequence[Requirement]) -> Plann
     return Planned(cell=cell, variants=variants, bounds=tuple(bounds))
 
 
-def _asked(prepared: Prepared, settings: Settings, planned: Planned, listen: Listener) -> Verdict:
+def _asked(session: Session, planned: Planned) -> Verdict:
     """What `planned` comes to on this machine."""
-    with Lab(prepared, settings, listen, act=True) as lab:
-        (verdict,) = lab.ask([planned])
+    with session:
+        (verdict,) = session.ask([planned])
     return verdict
 
 

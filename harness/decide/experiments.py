@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -14,12 +14,14 @@ from packaging.version import Version
 from harness.decide.version_sets import Versions
 from harness.diagnose.remedies import trials
 from harness.diagnose.remedies.changes import Remedy
+from harness.diagnose.remedies.trials import RemedySearch
 from harness.environments import published_versions, resolver
 from harness.environments.sources import Pythons
 from harness.environments.uv.errors import Trouble, UvFailure, unpublished
 from harness.errors import UnpublishedError, VersionsError, did_you_mean
-from harness.execution.laboratory import Lab
-from harness.execution.prepare import Prepared
+from harness.execution.questions import Pending, Questions
+from harness.execution.session import Session
+from harness.execution.work import Origin
 from harness.matrix.plan import NEEDS_RUNTIME, Planned, deciding, requirements, short_name, unique_ids
 from harness.matrix.schema import BUILT_IN, REQUIRED_AXES, Matrix, Variants
 from harness.matrix.values import NAME
@@ -76,19 +78,18 @@ def asked_variants(
 class Experiments:
     """Asks the lab about sets of versions."""
 
-    def __init__(self, prepared: Prepared, lab: Lab, variants: tuple[Variant, ...]) -> None:
-        self.prepared = prepared
-        self._lab = lab
+    def __init__(self, session: Session, variants: tuple[Variant, ...]) -> None:
+        self.session = session
         self._variants = variants
-        self._pythons = Pythons(prepared.uv)
+        self._pythons = Pythons(session.uv)
         exports_itself = sorted(NEEDS_RUNTIME) if any(one.exporter == "optimum" for one in variants) else []
-        self.axes = [axis for axis in dict.fromkeys([*prepared.matrix.axes, *exports_itself]) if axis != "python"]
+        self.axes = [axis for axis in dict.fromkeys([*session.matrix.axes, *exports_itself]) if axis != "python"]
         """What is installed because a set has it; anything else in a set limits what these need."""
 
     @property
     def wanted(self) -> Variants:
         """What decides a cell."""
-        return self.prepared.matrix.variants
+        return self.session.matrix.variants
 
     def python(self, versions: Versions) -> Interpreter:
         """The interpreter of a set.
@@ -109,7 +110,7 @@ class Experiments:
             Unanswered: the resolver could not be asked.
         """
         if versions.python is None:
-            there = ", ".join(self.prepared.matrix.axes["python"])
+            there = ", ".join(self.session.matrix.axes["python"])
             raise VersionsError(f"{versions.source} says nothing of Python: give --python (the matrix has {there})")
         left: dict[str, str] = {canonicalize_name(Requirement(text).name): text for text in versions.open}
         needed = [axis for axis in REQUIRED_AXES if axis in self.axes]
@@ -124,7 +125,7 @@ class Experiments:
         pinned = [f"{axis}=={versions.exact[axis]}" for axis in self.axes if axis in versions.exact]
         bounds = [*self._bounds(versions), *(text for name, text in left.items() if name not in unsure)]
         try:
-            lock = self.prepared.uv.resolve([*pinned, *(left[axis] for axis in unsure)], self.python(versions), bounds)
+            lock = self.session.uv.resolve([*pinned, *(left[axis] for axis in unsure)], self.python(versions), bounds)
         except UvFailure as failure:
             self._refuse(failure, f"{versions.source} has no solution")
         found = {axis: lock.versions[axis] for axis in unsure}
@@ -143,7 +144,7 @@ class Experiments:
             Unanswered: the index could not be asked.
         """
         try:
-            found = self.prepared.uv.newest(name, bounds, self.python(versions))
+            found = self.session.uv.newest(name, bounds, self.python(versions))
         except UvFailure as failure:
             if unpublished(str(failure), [name]):
                 raise VersionsError(f"nobody publishes a distribution named {name!r} where uv looked") from None
@@ -156,7 +157,7 @@ class Experiments:
         """The published versions of `name` within `bounds` that `policy` keeps (values.POLICIES), oldest first."""
         try:
             found = published_versions.published(
-                name, f"{bounds}; {policy}", self.prepared.answers, self.prepared.uv, self.python(versions)
+                name, f"{bounds}; {policy}", self.session.answers, self.session.uv, self.python(versions)
             )
         except UvFailure as failure:
             self._refuse(failure, f"{name}{bounds} cannot be looked up")
@@ -169,7 +170,7 @@ class Experiments:
             Unanswered: the index could not be asked.
         """
         try:
-            when = self.prepared.uv.released(name, version, self.python(versions))
+            when = self.session.uv.released(name, version, self.python(versions))
         except UvFailure as failure:
             if failure.trouble is Trouble.INFRASTRUCTURE:
                 raise Unanswered(f"{name} {version} cannot be looked up: {failure}") from None
@@ -197,8 +198,8 @@ class Experiments:
         asked = replace(versions, exact={name: version for name, version in versions.exact.items() if name not in others})
         found: dict[str, str] = {}
         try:
-            for wanted in requirements(self._planned(asked), self.prepared.matrix, frozenset(self.wanted.exporters)):
-                found |= resolver.solve(wanted, self.prepared.uv, self.python(versions), preferred).versions
+            for wanted in requirements(self._planned(asked), self.session.matrix, frozenset(self.wanted.exporters)):
+                found |= resolver.solve(wanted, self.session.uv, self.python(versions), preferred).versions
         except UvFailure as failure:
             if failure.trouble is Trouble.INFRASTRUCTURE:
                 raise Unanswered(str(failure)) from None
@@ -216,7 +217,7 @@ class Experiments:
         names = unique_ids([(one.cell.id, [one.cell.python, one.cell.pins, one.bounds]) for one in planned])
         planned = [replace(one, cell=replace(one.cell, id=name)) for one, name in zip(planned, names, strict=True)]
         try:
-            verdicts = self._lab.ask(planned)
+            verdicts = self.session.ask(planned)
         except UnpublishedError as error:
             raise VersionsError(
                 f"{', '.join(dict.fromkeys(one.source for one in sets))}: {error.what} where uv looked"
@@ -233,12 +234,20 @@ class Experiments:
             kept = self.wanted.require != "all" or changed.exporter == one.variant.exporter
             return kept and changed in deciding(self.wanted, planned.cell, (*planned.variants, changed))
 
-        found = trials.search(self._lab, planned, one.variant, near=[now], index=False, admits=admits).remedy
+        found = self._search(planned, one.variant, now, admits).remedy
         return found if found and found.keeps_cell else None
+
+    def _search(self, planned: Planned, variant: Variant, now: Verdict, admits: Callable[[Variant], bool]) -> RemedySearch:
+        while True:
+            questions = Questions(self.session, origin=Origin.QUESTION)
+            try:
+                return trials.search(questions, planned, variant, near=[now], index=False, admits=admits)
+            except Pending:
+                self.session.run(questions.work())
 
     def judged(self, planned: Planned) -> Verdict:
         """What becomes of a set as it is planned."""
-        (verdict,) = self._lab.ask([planned], opinions=False)
+        (verdict,) = self.session.ask([planned], cross_checked=False)
         return verdict
 
     def _planned(self, versions: Versions) -> Planned:
@@ -249,7 +258,7 @@ class Experiments:
         )
         # Two sets may differ in nothing but their bounds.
         identifier = f"{names}-{digest(bounds)[:6]}" if bounds else names
-        cell = Cell(id=identifier, python=str(versions.python), pins=pins, setup=self.prepared.matrix.environment[0])
+        cell = Cell(id=identifier, python=str(versions.python), pins=pins, setup=self.session.matrix.environment[0])
         return Planned(cell=cell, variants=self._variants, bounds=bounds)
 
     def _bounds(self, versions: Versions) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from harness.environments.lockfile import file_hashes, lock_text, parse_pylock
 from harness.environments.uv.errors import UvFailure
 from harness.errors import HarnessError, ReportError
 from harness.execution import audit
-from harness.execution.prepare import Prepared
+from harness.execution.session import Session
 from harness.foreign_text import comments, without_userinfo
 from harness.model import Interpreter, Lock, Status, Variant
 from harness.packaging_values import cell_id
@@ -46,7 +46,7 @@ Recipe = Callable[[Verdict, Variant, Mapping[Variant, int], Sequence[str]], str]
 
 
 def write(
-    prepared: Prepared, verdict: Verdict, support: Mapping[Variant, int], reports: Path, *, recipe: Recipe, remedy: str = ""
+    session: Session, verdict: Verdict, support: Mapping[Variant, int], reports: Path, *, recipe: Recipe, remedy: str = ""
 ) -> WrittenPin:
     """Install the lock of a working cell into a fresh environment, run the probe there, and write the pin's files.
 
@@ -57,28 +57,28 @@ def write(
         PinError: the fresh environment came to another verdict, or to none; nothing is written.
     """
     resolved = verdict.resolved
-    (cell,) = tasks.of_cells([resolved], prepared.matrix.probe)
+    (cell,) = tasks.of_cells([resolved], session.matrix.probe)
     if cell is None or resolved.lock is None or resolved.interpreter is None:
         raise PinError(f"{verdict.cell.id} has no lock: {trouble(verdict)}")
-    again = audit.from_scratch(prepared, resolved, cell, lambda _event: None)
+    again = audit.from_scratch(session, resolved, cell, lambda _event: None)
     differences = audit.differences(verdict, again)
     if again.status is not Status.WORKS or differences:
         end = "; ".join(differences) or trouble(again)
         raise PinError(f"{verdict.cell.id} was not confirmed in a fresh environment, and nothing is written: {end}")
-    best = max(working(verdict, prepared.matrix.variants), key=lambda one: support.get(one.variant, 0)).variant
-    record = prepared.facts.get(cell.export.variant_key(best))
+    best = max(working(verdict, session.matrix.variants), key=lambda one: support.get(one.variant, 0)).variant
+    record = session.records.get(cell.export.variant_key(best))
     artifact = (record and record.artifact) or ""
     header = [
         f"{verdict.cell.id}, pinned by export-matrix on {dt.datetime.now(dt.UTC).date()}",
         *([f"with {remedy}, without which these versions fail"] if remedy else []),
         f"platform {keys.platform_id()}, Python {resolved.interpreter.version}",
-        f"torch from: {_torch(prepared.uv.torch_backend)}",
-        f"probe {keys.probe_id(prepared.matrix.probe)[:16]}, result {cell.run.variant_key(best, artifact)}",
+        f"torch from: {_torch(session.uv.torch_backend)}",
+        f"probe {keys.probe_id(session.matrix.probe)[:16]}, result {cell.run.variant_key(best, artifact)}",
         "verified: installed into a fresh environment and probed once more before this was written",
     ]
     texts: dict[str, str] = {}
     for side, lock in (resolved.sides or {"": resolved.lock}).items():
-        for name, text in _lock_files(prepared, lock, resolved.interpreter, header).items():
+        for name, text in _lock_files(session, lock, resolved.interpreter, header).items():
             texts[f"{side}/{name}" if side else name] = text
     texts["export-recipe.md"] = recipe(verdict, best, support, header)
     folder = reports / "pins" / cell_id(verdict.cell.id)
@@ -90,20 +90,20 @@ def _torch(backend: str | None) -> str:
     return f"PyTorch's own index (uv pip install --torch-backend {backend})" if backend else "the default index"
 
 
-def _lock_files(prepared: Prepared, lock: Lock, interpreter: Interpreter, header: Sequence[str]) -> dict[str, str]:
+def _lock_files(session: Session, lock: Lock, interpreter: Interpreter, header: Sequence[str]) -> dict[str, str]:
     comment = comments(header)
     versions = sorted(lock.versions.items())
     return {
         "requirements.txt": comment + lock_text(lock),
         "constraints.txt": comment + "".join(f"{name}=={version}\n" for name, version in versions),
-        "pylock.toml": comment + _pylock(prepared, lock, interpreter),
+        "pylock.toml": comment + _pylock(session, lock, interpreter),
     }
 
 
-def _pylock(prepared: Prepared, lock: Lock, interpreter: Interpreter) -> str:
+def _pylock(session: Session, lock: Lock, interpreter: Interpreter) -> str:
     """As uv writes it; that it names the same files is checked."""
     try:
-        text = prepared.uv.pylock(lock, interpreter)
+        text = session.uv.pylock(lock, interpreter)
         packages = parse_pylock(text).packages
     except (UvFailure, ValueError, PylockValidationError) as error:
         raise PinError(f"no pylock.toml can be written: {error}") from None

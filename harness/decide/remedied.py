@@ -8,24 +8,21 @@ from dataclasses import replace
 from harness.decide.regressions import working
 from harness.diagnose.remedies.changes import Remedy
 from harness.diagnose.remedies.matrix import MatrixRemedies
-from harness.execution.laboratory import Lab
-from harness.execution.prepare import Prepared, Settings
+from harness.execution.session import Session
 from harness.matrix.plan import Planned
 from harness.matrix.schema import Variants
 from harness.model import Status
 from harness.verdicts.judge import Verdict
 
 
-def remedied(prepared: Prepared, settings: Settings, verdicts: Sequence[Verdict], mended: MatrixRemedies) -> dict[str, Verdict]:
-    """Cell → what came of it with its remedy; only of cells that one lock makes work."""
+def remedied(session: Session, verdicts: Sequence[Verdict], mended: MatrixRemedies) -> dict[str, Verdict]:
+    """Cell → its verdict with its remedy, as far as the store knows; only of cells that one lock makes work."""
     asked = [
         planned
         for verdict in verdicts
-        if (planned := _whole(verdict, mended.cells.get(verdict.cell.id, ()), prepared.matrix.variants))
+        if (planned := _whole(verdict, mended.cells.get(verdict.cell.id, ()), session.matrix.variants))
     ]
-    with Lab(prepared, settings, lambda _event: None, act=False) as lab:
-        found = lab.ask(asked)
-    return {verdict.cell.id: verdict for verdict in found if verdict.status is Status.WORKS}
+    return {verdict.cell.id: verdict for verdict in session.ask(asked) if verdict.status is Status.WORKS}
 
 
 def _whole(verdict: Verdict, remedies: Sequence[Remedy], wanted: Variants) -> Planned | None:

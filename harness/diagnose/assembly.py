@@ -7,14 +7,17 @@ when the file was written.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from packaging.version import Version
 
 from harness.diagnose.causes.causes import diagnosed
-from harness.diagnose.rules import rules
-from harness.execution.prepare import Prepared
+from harness.diagnose.remedies import matrix as remedies
+from harness.diagnose.rules import boundaries, rules
+from harness.execution.questions import Questions
 from harness.execution.search.inference import Observed, inferred
+from harness.execution.session import Session
+from harness.execution.work import Origin, Work
 from harness.matrix.plan import by_version
 from harness.matrix.schema import ProbeSection
 from harness.model import Status
@@ -23,16 +26,26 @@ from harness.verdicts.judge import Verdict
 from harness.verdicts.report_model import Remedies, Report, ReportedCell, ReportedProbe, newest_by_runtime, reported
 
 
-def of(
-    prepared: Prepared,
-    verdicts: Sequence[Verdict],
-    left_out: Mapping[str, str] | None = None,
-    mended: Remedies | None = None,
-) -> Report:
-    """The report on `verdicts`; `left_out` says of cells why nobody has run them, `mended` what makes them work."""
-    reasons = left_out or {}
+def report(session: Session, verdicts: Sequence[Verdict]) -> Report:
+    """The report on the matrix: `verdicts` with remedies, causes, rules and their boundaries, as far as they are known."""
+    return boundaries.known(_open(session, verdicts), session)
+
+
+def close_boundaries(session: Session, verdicts: Sequence[Verdict]) -> Work:
+    """A step of the pipeline: the cells that close the boundaries of rules, if the options ask for that."""
+    if session.settings.close_boundaries is None:
+        return Work()
+    questions = Questions(session, cross_checked=True, origin=Origin.QUESTION)
+    boundaries.close(_open(session, verdicts), questions)
+    return questions.work()
+
+
+def _open(session: Session, verdicts: Sequence[Verdict]) -> Report:
+    """The report with boundaries as the matrix shows them."""
+    reasons = session.left_out
     verdicts = [one.because(reasons[one.cell.id]) if one.cell.id in reasons else one for one in verdicts]
-    return build(verdicts, list(prepared.axes), prepared.matrix.probe, prepared.uv.torch_backend, mended)
+    mended = remedies.found(session, verdicts).told
+    return build(verdicts, list(session.axes), session.matrix.probe, session.uv.torch_backend, mended)
 
 
 def build(

@@ -16,8 +16,7 @@ from harness.environments.layers import closure
 from harness.environments.resolver import Resolved
 from harness.errors import HarnessError
 from harness.execution.events import Listener, Note
-from harness.execution.prepare import Prepared
-from harness.execution.rounds import close
+from harness.execution.session import Session, close
 from harness.execution.worker import Worker
 from harness.model import Setup, Status
 from harness.tasks.records import Records
@@ -29,47 +28,47 @@ class AuditError(HarnessError):
     """A cell that was done again from scratch came to another verdict: something is shared that must not be."""
 
 
-def audit(prepared: Prepared, share: float, listen: Listener) -> list[str]:
-    """Do a random `share` of the cells with verdicts again; returns a sentence for each variant that differs."""
+def audit(session: Session) -> list[str]:
+    """Do a random share of the cells with verdicts again; returns a sentence for each variant that differs."""
     known = [
         (resolved, cell)
-        for resolved, cell in prepared.cells
-        if cell and _judged(prepared, resolved, cell, prepared.facts).status in {Status.WORKS, Status.FAILS}
+        for resolved, cell in session.cells
+        if cell and _judged(session, resolved, cell, session.records).status in {Status.WORKS, Status.FAILS}
     ]
-    sample = random.sample(known, min(len(known), math.ceil(share * len(known))))
+    sample = random.sample(known, min(len(known), math.ceil(session.settings.audit * len(known))))
     disputes = []
     for number, (resolved, cell) in enumerate(sample, start=1):
-        again = from_scratch(prepared, resolved, cell, listen)
-        found = differences(_judged(prepared, resolved, cell, prepared.facts), again)
+        again = from_scratch(session, resolved, cell, session.listen)
+        found = differences(_judged(session, resolved, cell, session.records), again)
         said = "; ".join(found) or "the same from scratch"
-        listen(Note(text=f"audit {number}/{len(sample)}: {resolved.cell.id}: {said}"))
+        session.listen(Note(text=f"audit {number}/{len(sample)}: {resolved.cell.id}: {said}"))
         disputes += [f"{resolved.cell.id}: {one}" for one in found]
     return disputes
 
 
-def from_scratch(prepared: Prepared, resolved: Resolved, cell: CellTasks, listen: Listener) -> Verdict:
+def from_scratch(session: Session, resolved: Resolved, cell: CellTasks, listen: Listener) -> Verdict:
     """The verdict on a cell when its whole lock is installed into a fresh environment and everything is done anew."""
-    facts = Records(store=prepared.store, limits=prepared.limits, apart=True)
-    made = Environments(prepared.store, prepared.uv)
+    facts = Records(store=session.store, limits=session.limits, apart=True)
+    made = Environments(session.store, session.uv)
     try:
-        with prepared.store.scratch() as folder:
+        with session.store.scratch() as folder:
             worker = Worker(
-                store=prepared.store,
+                store=session.store,
                 facts=facts,
                 environments=made,
-                children=prepared.children,
-                limits=prepared.limits,
-                given=_whole(prepared, resolved, cell, made=made, folder=folder, facts=facts),
+                children=session.supervisor,
+                limits=session.limits,
+                given=_whole(session, resolved, cell, made=made, folder=folder, facts=facts),
             )
             for task in _probes(cell):
                 worker.perform(task, lambda _stage: None)
-            return _judged(prepared, resolved, cell, facts)
+            return _judged(session, resolved, cell, facts)
     finally:
         close(made, listen, keep=False)
 
 
 def _whole(
-    prepared: Prepared, resolved: Resolved, cell: CellTasks, *, made: Environments, folder: Path, facts: Records
+    session: Session, resolved: Resolved, cell: CellTasks, *, made: Environments, folder: Path, facts: Records
 ) -> dict[str, Path]:
     """Closure key → python of an environment that holds all that the process could see, made at `folder`."""
     if resolved.interpreter is None or resolved.lock is None:
@@ -82,7 +81,7 @@ def _whole(
     for install, wanted in sides:
         place = folder / wanted.key[:16]
         if not place.exists():
-            prepared.uv.create(place, resolved.interpreter)
+            session.uv.create(place, resolved.interpreter)
         python, result = made.adopt(place, wanted)
         facts.put(install.key, [result])
         if python is not None:
@@ -94,8 +93,8 @@ def _probes(cell: CellTasks) -> Sequence[Task]:
     return [task for task in cell.all if task not in cell.installs]
 
 
-def _judged(prepared: Prepared, resolved: Resolved, cell: CellTasks, facts: Records) -> Verdict:
-    return judge(resolved, cell, facts, prepared.matrix.variants)
+def _judged(session: Session, resolved: Resolved, cell: CellTasks, facts: Records) -> Verdict:
+    return judge(resolved, cell, facts, session.matrix.variants)
 
 
 def differences(before: Verdict, again: Verdict) -> list[str]:

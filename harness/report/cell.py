@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.environments.resolver import Resolved
-from harness.execution.search.search import Coverage
+from harness.execution.work import Coverage
 from harness.model import Stage, Status
 from harness.report.formats.text import STYLES
 from harness.report.tables import counted

@@ -15,12 +15,15 @@ from harness.diagnose import assembly
 from harness.errors import HarnessError, StoreError
 from harness.execution.executors import remote_worker
 from harness.execution.executors.remote_worker import Station, TaskRequest, TaskResult, terms
-from harness.execution.prepare import Prepared, Settings, prepare
+from harness.execution.opening import opened
 from harness.execution.scheduler import outstanding
+from harness.execution.session import Session
+from harness.execution.settings import Settings
 from harness.model import Status
 from harness.store.mirror import cache_of
 from harness.tasks import pending, tasks
 from harness.tasks.tasks import Task
+from harness.verdicts import control_model
 
 MODULE = """
 def load(options):
@@ -36,8 +39,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"file://{tmp_path / 'store'}"
 
 
-def planned(project: Project) -> Prepared:
-    return prepare(Settings(config=project.config, store=project.store), lambda _event: None)
+def planned(project: Project) -> Session:
+    return opened(Settings(config=project.config, store=project.store), lambda _event: None)
 
 
 def sent(one: Any) -> Any:
@@ -45,12 +48,12 @@ def sent(one: Any) -> Any:
     return pickle.loads(pickle.dumps(one))
 
 
-def work(prepared: Prepared, at: Station, todo: Sequence[Task] | None = None) -> dict[str, TaskResult]:
+def work(session: Session, at: Station, todo: Sequence[Task] | None = None) -> dict[str, TaskResult]:
     """Have everything done there, or what is given, and learn from it."""
     answers = {}
-    for task in prepared.todo(prepared.cells) if todo is None else todo:
-        answers[task.label] = answer = sent(at.answer(sent(remote_worker.order(task, prepared.facts))))
-        prepared.facts.learn(answer.passing, answer.stored)
+    for task in session.pending(session.cells) if todo is None else todo:
+        answers[task.label] = answer = sent(at.answer(sent(remote_worker.order(task, session.records))))
+        session.records.learn(answer.passing, answer.stored)
     return answers
 
 
@@ -66,17 +69,17 @@ def test_another_machine_answers_under_the_same_keys(project, elsewhere, probe):
         "checkpoint": {"model": "mine"},
     }
     project.configure(probe=asked[probe])
-    prepared = planned(project)
-    agreed = sent(terms(prepared, elsewhere, keep_envs=False))
+    session = planned(project)
+    agreed = sent(terms(session.context, elsewhere, keep_envs=False))
     # What belongs to the machine that planned is not there.
     (project.root / "mine").rename(project.root / "gone")
     there = Station(agreed)
     (project.root / "gone").rename(project.root / "mine")
-    answers = work(prepared, there)
+    answers = work(session, there)
     there.close()
-    assert outstanding(prepared.todo(prepared.cells), prepared.facts) == []
+    assert session.pending(session.cells) == []
     assert all(answer.stored for answer in answers.values())
-    (verdict,) = prepared.verdicts()
+    (verdict,) = session.verdicts()
     assert verdict.status is Status.WORKS
     own = cache_of(elsewhere)
     assert len(starts(own)) == 3
@@ -89,7 +92,7 @@ def test_a_checkpoint_with_a_link_to_elsewhere_is_not_shared(project, elsewhere)
     (project.root / "mine" / "model.bin").symlink_to(project.config)
     project.configure(probe={"model": "mine"})
     with pytest.raises(HarnessError, match=r"the checkpoint cannot be shared: .*model\.bin is a link that leads out of"):
-        terms(planned(project), elsewhere, keep_envs=False)
+        terms(planned(project).context, elsewhere, keep_envs=False)
     assert list((project.store / "artifacts").iterdir()) == []
 
 
@@ -109,73 +112,73 @@ def test_a_model_that_is_not_the_runs_is_itself_elsewhere_too(project, elsewhere
     (project.root / "mine" / "config.json").write_text("{}")
     project.publish(packages.transformers("4.56.0", eager="if family is None: return [0.5], [0.75]"))
     project.configure({"transformers": ["4.56.0"]}, probe={"model": "mine"})
-    prepared = planned(project)
-    there = Station(terms(prepared, elsewhere, keep_envs=False))
-    work(prepared, there)
-    work(prepared, there, outstanding(prepared.relatives(), prepared.facts))
+    session = planned(project)
+    there = Station(terms(session.context, elsewhere, keep_envs=False))
+    work(session, there)
+    work(session, there, outstanding(control_model.wanted(session.verdicts(), session.matrix.probe), session.records))
     there.close()
-    ((variant,),) = (cell.variants for cell in assembly.of(prepared, prepared.verdicts()).cells)
+    ((variant,),) = (cell.variants for cell in assembly.report(session, session.verdicts()).cells)
     assert (variant.stage, variant.controls) == ("eager", {"model marian": "works"})
 
 
 def test_what_is_to_be_forgotten_is_done_again(project, elsewhere):
     project.run()
-    prepared = planned(project)
-    all_tasks = [task for cell in prepared.tasks for task in cell.all]
-    pending.repeat(all_tasks, prepared.facts, everything=True, statuses=())
-    there = Station(terms(prepared, elsewhere, keep_envs=False))
-    answers = work(prepared, there)
+    session = planned(project)
+    all_tasks = [task for cell in session.tasks for task in cell.all]
+    pending.repeat(all_tasks, session.records, everything=True, statuses=())
+    there = Station(terms(session.context, elsewhere, keep_envs=False))
+    answers = work(session, there)
     there.close()
     assert len(answers) == 4
-    assert prepared.facts.passing == {}
+    assert session.records.passing == {}
 
 
 def test_an_environment_that_cannot_be_built_here_is_no_word_on_the_lock(project, elsewhere):
-    prepared = planned(project)
-    install, *_ = prepared.todo(prepared.cells)
-    export = next(task for task in prepared.todo(prepared.cells) if isinstance(task, tasks.Export))
-    first = Station(terms(prepared, elsewhere, keep_envs=False))
+    session = planned(project)
+    install, *_ = session.pending(session.cells)
+    export = next(task for task in session.pending(session.cells) if isinstance(task, tasks.Export))
+    first = Station(terms(session.context, elsewhere, keep_envs=False))
     for one in (install, *(need for need in tasks.needs(export))):
-        answer = first.answer(remote_worker.order(one, prepared.facts))
-        prepared.facts.learn(answer.passing, answer.stored)
+        answer = first.answer(remote_worker.order(one, session.records))
+        session.records.learn(answer.passing, answer.stored)
     first.close()
     project.index.rename(project.root / "index-is-gone")
-    second = Station(terms(prepared, elsewhere, keep_envs=False))
+    second = Station(terms(session.context, elsewhere, keep_envs=False))
     with pytest.raises(RuntimeError, match="its environment cannot be built here"):
-        second.answer(remote_worker.order(export, prepared.facts))
+        second.answer(remote_worker.order(export, session.records))
     second.close()
-    (result,) = prepared.facts.get(install.key).stages
+    (result,) = session.records.get(install.key).stages
     assert result.status == "works"
 
 
 def test_a_task_whose_install_did_not_work_is_not_begun(project, elsewhere):
-    prepared = planned(project)
-    export = next(task for task in prepared.todo(prepared.cells) if isinstance(task, tasks.Export))
-    there = Station(terms(prepared, elsewhere, keep_envs=False))
-    assert there.answer(remote_worker.order(export, prepared.facts)) == TaskResult(passing={}, stored=[])
+    session = planned(project)
+    export = next(task for task in session.pending(session.cells) if isinstance(task, tasks.Export))
+    there = Station(terms(session.context, elsewhere, keep_envs=False))
+    assert there.answer(remote_worker.order(export, session.records)) == TaskResult(passing={}, stored=[])
     there.close()
 
 
 def test_another_platform_would_answer_another_question(project, elsewhere, monkeypatch):
-    prepared = planned(project)
-    order = remote_worker.order(prepared.todo(prepared.cells)[0], prepared.facts)
-    there = Station(terms(prepared, elsewhere, keep_envs=False))
+    session = planned(project)
+    order = remote_worker.order(session.pending(session.cells)[0], session.records)
+    there = Station(terms(session.context, elsewhere, keep_envs=False))
     monkeypatch.setattr(tasks, "platform_id", lambda: "Plan9")
     with pytest.raises(RuntimeError, match="another platform than the machine that planned"):
         there.answer(order)
 
 
 def test_no_such_interpreter_there(project, elsewhere, monkeypatch):
-    prepared = planned(project)
-    there = Station(terms(prepared, elsewhere, keep_envs=False))
+    session = planned(project)
+    there = Station(terms(session.context, elsewhere, keep_envs=False))
     monkeypatch.setattr(there._pythons, "find", lambda _version: None)
     with pytest.raises(RuntimeError, match="has no CPython 3"):
-        there.answer(TaskRequest(task=prepared.todo(prepared.cells)[0], known={}))
+        there.answer(TaskRequest(task=session.pending(session.cells)[0], known={}))
 
 
 def test_a_store_that_is_not_shared_is_found_out(project, elsewhere):
-    prepared = planned(project)
-    there = Station(terms(prepared, f"{elsewhere}-of-somebody-else", keep_envs=False))
+    session = planned(project)
+    there = Station(terms(session.context, f"{elsewhere}-of-somebody-else", keep_envs=False))
     with pytest.raises(StoreError, match="that all machines share"):
-        work(prepared, there)
+        work(session, there)
     there.close()

@@ -19,7 +19,7 @@ from harness.environments import published_versions, resolver, sources
 from harness.environments.uv.client import Uv
 from harness.environments.uv.errors import UvFailure
 from harness.errors import HarnessError, UvError
-from harness.execution import laboratory
+from harness.execution import questions
 from harness.matrix import load, selection
 from harness.matrix.schema import UvSources
 from harness.model import Interpreter, Lock, LockedDistribution
@@ -158,7 +158,7 @@ def test_records_of_the_store(hostile):
     with pytest.raises(ValidationError):
         published_versions.VERSIONS.adapter.validate_python(["1.0", hostile])
     with pytest.raises(ValidationError):
-        laboratory.PUBLISHED.adapter.validate_python([{"version": hostile, "day": None, "size": None}])
+        questions.PUBLISHED.adapter.validate_python([{"version": hostile, "day": None, "size": None}])
     with pytest.raises(ValidationError):
         sources.TORCH_BACKEND.adapter.validate_python({"backend": hostile, "when": "2026-01-01"}, strict=False)
 

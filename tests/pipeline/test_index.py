@@ -12,7 +12,9 @@ from project import Project
 from wheels import Wheel
 
 from harness.cli import main
-from harness.execution.prepare import Prepared, Settings, prepare
+from harness.execution.opening import opened
+from harness.execution.session import Session
+from harness.execution.settings import Settings
 from harness.matrix.plan import requirements
 from harness.model import Cell, Lock, Status
 
@@ -49,22 +51,22 @@ def configure(project: Project, index: Index, bounded: Sequence[Pins]) -> None:
     project.configure(AXES, uv={"default-index": index.url, "torch-backend": "default"}, constraint=rules)
 
 
-def prepared(project: Project, **settings: object) -> Prepared:
+def prepared(project: Project, **settings: object) -> Session:
     options = {"config": project.config, "store": project.store, **settings}
-    return prepare(Settings(**options), lambda _event: None)  # type: ignore[arg-type]
+    return opened(Settings(**options), lambda _event: None)  # type: ignore[arg-type]
 
 
 def pins(cell: Cell) -> Pins:
     return str(cell.version("torch")), str(cell.version("onnxruntime"))
 
 
-def locked(made: Prepared) -> dict[Pins, dict[str, str]]:
+def locked(made: Session) -> dict[Pins, dict[str, str]]:
     """Cell → name → version."""
     locks: dict[Pins, Lock | None] = {pins(one.cell): one.lock for one, _ in made.cells}
     return {cell: lock.versions for cell, lock in locks.items() if lock}
 
 
-def expected(made: Prepared, index: Index, folder: Path) -> dict[Pins, dict[str, str]]:
+def expected(made: Session, index: Index, folder: Path) -> dict[Pins, dict[str, str]]:
     """The same, by the oracle."""
     found = {}
     for number, (resolved, _) in enumerate(made.cells):

@@ -5,7 +5,8 @@ from collections import Counter
 import packages
 
 from harness.environments.uv.client import Uv
-from harness.execution.prepare import Settings, prepare
+from harness.execution.opening import opened
+from harness.execution.settings import Settings
 from harness.store.store import Store
 
 DIES = "raise RuntimeError('If')"
@@ -89,7 +90,7 @@ def test_a_verdict_reads_each_record_a_few_times_however_many_variants_fail(proj
     variants = {"exporters": ["torchscript"], "layouts": ["pair", "merged"], "opsets": {"torchscript": [14, 15, 16, 17]}}
     project.configure(versions, variants=variants)
     project.run()
-    prepared = prepare(Settings(config=project.config, store=project.store), lambda _event: None)
+    session = opened(Settings(config=project.config, store=project.store), lambda _event: None)
     reads: Counter[str] = Counter()
     read = Store.get
 
@@ -98,7 +99,7 @@ def test_a_verdict_reads_each_record_a_few_times_however_many_variants_fail(proj
         return read(store, kind, key)
 
     monkeypatch.setattr(Store, "get", counted)
-    verdicts = prepared.verdicts()
+    verdicts = session.verdicts()
     assert [len(one.opinions) for one in verdicts[0].variants] == [2] * 8
     # What all variants of both cells rest on is read for each of them.
     assert max(reads.values()) <= 2 * 8 + 2

@@ -6,15 +6,18 @@ the others are not searched, and the report says so by having none.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.diagnose.remedies.candidates import bump_kind
 from harness.diagnose.remedies.changes import Change, Remedy, apply, text
 from harness.diagnose.remedies.observed import Observations, worded
 from harness.diagnose.remedies.trials import RemedySearch, search
-from harness.execution.laboratory import Lab
+from harness.execution.questions import Pending, Questions
+from harness.execution.session import Session
+from harness.execution.work import Work
 from harness.matrix.plan import Planned, deciding
 from harness.matrix.selection import parse
 from harness.model import Cell, Stage, Status, Variant
@@ -29,7 +32,6 @@ REMEDIES = 3
 """Remedies for one signature, before variants that none of them mends are no longer searched in cells that work."""
 
 _Signature = tuple[Stage, str]
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,33 +83,51 @@ class MatrixRemedies:
         )
 
 
-def mend(lab: Lab, verdicts: Sequence[Verdict], say: Say) -> MatrixRemedies:
-    """Search for remedies: first for the cells that fail, then for what fails in others.
+def remedies(session: Session, verdicts: Sequence[Verdict]) -> Work:
+    """A step of the pipeline: the trials that have to run before all searches have come to their end."""
+    if not session.settings.searches_remedies:
+        return Work()
+    questions = Questions(session)
+    mend(questions, verdicts)
+    return questions.work()
 
-    Raises:
-        Interrupted: Ctrl-C; what was finished is stored.
-    """
-    return _Mending(lab, verdicts, say).all()
+
+def found(session: Session, verdicts: Sequence[Verdict]) -> MatrixRemedies:
+    """What mends what, as far as it was run."""
+    if not session.settings.reports_remedies:
+        return MatrixRemedies()
+    return mend(Questions(session, acts=False), verdicts)
+
+
+def mend(questions: Questions, verdicts: Sequence[Verdict]) -> MatrixRemedies:
+    """Search for remedies: first for the cells that fail, then for what fails in others."""
+    return _Mending(questions, verdicts).all()
 
 
 class _Mending:
-    def __init__(self, lab: Lab, verdicts: Sequence[Verdict], say: Say) -> None:
-        self._lab = lab
+    def __init__(self, questions: Questions, verdicts: Sequence[Verdict]) -> None:
+        self._questions = questions
         self._verdicts = verdicts
         self._failing = [verdict for verdict in verdicts if verdict.status is Status.FAILS]
-        self._say = say
         self._searches: dict[str, dict[Variant, RemedySearch]] = {}
         self._proven: dict[_Signature, list[Remedy]] = {}
         self._fruitless: Counter[_Signature] = Counter()
+        self._waiting: set[_Signature] = set()
+        """Signatures with a search that has to wait for the next round: what it finds decides how others go on."""
         self._observations = Observations(verdicts)
         self._working = Counter(one.variant for verdict in verdicts for one in verdict.variants if one.status is Status.WORKS)
 
     def all(self) -> MatrixRemedies:
-        cells = {verdict.cell.id: found for verdict in self._failing if (found := self._cell(verdict))}
+        cells = {}
+        for verdict in self._failing:
+            with contextlib.suppress(Pending):
+                if mends := self._cell(verdict):
+                    cells[verdict.cell.id] = mends
         failing = [(verdict, one, of) for verdict in self._verdicts for one in verdict.variants if (of := _signature(one))]
         for verdict, one, of in failing:
-            if not self._fruitless[of] and self._none_for(verdict, one, of):
-                self._variant(verdict, one, of)
+            with contextlib.suppress(Pending):
+                if of not in self._waiting and not self._fruitless[of] and self._none_for(verdict, one, of):
+                    self._variant(verdict, one, of)
         observed: dict[str, dict[Variant, Sequence[Change]]] = {}
         mending: dict[_Signature, dict[str, Sequence[Change]]] = {}
         for of, proven in self._proven.items():
@@ -143,7 +163,7 @@ class _Mending:
         """With `require = "any"` one variant that works is enough; otherwise every one that decides must."""
         decisive = self._decisive(verdict)
         found: dict[Variant, Remedy] = {}
-        if self._lab.matrix.variants.require == "any":
+        if self._questions.matrix.variants.require == "any":
             tried = (self._variant(verdict, one, of) for one, of in self._one_of_each(decisive))
             return next(((remedy,) for remedy in tried if remedy), ())
         for one in decisive:
@@ -156,7 +176,7 @@ class _Mending:
 
     def _works_as_one(self, verdict: Verdict, found: Mapping[Variant, Remedy]) -> bool:
         """Whether the cell works with all remedies at once: with every one's versions, and every variant that decides."""
-        offered, wanted = verdict.resolved.planned, self._lab.matrix.variants
+        offered, wanted = verdict.resolved.planned, self._questions.matrix.variants
         changes = list(dict.fromkeys(change for remedy in found.values() for change in remedy.changes))
         pins = {change.pin for change in changes if change.pin}
         if len(pins) != len({axis for axis, _ in pins}):
@@ -166,12 +186,12 @@ class _Mending:
             apply(found[one].changes, offered, one)[1] if one in found else one
             for one in deciding(wanted, verdict.cell, offered.variants)
         ]
-        (together,) = self._lab.ask([replace(whole, variants=tuple(dict.fromkeys(variants)))], opinions=False)
+        (together,) = self._questions.ask([replace(whole, variants=tuple(dict.fromkeys(variants)))])
         return together.status is Status.WORKS
 
     def _decisive(self, verdict: Verdict) -> list[VariantVerdict]:
         """What stands between the cell and working; what cannot exist decides nothing."""
-        names = set(deciding(self._lab.matrix.variants, verdict.cell, verdict.resolved.planned.variants))
+        names = set(deciding(self._questions.matrix.variants, verdict.cell, verdict.resolved.planned.variants))
         wanted = [one for one in verdict.variants if one.variant in names and one.status is not Status.WORKS]
         return [one for one in wanted if one.status is not Status.NOT_RUN or one.open]
 
@@ -186,45 +206,60 @@ class _Mending:
                 yield one, of
 
     def _variant(self, verdict: Verdict, one: VariantVerdict, of: _Signature) -> Remedy | None:
-        cell = verdict.resolved.planned
-        known = self._searches.setdefault(cell.cell.id, {})
+        """The remedy for one variant of a cell.
+
+        Raises:
+            Pending: its search, or one for the same signature on which it depends, has to wait for the next round.
+        """
+        known = self._searches.setdefault(verdict.cell.id, {})
         if one.variant not in known:
-            before = self._lab.asked
-            fails = verdict.status is Status.FAILS
+            if of in self._waiting:
+                self._try_first(verdict, one, of)
+                raise Pending
+            known[one.variant] = self._searched(verdict, one, of)
+        return known[one.variant].remedy
+
+    def _searched(self, verdict: Verdict, one: VariantVerdict, of: _Signature) -> RemedySearch:
+        cell, fails, before = verdict.resolved.planned, verdict.status is Status.FAILS, len(self._questions.fresh)
+        try:
             found = search(
-                self._lab,
+                self._questions,
                 cell,
                 one.variant,
                 near=self._verdicts,
-                first=[remedy for remedy in self._proven.get(of, ()) if _small(remedy, verdict.cell)],
+                first=self._first(verdict, of),
                 known=self._observations.mending(verdict, one.variant),
                 index=fails,
                 whole=self._fruitless[of] < FRUITLESS,
                 admits=lambda changed: not fails or self._would_do(cell, one.variant, changed),
             )
-            known[one.variant] = found
-            if self._lab.asked > before:
-                self._say(f"{cell.cell.id} {one.variant.id}, {one.last.stage.value}: {_outcome(found)}")
-            if found.remedy is None:
-                self._fruitless[of] += not found.open
-            elif all(found.remedy.changes != other.changes for other in self._proven.get(of, ())):
-                self._proven.setdefault(of, []).append(found.remedy)
-                self._spread(found.remedy, of)
-        return known[one.variant].remedy
+        except Pending:
+            self._waiting.add(of)
+            raise
+        if len(self._questions.fresh) > before:
+            text = f"remedies: {cell.cell.id} {one.variant.id}, {one.last.stage.value}: {_outcome(found)}"
+            self._questions.session.note(text)
+        if found.remedy is None:
+            self._fruitless[of] += not found.open
+        elif all(found.remedy.changes != other.changes for other in self._proven.get(of, ())):
+            self._proven.setdefault(of, []).append(found.remedy)
+        return found
 
-    def _spread(self, remedy: Remedy, of: _Signature) -> None:
-        """Ask the other cells that fail so about it, all at once: in parallel, and what they share is done once."""
-        planned = []
-        for verdict in self._failing:
-            reached = next(self._one_of_each(self._decisive(verdict)), None)
-            if reached and reached[1] == of and verdict.cell.id not in self._searches and _small(remedy, verdict.cell):
-                planned.append(apply(remedy.changes, verdict.resolved.planned, reached[0].variant)[0])
-        if planned and self._lab.acts:
-            self._lab.ask(planned, opinions=False)
+    def _first(self, verdict: Verdict, of: _Signature) -> list[Remedy]:
+        """What mended the same failure elsewhere, and may here."""
+        return [remedy for remedy in self._proven.get(of, ()) if _small(remedy, verdict.cell)]
+
+    def _try_first(self, verdict: Verdict, one: VariantVerdict, of: _Signature) -> None:
+        """Have what mended the same failure elsewhere tried here too: its own search will begin with that."""
+        cell = verdict.resolved.planned
+        for remedy in self._first(verdict, of)[:1]:
+            planned, variant = apply(remedy.changes, cell, one.variant)
+            if verdict.status is not Status.FAILS or self._would_do(cell, one.variant, variant):
+                self._questions.ask([replace(planned, variants=(variant,))])
 
     def _would_do(self, cell: Planned, variant: Variant, changed: Variant) -> bool:
         """Whether the matrix would take the one for the other: what it requires must not be changed away."""
-        require = self._lab.matrix.variants.require
+        require = self._questions.matrix.variants.require
         if require == "any":
             return True
         if require == "all":

@@ -1,6 +1,6 @@
 """What mends a failure: changes tried in order of cost, each by running it, until one works.
 
-What a change gave is stored like any result. So a lab that does not act comes the same way to the same end, as far as
+What a change gave is stored like any result. So a session that does not act comes the same way to the same end, as far as
 the store reaches: a report tells what a run has found out, and there is no record of remedies that could go stale.
 """
 
@@ -17,7 +17,7 @@ from harness.diagnose.remedies.changes import REACH, Change, ChangeKind, Remedy,
 from harness.diagnose.remedies.missing import addition
 from harness.environments.lockfile import Published
 from harness.environments.resolver import NOT_RESOLVED
-from harness.execution.laboratory import Lab, NoSuchVersion, NotAnswered
+from harness.execution.questions import NoSuchVersion, NotAnswered, Questions
 from harness.matrix.plan import Planned
 from harness.model import Stage, Status, Variant
 from harness.verdicts.judge import VariantVerdict, Verdict
@@ -80,7 +80,7 @@ class RemedySearch:
 
 
 def search(
-    lab: Lab,
+    questions: Questions,
     planned: Planned,
     variant: Variant,
     *,
@@ -100,9 +100,9 @@ def search(
     whether it would do.
 
     Raises:
-        Interrupted: Ctrl-C; what was finished is stored.
+        Pending: something has to run before the search comes further.
     """
-    return _Searcher(lab, planned, variant, near=near, known=known, admits=admits).run(first, index=index, whole=whole)
+    return _Searcher(questions, planned, variant, near=near, known=known, admits=admits).run(first, index=index, whole=whole)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,7 +127,7 @@ class _Standing:
 class _Searcher:
     def __init__(
         self,
-        lab: Lab,
+        questions: Questions,
         planned: Planned,
         variant: Variant,
         *,
@@ -135,7 +135,7 @@ class _Searcher:
         known: Sequence[Change],
         admits: Callable[[Variant], bool],
     ) -> None:
-        self._lab = lab
+        self._questions = questions
         self._planned = replace(planned, variants=(variant,))
         self._variant = variant
         self._near = near
@@ -187,7 +187,9 @@ class _Searcher:
         if (found := self._added(standing)) is not None:
             return found
         known = [] if standing.changes else self._free
-        batches = candidates.batches(standing.one, resolved.cell, self._lab.matrix, resolved=resolved.result.ok, known=known)
+        batches = candidates.batches(
+            standing.one, resolved.cell, self._questions.matrix, resolved=resolved.result.ok, known=known
+        )
         for batch in batches:
             fresh = [(*standing.changes, change) for change in batch if change.kind not in used]
             found = self._first_that_works(fresh)
@@ -247,7 +249,7 @@ class _Searcher:
         if day is None or lock is None or any(isinstance(one, NotAnswered) for one in found):
             return None
         after = (dt.date.fromisoformat(day) + dt.timedelta(days=1)).isoformat()
-        (verdict,) = self._lab.ask([standing.planned], exclude_newer=after, opinions=False)
+        (verdict,) = self._questions.ask([standing.planned], exclude_newer=after)
         (one,) = verdict.variants
         if verdict.resolved.lock is None or verdict.resolved.lock.digest == lock.digest:
             return None
@@ -288,7 +290,7 @@ class _Searcher:
 
     def _published(self, requirement: str, python: str) -> Published | NoSuchVersion | NotAnswered:
         """What the index has; a question without an answer leaves the search open."""
-        found = self._lab.published(requirement, python)
+        found = self._questions.published(requirement, python)
         if isinstance(found, NotAnswered):
             self._unanswered[requirement] = None
         return found
@@ -304,19 +306,18 @@ class _Searcher:
         return next((self._tried[changes] for changes in batch if self._tried[changes].works), None)
 
     def _ask(self, batch: Sequence[tuple[Change, ...]]) -> list[_Standing]:
-        """What becomes of the variant with each; those that ask one environment are asked at once."""
+        """What becomes of the variant with each; variants that one environment can run are one cell."""
         wanted = [(changes, *apply(changes, self._planned, self._variant)) for changes in batch]
-        cells: dict[Planned, list[Variant]] = {}
+        cells: dict[Planned, dict[Variant, None]] = {}
         for _, planned, variant in wanted:
-            cells.setdefault(replace(planned, variants=()), []).append(variant)
-        told = {}
-        for planned, variants in cells.items():
-            (verdict,) = self._lab.ask([replace(planned, variants=tuple(dict.fromkeys(variants)))], opinions=False)
-            told[planned] = (verdict, {one.variant: one for one in verdict.variants})
+            cells.setdefault(replace(planned, variants=()), {})[variant] = None
+        verdicts = self._questions.ask([replace(planned, variants=tuple(variants)) for planned, variants in cells.items()])
+        found = dict(zip(cells, verdicts, strict=True))
         standings = []
         for changes, planned, variant in wanted:
-            verdict, ones = told[replace(planned, variants=())]
-            standings.append(_Standing(changes=changes, planned=planned, verdict=verdict, one=ones[variant]))
+            verdict = found[replace(planned, variants=())]
+            one = next(one for one in verdict.variants if one.variant == variant)
+            standings.append(_Standing(changes=changes, planned=planned, verdict=verdict, one=one))
         return standings
 
 

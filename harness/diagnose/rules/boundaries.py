@@ -9,7 +9,7 @@ among the cells of the matrix; it is in the store, so that a later report finds 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.diagnose.nearest_cell import imports_all
@@ -19,10 +19,9 @@ from harness.diagnose.rules.rules import contradicted
 from harness.environments import published_versions
 from harness.environments.resolver import Resolved
 from harness.environments.uv.errors import UvFailure
-from harness.errors import ConfigError, SelectionError, did_you_mean
-from harness.execution.events import Listener, Note
-from harness.execution.laboratory import Lab
-from harness.execution.prepare import Prepared, Settings
+from harness.errors import ConfigError
+from harness.execution.questions import Pending, Questions
+from harness.execution.session import Session
 from harness.matrix.plan import Planned, by_version
 from harness.model import ABSENT, Cause, Stage, Status
 from harness.verdicts.judge import VariantVerdict
@@ -36,51 +35,51 @@ FAILS, PASSES = "fails", "passes"
 _COARSE = "latest-per-minor"
 
 
-def require_known(names: Sequence[str], axes: Iterable[str]) -> None:
-    """Raise SelectionError where one of `names` is no axis whose versions an index has."""
-    able = [axis for axis in axes if axis != "python"]
-    for name in names:
-        if name not in able:
-            raise SelectionError(
-                f"--close-boundaries names {name!r}, which is no axis of distributions{did_you_mean(name, able)}"
-            )
+def known(report: Report, session: Session) -> Report:
+    """The report with the boundaries closed as far as the store knows."""
+    return _closed(report, session, Questions(session, acts=False, cross_checked=True), axes=frozenset())
 
 
-def close(report: Report, prepared: Prepared, settings: Settings, listen: Listener, *, act: bool) -> Report:
-    """The report with the boundaries closed on the axes that `settings` name; elsewhere, and without `act`, as far as known.
+def close(report: Report, questions: Questions) -> None:
+    """Ask what closes the boundaries on the axes that the settings name; without names, on all."""
+    session = questions.session
+    acting = frozenset(session.settings.close_boundaries or report.axes)
+    closed = _closed(report, session, questions, axes=acting)
+    if not questions.work():
+        boundaries = [one for rule in closed.rules for one in rule.boundaries if one.name in acting]
+        done = sum(one.closed for one in boundaries)
+        session.note(f"boundaries closed: {done} of {len(boundaries)}; cells run for it: {len(questions.fresh)}")
 
-    Raises:
-        Interrupted: Ctrl-C; what was finished is stored.
-    """
-    named = set(settings.close_boundaries or report.axes) if act else set()
-    with Lab(prepared, settings, listen, act=True) as acting, Lab(prepared, settings, listen, act=False) as knowing:
-        labs = {axis: acting if axis in named else knowing for axis in report.axes if axis != "python"}
-        closer = _Closer(report=report, prepared=prepared, labs=labs, acting=acting, listen=listen)
-        closed = replace(report, rules=[closer.rule(rule) for rule in report.rules])
-        if act:
-            boundaries = [one for rule in closed.rules for one in rule.boundaries if labs.get(one.name) is acting]
-            done = sum(one.closed for one in boundaries)
-            listen(Note(text=f"boundaries closed: {done} of {len(boundaries)}; cells run for it: {acting.asked}"))
-    return closed
+
+def _closed(report: Report, session: Session, acting: Questions, *, axes: frozenset[str]) -> Report:
+    knowing = Questions(session, acts=False, cross_checked=True)
+    by_axis = {axis: acting if axis in axes else knowing for axis in report.axes if axis != "python"}
+    closer = _Closer(report=report, session=session, questions=by_axis, acting=acting)
+    rules = []
+    for rule in report.rules:
+        try:
+            rules.append(closer.rule(rule))
+        except Pending:
+            rules.append(rule)
+    return replace(report, rules=rules)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Closer:
     report: Report
-    prepared: Prepared
-    labs: Mapping[str, Lab]
-    """Axis → whom to ask."""
-    acting: Lab
-    listen: Listener
+    session: Session
+    questions: Mapping[str, Questions]
+    """Axis → where to ask about its versions."""
+    acting: Questions
 
     def rule(self, rule: Rule) -> Rule:
         """The rule with the versions that were found."""
         corner: Planned | None = None
         boundaries = [self._known(boundary) for boundary in rule.boundaries]
         for place, boundary in enumerate(boundaries):
-            if boundary.closed or boundary.name not in self.labs or self._between(boundary, _COARSE) is None:
+            if boundary.closed or boundary.name not in self.questions or self._between(boundary, _COARSE) is None:
                 continue
-            corner = corner or self._corner(rule, self.labs[boundary.name])
+            corner = corner or self._corner(rule, self.questions[boundary.name])
             if corner is None:
                 break
             boundaries[place] = self._boundary(rule, corner, boundary)
@@ -105,7 +104,7 @@ class _Closer:
 
     def _known(self, boundary: Boundary) -> Boundary:
         """The boundary with what is recorded of the versions that lie between its two sides."""
-        if boundary.closed or boundary.name not in self.labs:
+        if boundary.closed or boundary.name not in self.questions:
             return boundary
         recorded = self._between(boundary, "all", recorded=True)
         if recorded is None:
@@ -113,14 +112,14 @@ class _Closer:
         between = list(_left(recorded, boundary))
         return replace(boundary, between=between, closed=not between and not _is_open(boundary))
 
-    def _corner(self, rule: Rule, lab: Lab) -> Planned | None:
+    def _corner(self, rule: Rule, questions: Questions) -> Planned | None:
         """The cell at all bounds, with one variant of the support; None where that one is not seen to fail."""
         at = rule.boundaries[0].fails_at
         planned = self._resolved(at.cell).planned
         corner = replace(planned, variants=tuple(one for one in planned.variants if one.id == at.variant))
         for boundary in rule.boundaries:
             corner = _with(corner, boundary.name, boundary.fails)
-        return corner if self._asked(lab, corner, rule) == FAILS else None
+        return corner if self._asked(questions, corner, rule) == FAILS else None
 
     def _boundary(self, rule: Rule, corner: Planned, boundary: Boundary) -> Boundary:
         # The newest of every minor version first, then all between the two that are left.
@@ -134,15 +133,15 @@ class _Closer:
         return replace(boundary, between=[], closed=not _is_open(boundary))
 
     def _resolved(self, cell: str) -> Resolved:
-        return next(one for one, _ in self.prepared.cells if one.cell.id == cell)
+        return next(one for one, _ in self.session.cells if one.cell.id == cell)
 
-    def _asked(self, lab: Lab, planned: Planned, rule: Rule) -> str | None:
+    def _asked(self, questions: Questions, planned: Planned, rule: Rule) -> str | None:
         """What becomes of the one variant at the rule's stage; None where that is not known."""
         try:
-            (verdict,) = lab.ask([planned])
+            (verdict,) = questions.ask([planned])
         except ConfigError as error:
             # The run has come to its end: what the index has taken back since must not cost its report.
-            self.listen(Note(text=f"{planned.cell.id} was not asked: {error}"))
+            self.session.note(f"{planned.cell.id} was not asked: {error}")
             return None
         outcome = _outcome(verdict.variants[0], rule.stage)
         if outcome not in {FAILS, PASSES}:
@@ -182,24 +181,24 @@ class _Closer:
 
     def _between(self, boundary: Boundary, policy: str, *, recorded: bool = False) -> list[str] | None:
         """What the index has between the two sides, oldest first; None where nobody knows, or none is `recorded`."""
-        prepared, name = self.prepared, boundary.name
+        session, name = self.session, boundary.name
         interpreter = self._resolved(boundary.fails_at.cell).interpreter
         older, newer = sorted((boundary.fails, boundary.passes), key=by_version)
         # What an index that is not asked does not name may be there all the same.
-        acts = self.labs[name] is self.acting and not recorded
-        ask = acts and not prepared.uv.offline and time.monotonic() < prepared.deadline
+        acts = self.questions[name] is self.acting and not recorded
+        ask = acts and not session.uv.offline and time.monotonic() < session.deadline
         if interpreter is None:
             return None
         try:
             found = published_versions.between(
-                name, (older, newer), policy, answers=prepared.answers, uv=prepared.uv, python=interpreter, ask=ask
+                name, (older, newer), policy, answers=session.answers, uv=session.uv, python=interpreter, ask=ask
             )
         except UvFailure as failure:
             *_, said = str(failure).strip().splitlines() or [failure.trouble.value]
-            self.listen(Note(text=f"{name} between {older} and {newer} stays open: {said.strip()}"))
+            self.session.note(f"{name} between {older} and {newer} stays open: {said.strip()}")
             return None
-        if found is None and acts and prepared.uv.offline:
-            self.listen(Note(text=f"{name} between {older} and {newer} stays open: no index is asked (--offline)"))
+        if found is None and acts and session.uv.offline:
+            self.session.note(f"{name} between {older} and {newer} stays open: no index is asked (--offline)")
         return found
 
     def _bisected(self, rule: Rule, corner: Planned, boundary: Boundary, versions: Sequence[str]) -> tuple[Boundary, bool]:
@@ -208,7 +207,7 @@ class _Closer:
             if len(boundary.tried) >= PROBES:
                 return boundary, False
             version = left[len(left) // 2]
-            outcome = self._asked(self.labs[boundary.name], _with(corner, boundary.name, version), rule)
+            outcome = self._asked(self.questions[boundary.name], _with(corner, boundary.name, version), rule)
             if outcome is None:
                 return boundary, False
             boundary = _narrowed(boundary, Tried(version=version, outcome=outcome))

@@ -8,12 +8,33 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Protocol
 
 from harness.environments.layers import Closure
+from harness.environments.uv.client import Uv
 from harness.errors import HarnessError
+from harness.execution.settings import Settings
+from harness.matrix.schema import ProbeSection
+from harness.model import Limits
+from harness.store.store import Store
+from harness.subprocesses import Supervisor
+from harness.tasks.records import Records
 from harness.tasks.tasks import Task
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunContext:
+    """What an executor needs to know of a run."""
+
+    settings: Settings
+    probe: ProbeSection
+    uv: Uv
+    store: Store
+    records: Records
+    limits: Limits
+    supervisor: Supervisor
 
 
 class Crew(Protocol):

@@ -25,9 +25,8 @@ import psutil
 from harness import disk_space
 from harness.environments.layers import Closure
 from harness.errors import HarnessError
-from harness.execution.executors import local
+from harness.execution.executors import RunContext, local
 from harness.execution.executors.remote_worker import RunConfig, Station, TaskRequest, TaskResult, order, terms
-from harness.execution.prepare import Prepared, Settings
 from harness.execution.scheduler import INSTALLS
 from harness.tasks.own_errors import hinder
 from harness.tasks.tasks import Task
@@ -44,9 +43,9 @@ LOOK_SECONDS = 5
 class Dask:
     """A crew whose members are dask's workers. Connects, or starts the cluster, when there is something to do."""
 
-    def __init__(self, prepared: Prepared, settings: Settings) -> None:
-        self._prepared = prepared
-        self._settings = settings
+    def __init__(self, run: RunContext) -> None:
+        self._run = run
+        self._settings = run.settings
         self._name = f"export-matrix-{uuid.uuid4().hex}"
         self._client: distributed.Client | None = None
         self._threads: dict[str, int] = {}
@@ -75,18 +74,18 @@ class Dask:
             StoreError: the worker has another store.
         """
         on_stage("elsewhere")
-        known = order(task, self._prepared.facts)
+        known = order(task, self._run.records)
         future = None
         try:
             future = self._send(task, known)
             answer = self._received(future)
         except (Exception, CancelledError, asyncio.CancelledError) as error:
-            self._prepared.children.check()
+            self._run.supervisor.check()
             if disk_space.is_full(error):
                 raise
-            hinder(task, self._prepared.facts, _lost(error))
+            hinder(task, self._run.records, _lost(error))
         else:
-            self._prepared.facts.learn(answer.passing, answer.stored)
+            self._run.records.learn(answer.passing, answer.stored)
         finally:
             with self._guard:
                 self._flying.discard(future)
@@ -94,7 +93,7 @@ class Dask:
     def _send(self, task: Task, known: TaskRequest) -> distributed.Future:
         assert self._client is not None
         with self._guard:
-            self._prepared.children.check()
+            self._run.supervisor.check()
             key = f"{task.label} {uuid.uuid4().hex}"
             future = self._client.submit(_answer, self._name, known, key=key, retries=RETRIES)
             self._flying.add(future)
@@ -121,7 +120,7 @@ class Dask:
 
     def stop(self) -> None:
         """Cancel what has been sent; `close` ends what runs."""
-        self._prepared.children.stop()
+        self._run.supervisor.stop()
         with self._guard:
             if self._client is not None and self._flying:
                 self._client.cancel(list(self._flying), force=True)
@@ -145,7 +144,7 @@ class Dask:
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except (OSError, TimeoutError, ValueError) as error:
             raise HarnessError(f"no dask cluster at {self._address or 'this machine'}: {error}") from None
-        agreed = terms(self._prepared, self._store(), keep_envs=self._settings.keep_envs)
+        agreed = terms(self._run, self._store(), keep_envs=self._settings.keep_envs)
         try:
             client.register_plugin(_Member(agreed, ours=not self._address), name=self._name)
         except Exception as error:  # noqa: BLE001 -- whatever it is that they lack
@@ -155,7 +154,7 @@ class Dask:
     def _connect(self, jobs: int) -> distributed.Client:
         if self._address:
             return distributed.Client(self._address, timeout=CONNECT_SECONDS, set_as_default=False)
-        scratch = self._open.enter_context(self._prepared.store.scratch())
+        scratch = self._open.enter_context(self._run.store.scratch())
         with dask.config.set({"distributed.scheduler.allowed-failures": RETRIES}):
             cluster = self._open.enter_context(
                 distributed.LocalCluster(
@@ -177,8 +176,8 @@ class Dask:
         """The store as the workers see it: where they are on other machines, environments must not lie in a shared folder."""
         place = self._settings.store
         if isinstance(place, str) or not self._address:
-            return place if isinstance(place, str) else self._prepared.store.root
-        return f"file://{self._prepared.store.root}"
+            return place if isinstance(place, str) else self._run.store.root
+        return f"file://{self._run.store.root}"
 
 
 class _Member(distributed.WorkerPlugin):

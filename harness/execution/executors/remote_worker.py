@@ -19,7 +19,7 @@ from harness.environments.layers import Closure
 from harness.environments.sources import Pythons
 from harness.environments.uv.client import Uv, find_uv
 from harness.errors import HarnessError
-from harness.execution.prepare import Prepared
+from harness.execution.executors import RunContext
 from harness.execution.worker import Worker
 from harness.matrix.schema import ProbeSection, UvSources
 from harness.model import Interpreter, Limits
@@ -51,17 +51,17 @@ class RunConfig:
     keep_envs: bool
 
 
-def terms(prepared: Prepared, store: Path | str, *, keep_envs: bool) -> RunConfig:
+def terms(run: RunContext, store: Path | str, *, keep_envs: bool) -> RunConfig:
     """The terms of a run whose stations use `store`; what its probe reads is in the store afterwards."""
     return RunConfig(
         store=store,
-        sources=prepared.uv.sources,
-        folder=prepared.uv.folder,
-        torch_backend=prepared.uv.torch_backend,
-        offline=prepared.uv.offline,
-        limits=prepared.limits,
-        model=prepared.matrix.probe,
-        files=_shared(prepared.matrix.probe, prepared.store),
+        sources=run.uv.sources,
+        folder=run.uv.folder,
+        torch_backend=run.uv.torch_backend,
+        offline=run.uv.offline,
+        limits=run.limits,
+        model=run.probe,
+        files=_shared(run.probe, run.store),
         keep_envs=keep_envs,
     )
 

@@ -6,8 +6,9 @@ import packages
 import pytest
 from project import Project
 
-from harness.execution.laboratory import Lab
-from harness.execution.prepare import Settings, prepare
+from harness.execution.opening import opened
+from harness.execution.session import Session
+from harness.execution.settings import Settings
 from harness.model import Cell, Status
 
 PICKY = """
@@ -25,20 +26,22 @@ def picky(project: Project) -> Project:
     return project
 
 
-def laboratory(project: Project, *, act: bool = True) -> Lab:
+def session_of(project: Project, *, acts: bool = True) -> Session:
     settings = Settings(config=project.config, store=project.store)
-    return Lab(prepare(settings, lambda _event: None), settings, lambda _event: None, act=act)
+    session = opened(settings, lambda _event: None)
+    session.acts = acts
+    return session
 
 
-def the_cell(lab: Lab):
-    ((resolved, _),) = lab._prepared.cells
+def the_cell(session: Session):
+    ((resolved, _),) = session.cells
     return resolved.planned
 
 
 def test_a_bound_changes_what_is_resolved(picky):
-    with laboratory(picky) as lab:
-        planned = the_cell(lab)
-        plain, bound = lab.ask([planned, replace(planned, bounds=("numpy<2", "absent-from-all<1"))])
+    with session_of(picky) as session:
+        planned = the_cell(session)
+        plain, bound = session.ask([planned, replace(planned, bounds=("numpy<2", "absent-from-all<1"))])
     assert (plain.status, plain.variants[0].stage) == (Status.FAILS, "import")
     assert bound.status is Status.WORKS
     assert bound.resolved.lock.versions["numpy"] == "1.26.4"
@@ -46,31 +49,31 @@ def test_a_bound_changes_what_is_resolved(picky):
 
 
 def test_another_version_needs_no_axis(picky):
-    with laboratory(picky) as lab:
-        planned = the_cell(lab)
+    with session_of(picky) as session:
+        planned = the_cell(session)
         pins = dict(planned.cell.pins) | {"onnxruntime": "1.18.0"}
         other = replace(planned, cell=Cell(id="asked", python=planned.cell.python, pins=tuple(pins.items())))
-        (verdict,) = lab.ask([other])
+        (verdict,) = session.ask([other])
     assert verdict.status is Status.WORKS
     assert verdict.cell.id == "asked"
 
 
 def test_what_was_asked_is_known_and_leaves_no_environment(picky):
-    with laboratory(picky) as lab:
-        lab.ask([the_cell(lab)])
+    with session_of(picky) as session:
+        session.ask([the_cell(session)])
     started = len(picky.starts())
-    with laboratory(picky) as lab:
-        (verdict,) = lab.ask([the_cell(lab)])
-        assert lab.asked == 0
+    with session_of(picky) as session:
+        (verdict,) = session.ask([the_cell(session)])
+        assert not session.trials
     assert verdict.status is Status.FAILS
     assert len(picky.starts()) == started
     assert not [path for path in (picky.store / "envs").iterdir() if path.is_dir()]
 
 
 def test_without_acting_nothing_is_run(picky):
-    with laboratory(picky, act=False) as lab:
-        planned = the_cell(lab)
-        (verdict,) = lab.ask([replace(planned, bounds=("numpy<2",))])
+    with session_of(picky, acts=False) as session:
+        planned = the_cell(session)
+        (verdict,) = session.ask([replace(planned, bounds=("numpy<2",))])
     assert (verdict.status, verdict.resolved.lock) == (Status.NOT_RUN, None)
     assert not picky.starts()
 
@@ -81,12 +84,12 @@ def test_an_answer_tells_nothing_that_it_did_not_ask(project):
     project.configure({"torch": ["2.2.0"]})
     (cell,) = project.run().values()
     assert cell["variants"][0]["controls"] == {"model t5": "works"}
-    with laboratory(project, act=False) as lab:
-        (verdict,) = lab.ask([the_cell(lab)])
+    with session_of(project, acts=False) as session:
+        (verdict,) = session.ask([the_cell(session)])
         assert verdict.variants[0].controls == {}
     project.configure({"onnxruntime": ["1.17.0"]})
     project.run()
-    with laboratory(project, act=False) as lab:
-        (told,), (untold,) = lab.ask([the_cell(lab)]), lab.ask([the_cell(lab)], opinions=False)
+    with session_of(project, acts=False) as session:
+        (told,), (untold,) = session.ask([the_cell(session)]), session.ask([the_cell(session)], cross_checked=False)
         assert list(told.variants[0].opinions) == ["onnx.reference"]
         assert untold.variants[0].opinions == {}

@@ -1,0 +1,194 @@
+"""Before anything is installed: read the matrix, plan its cells, decide on sources, resolve every cell."""
+
+from __future__ import annotations
+
+import math
+import pkgutil
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from packaging.version import Version
+
+from harness.environments import checkpoints, published_versions
+from harness.environments.index_answers import IndexAnswers
+from harness.environments.layers import closure
+from harness.environments.resolver import Resolver
+from harness.environments.sources import Pythons, with_torch_backend
+from harness.environments.uv import variables
+from harness.environments.uv.client import Uv
+from harness.environments.uv.errors import UvFailure
+from harness.environments.uv.run_cache import RunCache
+from harness.errors import Interrupted, SelectionError, ShardError, did_you_mean
+from harness.execution import shards
+from harness.execution.events import Damage, Dealt, Listener, Note, Resolving
+from harness.execution.listing import client
+from harness.execution.session import Session
+from harness.execution.settings import Settings
+from harness.execution.work import EveryCell, Strategy
+from harness.matrix import load, plan
+from harness.matrix.schema import Matrix
+from harness.matrix.selection import Selection
+from harness.model import Interpreter, Limits
+from harness.store.access import Access
+from harness.store.store import Store
+from harness.subprocesses import Supervisor
+from harness.tasks import keys, probe_snapshot, tasks
+from harness.tasks.records import Records
+from harness.verdicts import cross_checks
+
+
+def opened(settings: Settings, listen: Listener, *, acts: bool = True, access: Access = Access.REMOVE) -> Session:
+    """A session with the cells of the matrix: read, planned and resolved.
+
+    Without `acts` no index is asked: a cell that no run has resolved stays unresolved.
+
+    Raises:
+        HarnessError: see errors.py.
+    """
+    if settings.shard and settings.strategy != "full":
+        raise ShardError("--shard deals out every cell, and a search chooses as it goes: leave out --strategy or --shard")
+    deadline = math.inf if settings.budget is None else time.monotonic() + settings.budget
+    session = _without_cells(settings, listen, acts=acts, access=access)
+    session.deadline = deadline
+    config, answers, file = session.matrix, session.answers, settings.config.name
+    pythons = Pythons(session.uv)
+    try:
+        present = pythons.present(config.axes["python"])
+        versions = published_versions.resolve if acts else published_versions.recorded
+        session.axes = versions(config, answers, session.uv, present, file=file)
+        _require_axes(settings.close_boundaries or (), session.axes)
+        planned = plan.plan(config, session.axes, Selection.of(settings.select, settings.exclude, axes=list(session.axes)))
+        if settings.cell is not None:
+            planned = plan.only(planned, settings.cell)
+        _choose_torch_index(session, next(iter(present), None))
+        resolver = Resolver(config, answers, session.uv, pythons.find, file=file, ask=acts)
+        resolved = resolver.resolve(planned, lambda done, total: listen(Resolving(done=done, total=total, cells=len(planned))))
+        for change, ids in resolver.changes.items():
+            listen(Note(text=f"resolved otherwise than before: {change} ({', '.join(ids[:3])}{', …' if len(ids) > 3 else ''})"))
+        session.runtimes = _newest_runtimes(config, session.axes, resolver, {one.cell.python for one in planned})
+        cells = list(zip(resolved, tasks.of_cells(resolved, config.probe), strict=True))
+        if settings.shard:
+            cells = shards.share(cells, settings.shard)
+            listen(Dealt(shard=settings.shard, cells=len(cells), of=len(resolved)))
+        session.cells = tuple(cells)
+    except UvFailure as failure:
+        raise failure.as_error() from None
+    except KeyboardInterrupt:
+        session.supervisor.stop()
+        raise Interrupted("interrupted while resolving; locks that were found are kept") from None
+    return session
+
+
+def _require_axes(names: Sequence[str], axes: Iterable[str]) -> None:
+    """Raise SelectionError where one of `names` is no axis whose versions an index has."""
+    able = [axis for axis in axes if axis != "python"]
+    for name in names:
+        if name not in able:
+            raise SelectionError(
+                f"--close-boundaries names {name!r}, which is no axis of distributions{did_you_mean(name, able)}"
+            )
+
+
+def opened_for_questions(settings: Settings, listen: Listener) -> Session:
+    """A session with the sources, probe and limits of a matrix, and none of its cells.
+
+    Raises:
+        HarnessError: as `opened` does.
+    """
+    session = _without_cells(settings, listen, acts=True, access=Access.REMOVE)
+    try:
+        _choose_torch_index(session, next(iter(Pythons(session.uv).present(session.matrix.axes["python"])), None))
+    except UvFailure as failure:
+        raise failure.as_error() from None
+    return session
+
+
+def _without_cells(settings: Settings, listen: Listener, *, acts: bool, access: Access) -> Session:
+    """The matrix with the model that is asked about, its store, and uv with its sources."""
+    config = load.load(settings.config)
+    keys.read_anew()
+    if settings.model or settings.profile:
+        config = load.with_model(config, settings.model or config.probe.model, "--model", Path.cwd(), settings.profile)
+    store = Store.open(settings.store, access=access, note=lambda text: listen(Damage(text=text)))
+    supervisor = Supervisor()
+    uv = client(settings, config, supervisor, offline=settings.offline or variables.offline() or not acts)
+    uv = replace(uv, run_cache=RunCache(store.scratch), temporary=store.temporary)
+    file = settings.config.name
+    if hub_id := config.probe.hub_id:
+        folder = checkpoints.checkpoint(hub_id, store, uv, file=file, refresh=settings.refresh and acts)
+        config = load.with_model(config, str(folder), file, folder)
+    if access is Access.REMOVE:
+        config = config.model_copy(update={"probe": probe_snapshot.of(config.probe, store)})
+    limits = Limits(seconds=config.run.time_limit, memory=config.run.memory_limit)
+    return Session(
+        settings=settings,
+        matrix=config,
+        axes=config.axes,
+        cells=(),
+        uv=uv,
+        store=store,
+        answers=_answers(settings, store, uv, listen, acts=acts),
+        records=Records(store=store, limits=limits),
+        limits=limits,
+        supervisor=supervisor,
+        listen=listen,
+        acts=acts,
+        strategy=_strategy(settings, config),
+    )
+
+
+_SEARCH = "harness.execution.search.search:CellSearch"
+"""The strategy that takes up few cells, or those with the most information first."""
+
+
+def _strategy(settings: Settings, config: Matrix) -> Strategy:
+    if settings.strategy == "full" and settings.budget is None:
+        return EveryCell()
+    chosen: Strategy = pkgutil.resolve_name(_SEARCH)(config, settings)
+    return chosen
+
+
+def _choose_torch_index(session: Session, python: Interpreter | None) -> None:
+    """Take torch from the index that the matrix names, or from the one that answers."""
+    session.uv = with_torch_backend(
+        session.uv,
+        session.matrix.uv.torch_backend,
+        session.store,
+        python,
+        lambda text: session.listen(Note(text=text)),
+        # Where no index is asked, nothing can be looked up anew: what is known stands.
+        refresh=session.settings.refresh and session.acts,
+    )
+
+
+def _answers(settings: Settings, store: Store, uv: Uv, listen: Listener, *, acts: bool) -> IndexAnswers:
+    """What indexes answered; a run that asks none although there are some says so."""
+    provisional = uv.offline and uv.asks_index
+    if acts and provisional:
+        text = "offline: no index is asked; what is resolved now is what uv's cache holds, and newer versions may be published"
+        listen(Note(text=text))
+    return IndexAnswers(store, refresh=settings.refresh and acts, provisional=provisional)
+
+
+def _newest_runtimes(
+    config: Matrix, axes: Mapping[str, Sequence[str]], resolver: Resolver, pythons: set[str]
+) -> cross_checks.Runtimes:
+    """For each of `pythons` the two newest onnxruntimes in the whole matrix of which a lock is known."""
+    cells: dict[str, dict[Version, list[plan.Planned]]] = {}
+    for one in plan.plan(config, axes, Selection.of((), (), axes=list(axes))):
+        runtime = one.cell.version("onnxruntime")
+        if runtime is not None and one.cell.python in pythons:
+            cells.setdefault(one.cell.python, {}).setdefault(Version(runtime), []).append(one)
+    closures = []
+    for by_version in cells.values():
+        there = 0
+        for version in sorted(by_version, reverse=True):
+            resolved = resolver.known(by_version[version])
+            found = [closure(one.interpreter, one.run) for one in resolved if one.interpreter and one.run]
+            closures += found
+            there += bool(found)
+            if there == 2:
+                break
+    return cross_checks.newest(closures)

@@ -1,0 +1,122 @@
+"""One round of tasks over an executor: announces the cells that are finished, releases the environments nobody needs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from harness.environments.layers import Closure
+from harness.execution.events import Answered, AtStage, Judged, Listener, Working
+from harness.execution.executors import Crew, local
+from harness.execution.scheduler import TaskEnded, TaskStarted, execute
+from harness.execution.work import CellWork, Origin, Work
+from harness.matrix.schema import Variants
+from harness.tasks.memory import Memory
+from harness.tasks.records import Records
+from harness.tasks.tasks import Run, Task, environments, with_layers
+from harness.verdicts.cross_checks import unexplained
+from harness.verdicts.judge import judge
+
+_Parts = tuple[Closure, ...]
+
+
+@dataclass(kw_only=True, slots=True)
+class Round:
+    """Runs the tasks of one `Work`."""
+
+    work: Work
+    crew: Crew
+    jobs: int | str
+    records: Records
+    variants: Variants
+    memory: Memory
+    listen: Listener
+    deadline: float
+    """When no more tasks begin, by the monotonic clock."""
+    keep: bool
+    """Whether environments stay: somebody will need them again."""
+    announced: int
+    """Cells of the matrix that earlier rounds have announced."""
+    _waiting: list[set[Task]] = field(default_factory=list)
+    """For each cell its tasks that have not ended."""
+    _leases: Counter[_Parts] = field(default_factory=Counter)
+    """Environment → tasks that still need it."""
+    _cross_checked: set[_Parts] = field(default_factory=set)
+    """Environments that a cross-check will need in the next round."""
+
+    def run(self) -> bool:
+        """Run the tasks, as far as the budget reaches; returns, when no child is left, whether all of them began."""
+        todo = set(self.work.tasks)
+        self._waiting = [todo.intersection(cell.all if cell else ()) for _, cell in self.work.cells]
+        for cell, waiting in zip(self.work.cells, self._waiting, strict=True):
+            if not waiting:
+                self._announce(cell)
+        if not todo:
+            return True
+        jobs, installs = self.crew.lanes(self.jobs)
+        if self.work.origin is not Origin.TRIAL:
+            counted = self.announced + len(self.work.cells) if self.work.origin is Origin.MATRIX else 0
+            self.listen(Working(tasks=self.work.tasks, jobs=jobs, cells=counted))
+        self._leases = Counter(parts for task in self.work.tasks for parts in _held(task))
+        executor = local.executor(jobs + installs)
+        try:
+            return execute(
+                self.work.tasks,
+                self._perform,
+                executor,
+                probes=jobs,
+                installs=installs,
+                on_event=self._on_event,
+                order=self._order(),
+                deadline=self.deadline,
+                memory=self.memory.needed,
+                available=self.crew.memory(),
+            )
+        except BaseException:
+            self.crew.stop()
+            raise
+        finally:
+            executor.shutdown(wait=True, cancel_futures=True)
+
+    def _perform(self, task: Task) -> None:
+        self.crew.perform(task, lambda stage: self.listen(AtStage(task=task, stage=stage)))
+
+    def _on_event(self, event: TaskStarted | TaskEnded) -> None:
+        self.listen(event)
+        if not isinstance(event, TaskEnded):
+            return
+        self.memory.learn(event.task)
+        for cell, waiting in zip(self.work.cells, self._waiting, strict=True):
+            if event.task in waiting:
+                waiting.discard(event.task)
+                if not waiting:
+                    self._announce(cell)
+        if not self.keep:
+            self._release(event.task)
+
+    def _release(self, task: Task) -> None:
+        if isinstance(task, Run) and unexplained(task, self.records):
+            self._cross_checked.update([*with_layers(task.export.closure), *with_layers(task.closure)])
+        for parts in _held(task):
+            self._leases[parts] -= 1
+            if not self._leases[parts] and parts not in self._cross_checked:
+                self.crew.release(parts)
+
+    def _announce(self, cell: CellWork) -> None:
+        if self.work.origin is not Origin.TRIAL:
+            verdict = judge(*cell, self.records, self.variants)
+            self.listen((Judged if self.work.origin is Origin.MATRIX else Answered)(verdict=verdict))
+
+    def _order(self) -> dict[Task, int]:
+        """Task → place of the first cell that needs it."""
+        order: dict[Task, int] = {}
+        for place, (_, cell) in enumerate(self.work.cells):
+            for task in cell.all if cell else ():
+                order.setdefault(task, place)
+        return order
+
+
+def _held(task: Task) -> Iterable[_Parts]:
+    """Environments that stay until `task` has ended: its own, and where the evaluator would run if a run fails."""
+    return [*environments(task), *(with_layers(task.export.closure) if isinstance(task, Run) else ())]

@@ -1,0 +1,293 @@
+"""The context of a command: a matrix and its cells, a store, uv, what is known, and who runs tasks.
+
+A session that does not act asks no index and runs nothing: what the store does not know is `not run yet`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from harness.environments.environments import Environments
+from harness.environments.index_answers import IndexAnswers
+from harness.environments.resolver import Resolved, Resolver
+from harness.environments.sources import Pythons
+from harness.environments.uv.client import Uv
+from harness.errors import interruptible
+from harness.execution import executors, given_environment
+from harness.execution.events import Listener, Note
+from harness.execution.executors import Crew, RunContext, local
+from harness.execution.round import Round
+from harness.execution.scheduler import outstanding
+from harness.execution.settings import Settings
+from harness.execution.work import CellWork, EveryCell, Origin, Strategy, Work
+from harness.matrix.plan import Planned
+from harness.matrix.schema import Matrix
+from harness.model import Interpreter, Limits
+from harness.store.store import Store
+from harness.subprocesses import Supervisor
+from harness.tasks import tasks
+from harness.tasks.memory import Memory
+from harness.tasks.pending import repeat
+from harness.tasks.records import Records
+from harness.tasks.tasks import CellTasks, Task
+from harness.verdicts import control_model, cross_checks
+from harness.verdicts.judge import Verdict, judge
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """A cell that no matrix lists."""
+
+    planned: Planned
+    exclude_newer: str | None = None
+    """The date from which on releases do not count; None for what the matrix says."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Session:
+    """Resolves, runs and judges cells. Environments live until it is left: `with session: ...`."""
+
+    settings: Settings
+    matrix: Matrix
+    axes: Mapping[str, Sequence[str]]
+    """Axis → versions, selectors resolved."""
+    cells: tuple[CellWork, ...]
+    """The selected cells of the matrix, in its order; none where only other cells are asked about."""
+    uv: Uv
+    store: Store
+    answers: IndexAnswers
+    """What indexes answered, as far as this run believes it."""
+    records: Records
+    limits: Limits
+    supervisor: Supervisor
+    listen: Listener
+    acts: bool
+    """Whether it may ask indexes and run tasks."""
+    strategy: Strategy = field(default_factory=EveryCell)
+    runtimes: cross_checks.Runtimes = field(default_factory=dict)
+    """The two newest onnxruntimes of the matrix, whatever is selected: they cross-check what another one fails."""
+    deadline: float = math.inf
+    """When no more tasks begin, by the monotonic clock."""
+    given: Path | None = None
+    """An environment that the caller made, for the tasks of the only cell."""
+    asked: dict[str, None] = field(default_factory=dict)
+    """Ids of the matrix's cells that were taken up so far, in this order."""
+    over: bool = False
+    """Whether the budget ended before everything began."""
+    trials: set[Asked] = field(default_factory=set)
+    """Cells outside of the matrix that this session has run tasks for."""
+    _rounds: int = 0
+    _tried: dict[object, int] = field(default_factory=dict)
+    """What was to be run → the round for which it was asked first."""
+    _notes: set[str] = field(default_factory=set)
+    _crew: Crew | None = None
+    _memory: Memory | None = None
+    _resolvers: dict[tuple[str | None, bool], Resolver] = field(default_factory=dict)
+    _answered: dict[tuple[Asked, bool], Verdict] = field(default_factory=dict)
+    """Cell, and whether it was cross-checked → its verdict, which no further round changes."""
+    silent: dict[str, str] = field(default_factory=dict)
+    """Distribution → why the index gave no answer about it; it is not asked again."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._crew is not None:
+            close(self._crew, self.listen, keep=self.settings.keep_envs)
+            self._crew = None
+
+    def with_matrix(self, matrix: Matrix) -> Session:
+        """The same store and sources, asked as another matrix says."""
+        return replace(self, matrix=matrix, _resolvers={}, _answered={})
+
+    @property
+    def tasks(self) -> list[CellTasks]:
+        """The tasks of every cell of the matrix that has a lock."""
+        return [cell for _, cell in self.cells if cell]
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Cell of the matrix → why this run has not come to its end with it; empty without a run."""
+        return self.strategy.left_out(self.cells, over=self.over) if self.asked or self.over else {}
+
+    def note(self, text: str) -> None:
+        """Show the user a line, once."""
+        if text not in self._notes:
+            self._notes.add(text)
+            self.listen(Note(text=text))
+
+    def verdicts(self) -> list[Verdict]:
+        """What is known of every cell of the matrix now."""
+        return control_model.told(self.judge(self.cells), self.records, self.matrix)
+
+    def judge(self, cells: Iterable[CellWork], *, cross_checked: bool = True) -> list[Verdict]:
+        """What is known of `cells` now; without what the control model gave, and on request without cross-checks."""
+        runtimes = self.runtimes if cross_checked else None
+        return [judge(*cell, self.records, self.matrix.variants, runtimes) for cell in cells]
+
+    def pending(self, cells: Iterable[CellWork]) -> list[Task]:
+        """The distinct tasks of `cells` without a stored result, with those that they need."""
+        return outstanding((task for _, cell in cells if cell for task in cell.all), self.records)
+
+    def repeat(self, tasks: Iterable[Task]) -> None:
+        """Hide stored results of `tasks` that the options say to make again; each once."""
+        repeat(tasks, self.records, everything=self.settings.force, statuses=self.settings.retry)
+
+    def run(self, work: Work) -> None:
+        """Run tasks and announce cells; results are in the records afterwards. Sets `over` if the budget ends first.
+
+        Raises:
+            Interrupted: Ctrl-C; what was finished is stored, and no process is left.
+        """
+        with interruptible():
+            if self._crew is None:
+                self._crew = self._hire()
+            if self._memory is None:
+                self._memory = Memory(self.matrix.probe, self.records)
+            one = Round(
+                work=work,
+                crew=self._crew,
+                jobs=self.settings.jobs or self.matrix.run.jobs,
+                records=self.records,
+                variants=self.matrix.variants,
+                memory=self._memory,
+                listen=self.listen,
+                deadline=self.deadline,
+                keep=self.settings.keep_envs or work.origin is not Origin.MATRIX,
+                announced=len(self.asked),
+            )
+            if work.origin is Origin.MATRIX:
+                self.asked |= dict.fromkeys(resolved.cell.id for resolved, _ in work.cells)
+            self._rounds += 1
+            self.over = not one.run()
+
+    def untried(self, question: object) -> bool:
+        """Whether no earlier round was to answer `question`: what a round could not find out is not tried again."""
+        return self._tried.setdefault(question, self._rounds) == self._rounds
+
+    def ask(self, planned: Sequence[Planned], *, cross_checked: bool = True) -> list[Verdict]:
+        """What becomes of cells that no matrix lists, in their order; what is not known is run, if this session acts.
+
+        Cells with one id differ in nothing but their variants.
+
+        Raises:
+            ConfigError: a version that nobody publishes.
+            Interrupted: Ctrl-C; what was finished is stored.
+        """
+        asked = [Asked(planned=one) for one in planned]
+        while work := self.unknown(asked, cross_checked=cross_checked):
+            self.run(replace(work, origin=Origin.QUESTION))
+        return self.judge(self._resolved(asked), cross_checked=cross_checked)
+
+    def known(self, asked: Sequence[Asked], *, cross_checked: bool = True, acts: bool = True) -> list[Verdict] | None:
+        """What becomes of `asked`; None if something has to run first. Without `acts` nothing has to.
+
+        Raises:
+            ConfigError: a version that nobody publishes.
+        """
+        acts = acts and self.acts
+        names = [(one, cross_checked) for one in asked]
+        if acts and all(name in self._answered for name in names):
+            return [self._answered[name] for name in names]
+        if acts and self.unknown(asked, cross_checked=cross_checked):
+            return None
+        verdicts = self.judge(self._resolved(asked, acts=acts), cross_checked=cross_checked)
+        if acts:
+            self._answered |= dict(zip(names, verdicts, strict=True))
+        return verdicts
+
+    def unknown(self, asked: Sequence[Asked], *, cross_checked: bool = True) -> Work:
+        """What to run to know what becomes of `asked`: first their own tasks, then the cross-checks of what failed."""
+        if not self.acts:
+            return Work()
+        cells = self._resolved(asked)
+        own = [task for one, (_, cell) in zip(asked, cells, strict=True) if cell and self.untried(one) for task in cell.all]
+        self.repeat(own)
+        if todo := outstanding(own, self.records):
+            self.trials.update(asked)
+            return Work(tasks=tuple(todo), cells=cells)
+        if not cross_checked:
+            return Work()
+        checked = [cell for one, (_, cell) in zip(asked, cells, strict=True) if cell and self.untried((one, "cross-checks"))]
+        checks = cross_checks.wanted(checked, self.records, self.runtimes)
+        self.repeat(checks)
+        return Work(tasks=tuple(outstanding(checks, self.records)))
+
+    def _resolved(self, asked: Sequence[Asked], *, acts: bool = True) -> tuple[CellWork, ...]:
+        """Cells with their tasks; those that share an export have one with the variants of all."""
+        resolved: dict[Asked, Resolved] = {}
+        with interruptible():
+            for day in dict.fromkeys(one.exclude_newer for one in asked):
+                part = [one for one in asked if one.exclude_newer == day]
+                solved = self._resolver(day, ask=acts and self.acts).resolve([one.planned for one in part], _no_progress)
+                resolved |= zip(part, solved, strict=True)
+        cells = [resolved[one] for one in asked]
+        return tuple(zip(cells, tasks.of_cells(cells, self.matrix.probe), strict=True))
+
+    def interpreter(self, wanted: str) -> Interpreter | None:
+        """A CPython of this machine; those of the matrix's cells are known, and looking for others takes a moment."""
+        for resolved, _ in self.cells:
+            if resolved.interpreter and resolved.cell.python == wanted:
+                return resolved.interpreter
+        return Pythons(self.uv).find(wanted)
+
+    def _resolver(self, exclude_newer: str | None, *, ask: bool) -> Resolver:
+        if (exclude_newer, ask) not in self._resolvers:
+            sources = self.uv.sources
+            if exclude_newer is not None:
+                sources = sources.model_copy(update={"exclude_newer": exclude_newer})
+            uv = replace(self.uv, sources=sources)
+            file = self.settings.config.name
+            resolver = Resolver(self.matrix, self.answers, uv, self.interpreter, file=file, ask=ask)
+            self._resolvers[exclude_newer, ask] = resolver
+        return self._resolvers[exclude_newer, ask]
+
+    @property
+    def context(self) -> RunContext:
+        """What an executor needs to know."""
+        return RunContext(
+            settings=self.settings,
+            probe=self.matrix.probe,
+            uv=self.uv,
+            store=self.store,
+            records=self.records,
+            limits=self.limits,
+            supervisor=self.supervisor,
+        )
+
+    def _hire(self) -> Crew:
+        """Who runs the tasks, as `--executor` says."""
+        if self.settings.executor != "local":
+            crew: Crew = executors.with_dask().Dask(self.context)
+            return crew
+        made = Environments(self.store, self.uv)
+        try:
+            given = self.given and self.tasks and given_environment.adopt(made, self.given, self.cells, self.records)
+            return local.Local(
+                store=self.store,
+                facts=self.records,
+                environments=made,
+                children=self.supervisor,
+                limits=self.limits,
+                given=given or {},
+            )
+        except BaseException:
+            made.close(keep=self.settings.keep_envs)
+            raise
+
+
+def _no_progress(_done: int, _total: int) -> None:
+    """Show nothing: few cells are resolved."""
+
+
+def close(crew: Crew | Environments, listen: Listener, *, keep: bool) -> None:
+    """Close it; what cannot be cleaned up is a note, and keeps no result from being reported."""
+    try:
+        crew.close(keep=keep)
+    except Exception as error:  # noqa: BLE001 -- whatever it is, everything is done by now
+        listen(Note(text=f"not everything could be cleaned up: {error or type(error).__name__}"))

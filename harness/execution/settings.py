@@ -1,0 +1,56 @@
+"""What the command line says about a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.execution.shards import Shard
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """Options of a command; paths are as given, lists are selection expressions."""
+
+    config: Path = Path("matrix.toml")
+    store: Path | str = Path(".harness")
+    """A folder, or a URL that fsspec knows."""
+    executor: str = "local"
+    """Or `dask`, or `dask:ADDRESS`."""
+    select: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    cell: str | None = None
+    """The id of the only selected cell, or a pattern for it."""
+    shard: Shard | None = None
+    """The share of the cells that this process runs; None for all."""
+    jobs: int | str | None = None
+    """Probes at once; None for what the matrix says."""
+    offline: bool = False
+    force: bool = False
+    retry: tuple[str, ...] = ()
+    """Statuses (`error`, `flaky`): results with one of them are made again."""
+    refresh: bool = False
+    keep_envs: bool = False
+    model: str | None = None
+    """Instead of `[probe] model`; a folder is relative to the current one."""
+    profile: str | None = None
+    strategy: str = "full"
+    """`pairwise` runs few cells first, and then those that the results suggest (execution/search/search.py)."""
+    audit: float = 0.0
+    """The share of the cells, 0 to 1, that is run again from scratch and compared (execution/audit.py)."""
+    budget: float | None = None
+    """Seconds after which no task begins."""
+    remedies: bool = True
+    """Whether changes are tried on what fails, and reported."""
+    close_boundaries: tuple[str, ...] | None = None
+    """The axes on which the boundaries of rules are closed (diagnose/rules/boundaries.py); empty for all axes."""
+
+    @property
+    def searches_remedies(self) -> bool:
+        """Whether changes are tried: that rests on every cell of the matrix, and needs time."""
+        return self.remedies and self.shard is None and self.budget is None and self.strategy == "full"
+
+    @property
+    def reports_remedies(self) -> bool:
+        """Whether the report names remedies: the cells of one shard are no basis for that."""
+        return self.remedies and self.shard is None

@@ -1,0 +1,43 @@
+"""The steps that every run takes: the cells of the matrix, then what is known better by asking elsewhere.
+
+A step is a function `(session, verdicts) -> Work`: what is still to run before it is done. The pipeline runs that, judges
+again, and asks the step again, until nothing is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from harness.execution.scheduler import outstanding
+from harness.execution.session import Session
+from harness.execution.work import Work
+from harness.tasks.tasks import Task
+from harness.verdicts import control_model, cross_checks
+from harness.verdicts.judge import Verdict
+
+Step = Callable[[Session, Sequence[Verdict]], Work]
+
+
+def matrix_cells(session: Session, verdicts: Sequence[Verdict]) -> Work:
+    """The cells of the matrix, as the strategy takes them up, until the budget is over."""
+    if session.over:
+        return Work()
+    if session.untried("repetitions"):
+        session.repeat([*(task for cell in session.tasks for task in cell.all), *_elsewhere(session, verdicts)])
+    cells = tuple(session.strategy.next(session.cells, verdicts))
+    return Work(tasks=tuple(session.pending(cells)), cells=cells)
+
+
+def checks_elsewhere(session: Session, verdicts: Sequence[Verdict]) -> Work:
+    """What failed, in other runtimes and by other consumers; and where nothing works, the same cells with another model."""
+    if session.over:
+        session.note("the budget is over; what is left was not begun")
+        return Work()
+    if not session.untried("checks elsewhere"):
+        return Work()
+    return Work(tasks=tuple(outstanding(_elsewhere(session, verdicts), session.records)))
+
+
+def _elsewhere(session: Session, verdicts: Sequence[Verdict]) -> list[Task]:
+    checks = cross_checks.wanted(session.tasks, session.records, session.runtimes)
+    return [*checks, *control_model.wanted(verdicts, session.matrix.probe)]

@@ -1,0 +1,87 @@
+"""A cell with its tasks, what one round of a run does, and who chooses the cells of a round."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+from harness.environments.resolver import Resolved
+from harness.tasks.tasks import CellTasks, Task
+from harness.verdicts.judge import Verdict
+
+CellWork = tuple[Resolved, CellTasks | None]
+"""A resolved cell and its tasks; None for a cell without a lock."""
+
+BUDGET_OVER = "the budget was over"
+"""Why a cell was not run to its end."""
+
+
+class Origin(Enum):
+    """Who asks for cells."""
+
+    MATRIX = auto()
+    """They are cells of the matrix: the progress display counts them."""
+    QUESTION = auto()
+    """`check`, `bisect`, `pin`, boundaries: each answer is announced, and not counted."""
+    TRIAL = auto()
+    """A search for remedies: its tasks are shown, its cells are not."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """What one round does. It is false when there is nothing to run and no cell to announce."""
+
+    tasks: tuple[Task, ...] = ()
+    """Distinct tasks, with those that they need."""
+    cells: tuple[CellWork, ...] = ()
+    """Cells to announce when their last task has ended, in the order in which they are to be finished."""
+    origin: Origin = Origin.MATRIX
+
+    def __bool__(self) -> bool:
+        return bool(self.tasks or self.cells)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Coverage:
+    """How far a choice of cells reaches, of those that can be run."""
+
+    cells: int
+    all_cells: int
+    pairs: int
+    """Pairs of versions that meet in a chosen cell."""
+    all_pairs: int
+
+
+class Strategy(Protocol):
+    """Which cells of the matrix a run takes up, round by round."""
+
+    def next(self, cells: Sequence[CellWork], verdicts: Sequence[Verdict]) -> Sequence[CellWork]:
+        """Those of `cells` for the next round, in the order in which they are to be finished; none to end."""
+
+    def left_out(self, cells: Sequence[CellWork], *, over: bool) -> Mapping[str, str]:
+        """Cell → why it was not run; `over` says that the budget ended first."""
+
+    def coverage(self, cells: Sequence[CellWork], chosen: Sequence[CellWork]) -> Coverage | None:
+        """How far `chosen` cells reach of `cells`; None where all are asked."""
+
+
+class EveryCell:
+    """One round with every cell."""
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def next(self, cells: Sequence[CellWork], verdicts: Sequence[Verdict]) -> Sequence[CellWork]:  # noqa: ARG002 -- as Strategy
+        """All cells, once."""
+        begun, self._begun = self._begun, True
+        return [] if begun else cells
+
+    def left_out(self, cells: Sequence[CellWork], *, over: bool) -> Mapping[str, str]:  # noqa: ARG002 -- as Strategy
+        """None."""
+        return {}
+
+    def coverage(self, cells: Sequence[CellWork], chosen: Sequence[CellWork]) -> Coverage | None:  # noqa: ARG002 -- as Strategy
+        """All cells are asked."""
+        return None

@@ -195,15 +195,16 @@ class Bisect:
         """Search `history`, of which nothing works and all of it breaks."""
         sets = [self._with(start, history[:count]) for count in range(len(history) + 1)]
 
-        def works(place: int) -> bool | None:
-            asked = self._ask(start, history[:place])
-            told = self._told(asked)
-            last = history[place - 1]
-            said = {True: "works", False: "breaks", None: "cannot be told"}[told]
-            self._listen(Note(text=f"{last.name} {last.version}: {said}"))
-            return told
+        def work(places: Sequence[int]) -> list[bool | None]:
+            asked = self._ask_all(start, [history[:place] for place in places])
+            answers = [self._told(one) for one in asked]
+            for place, answer in zip(places, answers, strict=True):
+                last = history[place - 1]
+                said = {True: "works", False: "breaks", None: "cannot be told"}[answer]
+                self._listen(Note(text=f"{last.name} {last.version}: {said}"))
+            return answers
 
-        found = boundary(len(history), works)
+        found = boundary(len(history), work, at_once=self._desk.at_once)
         good, bad = self._known[_key(sets[found.good])], self._known[_key(sets[found.bad])]
         changed = history[found.good : found.bad]
         last = replace(changed[0], version=good.versions.exact[changed[0].name])
@@ -241,12 +242,16 @@ class Bisect:
         return replace(start, exact={**start.exact, **_versions(steps)})
 
     def _ask(self, start: Versions, steps: Sequence[Release]) -> Experiment:
-        """`start` with the releases that are asked about, and nothing in place of them."""
-        key = _key(self._with(start, steps))
-        if key not in self._known:
-            self._probes += 1
-            (self._known[key],) = self._desk.ask([self._desk.moved(start, _versions(steps))])
-        return self._known[key]
+        return self._ask_all(start, [steps])[0]
+
+    def _ask_all(self, start: Versions, histories: Sequence[Sequence[Release]]) -> list[Experiment]:
+        """`start` with the releases of each history in place of its own, and nothing in place of them."""
+        keys = [_key(self._with(start, steps)) for steps in histories]
+        unknown = {key: steps for key, steps in zip(keys, histories, strict=True) if key not in self._known}
+        self._probes += len(unknown)
+        found = self._desk.ask([self._desk.moved(start, _versions(steps)) for steps in unknown.values()])
+        self._known |= zip(unknown, found, strict=True)
+        return [self._known[key] for key in keys]
 
     def _told(self, asked: Experiment) -> bool | None:
         """Whether a set is as the good end. What is not even installed says nothing, unless that is how the bad end fails."""

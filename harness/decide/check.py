@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -14,6 +15,7 @@ from harness.decide.experiments import Experiment, Experiments, Unanswered
 from harness.decide.mends import FindRemedy, TargetRemedies, TargetRemedy
 from harness.decide.regressions import losses, lost, survives
 from harness.decide.version_sets import Versions
+from harness.errors import VersionsError
 from harness.model import Status
 from harness.verdicts.judge import VariantVerdict, Verdict
 
@@ -89,11 +91,12 @@ class Check:
     def __init__(self, desk: Experiments, current: Versions, remedy: FindRemedy | None = None) -> None:
         self._desk = desk
         self._current = desk.complete(current)
-        (self._now,) = desk.ask([self._current])
+        self._now: Experiment
         self._remedy = remedy
 
     def alone(self) -> Checked:
         """Whether the current set works by itself."""
+        self._begin([])
         verdict = self._now.verdict
         answer = {Status.WORKS: CheckResult.SAFE, Status.FAILS: CheckResult.BREAKS}.get(verdict.status, CheckResult.UNKNOWN)
         one = Upgrade(answer=answer, changes=(), forced=(), target=self._now)
@@ -105,7 +108,9 @@ class Check:
 
     def to(self, asked: Sequence[Requirement]) -> Checked:
         """Whether one can go to what `asked` says, all of it at once."""
-        return self._checked([self._upgrade(self._wanted(asked))])
+        wanted = self._wanted(asked)
+        self._begin([wanted])
+        return self._checked([self._upgrade(wanted)])
 
     def outdated(self) -> Checked:
         """The newest version of each axis alone, and all together: what a bot that updates dependencies would ask."""
@@ -115,7 +120,21 @@ class Check:
             return self.alone()
         questions = [{axis: version} for axis, version in newer.items()]
         questions += [newer] if len(newer) > 1 else []
+        self._begin(questions)
         return self._checked([self._upgrade(one) for one in questions])
+
+    def _begin(self, questions: Sequence[Mapping[str, str]]) -> None:
+        """Ask about the current set, and about all targets beside it."""
+        targets = []
+        for wanted in questions:
+            # What cannot be resolved now is said of that target alone.
+            with contextlib.suppress(Unanswered):
+                targets.append(self._desk.moved(self._current, wanted))
+        try:
+            self._now, *_ = self._desk.ask([self._current, *targets])
+        except VersionsError:
+            # The question that names what nobody publishes will say so, of itself.
+            (self._now,) = self._desk.ask([self._current])
 
     def _checked(self, upgrades: Sequence[Upgrade]) -> Checked:
         answers = {one.answer for one in upgrades}

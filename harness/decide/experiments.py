@@ -19,6 +19,7 @@ from harness.environments import published_versions, resolver
 from harness.environments.sources import Pythons
 from harness.environments.uv.errors import Trouble, UvFailure, unpublished
 from harness.errors import UnpublishedError, VersionsError, did_you_mean
+from harness.execution.executors import local
 from harness.execution.questions import Pending, Questions
 from harness.execution.session import Session
 from harness.execution.work import Origin
@@ -90,6 +91,11 @@ class Experiments:
     def wanted(self) -> Variants:
         """What decides a cell."""
         return self.session.matrix.variants
+
+    @property
+    def at_once(self) -> int:
+        """How many sets are worth asking about at once: as many as probes run at once."""
+        return local.jobs(self.session.settings.jobs or self.session.matrix.run.jobs)
 
     def python(self, versions: Versions) -> Interpreter:
         """The interpreter of a set.

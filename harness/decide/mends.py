@@ -72,25 +72,24 @@ class TargetRemedies:
         """
         seen: dict[int, Experiment] = {}
 
-        def fails(place: int) -> bool | None:
-            found, works = self._with_release(name, releases[place])
-            if works:
-                seen[place] = found
-            return None if works is None else not works
+        def fail(places: Sequence[int]) -> list[bool | None]:
+            answers = self._with_releases(name, [releases[place] for place in places])
+            seen.update((place, found) for place, (found, works) in zip(places, answers, strict=True) if works)
+            return [None if works is None else not works for _, works in answers]
 
         last = len(releases) - 1
-        if fails(last) is not False:
+        if fail([last]) != [False]:
             return None
-        return seen[boundary(last, fails).bad]
+        return seen[boundary(last, fail, at_once=self._desk.at_once).bad]
 
-    def _with_release(self, name: str, release: str) -> tuple[Experiment, bool | None]:
-        """(the target with that release of `name`, whether it works); what is on no axis is settled anew."""
+    def _with_releases(self, name: str, releases: Sequence[str]) -> list[tuple[Experiment, bool | None]]:
+        """(the target with that release of `name`, whether it works) of each; what is on no axis is settled anew."""
         exact = {axis: version for axis, version in self._target.versions.exact.items() if axis in self._desk.axes}
-        return self._run(self._desk.moved(self._now.versions, {**exact, name: release}))
+        return self._run([self._desk.moved(self._now.versions, {**exact, name: release}) for release in releases])
 
-    def _run(self, versions: Versions) -> tuple[Experiment, bool | None]:
-        (found,) = self._desk.ask([versions])
-        return found, survives(self._now.verdict, found.verdict, self._desk.wanted)
+    def _run(self, sets: Sequence[Versions]) -> list[tuple[Experiment, bool | None]]:
+        found = self._desk.ask(sets)
+        return [(one, survives(self._now.verdict, one.verdict, self._desk.wanted)) for one in found]
 
     def _another_variant(self) -> TargetRemedy | None:
         """Another way to export and run, which works at the target: no other version is needed."""
@@ -125,10 +124,13 @@ class TargetRemedies:
 
     def _free(self, names: Collection[str]) -> tuple[Experiment, bool | None]:
         """(the target without what it says of `names`, which the resolver chooses then, whether it works)."""
+        return self._run([self._without(names)])[0]
+
+    def _without(self, names: Collection[str]) -> Versions:
         versions = self._target.versions
         exact = {name: version for name, version in versions.exact.items() if name not in names}
         left = tuple(text for text in versions.open if name_of(text) not in names)
-        return self._run(replace(versions, exact=exact, open=left))
+        return replace(versions, exact=exact, open=left)
 
     def _fewest(self, pins: Sequence[str]) -> list[str]:
         """Those of `pins` that must be let go, where letting all of them go works.
@@ -140,14 +142,15 @@ class TargetRemedies:
         while rest and not (needed and self._free(needed)[1]):
             if len(needed) == _LET_GO:
                 return [*needed, *rest]
-            enough = boundary(len(rest), functools.partial(self._still_fails, needed, rest)).bad
+            enough = boundary(len(rest), functools.partial(self._still_fail, needed, rest), at_once=self._desk.at_once).bad
             needed.append(rest[enough - 1])
             rest = rest[: enough - 1]
         return needed
 
-    def _still_fails(self, needed: Sequence[str], rest: Sequence[str], count: int) -> bool | None:
-        works = self._free([*needed, *rest[:count]])[1]
-        return None if works is None else not works
+    def _still_fail(self, needed: Sequence[str], rest: Sequence[str], counts: Sequence[int]) -> list[bool | None]:
+        """For each count whether the target fails without `needed` and so many of `rest`."""
+        answers = self._run([self._without([*needed, *rest[:count]]) for count in counts])
+        return [None if works is None else not works for _, works in answers]
 
     def _remedied(self) -> TargetRemedy | None:
         """What the search for remedies finds; with `require` other than `any` for every variant that was lost."""
@@ -220,7 +223,7 @@ class TargetRemedies:
 
     def _any_working(self, axis: str, releases: Sequence[str]) -> Experiment | None:
         for release in releases:
-            found, works = self._with_release(axis, release)
+            ((found, works),) = self._with_releases(axis, [release])
             if works:
                 return found
         return None

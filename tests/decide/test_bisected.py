@@ -99,7 +99,8 @@ def search(monkeypatch):
 
     def searched(index: Index, end, good: dict[str, str], bad: dict[str, str], suspect=None) -> tuple[Bisected, FakeLab]:
         lab = FakeLab(index, end)
-        desk = Experiments(SimpleNamespace(matrix=matrix, uv=index, answers=None), lab, (PAIR,))
+        session = SimpleNamespace(matrix=matrix, uv=index, answers=None, ask=lab.ask, settings=SimpleNamespace(jobs=1))
+        desk = Experiments(session, (PAIR,))
         monkeypatch.setattr(desk, "between", between)
         ends = [Versions(source=said, python="3.11", exact={**PINS, **exact}) for said, exact in (("good", good), ("bad", bad))]
         return Bisect(desk, lambda _event: None).search(*ends, suspect), lab

@@ -3,36 +3,46 @@
 from __future__ import annotations
 
 import itertools
-import math
+from collections.abc import Sequence
 
 import pytest
 
 from harness.decide.bisection import boundary
 
 
-def asked(answers: list[bool | None]) -> tuple[object, list[int]]:
-    calls: list[int] = []
+def asked(answers: list[bool | None], at_once: int = 1) -> tuple[object, list[list[int]]]:
+    """What is found, and the positions of each round."""
+    rounds: list[list[int]] = []
 
-    def probe(place: int) -> bool | None:
-        calls.append(place)
-        return answers[place]
+    def probe(positions: Sequence[int]) -> list[bool | None]:
+        rounds.append(list(positions))
+        return [answers[position] for position in positions]
 
-    return boundary(len(answers) - 1, probe), calls
+    return boundary(len(answers) - 1, probe, at_once=at_once), rounds
 
 
+def least_rounds(last: int, at_once: int) -> int:
+    """How many rounds it takes when each leaves one of `at_once` + 1 parts."""
+    return next(rounds for rounds in itertools.count() if (at_once + 1) ** rounds >= last)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 8])
 @pytest.mark.parametrize("last", range(1, 70))
-def test_of_a_history_that_breaks_once_the_place_is_found_in_as_many_steps_as_it_has_bits(last):
+def test_of_a_history_that_breaks_once_the_place_is_found_in_the_least_rounds(last, at_once):
     for first_bad in range(1, last + 1):
-        found, calls = asked([place < first_bad for place in range(last + 1)])
+        found, rounds = asked([place < first_bad for place in range(last + 1)], at_once)
         assert (found.good, found.bad, found.untold) == (first_bad - 1, first_bad, ())
-        assert len(calls) <= math.ceil(math.log2(last))
+        assert len(rounds) <= least_rounds(last, at_once)
+        assert all(1 <= len(positions) <= at_once for positions in rounds)
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 3])
 @pytest.mark.parametrize("inside", range(8))
-def test_whatever_the_answers_what_is_found_was_seen_and_only_what_cannot_be_told_lies_between(inside):
+def test_whatever_the_answers_what_is_found_was_seen_and_only_what_cannot_be_told_lies_between(inside, at_once):
     for answers in itertools.product([True, False, None], repeat=inside):
         every = [True, *answers, False]
-        found, calls = asked(every)
+        found, rounds = asked(every, at_once)
+        calls = [position for positions in rounds for position in positions]
         assert every[found.good] is True
         assert every[found.bad] is False
         assert found.untold == tuple(range(found.good + 1, found.bad))
@@ -41,13 +51,13 @@ def test_whatever_the_answers_what_is_found_was_seen_and_only_what_cannot_be_tol
 
 
 def test_neither_end_is_asked():
-    _, calls = asked([True, False])
-    assert calls == []
+    _, rounds = asked([True, False])
+    assert rounds == []
 
 
 def test_a_long_stretch_that_cannot_be_told_is_stepped_over():
     answers = [True] * 10 + [None] * 40 + [False] * 50
-    found, calls = asked(answers)
+    found, rounds = asked(answers)
     assert found.good == 9
     assert found.bad == 50
-    assert len(calls) < 55
+    assert len(rounds) < 55

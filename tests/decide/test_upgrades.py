@@ -32,6 +32,7 @@ class Desk:
     """Knows what two sets come to: the current one, and every other."""
 
     axes = tuple(PINS)
+    at_once = 1
 
     def __init__(self, now: Verdict, then: Verdict, require: str) -> None:
         self.wanted = Variants(require=require)

@@ -29,6 +29,7 @@ class UnpublishedError(ConfigError):
     """An axis names a distribution, or a version of one, that nobody publishes where uv looked."""
 
     def __init__(self, file: str, name: str, version: str, cell: str) -> None:
+        self.name, self.version = name, version
         self.what = f"{name} {version} is not published" if version else f"nobody publishes a distribution named {name!r}"
         where = f" (first met in cell {cell})" if version else ""
         super().__init__(file, f"axes.{name}", f"{self.what} where uv looked{where}")

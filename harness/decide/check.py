@@ -15,7 +15,6 @@ from harness.decide.experiments import Experiment, Experiments, Unanswered
 from harness.decide.mends import FindRemedy, TargetRemedies, TargetRemedy
 from harness.decide.regressions import losses, lost, survives
 from harness.decide.version_sets import Versions
-from harness.errors import VersionsError
 from harness.model import Status
 from harness.verdicts.judge import VariantVerdict, Verdict
 
@@ -130,11 +129,7 @@ class Check:
             # What cannot be resolved now is said of that target alone.
             with contextlib.suppress(Unanswered):
                 targets.append(self._desk.moved(self._current, wanted))
-        try:
-            self._now, *_ = self._desk.ask([self._current, *targets])
-        except VersionsError:
-            # The question that names what nobody publishes will say so, of itself.
-            (self._now,) = self._desk.ask([self._current])
+        self._now, *_ = self._desk.ask([self._current, *targets])
 
     def _checked(self, upgrades: Sequence[Upgrade]) -> Checked:
         answers = {one.answer for one in upgrades}

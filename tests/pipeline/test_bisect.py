@@ -49,16 +49,24 @@ def suspects(told) -> list[str]:
     return [f"{one['name']} {one['version']}" for one in told["suspects"]]
 
 
-def test_the_first_release_that_breaks_or_what_cannot_be_told_from_it(shared):
+@pytest.mark.parametrize(
+    ("jobs", "probes"),
+    [
+        ("1", 6),  # 4 bits, and two for what was skipped and its neighbour
+        ("2", 4),  # two rounds of two, each of which leaves a third
+    ],
+)
+def test_the_first_release_that_breaks_or_what_cannot_be_told_from_it(shared, jobs, probes):
     base = written(shared, "base.txt", FOUR)
-    told = found(shared, "--axis", "transformers", "--good", "4.46.0", "--bad", "4.55.0", "--from", base)
+    ends = ("--axis", "transformers", "--good", "4.46.0", "--bad", "4.55.0")
+    told = found(shared, *ends, "--from", base, "--jobs", jobs)
     assert suspects(told) == ["transformers 4.50.0", "transformers 4.51.0"]
     assert [one["version"] for one in told["skipped"]] == ["4.50.0"]
     assert told["last_good"]["pins"]["transformers"] == "4.49.0"
     assert told["first_bad"]["pins"]["transformers"] == "4.51.0"
     assert told["lost"][0]["stage"] == "import"
     assert told["lost"][0]["message"].endswith("ImportError: late")
-    assert (told["releases"], told["probes"]) == (10, 6)  # 4 bits, and two for what was skipped and its neighbour
+    assert (told["releases"], told["probes"]) == (10, probes)
     assert (told["good"]["status"], told["bad"]["status"]) == ("works", "fails")
 
 

@@ -12,17 +12,15 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Annotated
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
-from pydantic import AfterValidator, Field
 
 from harness.foreign_text import redacted
 
-_WORD = 200
+LONGEST = 200
 """Characters of the longest name or version; one of PyPI has fewer than 100."""
 _LINE = 2000
 """Characters of the longest requirement."""
@@ -36,7 +34,7 @@ def quoted(text: object) -> str:
 
 
 def _word(text: object, expected: str) -> str:
-    if not isinstance(text, str) or not text.isascii() or not text.isprintable() or " " in text or not 0 < len(text) <= _WORD:
+    if not isinstance(text, str) or not text.isascii() or not text.isprintable() or " " in text or not 0 < len(text) <= LONGEST:
         raise ValueError(f"expected {expected}, not {quoted(text)}")
     return text
 
@@ -72,7 +70,7 @@ def python_version(text: str) -> str:
 def specifier_set(text: str) -> SpecifierSet:
     """Version bounds, of which each names a version; `===` takes no arbitrary text here."""
     expected = "version bounds such as '>=4.36,<6'"
-    if not isinstance(text, str) or not text.isascii() or not text.isprintable() or len(text) > _WORD:
+    if not isinstance(text, str) or not text.isascii() or not text.isprintable() or len(text) > LONGEST:
         raise ValueError(f"expected {expected}, not {quoted(text)}")
     try:
         found = SpecifierSet(text)
@@ -129,12 +127,3 @@ def cell_id(text: str) -> str:
 
 
 _CELL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,249}")
-
-DistributionName = Annotated[str, AfterValidator(distribution_name)]
-ExactVersion = Annotated[str, AfterValidator(exact_version)]
-PythonVersion = Annotated[str, AfterValidator(python_version)]
-CellId = Annotated[str, AfterValidator(cell_id)]
-FileHash = Annotated[str, Field(pattern=r"^[a-z0-9]+:[0-9a-f]+$", max_length=_WORD)]
-"""`algorithm:hexdigest`, as a lock has it."""
-TorchBackend = Annotated[str, Field(pattern=r"^[a-z][a-z0-9.]*$")]
-"""A value of uv's `--torch-backend`."""

@@ -9,7 +9,8 @@ import pytest
 from values import PAIR, resolved, tasks_of
 
 from harness.errors import ShardError
-from harness.execution.shards import PlannedCell, Shard, deal, github, parse, share
+from harness.execution.shards import PlannedCell, deal, github, share
+from harness.matrix.shard import Shard, parse
 from harness.model import Stage, StageResult, Status, Variant
 
 

@@ -14,9 +14,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     # First: importing what the commands need takes a second, and Ctrl-C then is no traceback either.
     interrupt_once()
     try:
+        from harness.cli.options import parser  # noqa: PLC0415
+
+        options = parser().parse_args(argv)
+        # What a command needs takes most of the time, and `--help` needs none of it.
         from harness.cli import commands  # noqa: PLC0415
 
-        return commands.main(argv)
+        return commands.run(options)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return Interrupted.exit_code

@@ -8,23 +8,19 @@ from __future__ import annotations
 import argparse
 import gc
 import os
-import shlex
+import pkgutil
 import sys
 import traceback
-from collections.abc import Sequence
-from dataclasses import fields, replace
-from functools import partial
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from harness import disk_space, pipeline
-from harness.cli import decisions, pin
 from harness.cli.console import console
-from harness.cli.options import ARGUMENTS, parser
-from harness.cli.progress import listener, say_damage
-from harness.diagnose.remedies import matrix as remedies
+from harness.cli.given import same_matrix, settings_of
+from harness.cli.progress import listener
 from harness.errors import DiskFullError, HarnessError, Interrupted, NothingObservedError, ShardError
 from harness.execution import executors, given_environment, shards
 from harness.execution.audit import AuditError
@@ -33,28 +29,30 @@ from harness.execution.opening import opened
 from harness.execution.settings import Settings
 from harness.execution.timings import Recorder
 from harness.execution.work import BUDGET_OVER
-from harness.matrix import plan
+from harness.matrix.shard import GITHUB_JOBS
 from harness.model import Status
 from harness.report import cell as story
-from harness.report import explain, files
+from harness.report import files
 from harness.report import timings as spent
 from harness.report.failures import hindered, nothing_observed
 from harness.report.formats import markdown, matrix_json, text
 from harness.store.access import Access
 from harness.verdicts.report_model import Report
 
+Command = Callable[[argparse.Namespace, Console, Console], int]
+"""Options, where data goes, where progress goes → exit code."""
+
 _COLLECTIONS = (50_000, 20, 50)
 """Python's own are (700, 10, 10): a fourth of the time that 10,000 known cells take."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code (docs/design.md lists them)."""
-    options = parser(_COMMANDS).parse_args(argv)
+def run(options: argparse.Namespace) -> int:
+    """Run the command that `options` name, and return its exit code (docs/design.md lists them)."""
     err = console(color=options.color, stderr=True)
     # Nearly all that a large matrix makes stays until the end, and a collection looks at every object of it.
     gc.set_threshold(*_COLLECTIONS)
     try:
-        code: int = options.command(options, console(color=options.color, stderr=False), err)
+        code = COMMANDS[options.command](options, console(color=options.color, stderr=False), err)
     except HarnessError as error:
         return _failed(error, str(error), error.exit_code, options, err)
     except BrokenPipeError:
@@ -90,18 +88,8 @@ def _unforeseen(error: Exception) -> str:
     return f"the harness itself failed: {type(error).__name__}: {error} ({place.filename}:{place.lineno})"
 
 
-def _settings(options: argparse.Namespace) -> Settings:
-    """What the command line says; what a command has no option for is as `Settings` has it."""
-    given: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in vars(options).items()
-        if name in {field.name for field in fields(Settings)}
-    }
-    return Settings(**given, cell=getattr(options, "id", None))
-
-
 def _run(options: argparse.Namespace, out: Console, err: Console) -> int:
-    settings = _settings(options)
+    settings = settings_of(options)
     # A folder that cannot be written must not be found out after ten minutes.
     files.require_writable(options.reports)
     if settings.executor != "local":
@@ -149,7 +137,7 @@ def _answer(report: Report, fail_on: str | None, err: Console) -> int:
 def _report(options: argparse.Namespace, out: Console, err: Console) -> int:
     files.require_writable(options.reports)
     with listener(err, quiet=options.quiet) as listen:
-        report = pipeline.known(_settings(options), listen)
+        report = pipeline.known(settings_of(options), listen)
     _deliver(report, options, out, err)
     return 0
 
@@ -157,7 +145,7 @@ def _report(options: argparse.Namespace, out: Console, err: Console) -> int:
 def _merge(options: argparse.Namespace, out: Console, err: Console) -> int:
     files.require_writable(options.reports)
     with listener(err, quiet=options.quiet) as listen:
-        report = pipeline.merged(options.sources, _settings(options), listen)
+        report = pipeline.merged(options.sources, settings_of(options), listen)
     _deliver(report, options, out, err)
     return 0
 
@@ -182,11 +170,11 @@ def _plan(options: argparse.Namespace, out: Console, err: Console) -> int:
         raise ShardError("--format github deals out all cells: leave out --shard")
     if options.shards and options.format != "github":
         raise ShardError("--shards is for --format github; --shard i/n plans one share")
-    settings = _settings(options)
+    settings = settings_of(options)
     with listener(err, quiet=options.quiet) as listen:
         session = opened(settings, listen, access=Access.REPLACE if settings.refresh else Access.ADD)
     if options.format == "github":
-        sys.stdout.write(shards.github(session.cells, options.shards or shards.GITHUB_JOBS))
+        sys.stdout.write(shards.github(session.cells, options.shards or GITHUB_JOBS))
         return 0
     chosen = session.strategy.next(session.cells, ())
     if coverage := session.strategy.coverage(session.cells, chosen):
@@ -198,7 +186,7 @@ def _plan(options: argparse.Namespace, out: Console, err: Console) -> int:
 
 
 def _cell(options: argparse.Namespace, out: Console, err: Console) -> int:
-    settings = replace(_settings(options), keep_envs=True)
+    settings = replace(settings_of(options), keep_envs=True)
     given = options.environment.resolve() if options.environment else None
     with listener(err, quiet=options.quiet) as listen:
         session = opened(settings, listen)
@@ -210,42 +198,26 @@ def _cell(options: argparse.Namespace, out: Console, err: Console) -> int:
     return 0
 
 
-def _explain(options: argparse.Namespace, out: Console, err: Console) -> int:
-    # All cells, because what mends one, what proves a cause and where it works nearest is told by the others.
-    settings = replace(_settings(options), cell=None)
-    session = opened(settings, partial(say_damage, err), acts=False, access=Access.ADD)
-    verdicts = session.verdicts()
-    (planned,) = plan.only([one.resolved.planned for one in verdicts], options.id)
-    verdict = next(one for one in verdicts if one.cell.id == planned.cell.id)
-    report = pipeline.report(session, verdicts)
-    mended = remedies.found(session, verdicts)
-    neighbour = explain.neighbour(verdict, verdicts)
-    explain.show(verdict, report, mended, neighbour, out, store=session.store.root, options=_same_matrix(options))
-    return 0
+def _by_name(name: str) -> Command:
+    """A command that most do without: what it needs is imported when it is called."""
+
+    def command(options: argparse.Namespace, out: Console, err: Console) -> int:
+        code: int = pkgutil.resolve_name(name)(options, out, err)
+        return code
+
+    return command
 
 
-def _pin(options: argparse.Namespace, out: Console, err: Console) -> int:
-    return pin.run(_settings(options), options, out, err)
-
-
-def _check(options: argparse.Namespace, out: Console, err: Console) -> int:
-    return decisions.check(_settings(options), options, out, err)
-
-
-def _bisect(options: argparse.Namespace, out: Console, err: Console) -> int:
-    return decisions.bisect(_settings(options), options, out, err)
-
-
-_COMMANDS = {
+COMMANDS: dict[str, Command] = {
     "plan": _plan,
     "run": _run,
     "report": _report,
     "merge": _merge,
     "cell": _cell,
-    "explain": _explain,
-    "pin": _pin,
-    "check": _check,
-    "bisect": _bisect,
+    "explain": _by_name("harness.cli.explain:explain"),
+    "pin": _by_name("harness.cli.pin:pin"),
+    "check": _by_name("harness.cli.check:check"),
+    "bisect": _by_name("harness.cli.bisect:bisect"),
 }
 """What each command of options.py does."""
 
@@ -257,13 +229,4 @@ def _print(report: Report, options: argparse.Namespace, out: Console) -> None:
         case "markdown":
             sys.stdout.write(markdown.render(report))
         case _:
-            text.show(report, out, options=_same_matrix(options))
-
-
-def _same_matrix(options: argparse.Namespace) -> str:
-    """The options by which another command means the same matrix, store and model: those that were given."""
-    names = ("--config", "--store", "--model", "--profile")
-    given = [(name, getattr(options, name[2:])) for name in names]
-    return "".join(
-        f" {name} {shlex.quote(str(value))}" for name, value in given if value not in {None, ARGUMENTS[name].get("default")}
-    )
+            text.show(report, out, options=same_matrix(options))

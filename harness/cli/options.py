@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import harness
 from harness.errors import ShardError
-from harness.execution import shards
 from harness.foreign_text import visible
-from harness.matrix.values import seconds
+from harness.matrix import shard
 from harness.packaging_values import distribution_name, python_version
+from harness.quantities import seconds
 
 
 def _jobs(text: str) -> int:
@@ -28,16 +28,16 @@ def _opset(text: str) -> int:
     return int(text)
 
 
-def _shard(text: str) -> shards.Shard:
+def _shard(text: str) -> shard.Shard:
     try:
-        return shards.parse(text)
+        return shard.parse(text)
     except ShardError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _shards(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,3}", text) or not 1 <= int(text) <= shards.GITHUB_JOBS:
-        raise argparse.ArgumentTypeError(f"expected a number of shards, 1 to {shards.GITHUB_JOBS}, not {text!r}")
+    if not re.fullmatch("[0-9]{1,3}", text) or not 1 <= int(text) <= shard.GITHUB_JOBS:
+        raise argparse.ArgumentTypeError(f"expected a number of shards, 1 to {shard.GITHUB_JOBS}, not {text!r}")
     return int(text)
 
 
@@ -275,14 +275,14 @@ class _Parser(argparse.ArgumentParser):
         super().error(visible(message))
 
 
-def parser(commands: Mapping[str, Callable[..., int]]) -> argparse.ArgumentParser:
-    """The parser of the command line; `.command` of what it returns is that of `commands` which was named."""
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command line; `.command` of what it returns is the name of a command."""
     made = _Parser(prog="harness", description=harness.__doc__)
     made.add_argument("--version", action="version", version=harness.__version__)
     each = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, (accepted, help_text) in COMMANDS.items():
         sub = each.add_parser(name, help=help_text, description=help_text)
-        sub.set_defaults(command=commands[name])
+        sub.set_defaults(command=name)
         for argument in accepted:
             sub.add_argument(argument, **ARGUMENTS[argument] | OWN.get((name, argument), {}))
     return made

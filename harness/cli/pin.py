@@ -13,9 +13,11 @@ from rich.console import Console
 from rich.text import Text
 
 from harness import merge, pipeline
-from harness.cli.decisions import INCONCLUSIVE, experiments, given_set, page, say, write_json
+from harness.cli.given import settings_of
 from harness.cli.progress import listener
-from harness.decide import choose, pin, version_sets
+from harness.cli.version_sets import INCONCLUSIVE, experiments, given_set, page, say, write_json
+from harness.decide import choose, version_sets
+from harness.decide import pin as pinning
 from harness.decide.experiments import Unanswered
 from harness.decide.regressions import named
 from harness.decide.remedied import remedied
@@ -24,7 +26,6 @@ from harness.diagnose.remedies import matrix as remedies
 from harness.errors import VersionsError
 from harness.execution.opening import opened, opened_for_questions
 from harness.execution.session import Session
-from harness.execution.settings import Settings
 from harness.matrix.plan import Planned
 from harness.matrix.schema import REQUIRED_AXES
 from harness.matrix.selection import VARIANT_FIELDS
@@ -35,11 +36,12 @@ from harness.verdicts.judge import Verdict
 from harness.verdicts.report_model import ReportedCell
 
 
-def run(settings: Settings, options: argparse.Namespace, out: Console, err: Console) -> int:
+def pin(options: argparse.Namespace, out: Console, err: Console) -> int:
     """Choose among observed working sets, or take the one that is named, and write its lock."""
+    settings = settings_of(options)
     files.require_writable(options.reports)
     if options.from_ is not None:
-        return _pin_given(settings, options, out, err)
+        return _pin_given(options, out, err)
     for name, value in (
         ("--with", options.with_),
         ("--exporter", options.exporter),
@@ -74,17 +76,17 @@ def run(settings: Settings, options: argparse.Namespace, out: Console, err: Cons
             # Of a merged store: the same question, solved here before anything is installed.
             verdict = _asked(session, verdict.resolved.planned)
         remedy = "; ".join(chosen.remedies) if chosen.id in able else ""
-        written = pin.write(
+        written = pinning.write(
             session, verdict, choose.support(report, verdict), options.reports, recipe=recipe.render, remedy=remedy
         )
     _tell_pin(written, options, out, remedy)
     return 0
 
 
-def _pin_given(settings: Settings, options: argparse.Namespace, out: Console, err: Console) -> int:
+def _pin_given(options: argparse.Namespace, out: Console, err: Console) -> int:
     if options.require or options.prefer or options.select or options.exclude:
         raise VersionsError("--from names the set: leave out --require, --prefer, --select and --exclude")
-    with experiments(settings, options, err) as (desk, _):
+    with experiments(options, err) as (desk, _):
         try:
             (asked,) = desk.ask([desk.complete(given_set(options.from_, desk, options))])
         except Unanswered as reason:
@@ -96,7 +98,7 @@ def _pin_given(settings: Settings, options: argparse.Namespace, out: Console, er
             hint = f"`check --from {options.from_}` tries what mends it; --with, --opset, … take it here"
             _answer_no(f"{asked.versions.source} does not work, and is not pinned", [*ends, hint], options, out)
             return 1 if verdict.status is Status.FAILS else INCONCLUSIVE
-        written = pin.write(desk.session, verdict, {}, options.reports, recipe=recipe.render)
+        written = pinning.write(desk.session, verdict, {}, options.reports, recipe=recipe.render)
     _tell_pin(written, options, out)
     return 0
 
@@ -148,7 +150,7 @@ def _answer_no(said: str, details: Sequence[str], options: argparse.Namespace, o
             say(details, out)
 
 
-def _tell_pin(written: pin.WrittenPin, options: argparse.Namespace, out: Console, remedy: str = "") -> None:
+def _tell_pin(written: pinning.WrittenPin, options: argparse.Namespace, out: Console, remedy: str = "") -> None:
     cell = written.verdict.cell
     title = f"{cell.id}{f' with {remedy}' if remedy else ''}"
     versions = ", ".join(f"{name} {version}" for name, version in cell.pins)

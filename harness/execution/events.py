@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.execution.scheduler import TaskEnded, TaskStarted
-from harness.execution.shards import Shard
+from harness.matrix.shard import Shard
 from harness.tasks.tasks import Task
 from harness.verdicts.judge import Verdict
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.execution.shards import Shard
+from harness.matrix.shard import Shard
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

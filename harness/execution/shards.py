@@ -7,43 +7,16 @@ onnxruntimes where it was made: second opinions are what they would be in one ru
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from harness.environments.resolver import Resolved
 from harness.errors import ShardError
+from harness.matrix.shard import Shard
 from harness.model import Status
 from harness.tasks.tasks import CellTasks, Evaluate, Export, Install, Run, Task
 
-GITHUB_JOBS = 256
-"""The most jobs that one matrix of GitHub Actions may have."""
-
 PlannedCell = tuple[Resolved, CellTasks | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """The `number`th of `of` shares, counted from 1."""
-
-    number: int
-    of: int
-
-    def __str__(self) -> str:
-        return f"{self.number}/{self.of}"
-
-
-def parse(text: str) -> Shard:
-    """`2/3` as a Shard.
-
-    Raises:
-        ShardError: it is none.
-    """
-    match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
-    if match is None or not 1 <= int(match[1]) <= int(match[2]):
-        raise ShardError(f"expected the number of a shard and how many there are, 1/3 to 3/3 for example, not {text!r}")
-    return Shard(int(match[1]), int(match[2]))
 
 
 def share(cells: Sequence[PlannedCell], shard: Shard) -> list[PlannedCell]:

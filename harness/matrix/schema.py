@@ -27,7 +27,8 @@ from harness.matrix.values import (
     listed,
 )
 from harness.model import Setup, Variant
-from harness.packaging_values import TorchBackend, distribution_name
+from harness.packaging_types import TorchBackend
+from harness.packaging_values import distribution_name
 
 Optimization = Literal["default", "disabled", "basic", "extended"]
 MemoryPattern = Literal["default", "disabled"]

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from harness.model import ABSENT
 from harness.packaging_values import exact_version, quoted, requirement_line, specifier_set
+from harness.quantities import seconds, size
 
 POLICIES = ("latest", "latest-per-minor", "latest-per-major", "all")
 """What a selector keeps of the published versions its specifier admits."""
@@ -69,38 +70,10 @@ def with_home(place: str) -> Path:
     return Path(os.path.expanduser(place))  # noqa: PTH111 -- pathlib's raises a RuntimeError
 
 
-_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(s|m|h)")
-_SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(MB|GB)")
-_LONGEST = 1e9
-"""Seconds of the longest duration: thirty years."""
-_LARGEST = 10**18
-"""Bytes of the largest size."""
-
-
-def seconds(text: str | float) -> float:
-    """`"90s"`, `"5m"`, `"1h"` or a number of seconds → seconds."""
-    found: object = text
-    if isinstance(text, str) and (match := _DURATION.fullmatch(text)):
-        found = float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
-    if not isinstance(found, (int, float)) or isinstance(found, bool) or not 0 <= found <= _LONGEST:
-        raise ValueError(f"expected a duration such as '90s', '5m' or '1h', not {quoted(text)}")
-    return float(found)
-
-
 def time_limit(text: str | float) -> float:
     """`seconds` of what is given to a process: more than none."""
     if not (found := seconds(text)):
         raise ValueError(f"expected a duration such as '90s', '5m' or '1h', not {quoted(text)}")
-    return found
-
-
-def size(text: str | int) -> int:
-    """`"800MB"`, `"6GB"` (decimal units) or a number of bytes → bytes."""
-    found: object = text
-    if isinstance(text, str) and (match := _SIZE.fullmatch(text)):
-        found = int(float(match[1]) * {"MB": 10**6, "GB": 10**9}[match[2]])
-    if not isinstance(found, int) or isinstance(found, bool) or not 0 < found <= _LARGEST:
-        raise ValueError(f"expected a size such as '800MB' or '6GB', not {quoted(text)}")
     return found
 
 

@@ -81,6 +81,8 @@ class Session:
     """Whether the budget ended before everything began."""
     trials: set[Asked] = field(default_factory=set)
     """Cells outside of the matrix that this session has run tasks for."""
+    _interpreters: dict[str, Interpreter] | None = None
+    _pythons: Pythons = field(init=False)
     _rounds: int = 0
     _tried: dict[object, int] = field(default_factory=dict)
     """What was to be run → the round for which it was asked first."""
@@ -103,7 +105,7 @@ class Session:
 
     def with_matrix(self, matrix: Matrix) -> Session:
         """The same store and sources, asked as another matrix says."""
-        return replace(self, matrix=matrix, _resolvers={}, _answered={})
+        return replace(self, matrix=matrix, _resolvers={}, _answered={}, _interpreters=None)
 
     @property
     def tasks(self) -> list[CellTasks]:
@@ -231,10 +233,10 @@ class Session:
 
     def interpreter(self, wanted: str) -> Interpreter | None:
         """A CPython of this machine; those of the matrix's cells are known, and looking for others takes a moment."""
-        for resolved, _ in self.cells:
-            if resolved.interpreter and resolved.cell.python == wanted:
-                return resolved.interpreter
-        return Pythons(self.uv).find(wanted)
+        if self._interpreters is None:
+            self._interpreters = {one.cell.python: one.interpreter for one, _ in self.cells if one.interpreter}
+            self._pythons = Pythons(self.uv)
+        return self._interpreters.get(wanted) or self._pythons.find(wanted)
 
     def _resolver(self, exclude_newer: str | None, *, ask: bool) -> Resolver:
         if (exclude_newer, ask) not in self._resolvers:

@@ -89,7 +89,7 @@ MATRIX = (*EVERYWHERE, "--quiet")
 CELLS = ("--select", "--exclude")
 ASKING = ("--offline", "--refresh")
 SEARCHING = ("--strategy", "--budget")
-WORKING = ("--jobs", "--retry", "--force")
+WORKING = ("--jobs", "--retry", "--force", "--no-forks")
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?)%")
 RUNNING = ("--executor", "--audit", "--keep-envs", "--timings", "--close-boundaries")
 WRITING = ("--reports", "--format")
@@ -156,6 +156,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "--close-boundaries": {
         "type": _names, "nargs": "?", "const": [], "metavar": "AXES",
         "help": "run the cells that find the exact versions at which the rules begin to hold: on all axes, or on some",
+    },
+    "--no-forks": {
+        "action": "store_true", "help": "start a process for every probe, instead of forks of one that has imported torch"
     },
     "--keep-envs": {"action": "store_true", "help": "leave the environments behind"},
     "--reports": {

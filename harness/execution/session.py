@@ -277,6 +277,7 @@ class Session:
                 children=self.supervisor,
                 limits=self.limits,
                 given=given or {},
+                forks=not self.settings.no_forks,
             )
         except BaseException:
             made.close(keep=self.settings.keep_envs)

@@ -31,6 +31,8 @@ class Settings:
     """Statuses (`error`, `flaky`): results with one of them are made again."""
     refresh: bool = False
     keep_envs: bool = False
+    no_forks: bool = False
+    """Whether every probe is a process that was started for it (execution/process/forks.py)."""
     model: str | None = None
     """Instead of `[probe] model`; a folder is relative to the current one."""
     profile: str | None = None

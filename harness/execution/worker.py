@@ -55,13 +55,16 @@ class Worker:
         children: Supervisor,
         limits: Limits,
         given: Mapping[str, Path],
+        forks: bool = True,
     ) -> None:
         """`given` maps closures (by key) to the python of an environment that somebody else made and that holds them."""
         self._store = store
         self._facts = facts
         self._environments = environments
         self._children = children
-        self._probes = Probes(store=store, environments=environments, children=children, limits=limits, given=given)
+        self._probes = Probes(
+            store=store, environments=environments, children=children, limits=limits, given=given, forks=forks
+        )
         self._given = given
         self._sealing = True
         self._installed: dict[str, Path | None] = {}

@@ -18,6 +18,13 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no
 SAYS = "import torch; raise RuntimeError(f'torch remembers {torch.REMEMBERED}')"
 
 
+@pytest.mark.parametrize("command", [["run"], ["cell", "py311-t210-tf4463-o1162-r1163-handoff"]])
+def test_without_forks_every_probe_is_started(two, command):
+    assert two.main(*command, "--no-forks").code == 0
+    assert two.starts("forkserver") == []
+    assert {*servers(two, "export"), *servers(two, "run")} == {None}
+
+
 @pytest.fixture
 def two(project: Project) -> Project:
     """Two onnx, each with an export of its own, beside one torch and one transformers; handoff."""

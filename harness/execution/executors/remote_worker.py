@@ -49,6 +49,7 @@ class RunConfig:
     files: str | None
     """The artifact that holds what `model` reads from disk."""
     keep_envs: bool
+    no_forks: bool
 
 
 def terms(run: RunContext, store: Path | str, *, keep_envs: bool) -> RunConfig:
@@ -63,6 +64,7 @@ def terms(run: RunContext, store: Path | str, *, keep_envs: bool) -> RunConfig:
         model=run.probe,
         files=_shared(run.probe, run.store),
         keep_envs=keep_envs,
+        no_forks=run.settings.no_forks,
     )
 
 
@@ -137,6 +139,7 @@ class Station:
             children=self._children,
             limits=terms.limits,
             given={},
+            forks=not terms.no_forks,
         )
 
     def answer(self, order: TaskRequest) -> TaskResult:

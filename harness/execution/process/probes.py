@@ -55,24 +55,36 @@ class Probes:
     """Runs probe processes in the environments of a worker; used by many threads at once."""
 
     def __init__(
-        self, *, store: Store, environments: Environments, children: Supervisor, limits: Limits, given: Mapping[str, Path]
+        self,
+        *,
+        store: Store,
+        environments: Environments,
+        children: Supervisor,
+        limits: Limits,
+        given: Mapping[str, Path],
+        forks: bool,
     ) -> None:
-        """`given` maps closures (by key) to the python of an environment that somebody else made and that holds them."""
+        """`given` maps closures (by key) to the python of an environment that somebody else made and that holds them.
+
+        Without `forks` a process is started for every job.
+        """
         self._store = store
         self._environments = environments
         self._children = children
         self._limits = limits
         self._given = given
-        self._forks = Forks(environments=environments, children=children, store=store, limits=limits)
+        self._forks = Forks(environments=environments, children=children, store=store, limits=limits) if forks else None
         self._bytecode = Bytecode(store.root / BYTECODE, envs=store.root / "envs", scratch=store.root / "tmp")
 
     def release(self, closure: Closure) -> None:
         """The environment of `closure` is to go."""
-        self._forks.release(closure)
+        if self._forks:
+            self._forks.release(closure)
 
     def close(self, *, seal: bool) -> None:
         """End all servers; nothing runs any more. With `seal` the bytecode that is there now is believed from now on."""
-        self._forks.close()
+        if self._forks:
+            self._forks.close()
         if seal:
             self._bytecode.seal()
 
@@ -108,6 +120,7 @@ class Probes:
         """One process; a `fresh` one is no fork, and reads no bytecode that another has left."""
         # A given environment is somebody else's, and holds the whole lock: one side of it can import the other.
         ours = not any(part.key in self._given for part in question.parts)
+        forks = self._forks if ours and not fresh else None
         self._bytecode.verify(self._folders(question))
         with self._store.scratch() as folder, self._store.temporary() as temporary:
             told = run_probe(
@@ -120,7 +133,7 @@ class Probes:
                 limits=replace(self._limits, seconds=self._limits.seconds + _COMPILING) if fresh else self._limits,
                 children=self._children,
                 on_stage=lambda stage, subject: on_stage(f"{stage} {subject}" if subject else stage),
-                fork=self._forks.of(question.python, question.job, question.parts[0]) if ours and not fresh else None,
+                fork=forks.of(question.python, question.job, question.parts[0]) if forks else None,
                 bytecode=folder / BYTECODE if fresh else None,
             )
             if any(not one.ok for results in told.results.values() for one in results) and disk_space.nearly_full(folder):

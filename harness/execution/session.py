@@ -194,20 +194,21 @@ class Session:
         """
         acts = acts and self.acts
         names = [(one, cross_checked) for one in asked]
-        if acts and all(name in self._answered for name in names):
+        if all(name in self._answered for name in names):
             return [self._answered[name] for name in names]
-        if acts and self.unknown(asked, cross_checked=cross_checked):
+        cells = self._resolved(asked, acts=acts)
+        if acts and self._unknown(asked, cells, cross_checked=cross_checked):
             return None
-        verdicts = self.judge(self._resolved(asked, acts=acts), cross_checked=cross_checked)
-        if acts:
+        verdicts = self.judge(cells, cross_checked=cross_checked)
+        if acts is self.acts:
             self._answered |= dict(zip(names, verdicts, strict=True))
         return verdicts
 
     def unknown(self, asked: Sequence[Asked], *, cross_checked: bool = True) -> Work:
         """What to run to know what becomes of `asked`: first their own tasks, then the cross-checks of what failed."""
-        if not self.acts:
-            return Work()
-        cells = self._resolved(asked)
+        return self._unknown(asked, self._resolved(asked), cross_checked=cross_checked) if self.acts else Work()
+
+    def _unknown(self, asked: Sequence[Asked], cells: tuple[CellWork, ...], *, cross_checked: bool) -> Work:
         own = [task for one, (_, cell) in zip(asked, cells, strict=True) if cell and self.untried(one) for task in cell.all]
         self.repeat(own)
         if todo := outstanding(own, self.records):

@@ -63,7 +63,7 @@ class RemedyGroup:
 def faults(report: Report) -> list[Fault]:
     """Everything that did not work, grouped by stage, signature and cause; the most frequent first."""
     groups: dict[tuple[Status, Stage, str, str], _Members] = {}
-    mends = RemedyTexts(report.cells)
+    mends, everywhere = RemedyTexts(report.cells), _Everywhere.of(report)
     for cell in report.cells:
         for variant in cell.variants:
             if variant.stage and variant.signature:
@@ -77,10 +77,10 @@ def faults(report: Report) -> list[Fault]:
             message=(members[0][1].error or "").strip(),
             cells=len({cell.id for cell, _ in members}),
             variants=len(members),
-            where=_common(report, members),
+            where=everywhere.common(members),
             causes=tuple(Counter(_cause(one) for _, one in members).most_common()),
             repeated=_repeated([one for _, one in members]),
-            mends=_mended(report, members, mends),
+            mends=_mended(everywhere, members, mends),
             **_example(members),
         )
         for (status, stage, *_), members in groups.items()
@@ -102,14 +102,14 @@ def _rest(variant: ReportedVariant) -> tuple[str, ...]:
     return tuple(sentence.replace(words, "the same") for sentence in variant.evidence[1:])
 
 
-def _mended(report: Report, members: _Members, mends: RemedyTexts) -> tuple[RemedyGroup, ...]:
+def _mended(everywhere: _Everywhere, members: _Members, mends: RemedyTexts) -> tuple[RemedyGroup, ...]:
     """A remedy stands only over the variants that it was run on."""
     groups: dict[RemedyText, _Members] = {}
     for cell, variant in members:
         groups.setdefault(mends.of(cell, variant), []).append((cell, variant))
     ordered = sorted(groups.items(), key=lambda item: (not item[0].works, -len(item[1])))
     return tuple(
-        RemedyGroup(mend=mend, variants=len(some), where=_common(report, some) if len(groups) > 1 else "")
+        RemedyGroup(mend=mend, variants=len(some), where=everywhere.common(some) if len(groups) > 1 else "")
         for mend, some in ordered
         if mend.text
     )
@@ -161,18 +161,36 @@ def not_run(report: Report) -> list[tuple[str, int]]:
     return sorted(reasons.items(), key=lambda item: -item[1])
 
 
-def _common(report: Report, members: _Members) -> str:
-    parts = []
-    for axis in report.axes:
-        affected = {cell.version(axis) for cell, _ in members}
-        present = {cell.version(axis) for cell in report.cells}
-        if affected != present:
-            parts.append(f"{axis} {', '.join(sorted(affected, key=by_version))}")
-    everywhere = [variant for cell in report.cells for variant in cell.variants]
-    exporters = {variant.exporter for _, variant in members}  # each has opsets of its own
-    for field in VARIANT_FIELDS:
-        chosen = {shown(field, variant) for _, variant in members}
-        comparable = [variant for variant in everywhere if field != "opset" or variant.exporter in exporters]
-        if chosen != {shown(field, variant) for variant in comparable}:
-            parts.append(f"{field.replace('_', '-')} {', '.join(sorted(chosen))}")
-    return " · ".join(parts) or "everywhere"
+@dataclass(frozen=True, slots=True)
+class _Everywhere:
+    """What all cells of a report have, looked at once."""
+
+    axes: dict[str, set[str]]
+    fields: dict[str, set[str]]
+    """Field of a variant → its values."""
+    opsets: dict[str, set[str]]
+    """Exporter → opsets: each exporter has its own."""
+
+    @classmethod
+    def of(cls, report: Report) -> _Everywhere:
+        fields: dict[str, set[str]] = {field: set() for field in VARIANT_FIELDS}
+        opsets: dict[str, set[str]] = {}
+        for variant in (variant for cell in report.cells for variant in cell.variants):
+            for field, values in fields.items():
+                values.add(shown(field, variant))
+            opsets.setdefault(variant.exporter, set()).add(shown("opset", variant))
+        return cls({axis: {cell.version(axis) for cell in report.cells} for axis in report.axes}, fields, opsets)
+
+    def common(self, members: _Members) -> str:
+        """What tells `members` from all others."""
+        parts = []
+        for axis, present in self.axes.items():
+            affected = {cell.version(axis) for cell, _ in members}
+            if affected != present:
+                parts.append(f"{axis} {', '.join(sorted(affected, key=by_version))}")
+        own_opsets = set[str]().union(*(self.opsets[exporter] for exporter in {one.exporter for _, one in members}))
+        for field, present in {**self.fields, "opset": own_opsets}.items():
+            chosen = {shown(field, variant) for _, variant in members}
+            if chosen != present:
+                parts.append(f"{field.replace('_', '-')} {', '.join(sorted(chosen))}")
+        return " · ".join(parts) or "everywhere"

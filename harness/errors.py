@@ -1,6 +1,6 @@
 """What can go wrong, one class per way, each with the exit code that `main()` turns it into.
 
-A failing *combination* is not an error: it is a result (see `model.Outcome`). These classes are for input that
+A failing *combination* is not an error: it is a result (see `model.StageResult`). These classes are for input that
 cannot be used and for trouble with the tool's own surroundings.
 """
 

@@ -1,4 +1,4 @@
-"""Sets of versions as questions to the lab: which cell a set is, which variants are asked, what the resolver must move."""
+"""Sets of versions as questions to a session: which cell a set is, which variants are asked, what the resolver must move."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def asked_variants(
 
 
 class Experiments:
-    """Asks the lab about sets of versions."""
+    """Asks a session about sets of versions."""
 
     def __init__(self, session: Session, variants: tuple[Variant, ...]) -> None:
         self.session = session
@@ -209,7 +209,7 @@ class Experiments:
         except UvFailure as failure:
             if failure.trouble is Trouble.INFRASTRUCTURE:
                 raise Unanswered(str(failure)) from None
-            return versions  # a fact about these versions, which the lab will state
+            return versions  # a fact about these versions, which the session will state
         kept = {name: Version(found[name]).public if name in found else version for name, version in others.items()}
         return replace(versions, exact={**versions.exact, **kept})
 

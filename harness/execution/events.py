@@ -48,7 +48,7 @@ class Working:
     tasks: tuple[Task, ...]
     jobs: int
     cells: int
-    """Of the matrix; none where it is for a question to the lab."""
+    """Of the matrix; 0 if the work is for a question about other cells."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +68,7 @@ class Judged:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answered:
-    """A question to the lab has its answer: a cell of no matrix, which nobody counts."""
+    """A question about a cell of no matrix has its answer; nobody counts it."""
 
     verdict: Verdict
 

@@ -2,7 +2,7 @@
 
 Cells ask for far more than there is to do: cells that share what an export can import share the export, and runs of
 the same artifact in the same closure are one run. A key is the digest of everything that could influence the result
-and of nothing else; execution/process/probe.py's `Told.distributions` is checked against it (execution/worker.py).
+and of nothing else; execution/process/probe.py's `ProbeOutput.distributions` is checked against it (execution/worker.py).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where tasks are done: in this process (local.py), or in processes elsewhere (remote_worker.py) that dask finds and watches.
 
-`schedule.execute` decides what is done when, over threads of the harness, whoever does it: a thread of it either works
+`scheduler.execute` decides what is done when, over threads of the harness, whoever does it: a thread of it either works
 itself or waits for another machine's.
 """
 

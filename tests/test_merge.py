@@ -205,6 +205,23 @@ def test_an_artifact_that_is_too_large_is_refused(ours, theirs, name, monkeypatc
     assert list((ours.root / "artifacts").iterdir()) == []
 
 
+def test_a_record_that_is_too_large_is_refused(ours, theirs, monkeypatch):
+    monkeypatch.setattr(foreign, "LIMIT", path_of(theirs).stat().st_size - 1)
+    (said,) = merge.copy([theirs.root], ours)
+    assert f"{KEY}.json" in said
+    assert "bytes, more than the" in said
+    assert ours.get(STAGES, KEY) is None
+
+
+def test_a_log_that_is_too_large_is_refused_and_the_rest_is_merged(ours, theirs, monkeypatch):
+    monkeypatch.setattr(foreign, "LOG_LIMIT", theirs.log(KEY).stat().st_size - 1)
+    (said,) = merge.copy([theirs.root], ours)
+    assert f"{KEY}.log" in said
+    assert "bytes, more than the" in said
+    assert ours.get(STAGES, KEY) is not None
+    assert texts(ours) == ["graph", "weights"]
+
+
 @pytest.mark.parametrize("make", [a_fifo, lambda path: linked(path, path.parents[2] / "private")])
 def test_a_log_that_is_no_regular_file_is_refused(ours, theirs, make):
     make(theirs.log(KEY))

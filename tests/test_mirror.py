@@ -85,6 +85,18 @@ def test_an_artifact_that_was_damaged_there_goes_and_is_made_again(opened, share
     assert contents(shared / "artifacts") == {"model.onnx": "graph"}
 
 
+@pytest.mark.parametrize("named", ["../../victim", "/victim", "a" * 31, "A" * 32])
+def test_a_record_that_names_a_folder_instead_of_an_artifact_moves_nothing_there(opened, shared, victim, named):
+    name = published(opened("one"))
+    two = opened("two")
+    with pytest.raises((StoreError, ValueError)):
+        two.artifact(named)
+    assert not two.intact(named)
+    assert contents(victim) == {"file": "precious"}
+    assert contents(shared / "artifacts") == {"model.onnx": "graph"}
+    assert two.intact(name)
+
+
 def test_bytecode_is_no_part_of_an_artifact(opened, shared):
     name = published(opened("one"))
     (shared / "artifacts" / name / "in" / "__pycache__").mkdir()

@@ -190,7 +190,7 @@ def compared(cell: ReportedCell, other: ReportedCell) -> str:
         return "the same versions"
     if not chosen:
         # Where no axis tells them apart, what they rest on does.
-        told = _by_family(found)
+        told = by_family(found)
         more = len(told) - _NAMED
         return ", ".join(told[:_NAMED]) + (f", and {more} more" if more > 0 else "")
     more = len(found) - len(chosen)
@@ -198,7 +198,7 @@ def compared(cell: ReportedCell, other: ReportedCell) -> str:
     return ", ".join(found[name] for name in chosen) + rest
 
 
-def _by_family(differences: Mapping[str, str]) -> list[str]:
+def by_family(differences: Mapping[str, str]) -> list[str]:
     """The differences, those of distributions of one family in one: `15 nvidia-* distributions in other versions`."""
     families = Counter(name.partition("-")[0] for name in differences)
     told: dict[str, str] = {}

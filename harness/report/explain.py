@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from harness.diagnose.nearest_cell import by_family
 from harness.diagnose.remedies.changes import ChangeKind
 from harness.diagnose.remedies.lock_diff import LockDifference, difference, nearest
 from harness.diagnose.remedies.matrix import MatrixRemedies
@@ -171,7 +172,7 @@ def _compare(near: Neighbour, out: Console) -> None:
     _say(out, f"nearest cell {f'in which {near.variant.id}' if near.variant else 'that'} works: {near.cell}; here")
     for differing in (near.difference.axes, near.difference.others):
         if differing:
-            _say(out, f"    {', '.join(map(str, differing))}")
+            _say(out, f"    {', '.join(by_family({one.name: str(one) for one in differing}))}")
 
 
 def _say(out: Console, text: str, style: str = "") -> None:

@@ -27,10 +27,10 @@ from harness.errors import VersionsError
 from harness.execution.opening import opened, opened_for_questions
 from harness.execution.session import Session
 from harness.matrix.plan import Planned
-from harness.matrix.schema import REQUIRED_AXES
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Cell, Status, Variant
 from harness.report import answers, files, recipe
+from harness.stack import REQUIRED_AXES
 from harness.store.access import Access
 from harness.verdicts.judge import Verdict
 from harness.verdicts.report_model import ReportedCell

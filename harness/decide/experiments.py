@@ -23,11 +23,12 @@ from harness.execution.executors import local
 from harness.execution.questions import Pending, Questions
 from harness.execution.session import Session
 from harness.execution.work import Origin
-from harness.matrix.plan import NEEDS_RUNTIME, Planned, deciding, requirements, short_name, unique_ids
-from harness.matrix.schema import BUILT_IN, REQUIRED_AXES, Matrix, Variants
+from harness.matrix.plan import Planned, deciding, requirements, short_name, unique_ids
+from harness.matrix.schema import BUILT_IN, Matrix, Variants
 from harness.matrix.values import NAME
 from harness.model import Cell, Interpreter, Lock, LockedDistribution, Variant, digest
 from harness.packaging_values import quoted
+from harness.stack import EXPORTS_WITH_RUNTIME, REQUIRED_AXES
 from harness.verdicts.judge import VariantVerdict, Verdict
 
 
@@ -83,7 +84,7 @@ class Experiments:
         self.session = session
         self._variants = variants
         self._pythons = Pythons(session.uv)
-        exports_itself = sorted(NEEDS_RUNTIME) if any(one.exporter == "optimum" for one in variants) else []
+        exports_itself = sorted(EXPORTS_WITH_RUNTIME) if any(one.exporter == "optimum" for one in variants) else []
         self.axes = [axis for axis in dict.fromkeys([*session.matrix.axes, *exports_itself]) if axis != "python"]
         """What is installed because a set has it; anything else in a set limits what these need."""
 

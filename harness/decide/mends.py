@@ -15,6 +15,7 @@ from harness.decide.version_sets import Versions, name_of
 from harness.diagnose.remedies.changes import Remedy
 from harness.matrix.plan import Planned
 from harness.model import Status, Variant
+from harness.stack import LARGE
 from harness.verdicts.judge import VariantVerdict, Verdict
 
 FindRemedy = Callable[[Planned, VariantVerdict, Verdict], Remedy | None]
@@ -22,9 +23,6 @@ FindRemedy = Callable[[Planned, VariantVerdict, Verdict], Remedy | None]
 
 _RELEASES = 8
 """How many releases of an axis are tried where neither the nearest nor the newest works."""
-
-_LARGE = {"torch": 2}
-"""Axes whose releases are gigabytes: how many are tried instead."""
 
 _LET_GO = 4
 """How many pins the search for the fewest to let go looks for; more are let go together."""
@@ -216,9 +214,9 @@ class TargetRemedies:
             return None
         releases = self._desk.between(axis, f">{own},<={newest}", "latest-per-minor", versions) or [newest]
         return (
-            self._any_working(axis, releases[: 0 if axis in _LARGE else 1])
+            self._any_working(axis, releases[: 0 if axis in LARGE else 1])
             or self.first_working(axis, [own, *releases])
-            or self._any_working(axis, releases[: _LARGE.get(axis, _RELEASES)])
+            or self._any_working(axis, releases[: LARGE.get(axis, _RELEASES)])
         )
 
     def _any_working(self, axis: str, releases: Sequence[str]) -> Experiment | None:

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from harness.diagnose.differences import differences
-from harness.matrix.plan import NEEDS_RUNTIME
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import ABSENT, Setup, Stage, Status
+from harness.stack import EXPORTS_WITH_RUNTIME, RUN_SIDE
 from harness.verdicts.report_model import ReportedCell, ReportedVariant
 
 _ORDER = list(Stage)
@@ -27,10 +27,6 @@ def passed(variant: ReportedVariant, stage: Stage) -> bool:
     if variant.status in {Status.WORKS, Status.WORKS_WITH_REMEDY}:
         return True
     return variant.stage is not None and _ORDER.index(variant.stage) > _ORDER.index(stage)
-
-
-RUN_SIDE = frozenset({"python", "numpy", "onnxruntime"})
-"""What a handoff cell's run side imports, in a process and an environment of its own."""
 
 
 def imports_all(cell: ReportedCell) -> bool:
@@ -104,7 +100,7 @@ class Neighbours:
 
     def _may_see_runtime(self, cell: ReportedCell) -> bool:
         """Whether an export of `cell` may import onnxruntime."""
-        return bool(self._requires) or not NEEDS_RUNTIME.isdisjoint(cell.pins)
+        return bool(self._requires) or not EXPORTS_WITH_RUNTIME.isdisjoint(cell.pins)
 
     def every_version_passed(self, cell: ReportedCell, stage: Stage) -> bool:
         """Whether each version that `cell` pins passed `stage` in some cell."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from harness.model import Interpreter, Lock, digest
+from harness.stack import LAYERED, SLOW_IMPORTS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,15 +29,11 @@ def closure(interpreter: Interpreter, lock: Lock) -> Closure:
     return Closure(interpreter=interpreter, lock=lock, key=digest([interpreter.version, lock.digest]))
 
 
-_LAYERED = (("numpy", "tqdm"), ("torch",), ("transformers",), ("onnx",))
-"""What has a layer of its own: large, and the same in many closures. torch imports the first, and does not require them."""
-
-
 def layers(whole: Closure) -> tuple[Closure, ...]:
     """The closures whose files make up `whole`; itself, where it is small."""
     if "torch" not in whole.lock.versions:
         return (whole,)
-    first, torch, *others = (frozenset(whole.lock.closure(frozenset(names)).versions) for names in _LAYERED)
+    first, torch, *others = (frozenset(whole.lock.closure(frozenset(names)).versions) for names in LAYERED)
     torch -= first
     # Who requires numpy, or torch itself, does not get a second one.
     names = [first, torch, *(part - first - torch if "torch" in part else part - first for part in others)]
@@ -51,5 +48,5 @@ def bases(whole: Closure) -> tuple[tuple[Closure, ...], ...]:
     Those up to torch's, and those up to transformers'; each begins with the one before it.
     """
     parts = layers(whole)
-    ends = [number for number, part in enumerate(parts, 1) for name in ("torch", "transformers") if name in part.lock.versions]
+    ends = [number for number, part in enumerate(parts, 1) for name in SLOW_IMPORTS if name in part.lock.versions]
     return tuple(parts[:end] for end in dict.fromkeys(ends)) or (parts,)

@@ -18,6 +18,7 @@ from harness.errors import DiskFullError, UnpublishedError
 from harness.matrix.plan import Planned, Requirements, exports_with_runtime, requirements
 from harness.matrix.schema import Matrix
 from harness.model import Cell, Interpreter, Lock, Setup, Stage, StageResult, Status, digest
+from harness.stack import RUNTIME
 from harness.stage_data import CheckedResult
 from harness.store.envelope import RecordKind
 
@@ -273,8 +274,8 @@ def _split(lock: Lock, planned: Planned, *, with_runtime: bool) -> tuple[Lock, L
     first = {pinned.name for pinned in lock.distributions if not pinned.via} - to_run
     roots = frozenset(first | set(dict(planned.cell.pins)) | {"numpy"})
     if not with_runtime:
-        roots -= {"onnxruntime"}
-    return lock.closure(roots), lock.closure(frozenset({"onnxruntime", "numpy", *to_run}))
+        roots -= {RUNTIME}
+    return lock.closure(roots), lock.closure(frozenset({RUNTIME, "numpy", *to_run}))
 
 
 def solve(wanted: Requirements, uv: Uv, interpreter: Interpreter, preferred: Lock | None = None) -> Lock:

@@ -31,6 +31,7 @@ from harness.matrix import load, plan
 from harness.matrix.schema import Matrix
 from harness.matrix.selection import Selection
 from harness.model import Interpreter, Limits
+from harness.stack import RUNTIME
 from harness.store.access import Access
 from harness.store.store import Store
 from harness.subprocesses import Supervisor
@@ -178,7 +179,7 @@ def _newest_runtimes(
     """For each of `pythons` the two newest onnxruntimes in the whole matrix of which a lock is known."""
     cells: dict[str, dict[Version, list[plan.Planned]]] = {}
     for one in plan.plan(config, axes, Selection.of((), (), axes=list(axes))):
-        runtime = one.cell.version("onnxruntime")
+        runtime = one.cell.version(RUNTIME)
         if runtime is not None and one.cell.python in pythons:
             cells.setdefault(one.cell.python, {}).setdefault(Version(runtime), []).append(one)
     closures = []

@@ -20,7 +20,6 @@ from harness.matrix.schema import (
     FAMILIES,
     HUB_ID,
     OWN,
-    REQUIRED_AXES,
     Constraint,
     Exclude,
     Include,
@@ -35,6 +34,7 @@ from harness.matrix.selection import Expression, parse
 from harness.matrix.values import COMBINATIONS, version_key, with_home
 from harness.model import ABSENT
 from harness.packaging_values import python_version, quoted
+from harness.stack import REQUIRED_AXES
 
 _LIMIT = 16 * 2**20
 """Bytes of the largest matrix.toml; matrix-full.toml has some 10 KB."""

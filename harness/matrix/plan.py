@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -20,8 +20,7 @@ from harness.matrix.schema import Matrix, Variants
 from harness.matrix.selection import Selection, parse
 from harness.matrix.values import COMBINATIONS
 from harness.model import ABSENT, Cell, Setup, Variant, digest
-
-_ABBREVIATIONS = {"python": "py", "torch": "t", "transformers": "tf", "onnx": "o", "onnxruntime": "r"}
+from harness.stack import ABBREVIATIONS, EXPORTS_WITH_RUNTIME, RUNTIME, helpers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,7 +112,7 @@ def cells(matrix: Matrix, axes: Mapping[str, Sequence[str]]) -> list[Cell]:
 
 def short_name(axis: str) -> str:
     """How an axis begins in an id."""
-    return _ABBREVIATIONS.get(axis) or re.sub("[^a-z0-9]", "", axis)
+    return ABBREVIATIONS.get(axis) or re.sub("[^a-z0-9]", "", axis)
 
 
 def _short_names(axes: Sequence[str]) -> dict[str, str]:
@@ -165,14 +164,10 @@ def deciding(wanted: Variants, cell: Cell, offered: Sequence[Variant]) -> list[V
     return [variant for variant in chosen if expression.admits(cell, variant)] or chosen
 
 
-NEEDS_RUNTIME = frozenset({"optimum", "optimum-onnx"})
-"""Distributions whose exporter loads what it has written with onnxruntime: where one is pinned, an export has both."""
-
-
 def exports_with_runtime(cell: Cell, matrix: Matrix) -> bool:
     """Whether an export of `cell` can import onnxruntime."""
     named = {canonicalize_name(Requirement(text).name) for text in matrix.probe.requires}
-    return not NEEDS_RUNTIME.isdisjoint(dict(cell.pins)) or "onnxruntime" in named
+    return not EXPORTS_WITH_RUNTIME.isdisjoint(dict(cell.pins)) or RUNTIME in named
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -204,7 +199,7 @@ def requirements(planned: Planned, matrix: Matrix, exporters: frozenset[str]) ->
 def _sides(cell: Cell, matrix: Matrix, exporters: frozenset[str]) -> list[Requirements]:
     if cell.setup is Setup.TOGETHER:
         return [_requirements(cell, matrix, exporters, frozenset(dict(cell.pins)))]
-    run_side = frozenset({"onnxruntime"})
+    run_side = frozenset({RUNTIME})
     return [
         _requirements(cell, matrix, exporters, frozenset(dict(cell.pins)) - run_side),
         _requirements(cell, matrix, frozenset(), run_side),
@@ -216,18 +211,12 @@ def _requirements(cell: Cell, matrix: Matrix, exporters: frozenset[str], side: f
     needed += [] if "numpy" in side else ["numpy"]
     if "torch" in side:
         needed += matrix.probe.requires
-    if "onnxruntime" not in side and exports_with_runtime(cell, matrix):
-        needed += ["onnxruntime"]
+    if RUNTIME not in side and exports_with_runtime(cell, matrix):
+        needed += [RUNTIME]
     for rule in matrix.constraint:
         when = parse(rule.when)
         # A trap between onnxruntime and numpy is none for the side that has no onnxruntime.
         if when.axes - {"python"} <= side and when.admits(cell):
             needed += rule.add
-    return Requirements(needed=tuple(dict.fromkeys(needed)), optional=tuple(_helpers(cell, exporters, side)))
-
-
-def _helpers(cell: Cell, exporters: frozenset[str], side: frozenset[str]) -> Iterator[str]:
-    """Distributions an exporter imports although torch does not require them."""
-    torch = cell.version("torch")
-    if "dynamo" in exporters and torch and Version(torch) >= Version("2.5") and "onnxscript" not in side:
-        yield "onnxscript"
+    optional = [name for name in helpers(exporters, cell.version("torch")) if name not in side]
+    return Requirements(needed=tuple(dict.fromkeys(needed)), optional=tuple(optional))

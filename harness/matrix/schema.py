@@ -33,8 +33,6 @@ from harness.packaging_values import distribution_name
 Optimization = Literal["default", "disabled", "basic", "extended"]
 MemoryPattern = Literal["default", "disabled"]
 
-REQUIRED_AXES = ("python", "torch", "transformers", "onnx", "onnxruntime")
-
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

@@ -14,6 +14,7 @@ from harness.diagnose.differences import difference
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Stage, Status
 from harness.report.tables import counted
+from harness.stack import VENDORS
 from harness.verdicts.report_model import ReportedCell, ReportedVariant
 
 _Fault = tuple[Stage | None, str | None]
@@ -90,7 +91,7 @@ def families(texts: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(made))
 
 
-_VENDOR = re.compile(r"nvidia-")
+_VENDOR = re.compile("|".join(map(re.escape, VENDORS)))
 """How the bounds begin that say nothing one by one: torch's CUDA libraries, all pinned by torch itself."""
 
 

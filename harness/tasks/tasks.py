@@ -16,9 +16,8 @@ from harness.environments.layers import Closure, bases, closure, layers
 from harness.environments.resolver import Resolved
 from harness.matrix.schema import ProbeSection
 from harness.model import Setup, Variant, digest
+from harness.stack import EVALUATOR, HELPERS, LABELS, MODULES, RUNTIME
 from harness.tasks.keys import asked, model_key, platform_id
-
-MODULES = ("torch", "transformers", "onnx", "onnxruntime")
 
 
 @functools.cache
@@ -119,7 +118,7 @@ class Run:
     @property
     def runtime(self) -> str:
         """What runs the artifact."""
-        return f"onnxruntime {self.closure.lock.versions['onnxruntime']}"
+        return f"{RUNTIME} {self.closure.lock.versions[RUNTIME]}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +150,7 @@ class Evaluate:
     @property
     def runtime(self) -> str:
         """What runs the artifact."""
-        return "onnx.reference"
+        return EVALUATOR
 
 
 Task = Install | Export | Run | Evaluate
@@ -229,10 +228,6 @@ def _identity(task: Export | Run | Evaluate) -> _Identity:
     return (task.key,) if isinstance(task, Export) else (task.key, task.export.key)
 
 
-HELPERS = {"dynamo": "onnxscript"}
-"""Exporter → the optional requirement it cannot do without (plan.requirements asks for it)."""
-
-
 def needs(task: Task) -> tuple[Task, ...]:
     """The tasks that must have ended before `task` begins."""
     match task:
@@ -265,5 +260,4 @@ def with_layers(whole: Closure) -> tuple[tuple[Closure, ...], ...]:
 
 def _named(part: Closure) -> str:
     versions = part.lock.versions
-    short = {"torch": "torch", "transformers": "tf", "onnx": "onnx", "onnxruntime": "ort"}
-    return " ".join(f"{short[name]} {versions[name]}" for name in MODULES if name in versions)
+    return " ".join(f"{LABELS[name]} {versions[name]}" for name in MODULES if name in versions)

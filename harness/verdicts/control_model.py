@@ -17,6 +17,7 @@ from pathlib import Path
 from harness.environments.resolver import Resolved
 from harness.matrix.schema import FAMILIES, Matrix, ProbeSection
 from harness.model import Setup, Stage, Status, Variant
+from harness.stack import RUNTIME
 from harness.tasks import tasks
 from harness.tasks.records import Records
 from harness.tasks.tasks import CellTasks, Task
@@ -37,7 +38,7 @@ SAME_FAMILY = " of the same family"
 
 def stack(stage: Stage | None, python: str, pins: Mapping[str, str], setup: Setup) -> Stack:
     """What a failure at `stage` was met with; what has not been loaded yet has met no onnxruntime."""
-    return (python, setup, *(version for axis, version in pins.items() if axis != "onnxruntime" or stage in _RUNS))
+    return (python, setup, *(version for axis, version in pins.items() if axis != RUNTIME or stage in _RUNS))
 
 
 def relative(model: ProbeSection) -> tuple[ProbeSection, str] | None:

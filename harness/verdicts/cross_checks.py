@@ -19,6 +19,7 @@ from packaging.version import Version
 
 from harness.environments.layers import Closure
 from harness.model import Stage, StageResult, Status, Variant
+from harness.stack import RUNTIME
 from harness.tasks.pending import runnable
 from harness.tasks.records import Records, stages
 from harness.tasks.tasks import CellTasks, Evaluate, Run, merged
@@ -27,8 +28,6 @@ _RUNTIME_STAGES = {Stage.LOAD, Stage.DECODE, Stage.PARITY}
 
 ABOVE = ("ir-above-runtime", "opset-above-runtime")
 """What the probe finds in a stamp that is above its onnxruntime (probe/run/limits.py)."""
-
-EVALUATOR = "onnx.reference"
 
 _OTHER = {"keep-cross": "feed-all", "feed-all": "keep-cross", "numpy": "ortvalue", "ortvalue": "numpy"}
 
@@ -162,4 +161,4 @@ def _others(cell: CellTasks, failed: Sequence[Variant], runtimes: Runtimes) -> I
 
 
 def _runtime(one: Closure) -> Version:
-    return Version(one.lock.versions["onnxruntime"])
+    return Version(one.lock.versions[RUNTIME])

@@ -9,9 +9,10 @@ from harness.environments.resolver import Resolved
 from harness.matrix.plan import deciding
 from harness.matrix.schema import Variants
 from harness.model import Cell, Failure, Stage, StageResult, Status, Variant
+from harness.stack import HELPERS
 from harness.tasks.pending import artifact_of
 from harness.tasks.records import Records, stages
-from harness.tasks.tasks import HELPERS, CellTasks
+from harness.tasks.tasks import CellTasks
 from harness.verdicts.cross_checks import CrossChecks, Runtimes, told
 
 NOT_REACHED = "not run yet"

@@ -15,6 +15,7 @@ from harness.matrix.selection import VARIANT_FIELDS
 from harness.matrix.values import Name, VersionOrAbsent
 from harness.model import ABSENT, Cause, Cell, Certainty, Setup, Stage, StageResult, Status, Variant
 from harness.packaging_types import CellId, DistributionName, ExactVersion, PythonVersion
+from harness.stack import NEWEST_BY, RUNTIME
 from harness.verdicts.judge import VariantVerdict, Verdict
 from harness.verdicts.missing_module import missing_module
 from harness.verdicts.rule_model import Rule, Unexplained
@@ -216,7 +217,7 @@ def newest_by_runtime(cells: Iterable[_AnyCell]) -> dict[str, _AnyCell]:
     """For each onnxruntime the cell with the newest torch, then transformers, then onnx; one environment over two."""
     best: dict[str, _AnyCell] = {}
     for cell in cells:
-        runtime = cell.version("onnxruntime")
+        runtime = cell.version(RUNTIME)
         if runtime not in {None, ABSENT} and (runtime not in best or age(cell) > age(best[runtime])):
             best[str(runtime)] = cell
     return best
@@ -224,8 +225,7 @@ def newest_by_runtime(cells: Iterable[_AnyCell]) -> dict[str, _AnyCell]:
 
 def age(cell: Cell | ReportedCell) -> tuple[list[Version], bool]:
     """What orders cells by how new they are."""
-    order = ("torch", "transformers", "onnx", "python")
-    return [by_version(cell.version(axis) or ABSENT) for axis in order], cell.setup is Setup.TOGETHER
+    return [by_version(cell.version(axis) or ABSENT) for axis in NEWEST_BY], cell.setup is Setup.TOGETHER
 
 
 def reported(verdict: Verdict, guess: Literal["works", "fails"] | None = None, mended: Remedies | None = None) -> ReportedCell:

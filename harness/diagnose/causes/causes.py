@@ -30,6 +30,7 @@ from harness.diagnose.causes.diagnosis import Diagnosis, brief, likely, proven
 from harness.diagnose.differences import EXPORT, differences
 from harness.diagnose.nearest_cell import Neighbours, compared, export_of, model_code, passed, secondary_pins, version
 from harness.model import Cause, Stage, Status
+from harness.stack import EXPORTING
 from harness.verdicts.messages import between_versions, demands
 from harness.verdicts.report_model import ReportedCell, ReportedVariant
 
@@ -176,9 +177,9 @@ def _conflicts(cell: ReportedCell, variant: ReportedVariant, stage: Stage, neigh
     """
     words = between_versions(variant.error_type, variant.error or "")
     for changed in differences(variant):
-        if changed.versions and (words or not changed.versions & {*_EXPORTER, *model_code(cell)}):
+        if changed.versions and (words or not changed.versions & {*EXPORTING, *model_code(cell)}):
             return [f"with {changed.text} alone it {works}"]
-    exporter = [name for name in dict.fromkeys((*_EXPORTER, *model_code(cell))) if version(cell, name)]
+    exporter = [name for name in dict.fromkeys((*EXPORTING, *model_code(cell))) if version(cell, name)]
     beside = neighbours.nearest(cell, stage, exporter, export_of(variant))
     if beside:
         alike = [one for one in beside.variants if export_of(one) == export_of(variant)]
@@ -188,10 +189,6 @@ def _conflicts(cell: ReportedCell, variant: ReportedVariant, stage: Stage, neigh
     if nearest and neighbours.steps(cell, nearest) <= 1:
         return [f"its words are those of {words}", _passes(nearest, cell, f"it {works}")]
     return []
-
-
-_EXPORTER = ("torch", "transformers", "optimum", "optimum-onnx")
-"""What an export is made with, besides the code of a model of one's own."""
 
 
 def _sibling(cell: ReportedCell, variant: ReportedVariant, stage: Stage) -> ReportedVariant | None:

@@ -25,7 +25,8 @@ from harness.diagnose.differences import CONSUMER, SESSION, RemedyEffect, differ
 from harness.diagnose.nearest_cell import Neighbours, model_code
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Cause, Certainty, Stage, Status
-from harness.verdicts.cross_checks import ABOVE, EVALUATOR
+from harness.stack import EVALUATOR, EXPORTING, RUNTIME
+from harness.verdicts.cross_checks import ABOVE
 from harness.verdicts.messages import is_above
 from harness.verdicts.report_model import ReportedCell, ReportedVariant
 
@@ -38,7 +39,7 @@ _NAMED = 2
 _BROKEN_PROMISES = ("frozen-dimension", "dimension-bound-twice")
 """Findings that a graph's own sizes are not what was asked for, or not what they are when it runs."""
 
-_MAIN = {"torch", "transformers", "optimum", "optimum-onnx", "onnxruntime"}
+_MAIN = {*EXPORTING, RUNTIME}
 """The model's code, unless it is one's own, the exporter and the runtime: another version says something of that alone."""
 
 

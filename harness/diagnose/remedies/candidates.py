@@ -13,6 +13,7 @@ from packaging.version import Version
 from harness.diagnose.remedies.changes import REACH, Change, ChangeKind
 from harness.matrix.schema import BUILT_IN, Matrix, Variants
 from harness.model import Cell, Stage, Variant
+from harness.stack import EXPORTS_WITH_RUNTIME, RUNTIME
 from harness.verdicts.judge import VariantVerdict, Verdict
 
 _NEARBY = 3
@@ -87,7 +88,7 @@ def distance(cell: Cell, change: Change) -> tuple[object, ...]:
     assert change.pin
     axis, version = change.pin
     older, steps = _steps(str(cell.version(axis)), version)
-    seldom = ("python", "onnxruntime")
+    seldom = ("python", RUNTIME)
     names = [name for name, _ in cell.pins]
     place = len(names) + seldom.index(axis) if axis in seldom else names.index(axis)
     return change.kind, older, place, steps
@@ -155,7 +156,7 @@ def _exporters(variant: Variant, cell: Cell, matrix: Matrix) -> list[Change]:
     """Those of the matrix, for which its locks have room, and TorchScript, which every torch has."""
     offered = [*matrix.variants.exporters, *([] if matrix.probe.module else ["torchscript"])]
     opsets = {**Variants().opsets, **matrix.variants.opsets}
-    absent = {"optimum"} if not {"optimum", "optimum-onnx"} & set(dict(cell.pins)) else set()
+    absent = {"optimum"} if EXPORTS_WITH_RUNTIME.isdisjoint(dict(cell.pins)) else set()
     return [
         Change(kind=ChangeKind.EXPORTER, variant=(("exporter", exporter), ("opset", opsets[exporter][0])))
         for exporter in dict.fromkeys(offered)

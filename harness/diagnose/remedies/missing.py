@@ -11,39 +11,9 @@ from __future__ import annotations
 from packaging.utils import is_normalized_name
 
 from harness.model import Stage
+from harness.stack import KNOWN
 from harness.verdicts.judge import VariantVerdict
 from harness.verdicts.missing_module import noticed
-
-KNOWN = frozenset(
-    {
-        "accelerate",
-        "einops",
-        "huggingface-hub",
-        "ml-dtypes",
-        "numpy",
-        "onnx",
-        "onnx-ir",
-        "onnxruntime",
-        "onnxscript",
-        "optimum",
-        "optimum-onnx",
-        "packaging",
-        "pillow",
-        "protobuf",
-        "pyyaml",
-        "sacremoses",
-        "safetensors",
-        "scipy",
-        "sentencepiece",
-        "sympy",
-        "tiktoken",
-        "tokenizers",
-        "torch",
-        "torchvision",
-        "transformers",
-    }
-)
-"""Distributions of the field, which may be added whoever asks for them."""
 
 
 def addition(failing: VariantVerdict) -> tuple[str, str] | None:

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 
 from harness.diagnose.causes.causes import import_of
 from harness.diagnose.causes.failure_kinds import failure_of
-from harness.diagnose.nearest_cell import RUN_SIDE
 from harness.diagnose.rules.conditions import union
 from harness.diagnose.rules.outcomes import Seen
 from harness.model import Cause, Certainty, Stage
+from harness.stack import RUN_SIDE
 from harness.verdicts.cross_checks import ABOVE
 from harness.verdicts.messages import is_above
 from harness.verdicts.report_model import ReportedVariant

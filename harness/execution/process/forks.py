@@ -34,11 +34,9 @@ from harness.environments.layers import Closure, bases, layers
 from harness.execution.process.fork_server import Forked, ForkServer
 from harness.execution.process.probe import JOB
 from harness.model import Limits, digest
+from harness.stack import FORKED_IMPORTS, asks_for_presence
 from harness.store.store import Store
 from harness.subprocesses import Fork, Supervisor
-
-_IMPORTED = {"export": ("numpy", "torch", "transformers"), "run": ("numpy", "onnxruntime")}
-"""Kind of job → the modules that a server for it imports, as far as its base holds them."""
 
 _IDLE = {"export": 2, "run": 8}
 """Kind of job → servers that are kept while they have no fork, with torch alone or with all that is imported alike: some
@@ -76,12 +74,6 @@ class _ForkFitness:
     """What .pth files say, which are executed before anything is imported."""
 
 
-def _means_nothing(name: str, asker: str) -> bool:
-    """Whether somebody asks for a version only to know whether it is there; who is not known here may make more of it."""
-    # huggingface_hub names them to a hub, and a probe is offline; for transformers: 4.40 to 5.24, utils/import_utils.py.
-    return asker == "huggingface_hub" or (name, asker) == ("onnx", "transformers")
-
-
 class Forks:
     """The servers of a worker; for many threads."""
 
@@ -98,7 +90,7 @@ class Forks:
 
     def of(self, python: Path, job: Mapping[str, Any], closure: Closure) -> Fork | None:
         """Has `job` done by a fork in the environment of `closure`, where one may be; None for a kind of which none is."""
-        if job["kind"] not in _IMPORTED or not sys.platform.startswith("linux"):
+        if job["kind"] not in FORKED_IMPORTS or not sys.platform.startswith("linux"):
             return None  # elsewhere a system's libraries may not survive a fork
 
         return self._fork(python, job, closure, bases(closure))
@@ -153,7 +145,7 @@ class Forks:
         asked = {
             "kind": "forkserver",
             "of": job["kind"],
-            "imports": [name for name in _IMPORTED[job["kind"]] if any(name in part.lock.versions for part in base)],
+            "imports": [name for name in FORKED_IMPORTS[job["kind"]] if any(name in part.lock.versions for part in base)],
             "others": self._sites(closure, base),
             "probe": job["probe"],
         }
@@ -182,7 +174,7 @@ class Forks:
         return _ForkFitness(
             modules=self._modules(closure, base) & server.sought,
             versions=frozenset(
-                (name, _THERE if name in versions and _means_nothing(name, asker) else versions.get(name))
+                (name, _THERE if name in versions and asks_for_presence(name, asker) else versions.get(name))
                 for name, asker in asked
             ),
             entry_points=tuple(sorted((point.group, point.name, point.value) for point in points)),

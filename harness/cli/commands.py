@@ -92,8 +92,7 @@ def _run(options: argparse.Namespace, out: Console, err: Console) -> int:
     settings = settings_of(options)
     # A folder that cannot be written must not be found out after ten minutes.
     files.require_writable(options.reports)
-    if settings.executor != "local":
-        executors.with_dask()
+    executors.module(settings.executor)
     try:
         with listener(err, quiet=options.quiet) as listen:
             recorder = Recorder(listen=listen, cores=local.cores())

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from harness.environments.layers import Closure
 from harness.execution.events import Answered, AtStage, Judged, Listener, Working
-from harness.execution.executors import Crew, local
+from harness.execution.executors import local
+from harness.execution.executors.interface import TaskExecutor
 from harness.execution.scheduler import TaskEnded, TaskStarted, execute
 from harness.execution.work import CellWork, Origin, Work
 from harness.matrix.schema import Variants
@@ -26,7 +27,7 @@ class Round:
     """Runs the tasks of one `Work`."""
 
     work: Work
-    crew: Crew
+    executor: TaskExecutor
     jobs: int | str
     records: Records
     variants: Variants
@@ -54,33 +55,33 @@ class Round:
                 self._announce(cell)
         if not todo:
             return True
-        jobs, installs = self.crew.lanes(self.jobs)
+        jobs, installs = self.executor.lanes(self.jobs)
         if self.work.origin is not Origin.TRIAL:
             counted = self.announced + len(self.work.cells) if self.work.origin is Origin.MATRIX else 0
             self.listen(Working(tasks=self.work.tasks, jobs=jobs, cells=counted))
         self._leases = Counter(parts for task in self.work.tasks for parts in _held(task))
-        executor = local.executor(jobs + installs)
+        threads = local.threads(jobs + installs)
         try:
             return execute(
                 self.work.tasks,
                 self._perform,
-                executor,
+                threads,
                 probes=jobs,
                 installs=installs,
                 on_event=self._on_event,
                 order=self._order(),
                 deadline=self.deadline,
                 memory=self.memory.needed,
-                available=self.crew.memory(),
+                available=self.executor.memory(),
             )
         except BaseException:
-            self.crew.stop()
+            self.executor.stop()
             raise
         finally:
-            executor.shutdown(wait=True, cancel_futures=True)
+            threads.shutdown(wait=True, cancel_futures=True)
 
     def _perform(self, task: Task) -> None:
-        self.crew.perform(task, lambda stage: self.listen(AtStage(task=task, stage=stage)))
+        self.executor.perform(task, lambda stage: self.listen(AtStage(task=task, stage=stage)))
 
     def _on_event(self, event: TaskStarted | TaskEnded) -> None:
         self.listen(event)
@@ -101,7 +102,7 @@ class Round:
         for parts in _held(task):
             self._leases[parts] -= 1
             if not self._leases[parts] and parts not in self._cross_checked:
-                self.crew.release(parts)
+                self.executor.release(parts)
 
     def _announce(self, cell: CellWork) -> None:
         if self.work.origin is not Origin.TRIAL:

@@ -20,7 +20,7 @@ from harness.environments.uv.client import Uv
 from harness.errors import interruptible
 from harness.execution import executors, given_environment
 from harness.execution.events import Listener, Note
-from harness.execution.executors import Crew, RunContext, local
+from harness.execution.executors.interface import RunContext, TaskExecutor
 from harness.execution.round import Round
 from harness.execution.scheduler import outstanding
 from harness.execution.settings import Settings
@@ -87,7 +87,7 @@ class Session:
     _tried: dict[object, int] = field(default_factory=dict)
     """What was to be run → the round for which it was asked first."""
     _notes: set[str] = field(default_factory=set)
-    _crew: Crew | None = None
+    _executor: TaskExecutor | None = None
     _memory: Memory | None = None
     _resolvers: dict[tuple[str | None, bool], Resolver] = field(default_factory=dict)
     _answered: dict[tuple[Asked, bool], Verdict] = field(default_factory=dict)
@@ -99,9 +99,9 @@ class Session:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._crew is not None:
-            close(self._crew, self.listen, keep=self.settings.keep_envs)
-            self._crew = None
+        if self._executor is not None:
+            close(self._executor, self.listen, keep=self.settings.keep_envs)
+            self._executor = None
 
     def with_matrix(self, matrix: Matrix) -> Session:
         """The same store and sources, asked as another matrix says."""
@@ -147,13 +147,13 @@ class Session:
             Interrupted: Ctrl-C; what was finished is stored, and no process is left.
         """
         with interruptible():
-            if self._crew is None:
-                self._crew = self._hire()
+            if self._executor is None:
+                self._executor = executors.opened(self.context)
             if self._memory is None:
                 self._memory = Memory(self.matrix.probe, self.records)
             one = Round(
                 work=work,
-                crew=self._crew,
+                executor=self._executor,
                 jobs=self.settings.jobs or self.matrix.run.jobs,
                 records=self.records,
                 variants=self.matrix.variants,
@@ -261,37 +261,21 @@ class Session:
             records=self.records,
             limits=self.limits,
             supervisor=self.supervisor,
+            given=self._adopted if self.given and self.tasks else None,
         )
 
-    def _hire(self) -> Crew:
-        """Who runs the tasks, as `--executor` says."""
-        if self.settings.executor != "local":
-            crew: Crew = executors.with_dask().Dask(self.context)
-            return crew
-        made = Environments(self.store, self.uv)
-        try:
-            given = self.given and self.tasks and given_environment.adopt(made, self.given, self.cells, self.records)
-            return local.Local(
-                store=self.store,
-                facts=self.records,
-                environments=made,
-                children=self.supervisor,
-                limits=self.limits,
-                given=given or {},
-                forks=not self.settings.no_forks,
-            )
-        except BaseException:
-            made.close(keep=self.settings.keep_envs)
-            raise
+    def _adopted(self, made: Environments) -> Mapping[str, Path]:
+        assert self.given is not None
+        return given_environment.adopt(made, self.given, self.cells, self.records)
 
 
 def _no_progress(_done: int, _total: int) -> None:
     """Show nothing: few cells are resolved."""
 
 
-def close(crew: Crew | Environments, listen: Listener, *, keep: bool) -> None:
+def close(made: TaskExecutor | Environments, listen: Listener, *, keep: bool) -> None:
     """Close it; what cannot be cleaned up is a note, and keeps no result from being reported."""
     try:
-        crew.close(keep=keep)
+        made.close(keep=keep)
     except Exception as error:  # noqa: BLE001 -- whatever it is, everything is done by now
         listen(Note(text=f"not everything could be cleaned up: {error or type(error).__name__}"))

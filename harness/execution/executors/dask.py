@@ -25,7 +25,8 @@ import psutil
 from harness import disk_space
 from harness.environments.layers import Closure
 from harness.errors import HarnessError
-from harness.execution.executors import RunContext, local
+from harness.execution.executors import local
+from harness.execution.executors.interface import RunContext
 from harness.execution.executors.remote_worker import RunConfig, Station, TaskRequest, TaskResult, order, terms
 from harness.execution.scheduler import INSTALLS
 from harness.tasks.own_errors import hinder
@@ -40,8 +41,13 @@ LOOK_SECONDS = 5
 """How often a waiting thread looks whether there is still a scheduler."""
 
 
+def opened(context: RunContext) -> Dask:
+    """An executor over the cluster that the options name, or over one of this machine."""
+    return Dask(context)
+
+
 class Dask:
-    """A crew whose members are dask's workers. Connects, or starts the cluster, when there is something to do."""
+    """Runs tasks in dask's workers. Connects, or starts the cluster, when there is something to do."""
 
     def __init__(self, run: RunContext) -> None:
         self._run = run
@@ -56,7 +62,7 @@ class Dask:
     def lanes(self, wanted: int | str) -> tuple[int, int]:
         """In a cluster of our own what this machine carries; else a probe for each thread."""
         if self._client is None:
-            self._client = self._hire(local.jobs(wanted))
+            self._client = self._connected(local.jobs(wanted))
             self._threads = self._client.nthreads()
         threads = self._threads
         probes = wanted if isinstance(wanted, int) else sum(threads.values()) if self._address else local.jobs(wanted)
@@ -137,7 +143,7 @@ class Dask:
     def _address(self) -> str:
         return self._settings.executor.partition(":")[2]
 
-    def _hire(self, jobs: int) -> distributed.Client:
+    def _connected(self, jobs: int) -> distributed.Client:
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         try:
             client = self._open.enter_context(self._connect(jobs))

@@ -7,6 +7,8 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 
 import psutil
 
+from harness.environments.environments import Environments
+from harness.execution.executors.interface import RunContext
 from harness.execution.scheduler import INSTALLS
 from harness.execution.worker import Worker
 
@@ -21,6 +23,28 @@ def jobs(wanted: int | str) -> int:
     return max(1, wanted if isinstance(wanted, int) else cores())
 
 
+def opened(context: RunContext) -> Local:
+    """An executor with environments on this machine.
+
+    Raises:
+        HarnessError: an environment that the caller made cannot hold its lock.
+    """
+    made = Environments(context.store, context.uv)
+    try:
+        return Local(
+            store=context.store,
+            facts=context.records,
+            environments=made,
+            children=context.supervisor,
+            limits=context.limits,
+            given=context.given(made) if context.given else {},
+            forks=not context.settings.no_forks,
+        )
+    except BaseException:
+        made.close(keep=context.settings.keep_envs)
+        raise
+
+
 class Local(Worker):
     """Does the tasks in this process."""
 
@@ -33,6 +57,6 @@ class Local(Worker):
         return psutil.virtual_memory().available
 
 
-def executor(slots: int) -> Executor:
+def threads(slots: int) -> Executor:
     """A pool for `slots` tasks at once."""
     return ThreadPoolExecutor(slots, thread_name_prefix="task")

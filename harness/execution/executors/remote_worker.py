@@ -19,7 +19,7 @@ from harness.environments.layers import Closure
 from harness.environments.sources import Pythons
 from harness.environments.uv.client import Uv, find_uv
 from harness.errors import HarnessError
-from harness.execution.executors import RunContext
+from harness.execution.executors.interface import RunContext
 from harness.execution.worker import Worker
 from harness.matrix.schema import ProbeSection, UvSources
 from harness.model import Interpreter, Limits

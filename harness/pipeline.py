@@ -18,7 +18,8 @@ from harness.execution.listing import selected
 from harness.execution.opening import opened
 from harness.execution.session import Session
 from harness.execution.settings import Settings
-from harness.execution.steps import Step
+from harness.execution.steps import Step, hide_repeated
+from harness.execution.work import Origin
 from harness.store.access import Access
 from harness.store.store import Store
 from harness.verdicts.judge import NOT_REACHED, Verdict
@@ -27,7 +28,7 @@ from harness.verdicts.report_model import Report
 STEPS = (
     "harness.execution.steps:matrix_cells",
     "harness.execution.steps:checks_elsewhere",
-    "harness.diagnose.remedies.matrix:remedies",
+    "harness.diagnose.remedies.step:search",
     "harness.diagnose.assembly:close_boundaries",
 )
 """What a run does, in this order: functions `(session, verdicts) -> Work`, by name, so that this path needs none of them."""
@@ -55,13 +56,18 @@ def run(settings: Settings, listen: Listener) -> tuple[Report, list[str]]:
 def run_steps(session: Session, steps: Sequence[str] = STEPS) -> list[Verdict]:
     """Ask each step what is still to run, run that and judge again, until the step asks for nothing more."""
     with session:
+        hide_repeated(session)
         verdicts = session.verdicts()
         for name in steps:
             step: Step = pkgutil.resolve_name(name)
+            judged = True
             while work := step(session, verdicts):
                 session.run(work)
-                if work.tasks:
-                    verdicts = session.verdicts()
+                # Trials concern other cells; what they share with the matrix is judged once, when the step is done.
+                judged = not work.tasks and judged
+                if not judged and work.origin is Origin.MATRIX:
+                    verdicts, judged = session.verdicts(), True
+            verdicts = verdicts if judged else session.verdicts()
         return verdicts
 
 

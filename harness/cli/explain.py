@@ -11,7 +11,7 @@ from rich.console import Console
 from harness import pipeline
 from harness.cli.given import same_matrix, settings_of
 from harness.cli.progress import say_damage
-from harness.diagnose.remedies import matrix as remedies
+from harness.diagnose.remedies import step as remedies
 from harness.execution.opening import opened
 from harness.matrix import plan
 from harness.report import explain as story

@@ -22,7 +22,7 @@ from harness.decide.experiments import Unanswered
 from harness.decide.regressions import named
 from harness.decide.remedied import remedied
 from harness.decide.version_sets import Versions
-from harness.diagnose.remedies import matrix as remedies
+from harness.diagnose.remedies import step as remedies
 from harness.errors import VersionsError
 from harness.execution.opening import opened, opened_for_questions
 from harness.execution.session import Session

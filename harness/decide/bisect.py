@@ -204,7 +204,7 @@ class Bisect:
                 self._listen(Note(text=f"{last.name} {last.version}: {said}"))
             return answers
 
-        found = boundary(len(history), work, at_once=self._desk.at_once)
+        found = boundary(len(history), work, at_once=min(self._desk.at_once(name) for name in {one.name for one in history}))
         good, bad = self._known[_key(sets[found.good])], self._known[_key(sets[found.bad])]
         changed = history[found.good : found.bad]
         last = replace(changed[0], version=good.versions.exact[changed[0].name])

@@ -91,6 +91,8 @@ class Check:
         self._desk = desk
         self._current = desk.complete(current)
         self._now: Experiment
+        self._targets: dict[frozenset[tuple[str, str]], Versions] = {}
+        """Name and version of what a question changes → the whole target."""
         self._remedy = remedy
 
     def alone(self) -> Checked:
@@ -124,12 +126,11 @@ class Check:
 
     def _begin(self, questions: Sequence[Mapping[str, str]]) -> None:
         """Ask about the current set, and about all targets beside it."""
-        targets = []
         for wanted in questions:
             # What cannot be resolved now is said of that target alone.
             with contextlib.suppress(Unanswered):
-                targets.append(self._desk.moved(self._current, wanted))
-        self._now, *_ = self._desk.ask([self._current, *targets])
+                self._targets[frozenset(wanted.items())] = self._desk.moved(self._current, wanted)
+        self._now, *_ = self._desk.ask([self._current, *self._targets.values()])
 
     def _checked(self, upgrades: Sequence[Upgrade]) -> Checked:
         answers = {one.answer for one in upgrades}
@@ -151,7 +152,7 @@ class Check:
             if (old := self._own(name)) != version
         )
         try:
-            versions = self._desk.moved(self._current, wanted)
+            versions = self._targets.get(frozenset(wanted.items())) or self._desk.moved(self._current, wanted)
             (target,) = self._desk.ask([versions])
         except Unanswered as reason:
             return Upgrade(answer=CheckResult.UNKNOWN, changes=changes, forced=(), target=None, why=str(reason))

@@ -28,8 +28,11 @@ from harness.matrix.schema import BUILT_IN, Matrix, Variants
 from harness.matrix.values import NAME
 from harness.model import Cell, Interpreter, Lock, LockedDistribution, Variant, digest
 from harness.packaging_values import quoted
-from harness.stack import EXPORTS_WITH_RUNTIME, REQUIRED_AXES
+from harness.stack import EXPORTS_WITH_RUNTIME, LARGE, REQUIRED_AXES
 from harness.verdicts.judge import VariantVerdict, Verdict
+
+_AT_ONCE = 8
+"""Sets that are asked at once, at most: each has an environment on disk."""
 
 
 class Unanswered(Exception):  # noqa: N818 -- an outcome: the answer is UNKNOWN
@@ -93,10 +96,10 @@ class Experiments:
         """What decides a cell."""
         return self.session.matrix.variants
 
-    @property
-    def at_once(self) -> int:
-        """How many sets are worth asking about at once: as many as probes run at once."""
-        return local.jobs(self.session.settings.jobs or self.session.matrix.run.jobs)
+    def at_once(self, name: str) -> int:
+        """How many releases of `name` are worth asking about at once: as many as probes run, fewer if they are large."""
+        jobs = local.jobs(self.session.settings.jobs or self.session.matrix.run.jobs)
+        return min(jobs, LARGE.get(name, _AT_ONCE))
 
     def python(self, versions: Versions) -> Interpreter:
         """The interpreter of a set.

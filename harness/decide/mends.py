@@ -78,7 +78,7 @@ class TargetRemedies:
         last = len(releases) - 1
         if fail([last]) != [False]:
             return None
-        return seen[boundary(last, fail, at_once=self._desk.at_once).bad]
+        return seen[boundary(last, fail, at_once=1 if name in LARGE else self._desk.at_once(name)).bad]
 
     def _with_releases(self, name: str, releases: Sequence[str]) -> list[tuple[Experiment, bool | None]]:
         """(the target with that release of `name`, whether it works) of each; what is on no axis is settled anew."""
@@ -140,7 +140,9 @@ class TargetRemedies:
         while rest and not (needed and self._free(needed)[1]):
             if len(needed) == _LET_GO:
                 return [*needed, *rest]
-            enough = boundary(len(rest), functools.partial(self._still_fail, needed, rest), at_once=self._desk.at_once).bad
+            enough = boundary(
+                len(rest), functools.partial(self._still_fail, needed, rest), at_once=self._desk.at_once(rest[0])
+            ).bad
             needed.append(rest[enough - 1])
             rest = rest[: enough - 1]
         return needed

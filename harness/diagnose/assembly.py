@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from packaging.version import Version
 
 from harness.diagnose.causes.causes import diagnosed
-from harness.diagnose.remedies import matrix as remedies
+from harness.diagnose.remedies import step as remedies
 from harness.diagnose.rules import boundaries, rules
 from harness.execution.questions import Questions
 from harness.execution.search.inference import Observed, inferred

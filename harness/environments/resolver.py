@@ -120,6 +120,10 @@ class Resolver:
                     for future in as_completed(futures):
                         solved[futures[future]] = future.result()
                         progress(len(solved), len(wanted))
+            except UnpublishedError:
+                # A fact about one cell: others may be asked about afterwards.
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
             except BaseException:
                 # Nobody will ask for the others' answers, and leaving the block waits for them.
                 self._uv.children.stop()

@@ -16,7 +16,8 @@ from harness.environments.layers import closure
 from harness.environments.resolver import Resolved
 from harness.errors import HarnessError
 from harness.execution.events import Listener, Note
-from harness.execution.session import Session, close
+from harness.execution.executors import close
+from harness.execution.session import Session
 from harness.execution.worker import Worker
 from harness.model import Setup, Status
 from harness.tasks.records import Records

@@ -39,12 +39,12 @@ class Round:
     """Whether environments stay: somebody will need them again."""
     announced: int
     """Cells of the matrix that earlier rounds have announced."""
+    cross_checked: set[_Parts]
+    """Environments that stay, because a cross-check will need them; this round adds its own."""
     _waiting: list[set[Task]] = field(default_factory=list)
     """For each cell its tasks that have not ended."""
     _leases: Counter[_Parts] = field(default_factory=Counter)
     """Environment → tasks that still need it."""
-    _cross_checked: set[_Parts] = field(default_factory=set)
-    """Environments that a cross-check will need in the next round."""
 
     def run(self) -> bool:
         """Run the tasks, as far as the budget reaches; returns, when no child is left, whether all of them began."""
@@ -98,10 +98,10 @@ class Round:
 
     def _release(self, task: Task) -> None:
         if isinstance(task, Run) and unexplained(task, self.records):
-            self._cross_checked.update([*with_layers(task.export.closure), *with_layers(task.closure)])
+            self.cross_checked.update([*with_layers(task.export.closure), *with_layers(task.closure)])
         for parts in _held(task):
             self._leases[parts] -= 1
-            if not self._leases[parts] and parts not in self._cross_checked:
+            if not self._leases[parts] and parts not in self.cross_checked:
                 self.executor.release(parts)
 
     def _announce(self, cell: CellWork) -> None:

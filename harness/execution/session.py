@@ -14,6 +14,7 @@ from typing import Self
 
 from harness.environments.environments import Environments
 from harness.environments.index_answers import IndexAnswers
+from harness.environments.layers import Closure
 from harness.environments.resolver import Resolved, Resolver
 from harness.environments.sources import Pythons
 from harness.environments.uv.client import Uv
@@ -32,7 +33,7 @@ from harness.store.store import Store
 from harness.subprocesses import Supervisor
 from harness.tasks import tasks
 from harness.tasks.memory import Memory
-from harness.tasks.pending import repeat
+from harness.tasks.pending import repeat, to_repeat
 from harness.tasks.records import Records
 from harness.tasks.tasks import CellTasks, Task
 from harness.verdicts import control_model, cross_checks
@@ -85,27 +86,32 @@ class Session:
     _pythons: Pythons = field(init=False)
     _rounds: int = 0
     _tried: dict[object, int] = field(default_factory=dict)
-    """What was to be run → the round for which it was asked first."""
+    """Question → the round that was first to answer it."""
     _notes: set[str] = field(default_factory=set)
     _executor: TaskExecutor | None = None
     _memory: Memory | None = None
     _resolvers: dict[tuple[str | None, bool], Resolver] = field(default_factory=dict)
+    _solved: dict[tuple[Asked, bool], Resolved] = field(default_factory=dict)
+    """Cell, and whether the index may be asked → its locks, which stand for this session."""
+    _cross_checked: set[tuple[Closure, ...]] = field(default_factory=set)
     _answered: dict[tuple[Asked, bool], Verdict] = field(default_factory=dict)
     """Cell, and whether it was cross-checked → its verdict, which no further round changes."""
     silent: dict[str, str] = field(default_factory=dict)
-    """Distribution → why the index gave no answer about it; it is not asked again."""
+    """Question to an index → why it gave no answer; it is not asked again."""
+    searches: dict[object, object] = field(default_factory=dict)
+    """What a search was asked → what it found: searches that came to their end are not made again in the next pass."""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._executor is not None:
-            close(self._executor, self.listen, keep=self.settings.keep_envs)
+            executors.close(self._executor, self.listen, keep=self.settings.keep_envs)
             self._executor = None
 
     def with_matrix(self, matrix: Matrix) -> Session:
         """The same store and sources, asked as another matrix says."""
-        return replace(self, matrix=matrix, _resolvers={}, _answered={}, _interpreters=None)
+        return replace(self, matrix=matrix, _resolvers={}, _solved={}, _answered={}, _interpreters=None)
 
     @property
     def tasks(self) -> list[CellTasks]:
@@ -151,7 +157,7 @@ class Session:
                 self._executor = executors.opened(self.context)
             if self._memory is None:
                 self._memory = Memory(self.matrix.probe, self.records)
-            one = Round(
+            this = Round(
                 work=work,
                 executor=self._executor,
                 jobs=self.settings.jobs or self.matrix.run.jobs,
@@ -162,11 +168,14 @@ class Session:
                 deadline=self.deadline,
                 keep=self.settings.keep_envs or work.origin is not Origin.MATRIX,
                 announced=len(self.asked),
+                cross_checked=self._cross_checked,
             )
             if work.origin is Origin.MATRIX:
                 self.asked |= dict.fromkeys(resolved.cell.id for resolved, _ in work.cells)
             self._rounds += 1
-            self.over = not one.run()
+            begun = this.run()
+            if work.origin is Origin.MATRIX and work.cells:
+                self.over = not begun
 
     def untried(self, question: object) -> bool:
         """Whether no earlier round was to answer `question`: what a round could not find out is not tried again."""
@@ -197,7 +206,7 @@ class Session:
         if all(name in self._answered for name in names):
             return [self._answered[name] for name in names]
         cells = self._resolved(asked, acts=acts)
-        if acts and self._unknown(asked, cells, cross_checked=cross_checked):
+        if acts and (self._repeated(asked, cells) or self._unknown(asked, cells, cross_checked=cross_checked)):
             return None
         verdicts = self.judge(cells, cross_checked=cross_checked)
         if acts is self.acts:
@@ -205,32 +214,54 @@ class Session:
         return verdicts
 
     def unknown(self, asked: Sequence[Asked], *, cross_checked: bool = True) -> Work:
-        """What to run to know what becomes of `asked`: first their own tasks, then the cross-checks of what failed."""
-        return self._unknown(asked, self._resolved(asked), cross_checked=cross_checked) if self.acts else Work()
-
-    def _unknown(self, asked: Sequence[Asked], cells: tuple[CellWork, ...], *, cross_checked: bool) -> Work:
-        own = [task for one, (_, cell) in zip(asked, cells, strict=True) if cell and self.untried(one) for task in cell.all]
-        self.repeat(own)
-        if todo := outstanding(own, self.records):
-            self.trials.update(asked)
-            return Work(tasks=tuple(todo), cells=cells)
-        if not cross_checked:
+        """What to run to know what becomes of `asked`: their own tasks, then the cross-checks of what failed."""
+        if not self.acts:
             return Work()
-        checked = [cell for one, (_, cell) in zip(asked, cells, strict=True) if cell and self.untried((one, "cross-checks"))]
+        cells = self._resolved(asked)
+        for key in self._repeated(asked, cells):
+            self.records.ignore(key)
+        return self._unknown(asked, cells, cross_checked=cross_checked)
+
+    def _repeated(self, asked: Sequence[Asked], cells: Sequence[CellWork]) -> set[str]:
+        """Keys of stored results that the options say to make again, of what no earlier round was asked for."""
+        if not self.settings.repeats:
+            return set()
+        own = [task for one, (_, cell) in zip(asked, cells, strict=True) if cell and self.untried(one) for task in cell.all]
+        return to_repeat(own, self.records, everything=self.settings.force, statuses=self.settings.retry)
+
+    def _unknown(self, asked: Sequence[Asked], cells: Sequence[CellWork], *, cross_checked: bool) -> Work:
+        lacking: dict[Asked, CellWork] = {}
+        complete: dict[Asked, CellTasks] = {}
+        for one, (resolved, cell) in zip(asked, cells, strict=True):
+            if cell and self.untried(one) and outstanding(cell.all, self.records):
+                lacking[one] = (resolved, cell)
+            elif cell:
+                complete[one] = cell
+        self.trials.update(lacking)
+        own = [task for _, cell in lacking.values() if cell for task in cell.all]
+        checked = [cell for one, cell in complete.items() if self.untried((one, "cross-checks"))] if cross_checked else []
         checks = cross_checks.wanted(checked, self.records, self.runtimes)
         self.repeat(checks)
-        return Work(tasks=tuple(outstanding(checks, self.records)))
+        return Work(tasks=tuple(outstanding([*own, *checks], self.records)), cells=tuple(lacking.values()))
 
     def _resolved(self, asked: Sequence[Asked], *, acts: bool = True) -> tuple[CellWork, ...]:
         """Cells with their tasks; those that share an export have one with the variants of all."""
-        resolved: dict[Asked, Resolved] = {}
+        acts = acts and self.acts
         with interruptible():
             for day in dict.fromkeys(one.exclude_newer for one in asked):
-                part = [one for one in asked if one.exclude_newer == day]
-                solved = self._resolver(day, ask=acts and self.acts).resolve([one.planned for one in part], _no_progress)
-                resolved |= zip(part, solved, strict=True)
-        cells = [resolved[one] for one in asked]
+                part = [one for one in asked if one.exclude_newer == day and (one, acts) not in self._solved]
+                if part:
+                    solved = self._resolver(day, ask=acts).resolve([one.planned for one in part], lambda *_: None)
+                    self._solved |= {(one, acts): resolved for one, resolved in zip(part, solved, strict=True)}
+        cells = [self._solved[one, acts] for one in asked]
         return tuple(zip(cells, tasks.of_cells(cells, self.matrix.probe), strict=True))
+
+    def release_cross_checked(self) -> None:
+        """Release the environments that were kept for cross-checks: those are done."""
+        if self._executor is not None and not self.settings.keep_envs:
+            for parts in self._cross_checked:
+                self._executor.release(parts)
+        self._cross_checked.clear()
 
     def interpreter(self, wanted: str) -> Interpreter | None:
         """A CPython of this machine; those of the matrix's cells are known, and looking for others takes a moment."""
@@ -252,7 +283,7 @@ class Session:
 
     @property
     def context(self) -> RunContext:
-        """What an executor needs to know."""
+        """See RunContext."""
         return RunContext(
             settings=self.settings,
             probe=self.matrix.probe,
@@ -267,15 +298,3 @@ class Session:
     def _adopted(self, made: Environments) -> Mapping[str, Path]:
         assert self.given is not None
         return given_environment.adopt(made, self.given, self.cells, self.records)
-
-
-def _no_progress(_done: int, _total: int) -> None:
-    """Show nothing: few cells are resolved."""
-
-
-def close(made: TaskExecutor | Environments, listen: Listener, *, keep: bool) -> None:
-    """Close it; what cannot be cleaned up is a note, and keeps no result from being reported."""
-    try:
-        made.close(keep=keep)
-    except Exception as error:  # noqa: BLE001 -- whatever it is, everything is done by now
-        listen(Note(text=f"not everything could be cleaned up: {error or type(error).__name__}"))

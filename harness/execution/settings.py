@@ -48,6 +48,11 @@ class Settings:
     """The axes on which the boundaries of rules are closed (diagnose/rules/boundaries.py); empty for all axes."""
 
     @property
+    def repeats(self) -> bool:
+        """Whether stored results are made again."""
+        return self.force or bool(self.retry)
+
+    @property
     def searches_remedies(self) -> bool:
         """Whether changes are tried: that rests on every cell of the matrix, and needs time."""
         return self.remedies and self.shard is None and self.budget is None and self.strategy == "full"

@@ -18,12 +18,17 @@ from harness.verdicts.judge import Verdict
 Step = Callable[[Session, Sequence[Verdict]], Work]
 
 
+def hide_repeated(session: Session) -> None:
+    """Hide the stored results of the matrix's cells that the options say to make again."""
+    if session.settings.repeats:
+        own = [task for cell in session.tasks for task in cell.all]
+        session.repeat([*own, *_elsewhere(session, session.verdicts())])
+
+
 def matrix_cells(session: Session, verdicts: Sequence[Verdict]) -> Work:
     """The cells of the matrix, as the strategy takes them up, until the budget is over."""
     if session.over:
         return Work()
-    if session.untried("repetitions"):
-        session.repeat([*(task for cell in session.tasks for task in cell.all), *_elsewhere(session, verdicts)])
     cells = tuple(session.strategy.next(session.cells, verdicts))
     return Work(tasks=tuple(session.pending(cells)), cells=cells)
 
@@ -34,6 +39,7 @@ def checks_elsewhere(session: Session, verdicts: Sequence[Verdict]) -> Work:
         session.note("the budget is over; what is left was not begun")
         return Work()
     if not session.untried("checks elsewhere"):
+        session.release_cross_checked()
         return Work()
     return Work(tasks=tuple(outstanding(_elsewhere(session, verdicts), session.records)))
 

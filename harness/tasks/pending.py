@@ -72,12 +72,17 @@ def missing_runs(task: Run | Evaluate, facts: Records) -> list[tuple[Variant, st
 
 def repeat(tasks: Iterable[Task], facts: Records, *, everything: bool, statuses: Collection[str]) -> None:
     """Have the results of `tasks` made again: `everything`, or only those with one of the `statuses`."""
-    if not (everything or statuses):
-        return
     # All keys first: once an export is ignored, nobody knows any more which runs rest on it.
-    for key in {key for task in tasks for key in _keys(task, facts)}:
-        if everything or any(result.status in statuses for result in stages(facts.get(key))):
-            facts.ignore(key)
+    for key in to_repeat(tasks, facts, everything=everything, statuses=statuses):
+        facts.ignore(key)
+
+
+def to_repeat(tasks: Iterable[Task], facts: Records, *, everything: bool, statuses: Collection[str]) -> set[str]:
+    """The keys of results of `tasks` that this run has to make again, and has not yet."""
+    if not (everything or statuses):
+        return set()
+    keys = {key for task in tasks for key in _keys(task, facts) if not facts.is_made(key)}
+    return {key for key in keys if everything or any(result.status in statuses for result in stages(facts.get(key)))}
 
 
 def concerned(task: Task, facts: Records) -> set[str]:

@@ -112,6 +112,10 @@ class Records:
                 # Last: as long as it is there, nobody reads the store.
                 self.passing.pop(key, None)
 
+    def is_made(self, key: str) -> bool:
+        """Whether this run has put `key`, or means to: it is not repeated once more."""
+        return key in self._made
+
     def ignore(self, key: str) -> None:
         """Take `key` for unknown until it is put anew, unless this run has put it.
 

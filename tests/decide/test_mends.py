@@ -37,7 +37,9 @@ class Desk:
     """Says of a set with changes what `works` says of it; keeps what it was asked about. No other version is ever tried."""
 
     axes = tuple(PINS)
-    at_once = 1
+
+    def at_once(self, _name):
+        return 1
 
     def __init__(self, require: str, works) -> None:
         self.wanted = Variants(require=require)

@@ -32,7 +32,9 @@ class Desk:
     """Knows what two sets come to: the current one, and every other."""
 
     axes = tuple(PINS)
-    at_once = 1
+
+    def at_once(self, _name):
+        return 1
 
     def __init__(self, now: Verdict, then: Verdict, require: str) -> None:
         self.wanted = Variants(require=require)

@@ -16,8 +16,6 @@ from harness.diagnose.remedies.changes import Change, Remedy, apply, text
 from harness.diagnose.remedies.observed import Observations, worded
 from harness.diagnose.remedies.trials import RemedySearch, search
 from harness.execution.questions import Pending, Questions
-from harness.execution.session import Session
-from harness.execution.work import Work
 from harness.matrix.plan import Planned, deciding
 from harness.matrix.selection import parse
 from harness.model import Cell, Stage, Status, Variant
@@ -83,22 +81,6 @@ class MatrixRemedies:
         )
 
 
-def remedies(session: Session, verdicts: Sequence[Verdict]) -> Work:
-    """A step of the pipeline: the trials that have to run before all searches have come to their end."""
-    if not session.settings.searches_remedies:
-        return Work()
-    questions = Questions(session)
-    mend(questions, verdicts)
-    return questions.work()
-
-
-def found(session: Session, verdicts: Sequence[Verdict]) -> MatrixRemedies:
-    """What mends what, as far as it was run."""
-    if not session.settings.reports_remedies:
-        return MatrixRemedies()
-    return mend(Questions(session, acts=False), verdicts)
-
-
 def mend(questions: Questions, verdicts: Sequence[Verdict]) -> MatrixRemedies:
     """Search for remedies: first for the cells that fail, then for what fails in others."""
     return _Mending(questions, verdicts).all()
@@ -120,9 +102,12 @@ class _Mending:
     def all(self) -> MatrixRemedies:
         cells = {}
         for verdict in self._failing:
-            with contextlib.suppress(Pending):
+            try:
                 if mends := self._cell(verdict):
                     cells[verdict.cell.id] = mends
+            except Pending:
+                # Its other variants come before those of later cells.
+                self._waiting.update(of for one in self._decisive(verdict) if (of := _signature(one)))
         failing = [(verdict, one, of) for verdict in self._verdicts for one in verdict.variants if (of := _signature(one))]
         for verdict, one, of in failing:
             with contextlib.suppress(Pending):
@@ -220,29 +205,42 @@ class _Mending:
         return known[one.variant].remedy
 
     def _searched(self, verdict: Verdict, one: VariantVerdict, of: _Signature) -> RemedySearch:
-        cell, fails, before = verdict.resolved.planned, verdict.status is Status.FAILS, len(self._questions.fresh)
         try:
-            found = search(
-                self._questions,
-                cell,
-                one.variant,
-                near=self._verdicts,
-                first=self._first(verdict, of),
-                known=self._observations.mending(verdict, one.variant),
-                index=fails,
-                whole=self._fruitless[of] < FRUITLESS,
-                admits=lambda changed: not fails or self._would_do(cell, one.variant, changed),
-            )
+            found = self._search(verdict, one, of)
         except Pending:
             self._waiting.add(of)
             raise
-        if len(self._questions.fresh) > before:
-            text = f"remedies: {cell.cell.id} {one.variant.id}, {one.last.stage.value}: {_outcome(found)}"
-            self._questions.session.note(text)
         if found.remedy is None:
             self._fruitless[of] += not found.open
         elif all(found.remedy.changes != other.changes for other in self._proven.get(of, ())):
             self._proven.setdefault(of, []).append(found.remedy)
+        return found
+
+    def _search(self, verdict: Verdict, one: VariantVerdict, of: _Signature) -> RemedySearch:
+        """One search; what came to its end in an earlier pass of this session is not made again."""
+        cell, fails, questions = verdict.resolved.planned, verdict.status is Status.FAILS, self._questions
+        first, whole = self._first(verdict, of), self._fruitless[of] < FRUITLESS
+        known = self._observations.mending(verdict, one.variant)
+        asked = (cell, one.variant, tuple(remedy.changes for remedy in first), tuple(known), fails, whole)
+        if isinstance(before := questions.session.searches.get(asked), RemedySearch):
+            return before
+        ran = len(questions.fresh)
+        found = search(
+            questions,
+            cell,
+            one.variant,
+            here=verdict,
+            near=self._verdicts,
+            first=first,
+            known=known,
+            index=fails,
+            whole=whole,
+            admits=lambda changed: not fails or self._would_do(cell, one.variant, changed),
+        )
+        if len(questions.fresh) > ran:
+            questions.session.note(f"remedies: {cell.cell.id} {one.variant.id}, {one.last.stage.value}: {_outcome(found)}")
+        if questions.acts:
+            questions.session.searches[asked] = found
         return found
 
     def _first(self, verdict: Verdict, of: _Signature) -> list[Remedy]:

@@ -84,6 +84,7 @@ def search(
     planned: Planned,
     variant: Variant,
     *,
+    here: Verdict | None = None,
     near: Sequence[Verdict] = (),
     first: Sequence[Remedy] = (),
     known: Sequence[Change] = (),
@@ -93,16 +94,16 @@ def search(
 ) -> RemedySearch:
     """The cheapest change, or changes, with which `variant` of the cell works; `.remedy` is None where none was found.
 
-    `near` are cells of which something is known: the nearest that works shows what is different here, and their versions
-    are the first that are tried instead; with `index` then those that an index has. `first` are remedies that mended the
-    same elsewhere, and go before all others; without `whole` nothing goes after them. `known` are changes that cells of the
-    matrix show to work. `admits` says of a changed variant
-    whether it would do.
+    `here` is what is known of the cell as it is. `near` are cells of which something is known: the nearest that works shows
+    what is different here, and their versions are the first that are tried instead; with `index` then those that an index
+    has. `first` are remedies that mended the same elsewhere, and go before all others; without `whole` nothing goes after
+    them. `known` are changes that cells of the matrix show to work. `admits` says of a changed variant whether it would do.
 
     Raises:
         Pending: something has to run before the search comes further.
     """
-    return _Searcher(questions, planned, variant, near=near, known=known, admits=admits).run(first, index=index, whole=whole)
+    searcher = _Searcher(questions, planned, variant, here=here, near=near, known=known, admits=admits)
+    return searcher.run(first, index=index, whole=whole)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,6 +132,7 @@ class _Searcher:
         planned: Planned,
         variant: Variant,
         *,
+        here: Verdict | None,
         near: Sequence[Verdict],
         known: Sequence[Change],
         admits: Callable[[Variant], bool],
@@ -138,6 +140,7 @@ class _Searcher:
         self._questions = questions
         self._planned = replace(planned, variants=(variant,))
         self._variant = variant
+        self._here = here
         self._near = near
         self._free = known
         self._admits = admits
@@ -156,15 +159,10 @@ class _Searcher:
         return RemedySearch(trials=tuple(self._trials), remedy=remedy, unanswered=tuple(self._unanswered))
 
     def _known(self) -> _Standing | None:
-        """What is known of the variant as it is, where the cell itself is among those that are near."""
-        here = (self._planned.cell, self._planned.bounds, self._planned.added)
-        for verdict in self._near:
-            asked = verdict.resolved.planned
-            if (asked.cell, asked.bounds, asked.added) == here:
-                for one in verdict.variants:
-                    if one.variant == self._variant:
-                        return _Standing(changes=(), planned=self._planned, verdict=verdict, one=one)
-        return None
+        """What is known of the variant as it is."""
+        variants = self._here.variants if self._here else ()
+        one = next((one for one in variants if one.variant == self._variant), None)
+        return _Standing(changes=(), planned=self._planned, verdict=self._here, one=one) if self._here and one else None
 
     def _within_the_cell(self, origin: _Standing) -> _Standing | None:
         """One change after another; then what got further than before, with one more."""

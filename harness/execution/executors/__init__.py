@@ -9,7 +9,9 @@ import importlib
 from collections.abc import Mapping
 from types import ModuleType
 
+from harness.environments.environments import Environments
 from harness.errors import HarnessError
+from harness.execution.events import Listener, Note
 from harness.execution.executors.interface import RunContext, TaskExecutor
 
 EXECUTORS: Mapping[str, str] = {
@@ -41,3 +43,11 @@ def module(executor: str) -> ModuleType:
     except ImportError as error:
         wanted = f"pip install 'export-matrix[{name}]'"
         raise HarnessError(f"--executor {name} needs what is not installed ({error}): {wanted}") from None
+
+
+def close(made: TaskExecutor | Environments, listen: Listener, *, keep: bool) -> None:
+    """Close it; what cannot be cleaned up is a note, and keeps no result from being reported."""
+    try:
+        made.close(keep=keep)
+    except Exception as error:  # noqa: BLE001 -- whatever it is, everything is done by now
+        listen(Note(text=f"not everything could be cleaned up: {error or type(error).__name__}"))

@@ -63,7 +63,7 @@ class Dask:
         """In a cluster of our own what this machine carries; else a probe for each thread."""
         if self._client is None:
             self._client = self._connected(local.jobs(wanted))
-            self._threads = self._client.nthreads()
+        self._threads = self._client.nthreads()
         threads = self._threads
         probes = wanted if isinstance(wanted, int) else sum(threads.values()) if self._address else local.jobs(wanted)
         return probes, INSTALLS * len({urlsplit(address).hostname for address in threads})

@@ -144,8 +144,9 @@ def test_an_index_that_does_not_answer_costs_no_report(trapped, tmp_path, monkey
     assert made.report()["rules"] == trapped.report()["rules"]
 
 
-def test_a_version_that_is_no_longer_published_costs_no_report(trapped, tmp_path):
-    """The list of what lies between is known, and the index is not what it was."""
+@pytest.mark.parametrize("options", [[], ["--audit", "100%"]])
+def test_a_version_that_is_no_longer_published_costs_no_report(trapped, tmp_path, options):
+    """The list of what lies between is known, and the index is not what it was. An audit afterwards runs as ever."""
     made = trapped.copy(tmp_path / "project")
     made.main("run", "--close-boundaries", "torch")
     for wheel in made.index.glob("torch-2.[234]*.whl"):
@@ -153,8 +154,8 @@ def test_a_version_that_is_no_longer_published_costs_no_report(trapped, tmp_path
     for record in (made.store / "results").glob("*/*.json"):
         if '"lock"' in record.read_text() and '"2.3.0"' in record.read_text():
             record.unlink()
-    answer = made.main("run", "--close-boundaries", "torch")
-    assert answer.code == 0
+    answer = made.main("run", "--close-boundaries", "torch", *options)
+    assert answer.code == 0, answer.err
     assert "was not asked: matrix.toml: axes.torch: torch 2.3.0 is not published" in answer.err
     (rule,) = made.report()["rules"]
     assert not rule["boundaries"][0]["closed"]

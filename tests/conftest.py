@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from project import Project
+from strict_skips import pytest_addoption, pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401 -- hooks
 
 from harness.tasks import keys, probe_source
 

@@ -10,6 +10,7 @@ import errno
 import importlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -118,6 +119,11 @@ def json_error() -> json.JSONDecodeError:
     return json.JSONDecodeError("Expecting value", "", 0)
 
 
+def machine(number: int) -> OSError:
+    """What Python makes of an errno."""
+    return OSError(number, os.strerror(number))
+
+
 UNSUPPORTED = "Exporting the operator 'aten::scaled_dot_product_attention' to ONNX opset version 12 is not supported."
 MERGE = "The size of tensor a (5) must match the size of tensor b (4) at non-singleton dimension 3"
 ALLOC = (
@@ -212,9 +218,23 @@ TABLE = {
         kind("RuntimeException")("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Failed to allocate memory for requested buffer"),
         ORT,
     ),
-    "a full disk, in a package": lack(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), f"{SITE}/torch/serialization.py"),
-    "a full disk, in the probe": lack(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))),
+    "a full disk, in a package": lack(machine(errno.ENOSPC), f"{SITE}/torch/serialization.py"),
+    "a full disk, in the probe": lack(machine(errno.ENOSPC)),
     "a full disk, in C++": lack(RuntimeError("write failed: No space left on device"), ONNX),
+    "no memory for a process": lack(machine(errno.ENOMEM), f"{SITE}/torch/_inductor/cpp.py", f"{STDLIB}/subprocess.py"),
+    "no memory behind another exception": lack(RuntimeError("cannot load the weights"), TORCH, cause=MemoryError()),
+    "no room in a quota": lack(machine(errno.EDQUOT), f"{SITE}/torch/serialization.py"),
+    "no room in a quota, in C++": lack(RuntimeError("write failed: Disk quota exceeded"), ONNX),
+    "no more files": lack(machine(errno.EMFILE), TRANSFORMERS),
+    "a disk that is broken": lack(machine(errno.EIO), TRANSFORMERS),
+    "an address that nobody answers": lack(machine(errno.ECONNREFUSED), TRANSFORMERS, f"{STDLIB}/socket.py"),
+    "a connection that was cut": lack(machine(errno.ECONNRESET), TRANSFORMERS, f"{STDLIB}/ssl.py"),
+    "no answer in time": lack(machine(errno.ETIMEDOUT), TRANSFORMERS),
+    "a name that is not resolved": lack(
+        kind("ConnectionError", OSError)("Max retries exceeded with url: /config.json"),
+        f"{SITE}/requests/adapters.py",
+        cause=socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
+    ),
     # the probe's own code
     "a check of the probe's": bug(AssertionError()),
     "a key that the probe misspells": bug(KeyError("mask")),

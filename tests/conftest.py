@@ -42,8 +42,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 @pytest.fixture(scope="session")
 def uv_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A uv cache of our own, which all fast tests share."""
-    return tmp_path_factory.mktemp("uv-cache")
+    """A uv cache of our own, which all fast tests share, whichever worker does them."""
+    base = tmp_path_factory.getbasetemp()
+    # A worker's folder lies in that of the session.
+    cache = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "uv-cache"
+    cache.mkdir(exist_ok=True)
+    return cache
 
 
 @pytest.fixture(scope="module", autouse=True)

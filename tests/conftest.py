@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import copied_installs
 import pytest
 from project import Project
 from strict_skips import pytest_addoption, pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401 -- hooks
@@ -63,6 +64,19 @@ def _surroundings(uv_cache: Path) -> Iterator[None]:
         keys.source.cache_clear()
         yield
     keys.source.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def _installs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("installs")
+
+
+@pytest.fixture(scope="module")
+def installed_once(_surroundings: None, _installs: Path) -> Iterator[None]:
+    """What uv has installed is copied where the same lock is installed again; for modules about what comes after."""
+    with pytest.MonkeyPatch.context() as patch:
+        copied_installs.patched(patch, _installs)
+        yield
 
 
 @pytest.fixture

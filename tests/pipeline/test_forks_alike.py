@@ -18,7 +18,10 @@ from wheels import Wheel
 
 from harness.execution.process.forks import Forks
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="nothing is forked elsewhere")
+pytestmark = [
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="nothing is forked elsewhere"),
+    pytest.mark.usefixtures("installed_once"),
+]
 
 REMEMBERED = "import torch; raise RuntimeError(f'the value is {torch.REMEMBERED}')"
 PLUGIN = """

@@ -10,6 +10,8 @@ from harness.execution.laboratory import Lab
 from harness.execution.prepare import Settings, prepare
 from harness.model import Cell, Status
 
+pytestmark = pytest.mark.usefixtures("installed_once")
+
 PICKY = """
     import importlib.metadata
     if importlib.metadata.version("numpy").startswith("2"):

@@ -3,10 +3,13 @@
 from collections import Counter
 
 import packages
+import pytest
 
 from harness.environments.uv.client import Uv
 from harness.execution.prepare import Settings, prepare
 from harness.store.store import Store
+
+pytestmark = pytest.mark.usefixtures("installed_once")
 
 DIES = "raise RuntimeError('If')"
 

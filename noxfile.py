@@ -114,8 +114,8 @@ def tests(session: nox.Session) -> None:
         session.run("pytest", *session.posargs)
         return
     # The fast ones apart: some of them measure time.
-    session.run("pytest", "-n", "2", "-m", "not real")
-    session.run("pytest", "-m", "real")
+    session.run("pytest", "-n", "2", "-m", "not real", "--strict-skips")
+    session.run("pytest", "-m", "real", "--strict-skips")
 
 
 @nox.session

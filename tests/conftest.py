@@ -6,26 +6,49 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import copied_installs
 import pytest
 from project import Project
+from strict_skips import pytest_addoption, pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401 -- hooks
 
 from harness.tasks import keys, probe_source
+
+MEMORY = Path("/dev/shm")
+"""A file system in memory, where Linux has it."""
+ROOM = 4 * 2**30
+"""Bytes, more than all fast tests together leave."""
 
 FAKE_PROBE = Path(__file__).parent / "fake_probe" / "__main__.py"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Have temporary folders in memory where there is room for them: most of what the fast tests do is to write small files."""
+    if config.option.markexpr == "not real" and MEMORY.is_dir() and os.access(MEMORY, os.W_OK):
+        status = os.statvfs(MEMORY)
+        if status.f_bavail * status.f_frsize >= ROOM and not status.f_flag & os.ST_NOEXEC:
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """A file stays on one worker: what its tests share is a run of the harness, and costs seconds."""
+    """A file stays on one worker: what its tests share is a run of the harness, and costs seconds.
+
+    In the order of their names: those in pipeline/ come before the short ones in unit/, which fill the rest of the time.
+    """
     from xdist.scheduler import LoadFileScheduling
 
+    config.option.loadscopereorder = False
     return LoadFileScheduling(config, log)
 
 
 @pytest.fixture(scope="session")
 def uv_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A uv cache of our own, which all fast tests share."""
-    return tmp_path_factory.mktemp("uv-cache")
+    """A uv cache of our own, which all fast tests share, whichever worker does them."""
+    base = tmp_path_factory.getbasetemp()
+    # A worker's folder lies in that of the session.
+    cache = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "uv-cache"
+    cache.mkdir(exist_ok=True)
+    return cache
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -41,6 +64,19 @@ def _surroundings(uv_cache: Path) -> Iterator[None]:
         keys.source.cache_clear()
         yield
     keys.source.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def _installs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("installs")
+
+
+@pytest.fixture(scope="module")
+def installed_once(_surroundings: None, _installs: Path) -> Iterator[None]:
+    """What uv has installed is copied where the same lock is installed again; for modules about what comes after."""
+    with pytest.MonkeyPatch.context() as patch:
+        copied_installs.patched(patch, _installs)
+        yield
 
 
 @pytest.fixture

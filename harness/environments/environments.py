@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from email.parser import HeaderParser
+from functools import partial
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -69,9 +70,9 @@ class Environments:
         """(the environment's python, its `install` result); no python where the install did not work."""
         parts = layers(closure)
         if len(parts) == 1:
-            return self._ensure_layer(closure)
+            return self._ensure_one(closure, is_layer=False)
         with ThreadPoolExecutor(len(parts), thread_name_prefix="layer") as pool:
-            made = list(pool.map(self._ensure_layer, parts))
+            made = list(pool.map(partial(self._ensure_one, is_layer=True), parts))
         results = [result for _, result in made]
         for python, result in made:
             if python is None:
@@ -80,7 +81,7 @@ class Environments:
         python = self._compose(closure.key, parts)
         return python, replace(results[-1], seconds=round(sum(one.seconds for one in results) + time.time() - started, 3))
 
-    def _ensure_layer(self, closure: Closure) -> tuple[Path | None, StageResult]:
+    def _ensure_one(self, closure: Closure, *, is_layer: bool) -> tuple[Path | None, StageResult]:
         folder = self._folder(closure.key)
         with self._locked(closure.key):
             share = self._share(folder)
@@ -91,7 +92,7 @@ class Environments:
                     shutil.rmtree(folder, ignore_errors=True)
                     _mark_temporary(folder)
                 try:
-                    python, result = self._fill(folder, closure, create=not made, install=not made)
+                    python, result = self._fill(folder, closure, create=not made, install=not made, is_layer=is_layer)
                 finally:
                     share.share()
             else:
@@ -109,13 +110,16 @@ class Environments:
             return None, _result(Status.ERROR, time.time(), Failure(type="verification", message=message))
         return self._fill(folder, closure, create=False, install=True)
 
-    def _fill(self, folder: Path, closure: Closure, *, create: bool, install: bool) -> tuple[Path | None, StageResult]:
+    def _fill(
+        self, folder: Path, closure: Closure, *, create: bool, install: bool, is_layer: bool = False
+    ) -> tuple[Path | None, StageResult]:
         started = time.time()
         try:
             if create:
                 self._uv.create(folder, closure.interpreter)
             if install:
-                self._install(folder, closure.lock)
+                # Somebody may use an environment, whose scripts then begin with its own Python; a layer is only imported from.
+                self._install(folder, closure.lock, closure.interpreter if is_layer else None)
             differences = difference(closure.lock.versions, installed([site_packages(folder, closure.interpreter)]))
         except UvFailure as failure:
             status = Status.ERROR if failure.trouble is Trouble.INFRASTRUCTURE else Status.FAILS
@@ -131,7 +135,7 @@ class Environments:
         (folder / _VERIFIED).touch()
         return folder / "bin" / "python", _result(Status.WORKS, started)
 
-    def _install(self, folder: Path, lock: Lock) -> None:
+    def _install(self, folder: Path, lock: Lock, python: Interpreter | None) -> None:
         """From uv's cache at once; what is not there is fetched by one at a time, whoever asks.
 
         So no wheel is fetched twice, and uv itself downloads in parallel.
@@ -139,9 +143,9 @@ class Environments:
         # A build would take for its requirements what the cache happens to hold, and fail of that.
         if not self._uv.sources.build:
             with contextlib.suppress(UvFailure):
-                return self._uv.cached.install(folder, lock)
+                return self._uv.cached.install(folder, lock, python)
         with self._locked("install"):
-            return self._uv.install(folder, lock)
+            return self._uv.install(folder, lock, python)
 
     def compose(self, parts: tuple[Closure, ...]) -> Path:
         """The python of an environment that sees everything in `parts`, which must be installed already."""

@@ -9,13 +9,24 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from .messages import owners, summary, without_colours
+from .messages import chain, owners, summary, without_colours
 
 _OURS = [f"{Path(__file__).resolve().parent}{os.sep}"]
 _MESSAGE_LIMIT = 4000
 _TRACEBACK_LIMIT = 8000
-# How C++ code reports what Python calls MemoryError and ENOSPC.
-_EXHAUSTION_TEXTS = ("can't allocate memory", "bad_alloc", "Failed to allocate memory", "No space left on device")
+_LACKING = {
+    getattr(errno, name)
+    for name in (
+        *("ENOMEM", "ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "EIO"),
+        *("ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH", "EHOSTUNREACH"),
+    )
+}
+"""What a machine or its network lacks: no fact about versions."""
+# How C++ code reports what Python calls MemoryError, ENOMEM, ENOSPC, EDQUOT and EMFILE.
+_LACKING_TEXTS = (
+    *("can't allocate memory", "Cannot allocate memory", "bad_alloc", "Failed to allocate memory"),
+    *("No space left on device", "Disk quota exceeded", "Too many open files"),
+)
 
 
 class ProbeFailure(Exception):  # noqa: N818 - a finding, not an error
@@ -47,7 +58,7 @@ def status_of(exc: BaseException) -> tuple[str, str]:
     """Return (`fails` or `error`, `package` or `probe`): the verdict and where the exception comes from."""
     source = exc.original if isinstance(exc, ProbeFailure) and exc.original is not None else exc
     where = _innermost_owner(source)
-    if _is_exhaustion(source):
+    if any(map(_is_lack, chain(source))):
         return "error", where
     if where == "package" or isinstance(exc, ProbeFailure) or _is_foreign_import_error(exc):
         return "fails", "package"
@@ -69,11 +80,14 @@ def describe(exc: BaseException, where: str) -> dict[str, Any]:
     }
 
 
-def _is_exhaustion(exc: BaseException) -> bool:
-    if isinstance(exc, MemoryError) or (isinstance(exc, OSError) and exc.errno == errno.ENOSPC):
+def _is_lack(exc: BaseException) -> bool:
+    if isinstance(exc, MemoryError):
+        return True
+    # A name that is not resolved has numbers of its own, which depend on the C library.
+    if isinstance(exc, OSError) and (exc.errno in _LACKING or type(exc).__name__ == "gaierror"):
         return True
     text = str(exc)
-    return any(fragment in text for fragment in _EXHAUSTION_TEXTS)
+    return any(fragment in text for fragment in _LACKING_TEXTS)
 
 
 def _is_foreign_import_error(exc: BaseException) -> bool:

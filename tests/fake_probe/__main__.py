@@ -4,14 +4,41 @@ What it adds is one line per start in `<store>/probe-starts.jsonl`, by which tes
 fork server and each fork of it, and, as kind "import", a fork that imports beside an export.
 """
 
+# ruff: noqa: E402, F401 -- what the real one imports
+
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import json
-import os
 import sys
+
+# Bytecode is the store's, and each project has a store of its own: most of the time of most tests would go into compiling what
+# the probe takes from the standard library. That alone is compiled once for all; what is imported below is what it takes.
+_OF_THE_STORE, sys.pycache_prefix = sys.pycache_prefix, f"{__file__.rpartition('/')[0]}/../__pycache__/standard-library"
+
+import contextlib
+import ctypes
+import dataclasses
+import email.parser
+import functools
+import importlib
+import importlib.metadata
+import importlib.util
+import io
+import json
+import logging
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import sysconfig
+import tempfile
+import traceback
+import typing
 from pathlib import Path
+
+sysconfig.get_path("stdlib")  # it imports another module
+sys.pycache_prefix = _OF_THE_STORE
 
 HERE = Path(__file__).resolve().parent
 SERVER = {}

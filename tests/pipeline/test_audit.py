@@ -4,6 +4,8 @@ import packages
 import pytest
 from project import Project
 
+pytestmark = pytest.mark.usefixtures("installed_once")
+
 LOOKS_ASIDE = """
     try:
         import onnxruntime

@@ -10,6 +10,8 @@ from project import Project
 
 from harness.environments.uv.client import Uv
 
+pytestmark = pytest.mark.usefixtures("installed_once")
+
 NEEDS_NUMPY_1 = """
     import importlib.metadata
     if importlib.metadata.version("numpy").startswith("2"):

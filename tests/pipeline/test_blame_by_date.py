@@ -10,8 +10,11 @@ from pathlib import Path
 
 import loopback
 import packages
+import pytest
 from packages import package
 from project import Project
+
+pytestmark = pytest.mark.usefixtures("installed_once")
 
 DRIFTED = "import importlib.metadata as m\nif m.version('dri' + 'fter') == '3.0': raise ImportError('undefined symbol')"
 

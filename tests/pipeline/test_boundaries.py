@@ -11,6 +11,8 @@ from project import PYTHON, Project
 from harness.environments.uv.client import Uv
 from harness.environments.uv.errors import Trouble, UvFailure
 
+pytestmark = pytest.mark.usefixtures("installed_once")
+
 MINORS = range(16, 25)
 RUNTIMES = [f"1.{minor}.{patch}" for minor in MINORS for patch in range(3)]
 READS_10 = "1.20.1"

@@ -11,6 +11,8 @@ import pytest
 from packages import raises
 from project import AXES, Project
 
+pytestmark = pytest.mark.usefixtures("installed_once")
+
 PICKY = """
     import importlib.metadata
     if importlib.metadata.version("numpy").startswith("2"):

@@ -8,6 +8,8 @@ import packages
 import pytest
 from project import PYTHON, Project
 
+pytestmark = pytest.mark.usefixtures("installed_once")
+
 NEEDS_TORCH = """
     import importlib.metadata
     if importlib.metadata.version("torch") < "2.2":

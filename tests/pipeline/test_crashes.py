@@ -9,6 +9,8 @@ import pytest
 from packages import CRASH_IN_C, FLOOD, HANG, HOARD, KILLED, LEAVE_0, LEAVE_3, SEGFAULT
 from project import AXES, Project, alive, wait_until
 
+pytestmark = pytest.mark.usefixtures("installed_once")
+
 VARIANTS = {"exporters": ["torchscript", "dynamo"], "layouts": ["pair", "merged"]}
 LIMITS = {"time-limit": "3s", "memory-limit": "300MB"}
 

@@ -9,6 +9,8 @@ import pytest
 from packages import CRASH_IN_C, KILLED, LEAVE_3, in_turn
 from project import Project
 
+pytestmark = pytest.mark.usefixtures("installed_once")
+
 NO = "raise RuntimeError('by chance')"
 WRONG = "self.model['flawed'] = True"
 OTHERWISE = "raise ValueError('something else')"

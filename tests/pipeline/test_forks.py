@@ -13,7 +13,10 @@ from project import Project, alive, wait_until
 
 from harness.execution.process import fork_server
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="nothing is forked elsewhere")
+pytestmark = [
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="nothing is forked elsewhere"),
+    pytest.mark.usefixtures("installed_once"),
+]
 
 SAYS = "import torch; raise RuntimeError(f'torch remembers {torch.REMEMBERED}')"
 

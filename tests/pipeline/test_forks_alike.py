@@ -1,18 +1,27 @@
-"""What a package can find out in a fork is what it finds out in a process of its own; where it is not, nothing is forked."""
+"""What a package can find out in a fork is what it finds out in a process of its own; where it is not, nothing is forked.
+
+All cases are cells of one matrix, which is run twice: once as always, once without forks.
+"""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import packages
 import pytest
-from project import Project
+from elsewhere import fresh
+from project import AXES, Project
 from wheels import Wheel
 
 from harness.execution.process.forks import Forks
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="nothing is forked elsewhere")
+pytestmark = [
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="nothing is forked elsewhere"),
+    pytest.mark.usefixtures("installed_once"),
+]
 
 REMEMBERED = "import torch; raise RuntimeError(f'the value is {torch.REMEMBERED}')"
 PLUGIN = """
@@ -20,11 +29,6 @@ from importlib.metadata import entry_points
 for one in entry_points(group='torch.backends'):
     one.load()()
 """
-
-
-def brings(*wheels: Wheel) -> list[Wheel]:
-    """The onnx 1.17.0 requires these, and so only its cell has them."""
-    return [packages.onnx("1.17.0", requires=tuple(one.name for one in wheels)), *wheels]
 
 
 def entered(name: str, points: str, source: str = "") -> Wheel:
@@ -44,20 +48,22 @@ def told(expression: str, *imports: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """What torch does at import, then transformers, and what is asked afterwards."""
+    """What torch does at import, then transformers, and what is asked afterwards, beside an older onnx and a newer."""
 
     on_import: str
     then: str = ""
     eager: str = REMEMBERED
-    wheels: list[Wheel] = field(default_factory=lambda: [packages.onnx("1.17.0")])
-    requires: tuple[str, ...] = ()
-    """What torch does."""
+    wheels: list[Wheel] = field(default_factory=list)
+    """Published for this case; their names are used in no other, since the index is everybody's."""
+    torch: tuple[str, ...] = ()
+    """What torch requires; so of the next two."""
+    older: tuple[str, ...] = ()
+    newer: tuple[str, ...] = ()
     told: tuple[str, str]
     """By the cell of the older onnx, and of the newer."""
     forked: tuple[bool, bool] = (True, True)
 
 
-DEP = packages.package("dep", "1.0")
 CASES = {
     "variables that were set": Case(
         on_import="import os; os.environ['SET_AT_IMPORT'] = '1'",
@@ -118,31 +124,30 @@ CASES = {
         told=("('', 0, '<stdin>', '/dev/null')",) * 2,
     ),
     "an import that failed and was swallowed": Case(
-        on_import="try:\n    import dep; REMEMBERED = dep.__version__\nexcept ImportError:\n    REMEMBERED = None",
-        wheels=[
-            packages.package("dep", "1.0", on_import="raise ImportError('no')"),
-            packages.package("dep", "2.0"),
-            packages.onnx("1.16.2", requires=("dep==1.0",)),
-            packages.onnx("1.17.0", requires=("dep==2.0",)),
-        ],
+        on_import="try:\n    import odd; REMEMBERED = odd.__version__\nexcept ImportError:\n    REMEMBERED = None",
+        wheels=[packages.package("odd", "1.0", on_import="raise ImportError('no')"), packages.package("odd", "2.0")],
+        older=("odd==1.0",),
+        newer=("odd==2.0",),
         told=("None", "2.0"),
         forked=(False, False),
     ),
     "all distributions": Case(
-        on_import="import importlib.metadata as m; REMEMBERED = 'dep' in m.packages_distributions()",
-        wheels=brings(DEP),
+        on_import="import importlib.metadata as m; REMEMBERED = 'listed' in m.packages_distributions()",
+        wheels=[packages.package("listed", "1.0")],
+        newer=("listed",),
         told=("False", "True"),
         forked=(False, False),
     ),
     "entry points that nobody asked for": Case(
         on_import=PLUGIN + "REMEMBERED = 'no plugin'",
-        wheels=brings(entered("tool", "[console_scripts]\ntool = tool:main\n")),
+        wheels=[entered("tool", "[console_scripts]\ntool = tool:main\n")],
+        newer=("tool",),
         told=("no plugin", "no plugin"),
     ),
     "whether a distribution is there, asked by somebody who makes nothing of its version": Case(
         on_import="import huggingface_hub; REMEMBERED = huggingface_hub.DEP",
         wheels=[
-            *brings(DEP),
+            packages.package("dep", "1.0"),
             packages.package(
                 "huggingface_hub",
                 "0.1",
@@ -150,24 +155,23 @@ CASES = {
                 "except m.PackageNotFoundError:\n    DEP = False",
             ),
         ],
-        requires=("huggingface_hub",),
+        torch=("huggingface_hub",),
+        newer=("dep",),
         told=("False", "True"),
         forked=(True, False),
     ),
     "what a .pth file has done before": Case(
         on_import="import builtins; REMEMBERED = getattr(builtins, 'DONE', None)",
-        wheels=brings(Wheel(name="dep", version="1.0", files={"dep.pth": "import builtins; builtins.DONE = 1\n"})),
+        wheels=[Wheel(name="done", version="1.0", files={"done.pth": "import builtins; builtins.DONE = 1\n"})],
+        newer=("done",),
         told=("None", "1"),
         forked=(True, False),
     ),
     "a folder that a .pth file adds": Case(
         on_import="",
         eager="import hidden; raise RuntimeError(f'the value is {hidden.X}')",
-        wheels=[
-            packages.onnx("1.16.2", requires=("dep",)),
-            packages.onnx("1.17.0"),
-            Wheel(name="dep", version="1.0", files={"dep.pth": "elsewhere\n", "elsewhere/hidden.py": "X = 1\n"}),
-        ],
+        wheels=[Wheel(name="adds", version="1.0", files={"adds.pth": "elsewhere\n", "elsewhere/hidden.py": "X = 1\n"})],
+        older=("adds",),
         told=("1", "No module named 'hidden'"),
         forked=(False, False),
     ),
@@ -219,32 +223,83 @@ CASES = {
 }
 
 
-def errors(project: Project) -> tuple[str, ...]:
-    """What the exports of the two onnx died of."""
-    return tuple(cell["variants"][0]["error"].removeprefix(VALUE) for cell in project.run("--jobs", "1").values())
+NUMBERS = dict(zip(CASES, range(len(CASES)), strict=True))
+"""Each case → the last part of the versions of its torch, its transformers and its two onnx."""
+MINORS = ("1.16", "1.17")
+"""Of the older onnx of each case, and of the newer."""
+BASE = 100
+"""Added to that number, so that no case has a version of the cell that works."""
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_a_fork_finds_out_what_a_process_of_its_own_does(project, tmp_path, monkeypatch, case):
-    torch = packages.torch("2.2.0", on_import=case.on_import, requires=("sympy", *case.requires))
-    project.publish(torch, packages.transformers("4.50.0", on_import=case.then, eager=case.eager), *case.wheels)
-    project.configure({"torch": ["2.2.0"], "transformers": ["4.50.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
-    other = project.copy(tmp_path / "other")
-    assert errors(project) == case.told
-    assert tuple(bool(start["server"]) for start in project.starts("export"))[:2] == case.forked
-    monkeypatch.setattr(Forks, "of", lambda *_: None)
-    assert errors(other) == case.told
+@pytest.fixture(scope="module")
+def project_of_all(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Two cells for each case; and one that works, so that nobody asks another model about the others."""
+    made = Project.working(tmp_path_factory.mktemp("alike"))
+    base = {axis: versions[0] for axis, versions in AXES.items()}
+    cells = []
+    for case, number in zip(CASES.values(), NUMBERS.values(), strict=True):
+        torch, transformers, *onnx = (f"{minor}.{BASE + number}" for minor in ("2.2", "4.50", *MINORS))
+        made.publish(packages.torch(torch, on_import=case.on_import, requires=("sympy", *case.torch)))
+        made.publish(packages.transformers(transformers, on_import=case.then, eager=case.eager), *case.wheels)
+        for version, requires in zip(onnx, (case.older, case.newer), strict=True):
+            made.publish(packages.onnx(version, requires=requires))
+            cells.append({**base, "torch": torch, "transformers": transformers, "onnx": version})
+    made.configure(include=cells, environment=["handoff"])
+    return made
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """By the version of onnx, of which each cell has its own."""
+
+    errors: dict[str, str]
+    forked: dict[str, bool]
+
+
+def found(project: Project) -> Found:
+    """What the export of each cell died of, and whether it was a fork."""
+    # One after the other, so that the older onnx of each case comes first.
+    cells = project.run("--jobs", "1", "--keep-envs").values()
+    errors = {cell["pins"]["onnx"]: cell["variants"][0]["error"] for cell in cells if cell["status"] != "works"}
+    return Found(
+        errors={version: error.removeprefix(VALUE) for version, error in errors.items()},
+        forked={version: bool(start["server"]) for start in project.starts("export") for version in onnx_of(start)},
+    )
+
+
+def onnx_of(start: dict[str, Any]) -> list[str]:
+    """The version of onnx on the search path of a process."""
+    infos = [info for folder in start["path"] for info in Path(folder).glob("onnx-*.dist-info")]
+    return [info.name.removesuffix(".dist-info").partition("-")[2] for info in infos]
+
+
+@pytest.fixture(scope="module")
+def as_always(project_of_all: Project) -> Found:
+    return found(fresh(project_of_all, project_of_all.root / "as-always"))
+
+
+@pytest.fixture(scope="module")
+def without_forks(project_of_all: Project) -> Found:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Forks, "of", lambda *_: None)
+        return found(fresh(project_of_all, project_of_all.root / "without"))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_fork_finds_out_what_a_process_of_its_own_does(as_always, without_forks, name):
+    case, versions = CASES[name], [f"{minor}.{BASE + NUMBERS[name]}" for minor in MINORS]
+    assert tuple(map(as_always.errors.get, versions)) == case.told
+    assert tuple(map(as_always.forked.get, versions)) == case.forked
+    assert tuple(map(without_forks.errors.get, versions)) == case.told
+    assert not any(map(without_forks.forked.get, versions))
 
 
 def test_a_plugin_that_does_not_load_fails_where_it_is(project):
     project.publish(
         packages.torch("2.2.0", on_import=PLUGIN),
-        *brings(
-            entered(
-                "plug",
-                "[torch.backends]\nplug = plug:load\n",
-                "def load():\n    raise ImportError('it needs another torch')\n",
-            )
+        packages.onnx("1.17.0", requires=("plug",)),
+        entered(
+            "plug", "[torch.backends]\nplug = plug:load\n", "def load():\n    raise ImportError('it needs another torch')\n"
         ),
     )
     project.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -27,7 +28,10 @@ Pins = tuple[str, str]
 
 
 @pytest.fixture(autouse=True)
-def _empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _empty_cache(tmp_path: Path, uv_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of an index is known; of the interpreters of this machine what uv has found out before."""
+    for known in uv_cache.glob("interpreter-*"):
+        shutil.copytree(known, tmp_path / "uv-cache" / known.name)
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
 

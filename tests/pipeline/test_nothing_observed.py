@@ -17,6 +17,8 @@ from harness.errors import DiskFullError
 from harness.execution.worker import Worker
 from harness.store.store import Store
 
+pytestmark = pytest.mark.usefixtures("installed_once")
+
 NOWHERE = "3.99"
 """A Python that no machine has."""
 

@@ -3,11 +3,14 @@
 from collections import Counter
 
 import packages
+import pytest
 
 from harness.environments.uv.client import Uv
 from harness.execution.opening import opened
 from harness.execution.settings import Settings
 from harness.store.store import Store
+
+pytestmark = pytest.mark.usefixtures("installed_once")
 
 DIES = "raise RuntimeError('If')"
 

@@ -14,6 +14,8 @@ from project import PYTHON, Project
 
 from harness import pipeline
 
+pytestmark = pytest.mark.usefixtures("installed_once")
+
 MESSAGE = "RuntimeError('a | b: cannot broadcast `x`')"
 
 

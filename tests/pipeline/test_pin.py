@@ -14,6 +14,8 @@ from project import Project
 
 from harness.decide.version_sets import read
 
+pytestmark = pytest.mark.usefixtures("installed_once")
+
 BREAKS = packages.raises("ImportError('no')")
 
 

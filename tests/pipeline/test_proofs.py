@@ -10,6 +10,8 @@ import pytest
 from packages import raises
 from project import AXES, Project
 
+pytestmark = pytest.mark.usefixtures("installed_once")
+
 NO_KERNEL = (
     "[ONNXRuntimeError] : 9 : NOT_IMPLEMENTED : Could not find an implementation for MatMul(13) node with name '/MatMul'"
 )

@@ -11,6 +11,8 @@ from harness.execution.session import Session
 from harness.execution.settings import Settings
 from harness.model import Cell, Status
 
+pytestmark = pytest.mark.usefixtures("installed_once")
+
 PICKY = """
     import importlib.metadata
     if importlib.metadata.version("numpy").startswith("2"):

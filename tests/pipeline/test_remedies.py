@@ -10,6 +10,8 @@ import pytest
 from packages import KILLED, package
 from project import Project, wait_until
 
+pytestmark = pytest.mark.usefixtures("installed_once")
+
 PICKY = """
     import importlib.metadata
     if importlib.metadata.version("numpy").startswith("2"):

@@ -8,6 +8,8 @@ import packages
 import pytest
 from project import AXES, Project
 
+pytestmark = pytest.mark.usefixtures("installed_once")
+
 TORCH = ["2.1.0", "2.2.0", "2.3.0", "2.4.0"]
 RUNTIME = ["1.16.3", "1.17.0", "1.18.0", "1.19.0"]
 TRANSFORMERS = ["4.46.3", "4.50.0", "4.55.0", "4.57.0"]

@@ -12,6 +12,8 @@ from project import PYTHON, Project
 from harness.environments import interpreters
 from harness.environments.uv.client import Uv
 
+pytestmark = pytest.mark.usefixtures("installed_once")
+
 VERSIONS = ["1.0.0", "1.0.1", "1.9.0", "1.10.0", "1.10.2", "2.0.0", "2.1.0", "2.1.1rc1", "3.0.0"]
 
 

@@ -12,6 +12,8 @@ from project import AXES, Project
 
 from harness.environments.uv.client import Uv
 
+pytestmark = pytest.mark.usefixtures("installed_once")
+
 
 def statuses(cells: dict[str, dict]) -> dict[str, str]:
     return {name.rpartition("-")[2] if name.endswith("handoff") else "together": cell["status"] for name, cell in cells.items()}

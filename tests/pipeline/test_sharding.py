@@ -15,6 +15,8 @@ from elsewhere import comparable
 from project import PYTHON, Answer, Project
 from wheels import Wheel
 
+pytestmark = pytest.mark.usefixtures("installed_once")
+
 SHARDS = ("1/3", "2/3", "3/3")
 
 

@@ -9,6 +9,8 @@ import pytest
 from packages import HANG, HOARD, raises
 from project import AXES, Project
 
+pytestmark = pytest.mark.usefixtures("installed_once")
+
 WORKS, FAILS, ERROR, NOT_RUN = "works", "fails", "error", "not-run"
 
 # onnxruntime 1.16.3 works with all of these but the last; each other version goes wrong in its own way.

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import packages
+import pytest
 from packages import SEGFAULT, raises
 from project import Project
+
+pytestmark = pytest.mark.usefixtures("installed_once")
 
 BESIDE_TORCH = "import sys\nif 'torch' in sys.modules: "
 CREATING = "creating an onnxruntime session beside torch"

@@ -201,8 +201,11 @@ class Uv:
                 RESOLVE_SECONDS,
             )
 
-    def install(self, folder: Path, lock: Lock) -> None:
+    def install(self, folder: Path, lock: Lock, python: Interpreter | None = None) -> None:
         """Make the environment at `folder` hold exactly `lock`, by hard link from uv's cache where the filesystem allows.
+
+        `python` is the interpreter that the environment was made of. With it uv need not ask the environment's own, which takes
+        longer than to link a small distribution; but scripts that are installed then begin with that interpreter.
 
         Raises:
             UvFailure: a build failed, or the network or disk did not play along.
@@ -210,11 +213,9 @@ class Uv:
         with self._neutral() as cwd:
             locked = cwd / "lock.txt"
             _write(locked, lock)
-            self._call(
-                ["pip", "sync", str(locked), f"--python={folder}", "--quiet", "--require-hashes", *self._source_arguments()],
-                cwd,
-                INSTALL_SECONDS,
-            )
+            where = [f"--python={python.path}", f"--prefix={folder}"] if python else [f"--python={folder}"]
+            arguments = ["pip", "sync", str(locked), *where, "--quiet", "--require-hashes", *self._source_arguments()]
+            self._call(arguments, cwd, INSTALL_SECONDS)
 
     def tool(self, package: str, command: Sequence[str], **extra: str) -> None:
         """Run a command of `package` in an environment that uv makes for it; `extra` are environment variables.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import Any
 
@@ -20,6 +21,7 @@ def dumps(report: Report) -> str:
     return escaped_json(text) + "\n"
 
 
+@functools.cache
 def schema() -> dict[str, Any]:
     """The JSON Schema of matrix.json."""
     adapter: TypeAdapter[Report] = ADAPTER

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from project import Project
 
-NOXFILE = Path(__file__).parents[1] / "noxfile.py"
+NOXFILE = Path(__file__).parents[2] / "noxfile.py"
 
 
 def sessions(project: Project) -> subprocess.CompletedProcess[str]:

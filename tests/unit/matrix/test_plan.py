@@ -85,7 +85,7 @@ def test_axes_that_abbreviate_alike_are_written_out():
 
 
 def test_ids_that_were_published_stay():
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[3]
     read = load(root / "matrix.toml")
     published = json.loads((root / "reports/matrix.json").read_text())["cells"]
     assert [cell.id for cell in cells(read, read.axes)] == [cell["id"] for cell in published]

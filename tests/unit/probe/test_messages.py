@@ -125,7 +125,7 @@ def test_a_bare_key_is_no_message():
     with pytest.raises(KeyError) as caught:
         {}["marian"]
     assert describe(caught.value, "probe")["message"] == (
-        "KeyError: 'marian' (in test_probe_messages.py, test_a_bare_key_is_no_message: "
+        "KeyError: 'marian' (in test_messages.py, test_a_bare_key_is_no_message: "
         """{}["marian"])"""
     )
 
@@ -133,12 +133,12 @@ def test_a_bare_key_is_no_message():
 def test_nothing_at_all_is_no_message():
     with pytest.raises(AssertionError) as caught:
         raise AssertionError
-    assert describe(caught.value, "probe")["message"].startswith("AssertionError (in test_probe_messages.py, ")
+    assert describe(caught.value, "probe")["message"].startswith("AssertionError (in test_messages.py, ")
 
 
 def test_a_bare_key_is_a_cause_in_words():
     said = summary(raised(KeyError("position_ids"), RuntimeError("the export failed")))
-    assert said.startswith("the export failed\ncaused by KeyError: 'position_ids' (in test_probe_messages.py, raised")
+    assert said.startswith("the export failed\ncaused by KeyError: 'position_ids' (in test_messages.py, raised")
 
 
 def test_a_findings_own_words_stand_before_the_innermost_cause():

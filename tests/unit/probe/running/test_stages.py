@@ -140,7 +140,7 @@ def test_a_bare_key_of_an_own_run_is_an_error_in_words(tmp_path, monkeypatch):
 
     stage, status, message = end(tmp_path, own_run=misspells)
     assert (stage, status) == ("decode", "error")
-    assert message.startswith("KeyError: 'mask' (in test_probe_stages.py, misspells: yield")
+    assert message.startswith("KeyError: 'mask' (in test_stages.py, misspells: yield")
 
 
 def test_what_the_cases_offer_and_the_graph_lacks_is_noticed_once(tmp_path):

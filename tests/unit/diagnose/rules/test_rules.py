@@ -21,7 +21,7 @@ from harness.verdicts.report_model import ReportedCell, ReportedVariant
 from harness.verdicts.rule_model import Condition, ConditionKind, Rule
 
 AXES = ("python", "torch", "transformers", "onnx", "onnxruntime")
-SHIPPED = Path(__file__).parents[2] / "reports" / "matrix.json"
+SHIPPED = Path(__file__).parents[4] / "reports" / "matrix.json"
 TORCH = ("2.1.0", "2.2.0", "2.10.0")
 RUNTIME = ("1.16.0", "1.18.0", "1.20.0")
 

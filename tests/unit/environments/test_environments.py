@@ -73,6 +73,8 @@ class FakeUv:
         self.sources = UvSources(build=build)
         self.cache: FakeUv = self
         self.installs = 0
+        self.by_interpreter: dict[str, bool] = {}
+        """Each distribution → whether it was installed with the interpreter of the environment, unasked."""
         self.failure: UvFailure | None = None
 
     @property
@@ -82,8 +84,9 @@ class FakeUv:
     def create(self, folder, interpreter):
         site_packages(folder, interpreter).mkdir(parents=True, exist_ok=True)
 
-    def install(self, folder, lock):
+    def install(self, folder, lock, python=None):
         self.installs += 1
+        self.by_interpreter |= {pinned.name: python == PYTHON for pinned in lock.distributions}
         if self.failure:
             raise self.failure
         for pinned in lock.distributions:
@@ -253,6 +256,20 @@ def test_layers_are_installed_once_and_composed(tmp_path, uv):
     assert not made.intact((whole,))
     made.close(keep=False)
     assert [path for path in (store.root / "envs").iterdir() if path.is_dir()] == []
+
+
+def test_a_layer_is_installed_without_asking_its_python_and_what_one_may_use_with_it(tmp_path, uv):
+    made = Environments(Store(tmp_path / "store"), uv)
+    made.ensure(closure(PYTHON, locked(**EXPORT_SIDE)))
+    assert set(uv.by_interpreter.values()) == {True}
+    made.ensure(closure(PYTHON, locked(onnxruntime=(), flatbuffers=())))
+    assert not uv.by_interpreter["onnxruntime"]
+    given = tmp_path / "given"
+    uv.create(given, PYTHON)
+    (given / "pyvenv.cfg").write_text(f"version_info = {PYTHON.version}\n")
+    assert made.adopt(given, closure(PYTHON, locked(torch=())))[1].status is Status.WORKS
+    assert not uv.by_interpreter["torch"]
+    made.close(keep=False)
 
 
 def compiled(store: Store, count: int) -> Path:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from pathlib import Path
 
 from .distributions import loaded_files
 from .orphans import children
-
-_DEVICES = "/dev/"
 
 
 class Surroundings:
@@ -55,8 +54,10 @@ class Surroundings:
         found = set()
         for descriptor in Path("/proc/self/fd").iterdir():
             with contextlib.suppress(OSError):  # the one that lists them
-                found.add(os.readlink(str(descriptor)))
-        return {one for one in found if not one.startswith(_DEVICES)}
+                # A name in /dev says nothing: a file may lie in /dev/shm.
+                if not stat.S_ISCHR(descriptor.stat().st_mode):
+                    found.add(os.readlink(str(descriptor)))
+        return found
 
 
 def _special(path: Path) -> bool:

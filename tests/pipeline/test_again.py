@@ -15,6 +15,8 @@ from project import Project
 
 from harness.environments.uv.client import find_uv
 
+pytestmark = pytest.mark.usefixtures("installed_once")
+
 
 def kinds(project: Project) -> dict[str, int]:
     """How many probes of each kind have been started so far."""

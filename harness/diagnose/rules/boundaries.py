@@ -37,21 +37,22 @@ _COARSE = "latest-per-minor"
 
 def known(report: Report, session: Session) -> Report:
     """The report with the boundaries closed as far as the store knows."""
-    return _closed(report, session, Questions(session, acts=False, cross_checked=True), axes=frozenset())
+    return closed(report, session, Questions(session, acts=False, cross_checked=True), axes=frozenset())
 
 
 def close(report: Report, questions: Questions) -> None:
     """Ask what closes the boundaries on the axes that the settings name; without names, on all."""
     session = questions.session
     acting = frozenset(session.settings.close_boundaries or report.axes)
-    closed = _closed(report, session, questions, axes=acting)
+    found = closed(report, session, questions, axes=acting)
     if not questions.work():
-        boundaries = [one for rule in closed.rules for one in rule.boundaries if one.name in acting]
+        boundaries = [one for rule in found.rules for one in rule.boundaries if one.name in acting]
         done = sum(one.closed for one in boundaries)
         session.note(f"boundaries closed: {done} of {len(boundaries)}; cells run for it: {len(questions.fresh)}")
 
 
-def _closed(report: Report, session: Session, acting: Questions, *, axes: frozenset[str]) -> Report:
+def closed(report: Report, session: Session, acting: Questions, *, axes: frozenset[str]) -> Report:
+    """The report with the boundaries closed as far as `acting` knows on `axes`, and as far as the store knows elsewhere."""
     knowing = Questions(session, acts=False, cross_checked=True)
     by_axis = {axis: acting if axis in axes else knowing for axis in report.axes if axis != "python"}
     closer = _Closer(report=report, session=session, questions=by_axis, acting=acting)

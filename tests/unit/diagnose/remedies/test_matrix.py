@@ -38,7 +38,7 @@ def mended(monkeypatch, remedies: dict[Variant, Change], *, works: bool, require
     asked: list[Planned] = []
     cell = resolved(PAIR, MERGED, DYNAMO)
 
-    def search(_lab, planned, variant, **_given):
+    def search(_questions, planned, variant, **_given):
         changes = (remedies[variant],)
         return matrix.RemedySearch(trials=(), remedy=Remedy(changes=changes, planned=apply(changes, planned, variant)[0]))
 
@@ -47,10 +47,12 @@ def mended(monkeypatch, remedies: dict[Variant, Change], *, works: bool, require
         return [judged(one, *([] if works else one.variants)) for one in planned]
 
     monkeypatch.setattr(matrix, "search", search)
-    lab = SimpleNamespace(asked=0, acts=False, matrix=SimpleNamespace(variants=Variants(require=require)), ask=ask)
+    wanted = SimpleNamespace(variants=Variants(require=require))
+    session = SimpleNamespace(searches={}, note=print)
+    questions = SimpleNamespace(fresh=set(), acts=False, matrix=wanted, ask=ask, session=session)
     before = judged(cell.planned, *remedies)
     verdict = Verdict(resolved=cell, status=Status.FAILS, variants=before.variants)
-    return matrix.mend(lab, [verdict], print).told, asked
+    return matrix.mend(questions, [verdict]).told, asked
 
 
 @pytest.mark.parametrize("works", [True, False])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -39,11 +38,10 @@ def cell(runtime: str, end: StageResult, numpy: str, setup: Setup = Setup.TOGETH
     return replace(made, environment=setup, resolved={**made.pins, "numpy": numpy})
 
 
-class FakeLab:
+class FakeQuestions:
     """Answers from a function of the onnxruntime."""
 
     def __init__(self, trial: Callable[[str], Trial]) -> None:
-        self.asked = 0
         self._trial = trial
 
     def ask(self, planned: Sequence[Planned]) -> list[Verdict]:
@@ -65,12 +63,13 @@ def closed(monkeypatch, cells: Sequence[ReportedCell], between: Sequence[str], t
         planned = Cell(id=one.id, python=one.python, pins=tuple(one.pins.items()), setup=one.environment)
         prepared = Planned(cell=planned, variants=(PAIR,))
         asked.append((SimpleNamespace(cell=planned, interpreter=PYTHON, planned=prepared), None))
-    monkeypatch.setattr(boundaries, "Lab", lambda *_given, act: nullcontext(FakeLab(trial)))
+    monkeypatch.setattr(boundaries, "Questions", lambda *_given, **_named: FakeQuestions(trial))
     published = {"onnxruntime": list(between)}
     monkeypatch.setattr(published_versions, "between", lambda name, *_given, **_named: published.get(name))
-    there = SimpleNamespace(cells=asked, answers=None, uv=SimpleNamespace(offline=False), deadline=float("inf"))
-    settings = SimpleNamespace(close_boundaries=("onnxruntime",))
-    (rule,) = boundaries.close(replace(report(*cells), rules=rules), there, settings, lambda _event: None, act=True).rules
+    uv = SimpleNamespace(offline=False)
+    session = SimpleNamespace(cells=asked, answers=None, uv=uv, deadline=float("inf"), silent={}, note=print)
+    acting, axes = FakeQuestions(trial), frozenset({"onnxruntime"})
+    (rule,) = boundaries.closed(replace(report(*cells), rules=rules), session, acting, axes=axes).rules
     (boundary,) = [one for one in rule.boundaries if one.name == "onnxruntime"]
     return rule.text, {one.version: one.outcome for one in boundary.tried}
 

@@ -240,7 +240,7 @@ class Worker:
             for key in map(task.variant_key, wanted) if known else [task.key]:
                 self._facts.put(key, process)
             return
-        self._facts.put(task.key, process)
+        self._facts.confirm(task.key, process)
         for variant in wanted:
             key, folder = task.variant_key(variant), out / variant.export_id
             results = told.results.get(variant.export_id, [])
@@ -263,7 +263,7 @@ class Worker:
                 told = self._told(task.export.model, self._about_run(task, wanted, python), out, on_stage)
             process = told.results.get(None, [])
             if not has_error(process):
-                self._facts.put(task.key, process)
+                self._facts.confirm(task.key, process)
             for variant, artifact in wanted:
                 # Trouble of this process is no word on the closure, which other artifacts are run in too.
                 results = told.results.get(variant.id) or (process if has_error(process) else [])

@@ -23,7 +23,7 @@ def difference(actual: Any, expected: Any, ignored: Any = None) -> float | None:
 def mismatch(actual: Any, expected: Any, tolerance: Mapping[str, float], ignored: Any = None) -> str | None:
     """Return in words how `actual` differs from `expected`, None where it does not.
 
-    Equal means the same shape, the same dtype and, where not `ignored`, no nan or inf, and
+    Equal means the same shape, the same dtype and, where not `ignored`, no nan or inf in either, and
     |actual - expected| ≤ absolute + relative·|expected|.
     """
     if actual.shape != expected.shape:
@@ -31,9 +31,10 @@ def mismatch(actual: Any, expected: Any, tolerance: Mapping[str, float], ignored
     if actual.dtype != expected.dtype:
         return f"dtype {actual.dtype} instead of {expected.dtype}"
     here, there = _compared(actual, ignored), _compared(expected, ignored)
-    unreal = int(np.size(here) - np.count_nonzero(np.isfinite(here)))
-    if unreal:
-        return f"{unreal} of {np.size(here)} values are nan or inf"
+    for values, name in ((here, "values"), (there, "expected values")):
+        unreal = int(np.size(values) - np.count_nonzero(np.isfinite(values)))
+        if unreal:
+            return f"{unreal} of {np.size(values)} {name} are nan or inf"
     gap = np.abs(here.astype(np.float64) - there.astype(np.float64))
     wrong = gap > tolerance["absolute"] + tolerance["relative"] * np.abs(there)
     if wrong.any():

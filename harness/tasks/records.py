@@ -89,6 +89,16 @@ class Records:
         else:
             self.passing[key] = record
 
+    def confirm(self, key: str, results: Sequence[StageResult]) -> None:
+        """Record stage results under `key`, unless the record there has the same outcome already.
+
+        Every process imports its packages, and most imports are known from an earlier process.
+        """
+        known = stages(self.get(key))
+        self._made.add(key)
+        if [(result.stage, result.status) for result in known] != [(result.stage, result.status) for result in results]:
+            self.put(key, results)
+
     def learn(self, passing: Mapping[str, Record | None], stored: Iterable[str]) -> None:
         """Take over what a process elsewhere has found out: what is not to be remembered, and the keys of what it stored.
 

@@ -58,6 +58,7 @@ def test_what_is_ignored_is_no_difference():
         (np.array([1], np.int64), floats(1), "dtype int64 instead of float32"),
         (floats(1, np.nan, np.inf), floats(1, 2, 3), "2 of 3 values are nan or inf"),
         (floats(np.inf), floats(np.inf), "1 of 1 values are nan or inf"),
+        (floats(1, 2), floats(np.nan, np.inf), "2 of 2 expected values are nan or inf"),
         (floats(), floats(), None),
         (np.array([3], np.int64), np.array([9], np.int64), "1 of 1 values differ, by up to 6"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -82,3 +83,17 @@ def test_a_hidden_record_stays_in_the_store(tmp_path):
     facts.hide(KEY)
     assert facts.get(KEY) is None
     assert facts.store.get(STAGES, KEY).stages == (NEW,)
+
+
+def test_the_first_record_of_an_outcome_stays(tmp_path):
+    """A later process that imports the same packages has nothing new to record."""
+    facts = Records(store=Store(tmp_path), limits=LIMITS)
+    again = dataclasses.replace(NEW, seconds=9.0)
+    facts.confirm(KEY, [NEW])
+    facts.confirm(KEY, [again])
+    assert facts.get(KEY).stages == (NEW,)
+    facts.confirm(KEY, [OLD])
+    assert facts.get(KEY).stages == (OLD,)
+    facts.hide(KEY)
+    facts.confirm(KEY, [again])
+    assert facts.store.get(STAGES, KEY).stages == (again,)

@@ -5,8 +5,9 @@ Another distribution of the stack, or another runtime, begins here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 RUNTIME = "onnxruntime"
@@ -96,10 +97,21 @@ def helpers(exporters: frozenset[str], torch: str | None) -> Iterator[str]:
         yield HELPERS["dynamo"]
 
 
-def asks_for_presence(name: str, asker: str) -> bool:
-    """Whether `asker` reads the version of `name` only to know that it is there, so that the version changes nothing.
+READS_PRESENCE_ONLY = {
+    # It names versions to a hub, and a probe is offline.
+    "huggingface_hub": (None, SpecifierSet(">=0.17.3,<=2.4.0")),
+    # utils/import_utils.py: is_onnx_available.
+    "transformers": ("onnx", SpecifierSet(">=4.34.1,<=5.24.0")),
+}
+"""Top-level module → the distribution whose version it reads only to know that it is there (None: any), and the releases
+of its own distribution for which that was checked in their source."""
 
-    huggingface_hub names versions to a hub, and a probe is offline. transformers 4.40 to 5.24 asks for onnx so
-    (utils/import_utils.py). Other askers: assume that the version changes something.
+
+def reads_presence_only(name: str, reader: str, versions: Mapping[str, str]) -> bool:
+    """Whether the module `reader` reads the version of `name` only to know that it is there: the version changes nothing.
+
+    `versions` are those of the environment. It is not assumed of other readers, nor of releases that were not checked.
     """
-    return asker == "huggingface_hub" or (name, asker) == ("onnx", "transformers")
+    distribution, releases = READS_PRESENCE_ONLY.get(reader, (None, SpecifierSet("<0")))
+    version = versions.get(reader.replace("_", "-"))
+    return distribution in {None, name} and version is not None and releases.contains(version, prereleases=True)

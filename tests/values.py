@@ -8,7 +8,7 @@ from typing import Any
 from harness.environments.resolver import Resolved
 from harness.matrix.plan import Planned
 from harness.model import Cell, Failure, Interpreter, Lock, LockedDistribution, Setup, Stage, StageResult, Status, Variant
-from harness.tasks.tasks import CellTasks, of_cell
+from harness.tasks.cell_tasks import CellTasks, of_cell
 from harness.verdicts.report_model import Report, ReportedCell, ReportedProbe, ReportedVariant
 
 PINS = {"torch": "2.1.2", "transformers": "4.46.3", "onnx": "1.16.2", "onnxruntime": "1.16.3"}

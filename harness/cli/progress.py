@@ -20,7 +20,7 @@ from harness.foreign_text import line
 from harness.model import Status
 from harness.report.formats.text import STYLES
 from harness.report.tables import CROWD, GLYPHS, counted
-from harness.tasks.tasks import Task
+from harness.tasks.interface import Task
 from harness.verdicts.judge import Verdict
 from harness.verdicts.messages import headline
 
@@ -147,7 +147,7 @@ class _Lines:
             case Dealt():
                 self._say(f"shard {event.shard}: {event.cells or 'none'} of {counted(event.of, 'cell')}")
             case Working():
-                counts = Counter(type(task).__name__.lower() for task in event.tasks)
+                counts = Counter(task.kind for task in event.tasks)
                 work = ", ".join(counted(count, name) for name, count in counts.items())
                 self._say(f"{counted(len(event.tasks), 'task')} to do ({work}), {event.jobs} at a time")
             case Judged():

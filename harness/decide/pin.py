@@ -21,7 +21,7 @@ from harness.foreign_text import comments, without_userinfo
 from harness.model import Interpreter, Lock, Status, Variant
 from harness.packaging_values import cell_id
 from harness.store.scratch import remove
-from harness.tasks import keys, tasks
+from harness.tasks import cell_tasks, keys
 from harness.verdicts.judge import Verdict
 
 
@@ -57,7 +57,7 @@ def write(
         PinError: the fresh environment came to another verdict, or to none; nothing is written.
     """
     resolved = verdict.resolved
-    (cell,) = tasks.of_cells([resolved], session.matrix.probe)
+    (cell,) = cell_tasks.of_cells([resolved], session.matrix.probe)
     if cell is None or resolved.lock is None or resolved.interpreter is None:
         raise PinError(f"{verdict.cell.id} has no lock: {trouble(verdict)}")
     again = audit.from_scratch(session, resolved, cell, lambda _event: None)

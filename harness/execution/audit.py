@@ -20,8 +20,9 @@ from harness.execution.executors import close
 from harness.execution.session import Session
 from harness.execution.worker import Worker
 from harness.model import Setup, Status
+from harness.tasks.cell_tasks import CellTasks
+from harness.tasks.interface import Task
 from harness.tasks.records import Records
-from harness.tasks.tasks import CellTasks, Task
 from harness.verdicts.judge import VariantVerdict, Verdict, judge
 
 
@@ -55,9 +56,9 @@ def from_scratch(session: Session, resolved: Resolved, cell: CellTasks, listen: 
         with session.store.scratch() as folder:
             worker = Worker(
                 store=session.store,
-                facts=facts,
+                records=facts,
                 environments=made,
-                children=session.supervisor,
+                supervisor=session.supervisor,
                 limits=session.limits,
                 given=_whole(session, resolved, cell, made=made, folder=folder, facts=facts),
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.execution.scheduler import TaskEnded, TaskStarted
 from harness.matrix.shard import Shard
-from harness.tasks.tasks import Task
+from harness.tasks.interface import Task
 from harness.verdicts.judge import Verdict
 
 

@@ -35,7 +35,7 @@ from harness.stack import RUNTIME
 from harness.store.access import Access
 from harness.store.store import Store
 from harness.subprocesses import Supervisor
-from harness.tasks import keys, probe_snapshot, tasks
+from harness.tasks import cell_tasks, keys, probe_snapshot
 from harness.tasks.records import Records
 from harness.verdicts import cross_checks
 
@@ -69,7 +69,7 @@ def opened(settings: Settings, listen: Listener, *, acts: bool = True, access: A
         for change, ids in resolver.changes.items():
             listen(Note(text=f"resolved otherwise than before: {change} ({', '.join(ids[:3])}{', …' if len(ids) > 3 else ''})"))
         session.runtimes = _newest_runtimes(config, session.axes, resolver, {one.cell.python for one in planned})
-        cells = list(zip(resolved, tasks.of_cells(resolved, config.probe), strict=True))
+        cells = list(zip(resolved, cell_tasks.of_cells(resolved, config.probe), strict=True))
         if settings.shard:
             cells = shards.share(cells, settings.shard)
             listen(Dealt(shard=settings.shard, cells=len(cells), of=len(resolved)))

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from harness.environments.layers import Closure
 from harness.execution.events import Answered, AtStage, Judged, Listener, Working
 from harness.execution.executors import local
 from harness.execution.executors.interface import TaskExecutor
-from harness.execution.scheduler import TaskEnded, TaskStarted, execute
+from harness.execution.scheduler import Scheduler, TaskEnded, TaskStarted
 from harness.execution.work import CellWork, Origin, Work
 from harness.matrix.schema import Variants
+from harness.tasks.graph_run import Run
+from harness.tasks.interface import Parts, Task, with_layers
 from harness.tasks.memory import Memory
 from harness.tasks.records import Records
-from harness.tasks.tasks import Run, Task, environments, with_layers
 from harness.verdicts.cross_checks import unexplained
 from harness.verdicts.judge import judge
-
-_Parts = tuple[Closure, ...]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -39,11 +36,11 @@ class Round:
     """Whether environments stay: somebody will need them again."""
     announced: int
     """Cells of the matrix that earlier rounds have announced."""
-    cross_checked: set[_Parts]
+    cross_checked: set[Parts]
     """Environments that stay, because a cross-check will need them; this round adds its own."""
     _waiting: list[set[Task]] = field(default_factory=list)
     """For each cell its tasks that have not ended."""
-    _leases: Counter[_Parts] = field(default_factory=Counter)
+    _leases: Counter[Parts] = field(default_factory=Counter)
     """Environment → tasks that still need it."""
 
     def run(self) -> bool:
@@ -59,13 +56,12 @@ class Round:
         if self.work.origin is not Origin.TRIAL:
             counted = self.announced + len(self.work.cells) if self.work.origin is Origin.MATRIX else 0
             self.listen(Working(tasks=self.work.tasks, jobs=jobs, cells=counted))
-        self._leases = Counter(parts for task in self.work.tasks for parts in _held(task))
+        self._leases = Counter(parts for task in self.work.tasks for parts in task.held)
         threads = local.threads(jobs + installs)
         try:
-            return execute(
-                self.work.tasks,
-                self._perform,
-                threads,
+            return Scheduler(
+                perform=self._perform,
+                executor=threads,
                 probes=jobs,
                 installs=installs,
                 on_event=self._on_event,
@@ -73,7 +69,7 @@ class Round:
                 deadline=self.deadline,
                 memory=self.memory.needed,
                 available=self.executor.memory(),
-            )
+            ).run(self.work.tasks)
         except BaseException:
             self.executor.stop()
             raise
@@ -99,7 +95,7 @@ class Round:
     def _release(self, task: Task) -> None:
         if isinstance(task, Run) and unexplained(task, self.records):
             self.cross_checked.update([*with_layers(task.export.closure), *with_layers(task.closure)])
-        for parts in _held(task):
+        for parts in task.held:
             self._leases[parts] -= 1
             if not self._leases[parts] and parts not in self.cross_checked:
                 self.executor.release(parts)
@@ -116,8 +112,3 @@ class Round:
             for task in cell.all if cell else ():
                 order.setdefault(task, place)
         return order
-
-
-def _held(task: Task) -> Iterable[_Parts]:
-    """Environments that stay until `task` has ended: its own, and where the evaluator would run if a run fails."""
-    return [*environments(task), *(with_layers(task.export.closure) if isinstance(task, Run) else ())]

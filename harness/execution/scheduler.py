@@ -1,8 +1,8 @@
-"""The work graph over an Executor: what is ready runs, cell by cell; results arrive as events.
+"""The graph of tasks over an Executor: what is ready runs, cell by cell.
 
 Two lanes: probes use cores and are limited by `--jobs`; installs use the network and the disk, and never take a core's
-place from a probe. Memory is shared out too: what would not fit beside what runs waits for its turn, and
-something smaller goes first; so does something else where a probe would wait for what another one is importing.
+place from a probe. A probe whose memory does not fit beside what runs waits, and a smaller one goes first. So does
+another one if a probe would wait for what a running one imports.
 """
 
 from __future__ import annotations
@@ -11,14 +11,12 @@ import bisect
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 
-from harness.tasks.pending import forget_lost, missing, missing_imports
-from harness.tasks.records import Records
-from harness.tasks.tasks import Evaluate, Export, Import, Install, Run, Task, imported_alike, needs
+from harness.tasks.interface import Task
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,109 +38,96 @@ Event = TaskStarted | TaskEnded
 INSTALLS = 2
 """At once on a machine: one links what uv's cache holds while another one fetches what it lacks."""
 
+_Entry = tuple[int, int, int, Task]
+"""Place of its first cell, rank, number, task: the order in which ready tasks begin."""
 
-def outstanding(tasks: Iterable[Task], facts: Records) -> list[Task]:
-    """The distinct tasks that the store has no result for, with the installs and exports that they need.
 
-    An export that several ask for has the imports of all of them beside it.
+@dataclass(kw_only=True, slots=True)
+class Scheduler:
+    """Runs tasks, each after the ones that it needs.
+
+    Cells come to their verdicts one after another, and tasks that share an environment run while it is there.
     """
-    tasks = list(tasks)
-    beside: dict[Export, dict[Import, None]] = {}
-    for task in tasks:
-        if isinstance(task, Export):
-            beside.setdefault(task, {}).update(dict.fromkeys(missing_imports(task, facts)))
-    todo = _outstanding(tasks, facts)
-    return [replace(task, imports=tuple(beside.get(task, ()))) if isinstance(task, Export) else task for task in todo]
 
+    perform: Callable[[Task], None]
+    executor: Executor
+    probes: int
+    """At once."""
+    installs: int = 1
+    """At once."""
+    on_event: Callable[[Event], None]
+    order: Mapping[Task, int]
+    """Task → place of the first cell that waits for it."""
+    deadline: float = math.inf
+    """By the monotonic clock; after it no task begins."""
+    memory: Callable[[Task], float] = lambda _task: 0.0
+    """Bytes that a task will need."""
+    available: float = math.inf
+    """Bytes that running probes may need together, unless there is only one."""
+    _ready: dict[bool, list[_Entry]] = field(default_factory=lambda: {True: [], False: []})
+    """Whether they are installs → ready tasks."""
+    _running: dict[Future[None], Task] = field(default_factory=dict)
+    _imported: set[tuple[str, ...]] = field(default_factory=set)
+    """What tasks that have ended imported from shared layers."""
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
 
-def _outstanding(tasks: Iterable[Task], facts: Records) -> list[Task]:
-    wanted: dict[Task, None] = {}
-    for task in tasks:
-        if isinstance(task, (Run, Evaluate)):
-            forget_lost(task, facts)
-        if task not in wanted and missing(task, facts):
-            for need in needs(task):
-                wanted.update(dict.fromkeys(_outstanding([need], facts)))
-                if isinstance(need, Install):
-                    wanted[need] = None
-            wanted[task] = None
-    return list(wanted)
+    def run(self, tasks: Iterable[Task]) -> bool:
+        """Run `tasks`; returns, when all have ended, whether all were begun.
 
+        Raises what `on_event` raises, and KeyboardInterrupt at once: the caller stops the children.
+        """
+        # Equal tasks stand for each other, and these are the ones that carry all that is to be done.
+        known = {task: task for task in tasks}
+        sorter = TopologicalSorter({task: [known[need] for need in task.needs if need in known] for task in known})
+        sorter.prepare()
+        while sorter.is_active():
+            for task in sorter.get_ready():
+                entry = (self.order.get(task, 0), task.rank, next(self._numbers), task)
+                bisect.insort(self._ready[task.installs], entry)
+            self._begin()
+            if not self._running:
+                return False
+            for task in self._ended():
+                sorter.done(task)
+                self.on_event(TaskEnded(task=task))
+        return True
 
-def execute(
-    tasks: Iterable[Task],
-    perform: Callable[[Task], None],
-    executor: Executor,
-    *,
-    probes: int,
-    installs: int = 1,
-    on_event: Callable[[Event], None],
-    order: Mapping[Task, int],
-    deadline: float = math.inf,
-    memory: Callable[[Task], float] = lambda _task: 0.0,
-    available: float = math.inf,
-) -> bool:
-    """Run `tasks`, each after the ones it needs; returns when all have ended, and whether all were begun.
-
-    After `deadline`, by the monotonic clock, none is begun any more. What runs needs no more than `available` bytes by
-    what `memory` says of each task, unless it is one task alone.
-
-    `order` is the place of the first cell that waits for a task: cells come to their verdicts one after another, and
-    what shares an environment runs while it is there. Raises what `on_event` raises, and KeyboardInterrupt at once: the
-    caller stops the children.
-    """
-    # Equal tasks stand for each other, and these are the ones that know all that is to be done.
-    known = {task: task for task in tasks}
-    sorter = TopologicalSorter({task: [known[need] for need in needs(task) if need in known] for task in known})
-    sorter.prepare()
-    number = itertools.count()
-    ready: dict[bool, list[tuple[int, int, int, Task]]] = {True: [], False: []}
-    free = {True: installs, False: probes}
-    running: dict[Future[None], Task] = {}
-    alike: dict[Task, frozenset[tuple[str, ...]]] = {}
-    imported: set[tuple[str, ...]] = set()
-
-    def fits(task: Task) -> bool:
-        probes_now = [one for one in running.values() if not isinstance(one, Install)]
-        return not probes_now or memory(task) + sum(map(memory, probes_now)) <= available
-
-    def turn(queue: Sequence[tuple[int, int, int, Task]]) -> int | None:
-        """The place in `queue` of the probe that is to begin now."""
-        importing = frozenset[tuple[str, ...]]().union(*(alike[task] for task in running.values())) - imported
-        least: tuple[float, int | None] = (math.inf, None)
-        for place, (*_, task) in enumerate(queue):
-            if fits(task) and (waits_for := len(alike[task] & importing)) < least[0]:
-                least = (waits_for, place)
-                if waits_for == 0:
-                    break
-        return least[1]
-
-    while sorter.is_active():
-        for task in sorter.get_ready():
-            alike[task] = imported_alike(task)
-            bisect.insort(ready[isinstance(task, Install)], (order.get(task, 0), _RANK[type(task)], next(number), task))
-        for lane, queue in ready.items():
-            while free[lane] and time.monotonic() < deadline:
-                place = (0 if queue else None) if lane else turn(queue)
+    def _begin(self) -> None:
+        """Begin what there is room for."""
+        for installs, limit in ((True, self.installs), (False, self.probes)):
+            while self._count(installs=installs) < limit and time.monotonic() < self.deadline:
+                place = self._next(self._ready[installs])
                 if place is None:
                     break
-                *_, task = queue.pop(place)
-                free[lane] -= 1
-                on_event(TaskStarted(task=task))
-                running[executor.submit(perform, task)] = task
-        if not running:
-            return False
+                *_, task = self._ready[installs].pop(place)
+                self.on_event(TaskStarted(task=task))
+                self._running[self.executor.submit(self.perform, task)] = task
+
+    def _count(self, *, installs: bool) -> int:
+        return sum(task.installs is installs for task in self._running.values())
+
+    def _next(self, queue: list[_Entry]) -> int | None:
+        """The place in `queue` of the task that begins now: the first that fits and waits for the fewest imports."""
+        importing = frozenset[tuple[str, ...]]().union(*(task.imported_alike for task in self._running.values()))
+        importing -= self._imported
+        fewest: tuple[float, int | None] = (math.inf, None)
+        for place, (*_, task) in enumerate(queue):
+            if self._fits(task) and (waits_for := len(task.imported_alike & importing)) < fewest[0]:
+                fewest = (waits_for, place)
+                if waits_for == 0:
+                    break
+        return fewest[1]
+
+    def _fits(self, task: Task) -> bool:
+        running = [other for other in self._running.values() if not other.installs]
+        return task.installs or not running or self.memory(task) + sum(map(self.memory, running)) <= self.available
+
+    def _ended(self) -> Iterator[Task]:
+        """The tasks that have ended by now, after a moment."""
         # The timeout lets a signal reach the main thread between completions.
-        finished, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
+        finished, _ = wait(self._running, timeout=0.5, return_when=FIRST_COMPLETED)
         for future in finished:
-            task = running.pop(future)
-            free[isinstance(task, Install)] += 1
+            task = self._running.pop(future)
             future.result()
-            imported |= alike[task]
-            sorter.done(task)
-            on_event(TaskEnded(task=task))
-    return True
-
-
-_RANK: dict[type[Task], int] = {Install: 0, Export: 1, Run: 2, Evaluate: 2}
-"""Within a cell the longest first: exports take many times what a run takes, and runs wait for them."""
+            self._imported |= task.imported_alike
+            yield task

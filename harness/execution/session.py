@@ -23,7 +23,6 @@ from harness.execution import executors, given_environment
 from harness.execution.events import Listener, Note
 from harness.execution.executors.interface import RunContext, TaskExecutor
 from harness.execution.round import Round
-from harness.execution.scheduler import outstanding
 from harness.execution.settings import Settings
 from harness.execution.work import CellWork, EveryCell, Origin, Strategy, Work
 from harness.matrix.plan import Planned
@@ -31,11 +30,12 @@ from harness.matrix.schema import Matrix
 from harness.model import Interpreter, Limits
 from harness.store.store import Store
 from harness.subprocesses import Supervisor
-from harness.tasks import tasks
+from harness.tasks import cell_tasks
+from harness.tasks.cell_tasks import CellTasks
+from harness.tasks.interface import Task
 from harness.tasks.memory import Memory
-from harness.tasks.pending import repeat, to_repeat
+from harness.tasks.pending import outstanding, repeat, to_repeat
 from harness.tasks.records import Records
-from harness.tasks.tasks import CellTasks, Task
 from harness.verdicts import control_model, cross_checks
 from harness.verdicts.judge import Verdict, judge
 
@@ -254,7 +254,7 @@ class Session:
                     solved = self._resolver(day, ask=acts).resolve([one.planned for one in part], lambda *_: None)
                     self._solved |= {(one, acts): resolved for one, resolved in zip(part, solved, strict=True)}
         cells = [self._solved[one, acts] for one in asked]
-        return tuple(zip(cells, tasks.of_cells(cells, self.matrix.probe), strict=True))
+        return tuple(zip(cells, cell_tasks.of_cells(cells, self.matrix.probe), strict=True))
 
     def release_cross_checked(self) -> None:
         """Release the environments that were kept for cross-checks: those are done."""

@@ -14,7 +14,7 @@ from harness.environments.resolver import Resolved
 from harness.errors import ShardError
 from harness.matrix.shard import Shard
 from harness.model import Status
-from harness.tasks.tasks import CellTasks, Evaluate, Export, Install, Run, Task
+from harness.tasks.cell_tasks import CellTasks
 
 PlannedCell = tuple[Resolved, CellTasks | None]
 
@@ -82,15 +82,4 @@ def _require_locks(cells: Sequence[PlannedCell]) -> None:
 
 def _work(cells: Sequence[PlannedCell]) -> int:
     """Seconds, roughly, that these cells take on a machine of their own."""
-    return sum(map(_seconds, {task for _, tasks in cells if tasks for task in tasks.all}))
-
-
-def _seconds(task: Task) -> int:
-    """The means of the shipped matrix, tiny models on two cores; integers, whose sum does not depend on the order."""
-    match task:
-        case Install():
-            return 5
-        case Export():
-            return 10 + 5 * len(task.variants)
-        case Run() | Evaluate():
-            return 1 + len(task.variants) // 8
+    return sum(task.seconds for task in {task for _, tasks in cells if tasks for task in tasks.all})

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from harness.execution.scheduler import outstanding
 from harness.execution.session import Session
 from harness.execution.work import Work
-from harness.tasks.tasks import Task
+from harness.tasks.interface import Task
+from harness.tasks.pending import outstanding
 from harness.verdicts import control_model, cross_checks
 from harness.verdicts.judge import Verdict
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from harness.execution.events import Event, Listener, Working
 from harness.execution.scheduler import TaskEnded, TaskStarted
-from harness.tasks.tasks import Install, Task
+from harness.tasks.interface import Task
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,12 +54,12 @@ class Timings:
 
     def busy(self, *, installs: bool) -> float:
         """The time that all lanes of installs, or all of probes, together had something to do."""
-        return sum(span.seconds for span in self.spans if isinstance(span.task, Install) is installs)
+        return sum(span.seconds for span in self.spans if span.task.installs is installs)
 
     @property
     def probing(self) -> tuple[float, float]:
         """From when to when probes ran."""
-        probes = [span for span in self.spans if not isinstance(span.task, Install)]
+        probes = [span for span in self.spans if not span.task.installs]
         return (min(span.began for span in probes), max(span.ended for span in probes)) if probes else (0.0, 0.0)
 
 

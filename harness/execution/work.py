@@ -8,7 +8,8 @@ from enum import Enum, auto
 from typing import Protocol
 
 from harness.environments.resolver import Resolved
-from harness.tasks.tasks import CellTasks, Task
+from harness.tasks.cell_tasks import CellTasks
+from harness.tasks.interface import Task
 from harness.verdicts.judge import Verdict
 
 CellWork = tuple[Resolved, CellTasks | None]

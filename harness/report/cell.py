@@ -16,7 +16,8 @@ from harness.execution.work import Coverage
 from harness.model import Stage, Status
 from harness.report.formats.text import STYLES
 from harness.report.tables import counted
-from harness.tasks.tasks import CellTasks, Export, Install, Run, Task
+from harness.tasks.cell_tasks import CellTasks
+from harness.tasks.interface import Task
 from harness.verdicts.judge import VariantVerdict, Verdict
 from harness.verdicts.report_model import ReportedCell, ReportedVariant, findings, opinion_text
 
@@ -110,15 +111,15 @@ def show_order(cells: Sequence[tuple[Resolved, CellTasks | None]], out: Console)
 def show_plan(cells: Sequence[tuple[Resolved, CellTasks | None]], todo: Sequence[Task], out: Console) -> None:
     """How much there is to do, how much is known, and which cells have no solution."""
     distinct = {task for _, cell in cells if cell for task in cell.all}
-    kinds = {"installs": Install, "exports": Export, "runs": Run}
+    kinds = {"installs": "install", "exports": "export", "runs": "run"}
     variants = sum(len(resolved.planned.variants) for resolved, _ in cells)
     out.print(f"{counted(len(cells), 'cell')}, {counted(variants, 'variant')}")
     table = Table(header_style="bold")
     for name in ("work", "distinct", "still to do"):
         table.add_column(name, justify="left" if name == "work" else "right")
-    counts = Counter(type(task) for task in todo)
+    counts = Counter(task.kind for task in todo)
     for name, kind in kinds.items():
-        table.add_row(name, str(sum(isinstance(task, kind) for task in distinct)), str(counts[kind]))
+        table.add_row(name, str(sum(task.kind == kind for task in distinct)), str(counts[kind]))
     out.print(table)
     for resolved, _ in cells:
         if not resolved.result.ok:

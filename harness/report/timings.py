@@ -6,9 +6,8 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.execution.timings import Timings
-from harness.tasks.tasks import Evaluate, Export, Install, Run
 
-_KINDS = {"install": Install, "export": Export, "run": Run, "evaluate": Evaluate}
+_KINDS = ("install", "export", "run", "evaluate")
 
 
 def show(timings: Timings, out: Console) -> None:
@@ -17,8 +16,8 @@ def show(timings: Timings, out: Console) -> None:
     for name in ("work", "tasks", "seconds", "longest", "which"):
         table.add_column(name, justify="right" if name in {"tasks", "seconds", "longest"} else "left")
     table.add_row("resolve", "", f"{timings.prepared:.1f}", "", "")
-    for name, kind in _KINDS.items():
-        spans = [span for span in timings.spans if isinstance(span.task, kind)]
+    for name in _KINDS:
+        spans = [span for span in timings.spans if span.task.kind == name]
         if spans:
             longest = max(spans, key=lambda span: span.seconds)
             seconds = sum(span.seconds for span in spans)

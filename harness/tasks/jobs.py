@@ -8,19 +8,23 @@ from typing import Any
 
 from harness.matrix.schema import ProbeSection
 from harness.model import Variant
-from harness.tasks.tasks import Evaluate, Import, Run
 
 
-def importing(one: Import) -> dict[str, Any]:
+def importing(modules: Sequence[str]) -> dict[str, Any]:
     """All packages, in one process that has imported nothing yet."""
-    return {"kind": "import", "modules": one.modules}
+    return {"kind": "import", "modules": list(modules)}
 
 
-def exporting(variants: Sequence[Variant], imports: Mapping[Import, Path], out: Path, *, reference: bool) -> dict[str, Any]:
-    """PyTorch alone (the `reference`), then `variants`, into `out`; before that, forks for `imports` from their folders."""
+def exporting(
+    variants: Sequence[Variant], imports: Mapping[str, tuple[Sequence[str], Path]], out: Path, *, reference: bool
+) -> dict[str, Any]:
+    """PyTorch alone (the `reference`), then `variants`, into `out`; before that, forks for `imports`.
+
+    `imports` maps an id to the modules to import and the folder that holds the run side's.
+    """
     return {
         "kind": "export",
-        "imports": [{"id": one.key, "modules": one.modules, "sites": [str(site)]} for one, site in imports.items()],
+        "imports": [{"id": key, "modules": list(modules), "sites": [str(site)]} for key, (modules, site) in imports.items()],
         "reference": reference,
         "variants": [
             {
@@ -37,10 +41,10 @@ def exporting(variants: Sequence[Variant], imports: Mapping[Import, Path], out: 
     }
 
 
-def running(task: Run | Evaluate, wanted: Iterable[tuple[Variant, Path]]) -> dict[str, Any]:
-    """Variants, each with the folder of its artifact, through onnxruntime or the reference evaluator."""
+def running(kind: str, runs: Iterable[tuple[Variant, Path]]) -> dict[str, Any]:
+    """Variants, each with the folder of its artifact; `kind` is `run` (onnxruntime) or `reference` (the evaluator)."""
     return {
-        "kind": "run" if isinstance(task, Run) else "reference",
+        "kind": kind,
         "runs": [
             {
                 "id": variant.id,
@@ -52,7 +56,7 @@ def running(task: Run | Evaluate, wanted: Iterable[tuple[Variant, Path]]) -> dic
                 "strategy": variant.strategy,
                 "session": variant.session,
             }
-            for variant, artifact in wanted
+            for variant, artifact in runs
         ],
     }
 

@@ -20,6 +20,12 @@ _FOLDERS = {"import": set[str](), "export": {"export"}, "run": {"run"}, "referen
 
 
 @functools.cache
+def key_of(*parts: str | int | None) -> str:
+    """The digest of `parts`; keys are computed again whenever the result of a variant is looked up."""
+    return digest(list(parts))
+
+
+@functools.cache
 def source(kind: str) -> str:
     """Digest of the probe's source as far as a job of `kind` can use it."""
     root = probe_source.MAIN.parent

@@ -18,9 +18,10 @@ from harness.environments.resolver import Resolved
 from harness.matrix.schema import FAMILIES, Matrix, ProbeSection
 from harness.model import Setup, Stage, Status, Variant
 from harness.stack import RUNTIME
-from harness.tasks import tasks
+from harness.tasks import cell_tasks
+from harness.tasks.cell_tasks import CellTasks
+from harness.tasks.interface import Task
 from harness.tasks.records import Records
-from harness.tasks.tasks import CellTasks, Task
 from harness.verdicts.cross_checks import ABOVE
 from harness.verdicts.judge import VariantVerdict, Verdict, judge
 from harness.verdicts.signature import signature
@@ -106,7 +107,7 @@ def _asked(verdicts: Sequence[Verdict], model: ProbeSection) -> Iterator[tuple[i
         replace(verdicts[place].resolved, planned=replace(verdicts[place].resolved.planned, variants=variants))
         for place, variants in sorted(chosen.items())
     ]
-    for place, one, asked in zip(sorted(chosen), resolved, tasks.of_cells(resolved, other), strict=True):
+    for place, one, asked in zip(sorted(chosen), resolved, cell_tasks.of_cells(resolved, other), strict=True):
         if asked is not None:
             yield place, one, asked
 

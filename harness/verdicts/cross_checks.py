@@ -20,9 +20,9 @@ from packaging.version import Version
 from harness.environments.layers import Closure
 from harness.model import Stage, StageResult, Status, Variant
 from harness.stack import RUNTIME
-from harness.tasks.pending import runnable
+from harness.tasks.cell_tasks import CellTasks, merged
+from harness.tasks.graph_run import Evaluate, Run
 from harness.tasks.records import Records, stages
-from harness.tasks.tasks import CellTasks, Evaluate, Run, merged
 
 _RUNTIME_STAGES = {Stage.LOAD, Stage.DECODE, Stage.PARITY}
 
@@ -130,7 +130,7 @@ def _keys(run: Run, variants: Mapping[str, Variant], artifact: str) -> dict[str,
 def _failures(run: Run, facts: Records) -> list[_Failed]:
     return [
         (variant, artifact, result.stage)
-        for variant, artifact in runnable(run, facts)
+        for variant, artifact in run.runnable(facts)
         for result in stages(facts.get(run.variant_key(variant, artifact)))
         if result.status is Status.FAILS and result.stage in _RUNTIME_STAGES
     ]
@@ -150,7 +150,7 @@ def _others(cell: CellTasks, failed: Sequence[Variant], runtimes: Runtimes) -> I
     """What else runs the artifacts of `cell`: the reference evaluator, and the newest other onnxruntime there is."""
     if not failed:
         return
-    yield Evaluate(export=cell.export, variants=tuple(failed))
+    yield Evaluate(export=cell.export, closure=cell.export.closure, variants=tuple(failed))
     own = cell.run.closure
     others = [one for one in runtimes.get(own.interpreter.version, ()) if _runtime(one) != _runtime(own)]
     if others:

@@ -10,9 +10,8 @@ from harness.matrix.plan import deciding
 from harness.matrix.schema import Variants
 from harness.model import Cell, Failure, Stage, StageResult, Status, Variant
 from harness.stack import HELPERS
-from harness.tasks.pending import artifact_of
+from harness.tasks.cell_tasks import CellTasks
 from harness.tasks.records import Records, stages
-from harness.tasks.tasks import CellTasks
 from harness.verdicts.cross_checks import CrossChecks, Runtimes, told
 
 NOT_REACHED = "not run yet"
@@ -171,7 +170,7 @@ def _side_imports(tasks: CellTasks, facts: Records) -> list[StageResult]:
     The run side is not tried where nothing could be exported: the export side's word is enough then, whatever is known of
     the run side from other cells.
     """
-    exported = any(artifact_of(tasks.export, variant, facts) for variant in tasks.resolved.planned.variants)
+    exported = any(tasks.export.artifact(variant, facts) for variant in tasks.resolved.planned.variants)
     sides = [stages(facts.get(key)) for key in (tasks.export.key, *([tasks.run.key] if exported else []))]
     return _one_of(Stage.IMPORT, [[result for result in side if result.stage is Stage.IMPORT] for side in sides if side])
 

@@ -78,13 +78,13 @@ def broken(self: Worker, task: object, on_stage: object) -> None:
     return ORIGINAL(self, task, on_stage)
 
 
-ORIGINAL = Worker._run
+ORIGINAL = Worker._perform
 
 
 def test_a_failure_of_the_harness_is_said_and_exits_with_3(project, monkeypatch):
     project.publish(packages.onnxruntime("1.17.0"))
     project.configure({"onnxruntime": ["1.16.3", "1.17.0"]})
-    monkeypatch.setattr(Worker, "_run", broken)
+    monkeypatch.setattr(Worker, "_perform", broken)
     answer = project.main()
     assert answer.code == 3
     assert "the harness itself failed for 1 variant, and the next run tries again" in answer.err

@@ -1,6 +1,6 @@
-"""Many machines: dask carries tasks to stations (remote_worker.py), one in each of its worker processes.
+"""Many machines: dask carries tasks to remote workers (remote_worker.py), one in each of its worker processes.
 
-dask notices a worker that is lost and gives its tasks to another; what is lost more than `RETRIES` times is an error.
+dask notices a lost worker and gives its tasks to another; a task that is lost more than `RETRIES` times is an error.
 """
 
 from __future__ import annotations
@@ -23,14 +23,13 @@ import distributed
 import psutil
 
 from harness import disk_space
-from harness.environments.layers import Closure
 from harness.errors import HarnessError
 from harness.execution.executors import local
 from harness.execution.executors.interface import RunContext
-from harness.execution.executors.remote_worker import RunConfig, Station, TaskRequest, TaskResult, order, terms
+from harness.execution.executors.remote_worker import RemoteWorker, RunConfig, TaskRequest, TaskResult, run_config, task_request
 from harness.execution.scheduler import INSTALLS
-from harness.tasks.own_errors import hinder
-from harness.tasks.tasks import Task
+from harness.tasks.interface import Parts, Task
+from harness.tasks.own_errors import record_own_error
 
 RETRIES = 2
 """How often a task is tried again whose worker was lost, or was no place for it."""
@@ -60,7 +59,7 @@ class Dask:
         self._open = contextlib.ExitStack()
 
     def lanes(self, wanted: int | str) -> tuple[int, int]:
-        """In a cluster of our own what this machine carries; else a probe for each thread."""
+        """As this machine carries in a cluster of its own; a probe for each thread in another cluster."""
         if self._client is None:
             self._client = self._connected(local.jobs(wanted))
         self._threads = self._client.nthreads()
@@ -69,39 +68,39 @@ class Dask:
         return probes, INSTALLS * len({urlsplit(address).hostname for address in threads})
 
     def memory(self) -> float:
-        """Of this machine, where the cluster is our own; what others' workers carry is theirs to know."""
+        """Of this machine for a cluster of its own; other workers limit their memory themselves."""
         return math.inf if self._address else psutil.virtual_memory().available
 
     def perform(self, task: Task, on_stage: Callable[[str], None]) -> None:
-        """Have `task` done by some worker, and take over what it found out.
+        """Send `task` to a worker, and take over its results.
 
         Raises:
             InterruptedError: the run is being stopped.
             StoreError: the worker has another store.
         """
         on_stage("elsewhere")
-        known = order(task, self._run.records)
+        request = task_request(task, self._run.records)
         future = None
         try:
-            future = self._send(task, known)
-            answer = self._received(future)
+            future = self._send(request)
+            result = self._received(future)
         except (Exception, CancelledError, asyncio.CancelledError) as error:
             self._run.supervisor.check()
             if disk_space.is_full(error):
                 raise
-            hinder(task, self._run.records, _lost(error))
+            record_own_error(task, self._run.records, _lost(error))
         else:
-            self._run.records.learn(answer.passing, answer.stored)
+            self._run.records.learn(result.passing, result.stored)
         finally:
             with self._guard:
                 self._flying.discard(future)
 
-    def _send(self, task: Task, known: TaskRequest) -> distributed.Future:
+    def _send(self, request: TaskRequest) -> distributed.Future:
         assert self._client is not None
         with self._guard:
             self._run.supervisor.check()
-            key = f"{task.label} {uuid.uuid4().hex}"
-            future = self._client.submit(_answer, self._name, known, key=key, retries=RETRIES)
+            key = f"{request.task.label} {uuid.uuid4().hex}"
+            future = self._client.submit(_perform, self._name, request, key=key, retries=RETRIES)
             self._flying.add(future)
             return future
 
@@ -109,17 +108,17 @@ class Dask:
         assert self._client is not None
         while True:
             try:
-                answer: TaskResult = future.result(timeout=LOOK_SECONDS)
+                result: TaskResult = future.result(timeout=LOOK_SECONDS)
             except TimeoutError:
                 # dask never ends what was sent while it tried in vain to find a lost scheduler again.
                 if self._client.status in {"closing", "closed"}:
                     raise RuntimeError("dask's scheduler was lost") from None
             else:
-                return answer
+                return result
 
-    def release(self, parts: tuple[Closure, ...]) -> None:
+    def release(self, parts: Parts) -> None:
         """Tell all workers; the last one on a machine removes the environment."""
-        # Where the scheduler is gone, so are they; what was sent is an error by now, and the run goes on to its report.
+        # If the scheduler is gone, so are they. What was sent is an error by now, and the run goes on to its report.
         with contextlib.suppress(Exception):
             if self._client is not None:
                 self._client.run(_release, self._name, parts, on_error="ignore")
@@ -131,8 +130,8 @@ class Dask:
             if self._client is not None and self._flying:
                 self._client.cancel(list(self._flying), force=True)
 
-    def close(self, *, keep: bool) -> None:  # noqa: ARG002 -- the terms say it
-        """Let the workers go; a cluster of our own ends."""
+    def close(self, *, keep: bool) -> None:  # noqa: ARG002 -- it is in the configuration
+        """Release the workers; a cluster of this run ends."""
         with contextlib.suppress(Exception):  # as in `release`
             if self._client is not None:
                 self._client.unregister_worker_plugin(self._name)
@@ -150,9 +149,9 @@ class Dask:
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except (OSError, TimeoutError, ValueError) as error:
             raise HarnessError(f"no dask cluster at {self._address or 'this machine'}: {error}") from None
-        agreed = terms(self._run, self._store(), keep_envs=self._settings.keep_envs)
+        config = run_config(self._run, self._store(), keep_envs=self._settings.keep_envs)
         try:
-            client.register_plugin(_Member(agreed, ours=not self._address), name=self._name)
+            client.register_plugin(_WorkerPlugin(config, ours=not self._address), name=self._name)
         except Exception as error:  # noqa: BLE001 -- whatever it is that they lack
             raise HarnessError(f"the workers need the same export-matrix as this machine: {error}") from None
         return client
@@ -179,63 +178,63 @@ class Dask:
         return distributed.Client(cluster, set_as_default=False)
 
     def _store(self) -> Path | str:
-        """The store as the workers see it: where they are on other machines, environments must not lie in a shared folder."""
+        """The store as the workers see it. On other machines environments must not lie in a shared folder."""
         place = self._settings.store
         if isinstance(place, str) or not self._address:
             return place if isinstance(place, str) else self._run.store.root
         return f"file://{self._run.store.root}"
 
 
-class _Member(distributed.WorkerPlugin):
-    """A station in a worker process, made on first use and gone with the run, or with the worker."""
+class _WorkerPlugin(distributed.WorkerPlugin):
+    """The remote worker of a worker process, made on first use; it ends with the run, or with the process."""
 
-    def __init__(self, agreed: RunConfig, *, ours: bool) -> None:
-        self._terms = agreed
+    def __init__(self, config: RunConfig, *, ours: bool) -> None:
+        self._config = config
         self._ours = ours
 
     def setup(self, worker: Any) -> None:  # noqa: ARG002 -- dask's signature
-        """Called in each worker, also in one that comes later."""
+        """Called in each worker, also in one that joins later."""
         if self._ours:
             # Ctrl-C in a terminal reaches all its processes; the one that started the workers ends them.
             signal.signal(signal.SIGINT, lambda _number, _frame: None)
         self._making = threading.Lock()
-        self._station: Station | None = None
+        self._remote_worker: RemoteWorker | None = None
         self._over = False
 
     async def teardown(self, worker: Any) -> None:  # noqa: ARG002 -- dask's signature
         """Called when the run is over, or the worker is to end: what runs here ends."""
         self._over = True
-        if self._station is not None:
-            # Removing files takes a while, and a worker that does not answer meanwhile counts as lost.
-            await asyncio.to_thread(self._station.close)
+        if self._remote_worker is not None:
+            # Removing files takes a while, and a worker that does not answer for that time counts as lost.
+            await asyncio.to_thread(self._remote_worker.close)
 
-    def station(self) -> Station:
-        """The station of this process."""
+    def remote_worker(self) -> RemoteWorker:
+        """The remote worker of this process."""
         with self._making:
             if self._over:
                 raise InterruptedError("the run is over")
-            if self._station is None:
-                self._station = Station(self._terms)
-            return self._station
+            if self._remote_worker is None:
+                self._remote_worker = RemoteWorker(self._config)
+            return self._remote_worker
 
-    def release(self, parts: tuple[Closure, ...]) -> None:
-        """Where there is a station, it needs these no more."""
-        if self._station is not None:
-            self._station.release(parts)
-
-
-def _answer(name: str, order: TaskRequest) -> TaskResult:
-    member: _Member = distributed.get_worker().plugins[name]
-    return member.station().answer(order)
+    def release(self, parts: Parts) -> None:
+        """See RemoteWorker.release."""
+        if self._remote_worker is not None:
+            self._remote_worker.release(parts)
 
 
-def _release(name: str, parts: tuple[Closure, ...], dask_worker: Any) -> None:
-    member: _Member = dask_worker.plugins[name]
-    member.release(parts)
+def _perform(name: str, request: TaskRequest) -> TaskResult:
+    plugin: _WorkerPlugin = distributed.get_worker().plugins[name]
+    return plugin.remote_worker().perform(request)
+
+
+def _release(name: str, parts: Parts, dask_worker: Any) -> None:
+    plugin: _WorkerPlugin = dask_worker.plugins[name]
+    plugin.release(parts)
 
 
 def _lost(error: BaseException) -> Exception:
-    """What is said of a task that no worker has done."""
+    """The error of a task that no worker has finished."""
     if isinstance(error, distributed.KilledWorker):
         return RuntimeError(f"each of the {RETRIES + 1} workers that took it was lost")
     return error if isinstance(error, Exception) else RuntimeError(f"dask gave it up: {error or type(error).__name__}")

@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.environments.environments import Environments
-from harness.environments.layers import Closure
 from harness.environments.uv.client import Uv
 from harness.execution.settings import Settings
 from harness.matrix.schema import ProbeSection
 from harness.model import Limits
 from harness.store.store import Store
 from harness.subprocesses import Supervisor
+from harness.tasks.interface import Parts, Task
 from harness.tasks.records import Records
-from harness.tasks.tasks import Task
 
 Given = Callable[[Environments], Mapping[str, Path]]
 """Environments → closure key → python of an environment that the caller made; `cell --environment` needs that."""
@@ -53,7 +52,7 @@ class TaskExecutor(Protocol):
     def perform(self, task: Task, on_stage: Callable[[str], None]) -> None:
         """Run `task`; afterwards the records hold its results. Raises InterruptedError after `stop`."""
 
-    def release(self, parts: tuple[Closure, ...]) -> None:
+    def release(self, parts: Parts) -> None:
         """No task that is planned needs this environment any more."""
 
     def stop(self) -> None:

@@ -33,9 +33,9 @@ def opened(context: RunContext) -> Local:
     try:
         return Local(
             store=context.store,
-            facts=context.records,
+            records=context.records,
             environments=made,
-            children=context.supervisor,
+            supervisor=context.supervisor,
             limits=context.limits,
             given=context.given(made) if context.given else {},
             forks=not context.settings.no_forks,

@@ -1,16 +1,15 @@
-"""Tasks done elsewhere: what is sent there, who does it there, and what comes back.
+"""Performs tasks on another machine: what is sent there, what runs there, and what is sent back.
 
-Locks are sent and not requirements, so all machines install the same. What belongs to one machine is not sent: a station
-finds its own interpreter of the version that a lock is for, has uv and uv's cache for itself, and gets what the probe
-reads (one's own module, a checkpoint) from the store. What a task may know goes with it, because the run may have
-decided to forget some of it; what it finds out goes into the store, which all share, and its keys come back.
+Locks are sent and not requirements, so all machines install the same. What belongs to one machine is not sent: a remote
+worker finds its own interpreter of the version that a lock is for, has its own uv and uv cache, and gets what the probe
+reads (a probe module, a checkpoint) from the store. The records that a task reads are sent with it, because the run may
+have hidden some of them. Results go into the shared store, and their keys are sent back.
 """
 
 from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,21 +21,21 @@ from harness.errors import HarnessError
 from harness.execution.executors.interface import RunContext
 from harness.execution.worker import Worker
 from harness.matrix.schema import ProbeSection, UvSources
-from harness.model import Interpreter, Limits
+from harness.model import Limits
 from harness.regular_files import RefusedFileError
 from harness.store.digests import copy_within, folder_digest
 from harness.store.store import Store
 from harness.subprocesses import Supervisor
 from harness.tasks import keys, probe_snapshot
+from harness.tasks.interface import Parts, Task
 from harness.tasks.keys import platform_id
 from harness.tasks.pending import concerned
 from harness.tasks.records import Record, Records, stages
-from harness.tasks.tasks import Evaluate, Export, Import, Install, Run, Task, needs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunConfig:
-    """What is the same for all tasks of a run: all that a station is made of. Can be pickled."""
+    """What is the same for all tasks of a run: all that a remote worker is made of. Can be pickled."""
 
     store: Path | str
     sources: UvSources
@@ -52,8 +51,8 @@ class RunConfig:
     no_forks: bool
 
 
-def terms(run: RunContext, store: Path | str, *, keep_envs: bool) -> RunConfig:
-    """The terms of a run whose stations use `store`; what its probe reads is in the store afterwards."""
+def run_config(run: RunContext, store: Path | str, *, keep_envs: bool) -> RunConfig:
+    """The configuration of a run whose workers use `store`; puts what its probe reads into the store."""
     return RunConfig(
         store=store,
         sources=run.uv.sources,
@@ -89,107 +88,113 @@ def _shared(model: ProbeSection, store: Store) -> str | None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskRequest:
-    """One task for a station. Can be pickled."""
+    """One task for a remote worker. Can be pickled."""
 
     task: Task
     known: dict[str, Record | None]
-    """Key → record, or None where it is to be found out, of everything that the task is concerned with."""
+    """Key → record, or None if it is to be made, of everything that the task reads or produces."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskResult:
-    """What a task found out. Can be pickled."""
+    """The results of a task. Can be pickled."""
 
     passing: dict[str, Record | None]
-    """Key → record of what is true of this run only."""
+    """Key → record that counts for this run only."""
     stored: list[str]
-    """Keys of what is in the store now."""
+    """Keys of the records that are in the store now."""
 
 
-def order(task: Task, facts: Records) -> TaskRequest:
-    """`task` with what is known today."""
-    return TaskRequest(task=task, known={key: facts.get(key) for key in concerned(task, facts)})
+def task_request(task: Task, records: Records) -> TaskRequest:
+    """`task` with the records that it reads."""
+    return TaskRequest(task=task, known={key: records.get(key) for key in concerned(task, records)})
 
 
-class Station:
-    """Does tasks in the process it is made in; one for each process and run. Used by many threads at once."""
+class RemoteWorker:
+    """Performs tasks in the process that it is made in; one for each process and run. Used by many threads at once."""
 
-    def __init__(self, terms: RunConfig) -> None:
+    def __init__(self, config: RunConfig) -> None:
         """Raises StoreError where the store cannot be used from here."""
-        self._terms = terms
+        self._config = config
         keys.read_anew()
-        self._store = Store.open(terms.store, pull=False)
-        self._children = Supervisor()
+        self._store = Store.open(config.store, pull=False)
+        self._supervisor = Supervisor()
         uv = Uv(
             binary=find_uv(),
-            sources=terms.sources,
-            folder=terms.folder,
-            torch_backend=terms.torch_backend,
-            offline=terms.offline,
-            children=self._children,
+            sources=config.sources,
+            folder=config.folder,
+            torch_backend=config.torch_backend,
+            offline=config.offline,
+            children=self._supervisor,
             temporary=self._store.temporary,
         )
         self._pythons = Pythons(uv)
         self._searching = threading.Lock()
-        self._model = _here(terms.model, terms.files, self._store)
+        self._model = _localised_model(config.model, config.files, self._store)
         self._worker = Worker(
             store=self._store,
-            facts=Records(store=self._store, limits=terms.limits),
+            records=Records(store=self._store, limits=config.limits),
             environments=Environments(self._store, uv),
-            children=self._children,
-            limits=terms.limits,
+            supervisor=self._supervisor,
+            limits=config.limits,
             given={},
-            forks=not terms.no_forks,
+            forks=not config.no_forks,
         )
 
-    def answer(self, order: TaskRequest) -> TaskResult:
-        """Do the task of `order`.
+    def perform(self, request: TaskRequest) -> TaskResult:
+        """Perform the task of `request`.
 
         Raises:
             RuntimeError: this machine cannot; another perhaps can.
             InterruptedError: `close` was called.
         """
-        task = localised(order.task, self._python, self._model)
-        facts = Records(store=self._store, limits=self._terms.limits, passing=dict(order.known))
-        if not concerned(task, facts) <= order.known.keys():
-            # Its results would be stored where nobody looks for them.
+        task = request.task.localised(self._closure, self._probe)
+        records = Records(store=self._store, limits=self._config.limits, passing=dict(request.known))
+        if not concerned(task, records) <= request.known.keys():
+            # Its results would be stored under keys that the run does not read.
             here = f"{socket.gethostname()} ({platform_id()})"
             raise RuntimeError(f"{here} has another platform than the machine that planned, or another version of the harness")
-        if self._built(task, facts):
-            self._worker.knowing(facts).perform(task, lambda _stage: None)
+        if self._built(task, records):
+            self._worker.with_records(records).perform(task, lambda _stage: None)
         return TaskResult(
-            passing={key: record for key, record in facts.passing.items() if order.known.get(key) != record},
-            stored=[key for key in order.known if key not in facts.passing],
+            passing={key: record for key, record in records.passing.items() if request.known.get(key) != record},
+            stored=[key for key in request.known if key not in records.passing],
         )
 
-    def _built(self, task: Task, facts: Records) -> bool:
-        """Have here what `task` needs installed; False where that does not install."""
-        installs = [need for need in needs(task) if isinstance(need, Install)]
-        results = {install: stages(facts.get(install.key)) for install in installs}
+    def _built(self, task: Task, records: Records) -> bool:
+        """Build the environments that `task` needs; False if its own does not install."""
+        installs = [need for need in task.needs if need.installs]
+        results = {install: stages(records.get(install.key)) for install in installs}
         there = [install for install in installs if results[install] and all(result.ok for result in results[install])]
         for install in there:
             self._worker.build(install.closure)
-        # What is to be imported beside it may be missing; that is then left out.
-        return isinstance(task, Install) or Install(closure=task.closure) in there
+        # Without the environment of an import beside it, that import is left out.
+        return task.installs or any(install.closure == task.closure for install in there)
 
-    def release(self, parts: tuple[Closure, ...]) -> None:
+    def release(self, parts: Parts) -> None:
         """See Worker.release."""
         self._worker.release(parts)
 
     def close(self) -> None:
-        """End what runs, and remove the environments that only this process uses."""
+        """End what runs, and remove the environments that no other process uses."""
         self._worker.stop()
-        self._worker.close(keep=self._terms.keep_envs)
+        self._worker.close(keep=self._config.keep_envs)
 
-    def _python(self, version: str) -> Interpreter:
+    def _closure(self, closure: Closure) -> Closure:
+        """`closure` with this machine's interpreter."""
+        version = closure.interpreter.version
         with self._searching:
             found = self._pythons.find(version)
         if found is None:
             raise RuntimeError(f"{socket.gethostname()} has no CPython {version}, which the lock is for")
-        return found
+        return replace(closure, interpreter=found)
+
+    def _probe(self, probe: ProbeSection) -> ProbeSection:
+        """`probe` with this machine's files; a family has none."""
+        return probe if probe.module is None and probe.checkpoint is None else self._model
 
 
-def _here(model: ProbeSection, files: str | None, store: Store) -> ProbeSection:
+def _localised_model(model: ProbeSection, files: str | None, store: Store) -> ProbeSection:
     """`model`, reading from the artifact `files` what it read from the disk of the machine that planned the run."""
     if files is None:
         return model
@@ -197,31 +202,3 @@ def _here(model: ProbeSection, files: str | None, store: Store) -> ProbeSection:
     if model.module is not None:
         return model.model_copy(update={"module": str(folder / Path(model.module).name)})
     return model.model_copy(update={"model": str(folder)})
-
-
-def localised(task: Task, python: Callable[[str], Interpreter], model: ProbeSection) -> Task:
-    """`task` with this machine's interpreters and files: the same keys, by way of other paths. A family has no files."""
-
-    def at(closure: Closure) -> Closure:
-        return replace(closure, interpreter=python(closure.interpreter.version))
-
-    def here(asked: ProbeSection) -> ProbeSection:
-        return asked if asked.module is None and asked.checkpoint is None else model
-
-    def beside(one: Import) -> Import:
-        export, run = one.parts
-        return replace(one, parts=(at(export), at(run)), model=here(one.model))
-
-    def exported(export: Export) -> Export:
-        imports = tuple(map(beside, export.imports))
-        return replace(export, closure=at(export.closure), model=here(export.model), imports=imports)
-
-    match task:
-        case Install():
-            return replace(task, closure=at(task.closure))
-        case Export():
-            return exported(task)
-        case Run():
-            return replace(task, export=exported(task.export), closure=at(task.closure))
-        case Evaluate():
-            return replace(task, export=exported(task.export))

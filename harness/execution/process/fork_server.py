@@ -1,4 +1,4 @@
-"""One fork server (the other end: probe/forkserver.py): started, asked for forks, told how they end."""
+"""One fork server, the host's side (the other side is probe/forkserver.py): start it, request forks, learn how they end."""
 
 from __future__ import annotations
 
@@ -19,51 +19,51 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.execution.process.probe import asked
+from harness.execution.process.probe import command_for
 from harness.model import Limits
 from harness.store.store import Store
 from harness.subprocesses import LOOK_SECONDS, Fork, Process, Supervisor, cut_back, resident
 
 _PATIENCE = 30.0
-"""Seconds in which a server that is well has forked, or has told that a fork is gone."""
+"""Seconds in which a sound server has forked, or has reported that a fork has ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forked:
-    """A fork; see children.Process."""
+    """A fork; see subprocesses.Process."""
 
     pid: int
     server: ForkServer
     code: Future[int] = field(default_factory=Future)
 
     def wait(self, timeout: float | None = None) -> int:
-        """See children.Process."""
+        """See subprocesses.Process."""
         try:
             return self.code.result(_PATIENCE if timeout is None else timeout)
         except TimeoutError:
             if timeout is not None:
                 raise subprocess.TimeoutExpired(str(self.pid), timeout) from None
-        self.server.close()  # and so the fork goes
+        self.server.close()  # its forks end with it
         return self.code.result()
 
 
 class ForkServer:
-    """A process that has imported packages and forks; for many threads."""
+    """A process that has imported packages, and forks. Used by many threads at once."""
 
-    def __init__(self, *, children: Supervisor, store: Store) -> None:
-        self.sought: frozenset[str] = frozenset()
-        """Top-level modules that somebody searched for, found or not, while it imported."""
-        self.tried: frozenset[str] = frozenset()
-        """Those among them that somebody wanted to import."""
-        self.asked: frozenset[tuple[str, str]] = frozenset()
-        """Distributions whose version somebody asked for, and the top-level module that did."""
+    def __init__(self, *, supervisor: Supervisor, store: Store) -> None:
+        self.searched: frozenset[str] = frozenset()
+        """Top-level modules that its imports searched for, found or not."""
+        self.attempted: frozenset[str] = frozenset()
+        """Those among them that its imports tried to import."""
+        self.versions_read: frozenset[tuple[str, str]] = frozenset()
+        """(distribution, top-level module that read its version) while it imported."""
         self.groups: frozenset[str] = frozenset()
-        """Groups of entry points that somebody asked for."""
+        """Groups of entry points that its imports read."""
         self.used = time.monotonic()
-        """When it was last asked for a fork."""
-        self._children = children
-        self._attention: threading.Thread | None = None
-        self._deaf = False
+        """When a fork was last requested."""
+        self._supervisor = supervisor
+        self._thread: threading.Thread | None = None
+        self._unresponsive = False
         """Whether it has once not answered."""
         self._resources = contextlib.ExitStack()
         self._folder = self._resources.enter_context(store.scratch())
@@ -79,19 +79,19 @@ class ForkServer:
         self._lock = threading.Lock()
 
     def start(self, python: Path, job: Mapping[str, Any], limits: Limits, fork: Fork | None = None) -> bool:
-        """Start it, and wait until it has imported what `job` says; False where it cannot serve, having been closed.
+        """Start it, and wait until it has imported what `job` names. False if it cannot serve; it is closed then.
 
-        `fork` may have a process that has imported a part of it.
+        `fork` may have a process that has imported a part of it already.
         """
         self._channel, theirs = socket.socketpair()
         work = self._folder / "work"
         work.mkdir()
-        given = {**job, "events": str(self._folder / "events.jsonl")}
-        how = asked(python, given, folder=work, temporary=self._temporary, store=self._store.root)
-        launch = partial(self._children.start, **how, cwd=work, log=self._log, stdin=theirs.fileno(), fork=fork)
-        attended = (self._channel, theirs, launch)
-        self._attention = threading.Thread(target=self._attend, args=attended, name="fork server", daemon=True)
-        self._attention.start()
+        job_with_events = {**job, "events": str(self._folder / "events.jsonl")}
+        command = command_for(python, job_with_events, folder=work, temporary=self._temporary, store=self._store.root)
+        launch = partial(self._supervisor.start, **command, cwd=work, log=self._log, stdin=theirs.fileno(), fork=fork)
+        arguments = (self._channel, theirs, launch)
+        self._thread = threading.Thread(target=self._serve, args=arguments, name="fork server", daemon=True)
+        self._thread.start()
         try:
             ready = self._imported(limits)
         except BaseException:
@@ -100,13 +100,14 @@ class ForkServer:
         if ready is None:
             self.close()
             return False
-        self.sought, self.tried = frozenset(ready["sought"]), frozenset(ready["tried"])
-        self.asked, self.groups = frozenset((name, asker) for name, asker in ready["asked"]), frozenset(ready["groups"])
+        self.searched, self.attempted = frozenset(ready["sought"]), frozenset(ready["tried"])
+        self.versions_read = frozenset((name, reader) for name, reader in ready["asked"])
+        self.groups = frozenset(ready["groups"])
         self.used = time.monotonic()
         return True
 
     def _imported(self, limits: Limits) -> Mapping[str, Any] | None:
-        """What it tells when it has imported everything; None where it ends, or needs too much for that."""
+        """Its report when it has imported everything; None if it ends before, or needs too much time or memory."""
         process = self._process.result()
         deadline = time.monotonic() + limits.seconds
         while time.monotonic() < deadline and resident(process.pid) <= limits.memory:
@@ -122,20 +123,20 @@ class ForkServer:
 
     @property
     def alive(self) -> bool:
-        """Whether it can be asked."""
-        return self._channel is not None and not self._deaf
+        """Whether it takes requests."""
+        return self._channel is not None and not self._unresponsive
 
     def fork(self, *, log: Path, stdin: int, **request: object) -> Forked | None:
-        """A fork that does as the request says (probe/forkserver.py); None if the server is gone, or does not answer.
+        """A fork that does what the request says (probe/forkserver.py); None if the server is gone, or does not answer.
 
-        `log` begins with what the server said: it belongs to the import. `stdin` is as in `subprocess`.
+        `log` begins with the server's output, which belongs to the import. `stdin` is as in `subprocess`.
         """
         number, answer = next(self._numbers), Future[Forked | None]()
         given = [] if stdin == subprocess.DEVNULL else [stdin]
         line = json.dumps({**request, "number": number, "log": str(log), "stdin": bool(given)}).encode() + b"\n"
         with self._lock:
             self.used = time.monotonic()
-            if self._channel is None or self._deaf:
+            if self._channel is None or self._unresponsive:
                 return None
             self._open[number] = answer
             shutil.copyfile(self._log, log)
@@ -147,85 +148,85 @@ class ForkServer:
         except EOFError:
             return None
         except TimeoutError:
-            self._ignore(number, others_speak=bool(given))
+            self._give_up(number, makes_servers=bool(given))
             return None
 
-    def _ignore(self, number: int, *, others_speak: bool) -> None:
-        """Ask it no more, and end it, unless `others_speak`: its forks are servers, which tell us by themselves."""
+    def _give_up(self, number: int, *, makes_servers: bool) -> None:
+        """Send it no more requests, and end it, unless it `makes_servers`: such forks report on channels of their own."""
         with self._lock:
-            self._deaf = True
+            self._unresponsive = True
             self._open.pop(number, None)
-            needed = others_speak and self._forks
+            needed = makes_servers and self._forks
         if not needed:
             self.close()
 
     @property
     def idle(self) -> bool:
-        """Whether it is there for nobody now."""
+        """Whether it has no forks and no open requests."""
         with self._lock:
             return not self._forks and not self._open
 
     def retire(self) -> bool:
-        """Close it unless it is there for somebody; whether it is closed."""
+        """Close it if it is idle; returns whether it is closed."""
         with self._lock:
             if self._forks or self._open:
                 return False
-            self._hang_up()
+            self._disconnect()
         self._clear()
         return True
 
     def close(self) -> None:
-        """End it and whatever forks are left."""
+        """End it and its remaining forks."""
         with self._lock:
-            self._hang_up()
+            self._disconnect()
         self._clear()
 
     def _clear(self) -> None:
-        if self._attention is not None:
-            self._attention.join()
+        if self._thread is not None:
+            self._thread.join()
         self._resources.close()
 
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         channel, self._channel = self._channel, None
         if channel is not None:
-            # The reader sees the end, and closes it.
+            # The reading thread sees the end of the stream, and closes it.
             with contextlib.suppress(OSError):
                 channel.shutdown(socket.SHUT_RDWR)
 
-    def _attend(self, channel: socket.socket, theirs: socket.socket, launch: Callable[[], Process]) -> None:
-        """Start the process, listen to it, and end it: it dies with the thread that has started it (probe/orphans.py)."""
+    def _serve(self, channel: socket.socket, theirs: socket.socket, launch: Callable[[], Process]) -> None:
+        """Start the process, read its events, and end it: it dies with the thread that has started it."""
         process = None
         try:
             with theirs:
                 process = launch()
             self._process.set_result(process)
-        except BaseException as error:  # noqa: BLE001 -- it is for who waits
+        except BaseException as error:  # noqa: BLE001 -- for the thread that waits
             self._process.set_exception(error)
         try:
-            # A line that is cut off is one of a server that has died.
+            # The last line of a server that has died may be incomplete.
             with channel, channel.makefile("rb") as lines, contextlib.suppress(OSError, json.JSONDecodeError):
                 for line in lines:
-                    self._hear(json.loads(line))
+                    self._on_event(json.loads(line))
         finally:
-            self._bereave()
-            if process:  # at once: a fork that has ended has lost its number, and another process may get it
-                self._children.end(process)
+            self._on_end()
+            if process:  # at once: the number of a fork that has ended may be given to another process
+                self._supervisor.end(process)
 
-    def _bereave(self) -> None:
-        """It has ended: tell all that wait for it."""
+    def _on_end(self) -> None:
+        """It has ended: wake all threads that wait for it."""
         with self._lock:
             self._channel = None
-            asked, forks = list(self._open.values()), list(self._forks.values())
+            requests, forks = list(self._open.values()), list(self._forks.values())
             self._open.clear()
             self._forks.clear()
         if not self._ready.done():
             self._ready.set_exception(EOFError())
-        for answer in asked:
+        for answer in requests:
             answer.set_exception(EOFError())
         for fork in forks:
-            fork.code.set_result(-signal.SIGKILL)  # they go with it, and of what else they died nobody knows
+            fork.code.set_result(-signal.SIGKILL)  # they end with it; any other cause of death is unknown
 
-    def _hear(self, event: Mapping[str, Any]) -> None:
+    def _on_event(self, event: Mapping[str, Any]) -> None:
         match event["event"]:
             case "ready":
                 self._ready.set_result(event)
@@ -237,7 +238,7 @@ class ForkServer:
                         self._forks[fork.pid] = fork
                 if answer:
                     answer.set_result(fork)
-                elif fork:  # nobody waits for it any more
+                elif fork:  # no thread waits for it any more
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(fork.pid, signal.SIGKILL)
             case "left":

@@ -1,20 +1,23 @@
-"""When a fork may stand for a process that was started for its job, and which server forks it.
+"""When a fork may replace a process that is started for its job, and which server makes the fork.
 
-An export's process spends most of its time on importing torch and transformers, which many exports import alike, from the
-same files. So a server has imported them, in the environment of the first of these exports, and computed nothing; for each
-export it forks, and the fork goes on in that export's own environment. Such a server is itself a fork, where it can be, of
-one that has imported numpy and torch alone. Runs are forked likewise, from a server that has imported their onnxruntime.
+An export's process spends most of its time on importing torch and transformers, which many exports import from the same
+files. So a server imports them, in the environment of the first of these exports, and computes nothing. For each export it
+forks, and the fork continues in the environment of that export. Such a server is itself a fork, if possible, of one that
+has imported numpy and torch alone. Runs are forked likewise, from a server that has imported their onnxruntime.
 
-Nobody is to be able to tell such a fork from a process of its own. So there is one only if the server imported everything
-without a complaint, all of it from layers that both environments share, and started no thread or process, left no file open
-and no variable changed; and if what packages wanted to know of others in the meantime, and may remember, has the same answer
-in both: which modules are there, which versions, which entry points, and what .pth files say. Else a process is started for
-the job, and so every failure to import is one of such a process. `--audit` forks nothing, and what a fork has loaded is
-checked against its key like anybody's.
+A fork must be indistinguishable from a process of its own. So there is one only under these conditions:
 
-What is left to tell one by: the names of the server's home, temporary and working folder (they lead each fork to its own),
-the same seed of hashes as its siblings', how deep its stack is, and that nothing of what was imported is looked at by the
-garbage collector.
+- the server imported everything without a complaint, all of it from layers that both environments share;
+- it started no thread or process, left no file open and changed no variable;
+- what its imports looked up about other packages, and may remember, has the same answer in both environments: which
+  modules exist, which versions, which entry points, and the content of .pth files.
+
+Otherwise a process is started for the job; every import failure comes from such a process. `--audit` forks nothing, and
+the distributions that a fork has loaded are checked against its key like those of any process.
+
+Remaining differences: the names of the server's home, temporary and working folder (they lead each fork to its own), one
+seed of hashes for all forks of a server, the depth of the stack, and that imported objects are exempt from garbage
+collection.
 """
 
 from __future__ import annotations
@@ -34,69 +37,67 @@ from harness.environments.layers import Closure, bases, layers
 from harness.execution.process.fork_server import Forked, ForkServer
 from harness.execution.process.probe import JOB
 from harness.model import Limits, digest
-from harness.stack import FORKED_IMPORTS, asks_for_presence
+from harness.stack import FORKED_IMPORTS, reads_presence_only
 from harness.store.store import Store
 from harness.subprocesses import Fork, Supervisor
 
 _IDLE = {"export": 2, "run": 8}
-"""Kind of job → servers that are kept while they have no fork, with torch alone or with all that is imported alike: some
-400 MB each with torch, 60 MB without."""
+"""Kind of job → idle servers that are kept at each level (torch alone, everything): 400 MB each with torch, 60 MB without."""
 
-_THERE = "there"
+_PRESENT = "present"
 
 _Base = tuple[Closure, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Serving:
-    """A server, and what is in its memory."""
+    """A server, and what it has imported."""
 
-    of: tuple[str, int]
-    """Kind of job, and number of the base."""
+    group: tuple[str, int]
+    """Kind of job, and level: idle servers are counted by it."""
     server: ForkServer
     shared: _Base
-    """The layers that its forks have as well."""
-    answers: _ForkFitness
-    """To what was asked while it imported."""
+    """The layers that its forks share."""
+    answers: _Answers
+    """What its imports looked up, and the answers in its environment."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _ForkFitness:
-    """What packages were told of the layers beside the base while they were imported, and may remember."""
+class _Answers:
+    """What imports learned of the layers beside the shared ones, and may remember."""
 
     modules: frozenset[str]
-    """Of the modules that somebody searched for, those that are there."""
+    """Those of the searched modules that exist."""
     versions: frozenset[tuple[str, str | None]]
-    """Distributions that were asked for, with their version, if they are there."""
+    """Distributions that were looked up, with their version; None if absent."""
     entry_points: tuple[tuple[str, str, str], ...]
-    """Of the groups that were asked for: group, name, value."""
+    """(group, name, value) of the groups that were read."""
     startup: frozenset[tuple[str, str]]
-    """What .pth files say, which are executed before anything is imported."""
+    """(name, content) of .pth files, which are executed before anything is imported."""
 
 
 class Forks:
-    """The servers of a worker; for many threads."""
+    """The fork servers of a worker. Used by many threads at once."""
 
-    def __init__(self, *, environments: Environments, children: Supervisor, store: Store, limits: Limits) -> None:
+    def __init__(self, *, environments: Environments, supervisor: Supervisor, store: Store, limits: Limits) -> None:
         """`limits` are those of a server's import."""
         self._environments = environments
-        self._children = children
+        self._supervisor = supervisor
         self._store = store
         self._limits = limits
         self._servers: dict[str, _Serving | None] = {}
-        """By all that a server is chosen by; None where it turned out that none is fit."""
+        """Digest of all that a server is chosen by → the server; None if no server can serve."""
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
 
-    def of(self, python: Path, job: Mapping[str, Any], closure: Closure) -> Fork | None:
-        """Has `job` done by a fork in the environment of `closure`, where one may be; None for a kind of which none is."""
+    def launcher(self, python: Path, job: Mapping[str, Any], closure: Closure) -> Fork | None:
+        """A function that forks a process for `job` in the environment of `closure`; None for a kind that is never forked."""
         if job["kind"] not in FORKED_IMPORTS or not sys.platform.startswith("linux"):
-            return None  # elsewhere a system's libraries may not survive a fork
-
+            return None  # the libraries of other systems may not survive a fork
         return self._fork(python, job, closure, bases(closure))
 
     def _fork(self, python: Path, job: Mapping[str, Any], closure: Closure, shared: Sequence[_Base]) -> Fork:
-        """Has a fork in the environment of `closure`, of a server that has imported from the last of these bases."""
+        """Forks in the environment of `closure`, from a server that has imported from the last of the bases `shared`."""
 
         def fork(environ: Mapping[str, str], folder: Path, log: Path, stdin: int) -> Forked | None:
             serving = self._serving(python, job, closure, shared)
@@ -115,8 +116,8 @@ class Forks:
         return fork
 
     def release(self, closure: Closure) -> None:
-        """The environment of `closure` is to go, and so the servers that have files of it."""
-        self._end([key for key, one in self._servers.copy().items() if one and closure in one.shared])
+        """The environment of `closure` is about to be removed: end the servers that use its files."""
+        self._end([key for key, serving in self._servers.copy().items() if serving and closure in serving.shared])
 
     def close(self) -> None:
         """End all servers; nothing runs any more."""
@@ -130,52 +131,52 @@ class Forks:
             serving = self._servers.get(key)
             if serving and not serving.server.alive:
                 if not serving.server.retire():
-                    return None  # it is deaf, and there for others yet
+                    return None  # it does not answer, and its forks still run
                 self._forget(key, serving)
             if key not in self._servers:
                 serving = self._started(python, job, closure, shared)
                 self._servers[key] = serving
                 if serving:
-                    self._retire(serving.of)
+                    self._retire(serving.group)
         return serving if serving and serving.answers == self._answers(closure, shared[-1], serving.server) else None
 
     def _started(self, python: Path, job: Mapping[str, Any], closure: Closure, shared: Sequence[_Base]) -> _Serving | None:
         *before, base = shared
-        server = ForkServer(children=self._children, store=self._store)
-        asked = {
+        server = ForkServer(supervisor=self._supervisor, store=self._store)
+        server_job = {
             "kind": "forkserver",
             "of": job["kind"],
             "imports": [name for name in FORKED_IMPORTS[job["kind"]] if any(name in part.lock.versions for part in base)],
             "others": self._sites(closure, base),
             "probe": job["probe"],
         }
-        if not server.start(python, asked, self._limits, self._fork(python, job, closure, before) if before else None):
+        if not server.start(python, server_job, self._limits, self._fork(python, job, closure, before) if before else None):
             return None
         answers = self._answers(closure, base, server)
-        if answers is None or server.tried & self._modules(closure, base):
-            # Of these something was loaded in vain, or else it would not serve; elsewhere it may load.
+        if answers is None or server.attempted & self._modules(closure, base):
+            # It tried to import one of these in vain, or it would not serve; in another environment the import may succeed.
             server.close()
             return None
-        return _Serving(of=(job["kind"], len(before)), server=server, shared=base, answers=answers)
+        return _Serving(group=(job["kind"], len(before)), server=server, shared=base, answers=answers)
 
-    def _answers(self, closure: Closure, base: _Base, server: ForkServer) -> _ForkFitness | None:
-        """To what was asked while the server imported; None where .pth files add folders, which differ in any case."""
+    def _answers(self, closure: Closure, base: _Base, server: ForkServer) -> _Answers | None:
+        """The answers in the environment of `closure`; None if .pth files add folders, which differ in any case."""
         beside = self._entries(_others(closure, base))
         startup = {(path.name, path.read_text(errors="replace")) for path in beside if path.suffix == ".pth"}
         lines = (line for _, text in startup for line in text.splitlines() if line.strip())
         if not all(line.startswith(("import ", "import\t", "#")) for line in lines):
             return None
         versions = closure.lock.versions
-        asked = [(canonicalize_name(name), asker) for name, asker in server.asked]
+        versions_read = [(canonicalize_name(name), reader) for name, reader in server.versions_read]
         distributions = importlib.metadata.distributions(path=self._sites(closure, base)) if server.groups else ()
         points = [
             point for distribution in distributions for point in distribution.entry_points if point.group in server.groups
         ]
-        return _ForkFitness(
-            modules=self._modules(closure, base) & server.sought,
+        return _Answers(
+            modules=self._modules(closure, base) & server.searched,
             versions=frozenset(
-                (name, _THERE if name in versions and asks_for_presence(name, asker) else versions.get(name))
-                for name, asker in asked
+                (name, _PRESENT if name in versions and reads_presence_only(name, reader, versions) else versions.get(name))
+                for name, reader in versions_read
             ),
             entry_points=tuple(sorted((point.group, point.name, point.value) for point in points)),
             startup=frozenset(startup),
@@ -185,32 +186,32 @@ class Forks:
         return [str(self._environments.site(part)) for part in _others(closure, base)]
 
     def _modules(self, closure: Closure, base: _Base) -> frozenset[str]:
-        """Names of the top-level modules that layers beside the base bring in; of namespaces every part counts."""
+        """Names of the top-level modules in the layers beside the base; every part of a namespace counts."""
         hidden = {path for path in self._entries(base) if not path.is_dir() or (path / "__init__.py").exists()}
         return frozenset(map(_module, self._entries(_others(closure, base)))).difference(map(_module, hidden))
 
     def _entries(self, parts: Iterable[Closure]) -> list[Path]:
         return [entry for part in parts for entry in self._environments.site(part).iterdir()]
 
-    def _retire(self, of: tuple[str, int]) -> None:
-        """End what has had no fork for the longest time, beyond the number that is kept."""
-        alike = {key: one for key, one in self._servers.copy().items() if one and one.of == of and one.server.idle}
-        for key, one in sorted(alike.items(), key=lambda item: item[1].server.used)[: -_IDLE[of[0]]]:
-            if one.server.retire():
-                self._forget(key, one)
+    def _retire(self, group: tuple[str, int]) -> None:
+        """End the servers of `group` that have been idle for the longest time, beyond the number that is kept."""
+        servers = self._servers.copy().items()
+        idle = [(key, serving) for key, serving in servers if serving and serving.group == group and serving.server.idle]
+        for key, serving in sorted(idle, key=lambda item: item[1].server.used)[: -_IDLE[group[0]]]:
+            if serving.server.retire():
+                self._forget(key, serving)
 
-    def _forget(self, key: str, gone: _Serving) -> None:
+    def _forget(self, key: str, ended: _Serving) -> None:
         with self._guard:
-            if self._servers.get(key) is gone:
+            if self._servers.get(key) is ended:
                 del self._servers[key]
 
     def _end(self, keys: Sequence[str]) -> None:
-        """End these: a server is older than those that are forks of it, and ends after them."""
+        """End these servers, the youngest first: a server may be a fork of an older one."""
         with self._guard:
-            gone = [self._servers.pop(key, None) for key in reversed(keys)]
-        for one in gone:
-            if one is not None:
-                one.server.close()
+            ended = [self._servers.pop(key, None) for key in reversed(keys)]
+        for serving in filter(None, ended):
+            serving.server.close()
 
 
 def _module(path: Path) -> str:

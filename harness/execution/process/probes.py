@@ -1,13 +1,12 @@
-"""Probe processes of a worker: started or forked, repeated where they fail, checked against the keys of their results."""
+"""Probe processes of a worker: started or forked, repeated if they fail, checked against the keys of their results."""
 
 from __future__ import annotations
 
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from harness import disk_space
 from harness.environments.bytecode import Bytecode
@@ -15,37 +14,18 @@ from harness.environments.environments import Environments
 from harness.environments.layers import Closure, layers
 from harness.errors import DiskFullError
 from harness.execution.process.forks import Forks
-from harness.execution.process.probe import ProbeOutput, run_probe
-from harness.execution.process.repetition import Subject, settle
+from harness.execution.process.probe import run_probe
+from harness.execution.process.repetition import settle
 from harness.model import Failure, Limits, Stage, StageResult, Status, digest
 from harness.store.store import BYTECODE, Store
 from harness.subprocesses import Supervisor
+from harness.tasks.interface import Batch, ProbeOutput, ProbeRequest, Subject, Workplace
 from harness.tasks.repetitions import Repeated
 
 OnStage = Callable[[str], None]
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Question:
-    """What one process is asked."""
-
-    python: Path
-    job: Mapping[str, Any]
-    keys: Sequence[str]
-    """Of the results that it is to give."""
-    parts: tuple[Closure, ...]
-    """What it can import."""
-    beside: Mapping[str, tuple[Closure, ...]] = field(default_factory=dict)
-    """Subject → what its fork for that subject can import."""
-    places: Mapping[Subject, str]
-    """Subject → the name of the environment that its failure is about."""
-
-
-Ask = Callable[[Path, Collection[Subject] | None], Question]
-"""The question about these subjects, or about all (None), whose files go into that folder."""
-
 _COMPILING = 60.0
-"""Seconds that a process may need besides where nothing has been compiled for it: torch and transformers take up to half."""
+"""Seconds that a process without bytecode may need besides: torch and transformers take up to half."""
 
 _NOT_OF_BYTECODE = {"timeout", "memory", "signal"}
 """Types of errors that no damaged bytecode causes."""
@@ -59,110 +39,122 @@ class Probes:
         *,
         store: Store,
         environments: Environments,
-        children: Supervisor,
+        supervisor: Supervisor,
         limits: Limits,
         given: Mapping[str, Path],
         forks: bool,
     ) -> None:
-        """`given` maps closures (by key) to the python of an environment that somebody else made and that holds them.
+        """`given` maps closures (by key) to the interpreter of an environment that the caller made and that holds them.
 
         Without `forks` a process is started for every job.
         """
         self._store = store
         self._environments = environments
-        self._children = children
+        self._supervisor = supervisor
         self._limits = limits
         self._given = given
-        self._forks = Forks(environments=environments, children=children, store=store, limits=limits) if forks else None
+        self._forks = Forks(environments=environments, supervisor=supervisor, store=store, limits=limits) if forks else None
         self._bytecode = Bytecode(store.root / BYTECODE, envs=store.root / "envs", scratch=store.root / "tmp")
 
     def release(self, closure: Closure) -> None:
-        """The environment of `closure` is to go."""
+        """The environment of `closure` is about to be removed."""
         if self._forks:
             self._forks.release(closure)
 
     def close(self, *, seal: bool) -> None:
-        """End all servers; nothing runs any more. With `seal` the bytecode that is there now is believed from now on."""
+        """End all fork servers; nothing runs any more. With `seal` the present bytecode is trusted from now on."""
         if self._forks:
             self._forks.close()
         if seal:
             self._bytecode.seal()
 
-    def ask(self, ask: Ask, out: Path, repeated: Repeated, on_stage: OnStage) -> ProbeOutput:
-        """The results of a process whose failures have repeated; its files are left in `out`.
+    def run(self, batch: Batch, workplace: Workplace, out: Path, repeated: Repeated, on_stage: OnStage) -> ProbeOutput:
+        """The results of `batch`, whose failures have repeated; its files are left in `out`.
 
         Raises:
             InterruptedError: the run is being stopped.
             RuntimeError: its environment was changed while it ran.
             DiskFullError: it failed while the store's disk was full, which proves nothing.
         """
-        question = ask(out, None)
-        for mends in (True, False):
-            told = self._run(question, on_stage)
 
-            def mended(*, may: bool = mends) -> bool:
-                return may and self._bytecode.mend(question.python, self._folders(question))
+        def again(subjects: Collection[Subject]) -> ProbeOutput:
+            with self._store.scratch() as folder:
+                return self._run(batch.request(workplace, folder, subjects), on_stage, fresh=True)
 
-            suspicious = any(one.error and one.error.type not in _NOT_OF_BYTECODE for one in _errors(told))
-            if not (suspicious and mended()) and settle(
-                told, question.places, repeated, lambda subjects: self._again(ask, subjects, on_stage), mended=mended
-            ):
+        request = batch.request(workplace, out)
+        for may_mend in (True, False):
+            output = self._run(request, on_stage)
+
+            def mended(*, may: bool = may_mend) -> bool:
+                return may and self._bytecode.mend(request.python, self._folders(request))
+
+            suspicious = any(result.error and result.error.type not in _NOT_OF_BYTECODE for result in _errors(output))
+            if not (suspicious and mended()) and settle(output, request.places, repeated, again, mended=mended):
                 break
             shutil.rmtree(out)
             out.mkdir()
-        return told
+        return output
 
-    def _again(self, ask: Ask, subjects: Collection[Subject], on_stage: OnStage) -> ProbeOutput:
-        with self._store.scratch() as out:
-            return self._run(ask(out, subjects), on_stage, fresh=True)
-
-    def _run(self, question: Question, on_stage: OnStage, *, fresh: bool = False) -> ProbeOutput:
-        """One process; a `fresh` one is no fork, and reads no bytecode that another has left."""
-        # A given environment is somebody else's, and holds the whole lock: one side of it can import the other.
-        ours = not any(part.key in self._given for part in question.parts)
-        forks = self._forks if ours and not fresh else None
-        self._bytecode.verify(self._folders(question))
+    def _run(self, request: ProbeRequest, on_stage: OnStage, *, fresh: bool = False) -> ProbeOutput:
+        """One process; a `fresh` one is no fork, and reads no bytecode that another process has left."""
+        # An environment of the caller holds the whole lock, so one side of it can import the other.
+        own = not any(part.key in self._given for part in request.parts)
+        forks = self._forks if own and not fresh else None
+        self._bytecode.verify(self._folders(request))
         with self._store.scratch() as folder, self._store.temporary() as temporary:
-            told = run_probe(
-                question.python,
-                question.job,
+            output = run_probe(
+                request.python,
+                request.job,
                 folder=folder,
                 temporary=temporary,
-                log=self._store.log(digest([*question.keys, *(["repeated"] if fresh else [])])),
+                log=self._store.log(digest([*request.keys, *(["repeated"] if fresh else [])])),
                 store=self._store.root,
                 limits=replace(self._limits, seconds=self._limits.seconds + _COMPILING) if fresh else self._limits,
-                children=self._children,
+                supervisor=self._supervisor,
                 on_stage=lambda stage, subject: on_stage(f"{stage} {subject}" if subject else stage),
-                fork=forks.of(question.python, question.job, question.parts[0]) if forks else None,
+                fork=forks.launcher(request.python, request.job, request.parts[0]) if forks else None,
                 bytecode=folder / BYTECODE if fresh else None,
             )
-            if any(not one.ok for results in told.results.values() for one in results) and disk_space.nearly_full(folder):
+            if any(not result.ok for result in _results(output)) and disk_space.nearly_full(folder):
                 raise DiskFullError("a probe failed while the disk was full")
-        if ours:
-            sides = ((side,) for other in question.beside.values() for side in other)
-            if not all(map(self._environments.intact, (question.parts, *sides))):
-                raise RuntimeError("its environment was removed or found changed while it ran")
-            for subject, distributions in told.distributions.items():
-                _audit(told, subject, distributions, question.beside.get(subject or "", question.parts))
-        return told
+        if own:
+            self._check(request, output)
+        return output
 
-    def _folders(self, question: Question) -> list[Path]:
+    def _check(self, request: ProbeRequest, output: ProbeOutput) -> None:
+        """The environments are intact, and the process imported nothing that its key leaves out.
+
+        Raises:
+            RuntimeError: an environment was changed.
+        """
+        sides = ((side,) for parts in request.beside.values() for side in parts)
+        if not all(map(self._environments.intact, (request.parts, *sides))):
+            raise RuntimeError("its environment was removed or found changed while it ran")
+        for subject, distributions in output.distributions.items():
+            _check_distributions(output, subject, distributions, request.beside.get(subject or "", request.parts))
+
+    def _folders(self, request: ProbeRequest) -> list[Path]:
         """The environments whose files the process reads."""
-        parts = {*question.parts, *(part for other in question.beside.values() for part in other)}
+        parts = {*request.parts, *(part for beside in request.beside.values() for part in beside)}
         sites = [self._environments.site(layer) for part in parts for layer in layers(part)]
-        return [question.python.parents[1], *(site.parents[2] for site in sites)]
+        return [request.python.parents[1], *(site.parents[2] for site in sites)]
 
 
-def _errors(told: ProbeOutput) -> Iterator[StageResult]:
-    return (one for results in told.results.values() for one in results if one.status is Status.ERROR)
+def _results(output: ProbeOutput) -> Iterator[StageResult]:
+    return (result for results in output.results.values() for result in results)
 
 
-def _audit(told: ProbeOutput, subject: str | None, distributions: Mapping[str, str], parts: Sequence[Closure]) -> None:
-    """A process that imported what its key does not name has a result nobody may reuse; a fork of it has one of its own."""
+def _errors(output: ProbeOutput) -> Iterator[StageResult]:
+    return (result for result in _results(output) if result.status is Status.ERROR)
+
+
+def _check_distributions(
+    output: ProbeOutput, subject: Subject, distributions: Mapping[str, str], parts: Sequence[Closure]
+) -> None:
+    """A result is an error if its process, or its fork, imported a distribution that its key does not name."""
     keyed = {name: version for part in parts for name, version in part.lock.versions.items()}
     strangers = [f"{name} {version}" for name, version in sorted(distributions.items()) if keyed.get(name) != version]
     if strangers:
-        message = f"the probe imported what its key leaves out: {', '.join(strangers)}"
-        failure = Failure(type="key", message=message)
-        for one in told.results if subject is None else [subject]:
-            told.results[one] = [StageResult(stage=Stage.IMPORT, status=Status.ERROR, error=failure, finished=time.time())]
+        failure = Failure(type="key", message=f"the probe imported what its key leaves out: {', '.join(strangers)}")
+        for name in output.results if subject is None else [subject]:
+            output.results[name] = [StageResult(stage=Stage.IMPORT, status=Status.ERROR, error=failure, finished=time.time())]

@@ -1,9 +1,9 @@
-"""Whether a failure repeats: one that does not is chance, and no fact about versions.
+"""Whether a failure repeats. One that does not is chance, and no fact about versions.
 
 A probe's failure (stages import … parity) is stored as `fails` only after a second process has failed at the same stage
 with the same signature. That process is started for it (no fork server) and reads no cached bytecode. Everything that
-failed in one process is repeated in one process. What ends otherwise is flaky: certain is only what both processes showed,
-so a flaky result stands at the earlier of the two stages.
+failed in one process is repeated in one process. Any other end is flaky. Both processes prove only what came before the
+earlier of the two failing stages, so a flaky result stands at that stage.
 
 One repetition for each closure, artifact, stage and signature of a run is enough, unless the same signature was flaky
 somewhere in that run: then a failure must repeat `TIMES_IF_CHANCE` times.
@@ -12,68 +12,97 @@ somewhere in that run: then a failure must repeat `TIMES_IF_CHANCE` times.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
-from harness.execution.process.probe import ProbeOutput
 from harness.model import Failure, Stage, StageResult, Status
+from harness.tasks.interface import ProbeOutput, Subject
 from harness.tasks.repetitions import Repeated
 from harness.verdicts.signature import signature
-
-Subject = str | None
-"""What a result is about, as in `ProbeOutput`: a variant or an import; None is the process as a whole."""
 
 Again = Callable[[Collection[Subject]], ProbeOutput]
 """Repeats these subjects, and no others, in a fresh process."""
 
 
 def settle(
-    told: ProbeOutput, places: Mapping[Subject, str], repeated: Repeated, again: Again, *, mended: Callable[[], bool]
+    output: ProbeOutput, places: Mapping[Subject, str], repeated: Repeated, again: Again, *, mended: Callable[[], bool]
 ) -> bool:
-    """Repeat the failures in `told`, and replace those that do not repeat.
+    """Repeat the failures in `output`, and replace those that do not repeat.
 
     `places` names the closure of each subject that may fail, and the artifact that it runs. `mended` looks for damaged
-    bytecode where a failure does not repeat, removes it, and says whether there was any: then `told` proves nothing.
+    bytecode if a failure does not repeat, removes it, and returns whether there was any: then `output` proves nothing.
 
     Returns:
-        False where the process of `told` must be run once more because its bytecode was damaged.
+        False if the process of `output` must be run once more because its bytecode was damaged.
     """
-    first = {subject: results for subject, results in told.results.items() if subject in places}
-    open_ = [subject for subject, results in first.items() if _is_open(results, places[subject], repeated)]
-    counts = dict.fromkeys(open_, 0)
-    while open_:
-        second = again(open_)
-        ends = {subject: end for subject in open_ if (end := _end(second, subject))} or dict.fromkeys(open_, _NOTHING)
-        verdicts = {subject: compared(first[subject], end) for subject, end in ends.items()}
-        if any(one[-1].status is not Status.FAILS for one in verdicts.values()) and mended():
+    repetition = _Repetition(output=output, places=places, repeated=repeated)
+    while subjects := repetition.open:
+        outcomes = repetition.outcomes(again(list(subjects)))
+        if any(results[-1].status is not Status.FAILS for results in outcomes.values()) and mended():
             return False
-        for subject, results in verdicts.items():
-            counts[subject] += 1
-            told.results[subject] = results
-            if results[-1].status is Status.FLAKY:
-                repeated.chance.add(_kind(first[subject]))
-        for subject in list(ends):
-            if told.results[subject][-1].status is not Status.FAILS:
-                open_.remove(subject)
-            elif counts[subject] >= repeated.times(kind := _kind(first[subject])):
-                open_.remove(subject)
-                repeated.steady.add((places[subject], *kind))
+        for subject, results in outcomes.items():
+            repetition.note(subject, results)
+        for subject in outcomes:
+            repetition.close_if_settled(subject)
     return True
+
+
+@dataclass(kw_only=True, slots=True)
+class _Repetition:
+    """The failures of one process, and how often each has repeated."""
+
+    output: ProbeOutput
+    places: Mapping[Subject, str]
+    repeated: Repeated
+    first: dict[Subject, Sequence[StageResult]] = field(init=False)
+    """Subject → its results in the first process."""
+    open: dict[Subject, int] = field(init=False)
+    """Subject that is still to be repeated → how often it was."""
+
+    def __post_init__(self) -> None:
+        self.first = {subject: results for subject, results in self.output.results.items() if subject in self.places}
+        self.open = {subject: 0 for subject in self.first if self._needs_repetition(subject)}
+
+    def _needs_repetition(self, subject: Subject) -> bool:
+        results = self.first[subject]
+        fails = any(result.status is Status.FAILS for result in results)
+        return fails and not self.repeated.is_known(self.places[subject], _failure_kind(results))
+
+    def outcomes(self, second: ProbeOutput) -> dict[Subject, list[StageResult]]:
+        """Subject → its results after this repetition, for those that it reached; all are errors if it reached none."""
+        ends = {subject: end for subject in self.open if (end := _end(second, subject))} or dict.fromkeys(self.open, _NOTHING)
+        return {subject: compared(self.first[subject], end) for subject, end in ends.items()}
+
+    def note(self, subject: Subject, results: list[StageResult]) -> None:
+        """Take over the results of a repetition."""
+        self.open[subject] += 1
+        self.output.results[subject] = results
+        if results[-1].status is Status.FLAKY:
+            self.repeated.chance.add(_failure_kind(self.first[subject]))
+
+    def close_if_settled(self, subject: Subject) -> None:
+        """Repeat `subject` no more if it did not fail alike, or has failed alike often enough."""
+        kind = _failure_kind(self.first[subject])
+        if self.output.results[subject][-1].status is not Status.FAILS:
+            del self.open[subject]
+        elif self.open[subject] >= self.repeated.times(kind):
+            del self.open[subject]
+            self.repeated.steady.add((self.places[subject], *kind))
 
 
 def compared(first: Sequence[StageResult], second: Sequence[StageResult]) -> list[StageResult]:
     """The results of a failing subject after its repetition, which ended as `second`."""
-    failed = next(one for one in first if not one.ok)
-    again = next((one for one in second if not one.ok), None)
-    before = [one for one in first if one.ok]
+    failed = next(result for result in first if not result.ok)
+    again = next((result for result in second if not result.ok), None)
+    before = [result for result in first if result.ok]
     if again is not None and again.status is Status.ERROR:
         return [*before, replace(again, stage=failed.stage, error=_unrepeated(failed, again))]
-    if again is not None and again.status is Status.FAILS and _kind([again]) == _kind([failed]):
+    if again is not None and again.status is Status.FAILS and _failure_kind([again]) == _failure_kind([failed]):
         return list(first)
     stage = min((failed.stage, again.stage if again else failed.stage), key=_ORDER.index)
     ends = [_text(failed), _text(again) if again else Status.WORKS.value]
-    logs = [one.log for one in (failed, *second[-1:]) if one.log]
+    logs = [result.log for result in (failed, *second[-1:]) if result.log]
     return [
-        *(one for one in before if _ORDER.index(one.stage) < _ORDER.index(stage)),
+        *(result for result in before if _ORDER.index(result.stage) < _ORDER.index(stage)),
         replace(failed, stage=stage, status=Status.FLAKY, data={**failed.data, "outcomes": ends, "logs": logs}),
     ]
 
@@ -87,22 +116,17 @@ _NOTHING = (
         error=Failure(type="repetition", message="the process ended before it came to this"),
     ),
 )
-"""Of a repetition that gave no result for any of its subjects."""
+"""The end of every subject in a repetition that gave no result for any of them."""
 
 
-def _is_open(results: Sequence[StageResult], place: str, repeated: Repeated) -> bool:
-    fails = any(one.status is Status.FAILS for one in results)
-    return fails and not repeated.is_known(place, _kind(results))
+def _end(output: ProbeOutput, subject: Subject) -> Sequence[StageResult]:
+    """How `subject` ended in its repetition; empty if the process ended in another subject before it reached this one."""
+    process = output.results.get(None, [])
+    return output.results.get(subject) or ([] if all(result.ok for result in process) else process)
 
 
-def _end(told: ProbeOutput, subject: Subject) -> Sequence[StageResult]:
-    """How `subject` ended in its repetition; empty where the process ended in another subject, before it came to this."""
-    process = told.results.get(None, [])
-    return told.results.get(subject) or ([] if all(one.ok for one in process) else process)
-
-
-def _kind(results: Sequence[StageResult]) -> tuple[Stage, str]:
-    failed = next(one for one in results if not one.ok)
+def _failure_kind(results: Sequence[StageResult]) -> tuple[Stage, str]:
+    failed = next(result for result in results if not result.ok)
     return failed.stage, signature(failed.stage, failed.error) if failed.error else ""
 
 

@@ -9,12 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from values import resolved, result, tasks_of
 
-from harness.execution.scheduler import TaskEnded, TaskStarted, execute, outstanding
+from harness.execution.scheduler import Scheduler, TaskEnded, TaskStarted
 from harness.matrix.schema import ProbeSection
 from harness.model import Limits, Stage, Status, digest
 from harness.store.store import Store
+from harness.tasks.cell_tasks import of_cells
+from harness.tasks.export import Export
+from harness.tasks.graph_run import Run
+from harness.tasks.install import Install
+from harness.tasks.pending import outstanding
 from harness.tasks.records import Records
-from harness.tasks.tasks import Export, Install, Run, needs, of_cells
 
 CELLS = [
     cell
@@ -57,7 +61,7 @@ def run(todo, perform, probes: int = 2) -> list:
     events: list = []
     order = {task: place for place, task in enumerate(todo)}
     with ThreadPoolExecutor(probes + 1) as executor:
-        execute(todo, perform, executor, probes=probes, on_event=events.append, order=order)
+        Scheduler(perform=perform, executor=executor, probes=probes, on_event=events.append, order=order).run(todo)
     return events
 
 
@@ -67,7 +71,7 @@ def test_everything_runs_once_and_after_what_it_needs(facts):
     started = [event.task for event in events if isinstance(event, TaskStarted)]
     assert sorted(map(id, started)) == sorted(map(id, todo))
     for task in todo:
-        for need in needs(task):
+        for need in task.needs:
             if need in todo:
                 assert events.index(TaskEnded(task=need)) < events.index(TaskStarted(task=task))
 
@@ -103,13 +107,19 @@ def test_what_does_not_fit_waits_and_something_smaller_goes_first(facts):
             running.remove(task)
 
     with ThreadPoolExecutor(4) as executor:
-        given = {"on_event": lambda _event: None, "order": {task: place for place, task in enumerate(todo)}}
-        assert execute(todo, perform, executor, probes=3, memory=sizes.__getitem__, available=9.5, **given)
+        given = {
+            "perform": perform,
+            "executor": executor,
+            "probes": 3,
+            "on_event": lambda _event: None,
+            "order": {task: place for place, task in enumerate(todo)},
+        }
+        assert Scheduler(memory=sizes.__getitem__, available=9.5, **given).run(todo)
         assert seen[:2] == [{6.0}, {6.0, 3.0}]
         assert {6.0, 5.0} not in map(set, seen)
         seen.clear()
         # One that is larger than everything there is goes alone.
-        assert execute(todo, perform, executor, probes=3, memory=sizes.__getitem__, available=1.0, **given)
+        assert Scheduler(memory=sizes.__getitem__, available=1.0, **given).run(todo)
         assert seen == [{6.0}, {5.0}, {3.0}]
 
 
@@ -156,9 +166,9 @@ def test_nothing_is_begun_after_the_deadline_and_what_runs_is_finished(facts):
 
     with ThreadPoolExecutor(3) as executor:
         began = time.monotonic()
-        given = (perform, executor)
-        assert not execute(todo, *given, probes=2, on_event=events.append, order=order, deadline=began + 0.1)
+        given = {"perform": perform, "executor": executor, "probes": 2, "on_event": events.append, "order": order}
+        assert not Scheduler(**given, deadline=began + 0.1).run(todo)
         assert [type(event) for event in events] == [TaskStarted, TaskEnded]
-        assert not execute(todo, *given, probes=2, on_event=events.append, order=order, deadline=began)
+        assert not Scheduler(**given, deadline=began).run(todo)
         assert len(events) == 2
-        assert execute(todo, *given, probes=2, on_event=events.append, order=order, deadline=began + 60)
+        assert Scheduler(**given, deadline=began + 60).run(todo)

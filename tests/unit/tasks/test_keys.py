@@ -12,8 +12,9 @@ from harness import subprocesses
 from harness.matrix.schema import ProbeSection
 from harness.model import Setup
 from harness.tasks import probe_source
+from harness.tasks.cell_tasks import of_cell
+from harness.tasks.graph_run import Evaluate
 from harness.tasks.keys import platform_id, read_anew, source
-from harness.tasks.tasks import Evaluate, of_cell
 
 
 def test_an_export_does_not_depend_on_onnxruntime():
@@ -82,7 +83,7 @@ def test_a_change_of_the_probe_changes_the_keys_of_what_can_use_it(probe: Path, 
 def every_key() -> list[str]:
     read_anew()
     cell = tasks_of(resolved())
-    return [cell.together.key, cell.export.key, cell.run.key, Evaluate(export=cell.export, variants=()).key]
+    return [cell.together.key, cell.export.key, cell.run.key, Evaluate(export=cell.export, closure=cell.export.closure, variants=()).key]
 
 
 def test_every_key_holds_the_probes_variables_and_the_rules_it_is_judged_by(monkeypatch):

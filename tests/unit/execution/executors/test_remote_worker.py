@@ -14,15 +14,16 @@ from project import Project, starts
 from harness.diagnose import assembly
 from harness.errors import HarnessError, StoreError
 from harness.execution.executors import remote_worker
-from harness.execution.executors.remote_worker import Station, TaskRequest, TaskResult, terms
+from harness.execution.executors.remote_worker import RemoteWorker, TaskRequest, TaskResult, run_config
 from harness.execution.opening import opened
-from harness.execution.scheduler import outstanding
 from harness.execution.session import Session
 from harness.execution.settings import Settings
 from harness.model import Status
 from harness.store.mirror import cache_of
-from harness.tasks import pending, tasks
-from harness.tasks.tasks import Task
+from harness.tasks import install, pending
+from harness.tasks.export import Export
+from harness.tasks.interface import Task
+from harness.tasks.pending import outstanding
 from harness.verdicts import control_model
 
 MODULE = """
@@ -48,11 +49,11 @@ def sent(one: Any) -> Any:
     return pickle.loads(pickle.dumps(one))
 
 
-def work(session: Session, at: Station, todo: Sequence[Task] | None = None) -> dict[str, TaskResult]:
+def work(session: Session, at: RemoteWorker, todo: Sequence[Task] | None = None) -> dict[str, TaskResult]:
     """Have everything done there, or what is given, and learn from it."""
     answers = {}
     for task in session.pending(session.cells) if todo is None else todo:
-        answers[task.label] = answer = sent(at.answer(sent(remote_worker.order(task, session.records))))
+        answers[task.label] = answer = sent(at.perform(sent(remote_worker.task_request(task, session.records))))
         session.records.learn(answer.passing, answer.stored)
     return answers
 
@@ -70,10 +71,10 @@ def test_another_machine_answers_under_the_same_keys(project, elsewhere, probe):
     }
     project.configure(probe=asked[probe])
     session = planned(project)
-    agreed = sent(terms(session.context, elsewhere, keep_envs=False))
+    agreed = sent(run_config(session.context, elsewhere, keep_envs=False))
     # What belongs to the machine that planned is not there.
     (project.root / "mine").rename(project.root / "gone")
-    there = Station(agreed)
+    there = RemoteWorker(agreed)
     (project.root / "gone").rename(project.root / "mine")
     answers = work(session, there)
     there.close()
@@ -92,7 +93,7 @@ def test_a_checkpoint_with_a_link_to_elsewhere_is_not_shared(project, elsewhere)
     (project.root / "mine" / "model.bin").symlink_to(project.config)
     project.configure(probe={"model": "mine"})
     with pytest.raises(HarnessError, match=r"the checkpoint cannot be shared: .*model\.bin is a link that leads out of"):
-        terms(planned(project).context, elsewhere, keep_envs=False)
+        run_config(planned(project).context, elsewhere, keep_envs=False)
     assert list((project.store / "artifacts").iterdir()) == []
 
 
@@ -113,7 +114,7 @@ def test_a_model_that_is_not_the_runs_is_itself_elsewhere_too(project, elsewhere
     project.publish(packages.transformers("4.56.0", eager="if family is None: return [0.5], [0.75]"))
     project.configure({"transformers": ["4.56.0"]}, probe={"model": "mine"})
     session = planned(project)
-    there = Station(terms(session.context, elsewhere, keep_envs=False))
+    there = RemoteWorker(run_config(session.context, elsewhere, keep_envs=False))
     work(session, there)
     work(session, there, outstanding(control_model.wanted(session.verdicts(), session.matrix.probe), session.records))
     there.close()
@@ -126,7 +127,7 @@ def test_what_is_to_be_forgotten_is_done_again(project, elsewhere):
     session = planned(project)
     all_tasks = [task for cell in session.tasks for task in cell.all]
     pending.repeat(all_tasks, session.records, everything=True, statuses=())
-    there = Station(terms(session.context, elsewhere, keep_envs=False))
+    there = RemoteWorker(run_config(session.context, elsewhere, keep_envs=False))
     answers = work(session, there)
     there.close()
     assert len(answers) == 4
@@ -136,16 +137,16 @@ def test_what_is_to_be_forgotten_is_done_again(project, elsewhere):
 def test_an_environment_that_cannot_be_built_here_is_no_word_on_the_lock(project, elsewhere):
     session = planned(project)
     install, *_ = session.pending(session.cells)
-    export = next(task for task in session.pending(session.cells) if isinstance(task, tasks.Export))
-    first = Station(terms(session.context, elsewhere, keep_envs=False))
-    for one in (install, *(need for need in tasks.needs(export))):
-        answer = first.answer(remote_worker.order(one, session.records))
+    export = next(task for task in session.pending(session.cells) if isinstance(task, Export))
+    first = RemoteWorker(run_config(session.context, elsewhere, keep_envs=False))
+    for one in (install, *(need for need in export.needs)):
+        answer = first.perform(remote_worker.task_request(one, session.records))
         session.records.learn(answer.passing, answer.stored)
     first.close()
     project.index.rename(project.root / "index-is-gone")
-    second = Station(terms(session.context, elsewhere, keep_envs=False))
+    second = RemoteWorker(run_config(session.context, elsewhere, keep_envs=False))
     with pytest.raises(RuntimeError, match="its environment cannot be built here"):
-        second.answer(remote_worker.order(export, session.records))
+        second.perform(remote_worker.task_request(export, session.records))
     second.close()
     (result,) = session.records.get(install.key).stages
     assert result.status == "works"
@@ -153,32 +154,32 @@ def test_an_environment_that_cannot_be_built_here_is_no_word_on_the_lock(project
 
 def test_a_task_whose_install_did_not_work_is_not_begun(project, elsewhere):
     session = planned(project)
-    export = next(task for task in session.pending(session.cells) if isinstance(task, tasks.Export))
-    there = Station(terms(session.context, elsewhere, keep_envs=False))
-    assert there.answer(remote_worker.order(export, session.records)) == TaskResult(passing={}, stored=[])
+    export = next(task for task in session.pending(session.cells) if isinstance(task, Export))
+    there = RemoteWorker(run_config(session.context, elsewhere, keep_envs=False))
+    assert there.perform(remote_worker.task_request(export, session.records)) == TaskResult(passing={}, stored=[])
     there.close()
 
 
 def test_another_platform_would_answer_another_question(project, elsewhere, monkeypatch):
     session = planned(project)
-    order = remote_worker.order(session.pending(session.cells)[0], session.records)
-    there = Station(terms(session.context, elsewhere, keep_envs=False))
-    monkeypatch.setattr(tasks, "platform_id", lambda: "Plan9")
+    order = remote_worker.task_request(session.pending(session.cells)[0], session.records)
+    there = RemoteWorker(run_config(session.context, elsewhere, keep_envs=False))
+    monkeypatch.setattr(install, "platform_id", lambda: "Plan9")
     with pytest.raises(RuntimeError, match="another platform than the machine that planned"):
-        there.answer(order)
+        there.perform(order)
 
 
 def test_no_such_interpreter_there(project, elsewhere, monkeypatch):
     session = planned(project)
-    there = Station(terms(session.context, elsewhere, keep_envs=False))
+    there = RemoteWorker(run_config(session.context, elsewhere, keep_envs=False))
     monkeypatch.setattr(there._pythons, "find", lambda _version: None)
     with pytest.raises(RuntimeError, match="has no CPython 3"):
-        there.answer(TaskRequest(task=session.pending(session.cells)[0], known={}))
+        there.perform(TaskRequest(task=session.pending(session.cells)[0], known={}))
 
 
 def test_a_store_that_is_not_shared_is_found_out(project, elsewhere):
     session = planned(project)
-    there = Station(terms(session.context, f"{elsewhere}-of-somebody-else", keep_envs=False))
+    there = RemoteWorker(run_config(session.context, f"{elsewhere}-of-somebody-else", keep_envs=False))
     with pytest.raises(StoreError, match="that all machines share"):
         work(session, there)
     there.close()

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from harness.execution.process.probe import _Watch, read_events, sudden_end, tail
+from harness.execution.process.probe import _Watch
+from harness.execution.process.probe_results import classify_exit, read_events, tail
 from harness.model import Limits, Stage, Status
 from harness.subprocesses import Exit, ExitReason
 
@@ -39,13 +40,13 @@ def killed(ending: ExitReason) -> Exit:
         (killed(ExitReason.MEMORY), Status.ERROR, "memory", "more than 6.0 GB resident in load"),
     ],
 )
-def test_a_sudden_end_is_a_fact_only_where_the_process_did_it_to_itself(ended, status, kind, message):
-    told, failure = sudden_end(ended, LIMITS, "load", "last words")
+def test_a_classify_exit_is_a_fact_only_where_the_process_did_it_to_itself(ended, status, kind, message):
+    told, failure = classify_exit(ended, LIMITS, "load", "last words")
     assert (told, failure.type, failure.message, failure.traceback) == (status, kind, message, "last words")
 
 
 def test_a_real_time_signal_has_a_sentence_too():
-    status, failure = sudden_end(exited(-40), LIMITS, "load", "")
+    status, failure = classify_exit(exited(-40), LIMITS, "load", "")
     assert status is Status.ERROR
     assert "40" in failure.message or "SIG" in failure.message
 

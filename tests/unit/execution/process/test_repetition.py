@@ -11,11 +11,11 @@ import pytest
 from values import MERGED, PAIR, resolved, result, tasks_of
 
 from harness.execution import worker
-from harness.execution.process.probe import ProbeOutput
-from harness.execution.process.probes import Ask, OnStage, Question
+from harness.execution.process.probes import OnStage
 from harness.execution.process.repetition import compared, settle
 from harness.model import Limits, Stage, Status
 from harness.store.store import Store
+from harness.tasks.interface import Batch, ProbeOutput, ProbeRequest, Workplace
 from harness.tasks.records import Records
 from harness.tasks.repetitions import TIMES_IF_CHANCE, Repeated
 
@@ -117,20 +117,20 @@ def test_of_twenty_cells_that_fail_once_in_five_hardly_any_fails():
 
 
 @dataclass(kw_only=True)
-class AskedProbes:
-    """Takes what a worker asks, and answers nothing."""
+class RecordingProbes:
+    """Records the requests of a worker, and reports nothing."""
 
-    questions: list[Question] = field(default_factory=list)
+    requests: list[ProbeRequest] = field(default_factory=list)
 
-    def ask(self, ask: Ask, out: Path, _repeated: Repeated, _on_stage: OnStage) -> ProbeOutput:
-        self.questions.append(ask(out, None))
+    def run(self, batch: Batch, workplace: Workplace, out: Path, _repeated: Repeated, _on_stage: OnStage) -> ProbeOutput:
+        self.requests.append(batch.request(workplace, out))
         return ProbeOutput()
 
 
 def test_each_artifact_is_a_place_of_its_own(tmp_path, monkeypatch):
     """Equal words of two artifacts in one closure may be a fact of one and chance of the other."""
     store, limits = Store(tmp_path / "store"), Limits(seconds=1, memory=1)
-    facts, probes = Records(store=store, limits=limits), AskedProbes()
+    facts, probes = Records(store=store, limits=limits), RecordingProbes()
     monkeypatch.setattr(worker, "Probes", lambda **_given: probes)
     fed = replace(PAIR, feedback="feed-all")
     run = tasks_of(resolved(PAIR, fed, MERGED)).run
@@ -145,9 +145,9 @@ def test_each_artifact_is_a_place_of_its_own(tmp_path, monkeypatch):
             run.export.variant_key(variant), [result(Stage.EXPORT), result(Stage.CHECK)], artifact=artifacts[variant.layout]
         )
     given = {run.closure.key: Path("python")}
-    one = worker.Worker(store=store, facts=facts, environments=None, children=None, limits=limits, given=given)
+    one = worker.Worker(store=store, records=facts, environments=None, supervisor=None, limits=limits, given=given)
     one.perform(run, lambda _stage: None)
-    (asked,) = probes.questions
+    (asked,) = probes.requests
     closure = f"Run {run.closure.key}"
     assert asked.places == {
         None: closure,

@@ -1,0 +1,171 @@
+"""The events of a probe process → its stage results. A process that dies is judged by its open stage and its exit."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness.execution.process.probe_events import RESULT, event_in
+from harness.model import Failure, Limits, Stage, StageResult, Status
+from harness.subprocesses import Exit, ExitReason
+from harness.tasks.interface import ProbeOutput
+
+CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE}
+"""Signals that a package causes in its own process; any other came from outside."""
+
+_TAIL_LINES = 20
+
+
+def read_events(
+    lines: list[str], ended: Exit, limits: Limits, *, log: Path, store: Path, problem: str | None = None
+) -> ProbeOutput:
+    """Turn events into stage results.
+
+    `problem` is what is wrong with the file after these lines. From the first line that is no event, nothing is believed.
+    """
+    reader = _Reader(limits=limits, log=log, store=store, output=ProbeOutput(peak_memory=ended.peak_memory))
+    for number, line in enumerate(lines, 1):
+        try:
+            reader.read(event_in(line))
+        except (ValueError, RecursionError) as error:
+            problem = f"line {number} of its events is none ({_first(error)})"
+            break
+    reader.end(ended, problem)
+    output = reader.output
+    for subject, results in output.results.items():
+        output.results[subject] = [
+            replace(result, data={**result.data, "peak_memory": output.peak_memory}) for result in results
+        ]
+    return output
+
+
+@dataclass(kw_only=True, slots=True)
+class _Reader:
+    """What the events have said so far."""
+
+    limits: Limits
+    log: Path
+    store: Path
+    output: ProbeOutput
+    open_stage: dict[str, Any] | None = field(default=None)
+    """The `begin` of the stage that has no end yet."""
+    done: bool = False
+
+    def read(self, event: dict[str, Any]) -> None:
+        """Take in one event.
+
+        Raises:
+            ValueError: its result is not one.
+        """
+        match event["event"]:
+            case "begin":
+                self.open_stage = event
+            case "end":
+                self.output.add(event["subject"], self._result(event))
+                self.open_stage = None
+            case "doing" if self.open_stage is not None:
+                self.open_stage["doing"] = event["doing"]
+            case "left" if self.open_stage is not None:
+                self._cut_short(self.open_stage, Exit(ending=ExitReason.EXITED, code=event["code"], peak_memory=0))
+                self.open_stage = None
+            case "done":
+                self.done = event["subject"] is None
+                self.output.distributions[event["subject"]] = event["distributions"]
+                self.output.peak_memory = max(self.output.peak_memory, event["peak_rss"])
+
+    def end(self, ended: Exit, problem: str | None) -> None:
+        """Judge what the process has left open."""
+        if problem is not None:
+            stage, subject = (self.open_stage["stage"], self.open_stage["subject"]) if self.open_stage else (Stage.IMPORT, None)
+            self._error(stage, subject, Failure(type="events", message=f"what the probe tells cannot be believed: {problem}"))
+        elif self.open_stage is not None:
+            self._cut_short(self.open_stage, ended)
+        elif not self.done:
+            # Between stages only the harness's own code runs.
+            _, failure = classify_exit(ended, self.limits, "the probe's own code", tail(self.log))
+            self._error(Stage.IMPORT, None, failure)
+
+    def _error(self, stage: Stage, subject: str | None, failure: Failure) -> None:
+        result = StageResult(stage=stage, status=Status.ERROR, error=failure, log=self._log_name, finished=time.time())
+        self.output.add(subject, result)
+
+    def _cut_short(self, begun: Mapping[str, Any], ended: Exit) -> None:
+        """Add the result of the stage in which a process, or a fork of it, ended."""
+        where = ", ".join(filter(None, (begun["stage"], begun.get("doing"))))
+        status, failure = classify_exit(ended, self.limits, where, tail(self.log))
+        result = StageResult(
+            stage=Stage(begun["stage"]),
+            status=status,
+            seconds=round(time.time() - begun["time"], 3),
+            error=failure,
+            log=self._log_name,
+            finished=time.time(),
+        )
+        self.output.add(begun["subject"], result)
+
+    def _result(self, event: Mapping[str, Any]) -> StageResult:
+        error = event["error"]
+        failure = error and {
+            "type": error["type"],
+            "message": self._portable(error["message"]),
+            "traceback": self._portable(error["traceback"] or ""),
+        }
+        fields = {name: event[name] for name in ("stage", "status", "seconds", "data")}
+        result = RESULT.validate_python({**fields, "error": failure})
+        return replace(result, log=self._log_name, finished=time.time())
+
+    def _portable(self, text: str) -> str:
+        return text.replace(f"{self.store}/", "<store>/")
+
+    @property
+    def _log_name(self) -> str:
+        return str(self.log.relative_to(self.store))
+
+
+def _first(error: Exception) -> str:
+    """What is wrong with a line."""
+    if not isinstance(error, ValidationError):
+        return type(error).__name__
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
+def classify_exit(ended: Exit, limits: Limits, where: str, output: str) -> tuple[Status, Failure]:
+    """Whether a process that ended inside `where` proves a failure of the versions, and the message."""
+    match ended.ending:
+        case ExitReason.TIMEOUT:
+            kind, message, status = "timeout", f"no progress in {where} for {limits.seconds:g} s", Status.ERROR
+        case ExitReason.MEMORY:
+            kind, message, status = "memory", f"more than {limits.memory / 1e9:.1f} GB resident in {where}", Status.ERROR
+        case ExitReason.EXITED if ended.code < 0:
+            name = _signal_name(-ended.code)
+            kind, message = "signal", f"killed by {name} in {where}"
+            status = Status.FAILS if -ended.code in CRASHES else Status.ERROR
+        case ExitReason.EXITED:
+            kind, message, status = "exit", f"the process left with exit code {ended.code} in {where}", Status.FAILS
+    return status, Failure(type=kind, message=message, traceback=output)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
+
+
+def tail(log: Path) -> str:
+    """The last lines of a log, printable whatever was written to it."""
+    if not log.exists():
+        return ""
+    with log.open("rb") as file:
+        file.seek(0, 2)
+        file.seek(max(0, file.tell() - 8192))
+        text = file.read().decode("utf-8", errors="replace")
+    printable = "".join(character if character.isprintable() or character in "\n\t" else "·" for character in text)
+    return "\n".join(printable.splitlines()[-_TAIL_LINES:])

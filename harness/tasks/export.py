@@ -1,0 +1,252 @@
+"""The task that exports: eager PyTorch, then every variant of one closure, and beside it imports, in forks of its process."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import shutil
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Self
+
+from harness.environments.layers import Closure
+from harness.matrix.schema import ProbeSection
+from harness.model import Stage, StageResult, Variant, digest
+from harness.stack import MODULES
+from harness.tasks import jobs
+from harness.tasks.install import Install
+from harness.tasks.interface import Batch, Parts, ProbeOutput, ProbeRequest, Subject, Task, Workplace
+from harness.tasks.keys import asked, key_of, model_key
+from harness.tasks.records import Records, has_error, stages, unproven
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """Import all packages in one process, the export side's and then the run side's: what a `together` cell promises.
+
+    No task of its own: the export's process forks for it, after its own imports (probe/import_together.py).
+    """
+
+    parts: tuple[Closure, Closure]
+    """The export's closure and the run's."""
+    model: ProbeSection = field(hash=False)
+
+    @functools.cached_property
+    def key(self) -> str:
+        """The key of its result."""
+        return digest(["import", [part.key for part in self.parts], self.modules, asked("import", self.model)])
+
+    @property
+    def modules(self) -> list[str]:
+        """What is imported, in this order; a probe module adds its own."""
+        return [name for name in MODULES if any(name in part.lock.versions for part in self.parts)]
+
+    @property
+    def install(self) -> Install:
+        """The run side's environment."""
+        return Install(closure=self.parts[1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export(Task):
+    """Eager PyTorch, then every export variant of one closure, in one process; and imports beside it, in forks of that."""
+
+    kind = "export"
+    rank = 1
+
+    closure: Closure
+    model: ProbeSection = field(hash=False)
+    variants: tuple[Variant, ...]
+    imports: tuple[Import, ...] = field(default=(), compare=False)
+    """Those of the cells of this run; the export is the same whatever is imported beside it."""
+
+    @functools.cached_property
+    def key(self) -> str:
+        """The key of the reference (stages import and eager)."""
+        return digest(["eager", self.closure.key, model_key(self.model), asked("export", self.model)])
+
+    def variant_key(self, variant: Variant) -> str:
+        """The key of one variant's export (stages export and check)."""
+        return key_of(self.key, variant.exporter, variant.opset, variant.layout, variant.attention, variant.ir_version)
+
+    @property
+    def needs(self) -> tuple[Task, ...]:
+        """Its environment, and those of the imports beside it."""
+        return (Install(closure=self.closure), *dict.fromkeys(item.install for item in self.imports))
+
+    @property
+    def environments(self) -> tuple[Parts, ...]:
+        """Its own, and those of the imports beside it."""
+        return (*super().environments, *dict.fromkeys((item.parts[1],) for item in self.imports))
+
+    @property
+    def seconds(self) -> int:
+        """See Task."""
+        return 10 + 5 * len(self.variants)
+
+    @property
+    def measured_keys(self) -> list[str]:
+        """The process leaves its memory use in each of its records, and makes only those that are missing."""
+        return [self.key, *map(self.variant_key, self.variants)]
+
+    def keys(self, records: Records) -> list[str]:  # noqa: ARG002 -- as Task
+        """All of its keys."""
+        return [*self.measured_keys, *(item.key for item in self.imports)]
+
+    def artifact(self, variant: Variant, records: Records) -> str | None:
+        """The digest of the variant's artifact; None if there is none, or it is not known."""
+        record = records.get(self.variant_key(variant))
+        return record.artifact if record and all(result.ok for result in record.stages) else None
+
+    def is_pending(self, records: Records) -> bool:
+        """Whether the reference, a variant or an import is missing that can be made."""
+        if Install(closure=self.closure).is_impossible(records):
+            return False
+        return records.get(self.key) is None or bool(self.missing_variants(records) or self.missing_imports(records))
+
+    def missing_variants(self, records: Records) -> list[Variant]:
+        """Variants without a result; none if eager PyTorch has failed already."""
+        reference = stages(records.get(self.key))
+        if reference and not all(result.ok for result in reference):
+            return []
+        return [variant for variant in self.variants if records.get(self.variant_key(variant)) is None]
+
+    def missing_imports(self, records: Records) -> list[Import]:
+        """Imports without a result; none if the export side cannot be imported even by itself."""
+        if any(result.stage is Stage.IMPORT and not result.ok for result in stages(records.get(self.key))):
+            return []
+        return [item for item in self.imports if records.get(item.key) is None and not item.install.is_impossible(records)]
+
+    def missing(self, records: Records) -> list[tuple[str, Stage]]:
+        """See Task. Without a reference its import decides."""
+        imports = [(item.key, Stage.IMPORT) for item in self.missing_imports(records)]
+        if records.get(self.key) is None:
+            return [(self.key, Stage.IMPORT), *imports]
+        return [*imports, *((self.variant_key(variant), Stage.EXPORT) for variant in self.missing_variants(records))]
+
+    def next_batch(self, records: Records, workplace: Workplace) -> Batch | None:
+        """The imports and variants that one process can do now."""
+        if workplace.python(self.closure) is None:
+            return None
+        imports = self.missing_imports(records)
+        if workplace.is_given(self.closure):
+            # One environment holds both sides, so each import has a process of its own.
+            if imports:
+                return ImportBatch(task=imports[0])
+        else:
+            imports = [item for item in imports if workplace.python(item.parts[1]) is not None]
+        variants = self.missing_variants(records)
+        # The reference may be lost although every variant is known.
+        reference = bool(variants) or records.get(self.key) is None
+        if not reference and not imports:
+            return None
+        return ExportBatch(task=self, variants=tuple(variants), imports=tuple(imports), reference=reference)
+
+    def combined(self, equal: Iterable[Self], records: Records) -> Self:
+        """With the missing imports of all of them beside it."""
+        imports = itertools.chain.from_iterable(other.missing_imports(records) for other in equal)
+        return replace(self, imports=tuple(dict.fromkeys(imports)))
+
+    def localised(self, at: Callable[[Closure], Closure], here: Callable[[ProbeSection], ProbeSection]) -> Self:
+        """See Task."""
+        imports = tuple(
+            replace(item, parts=(at(item.parts[0]), at(item.parts[1])), model=here(item.model)) for item in self.imports
+        )
+        return replace(self, closure=at(self.closure), model=here(self.model), imports=imports)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportBatch(Batch):
+    """One import in a process of its own, of an environment that holds both sides."""
+
+    task: Import
+
+    @property
+    def model(self) -> ProbeSection:
+        """See Batch."""
+        return self.task.model
+
+    def request(self, workplace: Workplace, out: Path, only: Collection[Subject] | None = None) -> ProbeRequest:  # noqa: ARG002 -- as Batch
+        """See Batch."""
+        python = workplace.python(self.task.parts[0])
+        assert python is not None
+        return ProbeRequest(
+            python=python,
+            job={**jobs.importing(self.task.modules), "probe": jobs.about(self.model)},
+            keys=[self.task.key],
+            parts=self.task.parts,
+            places={None: self.task.key},
+        )
+
+    def store(self, output: ProbeOutput, records: Records, workplace: Workplace, out: Path) -> None:  # noqa: ARG002 -- as Batch
+        """See Batch."""
+        records.put(self.task.key, output.results[None])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportBatch(Batch):
+    """PyTorch alone (the reference), variants, and imports in forks."""
+
+    task: Export
+    variants: tuple[Variant, ...]
+    imports: tuple[Import, ...]
+    reference: bool
+    """Whether there is more to do than imports."""
+
+    @property
+    def model(self) -> ProbeSection:
+        """See Batch."""
+        return self.task.model
+
+    def request(self, workplace: Workplace, out: Path, only: Collection[Subject] | None = None) -> ProbeRequest:
+        """See Batch."""
+        task = self.task
+        variants = [variant for variant in self.variants if only is None or variant.export_id in only]
+        imports = [item for item in self.imports if only is None or item.key in only]
+        reference = self.reference if only is None else bool(variants) or (self.reference and None in only)
+        sites = {item.key: (item.modules, workplace.site(item.parts[1])) for item in imports}
+        python = workplace.python(task.closure)
+        assert python is not None
+        return ProbeRequest(
+            python=python,
+            job={**jobs.exporting(variants, sites, out, reference=reference), "probe": jobs.about(task.model)},
+            keys=[task.key, *map(task.variant_key, variants), *(item.key for item in imports)],
+            parts=(task.closure,),
+            beside={item.key: item.parts for item in imports},
+            places={
+                **dict.fromkeys([None, *(variant.export_id for variant in variants)], task.closure.key),
+                **{item.key: item.key for item in imports},
+            },
+        )
+
+    def store(self, output: ProbeOutput, records: Records, workplace: Workplace, out: Path) -> None:
+        """See Batch."""
+        process = output.results.get(None, [])
+        for item in self.imports:
+            # An error of the process left the imports undone. What it cannot import itself is a fact about the export side.
+            results = output.results.get(item.key) or (process if unproven(process) else [])
+            if results:
+                records.put(item.key, results)
+        if self.reference and has_error(process):
+            self._store_error(process, records)
+        elif self.reference:
+            records.confirm(self.task.key, process)
+            self._store_variants(output, records, workplace, out)
+
+    def _store_error(self, process: Sequence[StageResult], records: Records) -> None:
+        """What the process left may be incomplete. An earlier process may have proved that PyTorch alone works."""
+        known = stages(records.get(self.task.key))
+        for key in map(self.task.variant_key, self.variants) if known else [self.task.key]:
+            records.put(key, process)
+
+    def _store_variants(self, output: ProbeOutput, records: Records, workplace: Workplace, out: Path) -> None:
+        for variant in self.variants:
+            key, folder = self.task.variant_key(variant), out / variant.export_id
+            results = output.results.get(variant.export_id, [])
+            if results and all(result.ok for result in results) and folder.exists():
+                # What a run needs lies in one folder, and is there as a whole or not at all.
+                shutil.copytree(out / "reference", folder / "reference")
+                records.put(key, results, artifact=workplace.publish(folder))
+            elif results:
+                records.put(key, results)

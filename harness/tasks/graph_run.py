@@ -1,0 +1,194 @@
+"""The tasks that run exported graphs: in onnxruntime, or in ONNX's reference evaluator."""
+
+from __future__ import annotations
+
+import functools
+from abc import abstractmethod
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar, Self
+
+from harness.environments.layers import Closure
+from harness.matrix.schema import ProbeSection
+from harness.model import Stage, Variant, digest
+from harness.stack import EVALUATOR, RUNTIME
+from harness.tasks import jobs
+from harness.tasks.export import Export
+from harness.tasks.install import Install
+from harness.tasks.interface import Batch, Parts, ProbeOutput, ProbeRequest, Subject, Task, Workplace, with_layers
+from harness.tasks.keys import asked, key_of
+from harness.tasks.records import Records, has_error, stages
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphRun(Task):
+    """Variants of one export in one runtime, in one process."""
+
+    rank = 2
+    job: ClassVar[str]
+    """The kind of its probe job."""
+
+    export: Export
+    closure: Closure
+    variants: tuple[Variant, ...]
+
+    @property
+    @abstractmethod
+    def runtime(self) -> str:
+        """What runs the artifact: name, and version if it is a distribution."""
+
+    @abstractmethod
+    def variant_key(self, variant: Variant, artifact: str) -> str:
+        """The key of one variant's run (stages load, decode, parity) of the artifact with that digest."""
+
+    @property
+    def needs(self) -> tuple[Task, ...]:
+        """The export, and its environment."""
+        return (self.export, Install(closure=self.closure))
+
+    @property
+    def seconds(self) -> int:
+        """See Task."""
+        return 1 + len(self.variants) // 8
+
+    def keys(self, records: Records) -> list[str]:
+        """Without the keys of artifacts that are not known yet."""
+        return [self.key, *(self.variant_key(*item) for item in self.runnable(records))]
+
+    def runnable(self, records: Records) -> list[tuple[Variant, str]]:
+        """(variant, artifact digest) of every variant whose export left something to run."""
+        found = ((variant, self.export.artifact(variant, records)) for variant in self.variants)
+        return [(variant, artifact) for variant, artifact in found if artifact]
+
+    def missing_runs(self, records: Records) -> list[tuple[Variant, str]]:
+        """Runnable variants without a result; none if a process of the export failed, or the runtime cannot be imported."""
+        if not all(result.ok for key in (self.export.key, self.key) for result in stages(records.get(key))):
+            return []
+        # By key: the evaluator has no bindings, and variants that differ in nothing else are one evaluation.
+        runs = {self.variant_key(*item): item for item in self.runnable(records)}
+        return [item for key, item in runs.items() if records.get(key) is None]
+
+    def is_pending(self, records: Records) -> bool:
+        """Whether the export, or the run of what it left, is pending."""
+        if Install(closure=self.closure).is_impossible(records):
+            return False
+        return self.export.is_pending(records) or bool(self.missing_runs(records))
+
+    def missing(self, records: Records) -> list[tuple[str, Stage]]:
+        """See Task."""
+        return [(self.variant_key(*item), Stage.LOAD) for item in self.missing_runs(records)]
+
+    def lost_artifacts(self, records: Records) -> list[str]:
+        """See Task. The next export replaces them."""
+        return [
+            self.export.variant_key(variant)
+            for variant, artifact in self.missing_runs(records)
+            if not records.store.intact(artifact)
+        ]
+
+    def next_batch(self, records: Records, workplace: Workplace) -> RunBatch | None:
+        """All missing runs in one process."""
+        runs = self.missing_runs(records)
+        if not runs or workplace.python(self.closure) is None:
+            return None
+        return RunBatch(task=self, runs=tuple(runs))
+
+    def localised(self, at: Callable[[Closure], Closure], here: Callable[[ProbeSection], ProbeSection]) -> Self:
+        """See Task."""
+        return replace(self, export=self.export.localised(at, here), closure=at(self.closure))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(GraphRun):
+    """Variants of one export in one onnxruntime."""
+
+    kind = "run"
+    job = "run"
+    imports_torch = False
+
+    @functools.cached_property
+    def key(self) -> str:
+        """The key of the run side's import."""
+        return digest(["run-import", self.closure.key, asked("run", self.export.model)])
+
+    def variant_key(self, variant: Variant, artifact: str) -> str:
+        """See GraphRun."""
+        session = variant.session
+        if session:
+            return digest([self.key, artifact, variant.layout, variant.feedback, variant.binding, variant.strategy, session])
+        return key_of(self.key, artifact, variant.layout, variant.feedback, variant.binding, variant.strategy)
+
+    @property
+    def runtime(self) -> str:
+        """See GraphRun."""
+        return f"{RUNTIME} {self.closure.lock.versions[RUNTIME]}"
+
+    @property
+    def held(self) -> tuple[Parts, ...]:
+        """Its own environments, and the export's: if the run fails, the evaluator cross-checks it there."""
+        return (*self.environments, *with_layers(self.export.closure))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate(GraphRun):
+    """Variants of one export in ONNX's reference evaluator, in the export's own environment."""
+
+    kind = "evaluate"
+    job = "reference"
+
+    @functools.cached_property
+    def key(self) -> str:
+        """The key of the evaluator's import."""
+        return digest(["evaluate-import", self.closure.key, asked("reference", self.export.model)])
+
+    def variant_key(self, variant: Variant, artifact: str) -> str:
+        """See GraphRun. The evaluator has no bindings and no session options."""
+        return key_of(self.key, artifact, variant.layout, variant.feedback, variant.strategy)
+
+    @property
+    def runtime(self) -> str:
+        """See GraphRun."""
+        return EVALUATOR
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunBatch(Batch):
+    """Variants with the digests of their artifacts."""
+
+    task: GraphRun
+    runs: tuple[tuple[Variant, str], ...]
+
+    @property
+    def model(self) -> ProbeSection:
+        """See Batch."""
+        return self.task.export.model
+
+    def request(self, workplace: Workplace, out: Path, only: Collection[Subject] | None = None) -> ProbeRequest:  # noqa: ARG002 -- as Batch
+        """See Batch."""
+        task = self.task
+        runs = [(variant, artifact) for variant, artifact in self.runs if only is None or variant.id in only]
+        folders = [(variant, workplace.artifact(artifact)) for variant, artifact in runs]
+        python = workplace.python(task.closure)
+        assert python is not None
+        # The evaluator shares its closure with the export.
+        place = f"{type(task).__name__} {task.closure.key}"
+        return ProbeRequest(
+            python=python,
+            job={**jobs.running(task.job, folders), "probe": jobs.about(self.model)},
+            keys=[task.variant_key(*item) for item in runs] or [task.key],
+            parts=(task.closure,),
+            # Two artifacts may fail with the same message, one of them by chance.
+            places={None: place, **{variant.id: f"{place} {artifact}" for variant, artifact in runs}},
+        )
+
+    def store(self, output: ProbeOutput, records: Records, workplace: Workplace, out: Path) -> None:  # noqa: ARG002 -- as Batch
+        """See Batch."""
+        process = output.results.get(None, [])
+        if not has_error(process):
+            records.confirm(self.task.key, process)
+        for variant, artifact in self.runs:
+            # An error of this process says nothing about the closure, in which other artifacts are run too.
+            results = output.results.get(variant.id) or (process if has_error(process) else [])
+            if results:
+                records.put(self.task.variant_key(variant, artifact), results)

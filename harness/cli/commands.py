@@ -96,7 +96,7 @@ def _run(options: argparse.Namespace, out: Console, err: Console) -> int:
     try:
         with listener(err, quiet=options.quiet) as listen:
             recorder = Recorder(listen=listen, cores=local.cores())
-            report, disputes = pipeline.run(settings, recorder.hear)
+            report, disputes = pipeline.run(settings, recorder.on_event)
             timings = recorder.timings()
     except Interrupted as interrupted:
         raise Interrupted(f"{interrupted}; {_partial(settings, options, out)}") from None

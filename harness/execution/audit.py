@@ -1,7 +1,7 @@
 """Is it sound to share results? A sample of cells, done again from scratch, must come to the same verdicts.
 
 From scratch means: nothing that is known, no layers, nothing shared with another cell. The whole lock is installed into
-one environment of its own (for a handoff: one for each side), as somebody would do it who asked about this cell alone.
+one environment of its own (for a handoff: one for each side), as somebody would do by hand for this cell alone.
 """
 
 from __future__ import annotations
@@ -42,35 +42,35 @@ def audit(session: Session) -> list[str]:
     for number, (resolved, cell) in enumerate(sample, start=1):
         again = from_scratch(session, resolved, cell, session.listen)
         found = differences(_judged(session, resolved, cell, session.records), again)
-        said = "; ".join(found) or "the same from scratch"
-        session.listen(Note(text=f"audit {number}/{len(sample)}: {resolved.cell.id}: {said}"))
-        disputes += [f"{resolved.cell.id}: {one}" for one in found]
+        outcome = "; ".join(found) or "the same from scratch"
+        session.listen(Note(text=f"audit {number}/{len(sample)}: {resolved.cell.id}: {outcome}"))
+        disputes += [f"{resolved.cell.id}: {difference}" for difference in found]
     return disputes
 
 
 def from_scratch(session: Session, resolved: Resolved, cell: CellTasks, listen: Listener) -> Verdict:
     """The verdict on a cell when its whole lock is installed into a fresh environment and everything is done anew."""
-    facts = Records(store=session.store, limits=session.limits, apart=True)
+    records = Records(store=session.store, limits=session.limits, apart=True)
     made = Environments(session.store, session.uv)
     try:
         with session.store.scratch() as folder:
             worker = Worker(
                 store=session.store,
-                records=facts,
+                records=records,
                 environments=made,
                 supervisor=session.supervisor,
                 limits=session.limits,
-                given=_whole(session, resolved, cell, made=made, folder=folder, facts=facts),
+                given=_whole(session, resolved, cell, made=made, folder=folder, records=records),
             )
             for task in _probes(cell):
                 worker.perform(task, lambda _stage: None)
-            return _judged(session, resolved, cell, facts)
+            return _judged(session, resolved, cell, records)
     finally:
         close(made, listen, keep=False)
 
 
 def _whole(
-    session: Session, resolved: Resolved, cell: CellTasks, *, made: Environments, folder: Path, facts: Records
+    session: Session, resolved: Resolved, cell: CellTasks, *, made: Environments, folder: Path, records: Records
 ) -> dict[str, Path]:
     """Closure key → python of an environment that holds all that the process could see, made at `folder`."""
     if resolved.interpreter is None or resolved.lock is None:
@@ -80,12 +80,12 @@ def _whole(
         whole = closure(resolved.interpreter, resolved.lock)
         sides = [(install, whole) for install in cell.installs]
     given: dict[str, Path] = {}
-    for install, wanted in sides:
-        place = folder / wanted.key[:16]
+    for install, side in sides:
+        place = folder / side.key[:16]
         if not place.exists():
             session.uv.create(place, resolved.interpreter)
-        python, result = made.adopt(place, wanted)
-        facts.put(install.key, [result])
+        python, result = made.adopt(place, side)
+        records.put(install.key, [result])
         if python is not None:
             given[install.closure.key] = python
     return given
@@ -95,19 +95,19 @@ def _probes(cell: CellTasks) -> Sequence[Task]:
     return [task for task in cell.all if task not in cell.installs]
 
 
-def _judged(session: Session, resolved: Resolved, cell: CellTasks, facts: Records) -> Verdict:
-    return judge(resolved, cell, facts, session.matrix.variants)
+def _judged(session: Session, resolved: Resolved, cell: CellTasks, records: Records) -> Verdict:
+    return judge(resolved, cell, records, session.matrix.variants)
 
 
 def differences(before: Verdict, again: Verdict) -> list[str]:
     """What the same variants came to, where it is not the same; a second error and a flaky result prove nothing."""
     pairs = zip(before.variants, again.variants, strict=True)
     return [
-        f"{one.variant.id} was {_end(one)}, and is {_end(other)} from scratch"
-        for one, other in pairs
-        if other.status is not Status.ERROR and Status.FLAKY not in {one.status, other.status} and _end(one) != _end(other)
+        f"{old.variant.id} was {_end(old)}, and is {_end(new)} from scratch"
+        for old, new in pairs
+        if new.status is not Status.ERROR and Status.FLAKY not in {old.status, new.status} and _end(old) != _end(new)
     ]
 
 
-def _end(one: VariantVerdict) -> str:
-    return " ".join(filter(None, (one.status.value, one.stage and one.stage.value)))
+def _end(verdict: VariantVerdict) -> str:
+    return " ".join(filter(None, (verdict.status.value, verdict.stage and verdict.stage.value)))

@@ -1,4 +1,4 @@
-"""What the pipeline tells while it runs, and to whom."""
+"""The events of a run, and who listens to them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Note:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Damage(Note):
-    """A file of the store is not believed: it counts as absent."""
+    """A file of the store is damaged, and counts as absent."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +68,7 @@ class Judged:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answered:
-    """A question about a cell of no matrix has its answer; nobody counts it."""
+    """A cell outside of the matrix is judged; the progress display does not count it."""
 
     verdict: Verdict
 
@@ -78,14 +78,14 @@ Listener = Callable[[Event], None]
 
 
 def once(listen: Listener) -> Listener:
-    """`listen` for a command that opens its store several times: the same damage reaches it once."""
-    told: set[str] = set()
+    """`listen` for a command that opens its store several times: each damage is reported once."""
+    reported: set[str] = set()
 
-    def hear(event: Event) -> None:
+    def on_event(event: Event) -> None:
         if isinstance(event, Damage):
-            if event.text in told:
+            if event.text in reported:
                 return
-            told.add(event.text)
+            reported.add(event.text)
         listen(event)
 
-    return hear
+    return on_event

@@ -20,14 +20,14 @@ from harness.store.store import Store
 from harness.subprocesses import Supervisor
 
 
-def client(settings: Settings, config: Matrix, children: Supervisor, *, offline: bool) -> Uv:
+def client(settings: Settings, config: Matrix, supervisor: Supervisor, *, offline: bool) -> Uv:
     """Uv with the sources of the matrix; where torch comes from is decided later."""
     folder = settings.config.resolve().parent
-    return Uv(binary=find_uv(), sources=config.uv, folder=folder, torch_backend=None, offline=offline, children=children)
+    return Uv(binary=find_uv(), sources=config.uv, folder=folder, torch_backend=None, offline=offline, children=supervisor)
 
 
 def listed(settings: Settings) -> list[tuple[Cell, str]]:
-    """The cells that one environment can hold, each with the path of its interpreter (or the wanted version: there is none).
+    """The cells that one environment can hold, each with the path of its interpreter, or the version if there is none.
 
     Quick, makes no folders and asks no network: a selector that no run has resolved yet contributes nothing.
     """
@@ -44,7 +44,7 @@ def selected(settings: Settings) -> tuple[list[str], list[str]]:
     """(ids of the selected cells in the matrix's order, names of its axes), as quickly; a selector must have been resolved."""
     config, axes, _ = _recorded(settings, file=settings.config.name)
     planned = plan.plan(config, axes, Selection.of(settings.select, settings.exclude, axes=list(axes)))
-    return [one.cell.id for one in planned], list(axes)
+    return [item.cell.id for item in planned], list(axes)
 
 
 def _recorded(settings: Settings, *, file: str | None) -> tuple[Matrix, dict[str, list[str]], Pythons]:

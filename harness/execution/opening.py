@@ -68,7 +68,7 @@ def opened(settings: Settings, listen: Listener, *, acts: bool = True, access: A
         resolved = resolver.resolve(planned, lambda done, total: listen(Resolving(done=done, total=total, cells=len(planned))))
         for change, ids in resolver.changes.items():
             listen(Note(text=f"resolved otherwise than before: {change} ({', '.join(ids[:3])}{', …' if len(ids) > 3 else ''})"))
-        session.runtimes = _newest_runtimes(config, session.axes, resolver, {one.cell.python for one in planned})
+        session.runtimes = _newest_runtimes(config, session.axes, resolver, {item.cell.python for item in planned})
         cells = list(zip(resolved, cell_tasks.of_cells(resolved, config.probe), strict=True))
         if settings.shard:
             cells = shards.share(cells, settings.shard)
@@ -83,7 +83,7 @@ def opened(settings: Settings, listen: Listener, *, acts: bool = True, access: A
 
 
 def _require_axes(names: Sequence[str], axes: Iterable[str]) -> None:
-    """Raise SelectionError where one of `names` is no axis whose versions an index has."""
+    """Raise SelectionError if one of `names` is no axis whose versions an index has."""
     able = [axis for axis in axes if axis != "python"]
     for name in names:
         if name not in able:
@@ -107,7 +107,7 @@ def opened_for_questions(settings: Settings, listen: Listener) -> Session:
 
 
 def _without_cells(settings: Settings, listen: Listener, *, acts: bool, access: Access) -> Session:
-    """The matrix with the model that is asked about, its store, and uv with its sources."""
+    """The matrix with the model under test, its store, and uv with its sources."""
     config = load.load(settings.config)
     keys.read_anew()
     if settings.model or settings.profile:
@@ -152,20 +152,20 @@ def _strategy(settings: Settings, config: Matrix) -> Strategy:
 
 
 def _choose_torch_index(session: Session, python: Interpreter | None) -> None:
-    """Take torch from the index that the matrix names, or from the one that answers."""
+    """Take torch from the index that the matrix names, or from the first that answers."""
     session.uv = with_torch_backend(
         session.uv,
         session.matrix.uv.torch_backend,
         session.store,
         python,
         lambda text: session.listen(Note(text=text)),
-        # Where no index is asked, nothing can be looked up anew: what is known stands.
+        # Offline nothing can be looked up anew, so what is known stands.
         refresh=session.settings.refresh and session.acts,
     )
 
 
 def _answers(settings: Settings, store: Store, uv: Uv, listen: Listener, *, acts: bool) -> IndexAnswers:
-    """What indexes answered; a run that asks none although there are some says so."""
+    """What indexes answered; an offline run shows a note that newer versions may be published."""
     provisional = uv.offline and uv.asks_index
     if acts and provisional:
         text = "offline: no index is asked; what is resolved now is what uv's cache holds, and newer versions may be published"
@@ -178,18 +178,18 @@ def _newest_runtimes(
 ) -> cross_checks.Runtimes:
     """For each of `pythons` the two newest onnxruntimes in the whole matrix of which a lock is known."""
     cells: dict[str, dict[Version, list[plan.Planned]]] = {}
-    for one in plan.plan(config, axes, Selection.of((), (), axes=list(axes))):
-        runtime = one.cell.version(RUNTIME)
-        if runtime is not None and one.cell.python in pythons:
-            cells.setdefault(one.cell.python, {}).setdefault(Version(runtime), []).append(one)
+    for planned in plan.plan(config, axes, Selection.of((), (), axes=list(axes))):
+        runtime = planned.cell.version(RUNTIME)
+        if runtime is not None and planned.cell.python in pythons:
+            cells.setdefault(planned.cell.python, {}).setdefault(Version(runtime), []).append(planned)
     closures = []
     for by_version in cells.values():
-        there = 0
+        known = 0
         for version in sorted(by_version, reverse=True):
             resolved = resolver.known(by_version[version])
-            found = [closure(one.interpreter, one.run) for one in resolved if one.interpreter and one.run]
+            found = [closure(cell.interpreter, cell.run) for cell in resolved if cell.interpreter and cell.run]
             closures += found
-            there += bool(found)
-            if there == 2:
+            known += bool(found)
+            if known == 2:
                 break
     return cross_checks.newest(closures)

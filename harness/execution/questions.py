@@ -1,8 +1,8 @@
-"""Questions of a search that knows nothing of rounds: it asks about one cell after another, as if all were known.
+"""Verdicts for a search, which is written as if every cell were known already.
 
-What is not known yet is collected, and ends the search with `Pending`. When everything that was collected has been run,
-the same search starts anew and comes further. So searches that do not depend on each other run side by side, and the
-answer of a search follows from the store alone.
+A cell that is not known yet is collected, and ends the pass of the search with `Pending`. When all collected cells have
+run, the same search starts anew and gets further. So independent searches run side by side, and the result of a search
+follows from the store alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from harness.environments.lockfile import Published
 from harness.environments.uv.errors import UvFailure
-from harness.execution.session import Asked, Session
+from harness.execution.session import ExtraCell, Session
 from harness.execution.work import Origin, Work
 from harness.matrix.plan import Planned
 from harness.matrix.schema import Matrix
@@ -29,17 +29,17 @@ PUBLISHED = RecordKind(name="published", adapter=TypeAdapter(tuple[Published | N
 
 
 class Pending(Exception):  # noqa: N818 -- no error: the search goes on after the next round
-    """A cell that a search asks about is not known yet."""
+    """A cell that a search needs is not known yet."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NoSuchVersion:
-    """An answer of the index: it has no version that satisfies the requirement."""
+    """The index answered: it has no version that satisfies the requirement."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NotAnswered:
-    """No answer: the index is in trouble, or was not asked. It says nothing about what is published."""
+    """The index gave no answer, or was not asked. It says nothing about what is published."""
 
     why: str
 
@@ -50,43 +50,43 @@ class Questions:
     def __init__(
         self, session: Session, *, acts: bool = True, cross_checked: bool = False, origin: Origin = Origin.TRIAL
     ) -> None:
-        """Without `acts`, or if the session does not act, nothing is collected: unknown cells are `not run yet`."""
+        """Without `acts`, or if the session does not act, nothing is collected: missing cells are `not run yet`."""
         self.session = session
         self.acts = acts and session.acts
         self._cross_checked = cross_checked
         self._origin = origin
-        self._unknown: dict[Asked, None] = {}
-        self.fresh: set[Asked] = set()
-        """Cells asked about so far for which this session has run tasks."""
+        self._unknown: dict[ExtraCell, None] = {}
+        self.fresh: set[ExtraCell] = set()
+        """Cells of this pass for which this session has run tasks."""
 
     @property
     def matrix(self) -> Matrix:
-        """What is asked about, and how."""
+        """The matrix of the session."""
         return self.session.matrix
 
     def ask(self, planned: Sequence[Planned], *, exclude_newer: str | None = None) -> list[Verdict]:
-        """What becomes of `planned`, in their order; cells with one id differ in nothing but their variants.
+        """The verdicts on `planned`, in their order. Cells with the same id differ only in their variants.
 
-        Releases younger than the date `exclude_newer` do not count; None for what the matrix says.
+        Releases from the date `exclude_newer` on do not count; None for the matrix's own date.
 
         Raises:
             Pending: something has to run first.
             ConfigError: a version that nobody publishes.
         """
-        asked = [Asked(planned=one, exclude_newer=exclude_newer) for one in planned]
-        verdicts = self.session.known(asked, cross_checked=self._cross_checked, acts=self.acts)
+        cells = [ExtraCell(planned=item, exclude_newer=exclude_newer) for item in planned]
+        verdicts = self.session.extra_verdicts(cells, cross_checked=self._cross_checked, acts=self.acts)
         if verdicts is None:
-            self._unknown |= dict.fromkeys(asked)
+            self._unknown |= dict.fromkeys(cells)
             raise Pending
-        self.fresh |= self.session.trials.intersection(asked)
+        self.fresh |= self.session.trials.intersection(cells)
         return verdicts
 
     def work(self) -> Work:
-        """What has to run before a next pass comes further."""
-        return replace(self.session.unknown(list(self._unknown), cross_checked=self._cross_checked), origin=self._origin)
+        """What is to run before the next pass gets further."""
+        return replace(self.session.extra_work(list(self._unknown), cross_checked=self._cross_checked), origin=self._origin)
 
     def published(self, requirement: str, python: str) -> Published | NoSuchVersion | NotAnswered:
-        """The newest version that satisfies `requirement` where uv looks, recorded: today's answer stands until a refresh."""
+        """The newest version that satisfies `requirement` where uv looks, recorded: the answer stands until a refresh."""
         interpreter = self.session.interpreter(python)
         if interpreter is None:
             return NotAnswered(why=f"no CPython {python} on this machine")
@@ -96,12 +96,12 @@ class Questions:
         if known is not None:
             return known[0] or NoSuchVersion()
         name = canonicalize_name(Requirement(requirement).name)
-        if not self.acts or answers.provisional or name in self.session.silent:
-            return NotAnswered(why=self.session.silent.get(name) or "it was not asked")
+        if not self.acts or answers.provisional or name in self.session.unanswered:
+            return NotAnswered(why=self.session.unanswered.get(name) or "it was not asked")
         try:
             found = uv.published(requirement, interpreter)
         except UvFailure as failure:
-            self.session.silent[name] = str(failure)
+            self.session.unanswered[name] = str(failure)
             return NotAnswered(why=str(failure))
         answers.put(PUBLISHED, key, (found,))
         return found or NoSuchVersion()

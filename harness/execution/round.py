@@ -33,7 +33,7 @@ class Round:
     deadline: float
     """When no more tasks begin, by the monotonic clock."""
     keep: bool
-    """Whether environments stay: somebody will need them again."""
+    """Whether environments stay because they will be needed again."""
     announced: int
     """Cells of the matrix that earlier rounds have announced."""
     cross_checked: set[Parts]
@@ -44,7 +44,7 @@ class Round:
     """Environment → tasks that still need it."""
 
     def run(self) -> bool:
-        """Run the tasks, as far as the budget reaches; returns, when no child is left, whether all of them began."""
+        """Run the tasks until the budget ends; returns, when no child is left, whether all of them began."""
         todo = set(self.work.tasks)
         self._waiting = [todo.intersection(cell.all if cell else ()) for _, cell in self.work.cells]
         for cell, waiting in zip(self.work.cells, self._waiting, strict=True):

@@ -41,12 +41,12 @@ from harness.verdicts.judge import Verdict, judge
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
-    """A cell that no matrix lists."""
+class ExtraCell:
+    """A cell outside of the matrix."""
 
     planned: Planned
     exclude_newer: str | None = None
-    """The date from which on releases do not count; None for what the matrix says."""
+    """Releases from this date on do not count; None for the matrix's own date."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -58,7 +58,7 @@ class Session:
     axes: Mapping[str, Sequence[str]]
     """Axis → versions, selectors resolved."""
     cells: tuple[CellWork, ...]
-    """The selected cells of the matrix, in its order; none where only other cells are asked about."""
+    """The selected cells of the matrix, in its order; none in a session for extra cells alone."""
     uv: Uv
     store: Store
     answers: IndexAnswers
@@ -76,30 +76,30 @@ class Session:
     """When no more tasks begin, by the monotonic clock."""
     given: Path | None = None
     """An environment that the caller made, for the tasks of the only cell."""
-    asked: dict[str, None] = field(default_factory=dict)
+    begun: dict[str, None] = field(default_factory=dict)
     """Ids of the matrix's cells that were taken up so far, in this order."""
     over: bool = False
     """Whether the budget ended before everything began."""
-    trials: set[Asked] = field(default_factory=set)
-    """Cells outside of the matrix that this session has run tasks for."""
+    trials: set[ExtraCell] = field(default_factory=set)
+    """Extra cells for which this session has run tasks."""
     _interpreters: dict[str, Interpreter] | None = None
     _pythons: Pythons = field(init=False)
     _rounds: int = 0
     _tried: dict[object, int] = field(default_factory=dict)
-    """Question → the round that was first to answer it."""
+    """Work → the first round that ran it."""
     _notes: set[str] = field(default_factory=set)
     _executor: TaskExecutor | None = None
     _memory: Memory | None = None
     _resolvers: dict[tuple[str | None, bool], Resolver] = field(default_factory=dict)
-    _solved: dict[tuple[Asked, bool], Resolved] = field(default_factory=dict)
-    """Cell, and whether the index may be asked → its locks, which stand for this session."""
+    _solved: dict[tuple[ExtraCell, bool], Resolved] = field(default_factory=dict)
+    """(cell, whether the index may be asked) → its locks, which are fixed for this session."""
     _cross_checked: set[tuple[Closure, ...]] = field(default_factory=set)
-    _answered: dict[tuple[Asked, bool], Verdict] = field(default_factory=dict)
-    """Cell, and whether it was cross-checked → its verdict, which no further round changes."""
-    silent: dict[str, str] = field(default_factory=dict)
-    """Question to an index → why it gave no answer; it is not asked again."""
+    _judged: dict[tuple[ExtraCell, bool], Verdict] = field(default_factory=dict)
+    """(cell, whether it was cross-checked) → its final verdict."""
+    unanswered: dict[str, str] = field(default_factory=dict)
+    """Distribution → why the index gave no answer; it is not asked again."""
     searches: dict[object, object] = field(default_factory=dict)
-    """What a search was asked → what it found: searches that came to their end are not made again in the next pass."""
+    """Arguments of a search → its result: a search that has ended is not repeated in the next pass."""
 
     def __enter__(self) -> Self:
         return self
@@ -110,8 +110,8 @@ class Session:
             self._executor = None
 
     def with_matrix(self, matrix: Matrix) -> Session:
-        """The same store and sources, asked as another matrix says."""
-        return replace(self, matrix=matrix, _resolvers={}, _solved={}, _answered={}, _interpreters=None)
+        """The same store and sources with another matrix."""
+        return replace(self, matrix=matrix, _resolvers={}, _solved={}, _judged={}, _interpreters=None)
 
     @property
     def tasks(self) -> list[CellTasks]:
@@ -120,8 +120,8 @@ class Session:
 
     @property
     def left_out(self) -> Mapping[str, str]:
-        """Cell of the matrix → why this run has not come to its end with it; empty without a run."""
-        return self.strategy.left_out(self.cells, over=self.over) if self.asked or self.over else {}
+        """Cell of the matrix → why this run did not finish it; empty without a run."""
+        return self.strategy.left_out(self.cells, over=self.over) if self.begun or self.over else {}
 
     def note(self, text: str) -> None:
         """Show the user a line, once."""
@@ -143,7 +143,7 @@ class Session:
         return outstanding((task for _, cell in cells if cell for task in cell.all), self.records)
 
     def repeat(self, tasks: Iterable[Task]) -> None:
-        """Hide stored results of `tasks` that the options say to make again; each once."""
+        """Hide the stored results of `tasks` that the options want made again; each once."""
         repeat(tasks, self.records, everything=self.settings.force, statuses=self.settings.retry)
 
     def run(self, work: Work) -> None:
@@ -167,108 +167,110 @@ class Session:
                 listen=self.listen,
                 deadline=self.deadline,
                 keep=self.settings.keep_envs or work.origin is not Origin.MATRIX,
-                announced=len(self.asked),
+                announced=len(self.begun),
                 cross_checked=self._cross_checked,
             )
             if work.origin is Origin.MATRIX:
-                self.asked |= dict.fromkeys(resolved.cell.id for resolved, _ in work.cells)
+                self.begun |= dict.fromkeys(resolved.cell.id for resolved, _ in work.cells)
             self._rounds += 1
             begun = this.run()
             if work.origin is Origin.MATRIX and work.cells:
                 self.over = not begun
 
     def untried(self, question: object) -> bool:
-        """Whether no earlier round was to answer `question`: what a round could not find out is not tried again."""
+        """Whether no earlier round has run the work named `question`: a round that could not finish it is not repeated."""
         return self._tried.setdefault(question, self._rounds) == self._rounds
 
     def ask(self, planned: Sequence[Planned], *, cross_checked: bool = True) -> list[Verdict]:
-        """What becomes of cells that no matrix lists, in their order; what is not known is run, if this session acts.
+        """The verdicts on extra cells, in their order; missing results are made, if this session acts.
 
-        Cells with one id differ in nothing but their variants.
+        Cells with the same id differ only in their variants.
 
         Raises:
             ConfigError: a version that nobody publishes.
             Interrupted: Ctrl-C; what was finished is stored.
         """
-        asked = [Asked(planned=one) for one in planned]
-        while work := self.unknown(asked, cross_checked=cross_checked):
+        cells = [ExtraCell(planned=item) for item in planned]
+        while work := self.extra_work(cells, cross_checked=cross_checked):
             self.run(replace(work, origin=Origin.QUESTION))
-        return self.judge(self._resolved(asked), cross_checked=cross_checked)
+        return self.judge(self._resolved(cells), cross_checked=cross_checked)
 
-    def known(self, asked: Sequence[Asked], *, cross_checked: bool = True, acts: bool = True) -> list[Verdict] | None:
-        """What becomes of `asked`; None if something has to run first. Without `acts` nothing has to.
+    def extra_verdicts(
+        self, cells: Sequence[ExtraCell], *, cross_checked: bool = True, acts: bool = True
+    ) -> list[Verdict] | None:
+        """The verdicts on extra cells; None if something has to run first. Without `acts` nothing has to.
 
         Raises:
             ConfigError: a version that nobody publishes.
         """
         acts = acts and self.acts
-        names = [(one, cross_checked) for one in asked]
-        if all(name in self._answered for name in names):
-            return [self._answered[name] for name in names]
-        cells = self._resolved(asked, acts=acts)
-        if acts and (self._repeated(asked, cells) or self._unknown(asked, cells, cross_checked=cross_checked)):
+        names = [(cell, cross_checked) for cell in cells]
+        if all(name in self._judged for name in names):
+            return [self._judged[name] for name in names]
+        work = self._resolved(cells, acts=acts)
+        if acts and (self._repeated(cells, work) or self._missing(cells, work, cross_checked=cross_checked)):
             return None
-        verdicts = self.judge(cells, cross_checked=cross_checked)
+        verdicts = self.judge(work, cross_checked=cross_checked)
         if acts is self.acts:
-            self._answered |= dict(zip(names, verdicts, strict=True))
+            self._judged |= dict(zip(names, verdicts, strict=True))
         return verdicts
 
-    def unknown(self, asked: Sequence[Asked], *, cross_checked: bool = True) -> Work:
-        """What to run to know what becomes of `asked`: their own tasks, then the cross-checks of what failed."""
+    def extra_work(self, cells: Sequence[ExtraCell], *, cross_checked: bool = True) -> Work:
+        """What is to run before the verdicts on extra cells are known: their tasks, then the cross-checks of what failed."""
         if not self.acts:
             return Work()
-        cells = self._resolved(asked)
-        for key in self._repeated(asked, cells):
+        work = self._resolved(cells)
+        for key in self._repeated(cells, work):
             self.records.ignore(key)
-        return self._unknown(asked, cells, cross_checked=cross_checked)
+        return self._missing(cells, work, cross_checked=cross_checked)
 
-    def _repeated(self, asked: Sequence[Asked], cells: Sequence[CellWork]) -> set[str]:
-        """Keys of stored results that the options say to make again, of what no earlier round was asked for."""
+    def _repeated(self, cells: Sequence[ExtraCell], work: Sequence[CellWork]) -> set[str]:
+        """Keys of stored results that the options want made again, of cells that no earlier round has run."""
         if not self.settings.repeats:
             return set()
-        own = [task for one, (_, cell) in zip(asked, cells, strict=True) if cell and self.untried(one) for task in cell.all]
+        own = [task for cell, (_, tasks) in zip(cells, work, strict=True) if tasks and self.untried(cell) for task in tasks.all]
         return to_repeat(own, self.records, everything=self.settings.force, statuses=self.settings.retry)
 
-    def _unknown(self, asked: Sequence[Asked], cells: Sequence[CellWork], *, cross_checked: bool) -> Work:
-        lacking: dict[Asked, CellWork] = {}
-        complete: dict[Asked, CellTasks] = {}
-        for one, (resolved, cell) in zip(asked, cells, strict=True):
-            if cell and self.untried(one) and outstanding(cell.all, self.records):
-                lacking[one] = (resolved, cell)
-            elif cell:
-                complete[one] = cell
-        self.trials.update(lacking)
-        own = [task for _, cell in lacking.values() if cell for task in cell.all]
-        checked = [cell for one, cell in complete.items() if self.untried((one, "cross-checks"))] if cross_checked else []
+    def _missing(self, cells: Sequence[ExtraCell], work: Sequence[CellWork], *, cross_checked: bool) -> Work:
+        incomplete: dict[ExtraCell, CellWork] = {}
+        complete: dict[ExtraCell, CellTasks] = {}
+        for cell, (resolved, tasks) in zip(cells, work, strict=True):
+            if tasks and self.untried(cell) and outstanding(tasks.all, self.records):
+                incomplete[cell] = (resolved, tasks)
+            elif tasks:
+                complete[cell] = tasks
+        self.trials.update(incomplete)
+        own = [task for _, tasks in incomplete.values() if tasks for task in tasks.all]
+        checked = [tasks for cell, tasks in complete.items() if self.untried((cell, "cross-checks"))] if cross_checked else []
         checks = cross_checks.wanted(checked, self.records, self.runtimes)
         self.repeat(checks)
-        return Work(tasks=tuple(outstanding([*own, *checks], self.records)), cells=tuple(lacking.values()))
+        return Work(tasks=tuple(outstanding([*own, *checks], self.records)), cells=tuple(incomplete.values()))
 
-    def _resolved(self, asked: Sequence[Asked], *, acts: bool = True) -> tuple[CellWork, ...]:
-        """Cells with their tasks; those that share an export have one with the variants of all."""
+    def _resolved(self, cells: Sequence[ExtraCell], *, acts: bool = True) -> tuple[CellWork, ...]:
+        """Cells with their tasks; cells that share an export have one with the variants of all of them."""
         acts = acts and self.acts
         with interruptible():
-            for day in dict.fromkeys(one.exclude_newer for one in asked):
-                part = [one for one in asked if one.exclude_newer == day and (one, acts) not in self._solved]
+            for day in dict.fromkeys(cell.exclude_newer for cell in cells):
+                part = [cell for cell in cells if cell.exclude_newer == day and (cell, acts) not in self._solved]
                 if part:
-                    solved = self._resolver(day, ask=acts).resolve([one.planned for one in part], lambda *_: None)
-                    self._solved |= {(one, acts): resolved for one, resolved in zip(part, solved, strict=True)}
-        cells = [self._solved[one, acts] for one in asked]
-        return tuple(zip(cells, cell_tasks.of_cells(cells, self.matrix.probe), strict=True))
+                    solved = self._resolver(day, ask=acts).resolve([cell.planned for cell in part], lambda *_: None)
+                    self._solved |= {(cell, acts): resolved for cell, resolved in zip(part, solved, strict=True)}
+        found = [self._solved[cell, acts] for cell in cells]
+        return tuple(zip(found, cell_tasks.of_cells(found, self.matrix.probe), strict=True))
 
     def release_cross_checked(self) -> None:
-        """Release the environments that were kept for cross-checks: those are done."""
+        """Release the environments that were kept for cross-checks, which are done."""
         if self._executor is not None and not self.settings.keep_envs:
             for parts in self._cross_checked:
                 self._executor.release(parts)
         self._cross_checked.clear()
 
-    def interpreter(self, wanted: str) -> Interpreter | None:
-        """A CPython of this machine; those of the matrix's cells are known, and looking for others takes a moment."""
+    def interpreter(self, version: str) -> Interpreter | None:
+        """The CPython of that version on this machine. The matrix's own are known; a search for others takes a moment."""
         if self._interpreters is None:
-            self._interpreters = {one.cell.python: one.interpreter for one, _ in self.cells if one.interpreter}
+            self._interpreters = {cell.cell.python: cell.interpreter for cell, _ in self.cells if cell.interpreter}
             self._pythons = Pythons(self.uv)
-        return self._interpreters.get(wanted) or self._pythons.find(wanted)
+        return self._interpreters.get(version) or self._pythons.find(version)
 
     def _resolver(self, exclude_newer: str | None, *, ask: bool) -> Resolver:
         if (exclude_newer, ask) not in self._resolvers:

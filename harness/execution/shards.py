@@ -1,7 +1,7 @@
-"""A matrix in shares, one for each of several machines: who does which cells is a pure function of matrix and locks.
+"""Shares of a matrix, one for each of several machines: a pure function of matrix and locks.
 
-Cells that rest on one export stay together, so no export happens on two machines, and an export is run by all its
-onnxruntimes where it was made: second opinions are what they would be in one run of everything.
+Cells that rest on one export stay together. So no export happens on two machines, all onnxruntimes of an export run it
+where it was made, and cross-checks are the same as in one run of everything.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PlannedCell = tuple[Resolved, CellTasks | None]
 
 
 def share(cells: Sequence[PlannedCell], shard: Shard) -> list[PlannedCell]:
-    """The cells that `shard` does, in the matrix's order; none where there are fewer exports than shards.
+    """The cells that `shard` runs, in the matrix's order; none where there are fewer exports than shards.
 
     Raises:
         ShardError: a cell's lock is not known.
@@ -70,7 +70,7 @@ def github(cells: Sequence[PlannedCell], count: int) -> str:
 
 
 def _require_locks(cells: Sequence[PlannedCell]) -> None:
-    """A shard that takes an unknown lock for none deals otherwise than the others, and cells would fall between them."""
+    """Without a cell's lock this shard would deal otherwise than the others, and no shard would run some cells."""
     for resolved, _ in cells:
         result = resolved.result
         if resolved.interpreter is not None and result.status in {Status.ERROR, Status.NOT_RUN}:

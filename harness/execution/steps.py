@@ -1,4 +1,4 @@
-"""The steps that every run takes: the cells of the matrix, then what is known better by asking elsewhere.
+"""The steps that every run takes: the cells of the matrix, then the cross-checks of what failed.
 
 A step is a function `(session, verdicts) -> Work`: what is still to run before it is done. The pipeline runs that, judges
 again, and asks the step again, until nothing is left.
@@ -19,7 +19,7 @@ Step = Callable[[Session, Sequence[Verdict]], Work]
 
 
 def hide_repeated(session: Session) -> None:
-    """Hide the stored results of the matrix's cells that the options say to make again."""
+    """Hide the stored results of the matrix's cells that the options want made again."""
     if session.settings.repeats:
         own = [task for cell in session.tasks for task in cell.all]
         session.repeat([*own, *_elsewhere(session, session.verdicts())])

@@ -65,7 +65,7 @@ class Timings:
 
 @dataclass(kw_only=True, slots=True)
 class Recorder:
-    """Listens to a run and passes on what it hears."""
+    """Records when tasks begin and end, and passes every event on."""
 
     listen: Listener
     cores: int
@@ -81,7 +81,7 @@ class Recorder:
     def __post_init__(self) -> None:
         self._began, self._used = self.clock(), _cpu()
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Note when a task begins and ends."""
         now = self.clock() - self._began
         with self._lock:
@@ -115,5 +115,5 @@ class Recorder:
 def _cpu() -> tuple[float, float]:
     """CPU seconds of (this process, its children that have ended)."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    own, children = (one.ru_utime + one.ru_stime for one in used)
+    own, children = (usage.ru_utime + usage.ru_stime for usage in used)
     return own, children

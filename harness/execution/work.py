@@ -1,4 +1,4 @@
-"""A cell with its tasks, what one round of a run does, and who chooses the cells of a round."""
+"""A cell with its tasks, what one round of a run does, and the strategy that chooses the cells of a round."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ BUDGET_OVER = "the budget was over"
 
 
 class Origin(Enum):
-    """Who asks for cells."""
+    """Why cells are run."""
 
     MATRIX = auto()
-    """They are cells of the matrix: the progress display counts them."""
+    """They are the matrix: the progress display counts them."""
     QUESTION = auto()
-    """`check`, `bisect`, `pin`, boundaries: each answer is announced, and not counted."""
+    """For `check`, `bisect`, `pin` or a boundary: each is announced, and not counted."""
     TRIAL = auto()
     """A search for remedies: its tasks are shown, its cells are not."""
 
@@ -46,7 +46,7 @@ class Work:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Coverage:
-    """How far a choice of cells reaches, of those that can be run."""
+    """How much of the cells that can be run a choice covers."""
 
     cells: int
     all_cells: int
@@ -65,7 +65,7 @@ class Strategy(Protocol):
         """Cell → why it was not run; `over` says that the budget ended first."""
 
     def coverage(self, cells: Sequence[CellWork], chosen: Sequence[CellWork]) -> Coverage | None:
-        """How far `chosen` cells reach of `cells`; None where all are asked."""
+        """How much of `cells` the `chosen` ones cover; None if all are run."""
 
 
 class EveryCell:
@@ -84,5 +84,5 @@ class EveryCell:
         return {}
 
     def coverage(self, cells: Sequence[CellWork], chosen: Sequence[CellWork]) -> Coverage | None:  # noqa: ARG002 -- as Strategy
-        """All cells are asked."""
+        """None: all cells are run."""
         return None

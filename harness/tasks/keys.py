@@ -1,4 +1,4 @@
-"""What results are stored under, besides the distributions: the probe's source, the model, the platform, our own rules."""
+"""The parts of a key besides the distributions: the probe's source, the model, the platform, the rules of judging."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def platform_id() -> str:
     return "-".join(filter(None, (platform.system(), platform.machine(), "".join(platform.libc_ver()))))
 
 
-def asked(kind: str, model: ProbeSection) -> list[object]:
-    """What every process of `kind` has in common: where it runs, what it runs, and how the host judges it."""
-    return [platform_id(), _surroundings(), probe_source.RULES, asked_source(kind, model)]
+def common_parts(kind: str, model: ProbeSection) -> list[object]:
+    """The parts of the keys of all processes of `kind`: platform, variables, rules and source."""
+    return [platform_id(), _surroundings(), probe_source.RULES, source_digest(kind, model)]
 
 
 @functools.cache
@@ -55,19 +55,19 @@ def _surroundings() -> dict[str, str | int]:
     return subprocesses.probe_surroundings()
 
 
-def asked_source(kind: str, model: ProbeSection) -> str:
-    """Digest of all source that a job of `kind` can use, one's own module included."""
+def source_digest(kind: str, model: ProbeSection) -> str:
+    """Digest of all source that a job of `kind` can use, a probe module included."""
     own = probe_files(model)
     return digest([source(kind), own]) if own else source(kind)
 
 
 def probe_id(model: ProbeSection) -> str:
-    """Names what was asked of every cell."""
-    return asked_source("export", model)
+    """The identity of the probe that a report is about."""
+    return source_digest("export", model)
 
 
 def probe_files(model: ProbeSection) -> str | None:
-    """Digest of one's own module and the files it needs, by relative name and content; None for the built-in probe."""
+    """Digest of a probe module and its files, by relative name and content; None for the built-in probe."""
     return _files_digest(tuple(model.sources.items())) if model.module is not None else None
 
 
@@ -77,7 +77,7 @@ def _files_digest(files: tuple[tuple[str, Path], ...]) -> str:
 
 
 def model_key(model: ProbeSection) -> object:
-    """A family by name, size and seed; a checkpoint by content, wherever it lies; one's own module by its options."""
+    """A family by name, size and seed; a checkpoint by content, wherever it lies; a probe module by its options."""
     if model.module is not None:
         return [model.options, model.seed]
     if model.checkpoint is None:
@@ -97,7 +97,7 @@ _STAMPS: dict[Path, dict[Path, tuple[int, int, int]]] = {}
 
 
 def _stamp(folder: Path) -> None:
-    """Remember, before `folder` is read, how its files look."""
+    """Remember the state of the files in `folder`, before it is read."""
     _STAMPS[folder] = _looks(folder)
 
 
@@ -112,16 +112,16 @@ def _looks(folder: Path) -> dict[Path, tuple[int, int, int]]:
 
 
 def read_anew() -> None:
-    """Forget what files held, and how this process was surrounded, when an earlier run of it looked."""
+    """Forget the files and variables that an earlier run of this process has read."""
     for cached in (source, _files_digest, _checkpoint_digest, _surroundings):
         cached.cache_clear()
 
 
 def require_unchanged(model: ProbeSection) -> None:
-    """The probe's source, and the checkpoint of `model`, are still what keys say.
+    """Check that the probe's source and the checkpoint of `model` are still what the keys name.
 
     Raises:
-        RuntimeError: they have been edited since, and what a process has found out may be of another source.
+        RuntimeError: they were edited since, so a result may be of other source.
     """
     read = [probe_source.MAIN.parent, *([Path(model.checkpoint)] if model.checkpoint else [])]
     for folder in read:

@@ -1,4 +1,4 @@
-"""What is known, by key: the store as verdicts and tasks see it."""
+"""The results of tasks by key: the store, with the overrides of this run."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from harness.tasks.repetitions import Repeated
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
-    """What a task has found out under one key."""
+    """The results of a task under one key."""
 
     stages: Annotated[tuple[CheckedResult, ...], Field(min_length=1)]
     limits: tuple[float, float]
     """Seconds and bytes that its process was allowed."""
     artifact: Digest | None = None
-    """What an export has left to run."""
+    """The digest of what an export has left to run."""
 
 
 class _Stored:
-    """That this run has no view of its own on a key."""
+    """Marks a key that this run does not override."""
 
 
 _STORED = _Stored()
@@ -40,26 +40,26 @@ STAGES = RecordKind(name="stages", adapter=TypeAdapter(Record))
 
 @dataclass(kw_only=True, slots=True)
 class Records:
-    """The store as the verdicts see it, plus what is true of this run only: trouble that must not be remembered."""
+    """Cache of stage results over the store, with overrides that last for this run, such as errors."""
 
     store: Store
     limits: Limits
     passing: dict[str, Record | None] = field(default_factory=dict)
-    """Key → what this run takes it for, whatever the store says; None for what it does not want to know."""
+    """Overrides of the store for this run; None hides a record so that it is made again."""
     apart: bool = False
-    """Whether the store is left alone: nothing is known but what was put here, and nothing is remembered."""
+    """Whether the store is neither read nor written."""
     repeated: Repeated = field(default_factory=Repeated)
     """What this run has learned of failures by repeating them."""
     _made: set[str] = field(default_factory=set)
-    """Keys that this run has put, or means to: what it repeats, it repeats once."""
+    """Keys that this run has put or will put: a result is repeated once."""
     _read: dict[str, Record] = field(default_factory=dict)
-    """What the store was seen to hold: it is asked for many times, and changes by this process' doing alone."""
+    """Records that were read: only this process changes them during a run."""
     _changes: Counter[str] = field(default_factory=Counter)
-    """Key → how often this process has changed what the store holds: what was read before a change is not kept."""
+    """Key → number of changes by this process: a record that was read before a change is not cached."""
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def get(self, key: str) -> Record | None:
-        """The record under `key`. An error that came of other limits than today's counts as unknown."""
+        """The record under `key`; None if there is none, or if it is an error under other limits than today's."""
         # Half a million times for 10,000 cells, in a run that knows them all.
         if not self.passing and not self.apart and (known := self._read.get(key)) is not None:
             return known
@@ -80,7 +80,7 @@ class Records:
                     return self._read.setdefault(key, record)
 
     def put(self, key: str, results: Sequence[StageResult], *, remember: bool = True, artifact: str | None = None) -> None:
-        """Record stage results under `key`; what is not to be remembered lasts until this run's report."""
+        """Record stage results under `key`; without `remember` they last until this run's report."""
         self._made.add(key)
         record = Record(stages=tuple(results), limits=self._limits, artifact=artifact)
         if remember and not self.apart:
@@ -100,7 +100,7 @@ class Records:
             self.put(key, results)
 
     def learn(self, passing: Mapping[str, Record | None], stored: Iterable[str]) -> None:
-        """Take over what a process elsewhere has found out: what is not to be remembered, and the keys of what it stored.
+        """Take over the results of another process: overrides for this run, and the keys of what it stored.
 
         Raises:
             StoreError: it has another store than this one.
@@ -114,7 +114,7 @@ class Records:
         self._changed(keys)
 
     def _changed(self, keys: Iterable[str]) -> None:
-        """Let go of what was known of `keys`: the store has something else by now."""
+        """Drop what is cached of `keys`: the store has something else by now."""
         with self._guard:
             for key in keys:
                 self._changes[key] += 1
@@ -123,20 +123,20 @@ class Records:
                 self.passing.pop(key, None)
 
     def is_made(self, key: str) -> bool:
-        """Whether this run has put `key`, or means to: it is not repeated once more."""
+        """Whether this run has put `key` or will put it: it is not repeated once more."""
         return key in self._made
 
     def ignore(self, key: str) -> None:
-        """Take `key` for unknown until it is put anew, unless this run has put it.
+        """Hide `key` until it is put anew, unless this run has put it.
 
-        A run that repeats it and does not get so far has lost nothing.
+        The store keeps the old record until then, so an interrupted run loses nothing.
         """
         if key not in self._made:
             self._made.add(key)
             self.passing[key] = None
 
     def hide(self, key: str) -> None:
-        """Take `key` for unknown until it is put anew, whoever has put it; the store keeps what it has until then."""
+        """Hide `key` until it is put anew, even if this run has put it."""
         self.passing[key] = None
 
     @property
@@ -155,5 +155,5 @@ def unproven(results: Iterable[StageResult]) -> bool:
 
 
 def has_error(results: Iterable[StageResult]) -> bool:
-    """Whether one of them is trouble rather than a fact."""
+    """Whether one of them is an error rather than a fact."""
     return any(result.status is Status.ERROR for result in results)

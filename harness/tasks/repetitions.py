@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from harness.model import Stage
 
 TIMES_IF_CHANCE = 4
-"""Repetitions of a failure whose like was flaky: of one in five by chance, one in 3,000 fails five times in a row."""
+"""Repetitions of a failure whose signature was flaky elsewhere. One in five by chance is one in 3,000 five times in a row."""
 
 _Kind = tuple[Stage, str]
 """Stage and signature."""

@@ -189,14 +189,14 @@ class _Closer:
         acts = self.questions[name] is self.acting and not recorded
         ask = acts and not session.uv.offline and time.monotonic() < session.deadline
         question = f"{name} between {older} and {newer}"
-        if interpreter is None or question in session.silent:
+        if interpreter is None or question in session.unanswered:
             return None
         try:
             found = published_versions.between(
                 name, (older, newer), policy, answers=session.answers, uv=session.uv, python=interpreter, ask=ask
             )
         except UvFailure as failure:
-            session.silent[question] = str(failure)
+            session.unanswered[question] = str(failure)
             *_, said = str(failure).strip().splitlines() or [failure.trouble.value]
             self.session.note(f"{name} between {older} and {newer} stays open: {said.strip()}")
             return None

@@ -41,8 +41,8 @@ def module(executor: str) -> ModuleType:
     try:
         return importlib.import_module(EXECUTORS[name])
     except ImportError as error:
-        wanted = f"pip install 'export-matrix[{name}]'"
-        raise HarnessError(f"--executor {name} needs what is not installed ({error}): {wanted}") from None
+        command = f"pip install 'export-matrix[{name}]'"
+        raise HarnessError(f"--executor {name} needs what is not installed ({error}): {command}") from None
 
 
 def close(made: TaskExecutor | Environments, listen: Listener, *, keep: bool) -> None:

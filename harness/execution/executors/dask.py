@@ -32,7 +32,7 @@ from harness.tasks.interface import Parts, Task
 from harness.tasks.own_errors import record_own_error
 
 RETRIES = 2
-"""How often a task is tried again whose worker was lost, or was no place for it."""
+"""How often a task is tried again if its worker was lost, or could not run it."""
 
 CONNECT_SECONDS = 30
 
@@ -58,13 +58,13 @@ class Dask:
         self._guard = threading.Lock()
         self._open = contextlib.ExitStack()
 
-    def lanes(self, wanted: int | str) -> tuple[int, int]:
+    def lanes(self, requested: int | str) -> tuple[int, int]:
         """As this machine carries in a cluster of its own; a probe for each thread in another cluster."""
         if self._client is None:
-            self._client = self._connected(local.jobs(wanted))
+            self._client = self._connected(local.jobs(requested))
         self._threads = self._client.nthreads()
         threads = self._threads
-        probes = wanted if isinstance(wanted, int) else sum(threads.values()) if self._address else local.jobs(wanted)
+        probes = requested if isinstance(requested, int) else sum(threads.values()) if self._address else local.jobs(requested)
         return probes, INSTALLS * len({urlsplit(address).hostname for address in threads})
 
     def memory(self) -> float:
@@ -151,7 +151,7 @@ class Dask:
             raise HarnessError(f"no dask cluster at {self._address or 'this machine'}: {error}") from None
         config = run_config(self._run, self._store(), keep_envs=self._settings.keep_envs)
         try:
-            client.register_plugin(_WorkerPlugin(config, ours=not self._address), name=self._name)
+            client.register_plugin(_WorkerPlugin(config, own=not self._address), name=self._name)
         except Exception as error:  # noqa: BLE001 -- whatever it is that they lack
             raise HarnessError(f"the workers need the same export-matrix as this machine: {error}") from None
         return client
@@ -188,13 +188,13 @@ class Dask:
 class _WorkerPlugin(distributed.WorkerPlugin):
     """The remote worker of a worker process, made on first use; it ends with the run, or with the process."""
 
-    def __init__(self, config: RunConfig, *, ours: bool) -> None:
+    def __init__(self, config: RunConfig, *, own: bool) -> None:
         self._config = config
-        self._ours = ours
+        self._own = own
 
     def setup(self, worker: Any) -> None:  # noqa: ARG002 -- dask's signature
         """Called in each worker, also in one that joins later."""
-        if self._ours:
+        if self._own:
             # Ctrl-C in a terminal reaches all its processes; the one that started the workers ends them.
             signal.signal(signal.SIGINT, lambda _number, _frame: None)
         self._making = threading.Lock()

@@ -43,8 +43,8 @@ class RunContext:
 class TaskExecutor(Protocol):
     """Runs tasks; used by many threads at once."""
 
-    def lanes(self, wanted: int | str) -> tuple[int, int]:
-        """How many probes, and how many installs, run at once, if `wanted` probes (or `auto`) are asked for."""
+    def lanes(self, requested: int | str) -> tuple[int, int]:
+        """How many probes, and how many installs, run at once, for `requested` probes (a number or `auto`)."""
 
     def memory(self) -> float:
         """Bytes that all probes together may need; infinite if somebody else limits that."""

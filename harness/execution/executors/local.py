@@ -18,9 +18,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def jobs(wanted: int | str) -> int:
-    """How many probes run at once: as asked, or one on each core."""
-    return max(1, wanted if isinstance(wanted, int) else cores())
+def jobs(requested: int | str) -> int:
+    """How many probes run at once: as requested, or one on each core."""
+    return max(1, requested if isinstance(requested, int) else cores())
 
 
 def opened(context: RunContext) -> Local:
@@ -46,11 +46,11 @@ def opened(context: RunContext) -> Local:
 
 
 class Local(Worker):
-    """Does the tasks in this process."""
+    """Performs tasks in this process."""
 
-    def lanes(self, wanted: int | str) -> tuple[int, int]:
-        """As many probes as asked, or as this machine carries."""
-        return jobs(wanted), INSTALLS
+    def lanes(self, requested: int | str) -> tuple[int, int]:
+        """As many probes as requested, or one on each core."""
+        return jobs(requested), INSTALLS
 
     def memory(self) -> float:
         """What is available now."""

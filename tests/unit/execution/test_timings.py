@@ -18,7 +18,7 @@ def test_spans_lanes_and_floor():
 
     def at(seconds: float, event) -> None:
         now[0] = 10.0 + seconds
-        recorder.hear(event)
+        recorder.on_event(event)
 
     at(1, Working(tasks=cell.all, jobs=2, cells=1))
     at(1, TaskStarted(task=cell.installs[0]))

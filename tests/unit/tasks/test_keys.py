@@ -83,7 +83,12 @@ def test_a_change_of_the_probe_changes_the_keys_of_what_can_use_it(probe: Path, 
 def every_key() -> list[str]:
     read_anew()
     cell = tasks_of(resolved())
-    return [cell.together.key, cell.export.key, cell.run.key, Evaluate(export=cell.export, closure=cell.export.closure, variants=()).key]
+    return [
+        cell.together.key,
+        cell.export.key,
+        cell.run.key,
+        Evaluate(export=cell.export, closure=cell.export.closure, variants=()).key,
+    ]
 
 
 def test_every_key_holds_the_probes_variables_and_the_rules_it_is_judged_by(monkeypatch):

@@ -247,7 +247,7 @@ class Worker:
             if results and all(result.ok for result in results) and folder.exists():
                 # What a run needs lies in one place, and is there as a whole or not at all.
                 shutil.copytree(out / "reference", folder / "reference")
-                self._facts.put(key, results, artifact=self._store.publish(folder))
+                self._facts.put(key, results, artifact=self._store.artifacts.publish(folder))
             elif results:
                 self._facts.put(key, results)
 
@@ -278,7 +278,7 @@ class Worker:
 
         def ask(_out: Path, only: Collection[Subject] | None) -> Question:
             chosen = [(variant, artifact) for variant, artifact in wanted if only is None or variant.id in only]
-            artifacts = [(variant, self._store.artifact(artifact)) for variant, artifact in chosen]
+            artifacts = [(variant, self._store.artifacts.folder(artifact)) for variant, artifact in chosen]
             return Question(
                 python=python,
                 job=self._about(task.export.model, jobs.running(task, artifacts)),

@@ -49,7 +49,7 @@ def missing_imports(task: Export, facts: Records) -> list[Import]:
 def forget_lost(run: Run | Evaluate, facts: Records) -> None:
     """Take an export for unknown whose files are gone or damaged and a run still needs them; the next one replaces them."""
     for variant, artifact in missing_runs(run, facts):
-        if not facts.store.intact(artifact):
+        if not facts.store.artifacts.intact(artifact):
             facts.hide(run.export.variant_key(variant))
 
 

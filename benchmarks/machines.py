@@ -29,7 +29,7 @@ import psutil
 from compare import ROOT, shell_environment
 
 MATRIX = """
-environment = ["together", "handoff"]
+setup = ["together", "handoff"]
 [axes]
 python = ["3.11"]
 torch = ["2.13.0"]

@@ -27,7 +27,7 @@ ONE_MORE = "1.23.2"
 def matrix(environment: str, transformers: list[str], runtimes: list[str]) -> str:
     """One torch and one onnx; TorchScript, pair."""
     return f"""
-environment = "{environment}"
+setup = "{environment}"
 [axes]
 python = ["3.11"]
 torch = ["{TORCH}"]
@@ -72,7 +72,7 @@ def series(name: str, texts: dict[int, str], parent: Path, repeat: int) -> None:
 
 def again(environment: str, parent: Path) -> None:
     """Print what 48 cells take, what they take again, and with one more onnxruntime."""
-    text = (HERE / "cells.toml").read_text().replace("[axes]", f'environment = "{environment}"\n[axes]', 1)
+    text = (HERE / "cells.toml").read_text().replace("[axes]", f'setup = "{environment}"\n[axes]', 1)
     with tempfile.TemporaryDirectory(dir=parent) as folder:
         for name, asked in (
             ("first", text),

@@ -136,8 +136,8 @@ def _admitted(taken: _Taken, key: str, store: Store) -> Any:
         return value
     with store.scratch() as scratch:
         copied = scratch / "artifact"
-        if value.artifact and not store.intact(value.artifact) and taken.source.copy_artifact(value.artifact, copied):
-            store.publish(copied)
+        if value.artifact and not store.artifacts.intact(value.artifact) and taken.source.copy_artifact(value.artifact, copied):
+            store.artifacts.publish(copied)
         replaced = store.get(STAGES, key)
         own = {result.log for result in replaced.stages if result.log} if replaced else set()
         logs = {result.log for result in value.stages if result.log}

@@ -267,7 +267,7 @@ class Experiments:
         )
         # Two sets may differ in nothing but their bounds.
         identifier = f"{names}-{digest(bounds)[:6]}" if bounds else names
-        cell = Cell(id=identifier, python=str(versions.python), pins=pins, setup=self.session.matrix.environment[0])
+        cell = Cell(id=identifier, python=str(versions.python), pins=pins, setup=self.session.matrix.setup[0])
         return Planned(cell=cell, variants=self._variants, bounds=bounds)
 
     def _bounds(self, versions: Versions) -> tuple[str, ...]:

@@ -108,7 +108,7 @@ def opened_for_questions(settings: Settings, listen: Listener) -> Session:
 
 def _without_cells(settings: Settings, listen: Listener, *, acts: bool, access: Access) -> Session:
     """The matrix with the model under test, its store, and uv with its sources."""
-    config = load.load(settings.config)
+    config = load.load(settings.config, note=lambda text: listen(Note(text=text)))
     keys.read_anew()
     if settings.model or settings.profile:
         config = load.with_model(config, settings.model or config.probe.model, "--model", Path.cwd(), settings.profile)

@@ -81,11 +81,11 @@ class Workplace:
 
     def artifact(self, digest: str) -> Path:
         """See tasks.interface.Workplace."""
-        return self._store.artifact(digest)
+        return self._store.artifacts.folder(digest)
 
     def publish(self, folder: Path) -> str:
         """See tasks.interface.Workplace."""
-        return self._store.publish(folder)
+        return self._store.artifacts.publish(folder)
 
     def _built(self, closure: Closure) -> tuple[Path | None, StageResult]:
         """See Environments.ensure; a failure is tried twice. The environment is verified in the end."""

@@ -25,14 +25,14 @@ from harness.stack import ABBREVIATIONS, EXPORTS_WITH_RUNTIME, RUNTIME, helpers
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Planned:
-    """A cell and the variants wanted of it."""
+    """A cell with the variants that are to be run in it."""
 
     cell: Cell
     variants: tuple[Variant, ...]
     bounds: tuple[str, ...] = ()
-    """Requirements such as `numpy<2` that hold for whatever the cell needs anyway, and bring in nothing of their own."""
+    """Requirements such as `numpy<2`, which limit the versions of what the cell needs, and add nothing to it."""
     added: tuple[tuple[str, str], ...] = ()
-    """(`export` or `run`, distribution) that the cell is given besides what it needs, for that side."""
+    """(`export` or `run`, distribution): what is added to that side, besides what the cell needs."""
 
 
 def plan(matrix: Matrix, axes: Mapping[str, Sequence[str]], selection: Selection) -> list[Planned]:
@@ -43,11 +43,11 @@ def plan(matrix: Matrix, axes: Mapping[str, Sequence[str]], selection: Selection
     Raises:
         SelectionError: a part of the selection holds for nothing, nothing is left, or there are too many cells.
     """
-    wanted, every = matrix.variants.product(), cells(matrix, axes)
-    selection.require_known(every, wanted)
+    variants, all_cells = matrix.variants.product(), cells(matrix, axes)
+    selection.require_known(all_cells, variants)
     planned = []
-    for cell in every:
-        admitted = tuple(variant for variant in wanted if selection.admits(cell, variant))
+    for cell in all_cells:
+        admitted = tuple(variant for variant in variants if selection.admits(cell, variant))
         if admitted:
             planned.append(Planned(cell=cell, variants=admitted))
     if not planned:
@@ -59,29 +59,29 @@ def plan(matrix: Matrix, axes: Mapping[str, Sequence[str]], selection: Selection
     return planned
 
 
-def only(planned: Sequence[Planned], wanted: str) -> list[Planned]:
-    """The one cell whose id is `wanted`, or matches it where it is a pattern.
+def only(planned: Sequence[Planned], pattern: str) -> list[Planned]:
+    """The single cell whose id matches `pattern`; an id matches itself.
 
     Raises:
         SelectionError: there is none, or there are several.
     """
-    found = [item for item in planned if fnmatchcase(item.cell.id, wanted)]
+    found = [item for item in planned if fnmatchcase(item.cell.id, pattern)]
     if not found:
-        raise SelectionError(f"no cell is called {wanted!r}{did_you_mean(wanted, (item.cell.id for item in planned))}")
+        raise SelectionError(f"no cell is called {pattern!r}{did_you_mean(pattern, (item.cell.id for item in planned))}")
     if len(found) > 1:
-        names = ", ".join(item.cell.id for item in found[:12]) + (", …" if len(found) > 12 else "")
-        raise SelectionError(f"{wanted!r} names {len(found)} cells, and one is needed: {names}")
+        ids = ", ".join(item.cell.id for item in found[:12]) + (", …" if len(found) > 12 else "")
+        raise SelectionError(f"{pattern!r} names {len(found)} cells, and one is needed: {ids}")
     return found
 
 
 def cells(matrix: Matrix, axes: Mapping[str, Sequence[str]]) -> list[Cell]:
-    """The product of the axes less what exclude rules match, plus what include adds, each once.
+    """The product of the axes and setups, without what exclude rules match, with what include rules add, each once.
 
     Raises:
         SelectionError: there are too many.
     """
     names = list(axes)
-    count = math.prod(map(len, axes.values())) * len(matrix.environment)
+    count = math.prod(map(len, axes.values())) * len(matrix.setup)
     if count > COMBINATIONS:
         sizes = ", ".join(f"{axis} {len(versions)}" for axis, versions in axes.items())
         raise SelectionError(f"the matrix has {count:,} combinations ({sizes}), and {COMBINATIONS:,} at most can be planned")
@@ -93,107 +93,106 @@ def cells(matrix: Matrix, axes: Mapping[str, Sequence[str]]) -> list[Cell]:
             combinations[versions] = None
     for extra in matrix.include:
         combinations[tuple(extra.versions[name] for name in names)] = None
-    short = {name: _short_versions({versions[place] for versions in combinations}) for place, name in enumerate(names)}
-    begins = _short_names(names)
-    made = []
-    for setup, versions in itertools.product(matrix.environment, combinations):
+    short = {name: _short_versions({versions[index] for versions in combinations}) for index, name in enumerate(names)}
+    prefixes = _short_names(names)
+    result = []
+    for setup, versions in itertools.product(matrix.setup, combinations):
         identifier = "-".join(
-            f"{begins[name]}{short[name][version]}" for name, version in zip(names, versions, strict=True) if version != ABSENT
+            f"{prefixes[name]}{short[name][version]}"
+            for name, version in zip(names, versions, strict=True)
+            if version != ABSENT
         )
         if setup is Setup.HANDOFF:
             identifier += "-handoff"
-        versioned = zip(names, versions, strict=True)
-        pins_of_cell = tuple((name, version) for name, version in versioned if name != "python" and version != ABSENT)
-        python = versions[names.index("python")]
-        made.append(Cell(id=identifier, python=python, pins=pins_of_cell, setup=setup))
-    unique = unique_ids([(cell.id, [cell.python, cell.pins, cell.setup]) for cell in made])
-    return [cell if cell.id == name else replace(cell, id=name) for cell, name in zip(made, unique, strict=True)]
+        pins = dict(zip(names, versions, strict=True))
+        python = pins.pop("python")
+        present = tuple((name, version) for name, version in pins.items() if version != ABSENT)
+        result.append(Cell(id=identifier, python=python, pins=present, setup=setup))
+    ids = unique_ids([(cell.id, [cell.python, cell.pins, cell.setup]) for cell in result])
+    return [cell if cell.id == unique else replace(cell, id=unique) for cell, unique in zip(result, ids, strict=True)]
 
 
 def short_name(axis: str) -> str:
-    """How an axis begins in an id."""
+    """The prefix of an axis in the id of a cell."""
     return ABBREVIATIONS.get(axis) or re.sub("[^a-z0-9]", "", axis)
 
 
 def _short_names(axes: Sequence[str]) -> dict[str, str]:
-    """Axis → how it begins in an id of this matrix: `short_name`, or its whole name where two axes would begin alike."""
+    """Axis → its prefix in the ids of this matrix: `short_name`, or its whole name if two axes have one short name."""
     count = Counter(map(short_name, axes))
     return {axis: short_name(axis) if count[short_name(axis)] == 1 else re.sub("[^a-z0-9]", "_", axis) for axis in axes}
 
 
 def unique_ids(named: Sequence[tuple[str, object]]) -> list[str]:
-    """The id of each cell; where different cells have one id, a digest of what each of them is follows it.
+    """The id of each cell, with a digest of its content if different cells have that id.
 
-    `named` has (id, what the cell is, JSON-able). Ids that differ in case alone count as one: they name folders too.
+    `named` has (id, content of the cell, JSON-able). Ids that differ in case alone count as equal: they name folders too.
     """
-    meant: dict[str, set[str]] = {}
+    contents: dict[str, set[str]] = {}
     for name, content in named:
-        meant.setdefault(name.lower(), set()).add(digest(content))
-    return [name if len(meant[name.lower()]) == 1 else f"{name}-{digest(content)[:8]}" for name, content in named]
+        contents.setdefault(name.lower(), set()).add(digest(content))
+    return [name if len(contents[name.lower()]) == 1 else f"{name}-{digest(content)[:8]}" for name, content in named]
 
 
 def _within(version: str, bound: SpecifierSet) -> bool:
-    """An axis that is absent has no version that could lie within any bound."""
+    """Whether `version` is within `bound`; `absent` is within no bound."""
     return version != ABSENT and bound.contains(version, prereleases=True)
 
 
 def by_version(version: str) -> Version:
-    """The order in which versions are listed; what is absent comes first."""
+    """Sort key for versions as they are listed; `absent` comes first."""
     return Version("0.dev0" if version == ABSENT else version)
 
 
 def _short_versions(versions: set[str]) -> dict[str, str]:
-    """Version → its digits run together (`2.13.1` → `2131`), or joined by `_` where two versions would be the same."""
+    """Version → its digits without separators (`2.13.1` → `2131`), or joined by `_` if two versions would be the same."""
     digits = {version: re.sub(r"[^A-Za-z0-9]", "", version) for version in versions}
-    taken = list(digits.values())
-    return {
-        version: short if taken.count(short) == 1 else re.sub(r"[^A-Za-z0-9]", "_", version)
-        for version, short in digits.items()
-    }
+    count = Counter(digits.values())
+    return {version: short if count[short] == 1 else re.sub(r"[^A-Za-z0-9]", "_", version) for version, short in digits.items()}
 
 
-def deciding(wanted: Variants, cell: Cell, offered: Sequence[Variant]) -> list[Variant]:
-    """The variants that decide the cell: those `require` names; `feed-all` is a diagnostic and never does.
+def deciding(variants: Variants, cell: Cell, selected: Sequence[Variant]) -> list[Variant]:
+    """The variants of `selected` that decide the status of the cell: those that `[variants] require` names.
 
-    Where none of those is selected, all that are decide.
+    `feed-all` is a diagnostic and never decides. If `require` names none of `selected`, all others decide.
     """
-    chosen = [variant for variant in offered if variant.feedback != "feed-all"]
-    if wanted.require in {"any", "all"}:
-        return chosen
-    expression = parse(wanted.require)
-    return [variant for variant in chosen if expression.admits(cell, variant)] or chosen
+    able = [variant for variant in selected if variant.feedback != "feed-all"]
+    if variants.require in {"any", "all"}:
+        return able
+    expression = parse(variants.require)
+    return [variant for variant in able if expression.admits(cell, variant)] or able
 
 
 def exports_with_runtime(cell: Cell, matrix: Matrix) -> bool:
     """Whether an export of `cell` can import onnxruntime."""
-    named = {canonicalize_name(Requirement(text).name) for text in matrix.probe.requires}
-    return not EXPORTS_WITH_RUNTIME.isdisjoint(dict(cell.pins)) or RUNTIME in named
+    required = {canonicalize_name(Requirement(text).name) for text in matrix.probe.requires}
+    return not EXPORTS_WITH_RUNTIME.isdisjoint(dict(cell.pins)) or RUNTIME in required
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Requirements:
-    """What uv is asked for at once."""
+    """The input of one solve."""
 
     needed: tuple[str, ...]
     optional: tuple[str, ...] = ()
-    """Left out where no solution has room for them; what depends on them then fails at `resolve`."""
+    """Left out if no solution has room for them; the exporters that need them then fail at `resolve`."""
     bounds: tuple[str, ...] = ()
-    """They limit the versions of what is needed, and add nothing to it (uv's constraints)."""
+    """Limits for the versions of what is needed; they add nothing to it (uv's constraints)."""
 
     @property
     def parts(self) -> list[tuple[str, ...]]:
-        """What tells one set from another; JSON-able."""
+        """The content, JSON-able; part of the key of a lock."""
         return [self.needed, self.optional, *([self.bounds] if self.bounds else [])]
 
 
 def requirements(planned: Planned, matrix: Matrix, exporters: frozenset[str]) -> list[Requirements]:
-    """One set for a `together` cell; for a `handoff` cell the export side's and the run side's."""
+    """The requirements of a `together` cell, or those of the export side and of the run side of a `handoff` cell."""
     sides = _sides(planned.cell, matrix, exporters)
-    added = [[name for side, name in planned.added if side == which] for which in ("export", "run")]
-    if not planned.added and not planned.bounds:
-        return sides
-    further = added if len(sides) > 1 else [[*added[0], *added[1]]]
-    return [replace(one, needed=(*one.needed, *more), bounds=planned.bounds) for one, more in zip(sides, further, strict=True)]
+    export, run = ([name for side, name in planned.added if side == which] for which in ("export", "run"))
+    added = [export, run] if len(sides) > 1 else [[*export, *run]]
+    return [
+        replace(side, needed=(*side.needed, *names), bounds=planned.bounds) for side, names in zip(sides, added, strict=True)
+    ]
 
 
 def _sides(cell: Cell, matrix: Matrix, exporters: frozenset[str]) -> list[Requirements]:
@@ -215,7 +214,7 @@ def _requirements(cell: Cell, matrix: Matrix, exporters: frozenset[str], side: f
         needed += [RUNTIME]
     for rule in matrix.constraint:
         when = parse(rule.when)
-        # A trap between onnxruntime and numpy is none for the side that has no onnxruntime.
+        # A conflict between onnxruntime and numpy does not concern a side without onnxruntime.
         if when.axes - {"python"} <= side and when.admits(cell):
             needed += rule.add
     optional = [name for name in helpers(exporters, cell.version("torch")) if name not in side]

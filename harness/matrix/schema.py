@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Sized
+from collections.abc import Mapping, Sized
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from harness.matrix.values import (
     AxisValues,
@@ -34,8 +34,39 @@ Optimization = Literal["default", "disabled", "basic", "extended"]
 MemoryPattern = Literal["default", "disabled"]
 
 
+OLD_SPELLINGS = {
+    "setup": "environment",
+    "feedbacks": "feedback",
+    "bindings": "binding",
+    "strategies": "strategy",
+    "attentions": "attention",
+    "ir-versions": "ir-version",
+    "optimizations": "optimization",
+    "memory-patterns": "memory-pattern",
+}
+"""Key → how matrix.toml spelled it before; both are read."""
+
+
+def key_of(field: str) -> str:
+    """The key in matrix.toml of a model's field."""
+    return field.replace("_", "-")
+
+
+def spelled(key: str, table: Mapping[str, object]) -> str:
+    """How `table` spells `key`."""
+    old = OLD_SPELLINGS.get(key, key)
+    return old if old in table else key
+
+
+def _spellings(field: str) -> AliasChoices:
+    key = key_of(field)
+    return AliasChoices(key, OLD_SPELLINGS.get(key, key))
+
+
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, alias_generator=AliasGenerator(validation_alias=_spellings)
+    )
 
 
 class Constraint(_Table):
@@ -47,7 +78,7 @@ class Constraint(_Table):
 
 
 class Exclude(BaseModel):
-    """Cells that match every given axis are left out (asv's meaning); each other key is an axis with a bound."""
+    """Leaves out the cells that match every given axis, as in asv; each other key is an axis with a bound."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
     __pydantic_extra__: dict[str, Bounds]
@@ -66,7 +97,7 @@ class Exclude(BaseModel):
 
 
 class Include(BaseModel):
-    """One cell added as it is, whatever the exclude rules say (asv's meaning); each other key is an axis with a version."""
+    """A cell that is added whatever the exclude rules say, as in asv; each other key is an axis with a version."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
     __pydantic_extra__: dict[str, VersionOrAbsent]
@@ -87,37 +118,38 @@ class Include(BaseModel):
 class Variants(_Table):
     """How each cell is exported and run; the product of these lists."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=lambda name: name.replace("_", "-"))
-
     exporters: Annotated[list[Name], Once] = Field(default=["torchscript", "dynamo"], min_length=1)
     opsets: dict[Name, Opsets] = Field(default={"torchscript": [17], "dynamo": [18], "optimum": [17]})
     layouts: Annotated[list[Name], Once] = Field(default=["pair", "merged"], min_length=1)
-    feedback: Annotated[list[Name], Once] = Field(default=["keep-cross"], min_length=1)
-    binding: Annotated[list[Literal["numpy", "ortvalue"]], Once] = Field(default=["numpy"], min_length=1)
-    strategy: Annotated[list[Name], Once] = Field(default=["cached"], min_length=1)
-    attention: Annotated[list[Literal["default", "eager", "sdpa"]], Once] = Field(default=["default"], min_length=1)
-    ir_version: Annotated[list[IrVersion], Once] = Field(default=["stamped"], min_length=1)
-    optimization: Annotated[list[Optimization], Once] = Field(default=["default"], min_length=1)
-    memory_pattern: Annotated[list[MemoryPattern], Once] = Field(default=["default"], min_length=1)
+    feedbacks: Annotated[list[Name], Once] = Field(default=["keep-cross"], min_length=1)
+    bindings: Annotated[list[Literal["numpy", "ortvalue"]], Once] = Field(default=["numpy"], min_length=1)
+    strategies: Annotated[list[Name], Once] = Field(default=["cached"], min_length=1)
+    attentions: Annotated[list[Literal["default", "eager", "sdpa"]], Once] = Field(default=["default"], min_length=1)
+    ir_versions: Annotated[list[IrVersion], Once] = Field(default=["stamped"], min_length=1)
+    optimizations: Annotated[list[Optimization], Once] = Field(default=["default"], min_length=1)
+    memory_patterns: Annotated[list[MemoryPattern], Once] = Field(default=["default"], min_length=1)
     require: str = "any"
 
     @property
     def count(self) -> int:
-        """At most so many variants there are."""
+        """An upper bound of the number of variants."""
         opsets = sum(len(self.opsets.get(exporter, ())) for exporter in self.exporters)
-        lists: tuple[Sized, ...] = (self.layouts, self.feedback, self.binding, self.strategy, self.attention, self.ir_version)
-        return opsets * math.prod(len(one) for one in (*lists, self.optimization, self.memory_pattern))
+        lists: tuple[Sized, ...] = (
+            *(self.layouts, self.feedbacks, self.bindings, self.strategies, self.attentions, self.ir_versions),
+            *(self.optimizations, self.memory_patterns),
+        )
+        return opsets * math.prod(map(len, lists))
 
     def product(self) -> list[Variant]:
         """Every combination of the lists that can exist.
 
-        Without a cache there is nothing to feed back or to mix; and optimum chooses by itself which attention it exports.
+        Without a cache there is nothing to feed back or to mix, and the exporter optimum chooses the attention itself.
         """
         exports = (
             combination
             for exporter in self.exporters
             for combination in itertools.product(
-                [exporter], self.layouts, self.attention if exporter != "optimum" else ["default"], self.ir_version
+                [exporter], self.layouts, self.attentions if exporter != "optimum" else ["default"], self.ir_versions
             )
         )
         return [
@@ -135,24 +167,24 @@ class Variants(_Table):
             )
             for exporter, layout, attention, ir_version in exports
             for opset in self.opsets[exporter]
-            for feedback in (self.feedback if layout != "no-cache" else self.feedback[:1])
-            for binding in self.binding
-            for strategy in (self.strategy if layout != "no-cache" else ["cached"])
-            for optimization in self.optimization
-            for memory_pattern in self.memory_pattern
+            for feedback in (self.feedbacks if layout != "no-cache" else self.feedbacks[:1])
+            for binding in self.bindings
+            for strategy in (self.strategies if layout != "no-cache" else ["cached"])
+            for optimization in self.optimizations
+            for memory_pattern in self.memory_patterns
         ]
 
 
 BUILT_IN = {
     "exporters": ("torchscript", "dynamo", "optimum"),
     "layouts": ("no-cache", "pair", "merged", "merged-passthrough"),
-    "feedback": ("keep-cross", "feed-all"),
-    "strategy": ("cached", "mixed"),
+    "feedbacks": ("keep-cross", "feed-all"),
+    "strategies": ("cached", "mixed"),
 }
-"""What the built-in probe knows; a probe of one's own gives these names a meaning by itself."""
+"""Key → the names that the built-in probe knows. A probe of one's own defines names itself."""
 
-OWN = {"layouts": ["whole"], "feedback": ["none"], "strategy": ["default"]}
-"""What a matrix with a probe of its own leaves out of `[variants]`."""
+OWN = {"layouts": ["whole"], "feedbacks": ["none"], "strategies": ["default"]}
+"""Defaults of `[variants]` for a matrix with a probe of its own."""
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 """A checkpoint on the hub, such as `Helsinki-NLP/opus-mt-en-de`."""
@@ -162,20 +194,20 @@ FAMILIES = ("marian", "t5", "bart", "m2m100", "mbart", "pegasus", "whisper", "gp
 
 
 class ProbeSection(_Table):
-    """What is exported: a model that the built-in probe knows, or whatever a probe module of one's own says."""
+    """What is exported: a model that the built-in probe knows, or what a probe module of one's own defines."""
 
     model: Place = "marian"
-    """A family; a folder with a saved checkpoint (taken from the folder of matrix.toml); or a checkpoint's hub id."""
+    """A family; a folder with a saved checkpoint (relative to the folder of matrix.toml); or a checkpoint's hub id."""
     profile: Literal["tiny", "base"] = "tiny"
     seed: int = 0
     module: Place | None = None
-    """One's own: a Python file, taken from the folder of matrix.toml."""
+    """A probe module of one's own: a Python file, relative to the folder of matrix.toml."""
     files: list[Place] = []
-    """What the module needs beside it: patterns, taken from its folder. Nothing else of that folder is there for it."""
+    """Patterns of files that the module needs, relative to its folder. It sees nothing else of that folder."""
     requires: list[RequirementText] = []
     """Distributions that an export needs besides the axes, such as `onnxruntime`, whose tools some exports use."""
     options: dict[str, Any] = {}
-    """For the module's `load`, with the seed."""
+    """Passed to the module's `load`, with the seed."""
 
     @property
     def checkpoint(self) -> str | None:
@@ -184,18 +216,19 @@ class ProbeSection(_Table):
 
     @property
     def hub_id(self) -> str | None:
-        """The hub id of a checkpoint that is not on this machine, as far as known here."""
-        named = self.checkpoint and HUB_ID.fullmatch(self.checkpoint)
-        return self.checkpoint if named and not Path(self.checkpoint or "").is_absolute() else None
+        """The hub id of the checkpoint; None if `model` is anything else, such as the folder of a downloaded checkpoint."""
+        checkpoint = self.checkpoint
+        is_id = checkpoint and HUB_ID.fullmatch(checkpoint) and not Path(checkpoint).is_absolute()
+        return checkpoint if is_id else None
 
     @property
     def name(self) -> str:
-        """What a report calls it."""
+        """The name in reports."""
         return Path(self.module or self.model).name
 
     @property
     def sources(self) -> dict[str, Path]:
-        """Relative name → path of the module and the files it needs; nothing for the built-in probe."""
+        """Relative name → path of the module and the files that it needs; empty for the built-in probe."""
         if self.module is None:
             return {}
         folder = Path(self.module).parent
@@ -207,9 +240,7 @@ class ProbeSection(_Table):
 
 
 class UvSources(_Table):
-    """Where distributions come from; empty lists leave uv's own defaults and environment variables in force."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=lambda name: name.replace("_", "-"))
+    """Where distributions come from; with empty lists uv's own defaults and environment variables apply."""
 
     index: list[Place] = []
     default_index: Place | None = None
@@ -225,8 +256,6 @@ class UvSources(_Table):
 class RunSection(_Table):
     """Limits for every stage of every probe, and how much runs at once."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=lambda name: name.replace("_", "-"))
-
     jobs: Jobs = "auto"
     time_limit: TimeLimit = 300.0
     memory_limit: Bytes = 8 * 10**9
@@ -236,7 +265,7 @@ class Matrix(_Table):
     """A whole matrix.toml."""
 
     axes: dict[str, AxisValues]
-    environment: Annotated[list[Annotated[Setup, Field(strict=False)]], BeforeValidator(listed), Once] = Field(
+    setup: Annotated[list[Annotated[Setup, Field(strict=False)]], BeforeValidator(listed), Once] = Field(
         default=[Setup.TOGETHER], min_length=1
     )
     exclude: list[Exclude] = []
@@ -249,7 +278,7 @@ class Matrix(_Table):
 
 
 def axis_name(name: str) -> str:
-    """The name of an axis, as distributions are compared.
+    """The normalized name of an axis.
 
     Raises:
         ValueError: no distribution can have that name.

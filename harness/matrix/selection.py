@@ -1,8 +1,9 @@
 """Selection expressions: `onnxruntime==1.16.3`, `torch>=2.4,transformers<5`, `exporter=torchscript`.
 
 Comma is *and*; a list of expressions is *or*. A part that starts with an operator goes on with the name before it
-(`torch>=2.4,<2.6`). Names are axes with PEP 440 bounds, or fields of a variant, `environment` or `id` with `=` and a value
-in which `*` stands for anything. The same reader serves `--select`, `--exclude`, constraints and `[variants] require`.
+(`torch>=2.4,<2.6`). Names are axes with PEP 440 bounds, or fields of a variant, `setup` (also: `environment`) or `id` with
+`=` and a value in which `*` stands for anything. The same reader serves `--select`, `--exclude`, constraints and
+`[variants] require`.
 """
 
 from __future__ import annotations
@@ -31,9 +32,10 @@ VARIANT_FIELDS = (
     "optimization",
     "memory_pattern",
 )
-"""What tells variants apart, in the order in which they are named."""
+"""The fields of a variant, in the order in which they are named."""
 
-_FIELDS = (*VARIANT_FIELDS, "environment", "id")
+_CELL_FIELDS = ("setup", "environment", "id")
+_FIELDS = (*VARIANT_FIELDS, *_CELL_FIELDS)
 _PART = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*?)\s*(?P<bounds>(===|[=!<>~]=|[<>=]).+)$")
 
 
@@ -51,7 +53,7 @@ class Expression:
         return frozenset(name for name, _ in self.bounds)
 
     def admits(self, cell: Cell | None, variant: Variant | None = None) -> bool:
-        """Whether `cell` and `variant` satisfy every part; parts about what is not given pass."""
+        """Whether `cell` and `variant` satisfy every part; a part about a cell or variant that is not given passes."""
         if cell is not None:
             for axis, bounds in self.bounds:
                 version = cell.version(axis)
@@ -61,22 +63,22 @@ class Expression:
 
     @staticmethod
     def _matches(name: str, pattern: str, cell: Cell | None, variant: Variant | None) -> bool:
-        match name:
-            case "id" | "environment":
-                return cell is None or fnmatchcase(_of_cell(cell, name), pattern)
-            case _:
-                return variant is None or fnmatchcase(_of_variant(variant, name), pattern)
+        if name in _CELL_FIELDS:
+            return cell is None or fnmatchcase(_of_cell(cell, name), pattern)
+        return variant is None or fnmatchcase(_of_variant(variant, name), pattern)
 
     def require_known(self, cells: Sequence[Cell], variants: Sequence[Variant]) -> None:
-        """Raise SelectionError where a part holds for nothing there is: a slip of the pen would select or exclude nothing."""
+        """Raise SelectionError if a part holds for no cell and no variant: it is a typing error."""
         for axis, bounds in self.bounds:
-            there = {version for cell in cells if (version := cell.version(axis))}
-            if not any(bounds.contains(version, prereleases=True) for version in there):
-                listed = ", ".join(sorted(there, key=Version))
+            versions = {version for cell in cells if (version := cell.version(axis))}
+            if not any(bounds.contains(version, prereleases=True) for version in versions):
+                listed = ", ".join(sorted(versions, key=Version))
                 raise SelectionError(f"the selection {self.text!r}: no {axis} satisfies {bounds}; there are {listed}")
         for name, pattern in self.patterns:
-            of_cells = name in {"id", "environment"}
-            values = {_of_cell(one, name) for one in cells} if of_cells else {_of_variant(one, name) for one in variants}
+            if name in _CELL_FIELDS:
+                values = {_of_cell(cell, name) for cell in cells}
+            else:
+                values = {_of_variant(variant, name) for variant in variants}
             if not any(fnmatchcase(value, pattern) for value in values):
                 raise SelectionError(f"the selection {self.text!r}: no {name} is {pattern!r}{did_you_mean(pattern, values)}")
 
@@ -86,7 +88,7 @@ def _of_cell(cell: Cell, field: str) -> str:
 
 
 def _of_variant(variant: Variant, field: str) -> str:
-    """As matrix.toml writes it."""
+    """The value of `field` as matrix.toml writes it."""
     value = getattr(variant, field)
     return "stamped" if value is None else str(value)
 
@@ -138,7 +140,7 @@ def _axis(name: str, text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
-    """What `--select` and `--exclude` leave."""
+    """The expressions of `--select` and `--exclude`."""
 
     select: tuple[Expression, ...] = ()
     exclude: tuple[Expression, ...] = ()
@@ -155,12 +157,12 @@ class Selection:
         return selection
 
     def require_known(self, cells: Sequence[Cell], variants: Sequence[Variant]) -> None:
-        """Raise SelectionError where a part of an expression holds for nothing there is."""
+        """Raise SelectionError if a part of an expression holds for no cell and no variant."""
         for expression in (*self.select, *self.exclude):
             expression.require_known(cells, variants)
 
     def admits(self, cell: Cell, variant: Variant) -> bool:
-        """Whether this variant of this cell is wanted."""
+        """Whether this variant of this cell is selected."""
         if any(expression.admits(cell, variant) for expression in self.exclude):
             return False
         return not self.select or any(expression.admits(cell, variant) for expression in self.select)

@@ -1,4 +1,4 @@
-"""The share of a matrix that one of several machines runs."""
+"""The share of a matrix that a machine runs, of several."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def parse(text: str) -> Shard:
     """`2/3` as a Shard.
 
     Raises:
-        ShardError: it is none.
+        ShardError: it is no such text.
     """
     match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
     if match is None or not 1 <= int(match[1]) <= int(match[2]):

@@ -1,6 +1,6 @@
-"""The values that matrix.toml may hold, each with a reader whose complaint says what was expected.
+"""The values that matrix.toml may hold, each with a reader.
 
-The readers raise ValueError; pydantic adds the place in the file (see load.py).
+A reader raises ValueError, which says what was expected; pydantic adds the place in the file (see load.py).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _exact_or_selector(text: str) -> str:
 
 
 def _specifier(text: str) -> str:
-    """A bare version means exactly that version, as in asv's exclude rules."""
+    """Bounds; a bare version means exactly that version, as in asv's exclude rules."""
     with contextlib.suppress(ValueError):
         return f"=={exact_version(text)}"
     try:
@@ -54,36 +54,36 @@ def _specifier(text: str) -> str:
 
 
 def version_or_absent(text: str) -> str:
-    """An exact version, or the value of an axis for a cell without that distribution."""
+    """An exact version, or `absent`."""
     return text if text == ABSENT else exact_version(text)
 
 
 def place(text: str) -> str:
-    """A path, a URL, or another word for the command line of a process, which takes no control characters."""
+    """A path, a URL, or another argument of a process, without control characters."""
     if not text or any(ord(character) < 32 or ord(character) == 127 for character in text):
         raise ValueError(f"expected a path or a URL, not {quoted(text)}")
     return text
 
 
 def with_home(place: str) -> Path:
-    """`place` with the home of the user that it begins with; of a user that there is not (`~nobody/x`), as it is."""
+    """`place` with `~` expanded; unchanged if there is no such user (`~nobody/x`)."""
     return Path(os.path.expanduser(place))  # noqa: PTH111 -- pathlib's raises a RuntimeError
 
 
 def time_limit(text: str | float) -> float:
-    """`seconds` of what is given to a process: more than none."""
-    if not (found := seconds(text)):
+    """A duration in seconds, more than 0."""
+    if not (limit := seconds(text)):
         raise ValueError(f"expected a duration such as '90s', '5m' or '1h', not {quoted(text)}")
-    return found
+    return limit
 
 
 def listed(value: object) -> object:
-    """A single value may stand for a list of one."""
+    """`value`, in a list if it is a single value."""
     return [value] if isinstance(value, (str, int)) and not isinstance(value, bool) else value
 
 
 def once(values: list[Any]) -> list[Any]:
-    """Each value once: a second would make variants or cells that share a name."""
+    """Refuse a value that is listed twice: variants or cells would share a name."""
     for value in values:
         if values.count(value) > 1:
             raise ValueError(f"expected each value once; {value!r} is there {values.count(value)} times")
@@ -91,12 +91,12 @@ def once(values: list[Any]) -> list[Any]:
 
 
 def version_key(axis: str, value: str) -> object:
-    """What is equal for values of an axis that mean the same: `2.1` is 2.1.0, but Python `3.11` is any 3.11."""
+    """Equal for values of an axis that mean the same version: `2.1` is 2.1.0, but Python `3.11` is any 3.11."""
     return value if axis == "python" or value == ABSENT or ";" in value else Version(value)
 
 
 def _quoted(value: object) -> object:
-    """TOML reads an unquoted 2.10 as the number 2.1: refuse it with the mend."""
+    """Refuse versions without quotes: TOML reads 2.10 as the number 2.1."""
     values = listed(value)
     for item in values if isinstance(values, list) else [values]:
         if not isinstance(item, str):
@@ -112,21 +112,21 @@ def jobs(value: object) -> object:
 
 
 def ir_version(value: object) -> object:
-    """An IR version to set, or `stamped` for what the exporter wrote."""
+    """An IR version to set, or `stamped` to keep what the exporter wrote."""
     if value != "stamped" and (not isinstance(value, int) or isinstance(value, bool) or value < 3):
         raise ValueError(f"expected an IR version from 3 on, or 'stamped', not {value!r}")
     return value
 
 
 _NEWEST_OPSET = 1000
-"""Far above what anybody has published; each number between two bounds becomes a variant."""
+"""Far above every published opset; each number of a range becomes a variant."""
 
 COMBINATIONS = 1_000_000
-"""The most cells, and the most variants, that a matrix may have: they are made one by one."""
+"""The most cells, and the most variants, that a matrix may have: each is an object in memory."""
 
 
 def opsets(value: object) -> object:
-    """Opsets one by one, or a range such as `"12-20"`; ranges may overlap."""
+    """Single opsets, and ranges such as `"12-20"`, as one list; ranges may overlap."""
     numbers: list[object] = []
     for item in value if isinstance(value, list) else [value]:
         match = re.fullmatch(r"([0-9]{1,4})\s*-\s*([0-9]{1,4})", item) if isinstance(item, str) else None

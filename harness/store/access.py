@@ -7,14 +7,14 @@ from enum import IntEnum
 
 
 class Access(IntEnum):
-    """What a command may do to a store; each value includes those before it."""
+    """What a command may do to a store; each value includes the ones before it."""
 
     ADD = 1
-    """Add records. What is there stays as it is, damaged or left over: `plan`, `report`, `explain`."""
+    """Add records; replace and remove nothing, not even what is damaged: `plan`, `report`, `explain`."""
     REPLACE = 2
-    """Replace records as well: `plan --refresh`."""
+    """Also replace records: `plan --refresh`."""
     REMOVE = 3
-    """Remove as well what is damaged or was left in flight: commands that run something."""
+    """Also remove what is damaged, and what ended processes have left: commands that run something."""
 
 
 Note = Callable[[str], None]
@@ -22,4 +22,4 @@ Note = Callable[[str], None]
 
 
 def ignore(_text: str) -> None:
-    """Receive a sentence and do nothing with it."""
+    """A `Note` that does nothing."""

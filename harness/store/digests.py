@@ -1,4 +1,4 @@
-"""Digests of files and folders by content, and what it takes to have them on the disk."""
+"""Digests of files and folders by content; making, copying and syncing such folders."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from harness.regular_files import RefusedFileError
 
 
 def plain_digest(folder: Path) -> str | None:
-    """`folder_digest`; None where there is anything but regular files and folders, or it cannot be read."""
+    """`folder_digest`; None if there is anything but regular files and folders, or if it cannot be read."""
     try:
         if folder.is_symlink() or not folder.is_dir():
             return None
         modes = [path.lstat().st_mode for path in folder.rglob("*")]
-        plain = all(stat.S_ISREG(mode) or stat.S_ISDIR(mode) for mode in modes)
-        return folder_digest(folder) if plain else None
+        is_plain = all(stat.S_ISREG(mode) or stat.S_ISDIR(mode) for mode in modes)
+        return folder_digest(folder) if is_plain else None
     except OSError:
         return None
 
 
 def make_plain(folder: Path) -> None:
-    """Have nothing but regular files and folders in `folder`: copies for links to files, nothing for all else."""
+    """Replace links to files in `folder` by copies, and remove whatever else is no regular file and no folder."""
     for path in list(folder.rglob("*")):
         mode = path.lstat().st_mode
         if stat.S_ISLNK(mode) and path.is_file():
@@ -40,13 +40,13 @@ def make_plain(folder: Path) -> None:
 
 
 def copy_within(folder: Path, target: Path, names: Iterable[str] | None = None) -> None:
-    """Copy files from `folder` to `target`: those of these names, or all that the digest is of. Of links what they name.
+    """Copy files from `folder` to `target`: those of `names`, or all that `folder_digest` covers. Links are followed.
 
     Raises:
-        RefusedFileError: one is no regular file, or a link that leads out of `folder` or to nothing.
+        RefusedFileError: a file is not regular, or a link leads out of `folder` or to nothing.
     """
-    every = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")))
-    for name in every if names is None else names:
+    all_names = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")))
+    for name in all_names if names is None else names:
         path = folder / name
         if not counts(name) or path.is_dir():
             continue
@@ -62,9 +62,9 @@ def copy_within(folder: Path, target: Path, names: Iterable[str] | None = None) 
 
 
 def make_folder(folder: Path) -> None:
-    """Have the folder, in place of a file or a link; a folder that another process makes meanwhile stays."""
+    """Make `folder` unless it exists; a file or a link in its place is removed."""
     if folder.is_symlink() or not folder.is_dir():
-        # Nothing is the usual case, and no folder is ever removed by this.
+        # Usually nothing is there. Another process may make the folder meanwhile, and unlink removes no folder.
         with contextlib.suppress(FileNotFoundError, IsADirectoryError, PermissionError):
             folder.unlink()
         folder.mkdir(exist_ok=True)
@@ -76,13 +76,13 @@ def folder_digest(folder: Path) -> str:
 
 
 def files_of(folder: Path) -> dict[str, Path]:
-    """Relative name → path of every file that the folder's digest is of."""
+    """Relative name → path of every file that `folder_digest` covers."""
     files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
     return {name: path for name, path in files.items() if counts(name)}
 
 
 def counts(name: str) -> bool:
-    """Whether a file of that relative name is of its folder's digest: bytecode that an import left there is not."""
+    """Whether `folder_digest` covers a file of that relative name; it leaves out bytecode, which an import may add."""
     return PurePosixPath(name).parent.name != "__pycache__"
 
 
@@ -93,12 +93,12 @@ def file_digest(path: Path) -> str:
 
 
 def sync(path: Path) -> None:
-    """Have a file's content, or a folder's entries, on the disk before anything that comes after."""
+    """Write a file's content, or a folder's entries, to the disk before anything that follows."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     except OSError:
-        # Some file systems of a network know no fsync of a folder.
+        # Some network file systems have no fsync for folders.
         if not path.is_dir():
             raise
     finally:

@@ -1,10 +1,10 @@
-"""Records: what the store keeps under a key, in an envelope that proves what it is and that it is whole.
+"""Records: the values that the store keeps under keys, in an envelope with kind, key and checksum.
 
     {"kind": "lock", "key": "<digest>", "checksum": "<digest>", "value": …}
 
-The checksum covers kind, key and the bytes of the value as they stand in the file. So a flipped bit, a record in another
-one's place and a record of another kind are noticed before the value is even parsed. It guards against accidents; it is
-no signature, and somebody who wants to write a record can.
+The checksum covers kind, key and the bytes of the value in the file. So a flipped bit, a record under another key and a
+record of another kind are noticed before the value is parsed. It guards against accidents. It is no signature: anybody can
+write a record with a right checksum.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from harness.model import DIGEST
 
 LIMIT = 64 * 2**20
-"""Bytes of the largest record that is read: a lock with the hashes of 100 distributions has half a megabyte."""
+"""Bytes of the largest record that is read. A lock with the hashes of 100 distributions has half a megabyte."""
 
 T = TypeVar("T")
 
@@ -32,27 +32,27 @@ _OLDER = re.compile(rb'\{"(artifact|limits|lock|backend)": |\["')
 
 
 class DamagedRecordError(Exception):
-    """The content of a file is not the record that it should be; `str()` says why, as the end of a sentence about it."""
+    """A file does not hold the record that it should; `str()` is the end of a sentence about the file."""
 
 
 class OlderRecordError(DamagedRecordError):
-    """A value without an envelope, as the store held before there were any. A store may be full of them."""
+    """A value without an envelope, as older versions wrote it; a store may hold many."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordKind(Generic[T]):
-    """What a record is about, and the type of its value."""
+    """A kind of records, with the type of their values."""
 
     name: str
-    """Lower-case letters and hyphens; part of the file, so it stays."""
+    """Lower-case letters and hyphens. It is part of every record, so it must not change."""
     adapter: TypeAdapter[T]
 
     def seal(self, key: str, value: T) -> bytes:
-        """The record of `value` under `key`, as the file's content.
+        """The record of `value` under `key`, as the content of a file.
 
-        A string may hold halves of surrogate pairs (undecodable file names in messages do); they are kept as they are.
+        Halves of surrogate pairs in strings are kept; messages with undecodable file names have them.
         """
-        # Not as pydantic's own JSON: that makes null of nan, and something else of half of a surrogate pair.
+        # Not pydantic's own JSON: it writes null for nan, and changes halves of surrogate pairs.
         plain = self.adapter.dump_python(value)
         body = json.dumps(plain, ensure_ascii=False, sort_keys=True, default=_date).encode("utf-8", "surrogatepass")
         return _head(self.name, key, body) + body + _TAIL
@@ -61,7 +61,7 @@ class RecordKind(Generic[T]):
         """The value in the record `content`.
 
         Raises:
-            DamagedRecordError: it is not a whole record of this kind and key, or its value is of another type.
+            DamagedRecordError: it is not a whole record of this kind and key, or its value has another type.
         """
         name, body = opened(key, content)
         if name != self.name:
@@ -69,13 +69,13 @@ class RecordKind(Generic[T]):
         return self.parsed(body)
 
     def parsed(self, body: bytes) -> T:
-        """The value whose bytes `opened` gave.
+        """The value with the bytes `body`, as `opened` returns them.
 
         Raises:
-            DamagedRecordError: it is of another type.
+            DamagedRecordError: the value has another type.
         """
         try:
-            # Not pydantic's own parser: it refuses half of a surrogate pair.
+            # Not pydantic's own parser: it refuses halves of surrogate pairs.
             return self.adapter.validate_python(json.loads(body.decode("utf-8", "surrogatepass")), strict=False)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
@@ -88,29 +88,29 @@ class RecordKind(Generic[T]):
 
 
 def opened(key: str, content: bytes) -> tuple[str, bytes]:
-    """(name of its kind, bytes of its value) of the record `content`, which is said to be that of `key`.
+    """(name of the kind, bytes of the value) of the record `content` under `key`.
 
     Raises:
-        DamagedRecordError: it is not a whole record, or that of another key.
+        DamagedRecordError: it is not a whole record, or has another key.
     """
     head = _HEAD.match(content)
     if head is None or not content.endswith(_TAIL):
         if _OLDER.match(content) and content.endswith((b"}", b"]")):
             raise OlderRecordError("has no checksum: it is of an older version of the harness")
         raise DamagedRecordError("is not a whole record")
-    name, there = head[1].decode(), head[2].decode()
+    name, own_key = head[1].decode(), head[2].decode()
     body = content[head.end() : -len(_TAIL)]
-    if content[: head.end()] != _head(name, there, body):
+    if content[: head.end()] != _head(name, own_key, body):
         raise DamagedRecordError("does not match its checksum")
-    if there != key:
-        raise DamagedRecordError(f"is the record of another key ({there})")
+    if own_key != key:
+        raise DamagedRecordError(f"is the record of another key ({own_key})")
     return name, body
 
 
 def _date(value: object) -> str:
     if isinstance(value, dt.date):
         return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no place in a record")
+    raise TypeError(f"{type(value).__name__} cannot be part of a record")
 
 
 def _head(name: str, key: str, body: bytes) -> bytes:

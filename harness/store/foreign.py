@@ -1,7 +1,7 @@
-"""Reading a store that somebody else has written: nothing leads out of its folder, and nothing that it says is believed.
+"""Reads a store that somebody else has written: no path leads out of its folder, and no content is trusted.
 
-Every folder on the way to a file is opened by itself, without following links, and files as regular_files.py does. What is
-refused is left out and named.
+Each folder on the way to a file is opened by itself, without following links, and files are read as in regular_files.py.
+What is refused is left out and named.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from harness.store.digests import folder_digest
 from harness.store.envelope import LIMIT, DamagedRecordError, opened
 
 LOG_LIMIT = 16 * 2**20
-"""Bytes of the largest log that is copied: a run cuts its own back to eight million."""
+"""Bytes of the largest log that is copied. A run cuts its own logs back to 8 million bytes."""
 
 _ARTIFACT_LIMIT = 64 * 2**30
-"""Bytes of the largest artifact that is copied: a model of 13 billion parameters has 52 GB."""
+"""Bytes of the largest artifact that is copied. A model with 13 billion parameters has 52 GB."""
 
 _FILES_LIMIT = 10_000
-"""Files of an artifact."""
+"""Files that an artifact may have."""
 
 _DEPTH_LIMIT = 16
-"""Folders within folders of an artifact."""
+"""Depth of the folders that an artifact may have."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -43,8 +43,8 @@ class ForeignStore:
         """(key, name of the kind, bytes of the value) of every record that is whole."""
         for folder in self._names("results"):
             for name in self._names(f"results/{folder}"):
-                if found := self._record(folder, name):
-                    yield found
+                if record := self._record(folder, name):
+                    yield record
 
     def refuse(self, name: str, problem: str) -> None:
         """Note that a file is left out."""
@@ -52,7 +52,7 @@ class ForeignStore:
         self.refused.append(f"damaged, and taken for absent: {path if path.isprintable() else ascii(path)} {problem}")
 
     def copy_artifact(self, digest: str, target: Path) -> bool:
-        """Copy that artifact to the new folder `target`; whether it is there and what its name says."""
+        """Copy that artifact to the new folder `target`; False if it is not there, or not what its name says."""
         name = f"artifacts/{digest}"
         try:
             budget = _Budget(size=min(_ARTIFACT_LIMIT, _free(target.parent)), files=_FILES_LIMIT)
@@ -61,7 +61,7 @@ class ForeignStore:
         except FileNotFoundError:
             return False
         except (regular_files.RefusedFileError, OSError) as problem:
-            self.refuse(name, _words(problem))
+            self.refuse(name, _reason(problem))
             return False
         if folder_digest(target) != digest:
             self.refuse(name, "does not hold what its name says")
@@ -77,7 +77,7 @@ class ForeignStore:
         except FileNotFoundError:
             pass
         except (regular_files.RefusedFileError, OSError) as problem:
-            self.refuse(name, _words(problem))
+            self.refuse(name, _reason(problem))
 
     def _record(self, folder: str, file: str) -> tuple[str, str, bytes] | None:
         key, name = file.removesuffix(".json"), f"results/{folder}/{file}"
@@ -101,17 +101,17 @@ class ForeignStore:
         except FileNotFoundError:
             return []
         except (regular_files.RefusedFileError, OSError) as problem:
-            self.refuse(folder, _words(problem))
+            self.refuse(folder, _reason(problem))
             return []
 
     def _folder(self, name: str) -> contextlib.AbstractContextManager[int]:
-        """A descriptor of that folder of the store, whose own folder is what the user has named, by a link or not."""
+        """A descriptor of that folder of the store. The user has named the root, so that alone may be a link."""
         return regular_files.folder(self.root, name.split("/"))
 
 
 @dataclass(kw_only=True, slots=True)
 class _Budget:
-    """What may still be copied of an artifact."""
+    """How much of an artifact may still be copied."""
 
     size: int
     """Bytes."""
@@ -119,7 +119,7 @@ class _Budget:
 
 
 def _copy_folder(handle: int, target: Path, budget: _Budget, depth: int) -> None:
-    """Copy files and folders; bytecode is left out, for no digest covers it."""
+    """Copy files and folders, without bytecode, which no digest covers."""
     if not depth:
         raise regular_files.RefusedFileError(f"has more than {_DEPTH_LIMIT} folders within each other")
     target.mkdir()
@@ -139,11 +139,11 @@ def _copy_folder(handle: int, target: Path, budget: _Budget, depth: int) -> None
             raise regular_files.RefusedFileError(f"holds {name!r}, which {problem}") from None
 
 
-def _words(problem: Exception) -> str:
+def _reason(problem: Exception) -> str:
     return f"cannot be copied: {problem}" if isinstance(problem, OSError) else str(problem)
 
 
 def _free(folder: Path) -> int:
-    """Bytes that `folder` has room for."""
-    there = os.statvfs(folder)
-    return there.f_bavail * there.f_frsize
+    """Bytes that are free in the file system of `folder`."""
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize

@@ -1,7 +1,7 @@
-"""What a store shares with other machines: its results and artifacts behind a URL, through fsspec.
+"""A mirror of a store: its records and artifacts behind a URL, for other machines, through fsspec.
 
-The files have the names that they have in a store's folder, so a folder that other machines can see is such a mirror too
-(`file://…`, shared_folder.py). Nothing is locked: a name stands for a content, or for a result that may be replaced as a whole.
+Files have the same names as in a store's folder; a folder that other machines see is a mirror too (`file://…`,
+shared_folder.py). Nothing is locked: a name stands for a content, or for a record that may be replaced as a whole.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from harness.store.shared_folder import SharedFolder
 
 
 def cache_of(url: str) -> Path:
-    """The local folder of the store behind `url`: this machine's artifacts, environments, logs and work in flight."""
+    """The local folder of the store behind `url`: artifacts, environments, logs and work in flight of this machine."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "export-matrix" / digest(url.rstrip("/"))[:16]
 
 
-class _Place(Protocol):
+class _Backend(Protocol):
     """Files by names with slashes; see SharedFolder."""
 
     def has(self, name: str) -> bool: ...
@@ -43,62 +43,62 @@ _MARKER = "export-matrix"
 
 
 class Mirror:
-    """A place that fsspec knows. Names are those in a store's folder, with slashes. Thread-safe."""
+    """Files behind a URL. Names are those in a store's folder, with slashes. Thread-safe."""
 
     def __init__(self, url: str, *, access: Access = Access.REMOVE) -> None:
-        """Raises StoreError where `url` cannot be used, or fsspec is not there to do it."""
+        """Raises StoreError if `url` cannot be used, or fsspec is not installed."""
         self._url = url
         try:
-            self._place = _place(url, access)
+            self._backend = _backend(url, access)
             if access is Access.ADD:
-                self._place.has(_MARKER)
+                self._backend.has(_MARKER)
             else:
-                self._place.write(_MARKER, b"a store of export-matrix\n")
+                self._backend.write(_MARKER, b"a store of export-matrix\n")
         except ImportError as error:
-            wanted = "pip install 'export-matrix[remote]'"
-            raise StoreError(f"the store {url} needs what is not installed ({error}): {wanted}") from None
+            advice = "pip install 'export-matrix[remote]'"
+            raise StoreError(f"the store {url} needs what is not installed ({error}): {advice}") from None
         except Exception as error:  # noqa: BLE001 -- every file system has errors of its own
             raise StoreError(f"the store {url} cannot be used: {error or type(error).__name__}") from None
 
     def write(self, name: str, content: bytes) -> None:
-        """Put one file there, in place of what was there.
+        """Write the file `name`; it replaces what is there.
 
         Raises:
-            StoreError: there is a link on the way.
+            StoreError: a folder on the way is a link.
         """
         try:
-            self._place.write(name, content)
+            self._backend.write(name, content)
         except regular_files.RefusedFileError as problem:
             raise self._unwritten(problem) from None
 
     def remove(self, name: str) -> None:
         """Remove a file or a folder, if it is there."""
-        self._place.remove(name)
+        self._backend.remove(name)
 
     def has(self, name: str) -> bool:
         """Whether there is a file or a folder of that name."""
-        return self._place.has(name)
+        return self._backend.has(name)
 
     def read(self, names: Sequence[str]) -> dict[str, bytes]:
-        """Name → content of those of the files that are there; many at once."""
-        return self._place.read(names)
+        """Name → content of those of `names` that are there."""
+        return self._backend.read(names)
 
     def upload(self, folder: Path, name: str) -> None:
-        """Have the files of `folder` there under `name`, unless they are. Raises as `write`."""
+        """Upload the files of `folder` under `name`, unless they are there. Raises as `write`."""
         files = files_of(folder)
-        # By size: what an interrupted upload left is completed; whoever downloads looks closer.
+        # Sizes are enough here: they show an interrupted upload, and a download verifies the digest.
         if self._sizes(name) != {file: path.stat().st_size for file, path in files.items()}:
             try:
-                self._place.put({f"{name}/{file}": path for file, path in files.items()})
+                self._backend.put({f"{name}/{file}": path for file, path in files.items()})
             except regular_files.RefusedFileError as problem:
                 raise self._unwritten(problem) from None
 
     def download(self, name: str, folder: Path) -> None:
-        """Make the new `folder` hold what a digest is of among the files there under `name`; it is empty where nothing is.
+        """Download the files under `name` that a digest covers, to the new `folder`; it stays empty if there are none.
 
         Raises:
             RefusedFileError: a name leads out of the folder.
-            StoreError: all is more than the disk has room for.
+            StoreError: the disk has no room for them.
         """
         folder.mkdir()
         sizes = self._sizes(name)
@@ -108,25 +108,25 @@ class Mirror:
         if sum(sizes.values()) > shutil.disk_usage(folder).free:
             raise StoreError(f"there is no room here for {name} of the store: free some space and run again")
         if sizes:
-            self._place.get({f"{name}/{file}": folder / file for file in sizes})
+            self._backend.get({f"{name}/{file}": folder / file for file in sizes})
 
     def versions(self, name: str) -> dict[str, str]:
-        """Name → something that changes with the content, for every file under the folder `name`; not what is too large."""
-        found = self._place.files(name)
-        return {f"{name}/{file}": digest(str(version)) for file, (size, version) in found.items() if size <= LIMIT}
+        """Name → a value that changes with the content, for every file under `name` that is not too large for a record."""
+        files = self._backend.files(name)
+        return {f"{name}/{file}": digest(str(version)) for file, (size, version) in files.items() if size <= LIMIT}
 
     def _sizes(self, name: str) -> dict[str, int]:
         """Relative name → bytes of every file of the artifact `name`."""
-        return {file: size for file, (size, _) in self._place.files(name).items() if counts(file)}
+        return {file: size for file, (size, _) in self._backend.files(name).items() if counts(file)}
 
     def _unwritten(self, problem: Exception) -> StoreError:
         return StoreError(f"the store {self._url} cannot be written: {problem}")
 
 
-def _place(url: str, access: Access) -> _Place:
+def _backend(url: str, access: Access) -> _Backend:
     import fsspec  # noqa: PLC0415 -- an optional extra
 
-    # Others write there too: a listing that is remembered is wrong soon.
+    # Other machines write there too, so listings must not be cached.
     fs, root = fsspec.url_to_fs(url, use_listings_cache=False)
     if not isinstance(fs, fsspec.get_filesystem_class("file")):
         return _Remote(fs, root.rstrip("/"))
@@ -137,7 +137,7 @@ def _place(url: str, access: Access) -> _Place:
 
 
 class _Remote:
-    """What fsspec has at a root, such as a bucket."""
+    """The files under a root of fsspec, such as a bucket."""
 
     def __init__(self, fs: Any, root: str) -> None:
         self._fs = fs

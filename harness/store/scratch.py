@@ -1,11 +1,11 @@
-"""Work in flight: files and folders that belong to a running process, and how to tell what nobody owns any more.
+"""Work in flight: files and folders of running processes, and the removal of what ended processes have left.
 
-    <folder>/<owner>.lock       the owner holds an exclusive lock on this file while it has anything here
-    <folder>/<owner>.<number>   what it has
+    <folder>/<owner>.lock       the owner holds an exclusive lock on this file while it has an entry here
+    <folder>/<owner>.<number>   an entry
 
 The kernel releases a lock when its process ends, however it ends. So ownership needs no process ids, which mean something
-else in a container and are used again. The lock comes first and goes last: there is never an entry without an owner.
-Where the file system knows no locks, nothing can be proven, and nothing is swept.
+else in a container and are used again. The lock is made first and removed last, so no entry is ever without an owner. If
+the file system has no locks, nothing can be proven, and nothing is swept.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ from pathlib import Path
 _OWNER = re.compile(r"(?P<kernel>[0-9a-f]{6})[0-9a-f]{6}")
 
 _OLD = 7 * 24 * 3600.0
-"""Seconds without a change after which an entry is swept whose lock proves nothing: another kernel's, or an older harness'."""
+"""Seconds without a change after which an entry is swept although its lock proves nothing (of another kernel, or none)."""
 
 
 TEMPORARY = "t"
-"""The folder for temporary files within an entry; short, since names of sockets are."""
+"""The folder for temporary files within an entry; short, because paths of sockets must be."""
 
 _SOCKET_PATH = 107
-"""Bytes that the path of a Unix socket may have on Linux."""
+"""Bytes of the longest path of a Unix socket on Linux."""
 
 _SOCKET_NAME = 36
-"""Bytes that packages add to the temporary folder for a socket: `/pymp-12345678/listener-12345678`, and torch's are longer."""
+"""Bytes that packages add to the temporary folder for a socket: `/pymp-12345678/listener-12345678`; torch adds more."""
 
 
 class FileLock:
-    """An advisory lock on a file; it ends with the process. Children do not inherit it."""
+    """An advisory lock on a file. It ends with the process; children do not inherit it."""
 
     def __init__(self, path: Path) -> None:
-        """Open `path`, made where it is missing. Raises OSError."""
-        # For reading and writing: a network's file system needs the one for a shared lock, the other for an exclusive one.
+        """Open `path`, or make it. Raises OSError."""
+        # Network file systems need a file that is open for reading to share a lock, and for writing to take one alone.
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         self._path = path
 
@@ -58,7 +58,7 @@ class FileLock:
         fcntl.flock(self._handle, fcntl.LOCK_SH)
 
     def exclude(self, *, wait: bool = False) -> bool:
-        """Take the exclusive lock; False where another holds a lock, and a shared lock that was held here is lost.
+        """Take the exclusive lock; False if another process holds a lock. A shared lock that was held here is lost then.
 
         Raises:
             OSError: the file system has no locks.
@@ -71,12 +71,12 @@ class FileLock:
 
     @property
     def current(self) -> bool:
-        """Whether the file that is locked is still the one at its path."""
+        """Whether the locked file is still the one at its path."""
         try:
-            found = os.lstat(self._path)
+            status = os.lstat(self._path)
         except OSError:
             return False
-        return os.path.samestat(found, os.fstat(self._handle))
+        return os.path.samestat(status, os.fstat(self._handle))
 
     def remove(self) -> None:
         """Remove the file and release the lock."""
@@ -90,10 +90,10 @@ class FileLock:
 
 
 class Scratch:
-    """A folder of work in flight, shared by processes. For many threads."""
+    """A folder of work in flight, shared by processes. Thread-safe."""
 
     def __init__(self, folder: Path, prefix: str = "") -> None:
-        """Every name in `folder` begins with `prefix`; with one, other people's files may lie there too."""
+        """Every name in `folder` begins with `prefix`; with a prefix, files of other programs may lie there too."""
         self.place = folder
         self._prefix = prefix
         self._guard = threading.Lock()
@@ -104,7 +104,7 @@ class Scratch:
 
     @contextlib.contextmanager
     def name(self) -> Iterator[Path]:
-        """A path at which nothing is yet; what is there at the end is removed. Raises OSError where nothing can be made."""
+        """A new path; what is there at the end is removed. Raises OSError."""
         with self._guard:
             if not self._users:
                 self._claim()
@@ -126,6 +126,11 @@ class Scratch:
             path.mkdir(mode=0o700)
             yield path
 
+    def discard(self, path: Path) -> None:
+        """Remove what is at `path` on this file system, at once: no other process sees half of it."""
+        with self.folder() as trash, contextlib.suppress(FileNotFoundError):
+            path.rename(trash / "old")
+
     def sweep(self) -> None:
         """Remove the entries of processes that have ended. Never raises OSError."""
         entries: dict[str, list[Path]] = defaultdict(list)
@@ -138,14 +143,14 @@ class Scratch:
                 self._sweep(owner, paths)
 
     def _sweep(self, owner: str, paths: list[Path]) -> None:
-        known = _OWNER.fullmatch(owner)
-        if not known:
-            # Of an older harness, which locked nothing; in a folder that others use too, somebody else's.
+        name = _OWNER.fullmatch(owner)
+        if not name:
+            # An entry of an older version, which locked nothing; or, with a prefix, of another program.
             for path in paths:
                 if not self._prefix and _old([path]):
                     remove(path)
             return
-        if known["kernel"] != _kernel() and not _old(paths):
+        if name["kernel"] != _kernel() and not _old(paths):
             return
         lock = FileLock(self.place / f"{self._prefix}{owner}.lock")
         if not (lock.exclude() and lock.current):
@@ -157,7 +162,7 @@ class Scratch:
         lock.remove()
 
     def _claim(self) -> None:
-        """Have an owner's name, and the lock on it if the file system has locks."""
+        """Choose the name of this owner, and take the lock on it if the file system has locks."""
         while True:
             owner = f"{self._prefix}{_kernel()}{secrets.token_hex(3)}"
             path = self.place / f"{owner}.lock"
@@ -167,7 +172,7 @@ class Scratch:
                 continue
             lock = FileLock(path)
             with contextlib.suppress(OSError):
-                # Waits for a sweep that came in between, and has removed the file.
+                # A sweep may have locked the file just now, and be about to remove it.
                 lock.exclude(wait=True)
             if lock.current:
                 self._owner, self._lock = owner, lock
@@ -176,13 +181,13 @@ class Scratch:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a link or a folder with all that is in it, as far as that is possible."""
+    """Remove a file, a link, or a folder with its content, as far as possible."""
     with contextlib.suppress(OSError):
         if not stat.S_ISDIR(path.lstat().st_mode):
             path.unlink()
             return
         shutil.rmtree(path, ignore_errors=True)
-        if path.exists():  # somebody has left folders that may not be written
+        if path.exists():  # a package has left folders without the right to write
             for folder, _, _ in os.walk(path):
                 with contextlib.suppress(OSError):
                     Path(folder).chmod(0o700)
@@ -190,21 +195,21 @@ def remove(path: Path) -> None:
 
 
 def temporaries() -> list[Scratch]:
-    """The system's temporary folders, the caller's own first."""
+    """The system's temporary folders, that of `TMPDIR` first."""
     places = dict.fromkeys((tempfile.gettempdir(), "/tmp"))  # noqa: S108 -- names there are private, and hard to guess
     return [Scratch(Path(place), "xm-") for place in places if Path(place).is_dir()]
 
 
 @contextlib.contextmanager
 def temporary() -> Iterator[Path]:
-    """A folder for temporary files in the system's temporary folder, gone afterwards; a Store has one that is its own."""
+    """A new folder in the system's temporary folder, removed at the end; `Store.temporary` makes one in a store."""
     with temporary_in(temporaries()[0]) as folder:
         yield folder
 
 
 @contextlib.contextmanager
 def temporary_in(scratch: Scratch) -> Iterator[Path]:
-    """A folder there in which nobody but its user looks, and that may be renamed."""
+    """A new private folder within an entry of `scratch`; its user may rename it."""
     with scratch.folder() as folder:
         (folder / TEMPORARY).mkdir()
         yield folder / TEMPORARY
@@ -217,7 +222,7 @@ def with_sockets(scratch: Scratch) -> Scratch:
 
 
 def _holds_sockets(scratch: Scratch) -> bool:
-    """Whether a package can make a Unix socket in a temporary folder there. Not every file system has them; paths are short."""
+    """Whether packages can make Unix sockets there: the path is short enough, and the file system has sockets."""
     longest = scratch.place / "xm-0123456789ab.9999" / TEMPORARY
     if len(os.fsencode(longest)) + _SOCKET_NAME > _SOCKET_PATH:
         return False
@@ -231,7 +236,7 @@ def _holds_sockets(scratch: Scratch) -> bool:
 
 @functools.cache
 def _kernel() -> str:
-    """Names the running kernel, which is what locks are surely shared within; the same in every container on it."""
+    """Identifies the running kernel, within which locks are shared; equal in all of its containers."""
     try:
         identity = Path("/proc/sys/kernel/random/boot_id").read_bytes()
     except OSError:

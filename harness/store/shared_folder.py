@@ -1,4 +1,4 @@
-"""A mirror that is a folder, into which others write too: no link is followed, and what is written appears whole."""
+"""A mirror that is a folder, which other users may write too: no link is followed, and files appear whole."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from harness.regular_files import RefusedFileError
 from harness.store.envelope import LIMIT
 
 _NEW = ".new-"
-"""How a file begins that is being written, in the folder itself."""
+"""Prefix of a file that is being written, in the root."""
 
 _OLD = 7 * 24 * 3600.0
-"""Seconds after which nobody writes it any more."""
+"""Seconds after which such a file is left over."""
 
 
 class SharedFolder:
-    """The folder `root`, which is made when something is written. Names have slashes. Raises OSError, RefusedFileError."""
+    """The folder `root`, made at the first write. Names have slashes. Every method may raise OSError or RefusedFileError."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -36,20 +36,20 @@ class SharedFolder:
         return False
 
     def files(self, name: str) -> dict[str, tuple[int, object]]:
-        """Relative name → (bytes, something that changes with the content) of every regular file under the folder `name`."""
+        """Relative name → (bytes, a value that changes with the content) of every regular file under the folder `name`."""
         found: dict[str, tuple[int, object]] = {}
         with contextlib.suppress(FileNotFoundError, RefusedFileError), self._parent(f"{name}/") as (top, _):
             for folder, _, files, handle in os.fwalk(".", dir_fd=top):
                 for file in files:
                     with contextlib.suppress(FileNotFoundError):
-                        about = os.stat(file, dir_fd=handle, follow_symlinks=False)
-                        if stat.S_ISREG(about.st_mode):
+                        status = os.stat(file, dir_fd=handle, follow_symlinks=False)
+                        if stat.S_ISREG(status.st_mode):
                             place = os.path.normpath(os.path.join(folder, file))  # noqa: PTH118 -- no path leads there
-                            found[place] = about.st_size, (about.st_size, about.st_mtime_ns, about.st_ino)
+                            found[place] = status.st_size, (status.st_size, status.st_mtime_ns, status.st_ino)
         return found
 
     def read(self, names: Sequence[str]) -> dict[str, bytes]:
-        """Name → content of those that are there; what is no regular file, or too large for a record, is left out."""
+        """Name → content of those of `names` that are regular files and not too large for a record."""
         found = {}
         for name in names:
             with contextlib.suppress(FileNotFoundError, RefusedFileError), self._parent(name) as (handle, leaf):
@@ -65,25 +65,25 @@ class SharedFolder:
                 regular_files.copy(leaf, target, limit=free, dir_fd=handle)
 
     def put(self, files: Mapping[str, Path]) -> None:
-        """Have the content of each path there."""
+        """Copy each path to its name."""
         for name, path in files.items():
             with self._written(name) as new, path.open("rb") as source, os.fdopen(new, "wb") as file:
                 shutil.copyfileobj(source, file, 2**20)
 
     def write(self, name: str, content: bytes) -> None:
-        """Have that content there."""
+        """Write the file `name`."""
         with self._written(name) as new, os.fdopen(new, "wb") as file:
             file.write(content)
 
     def remove(self, name: str) -> None:
-        """Remove what is there, at once; of a link the link."""
+        """Remove the file, folder or link of that name, at once."""
         with contextlib.suppress(FileNotFoundError), self._folder() as root, self._parent(name) as (handle, leaf):
             gone = f"{_NEW}{secrets.token_hex(8)}"
             os.rename(leaf, gone, src_dir_fd=handle, dst_dir_fd=root)
             _remove(gone, root)
 
     def sweep(self) -> None:
-        """Remove what processes have left that ended while they wrote."""
+        """Remove what processes left that ended while they wrote."""
         with contextlib.suppress(OSError, RefusedFileError), self._folder() as root:
             for name in os.listdir(root):  # noqa: PTH208 -- no path leads there
                 if name.startswith(_NEW):
@@ -93,7 +93,7 @@ class SharedFolder:
 
     @contextlib.contextmanager
     def _written(self, name: str) -> Iterator[int]:
-        """A descriptor to write a new file with, which then takes the place of what is at `name`."""
+        """A descriptor of a new file, which takes the place of `name` at the end."""
         with self._folder(make=True) as root, self._parent(name, make=True) as (handle, leaf):
             new = f"{_NEW}{secrets.token_hex(8)}"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -110,7 +110,7 @@ class SharedFolder:
 
     @contextlib.contextmanager
     def _parent(self, name: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
-        """(descriptor of the folder that `name` is in, its last part)."""
+        """(descriptor of the folder of `name`, last part of `name`)."""
         *folders, leaf = name.split("/")
         try:
             with self._folder(*folders, make=make) as handle:

@@ -1,18 +1,17 @@
-"""Results and artifacts by key: atomic, crash-safe, shareable between processes.
+"""Records and artifacts on disk: atomic, crash-safe, shared between processes.
 
-    <store>/results/<ab>/<key>.json   what is known, one small JSON file per key
-    <store>/artifacts/<digest>/       what an export left behind, with the reference to compare a run with; named by content
-    <store>/logs/<key>.log            output of one process, by digest of the keys it was to give results under
-    <store>/envs/                     environments (see environments/environments.py)
-    <store>/tmp/                      work in flight (see scratch.py)
-    <store>/bytecode/                 what Python compiled for them, by path; it outlives them, and a bounded number is kept
+    <store>/results/<ab>/<key>.json   records (envelope.py), one JSON file per key
+    <store>/artifacts/<digest>/       artifacts (artifacts.py), named by content
+    <store>/logs/<key>.log            output of one process, by digest of the keys of its results
+    <store>/envs/                     environments (environments/environments.py)
+    <store>/tmp/                      work in flight (scratch.py)
+    <store>/bytecode/                 bytecode of the environments, by path
 
-A file appears under its final name complete or not at all, so a `kill -9` at any moment loses at most the work in
-flight, and two processes that finish the same work write the same thing. What was written is on the disk before its
-name is; where a disk lied about that, a record that does not verify and an artifact that is not what its name says
-count as absent.
+A file appears under its final name complete or not at all, so a `kill -9` loses at most the work in flight. Its content is
+on the disk before its name is. If a disk failed to keep that order, a record that does not verify counts as absent, and so
+does an artifact that is not what its name says.
 
-A store behind a URL (mirror.py) is such a folder, in the user's cache, that shares results and artifacts with a mirror.
+A store behind a URL is such a folder in the user's cache, which shares records and artifacts with a mirror (mirror.py).
 """
 
 from __future__ import annotations
@@ -28,9 +27,10 @@ from pydantic import TypeAdapter
 
 from harness import regular_files
 from harness.errors import StoreError
-from harness.model import DIGEST, digest, is_digest
+from harness.model import DIGEST, digest
 from harness.store.access import Access, Note, ignore
-from harness.store.digests import folder_digest, make_folder, make_plain, plain_digest, sync
+from harness.store.artifacts import Artifacts, require_digest
+from harness.store.digests import make_folder, sync
 from harness.store.envelope import LIMIT, DamagedRecordError, OlderRecordError, RecordKind, T, opened
 from harness.store.mirror import Mirror, cache_of
 from harness.store.scratch import Scratch, temporaries, temporary_in, with_sockets
@@ -42,12 +42,12 @@ _FOLDERS = ("results", "artifacts", "logs", "envs", "tmp")
 
 
 class Store:
-    """A folder of records (envelope.py) and artifacts. Keys are digests that the caller computes from all inputs."""
+    """A folder of records and artifacts. Keys are digests that the caller computes from all inputs of a result."""
 
     def __init__(
         self, root: Path, mirror: Mirror | None = None, *, access: Access = Access.REMOVE, note: Note = ignore
     ) -> None:
-        """`note` receives one sentence for each damaged file that is met.
+        """`note` receives one sentence for each damaged file that is read.
 
         Raises:
             StoreError: `root` cannot be made or written.
@@ -57,8 +57,8 @@ class Store:
         self._access = access
         self._note = note
         self._noted: set[str] = set()
-        self._intact: set[str] = set()
         self._flight = Scratch(self.root / "tmp")
+        self.artifacts = Artifacts(self.root, mirror, self._flight, self._damaged)
         self._require_own_folders()
         try:
             for name in _FOLDERS:
@@ -70,7 +70,7 @@ class Store:
             raise StoreError(f"the store {root} cannot be used: {error}; name another with --store") from None
 
     def _require_own_folders(self) -> None:
-        """Nothing is written or removed through a link; the store's root alone may be one."""
+        """Refuse a store that has a link for one of its folders: nothing is written or removed through a link."""
         for folder in [*(self.root / name for name in (*_FOLDERS, BYTECODE, "models")), *(self.root / "results").glob("*")]:
             if folder.is_symlink() and folder.is_dir():
                 advice = "move the store as a whole, or name another with --store"
@@ -78,7 +78,7 @@ class Store:
 
     @classmethod
     def open(cls, place: Path | str, *, pull: bool = True, access: Access = Access.REMOVE, note: Note = ignore) -> Store:
-        """The store at `place`, a folder or a URL; `pull` brings what others have found out since the last time.
+        """The store at `place`, a folder or a URL; `pull` copies the records that are new in the mirror.
 
         Raises:
             StoreError: it cannot be used.
@@ -94,126 +94,49 @@ class Store:
         return store
 
     def get(self, kind: RecordKind[T], key: str) -> T | None:
-        """The value of that kind stored under `key`, or None; what does not verify counts as absent, and is noted once."""
+        """The value of that kind under `key`, or None; a record that does not verify counts as absent, and is noted once."""
         return self._value(kind, key, self._name(key))
 
     def put(self, kind: RecordKind[T], key: str, value: T) -> None:
-        """Store `value`, replacing what was there as far as the access allows."""
+        """Store `value` under `key`; it replaces another value as far as the access allows."""
         name, content = self._name(key), kind.seal(key, value)
         if not self._may_write(name):
             return
         if self._mirror:
-            # First: what is known here alone would never be made again, and never be known elsewhere.
+            # First: a record that is only here would never be made again, and so never reach the mirror.
             self._mirror.write(name, content)
         self._write(name, content)
 
     def doubt(self, key: str, problem: str) -> None:
-        """Note that what is stored under `key` is not believed, for a reason that only its reader can know."""
+        """Note that the record under `key` is not believed, for a reason that its reader has found."""
         self._damaged(self._name(key), problem)
 
     def refresh(self, keys: Iterable[str]) -> None:
-        """Take what another process has stored under `keys` for what is here."""
+        """Copy the records under `keys` from the mirror, where another process has stored them."""
         if self._mirror:
             self._bring(self._mirror, [self._name(key) for key in keys])
 
-    def artifact(self, digest: str) -> Path:
-        """Where the artifact of that digest is; brought from the mirror where it is not here, or damaged here.
-
-        Raises:
-            StoreError: neither is what its name says; what the mirror has is gone now, so that it is made again.
-        """
-        if not self._is_whole(digest):
-            if self._mirror is None:
-                raise StoreError(f"artifact {digest} was lost or damaged; the next run makes it again")
-            self._download(self._mirror, digest)
-        return self._folder(digest)
-
-    def _download(self, mirror: Mirror, digest: str) -> None:
-        with self.scratch() as scratch:
-            try:
-                mirror.download(_artifact(digest), scratch / digest)
-                problem = "" if plain_digest(scratch / digest) == digest else "it does not hold what its name says"
-            except regular_files.RefusedFileError as refused:
-                problem = str(refused)
-            if problem:
-                mirror.remove(_artifact(digest))
-                raise StoreError(f"artifact {digest} was lost or damaged ({problem}); the next run makes it again")
-            self.discard(digest)
-            with contextlib.suppress(OSError):  # another task was first
-                (scratch / digest).rename(self._folder(digest))
-            self._intact.add(digest)
-
-    def publish(self, folder: Path) -> str:
-        """Move a finished folder (on the store's filesystem: see `scratch`) to its place; returns the digest that names it.
-
-        What is there already has the same content and stays, unless it was damaged.
-        """
-        make_plain(folder)
-        digest = folder_digest(folder)
-        if not self._is_whole(digest):
-            self.discard(digest)
-            for path in [*folder.rglob("*"), folder]:
-                sync(path)
-            try:
-                folder.rename(self._folder(digest))
-            except OSError:
-                # Another process may have been first.
-                if not self._is_whole(digest):
-                    raise
-            sync(self.root / "artifacts")
-            self._intact.add(digest)
-        if self._mirror:
-            self._mirror.upload(self._folder(digest), _artifact(digest))
-        return digest
-
-    def intact(self, digest: str) -> bool:
-        """Whether that artifact is there and is what its name says; looked at once, then believed.
-
-        What only the mirror has is believed until somebody needs it (see `artifact`).
-        """
-        if self._is_whole(digest):
-            return True
-        return is_digest(digest) and self._mirror is not None and self._mirror.has(_artifact(digest))
-
-    def _is_whole(self, digest: str) -> bool:
-        """Whether that artifact is in the folder, and is what its name says; damage is noted."""
-        if not is_digest(digest) or not os.path.lexists(folder := self._folder(digest)):
-            return False
-        if digest in self._intact:
-            return True
-        if plain_digest(folder) != digest:
-            self._damaged(_artifact(digest), "does not hold what its name says")
-            return False
-        self._intact.add(digest)
-        return True
-
-    def discard(self, digest: str) -> None:
-        """Remove that artifact, if it is there."""
-        self._intact.discard(digest)
-        self._remove(self._folder(digest))
-
     def replace(self, folder: Path, target: Path) -> None:
-        """Move a finished folder from `scratch` to `target`, which lies in the store too, in place of what is there."""
+        """Move a finished folder from `scratch` to `target` in the store; it replaces what is there."""
         target.parent.mkdir(parents=True, exist_ok=True)
-        self._remove(target)
+        self._flight.discard(target)
         folder.rename(target)
 
     def log(self, key: str) -> Path:
-        """Where the log of `key` goes."""
-        return self.root / "logs" / f"{_valid(key)}.log"
+        """The path of the log of `key`."""
+        return self.root / "logs" / f"{require_digest(key)}.log"
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
-        """A folder for work in flight, gone afterwards."""
+        """A new folder for work in flight; removed at the end."""
         with self._flight.folder() as folder:
             yield folder
 
     @contextlib.contextmanager
     def temporary(self) -> Iterator[Path]:
-        """A folder for the temporary files of one process, gone afterwards.
+        """A new folder for the temporary files of one process; removed at the end.
 
-        It lies in the store; where the store cannot be written, its path is too long for a socket, or its file system has
-        no sockets, it lies in the system's temporary folder.
+        It lies in the store if packages can make sockets there, else in the system's temporary folder.
         """
         with temporary_in(self._temporaries) as folder:
             yield folder
@@ -223,7 +146,7 @@ class Store:
         return with_sockets(self._flight)
 
     def _pull(self) -> None:
-        """Bring the records that the mirror has got, or got anew, since this was last done."""
+        """Copy the records that are new in the mirror, or changed, since the last call."""
         if self._mirror:
             listed = {name: version for name, version in self._mirror.versions("results").items() if _RECORD(name)}
             seen = self._value(_SEEN, _SEEN_KEY, "seen.json") or {}
@@ -232,7 +155,7 @@ class Store:
             self._write("seen.json", _SEEN.seal(_SEEN_KEY, listed))
 
     def _bring(self, mirror: Mirror, names: Sequence[str]) -> None:
-        """Copy records of these names from `mirror`; what is damaged there replaces nothing here."""
+        """Copy records of these names from `mirror`; a damaged one replaces nothing here."""
         for name, content in mirror.read(names).items() if names else ():
             try:
                 opened(Path(name).stem, content)
@@ -242,7 +165,7 @@ class Store:
                 self._write(name, content)
 
     def _value(self, kind: RecordKind[T], key: str, name: str) -> T | None:
-        """The value in the file `name`, where that is the record of `kind` and `key`."""
+        """The value in the file `name`, if that is the record of `kind` and `key`."""
         try:
             return kind.unseal(key, regular_files.read(f"{self.root}/{name}", limit=LIMIT))
         except FileNotFoundError:
@@ -269,10 +192,10 @@ class Store:
         return path.parent.is_dir() or not os.path.lexists(path.parent)
 
     def _write(self, name: str, content: bytes) -> None:
-        """Have a file of that content in the folder, in place of what was there."""
+        """Write the file `name`, in place of what was there."""
         path = self.root / name
         if path.is_dir() and not path.is_symlink():
-            self._remove(path)
+            self._flight.discard(path)
         make_folder(path.parent)
         with self._flight.name() as temporary:
             temporary.write_bytes(content)
@@ -280,17 +203,9 @@ class Store:
             temporary.replace(path)
         sync(path.parent)
 
-    def _remove(self, path: Path) -> None:
-        """Remove what is at `path`, if anything is: at once, and not file by file, for nobody is to see half of it."""
-        with self.scratch() as trash, contextlib.suppress(FileNotFoundError):
-            path.rename(trash / "old")
-
-    def _folder(self, digest: str) -> Path:
-        return self.root / _artifact(digest)
-
     @staticmethod
     def _name(key: str) -> str:
-        return f"results/{_valid(key)[:2]}/{key}.json"
+        return f"results/{require_digest(key)[:2]}/{key}.json"
 
 
 _RECORD = re.compile(rf"results/(..)/(?=\1){DIGEST}\.json").fullmatch
@@ -299,14 +214,3 @@ _SEEN = RecordKind(name="seen", adapter=TypeAdapter(dict[str, str]))
 """Name of a record → its version in the mirror when it was last brought."""
 
 _SEEN_KEY = digest("seen")
-
-
-def _valid(name: str) -> str:
-    """`name`, which is to become part of a path."""
-    if not is_digest(name):
-        raise ValueError(f"{name!r} is no digest")
-    return name
-
-
-def _artifact(digest: str) -> str:
-    return f"artifacts/{_valid(digest)}"

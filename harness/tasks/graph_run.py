@@ -84,7 +84,7 @@ class GraphRun(Task):
         return [
             self.export.variant_key(variant)
             for variant, artifact in self.missing_runs(records)
-            if not records.store.intact(artifact)
+            if not records.store.artifacts.intact(artifact)
         ]
 
     def next_batch(self, records: Records, workplace: Workplace) -> RunBatch | None:

@@ -23,7 +23,7 @@ def of(model: ProbeSection, store: Store) -> ProbeSection:
     """
     if model.module is None:
         return model
-    return model.model_copy(update={"module": str(store.artifact(publish(model, store)) / Path(model.module).name)})
+    return model.model_copy(update={"module": str(store.artifacts.folder(publish(model, store)) / Path(model.module).name)})
 
 
 def publish(model: ProbeSection, store: Store) -> str:
@@ -36,6 +36,6 @@ def publish(model: ProbeSection, store: Store) -> str:
             # The module is named by the user, by a link or not; what lies beside it is found by patterns.
             (folder / module.name).write_bytes(module.read_bytes())
             copy_within(module.parent, folder, [name for name in model.sources if name != module.name])
-            return store.publish(folder)
+            return store.artifacts.publish(folder)
     except (OSError, RefusedFileError) as error:
         raise HarnessError(f"the probe module cannot be read, or put into the store: {error}") from None

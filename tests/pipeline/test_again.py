@@ -108,7 +108,7 @@ def test_a_further_layout_exports_only_that_layout(done):
 
 
 def test_another_feedback_runs_the_same_export(done):
-    done.configure(variants={"exporters": ["torchscript"], "layouts": ["pair"], "feedback": ["keep-cross", "feed-all"]})
+    done.configure(variants={"exporters": ["torchscript"], "layouts": ["pair"], "feedbacks": ["keep-cross", "feed-all"]})
     done.run()
     assert kinds(done) == {"import": 1, "export": 1, "run": 2}
 
@@ -169,7 +169,7 @@ def test_force_repeats_what_is_selected(done):
 @pytest.mark.parametrize("environment", ["together", "handoff"])
 def test_force_repeats_the_runs_of_an_export_that_cells_share(project, environment):
     project.publish(packages.onnxruntime("1.17.0"))
-    project.configure({"onnxruntime": ["1.16.3", "1.17.0"]}, environment=[environment])
+    project.configure({"onnxruntime": ["1.16.3", "1.17.0"]}, setup=[environment])
     project.run()
     once = kinds(project)
     cells = project.run("--force")

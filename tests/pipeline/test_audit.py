@@ -37,7 +37,7 @@ def test_a_share_is_of_the_cells_and_at_least_one(two):
 
 
 def test_a_handoff_is_done_again_in_two_environments(two):
-    two.configure({"onnxruntime": ["1.16.3"]}, environment=["handoff"])
+    two.configure({"onnxruntime": ["1.16.3"]}, setup=["handoff"])
     answer = two.main("run", "--audit", "100%")
     assert answer.code == 0
     assert answer.err.count("the same from scratch") == 1

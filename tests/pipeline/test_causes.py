@@ -86,7 +86,7 @@ def survey(tmp_path_factory: pytest.TempPathFactory) -> Project:
     base = {axis: versions[0] for axis, versions in AXES.items()}
     project.configure(
         include=[{**base, **case} for name, case in CASES.items() if name != "works"],
-        variants={"exporters": ["torchscript"], "layouts": ["merged"], "feedback": ["keep-cross", "feed-all"]},
+        variants={"exporters": ["torchscript"], "layouts": ["merged"], "feedbacks": ["keep-cross", "feed-all"]},
     )
     answer = project.main("run", "--jobs", "4")
     assert answer.code == 0, answer.err

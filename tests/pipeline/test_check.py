@@ -173,7 +173,7 @@ def test_trouble_is_unknown_and_not_a_fact(shared):
 
 
 def test_where_nothing_decides_nothing_is_safe(project):
-    project.configure(variants={"exporters": ["torchscript"], "layouts": ["pair"], "feedback": ["feed-all"]})
+    project.configure(variants={"exporters": ["torchscript"], "layouts": ["pair"], "feedbacks": ["feed-all"]})
     found = asked(project, FOUR, code=3)
     assert upgrade(found)["answer"] == "UNKNOWN"
     assert upgrade(found)["why"] == "nothing that was asked decides: feed-all is a diagnostic"

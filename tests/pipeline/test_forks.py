@@ -37,7 +37,7 @@ def two(project: Project) -> Project:
 
 def both(project: Project) -> Project:
     """The cells of two onnx."""
-    project.configure({"onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    project.configure({"onnx": ["1.16.2", "1.17.0"]}, setup=["handoff"])
     return project
 
 
@@ -82,7 +82,7 @@ def generations(project: Project) -> Project:
 def eras(project: Project, on_import: str) -> tuple[list[str], list[bool]]:
     """What the exports of the two transformers died of, and whether each was forked, where torch imports like this."""
     project.publish(packages.torch("2.2.0", on_import=on_import))
-    project.configure({"torch": ["2.2.0"], "transformers": ["4.50.0", "5.0.0"]}, environment=["handoff"])
+    project.configure({"torch": ["2.2.0"], "transformers": ["4.50.0", "5.0.0"]}, setup=["handoff"])
     cells = project.run("--jobs", "1", "--no-remedies").values()
     return [cell["variants"][0]["error"] for cell in cells], list(map(bool, servers(project, "export")))[:2]
 
@@ -136,7 +136,7 @@ def test_a_version_that_a_package_has_asked_for_is_that_of_its_own_environment(t
         packages.torch("2.2.0", on_import="import importlib.metadata\nREMEMBERED = importlib.metadata.version('onnx')"),
         packages.transformers("4.50.0", eager=SAYS),
     )
-    two.configure({"torch": ["2.2.0"], "transformers": ["4.50.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    two.configure({"torch": ["2.2.0"], "transformers": ["4.50.0"], "onnx": ["1.16.2", "1.17.0"]}, setup=["handoff"])
     assert remembered(two) == ["torch remembers 1.16.2", "torch remembers 1.17.0"]
     # One of each is of the model that a failing one is compared with.
     assert sorted(map(bool, servers(two, "export"))) == [False, False, True, True]
@@ -151,7 +151,7 @@ def test_a_module_that_a_package_has_searched_for_is_there_or_not_as_in_its_own_
         ),
         packages.transformers("4.50.0", eager=SAYS),
     )
-    project.configure({"torch": ["2.2.0"], "transformers": ["4.50.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    project.configure({"torch": ["2.2.0"], "transformers": ["4.50.0"], "onnx": ["1.16.2", "1.17.0"]}, setup=["handoff"])
     assert remembered(project) == ["torch remembers False", "torch remembers True"]
 
 
@@ -171,7 +171,7 @@ def test_what_nobody_asked_for_may_differ(project):
 )
 def test_what_a_fork_would_not_have_alike_is_not_forked(two, on_import):
     two.publish(packages.torch("2.2.0", on_import=on_import))
-    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, setup=["handoff"])
     assert {cell["status"] for cell in two.run().values()} == {"works"}
     assert servers(two, "export") == [None, None]
     assert len(two.starts("forkserver")) == 2 + 1  # with transformers it may be another matter; it is not tried again
@@ -179,7 +179,7 @@ def test_what_a_fork_would_not_have_alike_is_not_forked(two, on_import):
 
 def test_a_failure_to_import_is_that_of_a_process_of_its_own(two):
     two.publish(packages.torch("2.2.0", on_import=packages.SEGFAULT))
-    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, setup=["handoff"])
     cells = two.run().values()
     assert [cell["variants"][0]["error"] for cell in cells] == ["killed by SIGSEGV in import"] * 2
     assert servers(two, "export") == [None, None]
@@ -187,7 +187,7 @@ def test_a_failure_to_import_is_that_of_a_process_of_its_own(two):
 
 def test_what_was_said_at_import_is_in_the_log_of_each_fork(two):
     two.publish(packages.torch("2.2.0", on_import="print('a word at import')"))
-    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, setup=["handoff"])
     two.run()
     logs = [path.read_text() for path in (two.store / "logs").glob("*.log")]
     assert sum("a word at import" in log for log in logs) == 2
@@ -199,7 +199,7 @@ def test_a_server_that_dies_takes_no_verdict_with_it(two, torch_alone_dies):
     there = two.root / "there"
     waits = f"import os, time\nopen({str(there)!r}, 'w')\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.02)"
     two.publish(packages.torch("2.2.0", on_export=waits))
-    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, setup=["handoff"])
     with two.start("run", "--jobs", "1") as child:
         wait_until(there.exists)
         torch, exporting = two.starts("forkserver")
@@ -218,7 +218,7 @@ def test_a_server_that_dies_takes_no_verdict_with_it(two, torch_alone_dies):
 def test_a_server_serves_later_rounds_too(two):
     # With the model that a failing one is compared with.
     two.publish(packages.transformers("4.50.0", eager=packages.raises("RuntimeError('no')")))
-    two.configure({"transformers": ["4.50.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    two.configure({"transformers": ["4.50.0"], "onnx": ["1.16.2", "1.17.0"]}, setup=["handoff"])
     two.run("--keep-envs")
     _, server = two.starts("forkserver")
     assert servers(two, "export") == [server["pid"]] * 4
@@ -227,7 +227,7 @@ def test_a_server_serves_later_rounds_too(two):
 def test_a_server_that_does_not_answer_is_done_without(two, monkeypatch):
     monkeypatch.setattr(fork_server, "_PATIENCE", 0.5)
     two.publish(packages.torch("2.2.0", on_import="import os, time\nos.register_at_fork(before=lambda: time.sleep(600))"))
-    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, setup=["handoff"])
     assert {cell["status"] for cell in two.run().values()} == {"works"}
     assert servers(two, "export") == [None, None]
 
@@ -249,21 +249,21 @@ os.register_at_fork(before=at_fork)
         packages.transformers("4.50.0", on_import=more, requires=("tokenizers==0.1",)),
         packages.transformers("5.0.0", on_import=more, requires=("tokenizers==0.2",)),
     )
-    generations.configure({"torch": ["2.2.0"], "transformers": ["4.50.0", "5.0.0"]}, environment=["handoff"])
+    generations.configure({"torch": ["2.2.0"], "transformers": ["4.50.0", "5.0.0"]}, setup=["handoff"])
     assert {cell["status"] for cell in generations.run("--jobs", "2").values()} == {"works"}
     assert sorted(map(bool, torch_alone(generations))) == [False, True]
 
 
 def test_torch_and_transformers_on_the_run_side_are_imported_as_ever(project):
     both = {"when": "python>=3", "add": ["torch<3", "transformers<9"], "reason": "on both sides"}
-    project.configure({}, environment=["handoff"], constraint=[both])
+    project.configure({}, setup=["handoff"], constraint=[both])
     assert {cell["status"] for cell in project.run().values()} == {"works"}
 
 
 def test_a_fork_that_cannot_be_made_is_done_without(two):
     fails = "import os\ndef fork(): raise BlockingIOError(11, 'Resource temporarily unavailable')\nos.fork = fork"
     two.publish(packages.torch("2.2.0", on_import=fails))
-    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, setup=["handoff"])
     assert {cell["status"] for cell in two.run().values()} == {"works"}
     assert servers(two, "export") == [None, None]
 
@@ -271,7 +271,7 @@ def test_a_fork_that_cannot_be_made_is_done_without(two):
 def test_a_server_that_hoards_is_ended_as_a_probe_is(two):
     two.publish(packages.torch("2.2.0", on_import=packages.HOARD))
     limits = {"memory-limit": "300MB", "time-limit": "60s"}
-    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"], run=limits)
+    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, setup=["handoff"], run=limits)
     two.main("run")
     assert {cell["variants"][0]["error"] for cell in two.cells().values()} == {"more than 0.3 GB resident in import"}
 
@@ -279,7 +279,7 @@ def test_a_server_that_hoards_is_ended_as_a_probe_is(two):
 def test_what_floods_a_server_floods_no_log(two):
     flood = "import os\nfor _ in range(300): os.write(1, b'x' * 100_000)"
     two.publish(packages.torch("2.2.0", on_import=flood))
-    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, setup=["handoff"])
     assert {cell["status"] for cell in two.run().values()} == {"works"}
     assert None not in servers(two, "export")
     assert max(path.stat().st_size for path in (two.store / "logs").glob("*.log")) < 10_000_000
@@ -306,7 +306,7 @@ if left:
     raise RuntimeError('it is still there')
 """
     two.publish(packages.transformers("4.50.0", eager=leaves))
-    two.configure({"transformers": ["4.50.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    two.configure({"transformers": ["4.50.0"], "onnx": ["1.16.2", "1.17.0"]}, setup=["handoff"])
     assert {cell["status"] for cell in two.run("--jobs", "1").values()} == {"works"}
     assert None not in servers(two, "export")
     assert not alive(int(note.read_text()))
@@ -316,7 +316,7 @@ def test_a_server_that_dies_is_noticed_whoever_lives_on(two):
     there = two.root / "there"
     waits = f"import time\nopen({str(there)!r}, 'w')\ntime.sleep(600)"
     two.publish(packages.torch("2.2.0", on_import="import os\nos.system('sleep 20 &')", on_export=waits))
-    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2"]}, environment=["handoff"], run={"time-limit": "60s"})
+    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2"]}, setup=["handoff"], run={"time-limit": "60s"})
     with two.start("run", "--jobs", "1") as child:
         wait_until(there.exists)
         os.kill(two.starts("forkserver")[0]["pid"], signal.SIGKILL)
@@ -344,7 +344,7 @@ raise RuntimeError(f'{note.read_text()}, {sorted(path.name[:5] for path in own.i
 """
     two.publish(packages.torch("2.2.0", on_import=keeps), packages.transformers("4.50.0", eager=adds))
     versions = ["1.16.2", "1.17.0"][: 1 + forks]
-    two.configure({"torch": ["2.2.0"], "transformers": ["4.50.0"], "onnx": versions}, environment=["handoff"])
+    two.configure({"torch": ["2.2.0"], "transformers": ["4.50.0"], "onnx": versions}, setup=["handoff"])
     cells = two.run("--jobs", "1").values()
     assert {cell["variants"][0]["error"] for cell in cells} == {"left at import and used, ['kept-', 'pymp-']"}
     assert None not in servers(two, "export")

@@ -244,7 +244,7 @@ def project_of_all(tmp_path_factory: pytest.TempPathFactory) -> Project:
         for version, requires in zip(onnx, (case.older, case.newer), strict=True):
             made.publish(packages.onnx(version, requires=requires))
             cells.append({**base, "torch": torch, "transformers": transformers, "onnx": version})
-    made.configure(include=cells, environment=["handoff"])
+    made.configure(include=cells, setup=["handoff"])
     return made
 
 
@@ -302,7 +302,7 @@ def test_a_plugin_that_does_not_load_fails_where_it_is(project):
             "plug", "[torch.backends]\nplug = plug:load\n", "def load():\n    raise ImportError('it needs another torch')\n"
         ),
     )
-    project.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, environment=["handoff"])
+    project.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, setup=["handoff"])
     without, beside = project.run("--jobs", "1").values()
     assert (without["status"], beside["status"]) == ("works", "fails")
     assert beside["variants"][0]["error"] == "import torch: ImportError: it needs another torch"
@@ -310,7 +310,7 @@ def test_a_plugin_that_does_not_load_fails_where_it_is(project):
 
 def test_an_interruption_from_within_is_no_fact(project):
     project.publish(packages.torch("2.2.0", on_export="raise KeyboardInterrupt"))
-    project.configure({"torch": ["2.2.0"]}, environment=["handoff"])
+    project.configure({"torch": ["2.2.0"]}, setup=["handoff"])
     (cell,) = project.run().values()
     assert cell["variants"][0]["error"] == "killed by SIGINT in export"
     assert cell["status"] == "error"

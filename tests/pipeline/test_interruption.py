@@ -25,7 +25,7 @@ def gated(gate: Path) -> str:
 def two_cells(project: Project) -> Project:
     """Two handoff cells, of which the second decodes only once `<root>/gate` exists."""
     project.publish(packages.onnxruntime("1.17.0", on_run=gated(project.root / "gate")))
-    project.configure({"onnxruntime": ["1.16.3", "1.17.0"]}, environment=["handoff"])
+    project.configure({"onnxruntime": ["1.16.3", "1.17.0"]}, setup=["handoff"])
     return project
 
 

@@ -23,7 +23,7 @@ def sessions(project: Project) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_session_for_every_cell_that_one_environment_can_hold(project: Project):
-    project.configure({"onnxruntime": ["1.16.3", "1.17.0"]}, environment=["together", "handoff"])
+    project.configure({"onnxruntime": ["1.16.3", "1.17.0"]}, setup=["together", "handoff"])
     listed = sessions(project)
     assert listed.returncode == 0, listed.stderr
     assert listed.stdout.count("- probe(py") == 2

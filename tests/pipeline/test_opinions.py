@@ -58,8 +58,8 @@ def test_a_runtime_whose_lock_nobody_knows_is_not_asked(project):
 def test_nobody_is_asked_twice(project):
     project.publish(packages.onnxruntime("1.17.0", on_run=DIES), packages.onnxruntime("1.18.0", on_run=DIES))
     project.publish(packages.onnxruntime("1.19.0"))
-    variants = {"exporters": ["torchscript"], "layouts": ["pair", "merged"], "binding": ["numpy", "ortvalue"]}
-    project.configure({"onnxruntime": ["1.17.0", "1.18.0", "1.19.0"]}, variants=variants, environment=["together", "handoff"])
+    variants = {"exporters": ["torchscript"], "layouts": ["pair", "merged"], "bindings": ["numpy", "ortvalue"]}
+    project.configure({"onnxruntime": ["1.17.0", "1.18.0", "1.19.0"]}, variants=variants, setup=["together", "handoff"])
     assert len(project.run("--jobs", "2")) == 6
     # The evaluator knows no bindings; the newest runtime has run everything anyway.
     (evaluation,) = project.starts("reference")
@@ -72,7 +72,7 @@ def test_nobody_is_asked_twice(project):
 
 def test_the_evaluator_finds_the_exports_environment_still_there(project, monkeypatch):
     project.publish(packages.onnxruntime("1.17.0", on_run=DIES))
-    project.configure({"onnxruntime": ["1.17.0"]}, environment=["handoff"])
+    project.configure({"onnxruntime": ["1.17.0"]}, setup=["handoff"])
     made = []
     create = Uv.create
 
@@ -113,10 +113,10 @@ def test_what_another_matrix_found_out_is_not_told(project):
         packages.onnxruntime("1.17.0", on_run="if run['binding'] == 'numpy': " + DIES), packages.onnxruntime("1.19.0")
     )
     axes = {"onnxruntime": ["1.17.0", "1.19.0"]}
-    asked = {"exporters": ["torchscript"], "layouts": ["pair"], "feedback": ["keep-cross", "feed-all"]}
+    asked = {"exporters": ["torchscript"], "layouts": ["pair"], "feedbacks": ["keep-cross", "feed-all"]}
     project.configure(axes, variants=asked)
     expected = told(project.run())
-    project.configure(axes, variants={**asked, "binding": ["numpy", "ortvalue"]})
+    project.configure(axes, variants={**asked, "bindings": ["numpy", "ortvalue"]})
     project.run()
     project.configure(axes, variants=asked)
     assert told(project.run()) == expected

@@ -26,8 +26,8 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project.publish(*packages.working(), packages.onnx("2.10"), packages.onnxruntime("1.17.0", on_run=raises(MESSAGE)))
     project.configure(
         {"onnx": ["1.16.2", "2.10"], "onnxruntime": ["1.16.3", "1.17.0"], "python": [PYTHON, "3.99"]},
-        variants={"exporters": ["torchscript", "dynamo"], "layouts": ["pair"], "feedback": ["keep-cross", "feed-all"]},
-        environment=["together", "handoff"],
+        variants={"exporters": ["torchscript", "dynamo"], "layouts": ["pair"], "feedbacks": ["keep-cross", "feed-all"]},
+        setup=["together", "handoff"],
     )
     answer = project.main("run")
     assert answer.code == 0, answer.err

@@ -30,7 +30,7 @@ def shared(tmp_path_factory) -> Project:
     )
     made.configure(
         {"torch": ["2.1.0", "2.2.0"], "onnxruntime": ["1.16.3", "1.17.0", "1.18.0"]},
-        variants={"exporters": ["torchscript"], "layouts": ["pair"], "feedback": ["keep-cross", "feed-all"]},
+        variants={"exporters": ["torchscript"], "layouts": ["pair"], "feedbacks": ["keep-cross", "feed-all"]},
     )
     made.run("--quiet")
     return made
@@ -148,7 +148,7 @@ def test_what_is_not_confirmed_is_not_written(project):
 
 
 def test_a_handoff_has_a_lock_for_each_side(project):
-    project.configure(environment=["handoff"])
+    project.configure(setup=["handoff"])
     project.run("--quiet")
     told = pinned(project)
     assert "onnxruntime" not in read(folder(told) / "export" / "requirements.txt", None, "3.11").exact

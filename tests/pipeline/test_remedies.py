@@ -254,7 +254,7 @@ def test_where_searches_find_nothing_the_others_are_left_alone(project):
 
 def test_what_fails_in_working_cells_is_mended_by_what_works_in_the_very_cell(project):
     project.publish(packages.onnxruntime("1.18.0"))
-    variants = {"exporters": ["torchscript"], "layouts": ["pair"], "feedback": ["keep-cross", "feed-all"]}
+    variants = {"exporters": ["torchscript"], "layouts": ["pair"], "feedbacks": ["keep-cross", "feed-all"]}
     project.configure({"onnxruntime": ["1.16.3", "1.18.0"]}, variants=variants)
     cells = list(project.run().values())
     assert [(cell["status"], cell["remedies"]) for cell in cells] == [("works", [])] * 2
@@ -264,7 +264,7 @@ def test_what_fails_in_working_cells_is_mended_by_what_works_in_the_very_cell(pr
 
 def test_of_what_fails_in_a_working_cell_only_that_is_compared_which_works_elsewhere(project):
     project.publish(packages.onnxruntime("1.17.0", on_run="if 'merged' in run['id']: raise RuntimeError('no')"))
-    variants = {"exporters": ["torchscript"], "layouts": ["pair", "merged"], "feedback": ["keep-cross", "feed-all"]}
+    variants = {"exporters": ["torchscript"], "layouts": ["pair", "merged"], "feedbacks": ["keep-cross", "feed-all"]}
     project.configure({"onnxruntime": ["1.16.3", "1.17.0"]}, variants=variants)
     older, newer = project.run()
     assert "nearest cell" not in project.main("explain", older).out  # feed-all fails everywhere
@@ -291,7 +291,7 @@ def test_what_is_required_is_not_changed_away(project):
 
 def test_both_environments_of_a_handoff(project):
     project.publish(packages.onnxruntime("1.17.0", on_import=PICKY))
-    project.configure({"onnxruntime": ["1.17.0"]}, environment="handoff")
+    project.configure({"onnxruntime": ["1.17.0"]}, setup="handoff")
     (cell,) = project.run().values()
     assert (cell["status"], cell["remedies"]) == ("works-with-remedy", ["numpy<2"])
 
@@ -313,7 +313,7 @@ def test_nobody_looks_for_remedies_unasked(project):
 
 def test_options_of_a_session_may_stand_in_the_matrix(project):
     project.publish(packages.onnxruntime("1.17.0", on_run=unless("run['session'] == {'optimization': 'disabled'}")))
-    variants = {"exporters": ["torchscript"], "layouts": ["pair"], "optimization": ["default", "disabled"]}
+    variants = {"exporters": ["torchscript"], "layouts": ["pair"], "optimizations": ["default", "disabled"]}
     project.configure({"onnxruntime": ["1.17.0"]}, variants=variants)
     (cell,) = project.run("--select", "optimization=*").values()
     assert [(one["optimization"], one["status"]) for one in cell["variants"]] == [("default", "fails"), ("disabled", "works")]
@@ -366,7 +366,7 @@ def test_a_remedy_of_one_runtime_does_not_stand_over_another_that_it_does_not_me
     """Both refuse the IR version; one of them has a fault of its own besides."""
     fused = unless("run['session'].get('optimization') == 'disabled'")
     project.publish(packages.torch("2.6.0", ir=11), packages.onnxruntime("1.17.0", on_run=fused))
-    variants = {"exporters": ["torchscript"], "layouts": ["pair"], "ir-version": ["stamped", 9]}
+    variants = {"exporters": ["torchscript"], "layouts": ["pair"], "ir-versions": ["stamped", 9]}
     project.configure({"torch": ["2.6.0"], "onnxruntime": ["1.16.3", "1.17.0"]}, variants=variants)
     older, newer = project.run().values()
     stamped, broken = older["variants"][0], newer["variants"][0]
@@ -475,7 +475,7 @@ def test_what_is_missing_is_added_where_it_is_missing(project, environment):
         package("sentencepiece", "0.2.0"),
         package("coloredlogs", "15.0"),
     )
-    project.configure({"torch": ["2.1.0", "2.6.0"], "onnxruntime": ["1.16.3", "1.17.0"]}, environment=environment)
+    project.configure({"torch": ["2.1.0", "2.6.0"], "onnxruntime": ["1.16.3", "1.17.0"]}, setup=environment)
     cells = {(cell["pins"]["torch"], cell["pins"]["onnxruntime"]): cell for cell in project.run().values()}
     # Beside torch the runtime is imported before anything is exported.
     both = "coloredlogs, sentencepiece" if environment == "together" else "sentencepiece, coloredlogs"

@@ -118,15 +118,15 @@ def test_stores_share_results_artifacts_and_what_changes(bucket, tmp_path, monke
     with one.scratch() as scratch:
         (scratch / "made" / "in").mkdir(parents=True)
         (scratch / "made" / "in" / "file").write_text("content")
-        name = one.publish(scratch / "made")
+        name = one.artifacts.publish(scratch / "made")
     assert two.get(KIND, KEY) is None
     two.refresh([KEY, digest("other")])
     assert two.get(KIND, KEY) == {"a": 1}
     one.put(KIND, KEY, {"a": 2})
     two = at(tmp_path / "two", f"{bucket}/shared", monkeypatch)
     assert two.get(KIND, KEY) == {"a": 2}
-    assert two.intact(name)
-    assert (two.artifact(name) / "in" / "file").read_text() == "content"
+    assert two.artifacts.intact(name)
+    assert (two.artifacts.folder(name) / "in" / "file").read_text() == "content"
 
 
 def test_an_artifact_that_was_damaged_there_is_made_again(bucket, tmp_path, monkeypatch):
@@ -139,17 +139,17 @@ def test_an_artifact_that_was_damaged_there_is_made_again(bucket, tmp_path, monk
     with one.scratch() as scratch:
         (scratch / "made").mkdir()
         (scratch / "made" / "file").write_text("content")
-        name = one.publish(scratch / "made")
+        name = one.artifacts.publish(scratch / "made")
     fs, root = fsspec.url_to_fs(url)
     fs.pipe_file(f"{root}/artifacts/{name}/file", b"other")
     with pytest.raises(StoreError, match="the next run makes it again"):
-        two.artifact(name)
-    assert not two.intact(name)
+        two.artifacts.folder(name)
+    assert not two.artifacts.intact(name)
     with one.scratch() as scratch:
         (scratch / "made").mkdir()
         (scratch / "made" / "file").write_text("content")
-        assert one.publish(scratch / "made") == name
-    assert (two.artifact(name) / "file").read_text() == "content"
+        assert one.artifacts.publish(scratch / "made") == name
+    assert (two.artifacts.folder(name) / "file").read_text() == "content"
 
 
 def at(cache: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> Store:

@@ -24,7 +24,7 @@ def numpy_conflict(project: Project) -> Project:
     """A torch that needs numpy 1 and an onnxruntime that needs numpy 2."""
     project.publish(packages.torch("2.0.0", requires=("numpy<2",)))
     project.publish(packages.onnxruntime("1.22.0", requires=("numpy>=2",)))
-    project.configure({"torch": ["2.0.0"], "onnxruntime": ["1.22.0"]}, environment=["together", "handoff"])
+    project.configure({"torch": ["2.0.0"], "onnxruntime": ["1.22.0"]}, setup=["together", "handoff"])
     return project
 
 
@@ -50,7 +50,7 @@ def test_a_numpy_conflict_breaks_together_and_not_handoff(numpy_conflict):
 def test_a_handoff_whose_export_side_fails_fails_there(project, stage):
     project.publish(packages.transformers("4.47.0", eager=raises("RuntimeError('no')") if stage == "eager" else ""))
     project.publish(packages.torch("2.2.0", on_export=raises("RuntimeError('no')")))
-    project.configure({"transformers": ["4.47.0"], "torch": ["2.2.0"]}, environment=["together", "handoff"])
+    project.configure({"transformers": ["4.47.0"], "torch": ["2.2.0"]}, setup=["together", "handoff"])
     cells = project.run()
     assert statuses(cells) == {"together": "fails", "handoff": "fails"}
     assert {variant["stage"] for cell in cells.values() for variant in cell["variants"]} == {stage}
@@ -78,13 +78,13 @@ def test_a_constraint_mends_the_cells_it_names(project):
 
 def test_a_constraint_on_onnxruntime_does_not_reach_the_export_side_of_a_handoff(numpy_conflict):
     rule = {"when": "onnxruntime>=1.22", "add": ["numpy>=2"], "reason": "so it says"}
-    numpy_conflict.configure({"torch": ["2.0.0"], "onnxruntime": ["1.22.0"]}, environment=["handoff"], constraint=[rule])
+    numpy_conflict.configure({"torch": ["2.0.0"], "onnxruntime": ["1.22.0"]}, setup=["handoff"], constraint=[rule])
     (cell,) = numpy_conflict.run().values()
     assert cell["status"] == "works"
 
 
 def test_together_and_handoff_share_what_their_locks_share(project):
-    project.configure(environment=["together", "handoff"])
+    project.configure(setup=["together", "handoff"])
     assert set(statuses(project.run()).values()) == {"works"}
     assert len(project.starts("export")) == 1
     assert len(project.starts("run")) == 1
@@ -93,7 +93,7 @@ def test_together_and_handoff_share_what_their_locks_share(project):
 def test_equal_requirements_of_two_cells_are_resolved_once(project, monkeypatch):
     # Two transformers, one run side: both cells come to it at the same moment.
     project.publish(packages.transformers("4.47.0"))
-    project.configure({"transformers": ["4.46.3", "4.47.0"]}, environment=["handoff"])
+    project.configure({"transformers": ["4.46.3", "4.47.0"]}, setup=["handoff"])
     asked = []
     meet = threading.Barrier(2)
     resolve = Uv.resolve
@@ -113,7 +113,7 @@ def test_equal_requirements_of_two_cells_are_resolved_once(project, monkeypatch)
 
 def test_a_run_environment_of_a_handoff_holds_no_torch(project):
     project.publish(packages.onnxruntime("1.17.0", on_run="import torch"))
-    project.configure({"onnxruntime": ["1.17.0"]}, environment=["handoff"])
+    project.configure({"onnxruntime": ["1.17.0"]}, setup=["handoff"])
     (cell,) = project.run().values()
     assert (cell["status"], cell["variants"][0]["stage"]) == ("fails", "decode")
     assert "No module named 'torch'" in cell["variants"][0]["error"]
@@ -128,20 +128,20 @@ def test_an_export_has_onnxruntime_where_the_probe_requires_it(project, setup):
         "exporters": ["script"],
         "opsets": {"script": [17]},
         "layouts": ["whole"],
-        "feedback": ["none"],
-        "strategy": ["default"],
+        "feedbacks": ["none"],
+        "strategies": ["default"],
     }
-    project.configure(environment=[setup], probe={"module": "probe.py"}, variants=own)
+    project.configure(setup=[setup], probe={"module": "probe.py"}, variants=own)
     (without,) = project.run().values()
     assert "No module named 'onnxruntime'" in without["variants"][0]["error"]
-    project.configure(environment=[setup], probe={"module": "probe.py", "requires": ["onnxruntime"]}, variants=own)
+    project.configure(setup=[setup], probe={"module": "probe.py", "requires": ["onnxruntime"]}, variants=own)
     (cell,) = project.run().values()
     assert cell["status"] == "works", cell["variants"]
 
 
 def test_a_handoff_whose_run_side_fails_at_import_says_so(project):
     project.publish(packages.onnxruntime("1.17.0", on_import=raises("ImportError('libonnxruntime.so')")))
-    project.configure({"onnxruntime": ["1.17.0"]}, environment=["handoff"])
+    project.configure({"onnxruntime": ["1.17.0"]}, setup=["handoff"])
     (cell,) = project.run().values()
     assert (cell["status"], cell["variants"][0]["stage"]) == ("fails", "import")
 
@@ -242,7 +242,7 @@ def test_repeated_select_is_or(two_by_two):
     assert len(two_by_two.cells()) == 2
 
 
-FEEDBACK = {"exporters": ["torchscript"], "layouts": ["pair"], "feedback": ["keep-cross", "feed-all"]}
+FEEDBACK = {"exporters": ["torchscript"], "layouts": ["pair"], "feedbacks": ["keep-cross", "feed-all"]}
 
 
 def test_require_is_silent_about_what_is_not_selected(project):
@@ -301,7 +301,7 @@ def test_an_exporter_that_loads_what_it_wrote_exports_for_each_onnxruntime(some_
 
 
 def test_the_export_side_of_a_handoff_gets_an_onnxruntime_of_its_own_for_optimum(some_with_optimum):
-    some_with_optimum.configure({"optimum": ["1.16.2"]}, environment=["handoff"])
+    some_with_optimum.configure({"optimum": ["1.16.2"]}, setup=["handoff"])
     (cell,) = some_with_optimum.run().values()
     assert cell["status"] == "works"
     assert len(some_with_optimum.starts("export")) == 1

@@ -134,7 +134,7 @@ def test_merged_stores_keep_what_a_further_cell_needs(whole, shards):
     merged = in_store(whole, "kept")
     merged.main("merge", *(str(one.store) for one in shards))
     config = merged.root / "matrix-kept.toml"
-    config.write_text(merged.config.read_text().replace('"layouts" =', '"binding" = ["ortvalue"]\n"layouts" ='))
+    config.write_text(merged.config.read_text().replace('"layouts" =', '"bindings" = ["ortvalue"]\n"layouts" ='))
     answer = merged.main("run", "--config", str(config), "--select", "torch==2.3.0,onnx==1.17.0,onnxruntime==1.16.3")
     assert answer.code == 0, answer.err
     assert {start["kind"] for start in merged.starts()} == {"run"}
@@ -238,7 +238,7 @@ APART: dict[str, tuple[list[Wheel], dict[str, list[str]], str]] = {
 def test_the_report_does_not_depend_on_what_else_is_known(project, case):
     wheels, axes, environment = APART[case]
     project.publish(*wheels)
-    project.configure(axes, environment=[environment])
+    project.configure(axes, setup=[environment])
     project.run()
     shards = [in_store(project, name) for name in ("1", "2")]
     for one in shards:

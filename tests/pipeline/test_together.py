@@ -16,7 +16,7 @@ CREATING = "creating an onnxruntime session beside torch"
 def clash(project: Project, on_session: str) -> None:
     """Two cells of one onnxruntime, which works by itself, and whose sessions do `on_session` where torch is imported."""
     project.publish(packages.onnxruntime("1.17.0", on_session=BESIDE_TORCH + on_session))
-    project.configure({"onnxruntime": ["1.17.0"]}, environment=["together", "handoff"])
+    project.configure({"onnxruntime": ["1.17.0"]}, setup=["together", "handoff"])
 
 
 def ends(project: Project) -> dict[str, tuple[str, str | None, str | None]]:

@@ -40,7 +40,7 @@ def theirs(tmp_path):
         (scratch / "made" / "in").mkdir(parents=True)
         (scratch / "made" / "model.onnx").write_text("graph")
         (scratch / "made" / "in" / "data").write_text("weights")
-        artifact = store.publish(scratch / "made")
+        artifact = store.artifacts.publish(scratch / "made")
     store.log(KEY).write_text("output")
     done = result(Stage.EXPORT)
     store.put(STAGES, KEY, Record(stages=(done,), limits=(1.0, 1.0), artifact=artifact))
@@ -65,7 +65,7 @@ def texts(store: Store) -> list[str]:
 def test_records_artifacts_and_logs_are_copied(ours, theirs):
     assert merge.copy([theirs.root], ours) == []
     assert ours.get(STAGES, KEY) == theirs.get(STAGES, KEY)
-    assert ours.intact(artifact_of(theirs).name)
+    assert ours.artifacts.intact(artifact_of(theirs).name)
     assert texts(ours) == ["graph", "output", "weights"]
     assert list((ours.root / "tmp").iterdir()) == []
 

@@ -112,7 +112,7 @@ def _session(variant: Variant) -> Iterator[Change]:
 
 def _loop(variant: Variant, matrix: Matrix) -> Iterator[Change]:
     """`feed-all` is a diagnostic: nobody is advised to do it. Without a cache there is nothing to feed back."""
-    others = _values("feedback", matrix) if variant.layout != "no-cache" else []
+    others = _values("feedbacks", matrix) if variant.layout != "no-cache" else []
     for feedback in others:
         if feedback not in {variant.feedback, "feed-all"}:
             yield Change(kind=ChangeKind.FEEDBACK, variant=(("feedback", feedback),))
@@ -145,7 +145,7 @@ def _opset(number: int) -> Change:
 
 def _attention(variant: Variant, matrix: Matrix) -> list[Change]:
     """The exporter optimum chooses by itself which attention it exports, and one's own probe knows what its matrix names."""
-    offered = matrix.variants.attention if matrix.probe.module else ["eager", "sdpa"]
+    offered = matrix.variants.attentions if matrix.probe.module else ["eager", "sdpa"]
     others = offered if variant.exporter != "optimum" else []
     return [
         Change(kind=ChangeKind.ATTENTION, variant=(("attention", value),)) for value in others if value != variant.attention
@@ -164,9 +164,9 @@ def _exporters(variant: Variant, cell: Cell, matrix: Matrix) -> list[Change]:
     ]
 
 
-def _values(field: str, matrix: Matrix) -> Iterable[str]:
+def _values(key: str, matrix: Matrix) -> Iterable[str]:
     """What the probe knows: the built-in one all of its own, another one what the matrix names."""
-    known: Iterable[str] = getattr(matrix.variants, field) if matrix.probe.module else BUILT_IN[field]
+    known: Iterable[str] = getattr(matrix.variants, key) if matrix.probe.module else BUILT_IN[key]
     return known
 
 

@@ -76,14 +76,14 @@ def _shared(model: ProbeSection, store: Store) -> str | None:
     if model.checkpoint is None:
         return probe_snapshot.publish(model, store) if model.module is not None else None
     name = folder_digest(Path(model.checkpoint))
-    if store.intact(name):
+    if store.artifacts.intact(name):
         return name
     with store.scratch() as scratch:
         try:
             copy_within(Path(model.checkpoint), scratch / "files")
         except RefusedFileError as problem:
             raise HarnessError(f"the checkpoint cannot be shared: {problem}") from None
-        return store.publish(scratch / "files")
+        return store.artifacts.publish(scratch / "files")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -198,7 +198,7 @@ def _localised_model(model: ProbeSection, files: str | None, store: Store) -> Pr
     """`model`, reading from the artifact `files` what it read from the disk of the machine that planned the run."""
     if files is None:
         return model
-    folder = store.artifact(files)
+    folder = store.artifacts.folder(files)
     if model.module is not None:
         return model.model_copy(update={"module": str(folder / Path(model.module).name)})
     return model.model_copy(update={"model": str(folder)})

@@ -9,6 +9,8 @@ import pytest
 
 from harness.errors import ConfigError
 from harness.matrix.load import load
+from harness.matrix.plan import plan
+from harness.matrix.selection import Selection
 
 AXES = """
 [axes]
@@ -20,19 +22,19 @@ onnxruntime = ["1.16.3"]
 """
 
 
-def read(folder: Path, text: str):
+def read(folder: Path, text: str, note=lambda _: None):
     path = folder / "matrix.toml"
     path.write_text(text, encoding="utf-8")
-    return load(path)
+    return load(path, note)
 
 
 def test_the_least_that_is_needed(tmp_path):
     matrix = read(tmp_path, AXES)
     assert matrix.axes["python"] == ["3.11"]
     assert matrix.axes["torch"] == ["2.1.2", ">=2.4,<3; latest-per-minor"]
-    assert matrix.environment == ["together"]
+    assert matrix.setup == ["together"]
     assert matrix.variants.exporters == ["torchscript", "dynamo"]
-    assert matrix.variants.feedback == ["keep-cross"]
+    assert matrix.variants.feedbacks == ["keep-cross"]
     assert matrix.uv.torch_backend == "auto"
 
 
@@ -92,7 +94,11 @@ def test_sizes(tmp_path, written, size):
         ("[run]\njobs = 'many'", "run.jobs", "'auto'"),
         ("[variants]\nexporters = ['optimise']", "variants.exporters[0]", "unknown: 'optimise'; "),
         ("[variants]\nlayouts = ['whole']", "variants.layouts[0]", "expected one of merged, merged-passthrough"),
+        ("[variants]\nstrategies = ['Cached']", "variants.strategies[0]", "pattern"),
         ("[variants]\nstrategy = ['Cached']", "variants.strategy[0]", "pattern"),
+        ("[variants]\nstrategy = ['eager']", "variants.strategy[0]", "unknown: 'eager'; expected one of cached, mixed"),
+        ("[variants]\nfeedbacks = ['none']\nfeedback = ['none']", "variants.feedback", "is the old spelling of 'feedbacks'"),
+        ("[variants]\nbindingz = ['numpy']", "variants.bindingz", "unknown key; did you mean 'bindings'?"),
         ("[variants]\nexporters = []", "variants.exporters", "at least 1 item"),
         ("[variants]\nlayouts = 'pair'", "variants.layouts", "list"),
         ("[variants]\nopsets = {torchscript = [17]}", "variants.opsets.dynamo", "expected a list of opsets"),
@@ -101,6 +107,7 @@ def test_sizes(tmp_path, written, size):
         ("[variants]\nopsets = {torchscript = '20-12', dynamo = [18]}", "variants.opsets.torchscript", "not '20-12'"),
         ("[variants]\nexporters = ['dynamo', 'dynamo']", "variants.exporters", "each value once; 'dynamo' is there 2 times"),
         ("[variants]\nlayouts = ['pair', 'merged', 'pair']", "variants.layouts", "each value once; 'pair'"),
+        ("[variants]\nir-versions = [9, 'stamped', 9]", "variants.ir-versions", "each value once; 9"),
         ("[variants]\nir-version = [9, 'stamped', 9]", "variants.ir-version", "each value once; 9"),
         ("optimum = ['2.1', '2.1.0']", "axes.optimum[1]", "expected each version once; '2.1.0' is there as '2.1'"),
         ("optimum = ['>=2; all', '3.0', '>=2;all']", "axes.optimum[2]", "expected each version once; '>=2; all'"),
@@ -207,3 +214,52 @@ def test_a_matrix_that_is_no_file(tmp_path):
     os.mkfifo(tmp_path / "matrix.toml")
     with pytest.raises(ConfigError, match=r"matrix\.toml: is a FIFO, not a regular file"):
         load(tmp_path / "matrix.toml")
+
+
+SPELLINGS = {
+    "feedback": ("feedbacks", "['keep-cross', 'feed-all']"),
+    "binding": ("bindings", "['numpy', 'ortvalue']"),
+    "strategy": ("strategies", "['cached', 'mixed']"),
+    "attention": ("attentions", "['default', 'eager']"),
+    "ir-version": ("ir-versions", "['stamped', 9]"),
+    "optimization": ("optimizations", "['default', 'disabled']"),
+    "memory-pattern": ("memory-patterns", "['disabled']"),
+}
+
+
+def test_old_spellings_mean_the_same_plan_and_are_noted_once(tmp_path):
+    setups, notes = "['handoff', 'together']", []
+    old, new = (
+        f"{setup} = {setups}\n{AXES}[variants]\n" + "".join(f"{key} = {values}\n" for key, values in lists)
+        for setup, lists in (
+            ("environment", [(name, values) for name, (_, values) in SPELLINGS.items()]),
+            ("setup", SPELLINGS.values()),
+        )
+    )
+    first, second = read(tmp_path, old, notes.append), read(tmp_path, new, notes.append)
+    assert first == second
+    axes = {axis: ["3.11"] if axis == "python" else ["1.2.3"] for axis in first.axes}
+    planned = [plan(matrix, axes, Selection.of(axes=list(axes))) for matrix in (first, second)]
+    assert planned[0] == planned[1]
+    assert len(planned[0]) == 2
+    assert len(planned[0][0].variants) == 2 * 2 * 2**6
+    (note,) = notes
+    assert note.startswith(
+        "matrix.toml has old spellings of keys, which are still read: environment (now setup), feedback (now "
+    )
+    assert all(f"{name} (now {key})" in note for name, (key, _) in SPELLINGS.items())
+
+
+def test_a_probe_of_ones_own_has_its_defaults_under_either_spelling(tmp_path):
+    (tmp_path / "own.py").touch()
+    own = f"{AXES}[probe]\nmodule = 'own.py'\n[variants]\nexporters = ['dynamo']\n"
+    assert read(tmp_path, own).variants.strategies == ["default"]
+    assert read(tmp_path, f"{own}strategy = ['mine']\n").variants.strategies == ["mine"]
+
+
+def test_the_shipped_matrices_have_no_old_spelling():
+    root = Path(__file__).parents[3]
+    notes: list[str] = []
+    for path in root.glob("matrix*.toml"):
+        load(path, notes.append)
+    assert notes == []

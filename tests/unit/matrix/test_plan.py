@@ -50,7 +50,7 @@ def test_versions_that_run_together_are_kept_apart(versions, parts):
 
 
 def test_ids_are_unique_over_the_whole_matrix():
-    many = ids({"torch": ["2.1.2", "2.12"], "onnx": ["1.1.6", "1.16", "11.6"]}, environment=["together", "handoff"])
+    many = ids({"torch": ["2.1.2", "2.12"], "onnx": ["1.1.6", "1.16", "11.6"]}, setup=["together", "handoff"])
     assert len(many) == len(set(many)) == 12
     assert sum(name.endswith("-handoff") for name in many) == 6
 
@@ -67,11 +67,11 @@ def test_ids_are_unique_over_the_whole_matrix():
     ],
 )
 def test_two_cells_never_share_an_id(axes):
-    made = cells(matrix(environment=["together", "handoff"]), {**AXES, **axes})
+    made = cells(matrix(setup=["together", "handoff"]), {**AXES, **axes})
     folders = {re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "-", cell.id).lower()) for cell in made}
     wanted = 2 * math.prod(map(len, axes.values()))
     assert (len(made), len(folders)) == (wanted, wanted)
-    again = cells(matrix(environment=["together", "handoff"]), {**AXES, **axes})
+    again = cells(matrix(setup=["together", "handoff"]), {**AXES, **axes})
     assert [cell.id for cell in again] == [cell.id for cell in made]
     # A pattern or a command line can have it as it is.
     assert all(re.fullmatch("[A-Za-z0-9_-]+", cell.id) for cell in made)
@@ -145,7 +145,7 @@ def test_variants_are_the_product_with_each_exporter_its_own_opsets():
     ],
 )
 def test_require_chooses_who_decides_and_never_feed_all(require, chosen):
-    wanted = matrix(variants={"require": require, "feedback": ["keep-cross", "feed-all"]}).variants
+    wanted = matrix(variants={"require": require, "feedbacks": ["keep-cross", "feed-all"]}).variants
     cell = Cell(id="c", python="3.11", pins=())
     decisive = deciding(wanted, cell, wanted.product())
     assert [f"{variant.exporter} {variant.layout}" for variant in decisive] == chosen
@@ -167,7 +167,7 @@ def test_an_empty_selection_names_itself_and_the_axes():
 
 
 def test_where_require_names_none_of_what_is_selected_all_of_that_decides():
-    wanted = matrix(variants={"require": "exporter=dynamo", "feedback": ["keep-cross", "feed-all"]}).variants
+    wanted = matrix(variants={"require": "exporter=dynamo", "feedbacks": ["keep-cross", "feed-all"]}).variants
     offered = [variant for variant in wanted.product() if variant.exporter == "torchscript"]
     decisive = deciding(wanted, Cell(id="c", python="3.11", pins=()), offered)
     assert [variant.id for variant in decisive] == [variant.id for variant in offered if variant.feedback == "keep-cross"]
@@ -259,7 +259,7 @@ def test_what_is_absent_matches_no_bound_and_is_in_no_id():
 
 
 def test_optimum_has_one_attention_its_own():
-    wanted = matrix(variants={"exporters": ["torchscript", "optimum"], "layouts": ["pair"], "attention": ["eager", "sdpa"]})
+    wanted = matrix(variants={"exporters": ["torchscript", "optimum"], "layouts": ["pair"], "attentions": ["eager", "sdpa"]})
     made = [(variant.exporter, variant.attention) for variant in wanted.variants.product()]
     assert made == [("torchscript", "eager"), ("torchscript", "sdpa"), ("optimum", "default")]
 

@@ -46,6 +46,7 @@ VARIANT = Variant(exporter="torchscript", opset=17, layout="pair")
         ("ir-version=9", False),
         ("opset=18", False),
         ("layout=pair,feedback=keep-cross,binding=numpy", True),
+        ("setup=together", True),
         ("environment=together", True),
         ("environment=handoff", False),
         ("id=*-t240-*", True),

@@ -60,3 +60,14 @@ def test_a_folder_that_is_a_link_itself(folder, tmp_path):
     (tmp_path / "link").symlink_to(folder)
     copy_within(tmp_path / "link", tmp_path / "copy", ["config.json"])
     assert [path.name for path in (tmp_path / "copy").iterdir()] == ["config.json"]
+
+
+def test_a_folders_digest_is_of_names_and_contents(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder / "in").mkdir(parents=True)
+        (tmp_path / folder / "in" / "file").write_text("same")
+    (tmp_path / "b" / "__pycache__").mkdir()
+    (tmp_path / "b" / "__pycache__" / "file.pyc").touch()
+    assert folder_digest(tmp_path / "a") == folder_digest(tmp_path / "b")
+    (tmp_path / "b" / "in" / "file").rename(tmp_path / "b" / "in" / "other")
+    assert folder_digest(tmp_path / "a") != folder_digest(tmp_path / "b")

@@ -52,7 +52,7 @@ def published(store: Store, text: str = "graph") -> str:
     with store.scratch() as scratch:
         (scratch / "made" / "in").mkdir(parents=True)
         (scratch / "made" / "in" / "model.onnx").write_text(text)
-        return store.publish(scratch / "made")
+        return store.artifacts.publish(scratch / "made")
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -65,8 +65,8 @@ def test_two_machines_share_records_and_artifacts(opened, shared):
     name = published(one)
     two = opened("two")
     assert two.get(KIND, KEY) == {"a": 1}
-    assert two.intact(name)
-    assert contents(two.artifact(name)) == {"model.onnx": "graph"}
+    assert two.artifacts.intact(name)
+    assert contents(two.artifacts.folder(name)) == {"model.onnx": "graph"}
     one.put(KIND, KEY, {"a": 2})
     two.refresh([KEY])
     assert two.get(KIND, KEY) == {"a": 2}
@@ -79,8 +79,8 @@ def test_an_artifact_that_was_damaged_there_goes_and_is_made_again(opened, share
     (shared / "artifacts" / name / "in" / "model.onnx").write_text("other")
     two = opened("two")
     with pytest.raises(StoreError, match="the next run makes it again"):
-        two.artifact(name)
-    assert not two.intact(name)
+        two.artifacts.folder(name)
+    assert not two.artifacts.intact(name)
     assert published(two) == name
     assert contents(shared / "artifacts") == {"model.onnx": "graph"}
 
@@ -90,18 +90,18 @@ def test_a_record_that_names_a_folder_instead_of_an_artifact_moves_nothing_there
     name = published(opened("one"))
     two = opened("two")
     with pytest.raises((StoreError, ValueError)):
-        two.artifact(named)
-    assert not two.intact(named)
+        two.artifacts.folder(named)
+    assert not two.artifacts.intact(named)
     assert contents(victim) == {"file": "precious"}
     assert contents(shared / "artifacts") == {"model.onnx": "graph"}
-    assert two.intact(name)
+    assert two.artifacts.intact(name)
 
 
 def test_bytecode_is_no_part_of_an_artifact(opened, shared):
     name = published(opened("one"))
     (shared / "artifacts" / name / "in" / "__pycache__").mkdir()
     (shared / "artifacts" / name / "in" / "__pycache__" / "model.pyc").write_text("code")
-    assert contents(opened("two").artifact(name)) == {"model.onnx": "graph"}
+    assert contents(opened("two").artifacts.folder(name)) == {"model.onnx": "graph"}
 
 
 @pytest.mark.parametrize("access", Access)
@@ -163,11 +163,11 @@ def test_an_artifact_that_is_a_link_is_absent_and_goes_nowhere(opened, shared, v
     (shared / "artifacts").mkdir()
     (shared / "artifacts" / name).symlink_to(victim)
     one = opened("one")
-    assert not one.intact(name)
+    assert not one.artifacts.intact(name)
     with pytest.raises(StoreError, match="is a symbolic link"):
         published(one)
     with pytest.raises(StoreError, match="the next run makes it again"):
-        opened("two").artifact(name)
+        opened("two").artifacts.folder(name)
     assert contents(victim) == {"file": "precious"}
     assert published(opened("three")) == name
 

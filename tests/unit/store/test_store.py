@@ -16,7 +16,6 @@ from pydantic import TypeAdapter
 from harness.errors import StoreError
 from harness.model import digest
 from harness.store.access import Access
-from harness.store.digests import folder_digest
 from harness.store.envelope import RecordKind
 from harness.store.store import Store
 
@@ -63,7 +62,7 @@ def test_a_key_is_a_digest(store, key):
     for use in (lambda: store.get(KIND, key), lambda: store.put(KIND, key, 1), lambda: store.log(key)):
         with pytest.raises(ValueError, match="is no digest"):
             use()
-    assert not store.intact(key)
+    assert not store.artifacts.intact(key)
 
 
 def a_folder(path: Path) -> None:
@@ -173,13 +172,13 @@ def test_a_command_that_runs_nothing_removes_nothing(store, instead, access, mon
         INSTEAD[instead][0](record(store))
     (store.root / "tmp" / "0123456789ab.0").mkdir()
     artifact = publish(store, "content")
-    (store.artifact(artifact) / "in" / "file").write_text("other")
+    (store.artifacts.folder(artifact) / "in" / "file").write_text("other")
     before = {} if instead == "a huge file" else files(store)
     later = Store(store.root, access=access)
     later.get(KIND, KEY)
     later.put(KIND, KEY, 2)
     later.put(KIND, OTHER, 3)
-    assert not later.intact(artifact)
+    assert not later.artifacts.intact(artifact)
     assert later.get(KIND, OTHER) == 3
     if before:
         added = {record(store, OTHER).relative_to(store.root).as_posix(), f"results/{OTHER[:2]}"}
@@ -195,48 +194,7 @@ def publish(store, text: str) -> str:
     with store.scratch() as scratch:
         (scratch / "made" / "in").mkdir(parents=True)
         (scratch / "made" / "in" / "file").write_text(text)
-        return store.publish(scratch / "made")
-
-
-def test_a_published_folder_is_named_by_its_content(store):
-    one, other = publish(store, "one"), publish(store, "other")
-    assert one != other
-    assert (store.artifact(one) / "in" / "file").read_text() == "one"
-    assert store.intact(one)
-    assert publish(Store(store.root), "one") == one
-    assert list((store.root / "tmp").iterdir()) == []
-
-
-@pytest.mark.parametrize("damage", ["", "longer than it was"])
-def test_a_damaged_artifact_is_not_intact_and_is_replaced(store, damage):
-    digest = publish(store, "content")
-    (store.artifact(digest) / "in" / "file").write_text(damage)
-    later = Store(store.root)
-    assert not later.intact(digest)
-    assert publish(later, "content") == digest
-    assert (store.artifact(digest) / "in" / "file").read_text() == "content"
-    assert later.intact(digest)
-    assert list((store.root / "tmp").iterdir()) == []
-
-
-def test_a_discarded_artifact_is_gone(store):
-    digest = publish(store, "content")
-    store.discard(digest)
-    store.discard(digest)
-    assert not store.intact(digest)
-    assert list((store.root / "artifacts").iterdir()) == []
-    assert list((store.root / "tmp").iterdir()) == []
-
-
-def test_a_folders_digest_is_of_names_and_contents(tmp_path):
-    for folder in ("a", "b"):
-        (tmp_path / folder / "in").mkdir(parents=True)
-        (tmp_path / folder / "in" / "file").write_text("same")
-    (tmp_path / "b" / "__pycache__").mkdir()
-    (tmp_path / "b" / "__pycache__" / "file.pyc").touch()
-    assert folder_digest(tmp_path / "a") == folder_digest(tmp_path / "b")
-    (tmp_path / "b" / "in" / "file").rename(tmp_path / "b" / "in" / "other")
-    assert folder_digest(tmp_path / "a") != folder_digest(tmp_path / "b")
+        return store.artifacts.publish(scratch / "made")
 
 
 def test_scratch_is_gone_whatever_happens(store):

@@ -71,7 +71,7 @@ def test_opsets_of_the_matrix_go_first():
 
 
 def test_a_probe_of_ones_own_knows_what_its_matrix_names():
-    variants = {"exporters": ["script"], "layouts": ["whole"], "feedback": ["none"], "opsets": {"script": [17]}}
+    variants = {"exporters": ["script"], "layouts": ["whole"], "feedbacks": ["none"], "opsets": {"script": [17]}}
     whole = Variant(exporter="script", opset=17, layout="whole", feedback="none")
     told = texts(failing(Stage.DECODE, whole), variants=variants, probe={"module": "probe.py"})
     assert told == [[*SESSION, "memory-pattern disabled", "binding ortvalue"], *OPSETS]

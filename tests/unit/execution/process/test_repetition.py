@@ -140,7 +140,7 @@ def test_each_artifact_is_a_place_of_its_own(tmp_path, monkeypatch):
         folder = tmp_path / variant.layout
         folder.mkdir()
         (folder / "net.onnx").write_text(variant.layout)
-        artifacts[variant.layout] = store.publish(folder)
+        artifacts[variant.layout] = store.artifacts.publish(folder)
         facts.put(
             run.export.variant_key(variant), [result(Stage.EXPORT), result(Stage.CHECK)], artifact=artifacts[variant.layout]
         )

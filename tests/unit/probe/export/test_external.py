@@ -118,8 +118,8 @@ def test_a_published_artifact_runs_where_it_is(two, tmp_path):
     with store.scratch() as scratch:
         (scratch / "variant").mkdir()
         layouts.place_graphs(two, scratch / "variant")
-        digest = store.publish(scratch / "variant")
-    assert runs(store.artifact(digest) / "decoder_with_past.onnx") == [2.0, 2.0]
+        digest = store.artifacts.publish(scratch / "variant")
+    assert runs(store.artifacts.folder(digest) / "decoder_with_past.onnx") == [2.0, 2.0]
 
 
 def inline(path: Path) -> None:

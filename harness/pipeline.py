@@ -28,7 +28,7 @@ from harness.verdicts.report_model import Report
 STEPS = (
     "harness.execution.steps:matrix_cells",
     "harness.execution.steps:checks_elsewhere",
-    "harness.diagnose.remedies.step:search",
+    "harness.diagnose.assembly:search_remedies",
     "harness.diagnose.assembly:close_boundaries",
 )
 """What a run does, in this order: functions `(session, verdicts) -> Work`, by name, so that this path needs none of them."""

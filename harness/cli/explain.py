@@ -11,7 +11,7 @@ from rich.console import Console
 from harness import pipeline
 from harness.cli.given import same_matrix, settings_of
 from harness.cli.progress import say_damage
-from harness.diagnose.remedies import step as remedies
+from harness.diagnose import assembly
 from harness.execution.opening import opened
 from harness.matrix import plan
 from harness.report import explain as story
@@ -27,7 +27,7 @@ def explain(options: argparse.Namespace, out: Console, err: Console) -> int:
     (planned,) = plan.only([one.resolved.planned for one in verdicts], options.id)
     verdict = next(one for one in verdicts if one.cell.id == planned.cell.id)
     report = pipeline.report(session, verdicts)
-    mended = remedies.found(session, verdicts)
+    mended = assembly.remedies(session, verdicts)
     neighbour = story.neighbour(verdict, verdicts)
     story.show(verdict, report, mended, neighbour, out, store=session.store.root, options=same_matrix(options))
     return 0

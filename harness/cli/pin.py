@@ -22,7 +22,7 @@ from harness.decide.experiments import Unanswered
 from harness.decide.regressions import named
 from harness.decide.remedied import remedied
 from harness.decide.version_sets import Versions
-from harness.diagnose.remedies import step as remedies
+from harness.diagnose import assembly
 from harness.errors import VersionsError
 from harness.execution.opening import opened, opened_for_questions
 from harness.execution.session import Session
@@ -56,7 +56,7 @@ def pin(options: argparse.Namespace, out: Console, err: Console) -> int:
         known = opened(settings, listen, acts=False, access=Access.ADD)
         verdicts = known.verdicts()
         report = pipeline.report(known, verdicts)
-        able = remedied(known, verdicts, remedies.found(known, verdicts))
+        able = remedied(known, verdicts, assembly.remedies(known, verdicts))
         observed = {one.cell.id: one for one in verdicts} | able
         published = options.reports / "matrix.json"
         if not choose.working_cells(report) and not able and published.is_file():

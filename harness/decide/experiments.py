@@ -13,8 +13,8 @@ from packaging.version import Version
 
 from harness.decide.version_sets import Versions
 from harness.diagnose.remedies import trials
-from harness.diagnose.remedies.changes import Remedy
-from harness.diagnose.remedies.trials import RemedySearch
+from harness.diagnose.remedies.interface import Remedy, RemedySearch
+from harness.diagnose.remedies.kinds import KINDS
 from harness.environments import published_versions, resolver
 from harness.environments.sources import Pythons
 from harness.environments.uv.errors import Trouble, UvFailure, unpublished
@@ -250,7 +250,7 @@ class Experiments:
         while True:
             questions = Questions(self.session, origin=Origin.QUESTION)
             try:
-                return trials.search(questions, planned, variant, near=[now], index=False, admits=admits)
+                return trials.search(questions, planned, variant, KINDS, near=[now], index=False, admits=admits)
             except Pending:
                 self.session.run(questions.work())
 

@@ -12,7 +12,7 @@ from harness.decide.bisection import boundary
 from harness.decide.experiments import Experiment, Experiments, Unanswered
 from harness.decide.regressions import gained, lost, named, needed, survives
 from harness.decide.version_sets import Versions, name_of
-from harness.diagnose.remedies.changes import Remedy
+from harness.diagnose.remedies.interface import Remedy
 from harness.matrix.plan import Planned
 from harness.model import Status, Variant
 from harness.stack import LARGE

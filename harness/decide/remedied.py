@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.decide.regressions import working
-from harness.diagnose.remedies.changes import Remedy
-from harness.diagnose.remedies.matrix import MatrixRemedies
+from harness.diagnose.remedies.found import MatrixRemedies
+from harness.diagnose.remedies.interface import Remedy
 from harness.execution.session import Session
 from harness.matrix.plan import Planned
 from harness.matrix.schema import Variants

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from packaging.version import Version
 
 from harness.diagnose.causes.causes import diagnosed
-from harness.diagnose.remedies import step as remedies
+from harness.diagnose.remedies import matrix
+from harness.diagnose.remedies.found import MatrixRemedies
+from harness.diagnose.remedies.kinds import KINDS
 from harness.diagnose.rules import boundaries, rules
 from harness.execution.questions import Questions
 from harness.execution.search.inference import Observed, inferred
@@ -31,6 +33,22 @@ def report(session: Session, verdicts: Sequence[Verdict]) -> Report:
     return boundaries.known(_open(session, verdicts), session)
 
 
+def search_remedies(session: Session, verdicts: Sequence[Verdict]) -> Work:
+    """A step of the pipeline: the trials that have to run before all searches for remedies have come to their end."""
+    if not session.settings.searches_remedies:
+        return Work()
+    questions = Questions(session)
+    matrix.mend(questions, verdicts, KINDS)
+    return questions.work()
+
+
+def remedies(session: Session, verdicts: Sequence[Verdict]) -> MatrixRemedies:
+    """The remedies, as far as they were run."""
+    if not session.settings.reports_remedies:
+        return MatrixRemedies()
+    return matrix.mend(Questions(session, acts=False), verdicts, KINDS)
+
+
 def close_boundaries(session: Session, verdicts: Sequence[Verdict]) -> Work:
     """A step of the pipeline: the cells that close the boundaries of rules, if the options ask for that."""
     if session.settings.close_boundaries is None:
@@ -44,8 +62,8 @@ def _open(session: Session, verdicts: Sequence[Verdict]) -> Report:
     """The report with boundaries as the matrix shows them."""
     reasons = session.left_out
     verdicts = [one.because(reasons[one.cell.id]) if one.cell.id in reasons else one for one in verdicts]
-    mended = remedies.found(session, verdicts).told
-    return build(verdicts, list(session.axes), session.matrix.probe, session.uv.torch_backend, mended)
+    known = remedies(session, verdicts).reported(KINDS)
+    return build(verdicts, list(session.axes), session.matrix.probe, session.uv.torch_backend, known)
 
 
 def build(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from harness.diagnose.differences import differences
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import ABSENT, Setup, Stage, Status
 from harness.stack import EXPORTS_WITH_RUNTIME, RUN_SIDE
+from harness.verdicts.remedy_effects import secondary_pins
 from harness.verdicts.report_model import ReportedCell, ReportedVariant
+from harness.verdicts.stages_passed import imports_all, passed
 
 _ORDER = list(Stage)
 _NAMED = 3
@@ -22,31 +23,9 @@ Export = tuple[object, ...]
 _Passing = dict[tuple[str | None, ...], list["ReportedCell"]]
 
 
-def passed(variant: ReportedVariant, stage: Stage) -> bool:
-    """Whether `variant` got beyond `stage`."""
-    if variant.status in {Status.WORKS, Status.WORKS_WITH_REMEDY}:
-        return True
-    return variant.stage is not None and _ORDER.index(variant.stage) > _ORDER.index(stage)
-
-
-def imports_all(cell: ReportedCell) -> bool:
-    """Whether `cell` has tried all of its imports, if it has got beyond them.
-
-    A handoff cell's run side is tried only with what its export side has exported.
-    """
-    return cell.environment is not Setup.HANDOFF or any(
-        passed(one, Stage.CHECK) and one.status is not Status.NOT_RUN for one in cell.variants
-    )
-
-
 def export_of(variant: ReportedVariant) -> Export:
     """What tells its export from others."""
     return variant.exporter, variant.opset, variant.layout, variant.attention, variant.ir_version
-
-
-def secondary_pins(variant: ReportedVariant) -> str | None:
-    """The remedy of a failing variant that changed nothing but the versions of distributions on no axis."""
-    return next((one.text for one in differences(variant) if one.versions and not one.pins), None)
 
 
 class Neighbours:

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.diagnose.causes.model import MODEL
-from harness.diagnose.nearest_cell import passed
 from harness.model import Cause, Certainty, Stage, Status
+from harness.verdicts.control_model import MODEL
 from harness.verdicts.report_model import Report, ReportedCell, ReportedVariant
+from harness.verdicts.stages_passed import passed
 
 
 class CauseCount(StrEnum):

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.diagnose.nearest_cell import by_family
-from harness.diagnose.remedies.changes import ChangeKind
+from harness.diagnose.remedies.found import MatrixRemedies
+from harness.diagnose.remedies.interface import RemedySearch, Trial
+from harness.diagnose.remedies.kinds.secondary_pin import SECONDARY_PIN
 from harness.diagnose.remedies.lock_diff import LockDifference, difference, nearest
-from harness.diagnose.remedies.matrix import MatrixRemedies
-from harness.diagnose.remedies.trials import RemedySearch, Trial
 from harness.model import Status, Variant
 from harness.report.cell import details, show_cause
 from harness.report.formats.text import STYLES
@@ -62,7 +62,7 @@ def show(
     Logs lie in `store`, `options` are what a command needs to mean the same matrix.
     """
     cell = verdict.cell
-    status = Status.WORKS_WITH_REMEDY if cell.id in mended.told.mended else verdict.status
+    status = Status.WORKS_WITH_REMEDY if cell.id in mended.mended else verdict.status
     out.print(Text(f"{cell.id}  {status.value}", style=STYLES[status]))
     pins = ", ".join(f"{name} {version}" for name, version in cell.pins)
     _say(out, f"Python {cell.python}, {pins}, {cell.setup.value}")
@@ -156,7 +156,7 @@ def _next(search: RemedySearch) -> str:
 
 def _blames(trial: Trial) -> bool:
     """Whether a distribution that no axis pins was suspected."""
-    return trial.kinds[-1:] in {(), (ChangeKind.SECONDARY_PIN,)}
+    return trial.kinds[-1:] in {(), (SECONDARY_PIN,)}
 
 
 def _listed(trials: Sequence[Trial]) -> str:

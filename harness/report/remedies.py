@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from harness.diagnose.differences import difference
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Stage, Status
 from harness.report.tables import counted
 from harness.stack import VENDORS
+from harness.verdicts.remedy_effects import effect
 from harness.verdicts.report_model import ReportedCell, ReportedVariant
 
 _Fault = tuple[Stage | None, str | None]
@@ -69,7 +69,7 @@ _ENDED = {Status.FLAKY: "flaky", Status.ERROR: "in an error"}
 
 def _changed(variant: ReportedVariant, other: ReportedVariant, remedy: str) -> bool:
     """Whether `other`, of the same cell, is `variant` with the fields of the remedy of that text."""
-    change = difference(remedy)
+    change = effect(remedy)
     if change is None or not change.only(change.fields):
         return False
     differing = {name for name in VARIANT_FIELDS if getattr(variant, name) != getattr(other, name)}

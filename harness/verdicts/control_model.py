@@ -33,6 +33,9 @@ _RUNS = {Stage.LOAD, Stage.DECODE, Stage.PARITY}
 
 Stack = tuple[object, ...]
 
+MODEL = "model "
+"""How a control begins that is about another model, and no other consumer."""
+
 SAME_FAMILY = " of the same family"
 """How the name ends of a model that a checkpoint is compared with."""
 
@@ -47,9 +50,9 @@ def relative(model: ProbeSection) -> tuple[ProbeSection, str] | None:
     if model.module is not None:
         return None
     if model.checkpoint and (family := _family(model.checkpoint)):
-        return model.model_copy(update={"model": family}), f"model {family}{SAME_FAMILY}"
+        return model.model_copy(update={"model": family}), f"{MODEL}{family}{SAME_FAMILY}"
     other = next(family for family in FAMILIES if family != model.model)
-    return model.model_copy(update={"model": other}), f"model {other}"
+    return model.model_copy(update={"model": other}), f"{MODEL}{other}"
 
 
 @functools.cache

@@ -11,28 +11,28 @@
 | load, decode, parity | runtime, exporter, consumer protocol, version conflict | the same artifact elsewhere (runtime.py) |
 | eager to parity | architecture, model | nothing works, and another model does (model.py) |
 
-A remedy was run on the very variant that it stands at, so what it changed is evidence too (../differences.py).
+A remedy was run on the very variant that it stands at, so what it changed is evidence too (verdicts/remedy_effects.py).
 
 The report applies this to its cells, whoever ran them: so a report of shards says what one of the whole would.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
-
-from packaging.utils import canonicalize_name
 
 from harness.diagnose.causes import model as models
 from harness.diagnose.causes import runtime
 from harness.diagnose.causes.diagnosis import Diagnosis, brief, likely, proven
-from harness.diagnose.differences import EXPORT, differences
-from harness.diagnose.nearest_cell import Neighbours, compared, export_of, model_code, passed, secondary_pins, version
+from harness.diagnose.causes.failure_kinds import import_of
+from harness.diagnose.nearest_cell import Neighbours, compared, export_of, model_code, version
 from harness.model import Cause, Stage, Status
 from harness.stack import EXPORTING
+from harness.verdicts.control_model import MODEL
 from harness.verdicts.messages import between_versions, demands
+from harness.verdicts.remedy_effects import EXPORT, effects, secondary_pins
 from harness.verdicts.report_model import ReportedCell, ReportedVariant
+from harness.verdicts.stages_passed import passed
 
 
 def diagnosed(cells: Sequence[ReportedCell], *, requires: Sequence[str] = ()) -> list[ReportedCell]:
@@ -74,7 +74,7 @@ def _unresolved(cell: ReportedCell, variant: ReportedVariant) -> Diagnosis:
 
 def _unimportable(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbours) -> Diagnosis:
     own = f"{cell.id} fails at import: {brief(variant.error)}"
-    named = import_of(variant)
+    named = import_of(variant.error or "")
     if named is None:
         # It died without a word on what it was importing.
         if neighbours.every_version_passed(cell, Stage.IMPORT) and (other := neighbours.nearest(cell, Stage.IMPORT, [])):
@@ -101,18 +101,8 @@ def _unimportable(cell: ReportedCell, variant: ReportedVariant, neighbours: Neig
 def _mends_import(cell: ReportedCell, variant: ReportedVariant, but: str | None = None) -> str | None:
     """What was run on this cell and mended its import, which all its variants share; not another version of `but`."""
     alike = [one for one in cell.variants if (one.stage, one.signature) == (variant.stage, variant.signature)]
-    found = [changed for one in [variant, *alike] for changed in differences(one)]
+    found = [changed for one in [variant, *alike] for changed in effects(one)]
     return next((one.text for one in found if (one.pins or one.bounds) and but not in one.pins | one.bounds), None)
-
-
-def import_of(variant: ReportedVariant) -> str | None:
-    """The package whose import failed, as its message names it, spelt as a distribution."""
-    named = _IMPORTED.match(variant.error or "")
-    return canonicalize_name(named[1]) if named else None
-
-
-_IMPORTED = re.compile(r"import (\w+): ")
-"""How the probe's messages name the package (probe/imports.py)."""
 
 
 def _eager(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbours) -> Diagnosis:
@@ -123,7 +113,7 @@ def _eager(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbours)
         _passes(other, cell, f"PyTorch runs the model with the same {name} {version(cell, name)}")
         for name, other in elsewhere.items()
     ]
-    for changed in differences(variant):
+    for changed in effects(variant):
         if changed.versions and changed.versions.isdisjoint(names):
             return proven(Cause.VERSION_CONFLICT, own, *heard, f"with {changed.text} alone the same cell works")
     words = between_versions(variant.error_type, variant.error or "")
@@ -156,7 +146,7 @@ def _exported(cell: ReportedCell, variant: ReportedVariant, stage: Stage, neighb
     if sibling := _sibling(cell, variant, stage):
         how = f"{sibling.exporter} opset {sibling.opset} {sibling.layout}"
         return proven(Cause.EXPORTER, *evidence, f"in the same environment {how} {model}")
-    for changed in differences(variant):
+    for changed in effects(variant):
         if changed.only(EXPORT):
             return proven(Cause.EXPORTER, *evidence, f"in the same environment, with {changed.text}, it {model}")
         if changed.versions:
@@ -176,7 +166,7 @@ def _conflicts(cell: ReportedCell, variant: ReportedVariant, stage: Stage, neigh
     versions at odds, it is enough that one version alone is changed, whichever it is.
     """
     words = between_versions(variant.error_type, variant.error or "")
-    for changed in differences(variant):
+    for changed in effects(variant):
         if changed.versions and (words or not changed.versions & {*EXPORTING, *model_code(cell)}):
             return [f"with {changed.text} alone it {works}"]
     exporter = [name for name in dict.fromkeys((*EXPORTING, *model_code(cell))) if version(cell, name)]
@@ -215,7 +205,5 @@ def _nowhere(neighbours: Neighbours, what: str) -> str:
 def _relatives(variant: ReportedVariant) -> list[str]:
     """What became of another model in the same cell."""
     return [
-        f"with {name} the same cell {runtime.told(text)}"
-        for name, text in variant.controls.items()
-        if name.startswith(models.MODEL)
+        f"with {name} the same cell {runtime.told(text)}" for name, text in variant.controls.items() if name.startswith(MODEL)
     ]

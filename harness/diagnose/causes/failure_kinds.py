@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import isclose
 
+from packaging.utils import canonicalize_name
+
 from harness.model import Stage
 from harness.verdicts.signature import normalised
 
@@ -116,6 +118,16 @@ def failure_of(stage: Stage, message: str, operator: str | None = None) -> Runti
     reason = next((reason for reason, pattern in _REASONS if pattern.search(text)), Reason.OTHER)
     named = next((found[1] for pattern in _PLACES if (found := pattern.search(text))), None)
     return RuntimeFailure(stage=stage, reason=reason, place=operator or named, words=normalised(text))
+
+
+def import_of(message: str) -> str | None:
+    """The package with the failed import, as the message names it, spelt as a distribution."""
+    found = _IMPORTED.match(message)
+    return canonicalize_name(found[1]) if found else None
+
+
+_IMPORTED = re.compile(r"import (\w+): ")
+"""How the probe's messages name the package (probe/imports.py)."""
 
 
 def _deviation(text: str) -> RuntimeFailure:

@@ -8,11 +8,8 @@ from dataclasses import dataclass, field, replace
 from harness.diagnose.causes.diagnosis import SETTLE, Diagnosis, likely, proven
 from harness.diagnose.nearest_cell import export_of
 from harness.model import Cause, Certainty, Status
-from harness.verdicts.control_model import SAME_FAMILY, Stack, stack
+from harness.verdicts.control_model import MODEL, SAME_FAMILY, Stack, stack
 from harness.verdicts.report_model import ReportedCell, ReportedVariant
-
-MODEL = "model "
-"""How a control begins that is about another model, and no other consumer."""
 
 _SETTLED = {Cause.MODEL, Cause.VERSION_CONFLICT, Cause.FORMAT_GATE, Cause.CONSUMER_PROTOCOL}
 """What is so with any model, or is the model's fault already."""

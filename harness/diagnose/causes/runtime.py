@@ -20,14 +20,14 @@ from dataclasses import replace
 
 from harness.diagnose.causes.diagnosis import SETTLE, Diagnosis, brief, likely, proven, undecided
 from harness.diagnose.causes.failure_kinds import Reason, RuntimeFailure, failure_of
-from harness.diagnose.causes.model import MODEL
-from harness.diagnose.differences import CONSUMER, SESSION, RemedyEffect, differences
 from harness.diagnose.nearest_cell import Neighbours, model_code
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Cause, Certainty, Stage, Status
 from harness.stack import EVALUATOR, EXPORTING, RUNTIME
+from harness.verdicts.control_model import MODEL
 from harness.verdicts.cross_checks import ABOVE
 from harness.verdicts.messages import is_above
+from harness.verdicts.remedy_effects import CONSUMER, SESSION, RemedyEffect, effects
 from harness.verdicts.report_model import ReportedCell, ReportedVariant
 
 _NO_FLAW = (*ABOVE, "unnamed-dimension")
@@ -45,7 +45,7 @@ _MAIN = {*EXPORTING, RUNTIME}
 
 def diagnosed(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbours) -> Diagnosis:
     """Whose fault it is that `variant` fails at load, decode or parity."""
-    changes = differences(variant)
+    changes = effects(variant)
     if found := _above(cell, variant, changes):
         return found
     if bounds := next((one for one in changes if one.versions and not one.pins), None):
@@ -155,7 +155,7 @@ def _refused(variant: ReportedVariant, own: RuntimeFailure, evidence: list[str])
     evaluator = refusing.pop(EVALUATOR, None)
     if evaluator and (own.same(evaluator) or (broken and own.reason is evaluator.reason is Reason.SIZE)):
         return proven(Cause.EXPORTER, *evidence)
-    remade = next((one for one in differences(variant) if one.versions), None)
+    remade = next((one for one in effects(variant) if one.versions), None)
     if remade:
         evidence = [*evidence, f"with {remade.text} alone the same variant works in this onnxruntime"]
     if evaluator:

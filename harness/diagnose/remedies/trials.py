@@ -1,88 +1,39 @@
-"""What mends a failure: changes tried in order of cost, each by running it, until one works.
+"""The search for a remedy of one variant of one cell: changes in order of cost, each run, until one works.
 
-What a change gave is stored like any result. So a session that does not act comes the same way to the same end, as far as
-the store reaches: a report tells what a run has found out, and there is no record of remedies that could go stale.
+The outcome of a change is stored like any result. So a session that does not act takes the same steps as far as the store
+reaches: a report shows what a run has found, and there is no record of remedies that could go stale.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from packaging.requirements import Requirement
-
-from harness.diagnose.remedies import candidates, lock_diff
-from harness.diagnose.remedies.changes import REACH, Change, ChangeKind, Remedy, apply, text
-from harness.diagnose.remedies.missing import addition
+from harness.diagnose.remedies.interface import (
+    TOGETHER,
+    Attempt,
+    Change,
+    Remedy,
+    RemedyKind,
+    RemedySearch,
+    Trial,
+    apply,
+    text,
+)
 from harness.environments.lockfile import Published
-from harness.environments.resolver import NOT_RESOLVED
+from harness.environments.resolver import Resolved
 from harness.execution.questions import NoSuchVersion, NotAnswered, Questions
 from harness.matrix.plan import Planned
-from harness.model import Stage, Status, Variant
+from harness.matrix.schema import Matrix
+from harness.model import Status, Variant
 from harness.verdicts.judge import VariantVerdict, Verdict
-from harness.verdicts.missing_module import missing_module
-
-TOGETHER = 3
-"""How many changes that keep the cell are tried together, each of which got further than those before it."""
-
-BIG = 200 * 10**6
-"""Bytes: a version that no cell has is not tried where one of its files is larger."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Trial:
-    """What some changes together gave."""
-
-    text: str
-    status: Status
-    stage: Stage | None
-    message: str
-    open: bool
-    """Whether it has not been run yet, or ended in an error or flaky, which proves nothing."""
-    kinds: tuple[ChangeKind, ...] = ()
-    """Of the changes; nothing where the whole set of versions was one of another day."""
-
-    @property
-    def end(self) -> str:
-        """`works`, or `fails at STAGE`."""
-        return "works" if self.stage is None else f"{self.status.value} at {self.stage}"
-
-    @property
-    def said(self) -> str:
-        """In a line."""
-        return f"{self.text}: {self.end}"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RemedySearch:
-    """Everything that was tried on one variant of one cell, in this order."""
-
-    trials: tuple[Trial, ...]
-    remedy: Remedy | None
-    unanswered: tuple[str, ...] = ()
-    """Requirements for which the index was to name a version, and gave no answer."""
-
-    @property
-    def open(self) -> bool:
-        """Whether more may come of it."""
-        return self.remedy is None and (bool(self.unanswered) or any(trial.open for trial in self.trials))
-
-    @property
-    def vain(self) -> list[Trial]:
-        """What was run and did not make it work."""
-        return [trial for trial in self.trials if not trial.open and trial.status is not Status.WORKS]
-
-    @property
-    def unproven(self) -> list[Trial]:
-        """What was run and proved nothing: it ended in an error, or flaky."""
-        return [trial for trial in self.trials if trial.open and trial.status is not Status.NOT_RUN]
 
 
 def search(
     questions: Questions,
     planned: Planned,
     variant: Variant,
+    kinds: Sequence[RemedyKind],
     *,
     here: Verdict | None = None,
     near: Sequence[Verdict] = (),
@@ -92,37 +43,18 @@ def search(
     whole: bool = True,
     admits: Callable[[Variant], bool] = lambda _variant: True,
 ) -> RemedySearch:
-    """The cheapest change, or changes, with which `variant` of the cell works; `.remedy` is None where none was found.
+    """The cheapest change, or changes, with which `variant` of the cell works; `.remedy` is None if none was found.
 
-    `here` is what is known of the cell as it is. `near` are cells of which something is known: the nearest that works shows
-    what is different here, and their versions are the first that are tried instead; with `index` then those that an index
-    has. `first` are remedies that mended the same elsewhere, and go before all others; without `whole` nothing goes after
-    them. `known` are changes that cells of the matrix show to work. `admits` says of a changed variant whether it would do.
+    `kinds` are in order of cost. `here` is the verdict on the cell as it is. `near` are other cells with verdicts: the
+    nearest that works shows what is different here, and their versions are tried before those of the index, which only
+    `index` admits. `first` are remedies of the same failure elsewhere, and are tried first; without `whole`, nothing else.
+    `known` are changes that cells of the matrix show to work. `admits` judges whether a changed variant would do.
 
     Raises:
         Pending: something has to run before the search comes further.
     """
-    searcher = _Searcher(questions, planned, variant, here=here, near=near, known=known, admits=admits)
-    return searcher.run(first, index=index, whole=whole)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Standing:
-    """Where some changes have led."""
-
-    changes: tuple[Change, ...]
-    planned: Planned
-    verdict: Verdict
-    one: VariantVerdict
-
-    @property
-    def works(self) -> bool:
-        return self.one.status is Status.WORKS
-
-    @property
-    def depth(self) -> int:
-        """How many stages it went through, where it failed."""
-        return list(Stage).index(self.one.stage) if self.one.status is Status.FAILS and self.one.stage else -1
+    searcher = _Searcher(questions, planned, variant, kinds, near=near, known=known, index=index, admits=admits)
+    return searcher.run(here, first, whole=whole)
 
 
 class _Searcher:
@@ -131,199 +63,136 @@ class _Searcher:
         questions: Questions,
         planned: Planned,
         variant: Variant,
+        kinds: Sequence[RemedyKind],
         *,
-        here: Verdict | None,
         near: Sequence[Verdict],
         known: Sequence[Change],
+        index: bool,
         admits: Callable[[Variant], bool],
     ) -> None:
+        self.near = near
+        self.asks_index = index
         self._questions = questions
         self._planned = replace(planned, variants=(variant,))
         self._variant = variant
-        self._here = here
-        self._near = near
-        self._free = known
+        self._kinds = kinds
+        self._known = known
         self._admits = admits
-        self._tried: dict[tuple[Change, ...], _Standing] = {}
+        self._attempts: dict[tuple[Change, ...], Attempt] = {}
         self._trials: list[Trial] = []
         self._unanswered: dict[str, None] = {}
 
-    def run(self, first: Sequence[Remedy], *, index: bool, whole: bool) -> RemedySearch:
-        origin = self._known() or self._ask([()])[0]
-        if origin.one.status is not Status.FAILS:
+    def run(self, here: Verdict | None, first: Sequence[Remedy], *, whole: bool) -> RemedySearch:
+        origin = self._unchanged(here)
+        if origin.verdict.status is not Status.FAILS:
             return RemedySearch(trials=(), remedy=None)
-        found = next((one for remedy in first if (one := self._first_that_works([remedy.changes]))), None)
+        found = next((works for remedy in first if (works := self.first_that_works([remedy.changes]))), None)
         if whole:
-            found = found or self._within_the_cell(origin) or self._elsewhere(origin, index=index)
+            found = found or self._within_the_cell(origin)
+            found = found or self._by_kinds(origin, [kind for kind in self._kinds if not kind.keeps_cell])
         remedy = Remedy(changes=found.changes, planned=found.planned) if found else None
         return RemedySearch(trials=tuple(self._trials), remedy=remedy, unanswered=tuple(self._unanswered))
 
-    def _known(self) -> _Standing | None:
-        """What is known of the variant as it is."""
-        variants = self._here.variants if self._here else ()
-        one = next((one for one in variants if one.variant == self._variant), None)
-        return _Standing(changes=(), planned=self._planned, verdict=self._here, one=one) if self._here and one else None
+    def first_that_works(self, batch: Sequence[tuple[Change, ...]]) -> Attempt | None:
+        batch = [changes for changes in batch if self._admits(apply(changes, self._planned, self._variant)[1])]
+        for attempt in self._run([changes for changes in batch if changes not in self._attempts]):
+            self._attempts[attempt.changes] = attempt
+            kinds = tuple(change.kind for change in attempt.changes)
+            self._trials.append(Trial.of(text(attempt.changes), attempt.verdict, kinds))
+        return next((self._attempts[changes] for changes in batch if self._attempts[changes].works), None)
 
-    def _within_the_cell(self, origin: _Standing) -> _Standing | None:
-        """One change after another; then what got further than before, with one more."""
-        standing = origin
-        for _ in range(TOGETHER):
-            found = self._alone(standing)
-            if found is not None:
-                return found
-            kept = [one for one in self._tried.values() if all(change.kind.keeps_cell for change in one.changes)]
-            further = max(kept, key=lambda one: one.depth, default=standing)
-            if further.depth <= standing.depth:
-                return None
-            standing = further
-        return None
+    def made(self, changes: tuple[Change, ...]) -> Attempt | None:
+        return self._attempts.get(changes)
 
-    def _alone(self, standing: _Standing) -> _Standing | None:
-        """What one more change gives, each of a kind that has not been used."""
-        used = {change.kind for change in standing.changes}
-        resolved = standing.verdict.resolved
-        if (found := self._added(standing)) is not None:
-            return found
-        known = [] if standing.changes else self._free
-        batches = candidates.batches(
-            standing.one, resolved.cell, self._questions.matrix, resolved=resolved.result.ok, known=known
-        )
-        for batch in batches:
-            fresh = [(*standing.changes, change) for change in batch if change.kind not in used]
-            found = self._first_that_works(fresh)
-            if found is not None:
-                return found
-        # What is not there at all is due to no version of something else.
-        pins = standing.one.stage in REACH[ChangeKind.SECONDARY_PIN] and missing_module(standing.one) is None
-        return self._pinned(standing) if pins else None
-
-    def _added(self, standing: _Standing) -> _Standing | None:
-        """What is missing, added: tried before anything else, because the failure itself names it; and what is missing then."""
-        for _ in range(TOGETHER):
-            found = addition(standing.one)
-            if found is None or found in standing.planned.added or not standing.verdict.resolved.result.ok:
-                return None
-            if not isinstance(self._published(found[1], standing.planned.cell.python), Published):
-                return None
-            changes = (*standing.changes, Change(kind=ChangeKind.ADDITION, added=found))
-            if (works := self._first_that_works([changes])) is not None:
-                return works
-            if changes not in self._tried:
-                return None
-            standing = self._tried[changes]
-        return None
-
-    def _pinned(self, standing: _Standing) -> _Standing | None:
-        """Transitive blame: against the nearest cell that works, then against the same cell on the day of its newest pin."""
-        resolved = standing.verdict.resolved
-        other = lock_diff.nearest(resolved, standing.one.variant, self._near)
-        found = self._hold(standing, lock_diff.suspects(resolved, other.resolved if other else None, standing.one.error))
-        if found is None and (dated := self._as_of(standing)):
-            found = self._hold(standing, lock_diff.suspects(resolved, dated.resolved, standing.one.error))
-        return found
-
-    def _hold(self, standing: _Standing, suspects: Sequence[lock_diff.LockSuspect]) -> _Standing | None:
-        """One suspect at a time, then all together; what is proven is held as loosely as it may be."""
-        held = {Requirement(bound).name for change in standing.changes for bound in change.bounds}
-        suspects = [suspect for suspect in suspects if suspect.name not in held]
-        exact = [bound for suspect in suspects if (bound := suspect.exactly)]
-        for suspect in suspects:
-            at_theirs = [_bound(suspect.exactly)] if suspect.exactly else []
-            proven = self._first_that_works([(*standing.changes, change) for change in at_theirs])
-            if proven or not at_theirs:
-                for bound in suspect.wider:
-                    wider = self._first_that_works([(*standing.changes, _bound(bound))])
-                    if wider is not None:
-                        return wider
-            if proven:
-                return proven
-        return self._first_that_works([(*standing.changes, _bound(*exact))]) if len(exact) > 1 else None
-
-    def _as_of(self, standing: _Standing) -> Verdict | None:
-        """The cell with nothing in it that is younger than its newest pin, where that is another lock, and works."""
-        cell, lock = standing.planned.cell, standing.verdict.resolved.lock
-        found = [self._published(f"{name}=={version}", cell.python) for name, version in cell.pins]
-        day = max((one.day for one in found if isinstance(one, Published) and one.day), default=None)
-        if day is None or lock is None or any(isinstance(one, NotAnswered) for one in found):
-            return None
-        after = (dt.date.fromisoformat(day) + dt.timedelta(days=1)).isoformat()
-        (verdict,) = self._questions.ask([standing.planned], exclude_newer=after)
-        (one,) = verdict.variants
-        if verdict.resolved.lock is None or verdict.resolved.lock.digest == lock.digest:
-            return None
-        self._trials.append(_trial(" ".join([*(c.text for c in standing.changes), f"exclude-newer {after}"]), one))
-        return verdict if one.status is Status.WORKS else None
-
-    def _elsewhere(self, origin: _Standing, *, index: bool) -> _Standing | None:
-        """Another version on one axis: within a minor release before within a major one; what cells have before an index.
-
-        Where such a cell was observed, it costs nothing to ask, and goes before those that were not.
-        """
-        there = sorted(candidates.bumps(origin.planned.cell, self._near), key=lambda change: not self._observed(change))
-        for kind in (ChangeKind.PATCH, ChangeKind.MINOR):
-            for change in (change for change in there if change.kind is kind):
-                if (found := self._first_that_works([(change,)])) is not None:
-                    return found
-            for change in self._offered(origin, kind) if index else ():
-                if (found := self._first_that_works([(change,)])) is not None:
-                    return found
-        return None
-
-    def _observed(self, change: Change) -> bool:
-        planned, variant = change.applied(self._planned, self._variant)
-        return any(
-            (one.cell.python, one.cell.pins, one.cell.setup) == (planned.cell.python, planned.cell.pins, planned.cell.setup)
-            and any(other.variant == variant and not other.open for other in one.variants)
-            for one in self._near
-        )
-
-    def _offered(self, origin: _Standing, kind: ChangeKind) -> Iterator[Change]:
-        """Versions that an index has and whose files are not big; one of unknown size lies on this machine."""
-        cell = origin.planned.cell
-        for axis in dict(cell.pins):
-            for size, requirement in candidates.releases(cell, axis):
-                one = self._published(requirement, cell.python) if size is kind else None
-                if isinstance(one, Published) and (one.size or 0) <= BIG:
-                    yield Change(kind=kind, pin=(axis, one.version))
-
-    def _published(self, requirement: str, python: str) -> Published | NoSuchVersion | NotAnswered:
-        """What the index has; a question without an answer leaves the search open."""
+    def published(self, requirement: str, python: str) -> Published | NoSuchVersion | NotAnswered:
         found = self._questions.published(requirement, python)
         if isinstance(found, NotAnswered):
             self._unanswered[requirement] = None
         return found
 
-    def _first_that_works(self, batch: Sequence[tuple[Change, ...]]) -> _Standing | None:
-        """Try all of `batch` that has not been tried; the first in its order that works."""
-        batch = [changes for changes in batch if self._admits(apply(changes, self._planned, self._variant)[1])]
-        fresh = [changes for changes in batch if changes not in self._tried]
-        for standing in self._ask(fresh):
-            self._tried[standing.changes] = standing
-            kinds = tuple(change.kind for change in standing.changes)
-            self._trials.append(_trial(text(standing.changes), standing.one, kinds))
-        return next((self._tried[changes] for changes in batch if self._tried[changes].works), None)
+    def on_day(self, attempt: Attempt, day: str) -> Verdict | None:
+        (cell,) = self._questions.ask([attempt.planned], exclude_newer=day)
+        lock, own = cell.resolved.lock, attempt.cell.resolved.lock
+        if lock is None or (own and lock.digest == own.digest):
+            return None
+        (verdict,) = cell.variants
+        name = " ".join([*(change.text for change in attempt.changes), f"exclude-newer {day}"])
+        self._trials.append(Trial.of(name, verdict))
+        return cell if verdict.status is Status.WORKS else None
 
-    def _ask(self, batch: Sequence[tuple[Change, ...]]) -> list[_Standing]:
-        """What becomes of the variant with each; variants that one environment can run are one cell."""
-        wanted = [(changes, *apply(changes, self._planned, self._variant)) for changes in batch]
+    def _unchanged(self, here: Verdict | None) -> Attempt:
+        """The variant as it is."""
+        known = next((verdict for verdict in here.variants if verdict.variant == self._variant), None) if here else None
+        if here and known:
+            return Attempt(changes=(), planned=self._planned, cell=here, verdict=known)
+        (attempt,) = self._run([()])
+        return attempt
+
+    def _within_the_cell(self, origin: Attempt) -> Attempt | None:
+        """One change after another; then the attempt that got further than before, with one more."""
+        attempt = origin
+        for _ in range(TOGETHER):
+            found = self._with_one_more(attempt)
+            if found is not None:
+                return found
+            kept = [made for made in self._attempts.values() if all(change.kind.keeps_cell for change in made.changes)]
+            further = max(kept, key=lambda made: made.depth, default=attempt)
+            if further.depth <= attempt.depth:
+                return None
+            attempt = further
+        return None
+
+    def _with_one_more(self, attempt: Attempt) -> Attempt | None:
+        """The first that works of the changes beside those of `attempt`, of kinds that it does not have."""
+        used = {change.kind for change in attempt.changes}
+        keeping = [kind for kind in self._kinds if kind.keeps_cell]
+        if found := self._by_kinds(attempt, [kind for kind in keeping if kind.is_named_by_failure]):
+            return found
+        known = [] if attempt.changes else self._known
+        for batch in batches(attempt.verdict, attempt.cell.resolved, self._questions.matrix, self._kinds, known):
+            found = self.first_that_works([(*attempt.changes, change) for change in batch if change.kind not in used])
+            if found is not None:
+                return found
+        return self._by_kinds(attempt, [kind for kind in keeping if not kind.is_named_by_failure])
+
+    def _by_kinds(self, attempt: Attempt, kinds: Sequence[RemedyKind]) -> Attempt | None:
+        """The first that works of the searches of `kinds` that can change how `attempt` ended."""
+        searches = (kind.search(attempt, self) for kind in kinds if attempt.verdict.stage in kind.reach)
+        return next((found for found in searches if found), None)
+
+    def _run(self, batch: Sequence[tuple[Change, ...]]) -> list[Attempt]:
+        """The variant with each of `batch`; variants that one environment can run are one cell."""
+        changed = [(changes, *apply(changes, self._planned, self._variant)) for changes in batch]
         cells: dict[Planned, dict[Variant, None]] = {}
-        for _, planned, variant in wanted:
+        for _, planned, variant in changed:
             cells.setdefault(replace(planned, variants=()), {})[variant] = None
         verdicts = self._questions.ask([replace(planned, variants=tuple(variants)) for planned, variants in cells.items()])
         found = dict(zip(cells, verdicts, strict=True))
-        standings = []
-        for changes, planned, variant in wanted:
-            verdict = found[replace(planned, variants=())]
-            one = next(one for one in verdict.variants if one.variant == variant)
-            standings.append(_Standing(changes=changes, planned=planned, verdict=verdict, one=one))
-        return standings
+        attempts = []
+        for changes, planned, variant in changed:
+            cell = found[replace(planned, variants=())]
+            verdict = next(verdict for verdict in cell.variants if verdict.variant == variant)
+            attempts.append(Attempt(changes=changes, planned=planned, cell=cell, verdict=verdict))
+        return attempts
 
 
-def _bound(*bounds: str) -> Change:
-    return Change(kind=ChangeKind.SECONDARY_PIN, bounds=bounds)
+def batches(
+    failing: VariantVerdict, resolved: Resolved, matrix: Matrix, kinds: Sequence[RemedyKind], known: Sequence[Change] = ()
+) -> list[Sequence[Change]]:
+    """The changes of `kinds` that can reach the failure, in order of cost. Pure.
 
-
-def _trial(named: str, one: VariantVerdict, kinds: tuple[ChangeKind, ...] = ()) -> Trial:
-    message = one.error.message if one.error else one.reason or ""
-    unknown = one.open or one.reason == NOT_RESOLVED or one.status in {Status.ERROR, Status.FLAKY}
-    return Trial(text=named, status=one.status, stage=one.stage, message=message, open=unknown, kinds=kinds)
+    The changes of one batch share an export process and a run process. `known` are changes that the matrix shows to work:
+    each takes the place of its kind, before what the kind proposes itself.
+    """
+    if not resolved.result.ok:
+        # Without a lock no variant of the cell can work.
+        return []
+    reaching = [kind for kind in kinds if failing.stage in kind.reach]
+    proposed = [(kind, batch) for kind in reaching for batch in kind.batches(failing, resolved.cell, matrix)]
+    light = [change for kind, batch in proposed if kind.keeps_artifact for change in batch]
+    heavy = [batch for kind, batch in proposed if not kind.keeps_artifact]
+    free = [[change] for change in known if change.kind.keeps_cell]
+    ordered = sorted(filter(None, [*free, light, *heavy]), key=lambda batch: kinds.index(batch[0].kind))
+    place = next((place for place, batch in enumerate(ordered) if batch[0].kind.known_before), len(ordered))
+    before = ordered[place][0].kind.known_before if place < len(ordered) else frozenset()
+    return [*ordered[:place], *([change] for change in known if change.kind.name in before), *ordered[place:]]

@@ -12,10 +12,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.diagnose.nearest_cell import imports_all
-from harness.diagnose.rules.conditions import holds
+from harness.diagnose.rules.conditions import features, holds
 from harness.diagnose.rules.kinds import fault, on_run_side
-from harness.diagnose.rules.rules import contradicted
+from harness.diagnose.rules.outcomes import Seen
 from harness.environments import published_versions
 from harness.environments.resolver import Resolved
 from harness.environments.uv.errors import UvFailure
@@ -25,8 +24,9 @@ from harness.execution.session import Session
 from harness.matrix.plan import Planned, by_version
 from harness.model import ABSENT, Cause, Stage, Status
 from harness.verdicts.judge import VariantVerdict
-from harness.verdicts.report_model import Report, ReportedVariant, reported
+from harness.verdicts.report_model import Report, ReportedCell, ReportedVariant, reported
 from harness.verdicts.rule_model import Boundary, Condition, ConditionKind, Rule, Tried, text
+from harness.verdicts.stages_passed import imports_all, passed
 
 PROBES = 12
 """Cells that are asked for one boundary, at most: enough for hundreds of versions, and for some that say nothing."""
@@ -217,6 +217,20 @@ class _Closer:
         return boundary, True
 
 
+def contradicted(
+    cells: Sequence[ReportedCell], axes: Sequence[str], conjunction: Sequence[Condition], stage: Stage, *, run_side: bool
+) -> bool:
+    """Whether a variant passed `stage` although `conjunction`, whose bounds may lie at versions of no cell, holds for it.
+
+    `run_side`: whether what fails so does on the run side of a handoff cell.
+    """
+    known = {(feature.kind, feature.name): feature for feature in features(cells, axes, stage, run_side=run_side)}
+    held = Seen.of(cells).passed(stage, run_side=run_side)
+    for atom in conjunction:
+        held &= known[atom.kind, atom.name].holds(atom.op, atom.value)
+    return bool(held)
+
+
 def _with(planned: Planned, axis: str, version: str) -> Planned:
     """The same with another version on one axis; no matrix has an id for it."""
     cell = planned.cell
@@ -242,14 +256,13 @@ def _is_open(boundary: Boundary) -> bool:
 
 def _outcome(verdict: VariantVerdict, stage: Stage) -> str | None:
     """`fails` or `passes` the stage; how it ended where that says nothing; None where it was not run."""
-    order = list(Stage).index
-    if verdict.stage is None or order(verdict.stage) > order(stage):
+    if passed(verdict, stage):
         return PASSES
     if verdict.open or verdict.status is Status.NOT_RUN:
         return None
     if verdict.stage is stage and verdict.status is Status.FAILS:
         return FAILS
-    return f"{verdict.status.value} at {verdict.stage.value}"
+    return f"{verdict.status.value} at {verdict.stage}"
 
 
 def _narrowed(boundary: Boundary, tried: Tried) -> Boundary:

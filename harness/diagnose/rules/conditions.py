@@ -5,10 +5,11 @@ Sets of variants are integers, a bit for each variant in the order of the report
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from operator import methodcaller
 
 from harness.matrix.plan import by_version
 from harness.matrix.selection import VARIANT_FIELDS
@@ -46,7 +47,8 @@ class Feature:
         if op == "=":
             return dict((*self.ordered, *self.others)).get(value, 0)
         bound = by_version(value)
-        return union(bits for one, bits in self.ordered if (by_version(one) < bound) == (op == "<"))
+        within = (bits for version, bits in self.ordered if (by_version(version) < bound) == (op == "<"))
+        return functools.reduce(operator.or_, within, 0)
 
     def atoms(self) -> Iterator[tuple[Condition, int]]:
         """Every atom about it with the variants for which it holds, bounds first; none where there is nothing to tell apart."""
@@ -72,18 +74,10 @@ def holds(condition: Condition, version: str) -> bool:
     return version not in _UNORDERED and older == (condition.op == "<")
 
 
-def union(sets: Iterable[int]) -> int:
-    """The variants that are in any of them."""
-    whole = 0
-    for one in sets:
-        whole |= one
-    return whole
-
-
 def features(cells: Sequence[ReportedCell], axes: Sequence[str], stage: Stage, *, run_side: bool) -> list[Feature]:
     """Everything that a rule about `stage` may speak of, in the order of preference; `run_side`: where it failed."""
     spans = _spans(cells)
-    made = [_of_cells(ConditionKind.AXIS, axis, spans, methodcaller("version", axis)) for axis in axes]
+    made = [_of_cells(ConditionKind.AXIS, axis, spans, operator.methodcaller("version", axis)) for axis in axes]
     made += [_of_variants(field, cells) for field in VARIANT_FIELDS]
     made.append(_of_cells(ConditionKind.VARIANT, "environment", spans, lambda cell: cell.environment.value))
     # What has no lock has no transitive versions either: at `resolve` they explain nothing.

@@ -16,10 +16,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.diagnose.causes.causes import import_of
-from harness.diagnose.causes.failure_kinds import failure_of
-from harness.diagnose.rules.conditions import union
-from harness.diagnose.rules.outcomes import Seen
+from harness.diagnose.causes.failure_kinds import failure_of, import_of
+from harness.diagnose.rules.outcomes import Seen, union
 from harness.model import Cause, Certainty, Stage
 from harness.stack import RUN_SIDE
 from harness.verdicts.cross_checks import ABOVE
@@ -68,7 +66,7 @@ def kinds(seen: Seen, stage: Stage) -> list[FailureKind]:
 def on_run_side(variant: ReportedVariant, stage: Stage) -> bool:
     """Whether a failure at `stage` is one of a handoff cell's run side, or may be."""
     if stage is Stage.IMPORT:
-        return import_of(variant) in {None, *RUN_SIDE}
+        return import_of(variant.error or "") in {None, *RUN_SIDE}
     return list(Stage).index(stage) >= list(Stage).index(Stage.LOAD)
 
 
@@ -96,7 +94,7 @@ def fault(variant: ReportedVariant, stage: Stage) -> object:
         case Stage.RESOLVE | Stage.INSTALL:
             return stage
         case Stage.IMPORT:
-            return import_of(variant) or variant.signature
+            return import_of(variant.error or "") or variant.signature
         case Stage.EAGER | Stage.EXPORT | Stage.CHECK:
             return variant.error_type
         case _:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.diagnose.nearest_cell import imports_all
-from harness.diagnose.rules.conditions import union
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Stage, Status, Variant
 from harness.verdicts.report_model import ReportedCell, ReportedVariant
 from harness.verdicts.rule_model import Place
+from harness.verdicts.stages_passed import imports_all
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +74,11 @@ class Seen:
 def variant(one: ReportedVariant) -> Variant:
     """The variant that was asked for."""
     return Variant(**{name: getattr(one, name) for name in VARIANT_FIELDS})
+
+
+def union(sets: Iterable[int]) -> int:
+    """The variants that are in any of `sets`."""
+    return functools.reduce(operator.or_, sets, 0)
 
 
 def _set(numbers: Sequence[int], size: int) -> int:

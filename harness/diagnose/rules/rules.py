@@ -17,13 +17,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.diagnose.rules import conditions, set_cover
-from harness.diagnose.rules.conditions import Feature, union
+from harness.diagnose.rules.conditions import Feature
 from harness.diagnose.rules.kinds import kinds
-from harness.diagnose.rules.outcomes import Seen
+from harness.diagnose.rules.outcomes import Seen, union
 from harness.diagnose.rules.study import Made, Study
 from harness.model import Stage
 from harness.verdicts.report_model import ReportedCell
-from harness.verdicts.rule_model import Condition, Rule, Unexplained
+from harness.verdicts.rule_model import Rule, Unexplained
 
 NOTHING_PASSED = "nothing that got as far passed this stage: there is nothing to tell the failures from"
 TOO_MANY_PARTS = f"none of the conjunctions of up to {set_cover.LARGEST} parts that were tried separates it from what passed"
@@ -102,17 +102,3 @@ def _merged(made: Sequence[tuple[Study, Made]]) -> list[Rule]:
         together = replace(study, failed=union(other.failed for other, _ in several))
         merged.append(together.rule(one, sum(other.alone for _, other in several)))
     return merged
-
-
-def contradicted(
-    cells: Sequence[ReportedCell], axes: Sequence[str], conjunction: Sequence[Condition], stage: Stage, *, run_side: bool
-) -> bool:
-    """Whether a variant passed `stage` although `conjunction`, whose bounds may lie at versions of no cell, holds for it.
-
-    `run_side`: whether what fails so does on the run side of a handoff cell.
-    """
-    there = {(one.kind, one.name): one for one in conditions.features(cells, axes, stage, run_side=run_side)}
-    held = Seen.of(cells).passed(stage, run_side=run_side)
-    for atom in conjunction:
-        held &= there[atom.kind, atom.name].holds(atom.op, atom.value)
-    return bool(held)

@@ -7,7 +7,9 @@ that costs no more.
 
 from __future__ import annotations
 
+import functools
 import itertools
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -91,10 +93,7 @@ def _joined(chosen: list[Chosen], search: _CoverSearch) -> list[Chosen]:
 
 
 def _support(chosen: Iterable[Chosen]) -> int:
-    whole = 0
-    for one in chosen:
-        whole |= one.support
-    return whole
+    return functools.reduce(operator.or_, (conjunction.support for conjunction in chosen), 0)
 
 
 _Found = dict[int, dict[frozenset[str], Conjunction]]

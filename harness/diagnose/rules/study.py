@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.diagnose.rules import set_cover
-from harness.diagnose.rules.conditions import Feature, union
-from harness.diagnose.rules.outcomes import Seen, places, variant
+from harness.diagnose.rules.conditions import Feature
+from harness.diagnose.rules.outcomes import Seen, places, union, variant
 from harness.diagnose.rules.set_cover import Chosen, Part
 from harness.matrix.plan import by_version
 from harness.model import Stage

@@ -8,7 +8,9 @@ from values import DYNAMO, MERGED, PAIR, PINS, resolved, result
 from harness.decide.experiments import Experiment
 from harness.decide.mends import TargetRemedies
 from harness.decide.version_sets import Versions
-from harness.diagnose.remedies.changes import Change, ChangeKind, Remedy, apply
+from harness.diagnose.remedies.interface import Change, Remedy, apply
+from harness.diagnose.remedies.kinds.ir_version import IR_VERSION
+from harness.diagnose.remedies.kinds.secondary_pin import SECONDARY_PIN
 from harness.matrix.plan import Planned
 from harness.matrix.schema import Variants
 from harness.model import Stage, Status, Variant
@@ -16,10 +18,10 @@ from harness.verdicts.judge import VariantVerdict, Verdict
 
 WORKS, FAILS, ERROR = Status.WORKS, Status.FAILS, Status.ERROR
 SET = Versions(source="mine", python="3.11", exact=PINS)
-OLD_NUMPY = Change(kind=ChangeKind.SECONDARY_PIN, bounds=("numpy<2",))
-NEW_NUMPY = Change(kind=ChangeKind.SECONDARY_PIN, bounds=("numpy>=2",))
-OLD_PROTOBUF = Change(kind=ChangeKind.SECONDARY_PIN, bounds=("protobuf<4",))
-IR = Change(kind=ChangeKind.IR_VERSION, variant=(("ir_version", 8),))
+OLD_NUMPY = Change(kind=SECONDARY_PIN, bounds=("numpy<2",))
+NEW_NUMPY = Change(kind=SECONDARY_PIN, bounds=("numpy>=2",))
+OLD_PROTOBUF = Change(kind=SECONDARY_PIN, bounds=("protobuf<4",))
+IR = Change(kind=IR_VERSION, variant=(("ir_version", 8),))
 
 
 def end(variant: Variant, status: Status) -> VariantVerdict:

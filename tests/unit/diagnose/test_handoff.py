@@ -8,10 +8,10 @@ import pytest
 from values import PINS, reported_cell, reported_variant
 
 from harness.diagnose.causes.causes import diagnosed
-from harness.diagnose.nearest_cell import imports_all
 from harness.diagnose.rules.rules import NOTHING_PASSED, find
 from harness.model import Setup, Stage, Status
 from harness.verdicts.report_model import ReportedCell, ReportedVariant
+from harness.verdicts.stages_passed import imports_all
 
 AXES = ["python", *PINS]
 

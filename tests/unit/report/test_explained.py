@@ -9,10 +9,11 @@ from rich.console import Console
 from values import PAIR, resolved, result
 
 from harness.diagnose.assembly import build
-from harness.diagnose.remedies.changes import ChangeKind
+from harness.diagnose.remedies.found import MatrixRemedies
+from harness.diagnose.remedies.interface import RemedySearch, Trial
+from harness.diagnose.remedies.kinds import KINDS
+from harness.diagnose.remedies.kinds.secondary_pin import SECONDARY_PIN
 from harness.diagnose.remedies.lock_diff import Differing, LockDifference
-from harness.diagnose.remedies.matrix import MatrixRemedies
-from harness.diagnose.remedies.trials import RemedySearch, Trial
 from harness.matrix.schema import ProbeSection
 from harness.model import Stage, Status
 from harness.report.explain import Neighbour, show
@@ -24,7 +25,7 @@ CUDA = [f"nvidia-{name}" for name in ("cublas", "cudnn", "cufft", "curand", "ncc
 def story(mended: MatrixRemedies, near: Neighbour) -> list[str]:
     fails = VariantVerdict(variant=PAIR, status=Status.FAILS, results=(result(Stage.IMPORT, Status.FAILS, "no"),))
     verdict = Verdict(resolved=resolved(PAIR), status=Status.FAILS, variants=(fails,))
-    report = build([verdict], ["python"], ProbeSection(), None, mended.told)
+    report = build([verdict], ["python"], ProbeSection(), None, mended.reported(KINDS))
     out = Console(file=io.StringIO(), width=100_000)
     show(verdict, report, mended, near, out, store=Path("/store"), options="")
     return [line.strip() for line in out.file.getvalue().splitlines()]
@@ -39,7 +40,7 @@ def test_suspects_and_differences_of_one_family_are_named_once():
             stage=Stage.IMPORT,
             message="no",
             open=False,
-            kinds=(ChangeKind.SECONDARY_PIN,),
+            kinds=(SECONDARY_PIN,),
         )
         for name in (*CUDA, "numpy")
     )

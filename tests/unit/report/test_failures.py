@@ -9,7 +9,7 @@ from rich.console import Console
 from values import DYNAMO, MERGED, PAIR, PINS, resolved, result
 
 from harness.diagnose.assembly import build
-from harness.diagnose.remedies.matrix import MatrixRemedies
+from harness.diagnose.remedies.found import MatrixRemedies
 from harness.matrix.schema import ProbeSection
 from harness.model import Stage, StageResult, Status, Variant
 from harness.report import explain

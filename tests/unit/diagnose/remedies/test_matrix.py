@@ -8,7 +8,11 @@ import pytest
 from values import DYNAMO, MERGED, PAIR, resolved, result
 
 from harness.diagnose.remedies import matrix
-from harness.diagnose.remedies.changes import Change, ChangeKind, Remedy, apply
+from harness.diagnose.remedies.interface import Change, Remedy, RemedySearch, apply
+from harness.diagnose.remedies.kinds import KINDS
+from harness.diagnose.remedies.kinds.axis_version import PATCH
+from harness.diagnose.remedies.kinds.opset import OPSET
+from harness.diagnose.remedies.kinds.secondary_pin import SECONDARY_PIN
 from harness.matrix.plan import Planned
 from harness.matrix.schema import Variants
 from harness.model import Stage, Status, Variant
@@ -16,12 +20,12 @@ from harness.verdicts.judge import VariantVerdict, Verdict
 
 
 def bound(text: str) -> Change:
-    return Change(kind=ChangeKind.SECONDARY_PIN, bounds=(text,))
+    return Change(kind=SECONDARY_PIN, bounds=(text,))
 
 
 OLD, NEW = bound("numpy<2"), bound("numpy>=2")
-OPSET = Change(kind=ChangeKind.OPSET, variant=(("opset", 14),))
-TORCH, OTHER_TORCH = (Change(kind=ChangeKind.PATCH, pin=("torch", version)) for version in ("2.1.1", "2.1.0"))
+LOWER_OPSET = Change(kind=OPSET, variant=(("opset", 14),))
+TORCH, OTHER_TORCH = (Change(kind=PATCH, pin=("torch", version)) for version in ("2.1.1", "2.1.0"))
 
 
 def judged(planned: Planned, *failing: Variant) -> Verdict:
@@ -38,9 +42,9 @@ def mended(monkeypatch, remedies: dict[Variant, Change], *, works: bool, require
     asked: list[Planned] = []
     cell = resolved(PAIR, MERGED, DYNAMO)
 
-    def search(_questions, planned, variant, **_given):
+    def search(_questions, planned, variant, _kinds, **_given):
         changes = (remedies[variant],)
-        return matrix.RemedySearch(trials=(), remedy=Remedy(changes=changes, planned=apply(changes, planned, variant)[0]))
+        return RemedySearch(trials=(), remedy=Remedy(changes=changes, planned=apply(changes, planned, variant)[0]))
 
     def ask(planned, **_given):
         asked.extend(planned)
@@ -52,7 +56,7 @@ def mended(monkeypatch, remedies: dict[Variant, Change], *, works: bool, require
     questions = SimpleNamespace(fresh=set(), acts=False, matrix=wanted, ask=ask, session=session)
     before = judged(cell.planned, *remedies)
     verdict = Verdict(resolved=cell, status=Status.FAILS, variants=before.variants)
-    return matrix.mend(questions, [verdict]).told, asked
+    return matrix.mend(questions, [verdict], KINDS).reported(KINDS), asked
 
 
 @pytest.mark.parametrize("works", [True, False])
@@ -68,7 +72,7 @@ def test_remedies_of_several_variants_are_run_at_once(monkeypatch):
     told, (asked,) = mended(monkeypatch, {PAIR: OLD, MERGED: NEW}, works=False)
     assert asked.bounds == ("numpy<2", "numpy>=2")
     assert told.mended == frozenset()
-    told, (asked,) = mended(monkeypatch, {PAIR: OPSET, MERGED: TORCH}, works=True)
+    told, (asked,) = mended(monkeypatch, {PAIR: LOWER_OPSET, MERGED: TORCH}, works=True)
     assert [(one.layout, one.opset) for one in asked.variants] == [("pair", 14), ("merged", 17), ("pair", 18)]
     assert asked.cell.version("torch") == "2.1.1"
     assert list(told.cells.values()) == [["opset 14", "torch 2.1.1"]]

@@ -7,8 +7,12 @@ from dataclasses import replace
 import pytest
 from values import PAIR, resolved, result
 
-from harness.diagnose.remedies.changes import Change, ChangeKind
-from harness.diagnose.remedies.observed import Observations, worded
+from harness.diagnose.remedies.found import worded
+from harness.diagnose.remedies.interface import Change
+from harness.diagnose.remedies.kinds import KINDS
+from harness.diagnose.remedies.kinds.axis_version import MINOR
+from harness.diagnose.remedies.kinds.secondary_pin import SECONDARY_PIN
+from harness.diagnose.remedies.observed import Observations
 from harness.model import Setup, Stage, Status, Variant
 from harness.verdicts.judge import VariantVerdict, Verdict
 
@@ -27,7 +31,7 @@ def cell(works: list[Variant], fails: list[Variant], setup: Setup = Setup.TOGETH
 
 
 def mending(*cells: Verdict, variant: Variant = PAIR) -> list[str]:
-    return [change.text for change in Observations(cells).mending(cells[0], variant)]
+    return [change.text for change in Observations(cells, KINDS).mending(cells[0], variant)]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +71,7 @@ def test_the_same_variant_in_cells_that_differ_on_one_axis_the_nearest_first():
         cell([PAIR], [], onnx="1.17.0", torch="2.6.0"),
         cell([PAIR], [], setup=Setup.HANDOFF, onnxruntime="1.24.0"),
     ]
-    found = Observations([here, *others]).mending(here, PAIR)
+    found = Observations([here, *others], KINDS).mending(here, PAIR)
     assert [change.text for change in found] == ["onnxruntime 1.20.2", "onnxruntime 1.21.0", "onnxruntime 1.32.0"]
     assert worded(found) == ["onnxruntime 1.20.2 (also 1.21.0, 1.32.0)"]
 
@@ -75,10 +79,10 @@ def test_the_same_variant_in_cells_that_differ_on_one_axis_the_nearest_first():
 def test_what_a_change_gives_is_known_where_the_matrix_has_that_variant_in_that_cell():
     here, other = cell([], [PAIR], optimum="1.26.1"), cell([], [PAIR], optimum="1.27.0")
     newer, bound = (
-        Change(kind=ChangeKind.MINOR, pin=("optimum", "1.27.0")),
-        Change(kind=ChangeKind.SECONDARY_PIN, bounds=("numpy<2",)),
+        Change(kind=MINOR, pin=("optimum", "1.27.0")),
+        Change(kind=SECONDARY_PIN, bounds=("numpy<2",)),
     )
-    seen = Observations([here, other])
+    seen = Observations([here, other], KINDS)
     found = seen.changed(here.resolved.planned, PAIR, [newer])
     assert found
     assert (found.status, found.stage) == (Status.FAILS, Stage.LOAD)

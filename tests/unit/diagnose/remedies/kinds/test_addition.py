@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from values import PAIR, result
 
-from harness.diagnose.remedies.missing import addition
+from harness.diagnose.remedies.kinds.addition import missing_distribution
 from harness.model import Failure, Stage, Status
 from harness.probe import missing
 from harness.verdicts.judge import VariantVerdict
@@ -38,7 +38,7 @@ def lacks(stage: Stage = Stage.EXPORT, message: str = "no", **noticed: object) -
     ],
 )
 def test_only_what_somebody_vouches_for_is_added(noticed, added):
-    assert addition(lacks(**noticed)) == (("export", added) if added else None)
+    assert missing_distribution(lacks(**noticed)) == (("export", added) if added else None)
     assert missing_module(lacks(**noticed)) == noticed.get("module")
 
 
@@ -52,7 +52,7 @@ def test_only_what_somebody_vouches_for_is_added(noticed, added):
     ],
 )
 def test_it_is_added_to_the_side_that_lacks_it(stage, message, side):
-    assert addition(lacks(stage, message, module="scipy", distribution="scipy", named=False)) == (side, "scipy")
+    assert missing_distribution(lacks(stage, message, module="scipy", distribution="scipy", named=False)) == (side, "scipy")
 
 
 def raised(*errors: BaseException) -> BaseException:

@@ -1,7 +1,7 @@
-"""What a remedy changed, read off its text in a report. Pure.
+"""The changes of a remedy, read off its text in a report. Pure.
 
-A remedy was run on the very variant that it stands at. What it changed is all in which the two runs differ, so it is
-evidence of the cause.
+A remedy was run on the very variant that it stands at. The two runs differ in its changes alone, so it is evidence of the
+cause.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ EXPORT = frozenset({"exporter", "opset", "layout", "attention"})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RemedyEffect:
-    """What was changed about a variant that fails, and made it work."""
+    """The changes of a variant that fails which made it work."""
 
     text: str
     fields: frozenset[str] = frozenset()
@@ -49,16 +49,20 @@ class RemedyEffect:
         return bool(self.fields) and self.fields <= fields and not self.pins and not self.bounds
 
 
-def differences(variant: ReportedVariant) -> list[RemedyEffect]:
-    """What the remedies that were run on `variant` changed, the cheapest first."""
+def effects(variant: ReportedVariant) -> list[RemedyEffect]:
+    """The changes of the remedies that were run on `variant`, the cheapest first."""
     texts = variant.remedies or ([variant.remedy] if variant.remedy else [])
     # The versions or opsets that do as well are more of the same kind.
-    found = (difference(text.partition(" (also ")[0]) for text in texts)
-    return [one for one in found if one]
+    return [found for text in texts if (found := effect(text.partition(" (also ")[0]))]
 
 
-def difference(remedy: str) -> RemedyEffect | None:
-    """What the remedy of that text changed; None where its text says something else."""
+def secondary_pins(variant: ReportedVariant) -> str | None:
+    """The remedy of a failing variant that changed nothing but the versions of distributions on no axis."""
+    return next((changed.text for changed in effects(variant) if changed.versions and not changed.pins), None)
+
+
+def effect(remedy: str) -> RemedyEffect | None:
+    """The changes of the remedy of that text; None if its text is something else."""
     fields, pins, bounds = set[str](), set[str](), set[str]()
     for part in _parts(remedy):
         name, _, value = part.partition(" ")
@@ -85,9 +89,9 @@ def _required(texts: list[str]) -> set[str] | None:
         required = [Requirement(text) for text in texts]
     except InvalidRequirement:
         return None
-    if len(required) > 1 and not all(one.specifier for one in required):
+    if len(required) > 1 and not all(requirement.specifier for requirement in required):
         return None
-    return {canonicalize_name(one.name) for one in required}
+    return {canonicalize_name(requirement.name) for requirement in required}
 
 
 def _is_version(text: str) -> bool:

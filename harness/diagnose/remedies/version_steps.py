@@ -1,0 +1,46 @@
+"""How far two versions on an axis are from each other. Pure."""
+
+from __future__ import annotations
+
+import functools
+from enum import IntEnum
+
+from packaging.version import Version
+
+from harness.model import Cell
+from harness.stack import RUNTIME
+
+_SELDOM_CHANGED = ("python", RUNTIME)
+"""Axes whose version is seldom a choice: they come last, in this order."""
+
+
+class StepSize(IntEnum):
+    """How much changes between two versions of one major release."""
+
+    PATCH = 1
+    MINOR = 2
+
+
+@functools.cache
+def step_size(own: str, other: str) -> StepSize | None:
+    """The size of the step; None between two major releases."""
+    mine, theirs = Version(own).release, Version(other).release
+    if mine[0] != theirs[0]:
+        return None
+    return StepSize.PATCH if len(mine) > 2 and mine[1:2] == theirs[1:2] else StepSize.MINOR
+
+
+def distance(cell: Cell, axis: str, version: str) -> tuple[object, ...]:
+    """Sort key of other versions for `cell`: newer before older, the order of the axes, nearer before farther."""
+    older, parts = _parts_apart(str(cell.version(axis)), version)
+    names = [name for name, _ in cell.pins]
+    place = len(names) + _SELDOM_CHANGED.index(axis) if axis in _SELDOM_CHANGED else names.index(axis)
+    return older, place, parts
+
+
+@functools.cache
+def _parts_apart(own: str, other: str) -> tuple[bool, tuple[int, ...]]:
+    """(whether `other` is older, the difference in each part of the release)."""
+    mine, theirs = Version(own), Version(other)
+    parts = zip((*mine.release, 0, 0), (*theirs.release, 0, 0), strict=False)
+    return theirs < mine, tuple(abs(here - there) for here, there in parts)

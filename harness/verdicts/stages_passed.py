@@ -1,0 +1,26 @@
+"""Which stages a variant passed, and whether a cell has tried all of its imports. Pure."""
+
+from __future__ import annotations
+
+from harness.model import Setup, Stage, Status
+from harness.verdicts.judge import VariantVerdict
+from harness.verdicts.report_model import ReportedCell, ReportedVariant
+
+_PLACES = {stage: place for place, stage in enumerate(Stage)}
+
+
+def passed(variant: VariantVerdict | ReportedVariant, stage: Stage) -> bool:
+    """Whether `variant` got beyond `stage`."""
+    if variant.status in {Status.WORKS, Status.WORKS_WITH_REMEDY}:
+        return True
+    return variant.stage is not None and _PLACES[variant.stage] > _PLACES[stage]
+
+
+def imports_all(cell: ReportedCell) -> bool:
+    """Whether `cell` has tried all of its imports, if it has got beyond them.
+
+    A handoff cell's run side is tried only with what its export side has exported.
+    """
+    return cell.environment is not Setup.HANDOFF or any(
+        passed(variant, Stage.CHECK) and variant.status is not Status.NOT_RUN for variant in cell.variants
+    )

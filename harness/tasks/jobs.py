@@ -1,4 +1,4 @@
-"""What a probe's process is asked: jobs, as the probe reads them (probe/dispatch.py)."""
+"""The jobs of probe processes, in the types that the probe reads (probe/wire.py)."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from typing import Any
 
 from harness.matrix.schema import ProbeSection
 from harness.model import Variant
+from harness.probe.wire import ExportJob, ImportJob, ProbeSource, RunJob
+from harness.stack import EVALUATOR, RUNTIME
 from harness.tasks.tasks import Evaluate, Import, Run
 
 
-def importing(one: Import) -> dict[str, Any]:
+def importing(task: Import) -> ImportJob:
     """All packages, in one process that has imported nothing yet."""
-    return {"kind": "import", "modules": one.modules}
+    return {"kind": "import", "modules": task.modules}
 
 
-def exporting(variants: Sequence[Variant], imports: Mapping[Import, Path], out: Path, *, reference: bool) -> dict[str, Any]:
+def exporting(variants: Sequence[Variant], imports: Mapping[Import, Path], out: Path, *, reference: bool) -> ExportJob:
     """PyTorch alone (the `reference`), then `variants`, into `out`; before that, forks for `imports` from their folders."""
     return {
         "kind": "export",
-        "imports": [{"id": one.key, "modules": one.modules, "sites": [str(site)]} for one, site in imports.items()],
+        "imports": [{"id": task.key, "modules": task.modules, "sites": [str(site)]} for task, site in imports.items()],
         "reference": reference,
         "variants": [
             {
@@ -37,10 +39,11 @@ def exporting(variants: Sequence[Variant], imports: Mapping[Import, Path], out: 
     }
 
 
-def running(task: Run | Evaluate, wanted: Iterable[tuple[Variant, Path]]) -> dict[str, Any]:
+def running(task: Run | Evaluate, variants: Iterable[tuple[Variant, Path]]) -> RunJob:
     """Variants, each with the folder of its artifact, through onnxruntime or the reference evaluator."""
     return {
-        "kind": "run" if isinstance(task, Run) else "reference",
+        "kind": "run",
+        "runtime": RUNTIME if isinstance(task, Run) else EVALUATOR,
         "runs": [
             {
                 "id": variant.id,
@@ -52,13 +55,13 @@ def running(task: Run | Evaluate, wanted: Iterable[tuple[Variant, Path]]) -> dic
                 "strategy": variant.strategy,
                 "session": variant.session,
             }
-            for variant, artifact in wanted
+            for variant, artifact in variants
         ],
     }
 
 
-def about(model: ProbeSection) -> dict[str, Any]:
-    """The model that a job is about."""
+def about(model: ProbeSection) -> ProbeSource:
+    """The probe module of a job, and the model that it builds."""
     return {"path": model.module, "options": _options(model)}
 
 

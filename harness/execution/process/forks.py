@@ -34,7 +34,7 @@ from harness.environments.layers import Closure, bases, layers
 from harness.execution.process.fork_server import Forked, ForkServer
 from harness.execution.process.probe import JOB
 from harness.model import Limits, digest
-from harness.stack import FORKED_IMPORTS, asks_for_presence
+from harness.stack import EVALUATOR, FORKED_IMPORTS, asks_for_presence
 from harness.store.store import Store
 from harness.subprocesses import Fork, Supervisor
 
@@ -90,7 +90,7 @@ class Forks:
 
     def of(self, python: Path, job: Mapping[str, Any], closure: Closure) -> Fork | None:
         """Has `job` done by a fork in the environment of `closure`, where one may be; None for a kind of which none is."""
-        if job["kind"] not in FORKED_IMPORTS or not sys.platform.startswith("linux"):
+        if job["kind"] not in FORKED_IMPORTS or job.get("runtime") == EVALUATOR or not sys.platform.startswith("linux"):
             return None  # elsewhere a system's libraries may not survive a fork
 
         return self._fork(python, job, closure, bases(closure))
@@ -145,6 +145,7 @@ class Forks:
         asked = {
             "kind": "forkserver",
             "of": job["kind"],
+            "runtime": job.get("runtime"),
             "imports": [name for name in FORKED_IMPORTS[job["kind"]] if any(name in part.lock.versions for part in base)],
             "others": self._sites(closure, base),
             "probe": job["probe"],

@@ -13,8 +13,7 @@ import site
 import sys
 
 from .distributions import imported_distributions
-from .forking.child import exit_code, leave_with
-from .forking.process_control import die_with_the_parent
+from .forking.process_control import die_with_the_parent, exit_code, leave_with
 from .imports import import_stage, with_probe_imports
 from .joint_session import run_joint_session
 from .journal import Journal

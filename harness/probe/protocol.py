@@ -94,7 +94,8 @@ class Probe:
         # Not at the top: a run has no onnx, which this imports.
         exporters = importlib.import_module(".export.exporters", __package__)
         for request in self._require("graphs", "or export()")(model):
-            exporters.export_graph(request, variant, folder / f"{request.role}.onnx")
+            variant.declare(request.role, request.inputs, request.outputs)
+            exporters.export_graph(request, variant, folder / f"{request.role}.onnx", variant.findings)
 
     def starts(self, variant: RequestedVariant) -> Sequence[str]:
         """Return the ways to begin; one empty name where there is only one way."""

@@ -15,8 +15,7 @@ class RequestedVariant:
     """
 
     def __init__(self, request: Mapping[str, Any], findings: Findings) -> None:
-        self._request = request
-        self._findings = findings
+        self.findings = findings
         self.id: str = request["id"]
         self.exporter: str = request["exporter"]
         self.opset: int = request["opset"]
@@ -33,14 +32,10 @@ class RequestedVariant:
         """Record what the graph `role` must take and return; inputs None: the exporter chooses them."""
         self.declared[role] = {"inputs": None if inputs is None else sorted(inputs), "outputs": sorted(outputs)}
 
-    def with_findings(self, findings: Findings) -> RequestedVariant:
-        """Return the same variant with another list of findings."""
-        return RequestedVariant(self._request, findings)
-
     def note(self, rule: str, message: str, where: str) -> None:
         """Add a finding, which is reported whatever becomes of the variant: see findings.py."""
         self.add([finding(rule, message, where)])
 
     def add(self, findings: Findings) -> None:
         """Add findings, each once."""
-        self._findings.extend(found for found in findings if found not in self._findings)
+        self.findings.extend(found for found in findings if found not in self.findings)

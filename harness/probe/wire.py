@@ -232,7 +232,7 @@ class ServerReady(TypedDict):
     event: Literal["ready"]
     sought: list[str]
     tried: list[str]
-    asked: list[tuple[str, str]]
+    versions: list[tuple[str, str]]
     groups: list[str]
 
 

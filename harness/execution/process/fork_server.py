@@ -101,7 +101,7 @@ class ForkServer:
             self.close()
             return False
         self.sought, self.tried = frozenset(ready["sought"]), frozenset(ready["tried"])
-        self.asked, self.groups = frozenset((name, asker) for name, asker in ready["asked"]), frozenset(ready["groups"])
+        self.asked, self.groups = frozenset((name, asker) for name, asker in ready["versions"]), frozenset(ready["groups"])
         self.used = time.monotonic()
         return True
 

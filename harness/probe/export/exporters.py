@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
+from ..findings import Findings
 from ..graph_request import GraphRequest
 from ..outcome import ProbeModuleError
 from ..variant import RequestedVariant
@@ -27,8 +28,8 @@ def model_exporter(name: str) -> ModelExporter | None:
     return exporter
 
 
-def export_graph(request: GraphRequest, variant: RequestedVariant, path: Path) -> None:
-    """Write `request` to `path` as `variant` asks, and add findings for what differs from the request.
+def export_graph(request: GraphRequest, variant: RequestedVariant, path: Path, findings: Findings) -> None:
+    """Write `request` to `path` as `variant` asks, and add to `findings` what differs from the request.
 
     NotRun if this torch cannot; ProbeModuleError if no graph exporter has the variant's name; ProbeFailure if an input that the
     graph must depend on was pruned.
@@ -37,7 +38,6 @@ def export_graph(request: GraphRequest, variant: RequestedVariant, path: Path) -
         message = f"the harness has no exporter {variant.exporter!r} for graphs(); it has {', '.join(GRAPH_EXPORTERS)}"
         raise ProbeModuleError(f"{message}, and an export() in the probe module may know others")
     export: ExportGraph = importlib.import_module(GRAPH_EXPORTERS[variant.exporter], __package__).export
-    variant.declare(request.role, request.inputs, request.outputs)
     external.write_apart(lambda written: export(request, written, variant.opset), path)
-    variant.add(lint_export(request, path))
+    findings += lint_export(request, path)
     require_inputs(request, path)

@@ -20,7 +20,7 @@ class ImportRecorder(importlib.abc.MetaPathFinder):
         """Top-level modules that were searched for, found or not."""
         self.tried: set[str] = set()
         """Those among them that were searched for in order to import something."""
-        self.asked: set[tuple[str, str]] = set()
+        self.versions: set[tuple[str, str]] = set()
         """(distribution, top-level module of the caller) for each look-up of metadata."""
         self.groups: set[str] = set()
         """Groups of entry points that were looked up in all distributions."""
@@ -31,7 +31,7 @@ class ImportRecorder(importlib.abc.MetaPathFinder):
         self._original = {name: distribution.__dict__[name] for name in ("from_name", "discover")}
 
         def from_name(cls: Any, /, name: str) -> Any:
-            self.asked.add((name, _calling_package()))
+            self.versions.add((name, _calling_package()))
             return self._original["from_name"].__func__(cls, name)
 
         def discover(cls: Any, /, **criteria: Any) -> Any:

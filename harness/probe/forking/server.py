@@ -37,10 +37,9 @@ from ..distributions import imported_distributions
 from ..imports import import_module
 from ..journal import Journal
 from ..wire import ForkRequest, ForkServerJob, ServerForked, ServerLeft, ServerReady
-from .child import exit_code, leave_with
 from .fork_safety import ProcessState, loaded_unshared
 from .import_recorder import ImportRecorder
-from .process_control import adopt_orphans, children, die_with_the_parent
+from .process_control import adopt_orphans, children, die_with_the_parent, exit_code, leave_with
 
 _LINE = 65536
 _DESCRIPTOR = struct.Struct("i")
@@ -142,7 +141,7 @@ class _Server:
                 "event": "ready",
                 "sought": sorted(_RECORDER.sought),
                 "tried": sorted(_RECORDER.tried),
-                "asked": sorted(_RECORDER.asked),
+                "versions": sorted(_RECORDER.versions),
                 "groups": sorted(_RECORDER.groups),
             }
         )

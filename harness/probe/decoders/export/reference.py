@@ -11,8 +11,7 @@ from ...artifact import Case
 from ...compare import TOLERANCE, difference, mismatch
 from ...outcome import ProbeFailure
 from ..decode.case import DecodingCase
-from .models import Subject
-from .models.subject import Inputs, Sizes
+from .models.subject import Inputs, Sizes, Subject
 
 _STEPS = 6
 # (batch, source, prefix). The source is longer than the prefix, shorter, and once equal. The first row of a batch is whole,

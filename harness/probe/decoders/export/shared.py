@@ -14,7 +14,7 @@ from ...outcome import ProbeFailure
 from ...variant import RequestedVariant
 from .layouts import LAYOUTS, place_graphs
 from .merge import SWITCH
-from .models import build
+from .models.build import build
 from .reference import build_cases, check_cached
 
 
@@ -119,7 +119,7 @@ def _export(request: GraphRequest, variant: RequestedVariant, path: Path) -> Exp
     path.parent.mkdir(parents=True, exist_ok=True)
     findings: Findings = []
     try:
-        export_graph(request, variant.with_findings(findings), path)
+        export_graph(request, variant, path, findings)
     except Exception as exc:  # noqa: BLE001 - raised for every variant that needs the graph
         return Exported(path, findings, exc)
     return Exported(path, findings, None)

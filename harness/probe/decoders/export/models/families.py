@@ -21,7 +21,7 @@ class Family:
     config: str
     model: str
     subject: str
-    """The kind of model: a name of SUBJECTS (__init__.py)."""
+    """The kind of model: a name of SUBJECTS (build.py)."""
     profiles: Mapping[str, Mapping[str, Any]]
     """Profile → arguments of `config`."""
     adjust: Callable[[Any], None] | None = None

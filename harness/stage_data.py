@@ -1,45 +1,37 @@
-"""What a stage can give, checked where a result is read from outside: records of a store, events of a probe."""
+"""The result of a stage, validated where it is read from outside: records of a store, events of a probe."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NotRequired
+from types import GenericAlias
+from typing import Annotated, Any, get_type_hints
 
+import typing_extensions
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
-from typing_extensions import TypedDict
 
 from harness.model import StageResult, Status
+from harness.probe import wire
 
 
-class Finding(TypedDict):
-    """What was noticed about a graph (probe/findings.py)."""
-
-    rule: str
-    message: str
-    limit: NotRequired[int | None]
-    """What was measured, of the rules `ir-above-runtime` and `opset-above-runtime`."""
-
-
-class StageData(TypedDict, total=False):
-    """What the harness reads of a stage's data. A stage may say more, a probe of one's own too, which is only shown."""
-
-    findings: list[Finding]
-    peak_memory: Annotated[int, Field(ge=0, le=2**60)]
-    """Bytes."""
-    reason: str
-    """Why it was not run."""
-    open: bool
-    """Whether a run would say more than that."""
-    outcomes: list[str]
-    """Of a flaky result, how the processes ended."""
-    missing: dict[str, Any]
-    """The module that the failure lacks: verdicts/missing_module.py."""
-    ir: Annotated[int, Field(ge=0, le=10**6)] | None
-    node: dict[str, Any] | None
-    max_abs_diff: Annotated[float, Field(allow_inf_nan=False)] | None
+def _validated(fields: Any, **limits: Any) -> Any:
+    """A TypedDict of the probe as pydantic needs it before Python 3.12, one of typing_extensions; with `limits` for fields."""
+    make: Any = typing_extensions.TypedDict
+    optional: Any = typing_extensions.NotRequired
+    hints = {**get_type_hints(fields), **limits}
+    return make(
+        fields.__name__, {name: optional[hint] if name in fields.__optional_keys__ else hint for name, hint in hints.items()}
+    )
 
 
-_validate_data = TypeAdapter(StageData).validator.validate_python
-"""Not the adapter's own, which takes as long again: it is done for each stage of each record."""
+_StageData = _validated(
+    wire.StageData,
+    findings=GenericAlias(list, (_validated(wire.PlacedFinding),)),
+    peak_memory=Annotated[int, Field(ge=0, le=2**60)],
+    ir=Annotated[int, Field(ge=0, le=10**6)] | None,
+    max_abs_diff=Annotated[float, Field(allow_inf_nan=False)] | None,
+)
+
+_validate_data = TypeAdapter(_StageData).validator.validate_python
+"""Not the adapter's own method, which takes twice as long: it is called for each stage of each record."""
 
 
 def _checked(result: StageResult) -> StageResult:
@@ -58,4 +50,4 @@ def _checked(result: StageResult) -> StageResult:
 _BY_ERROR = frozenset({Status.FAILS, Status.ERROR})
 
 CheckedResult = Annotated[StageResult, AfterValidator(_checked)]
-"""What one stage gave, where that is read from outside: it is what a stage can give, or a validation error."""
+"""The result of one stage, read from outside: what a stage can give, or a validation error."""

@@ -26,7 +26,8 @@ def main(out: Path) -> None:
         importlib.import_module("harness_probe.export").run(exported, journal(str(events)))
         run = {**RUN, "artifact": f"{folder}/{VARIANT['id']}", "reference": f"{folder}/reference"}
         if (Path(run["artifact"]) / "manifest.json").exists():
-            importlib.import_module("harness_probe.run").run({"probe": probe, "runs": [run]}, journal(str(events)))
+            running = {"probe": probe, "runtime": "onnxruntime", "runs": [run]}
+            importlib.import_module("harness_probe.runtimes").run(running, journal(str(events)))
         ends = [event for event in map(json.loads, events.read_text().splitlines()) if event["event"] == "end"]
     failed = next((end for end in ends if end["status"] != "works"), None)
     verdict = {"status": "works", "stage": None} if failed is None else {key: failed[key] for key in ("status", "stage")}

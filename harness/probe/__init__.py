@@ -1,21 +1,15 @@
-"""The probe: what runs *inside* an environment under test.
+"""The probe: the code that runs *inside* an environment under test.
 
-Standard library and the packages under test only, Python 3.8 syntax, nothing from the rest of the harness. The host
-starts `__main__.py` by path with `python -I`, which registers this folder as the package `harness_probe`.
+Standard library and the packages under test only, Python 3.8 syntax, nothing from the rest of the harness. The host starts
+`__main__.py` by path with `python -I`, which registers this folder as the package `harness_probe`.
 
-    journal.py        the only channel to the host: begin/end events, one JSON object per line
-    messages.py       what an exception says, distilled
-    failures.py       fails (a fact about versions) or error (ours)?
-    imports.py        kind "import", and the `import` stage of every other kind
-    beside.py         the same in a fork of a process that has most of it imported already
-    joint.py          torch and onnxruntime at work in one process
-    onnx_bytes.py     one-node models, written without the onnx package
-    graphs.py         what is asked of an exporter: a module with named inputs, outputs and axes
-    protocol.py       what a probe module offers: the built-in one, or one's own
-    decoders/         the built-in one: Transformers models with a key-value cache
-    export/           kind "export": the model in PyTorch, the exporters, a look at what they wrote
-    run/              kind "run": onnxruntime and numpy alone
-    independent/      kind "reference": the same runs in ONNX's reference evaluator
-    running/          what those two share: load, decode, compare
-    artifact.py  compare.py    what export and run share: the files between them, and what counts as equal
+the host          wire.py (types of jobs, events and stage data)  dispatch.py (a job, to its module)  journal.py (events)
+the probe module  protocol.py (what it offers)  variant.py  graph_request.py  findings.py  decoders/ (the built-in module)
+stage import      imports.py  import_together.py (in a fork)  joint_session.py (torch and onnxruntime at work)
+export/           kind "export": PyTorch alone, the exporters, lint and checker
+runtimes/         kind "run": load, decode, compare; runtime.py is what a runtime offers
+forking/          kind "forkserver": import once, fork for each job
+a failure         outcome.py (fails or error)  messages.py  missing_module.py
+files             artifact.py (between export and run)  compare.py (what is equal)  distributions.py (what was really used)
+identity_model.py a one-node model, written without the onnx package
 """

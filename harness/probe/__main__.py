@@ -1,7 +1,7 @@
 """Start the probe: `python -I …/probe/__main__.py JOB.json`.
 
-`-I` keeps this folder off `sys.path`, and it must stay off: a file of ours named like a package under test would
-shadow it. So the folder is registered as a package under a name that nobody publishes.
+`-I` keeps this folder off `sys.path`, and it must stay off: a file here that is named like a package under test would
+shadow it. So the folder is registered as a package under a name that is not published anywhere.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ def _register_package() -> None:
 
 
 def settle() -> None:
-    """Have what is not in a probe's variables alike, whoever has started it."""
+    """Set what a process inherits besides variables: umask, and no core dumps."""
     os.umask(0o022)
     with contextlib.suppress(ImportError, ValueError, OSError):
         resource = importlib.import_module("resource")
-        # What a crash leaves would fill the disk.
+        # Core dumps would fill the disk.
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 if __name__ == "__main__":
     settle()
     _register_package()
-    importlib.import_module(PACKAGE + ".orphans").die_with_the_parent()
+    importlib.import_module(PACKAGE + ".forking.process_control").die_with_the_parent()
     importlib.import_module(PACKAGE + ".dispatch").main(sys.argv[1])

@@ -1,11 +1,12 @@
 """The files between an export and a run, readable with numpy and the standard library alone.
 
-<out>/reference/reference.json    what is known of the model, the tolerance, and each case's name and notes
-<out>/reference/arrays.npz        `<case>/inputs/<name>`, `<case>/expected/<step>/<output>` and, where some of an
-expected output is not to be compared, `<case>/ignored/<step>/<output>` (bool, of the same shape)
-<out>/<variant id>/manifest.json  the variant and each graph by role with its file, stamps, actual inputs and outputs
-(name, dtype, dims: a number, or the name of a symbolic one), and as `declared` the inputs and outputs that the exporter was
-asked for; the graphs lie beside it
+<out>/reference/reference.json    data about the model, the tolerance, and each case's name and notes
+<out>/reference/arrays.npz        `<case>/inputs/<name>`, `<case>/expected/<step>/<output>` and, for values that are not
+                                  compared, `<case>/ignored/<step>/<output>` (bool, of the same shape)
+<out>/<variant id>/manifest.json  the variant, and each graph by role: file, stamps, actual inputs and outputs (name, dtype,
+dims:
+                                  a number, or a symbolic name). `declared`: the inputs and outputs that the exporter received.
+                                  The graphs lie beside it.
 """
 
 from __future__ import annotations
@@ -20,11 +21,10 @@ _SCHEMA = 2
 
 
 class Case:
-    """What a run is given and what it must give.
+    """Inputs of a run, and the outputs that it must give.
 
-    `expected` is a mapping of output → array for each step of the run, or one mapping where there is one step;
-    `ignored` is like it, of booleans: true where an output is left out of the comparison. `notes` is anything JSON can
-    hold that the run side has to know.
+    `expected` maps output → array for each step of the run, or is one mapping if there is one step. `ignored` is like it, with
+    booleans: true where the output is not compared. `notes` is further data for the run side, as JSON.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Case:
 
     @classmethod
     def of_arrays(cls, name: str, arrays: Mapping[str, Any], steps: int, notes: Mapping[str, Any]) -> Case:
-        """Return the case that `arrays` made flat."""
+        """Return the case with these flat arrays."""
         expected, ignored = (
             [_without_prefix(f"{kind}/{number}/", arrays) for number in range(steps)] for kind in ("expected", "ignored")
         )
@@ -59,7 +59,7 @@ class Case:
 
 
 class Reference:
-    """What a correct run gives, and what was noted of the model that says so."""
+    """The cases with the outputs of a correct run, and data about the model that computed them."""
 
     def __init__(self, model: Mapping[str, Any], tolerance: Mapping[str, float], cases: Sequence[Case]) -> None:
         self.model = dict(model)
@@ -93,8 +93,8 @@ class Reference:
         return cls(description["model"], description["tolerance"], cases)
 
 
-def _by_step(given: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [dict(given)] if isinstance(given, Mapping) else [dict(step) for step in given]
+def _by_step(outputs: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [dict(outputs)] if isinstance(outputs, Mapping) else [dict(step) for step in outputs]
 
 
 def _without_prefix(prefix: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read what `write_json` wrote; ValueError where another probe's schema is found."""
+    """Read what `write_json` wrote. ValueError: it has the schema of another version of the probe."""
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     if content["schema"] != _SCHEMA:
         message = f"{path} has schema {content['schema']}, not {_SCHEMA}"

@@ -1,4 +1,4 @@
-"""What counts as equal: one rule for PyTorch against itself and for a runtime against PyTorch."""
+"""Comparison of outputs: one rule for PyTorch against itself, and for a runtime against PyTorch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TOLERANCE = {"absolute": 1e-4, "relative": 1e-4}
 
 
 def difference(actual: Any, expected: Any, ignored: Any = None) -> float | None:
-    """Return the largest absolute difference of two arrays of one shape; None where either holds nan or inf.
+    """Return the largest absolute difference of two arrays of one shape; None if either holds nan or inf.
 
     `ignored` (bool, of the same shape, or None) is true where the two may differ.
     """
@@ -21,9 +21,9 @@ def difference(actual: Any, expected: Any, ignored: Any = None) -> float | None:
 
 
 def mismatch(actual: Any, expected: Any, tolerance: Mapping[str, float], ignored: Any = None) -> str | None:
-    """Return in words how `actual` differs from `expected`, None where it does not.
+    """Return in words how `actual` differs from `expected`; None if they are equal.
 
-    Equal means the same shape, the same dtype and, where not `ignored`, no nan or inf in either, and
+    Equal: the same shape and dtype and, except where `ignored`, no nan or inf in either, and
     |actual - expected| ≤ absolute + relative·|expected|.
     """
     if actual.shape != expected.shape:
@@ -43,10 +43,9 @@ def mismatch(actual: Any, expected: Any, tolerance: Mapping[str, float], ignored
 
 
 def constant_offset(pairs: Sequence[tuple[Any, Any]], tolerance: Mapping[str, float]) -> bool:
-    """Whether all (actual, expected) differ by one and the same vector along their last axis, other than zero.
+    """Whether all (actual, expected) differ by the same vector along their last axis, other than zero.
 
-    So they do where a bias that is added at the very end was dropped. False where there are fewer than two rows, which
-    show no difference between what is constant and what is not.
+    This happens if a bias that is added at the end was dropped. False with fewer than two rows, which cannot show it.
     """
     if not pairs or any(actual.shape != expected.shape or not actual.ndim for actual, expected in pairs):
         return False

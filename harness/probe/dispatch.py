@@ -1,4 +1,4 @@
-"""Read the job file, hand it to the module of its kind, say `done`."""
+"""Read the job file, call the module of its kind, write `done`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 from .distributions import imported_distributions
 from .journal import Journal
 
-# By name, because each kind may import only what its environment holds.
-_KINDS = {"import": ".imports", "export": ".export", "run": ".run", "reference": ".independent", "forkserver": ".forkserver"}
+KINDS = {"import": ".imports", "export": ".export", "run": ".runtimes", "forkserver": ".forking.server"}
+"""Kind of job → module with `run(job, journal)`, loaded by name: each may import only what its environment holds."""
 
 
 def main(job_path: str) -> None:
@@ -25,10 +25,10 @@ def main(job_path: str) -> None:
     faulthandler.enable()
     job: dict[str, Any] = json.loads(Path(job_path).read_text(encoding="utf-8"))
     journal = Journal(job["events"])
-    importlib.import_module(_KINDS[job["kind"]], __package__).run(job, journal)
+    importlib.import_module(KINDS[job["kind"]], __package__).run(job, journal)
     journal.done(imported_distributions())
     sys.stdout.flush()
     sys.stderr.flush()
-    # The answer is written. Some packages crash while the interpreter shuts down (onnxruntime 1.16 under numpy 2),
-    # which says nothing about the combination any more.
+    # Everything is recorded. Some packages crash while the interpreter shuts down (onnxruntime 1.16 under numpy 2), which says
+    # nothing about the combination any more.
     os._exit(0)

@@ -1,7 +1,7 @@
 """Which distributions this process really used.
 
-The host keys its cache by the distributions that a job *can* use and checks that claim against this list, so a
-shared library that was only mapped (torch's CUDA parts, for example) counts as much as a module that was imported.
+The host keys its cache by the distributions that a job *can* use, and checks these keys against this list. So a shared library
+that was only mapped (torch's CUDA parts, for example) counts like a module that was imported.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Iterator
 
-_real = functools.lru_cache(maxsize=None)(os.path.realpath)
+_real_path = functools.lru_cache(maxsize=None)(os.path.realpath)
 
 
 def imported_distributions() -> dict[str, str]:
@@ -26,17 +26,16 @@ def imported_distributions() -> dict[str, str]:
 
 
 def distributions_of(module: ModuleType) -> dict[str, str]:
-    """Return normalised name → version of the distributions that brought `module`, found by the files that they own.
+    """Return normalised name → version of the distributions that own the files of `module`.
 
-    A module's name says nothing of its distribution's (PIL is pillow's), and a namespace package is of several. A module
-    of the standard library, or one that merely lies somewhere on the path, is of none.
+    Names do not tell (PIL is in pillow), and a namespace package is in several. A module of the standard library is in none.
     """
     file = getattr(module, "__file__", None)
     if isinstance(file, str):
-        path = _real(file)
+        path = _real_path(file)
         found = ((name, version) for name, version, files in _all_installed() if path in files)
     else:
-        folders = tuple(_real(folder) + os.sep for folder in getattr(module, "__path__", ()))
+        folders = tuple(_real_path(folder) + os.sep for folder in getattr(module, "__path__", ()))
         found = (
             (name, version) for name, version, files in _all_installed() if any(path.startswith(folders) for path in files)
         )
@@ -49,26 +48,26 @@ def _all_installed() -> Iterator[tuple[str, str, frozenset[str]]]:
 
 
 def loaded_files() -> Iterator[str]:
-    """Yield the real path of every file that a module came from or that is mapped, and the folders of namespaces."""
+    """Yield the real path of every module's file and of every mapped file, and the folders of namespace packages."""
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
         if isinstance(file, str):
-            yield _real(file)
+            yield _real_path(file)
         else:
             with contextlib.suppress(KeyError):  # a namespace whose parent was taken out of sys.modules
-                yield from map(_real, getattr(module, "__path__", ()))
+                yield from map(_real_path, getattr(module, "__path__", ()))
     with contextlib.suppress(OSError), Path("/proc/self/maps").open(encoding="utf-8", errors="replace") as maps:
         for line in maps:
             path = line.rstrip("\n").partition("/")[2]
             if "site-packages/" in path:
-                yield _real("/" + path)
+                yield _real_path("/" + path)
 
 
 @functools.lru_cache(maxsize=None)
 def _installed(folder: str) -> tuple[tuple[str, str, frozenset[str]], ...]:
     """Return (normalised name, version, absolute paths of the files) of each distribution in `folder`.
 
-    Read once, and not again by forks: nobody installs anything meanwhile.
+    Read once, and not again by forks: nothing is installed meanwhile.
     """
     return tuple(
         (re.sub(r"[-_.]+", "-", name).lower(), distribution.version, _files(distribution))

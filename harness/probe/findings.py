@@ -1,15 +1,15 @@
-"""What was noticed about a graph, whether or not its stage failed for it: each rule by name.
+"""What is noticed about a graph, whether or not its stage fails: each rule by name.
 
-pruned-input            an input was asked for, or is offered by the cases, and the exporter left it out or fed it to nothing
+pruned-input            an input was requested, or the cases offer it, and the exporter left it out or connected it to nothing
 frozen-dimension        an axis declared dynamic is a number in the graph, or an axis that is a number was given another
 unnamed-dimension       a dynamic axis has no name, or one that an exporter made up
 dimension-bound-twice   within one call, one symbolic name stood for two values; runtimes plan their memory by the names
 reshape-zero            a Reshape copies a dimension because its shape holds 0 and `allowzero` is unset
-opset-above-runtime     the graph's opset is above what this runtime was measured to run
-ir-above-runtime        the same of the graph's IR version
-constant-offset         an output differs by the same amount everywhere: what is added to it, a bias, was dropped or changed
+opset-above-runtime     the graph's opset is above the largest that this runtime was measured to run
+ir-above-runtime        the same for the graph's IR version
+constant-offset         an output differs by the same amount everywhere: a bias was dropped or changed
 
-A probe of one's own may note rules of its own.
+One's own probe may note rules of its own.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import Any, Dict, List
 
 Finding = Dict[str, Any]
+"""See wire.PlacedFinding; a graph is described by whatever the rule adds."""
 Findings = List[Finding]
 
 

@@ -1,7 +1,7 @@
-"""The stage `import`: the packages load, and work together; alone it is kind "import".
+"""The stage `import`: the packages load, and work together. On its own it is the job kind "import".
 
-Some breakages are silent at import and would surface later under a misleading name, or as a crash, so they are looked
-for here: a package built against numpy 1 under numpy 2, and a transformers that has disabled PyTorch.
+Some breakages are silent at import, and would surface later under a misleading name or as a crash. So the stage looks for
+them: a package built against numpy 1 under numpy 2, and a transformers that has disabled PyTorch.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ import sys
 from typing import Any, Callable, Iterable, Iterator, Mapping
 
 from .distributions import distributions_of
-from .failures import ProbeFailure
-from .joint import session_beside_torch
+from .joint_session import run_joint_session
 from .journal import Journal, StageScope
+from .outcome import ProbeFailure
+from .wire import ExportJob, ForkServerJob, ImportJob, RunJob
 
 
-def run(job: dict[str, Any], journal: Journal) -> None:
+def run(job: ImportJob, journal: Journal) -> None:
     """Import `job["modules"]` in order, and what the probe needs, in this process."""
-    import_stage(journal, then_the_probe(job["modules"], job), session_beside_torch)
+    import_stage(journal, with_probe_imports(job["modules"], job), run_joint_session)
 
 
 def import_stage(
@@ -34,8 +35,7 @@ def import_stage(
 ) -> bool:
     """Record the stage `import` and return whether all of `names` loaded and work together.
 
-    Each is asked for once those before it are imported. `measure` is called at last, and returns what else the stage's
-    data shall hold.
+    A name is taken from `names` after those before it are imported. `measure` is called last and returns further stage data.
     """
     with journal.stage("import", subject) as stage:
         versions: dict[str, str | None] = {}
@@ -47,102 +47,86 @@ def import_stage(
     return stage.works
 
 
-def then_the_probe(names: Iterable[str], job: dict[str, Any]) -> Iterator[str]:
-    """Yield `names`, then what the job's probe imports: it is not to be loaded before numpy, which every probe needs."""
+def with_probe_imports(names: Iterable[str], job: ImportJob | ExportJob | ForkServerJob) -> Iterator[str]:
+    """Yield `names`, then what the job's probe imports. The probe is loaded after numpy, which it imports itself."""
     yield from names
     yield from load_probe(job).imports
 
 
-def load_probe(job: dict[str, Any]) -> Any:
-    """Return the job's probe; see `then_the_probe`."""
+def load_probe(job: ImportJob | ExportJob | RunJob | ForkServerJob) -> Any:
+    """Return the job's probe (protocol.Probe)."""
     return importlib.import_module(".protocol", __package__).load(job["probe"]["path"])
 
 
 def import_module(name: str) -> Any:
     """Import and return one module, which may be a submodule.
 
-    ProbeFailure, naming the module, where that fails or where the module's package is silently broken.
+    ProbeFailure, naming the module, if that fails or if the module's package is silently broken.
     """
     package = name.partition(".")[0]
-    with _listening(package) as spoken:
+    with _recorded(package) as output:
         try:
             module = importlib.import_module(name)
             check = _CHECKS.get(package)
             if check is not None:
-                check(sys.modules[package], spoken)
+                check(sys.modules[package], output)
         except ProbeFailure:
             raise
-        except ModuleNotFoundError as exc:
-            if exc.name == package and importlib.util.find_spec(package) is None:
-                raise  # the probe asks for a package that nothing in the matrix brings along
-            raise _failure(name, exc, spoken) from exc
         except (Exception, SystemExit) as exc:
-            raise _failure(name, exc, spoken) from exc
+            if isinstance(exc, ModuleNotFoundError) and exc.name == package and importlib.util.find_spec(package) is None:
+                raise  # the probe needs a package that nothing in the matrix provides
+            reasons = [f"{type(exc).__name__}: {exc}", output.numpy_clash()]
+            raise ProbeFailure(f"import {name}: " + "; ".join(filter(None, reasons)), exc) from exc
     return module
 
 
 def _version(module: Any) -> str | None:
-    """Return the version that the module states, or that of the distribution that brings it; None where there is neither.
+    """Return the module's own version, or that of its distribution; None if there is neither.
 
-    Only a record: whatever a module makes of the question, it has been imported.
+    Only a record: if it cannot be read, the module is imported all the same.
     """
-    with contextlib.suppress(Exception):  # a module may answer for its attributes by itself
+    with contextlib.suppress(Exception):  # a module may have code for its attributes
         if isinstance(module.__version__, str):
             return str(module.__version__)
     return ", ".join(distributions_of(module).values()) or None
 
 
-def _failure(name: str, exc: BaseException, spoken: _Spoken) -> ProbeFailure:
-    reasons = [f"{type(exc).__name__}: {exc}", spoken.numpy_clash()]
-    return ProbeFailure(f"import {name}: " + "; ".join(filter(None, reasons)), exc)
-
-
 @contextlib.contextmanager
-def _listening(name: str) -> Iterator[_Spoken]:
-    """Keep what the package `name` says while the block runs, on its logger and on stderr; it is still said there."""
-    spoken = _Spoken()
-    logger = logging.getLogger(name)
-    logger.addHandler(spoken)
+def _recorded(package: str) -> Iterator[_PackageOutput]:
+    """Record what `package` logs and writes to stderr while the block runs; it still appears there."""
+    output = _PackageOutput(sys.stderr)
+    logger = logging.getLogger(package)
+    logger.addHandler(output.handler)
     try:
-        with contextlib.redirect_stderr(spoken.stderr):
-            yield spoken
+        with contextlib.redirect_stderr(output):
+            yield output
     finally:
-        logger.removeHandler(spoken)
+        logger.removeHandler(output.handler)
 
 
-class _Spoken(logging.Handler):
-    """What a package said. Some explain only in this way what is wrong with them."""
+class _PackageOutput(io.StringIO):
+    """What a package wrote to stderr, and its log. Some packages report only in this way what is wrong with them."""
 
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.stderr = _Tee(sys.stderr)
-        self.lines: list[str] = []
+    def __init__(self, stderr: Any) -> None:
+        super().__init__()
+        self._stderr = stderr
+        self.log: list[str] = []
+        self.handler = logging.Handler(logging.WARNING)
+        self.handler.emit = lambda record: self.log.append(record.getMessage())  # type: ignore[method-assign]
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep the message of one log record."""
-        self.lines.append(record.getMessage())
+    def write(self, text: str) -> int:
+        """Write `text`, to stderr too."""
+        self._stderr.write(text)
+        return super().write(text)
 
     def numpy_clash(self) -> str:
-        """Return numpy 2's complaint about a module that was built for numpy 1; empty where there was none."""
-        text = " ".join(self.stderr.getvalue().split())
+        """Return numpy 2's complaint about a module that was built for numpy 1; empty if there was none."""
+        text = " ".join(self.getvalue().split())
         found = re.search(r"A module that was compiled using NumPy 1\.x cannot.*? may crash", text)
         return found.group() if found else ""
 
 
-class _Tee(io.StringIO):
-    """Keeps what is written and passes it on."""
-
-    def __init__(self, target: Any) -> None:
-        super().__init__()
-        self._target = target
-
-    def write(self, text: str) -> int:
-        """Write `text` to both."""
-        self._target.write(text)
-        return super().write(text)
-
-
-def _check_torch(torch: Any, _spoken: _Spoken) -> None:
+def _check_torch(torch: Any, _output: _PackageOutput) -> None:
     try:
         torch.zeros(1).numpy()
     except RuntimeError as exc:
@@ -150,23 +134,23 @@ def _check_torch(torch: Any, _spoken: _Spoken) -> None:
         raise ProbeFailure(message, exc) from exc
 
 
-def _check_transformers(transformers: Any, spoken: _Spoken) -> None:
+def _check_transformers(transformers: Any, output: _PackageOutput) -> None:
     if not transformers.utils.is_torch_available():
-        reason = "; ".join(line for line in spoken.lines if "PyTorch" in line)
+        reason = "; ".join(line for line in output.log if "PyTorch" in line)
         message = f"import transformers: {reason or 'it reports that PyTorch is not available'}"
         raise ProbeFailure(message)
-    # transformers imports its models when they are touched, so this is where a torch that is too old shows.
+    # transformers imports its models on first use, so a torch that is too old shows here.
     _ = transformers.MarianMTModel
 
 
-def _check_onnxruntime(_onnxruntime: Any, spoken: _Spoken) -> None:
-    clash = spoken.numpy_clash()
+def _check_onnxruntime(_onnxruntime: Any, output: _PackageOutput) -> None:
+    clash = output.numpy_clash()
     if clash:  # 1.16 imports all the same, loads models, and crashes at the first array
         message = f"import onnxruntime: {clash}"
         raise ProbeFailure(message)
 
 
-_CHECKS: dict[str, Callable[[Any, _Spoken], None]] = {
+_CHECKS: dict[str, Callable[[Any, _PackageOutput], None]] = {
     "torch": _check_torch,
     "transformers": _check_transformers,
     "onnxruntime": _check_onnxruntime,

@@ -1,6 +1,6 @@
-"""What an exception says, distilled: words instead of bare keys, the innermost cause, nothing that differs from run to run.
+"""The message of an exception as it is reported: with its innermost cause, and without what differs from run to run.
 
-Done here and nowhere else; the whole text is in the traceback that goes with it.
+The full text is in the traceback that is reported with it.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ _STDLIB = tuple(os.path.realpath(sysconfig.get_path(key)) + os.sep for key in ("
 _HERE = Path(__file__).resolve().parent
 
 CAUSED_BY = "\ncaused by "
-"""Stands between what an exception says and what its innermost cause does; verdicts/messages.py looks for it."""
+"""Stands between the message of an exception and that of its innermost cause; verdicts/messages.py looks for it."""
 
 _SUMMARY = re.compile(
     r"\s*## Exception summary\s+(?P<innermost><class '.*?)(?:⬆️.*?)?\s*(?:\(Refer to the full stack trace above[^)]*\)|\Z)",
     re.DOTALL,
 )
-"""The chain of exceptions as text, innermost first, at the end of what torch.onnx says."""
+"""The chain of exceptions as text, innermost first, at the end of a message of torch.onnx."""
 
 _BOILERPLATE = (
-    # torch.onnx: how to go on with each of its three steps.
+    # torch.onnx: next steps for each of its three steps.
     re.compile(r"(?: This is step \d/\d of exporting the model to ONNX\.)? Next steps:\n(?:- [^\n]*(?:\n|\Z))+"),
     re.compile(r"\s*Error report has been saved to '[^']*'\."),
     # torch.export
     re.compile(r"\s*The error above occurred when calling torch\.export\.export\.[^`]*`export\(\)`[^`]*`draft_export\(\)`\."),
-    # torch._dynamo and torch.export: where more is to be had.
+    # torch._dynamo and torch.export: where to find more information.
     re.compile(r"\s*\n[^\n]*\b(?:TORCH_LOGS|TORCHDYNAMO_\w+)\b[^\n]*"),
     re.compile(r"\s*\n\s*For more (?:information|debugging help)[^\n]*"),
     re.compile(
         r"\s*\n\s*You can suppress this exception and fall back to eager[^\n]*(?:\s*\n\s*(?:import )?torch\._dynamo[^\n]*)*"
     ),
-    # C++: where it was raised, and the frames, each with an address.
+    # C++: the place, and the frames, each with an address.
     re.compile(r"\s*Exception raised from [^\n]* \(most recent call first\):"),
     re.compile(r"\n\s*frame #\d+:[^\n]*"),
 )
@@ -48,25 +48,25 @@ _RANDOM = (
     (re.compile(r"(?:/[^\s'\":/]+)+/site-packages/"), ""),
     (re.compile(r"(?:/[^\s'\":/]+)*/tmp/[^\s'\":/]+/"), "…/"),
 )
-"""Addresses, and folders that are another's in the next run."""
+"""Addresses, and folders of this process."""
 
 
 def summary(exc: BaseException, text: str | None = None) -> str:
-    """Return what `exc` says (or `text`, which stands for that), and the innermost of its causes where that says more."""
-    outer = plain(text) if text is not None else said(exc)
+    """Return the message of `exc` (or `text` instead), and that of its innermost cause if it adds something."""
+    outer = plain(text) if text is not None else sentence(exc)
     *between, innermost = chain(exc)
     if not between:
         return _SUMMARY.sub(lambda found: "\n" + found["innermost"], outer).strip()
     outer = _SUMMARY.sub("", outer).strip()
-    inner = said(innermost)
+    inner = sentence(innermost)
     if _squeezed(inner) in _squeezed(outer):
         return outer
     kind = f"{type(innermost).__name__}: "
     return f"{outer}{CAUSED_BY}{kind}{inner[len(kind) :] if inner.startswith(kind) else inner}"
 
 
-def said(exc: BaseException) -> str:
-    """Return the text of `exc`; with its class and place where that is no sentence, such as a key or nothing at all."""
+def sentence(exc: BaseException) -> str:
+    """Return the text of `exc`; with its class and place where it is not a sentence (one word, such as a key, or empty)."""
     text = plain(str(exc)).strip()
     if any(map(str.isspace, text)):
         return text
@@ -85,26 +85,26 @@ def plain(text: str) -> str:
 
 
 def without_colours(text: str) -> str:
-    """Return `text` without the colours of a terminal: exporters put them into messages."""
+    """Return `text` without terminal colours, which exporters put into messages."""
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 def chain(exc: BaseException) -> list[BaseException]:
     """Return `exc` and its causes, the innermost last.
 
-    A cause is what `raise … from` names, and what was caught by the function that raises. What was caught before
-    *another* function failed, a fallback, is none.
+    A cause is named by `raise … from`, or was caught by the function that raises. An exception that was caught before *another*
+    function failed (a fallback) is no cause.
     """
     causes = [exc]
     while True:
         cause = causes[-1].__cause__ or _wrapped(causes[-1])
-        if cause is None or any(cause is one for one in causes):
+        if cause is None or any(cause is known for known in causes):
             return causes
         causes.append(cause)
 
 
-def owners(exc: BaseException) -> Iterator[traceback.FrameSummary]:
-    """Yield the frames of `exc`, the innermost first, without the standard library's, which reports what its caller did."""
+def frames_outside_stdlib(exc: BaseException) -> Iterator[traceback.FrameSummary]:
+    """Yield the frames of `exc`, the innermost first. The standard library only reports what its caller did."""
     frames = traceback.StackSummary.extract(traceback.walk_tb(exc.__traceback__), lookup_lines=False)
     return (frame for frame in reversed(frames) if not _is_stdlib(frame.filename))
 
@@ -118,7 +118,7 @@ def _wrapped(exc: BaseException) -> BaseException | None:
 
 
 def _place(exc: BaseException) -> str:
-    frame = next(owners(exc), None)
+    frame = next(frames_outside_stdlib(exc), None)
     if frame is None:
         return ""
     line = f": {frame.line}" if frame.line else ""

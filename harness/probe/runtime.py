@@ -1,4 +1,21 @@
-"""What a runtime offers to the loop. A value is whatever the runtime passes between graphs: an array, a handle."""
+"""What a runtime offers: it loads graphs, and calls them.
+
+A *value* is whatever a runtime passes from graph to graph: an array, or a handle of its own, such as an OrtValue. Arrays
+come in, and `numpy()` of a handle gives an array, so a handle's content need not be read in between.
+
+A runtime that is no Python package (Node.js, a Rust crate) is a folder like runtimes/ort/ too. Its environment holds Python
+with numpy, and the program. It needs:
+
+- in runtimes/__init__.py a line with numpy as its only package; `measure` starts the program, and so the stage `import` tells
+  whether it starts;
+- a `Graph` that talks to the program over a pipe: `load` sends path, binding and options, and receives the names of the
+  inputs; `run` sends arrays as dtype, shape and bytes, or the number of a handle, and receives the same; `form` needs dtype
+  and shape only, which come with each handle;
+- CallFailure with the program's message unchanged; and, if the program ends, with how it ended: its end is not that of the
+  probe;
+- on the host an axis for its versions, and how a version becomes an environment: resolve, lock, install, verify. The job names
+  the runtime; the version is that of the environment.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +23,14 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Dict, Mapping, NamedTuple
 
-from .failures import ProbeFailure
 from .findings import Findings
+from .outcome import ProbeFailure
 
 Values = Dict[str, Any]
 
 
 class Form(NamedTuple):
-    """What can be told of a value without reading it: numpy's name of its dtype, and its shape."""
+    """What is known of a value without reading it: numpy's name of its dtype, and its shape."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -23,7 +40,7 @@ class Form(NamedTuple):
 
 
 class CallFailure(ProbeFailure):
-    """A graph that failed while it ran. `node` tells of the first failing node, as far as the runtime does."""
+    """A graph failed while it ran. `node` describes the first failing node, as far as the runtime reports it."""
 
     def __init__(self, message: str, original: BaseException, node: dict[str, Any] | None) -> None:
         super().__init__(message, original)
@@ -39,8 +56,8 @@ class Graph(ABC):
     def run(self, values: Mapping[str, Any]) -> Values:
         """Return name → value of every output, given values or arrays for at least the graph's inputs.
 
-        CallFailure, with the runtime's text to the letter, where the runtime gives up. Whether all inputs are offered is
-        looked at before (see interface.py).
+        CallFailure, with the runtime's text unchanged, if the runtime fails. Missing inputs are found before
+        (runtimes/graph_names.py).
         """
 
     @abstractmethod
@@ -49,20 +66,24 @@ class Graph(ABC):
 
 
 class Runtime(ABC):
-    """What executes graphs."""
+    """Loads graphs."""
 
     @abstractmethod
-    def load(self, path: Path, binding: str) -> Graph:
-        """Load the graph at `path`; NotRun where this runtime does not implement what it asks for."""
+    def load(self, path: Path, binding: str, options: Mapping[str, str]) -> Graph:
+        """Load the graph at `path`. NotRun if this runtime does not implement what the graph uses."""
+
+    def measure(self) -> dict[str, Any]:
+        """Return what the stage `import` records of this runtime."""
+        return {}
 
     def lint(self, manifest: Mapping[str, Any]) -> Findings:
-        """Return what is noticed of an artifact before any of it is loaded."""
+        """Return what is noticed of an artifact before it is loaded."""
         del manifest
         return []
 
 
 def array_of(value: Any) -> Any:
-    """Return the content of a value as an array; a handle, such as an OrtValue, is read by its `numpy`."""
+    """Return the content of a value as an array; a handle is read by its `numpy`."""
     return value.numpy() if hasattr(value, "numpy") else value
 
 

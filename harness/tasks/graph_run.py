@@ -26,8 +26,8 @@ class GraphRun(Task):
     """Variants of one export in one runtime, in one process."""
 
     rank = 2
-    job: ClassVar[str]
-    """The kind of its probe job."""
+    runtime_name: ClassVar[str]
+    """What runs the artifact."""
 
     export: Export
     closure: Closure
@@ -104,7 +104,7 @@ class Run(GraphRun):
     """Variants of one export in one onnxruntime."""
 
     kind = "run"
-    job = "run"
+    runtime_name = RUNTIME
     imports_torch = False
 
     @functools.cached_property
@@ -135,7 +135,7 @@ class Evaluate(GraphRun):
     """Variants of one export in ONNX's reference evaluator, in the export's own environment."""
 
     kind = "evaluate"
-    job = "reference"
+    runtime_name = EVALUATOR
 
     @functools.cached_property
     def key(self) -> str:
@@ -175,7 +175,7 @@ class RunBatch(Batch):
         place = f"{type(task).__name__} {task.closure.key}"
         return ProbeRequest(
             python=python,
-            job={**jobs.running(task.job, folders), "probe": jobs.about(self.model)},
+            job={**jobs.running(task.runtime_name, folders), "probe": jobs.about(self.model)},
             keys=[task.variant_key(*item) for item in runs] or [task.key],
             parts=(task.closure,),
             # Two artifacts may fail with the same message, one of them by chance.

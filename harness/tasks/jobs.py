@@ -1,4 +1,4 @@
-"""What a probe's process is asked: jobs, as the probe reads them (probe/dispatch.py)."""
+"""The jobs of probe processes, in the types that the probe reads (probe/wire.py)."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import Any
 
 from harness.matrix.schema import ProbeSection
 from harness.model import Variant
+from harness.probe.wire import ExportJob, ImportJob, ProbeSource, RunJob
 
 
-def importing(modules: Sequence[str]) -> dict[str, Any]:
+def importing(modules: Sequence[str]) -> ImportJob:
     """All packages, in one process that has imported nothing yet."""
     return {"kind": "import", "modules": list(modules)}
 
 
 def exporting(
     variants: Sequence[Variant], imports: Mapping[str, tuple[Sequence[str], Path]], out: Path, *, reference: bool
-) -> dict[str, Any]:
+) -> ExportJob:
     """PyTorch alone (the `reference`), then `variants`, into `out`; before that, forks for `imports`.
 
     `imports` maps an id to the modules to import and the folder that holds the run side's.
@@ -41,10 +42,11 @@ def exporting(
     }
 
 
-def running(kind: str, runs: Iterable[tuple[Variant, Path]]) -> dict[str, Any]:
-    """Variants, each with the folder of its artifact; `kind` is `run` (onnxruntime) or `reference` (the evaluator)."""
+def running(runtime: str, runs: Iterable[tuple[Variant, Path]]) -> RunJob:
+    """Variants, each with the folder of its artifact, in the runtime of that name."""
     return {
-        "kind": kind,
+        "kind": "run",
+        "runtime": runtime,
         "runs": [
             {
                 "id": variant.id,
@@ -61,8 +63,8 @@ def running(kind: str, runs: Iterable[tuple[Variant, Path]]) -> dict[str, Any]:
     }
 
 
-def about(model: ProbeSection) -> dict[str, Any]:
-    """The model that a job is about."""
+def about(model: ProbeSection) -> ProbeSource:
+    """The probe module of a job, and the model that it builds."""
     return {"path": model.module, "options": _options(model)}
 
 

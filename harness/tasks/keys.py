@@ -15,7 +15,7 @@ from harness.model import digest
 from harness.store.digests import file_digest, folder_digest
 from harness.tasks import probe_source
 
-_FOLDERS = {"import": set[str](), "export": {"export"}, "run": {"run"}, "reference": {"independent"}}
+_FOLDERS = {"import": set[str](), "export": {"export"}, "run": {"ort"}, "reference": {"reference"}}
 """Kind of job → the folders of the probe that are its own; everything else there may be used by all."""
 
 
@@ -30,7 +30,7 @@ def source(kind: str) -> str:
     """Digest of the probe's source as far as a job of `kind` can use it."""
     root = probe_source.MAIN.parent
     _stamp(root)
-    left_out = {"export", "run", "independent"} - _FOLDERS[kind]
+    left_out = {"export", "ort", "reference"} - _FOLDERS[kind]
     sums = {}
     for path in sorted(root.rglob("*.py")):
         name = path.relative_to(root)

@@ -1,4 +1,5 @@
-"""The real probe with its two big rooms exchanged: `export` and `run` come from this folder, all else from harness/probe.
+"""The real probe with its two big packages replaced: `export` and `runtimes` come from this folder, all else from
+harness/probe.
 
 What it adds is one line per start in `<store>/probe-starts.jsonl`, by which tests count and inspect probe processes: a
 fork server and each fork of it, and, as kind "import", a fork that imports beside an export.
@@ -79,6 +80,8 @@ def _noting(main):
             MODULE["text"] = Path(path).read_text(encoding="utf-8")
         # A process that only imports beside an export that is known already is noted by its forks alone.
         kind = job["kind"] if job.get("reference", True) else "imports"
+        if kind == "run" and job["runtime"] == "onnx.reference":
+            kind = "reference"
         note_start(Path(job_path), kind, [one["id"] for one in job.get("variants", job.get("runs", []))])
         if kind == "forkserver":
             SERVER["pid"] = os.getpid()
@@ -91,7 +94,7 @@ if __name__ == "__main__":
     real = _real_bootstrap()
     real.settle()
     real._register_package()
-    importlib.import_module(real.PACKAGE + ".orphans").die_with_the_parent()
+    importlib.import_module(real.PACKAGE + ".forking.process_control").die_with_the_parent()
     sys.modules[real.PACKAGE].__path__.insert(0, str(HERE))
     dispatch = importlib.import_module(real.PACKAGE + ".dispatch")
     dispatch.main = _noting(dispatch.main)

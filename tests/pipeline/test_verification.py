@@ -229,7 +229,7 @@ def test_what_a_probe_whose_source_is_edited_finds_out_is_an_error(project, monk
     shutil.copytree(fake.parents[1] / "harness" / "probe", project.root / "copy/harness/probe")
     shutil.copytree(fake, project.root / "copy/tests/fake_probe")
     main = project.root / "copy/tests/fake_probe/__main__.py"
-    edits = f"open({str(main.parent / 'run' / '__init__.py')!r}, 'a').write('# edited')"
+    edits = f"open({str(main.parent / 'runtimes' / 'ort' / '__init__.py')!r}, 'a').write('# edited')"
     project.publish(packages.torch("2.2.0", on_export=edits))
     project.configure({"torch": ["2.2.0"]})
     with monkeypatch.context() as patch:

@@ -101,7 +101,7 @@ class ForkServer:
             self.close()
             return False
         self.searched, self.attempted = frozenset(ready["sought"]), frozenset(ready["tried"])
-        self.versions_read = frozenset((name, reader) for name, reader in ready["asked"])
+        self.versions_read = frozenset((name, reader) for name, reader in ready["versions"])
         self.groups = frozenset(ready["groups"])
         self.used = time.monotonic()
         return True

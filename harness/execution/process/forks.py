@@ -37,7 +37,7 @@ from harness.environments.layers import Closure, bases, layers
 from harness.execution.process.fork_server import Forked, ForkServer
 from harness.execution.process.probe import JOB
 from harness.model import Limits, digest
-from harness.stack import FORKED_IMPORTS, reads_presence_only
+from harness.stack import EVALUATOR, FORKED_IMPORTS, reads_presence_only
 from harness.store.store import Store
 from harness.subprocesses import Fork, Supervisor
 
@@ -92,7 +92,7 @@ class Forks:
 
     def launcher(self, python: Path, job: Mapping[str, Any], closure: Closure) -> Fork | None:
         """A function that forks a process for `job` in the environment of `closure`; None for a kind that is never forked."""
-        if job["kind"] not in FORKED_IMPORTS or not sys.platform.startswith("linux"):
+        if job["kind"] not in FORKED_IMPORTS or job.get("runtime") == EVALUATOR or not sys.platform.startswith("linux"):
             return None  # the libraries of other systems may not survive a fork
         return self._fork(python, job, closure, bases(closure))
 
@@ -146,6 +146,7 @@ class Forks:
         server_job = {
             "kind": "forkserver",
             "of": job["kind"],
+            "runtime": job.get("runtime"),
             "imports": [name for name in FORKED_IMPORTS[job["kind"]] if any(name in part.lock.versions for part in base)],
             "others": self._sites(closure, base),
             "probe": job["probe"],

@@ -1,4 +1,4 @@
-"""The built-in probe module; what each function is for is said in protocol.py."""
+"""The built-in probe module; protocol.py explains its functions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any, Iterator, Mapping
 
 from ..artifact import Case
 from ..compare import greedy
-from ..protocol import Graphs, Pairs, RequestedVariant, Step
+from ..protocol import Graphs, Pairs, Step
+from ..variant import RequestedVariant
 from .decode.case import DecodingCase
 from .decode.loop import decode
 from .decode.program import Program
@@ -23,38 +24,38 @@ def load(options: Mapping[str, Any]) -> Any:
 
 
 def cases(models: Any) -> list[Case]:
-    """Return what the model gives without a cache, checked against what it gives with one."""
-    made: list[Case] = models.cases()
-    return made
+    """Return the outputs of the model without a cache, checked against those with one."""
+    found: list[Case] = models.cases()
+    return found
 
 
 def about(models: Any) -> dict[str, Any]:
-    """Return the kind of cache, and how far decoding with it is from decoding without, in PyTorch."""
-    known: dict[str, Any] = models.about()
-    return known
+    """Return the kind of cache, and the difference in PyTorch between decoding with it and without."""
+    found: dict[str, Any] = models.about()
+    return found
 
 
 def export(models: Any, variant: RequestedVariant, folder: Path) -> None:
-    """Write the files of the variant's layout, by its exporter."""
+    """Write the files of the variant's layout."""
     models.export(variant, folder)
 
 
 def starts(variant: RequestedVariant) -> list[str]:
-    """Return the names of what the first step of the layout can be given as a past."""
+    """Return the names of the pasts that the first step of the layout can take."""
     return [start.name for start in Program.of(variant).starts()]
 
 
 def run(graphs: Graphs, case: Case, variant: RequestedVariant, start: str) -> Iterator[Step]:
     """Decode the case."""
     program = Program.of(variant)
-    (chosen,) = (one for one in program.starts() if one.name == start)
-    return decode(graphs, program, DecodingCase(case), chosen)
+    (named,) = (known for known in program.starts() if known.name == start)
+    return decode(graphs, program, DecodingCase(case), named)
 
 
 def measure(pairs: Pairs) -> dict[str, Any]:
     """Return whether greedy decoding takes the same tokens.
 
-    Tokens that differ while the logits agree are no failure: the two best logits are then closer than the tolerance.
+    It is no failure if tokens differ and the logits agree: the two best logits are closer than the tolerance.
     """
     equal = all(greedy(actual["logits"]) == greedy(expected["logits"]) for actual, expected in pairs)
     return {"tokens_equal": equal}

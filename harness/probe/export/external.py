@@ -1,9 +1,9 @@
 """External data: tensors that lie in files beside a graph, because protobuf holds no more than 2 GB.
 
-Exporters name these files as they like (TorchScript one for each tensor, by the tensor's name), so two graphs in one folder
-overwrite each other's. Here every graph is written in a folder of its own, and has one data file by its own name wherever it
-is put: `decoder.onnx` and `decoder.onnx.data`. The files are copied: onnx 1.23 refuses data that have another hard link.
-The data go from file to file and never through memory: a loaded tensor only says where its content is.
+Exporters choose the names of these files (TorchScript: one for each tensor, by the tensor's name), so two graphs in one
+folder overwrite each other's. Here every graph is written in a folder of its own, and has one data file named after it:
+`decoder.onnx` and `decoder.onnx.data`. Files are copied: onnx 1.23 refuses data that have another hard link. Data are copied
+from file to file and never loaded: a loaded tensor only says where its content is.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from typing import Any, BinaryIO, Callable, Iterator, NamedTuple
 import onnx
 from onnx import TensorProto, numpy_helper
 
-from ..failures import ProbeFailure
+from ..outcome import ProbeFailure
 
 LIMIT = 1_900_000_000
-"""Bytes of tensors that a graph may hold itself; names, shapes and nodes need the rest of protobuf's 2 GiB."""
+"""Bytes of tensors that a graph file may hold; names, shapes and nodes need the rest of protobuf's 2 GiB."""
 _SMALL = 1024
-"""A tensor of fewer bytes stays in its graph: runtimes fold shapes, which they have to read early."""
+"""A tensor of fewer bytes stays in its graph: runtimes read shapes early, to fold them."""
 _ALIGNMENT = 64
 _CHUNK = 1 << 24
 
 
 class _Range(NamedTuple):
-    """Where a tensor's content is."""
+    """The place of a tensor's content."""
 
     file: Path
     offset: int
     length: int
 
 
-def apart(write: Callable[[Path], None], path: Path) -> None:
-    """Have `write` write a graph in a folder of its own, and put it at `path`."""
+def write_apart(write: Callable[[Path], None], path: Path) -> None:
+    """Call `write` with a path in a folder of its own, and move the graph to `path`."""
     folder = path.with_name(f".{path.stem}")
     folder.mkdir(parents=True)
     written = folder / path.name
@@ -59,7 +59,7 @@ def place(path: Path, target: Path) -> None:
 
 
 def load(path: Path) -> Any:
-    """Return the model at `path`, whose external tensors say by an absolute path where their content is: for `save`."""
+    """Return the model at `path`. Its external tensors have absolute locations, as `save` needs them."""
     model = onnx.load(str(path), load_external_data=False)
     for tensor in filter(_is_external, tensors(model)):
         for entry in tensor.external_data:
@@ -69,9 +69,9 @@ def load(path: Path) -> Any:
 
 
 def save(model: Any, target: Path) -> None:
-    """Write a model that was loaded here, or made, to `target`; what it cannot hold goes to one file beside it.
+    """Write a model to `target`; tensors that it cannot hold go to one file beside it.
 
-    ProbeFailure where a tensor's content is not where it was said to be.
+    ProbeFailure if the content of an external tensor is missing.
     """
     held = [tensor for tensor in tensors(model) if not _is_external(tensor)]
     moved = [tensor for tensor in tensors(model) if _is_external(tensor)]
@@ -147,7 +147,7 @@ def _chunks(where: _Range) -> Iterator[bytes]:
 
 
 def _move(tensor: Any, file: BinaryIO, name: str) -> None:
-    """Append the content of `tensor` to `file`, and have it say that it is there."""
+    """Append the content of `tensor` to `file`, and make that its location."""
     file.write(b"\0" * (-file.tell() % _ALIGNMENT))
     offset = file.tell()
     file.writelines(_chunks(_range(tensor)) if _is_external(tensor) else [tensor.raw_data])

@@ -1,4 +1,4 @@
-"""What a written graph really holds: its inputs, outputs and stamps, and which inputs reach nothing."""
+"""What a written graph holds: its inputs, outputs and stamps, and which inputs feed nothing."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any, Iterator
 
 import onnx
 
-from ..failures import ProbeFailure
-from ..graphs import GraphRequest
+from ..graph_request import GraphRequest
+from ..outcome import ProbeFailure
 
 
 def describe_graph(path: Path) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def describe_graph(path: Path) -> dict[str, Any]:
 
 
 def pruned_inputs(request: GraphRequest, path: Path) -> list[tuple[str, str]]:
-    """Return (name, what became of it) of each required input of `request` that the graph at `path` does not depend on."""
+    """Return (name, problem) of each required input of `request` that the graph at `path` does not depend on."""
     graph = onnx.load(str(path), load_external_data=False).graph
     present = {value.name for value in graph.input}
     pruned = [(name, "is no input of the graph") for name in sorted(request.required - present)]
@@ -37,7 +37,7 @@ def pruned_inputs(request: GraphRequest, path: Path) -> list[tuple[str, str]]:
 
 
 def require_inputs(request: GraphRequest, path: Path) -> None:
-    """Raise ProbeFailure where a required input of `request` is missing from the graph at `path`, or feeds nothing."""
+    """Raise ProbeFailure if a required input of `request` is missing from the graph at `path`, or feeds nothing."""
     pruned = pruned_inputs(request, path)
     for problem, words in (
         ("is no input of the graph", "the exporter pruned the inputs"),
@@ -86,7 +86,7 @@ def _dtype_name(element: int) -> str:
 
 
 def _dims(tensor: Any) -> list[Any] | None:
-    """Return a number, a symbolic name, or None (unnamed) for each axis; None where the rank is unknown."""
+    """Return a number, a symbolic name, or None (unnamed) for each axis; None if the rank is unknown."""
     if not tensor.HasField("shape"):
         return None
     return [dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None for dim in tensor.shape.dim]

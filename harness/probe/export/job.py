@@ -1,4 +1,4 @@
-"""The export job, whatever the probe: the model in PyTorch, then every variant, one failing without stopping the next."""
+"""The export job: the model in PyTorch, then every variant. A variant that fails does not stop the next one."""
 
 from __future__ import annotations
 
@@ -10,34 +10,36 @@ import numpy as np
 import onnx
 
 from ..artifact import Case, Reference, write_json
-from ..failures import NotRun, ProbeFailure
 from ..findings import Findings
 from ..journal import Journal, StageScope
-from ..protocol import Probe, RequestedVariant
+from ..outcome import NotRun, ProbeFailure
+from ..protocol import Probe
+from ..variant import RequestedVariant
+from ..wire import ExportJob, ExportVariant
 from .inspection import describe_graph, stamp_ir
 from .lint import lint_graph
 
 
-def run(job: dict[str, Any], probe: Probe, journal: Journal) -> None:
+def run(job: ExportJob, probe: Probe, journal: Journal) -> None:
     """Run the stages `eager`, and `export` and `check` for each variant of `job`."""
     out = Path(job["out"])
     with journal.stage("eager") as stage:
         model = _eager(probe, job["probe"]["options"], out / "reference", stage)
     if not stage.works:
         return
-    for asked in job["variants"]:
-        folder = out / asked["id"]
-        with journal.stage("export", asked["id"]) as stage:
-            _export(probe, model, asked, folder, stage)
+    for request in job["variants"]:
+        folder = out / request["id"]
+        with journal.stage("export", request["id"]) as stage:
+            _export(probe, model, request, folder, stage)
         if stage.works:
-            with journal.stage("check", asked["id"]):
+            with journal.stage("check", request["id"]):
                 _check(folder)
 
 
 def _eager(probe: Probe, options: dict[str, Any], folder: Path, stage: StageScope) -> Any:
     """Build the model and write its reference.
 
-    The reference comes before any export: exporters have left models in training mode.
+    The reference is made before any export: exporters have left models in training mode.
     """
     model = probe.load(options)
     cases = probe.cases(model)
@@ -49,7 +51,7 @@ def _eager(probe: Probe, options: dict[str, Any], folder: Path, stage: StageScop
 
 
 def _require_finite(case: Case) -> None:
-    """Raise ProbeFailure where PyTorch itself gives nan or inf: no runtime can be held to that."""
+    """Raise ProbeFailure if PyTorch itself gives nan or inf: no runtime can be expected to match that."""
     for number, outputs in enumerate(case.expected):
         for name, array in outputs.items():
             ignored = case.ignored[number].get(name)
@@ -59,13 +61,13 @@ def _require_finite(case: Case) -> None:
                 raise ProbeFailure(message)
 
 
-def _export(probe: Probe, model: Any, asked: dict[str, Any], folder: Path, stage: StageScope) -> None:
+def _export(probe: Probe, model: Any, request: ExportVariant, folder: Path, stage: StageScope) -> None:
     """Leave the variant's files and manifest in `folder`; the stage's data are their stamps, sizes and findings."""
     findings: Findings = []
     stage.data["findings"] = findings
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    variant = RequestedVariant(asked, findings)
+    variant = RequestedVariant(request, findings)
     probe.export(model, variant, folder)
     files = {path.stem: path for path in sorted(folder.glob("*.onnx"))}
     if not files:
@@ -87,7 +89,7 @@ def _export(probe: Probe, model: Any, asked: dict[str, Any], folder: Path, stage
     if stamps["opset"] != variant.opset:
         message = f"asked for opset {variant.opset}, the exporter wrote {stamps['opset']}: it cannot translate to it"
         raise NotRun(message)
-    manifest = {"variant": asked, **stamps, "tolerance": probe.tolerance, "graphs": described, "declared": variant.declared}
+    manifest = {"variant": request, **stamps, "tolerance": probe.tolerance, "graphs": described, "declared": variant.declared}
     write_json(folder / "manifest.json", manifest)
 
 

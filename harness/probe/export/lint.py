@@ -1,4 +1,4 @@
-"""What is noticed of exported graphs: against what was asked for, and by themselves. The rules are findings.py's."""
+"""Findings about exported graphs: against the request, and in themselves. The rules are in findings.py."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ import onnx
 from onnx import numpy_helper
 
 from ..findings import Finding, Findings, finding
-from ..graphs import Axes, GraphRequest
+from ..graph_request import Axes, GraphRequest
 from .inspection import describe_graph, nested_graphs, pruned_inputs
 
-# What exporters call an axis they know nothing of: TorchScript numbers it, or names it after the node and the tensor
-# it comes from; torch.export numbers its symbols.
+# Made-up names of axes: TorchScript numbers them, or names them after the node and the tensor that they come from; torch.export
+# numbers its symbols.
 _MADE_UP = re.compile(r"\d+|[su]\d+|_?d\d+|unk__\d+|.*_dim_\d+")
 _LISTED = 5
 
 
 def lint_export(request: GraphRequest, path: Path) -> Findings:
-    """Return pruned inputs, and axes that were asked to be dynamic and are numbers."""
+    """Return pruned inputs, and axes that were requested as dynamic and are numbers."""
     found = [
         finding("pruned-input", f"{name} was asked for and {problem}", f"{request.role}: {name}")
         for name, problem in pruned_inputs(request, path)
     ]
     described = describe_graph(path)
-    asked = {**request.input_axes, **request.output_axes}
+    requested = {**request.input_axes, **request.output_axes}
     for value in (*described["inputs"], *described["outputs"]):
-        found += _frozen(request.role, value, asked.get(value["name"], {}))
+        found += _frozen(request.role, value, requested.get(value["name"], {}))
     return found
 
 
 def lint_graph(role: str, path: Path, described: Mapping[str, Any]) -> Findings:
-    """Return unnamed dimensions and reshapes by zero of a file that a variant ships."""
+    """Return unnamed dimensions and reshapes by zero in a file of a variant."""
     found: Findings = []
     unnamed = [words for value in (*described["inputs"], *described["outputs"]) for words in _unnamed(value)]
     if unnamed:
@@ -72,7 +72,7 @@ def _zero_reshapes_in(nodes: Any, outer: Mapping[str, Any]) -> Iterator[str]:
     for node in nodes:
         for nested in nested_graphs(node):
             yield from _zero_reshapes_in(nested.node, {**known, **_constants(nested)})
-        if node.op_type == "Reshape" and not any(one.name == "allowzero" and one.i for one in node.attribute):
+        if node.op_type == "Reshape" and not any(field.name == "allowzero" and field.i for field in node.attribute):
             shape = known.get(node.input[1])
             if shape is not None and 0 in _numbers(shape):
                 yield node.name or node.output[0]
@@ -83,7 +83,7 @@ def _constants(graph: Any) -> dict[str, Any]:
 
 
 def _constant_value(node: Any) -> Any:
-    """Return the tensor or the list of integers of a Constant; None for one of another kind."""
+    """Return the tensor or the list of integers of a Constant; None for another kind."""
     for attribute in node.attribute:
         if attribute.name == "value":
             return attribute.t
@@ -93,7 +93,7 @@ def _constant_value(node: Any) -> Any:
 
 
 def _numbers(constant: Any) -> list[int]:
-    """Return the content of a shape; nothing where it lies in another file, which no shape is large enough for."""
+    """Return the content of a shape; nothing if it is in another file, for which no shape is large enough."""
     if isinstance(constant, list):
         return constant
     if constant.data_location == onnx.TensorProto.EXTERNAL:
@@ -103,5 +103,5 @@ def _numbers(constant: Any) -> list[int]:
 
 
 def _some(words: Sequence[str]) -> str:
-    """Return the first of `words`; one exporter's habit can give hundreds."""
+    """Return the first of `words`; there may be hundreds."""
     return ", ".join(words[:_LISTED]) + (" …" if len(words) > _LISTED else "")

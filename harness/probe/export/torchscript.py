@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
-from ..failures import NotRun
-from ..graphs import GraphRequest
+from ..graph_request import GraphRequest
+from ..outcome import NotRun
 
 
 def export(request: GraphRequest, path: Path, opset: int) -> None:
-    """Write `request` to `path` at `opset`; NotRun where this torch has no such opset for TorchScript."""
+    """Write `request` to `path` at `opset`; NotRun if this torch has no such opset for TorchScript."""
     options: dict[str, Any] = {}
     if "dynamo" in inspect.signature(torch.onnx.export).parameters:
         options["dynamo"] = False

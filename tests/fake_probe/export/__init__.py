@@ -6,9 +6,9 @@ import json
 import sys
 from pathlib import Path
 
-from harness_probe.beside import import_beside
-from harness_probe.failures import ProbeFailure
+from harness_probe.import_together import import_in_fork
 from harness_probe.imports import import_stage
+from harness_probe.outcome import ProbeFailure
 
 
 def packages(job):
@@ -18,9 +18,9 @@ def packages(job):
 def run(job, journal):
     if not import_stage(journal, packages(job)):
         return
-    for one in job["imports"]:
-        sys.modules["__main__"].note_start(Path(job["events"]), "import", [one["id"]])
-        import_beside(one, job, journal)
+    for request in job["imports"]:
+        sys.modules["__main__"].note_start(Path(job["events"]), "import", [request["id"]])
+        import_in_fork(request, job, journal)
     if not job["reference"]:
         return
     import transformers

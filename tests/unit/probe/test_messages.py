@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.probe.failures import ProbeFailure, describe
 from harness.probe.messages import plain, summary
+from harness.probe.outcome import ProbeFailure, describe
 from harness.verdicts.messages import headline
 
 # What torch 2.8's exporter says, word for word (transformers 4.55.4, a DynamicCache as an input).

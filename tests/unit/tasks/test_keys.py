@@ -50,8 +50,8 @@ def test_an_exporter_whose_helper_was_dropped_has_no_task():
 @pytest.fixture
 def probe(tmp_path, monkeypatch):
     """A probe of four files, whose keys are computed anew at each `keys`."""
-    for name in ("__main__.py", "journal.py", "export/job.py", "run/job.py"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in ("__main__.py", "journal.py", "export/job.py", "runtimes/ort/session.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_text("1")
     monkeypatch.setattr(probe_source, "MAIN", tmp_path / "__main__.py")
     yield tmp_path
@@ -68,8 +68,8 @@ def keys() -> dict[str, str]:
     [
         ("journal.py", {"import", "export", "run"}),
         ("export/job.py", {"export"}),
-        ("run/job.py", {"run"}),
-        ("run/new.py", {"run"}),
+        ("runtimes/ort/session.py", {"run"}),
+        ("runtimes/ort/new.py", {"run"}),
         ("notes.txt", set()),
     ],
 )

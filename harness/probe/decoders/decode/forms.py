@@ -9,22 +9,22 @@ from .program import PRESENT
 
 
 class Expected(NamedTuple):
-    """What one step was given."""
+    """The step that the outputs are of."""
 
     cache: Mapping[str, Any]
     tokens: tuple[int, int]
-    """(batch, number of tokens given)."""
+    """(batch, number of tokens of this step)."""
     length: int
-    """How many tokens there are so far, those given included."""
+    """Number of tokens so far, those of this step included."""
     source_length: int | None
-    """The length of the encoder's hidden states; None where there is no encoder."""
+    """The length of the encoder's hidden states; None if there is no encoder."""
     may_empty_cross: bool
 
 
 def wrong_form(outputs: Mapping[str, Form], expected: Expected) -> str | None:
-    """Return in words the first output whose form is not the expected one, None where all are right.
+    """Return in words the first output with another form than expected; None if all are right.
 
-    The logits' vocabulary size is left to the comparison with the reference.
+    The vocabulary size of the logits is checked by the comparison with the reference.
     """
     for name, form in outputs.items():
         allowed = _allowed(name, expected)
@@ -35,7 +35,7 @@ def wrong_form(outputs: Mapping[str, Form], expected: Expected) -> str | None:
 
 
 def _allowed(name: str, expected: Expected) -> list[Form]:
-    """Return the forms that output `name` may have; nothing for an output that the protocol does not know."""
+    """Return the forms that output `name` may have; empty for an unknown output."""
     if name == "logits":
         return [Form("float32", (*expected.tokens, -1))]
     if not name.startswith(PRESENT):
@@ -48,7 +48,7 @@ def _allowed(name: str, expected: Expected) -> list[Form]:
 
 
 def _required(expected: Expected) -> set[str]:
-    """Return the outputs without which no loop can go on; the cross-attention cache may be returned once or always."""
+    """Return the outputs that a loop needs at every step; the cross-attention cache may be returned once or always."""
     parts = [part for part in expected.cache["parts"] if not part.startswith("encoder.")]
     return {"logits", *(f"{PRESENT}{layer}.{part}" for layer in range(expected.cache["layers"]) for part in parts)}
 

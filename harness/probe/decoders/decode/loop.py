@@ -1,4 +1,4 @@
-"""One decoding of one case, teacher-forced with the reference's tokens."""
+"""One decoding of one case. Each step takes the tokens of the reference (teacher forcing)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any, Iterator
 import numpy as np
 
 from ...protocol import Graphs, Step
-from ...running.interface import MissingOutput
 from ...runtime import Graph, Values, array_of
+from ...runtimes.graph_names import MissingOutput
 from .case import DecodingCase
 from .forms import Expected, wrong_form
 from .program import PAST, PRESENT, SWITCH, Feedback, Program, Start
 
 
 def decode(graphs: Graphs, program: Program, case: DecodingCase, start: Start) -> Iterator[Step]:
-    """Yield each step of `case`. Only the logits are read; everything else goes from graph to graph as it is."""
+    """Yield each step of `case`. Only the logits are read; all other values go from graph to graph as they are."""
     encoded = _encode(graphs, case)
     hidden = encoded.get("encoder_hidden_states")
     source_length = graphs["encoder"].form(hidden).shape[1] if hidden is not None else None
@@ -43,7 +43,7 @@ def decode(graphs: Graphs, program: Program, case: DecodingCase, start: Start) -
 
 
 def _fed_back(feedback: Feedback, graph: Graph) -> Values:
-    """Return the past; MissingOutput where the graphs before returned no present for an input of `graph`."""
+    """Return the past; MissingOutput if no step has returned the present for an input of `graph`."""
     lost = [name for name in graph.inputs if name.startswith(PAST) and name not in feedback.past]
     if lost:
         returned = ", ".join(PRESENT + name[len(PAST) :] for name in lost)
@@ -52,14 +52,14 @@ def _fed_back(feedback: Feedback, graph: Graph) -> Values:
 
 
 def _encode(graphs: Graphs, case: DecodingCase) -> Values:
-    """Return the encoder's hidden states under the decoders' name for them; nothing where the model has no encoder."""
+    """Return the encoder's hidden states under the decoders' name for them; empty if the model has no encoder."""
     if "encoder" not in graphs:
         return {}
     return {"encoder_hidden_states": graphs["encoder"].run(case.encoder_inputs())["last_hidden_state"]}
 
 
 def _comparable(logits: Any, step: int) -> Any:
-    """Return the part of the logits that the reference keeps: all of the prefix, then the last position."""
+    """Return the logits that the reference has: all of the prefix, then the last position."""
     return logits if step == 0 else logits[:, -1:]
 
 

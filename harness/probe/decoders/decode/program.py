@@ -1,14 +1,14 @@
-"""How a program decodes: which graph runs at which step, what it is given, and what is fed back to it."""
+"""How a program decodes: which graph runs at which step, and what is fed back."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from ...failures import NotRun
-from ...protocol import RequestedVariant
+from ...outcome import NotRun
 from ...runtime import Values
+from ...variant import RequestedVariant
 
-# How many steps after the prefix the strategy `mixed` still goes without the cache.
+# Steps without the cache, after the prefix, of the strategy `mixed`.
 _MIXED_STEPS = 2
 _NEVER = 2**31
 
@@ -16,14 +16,14 @@ PAST, PRESENT, SWITCH = "past_key_values.", "present.", "use_cache_branch"
 
 
 class Start(NamedTuple):
-    """How the first step of a layout is made: `dummy_length` is the length of the past it is given, if any."""
+    """The past of the first step: `dummy_length` is its length, if the graph takes one."""
 
     name: str
     dummy_length: int
 
 
 _NO_PAST = [Start("no past", 0)]
-# A merged graph takes past inputs even where it does not use them. Programs differ in what they put there.
+# A merged graph takes past inputs even if it does not use them. Programs differ in what they pass.
 _DUMMIES = [Start("past of length 0", 0), Start("dummy past of length 1", 1)]
 
 _STARTS = {"no-cache": _NO_PAST, "pair": _NO_PAST, "merged": _DUMMIES, "merged-passthrough": _DUMMIES}
@@ -33,8 +33,8 @@ _FIRST_CACHED = {"cached": 1, "mixed": 1 + _MIXED_STEPS}
 class Program(NamedTuple):
     """One way of decoding.
 
-    `cached` uses the cache from the first step after the prefix on; `mixed` goes without it for two more steps, each
-    of which is given everything so far. The layout `no-cache` never uses one, so it knows no strategy but `cached`.
+    `cached` uses the cache from the first step after the prefix on. `mixed` takes two more steps without it, each with all
+    tokens so far. The layout `no-cache` never uses it, so its only strategy is `cached`.
     """
 
     layout: str
@@ -43,7 +43,7 @@ class Program(NamedTuple):
 
     @classmethod
     def of(cls, variant: RequestedVariant) -> Program:
-        """Return the program that `variant` asks for; NotRun where its parts do not go together."""
+        """Return the program of `variant`; NotRun if its parts do not go together."""
         program = cls(variant.layout, variant.strategy or "cached", variant.feedback or "keep-cross")
         if program.layout == "no-cache" and program.strategy != "cached":
             raise NotRun(f"the layout no-cache has no cache that the strategy {program.strategy} could begin to use")
@@ -54,25 +54,25 @@ class Program(NamedTuple):
         return _STARTS[self.layout]
 
     def is_whole(self, step: int) -> bool:
-        """Whether `step` is given everything so far, instead of one token and a past."""
+        """Whether `step` takes all tokens so far, instead of one token and a past."""
         return step < (_NEVER if self.layout == "no-cache" else _FIRST_CACHED[self.strategy])
 
     def role(self, step: int) -> str:
-        """Return which of the artifact's graphs runs at `step`."""
+        """Return the role of the graph that runs at `step`."""
         if self.layout.startswith("merged"):
             return "decoder_merged"
         return "decoder" if self.is_whole(step) else "decoder_with_past"
 
     def may_empty_cross(self, step: int) -> bool:
-        """Whether the cross-attention cache that `step` returns may be empty: so optimum writes its merged graphs."""
+        """Whether `step` may return an empty cross-attention cache, as optimum writes its merged graphs."""
         return self.layout == "merged" and not self.is_whole(step)
 
 
 class Feedback:
-    """What a decoding feeds back: every `present.*` of the last step, or all but the cross-attention's.
+    """The past of the next step: every `present.*` of the last step, for the cross-attention as `name` says.
 
-    `keep-cross` takes the cross-attention cache from the last step that computed it, which is one that was given
-    everything so far; `feed-all` from whichever step returned one.
+    `keep-cross` takes the cross-attention cache of the last step that computed it, one that took all tokens so far.
+    `feed-all` takes that of the last step that returned one.
     """
 
     def __init__(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""A model on its way into a branch of an If: its names made its own, its initializers handed to the outer graph."""
+"""A model that becomes a branch of an If: its names get a prefix, its initializers move to the outer graph."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from onnx import helper
 
 from ...export import external
 from ...export.inspection import nested_graphs
-from ...failures import ProbeFailure
+from ...outcome import ProbeFailure
 
 
 class Branch:
-    """A model whose every inner name carries a prefix; a name inside a branch may not repeat one outside of it.
+    """A model with a prefix before every inner name: a name inside a branch must not repeat one outside of it.
 
     `outputs` maps the model's output names to the inner names that hold their values.
     """
@@ -28,14 +28,14 @@ class Branch:
 
     @classmethod
     def load(cls, path: Path, prefix: str) -> Branch:
-        """Read the model at `path`; external data stay where they are."""
+        """Read the model at `path`, without its external data."""
         return cls(external.load(path), prefix)
 
     def hand_over_initializers(self, add: Callable[[Any], str]) -> None:
-        """Give each initializer to `add`, which returns the name under which the outer graph holds it."""
+        """Pass each initializer to `add`, which returns its name in the outer graph."""
         for tensor in self.model.graph.initializer:
             self._renamed[tensor.name] = add(tensor)
-        # Up to IR 3 initializers were inputs too; exporters can still be asked for that.
+        # Up to IR 3 initializers were inputs too, and exporters can still do that.
         self._inputs -= set(self._renamed)
 
     def add_output(self, name: str, node: Any) -> None:
@@ -51,7 +51,7 @@ class Branch:
         for output in order:
             inner = self.outputs[output]
             if inner not in computed:
-                # An output that is an input or an initializer lives outside; a branch has to compute what it returns.
+                # This output is an input or an initializer, outside of the branch; a branch has to compute what it returns.
                 nodes.append(helper.make_node("Identity", [self._new_name(output)], [inner]))
             results.append(inner)
         return helper.make_graph(nodes, name, [], [self._result(output, inner) for output, inner in zip(order, results)])
@@ -76,7 +76,7 @@ class Branch:
         """
         copy = onnx.NodeProto()
         copy.CopyFrom(node)
-        # A node need not have a name; the bare prefix would be one that many share.
+        # A node need not have a name; the prefix alone would not be unique.
         copy.name = self._own(node.name) if node.name else ""
         copy.input[:] = [self._own(name) if name in local else self._new_name(name) for name in node.input]
         copy.output[:] = [self._own(name) if name else name for name in node.output]
@@ -98,7 +98,7 @@ class Branch:
 
 
 def _inlined(model: Any) -> Any:
-    """Return `model` without model functions: two models' functions of one name need not be the same function."""
+    """Return `model` without model functions: functions of one name in two models may differ."""
     if not model.functions:
         return model
     try:

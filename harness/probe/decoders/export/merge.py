@@ -1,7 +1,7 @@
 """Merge two decoders into one graph with an If on the boolean input `use_cache_branch`, as optimum lays it out.
 
-The result is stamped by the environment's own onnx, and no IR version is pinned: a new onnx lifting a merged model
-out of an old runtime's reach is one of the things to be found out.
+The environment's onnx stamps the result, and no IR version is pinned: with a new onnx a merged model may be out of an old
+runtime's reach, and the harness shall find that out.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from ...export import external
-from ...failures import NotRun, ProbeFailure
-from ...graphs import Axes
+from ...graph_request import Axes
+from ...outcome import NotRun, ProbeFailure
 from .branch import Branch
 
 SWITCH = "use_cache_branch"
@@ -27,9 +27,9 @@ BATCH = "batch_size"
 def merge_decoders(decoder: Path, decoder_with_past: Path, target: Path, *, passes_cross: bool = False) -> None:
     """Write one graph for the two at the given paths: with the switch true it runs `decoder_with_past`.
 
-    Its inputs are those of both and the switch (bool, one element); its outputs those of `decoder`. An output that
-    `decoder_with_past` does not have, which is the cross-attention cache, is **empty** there: (0, heads, 1, head size);
-    with `passes_cross` it is the past that was given. NotRun where no output is of that kind: both would be the same.
+    Its inputs are those of both and the switch (bool, one element); its outputs those of `decoder`. `decoder_with_past` does
+    not return the cross-attention cache: there it is **empty**, (0, heads, 1, head size), or with `passes_cross` the past
+    that came in. NotRun if `passes_cross` and the decoder has no such cache: both layouts would be the same.
     """
     first, later = Branch.load(decoder, "first/"), Branch.load(decoder_with_past, "later/")
     pool = _InitializerPool()
@@ -83,7 +83,7 @@ class _InitializerPool:
 def _empty_constant(output: str, branch: Branch) -> Any:
     """Return a Constant `output` shaped like the past input of its name, with a batch of 0 and a length of 1.
 
-    The input is asked because its head count and head size are plain numbers; an exporter need not infer the output's.
+    Head count and head size are numbers in the input; an exporter need not infer those of the output.
     """
     past = _past_of(output)
     tensor = next(value for value in branch.model.graph.input if value.name == past).type.tensor_type
@@ -101,7 +101,7 @@ def _past_of(present: str) -> str:
 
 
 def _joint_inputs(later: Branch, first: Branch) -> list[Any]:
-    """Return the inputs of both branches. A past for the first step, which ignores it, may be of any length."""
+    """Return the inputs of both branches. The first step ignores its past, which may have any length."""
     joint: dict[str, Any] = {}
     for value in [*first.model.graph.input, *later.model.graph.input]:
         if value.name not in joint:
@@ -113,7 +113,7 @@ def _merged_output(value: Any, *, is_empty: bool) -> Any:
     if not value.name.startswith(PRESENT):
         return _with_named_axes(value, {0: BATCH, 1: "decoder_sequence_length"})
     part = _part_of(value.name)
-    # The empty constant that stands for the cross-attention has a batch of its own: none.
+    # The empty constant for the cross-attention has another batch size: 0.
     batch = "present_encoder_batch_size" if is_empty else BATCH
     return _with_named_axes(value, {0: batch, 2: f"present_{part}_sequence_length"})
 
@@ -134,8 +134,8 @@ def _part_of(name: str) -> str:
 def _with_named_axes(value: Any, axes: Axes) -> Any:
     """Return a copy of `value` whose symbolic axes are named by `axes`.
 
-    The two graphs' own names may not be mixed: where an exporter numbers its symbols, `s4` means one length in one
-    graph and another in the other. An axis that an exporter froze to a number stays one.
+    The names of the two graphs must not be mixed: if an exporter numbers its symbols, `s4` is one length in one graph and
+    another length in the other. An axis that an exporter froze to a number stays a number.
     """
     named = onnx.ValueInfoProto()
     named.CopyFrom(value)
@@ -146,7 +146,7 @@ def _with_named_axes(value: Any, axes: Axes) -> Any:
 
 
 def _joint_opsets(first: Branch, later: Branch) -> Sequence[Any]:
-    """Return the opset imports of both; ProbeFailure where the exporter gave one domain two versions."""
+    """Return the opset imports of both; ProbeFailure if one domain has two versions."""
     versions: dict[str, int] = {}
     for entry in [*first.model.opset_import, *later.model.opset_import]:
         if versions.setdefault(entry.domain, entry.version) != entry.version:

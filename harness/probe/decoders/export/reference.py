@@ -1,4 +1,4 @@
-"""The reference: what PyTorch says without a cache, checked against what it says with one."""
+"""The reference: the outputs of PyTorch without a cache, checked against those with one."""
 
 from __future__ import annotations
 
@@ -9,29 +9,28 @@ import torch
 
 from ...artifact import Case
 from ...compare import TOLERANCE, difference, mismatch
-from ...failures import ProbeFailure
+from ...outcome import ProbeFailure
 from ..decode.case import DecodingCase
-from .models import Subject
-from .models.subject import Inputs, Sizes
+from .models.subject import Inputs, Sizes, Subject
 
 _STEPS = 6
-# (batch, source, prefix). Source and prefix are unequal in both directions and once equal; the first row of a batch
-# is whole, each further one is padded, except where there is nothing to pad.
+# (batch, source, prefix). The source is longer than the prefix, shorter, and once equal. The first row of a batch is whole,
+# each further row is padded if there is something to pad.
 _CASES = ((1, 1, 1), (1, 8, 3), (2, 5, 1), (3, 9, 4), (2, 3, 7), (2, 4, 4))
 _LEFT_PADDED = ((3, 9, 4), (2, 5, 6))
 
 
 def build_cases(subject: Subject, seed: int) -> list[Case]:
-    """Decode every case without a cache; the result is the truth that everything else is compared with."""
+    """Decode every case without a cache: everything else is compared with the result."""
     generator = torch.Generator().manual_seed(seed + 1)
     with torch.no_grad():
         return [_build_case(subject, sizes, generator) for sizes in _sizes(subject)]
 
 
 def check_cached(subject: Subject, cases: Sequence[Case]) -> float:
-    """Decode every case with the cache, in PyTorch, and return the largest difference from the truth.
+    """Decode every case with the cache, in PyTorch, and return the largest difference from decoding without.
 
-    Raises ProbeFailure where the two do not agree: then the model is wrong before anything is exported.
+    ProbeFailure if the two do not agree: then the model is wrong before anything is exported.
     """
     largest: float = 0.0
     with torch.no_grad():
@@ -63,16 +62,18 @@ def _build_case(subject: Subject, sizes: Sizes, generator: Any) -> Case:
     arrays = {f"{kind}/{name}": tensor.numpy() for kind, named in vars(inputs).items() for name, tensor in named.items()}
     arrays["tokens"] = tokens.numpy()
     logits = [subject.truth(inputs, tokens[:, : sizes.prefix]).numpy()]
-    # No token sees a later one, so one pass over all tokens says what every further step must give. Copied, because a
-    # slice would keep the whole.
+    # No token sees a later one, so one pass over all tokens gives the outputs of all further steps. Copied, because a slice
+    # would keep the whole array.
     everything = subject.truth(inputs, tokens)
     logits += [everything[:, at : at + 1].numpy().copy() for at in range(sizes.prefix, sizes.prefix + sizes.steps)]
-    lost = _attending_to_nothing(inputs, sizes)
+    undefined = _without_attention(inputs, sizes)
     return Case(
         _name(subject, sizes),
         arrays,
-        [{"logits": one} for one in logits],
-        [{"logits": np.broadcast_to(lost[:, :, None], logits[0].shape)}] + [{} for _ in logits[1:]] if lost.any() else (),
+        [{"logits": array} for array in logits],
+        [{"logits": np.broadcast_to(undefined[:, :, None], logits[0].shape)}] + [{} for _ in logits[1:]]
+        if undefined.any()
+        else (),
         {
             "batch": sizes.batch,
             "prefix_length": sizes.prefix,
@@ -83,17 +84,17 @@ def _build_case(subject: Subject, sizes: Sizes, generator: Any) -> Case:
     )
 
 
-def _attending_to_nothing(inputs: Inputs, sizes: Sizes) -> Any:
+def _without_attention(inputs: Inputs, sizes: Sizes) -> Any:
     """Return (batch, prefix), true for the padding before the first token of a row.
 
-    Such a token sees padding alone; what it gives is arbitrary, and no two implementations of attention agree on it.
+    Such a token sees only padding. Its output is arbitrary, and differs between implementations of attention.
     """
     seen = [np.cumsum(mask.numpy()[:, : sizes.prefix], axis=1) for mask in inputs.growing.values()]
     return (seen[0] == 0) if seen else np.zeros((sizes.batch, sizes.prefix), dtype=bool)
 
 
 def _name(subject: Subject, sizes: Sizes) -> str:
-    """Return the case's name; the source's length is left out where the model has none, or only one."""
+    """Return the case's name, without the length of the source if the model has no source or one length."""
     has_source = bool(subject.source_axes.keys() - {0})
     name = [f"batch{sizes.batch}", f"source{sizes.source}" if has_source else "", f"prefix{sizes.prefix}"]
     name.append("left" if sizes.padding == "left" else "")
@@ -101,13 +102,13 @@ def _name(subject: Subject, sizes: Sizes) -> str:
 
 
 def _cached_logits(subject: Subject, case: DecodingCase) -> Iterator[Any]:
-    """Yield the logits of every step, decoded with the modules that will be exported."""
+    """Yield the logits of every step, decoded with the modules that are exported."""
     encoder, common, growing = case.encoder_inputs(), case.common(), case.growing(case.length(case.steps[-1]))
     inputs = Inputs(*({name: torch.from_numpy(array) for name, array in named.items()} for named in (encoder, common, growing)))
     encoded = subject.encode(inputs)
     past: list[Any] = []
     for step in case.steps:
-        given = subject.decoder_inputs(inputs, encoded, torch.from_numpy(case.tokens(step)), case.length(step))
-        logits, *present = subject.decoder(*given.values(), *past)
+        arguments = subject.decoder_inputs(inputs, encoded, torch.from_numpy(case.tokens(step)), case.length(step))
+        logits, *present = subject.decoder(*arguments.values(), *past)
         yield logits.numpy()
         past = subject.join_present(past, present)

@@ -1,4 +1,4 @@
-"""What variants share: a model for each attention, and each of its graphs exported once for an exporter and opset."""
+"""What variants share: a model for each attention, and each graph exported once for an exporter and opset."""
 
 from __future__ import annotations
 
@@ -6,30 +6,40 @@ from pathlib import Path
 from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
 from ...artifact import Case
-from ...export.exporters import export_graph
+from ...export.exporters import export_graph, model_exporter
+from ...export.interface import ModelExporter
 from ...findings import Findings
-from ...graphs import GraphRequest
-from ...protocol import RequestedVariant
-from . import optimum
+from ...graph_request import GraphRequest
+from ...outcome import ProbeFailure
+from ...variant import RequestedVariant
 from .layouts import LAYOUTS, place_graphs
 from .merge import SWITCH
-from .models import build
+from .models.build import build
 from .reference import build_cases, check_cached
 
 
+class Exported(NamedTuple):
+    """One exported graph, with its findings; or `problem`, why there is none."""
+
+    path: Path
+    findings: Findings
+    problem: Exception | None
+
+
 class Models:
-    """The model under test, built once for each attention; None is the one that transformers chooses."""
+    """The model under test, built once for each attention (None: the default of transformers), and its graphs."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = dict(options)
         self._cases: list[Case] = []
         self._difference = 0.0
-        self._made: dict[str | None, Any] = {None: build(self._options)}
+        self._models: dict[str | None, Any] = {None: build(self._options)}
         self._requests: dict[str | None, Any] = {}
-        self._graphs = SharedGraphs(self)
+        self._graphs: dict[Any, Exported] = {}
+        self._files: dict[Any, Any] = {}
 
     def cases(self) -> list[Case]:
-        """Make the reference with the attention that transformers chooses; ProbeFailure where its cache is wrong."""
+        """Make the reference with the default attention; ProbeFailure if its cache is wrong."""
         self._cases = build_cases(self.get(None), self._options["seed"])
         self._difference = check_cached(self.get(None), self._cases)
         return self._cases
@@ -41,75 +51,62 @@ class Models:
     def export(self, variant: RequestedVariant, folder: Path) -> None:
         """Leave the graphs of the variant in `folder`."""
         shared = folder.parent / ".graphs"
-        if variant.exporter == "optimum":
-            optimum.require(variant.layout, variant.attention)
-            roles = optimum.ROLES[variant.layout]
-            place_graphs(optimum.chosen(self._graphs.get_all(variant.opset, shared), roles), folder)
-            for role in roles:
-                variant.declare(role, None, ["last_hidden_state" if role == "encoder" else "logits"])
+        exporter = model_exporter(variant.exporter)
+        if exporter is not None:
+            place_graphs(self._files_of(exporter, variant, shared), folder)
             return
         layout = LAYOUTS[variant.layout]
-        layout.build(self._graphs.get(variant, layout.roles, shared), folder)
+        layout.build(self._graphs_of(variant, layout.roles, shared), folder)
         if variant.layout.startswith("merged"):
             first, later = (self.requests(variant.attention)[role] for role in ("decoder", "decoder_with_past"))
             variant.declare("decoder_merged", {*first.inputs, *later.inputs, SWITCH}, first.outputs)
 
     def get(self, attention: str | None) -> Any:
         """Return the model, checked against the reference; raises again what the first attempt raised."""
-        return _remembered(self._made, attention, lambda: self._build(attention))
+        return _remembered(self._models, attention, lambda: self._build(attention))
 
     def requests(self, attention: str | None) -> Mapping[str, GraphRequest]:
-        """Return role → what is asked of an exporter."""
-        subject = self.get(attention)
+        """Return role → what an exporter receives."""
+        model = self.get(attention)
         requests: Mapping[str, GraphRequest] = _remembered(
-            self._requests, attention, lambda: {one.role: one for one in subject.requests()}
+            self._requests, attention, lambda: {request.role: request for request in model.requests()}
         )
         return requests
 
     def _build(self, attention: str | None) -> Any:
-        subject = build(self._options, attention=attention)
-        check_cached(subject, self._cases)
-        return subject
+        model = build(self._options, attention=attention)
+        check_cached(model, self._cases)
+        return model
 
-
-class Exported(NamedTuple):
-    """One graph, or why there is none; the findings hold either way."""
-
-    path: Path
-    findings: Findings
-    problem: Exception | None
-
-
-class SharedGraphs:
-    """The graphs of the models, whichever variants share them."""
-
-    def __init__(self, models: Models) -> None:
-        self._models = models
-        self._exported: dict[Any, Exported] = {}
-        self._written: dict[int, Any] = {}
-
-    def get_all(self, opset: int, folder: Path) -> dict[str, Path]:
-        """Return role → path of what optimum writes at `opset`; raises again what the first attempt raised."""
-        model = self._models.get(None).model
+    def _files_of(self, exporter: ModelExporter, variant: RequestedVariant, folder: Path) -> dict[str, Path]:
+        """Return role → path of the variant's graphs, written by a model exporter; ProbeFailure if it did not write one."""
+        exporter.require(variant.layout, variant.attention)
+        name, opset = variant.exporter, variant.opset
         written: dict[str, Path] = _remembered(
-            self._written, opset, lambda: optimum.export_all(model, folder / f"optimum-{opset}", opset)
+            self._files, (name, opset), lambda: exporter.export(self.get(None).model, folder / f"{name}-{opset}", opset)
         )
-        return written
+        roles = exporter.roles[variant.layout]
+        missing = [exporter.files[role] for role in roles if role not in written]
+        if missing:
+            names = ", ".join(path.name for path in written.values())
+            raise ProbeFailure(f"{name} wrote no {', '.join(missing)}; it wrote {names}")
+        for role in roles:
+            variant.declare(role, None, ["last_hidden_state" if role == "encoder" else "logits"])
+        return {role: written[role] for role in roles}
 
-    def get(self, variant: RequestedVariant, roles: Sequence[str], folder: Path) -> dict[str, Path]:
-        """Return role → path, within `folder`, of those graphs of `roles` that the model has; noted is what is found.
+    def _graphs_of(self, variant: RequestedVariant, roles: Sequence[str], folder: Path) -> dict[str, Path]:
+        """Return role → path of those graphs of `roles` that the model has, and add their findings to `variant`.
 
-        Raises again what the first attempt at a graph raised: another variant shares the failure as well.
+        Raises again what the first attempt at a graph raised: the variants share the failure too.
         """
         paths = {}
-        for role, request in self._models.requests(variant.attention).items():
+        for role, request in self.requests(variant.attention).items():
             if role not in roles:
                 continue
             key = (variant.exporter, variant.opset, variant.attention, role)
-            if key not in self._exported:
-                path = folder / "-".join(map(str, key[:3])) / f"{role}.onnx"
-                self._exported[key] = _export(request, variant, path)
-            exported = self._exported[key]
+            if key not in self._graphs:
+                self._graphs[key] = _export(request, variant, folder / "-".join(map(str, key[:3])) / f"{role}.onnx")
+            exported = self._graphs[key]
             variant.declare(role, request.inputs, request.outputs)
             variant.add(exported.findings)
             if exported.problem is not None:
@@ -122,14 +119,14 @@ def _export(request: GraphRequest, variant: RequestedVariant, path: Path) -> Exp
     path.parent.mkdir(parents=True, exist_ok=True)
     findings: Findings = []
     try:
-        export_graph(request, variant.noting(findings), path)
-    except Exception as exc:  # noqa: BLE001 - raised by `SharedGraphs.get`, for every variant that needs the graph
+        export_graph(request, variant, path, findings)
+    except Exception as exc:  # noqa: BLE001 - raised for every variant that needs the graph
         return Exported(path, findings, exc)
     return Exported(path, findings, None)
 
 
 def _remembered(known: dict[Any, Any], key: Any, make: Callable[[], Any]) -> Any:
-    """Return `known[key]`, made at the first time; an exception is remembered and raised like a value is returned."""
+    """Return `known[key]`, made on first use. An exception is remembered too, and raised each time."""
     if key not in known:
         try:
             known[key] = make()

@@ -16,7 +16,7 @@ from onnx.reference import ReferenceEvaluator  # noqa: E402
 from harness.probe.decoders.export import layouts  # noqa: E402
 from harness.probe.export import external  # noqa: E402
 from harness.probe.export.inspection import describe_graph, stamp_ir  # noqa: E402
-from harness.probe.failures import ProbeFailure  # noqa: E402
+from harness.probe.outcome import ProbeFailure  # noqa: E402
 from harness.store.store import Store  # noqa: E402
 
 SIZE = 300  # floats; more bytes than a tensor may have that stays in its graph
@@ -56,7 +56,7 @@ def two(tmp_path):
     """Two graphs with a tensor of one name, exported one after the other into one folder."""
     folder = tmp_path / "exported"
     for role, value in (("decoder", 1.0), ("decoder_with_past", 2.0)):
-        external.apart(lambda path, value=value: write_adding(path, value), folder / f"{role}.onnx")
+        external.write_apart(lambda path, value=value: write_adding(path, value), folder / f"{role}.onnx")
     return {role: folder / f"{role}.onnx" for role in ("decoder", "decoder_with_past")}
 
 
@@ -99,7 +99,7 @@ def test_of_equal_tensors_the_merged_graph_holds_one(tmp_path):
     graphs = {}
     for role in ("decoder", "decoder_with_past"):
         graphs[role] = tmp_path / role / f"{role}.onnx"
-        external.apart(lambda path: write_adding(path, 1.0), graphs[role])
+        external.write_apart(lambda path: write_adding(path, 1.0), graphs[role])
     layouts.LAYOUTS["merged"].build(graphs, tmp_path)
     assert (tmp_path / "decoder_merged.onnx.data").stat().st_size == SIZE * 4
 
@@ -124,7 +124,7 @@ def test_a_published_artifact_runs_where_it_is(two, tmp_path):
 
 def inline(path: Path) -> None:
     """Write y = x + 1 in one file."""
-    external.apart(lambda written: write_adding(written, 1.0), path)
+    external.write_apart(lambda written: write_adding(written, 1.0), path)
     onnx.save(onnx.load(str(path)), str(path), save_as_external_data=False)
     model = onnx.load(str(path))
     onnx.external_data_helper.convert_model_from_external_data(model)

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from harness.probe.export.inspection import describe_graph
 from harness.probe.export.lint import lint_export, lint_graph
-from harness.probe.graphs import GraphRequest
+from harness.probe.graph_request import GraphRequest
 
 FLOAT, INT, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
 

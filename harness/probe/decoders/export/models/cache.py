@@ -16,7 +16,7 @@ DECODER_PARTS = ("key", "value")
 
 
 def own_parts(parts: Sequence[str]) -> tuple[str, ...]:
-    """Return the parts that grow with every token; the cross-attention's do not change. They come first in `parts`."""
+    """Return the parts that grow with every token, first in `parts`; those of the cross-attention do not change."""
     return tuple(part for part in parts if not part.startswith("encoder."))
 
 
@@ -27,11 +27,11 @@ class TupleCache:
         self._width = width
 
     def pack(self, flat: Sequence[Any]) -> Any:
-        """Return what the model takes as `past_key_values`; None where `flat` is empty."""
+        """Return the model's `past_key_values`; None if `flat` is empty."""
         return tuple(tuple(flat[at : at + self._width]) for at in range(0, len(flat), self._width)) or None
 
     def unpack(self, cache: Any) -> list[Any]:
-        """Return the flat tensors of what the model returned."""
+        """Return the flat tensors of a returned cache."""
         return [tensor for layer in cache for tensor in layer]
 
 
@@ -46,7 +46,7 @@ class DecoderCache:
         return cache
 
     def unpack(self, cache: Any) -> list[Any]:
-        """Return the flat tensors of what the model returned."""
+        """Return the flat tensors of a returned cache."""
         return [tensor for layer in _layers(cache) for tensor in layer]
 
 
@@ -59,8 +59,8 @@ class EncoderDecoderCache:
     def pack(self, flat: Sequence[Any]) -> Any:
         """Return a new cache that holds `flat`, which may be empty.
 
-        Both halves are filled before they are joined: joining looks which cross-attention layers are there, and the
-        model computes those that are not.
+        Both halves are filled before they are joined: the new object records which cross-attention layers are there, and the
+        model computes the others.
         """
         width = len(SEQ2SEQ_PARTS)
         decoder = [tensor for at, tensor in enumerate(flat) if at % width < 2]
@@ -68,7 +68,7 @@ class EncoderDecoderCache:
         return transformers.EncoderDecoderCache(self._half.pack(decoder), self._half.pack(encoder))
 
     def unpack(self, cache: Any) -> list[Any]:
-        """Return the flat tensors of what the model returned."""
+        """Return the flat tensors of a returned cache."""
         pairs = zip(_layers(cache.self_attention_cache), _layers(cache.cross_attention_cache))
         return [tensor for decoder, encoder in pairs for tensor in (*decoder, *encoder)]
 
@@ -81,9 +81,9 @@ def _layers(cache: Any) -> list[Any]:
 
 
 def cache_for(model: Any, parts: Sequence[str]) -> Any:
-    """Return the kind of cache that `model` works with, told by which cache class its own source knows.
+    """Return the kind of cache of `model`: that of the cache class that its module imports.
 
-    Families changed over in different versions, and a class that transformers has need not be one that the model takes.
+    Families changed in different versions: a model need not take every cache class of transformers.
     """
     name, kind = ("EncoderDecoderCache", EncoderDecoderCache) if parts == SEQ2SEQ_PARTS else ("DynamicCache", DecoderCache)
     return kind() if hasattr(sys.modules[type(model).__module__], name) else TupleCache(len(parts))

@@ -1,7 +1,6 @@
-"""Fill a model with values that no error can hide behind.
+"""Fill a model with random weights, with which every error shows.
 
-A freshly initialised model has zero biases and unit scales, and drops of either would go unseen. So every parameter
-is random.
+A new model has zero biases and unit scales, and nobody would see that one was dropped. So every parameter is random.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from typing import Any, Iterator
 
 import torch
 
-# A weight in all but name. The other buffers are the architecture's own (sinusoids, rotary frequencies, masks).
+# A buffer that is a weight. The other buffers are the architecture's own (sinusoids, rotary frequencies, masks).
 _WEIGHT_BUFFER = "final_logits_bias"
 
 
@@ -42,7 +41,7 @@ def _weights(model: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _is_sinusoidal(module: Any) -> bool:
-    """Whether `module` is a table of sines: of a class named so, or Whisper's, an embedding that is never trained."""
+    """Whether `module` is a table of sines: by the name of its class, or (Whisper) an embedding that is never trained."""
     is_embedding = isinstance(module, torch.nn.Embedding)
     return "Sinusoidal" in type(module).__name__ or (is_embedding and not module.weight.requires_grad)
 

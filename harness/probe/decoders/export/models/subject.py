@@ -1,13 +1,13 @@
-"""A model under test: what the reference and the exporters need to know of it, whatever its architecture."""
+"""A model under test, as the reference and the exporters use it, whatever its architecture."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Mapping
+from typing import Any, Iterable, Mapping
 
 import torch
 
-from ....graphs import Axes, GraphRequest
+from ....graph_request import Axes, GraphRequest
 from .cache import cache_for, own_parts
 
 BATCH, SOURCE = "batch_size", "encoder_sequence_length"
@@ -28,26 +28,26 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a decoding is given besides tokens and cache: tensors by the name of the graph input that takes them."""
+    """Inputs of a decoding besides tokens and cache: tensors by the name of the graph input."""
 
     encoder: Mapping[str, Any]
     """For the encoder graph."""
     common: Mapping[str, Any]
     """For the decoder graphs, the same at every step."""
     growing: Mapping[str, Any]
-    """For the decoder graphs, (batch, all tokens): each step is given as much of it as there are tokens by then."""
+    """For the decoder graphs, (batch, all tokens), cut to the tokens so far."""
 
 
-# Example sizes for tracing: all different, none 0 or 1, and none a size of a tiny model, so that no exporter can take
-# one for another or for a constant.
+# Example sizes for tracing: all different, none 0 or 1, and none a size of a tiny model, so that no exporter can confuse one
+# with another or with a constant.
 _EXAMPLE = Sizes(batch=3, source=7, prefix=5, steps=1)
 
 
 class DecoderGraph(torch.nn.Module):  # type: ignore[misc]
-    """(input_ids, the rest of what a decoder is given, *flat past) → (logits, *flat present).
+    """(input_ids, the other inputs of a decoder, *flat past) → (logits, *flat present).
 
-    A cache object cannot cross the border of a trace, so it is built and taken apart in here. With a past, only the
-    parts of the present that grow are returned: the cross-attention does not change.
+    A cache object cannot cross the border of a trace, so it is built and taken apart here. With a past, only the parts of the
+    present that grow are returned: the cross-attention does not change.
     """
 
     def __init__(self, model: Any, parts: tuple[str, ...]) -> None:
@@ -66,14 +66,14 @@ class DecoderGraph(torch.nn.Module):  # type: ignore[misc]
 
 
 class Subject:
-    """A model under test, in eval mode. `limit` is the number of positions it has, None where it shall not be tried."""
+    """A model under test, in eval mode. `limit`: its number of positions, None if no case shall reach it."""
 
     parts: tuple[str, ...]
     """The parts of a layer's cache, as optimum names them."""
     is_padded: bool
-    """Whether there is a mask that can tell padding."""
+    """Whether it takes a mask for padding."""
     encoder: Any = None
-    """The module of the encoder graph, (source…) → hidden states, None where the model has none."""
+    """The module of the encoder graph, (source…) → hidden states; None if the model has none."""
     source_axes: Axes = {}  # noqa: RUF012 - never written to
     """The axes of the encoder's inputs and output that may change."""
 
@@ -96,23 +96,23 @@ class Subject:
         raise NotImplementedError
 
     def draw_tokens(self, batch: int, length: int, generator: Any) -> Any:
-        """Return random token ids (batch, length), none of them the padding: models may look for that."""
+        """Return random token ids (batch, length), none of them padding: models may look for padding."""
         ids = torch.randint(0, self.vocabulary, (batch, length), generator=generator)
         return ids.masked_fill(ids == self.padding_token, (self.padding_token + 1) % self.vocabulary)
 
     def encode(self, inputs: Inputs) -> dict[str, Any]:
-        """Return what the encoder says, by the name under which the decoder takes it."""
+        """Return the encoder's hidden states by the name of the decoder's input; empty without an encoder."""
         if self.encoder is None:
             return {}
         return {"encoder_hidden_states": self.encoder(*inputs.encoder.values())}
 
     def decoder_inputs(self, inputs: Inputs, encoded: Mapping[str, Any], tokens: Any, length: int) -> dict[str, Any]:
-        """Return the arguments of the decoder's module, in order and without the past; `length` counts past tokens too."""
+        """Return the arguments of the decoder's module, in order and without the past; `length` includes past tokens."""
         growing = {name: tensor[:, :length] for name, tensor in inputs.growing.items()}
         return {"input_ids": tokens, **inputs.common, **growing, **encoded}
 
     def join_present(self, past: list[Any], present: list[Any]) -> list[Any]:
-        """Return the next step's flat past: what grows from `present`, the rest from the first step."""
+        """Return the next step's flat past: the parts that grow from `present`, the others from the first step."""
         if not past:
             return list(present)
         fresh, own = iter(present), len(own_parts(self.parts))
@@ -167,7 +167,7 @@ class Subject:
             outputs=("logits", *present),
             input_axes=axes,
             output_axes={"logits": {0: BATCH}, **present},
-            # The cross-attention cache stands for what the encoder said.
+            # The cross-attention cache holds what is needed of the encoder.
             not_needed=frozenset({"encoder_hidden_states"}),
         )
 
@@ -175,13 +175,13 @@ class Subject:
         return [f"{prefix}.{layer}.{part}" for layer in range(self.cache_sizes["layers"]) for part in parts]
 
     def _measure_cache(self) -> dict[str, Any]:
-        """Return layers, heads, head size and parts, as a first step shows them; configs differ in how they say it."""
+        """Return layers, heads, head size and parts, measured in a first step: configurations have different names for them."""
         generator = torch.Generator().manual_seed(1)
         sizes = Sizes(batch=1, source=2, prefix=2, steps=0)
         inputs = self.draw_inputs(sizes, generator)
         with torch.no_grad():
-            given = self.decoder_inputs(inputs, self.encode(inputs), self.draw_tokens(1, 2, generator), 2)
-            _, *present = self.decoder(*given.values())
+            arguments = self.decoder_inputs(inputs, self.encode(inputs), self.draw_tokens(1, 2, generator), 2)
+            _, *present = self.decoder(*arguments.values())
         _, heads, _, head_size = present[0].shape
         return {
             "layers": len(present) // len(self.parts),
@@ -192,7 +192,7 @@ class Subject:
 
 
 def padding_mask(sizes: Sizes, length: int) -> Any:
-    """Return a mask (batch, length) whose first row is whole, each further one padded by one more, as far as it goes."""
+    """Return a mask (batch, length): the first row is whole, each further row is padded by one more, if it is long enough."""
     mask = torch.ones((sizes.batch, length), dtype=torch.int64)
     for row in range(sizes.batch):
         padded = min(row, length - 1)
@@ -203,9 +203,9 @@ def padding_mask(sizes: Sizes, length: int) -> Any:
     return mask
 
 
-def _decoder_axes(inputs: Inputs, given: Mapping[str, Any], tokens: Axes, length: str) -> dict[str, Axes]:
+def _decoder_axes(inputs: Inputs, names: Iterable[str], tokens: Axes, length: str) -> dict[str, Axes]:
     """Return the axes of a decoder's inputs other than the past; `length` names the length of what grows."""
-    axes: dict[str, Axes] = {name: {0: BATCH, 1: length if name in inputs.growing else SOURCE} for name in given}
+    axes: dict[str, Axes] = {name: {0: BATCH, 1: length if name in inputs.growing else SOURCE} for name in names}
     axes["input_ids"] = tokens
     return axes
 

@@ -10,7 +10,7 @@ from values import PAIR, result
 
 from harness.diagnose.remedies.kinds.addition import missing_distribution
 from harness.model import Failure, Stage, Status
-from harness.probe import missing
+from harness.probe import missing_module as probe_missing
 from harness.verdicts.judge import VariantVerdict
 from harness.verdicts.missing_module import missing_module
 
@@ -78,7 +78,7 @@ def raised(*errors: BaseException) -> BaseException:
     ],
 )
 def test_what_the_probe_notices(exc, noticed):
-    found = missing.missing_module(exc).get("missing")
+    found = probe_missing.missing_module(exc).get("missing")
     assert found == (noticed and dict(zip(("module", "distribution", "named"), noticed, strict=True)))
 
 
@@ -86,6 +86,6 @@ def test_what_the_metadata_of_an_installed_distribution_requires_is_named(monkey
     class Installed:
         requires = ("absent_here>=1; extra == 'all'", "numpy", "-e nonsense")
 
-    monkeypatch.setattr(missing.importlib.metadata, "distributions", lambda: [Installed()])
-    found = missing.missing_module(ModuleNotFoundError("no", name="absent_here"))
+    monkeypatch.setattr(probe_missing.importlib.metadata, "distributions", lambda: [Installed()])
+    found = probe_missing.missing_module(ModuleNotFoundError("no", name="absent_here"))
     assert found["missing"]["named"] is True

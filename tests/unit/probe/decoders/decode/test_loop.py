@@ -12,11 +12,11 @@ from harness.probe.artifact import Case
 from harness.probe.decoders.decode.case import DecodingCase
 from harness.probe.decoders.decode.loop import decode
 from harness.probe.decoders.decode.program import Program, Start
-from harness.probe.failures import NotRun, ProbeFailure
 from harness.probe.findings import Findings
-from harness.probe.protocol import RequestedVariant
-from harness.probe.running.interface import MissingOutput
+from harness.probe.outcome import NotRun, ProbeFailure
 from harness.probe.runtime import Graph, array_form
+from harness.probe.runtimes.graph_names import MissingOutput
+from harness.probe.variant import RequestedVariant
 
 BATCH, PREFIX, STEPS, SOURCE, VOCABULARY = 2, 3, 4, 5, 7
 HEADS, SIZE = 2, 4

@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from harness.probe.decoders.export.merge import merge_decoders
-from harness.probe.failures import NotRun, ProbeFailure
+from harness.probe.outcome import NotRun, ProbeFailure
 
 HEADS, SIZE, VOCABULARY = 2, 3, 5
 FLOAT, INT = TensorProto.FLOAT, TensorProto.INT64

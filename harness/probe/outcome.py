@@ -1,0 +1,123 @@
+"""What an exception means: `fails`, a fact about the versions, or `error`, a fault of the harness or of the machine."""
+
+from __future__ import annotations
+
+import errno
+import importlib.util
+import os
+import traceback
+from pathlib import Path
+from typing import Literal
+
+from .messages import chain, frames_outside_stdlib, summary, without_colours
+from .wire import Error
+
+_PROBE_FOLDERS = [f"{Path(__file__).resolve().parent}{os.sep}"]
+_MESSAGE_LIMIT = 4000
+_TRACEBACK_LIMIT = 8000
+_MACHINE_ERRORS = {
+    getattr(errno, name)
+    for name in (
+        *("ENOMEM", "ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "EIO"),
+        *("ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH", "EHOSTUNREACH"),
+    )
+}
+"""Numbers of errors of a machine or its network: no fact about versions."""
+# How C++ code reports what Python calls MemoryError, ENOMEM, ENOSPC, EDQUOT and EMFILE.
+_MACHINE_ERROR_TEXTS = (
+    *("can't allocate memory", "Cannot allocate memory", "bad_alloc", "Failed to allocate memory"),
+    *("No space left on device", "Disk quota exceeded", "Too many open files"),
+)
+
+
+class ProbeFailure(Exception):  # noqa: N818 - a finding, not an error
+    """A finding about the versions that the probe itself makes, such as a pruned input or a parity mismatch.
+
+    `original` is the exception of a package behind the finding, if there is one: its type and its traceback are reported.
+    """
+
+    def __init__(self, message: str, original: BaseException | None = None) -> None:
+        super().__init__(message)
+        self.original = original
+
+
+class NotRun(Exception):  # noqa: N818 - not an error either
+    """The variant cannot exist in this environment; the message is the reason."""
+
+
+class ProbeModuleError(Exception):
+    """A probe module lacks a required function, or uses what does not exist: an `error` with a message for its author."""
+
+
+def add_probe_folder(folder: Path) -> None:
+    """Count code in `folder` as the probe's: an exception from there is no fact about the versions."""
+    _PROBE_FOLDERS.append(f"{folder.resolve()}{os.sep}")
+
+
+def status_of(exc: BaseException) -> tuple[Literal["fails", "error"], Literal["package", "probe"]]:
+    """Return (`fails` or `error`, `package` or `probe`): the status, and where the exception was raised."""
+    source = _source(exc)
+    where = _raised_in(source)
+    if any(map(_is_machine_error, chain(source))):
+        return "error", where
+    if where == "package" or isinstance(exc, ProbeFailure) or _is_foreign_import_error(exc):
+        return "fails", "package"
+    return "error", "probe"
+
+
+def describe(exc: BaseException, where: Literal["package", "probe"]) -> Error:
+    """Return the `error` object of an `end` event."""
+    source = _source(exc)
+    lines = traceback.format_exception(type(source), source, source.__traceback__)
+    message = summary(source, None if source is exc else str(exc))
+    if isinstance(exc, ModuleNotFoundError) and where == "probe":
+        message += ": neither the environment nor the probe's files hold it ([probe] requires or files, or another axis, would)"
+    return {
+        "type": type(source).__name__,
+        "message": _shorten(message, _MESSAGE_LIMIT),
+        "traceback": _shorten(without_colours("".join(lines)), _TRACEBACK_LIMIT),
+        "where": where,
+    }
+
+
+def _source(exc: BaseException) -> BaseException:
+    """Return the exception of a package behind a finding, or `exc` itself."""
+    return exc.original if isinstance(exc, ProbeFailure) and exc.original is not None else exc
+
+
+def _is_machine_error(exc: BaseException) -> bool:
+    if isinstance(exc, MemoryError):
+        return True
+    # A name that is not resolved has numbers of its own, which depend on the C library.
+    if isinstance(exc, OSError) and (exc.errno in _MACHINE_ERRORS or type(exc).__name__ == "gaierror"):
+        return True
+    text = str(exc)
+    return any(fragment in text for fragment in _MACHINE_ERROR_TEXTS)
+
+
+def _is_foreign_import_error(exc: BaseException) -> bool:
+    """Whether the import of a package's module failed.
+
+    Not a fact: a module of the probe is missing (a bug), or a whole package is (the matrix should name it).
+    """
+    if not isinstance(exc, ImportError):
+        return False
+    package = (exc.name or "").partition(".")[0]
+    if isinstance(exc, ModuleNotFoundError) and package:
+        return package != (__package__ or "") and importlib.util.find_spec(package) is not None
+    return package != (__package__ or "")
+
+
+def _raised_in(exc: BaseException) -> Literal["package", "probe"]:
+    """Return the owner of the innermost frame that is not the standard library's."""
+    frame = next(frames_outside_stdlib(exc), None)
+    return "probe" if frame is None or frame.filename.startswith(tuple(_PROBE_FOLDERS)) else "package"
+
+
+def _shorten(text: str, limit: int) -> str:
+    """Cut the middle out of `text`: messages say what happened at their start, tracebacks at their end."""
+    if len(text) <= limit:
+        return text
+    mark = "\n[…]\n"
+    head = (limit - len(mark)) // 2
+    return text[:head] + mark + text[-(limit - len(mark) - head) :]

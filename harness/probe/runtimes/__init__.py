@@ -1,0 +1,59 @@
+"""Kind "run": load, decode and compare artifacts in one runtime.
+
+Adding a runtime: a folder here with a `Runtime` (runtime.py), and a line in RUNTIMES.
+
+ort/               onnxruntime
+reference/         ONNX's reference evaluator, which tells a fault of the exporter from one of onnxruntime
+stages.py          the stages load, decode and parity of a run
+watched_graph.py   findings at each call of a graph: dimensions that are not what the graph declares
+graph_names.py     inputs that nothing offers, outputs that are missing: a fact, or an error of the probe module
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Iterator, NamedTuple
+
+from ..imports import import_stage, load_probe
+from ..journal import Journal
+from ..runtime import Runtime
+from ..wire import ForkServerJob, RunJob
+
+
+class Registered(NamedTuple):
+    """A runtime that can be loaded."""
+
+    module: str
+    """Has a `RUNTIME`, and may import the packages at its top."""
+    packages: tuple[str, ...]
+    """What it imports, in this order."""
+
+
+RUNTIMES = {
+    "onnxruntime": Registered(".ort", ("numpy", "onnxruntime")),
+    "onnx.reference": Registered(".reference", ("numpy", "onnx")),
+}
+"""Name in a job → the runtime."""
+
+
+def packages(job: RunJob | ForkServerJob) -> Iterator[str]:
+    """Yield what is imported, in this order; then load the probe, which may import what it needs."""
+    yield from RUNTIMES[job["runtime"] or ""].packages
+    load_probe(job)
+
+
+def run(job: RunJob, journal: Journal) -> None:
+    """Run the stages `import`, and `load`, `decode` and `parity` for each run."""
+
+    def runtime() -> Runtime:
+        found: Runtime = importlib.import_module(RUNTIMES[job["runtime"]].module, __name__).RUNTIME
+        return found
+
+    def measure(_stage: Any) -> dict[str, Any]:
+        return runtime().measure()
+
+    if import_stage(journal, packages(job), measure):
+        # It imports numpy at its top, so it is loaded only now that the stage has shown that numpy loads.
+        stages = importlib.import_module(".stages", __name__)
+        for request in job["runs"]:
+            stages.run_artifact(request, load_probe(job), runtime(), journal)

@@ -12,7 +12,7 @@ from harness.model import StageResult, Status
 from harness.probe import wire
 
 
-def _validated(fields: Any, **limits: Any) -> Any:
+def validated(fields: Any, **limits: Any) -> Any:
     """A TypedDict of the probe as pydantic needs it before Python 3.12, one of typing_extensions; with `limits` for fields."""
     make: Any = typing_extensions.TypedDict
     optional: Any = typing_extensions.NotRequired
@@ -22,9 +22,9 @@ def _validated(fields: Any, **limits: Any) -> Any:
     )
 
 
-_StageData = _validated(
+_StageData = validated(
     wire.StageData,
-    findings=GenericAlias(list, (_validated(wire.PlacedFinding),)),
+    findings=GenericAlias(list, (validated(wire.PlacedFinding),)),
     peak_memory=Annotated[int, Field(ge=0, le=2**60)],
     ir=Annotated[int, Field(ge=0, le=10**6)] | None,
     max_abs_diff=Annotated[float, Field(allow_inf_nan=False)] | None,

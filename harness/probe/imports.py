@@ -13,7 +13,7 @@ import io
 import logging
 import re
 import sys
-from typing import Any, Callable, Iterable, Iterator, Mapping
+from typing import Any, Callable, Iterable, Iterator
 
 from .distributions import distributions_of
 from .joint_session import run_joint_session
@@ -30,12 +30,12 @@ def run(job: ImportJob, journal: Journal) -> None:
 def import_stage(
     journal: Journal,
     names: Iterable[str],
-    measure: Callable[[StageScope], Mapping[str, Any]] = lambda _stage: {},
+    then: Callable[[StageScope], None] = lambda _stage: None,
     subject: str | None = None,
 ) -> bool:
     """Record the stage `import` and return whether all of `names` loaded and work together.
 
-    A name is taken from `names` after those before it are imported. `measure` is called last and returns further stage data.
+    A name is taken from `names` after those before it are imported. `then` is called last, as a part of the stage.
     """
     with journal.stage("import", subject) as stage:
         versions: dict[str, str | None] = {}
@@ -43,7 +43,7 @@ def import_stage(
         for name in names:
             if name not in versions:
                 versions[name] = _version(import_module(name))
-        stage.data.update(measure(stage))
+        then(stage)
     return stage.works
 
 

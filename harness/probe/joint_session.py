@@ -21,8 +21,8 @@ _MANY = 1 << 17
 _ERRORS_ONLY = 3
 
 
-def run_joint_session(stage: StageScope) -> dict[str, Any]:
-    """Create and run the session, if torch and onnxruntime were imported. Returns no data.
+def run_joint_session(stage: StageScope) -> None:
+    """Create and run the session, if torch and onnxruntime were imported.
 
     ProbeFailure, naming the step, if one fails. `stage` records the step before it, in case the process dies.
     """
@@ -40,7 +40,6 @@ def run_joint_session(stage: StageScope) -> dict[str, Any]:
         with _step(stage, "computing in torch after onnxruntime has run"):
             _require(torch.from_numpy(result).sum().item(), 1.0)
             _sum(torch)
-    return {}
 
 
 def _sum(torch: Any) -> None:

@@ -27,7 +27,7 @@ from harness.tasks.records import Records, stages
 _RUNTIME_STAGES = {Stage.LOAD, Stage.DECODE, Stage.PARITY}
 
 ABOVE = ("ir-above-runtime", "opset-above-runtime")
-"""What the probe finds in a stamp that is above its onnxruntime (probe/run/limits.py)."""
+"""What the probe finds in a stamp that is above its onnxruntime (probe/runtimes/ort/supported_formats.py)."""
 
 _OTHER = {"keep-cross": "feed-all", "feed-all": "keep-cross", "numpy": "ortvalue", "ortvalue": "numpy"}
 

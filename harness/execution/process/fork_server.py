@@ -1,4 +1,4 @@
-"""One fork server, the host's side (the other side is probe/forkserver.py): start it, request forks, learn how they end."""
+"""One fork server, the host's side (the other side is probe/forking/server.py): start it, request forks, learn how they end."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class ForkServer:
         return self._channel is not None and not self._unresponsive
 
     def fork(self, *, log: Path, stdin: int, **request: object) -> Forked | None:
-        """A fork that does what the request says (probe/forkserver.py); None if the server is gone, or does not answer.
+        """A fork that does what the request says (probe/forking/server.py); None if the server is gone, or does not answer.
 
         `log` begins with the server's output, which belongs to the import. `stdin` is as in `subprocess`.
         """

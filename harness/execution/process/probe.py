@@ -26,7 +26,7 @@ JOB = "job.json"
 """The job file, in the folder that the process works in."""
 
 TEMPORARY = "temporary"
-"""A link in that folder to the one for temporary files (probe/forkserver.py follows it)."""
+"""A link in that folder to the one for temporary files (probe/forking/server.py follows it)."""
 
 
 def run_probe(

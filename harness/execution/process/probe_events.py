@@ -1,59 +1,28 @@
-"""The events that a probe writes (probe/journal.py), as the host reads them: what is none is refused."""
+"""The events that a probe writes (probe/wire.py), as the host reads them: what is none is refused."""
 
 from __future__ import annotations
 
+import functools
 import json
-from typing import Annotated, Any, Literal
+import operator
+from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
-from typing_extensions import TypedDict
 
 from harness.model import Stage, StageResult
-from harness.stage_data import CheckedResult
+from harness.probe import wire
+from harness.stage_data import CheckedResult, validated
 
-
-class _Begin(TypedDict):
-    event: Literal["begin"]
-    stage: Stage
-    subject: str | None
-    time: Annotated[float, Field(allow_inf_nan=False)]
-
-
-class _Doing(TypedDict):
-    event: Literal["doing"]
-    doing: str
-
-
-class _Error(TypedDict):
-    type: str
-    message: str
-    traceback: str | None
-
-
-class _End(TypedDict):
-    event: Literal["end"]
-    stage: Stage
-    subject: str | None
-    status: Literal["works", "fails", "error", "not-run"]
-    seconds: float
-    error: _Error | None
-    data: dict[str, Any]
-
-
-class _Left(TypedDict):
-    event: Literal["left"]
-    code: int
-
-
-class _Done(TypedDict):
-    event: Literal["done"]
-    subject: str | None
-    distributions: dict[str, str]
-    peak_rss: Annotated[int, Field(ge=0, le=2**60)]
-
-
-_EVENT: TypeAdapter[Any] = TypeAdapter(Annotated[_Begin | _Doing | _End | _Left | _Done, Field(discriminator="event")])
-"""What probe/journal.py writes; what else is in an event is left out."""
+_EVENTS = (
+    validated(wire.Begin, stage=Stage, time=Annotated[float, Field(allow_inf_nan=False)]),
+    validated(wire.Doing),
+    validated(wire.End, stage=Stage, error=validated(wire.Error, traceback=str | None) | None),
+    validated(wire.Left),
+    validated(wire.Done, peak_rss=Annotated[int, Field(ge=0, le=2**60)]),
+)
+_annotated: Any = Annotated
+_EVENT: TypeAdapter[Any] = TypeAdapter(_annotated[functools.reduce(operator.or_, _EVENTS), Field(discriminator="event")])
+"""What probe/wire.py declares; what else is in an event is left out."""
 
 RESULT: TypeAdapter[StageResult] = TypeAdapter(CheckedResult)
 """What an `end` says of its stage."""

@@ -10,6 +10,9 @@ import onnx
 from ..graph_request import GraphRequest
 from ..outcome import ProbeFailure
 
+_NO_INPUT, _IDLE = "is no input of the graph", "feeds nothing"
+_PROBLEMS = {_NO_INPUT: "the exporter pruned the inputs", _IDLE: "the exported graph never uses its inputs"}
+
 
 def describe_graph(path: Path) -> dict[str, Any]:
     """Return file, size, ir, opset, opsets by domain, inputs and outputs of the model at `path`."""
@@ -31,18 +34,14 @@ def pruned_inputs(request: GraphRequest, path: Path) -> list[tuple[str, str]]:
     """Return (name, problem) of each required input of `request` that the graph at `path` does not depend on."""
     graph = onnx.load(str(path), load_external_data=False).graph
     present = {value.name for value in graph.input}
-    pruned = [(name, "is no input of the graph") for name in sorted(request.required - present)]
-    idle = sorted((request.required & present) - consumed_names(graph))
-    return pruned + [(name, "feeds nothing") for name in idle]
+    pruned = [(name, _NO_INPUT) for name in sorted(request.required - present)]
+    return pruned + [(name, _IDLE) for name in sorted((request.required & present) - consumed_names(graph))]
 
 
 def require_inputs(request: GraphRequest, path: Path) -> None:
     """Raise ProbeFailure if a required input of `request` is missing from the graph at `path`, or feeds nothing."""
     pruned = pruned_inputs(request, path)
-    for problem, words in (
-        ("is no input of the graph", "the exporter pruned the inputs"),
-        ("feeds nothing", "the exported graph never uses its inputs"),
-    ):
+    for problem, words in _PROBLEMS.items():
         names = [name for name, found in pruned if found == problem]
         if names:
             raise ProbeFailure(f"{request.role}: {words} {', '.join(names)}")

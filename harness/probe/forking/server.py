@@ -231,17 +231,17 @@ class _Server:
         self._channel.sendall(json.dumps(event).encode("ascii") + b"\n")
 
 
-def _move(python: str, ours: list[str], theirs: list[str]) -> None:
-    """Search for modules as a process of `python` does, which has the folders `theirs` instead of `ours`.
+def _move(python: str, replaced: list[str], replacing: list[str]) -> None:
+    """Search for modules as a process of `python` does, with the folders `replacing` instead of `replaced`.
 
     Their .pth files are the same, and have been executed.
     """
     old, new = sys.prefix, str(Path(python).parent.parent)
     if new == old:
         return
-    unshared = set(map(os.path.realpath, ours))
+    unshared = set(map(os.path.realpath, replaced))
     shared = [folder for folder in sys.path if os.path.realpath(folder) not in unshared]
-    sys.path[:] = [new + folder[len(old) :] if folder.startswith(old + os.sep) else folder for folder in shared] + theirs
+    sys.path[:] = [new + folder[len(old) :] if folder.startswith(old + os.sep) else folder for folder in shared] + replacing
     sys.executable, sys.prefix, sys.exec_prefix = python, new, new
     site.PREFIXES[:] = [new, new]
     for name in {"sysconfig", "multiprocessing.spawn"}.intersection(sys.modules):

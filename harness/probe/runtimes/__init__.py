@@ -12,7 +12,7 @@ graph_names.py     inputs that nothing offers, outputs that are missing: a fact,
 from __future__ import annotations
 
 import importlib
-from typing import Any, Iterator, NamedTuple
+from typing import Iterator, NamedTuple
 
 from ..imports import import_stage, load_probe
 from ..journal import Journal
@@ -49,10 +49,7 @@ def run(job: RunJob, journal: Journal) -> None:
         found: Runtime = importlib.import_module(RUNTIMES[job["runtime"]].module, __name__).RUNTIME
         return found
 
-    def measure(_stage: Any) -> dict[str, Any]:
-        return runtime().measure()
-
-    if import_stage(journal, packages(job), measure):
+    if import_stage(journal, packages(job), lambda stage: stage.data.update(runtime().measure())):
         # It imports numpy at its top, so it is loaded only now that the stage has shown that numpy loads.
         stages = importlib.import_module(".stages", __name__)
         for request in job["runs"]:

@@ -10,7 +10,7 @@ A mismatch is a fact about versions (`fails`) if the exporter caused it, and an 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Mapping
 
 from ..outcome import ProbeFailure, ProbeModuleError
 
@@ -28,12 +28,23 @@ class MissingOutput(ProbeFailure):
     """A graph lacks an output that the exporter was asked for, or that a case expects."""
 
 
-class Roles(Dict[str, Any]):
-    """Graphs by role; a role that the artifact does not have is a mistake of the probe module."""
+class Explained(Dict[str, Any]):
+    """A mapping that raises `explain(name)` for a name that it lacks."""
 
-    def __missing__(self, role: str) -> Any:
-        """Raise ProbeModuleError."""
-        raise ProbeModuleError(f"run() asks for the graph {role!r}; the export left {_listed(self)}")
+    def __init__(self, values: Mapping[str, Any], explain: Callable[[str], Exception]) -> None:
+        super().__init__(values)
+        self._explain = explain
+
+    def __missing__(self, name: str) -> Any:
+        """Raise the explanation."""
+        raise self._explain(name)
+
+
+def by_role(graphs: Mapping[str, Any]) -> Explained:
+    """Return graphs by role; a role that the artifact does not have is a mistake of the probe module."""
+    return Explained(
+        graphs, lambda role: ProbeModuleError(f"run() asks for the graph {role!r}; the export left {_listed(graphs)}")
+    )
 
 
 class GraphNames:
@@ -64,28 +75,16 @@ class GraphNames:
         message = f"the probe forgot inputs of the graph {self.role!r}: {', '.join(missing)}"
         raise ProbeModuleError(f"{message}; the call offers {_listed(values)}, and {source}")
 
-    def outputs(self, values: Mapping[str, Any]) -> Outputs:
-        """Return the outputs of a call as a mapping that explains what it lacks."""
-        return Outputs(values, self)
+    def outputs(self, values: Mapping[str, Any]) -> Explained:
+        """Return the outputs of a call; taking another one raises MissingOutput or ProbeModuleError."""
 
-    def without(self, name: str, values: Iterable[str]) -> Exception:
-        """Return the exception for an output `name` that is not among `values`."""
-        lack = f"{self.role}: the graph returns no {name}; it returns {_listed(values)}"
-        if name in self._promised:
-            return MissingOutput(lack)
-        return ProbeModuleError(f"{lack}, and neither graphs() nor a case speaks of it")
+        def missing(name: str) -> Exception:
+            lack = f"{self.role}: the graph returns no {name}; it returns {_listed(values)}"
+            if name in self._promised:
+                return MissingOutput(lack)
+            return ProbeModuleError(f"{lack}, and neither graphs() nor a case speaks of it")
 
-
-class Outputs(Dict[str, Any]):
-    """The outputs of one call by name."""
-
-    def __init__(self, values: Mapping[str, Any], names: GraphNames) -> None:
-        super().__init__(values)
-        self._names = names
-
-    def __missing__(self, name: str) -> Any:
-        """Raise MissingOutput or ProbeModuleError."""
-        raise self._names.without(name, self)
+        return Explained(values, missing)
 
 
 def returned_names(manifest: Mapping[str, Any]) -> set[str]:

@@ -16,7 +16,7 @@ from ..outcome import NotRun, ProbeFailure, ProbeModuleError
 from ..protocol import Pairs, Probe, RequestedVariant, Step
 from ..runtime import CallFailure, Graph, Runtime, array_of
 from ..wire import RunRequest
-from .graph_names import GraphNames, Roles, returned_names
+from .graph_names import GraphNames, by_role, returned_names
 from .watched_graph import WatchedGraph
 
 
@@ -42,7 +42,7 @@ def run_artifact(request: RunRequest, probe: Probe, runtime: Runtime, journal: J
         variant = RequestedVariant({**manifest["variant"], **request}, findings)
         starts = probe.starts(variant)
         stage.data["findings"] = runtime.lint(manifest)
-        graphs = Roles()
+        graphs = {}
         for role, graph in manifest["graphs"].items():
             loaded = _load(runtime, role, folder / graph["file"], request)
             graphs[role] = WatchedGraph(loaded, graph, findings, GraphNames(role, manifest, reference.cases))
@@ -51,7 +51,7 @@ def run_artifact(request: RunRequest, probe: Probe, runtime: Runtime, journal: J
     with journal.stage("decode", subject) as stage:
         stage.data["findings"] = findings
         runs = [CaseRun(case, start, []) for start in starts for case in reference.cases]
-        _run_all(runs, lambda run: probe.run(graphs, run.case, variant, run.start), stage)
+        _run_all(runs, lambda run: probe.run(by_role(graphs), run.case, variant, run.start), stage)
     if not stage.works:
         return
     with journal.stage("parity", subject) as stage:

@@ -11,8 +11,8 @@ import pytest
 from packages import KILLED
 
 from harness import disk_space
+from harness.environments.interface import FailureType, ProviderFailure
 from harness.environments.uv.client import Uv
-from harness.environments.uv.errors import Trouble, UvFailure
 from harness.errors import DiskFullError
 from harness.execution.worker import Worker
 from harness.store.store import Store
@@ -99,7 +99,7 @@ def full(*_: object, **__: object) -> None:
 
 
 def uv_on_a_full_disk(*_: object, **__: object) -> None:
-    raise UvFailure(Trouble.INFRASTRUCTURE, "error: failed to write: No space left on device (os error 28)")
+    raise ProviderFailure(FailureType.INFRASTRUCTURE, "error: failed to write: No space left on device (os error 28)")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from harness.environments.interface import FailureType, ProviderFailure
 from harness.environments.uv.client import Uv
 from harness.errors import DiskFullError
 from harness.execution.worker import Worker
+from harness.store.artifacts import Artifacts
 from harness.store.store import Store
 
 pytestmark = pytest.mark.usefixtures("installed_once")
@@ -106,7 +107,7 @@ def uv_on_a_full_disk(*_: object, **__: object) -> None:
     ("owner", "name", "fails"),
     [
         (Store, "put", full),
-        (Store, "publish", full),
+        (Artifacts, "publish", full),
         (Store, "scratch", full),
         (Uv, "install", uv_on_a_full_disk),
         (Uv, "resolve", uv_on_a_full_disk),

@@ -17,8 +17,8 @@ from pydantic import ValidationError
 
 from harness import regular_files
 from harness.diagnose import assembly
+from harness.environments.lock_records import LOCK, Solved
 from harness.environments.published_versions import BETWEEN, VERSIONS
-from harness.environments.resolver import LOCK, Solved
 from harness.environments.sources import TORCH_BACKEND, TorchBackend
 from harness.errors import ShardError
 from harness.execution.questions import PUBLISHED

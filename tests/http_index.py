@@ -17,7 +17,7 @@ from pathlib import Path
 import loopback
 from wheels import Wheel
 
-from harness.environments.uv.client import find_uv
+from harness.environments.uv.command import find_uv
 
 
 @dataclass(kw_only=True)

@@ -16,8 +16,8 @@ from harness.diagnose.remedies import trials
 from harness.diagnose.remedies.interface import Remedy, RemedySearch
 from harness.diagnose.remedies.kinds import KINDS
 from harness.environments import published_versions, resolver
+from harness.environments.interface import FailureType, ProviderFailure
 from harness.environments.sources import Pythons
-from harness.environments.uv.errors import Trouble, UvFailure, unpublished
 from harness.errors import UnpublishedError, VersionsError, did_you_mean
 from harness.execution.executors import local
 from harness.execution.questions import Pending, Questions
@@ -136,7 +136,7 @@ class Experiments:
         bounds = [*self._bounds(versions), *(text for name, text in left.items() if name not in unsure)]
         try:
             lock = self.session.uv.resolve([*pinned, *(left[axis] for axis in unsure)], self.python(versions), bounds)
-        except UvFailure as failure:
+        except ProviderFailure as failure:
             self._refuse(failure, f"{versions.source} has no solution")
         found = {axis: lock.versions[axis] for axis in unsure}
         return replace(
@@ -155,8 +155,8 @@ class Experiments:
         """
         try:
             found = self.session.uv.newest(name, bounds, self.python(versions))
-        except UvFailure as failure:
-            if unpublished(str(failure), [name]):
+        except ProviderFailure as failure:
+            if failure.unpublished:
                 raise VersionsError(f"nobody publishes a distribution named {name!r} where uv looked") from None
             self._refuse(failure, f"{name}{bounds} cannot be looked up")
         if found is None:
@@ -169,7 +169,7 @@ class Experiments:
             found = published_versions.published(
                 name, f"{bounds}; {policy}", self.session.answers, self.session.uv, self.python(versions)
             )
-        except UvFailure as failure:
+        except ProviderFailure as failure:
             self._refuse(failure, f"{name}{bounds} cannot be looked up")
         return list(dict.fromkeys(Version(version).public for version in found))
 
@@ -181,8 +181,8 @@ class Experiments:
         """
         try:
             when = self.session.uv.released(name, version, self.python(versions))
-        except UvFailure as failure:
-            if failure.trouble is Trouble.INFRASTRUCTURE:
+        except ProviderFailure as failure:
+            if failure.type is FailureType.INFRASTRUCTURE:
                 raise Unanswered(f"{name} {version} cannot be looked up: {failure}") from None
             return None
         return when.date() if when else None
@@ -209,9 +209,9 @@ class Experiments:
         found: dict[str, str] = {}
         try:
             for wanted in requirements(self._planned(asked), self.session.matrix, frozenset(self.wanted.exporters)):
-                found |= resolver.solve(wanted, self.session.uv, self.python(versions), preferred).versions
-        except UvFailure as failure:
-            if failure.trouble is Trouble.INFRASTRUCTURE:
+                found |= resolver.lock_for(wanted, self.session.uv, self.python(versions), preferred).versions
+        except ProviderFailure as failure:
+            if failure.type is FailureType.INFRASTRUCTURE:
                 raise Unanswered(str(failure)) from None
             return versions  # a fact about these versions, which the session will state
         kept = {name: Version(found[name]).public if name in found else version for name, version in others.items()}
@@ -274,7 +274,7 @@ class Experiments:
         return tuple(f"{name}=={version}" for name, version in sorted(versions.exact.items()) if name not in self.axes)
 
     @staticmethod
-    def _refuse(failure: UvFailure, what: str) -> NoReturn:
-        if failure.trouble is Trouble.INFRASTRUCTURE:
+    def _refuse(failure: ProviderFailure, what: str) -> NoReturn:
+        if failure.type is FailureType.INFRASTRUCTURE:
             raise Unanswered(f"{what}: {failure}") from None
         raise VersionsError(f"{what}: {failure}") from None

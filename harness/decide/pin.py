@@ -12,8 +12,8 @@ from packaging.pylock import PylockValidationError
 
 from harness.decide.check import trouble
 from harness.decide.regressions import working
+from harness.environments.interface import ProviderFailure
 from harness.environments.lockfile import file_hashes, lock_text, parse_pylock
-from harness.environments.uv.errors import UvFailure
 from harness.errors import HarnessError, ReportError
 from harness.execution import audit
 from harness.execution.session import Session
@@ -105,7 +105,7 @@ def _pylock(session: Session, lock: Lock, interpreter: Interpreter) -> str:
     try:
         text = session.uv.pylock(lock, interpreter)
         packages = parse_pylock(text).packages
-    except (UvFailure, ValueError, PylockValidationError) as error:
+    except (ProviderFailure, ValueError, PylockValidationError) as error:
         raise PinError(f"no pylock.toml can be written: {error}") from None
     offered = {(str(one.name), str(one.version)): file_hashes(one) for one in packages}
     known = {(one.name, one.version): set(one.hashes) for one in lock.distributions}

@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from harness import regular_files
-from harness.environments.environments import installed, python_of
+from harness.environments.installed import installed, python_of
 from harness.environments.lockfile import parse_pylock
 from harness.errors import VersionsError
 from harness.foreign_text import redacted

@@ -1,10 +1,10 @@
-"""The store's bytecode: believed only as far as it is what an earlier run has left.
+"""The store's bytecode: trusted only as far as its digests are those that an earlier run wrote.
 
     <store>/bytecode/…/envs/<name>/    what Python compiled for one environment
-    <store>/bytecode/…                 everything else that probes import: the standard library, the probe itself
+    <store>/bytecode/…                 all else that probes import: the standard library, the probe itself
 
-Each of these *groups* has a file `sums.json`, the digest of every file in it. Before a run's first probe that may read a
-group, everything that the sums do not name, or name with another digest, is removed; Python compiles it anew. A run that is
+Each of these *groups* has a file `sums.json` with the digest of every file. Before the first probe of a run that may read a
+group, files that the sums do not name, or name with another digest, are removed; Python compiles them anew. A run that is
 killed, or has met a full disk, writes no sums.
 """
 
@@ -28,7 +28,7 @@ from harness.subprocesses import chosen_environment
 _SUMS = "sums.json"
 
 _SUMS_LIMIT = 256 * 2**20
-"""Bytes of the largest of these files: one of 20,000 modules has some 2 MB."""
+"""Bytes of the largest of these files. One for 20,000 modules has some 2 MB."""
 
 _CHECK_SECONDS = 120.0
 
@@ -52,12 +52,12 @@ for group in groups:
 
 
 class Bytecode:
-    """The bytecode of one store, as one process uses it; for many threads."""
+    """The bytecode of one store, as one process uses it. Thread-safe."""
 
     def __init__(self, root: Path, *, envs: Path, scratch: Path) -> None:
-        """`root` is what probes have as their `pycache_prefix`; `envs` is where environments lie.
+        """`root` is the `pycache_prefix` of probes; `envs` is the folder of environments.
 
-        What is compiled of something in `scratch` is of no use to another run.
+        Bytecode of modules in `scratch` is of no use to another run.
         """
         self._root = root
         self._envs = self._within(envs)
@@ -69,14 +69,14 @@ class Bytecode:
         self._lock = threading.Lock()
 
     def verify(self, environments: Iterable[Path]) -> None:
-        """Remove what is not as it was left, of the groups that a process in these environments reads; once for each."""
+        """Remove files that are not as an earlier run left them, from the groups that a process in these environments reads."""
         with self._lock:
             for group in self._groups(environments):
                 if group not in self._sums:
                     self._sums[group] = self._verified(group)
 
     def mend(self, python: Path, environments: Iterable[Path]) -> bool:
-        """Remove the groups that `python` reads in these environments if a file in one of them is damaged; whether one was."""
+        """Remove the groups that `python` reads in these environments if a file in one is damaged; return whether one was."""
         with self._lock:
             groups = self._groups(environments)
             damaged = self._unreadable(python, groups)
@@ -87,9 +87,9 @@ class Bytecode:
             return bool(damaged)
 
     def seal(self) -> None:
-        """Write down what is there now, of the groups that were verified: the next run will believe it.
+        """Write the sums of the groups that were verified; the next run will trust them.
 
-        Not on a full disk, where Python may have left files that are cut off.
+        Not on a full disk, where Python may have left incomplete files.
         """
         if nearly_full(self._root):
             return
@@ -100,7 +100,7 @@ class Bytecode:
                     _write(group / _SUMS, self._kept(group))
 
     def _kept(self, group: Path) -> dict[str, str]:
-        """The sums of a group as it is now; what has changed since it was verified goes: its source has not changed."""
+        """The sums of a group as it is now. Files that changed since it was verified are removed."""
         sums = {}
         for path, changed in list(self._files(group)):
             if changed:
@@ -126,7 +126,7 @@ class Bytecode:
         return known
 
     def _files(self, group: Path) -> Iterator[tuple[Path, bool]]:
-        """Each file of a verified group, and whether it is not what it was when it was verified."""
+        """(file, whether it has changed since it was verified) for each file of a verified group."""
         known = self._sums.get(group, {})
         for path in self._walk(group):
             with contextlib.suppress(OSError):
@@ -134,7 +134,7 @@ class Bytecode:
                 yield path, not stat.S_ISREG(path.lstat().st_mode) or known.get(name, self._digest(path)) != self._digest(path)
 
     def _walk(self, group: Path) -> Iterator[Path]:
-        """Every file of a group, and whatever else is no folder; a folder that is called like a file is no folder either."""
+        """Every file of a group, and whatever else is no folder; a folder with the name of a file counts as a file."""
         if group.is_symlink():
             yield group
             return
@@ -149,21 +149,21 @@ class Bytecode:
             yield from (Path(at, name) for name in names if (at, name) != (str(group), _SUMS))
 
     def _digest(self, path: Path) -> str:
-        """Of the content; a file that has not been written since is not read again."""
+        """The digest of the content; a file is read again only if it was written since."""
         status = path.stat()
-        *stamp, known = self._digests.get(path, (0, 0, ""))
+        *stamp, digest = self._digests.get(path, (0, 0, ""))
         if stamp == [status.st_mtime_ns, status.st_size]:
-            return known
+            return digest
         with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        self._digests[path] = (status.st_mtime_ns, status.st_size, found)
-        return found
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        self._digests[path] = (status.st_mtime_ns, status.st_size, digest)
+        return digest
 
     def _unreadable(self, python: Path, groups: Iterable[Path]) -> list[Path]:
         """The files that `python` cannot load."""
         command = [str(python), "-I", "-S", "-B", "-c", _CHECK, str(self._envs), *map(str, groups)]
         try:
-            found = subprocess.run(
+            checked = subprocess.run(
                 command,
                 check=False,
                 env=chosen_environment(),
@@ -173,7 +173,7 @@ class Bytecode:
             )
         except (OSError, subprocess.TimeoutExpired):
             return []
-        return [Path(os.fsdecode(line)) for line in found.stdout.splitlines()]
+        return [Path(os.fsdecode(line)) for line in checked.stdout.splitlines()]
 
     def _remove(self, group: Path) -> None:
         for path in list(self._walk(group)):
@@ -183,10 +183,11 @@ class Bytecode:
 
     def _groups(self, environments: Iterable[Path]) -> list[Path]:
         """The groups that a process in these environments reads."""
-        return [self._root, *(one for one in dict.fromkeys(map(self._within, environments)) if one.parent == self._envs)]
+        groups = dict.fromkeys(map(self._within, environments))
+        return [self._root, *(group for group in groups if group.parent == self._envs)]
 
     def _within(self, path: Path) -> Path:
-        """Where Python keeps the bytecode of what lies at `path`."""
+        """The folder in which Python keeps the bytecode of the modules in `path`."""
         return self._root / path.relative_to(path.anchor)
 
     @staticmethod
@@ -200,7 +201,7 @@ def _remove(path: Path) -> None:
 
 
 def _write(path: Path, sums: dict[str, str]) -> None:
-    """Whole and on the disk, or not at all."""
+    """Write the sums whole and to the disk, or not at all."""
     if not path.parent.is_dir():
         return
     temporary = path.with_name(f"{_SUMS}.{os.getpid()}")

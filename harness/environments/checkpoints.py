@@ -1,6 +1,6 @@
-"""A checkpoint that is named by its hub id is downloaded once, into the store; nothing else ever is.
+"""Checkpoints that matrix.toml names by a hub id: downloaded once, into the store. No other model is downloaded.
 
-Downloading is `hf`'s work, the hub's own command, which uv gets and runs in an environment of its own.
+The hub's own command `hf` downloads; uv installs and runs it in an environment of its own.
 """
 
 from __future__ import annotations
@@ -8,17 +8,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from harness.environments.interface import ProviderFailure
 from harness.environments.uv.client import Uv
-from harness.environments.uv.errors import UvFailure
 from harness.errors import ConfigError
 from harness.store.store import Store
 
 _WEIGHTS = ("*.safetensors", "*.bin")
-"""The formats that transformers reads, the preferred one first; a repository with both is not downloaded twice."""
+"""The formats that transformers reads, the preferred one first; only one of them is downloaded."""
 
 
 def checkpoint(hub_id: str, store: Store, uv: Uv, *, file: str, refresh: bool) -> Path:
-    """The folder that holds the checkpoint `hub_id`, downloaded where it is not there or `refresh` is asked for.
+    """The folder of the checkpoint `hub_id`, downloaded if it is missing or if `refresh`.
 
     Raises:
         ConfigError: it cannot be downloaded, or holds no weights that transformers reads.
@@ -41,11 +41,11 @@ def checkpoint(hub_id: str, store: Store, uv: Uv, *, file: str, refresh: bool) -
 
 def _download(hub_id: str, folder: Path, patterns: list[str], uv: Uv, file: str) -> None:
     settings = {name: value for name, value in os.environ.items() if name.startswith("HF_")} | {"NO_COLOR": "1"}
-    chosen = [word for pattern in patterns for word in ("--include", pattern)]
+    included = [word for pattern in patterns for word in ("--include", pattern)]
     try:
-        uv.tool("huggingface_hub", ["hf", "download", hub_id, *chosen, "--local-dir", str(folder)], **settings)
-    except UvFailure as failure:
-        said = "; ".join(line for line in str(failure).splitlines() if line.strip() and not line.startswith("Hint"))
+        uv.tool("huggingface_hub", ["hf", "download", hub_id, *included, "--local-dir", str(folder)], **settings)
+    except ProviderFailure as failure:
+        reason = "; ".join(line for line in str(failure).splitlines() if line.strip() and not line.startswith("Hint"))
         raise ConfigError(
-            file, "probe.model", f"{hub_id!r} is no model family and no folder, and the hub did not give it: {said}"
+            file, "probe.model", f"{hub_id!r} is no model family and no folder, and the hub did not give it: {reason}"
         ) from None

@@ -1,7 +1,7 @@
 """Lock → environment on disk, verified against the lock.
 
-The environment of an export's closure holds no files of its own, it is composed of layers; and a `together` environment
-is composed of both closures. Whatever overlaps agrees, coming from one lock.
+The environment of an export's closure holds no files, it is composed of layers. A `together` environment is composed of
+both closures; distributions that both have agree, because they come from one lock.
 """
 
 from __future__ import annotations
@@ -9,19 +9,16 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from email.parser import HeaderParser
 from functools import partial
 from pathlib import Path
 
-from packaging.utils import canonicalize_name
-
 from harness import regular_files
+from harness.environments.installed import difference, python_of, site_packages
+from harness.environments.interface import FailureType, Provider, ProviderFailure
 from harness.environments.layers import Closure, layers
-from harness.environments.uv.client import Uv
-from harness.environments.uv.errors import Trouble, UvFailure
 from harness.errors import StoreError
 from harness.model import Failure, Interpreter, Lock, Stage, StageResult, Status, digest
 from harness.store.scratch import FileLock
@@ -31,14 +28,15 @@ from harness.store.store import BYTECODE, Store
 class Environments:
     """Environments under `<store>/envs`, made on demand and shared with other processes.
 
-    Who works in one holds a shared lock beside it, on `<name>.use`; who removes it or builds it anew must hold that lock alone.
+    A process that works in an environment holds a shared lock on the file `<name>.use` beside it. Only the process that
+    holds that lock alone removes the environment or builds it anew.
     """
 
-    def __init__(self, store: Store, uv: Uv) -> None:
+    def __init__(self, store: Store, provider: Provider) -> None:
         self._store = store
-        self._uv = uv
+        self._provider = provider
         self._shares: dict[Path, FileLock] = {}
-        # Half a million files take a while to go; probes need not wait for it.
+        # Half a million files take long to remove; probes need not wait for it.
         self._removal = ThreadPoolExecutor(1, thread_name_prefix="removal")
         self._require_locks()
         self._inherit_all()
@@ -56,7 +54,7 @@ class Environments:
             self._inherit(mark.parent)
 
     def _inherit(self, folder: Path) -> None:
-        """Take over what a killed run left: as good as new where it was finished, and ours to remove."""
+        """Take over the environment of a killed run, to use it if it is verified, and to remove it in the end."""
         share = self._lock(folder)
         if share.exclude():
             share.share()
@@ -67,32 +65,33 @@ class Environments:
             share.close()
 
     def ensure(self, closure: Closure) -> tuple[Path | None, StageResult]:
-        """(the environment's python, its `install` result); no python where the install did not work."""
+        """(python of the environment, result of the stage `install`); no python if that did not work."""
         parts = layers(closure)
         if len(parts) == 1:
-            return self._ensure_one(closure, is_layer=False)
+            return self._ensure_closure(closure, is_layer=False)
         with ThreadPoolExecutor(len(parts), thread_name_prefix="layer") as pool:
-            made = list(pool.map(partial(self._ensure_one, is_layer=True), parts))
-        results = [result for _, result in made]
-        for python, result in made:
+            ensured = list(pool.map(partial(self._ensure_closure, is_layer=True), parts))
+        for python, result in ensured:
             if python is None:
                 return None, result
         started = time.time()
         python = self._compose(closure.key, parts)
-        return python, replace(results[-1], seconds=round(sum(one.seconds for one in results) + time.time() - started, 3))
+        results = [result for _, result in ensured]
+        seconds = sum(result.seconds for result in results) + time.time() - started
+        return python, replace(results[-1], seconds=round(seconds, 3))
 
-    def _ensure_one(self, closure: Closure, *, is_layer: bool) -> tuple[Path | None, StageResult]:
+    def _ensure_closure(self, closure: Closure, *, is_layer: bool) -> tuple[Path | None, StageResult]:
         folder = self._folder(closure.key)
         with self._locked(closure.key):
             share = self._share(folder)
-            made = (folder / _VERIFIED).exists()
-            if made or share.exclude():
-                if not made:
-                    # Half an environment is no start: uv would believe what it finds.
+            exists = (folder / _VERIFIED).exists()
+            if exists or share.exclude():
+                if not exists:
+                    # Not half an environment: a provider would trust what it finds there.
                     shutil.rmtree(folder, ignore_errors=True)
                     _mark_temporary(folder)
                 try:
-                    python, result = self._fill(folder, closure, create=not made, install=not made, is_layer=is_layer)
+                    python, result = self._fill(folder, closure, create=not exists, install=not exists, is_layer=is_layer)
                 finally:
                     share.share()
             else:
@@ -103,7 +102,7 @@ class Environments:
             return python, result
 
     def adopt(self, folder: Path, closure: Closure) -> tuple[Path | None, StageResult]:
-        """The same for an environment that somebody else made at `folder` and that is theirs to remove."""
+        """As `ensure`, for the environment at `folder`, which the caller has made and removes."""
         version = python_of(folder)
         if version != closure.interpreter.version:
             message = f"it has Python {version or 'of no known version'}, the lock is for {closure.interpreter.version}"
@@ -116,13 +115,13 @@ class Environments:
         started = time.time()
         try:
             if create:
-                self._uv.create(folder, closure.interpreter)
+                self._provider.create(folder, closure.interpreter)
             if install:
-                # Somebody may use an environment, whose scripts then begin with its own Python; a layer is only imported from.
+                # People may run the scripts of an environment, which must start its own Python. A layer is only imported from.
                 self._install(folder, closure.lock, closure.interpreter if is_layer else None)
-            differences = difference(closure.lock.versions, installed([site_packages(folder, closure.interpreter)]))
-        except UvFailure as failure:
-            status = Status.ERROR if failure.trouble is Trouble.INFRASTRUCTURE else Status.FAILS
+            differences = difference(closure.lock.versions, self._provider.installed(folder, closure.interpreter))
+        except ProviderFailure as failure:
+            status = Status.ERROR if failure.type is FailureType.INFRASTRUCTURE else Status.FAILS
             return None, _result(status, started, failure.failure)
         except InterruptedError:
             raise
@@ -136,19 +135,16 @@ class Environments:
         return folder / "bin" / "python", _result(Status.WORKS, started)
 
     def _install(self, folder: Path, lock: Lock, python: Interpreter | None) -> None:
-        """From uv's cache at once; what is not there is fetched by one at a time, whoever asks.
+        """Install from the cache at once; one install at a time downloads what is missing there.
 
-        So no wheel is fetched twice, and uv itself downloads in parallel.
+        So nothing is downloaded twice, and the provider itself downloads in parallel.
         """
-        # A build would take for its requirements what the cache happens to hold, and fail of that.
-        if not self._uv.sources.build:
-            with contextlib.suppress(UvFailure):
-                return self._uv.cached.install(folder, lock, python)
-        with self._locked("install"):
-            return self._uv.install(folder, lock, python)
+        if not self._provider.install_from_cache(folder, lock, python):
+            with self._locked("install"):
+                self._provider.install(folder, lock, python)
 
     def compose(self, parts: tuple[Closure, ...]) -> Path:
-        """The python of an environment that sees everything in `parts`, which must be installed already."""
+        """The python of an environment that sees all distributions of `parts`, which must be installed."""
         key = _key(parts)
         return self._folder(key) / "bin" / "python" if len(parts) == 1 else self._compose(key, parts)
 
@@ -158,35 +154,29 @@ class Environments:
             self._share(folder)
             if not (folder / _VERIFIED).exists():
                 _mark_temporary(folder)
-                self._uv.create(folder, interpreter)
+                self._provider.create(folder, interpreter)
                 sites = [site_packages(self._folder(part.key), interpreter) for part in parts]
-                # addsitedir and not a bare path: a .pth file inside a part (protobuf's, setuptools') must count as usual.
+                # addsitedir, not a bare path, so that .pth files in a part (protobuf has one) count as usual.
                 lines = [f"import site; site.addsitedir({str(site)!r})\n" for site in sites]
                 (site_packages(folder, interpreter) / "parts.pth").write_text("".join(lines), encoding="utf-8")
                 (folder / _VERIFIED).touch()
         return folder / "bin" / "python"
 
     def site(self, closure: Closure) -> Path:
-        """Where what `closure` holds is importable from, once it is installed."""
+        """The folder from which the distributions of `closure` are imported, once it is installed."""
         return site_packages(self._folder(closure.key), closure.interpreter)
 
     def intact(self, parts: tuple[Closure, ...]) -> bool:
-        """Whether the environment of `parts` is still what was verified: nobody has removed it or found it changed."""
-        keys = {_key(parts), *(one.key for part in parts for one in (part, *layers(part)))}
+        """Whether the environment of `parts` is still as it was verified: not removed, and not found changed."""
+        keys = {_key(parts), *(closure.key for part in parts for closure in (part, *layers(part)))}
         return all((self._folder(key) / _VERIFIED).exists() for key in keys)
 
     def release(self, parts: tuple[Closure, ...]) -> None:
-        """Nothing here needs the environment of `parts` any more: it goes, in the background, with its last user.
-
-        uv's cache keeps the files it was linked from.
-        """
+        """Give up the environment of `parts`. Its last user removes it, in the background; uv's cache keeps the files."""
         self._leave(self._folder(_key(parts)), keep=False)
 
     def close(self, *, keep: bool) -> None:
-        """Release whatever nobody has released, for good unless `keep`; returns when it is gone.
-
-        That of processes that were killed meanwhile goes too.
-        """
+        """Release all environments, for good unless `keep`, and those of killed processes; return when all is gone."""
         if not keep:
             with contextlib.suppress(OSError):
                 self._inherit_all()
@@ -196,21 +186,21 @@ class Environments:
         self._forget_bytecode()
 
     def _forget_bytecode(self) -> None:
-        """Remove what was compiled for all but the latest environments, and those that somebody works in.
+        """Remove the bytecode of all environments except the latest, and those in use.
 
-        Other processes may do the same at this moment; whatever cannot be removed stays.
+        Other processes may do the same at this moment; what cannot be removed stays.
         """
         envs = self._store.root / "envs"
         compiled = self._store.root / BYTECODE / envs.relative_to(envs.anchor)
         with contextlib.suppress(FileNotFoundError):
-            for folder in sorted(compiled.iterdir(), key=_age)[:-_COMPILED]:
+            for folder in sorted(compiled.iterdir(), key=_modified)[:-_COMPILED]:
                 with contextlib.suppress(OSError):
                     self._unused(envs / folder.name, folder)()
 
-    def _unused(self, folder: Path, what: Path) -> Callable[[], None]:
-        """Move `what` away if nobody works in the environment at `folder`; what is returned removes it."""
-        with contextlib.closing(self._lock(folder)) as lock:
-            return self._away(what) if lock.exclude() else lambda: None
+    def _unused(self, environment: Path, folder: Path) -> Callable[[], None]:
+        """Move `folder` away if no process works in the environment; call the result to remove it."""
+        with contextlib.closing(self._lock(environment)) as lock:
+            return self._away(folder) if lock.exclude() else lambda: None
 
     def _share(self, folder: Path) -> FileLock:
         if folder not in self._shares:
@@ -223,7 +213,7 @@ class Environments:
         return FileLock(folder.with_suffix(".use"))
 
     def _leave(self, folder: Path, *, keep: bool) -> None:
-        """Give up what we hold of it. Never raises OSError: what cannot be removed is for the next run."""
+        """Give up our share of an environment. Never raises OSError: the next run removes what remains."""
         share = self._shares.pop(folder, None)
         if share is None:
             return
@@ -234,17 +224,17 @@ class Environments:
                 self._removal.submit(self._away(folder))
 
     def _away(self, folder: Path) -> Callable[[], None]:
-        """Move it out of the way, so that a new one may be built in its place; what is returned removes it."""
+        """Move `folder` out of the way, so that a new one may be built in its place; call the result to remove it."""
         with contextlib.ExitStack() as stack:
             folder.rename(stack.enter_context(self._store.scratch()) / folder.name)
             return stack.pop_all().close
 
     @contextlib.contextmanager
     def _locked(self, name: str) -> Iterator[None]:
-        """Hold the lock of that name; who waits for another process that holds it still hears an interruption."""
+        """Hold the lock of that name. Waiting for another process ends with an interruption of the run."""
         with contextlib.closing(FileLock(self._store.root / "envs" / f"{name}.lock")) as lock:
             while not lock.exclude():
-                self._uv.children.check()
+                self._provider.children.check()
                 time.sleep(_LOOK_SECONDS)
             yield
 
@@ -257,22 +247,20 @@ def _key(parts: tuple[Closure, ...]) -> str:
 
 
 _VERIFIED = "verified-by-harness"
-"""Marks an environment whose installation ran to its end."""
+"""Marks an environment that is complete and verified."""
 
 _TEMPORARY = "owned-by-harness"
-"""Marks an environment that goes with the last process that works in it; absent where it is to be kept."""
-
+"""Marks an environment that its last user removes; without it the environment is kept."""
 
 _COMPILED = 64
-"""Environments whose bytecode is kept: some 20 MB for a torch, a few for the others."""
-
+"""Number of environments whose bytecode is kept: some 20 MB for a torch, a few MB for others."""
 
 _LOOK_SECONDS = 0.05
-"""How often a lock is tried that another process holds."""
+"""Interval at which a lock is tried that another process holds."""
 
 
-def _age(path: Path) -> float:
-    """When it was changed, by its file system's clock; long ago, if it vanished meanwhile."""
+def _modified(path: Path) -> float:
+    """Modification time (Unix, seconds); 0 if it has vanished."""
     try:
         return path.stat().st_mtime
     except OSError:
@@ -282,60 +270,6 @@ def _age(path: Path) -> float:
 def _mark_temporary(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     (folder / _TEMPORARY).touch()
-
-
-def site_packages(folder: Path, interpreter: Interpreter) -> Path:
-    """Where a POSIX virtual environment keeps its distributions."""
-    major, minor, *_ = interpreter.version.split(".")
-    return folder / "lib" / f"python{major}.{minor}" / "site-packages"
-
-
-def python_of(folder: Path) -> str | None:
-    """The Python version of the virtual environment at `folder`."""
-    try:
-        lines = _text(folder / "pyvenv.cfg").splitlines()
-    except (OSError, regular_files.RefusedFileError):
-        return None
-    settings = dict(line.replace(" ", "").split("=", 1) for line in lines if "=" in line)
-    return settings.get("version_info") or settings.get("version")
-
-
-def installed(sites: list[Path]) -> dict[str, str]:
-    """Name → version of what is installed in `sites`, read from disk without starting a process.
-
-    Raises:
-        RefusedFileError: what says so of a distribution is no regular file.
-    """
-    described = (
-        HeaderParser().parsestr(_text(path))
-        for site in sites
-        for kind in _DESCRIPTIONS
-        for path in site.glob(kind)
-        if not path.is_dir()
-    )
-    # Without a name it is what an interrupted uninstallation leaves; pip passes over it too.
-    return {canonicalize_name(one["Name"]): one["Version"] for one in described if one["Name"]}
-
-
-_DESCRIPTIONS = ("*.egg-info", "*.egg-info/PKG-INFO", "*.dist-info/METADATA")
-"""What says name and version of an installed distribution; the last is what every tool of today writes."""
-
-_LIMIT = 16 * 2**20
-"""Bytes of the largest of these files."""
-
-
-def _text(path: Path) -> str:
-    """The content of a file of an environment, which may be somebody else's."""
-    return regular_files.read_named(path, limit=_LIMIT).decode("utf-8", errors="replace")
-
-
-def difference(locked: Mapping[str, str], present: Mapping[str, str]) -> list[str]:
-    """One phrase for every distribution that is missing, surplus or of another version."""
-    return [
-        f"{name} {present.get(name, 'missing')}, locked {locked.get(name, 'not at all')}"
-        for name in sorted(locked.keys() | present.keys())
-        if locked.get(name) != present.get(name)
-    ]
 
 
 def _result(status: Status, started: float, error: Failure | None = None) -> StageResult:

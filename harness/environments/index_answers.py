@@ -1,8 +1,7 @@
-"""What indexes answered, by key: locks, and look-ups of published versions. Recorded until a run asks anew.
+"""Recorded answers of indexes: locks, and look-ups of published versions.
 
-With `--offline` uv chooses from what its cache holds, which may be older than what is published. Such an answer is
-provisional: it is recorded under a key of its own, later runs with `--offline` and reports know it, and a run that asks
-the index does not.
+With `--offline` uv chooses from its cache, which may be older than what is published. Such an answer is provisional: it is
+recorded under a key of its own. Later runs with `--offline` and reports use it, and a run that asks the index does not.
 """
 
 from __future__ import annotations
@@ -18,35 +17,36 @@ T = TypeVar("T")
 
 
 class IndexAnswers:
-    """The records of one run. With `refresh` those of earlier runs do not count: each question is asked once more."""
+    """The answers for one run. With `refresh` the answers of earlier runs do not count: each question is asked anew."""
 
     def __init__(self, store: Store, *, refresh: bool = False, provisional: bool = False) -> None:
-        """`provisional` says that this run asks no index although its sources have one."""
+        """`provisional` is for a run that asks no index although its sources have one."""
         self.store = store
         self.provisional = provisional
         self._refresh = refresh
-        self._asked: set[str] = set()
+        self._fresh: set[str] = set()
+        """Keys of the answers of this run."""
 
     def get(self, kind: RecordKind[T], key: str, *, ask: bool, usable: Callable[[T, str], bool] = lambda *_: True) -> T | None:
-        """What is recorded under `key`; None where nothing is, or where the caller is to `ask` anew.
+        """The answer under `key`; None if there is none, or if the caller may `ask` and must ask anew.
 
-        `usable` says of a value, and of the key that it has in the store, whether it counts.
+        `usable` decides by the value, and its key in the store, whether it counts.
         """
-        if ask and self._refresh and key not in self._asked:
+        if ask and self._refresh and key not in self._fresh:
             return None
         for place in (key, _provisional(key)) if self.provisional else (key,):
-            found = self.store.get(kind, place)
-            if found is not None and usable(found, place):
-                return found
+            answer = self.store.get(kind, place)
+            if answer is not None and usable(answer, place):
+                return answer
         return None
 
     def before(self, kind: RecordKind[T], key: str) -> T | None:
-        """What `put` will replace."""
+        """The answer that `put` will replace."""
         return self.store.get(kind, self._place(key))
 
     def put(self, kind: RecordKind[T], key: str, value: T) -> None:
         """Record an answer."""
-        self._asked.add(key)
+        self._fresh.add(key)
         self.store.put(kind, self._place(key), value)
 
     def _place(self, key: str) -> str:

@@ -1,4 +1,4 @@
-"""Which CPythons this machine has: wherever uv finds them, and in pyenv's versions, where uv does not look."""
+"""The CPythons of this machine besides those that uv finds: those of pyenv, and the one that runs the harness."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def in_pyenv(root: Path | None = None) -> list[Interpreter]:
 
 
 def running() -> Interpreter:
-    """The interpreter under the one that runs the harness, seen through any virtual environment."""
+    """The interpreter that runs the harness; from a virtual environment, the one it was made with."""
     version = ".".join(map(str, sys.version_info[:3]))
     return Interpreter(version=version, path=os.path.realpath(getattr(sys, "_base_executable", sys.executable)))
 
 
-def choose(wanted: str, found: Iterable[Interpreter]) -> Interpreter | None:
-    """The newest patch release of `wanted` (`3.11` or `3.11.7`); the first listed among equals, None if there is none."""
-    release = Version(wanted).release
-    matching = [python for python in found if Version(python.version).release[: len(release)] == release]
+def choose(version: str, interpreters: Iterable[Interpreter]) -> Interpreter | None:
+    """The newest patch release of `version` (`3.11` or `3.11.7`), the first of equal ones; None if there is none."""
+    release = Version(version).release
+    matching = [python for python in interpreters if Version(python.version).release[: len(release)] == release]
     return max(matching, key=lambda python: Version(python.version), default=None)

@@ -1,9 +1,8 @@
-"""What a process can import: a closure, and the layers of files that it is made of.
+"""Closures, the distributions that a process can import, and the layers that they are installed in.
 
-There is an environment for every distinct *closure*: what an export can import, or what a run can import. Files are
-installed in *layers*: what torch imports where it is there (numpy), what torch reaches through its requirements, what
-transformers does, what onnx does, and the rest. So each torch is on disk once, and its bytecode is compiled once, however
-many combinations it is part of.
+There is an environment for every distinct *closure* of an export or of a run. Files are installed in *layers*: what torch
+imports if it is installed (numpy, tqdm), what torch reaches through its requirements, what transformers reaches, what onnx
+reaches, and the rest. So each torch is on disk once, and its bytecode is compiled once, for all cells that have it.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from harness.stack import LAYERED, SLOW_IMPORTS
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Closure:
-    """A set of distributions for one interpreter: all that a process can import. Equal keys are equal closures."""
+    """All distributions that a process can import, for one interpreter. Equal keys are equal closures."""
 
     key: str
     """Digest of interpreter version and distributions; see `closure`."""
@@ -30,12 +29,12 @@ def closure(interpreter: Interpreter, lock: Lock) -> Closure:
 
 
 def layers(whole: Closure) -> tuple[Closure, ...]:
-    """The closures whose files make up `whole`; itself, where it is small."""
+    """The closures that `whole` is made of; without torch, `whole` itself."""
     if "torch" not in whole.lock.versions:
         return (whole,)
     first, torch, *others = (frozenset(whole.lock.closure(frozenset(names)).versions) for names in LAYERED)
     torch -= first
-    # Who requires numpy, or torch itself, does not get a second one.
+    # What a part has in common with the layers of numpy and torch is not installed twice.
     names = [first, torch, *(part - first - torch if "torch" in part else part - first for part in others)]
     rest = frozenset(whole.lock.versions).difference(*names)
     parts = [whole.lock.only(part) for part in (*names, rest) if part]
@@ -43,9 +42,9 @@ def layers(whole: Closure) -> tuple[Closure, ...]:
 
 
 def bases(whole: Closure) -> tuple[tuple[Closure, ...], ...]:
-    """The first layers of `whole`, which hold what takes long to import and which other closures have alike.
+    """The first layers of `whole`, with the slow imports, which other closures share: up to torch's, and up to transformers'.
 
-    Those up to torch's, and those up to transformers'; each begins with the one before it.
+    Each of these begins with the one before it.
     """
     parts = layers(whole)
     ends = [number for number, part in enumerate(parts, 1) for name in SLOW_IMPORTS if name in part.lock.versions]

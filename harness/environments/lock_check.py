@@ -1,4 +1,4 @@
-"""Whether a lock that was recorded answers its question: its key names the question, and whoever wrote the record the lock."""
+"""Whether a recorded lock can be the answer to the requirements that its key names."""
 
 from __future__ import annotations
 
@@ -13,41 +13,42 @@ from harness.model import Interpreter, Lock
 from harness.packaging_values import distribution_name
 
 
-def contradiction(lock: Lock, wanted: Requirements, interpreter: Interpreter) -> str | None:
-    """What in `lock` is no answer to `wanted`, as the end of a sentence about it."""
+def contradiction(lock: Lock, requirements: Requirements, interpreter: Interpreter) -> str | None:
+    """Why `lock` is no answer to `requirements`, as the end of a sentence about it; None if it is one."""
     versions, dropped = lock.versions, {name for name, _ in lock.dropped}
     if len(versions) < len(lock.distributions):
         return "has a distribution twice"
-    if stray := sorted(dropped - set(wanted.optional)):
+    if stray := sorted(dropped - set(requirements.optional)):
         return f"leaves out {stray[0]}, which was not optional"
-    needed = list(_holding([*wanted.needed, *(one for one in wanted.optional if one not in dropped)], interpreter))
-    roots = {distribution_name(one.name) for one in needed}
+    present = [text for text in requirements.optional if text not in dropped]
+    needed = list(_applicable([*requirements.needed, *present], interpreter))
+    roots = {distribution_name(requirement.name) for requirement in needed}
     if missing := sorted(roots - versions.keys()):
         return f"lacks {missing[0]}, which was asked for"
-    for one in (*needed, *_holding(wanted.bounds, interpreter)):
-        version = versions.get(distribution_name(one.name))
-        if version is not None and not _within(version, one):
-            return f"has {one.name} {version}, and {one.name}{one.specifier} was asked for"
+    for requirement in (*needed, *_applicable(requirements.bounds, interpreter)):
+        name, version = requirement.name, versions.get(distribution_name(requirement.name))
+        if version is not None and not _within(version, requirement):
+            return f"has {name} {version}, and {name}{requirement.specifier} was asked for"
     if strangers := sorted(versions.keys() - lock.closure(frozenset(roots)).versions.keys()):
         return f"has {strangers[0]}, which nothing that was asked for requires"
     return None
 
 
-def _holding(requirements: Iterable[str], interpreter: Interpreter) -> Iterable[Requirement]:
-    """Those whose markers hold for `interpreter`."""
+def _applicable(requirements: Iterable[str], interpreter: Interpreter) -> Iterable[Requirement]:
+    """The requirements with markers that hold for `interpreter`."""
     version = interpreter.version
-    here: dict[str, str] = {
+    variables: dict[str, str] = {
         **{name: str(value) for name, value in default_environment().items()},
         "python_version": ".".join(version.split(".")[:2]),
         "python_full_version": version,
         "implementation_version": version,
     }
     for text in requirements:
-        one = Requirement(text)
-        if one.marker is None or one.marker.evaluate(here):
-            yield one
+        requirement = Requirement(text)
+        if requirement.marker is None or requirement.marker.evaluate(variables):
+            yield requirement
 
 
-def _within(version: str, one: Requirement) -> bool:
-    """A version with a local part is within what its public part is within, as uv has it."""
-    return any(one.specifier.contains(text, prereleases=True) for text in (version, Version(version).public))
+def _within(version: str, requirement: Requirement) -> bool:
+    """Whether `version`, with or without its local part, is within the bounds, as for uv."""
+    return any(requirement.specifier.contains(text, prereleases=True) for text in (version, Version(version).public))

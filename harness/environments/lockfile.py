@@ -1,4 +1,4 @@
-"""Lock ⇄ requirements file with hashes, which pip and uv both install; and what a pylock.toml tells of one version."""
+"""Lock ⇄ requirements file with hashes, which pip and uv both install; and the reader of a pylock.toml."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from harness.packaging_values import distribution_name, exact_version, requireme
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Published:
-    """A version as an index offers it."""
+    """A published version."""
 
     version: ExactVersion
     day: str | None
-    """When its newest file was uploaded, as an ISO date; None where that is not told: a folder of wheels has no dates."""
+    """ISO date of the upload of its newest file; None if unknown: a folder of wheels has no dates."""
     size: int | None
-    """Bytes of its largest file; None where that is not told: a file on this machine costs no download."""
+    """Bytes of its largest file; None if unknown: a file on this machine costs no download."""
 
 
 def parse_published(text: str) -> Published:
-    """Read the only package of the pylock.toml (PEP 751) that uv wrote.
+    """Read the only package of a pylock.toml (PEP 751) that uv wrote.
 
     Raises:
-        ValueError: its version is none.
+        ValueError: its version is no exact version.
     """
     (package,) = tomllib.loads(text)["packages"]
     files = [*package.get("wheels", ()), *filter(None, [package.get("sdist"), package.get("archive")])]
@@ -42,16 +42,16 @@ def requirements_text(requirements: Iterable[str]) -> str:
     """A requirements or constraints file.
 
     Raises:
-        ValueError: one is not exactly one requirement, or has a URL: nothing but names and versions reaches uv by a file.
+        ValueError: a line is not exactly one requirement, or has a URL: only names and versions reach uv by a file.
     """
-    return "".join(f"{requirement_line(one)}\n" for one in requirements)
+    return "".join(f"{requirement_line(requirement)}\n" for requirement in requirements)
 
 
 def lock_text(lock: Lock) -> str:
-    """`lock` as text, one distribution after another by name.
+    """`lock` as a requirements file with hashes, sorted by name.
 
     Raises:
-        ValueError: as `requirements_text`, or a hash is none.
+        ValueError: as `requirements_text`, or a hash is invalid.
     """
     blocks = []
     for pinned in sorted(lock.distributions, key=lambda pinned: pinned.name):
@@ -65,10 +65,10 @@ _HASHES = TypeAdapter(tuple[FileHash, ...])
 
 
 def parse_lock(text: str) -> Lock:
-    """Read what `uv pip compile --generate-hashes --annotation-style=split` wrote.
+    """Read the output of `uv pip compile --generate-hashes --annotation-style=split`.
 
     Raises:
-        ValueError: a line of it is no distribution with an exact version.
+        ValueError: a line is no distribution with an exact version.
     """
     names: list[tuple[str, str]] = []
     hashes: dict[str, list[str]] = {}
@@ -99,7 +99,7 @@ def parse_pylock(text: str) -> Pylock:
 
     Raises:
         ValueError: it is no TOML.
-        PylockValidationError: it is none that PEP 751 allows.
+        PylockValidationError: PEP 751 does not allow it.
     """
     return Pylock.from_dict(tomllib.loads(text))
 
@@ -107,4 +107,4 @@ def parse_pylock(text: str) -> Pylock:
 def file_hashes(package: Package) -> set[str]:
     """`algorithm:hexdigest` of every file of a pylock.toml's package."""
     hashes = [wheel.hashes for wheel in package.wheels or ()] + ([package.sdist.hashes] if package.sdist else [])
-    return {f"{algorithm}:{value}" for one in hashes for algorithm, value in one.items()}
+    return {f"{algorithm}:{value}" for of_file in hashes for algorithm, value in of_file.items()}

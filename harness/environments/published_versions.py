@@ -1,7 +1,7 @@
-"""Selectors on an axis → exact versions, as published; recorded, so that the same matrix means the same cells tomorrow.
+"""Selectors on an axis → the exact versions that are published; recorded, so that a matrix means the same cells tomorrow.
 
-uv has no command that lists versions. Asking it for the newest version below a bound, again and again, gives the same
-answer and honours every index, mirror, credential and cut-off date that a resolution would.
+uv has no command that lists versions. So it is asked for the newest version below a bound, again and again, which honours
+every index, mirror, credential and cut-off date that a resolution would.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from packaging.version import Version
 from pydantic import Field, TypeAdapter
 
 from harness.environments.index_answers import IndexAnswers
-from harness.environments.uv.client import Uv
-from harness.environments.uv.errors import UvFailure, unpublished
+from harness.environments.interface import Provider, ProviderFailure
 from harness.errors import ConfigError
 from harness.matrix.schema import Matrix
 from harness.matrix.values import version_key
@@ -24,85 +23,87 @@ from harness.store.envelope import RecordKind
 
 
 def recorded(
-    matrix: Matrix, answers: IndexAnswers, uv: Uv, pythons: Sequence[Interpreter], *, file: str | None = None
+    matrix: Matrix, answers: IndexAnswers, provider: Provider, pythons: Sequence[Interpreter], *, file: str | None = None
 ) -> dict[str, list[str]]:
-    """Axis → exact versions as far as known without asking: exact ones, and selectors that an earlier run resolved.
+    """Axis → exact versions, without asking an index: those in the matrix, and those of selectors that have a record.
 
     Raises:
-        ConfigError: `file` is given, and a selector on an axis of it has no record.
+        ConfigError: `file`, the name of the matrix, is given, and one of its selectors has no record.
     """
-    for axis, values in matrix.axes.items() if file else ():
-        for place, value in enumerate(values):
-            if file and _record(axis, value, answers, uv, pythons) is None:
-                problem = f"the selector {value!r} has not been resolved yet; `python -m harness plan` does that"
-                raise ConfigError(file, f"axes.{axis}[{place}]", problem)
-    return {
-        axis: _unique(axis, (version for value in values for version in (_record(axis, value, answers, uv, pythons) or ())))
-        for axis, values in matrix.axes.items()
-    }
+    versions = {}
+    for axis, values in matrix.axes.items():
+        found = [_record(axis, value, answers, provider, pythons) for value in values]
+        if file and None in found:
+            index = found.index(None)
+            problem = f"the selector {values[index]!r} has not been resolved yet; `python -m harness plan` does that"
+            raise ConfigError(file, f"axes.{axis}[{index}]", problem)
+        versions[axis] = _unique(axis, (version for known in found for version in known or ()))
+    return versions
 
 
 def resolve(
-    matrix: Matrix, answers: IndexAnswers, uv: Uv, pythons: Sequence[Interpreter], *, file: str
+    matrix: Matrix, answers: IndexAnswers, provider: Provider, pythons: Sequence[Interpreter], *, file: str
 ) -> dict[str, list[str]]:
-    """Axis → exact versions, oldest first within a selector; asks the index for selectors that have no record.
+    """Axis → exact versions, oldest first within a selector; asks indexes about selectors that have no record.
 
     Raises:
-        ConfigError: a selector admits nothing, or nobody publishes the distribution.
-        UvFailure: the index could not be asked.
+        ConfigError: a selector admits no version, or no index has the distribution.
+        ProviderFailure: the index could not be asked.
     """
     resolved = {}
     for axis, values in matrix.axes.items():
         versions: list[str] = []
-        for place, value in enumerate(values):
-            known = _record(axis, value, answers, uv, pythons, ask=True)
+        for index, value in enumerate(values):
+            known = _record(axis, value, answers, provider, pythons, ask=True)
             if known is None:
                 try:
-                    known = _ask(axis, value, uv, pythons)
+                    known = _ask(axis, value, provider, pythons)
                 except LookupError as problem:
-                    raise ConfigError(file, f"axes.{axis}[{place}]", str(problem)) from None
-                answers.put(VERSIONS, _key(axis, value, answers, uv, pythons), known)
+                    raise ConfigError(file, f"axes.{axis}[{index}]", str(problem)) from None
+                answers.put(VERSIONS, _key(axis, value, answers, provider, pythons), known)
             versions += known
         resolved[axis] = _unique(axis, versions)
     return resolved
 
 
 def between(
-    axis: str, ends: tuple[str, str], policy: str, *, answers: IndexAnswers, uv: Uv, python: Interpreter, ask: bool
+    axis: str, ends: tuple[str, str], policy: str, *, answers: IndexAnswers, provider: Provider, python: Interpreter, ask: bool
 ) -> list[str] | None:
-    """The published versions between two (the older first) that `policy` keeps, oldest first; None where that is not known.
+    """The published versions between two (the older first) that `policy` keeps, oldest first; None if there is no record.
+
+    With `ask` an index is asked if there is no record.
 
     Raises:
-        UvFailure: the index could not be asked.
+        ProviderFailure: the index could not be asked.
     """
     older, newer = ends
     spec = f">{older},<{newer}"
-    key = _key(axis, f"{spec}; {policy}", answers, uv, [python])
+    key = _key(axis, f"{spec}; {policy}", answers, provider, [python])
     known = answers.get(BETWEEN, key, ask=ask)
     if known is None and ask:
-        known = sorted(_published(lambda bound: uv.newest(axis, bound, python), spec, policy), key=Version)
+        known = sorted(_published(lambda bound: provider.newest(axis, bound, python), spec, policy), key=Version)
         answers.put(BETWEEN, key, known)
     return known
 
 
-def published(name: str, selector: str, answers: IndexAnswers, uv: Uv, python: Interpreter) -> list[str]:
-    """The published versions of any distribution that `selector` keeps, oldest first; recorded as those of an axis are.
+def published(name: str, selector: str, answers: IndexAnswers, provider: Provider, python: Interpreter) -> list[str]:
+    """The published versions of a distribution that `selector` keeps, oldest first; recorded as those of an axis are.
 
     Raises:
-        UvFailure: the index could not be asked.
+        ProviderFailure: the index could not be asked.
     """
-    known = _record(name, selector, answers, uv, [python], ask=True)
+    known = _record(name, selector, answers, provider, [python], ask=True)
     if known is None:
         try:
-            known = _ask(name, selector, uv, [python])
+            known = _ask(name, selector, provider, [python])
         except LookupError:
             return []
-        answers.put(VERSIONS, _key(name, selector, answers, uv, [python]), known)
+        answers.put(VERSIONS, _key(name, selector, answers, provider, [python]), known)
     return known
 
 
-def _ask(axis: str, value: str, uv: Uv, pythons: Sequence[Interpreter]) -> list[str]:
-    """The published versions that the selector `value` keeps, for any of `pythons`; LookupError where there are none."""
+def _ask(axis: str, value: str, provider: Provider, pythons: Sequence[Interpreter]) -> list[str]:
+    """The published versions that the selector `value` keeps, for any of `pythons`; LookupError if there are none."""
     if not pythons:
         raise LookupError(f"the selector {value!r} cannot be resolved: no interpreter of the python axis is installed")
     spec, _, policy = value.partition("; ")
@@ -110,12 +111,12 @@ def _ask(axis: str, value: str, uv: Uv, pythons: Sequence[Interpreter]) -> list[
     for python in pythons:
 
         def newest(bound: str, python: Interpreter = python) -> str | None:
-            return uv.newest(axis, bound, python)
+            return provider.newest(axis, bound, python)
 
         try:
             found.update(_published(newest, spec, policy))
-        except UvFailure as failure:
-            if unpublished(str(failure), [axis]):
+        except ProviderFailure as failure:
+            if failure.unpublished:
                 raise LookupError(f"nobody publishes a distribution named {axis!r} where uv looked") from None
             raise
     if not found:
@@ -124,7 +125,7 @@ def _ask(axis: str, value: str, uv: Uv, pythons: Sequence[Interpreter]) -> list[
 
 
 def _published(newest: Callable[[str], str | None], spec: str, policy: str) -> Iterator[str]:
-    """Versions within `spec` that `policy` keeps, newest first; `newest` answers a specifier with the newest version in it."""
+    """The versions within `spec` that `policy` keeps, newest first; `newest` returns the newest version within bounds."""
     bound = spec
     while (version := newest(bound)) is not None:
         yield version
@@ -142,27 +143,27 @@ def _published(newest: Callable[[str], str | None], spec: str, policy: str) -> I
 
 
 def _record(
-    axis: str, value: str, answers: IndexAnswers, uv: Uv, pythons: Sequence[Interpreter], *, ask: bool = False
+    axis: str, value: str, answers: IndexAnswers, provider: Provider, pythons: Sequence[Interpreter], *, ask: bool = False
 ) -> list[str] | None:
     if ";" not in value:
         return [value]
-    return answers.get(VERSIONS, _key(axis, value, answers, uv, pythons), ask=ask)
+    return answers.get(VERSIONS, _key(axis, value, answers, provider, pythons), ask=ask)
 
 
 VERSIONS = RecordKind(name="versions", adapter=TypeAdapter(Annotated[list[ExactVersion], Field(min_length=1)]))
 """The versions that a selector keeps."""
 
 BETWEEN = RecordKind(name="versions-between", adapter=TypeAdapter(list[ExactVersion]))
-"""The versions between two others; there may be none."""
+"""The versions between two others; possibly none."""
 
 
-def _key(axis: str, value: str, answers: IndexAnswers, uv: Uv, pythons: Sequence[Interpreter]) -> str:
-    """A version that has no wheel for any of `pythons` is not offered, so what is offered depends on them."""
-    return digest(["axis", axis, value, sorted({python.version for python in pythons}), uv.identity(answers.store.root)])
+def _key(axis: str, value: str, answers: IndexAnswers, provider: Provider, pythons: Sequence[Interpreter]) -> str:
+    """The key of a look-up. It has `pythons`, because a version without a wheel for any of them is not offered."""
+    return digest(["axis", axis, value, sorted({python.version for python in pythons}), provider.identity(answers.store.root)])
 
 
 def _unique(axis: str, versions: Iterable[str]) -> list[str]:
-    there: dict[object, str] = {}
+    unique: dict[object, str] = {}
     for version in versions:
-        there.setdefault(version_key(axis, version), version)
-    return list(there.values())
+        unique.setdefault(version_key(axis, version), version)
+    return list(unique.values())

@@ -1,4 +1,4 @@
-"""Every cell is resolved before anything is installed: an unsatisfiable cell costs a resolution and no bytes."""
+"""Planned cells → locks, before anything is installed: an unsatisfiable cell costs a resolution and no downloads."""
 
 from __future__ import annotations
 
@@ -7,33 +7,35 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 
-from pydantic import TypeAdapter
-
 from harness import disk_space
 from harness.environments.index_answers import IndexAnswers
+from harness.environments.interface import FailureType, Provider, ProviderFailure
 from harness.environments.lock_check import contradiction
-from harness.environments.uv.client import Uv
-from harness.environments.uv.errors import Trouble, UvFailure, unpublished
+from harness.environments.lock_records import LOCK, Solved, differences, same_answer
 from harness.errors import DiskFullError, UnpublishedError
 from harness.matrix.plan import Planned, Requirements, exports_with_runtime, requirements
 from harness.matrix.schema import Matrix
 from harness.model import Cell, Interpreter, Lock, Setup, Stage, StageResult, Status, digest
 from harness.stack import RUNTIME
-from harness.stage_data import CheckedResult
-from harness.store.envelope import RecordKind
 
 NOT_RESOLVED = "it has not been resolved yet; `run` or `plan` does that"
 
 _PARALLEL = 8
-"""Resolutions at once: they wait for the index more than they compute."""
+"""Resolutions at once; they wait for the index more than they compute."""
 
-_Solve = tuple[str, Requirements, Interpreter]
-"""Key, requirements, interpreter."""
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Solve:
+    """A solve that cells need; equal keys are equal solves."""
+
+    key: str
+    requirements: Requirements
+    interpreter: Interpreter
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resolved:
-    """A planned cell with its lock, or with why it has none."""
+    """A planned cell with its lock, or with the reason why it has none."""
 
     planned: Planned
     interpreter: Interpreter | None
@@ -43,8 +45,9 @@ class Resolved:
     run: Lock | None = None
     """What the run process can import: onnxruntime, numpy and their requirements."""
     dropped: tuple[tuple[str, str], ...] = ()
+    """See `Lock.dropped`."""
     foreign: bool = False
-    """Whether a lock of it is another store's, and was not solved here: nothing is installed from it."""
+    """Whether a lock was merged from another store and not solved here; then nothing is installed from it."""
 
     @property
     def cell(self) -> Cell:
@@ -53,14 +56,14 @@ class Resolved:
 
     @property
     def sides(self) -> dict[str, Lock]:
-        """The locks of a handoff cell's two environments; a together cell has one environment and no sides."""
+        """The locks of the two environments of a handoff cell; empty for a together cell, which has one environment."""
         if self.cell.setup is Setup.TOGETHER or self.export is None or self.run is None:
             return {}
         return {"export": self.export, "run": self.run}
 
     @property
     def lock(self) -> Lock | None:
-        """The whole lock: of the one environment, or of both sides (the run side's version where they differ)."""
+        """The whole lock: of the one environment, or of both sides (with the run side's version if they differ)."""
         if self.export is None or self.run is None:
             return None
         merged = {pinned.name: pinned for side in (self.export, self.run) for pinned in side.distributions}
@@ -68,142 +71,144 @@ class Resolved:
 
 
 class Resolver:
-    """Resolves planned cells; equal requirements are solved once, and what the store knows costs nothing."""
+    """Resolves planned cells. Equal requirements are solved once, and locks that are recorded are not solved."""
 
     def __init__(
         self,
         matrix: Matrix,
         answers: IndexAnswers,
-        uv: Uv,
+        provider: Provider,
         interpreters: Callable[[str], Interpreter | None],
         *,
         file: str,
         ask: bool,
     ) -> None:
-        """`file` is what errors call the matrix.
+        """`file` is the name of the matrix in errors.
 
-        Without `ask` uv is not called, and what the store does not know is not run.
+        Without `ask` the provider is not called, and cells without a recorded lock are not run.
         """
         self._matrix = matrix
         self._answers = answers
-        self._uv = uv
-        self._identity = uv.identity(answers.store.root)
+        self._provider = provider
+        self._identity = provider.identity(answers.store.root)
         self._interpreters = interpreters
         self._file = file
         self._ask = ask
         self.changes: dict[str, list[str]] = {}
-        """What was found to be otherwise than before → the cells it was first met in."""
-        self._held: dict[str, Solved] = {}
-        """What needs no solving any more."""
+        """What differs from the recorded lock → the cells in which it was first seen."""
+        self._solved: dict[str, Solved] = {}
+        """Key → what needs no solving any more."""
 
     def resolve(self, planned: Sequence[Planned], progress: Callable[[int, int], None]) -> list[Resolved]:
-        """Resolve every cell, in parallel; `progress` hears how many distinct solves of how many are done.
+        """Resolve every cell, in parallel; `progress` receives the number of distinct solves that are done, and of all.
 
         Raises:
             UnpublishedError: an axis names a distribution or a version that nobody publishes.
         """
-        needed = [self._wanted(item) for item in planned]
-        wanted = {
-            key: (item.cell, what, python) for item, solves in zip(planned, needed, strict=True) for key, what, python in solves
-        }
-        every = {solve[0]: solve for solves in needed for solve in solves}
-        solved = {key: known for key, solve in every.items() if (known := self._known(solve, ask=self._ask))}
-        progress(len(solved), len(wanted))
-        left = [[key for key, *_ in solves if key not in solved] for solves in needed]
-        left = [keys for keys in left if keys]
-        # The two cells that differ most ask the index for nearly all that is asked of it, and the others wait for that.
+        needed = [self._solves(item) for item in planned]
+        cells = {solve.key: (solve, item.cell) for item, solves in zip(planned, needed, strict=True) for solve in solves}
+        solved = {key: known for key, (solve, _) in cells.items() if (known := self._known(solve, ask=self._ask))}
+        progress(len(solved), len(cells))
+        left = [keys for solves in needed if (keys := [solve.key for solve in solves if solve.key not in solved])]
+        # The two cells that differ most ask the index for nearly everything; the others then find it in the cache.
         ends = dict.fromkeys(key for keys in (left[:1] + left[-1:]) for key in keys)
         with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="resolve") as pool:
             try:
-                for keys in (ends, [key for key in wanted if key not in solved and key not in ends]):
-                    futures = {pool.submit(self._solve, key, *wanted[key]): key for key in keys}
+                for keys in (list(ends), [key for key in cells if key not in solved and key not in ends]):
+                    futures = {pool.submit(self._solve, *cells[key]): key for key in keys}
                     for future in as_completed(futures):
                         solved[futures[future]] = future.result()
-                        progress(len(solved), len(wanted))
+                        progress(len(solved), len(cells))
             except UnpublishedError:
-                # A fact about one cell: others may be asked about afterwards.
+                # Only one cell is concerned: the caller may ask about others afterwards.
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
             except BaseException:
-                # Nobody will ask for the others' answers, and leaving the block waits for them.
-                self._uv.children.stop()
+                # The other answers are of no use, and leaving the block would wait for them.
+                self._provider.children.stop()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         return [self._assemble(item, solves, solved) for item, solves in zip(planned, needed, strict=True)]
 
     def known(self, planned: Sequence[Planned]) -> list[Resolved]:
-        """The same as far as it is known; nobody is asked."""
-        needed = [self._wanted(item) for item in planned]
-        solved = {solve[0]: self._known(solve, ask=False) or _UNKNOWN for solves in needed for solve in solves}
+        """As `resolve`, from records alone."""
+        needed = [self._solves(item) for item in planned]
+        solved = {solve.key: self._known(solve, ask=False) or _UNKNOWN for solves in needed for solve in solves}
         return [self._assemble(item, solves, solved) for item, solves in zip(planned, needed, strict=True)]
 
-    def _wanted(self, item: Planned) -> list[_Solve]:
-        """Each solve that a cell needs; none where its interpreter is missing."""
+    def _solves(self, item: Planned) -> list[_Solve]:
+        """The solves that a cell needs; none if its interpreter is missing."""
         interpreter = self._interpreters(item.cell.python)
         if interpreter is None:
             return []
-        # The matrix's exporters, whichever are selected: a cell's lock is the same under every selection.
+        # All exporters of the matrix: a cell has the same lock under every selection.
         exporters = frozenset(self._matrix.variants.exporters)
         return [
-            (digest(["lock", *wanted.parts, interpreter.version, self._identity]), wanted, interpreter)
-            for wanted in requirements(item, self._matrix, exporters)
+            _Solve(
+                key=digest(["lock", *needed.parts, interpreter.version, self._identity]),
+                requirements=needed,
+                interpreter=interpreter,
+            )
+            for needed in requirements(item, self._matrix, exporters)
         ]
 
-    def _solve(self, key: str, cell: Cell, wanted: Requirements, interpreter: Interpreter) -> Solved:
-        """By uv. Trouble of the network is not stored."""
+    def _solve(self, solve: _Solve, cell: Cell) -> Solved:
+        """The provider's answer, recorded unless it is an error."""
         if not self._ask:
             return _UNKNOWN
         started = time.time()
-        lock, failure, status = None, None, Status.WORKS
+        lock, error, status = None, None, Status.WORKS
         try:
-            lock = solve(wanted, self._uv, interpreter)
-        except UvFailure as trouble:
-            if missing := unpublished(str(trouble), wanted.needed):
-                name, _, version = missing.partition("==")
+            lock = lock_for(solve.requirements, self._provider, solve.interpreter)
+        except ProviderFailure as failure:
+            if failure.unpublished:
+                name, _, version = failure.unpublished.partition("==")
                 raise UnpublishedError(self._file, name, version, cell.id) from None
-            if disk_space.says_full(str(trouble)):
-                raise DiskFullError(str(trouble)) from None
-            failure = trouble.failure
-            status = Status.ERROR if trouble.trouble is Trouble.INFRASTRUCTURE else Status.FAILS
+            if disk_space.says_full(str(failure)):
+                raise DiskFullError(str(failure)) from None
+            error = failure.failure
+            status = Status.ERROR if failure.type is FailureType.INFRASTRUCTURE else Status.FAILS
         finished = time.time()
         seconds = round(finished - started, 3)
-        result = StageResult(stage=Stage.RESOLVE, status=status, seconds=seconds, error=failure, finished=finished)
+        result = StageResult(stage=Stage.RESOLVE, status=status, seconds=seconds, error=error, finished=finished)
         solved = Solved(lock=lock, result=result)
-        if status is not Status.ERROR:
-            before = self._answers.before(LOCK, key)
-            if before is not None and before.foreign and _timeless(before) == _timeless(solved):
-                # Confirmed: with the times of who found it first, so that a report stays what it was.
-                solved = replace(before, foreign=False)
-            self._held[key] = solved
-            self._answers.put(LOCK, key, solved)
-            if before is not None and (moved := _moved(before, solved)):
-                self.changes.setdefault(moved, []).append(cell.id)
+        return solved if status is Status.ERROR else self._recorded(solve.key, solved, cell)
+
+    def _recorded(self, key: str, solved: Solved, cell: Cell) -> Solved:
+        """`solved`, after it is recorded, and compared with the record that it replaces."""
+        before = self._answers.before(LOCK, key)
+        if before is not None and before.foreign and same_answer(before, solved):
+            # Confirmed: it keeps its times, so that a report stays the same.
+            solved = replace(before, foreign=False)
+        self._solved[key] = solved
+        self._answers.put(LOCK, key, solved)
+        if before is not None and (changes := differences(before, solved)):
+            self.changes.setdefault(changes, []).append(cell.id)
         return solved
 
     def _known(self, solve: _Solve, *, ask: bool) -> Solved | None:
-        """What this resolver holds, or what is recorded (see `IndexAnswers.get`) and answers the question."""
-        key, wanted, interpreter = solve
+        """What this resolver has solved, or the record (see `IndexAnswers.get`) if that answers the question."""
 
-        def usable(found: Solved, place: str) -> bool:
-            if problem := _contradiction(found, wanted, interpreter):
-                self._answers.store.doubt(place, problem)
-            # Who may ask may install too, and takes no one else's word for what.
-            return not problem and not (found.foreign and self._ask)
+        def usable(recorded: Solved, key: str) -> bool:
+            if problem := _contradiction(recorded, solve):
+                self._answers.store.doubt(key, problem)
+            # A command that may ask may also install, and does not install from a foreign lock.
+            return not problem and not (recorded.foreign and self._ask)
 
-        if key in self._held:
-            return self._held[key]
-        found = self._answers.get(LOCK, key, ask=ask, usable=usable)
-        if found is not None and ask == self._ask:
-            self._held[key] = found
-        return found
+        if solve.key in self._solved:
+            return self._solved[solve.key]
+        recorded = self._answers.get(LOCK, solve.key, ask=ask, usable=usable)
+        if recorded is not None and ask == self._ask:
+            self._solved[solve.key] = recorded
+        return recorded
 
-    def _assemble(self, item: Planned, wanted: Sequence[_Solve], solved: Mapping[str, Solved]) -> Resolved:
-        if not wanted:
+    def _assemble(self, item: Planned, solves: Sequence[_Solve], solved: Mapping[str, Solved]) -> Resolved:
+        if not solves:
             python = item.cell.python
             reason = f"no CPython {python} on this machine (uv and pyenv were asked); 'uv python install {python}' gets one"
             return Resolved(planned=item, interpreter=None, result=_not_run(reason))
-        interpreter = wanted[0][2]
-        sides = [solved[key] for key, *_ in wanted]
+        interpreter = solves[0].interpreter
+        sides = [solved[solve.key] for solve in solves]
         locks = [side.lock for side in sides if side.lock is not None]
         if len(locks) < len(sides):
             failed = next(side.result for side in sides if side.lock is None)
@@ -226,45 +231,17 @@ class Resolver:
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Solved:
-    """What one solve gave."""
-
-    lock: Lock | None
-    result: CheckedResult
-    foreign: bool = False
-    """Whether it was merged from another store, and has not been solved here since."""
-
-
-def _contradiction(solved: Solved, wanted: Requirements, interpreter: Interpreter) -> str | None:
-    """Why `solved` cannot be what came of solving `wanted`."""
+def _contradiction(solved: Solved, solve: _Solve) -> str | None:
+    """Why `solved` cannot be the answer of `solve`, as the end of a sentence about it; None if it can."""
     end = Status.FAILS if solved.lock is None else Status.WORKS
     if solved.result.stage is not Stage.RESOLVE or solved.result.status is not end:
         return f"is no resolution: {solved.result.stage} {solved.result.status} {'with' if solved.lock else 'without'} a lock"
-    return contradiction(solved.lock, wanted, interpreter) if solved.lock else None
-
-
-def _timeless(solved: Solved) -> tuple[Lock | None, StageResult]:
-    return solved.lock, replace(solved.result, seconds=0.0, finished=0.0)
-
-
-def _moved(before: Solved, now: Solved) -> str:
-    """What differs between two solutions of the same requirements: `numpy 2.1.0 → 2.2.0, certifi gone`."""
-    old, new = ({} if one.lock is None else one.lock.versions for one in (before, now))
-    if not old or not new:
-        return "" if old == new else "it has a solution now" if new else "it has no solution any more"
-    return ", ".join(
-        f"{name} {old[name]} → {new[name]}" if name in old and name in new else f"{name} {'gone' if name in old else new[name]}"
-        for name in sorted(old.keys() | new.keys())
-        if old.get(name) != new.get(name)
-    )
+    return contradiction(solved.lock, solve.requirements, solve.interpreter) if solved.lock else None
 
 
 def _not_run(reason: str) -> StageResult:
     return StageResult(stage=Stage.RESOLVE, status=Status.NOT_RUN, data={"reason": reason})
 
-
-LOCK = RecordKind(name="lock", adapter=TypeAdapter(Solved))
 
 _UNKNOWN = Solved(lock=None, result=_not_run(NOT_RESOLVED))
 
@@ -282,12 +259,12 @@ def _split(lock: Lock, planned: Planned, *, with_runtime: bool) -> tuple[Lock, L
     return lock.closure(roots), lock.closure(frozenset({RUNTIME, "numpy", *to_run}))
 
 
-def solve(wanted: Requirements, uv: Uv, interpreter: Interpreter, preferred: Lock | None = None) -> Lock:
-    """One solve with the optional requirements, and one without where they leave no solution; see `Uv.resolve`."""
+def lock_for(what: Requirements, provider: Provider, interpreter: Interpreter, preferred: Lock | None = None) -> Lock:
+    """The lock for requirements: with the optional ones or, if these leave no solution, without; see `Provider.resolve`."""
     try:
-        return uv.resolve([*wanted.needed, *wanted.optional], interpreter, wanted.bounds, preferred)
-    except UvFailure as failure:
-        if not wanted.optional or failure.trouble is not Trouble.UNSATISFIABLE:
+        return provider.resolve([*what.needed, *what.optional], interpreter, what.bounds, preferred)
+    except ProviderFailure as failure:
+        if not what.optional or failure.type is not FailureType.UNSATISFIABLE:
             raise
-        lock = uv.resolve(wanted.needed, interpreter, wanted.bounds, preferred)
-        return Lock(distributions=lock.distributions, dropped=tuple((name, str(failure)) for name in wanted.optional))
+        lock = provider.resolve(what.needed, interpreter, what.bounds, preferred)
+        return Lock(distributions=lock.distributions, dropped=tuple((name, str(failure)) for name in what.optional))

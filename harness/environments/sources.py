@@ -1,4 +1,4 @@
-"""What a run takes from its surroundings, decided once: which interpreters there are, and where torch comes from."""
+"""What a run takes from its machine, decided once: interpreters, and the index of torch."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from harness.store.store import Store
 
 
 class Pythons:
-    """The interpreters of this machine, looked for once."""
+    """The interpreters of this machine; looked for once."""
 
     def __init__(self, uv: Uv) -> None:
         self._uv = uv
         self._found: list[Interpreter] | None = None
         self._chosen: dict[str, Interpreter | None] = {}
 
-    def find(self, wanted: str) -> Interpreter | None:
+    def find(self, version: str) -> Interpreter | None:
         """The interpreter for a version on the python axis, or None."""
         if self._found is None:
             self._found = [*self._uv.interpreters(), *interpreters.in_pyenv(), interpreters.running()]
-        if wanted not in self._chosen:
-            self._chosen[wanted] = interpreters.choose(wanted, self._found)
-        return self._chosen[wanted]
+        if version not in self._chosen:
+            self._chosen[version] = interpreters.choose(version, self._found)
+        return self._chosen[version]
 
-    def present(self, wanted: Iterable[str]) -> list[Interpreter]:
-        """The interpreters for those of the versions that this machine has."""
-        return [python for version in wanted if (python := self.find(version))]
+    def present(self, versions: Iterable[str]) -> list[Interpreter]:
+        """The interpreters for those of `versions` that this machine has."""
+        return [python for version in versions if (python := self.find(version))]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TorchBackend:
-    """Where torch comes from, as decided once."""
+    """The recorded decision where torch comes from."""
 
     backend: Literal["cpu"] | None
     """None is the default index."""
@@ -50,26 +50,26 @@ TORCH_BACKEND = RecordKind(name="torch-backend", adapter=TypeAdapter(TorchBacken
 
 
 def with_torch_backend(
-    uv: Uv, setting: str, store: Store, python: Interpreter | None, say: Callable[[str], None], *, refresh: bool
+    uv: Uv, setting: str, store: Store, python: Interpreter | None, note: Callable[[str], None], *, refresh: bool
 ) -> Uv:
-    """`uv` with the source of torch decided, and said in one line.
+    """`uv` with the source of torch; `note` receives the decision in one line.
 
-    `setting` is `[uv] torch-backend`. An earlier decision stands until `refresh`: one slow answer of an index must not
-    make unknown what is known.
+    `setting` is `[uv] torch-backend`. A recorded decision stands until `refresh`: keys depend on it, so another decision
+    after one slow answer of an index would make every result unknown.
     """
     if setting != "auto":
         return uv.with_torch_backend(None if setting == "default" else setting)
     key = digest(["torch-backend", uv.identity(store.root)])
     known = store.get(TORCH_BACKEND, key)
     if known is not None and (uv.offline or not refresh):
-        say(f"torch: {_source(known.backend)}, as decided on {known.when} (--refresh asks again)")
+        note(f"torch: {_source(known.backend)}, as decided on {known.when} (--refresh asks again)")
         return uv.with_torch_backend(known.backend)
     if uv.offline:
         return uv
     backend: Literal["cpu"] | None = "cpu" if python and uv.cpu_builds_answer(python) else None
     store.put(TORCH_BACKEND, key, TorchBackend(backend=backend, when=dt.datetime.now(dt.UTC).date()))
-    why = "PyTorch's own index answers" if backend else "PyTorch's own index did not answer within two seconds"
-    say(f"torch: {_source(backend)} ({why}; [uv] torch-backend overrides)")
+    reason = "PyTorch's own index answers" if backend else "PyTorch's own index did not answer within two seconds"
+    note(f"torch: {_source(backend)} ({reason}; [uv] torch-backend overrides)")
     return uv.with_torch_backend(backend)
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from harness.environments import published_versions
 from harness.environments.index_answers import IndexAnswers
+from harness.environments.interface import ProviderFailure
 from harness.environments.sources import Pythons
-from harness.environments.uv.client import Uv, find_uv
-from harness.environments.uv.errors import UvFailure
+from harness.environments.uv.client import Uv
+from harness.environments.uv.command import find_uv
 from harness.execution.settings import Settings
 from harness.matrix import load, plan
 from harness.matrix.schema import Matrix
@@ -57,6 +58,6 @@ def _recorded(settings: Settings, *, file: str | None) -> tuple[Matrix, dict[str
         try:
             known = IndexAnswers(store, provisional=uv.asks_index)
             axes = published_versions.recorded(config, known, uv, pythons.present(config.axes["python"]), file=file)
-        except UvFailure as failure:
+        except ProviderFailure as failure:
             raise failure.as_error() from None
     return config, axes, pythons

@@ -13,12 +13,12 @@ from packaging.version import Version
 
 from harness.environments import checkpoints, published_versions
 from harness.environments.index_answers import IndexAnswers
+from harness.environments.interface import ProviderFailure
 from harness.environments.layers import closure
 from harness.environments.resolver import Resolver
 from harness.environments.sources import Pythons, with_torch_backend
 from harness.environments.uv import variables
 from harness.environments.uv.client import Uv
-from harness.environments.uv.errors import UvFailure
 from harness.environments.uv.run_cache import RunCache
 from harness.errors import Interrupted, SelectionError, ShardError, did_you_mean
 from harness.execution import shards
@@ -74,7 +74,7 @@ def opened(settings: Settings, listen: Listener, *, acts: bool = True, access: A
             cells = shards.share(cells, settings.shard)
             listen(Dealt(shard=settings.shard, cells=len(cells), of=len(resolved)))
         session.cells = tuple(cells)
-    except UvFailure as failure:
+    except ProviderFailure as failure:
         raise failure.as_error() from None
     except KeyboardInterrupt:
         session.supervisor.stop()
@@ -101,7 +101,7 @@ def opened_for_questions(settings: Settings, listen: Listener) -> Session:
     session = _without_cells(settings, listen, acts=True, access=Access.REMOVE)
     try:
         _choose_torch_index(session, next(iter(Pythons(session.uv).present(session.matrix.axes["python"])), None))
-    except UvFailure as failure:
+    except ProviderFailure as failure:
         raise failure.as_error() from None
     return session
 

@@ -14,8 +14,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pydantic import TypeAdapter
 
+from harness.environments.interface import ProviderFailure
 from harness.environments.lockfile import Published
-from harness.environments.uv.errors import UvFailure
 from harness.execution.session import ExtraCell, Session
 from harness.execution.work import Origin, Work
 from harness.matrix.plan import Planned
@@ -100,7 +100,7 @@ class Questions:
             return NotAnswered(why=self.session.unanswered.get(name) or "it was not asked")
         try:
             found = uv.published(requirement, interpreter)
-        except UvFailure as failure:
+        except ProviderFailure as failure:
             self.session.unanswered[name] = str(failure)
             return NotAnswered(why=str(failure))
         answers.put(PUBLISHED, key, (found,))

@@ -13,7 +13,7 @@ import pytest
 from packages import HANG, raises
 from project import Project
 
-from harness.environments.uv.client import find_uv
+from harness.environments.uv.command import find_uv
 
 pytestmark = pytest.mark.usefixtures("installed_once")
 

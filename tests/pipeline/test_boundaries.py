@@ -8,8 +8,8 @@ import packages
 import pytest
 from project import PYTHON, Project
 
+from harness.environments.interface import FailureType, ProviderFailure
 from harness.environments.uv.client import Uv
-from harness.environments.uv.errors import Trouble, UvFailure
 
 pytestmark = pytest.mark.usefixtures("installed_once")
 
@@ -137,7 +137,7 @@ def test_an_index_that_does_not_answer_costs_no_report(trapped, tmp_path, monkey
     made = trapped.copy(tmp_path / "project")
 
     def unreachable(*_arguments: object) -> str:
-        raise UvFailure(Trouble.INFRASTRUCTURE, "error: Request failed\n  dns error")
+        raise ProviderFailure(FailureType.INFRASTRUCTURE, "error: Request failed\n  dns error")
 
     monkeypatch.setattr(Uv, "newest", unreachable)
     answer = made.main("run", "--close-boundaries")

@@ -15,9 +15,9 @@ from pydantic import ValidationError
 from harness import merge, packaging_values
 from harness.cli.options import parser
 from harness.decide import version_sets
-from harness.environments import published_versions, resolver, sources
+from harness.environments import lock_records, published_versions, sources
+from harness.environments.interface import ProviderFailure
 from harness.environments.uv.client import Uv
-from harness.environments.uv.errors import UvFailure
 from harness.errors import HarnessError, UvError
 from harness.execution import questions
 from harness.matrix import load, selection
@@ -149,7 +149,7 @@ def test_records_of_the_store(hostile):
         {"name": "torch", "version": "1.0", "hashes": [f"sha256:{hostile}"]},
     ):
         with pytest.raises(ValidationError):
-            resolver.LOCK.adapter.validate_python({"lock": {"distributions": [pinned]}, "result": result}, strict=False)
+            lock_records.LOCK.adapter.validate_python({"lock": {"distributions": [pinned]}, "result": result}, strict=False)
     with pytest.raises(ValidationError):
         published_versions.VERSIONS.adapter.validate_python(["1.0", hostile])
     with pytest.raises(ValidationError):
@@ -219,7 +219,7 @@ def test_the_wall_before_uv(tmp_path, hostile):
         lambda: made.released("torch", hostile, INTERPRETER),
     ]
     for call in calls:
-        with pytest.raises((UvError, UvFailure)):
+        with pytest.raises((UvError, ProviderFailure)):
             call()
     seen = (tmp_path / "seen").read_text().splitlines() if (tmp_path / "seen").exists() else []
     for line in seen:

@@ -11,10 +11,11 @@ import pytest
 from packages import KILLED
 
 from harness import disk_space
+from harness.environments.interface import FailureType, ProviderFailure
 from harness.environments.uv.client import Uv
-from harness.environments.uv.errors import Trouble, UvFailure
 from harness.errors import DiskFullError
 from harness.execution.worker import Worker
+from harness.store.artifacts import Artifacts
 from harness.store.store import Store
 
 pytestmark = pytest.mark.usefixtures("installed_once")
@@ -99,14 +100,14 @@ def full(*_: object, **__: object) -> None:
 
 
 def uv_on_a_full_disk(*_: object, **__: object) -> None:
-    raise UvFailure(Trouble.INFRASTRUCTURE, "error: failed to write: No space left on device (os error 28)")
+    raise ProviderFailure(FailureType.INFRASTRUCTURE, "error: failed to write: No space left on device (os error 28)")
 
 
 @pytest.mark.parametrize(
     ("owner", "name", "fails"),
     [
         (Store, "put", full),
-        (Store, "publish", full),
+        (Artifacts, "publish", full),
         (Store, "scratch", full),
         (Uv, "install", uv_on_a_full_disk),
         (Uv, "resolve", uv_on_a_full_disk),

@@ -192,7 +192,7 @@ def test_trouble_with_one_run_is_no_word_on_the_others_of_its_closure(project, m
     (troubled,) = [cell for cell in cells if cell["status"] == "error"]
     assert stages(troubled) == {("error", "load")}
     assert "Input/output error" in error(troubled)
-    # Trouble of the moment is not remembered.
+    # An error of the moment is not remembered.
     assert {cell["status"] for cell in project.run().values()} == {"works"}
 
 

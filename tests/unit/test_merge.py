@@ -13,9 +13,9 @@ import pytest
 from values import result
 
 from harness import merge
+from harness.environments.lock_records import LOCK, Solved
 from harness.environments.lockfile import Published
 from harness.environments.published_versions import BETWEEN, VERSIONS
-from harness.environments.resolver import LOCK, Solved
 from harness.environments.sources import TORCH_BACKEND, TorchBackend
 from harness.errors import ShardError
 from harness.execution.questions import PUBLISHED

@@ -16,8 +16,8 @@ from harness.diagnose.rules.conditions import features, holds
 from harness.diagnose.rules.kinds import fault, on_run_side
 from harness.diagnose.rules.outcomes import Seen
 from harness.environments import published_versions
+from harness.environments.interface import ProviderFailure
 from harness.environments.resolver import Resolved
-from harness.environments.uv.errors import UvFailure
 from harness.errors import ConfigError
 from harness.execution.questions import Pending, Questions
 from harness.execution.session import Session
@@ -193,11 +193,11 @@ class _Closer:
             return None
         try:
             found = published_versions.between(
-                name, (older, newer), policy, answers=session.answers, uv=session.uv, python=interpreter, ask=ask
+                name, (older, newer), policy, answers=session.answers, provider=session.uv, python=interpreter, ask=ask
             )
-        except UvFailure as failure:
+        except ProviderFailure as failure:
             session.unanswered[question] = str(failure)
-            *_, said = str(failure).strip().splitlines() or [failure.trouble.value]
+            *_, said = str(failure).strip().splitlines() or [failure.type.value]
             self.session.note(f"{name} between {older} and {newer} stays open: {said.strip()}")
             return None
         if found is None and acts and session.uv.offline:

@@ -1,1 +1,1 @@
-"""The uv client: its calls, its errors, and the variables that reach it."""
+"""uv, the provider of Python environments: its calls, its errors, and the variables that reach it."""

@@ -1,48 +1,15 @@
-"""What a failure of uv means: a fact about versions, or trouble on the way.
+"""What a failure of uv means: a fact about versions, or nothing.
 
-Its exit codes do not tell (1 is no solution, unknown version or failed build; 2 is usage and network), so its text is
-read too: short fragments that have been stable over releases, with the raw text kept in every result.
+uv's exit codes do not tell (1 is no solution, unknown version or failed build; 2 is usage and network), so its text is
+read: short fragments that have been stable over releases. Every result keeps the whole text.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from enum import Enum
 
-from harness.errors import UvError
-from harness.model import Failure
-
-
-class Trouble(Enum):
-    """What kind of failure a uv call is."""
-
-    UNSATISFIABLE = "unsatisfiable"
-    """A fact: these versions have no common solution, or one has no wheel for this Python."""
-    BUILD = "build"
-    """A fact: a source distribution does not build."""
-    UNKNOWN = "unknown distribution or version"
-    """The matrix names something nobody publishes: bad input."""
-    INFRASTRUCTURE = "infrastructure"
-    """Network, index, disk, time: proves nothing."""
-
-
-class UvFailure(Exception):  # noqa: N818 -- often a fact about versions, not an error
-    """uv could not do what it was asked; `trouble` says whether that is a fact about versions."""
-
-    def __init__(self, trouble: Trouble, message: str) -> None:
-        super().__init__(message)
-        self.trouble = trouble
-
-    @property
-    def failure(self) -> Failure:
-        """As it is stored in a result."""
-        return Failure(type=self.trouble.value, message=str(self))
-
-    def as_error(self) -> UvError:
-        """For where there is no cell to hold it against."""
-        return UvError(f"uv could not find out what is published:\n{self}")
-
+from harness.environments.interface import FailureType
 
 _UNKNOWN = re.compile(
     r"[Bb]ecause (there is no version of (?P<pinned>\S+==[^\s,]+)|"
@@ -50,7 +17,7 @@ _UNKNOWN = re.compile(
 )
 
 
-_UNASKED = (
+_NOT_ASKED = (
     "network was disabled",
     "Network connectivity is disabled",
     "No space left",
@@ -58,33 +25,33 @@ _UNASKED = (
     "401 Unauthorized",
     "403 Forbidden",
 )
-"""uv calls it no solution, or a build that failed, all the same where an index was not asked or does not answer."""
+"""Fragments of texts about an index that was not asked, or gave no answer; uv may call that no solution, or a failed build."""
 
 
-def classify(text: str) -> Trouble:
-    """What uv's error output (exit code not 0) says happened."""
-    # On one line: uv wraps what it prints.
+def classify(text: str) -> FailureType:
+    """The type of the failure that uv's output describes (exit code not 0)."""
+    # On one line: uv wraps its output.
     text = " ".join(text.split())
-    if any(words in text for words in _UNASKED):
-        return Trouble.INFRASTRUCTURE
+    if any(words in text for words in _NOT_ASKED):
+        return FailureType.INFRASTRUCTURE
     if "No solution found" in text:
-        return Trouble.UNSATISFIABLE
+        return FailureType.UNSATISFIABLE
     if "Failed to build" in text or "build backend returned an error" in text.lower():
-        return Trouble.BUILD
-    return Trouble.INFRASTRUCTURE
+        return FailureType.BUILD
+    return FailureType.INFRASTRUCTURE
 
 
-def unpublished(text: str, asked: Iterable[str]) -> str | None:
-    """The first of the `asked` requirements (`name==version`) that uv says nobody publishes, or its bare name.
+def unpublished(text: str, requested: Iterable[str]) -> str | None:
+    """The first of the requirements `requested` (`name==version`) that no index has, as uv says, or its bare name.
 
-    None where uv did not get to see all that is published.
+    None also if uv did not see all indexes.
     """
-    if classify(text) is not Trouble.UNSATISFIABLE:
+    if classify(text) is not FailureType.UNSATISFIABLE:
         return None
-    wanted = {requirement.lower() for requirement in asked}
-    names = {requirement.partition("==")[0] for requirement in wanted}
+    requirements = {requirement.lower() for requirement in requested}
+    names = {requirement.partition("==")[0] for requirement in requirements}
     for match in _UNKNOWN.finditer(text):
-        if (pinned := match["pinned"]) and pinned.lower() in wanted:
+        if (pinned := match["pinned"]) and pinned.lower() in requirements:
             return pinned
         if (name := match["name"]) and name.lower() in names:
             return name

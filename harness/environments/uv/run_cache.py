@@ -1,10 +1,10 @@
-"""What makes many solves of one run quick without believing an old answer: a uv cache of the run's own.
+"""A cache of uv for one run, which makes its solves quick without using an older answer.
 
-An index that names no lifetime for its pages is asked for each page again in each solve, and a matrix asks the same
-hundreds of times. With `--offline` uv is quick, and silently takes an older version where the metadata of the newest is
-not in its cache. So a run's solves share a cache that is empty at first, and every index is given a lifetime there: the
-first solve that needs a page or a file asks for it, later ones believe that answer, and nothing older than the run counts.
-uv's usual cache cannot serve for this: uv stores the lifetime with the answer, and later runs would believe it.
+If an index names no lifetime for its pages, each solve asks for each page again, and a matrix needs the same pages hundreds
+of times. With `--offline` uv is quick, but silently takes an older version if its cache lacks the metadata of the newest.
+So the solves of a run share a cache that is empty at first, in which every index has a lifetime: the first solve that needs
+a page or a file asks for it, later ones use that answer, and nothing is older than the run. uv's usual cache is no place for
+this: uv stores the lifetime with the answer, and later runs would use it.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from harness.environments.uv.variables import anchored, user_settings
 from harness.matrix.schema import UvSources
 
 LIFETIME = 600
-"""Seconds for which an answer of an index counts within a run: as long as PyPI itself lets it be cached."""
+"""Seconds for which an answer of an index counts within a run; PyPI itself sets the same."""
 
 DEFAULT_INDEX = "https://pypi.org/simple"
-"""What uv asks where nothing else is configured."""
+"""The index that uv asks if none is configured."""
 
 INDEX_VARIABLES = ("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
-"""Environment variables that name indexes; `index_settings` says the same, so uv must not see both."""
+"""Environment variables that name indexes; uv must not see them beside `index_settings`, which has the same indexes."""
 
 
 class RunCache:
-    """A cache folder for uv that lives as long as this object; made when it is first needed. For many threads."""
+    """A cache folder for uv that lives as long as this object; made at the first use. Thread-safe."""
 
     def __init__(self, scratch: Callable[[], AbstractContextManager[Path]]) -> None:
         """`scratch` makes a temporary folder."""
@@ -43,7 +43,7 @@ class RunCache:
 
     @property
     def folder(self) -> Path:
-        """Where it is. Raises OSError where it cannot be made."""
+        """The path of the folder. Raises OSError if it cannot be made."""
         with self._guard:
             if self._folder is None:
                 stack = contextlib.ExitStack()
@@ -55,20 +55,19 @@ class RunCache:
 def index_settings(sources: UvSources, folder: Path) -> str | None:
     """A uv.toml with the indexes of `sources`, or else of the environment, each with a lifetime of `LIFETIME` seconds.
 
-    `folder` is where relative paths start. None where no index is to be asked, and where a settings file of the user's names
-    indexes: uv would join them with these, in another order. Then uv reads everything from where it is, and asks as often
-    as the index itself wants.
+    Relative paths start at `folder`. None if no index is to be asked, or if a settings file of the user names indexes: uv
+    would join them with these, in another order. Then uv reads its usual settings, and asks as often as the index requires.
     """
     if sources.no_index or any(_names_indexes(settings) for settings in user_settings()):
         return None
-    further = [*(sources.index or _listed("UV_INDEX")), *_listed("UV_EXTRA_INDEX_URL")]
+    extra = [*(sources.index or _listed("UV_INDEX")), *_listed("UV_EXTRA_INDEX_URL")]
     default = sources.default_index or os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("UV_INDEX_URL") or DEFAULT_INDEX
-    tables = [_table(index, folder, default=False) for index in further] + [_table(default, folder, default=True)]
+    tables = [_table(index, folder, default=False) for index in extra] + [_table(default, folder, default=True)]
     return "\n".join(tables)
 
 
 def _table(index: str, folder: Path, *, default: bool) -> str:
-    """One index, `URL-or-path` or `NAME=URL-or-path`, as uv reads it from an option."""
+    """The table of an index, `URL-or-path` or `NAME=URL-or-path`, as uv reads it from an option."""
     name, equals, place = index.partition("=")
     if not equals or ":" in name or "/" in name:
         name, place = "", index

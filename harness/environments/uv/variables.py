@@ -1,7 +1,6 @@
-"""What of the user's surroundings reaches uv: environment variables and settings files.
+"""The environment variables and settings files of the user that reach uv.
 
-Mirrors and credentials must work, so uv is not kept from them; and a lock depends on those that say where distributions
-come from.
+Mirrors and credentials must work, so uv sees them. A lock depends on those that name the sources of distributions.
 """
 
 from __future__ import annotations
@@ -20,31 +19,31 @@ from harness.matrix.values import with_home
 from harness.subprocesses import chosen_environment
 
 _SOURCE_VARIABLES = re.compile(r"^UV_(FIND_LINKS|INDEX(_.*)?|DEFAULT_INDEX|EXTRA_INDEX_URL)$")
-"""What a user sets to say where distributions come from; part of what a lock depends on."""
+"""Variables that name the sources of distributions; part of the key of a lock."""
 
 _ACCESS_VARIABLES = re.compile(r"^(UV_(INDEX_.*_(USERNAME|PASSWORD)|KEYRING_PROVIDER|INSECURE_HOST|OFFLINE)|NETRC)$")
-"""What a user sets to be let in; another password finds the same distributions."""
+"""Variables for access; they are in no key, since another password finds the same distributions."""
 
 _MACHINE_VARIABLES = re.compile(
     r"^UV_(CACHE_DIR|HTTP_.*|REQUEST_TIMEOUT|CONCURRENT_.*|SYSTEM_CERTS|NATIVE_TLS|LINK_MODE|PYTHON_INSTALL_DIR)$"
 )
-"""What a user sets to fit uv to a machine; changes no result."""
+"""Variables that fit uv to a machine and change no result."""
 
 
-def source_variables(seen: Callable[[str, Path], str]) -> dict[str, str]:
-    """Those that say where distributions come from, without secrets; `seen` tells how a place in a folder is called."""
+def source_variables(relative: Callable[[str, Path], str]) -> dict[str, str]:
+    """The variables that name sources, without secrets; `relative` spells a path, given the folder where it starts."""
     variables = {
         name: without_password(value)
         for name, value in os.environ.items()
         if _SOURCE_VARIABLES.match(name) and not _ACCESS_VARIABLES.match(name)
     }
     if links := variables.get("UV_FIND_LINKS"):
-        variables["UV_FIND_LINKS"] = ",".join(seen(place, Path.cwd()) for place in links.split(","))
+        variables["UV_FIND_LINKS"] = ",".join(relative(place, Path.cwd()) for place in links.split(","))
     return variables
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """The variables that uv sees: the chosen ones, the user's that are for it, and `extra`."""
+    """The variables that uv sees: those of every child process, the user's for uv, and `extra`."""
     passed = {
         name: value
         for name, value in os.environ.items()
@@ -56,38 +55,38 @@ def environment(**extra: str) -> dict[str, str]:
 
 
 def without_password(text: str) -> str:
-    """`text` with what stands before the `@` of its URLs left out."""
+    """`text` without users and passwords in its URLs."""
     return without_userinfo(text)
 
 
 def setting_files() -> list[str]:
-    """Digests of the user's and the system's uv.toml: mirrors and credentials must work, so uv is not kept from them."""
+    """Digests of the uv.toml files of the user and the system; part of the key of a lock."""
     return [hashlib.sha256(content).hexdigest() for content in _setting_files()]
 
 
 def user_settings() -> list[dict[str, Any]]:
-    """What those files say; uv itself complains about one that is no TOML."""
-    found = []
+    """The content of those files, without what is no TOML; uv itself complains about that."""
+    settings = []
     for content in _setting_files():
         with contextlib.suppress(ValueError):
-            found.append(tomllib.loads(content.decode()))
-    return found
+            settings.append(tomllib.loads(content.decode()))
+    return settings
 
 
 def offline() -> bool:
     """Whether the user has set uv to ask no network, by `UV_OFFLINE` or in a settings file."""
-    said = os.environ.get("UV_OFFLINE", "").lower() in {"1", "true", "t", "yes", "y", "on"}
-    return said or any(settings.get("offline") is True for settings in user_settings())
+    by_variable = os.environ.get("UV_OFFLINE", "").lower() in {"1", "true", "t", "yes", "y", "on"}
+    return by_variable or any(settings.get("offline") is True for settings in user_settings())
 
 
 def _setting_files() -> list[bytes]:
-    found = []
+    contents = []
     for path in (Path.home() / ".config/uv/uv.toml", Path("/etc/xdg/uv/uv.toml"), Path("/etc/uv/uv.toml")):
         with contextlib.suppress(OSError):
-            found.append(path.read_bytes())
-    return found
+            contents.append(path.read_bytes())
+    return contents
 
 
 def anchored(place: str, folder: Path) -> str:
-    """`place` as it is where it is a URL, and as an absolute path, taken from `folder`, where it is a path."""
+    """`place`, made absolute from `folder` if it is a path; a URL is returned as it is."""
     return place if "://" in place else str(folder / with_home(place))

@@ -16,7 +16,8 @@ from pathlib import Path
 from harness.environments.environments import Environments
 from harness.environments.layers import Closure
 from harness.environments.sources import Pythons
-from harness.environments.uv.client import Uv, find_uv
+from harness.environments.uv.client import Uv
+from harness.environments.uv.command import find_uv
 from harness.errors import HarnessError
 from harness.execution.executors.interface import RunContext
 from harness.execution.worker import Worker

@@ -14,8 +14,8 @@ from harness.decide import experiments
 from harness.decide.bisect import Bisect, Bisected
 from harness.decide.experiments import Experiments
 from harness.decide.version_sets import Versions
+from harness.environments.interface import FailureType, ProviderFailure
 from harness.environments.resolver import Resolved
-from harness.environments.uv.errors import Trouble, UvFailure
 from harness.matrix.schema import Matrix
 from harness.model import Lock, LockedDistribution, Stage, StageResult, Status
 from harness.verdicts.judge import VariantVerdict, Verdict
@@ -26,7 +26,7 @@ NUMPY = ["1.26.4", "1.26.5", "1.26.6", "2.0.0", "2.0.1", "2.1.0"]
 class Index:
     """numpy and a helper; a solve has what is asked for exactly, what is preferred where there is room, else the newest."""
 
-    def __init__(self, helpers: dict[str, str], dates: dict[str, dt.datetime] | UvFailure | None = None) -> None:
+    def __init__(self, helpers: dict[str, str], dates: dict[str, dt.datetime] | ProviderFailure | None = None) -> None:
         """`helpers`: version → the numpy that it needs."""
         self._helpers = helpers
         self._dates = dates or {}
@@ -42,13 +42,13 @@ class Index:
         ]
         able = [one for one in able if all(one[bound.name] in bound.specifier for bound in asked)]
         if not able:
-            raise UvFailure(Trouble.UNSATISFIABLE, "no solution")
+            raise ProviderFailure(FailureType.UNSATISFIABLE, "no solution")
         # As a resolver does: one distribution after the other.
         best = max(able, key=lambda one: [(one[name] == liked.get(name), Version(one[name])) for name in ("helper", "numpy")])
         return locked(best)
 
     def released(self, _name, version, _python):
-        if isinstance(self._dates, UvFailure):
+        if isinstance(self._dates, ProviderFailure):
             raise self._dates
         return self._dates.get(version)
 
@@ -72,7 +72,7 @@ class FakeLab:
         try:
             lock = locked({**pins, **self._index.resolve([], PYTHON, planned.bounds).versions})
             last = self._end(lock.versions)
-        except UvFailure as failure:
+        except ProviderFailure as failure:
             lock, last = None, result(Stage.RESOLVE, Status.FAILS, str(failure))
         self.ran.append(lock.versions if lock else {})
         resolved = Resolved(planned=planned, interpreter=PYTHON, result=result(Stage.RESOLVE), export=lock, run=lock)
@@ -156,9 +156,9 @@ def test_a_suspect_whose_trial_was_an_error_is_not_acquitted(search):
     ("dates", "said"),
     [
         (None, "the index gives no dates"),
-        (UvFailure(Trouble.UNSATISFIABLE, "no wheel"), "the index gives no dates"),
+        (ProviderFailure(FailureType.UNSATISFIABLE, "no wheel"), "the index gives no dates"),
         (
-            UvFailure(Trouble.INFRASTRUCTURE, "it is away"),
+            ProviderFailure(FailureType.INFRASTRUCTURE, "it is away"),
             "the dates could not be asked for (numpy 2.1.0 cannot be looked up: it is away)",
         ),
     ],

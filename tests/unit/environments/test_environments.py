@@ -1,4 +1,4 @@
-"""What is installed, compared with what was locked."""
+"""Environments on disk: built, shared, released and removed."""
 
 from __future__ import annotations
 
@@ -9,42 +9,18 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import packages
 import pytest
 from values import PYTHON
 
 from harness.environments.bytecode import Bytecode
-from harness.environments.environments import Environments, difference, installed, site_packages
+from harness.environments.environments import Environments
+from harness.environments.installed import installed, site_packages
+from harness.environments.interface import FailureType, ProviderFailure
 from harness.environments.layers import bases, closure, layers
-from harness.environments.uv.errors import Trouble, UvFailure
-from harness.matrix.schema import UvSources
 from harness.model import Interpreter, Lock, LockedDistribution, Status
 from harness.store.scratch import FileLock
 from harness.store.store import BYTECODE, Store
 from harness.subprocesses import Supervisor
-
-
-@pytest.mark.parametrize(
-    ("locked", "present", "phrases"),
-    [
-        ({"a": "1"}, {"a": "1"}, []),
-        ({}, {}, []),
-        ({"a": "1"}, {"a": "2"}, ["a 2, locked 1"]),
-        ({"a": "1"}, {}, ["a missing, locked 1"]),
-        ({}, {"a": "1"}, ["a 1, locked not at all"]),
-        ({"b": "1", "a": "1"}, {"c": "1"}, ["a missing, locked 1", "b missing, locked 1", "c 1, locked not at all"]),
-    ],
-)
-def test_every_difference_is_a_phrase(locked, present, phrases):
-    assert difference(locked, present) == phrases
-
-
-def test_what_is_installed_is_read_under_canonical_names(tmp_path):
-    import zipfile
-
-    with zipfile.ZipFile(packages.package("Sentence_Piece", "0.2.0").write(tmp_path)) as archive:
-        archive.extractall(tmp_path / "site")
-    assert installed([tmp_path / "site"]) == {"sentence-piece": "0.2.0"}
 
 
 def test_bytecode_whose_sums_are_no_file_is_removed(tmp_path):
@@ -68,23 +44,32 @@ NOTHING = closure(PYTHON, Lock(distributions=()))
 class FakeUv:
     """Makes environments without anything in them."""
 
-    def __init__(self, *, build: bool = False) -> None:
+    def __init__(self, *, in_cache: bool = True) -> None:
         self.children = Supervisor()
-        self.sources = UvSources(build=build)
-        self.cache: FakeUv = self
+        self.in_cache = in_cache
         self.installs = 0
+        self.downloads = 0
         self.by_interpreter: dict[str, bool] = {}
         """Each distribution → whether it was installed with the interpreter of the environment, unasked."""
-        self.failure: UvFailure | None = None
-
-    @property
-    def cached(self):
-        return self.cache
+        self.failure: ProviderFailure | None = None
 
     def create(self, folder, interpreter):
         site_packages(folder, interpreter).mkdir(parents=True, exist_ok=True)
 
+    def install_from_cache(self, folder, lock, python=None):
+        if not self.in_cache or self.failure:
+            return False
+        self._fill(folder, lock, python)
+        return True
+
     def install(self, folder, lock, python=None):
+        self.downloads += 1
+        self._fill(folder, lock, python)
+
+    def installed(self, folder, python):
+        return installed([site_packages(folder, python)])
+
+    def _fill(self, folder, lock, python):
         self.installs += 1
         self.by_interpreter |= {pinned.name: python == PYTHON for pinned in lock.distributions}
         if self.failure:
@@ -172,7 +157,7 @@ def test_what_a_killed_user_left_goes_with_whoever_closes_after_it(tmp_path, uv,
 
 def test_an_environment_that_could_not_be_built_is_left_to_whoever_tries_next(tmp_path, uv):
     one, other = (Environments(Store(tmp_path), uv) for _ in range(2))
-    uv.failure = UvFailure(Trouble.INFRASTRUCTURE, "no network")
+    uv.failure = ProviderFailure(FailureType.INFRASTRUCTURE, "no network")
     assert one.ensure(NOTHING)[1].status is Status.ERROR
     uv.failure = None
     assert other.ensure(NOTHING)[1].status is Status.WORKS
@@ -181,19 +166,13 @@ def test_an_environment_that_could_not_be_built_is_left_to_whoever_tries_next(tm
     assert folders(tmp_path) == []
 
 
-@pytest.mark.parametrize(
-    ("build", "fails", "installs"),
-    [(False, False, (1, 0)), (False, True, (1, 1)), (True, False, (0, 1))],
-    ids=["there", "not there", "a build"],
-)
-def test_what_uvs_cache_holds_is_asked_of_nobody(tmp_path, build, fails, installs):
-    uv = FakeUv(build=build)
-    uv.cache = FakeUv()
-    uv.cache.failure = UvFailure(Trouble.INFRASTRUCTURE, "Network connectivity is disabled") if fails else None
-    made = Environments(Store(tmp_path), uv)
-    assert made.ensure(NOTHING)[1].status is Status.WORKS
-    assert (uv.cache.installs, uv.installs) == installs
-    made.close(keep=False)
+@pytest.mark.parametrize("in_cache", [True, False])
+def test_only_what_the_cache_lacks_is_downloaded(tmp_path, in_cache):
+    uv = FakeUv(in_cache=in_cache)
+    environments = Environments(Store(tmp_path), uv)
+    assert environments.ensure(NOTHING)[1].status is Status.WORKS
+    assert (uv.installs, uv.downloads) == (1, 0 if in_cache else 1)
+    environments.close(keep=False)
 
 
 def locked(**requires: tuple[str, ...]) -> Lock:

@@ -6,12 +6,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from values import PYTHON
 
+from harness.environments.interface import FailureType, ProviderFailure
 from harness.environments.uv import variables
-from harness.environments.uv.client import Uv, find_uv
-from harness.environments.uv.errors import Trouble, UvFailure, classify, unpublished
+from harness.environments.uv.client import Uv
+from harness.environments.uv.command import find_uv
+from harness.environments.uv.errors import classify, unpublished
 from harness.errors import UvError
 from harness.matrix.schema import UvSources
+from harness.model import Lock
 from harness.subprocesses import Supervisor
 
 NO_SOLUTION = """  × No solution found when resolving dependencies:
@@ -58,26 +62,26 @@ HASH = "  × Failed to download `onnxruntime==1.16.3`\n  ╰─▶ Hash mismatch
 
 
 @pytest.mark.parametrize(
-    ("text", "trouble"),
+    ("text", "type_"),
     [
-        (NO_SOLUTION, Trouble.UNSATISFIABLE),
-        (NO_VERSION, Trouble.UNSATISFIABLE),
-        (NO_NAME, Trouble.UNSATISFIABLE),
-        (NO_WHEEL, Trouble.UNSATISFIABLE),
-        (OFFLINE, Trouble.INFRASTRUCTURE),
-        (OFFLINE_BUILD, Trouble.INFRASTRUCTURE),
-        (UNAUTHORIZED, Trouble.INFRASTRUCTURE),
-        (FORBIDDEN, Trouble.INFRASTRUCTURE),
-        (REFUSED, Trouble.INFRASTRUCTURE),
-        (BUILD, Trouble.BUILD),
-        (DISK, Trouble.INFRASTRUCTURE),
-        (HASH, Trouble.INFRASTRUCTURE),
-        ("", Trouble.INFRASTRUCTURE),
-        ("error: unexpected argument '--torch-backend' found", Trouble.INFRASTRUCTURE),
+        (NO_SOLUTION, FailureType.UNSATISFIABLE),
+        (NO_VERSION, FailureType.UNSATISFIABLE),
+        (NO_NAME, FailureType.UNSATISFIABLE),
+        (NO_WHEEL, FailureType.UNSATISFIABLE),
+        (OFFLINE, FailureType.INFRASTRUCTURE),
+        (OFFLINE_BUILD, FailureType.INFRASTRUCTURE),
+        (UNAUTHORIZED, FailureType.INFRASTRUCTURE),
+        (FORBIDDEN, FailureType.INFRASTRUCTURE),
+        (REFUSED, FailureType.INFRASTRUCTURE),
+        (BUILD, FailureType.BUILD),
+        (DISK, FailureType.INFRASTRUCTURE),
+        (HASH, FailureType.INFRASTRUCTURE),
+        ("", FailureType.INFRASTRUCTURE),
+        ("error: unexpected argument '--torch-backend' found", FailureType.INFRASTRUCTURE),
     ],
 )
-def test_only_what_uv_calls_unsolvable_or_unbuildable_is_a_fact(text, trouble):
-    assert classify(text) is trouble
+def test_only_what_uv_calls_unsolvable_or_unbuildable_is_a_fact(text, type_):
+    assert classify(text) is type_
 
 
 @pytest.mark.parametrize(
@@ -120,22 +124,47 @@ def script(tmp_path: Path, body: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("body", "trouble", "words"),
+    ("body", "type_", "words"),
     [
-        ("echo 'No solution found' >&2; exit 1", Trouble.UNSATISFIABLE, "No solution found"),
-        ("exit 2", Trouble.INFRASTRUCTURE, "uv exited with code 2 and said nothing"),
-        ("kill -9 $$", Trouble.INFRASTRUCTURE, "uv was killed by signal 9"),
+        ("echo 'No solution found' >&2; exit 1", FailureType.UNSATISFIABLE, "No solution found"),
+        ("exit 2", FailureType.INFRASTRUCTURE, "uv exited with code 2 and said nothing"),
+        ("kill -9 $$", FailureType.INFRASTRUCTURE, "uv was killed by signal 9"),
     ],
 )
-def test_how_uv_can_end(tmp_path, body, trouble, words):
-    with pytest.raises(UvFailure, match=words) as caught:
+def test_how_uv_can_end(tmp_path, body, type_, words):
+    with pytest.raises(ProviderFailure, match=words) as caught:
         uv(tmp_path, script(tmp_path, body)).interpreters()
-    assert caught.value.trouble is trouble
+    assert caught.value.type is type_
+
+
+def test_a_failure_names_the_requirement_that_nobody_publishes(tmp_path):
+    answers = uv(tmp_path, script(tmp_path, f"cat >&2 <<'END'\n{NO_VERSION}\nEND\nexit 1"))
+    with pytest.raises(ProviderFailure) as caught:
+        answers.resolve(["torch==2.1.0", "onnxruntime==1.99.0"], PYTHON)
+    assert caught.value.unpublished == "onnxruntime==1.99.0"
+    with pytest.raises(ProviderFailure) as caught:
+        answers.resolve(["torch==2.1.0"], PYTHON)
+    assert caught.value.unpublished is None
+
+
+@pytest.mark.parametrize(
+    ("build", "fails", "installs", "calls"),
+    [(False, False, True, 1), (False, True, False, 1), (True, False, False, 0)],
+    ids=["there", "not there", "a build"],
+)
+def test_an_install_from_the_cache_asks_no_index(tmp_path, build, fails, installs, calls):
+    called = tmp_path / "called"
+    body = f'echo "$*" >> {called}\ncase "$*" in *--offline*) exit {int(fails)};; esac\nexit 9'
+    assert (
+        uv(tmp_path, script(tmp_path, body), build=build).install_from_cache(tmp_path / "env", Lock(distributions=()))
+        is installs
+    )
+    assert (called.read_text().count("pip sync") if called.exists() else 0) == calls
 
 
 def test_a_uv_that_hangs_is_ended(tmp_path):
     slow = uv(tmp_path, script(tmp_path, "sleep 600"))
-    with pytest.raises(UvFailure, match=r"timeout after 0\.1 s"):
+    with pytest.raises(ProviderFailure, match=r"timeout after 0\.1 s"):
         slow._call(["pip", "compile"], tmp_path, 0.1)
 
 

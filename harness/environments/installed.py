@@ -1,0 +1,65 @@
+"""What a virtual environment on disk holds, read without starting a process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from email.parser import HeaderParser
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from harness import regular_files
+from harness.model import Interpreter
+
+_DESCRIPTIONS = ("*.egg-info", "*.egg-info/PKG-INFO", "*.dist-info/METADATA")
+"""The files with name and version of an installed distribution; the last is what every tool writes today."""
+
+_LIMIT = 16 * 2**20
+"""Bytes of the largest of these files."""
+
+
+def site_packages(folder: Path, interpreter: Interpreter) -> Path:
+    """The folder in which a POSIX virtual environment keeps its distributions."""
+    major, minor, *_ = interpreter.version.split(".")
+    return folder / "lib" / f"python{major}.{minor}" / "site-packages"
+
+
+def python_of(folder: Path) -> str | None:
+    """The Python version of the virtual environment at `folder`; None if it is none."""
+    try:
+        lines = _text(folder / "pyvenv.cfg").splitlines()
+    except (OSError, regular_files.RefusedFileError):
+        return None
+    settings = dict(line.replace(" ", "").split("=", 1) for line in lines if "=" in line)
+    return settings.get("version_info") or settings.get("version")
+
+
+def installed(sites: Sequence[Path]) -> dict[str, str]:
+    """Name → version of the distributions in the folders `sites`.
+
+    Raises:
+        RefusedFileError: the description of a distribution is no regular file.
+    """
+    descriptions = (
+        HeaderParser().parsestr(_text(path))
+        for site in sites
+        for pattern in _DESCRIPTIONS
+        for path in site.glob(pattern)
+        if not path.is_dir()
+    )
+    # An interrupted uninstallation leaves descriptions without a name; pip ignores them too.
+    return {canonicalize_name(found["Name"]): found["Version"] for found in descriptions if found["Name"]}
+
+
+def difference(locked: Mapping[str, str], present: Mapping[str, str]) -> list[str]:
+    """A phrase for every distribution that is missing, surplus or has another version."""
+    return [
+        f"{name} {present.get(name, 'missing')}, locked {locked.get(name, 'not at all')}"
+        for name in sorted(locked.keys() | present.keys())
+        if locked.get(name) != present.get(name)
+    ]
+
+
+def _text(path: Path) -> str:
+    """The content of a file of an environment, which may be of somebody else."""
+    return regular_files.read_named(path, limit=_LIMIT).decode("utf-8", errors="replace")

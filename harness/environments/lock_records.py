@@ -1,0 +1,42 @@
+"""The answers of a provider as the store keeps them: a lock, or why there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from pydantic import TypeAdapter
+
+from harness.model import Lock
+from harness.stage_data import CheckedResult
+from harness.store.envelope import RecordKind
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Solved:
+    """The answer of a solve."""
+
+    lock: Lock | None
+    result: CheckedResult
+    foreign: bool = False
+    """Whether it was merged from another store and not solved here since."""
+
+
+LOCK = RecordKind(name="lock", adapter=TypeAdapter(Solved))
+
+
+def same_answer(solved: Solved, other: Solved) -> bool:
+    """Whether they differ in nothing but times."""
+    timeless = replace(other.result, seconds=solved.result.seconds, finished=solved.result.finished)
+    return solved.lock == other.lock and solved.result == timeless
+
+
+def differences(before: Solved, now: Solved) -> str:
+    """The differences between two solutions of the same requirements: `numpy 2.1.0 → 2.2.0, certifi gone`."""
+    old, new = ({} if solved.lock is None else solved.lock.versions for solved in (before, now))
+    if not old or not new:
+        return "" if old == new else "it has a solution now" if new else "it has no solution any more"
+    return ", ".join(
+        f"{name} {old[name]} → {new[name]}" if name in old and name in new else f"{name} {'gone' if name in old else new[name]}"
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    )

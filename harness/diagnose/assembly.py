@@ -1,4 +1,4 @@
-"""The report on all cells: what each verdict says, and what follows from all of them together, causes and rules.
+"""The report on all cells: verdicts, and the causes, remedies and rules that follow from all of them together.
 
 Pure: the same verdicts give the same report, byte for byte. `generated` is when the newest result was obtained, not
 when the file was written.
@@ -61,7 +61,7 @@ def close_boundaries(session: Session, verdicts: Sequence[Verdict]) -> Work:
 def _open(session: Session, verdicts: Sequence[Verdict]) -> Report:
     """The report with boundaries as the matrix shows them."""
     reasons = session.left_out
-    verdicts = [one.because(reasons[one.cell.id]) if one.cell.id in reasons else one for one in verdicts]
+    verdicts = [verdict.because(reasons[verdict.cell.id]) if verdict.cell.id in reasons else verdict for verdict in verdicts]
     known = remedies(session, verdicts).reported(KINDS)
     return build(verdicts, list(session.axes), session.matrix.probe, session.uv.torch_backend, known)
 
@@ -71,12 +71,13 @@ def build(
     axes: Sequence[str],
     probe: ProbeSection,
     torch_backend: str | None,
-    mended: Remedies | None = None,
+    known: Remedies | None = None,
 ) -> Report:
-    """The report on `verdicts`, in their order, with what mends those that fail."""
-    newest = max((result.finished for verdict in verdicts for one in verdict.variants for result in one.results), default=0.0)
+    """The report on `verdicts`, in their order, with the remedies of those that fail."""
+    variants = [variant for verdict in verdicts for variant in verdict.variants]
+    newest = max((result.finished for variant in variants for result in variant.results), default=0.0)
     return assemble(
-        _cells(verdicts, mended or Remedies()),
+        _cells(verdicts, known or Remedies()),
         axes,
         generated=dt.datetime.fromtimestamp(newest, dt.UTC).isoformat(timespec="seconds") if newest else None,
         platform=platform_id(),
@@ -100,7 +101,7 @@ def assemble(
     torch: str,
     probe: ReportedProbe,
 ) -> Report:
-    """The report on `cells`, in their order, with what follows from all of them together."""
+    """The report on `cells`, in their order, with causes and rules."""
     cells = diagnosed(cells, requires=probe.requires)
     found, unexplained = rules.find(cells, axes)
     return Report(
@@ -118,7 +119,7 @@ def assemble(
 
 
 def _present(axis: str, cells: Sequence[ReportedCell]) -> list[str]:
-    """The versions on an axis that cells have, included ones too, oldest first."""
+    """The versions on an axis that cells have, also those of `[[include]]`, oldest first."""
     return sorted({cell.version(axis) for cell in cells}, key=by_version)
 
 
@@ -128,11 +129,11 @@ def recommended(cells: Sequence[ReportedCell]) -> dict[str, str]:
     return {runtime: newest[runtime].id for runtime in sorted(newest, key=Version)}
 
 
-def _cells(verdicts: Sequence[Verdict], mended: Remedies) -> list[ReportedCell]:
+def _cells(verdicts: Sequence[Verdict], known: Remedies) -> list[ReportedCell]:
     observed = Observed.of(verdicts)
     guesses = inferred(observed.rows.values(), observed.seen)
     cells = []
     for verdict in verdicts:
         guess = guesses.get(observed.rows[verdict.cell.id]) if verdict.open else None
-        cells.append(reported(verdict, {True: "works", False: "fails", None: None}[guess], mended))
+        cells.append(reported(verdict, {True: "works", False: "fails", None: None}[guess], known))
     return cells

@@ -5,26 +5,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import ABSENT, Setup, Stage, Status
-from harness.stack import EXPORTS_WITH_RUNTIME, RUN_SIDE
+from harness.stack import EXPORTS_WITH_RUNTIME, RUN_SIDE, RUNTIME
 from harness.verdicts.remedy_effects import secondary_pins
-from harness.verdicts.report_model import ReportedCell, ReportedVariant
+from harness.verdicts.report_model import ReportedCell, ReportedVariant, identity
 from harness.verdicts.stages_passed import imports_all, passed
 
 _ORDER = list(Stage)
 _NAMED = 3
-"""So many differences are spelt out."""
+"""Number of differences that are spelt out."""
 
 _FAMILY = 4
-"""So many distributions with one prefix are told as one: torch's CUDA libraries go together."""
+"""From this number on, distributions with one prefix are one difference: torch's CUDA libraries go together."""
 
 Export = tuple[object, ...]
 _Passing = dict[tuple[str | None, ...], list["ReportedCell"]]
+_ExportSide = tuple[object, ...]
+"""Environment, versions of the export side, and variant."""
 
 
 def export_of(variant: ReportedVariant) -> Export:
-    """What tells its export from others."""
+    """The fields that its export depends on."""
     return variant.exporter, variant.opset, variant.layout, variant.attention, variant.ir_version
 
 
@@ -40,7 +41,7 @@ class Neighbours:
         self._passing: dict[tuple[Stage, tuple[str, ...], Export | None], _Passing] = {}
         self._untried = {cell.id for cell in cells if not imports_all(cell)}
         self._known: dict[tuple[object, ...], ReportedCell | None] = {}
-        self._exporting = ("python", *(name for name in names if name != "onnxruntime"))
+        self._exporting = ("python", *(name for name in names if name != RUNTIME))
         self._working = self._works()
 
     def nearest(
@@ -48,8 +49,8 @@ class Neighbours:
     ) -> ReportedCell | None:
         """The cell that passed `stage` (with a variant of `export`), has the versions `same` and differs least otherwise.
 
-        With `same` and `export` also a cell that passed it with secondary pins, which were run there: those versions stay.
-        Of what the run side imports, a cell that has not tried it says nothing.
+        With `same` and `export`, a cell counts too that passed the stage with secondary pins, since they keep those
+        versions. A cell that has not tried the imports of its run side does not count for them.
         """
         key = (cell.id, stage, tuple(same), export)
         if key not in self._known:
@@ -63,18 +64,16 @@ class Neighbours:
     def same_artifact(self, cell: ReportedCell, variant: ReportedVariant) -> list[ReportedCell]:
         """The cells that differ from `cell` in their onnxruntime alone, and in which the same variant works.
 
-        An export never sees onnxruntime, so it is the same artifact that works there. Optimum, and what a probe requires,
-        may bring it into the export's environment: then nothing follows.
+        An export does not see onnxruntime, so the same artifact works there. Optimum, or a distribution that a probe
+        requires, may bring it into the export's environment: then nothing follows.
         """
         if self._may_see_runtime(cell):
             return []
-        here = tuple(version(cell, name) for name in self._exporting)
-        asked = tuple(getattr(variant, name) for name in VARIANT_FIELDS)
-        able = self._working.get((cell.environment, here, asked), ())
-        return [one for one in able if one.id != cell.id and _exports_alike(cell, one)]
+        able = self._working.get(self._export_side(cell, variant), ())
+        return [other for other in able if other.id != cell.id and _exports_alike(cell, other)]
 
     def exports_apart(self, cell: ReportedCell) -> bool:
-        """Whether `cell` exports the same with whatever onnxruntime: what that brings is on the other side."""
+        """Whether `cell` exports the same with any onnxruntime: it is on the other side, with all that it requires."""
         return cell.environment is Setup.HANDOFF and not self._may_see_runtime(cell)
 
     def _may_see_runtime(self, cell: ReportedCell) -> bool:
@@ -86,46 +85,46 @@ class Neighbours:
         return all(self.nearest(cell, stage, [axis]) is not None for axis in ("python", *cell.pins))
 
     def got_to(self, stage: Stage) -> int:
-        """How many cells got as far as `stage`, whatever became of them there."""
+        """How many cells got as far as `stage`, however they ended there."""
         before = _ORDER[_ORDER.index(stage) - 1]
-        return sum(any(passed(one, before) for one in cell.variants) for cell in self._cells)
+        return sum(any(passed(variant, before) for variant in cell.variants) for cell in self._cells)
 
-    def _works(self) -> dict[tuple[object, ...], list[ReportedCell]]:
-        """The cells in which a variant works, by environment, versions of the export side, and variant."""
-        works: dict[tuple[object, ...], list[ReportedCell]] = {}
+    def _works(self) -> dict[_ExportSide, list[ReportedCell]]:
+        """The cells in which a variant works."""
+        works: dict[_ExportSide, list[ReportedCell]] = {}
         for cell in self._cells:
-            here = tuple(version(cell, name) for name in self._exporting)
-            for one in cell.variants:
-                if one.status is Status.WORKS and cell.pins.get("onnxruntime", ABSENT) != ABSENT:
-                    asked = tuple(getattr(one, name) for name in VARIANT_FIELDS)
-                    works.setdefault((cell.environment, here, asked), []).append(cell)
+            for variant in cell.variants:
+                if variant.status is Status.WORKS and cell.pins.get(RUNTIME, ABSENT) != ABSENT:
+                    works.setdefault(self._export_side(cell, variant), []).append(cell)
         return works
+
+    def _export_side(self, cell: ReportedCell, variant: ReportedVariant) -> _ExportSide:
+        return cell.environment, tuple(version(cell, name) for name in self._exporting), identity(variant)
 
     def _found(self, cell: ReportedCell, stage: Stage, same: tuple[str, ...], export: Export | None) -> ReportedCell | None:
         versions = tuple(version(cell, name) for name in same)
-        able = [one for one in self._passed(stage, same, export).get(versions, ()) if one.id != cell.id]
-        here = self._chosen[cell.id]
-        distances = [sum(a != b for a, b in zip(here, self._chosen[one.id], strict=True)) for one in able]
+        able = [other for other in self._passed(stage, same, export).get(versions, ()) if other.id != cell.id]
+        distances = [self.steps(cell, other) for other in able]
         least = min(distances, default=0)
-        closest = [one for one, distance in zip(able, distances, strict=True) if distance == least]
-        return min(closest, key=lambda one: len(list(_differences(cell, one))), default=None)
+        closest = [other for other, distance in zip(able, distances, strict=True) if distance == least]
+        return min(closest, key=lambda other: len(list(_differences(cell, other))), default=None)
 
     def _passed(self, stage: Stage, same: tuple[str, ...], export: Export | None) -> _Passing:
         """The cells that passed, by their versions of `same`."""
         if (stage, same, export) not in self._passing:
             passing: _Passing = {}
             whole = stage is Stage.IMPORT and (not same or not RUN_SIDE.isdisjoint(same))
-            for one in self._cells:
-                if whole and one.id in self._untried:
+            for cell in self._cells:
+                if whole and cell.id in self._untried:
                     continue
                 # Beside a cell with nothing in common, a pin would be one difference too many.
                 able = any(
                     (passed(variant, stage) or bool(same and export and secondary_pins(variant)))
                     and export in {None, export_of(variant)}
-                    for variant in one.variants
+                    for variant in cell.variants
                 )
                 if able:
-                    passing.setdefault(tuple(version(one, name) for name in same), []).append(one)
+                    passing.setdefault(tuple(version(cell, name) for name in same), []).append(cell)
             self._passing[stage, same, export] = passing
         return self._passing[stage, same, export]
 
@@ -138,36 +137,36 @@ def version(cell: ReportedCell, name: str) -> str | None:
 def model_code(cell: ReportedCell) -> list[str]:
     """The axes that hold the code of the model, torch first.
 
-    That is transformers; of a probe that does without, whatever its exports have but onnx and numpy may be.
+    That is transformers; for a probe without it, any axis of its exports may be, apart from onnx and numpy.
     """
     if version(cell, "transformers"):
         return ["torch", "transformers"]
-    return ["torch", *(name for name in cell.pins if name not in {"torch", "onnx", "numpy", "onnxruntime"})]
+    return ["torch", *(name for name in cell.pins if name not in {"torch", "onnx", "numpy", RUNTIME})]
 
 
 def _exports_alike(cell: ReportedCell, other: ReportedCell) -> bool:
     """Whether the export sides of two cells with the same pins, except onnxruntime, are the same distributions.
 
-    What is present beside one onnxruntime alone is required by that onnxruntime alone.
+    A distribution that only one of the two has is required by its onnxruntime alone.
     """
     if cell.environment is Setup.HANDOFF:
-        sides = [one.resolved_sides.get("export") for one in (cell, other)]
-        return sides[0] is not None and sides[0] == sides[1]
-    shared = (cell.resolved.keys() & other.resolved.keys()) - {"onnxruntime"}
+        side = cell.resolved_sides.get("export")
+        return side is not None and side == other.resolved_sides.get("export")
+    shared = (cell.resolved.keys() & other.resolved.keys()) - {RUNTIME}
     return all(cell.resolved[name] == other.resolved[name] for name in shared)
 
 
 def compared(cell: ReportedCell, other: ReportedCell) -> str:
-    """In what `other` differs from `cell`: `torch 2.6.0 instead of 2.1.2, and 13 distributions that no axis names`."""
+    """How `other` differs from `cell`: `torch 2.6.0 instead of 2.1.2, and 13 distributions that no axis names`."""
     found = dict(_differences(cell, other))
     chosen = [name for name in found if name in {"environment", "python", *cell.pins, *other.pins}]
     if not found:
         return "the same versions"
     if not chosen:
-        # Where no axis tells them apart, what they rest on does.
-        told = by_family(found)
-        more = len(told) - _NAMED
-        return ", ".join(told[:_NAMED]) + (f", and {more} more" if more > 0 else "")
+        # Cells that no axis tells apart differ in other distributions.
+        families = by_family(found)
+        more = len(families) - _NAMED
+        return ", ".join(families[:_NAMED]) + (f", and {more} more" if more > 0 else "")
     more = len(found) - len(chosen)
     rest = f", and {more} distribution{'s' * (more > 1)} that no axis names" if more else ""
     return ", ".join(found[name] for name in chosen) + rest
@@ -175,19 +174,19 @@ def compared(cell: ReportedCell, other: ReportedCell) -> str:
 
 def by_family(differences: Mapping[str, str]) -> list[str]:
     """The differences, those of distributions of one family in one: `15 nvidia-* distributions in other versions`."""
-    families = Counter(name.partition("-")[0] for name in differences)
-    told: dict[str, str] = {}
+    counts = Counter(name.partition("-")[0] for name in differences)
+    texts: dict[str, str] = {}
     for name, text in differences.items():
         family = name.partition("-")[0]
-        several = families[family] >= _FAMILY
-        told[family if several else name] = (
-            f"{families[family]} {family}-* distributions in other versions" if several else text
-        )
-    return list(told.values())
+        if counts[family] >= _FAMILY:
+            texts[family] = f"{counts[family]} {family}-* distributions in other versions"
+        else:
+            texts[name] = text
+    return list(texts.values())
 
 
 def _differences(cell: ReportedCell, other: ReportedCell) -> Iterator[tuple[str, str]]:
-    """(what, how): what was chosen first, then what follows from it."""
+    """(name, difference in words): environment and axes first, then the other distributions."""
     if cell.environment is not other.environment:
         yield "environment", f"the environment {other.environment} instead of {cell.environment}"
     for name in dict.fromkeys(("python", *cell.pins, *other.pins, *cell.resolved, *other.resolved)):

@@ -18,13 +18,13 @@ from harness.verdicts.report_model import ReportedVariant
 _FIELDS = {name.replace("_", "-") for name in VARIANT_FIELDS}
 
 SESSION = frozenset({"optimization", "memory-pattern"})
-"""Fields that change how onnxruntime runs an artifact, and neither the artifact nor what is fed to it."""
+"""Fields that change how onnxruntime runs an artifact, and neither the artifact nor its inputs."""
 
 CONSUMER = frozenset({"feedback", "binding"})
-"""Fields that change what is fed to the runtime, and neither the artifact nor the session."""
+"""Fields that change the inputs of the runtime, and neither the artifact nor the session."""
 
 EXPORT = frozenset({"exporter", "opset", "layout", "attention"})
-"""Fields that change what is exported."""
+"""Fields that change the artifact."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

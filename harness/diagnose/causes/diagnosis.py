@@ -1,4 +1,4 @@
-"""A cause with what it rests on."""
+"""A cause with its evidence."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from harness.verdicts.messages import headline
 from harness.verdicts.report_model import ReportedVariant
 
 SETTLE = "to settle it: "
-"""How the sentence begins that says what is missing."""
+"""How the sentence about missing evidence begins."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Diagnosis:
-    """Whose fault one failure is."""
+    """The cause of one failure."""
 
     cause: Cause | None
-    """None where that is open."""
+    """None if it is open."""
     certainty: Certainty
     evidence: tuple[str, ...]
-    """What was run and what it gave, or why it is open; one sentence each."""
+    """Runs and their outcomes, or why the cause is open; one sentence each."""
 
     def of(self, variant: ReportedVariant) -> ReportedVariant:
         """`variant` with this diagnosis."""
@@ -33,15 +33,21 @@ def proven(cause: Cause, *evidence: str) -> Diagnosis:
 
 
 def likely(cause: Cause, *evidence: str) -> Diagnosis:
-    """Not all was asked that would show it; the last sentence says what would."""
+    """A run that would prove it is missing; the last sentence names it."""
     return Diagnosis(cause=cause, certainty=Certainty.LIKELY, evidence=evidence)
 
 
 def undecided(*evidence: str) -> Diagnosis:
-    """Nobody knows; the last sentence says what would tell."""
+    """The cause is open; the last sentence says what would show it."""
     return Diagnosis(cause=None, certainty=Certainty.OPEN, evidence=evidence)
 
 
 def brief(message: str | None) -> str:
-    """A message as it may stand inside a sentence."""
+    """A message, cut so that it fits into a sentence."""
     return headline(message or "it said nothing", 200).rstrip(".")
+
+
+def brief_outcome(text: str) -> str:
+    """`fails at decode: …` with the message cut."""
+    end, colon, message = text.partition(": ")
+    return f"{end}: {brief(message)}" if colon else text

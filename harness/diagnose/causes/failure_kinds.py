@@ -1,7 +1,7 @@
 """The kind and the place of a failure in a runtime, read off its message. Pure.
 
 Two runtimes that share no code prove something about an artifact only if they fail in the same way at the same place.
-A runtime that has no implementation for an operator or an element type says something about itself alone.
+A missing implementation of an operator or an element type is a property of the runtime alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harness.verdicts.signature import normalised
 
 
 class Reason(StrEnum):
-    """What a failure in a runtime is about."""
+    """The reason of a failure in a runtime."""
 
     LIMIT = "not implemented"
     """The runtime has no implementation for the operator or the element type."""
@@ -26,7 +26,7 @@ class Reason(StrEnum):
     """The process died."""
     TYPE = "element types"
     GRAPH = "graph"
-    """The graph is not well-formed, or asks for something that nobody has."""
+    """The graph is not well-formed, or requires something that no runtime has."""
     SIZE = "sizes"
     """Shapes, sizes and indices do not fit each other."""
     VALUE = "values"
@@ -70,12 +70,12 @@ _PLACES = (
     re.compile(r"\b([A-Z]\w+) node '"),
     re.compile(r"dimensions for input: (\S+)"),
 )
-"""How runtimes name the operator, or the graph's input, at which they fail."""
+"""Where messages name the operator, or the graph's input, at which a runtime fails."""
 
 _STEP = re.compile(r"^case .*?, step \d+: ", re.DOTALL)
 _AMOUNT = re.compile(r"\bby (?:up to )?(\d+(?:\.\d+)?(?:e[-+]?\d{1,3})?)")
 _SUBJECT = re.compile(r"(?P<output>[^:]*): (?:\d+ of \d+ )?(?P<sort>values are|values differ|shape .*|dtype .*)")
-"""What the probe says of an output that differs (probe/compare.py)."""
+"""The probe's message about an output that differs (probe/compare.py)."""
 _ALIKE = 0.05
 """Relative difference between two deviations from PyTorch that count as the same deviation."""
 
@@ -87,31 +87,31 @@ class RuntimeFailure:
     stage: Stage
     reason: Reason
     place: str | None
-    """Operator or graph input at which it failed, at parity the output that differs; None where the message names none."""
+    """Operator or graph input at which it failed, at parity the output that differs; None if the message names none."""
     words: str
-    """The message without what varies from run to run."""
+    """The message without the parts that vary from run to run."""
     amount: float | None = None
     """Largest deviation from PyTorch, at parity."""
 
     def same(self, other: RuntimeFailure) -> bool:
-        """Whether both are of one kind at one place; never for what only says that a runtime implements less."""
+        """Whether both are of one kind at one place; never for a missing implementation or a crash."""
         if self.reason in _OWN or other.reason in _OWN or self.reason is not other.reason:
             return False
         if self.reason is Reason.VALUE:
             equal = bool(self.words) and (self.place, self.words) == (other.place, other.words)
             return equal and _alike(self.amount, other.amount)
         if self.reason is Reason.OTHER:
-            # A message that says neither what nor where may be anybody's.
+            # A message without reason and place may have any cause.
             return bool(self.words) and self.words == other.words and _same_place(self.place, other.place)
         return self.words == other.words or _same_place(self.place, other.place)
 
 
 _OWN = {Reason.LIMIT, Reason.CRASH}
-"""Reasons that tell of the runtime alone."""
+"""Reasons that concern the runtime alone."""
 
 
 def failure_of(stage: Stage, message: str, operator: str | None = None) -> RuntimeFailure:
-    """The failure behind `message` at `stage`; `operator` where it is known from elsewhere."""
+    """The failure behind `message` at `stage`; `operator` is the failing one, if it is known."""
     text = _STEP.sub("", " ".join(message.split()))
     if stage is Stage.PARITY:
         return _deviation(text)
@@ -151,7 +151,7 @@ def _unfused(operator: str) -> str:
 
 
 _FUSION = re.compile(r"^(?:Fused|Skip|Simplified|Nhwc|Bias|Fast|Quick)+|(?:Bias|Activation)+$")
-"""What onnxruntime adds to the name of an operator that it makes of several: FusedMatMul, SkipLayerNormalization."""
+"""Parts that onnxruntime adds to the name of a fused operator: FusedMatMul, SkipLayerNormalization."""
 
 
 def _alike(mine: float | None, theirs: float | None) -> bool:

@@ -1,8 +1,8 @@
-"""Where nothing works with a model, and another model passed the same stacks: what failed there is due to the model."""
+"""The model as a cause: nothing works with it, and another model works on the same stacks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.diagnose.causes.diagnosis import SETTLE, Diagnosis, likely, proven
@@ -12,20 +12,20 @@ from harness.verdicts.control_model import MODEL, SAME_FAMILY, Stack, stack
 from harness.verdicts.report_model import ReportedCell, ReportedVariant
 
 _SETTLED = {Cause.MODEL, Cause.VERSION_CONFLICT, Cause.FORMAT_GATE, Cause.CONSUMER_PROTOCOL}
-"""What is so with any model, or is the model's fault already."""
+"""Causes that hold with any model, or are the model already."""
 
 _NAMED = 3
-"""So many other cells are named."""
+"""Number of other cells that are named."""
 
 _Fault = tuple[object, str | None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _ControlOutcome:
-    """What became of another model in a cell that has the fault."""
+    """The outcome of another model in a cell that has the fault."""
 
     cell: ReportedCell
-    asked: ReportedVariant
+    variant: ReportedVariant
     name: str
     text: str
 
@@ -35,105 +35,116 @@ class _ControlOutcome:
 
 
 @dataclass(kw_only=True, slots=True)
-class _Met:
-    """Where one fault was met."""
+class _FaultStacks:
+    """The stacks that have one fault."""
 
-    stacks: dict[Stack, ReportedCell] = field(default_factory=dict)
+    cells: dict[Stack, ReportedCell] = field(default_factory=dict)
     """Stack → a cell with the fault."""
-    answers: dict[Stack, _ControlOutcome] = field(default_factory=dict)
+    outcomes: dict[Stack, _ControlOutcome] = field(default_factory=dict)
 
 
-def asked_once(cells: Sequence[ReportedCell]) -> list[ReportedCell]:
-    """`cells` with the other model's word on each fault in the last cell of each stack that has it, if nothing works.
+def of_last_cells(cells: Sequence[ReportedCell]) -> list[ReportedCell]:
+    """`cells` with controls by another model only in the last cell of each stack and fault, and only if nothing works.
 
-    That is where one run of the whole asks. A shard asks in the last of its own cells, and where nothing of its own works.
+    A run of the whole matrix makes those controls and no others. A shard makes them in the last of its own cells, and if
+    nothing of its own works.
     """
-    works = any(one.status is Status.WORKS for cell in cells for one in cell.variants)
-    heard = [(cell, one) for cell in cells for one in cell.variants if any(map(_is_model, one.controls))]
-    if not heard:
+    works = any(variant.status is Status.WORKS for cell in cells for variant in cell.variants)
+    controlled = [(cell, variant) for cell in cells for variant in cell.variants if any(map(_is_model, variant.controls))]
+    if not controlled:
         return list(cells)
-    last = {} if works else {(_fault(one), _stack(cell, one)): (cell.id, one) for cell, one in heard}
+    last = {} if works else {(_fault(variant), _stack(cell, variant)): (cell.id, variant) for cell, variant in controlled}
 
-    def kept(cell: ReportedCell, one: ReportedVariant) -> ReportedVariant:
-        if last.get((_fault(one), _stack(cell, one))) == (cell.id, one) or not any(map(_is_model, one.controls)):
-            return one
-        controls, logs = (
-            {name: text for name, text in named.items() if not _is_model(name)} for named in (one.controls, one.logs)
-        )
-        return replace(one, controls=controls, logs=logs)
+    def kept(cell: ReportedCell, variant: ReportedVariant) -> ReportedVariant:
+        if not any(map(_is_model, variant.controls)):
+            return variant
+        if last.get((_fault(variant), _stack(cell, variant))) == (cell.id, variant):
+            return variant
+        return replace(variant, controls=_without_models(variant.controls), logs=_without_models(variant.logs))
 
-    return [replace(cell, variants=[kept(cell, one) for one in cell.variants]) for cell in cells]
+    return [replace(cell, variants=[kept(cell, variant) for variant in cell.variants]) for cell in cells]
 
 
 def diagnosed(cells: Sequence[ReportedCell]) -> list[ReportedCell]:
-    """`cells`, in which nothing works, with what the other model says of the faults that it was asked about."""
-    found: dict[_Fault, _Met] = {}
-    # What a change has mended, with this very model, is not due to the model.
-    mended = {_fault(one) for cell in cells for one in cell.variants if one.remedy}
-    for cell in cells:
-        for one in cell.variants:
-            if one.status is Status.FAILS and _fault(one) not in mended:
-                met = found.setdefault(_fault(one), _Met())
-                met.stacks[_stack(cell, one)] = cell
-                for name, text in one.controls.items():
-                    if _is_model(name):
-                        met.answers[_stack(cell, one)] = _ControlOutcome(cell=cell, asked=one, name=name, text=text)
+    """`cells`, in which nothing works, with the causes that follow from the outcomes of another model."""
+    found: dict[_Fault, _FaultStacks] = {}
+    failing = [(cell, variant) for cell in cells for variant in cell.variants if variant.status is Status.FAILS]
+    # A failure with a remedy for this very model is not due to the model.
+    mended = {_fault(variant) for cell in cells for variant in cell.variants if variant.remedy}
+    for cell, variant in failing:
+        if _fault(variant) not in mended:
+            stacks = found.setdefault(_fault(variant), _FaultStacks())
+            stacks.cells[_stack(cell, variant)] = cell
+            for name, text in variant.controls.items():
+                if _is_model(name):
+                    outcome = _ControlOutcome(cell=cell, variant=variant, name=name, text=text)
+                    stacks.outcomes[_stack(cell, variant)] = outcome
 
-    def rediagnosed(cell: ReportedCell, one: ReportedVariant) -> ReportedVariant:
-        met = found.get(_fault(one))
-        # What PyTorch merely does not run is no disagreement: whose fault that is, another model tells.
-        settled = one.cause in _SETTLED and (one.cause, one.certainty) != (Cause.MODEL, Certainty.LIKELY)
-        settled = settled or (one.cause, one.certainty) == (Cause.RUNTIME, Certainty.PROVEN)
-        if met is None or settled or not any(answer.works for answer in met.answers.values()):
-            return one
-        return _diagnosis(cell, one, met).of(one)
+    def rediagnosed(cell: ReportedCell, variant: ReportedVariant) -> ReportedVariant:
+        stacks = found.get(_fault(variant))
+        if stacks is None or _is_settled(variant) or not any(outcome.works for outcome in stacks.outcomes.values()):
+            return variant
+        return _diagnosis(cell, variant, stacks).of(variant)
 
-    return [replace(cell, variants=[rediagnosed(cell, one) for one in cell.variants]) for cell in cells]
+    return [replace(cell, variants=[rediagnosed(cell, variant) for variant in cell.variants]) for cell in cells]
 
 
-def _diagnosis(cell: ReportedCell, one: ReportedVariant, met: _Met) -> Diagnosis:
-    """What follows from the fact that another model works where this one fails alike on several stacks."""
-    here = met.answers.get(_stack(cell, one))
-    working = [answer for answer in met.answers.values() if answer.works]
-    refused = [answer for answer in met.answers.values() if not answer.works]
+def _is_settled(variant: ReportedVariant) -> bool:
+    """Whether no other model can change the cause of `variant`."""
+    cause = variant.cause, variant.certainty
+    # A model that PyTorch merely does not run is no disagreement: another model shows the cause.
+    return cause == (Cause.RUNTIME, Certainty.PROVEN) or (
+        variant.cause in _SETTLED and cause != (Cause.MODEL, Certainty.LIKELY)
+    )
+
+
+def _diagnosis(cell: ReportedCell, variant: ReportedVariant, stacks: _FaultStacks) -> Diagnosis:
+    """The cause of a failure on several stacks, on which another model works."""
+    here = stacks.outcomes.get(_stack(cell, variant))
+    working = [outcome for outcome in stacks.outcomes.values() if outcome.works]
+    failing = [outcome for outcome in stacks.outcomes.values() if not outcome.works]
     name = working[0].name
     cause = Cause.MODEL if name.endswith(SAME_FAMILY) else Cause.ARCHITECTURE
-    # Runtimes do not make a second stack of what exports.
-    count = len({stack(None, other.python, other.pins, other.environment) for other in met.stacks.values()})
-    heard = [
-        *(sentence for sentence in one.evidence if not sentence.startswith((SETTLE, f"with {MODEL}"))),
+    # Two runtimes are one stack of an export.
+    count = len({stack(None, other.python, other.pins, other.environment) for other in stacks.cells.values()})
+    evidence = [
+        *(sentence for sentence in variant.evidence if not sentence.startswith((SETTLE, f"with {MODEL}"))),
         f"nothing that was asked for works with this model; this fails on {count} stack{'s' * (count > 1)}",
-        *([_said(here, one)] if here else []),
-        *_elsewhere([answer for answer in working if answer is not here]),
-        *(_said(answer, one) for answer in refused if answer is not here),
+        *([_sentence(here, variant)] if here else []),
+        *_elsewhere([outcome for outcome in working if outcome is not here]),
+        *(_sentence(outcome, variant) for outcome in failing if outcome is not here),
     ]
-    if missing := [where for place, where in met.stacks.items() if place not in met.answers]:
-        return likely(cause, *heard, f"{SETTLE}the same with {name} in {missing[0].id}")
-    if refused:
-        return likely(cause, *heard, f"{SETTLE}{name} would have to work wherever this fails")
+    if missing := [where for place, where in stacks.cells.items() if place not in stacks.outcomes]:
+        return likely(cause, *evidence, f"{SETTLE}the same with {name} in {missing[0].id}")
+    if failing:
+        return likely(cause, *evidence, f"{SETTLE}{name} would have to work wherever this fails")
     if count == 1:
-        return likely(cause, *heard, f"{SETTLE}more than one stack")
-    return proven(cause, *heard)
+        return likely(cause, *evidence, f"{SETTLE}more than one stack")
+    return proven(cause, *evidence)
 
 
-def _said(answer: _ControlOutcome, one: ReportedVariant) -> str:
-    asked = answer.asked
-    same = export_of(asked) == export_of(one)
-    what = "the same variant" if same else f"{asked.exporter} opset {asked.opset} {asked.layout}"
-    return f"with {answer.name} {what} {answer.text.partition(': ')[0]} in {answer.cell.id}"
+def _sentence(outcome: _ControlOutcome, variant: ReportedVariant) -> str:
+    other = outcome.variant
+    same = export_of(other) == export_of(variant)
+    name = "the same variant" if same else f"{other.exporter} opset {other.opset} {other.layout}"
+    return f"with {outcome.name} {name} {outcome.text.partition(': ')[0]} in {outcome.cell.id}"
 
 
 def _elsewhere(working: Sequence[_ControlOutcome]) -> list[str]:
-    """Where else the other model works, where this one fails in the same way."""
+    """A sentence about other stacks with the same failure, on which the other model works."""
     if not working:
         return []
     more = len(working) - _NAMED
-    named = ", ".join(answer.cell.id for answer in working[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    named = ", ".join(outcome.cell.id for outcome in working[:_NAMED]) + (f" and {more} more" if more > 0 else "")
     return [f"with {working[0].name} it works on other stacks that have this failure: {named}"]
 
 
-def _stack(cell: ReportedCell, one: ReportedVariant) -> Stack:
-    return stack(one.stage, cell.python, cell.pins, cell.environment)
+def _stack(cell: ReportedCell, variant: ReportedVariant) -> Stack:
+    return stack(variant.stage, cell.python, cell.pins, cell.environment)
+
+
+def _without_models(named: Mapping[str, str]) -> dict[str, str]:
+    return {name: text for name, text in named.items() if not _is_model(name)}
 
 
 def _is_model(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Whose fault it is that an artifact is not run correctly, told by what others made of the same artifact.
+"""Why an artifact is not run correctly: the same artifact in other runtimes, or consumed in another way.
 
 In this order, for what fails at load, decode or parity:
 
@@ -8,9 +8,9 @@ In this order, for what fails at load, decode or parity:
 4. this onnxruntime runs it, consumed in another way: *consumer protocol*
 5. this onnxruntime runs it with another option of its session: *runtime*
 6. two independent runtimes, this one and the evaluator, fail in the same way at the same place: *exporter* (failure_kinds.py)
-7. what else was said makes one of them likely, or leaves it open
+7. everything else makes one of them likely, or leaves the cause open
 
-A runtime's word that it does not implement something is never held against the artifact.
+A missing implementation in a runtime is never held against the artifact.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from harness.diagnose.causes.diagnosis import SETTLE, Diagnosis, brief, likely, proven, undecided
+from harness.diagnose.causes.diagnosis import SETTLE, Diagnosis, brief, brief_outcome, likely, proven, undecided
 from harness.diagnose.causes.failure_kinds import Reason, RuntimeFailure, failure_of
 from harness.diagnose.nearest_cell import Neighbours, model_code
 from harness.matrix.selection import VARIANT_FIELDS
@@ -28,38 +28,39 @@ from harness.verdicts.control_model import MODEL
 from harness.verdicts.cross_checks import ABOVE
 from harness.verdicts.messages import is_above
 from harness.verdicts.remedy_effects import CONSUMER, SESSION, RemedyEffect, effects
-from harness.verdicts.report_model import ReportedCell, ReportedVariant
+from harness.verdicts.report_model import ReportedCell, ReportedVariant, identity
 
 _NO_FLAW = (*ABOVE, "unnamed-dimension")
-"""Findings that tell nothing of what a graph computes."""
+"""Findings that do not concern the results of a graph."""
 
 _NAMED = 2
-"""So many other cells are named."""
+"""Number of other cells that are named."""
 
 _BROKEN_PROMISES = ("frozen-dimension", "dimension-bound-twice")
-"""Findings that a graph's own sizes are not what was asked for, or not what they are when it runs."""
+"""Findings that the sizes in a graph are not those of the request, or not those of its run."""
 
 _MAIN = {*EXPORTING, RUNTIME}
-"""The model's code, unless it is one's own, the exporter and the runtime: another version says something of that alone."""
+"""The exporter, the runtime and the code of built-in models: another version of them changes the very suspect."""
 
 
 def diagnosed(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbours) -> Diagnosis:
-    """Whose fault it is that `variant` fails at load, decode or parity."""
+    """The cause why `variant` fails at load, decode or parity."""
     changes = effects(variant)
     if found := _above(cell, variant, changes):
         return found
-    if bounds := next((one for one in changes if one.versions and not one.pins), None):
+    if bounds := next((changed for changed in changes if changed.versions and not changed.pins), None):
         return _between_versions(cell, variant, bounds)
     elsewhere = _elsewhere(cell, variant, changes, neighbours)
     accepting = [name for name, text in variant.opinions.items() if text == "works"]
     others = [*(name for name in accepting if name != EVALUATOR), *elsewhere]
     remade = [] if others else _remade(changes)
-    evidence = [_own(cell, variant), *_said(variant), *elsewhere, *remade]
+    evidence = [_refusal(cell, variant), *_opinions(variant), *elsewhere, *remade]
     consumers = _consumers(variant, changes)
     consumed = _consumed(consumers, cell)
     if EVALUATOR in accepting and others:
         return proven(Cause.RUNTIME, *evidence, *consumed)
-    if beside := next((one for one in changes if one.versions and not one.versions & {*_MAIN, *model_code(cell)}), None):
+    main = {*_MAIN, *model_code(cell)}
+    if beside := next((changed for changed in changes if changed.versions and not changed.versions & main), None):
         return _between_versions(cell, variant, beside)
     evidence += consumed
     if any(consumers.values()) and not others and not remade:
@@ -73,16 +74,19 @@ def diagnosed(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbou
 
 def _between_versions(cell: ReportedCell, variant: ReportedVariant, changed: RemedyEffect) -> Diagnosis:
     return proven(
-        Cause.VERSION_CONFLICT, _own(cell, variant), *_said(variant), f"with {changed.text} alone the same cell works"
+        Cause.VERSION_CONFLICT,
+        _refusal(cell, variant),
+        *_opinions(variant),
+        f"with {changed.text} alone the same cell works",
     )
 
 
 def _elsewhere(
     cell: ReportedCell, variant: ReportedVariant, changes: Sequence[RemedyEffect], neighbours: Neighbours
 ) -> list[str]:
-    """Sentences about other onnxruntimes that run the same artifact, and are no opinion: of other cells, or a remedy.
+    """Sentences about other onnxruntimes that run the same artifact, and are no opinion: in other cells, or as a remedy.
 
-    What a remedy exported is the same only if no onnxruntime brings anything into the export.
+    The artifact of a remedy is the same only if no onnxruntime brings anything into the export.
     """
     found = {
         name: f"{name} in {other.id}"
@@ -99,12 +103,12 @@ def _elsewhere(
 
 def _remade(changes: Sequence[RemedyEffect]) -> list[str]:
     """A sentence about another onnxruntime in which the variant works, perhaps as another artifact."""
-    found = [one.text for one in changes if one.versions == {"onnxruntime"}][:1]
+    found = [changed.text for changed in changes if changed.versions == {"onnxruntime"}][:1]
     return [f"with {text} alone the same variant works; what else that brings may change the artifact" for text in found]
 
 
 def _consumers(variant: ReportedVariant, changes: Sequence[RemedyEffect]) -> dict[str, bool]:
-    """What was changed about the consumer → whether the artifact works with it in this onnxruntime."""
+    """Change of the consumer → whether the artifact works with it in this onnxruntime."""
     found = {name: text == "works" for name, text in variant.controls.items() if not name.startswith(MODEL)}
     return {**found, **{changed.text: True for changed in changes if changed.only(CONSUMER)}}
 
@@ -113,54 +117,54 @@ def _by_session(
     cell: ReportedCell, variant: ReportedVariant, changes: Sequence[RemedyEffect], evidence: list[str]
 ) -> Diagnosis | None:
     """The same artifact, fed in the same way, works in the same onnxruntime with another option of the session."""
-    option = next((one.text for one in changes if one.only(SESSION)), None) or _works_with_option(cell, variant)
+    option = next((changed.text for changed in changes if changed.only(SESSION)), None) or _works_with_option(cell, variant)
     if option is None:
         return None
     evidence = [*evidence, f"with {option} the same artifact works in the same onnxruntime {cell.pins.get('onnxruntime')}"]
     if broken := [flaw for flaw in _flaws(variant) if _is_broken(flaw)]:
-        # Which sizes a runtime may rely on, the graph says itself.
+        # A runtime may rely on the sizes in the graph.
         return likely(Cause.EXPORTER, *evidence, *broken, f"{SETTLE}the same graph with sizes that hold")
     return proven(Cause.RUNTIME, *evidence)
 
 
 def _works_with_option(cell: ReportedCell, variant: ReportedVariant) -> str | None:
     """The option of a session in which alone a working variant of the cell differs from `variant`."""
-    for one in cell.variants:
-        differing = [name for name in VARIANT_FIELDS if getattr(one, name) != getattr(variant, name)]
+    for other in cell.variants:
+        differing = [name for name in VARIANT_FIELDS if getattr(other, name) != getattr(variant, name)]
         named = [name.replace("_", "-") for name in differing]
-        if one.status is Status.WORKS and named and SESSION.issuperset(named):
-            return ", ".join(f"{name} {getattr(one, field)}" for name, field in zip(named, differing, strict=True))
+        if other.status is Status.WORKS and named and SESSION.issuperset(named):
+            return ", ".join(f"{name} {getattr(other, field)}" for name, field in zip(named, differing, strict=True))
     return None
 
 
 def _by_opinions(variant: ReportedVariant, evidence: list[str], *, evaluated: bool, others: bool) -> Diagnosis:
-    """What others made of the artifact; `evaluated` and `others`: the evaluator, another onnxruntime runs it correctly."""
-    own = _failure(variant)
+    """The cause by opinions. `evaluated`: the evaluator runs the artifact correctly; `others`: another onnxruntime does."""
+    failure = _failure(variant)
     if others and not evaluated:
         return likely(Cause.RUNTIME, *evidence, f"{SETTLE}an onnx whose reference evaluator runs the artifact")
-    if own.reason is Reason.LIMIT:
+    if failure.reason is Reason.LIMIT:
         unable = "the checker accepts the graph, and this onnxruntime says itself that it does not implement it"
         if evaluated:
             return proven(Cause.RUNTIME, *evidence, unable)
         return likely(Cause.RUNTIME, *evidence, unable, f"{SETTLE}an onnx whose reference evaluator runs the artifact")
     if evaluated:
         return likely(Cause.RUNTIME, *evidence, f"{SETTLE}an onnxruntime that runs the artifact")
-    return _refused(variant, own, [*evidence, *_flaws(variant)])
+    return _refused(variant, failure, [*evidence, *_flaws(variant)])
 
 
-def _refused(variant: ReportedVariant, own: RuntimeFailure, evidence: list[str]) -> Diagnosis:
-    """Nobody who was asked runs the artifact: whether they refuse it for one and the same reason."""
+def _refused(variant: ReportedVariant, failure: RuntimeFailure, evidence: list[str]) -> Diagnosis:
+    """The cause if no runtime runs the artifact: it depends on whether they refuse it for the same reason."""
     refusing = {name: found for name, text in variant.opinions.items() if (found := _against(text))}
     broken = any(map(_is_broken, _flaws(variant)))
     evaluator = refusing.pop(EVALUATOR, None)
-    if evaluator and (own.same(evaluator) or (broken and own.reason is evaluator.reason is Reason.SIZE)):
+    if evaluator and (failure.same(evaluator) or (broken and failure.reason is evaluator.reason is Reason.SIZE)):
         return proven(Cause.EXPORTER, *evidence)
-    remade = next((one for one in effects(variant) if one.versions), None)
+    remade = next((changed for changed in effects(variant) if changed.versions), None)
     if remade:
         evidence = [*evidence, f"with {remade.text} alone the same variant works in this onnxruntime"]
     if evaluator:
         evidence = [*evidence, f"this onnxruntime and {EVALUATOR} do not fail in the same way at the same place"]
-    if broken or remade or any(map(own.same, refusing.values())) or (evaluator and own.reason is evaluator.reason):
+    if broken or remade or any(map(failure.same, refusing.values())) or (evaluator and failure.reason is evaluator.reason):
         return likely(
             Cause.EXPORTER, *evidence, f"{SETTLE}a runtime that shares no code with onnxruntime and fails in the same way"
         )
@@ -173,11 +177,11 @@ def _failure(variant: ReportedVariant) -> RuntimeFailure:
 
 
 def _against(opinion: str) -> RuntimeFailure | None:
-    """The failure that an opinion is, where it may be held against the artifact: not what is above that runtime."""
+    """The failure in an opinion, if it may be held against the artifact; None if the artifact is above that runtime."""
     if not opinion.startswith("fails at ") or is_above(opinion):
         return None
-    where, _, message = opinion.partition(": ")
-    found = failure_of(Stage(where.removeprefix("fails at ")), message)
+    end, _, message = opinion.partition(": ")
+    found = failure_of(Stage(end.removeprefix("fails at ")), message)
     return None if found.reason is Reason.LIMIT else found
 
 
@@ -189,7 +193,7 @@ _FLAW = "the graph has a "
 
 
 def _flaws(variant: ReportedVariant) -> list[str]:
-    """What the lint of the graph and of its run found, one for each kind."""
+    """Sentences about the findings in the graph and in its run, one for each kind."""
     found: dict[str, list[str]] = {}
     for finding in variant.findings:
         if not finding.startswith(_NO_FLAW):
@@ -201,76 +205,67 @@ def _flaws(variant: ReportedVariant) -> list[str]:
 
 
 def _above(cell: ReportedCell, variant: ReportedVariant, changes: Sequence[RemedyEffect]) -> Diagnosis | None:
-    """The artifact's stamps against what this onnxruntime was measured to run."""
+    """The cause if the artifact's stamps are above the measured limits of this onnxruntime."""
     found = [finding.partition(": ")[2] for finding in variant.findings if finding.startswith(ABOVE)]
     if found and variant.stage is Stage.LOAD:
-        # What is above it cannot be loaded, whatever else may ail it: nobody is asked (verdicts/cross_checks.py).
+        # It cannot be loaded, whatever else may be wrong: there is no cross-check (verdicts/cross_checks.py).
         measured = [f"the artifact has {sentence}, measured with one-node models" for sentence in dict.fromkeys(found)]
-        return proven(Cause.FORMAT_GATE, _own(cell, variant), *measured)
-    evidence = _said(variant)
+        return proven(Cause.FORMAT_GATE, _refusal(cell, variant), *measured)
+    evidence = _opinions(variant)
     if is_above(variant.error or ""):
-        if stamp := next((one.text for one in changes if one.only(frozenset({"ir-version"}))), None):
-            return proven(Cause.FORMAT_GATE, _own(cell, variant), *evidence, f"with {stamp} the same graph works here")
+        if stamp := next((changed.text for changed in changes if changed.only(frozenset({"ir-version"}))), None):
+            return proven(Cause.FORMAT_GATE, _refusal(cell, variant), *evidence, f"with {stamp} the same graph works here")
         settle = "to settle it: what this onnxruntime runs was not measured"
-        return likely(Cause.FORMAT_GATE, _own(cell, variant), *evidence, settle)
+        return likely(Cause.FORMAT_GATE, _refusal(cell, variant), *evidence, settle)
     elsewhere = any(text == "works" for name, text in variant.opinions.items() if name != EVALUATOR)
     if found and elsewhere and not _runs_here(cell, variant, changes):
         settle = "to settle it: the same graph with a lower opset"
-        return likely(Cause.FORMAT_GATE, _own(cell, variant), *found, *evidence, settle)
+        return likely(Cause.FORMAT_GATE, _refusal(cell, variant), *found, *evidence, settle)
     return None
 
 
 def _runs_here(cell: ReportedCell, variant: ReportedVariant, changes: Sequence[RemedyEffect]) -> bool:
-    """Whether this onnxruntime runs a graph with the same stamps, in a session or with versions or a caller that differ."""
+    """Whether this onnxruntime runs a graph with the same stamps, with another session, caller or secondary pin."""
     consumed = any(_consumers(variant, changes).values()) or _works_with_option(cell, variant) is not None
-    return consumed or any(one.only(SESSION | CONSUMER) or (one.versions and not one.pins) for one in changes)
+    return consumed or any(changed.only(SESSION | CONSUMER) or (changed.versions and not changed.pins) for changed in changes)
 
 
 def _kept(cell: ReportedCell, variant: ReportedVariant) -> ReportedVariant | None:
-    """The same variant with keep-cross, of one with feed-all, where that fails too."""
+    """For a variant with feed-all, the same variant with keep-cross, if that fails too."""
     if variant.feedback != "feed-all":
         return None
-    for one in cell.variants:
-        same = all(getattr(one, name) == getattr(variant, name) for name in VARIANT_FIELDS if name != "feedback")
-        if same and one.feedback == "keep-cross" and one.status is Status.FAILS:
-            return one
-    return None
+    same = identity(replace(variant, feedback="keep-cross"))
+    return next((other for other in cell.variants if identity(other) == same and other.status is Status.FAILS), None)
 
 
 def _as_when_kept(cell: ReportedCell, variant: ReportedVariant, kept: ReportedVariant, neighbours: Neighbours) -> Diagnosis:
-    """What ails the artifact whatever is fed back ails it here; that it is all there is shows an equal fault only."""
+    """The cause with keep-cross holds with feed-all too; only an equal fault shows that it is the whole cause."""
     found = diagnosed(cell, kept, neighbours)
     ails = "what is fed back is not all that ails it"
     kept_too = f"with feedback keep-cross the same artifact fails too, at {kept.stage}: {ails}"
     certainty = found.certainty if kept.signature == variant.signature else min(found.certainty, Certainty.LIKELY, key=_SURE)
-    return replace(found, certainty=certainty, evidence=(_own(cell, variant), kept_too, *found.evidence))
+    return replace(found, certainty=certainty, evidence=(_refusal(cell, variant), kept_too, *found.evidence))
 
 
 _SURE = [Certainty.OPEN, Certainty.LIKELY, Certainty.PROVEN].index
 
 
-def _own(cell: ReportedCell, variant: ReportedVariant) -> str:
+def _refusal(cell: ReportedCell, variant: ReportedVariant) -> str:
     return f"onnxruntime {cell.pins.get('onnxruntime')} in {cell.id} fails at {variant.stage}: {brief(variant.error)}"
 
 
-def _said(variant: ReportedVariant) -> list[str]:
-    """What other runtimes made of the artifact; an error of ours is nothing that they said."""
+def _opinions(variant: ReportedVariant) -> list[str]:
+    """Sentences about the artifact in other runtimes; errors of the harness and flaky outcomes prove nothing."""
     return [
-        f"{name} runs the same artifact correctly" if text == "works" else f"{name}, the same artifact: {told(text)}"
+        f"{name} runs the same artifact correctly" if text == "works" else f"{name}, the same artifact: {brief_outcome(text)}"
         for name, text in variant.opinions.items()
         if not text.startswith((Status.ERROR, Status.FLAKY))
     ]
 
 
 def _consumed(consumers: Mapping[str, bool], cell: ReportedCell) -> list[str]:
-    """What the same artifact did in the same runtime when it was consumed otherwise: where that works, or in one sentence."""
+    """Sentences about the same artifact in the same runtime, consumed in other ways."""
     runtime = f"onnxruntime {cell.pins.get('onnxruntime')}"
     if consumers and not any(consumers.values()):
         return [f"with {' or '.join(consumers)} the same artifact does not work in {runtime} either"]
     return [f"with {name} the same artifact works in {runtime}" for name, works in consumers.items() if works]
-
-
-def told(text: str) -> str:
-    """`fails at decode: …`, the message cut and the stage not."""
-    where, colon, message = text.partition(": ")
-    return f"{where}: {brief(message)}" if colon else text

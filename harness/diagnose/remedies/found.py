@@ -18,13 +18,13 @@ class MatrixRemedies:
     """Remedies for a whole matrix; all of them were run."""
 
     searches: Mapping[str, Mapping[Variant, RemedySearch]] = field(default_factory=dict)
-    """Cell → variant → what was tried on it."""
+    """Cell → variant → the search on it."""
     cells: Mapping[str, tuple[Remedy, ...]] = field(default_factory=dict)
     """Cell that fails → the remedies with which it, or another cell in its place, works: with all of them at once."""
     observed: Mapping[str, Mapping[Variant, Sequence[Change]]] = field(default_factory=dict)
     """Cell → variant that fails → single changes with which the matrix itself shows it to work."""
     vain: Mapping[str, Mapping[Variant, Sequence[str]]] = field(default_factory=dict)
-    """Cell → variant → what mends the same failure elsewhere and, as the matrix itself shows, not here."""
+    """Cell → variant → remedies of the same failure elsewhere that fail here, as the matrix itself shows."""
 
     @property
     def mended(self) -> frozenset[str]:

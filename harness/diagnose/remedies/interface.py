@@ -1,7 +1,7 @@
 """What a kind of remedy is, and what it works with: changes, attempts, and the trials of one search.
 
 A kind of remedy is a module in `kinds/`, with an instance in `KINDS` (`kinds/__init__.py`) at the place of its cost. It
-proposes changes; a change is no claim. Only what was run with it says whether it mends anything (trials.py).
+proposes changes; a change is no claim: only a run with it shows whether it mends anything (trials.py).
 """
 
 from __future__ import annotations

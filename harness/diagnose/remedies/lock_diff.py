@@ -1,7 +1,7 @@
-"""What is different where it works: a failing cell's lock against its nearest working neighbour's, and what to suspect. Pure.
+"""The differences of a failing cell's lock from that of the nearest cell that works, and the suspects. Pure.
 
-A suspect is a distribution that no axis pins. It is proven where the cell works with nothing else held at another
-version, and dismissed where it does not (trials.py runs that); until then it is a suspect.
+A suspect is a distribution that no axis pins. A trial with it alone held at another version proves it if the cell works
+then, and dismisses it if not (kinds/secondary_pin.py).
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from harness.environments.resolver import Resolved
 from harness.model import Failure, Status, Variant
 from harness.verdicts.judge import Verdict
 
-_SPOKEN_OF = 2
-"""How many of those that only an error speaks of are suspects: a traceback passes through many."""
+_NAMED_ONLY = 2
+"""Largest number of suspects that only the error names: a traceback passes through many."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Differing:
-    """One axis or distribution in two cells; None where one of them does without it."""
+    """One axis or distribution in two cells; None in the cell without it."""
 
     name: str
     here: str | None
@@ -34,12 +34,12 @@ class Differing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LockDifference:
-    """What tells a cell from another one."""
+    """The differences of a cell from another one."""
 
     axes: tuple[Differing, ...]
     """Python and the environment included."""
     others: tuple[Differing, ...]
-    """Distributions that no axis pins; empty where one of the two has no lock."""
+    """Distributions that no axis pins; empty if one of the two cells has no lock."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,16 +49,16 @@ class LockSuspect:
     name: str
     here: str
     there: str | None
-    """The version where it works; None where only the error speaks of it."""
+    """The version in the cell that works; None if only the error names it."""
 
     @property
     def exactly(self) -> str | None:
-        """The requirement that holds it at the neighbour's version."""
+        """The requirement that holds it at the version there."""
         return f"{self.name}=={self.there}" if self.there else None
 
     @property
     def wider(self) -> list[str]:
-        """Requirements that shut out the version here and let the neighbour's in, the widest first: `numpy<2`."""
+        """Requirements that exclude the version here and admit the one there, the widest first: `numpy<2`."""
         here = Version(self.here)
         there = Version(self.there) if self.there else None
         bounds = []
@@ -72,7 +72,7 @@ class LockSuspect:
 
 
 def difference(here: Resolved, there: Resolved) -> LockDifference:
-    """What of `here` is not as it is `there`."""
+    """The differences of `here` from `there`."""
     mine, theirs = {"python": here.cell.python, **dict(here.cell.pins)}, {"python": there.cell.python, **dict(there.cell.pins)}
     axes = _differing(mine, theirs)
     if here.cell.setup is not there.cell.setup:
@@ -80,38 +80,45 @@ def difference(here: Resolved, there: Resolved) -> LockDifference:
     if here.lock is None or there.lock is None:
         return LockDifference(axes=axes, others=())
     pinned = {*mine, *theirs}
-    others = _differing(*({k: v for k, v in one.versions.items() if k not in pinned} for one in (here.lock, there.lock)))
+    others = _differing(*({k: v for k, v in lock.versions.items() if k not in pinned} for lock in (here.lock, there.lock)))
     return LockDifference(axes=axes, others=others)
 
 
 def nearest(here: Resolved, variant: Variant, near: Iterable[Verdict]) -> Verdict | None:
     """The cell in which this variant works that differs on the fewest axes, and of these in the fewest distributions.
 
-    Where it works nowhere, a cell in which any variant does; None where there is none.
+    If it works nowhere, a cell in which any variant does; None if there is none.
     """
-    others = [one for one in near if one.resolved.cell != here.cell or _set(one.resolved) != _set(here)]
-    same = [one for one in others if any(other.variant == variant and other.status is Status.WORKS for other in one.variants)]
-    found = same or [one for one in others if one.status is Status.WORKS]
-    return min(found, key=lambda one: _distance(difference(here, one.resolved)), default=None)
+
+    def distance(other: Verdict) -> tuple[int, int]:
+        found = difference(here, other.resolved)
+        return len(found.axes), len(found.others)
+
+    others = [other for other in near if _identity(other.resolved) != _identity(here)]
+    same = [
+        other for other in others if any(known.variant == variant and known.status is Status.WORKS for known in other.variants)
+    ]
+    return min(same or [other for other in others if other.status is Status.WORKS], key=distance, default=None)
 
 
 def suspects(here: Resolved, there: Resolved | None, failure: Failure | None) -> list[LockSuspect]:
-    """What no axis pins and is another version where it works, or is spoken of by the error; first what is both.
+    """Distributions that no axis pins and that differ where it works, or that the error names; those with both first.
 
     A distribution that the other cell does not have at all cannot be held at its version.
     """
     if here.lock is None:
         return []
-    differing = {one.name: one.there for one in (difference(here, there).others if there else ()) if one.here and one.there}
+    others = difference(here, there).others if there else ()
+    differing = {other.name: other.there for other in others if other.here and other.there}
     axes = {"python", *dict(here.cell.pins)}
-    spoken = [name for name in named(failure, here.lock.versions) if name not in axes]
-    names = [*(name for name in spoken if name in differing), *(name for name in differing if name not in spoken)]
-    names += [name for name in spoken if name not in differing][:_SPOKEN_OF]
+    in_error = [name for name in named(failure, here.lock.versions) if name not in axes]
+    names = [*(name for name in in_error if name in differing), *(name for name in differing if name not in in_error)]
+    names += [name for name in in_error if name not in differing][:_NAMED_ONLY]
     return [LockSuspect(name=name, here=here.lock.versions[name], there=differing.get(name)) for name in names]
 
 
 def named(failure: Failure | None, names: Iterable[str]) -> list[str]:
-    """Those of `names` that the error speaks of, the one it speaks of last first: the point comes at the end."""
+    """The `names` in the error, the last one first: the point of a message comes at its end."""
     if failure is None:
         return []
     text = f"{failure.traceback}\n{failure.message}".lower()
@@ -136,13 +143,9 @@ def _differing(mine: dict[str, str], theirs: dict[str, str]) -> tuple[Differing,
     )
 
 
-def _set(one: Resolved) -> tuple[object, ...]:
-    """What makes two cells of the same versions two, besides them."""
-    return one.planned.bounds, one.planned.added
-
-
-def _distance(one: LockDifference) -> tuple[int, int]:
-    return len(one.axes), len(one.others)
+def _identity(resolved: Resolved) -> tuple[object, ...]:
+    """The cell, with the bounds and additions of a trial."""
+    return resolved.cell, resolved.planned.bounds, resolved.planned.added
 
 
 def _release(version: Version, parts: int) -> tuple[int, ...]:

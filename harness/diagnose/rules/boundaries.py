@@ -1,9 +1,9 @@
 """Boundaries of rules, closed: the versions on the index between the last that failed and the first that passed, bisected.
 
-Two bounds may depend on each other: what onnx 1.19 merges needs a newer onnxruntime than what onnx 1.16 does. So a rule
-is closed at its corner, the cell in which all its bounds are at their last failing version, and the corner moves along
-with each bound that moves: where the rule claims most, it has been seen. What was found out stands in the rule and not
-among the cells of the matrix; it is in the store, so that a later report finds it again by the same steps.
+Two bounds may depend on each other: a graph merged by onnx 1.19 needs a newer onnxruntime than one merged by onnx 1.16.
+So a rule is closed at its corner, the cell in which all its bounds are at their last failing version, and the corner moves
+along with each bound: the strongest claim of the rule was observed. The versions that were found stand in the rule and not
+among the cells of the matrix; they are in the store, so that a later report finds them by the same steps.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from harness.verdicts.rule_model import Boundary, Condition, ConditionKind, Rule
 from harness.verdicts.stages_passed import imports_all, passed
 
 PROBES = 12
-"""Cells that are asked for one boundary, at most: enough for hundreds of versions, and for some that say nothing."""
+"""Largest number of cells for one boundary: enough for hundreds of versions, and for some that prove nothing."""
 
 FAILS, PASSES = "fails", "passes"
 _COARSE = "latest-per-minor"
@@ -41,20 +41,20 @@ def known(report: Report, session: Session) -> Report:
 
 
 def close(report: Report, questions: Questions) -> None:
-    """Ask what closes the boundaries on the axes that the settings name; without names, on all."""
+    """Ask for the cells that close the boundaries on the axes that the settings name; without names, on all."""
     session = questions.session
     acting = frozenset(session.settings.close_boundaries or report.axes)
     found = closed(report, session, questions, axes=acting)
     if not questions.work():
-        boundaries = [one for rule in found.rules for one in rule.boundaries if one.name in acting]
-        done = sum(one.closed for one in boundaries)
+        boundaries = [boundary for rule in found.rules for boundary in rule.boundaries if boundary.name in acting]
+        done = sum(boundary.closed for boundary in boundaries)
         session.note(f"boundaries closed: {done} of {len(boundaries)}; cells run for it: {len(questions.fresh)}")
 
 
 def closed(report: Report, session: Session, acting: Questions, *, axes: frozenset[str]) -> Report:
     """The report with the boundaries closed as far as `acting` knows on `axes`, and as far as the store knows elsewhere."""
-    knowing = Questions(session, acts=False, cross_checked=True)
-    by_axis = {axis: acting if axis in axes else knowing for axis in report.axes if axis != "python"}
+    passive = Questions(session, acts=False, cross_checked=True)
+    by_axis = {axis: acting if axis in axes else passive for axis in report.axes if axis != "python"}
     closer = _Closer(report=report, session=session, questions=by_axis, acting=acting)
     rules = []
     for rule in report.rules:
@@ -70,11 +70,11 @@ class _Closer:
     report: Report
     session: Session
     questions: Mapping[str, Questions]
-    """Axis → where to ask about its versions."""
+    """Axis → the questions about its versions."""
     acting: Questions
 
     def rule(self, rule: Rule) -> Rule:
-        """The rule with the versions that were found."""
+        """The rule with closed boundaries, and with its atoms at them."""
         corner: Planned | None = None
         boundaries = [self._known(boundary) for boundary in rule.boundaries]
         for place, boundary in enumerate(boundaries):
@@ -93,18 +93,18 @@ class _Closer:
         return replace(rule, atoms=atoms, boundaries=boundaries, text=text(atoms, rule.stage))
 
     def _support(self, rule: Rule) -> list[ReportedVariant]:
-        """The variants that fail as the rule says."""
-        return [one for one in self._failing(rule.stage) if one.signature in rule.signatures]
+        """The variants with failures that the rule explains."""
+        return [variant for variant in self._failing(rule.stage) if variant.signature in rule.signatures]
 
     def _failing(self, stage: Stage) -> Iterator[ReportedVariant]:
         for cell in self.report.cells:
-            yield from (one for one in cell.variants if one.stage is stage and one.status is Status.FAILS)
+            yield from (variant for variant in cell.variants if variant.stage is stage and variant.status is Status.FAILS)
 
     def _run_side(self, rule: Rule) -> bool:
-        return any(on_run_side(one, rule.stage) for one in self._support(rule))
+        return any(on_run_side(variant, rule.stage) for variant in self._support(rule))
 
     def _known(self, boundary: Boundary) -> Boundary:
-        """The boundary with what is recorded of the versions that lie between its two sides."""
+        """The boundary with the recorded versions between its two sides."""
         if boundary.closed or boundary.name not in self.questions:
             return boundary
         recorded = self._between(boundary, "all", recorded=True)
@@ -114,13 +114,13 @@ class _Closer:
         return replace(boundary, between=between, closed=not between and not _is_open(boundary))
 
     def _corner(self, rule: Rule, questions: Questions) -> Planned | None:
-        """The cell at all bounds, with one variant of the support; None where that one is not seen to fail."""
+        """The cell at all bounds, with one variant of the support; None if that variant is not seen to fail."""
         at = rule.boundaries[0].fails_at
         planned = self._resolved(at.cell).planned
-        corner = replace(planned, variants=tuple(one for one in planned.variants if one.id == at.variant))
+        corner = replace(planned, variants=tuple(variant for variant in planned.variants if variant.id == at.variant))
         for boundary in rule.boundaries:
             corner = _with(corner, boundary.name, boundary.fails)
-        return corner if self._asked(questions, corner, rule) == FAILS else None
+        return corner if self._trial(questions, corner, rule) == FAILS else None
 
     def _boundary(self, rule: Rule, corner: Planned, boundary: Boundary) -> Boundary:
         # The newest of every minor version first, then all between the two that are left.
@@ -134,14 +134,14 @@ class _Closer:
         return replace(boundary, between=[], closed=not _is_open(boundary))
 
     def _resolved(self, cell: str) -> Resolved:
-        return next(one for one, _ in self.session.cells if one.cell.id == cell)
+        return next(resolved for resolved, _ in self.session.cells if resolved.cell.id == cell)
 
-    def _asked(self, questions: Questions, planned: Planned, rule: Rule) -> str | None:
-        """What becomes of the one variant at the rule's stage; None where that is not known."""
+    def _trial(self, questions: Questions, planned: Planned, rule: Rule) -> str | None:
+        """The outcome of the only variant at the rule's stage; None if it is not known."""
         try:
             (verdict,) = questions.ask([planned])
         except ConfigError as error:
-            # The run has come to its end: what the index has taken back since must not cost its report.
+            # The matrix has been run: a version that the index has withdrawn since must not cost its report.
             self.session.note(f"{planned.cell.id} was not asked: {error}")
             return None
         outcome = _outcome(verdict.variants[0], rule.stage)
@@ -150,25 +150,25 @@ class _Closer:
         if astray := self._astray(verdict.resolved, rule):
             return astray
         cell = reported(verdict)
-        (one,) = cell.variants
+        (variant,) = cell.variants
         if outcome == PASSES:
             tried = rule.stage is not Stage.IMPORT or imports_all(cell) or not self._run_side(rule)
-            return PASSES if tried else f"{one.status} at {one.stage}"
-        if self._fails_alike(one, rule):
+            return PASSES if tried else f"{variant.status} at {variant.stage}"
+        if self._fails_alike(variant, rule):
             return FAILS
         # A stamp is read before anything else of a file is.
         return PASSES if set(rule.causes) == {Cause.FORMAT_GATE} else f"fails in another way at {rule.stage}"
 
-    def _fails_alike(self, one: ReportedVariant, rule: Rule) -> bool:
-        """Whether `one`, which fails at the rule's stage, does so in the way of which the rule speaks."""
-        if one.signature in rule.signatures:
+    def _fails_alike(self, variant: ReportedVariant, rule: Rule) -> bool:
+        """Whether `variant`, which fails at the rule's stage, fails in the way that the rule explains."""
+        if variant.signature in rule.signatures:
             return True
-        if any(other.signature == one.signature for other in self._failing(rule.stage)):
+        if any(other.signature == variant.signature for other in self._failing(rule.stage)):
             return False
-        return fault(one, rule.stage) in {fault(other, rule.stage) for other in self._support(rule)}
+        return fault(variant, rule.stage) in {fault(other, rule.stage) for other in self._support(rule)}
 
     def _astray(self, resolved: Resolved, rule: Rule) -> str | None:
-        """What of the rule's conditions the lock of a trial does not meet: then it is no trial of the rule."""
+        """The condition of the rule that the lock of a trial does not meet: then it is no trial of the rule."""
         if resolved.lock is None:
             return None
         versions = {**resolved.lock.versions}
@@ -181,11 +181,11 @@ class _Closer:
         return None
 
     def _between(self, boundary: Boundary, policy: str, *, recorded: bool = False) -> list[str] | None:
-        """What the index has between the two sides, oldest first; None where nobody knows, or none is `recorded`."""
+        """The versions of the index between the two sides, oldest first; None if they are unknown, or not `recorded`."""
         session, name = self.session, boundary.name
         interpreter = self._resolved(boundary.fails_at.cell).interpreter
         older, newer = sorted((boundary.fails, boundary.passes), key=by_version)
-        # What an index that is not asked does not name may be there all the same.
+        # An index that is not asked may have versions that are not recorded.
         acts = self.questions[name] is self.acting and not recorded
         ask = acts and not session.uv.offline and time.monotonic() < session.deadline
         question = f"{name} between {older} and {newer}"
@@ -197,20 +197,20 @@ class _Closer:
             )
         except ProviderFailure as failure:
             session.unanswered[question] = str(failure)
-            *_, said = str(failure).strip().splitlines() or [failure.type.value]
-            self.session.note(f"{name} between {older} and {newer} stays open: {said.strip()}")
+            *_, reason = str(failure).strip().splitlines() or [failure.type.value]
+            session.note(f"{question} stays open: {reason.strip()}")
             return None
         if found is None and acts and session.uv.offline:
-            self.session.note(f"{name} between {older} and {newer} stays open: no index is asked (--offline)")
+            session.note(f"{question} stays open: no index is asked (--offline)")
         return found
 
     def _bisected(self, rule: Rule, corner: Planned, boundary: Boundary, versions: Sequence[str]) -> tuple[Boundary, bool]:
-        """The boundary between two of `versions` with nothing of them between, and whether it came to that."""
+        """The boundary between two neighbours of `versions`, and whether the bisection came to its end."""
         while left := list(_left(versions, boundary)):
             if len(boundary.tried) >= PROBES:
                 return boundary, False
             version = left[len(left) // 2]
-            outcome = self._asked(self.questions[boundary.name], _with(corner, boundary.name, version), rule)
+            outcome = self._trial(self.questions[boundary.name], _with(corner, boundary.name, version), rule)
             if outcome is None:
                 return boundary, False
             boundary = _narrowed(boundary, Tried(version=version, outcome=outcome))
@@ -222,7 +222,7 @@ def contradicted(
 ) -> bool:
     """Whether a variant passed `stage` although `conjunction`, whose bounds may lie at versions of no cell, holds for it.
 
-    `run_side`: whether what fails so does on the run side of a handoff cell.
+    `run_side`: whether the failures are on the run side of a handoff cell.
     """
     known = {(feature.kind, feature.name): feature for feature in features(cells, axes, stage, run_side=run_side)}
     held = Seen.of(cells).passed(stage, run_side=run_side)
@@ -232,7 +232,7 @@ def contradicted(
 
 
 def _with(planned: Planned, axis: str, version: str) -> Planned:
-    """The same with another version on one axis; no matrix has an id for it."""
+    """`planned` with another version on one axis; its id is in no matrix."""
     cell = planned.cell
     if cell.version(axis) in {version, None}:
         return planned
@@ -241,21 +241,21 @@ def _with(planned: Planned, axis: str, version: str) -> Planned:
 
 
 def _left(versions: Sequence[str], boundary: Boundary) -> Iterator[str]:
-    """Those of `versions` that lie between the two sides and were not tried yet; no pre-releases."""
+    """The `versions` between the two sides that were not tried yet, without pre-releases."""
     older, newer = sorted(map(by_version, (boundary.fails, boundary.passes)))
-    tried = {one.version for one in boundary.tried}
+    tried = {trial.version for trial in boundary.tried}
     for version in versions:
         if version not in tried and older < by_version(version) < newer and not by_version(version).is_prerelease:
             yield version
 
 
 def _is_open(boundary: Boundary) -> bool:
-    """Whether a version that was tried ended in an error, or now so and now so, which tells nothing."""
-    return any(one.outcome.startswith((Status.ERROR, Status.FLAKY)) for one in boundary.tried)
+    """Whether a version that was tried ended in an error or flaky, which proves nothing."""
+    return any(trial.outcome.startswith((Status.ERROR, Status.FLAKY)) for trial in boundary.tried)
 
 
 def _outcome(verdict: VariantVerdict, stage: Stage) -> str | None:
-    """`fails` or `passes` the stage; how it ended where that says nothing; None where it was not run."""
+    """`fails` or `passes` the stage; how it ended if it is neither; None if it was not run."""
     if passed(verdict, stage):
         return PASSES
     if verdict.open or verdict.status is Status.NOT_RUN:
@@ -266,7 +266,7 @@ def _outcome(verdict: VariantVerdict, stage: Stage) -> str | None:
 
 
 def _narrowed(boundary: Boundary, tried: Tried) -> Boundary:
-    """The boundary with what was tried."""
+    """The boundary after one more trial."""
     boundary = replace(boundary, tried=[*boundary.tried, tried])
     match tried.outcome:
         case "fails":
@@ -280,12 +280,12 @@ def _narrowed(boundary: Boundary, tried: Tried) -> Boundary:
 
 
 def _moved(atom: Condition, boundaries: Sequence[Boundary]) -> Condition:
-    """The atom with its bound at the boundary, as it was found."""
-    for one in boundaries:
-        if atom.kind is ConditionKind.AXIS and atom.name == one.name:
-            upper = by_version(one.fails) < by_version(one.passes)
+    """The atom with its bound at the boundary."""
+    for boundary in boundaries:
+        if atom.kind is ConditionKind.AXIS and atom.name == boundary.name:
+            upper = by_version(boundary.fails) < by_version(boundary.passes)
             if atom.op == "<" and upper:
-                return replace(atom, value=one.passes)
+                return replace(atom, value=boundary.passes)
             if atom.op == ">=" and not upper:
-                return replace(atom, value=one.fails)
+                return replace(atom, value=boundary.fails)
     return atom

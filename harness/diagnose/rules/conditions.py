@@ -1,4 +1,4 @@
-"""What may stand in a rule: `onnx<1.16`, `layout=merged`, `numpy≥2`; and for which variants of a report each holds.
+"""Conditions of rules (`onnx<1.16`, `layout=merged`, `numpy≥2`), and the variants of a report for which each holds.
 
 Sets of variants are integers, a bit for each variant in the order of the report: `&` of 10,000 takes microseconds.
 """
@@ -35,7 +35,7 @@ class Feature:
     """The same for values without an order."""
 
     def within(self, universe: int) -> Feature:
-        """What is left of it among the variants of `universe`."""
+        """The same, restricted to the variants of `universe`."""
         ordered, others = (
             tuple((value, bits & universe) for value, bits in values if bits & universe)
             for values in (self.ordered, self.others)
@@ -51,7 +51,7 @@ class Feature:
         return functools.reduce(operator.or_, within, 0)
 
     def atoms(self) -> Iterator[tuple[Condition, int]]:
-        """Every atom about it with the variants for which it holds, bounds first; none where there is nothing to tell apart."""
+        """Every atom about it with the variants for which it holds, bounds first; none if it has a single value."""
         if len(self.ordered) + len(self.others) < 2:
             return
         cuts = [value for value, _ in self.ordered]
@@ -67,7 +67,7 @@ class Feature:
 
 
 def holds(condition: Condition, version: str) -> bool:
-    """Whether `condition` holds for what has that version."""
+    """Whether `condition` holds for that version."""
     if condition.op == "=":
         return version == condition.value
     older = version not in _UNORDERED and by_version(version) < by_version(condition.value)
@@ -75,12 +75,12 @@ def holds(condition: Condition, version: str) -> bool:
 
 
 def features(cells: Sequence[ReportedCell], axes: Sequence[str], stage: Stage, *, run_side: bool) -> list[Feature]:
-    """Everything that a rule about `stage` may speak of, in the order of preference; `run_side`: where it failed."""
+    """The features that a rule about `stage` may have, in order of preference; `run_side`: whether it failed there."""
     spans = _spans(cells)
     made = [_of_cells(ConditionKind.AXIS, axis, spans, operator.methodcaller("version", axis)) for axis in axes]
     made += [_of_variants(field, cells) for field in VARIANT_FIELDS]
     made.append(_of_cells(ConditionKind.VARIANT, "environment", spans, lambda cell: cell.environment.value))
-    # What has no lock has no transitive versions either: at `resolve` they explain nothing.
+    # Without a lock there are no transitive versions: at `resolve` they explain nothing.
     return made if stage is Stage.RESOLVE else [*made, *_transitive(spans, set(axes), run_side=run_side)]
 
 
@@ -96,8 +96,7 @@ def _spans(cells: Sequence[ReportedCell]) -> _Spans:
 def _of_cells(kind: ConditionKind, name: str, spans: _Spans, value: Callable[[ReportedCell], str]) -> Feature:
     found: dict[str, int] = {}
     for cell, bits in spans:
-        said = value(cell)
-        found[said] = found.get(said, 0) | bits
+        found[value(cell)] = found.get(value(cell), 0) | bits
     return _feature(kind, name, found)
 
 
@@ -106,8 +105,8 @@ def _of_variants(field: str, cells: Sequence[ReportedCell]) -> Feature:
     bit = 1
     for cell in cells:
         for variant in cell.variants:
-            said = value_of(variant, field)
-            found[said] = found.get(said, 0) | bit
+            value = value_of(variant, field)
+            found[value] = found.get(value, 0) | bit
             bit <<= 1
     return _feature(ConditionKind.VARIANT, field, found)
 
@@ -129,7 +128,7 @@ def _transitive(spans: _Spans, axes: set[str], *, run_side: bool) -> list[Featur
     names = sorted({name for versions in resolved for name in versions} - axes)
     made = []
     for name in names:
-        versions = [one.get(name, ABSENT) for one in resolved]
+        versions = [held.get(name, ABSENT) for held in resolved]
         if len(set(versions)) > 1:
             found: dict[str, int] = {}
             for version, (_, bits) in zip(versions, locked, strict=True):

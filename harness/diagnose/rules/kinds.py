@@ -1,4 +1,4 @@
-"""Which failures of one stage are of one kind, so that a rule speaks of one fault and not of a stage. Pure.
+"""Kinds of failures at one stage: a rule is about one fault, and not about everything that fails there. Pure.
 
 | stage | failures are of one kind that share |
 |---|---|
@@ -25,11 +25,11 @@ from harness.verdicts.messages import is_above
 from harness.verdicts.report_model import ReportedVariant
 
 MOST = 8
-"""Kinds of one stage that are told apart; the rarest of more are one kind together."""
+"""Largest number of kinds of one stage; beyond it the rarest are one kind together."""
 
 _CERTAINTY = list(Certainty)
 _ALONE = {Cause.FORMAT_GATE, Cause.CONSUMER_PROTOCOL}
-"""Causes that say what the failure is."""
+"""Causes that determine the kind alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,9 +38,9 @@ class FailureKind:
 
     failed: int
     first: bool = False
-    """Whether it is met before every other kind of its stage: whatever failed there otherwise has passed this one."""
+    """Whether every other failure of its stage comes after it: whatever failed in another way has passed this one."""
     run_side: bool = False
-    """Whether it is met on a handoff cell's run side."""
+    """Whether it occurs on a handoff cell's run side."""
 
 
 def kinds(seen: Seen, stage: Stage) -> list[FailureKind]:
@@ -71,14 +71,14 @@ def on_run_side(variant: ReportedVariant, stage: Stage) -> bool:
 
 
 def _by_cause(seen: Seen, places: Sequence[int]) -> dict[Cause | None, list[int]]:
-    """Failures with one signature by their cause: one that is proven, or the surest, since not each was asked about as much."""
+    """Failures with one signature, by cause: the proven one, or the surest, since evidence was not run for each."""
     members = [seen.members[place][1] for place in places]
-    sure = [one for one in members if one.cause and one.certainty]
-    surest = min(sure, key=lambda one: _CERTAINTY.index(one.certainty or Certainty.OPEN)).cause if sure else None
-    proven = {one.cause for one in sure if one.certainty is Certainty.PROVEN}
+    known = [variant for variant in members if variant.cause and variant.certainty]
+    surest = min(known, key=lambda variant: _CERTAINTY.index(variant.certainty or Certainty.OPEN)).cause if known else None
+    proven = {variant.cause for variant in known if variant.certainty is Certainty.PROVEN}
     found: dict[Cause | None, list[int]] = {}
-    for place, one in zip(places, members, strict=True):
-        found.setdefault(one.cause if one.cause in proven else surest, []).append(place)
+    for place, variant in zip(places, members, strict=True):
+        found.setdefault(variant.cause if variant.cause in proven else surest, []).append(place)
     return found
 
 
@@ -89,7 +89,7 @@ def _kind(variant: ReportedVariant, stage: Stage, cause: Cause | None) -> object
 
 
 def fault(variant: ReportedVariant, stage: Stage) -> object:
-    """What tells the kind of a failure at `stage`, whatever it is due to."""
+    """The kind of a failure at `stage`, apart from its cause."""
     match stage:
         case Stage.RESOLVE | Stage.INSTALL:
             return stage
@@ -103,5 +103,5 @@ def fault(variant: ReportedVariant, stage: Stage) -> object:
             ):
                 return Cause.FORMAT_GATE
             failure = failure_of(stage, variant.error or "", (variant.node or {}).get("op_type"))
-            # At parity the place is the output that happens to be compared first.
+            # At parity the place is the output that is compared first.
             return failure.reason, None if stage is Stage.PARITY else failure.place

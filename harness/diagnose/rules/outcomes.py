@@ -1,4 +1,4 @@
-"""How far each variant of a report got: what it says of a stage, and of which stages it says nothing. Pure."""
+"""How far each variant of a report got: which stages it passed, failed, or never reached. Pure."""
 
 from __future__ import annotations
 
@@ -21,41 +21,42 @@ class Seen:
     members: Sequence[tuple[ReportedCell, ReportedVariant]]
     failed: Mapping[Stage, int]
     reached: Mapping[Stage, int]
-    """Stage → what got there and is known to have failed or passed it."""
+    """Stage → the variants that are known to have failed or passed it."""
     untried: int
-    """What got beyond its imports without those of its run side."""
+    """The variants that got beyond their imports without those of their run side."""
 
     @classmethod
     def of(cls, cells: Sequence[ReportedCell]) -> Seen:
-        """What `cells` say."""
+        """How far the variants of `cells` got."""
         members = [(cell, variant) for cell in cells for variant in cell.variants]
         ends: dict[tuple[bool, Stage | None], list[int]] = {}
         for place, (_, variant) in enumerate(members):
             if variant.status is Status.WORKS or variant.stage is not None:
-                fact = variant.status in {Status.FAILS, Status.WORKS_WITH_REMEDY}
-                ends.setdefault((fact, variant.stage), []).append(place)
+                observed = variant.status in {Status.FAILS, Status.WORKS_WITH_REMEDY}
+                ends.setdefault((observed, variant.stage), []).append(place)
         sets = {end: _set(places, len(members)) for end, places in ends.items()}
-        failed = {stage: bits for (fact, stage), bits in sets.items() if fact and stage}
+        failed = {stage: bits for (observed, stage), bits in sets.items() if observed and stage}
         through = union(bits for (_, stage), bits in sets.items() if stage is None)
         reached = {}
         for stage in reversed(Stage):
             reached[stage] = through | failed.get(stage, 0)
             through |= failed.get(stage, 0) | sets.get((False, stage), 0)
-        open_ = {cell.id for cell in cells if not imports_all(cell)}
-        untried = _set([place for place, (cell, _) in enumerate(members) if cell.id in open_], len(members))
+        partial = {cell.id for cell in cells if not imports_all(cell)}
+        untried = _set([place for place, (cell, _) in enumerate(members) if cell.id in partial], len(members))
         return cls(members=members, failed=failed, reached=reached, untried=untried)
 
     def passed(self, stage: Stage, *, run_side: bool = False) -> int:
-        """What is known to have passed it; with `run_side` what the run side does at it, if that is told apart."""
+        """The variants that are known to have passed it; with `run_side`, on the run side of a handoff cell too."""
         passed = self.reached[stage] & ~self.failed.get(stage, 0)
         return passed & ~self.untried if run_side and stage is Stage.IMPORT else passed
 
     def before(self, stage: Stage) -> int:
-        """What failed at an earlier stage."""
-        return union(bits for one, bits in self.failed.items() if list(Stage).index(one) < list(Stage).index(stage))
+        """The variants that failed at an earlier stage."""
+        earlier = list(Stage)[: list(Stage).index(stage)]
+        return union(self.failed.get(other, 0) for other in earlier)
 
     def by_signature(self, bits: int) -> dict[str | None, list[int]]:
-        """The variants of `bits` by their fault."""
+        """The variants of `bits` by signature."""
         found: dict[str | None, list[int]] = {}
         for place in places(bits):
             found.setdefault(self.members[place][1].signature, []).append(place)
@@ -67,13 +68,13 @@ class Seen:
 
     def place(self, number: int) -> Place:
         """A variant by name."""
-        cell, one = self.members[number]
-        return Place(cell=cell.id, variant=variant(one).id)
+        cell, variant = self.members[number]
+        return Place(cell=cell.id, variant=planned_variant(variant).id)
 
 
-def variant(one: ReportedVariant) -> Variant:
-    """The variant that was asked for."""
-    return Variant(**{name: getattr(one, name) for name in VARIANT_FIELDS})
+def planned_variant(variant: ReportedVariant) -> Variant:
+    """The variant as it was planned."""
+    return Variant(**{name: getattr(variant, name) for name in VARIANT_FIELDS})
 
 
 def union(sets: Iterable[int]) -> int:

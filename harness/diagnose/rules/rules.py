@@ -1,13 +1,13 @@
 """Rules: the smallest conjunctions over axes, variants and transitive versions that separate fails from works. Pure.
 
-A rule says at which stage what it holds for fails. Its support are the variants that failed there; a variant that passed
-that stage, whatever became of it later, would be a counter-example, and then it is no rule. A variant that stopped
-earlier never got there: it is neither, and is counted as masked. What ended in an error, or was not run further, has
-passed the stages before and says nothing of the others.
+A rule is a conjunction and a stage. Its support are the variants that failed there. A variant that passed that stage,
+however it ended later, would be a counter-example, and then there is no rule. A variant that stopped earlier is neither,
+and is counted as masked. A variant that ended in an error, or was not run further, has passed the stages before, and
+counts for no other.
 
-A rule speaks of one kind of failure (kinds.py). What failed at the same stage in another way says nothing of it
-either, as what failed earlier does not; unless all failures of that other kind would be among those for which the rule
-holds: then the rule is sought anew with these as counter-examples, so that it does not claim them.
+A rule is about one kind of failure (kinds.py). A variant that failed at the same stage in another way is neither support
+nor counter-example. But if the rule holds for all failures of another kind, it is sought anew with these as
+counter-examples, so that it does not claim them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TOO_MANY_PARTS = f"none of the conjunctions of up to {set_cover.LARGEST} parts t
 
 
 def find(cells: Sequence[ReportedCell], axes: Sequence[str]) -> tuple[list[Rule], list[Unexplained]]:
-    """The rules that `cells` bear out, those with the largest support first; and the failures that none explains."""
+    """The rules about `cells`, those with the largest support first; and the failures that none explains."""
     seen = Seen.of(cells)
     rules: list[Rule] = []
     unexplained: list[Unexplained] = []
@@ -49,7 +49,7 @@ def find(cells: Sequence[ReportedCell], axes: Sequence[str]) -> tuple[list[Rule]
 def _stage_rules(
     seen: Seen, stage: Stage, cells: Sequence[ReportedCell], axes: Sequence[str]
 ) -> tuple[list[Rule], dict[str, int]]:
-    """The rules about one stage, kind by kind, and the failures that are left, by why they are."""
+    """The rules about one stage, kind by kind, and the failures that are left, by the reason why they are."""
     if not seen.passed(stage):
         return [], {NOTHING_PASSED: seen.failed[stage]}
 
@@ -58,11 +58,11 @@ def _stage_rules(
         features = conditions.features(cells, axes, stage, run_side=run_side)
         return features, tuple(feature.within(seen.reached[stage]) for feature in features)
 
-    there = kinds(seen, stage)
+    known = kinds(seen, stage)
     made: list[tuple[Study, Made]] = []
     left = {TOO_MANY_PARTS: 0, NOTHING_PASSED: 0}
-    for kind in there:
-        others = [other for other in there if other is not kind]
+    for kind in known:
+        others = [other for other in known if other is not kind]
         passed = seen.passed(stage, run_side=kind.run_side)
         later = union(other.failed for other in others) if kind.first else 0
         if not passed:
@@ -79,26 +79,26 @@ def _stage_rules(
             apart=passed | later,
         )
         found, missing = study.rules()
-        held = union(one.held for one in found)
-        # All that fails otherwise lies within: whether this would have failed there too, nobody has seen.
+        held = union(rule.held for rule in found)
+        # The rule holds for every failure of another kind: nothing shows that this kind would have failed there too.
         if swallowed := union(other.failed for other in others if not kind.first and not other.failed & ~held):
             study = replace(study, apart=study.passed | swallowed)
             narrower, missing_then = study.rules()
             if not missing_then & ~missing and len(narrower) <= len(found):
                 found, missing = narrower, missing_then
-        made += [(study, one) for one in found]
+        made += [(study, rule) for rule in found]
         left[TOO_MANY_PARTS] |= missing
     return _merged(made), left
 
 
 def _merged(made: Sequence[tuple[Study, Made]]) -> list[Rule]:
-    """The rules; one for several kinds where their conjunctions are equal, since then nothing tells them apart."""
+    """The rules; kinds with equal conjunctions share one, since nothing tells them apart."""
     by_text: dict[str, list[tuple[Study, Made]]] = {}
-    for study, one in made:
-        by_text.setdefault(one.texts[0], []).append((study, one))
+    for study, rule in made:
+        by_text.setdefault(rule.texts[0], []).append((study, rule))
     merged = []
     for several in by_text.values():
-        study, one = several[0]
+        study, rule = several[0]
         together = replace(study, failed=union(other.failed for other, _ in several))
-        merged.append(together.rule(one, sum(other.alone for _, other in several)))
+        merged.append(together.rule(rule, sum(other.alone for _, other in several)))
     return merged

@@ -1,8 +1,8 @@
 """The smallest conjunctions that hold for failures and for nothing that passed: set cover on bit sets, pure.
 
-A conjunction costs what its atoms cost together. Of all that have no counter-example the cheapest are taken first; of
-equally cheap ones the one that covers most of what is not covered yet. Two or more make way for one
-that costs no more.
+The cost of a conjunction is the sum of the costs of its atoms. Of all conjunctions without a counter-example the cheapest
+are taken first; of equally cheap ones, the one that covers most of the failures that are not covered yet. One conjunction
+takes the place of two or more that cost as much.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 LARGEST = 4
-"""What a conjunction may cost: with more parts than four anything can be told from anything."""
+"""Largest cost of a conjunction: with more than four parts anything can be separated from anything."""
 
 PATIENCE = 500_000
-"""Conjunctions that are looked at before the search ends with what it has found."""
+"""Number of conjunctions after which the search ends with those that it has found."""
 
 JOINABLE = 40
-"""Of more conjunctions than this, no two are tried to be joined: they are a list of exceptions and no explanation."""
+"""Largest number of conjunctions that are joined in pairs: more are a list of exceptions and no explanation."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
-    """An atom as the search sees it."""
+    """An atom in the search."""
 
     bits: int
     """Where it holds."""
@@ -47,13 +47,13 @@ class Chosen:
     support: int
     """The failures for which it holds."""
     others: tuple[Conjunction, ...]
-    """Equally cheap ones about other things with exactly this support: these observations do not tell them apart."""
+    """Equally cheap ones about other features with exactly this support: these observations do not tell them apart."""
 
 
 def cover(parts: Sequence[Part], failed: int, passed: int) -> list[Chosen]:
     """Few conjunctions that hold for as many of `failed` as any can, and for none of `passed`.
 
-    None where nothing passed: then there is nothing to tell the failures from.
+    None if nothing passed: then there is nothing to separate the failures from.
     """
     if not passed:
         return []
@@ -65,28 +65,28 @@ def cover(parts: Sequence[Part], failed: int, passed: int) -> list[Chosen]:
         while found:
             chosen.append(search.best(found, left))
             left &= ~chosen[-1].support
-            found = {one: ways for one, ways in found.items() if one & left}
+            found = {support: ways for support, ways in found.items() if support & left}
     return _joined(_needed(chosen), search)
 
 
 def _needed(chosen: Sequence[Chosen], beside: Sequence[Chosen] = ()) -> list[Chosen]:
-    """`chosen` without those whose support the others and `beside` have between them; the dearest and weakest go first."""
+    """`chosen` without those with a support that the others and `beside` cover; the dearest and weakest go first."""
     kept = [*chosen, *beside]
-    for one in sorted(chosen, key=lambda one: (-len(one.parts), one.support.bit_count())):
-        if not one.support & ~_support(other for other in kept if other is not one):
-            kept.remove(one)
+    for conjunction in sorted(chosen, key=lambda conjunction: (-len(conjunction.parts), conjunction.support.bit_count())):
+        if not conjunction.support & ~_support(other for other in kept if other is not conjunction):
+            kept.remove(conjunction)
     return kept
 
 
 def _joined(chosen: list[Chosen], search: _CoverSearch) -> list[Chosen]:
-    """`chosen` with one conjunction in place of two or more, wherever it does for all of them and costs no more."""
+    """`chosen` with one conjunction in place of two or more, if it covers their support and costs no more."""
     for two in itertools.combinations(chosen, 2) if len(chosen) <= JOINABLE else ():
-        wanted = _support(two) & ~_support(one for one in chosen if one not in two)
-        allowed = [place for place, part in enumerate(search.parts) if not wanted & ~part.bits]
+        required = _support(two) & ~_support(other for other in chosen if other not in two)
+        allowed = [place for place, part in enumerate(search.parts) if not required & ~part.bits]
         for cost in range(1, min(search.cost(two), LARGEST) + 1):
-            if found := search.all_of(cost, wanted, allowed):
-                fewer = _needed(chosen, [search.best(found, wanted)])
-                # At equal cost one interval says more than two single versions.
+            if found := search.all_of(cost, required, allowed):
+                fewer = _needed(chosen, [search.best(found, required)])
+                # At equal cost one interval explains more than two single versions.
                 if (search.cost(fewer), len(fewer)) < (search.cost(chosen), len(chosen)):
                     return _joined(fewer, search)
     return chosen
@@ -97,7 +97,7 @@ def _support(chosen: Iterable[Chosen]) -> int:
 
 
 _Found = dict[int, dict[frozenset[str], Conjunction]]
-"""Support → what the conjunctions speak of → the best of them."""
+"""Support → names of the features → the best conjunction about them."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -105,37 +105,37 @@ class _CoverSearch:
     parts: Sequence[Part]
     failed: int
     passed: int
-    wanted: int = 0
+    required: int = 0
     budget: int = 0
     looked: int = 0
     found: _Found = field(default_factory=dict)
 
-    def all_of(self, cost: int, wanted: int, allowed: Iterable[int] | None = None) -> _Found:
-        """All conjunctions of exactly this cost that hold for one of `wanted` and for nothing that passed.
+    def all_of(self, cost: int, required: int, allowed: Iterable[int] | None = None) -> _Found:
+        """All conjunctions of exactly this cost that hold for any of `required` and for nothing that passed.
 
         With `allowed`, of these parts only.
         """
-        self.found, self.wanted, self.budget = {}, wanted, cost
+        self.found, self.required, self.budget = {}, required, cost
         self._extend((), list(range(len(self.parts)) if allowed is None else allowed), self.failed, self.passed)
         return self.found
 
-    def best(self, found: _Found, wanted: int) -> Chosen:
-        """Of all that were found the one that covers most of `wanted`, then the one with the largest support."""
-        sizes = {one: ((one & wanted).bit_count(), one.bit_count()) for one in found}
+    def best(self, found: _Found, required: int) -> Chosen:
+        """The conjunction that covers most of `required`, then the one with the largest support."""
+        sizes = {support: ((support & required).bit_count(), support.bit_count()) for support in found}
         largest = max(sizes.values())
-        ties = [one for one, size in sizes.items() if size == largest]
-        support = min(ties, key=lambda one: min(map(self._ranks, found[one].values())))
+        ties = [support for support, size in sizes.items() if size == largest]
+        support = min(ties, key=lambda support: min(map(self._ranks, found[support].values())))
         first, *others = sorted(found[support].values(), key=self._ranks)
         return Chosen(parts=first, support=support, others=tuple(others))
 
     def cost(self, chosen: Iterable[Chosen]) -> int:
-        """What they cost together."""
-        return sum(self.parts[place].cost for one in chosen for place in one.parts)
+        """The sum of their costs."""
+        return sum(self.parts[place].cost for conjunction in chosen for place in conjunction.parts)
 
     def _extend(self, chosen: Conjunction, allowed: list[int], failed: int, passed: int) -> None:
-        """What passed first, no conjunction may hold for: one of the parts that exclude it is in each.
+        """Extend `chosen` by each part that excludes the first variant that passed: every conjunction has one of those.
 
-        A part that has been tried is not allowed beside the ones after it: no conjunction is met twice.
+        A part that has been tried is not allowed beside the ones after it, so no conjunction is found twice.
         """
         first = passed & -passed
         left = self.budget - sum(self.parts[place].cost for place in chosen)
@@ -144,7 +144,7 @@ class _CoverSearch:
         for tried, place in enumerate(excluding):
             part = self.parts[place]
             support = failed & part.bits
-            if part.cost > left or not support & self.wanted:
+            if part.cost > left or not support & self.required:
                 continue
             if self.looked >= PATIENCE:
                 return
@@ -162,5 +162,5 @@ class _CoverSearch:
             ways[names] = conjunction
 
     def _ranks(self, conjunction: Conjunction) -> list[tuple[int, ...]]:
-        """What is smaller is preferred."""
+        """Sort key of preference, the smallest first."""
         return sorted((self.parts[place].rank for place in conjunction), reverse=True)

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from harness.diagnose.rules import set_cover
 from harness.diagnose.rules.conditions import Feature
-from harness.diagnose.rules.outcomes import Seen, places, union, variant
+from harness.diagnose.rules.outcomes import Seen, places, planned_variant, union
 from harness.diagnose.rules.set_cover import Chosen, Part
 from harness.matrix.plan import by_version
 from harness.model import Stage
 from harness.verdicts.rule_model import Boundary, Condition, ConditionKind, Rule, text
 
 _TRANSITIVE_COST = 2
-"""What the resolver chose mostly follows from the axes: a transitive version must be worth two parts that were asked for."""
+"""A resolver's choice mostly follows from the axes: a transitive version must be worth two parts of the matrix."""
 
 Conjunction = Sequence[tuple[int, Condition]]
 """(place of its feature, atom) of each part."""
@@ -29,7 +29,7 @@ class Made:
     texts: Sequence[str]
     """Its own, and those of its alternatives."""
     held: int
-    """What it holds for, of what reached the stage."""
+    """The variants that reached the stage and for which it holds."""
     alone: int
 
 
@@ -41,50 +41,50 @@ class Study:
     stage: Stage
     features: Sequence[Feature]
     near: Sequence[Feature]
-    """The same, of what reached the stage."""
+    """The same, restricted to the variants that reached the stage."""
     failed: int
     passed: int
-    """What passed the stage, or got beyond what fails here."""
+    """The variants that passed the stage, or got beyond this kind of failure."""
     apart: int
-    """What no rule may hold for: `passed`, and failures of other kinds that must be told from this one."""
+    """The variants for which no rule may hold: `passed`, and failures of other kinds that are counter-examples."""
 
     def rules(self) -> tuple[list[Made], int]:
         """The rules, and the failures that are left."""
-        told = self._told_apart()
+        by_variants = self._by_variants()
         parts = [
             Part(bits=bits, cost=_cost(first[1]), rank=self._rank(*first), name=first[1].name)
-            for bits, (first, *_) in told.items()
+            for bits, (first, *_) in by_variants.items()
         ]
-        there = list(told.values())
+        atoms = list(by_variants.values())
         chosen = set_cover.cover(parts, self.failed, self.apart)
-        explained = Counter(place for one in chosen for place in places(one.support))
+        explained = Counter(place for part in chosen for place in places(part.support))
         made = []
-        for one in chosen:
-            first, *others = _ways(one, there)
-            # An axis is preferred anyway to what the resolver chose: only its like is worth a word beside it.
+        for part in chosen:
+            first, *others = _ways(part, atoms)
+            # An axis is preferred to a resolver's choice: beside it only another axis is an alternative.
             ways = [first, *(way for way in others if _transitive(way) <= _transitive(first))]
             ways = [self._settled(way) for way in ways]
             texts = list(dict.fromkeys(text([atom for _, atom in _ordered(way)], self.stage) for way in ways))
-            alone = sum(explained[place] == 1 for place in places(one.support))
+            alone = sum(explained[place] == 1 for place in places(part.support))
             made.append(Made(conjunction=ways[0], texts=texts, held=self._held(ways[0]), alone=alone))
-        return made, self.failed & ~union(one.support for one in chosen)
+        return made, self.failed & ~union(part.support for part in chosen)
 
-    def _told_apart(self) -> dict[int, list[tuple[int, Condition]]]:
-        """Variants → the atoms that hold for just these, the best first; such as exclude something that passed."""
-        there = [(number, *one) for number, feature in enumerate(self.near) for one in feature.atoms()]
+    def _by_variants(self) -> dict[int, list[tuple[int, Condition]]]:
+        """Variants → the atoms that hold for just these and exclude something that passed, the best first."""
+        atoms = [(number, *held) for number, feature in enumerate(self.near) for held in feature.atoms()]
         found: dict[int, list[tuple[int, Condition]]] = {}
-        for number, atom, bits in sorted(there, key=lambda one: self._rank(one[0], one[1])):
+        for number, atom, bits in sorted(atoms, key=lambda ranked: self._rank(ranked[0], ranked[1])):
             if bits & self.failed and self.apart & ~bits:
                 found.setdefault(bits, []).append((number, atom))
         return found
 
     def _rank(self, number: int, atom: Condition) -> tuple[int, ...]:
-        """What was asked for before what followed; bounds before single versions, which say less; the order of the axes."""
+        """Sort key: the matrix before transitive versions; bounds before single versions; the order of the axes."""
         single = atom.op == "=" and any(value == atom.value for value, _ in self.features[number].ordered)
         return atom.kind is ConditionKind.TRANSITIVE, single, number, "<>=".index(atom.op[0])
 
     def _settled(self, conjunction: Conjunction) -> list[tuple[int, Condition]]:
-        """The same support, with each bound where it was seen: `<` the first version that passed, `≥` the first that failed."""
+        """The same support, with observed bounds: `<` the first version that passed, `≥` the first that failed."""
         settled = list(conjunction)
         before = None
         while settled != before:
@@ -101,14 +101,14 @@ class Study:
         return settled
 
     def _held(self, conjunction: Conjunction) -> int:
-        """What `conjunction` holds for, of what reached the stage."""
+        """The variants that reached the stage and for which `conjunction` holds."""
         held = self.seen.reached[self.stage]
         for number, atom in conjunction:
             held &= self.near[number].holds(atom.op, atom.value)
         return held
 
     def _beside(self, conjunction: Conjunction, place: int) -> int:
-        """Where all the other atoms of `conjunction` hold."""
+        """The variants for which all atoms of `conjunction` but the one at `place` hold."""
         return self._held([*conjunction[:place], *conjunction[place + 1 :]])
 
     def _tried(self, feature: Feature, atom: Condition, beside: int, passed: int) -> tuple[list[str], list[str]]:
@@ -137,7 +137,7 @@ class Study:
             text=made.texts[0],
             atoms=[atom for _, atom in _ordered(made.conjunction)],
             stage=self.stage,
-            signatures=_counted(one.signature or "" for one in variants),
+            signatures=_counted(variant.signature or "" for variant in variants),
             variants=len(support),
             cells=len(cells),
             alone=alone,
@@ -145,7 +145,7 @@ class Study:
             examples=[self.seen.place(place) for place in dict.fromkeys((support[0], last))],
             boundaries=list(self._boundaries(made.conjunction)),
             alternatives=list(made.texts[1:]),
-            causes=_counted(one.cause for one in variants if one.cause),
+            causes=_counted(variant.cause for variant in variants if variant.cause),
         )
 
     def _boundaries(self, conjunction: Conjunction) -> Iterator[Boundary]:
@@ -171,10 +171,10 @@ class Study:
             list(places(feature.holds("=", version) & beside & known))
             for version, known in ((fails, self.failed), (passes, self.passed))
         )
-        partner = {self._otherwise(place, feature): place for place in passed}
-        equal = [place for place in reversed(failed) if self._otherwise(place, feature) in partner]
+        partner = {self._without(feature, place): place for place in passed}
+        equal = [place for place in reversed(failed) if self._without(feature, place) in partner]
         chosen = equal[0] if equal and feature.kind is ConditionKind.AXIS else failed[-1]
-        other = partner.get(self._otherwise(chosen, feature), passed[-1])
+        other = partner.get(self._without(feature, chosen), passed[-1])
         return Boundary(
             name=feature.name,
             fails=fails,
@@ -187,16 +187,16 @@ class Study:
             closed=feature.name == "python" and _adjacent(fails, passes),
         )
 
-    def _otherwise(self, place: int, feature: Feature) -> tuple[object, ...]:
-        """What a variant of a cell is, but for its version on an axis."""
-        cell, one = self.seen.members[place]
+    def _without(self, feature: Feature, place: int) -> tuple[object, ...]:
+        """A variant of a cell, apart from its version on an axis."""
+        cell, variant = self.seen.members[place]
         axes = {"python": cell.python, **cell.pins} | {feature.name: None}
-        return variant(one).id, cell.environment, tuple(sorted(axes.items(), key=lambda item: item[0]))
+        return planned_variant(variant).id, cell.environment, tuple(sorted(axes.items(), key=lambda item: item[0]))
 
 
-def _adjacent(one: str, other: str) -> bool:
-    """Whether nothing lies between two minor versions of Python; between two of its patch releases others do."""
-    releases = by_version(one).release, by_version(other).release
+def _adjacent(version: str, other: str) -> bool:
+    """Whether nothing lies between two minor versions of Python; between two of its patch releases others may."""
+    releases = by_version(version).release, by_version(other).release
     (major, minor), (other_major, other_minor) = (release[:2] for release in releases)
     return {len(release) for release in releases} == {2} and major == other_major and abs(minor - other_minor) == 1
 
@@ -214,12 +214,12 @@ def _transitive(conjunction: Conjunction) -> int:
     return sum(atom.kind is ConditionKind.TRANSITIVE for _, atom in conjunction)
 
 
-def _ways(one: Chosen, there: Sequence[Sequence[tuple[int, Condition]]]) -> list[list[tuple[int, Condition]]]:
-    """The conjunction, and the others that these observations do not tell from it; `there` has the atoms of each part."""
-    ways = [[there[part][0] for part in way] for way in (one.parts, *one.others)]
-    for place, part in enumerate(one.parts):
-        first, *equal = there[part]
-        # Axes whose versions go together in every cell; what else goes with an axis follows from it.
+def _ways(chosen: Chosen, atoms: Sequence[Sequence[tuple[int, Condition]]]) -> list[list[tuple[int, Condition]]]:
+    """The conjunction, and the others that these observations do not tell from it; `atoms` are those of each part."""
+    ways = [[atoms[part][0] for part in way] for way in (chosen.parts, *chosen.others)]
+    for place, part in enumerate(chosen.parts):
+        first, *equal = atoms[part]
+        # Other axes with versions that go together in every cell. Transitive versions follow from an axis.
         axes = {first[1].name: first}
         for number, atom in equal:
             if atom.kind is ConditionKind.AXIS:
@@ -229,6 +229,6 @@ def _ways(one: Chosen, there: Sequence[Sequence[tuple[int, Condition]]]) -> list
 
 
 def _ordered(conjunction: Conjunction) -> list[tuple[int, Condition]]:
-    """As a rule is read: the way of exporting first, then what is transitive, then the axes."""
+    """In reading order: the variant first, then transitive versions, then the axes."""
     order = [ConditionKind.VARIANT, ConditionKind.TRANSITIVE, ConditionKind.AXIS]
-    return sorted(conjunction, key=lambda one: (order.index(one[1].kind), one[0], one[1].op == "<"))
+    return sorted(conjunction, key=lambda part: (order.index(part[1].kind), part[0], part[1].op == "<"))

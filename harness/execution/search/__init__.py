@@ -1,1 +1,1 @@
-"""Which cells a run asks when it does not ask all of them."""
+"""The choice of cells for a run that does not run all of them."""

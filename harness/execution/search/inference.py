@@ -1,9 +1,9 @@
-"""What follows for cells that were not observed from those that were: pure, and never a status.
+"""Inference from observed cells to the others: pure, and never a status.
 
-One assumption, Occam's: a cell fails because of a version, or of a few versions that do not go together, and fails
-wherever those meet. What was seen in a cell that works is *cleared*; of a cell that fails, the smallest combinations
-never seen to work are *suspect*; a lone suspect is *blamed*. So a cell is inferred to work where all its pairs are
-cleared and it holds no suspect, and to fail where it holds a blamed combination and lies between cells that failed with it.
+The assumption: a cell fails because of one version, or of a few versions that do not go together, and every cell with
+those versions fails. A combination in a cell that works is *cleared*. In a cell that fails, the smallest combinations that
+are not cleared are *suspects*; a lone suspect is *blamed*. A cell is inferred to work if all its pairs are cleared and it
+has no suspect. It is inferred to fail if it has a blamed combination and lies between cells that failed with it.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ Row = tuple[int, ...]
 """A cell as the places of its versions, oldest first, on every axis that has more than one."""
 
 Combination = tuple[tuple[int, int], ...]
-"""Versions that meet: (axis, place), each axis once, in the order of the axes."""
+"""Versions in one row: (axis, place), each axis once, in the order of the axes."""
 
 LARGEST = 3
-"""More versions than this are not blamed together: too many cells would be needed to be sure."""
+"""Largest number of versions that are blamed together: more would need too many cells to be sure."""
 
 
 def rows(cells: Sequence[Cell]) -> dict[str, Row]:
-    """Id → row, over the axes of `cells`; where a cell runs (together or handoff) is one more axis."""
+    """Id → row, over the axes of `cells`; the setup is one more axis."""
     names = dict.fromkeys(name for cell in cells for name, _ in cell.pins)
     columns: list[dict[str, int]] = []
     for name in ("python", *names):
-        there = sorted({_version(cell, name) for cell in cells}, key=by_version)
-        columns.append({cell.id: there.index(_version(cell, name)) for cell in cells} if len(there) > 1 else {})
+        versions = sorted({_version(cell, name) for cell in cells}, key=by_version)
+        columns.append({cell.id: versions.index(_version(cell, name)) for cell in cells} if len(versions) > 1 else {})
     setups = sorted({cell.setup for cell in cells}, reverse=True)
     columns.append({cell.id: setups.index(cell.setup) for cell in cells} if len(setups) > 1 else {})
     varying = [column for column in columns if column]
@@ -44,12 +44,12 @@ def _version(cell: Cell, axis: str) -> str:
 
 
 def combinations(row: Row, size: int) -> Iterator[Combination]:
-    """The ways in which `size` of the versions of `row` meet."""
+    """All combinations of `size` versions of `row`."""
     return itertools.combinations(enumerate(row), size)
 
 
 def holds(row: Row, combination: Combination) -> bool:
-    """Whether the versions of `combination` meet in `row`."""
+    """Whether `row` has all versions of `combination`."""
     return all(row[axis] == place for axis, place in combination)
 
 
@@ -63,38 +63,40 @@ def all_of(row: Row) -> Iterator[Combination]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Findings:
-    """What was seen, and what it says of combinations."""
+    """Which combinations the observed cells clear, suspect and blame."""
 
     cleared: frozenset[Combination]
-    """Seen in a cell that works."""
+    """Combinations in a cell that works."""
     suspects: Mapping[Row, Sequence[Combination]]
-    """Row that fails → the smallest combinations in it that are not cleared: one of them is to blame."""
+    """Row that fails → the smallest combinations in it that are not cleared: one of them is the reason."""
     blamed: Mapping[Combination, Sequence[range]]
     """Lone suspect → on each axis, the places from the oldest to the newest that failed with it."""
 
     @property
     def suspected(self) -> set[Combination]:
         """All suspects of all rows."""
-        return {one for found in self.suspects.values() for one in found}
+        return {combination for found in self.suspects.values() for combination in found}
 
     def blames(self, row: Row) -> list[Combination]:
         """The blamed combinations in `row`."""
-        return [one for one in all_of(row) if one in self.blamed]
+        return [combination for combination in all_of(row) if combination in self.blamed]
 
 
 def study(seen: Mapping[Row, bool]) -> Findings:
-    """What the cells that were observed (row → whether it works) say of combinations."""
-    cleared = frozenset(one for row, works in seen.items() if works for one in all_of(row))
+    """The findings from observed cells (row → whether it works)."""
+    cleared = frozenset(combination for row, works in seen.items() if works for combination in all_of(row))
     failed = [row for row, works in seen.items() if not works]
     suspects = {row: _smallest(row, cleared) for row in failed}
     lone = {found[0] for found in suspects.values() if len(found) == 1}
-    return Findings(cleared=cleared, suspects=suspects, blamed={one: _reach(one, failed) for one in lone})
+    return Findings(
+        cleared=cleared, suspects=suspects, blamed={combination: _reach(combination, failed) for combination in lone}
+    )
 
 
 def _smallest(row: Row, cleared: frozenset[Combination]) -> list[Combination]:
-    """The combinations of the smallest size of which one at least is not cleared; none where there is one cell only."""
-    open_ones = itertools.groupby((one for one in all_of(row) if one not in cleared), key=len)
-    return list(next(open_ones, (0, []))[1])
+    """The combinations that are not cleared, of the smallest size that has any; none if there is a single cell."""
+    by_size = itertools.groupby((combination for combination in all_of(row) if combination not in cleared), key=len)
+    return list(next(by_size, (0, []))[1])
 
 
 def _reach(combination: Combination, failed: Sequence[Row]) -> list[range]:
@@ -103,7 +105,7 @@ def _reach(combination: Combination, failed: Sequence[Row]) -> list[range]:
 
 
 def inferred(every: Iterable[Row], seen: Mapping[Row, bool]) -> dict[Row, bool]:
-    """Row that was not seen → whether it works; rows of which nothing follows are left out."""
+    """Row that was not seen → whether it works, if that follows."""
     findings = study(seen)
     suspected = findings.suspected
     found: dict[Row, bool] = {}
@@ -112,7 +114,7 @@ def inferred(every: Iterable[Row], seen: Mapping[Row, bool]) -> dict[Row, bool]:
             continue
         blames = findings.blames(row)
         if blames:
-            if any(_within(row, findings.blamed[one]) for one in blames):
+            if any(_within(row, findings.blamed[combination]) for combination in blames):
                 found[row] = False
         elif _cleared(row, findings.cleared) and suspected.isdisjoint(all_of(row)):
             found[row] = True
@@ -124,25 +126,23 @@ def _within(row: Row, reach: Sequence[range]) -> bool:
 
 
 def _cleared(row: Row, cleared: frozenset[Combination]) -> bool:
-    return bool(row) and all(one in cleared for one in combinations(row, min(2, len(row))))
+    return bool(row) and all(pair in cleared for pair in combinations(row, min(2, len(row))))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Observed:
-    """The cells that can run, as rows, and what is known of them."""
+    """The cells that can run, as rows, and which of them work."""
 
     rows: Mapping[str, Row]
     """Id → row."""
     seen: Mapping[Row, bool]
-    """Row → whether it works; errors prove nothing and are not in it."""
+    """Row → whether it works; without cells that ended in an error."""
 
     @classmethod
     def of(cls, verdicts: Sequence[Verdict]) -> Observed:
-        """What `verdicts` say; what has no lock fails for a reason that uv gave, and no other cell follows from it."""
+        """From `verdicts`; a cell without a lock fails for uv's reason, and nothing follows from it for other cells."""
         able = [verdict for verdict in verdicts if verdict.resolved.result.ok]
         found = rows([verdict.cell for verdict in able])
-        facts = {Status.WORKS: True, Status.FAILS: False}
-        return cls(
-            rows=found,
-            seen={found[one.cell.id]: facts[one.status] for one in able if one.status in facts},
-        )
+        works = {Status.WORKS: True, Status.FAILS: False}
+        seen = {found[verdict.cell.id]: works[verdict.status] for verdict in able if verdict.status in works}
+        return cls(rows=found, seen=seen)

@@ -1,6 +1,6 @@
-"""Which cells are asked, and in which order: pure functions over rows (inference.py).
+"""Which cells are run, and in which order: pure functions over rows (inference.py).
 
-`pairwise` chooses the first ones; `following` chooses the next from what was seen, until nothing is left to ask.
+`pairwise` chooses the first rows; `following` chooses the next from the observed ones, until none is left.
 """
 
 from __future__ import annotations
@@ -16,50 +16,50 @@ from harness.execution.search.inference import Combination, Findings, Row, all_o
 
 
 def pairs(every: Iterable[Row]) -> set[Combination]:
-    """All pairs of versions that meet in a cell: what exclude rules leave no cell for is not among them."""
+    """All pairs of versions of a cell; without pairs for which exclude rules leave no cell."""
     return {pair for row in every for pair in combinations(row, min(2, len(row)))}
 
 
 def pairwise(every: Sequence[Row], always: Collection[Row] = ()) -> list[Row]:
-    """Few of the rows in which all pairs meet, with those that are taken `always`; the same for the same rows."""
+    """Few of the rows that cover all pairs, with those that are taken `always`; the same for the same rows."""
     if not every or len(every[0]) < 2:
         return list(every)
-    there, axes = set(every), range(len(every[0]))
+    axes = range(len(every[0]))
     chosen = covertable.make(
         [sorted({row[axis] for row in every}) for axis in axes],
         presets=[dict(enumerate(row)) for row in always],
-        constraints=_only(there),
+        constraints=_only(set(every)),
     )
     taken = {*always, *(tuple(row) for row in chosen)}
     return [row for row in every if row in taken]
 
 
-def _only(there: Collection[Row]) -> list[dict[str, object]]:
-    """That a row must be one of `there`, and, so that dead ends are seen early, every pair in it a pair of one of them."""
-    width = len(next(iter(there)))
-    if len(there) == math.prod(len({row[axis] for row in there}) for axis in range(width)):
+def _only(possible: Collection[Row]) -> list[dict[str, object]]:
+    """Constraints: a row must be a `possible` one; so that dead ends are seen early, so must every pair in it."""
+    width = len(next(iter(possible)))
+    if len(possible) == math.prod(len({row[axis] for row in possible}) for axis in range(width)):
         return []
-    possible = pairs(there)
+    possible_pairs = pairs(possible)
 
-    def meet(one: int, other: int) -> dict[str, object]:
+    def pair(axis: int, other: int) -> dict[str, object]:
         return {
             "operator": "fn",
-            "requires": [one, other],
-            "evaluate": lambda row: ((one, row[one]), (other, row[other])) in possible,
+            "requires": [axis, other],
+            "evaluate": lambda row: ((axis, row[axis]), (other, row[other])) in possible_pairs,
         }
 
     whole = {
         "operator": "fn",
         "requires": list(range(width)),
-        "evaluate": lambda row: tuple(row[axis] for axis in range(width)) in there,
+        "evaluate": lambda row: tuple(row[axis] for axis in range(width)) in possible,
     }
-    return [*itertools.starmap(meet, itertools.combinations(range(width), 2)), whole]
+    return [*itertools.starmap(pair, itertools.combinations(range(width), 2)), whole]
 
 
 def informative_first(every: Sequence[Row], shares: Mapping[Row, Hashable]) -> list[Row]:
-    """`every` row, the one with the most pairs that none before it has first.
+    """`every` row; the next one always has the most pairs that no row before it has.
 
-    Of equal ones first those whose export (`shares` says which it is) one before them has: they cost but a run.
+    Of equal rows, one that shares its export (row → export, in `shares`) with a row before goes first: it costs only a run.
     """
     left, begun = pairs(every), set[Hashable]()
     by_export: dict[Hashable, list[int]] = {}
@@ -74,7 +74,7 @@ def informative_first(every: Sequence[Row], shares: Mapping[Row, Hashable]) -> l
         row = every[place]
         if row in order:
             continue
-        # A row has never more to tell than when it was last weighed: only the first in line is weighed again.
+        # The gain of a row never grows: only the first in the heap is computed again.
         now = -sum(pair in left for pair in _pairs(row))
         if now != gain:
             heapq.heappush(waiting, (now, new, place))
@@ -93,24 +93,24 @@ def _pairs(row: Row) -> Iterable[Combination]:
     return combinations(row, min(2, len(row)))
 
 
-def following(every: Sequence[Row], seen: Mapping[Row, bool], asked: Collection[Row]) -> list[Row]:
-    """The rows to ask next, in the order of `every`, when `asked` were asked and `seen` is what they said; none at the end.
+def following(every: Sequence[Row], seen: Mapping[Row, bool], before: Collection[Row]) -> list[Row]:
+    """The rows to run next, in the order of `every`, after those of `before`; `seen` is row → whether it works.
 
-    Nothing that works leaves nothing to compare with, and nothing that fails leaves nothing to explain.
+    None at the end: if nothing works there is nothing to compare with, and if nothing fails nothing to explain.
     """
     if len(set(seen.values())) < 2:
         return []
-    open_rows = [row for row in every if row not in seen and row not in asked]
+    open_rows = [row for row in every if row not in seen and row not in before]
     findings = study(seen)
-    wanted = set(_borders(every, seen, set(open_rows)))
-    wanted |= _ends(every, findings, set(open_rows))
-    wanted |= _told_apart(open_rows, findings, wanted)
-    wanted |= _masked(every, open_rows, findings)
-    return [row for row in open_rows if row in wanted]
+    chosen = set(_borders(every, seen, set(open_rows)))
+    chosen |= _ends(every, findings, set(open_rows))
+    chosen |= _separating(open_rows, findings, chosen)
+    chosen |= _masked(every, open_rows, findings)
+    return [row for row in open_rows if row in chosen]
 
 
 def _borders(every: Sequence[Row], seen: Mapping[Row, bool], open_rows: Collection[Row]) -> Iterable[Row]:
-    """Of every two rows that differ on one axis only, one working and one failing, the middle of what lies open between."""
+    """The middle of the open rows between two that differ on one axis only, one working and one failing."""
     lines: dict[tuple[int, Row], list[Row]] = {}
     for row in every:
         for axis in range(len(row)):
@@ -118,30 +118,30 @@ def _borders(every: Sequence[Row], seen: Mapping[Row, bool], open_rows: Collecti
     for line in lines.values():
         line.sort()
         known = [place for place, row in enumerate(line) if row in seen]
-        for one, other in itertools.pairwise(known):
-            between = [row for row in line[one + 1 : other] if row in open_rows]
-            if between and seen[line[one]] != seen[line[other]]:
+        for first, second in itertools.pairwise(known):
+            between = [row for row in line[first + 1 : second] if row in open_rows]
+            if between and seen[line[first]] != seen[line[second]]:
                 yield between[len(between) // 2]
 
 
 def _ends(every: Sequence[Row], findings: Findings, open_rows: Collection[Row]) -> set[Row]:
-    """Of every combination that is blamed, the oldest and the newest row that holds it: it must fail there too."""
+    """The oldest and the newest row with each blamed combination: they must fail too."""
     found = set()
-    for one in findings.blamed:
-        with_it = [row for row in every if holds(row, one)]
+    for combination in findings.blamed:
+        with_it = [row for row in every if holds(row, combination)]
         found |= {min(with_it), max(with_it)}
     return found & set(open_rows)
 
 
-def _told_apart(open_rows: Sequence[Row], findings: Findings, wanted: Collection[Row]) -> set[Row]:
-    """For every failing row with several suspects a row that has some of them: the one with the least that is new besides."""
+def _separating(open_rows: Sequence[Row], findings: Findings, chosen: Collection[Row]) -> set[Row]:
+    """For every failing row with several suspects, a row that has some of them: the one with the fewest new pairs."""
     found: set[Row] = set()
     near: dict[tuple[int, Row], list[Row]] = {}
     for row in open_rows:
         for axis in range(len(row)):
             near.setdefault((axis, row[:axis] + row[axis + 1 :]), []).append(row)
     for failed, suspects in findings.suspects.items():
-        if len(suspects) < 2 or any(_divides(row, suspects) for row in itertools.chain(wanted, found)):
+        if len(suspects) < 2 or any(_divides(row, suspects) for row in itertools.chain(chosen, found)):
             continue
         candidates = [
             row
@@ -155,16 +155,16 @@ def _told_apart(open_rows: Sequence[Row], findings: Findings, wanted: Collection
 
 
 def _divides(row: Row, suspects: Sequence[Combination]) -> bool:
-    return 0 < sum(holds(row, one) for one in suspects) < len(suspects)
+    return 0 < sum(holds(row, suspect) for suspect in suspects) < len(suspects)
 
 
 def _unknown(row: Row, findings: Findings, suspects: Sequence[Combination]) -> tuple[int, Row]:
-    """What a failure of `row` could be due to besides `suspects`."""
+    """Number of other reasons for a failure of `row` than `suspects`; then the row."""
     return sum(pair not in findings.cleared and pair not in suspects for pair in _pairs(row)), row
 
 
 def _masked(every: Sequence[Row], open_rows: Sequence[Row], findings: Findings) -> set[Row]:
-    """Rows for the pairs that were only met in cells that failed for something else."""
+    """Rows for the pairs that only cells have that failed for another reason."""
     suspected = findings.suspected
     innocent = [row for row in every if not findings.blames(row)]
     left = {pair for pair in pairs(innocent) if pair not in findings.cleared and pair not in suspected}

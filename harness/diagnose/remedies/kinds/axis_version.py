@@ -77,9 +77,10 @@ MINOR = AxisVersion("minor release", StepSize.MINOR)
 def _is_observed(change: Change, attempt: Attempt, near: Sequence[Verdict]) -> bool:
     """Whether a cell of `near` shows what becomes of the variant with `change`."""
     planned, variant = change.applied(attempt.planned, attempt.verdict.variant)
-    asked = (planned.cell.python, planned.cell.pins, planned.cell.setup)
-    return any(
-        (verdict.cell.python, verdict.cell.pins, verdict.cell.setup) == asked
-        and any(other.variant == variant and not other.open for other in verdict.variants)
+    cell = planned.cell
+    same = [
+        verdict
         for verdict in near
-    )
+        if (verdict.cell.python, verdict.cell.pins, verdict.cell.setup) == (cell.python, cell.pins, cell.setup)
+    ]
+    return any(other.variant == variant and not other.open for verdict in same for other in verdict.variants)

@@ -16,7 +16,8 @@ from pydantic import TypeAdapter
 
 from harness.environments.interface import ProviderFailure
 from harness.environments.lockfile import Published
-from harness.execution.session import ExtraCell, Session
+from harness.execution.extra_cells import ExtraCell
+from harness.execution.session import Session
 from harness.execution.work import Origin, Work
 from harness.matrix.plan import Planned
 from harness.matrix.schema import Matrix

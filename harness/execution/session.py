@@ -15,13 +15,13 @@ from typing import Self
 from harness.environments.environments import Environments
 from harness.environments.index_answers import IndexAnswers
 from harness.environments.layers import Closure
-from harness.environments.resolver import Resolved, Resolver
 from harness.environments.sources import Pythons
 from harness.environments.uv.client import Uv
 from harness.errors import interruptible
 from harness.execution import executors, given_environment
 from harness.execution.events import Listener, Note
 from harness.execution.executors.interface import RunContext, TaskExecutor
+from harness.execution.extra_cells import ExtraCell, ExtraResolver
 from harness.execution.round import Round
 from harness.execution.settings import Settings
 from harness.execution.work import CellWork, EveryCell, Origin, Strategy, Work
@@ -30,7 +30,6 @@ from harness.matrix.schema import Matrix
 from harness.model import Interpreter, Limits
 from harness.store.store import Store
 from harness.subprocesses import Supervisor
-from harness.tasks import cell_tasks
 from harness.tasks.cell_tasks import CellTasks
 from harness.tasks.interface import Task
 from harness.tasks.memory import Memory
@@ -38,15 +37,6 @@ from harness.tasks.pending import outstanding, repeat, to_repeat
 from harness.tasks.records import Records
 from harness.verdicts import control_model, cross_checks
 from harness.verdicts.judge import Verdict, judge
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ExtraCell:
-    """A cell outside of the matrix."""
-
-    planned: Planned
-    exclude_newer: str | None = None
-    """Releases from this date on do not count; None for the matrix's own date."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -90,9 +80,7 @@ class Session:
     _notes: set[str] = field(default_factory=set)
     _executor: TaskExecutor | None = None
     _memory: Memory | None = None
-    _resolvers: dict[tuple[str | None, bool], Resolver] = field(default_factory=dict)
-    _solved: dict[tuple[ExtraCell, bool], Resolved] = field(default_factory=dict)
-    """(cell, whether the index may be asked) → its locks, which are fixed for this session."""
+    _extra: ExtraResolver | None = None
     _cross_checked: set[tuple[Closure, ...]] = field(default_factory=set)
     _judged: dict[tuple[ExtraCell, bool], Verdict] = field(default_factory=dict)
     """(cell, whether it was cross-checked) → its final verdict."""
@@ -111,7 +99,7 @@ class Session:
 
     def with_matrix(self, matrix: Matrix) -> Session:
         """The same store and sources with another matrix."""
-        return replace(self, matrix=matrix, _resolvers={}, _solved={}, _judged={}, _interpreters=None)
+        return replace(self, matrix=matrix, _extra=None, _judged={}, _interpreters=None)
 
     @property
     def tasks(self) -> list[CellTasks]:
@@ -247,16 +235,11 @@ class Session:
         return Work(tasks=tuple(outstanding([*own, *checks], self.records)), cells=tuple(incomplete.values()))
 
     def _resolved(self, cells: Sequence[ExtraCell], *, acts: bool = True) -> tuple[CellWork, ...]:
-        """Cells with their tasks; cells that share an export have one with the variants of all of them."""
-        acts = acts and self.acts
-        with interruptible():
-            for day in dict.fromkeys(cell.exclude_newer for cell in cells):
-                part = [cell for cell in cells if cell.exclude_newer == day and (cell, acts) not in self._solved]
-                if part:
-                    solved = self._resolver(day, ask=acts).resolve([cell.planned for cell in part], lambda *_: None)
-                    self._solved |= {(cell, acts): resolved for cell, resolved in zip(part, solved, strict=True)}
-        found = [self._solved[cell, acts] for cell in cells]
-        return tuple(zip(found, cell_tasks.of_cells(found, self.matrix.probe), strict=True))
+        """Extra cells with their tasks; without `acts` no index is asked."""
+        if self._extra is None:
+            file = self.settings.config.name
+            self._extra = ExtraResolver(self.matrix, self.answers, self.uv, self.interpreter, file=file)
+        return self._extra.resolve(cells, ask=acts and self.acts)
 
     def release_cross_checked(self) -> None:
         """Release the environments that were kept for cross-checks, which are done."""
@@ -271,17 +254,6 @@ class Session:
             self._interpreters = {cell.cell.python: cell.interpreter for cell, _ in self.cells if cell.interpreter}
             self._pythons = Pythons(self.uv)
         return self._interpreters.get(version) or self._pythons.find(version)
-
-    def _resolver(self, exclude_newer: str | None, *, ask: bool) -> Resolver:
-        if (exclude_newer, ask) not in self._resolvers:
-            sources = self.uv.sources
-            if exclude_newer is not None:
-                sources = sources.model_copy(update={"exclude_newer": exclude_newer})
-            uv = replace(self.uv, sources=sources)
-            file = self.settings.config.name
-            resolver = Resolver(self.matrix, self.answers, uv, self.interpreter, file=file, ask=ask)
-            self._resolvers[exclude_newer, ask] = resolver
-        return self._resolvers[exclude_newer, ask]
 
     @property
     def context(self) -> RunContext:

@@ -56,10 +56,9 @@ def run_probe(
     events, output = folder / "events.jsonl", folder / "output.log"
     events.touch()
     watch = _Watch(events, on_stage)
+    job = {**job, "events": str(events)}
     ended = supervisor.run(
-        **command_for(
-            python, {**job, "events": str(events)}, folder=folder, temporary=temporary, store=store, bytecode=bytecode
-        ),
+        **command_for(python, job, folder=folder, temporary=temporary, store=store, bytecode=bytecode),
         cwd=folder,
         log=output,
         time_limit=limits.seconds,

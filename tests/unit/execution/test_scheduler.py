@@ -28,33 +28,33 @@ CELLS = [
 
 
 @pytest.fixture
-def facts(tmp_path):
+def records(tmp_path):
     return Records(store=Store(tmp_path), limits=Limits(seconds=1, memory=1))
 
 
-def test_cells_share_what_they_share(facts):
-    todo = outstanding((task for cell in CELLS for task in cell.all), facts)
+def test_cells_share_what_they_share(records):
+    todo = outstanding((task for cell in CELLS for task in cell.all), records)
     kinds = [type(task) for task in todo]
     assert {kind: kinds.count(kind) for kind in kinds} == {Install: 4, Export: 1, Run: 3}
 
 
-def test_what_is_known_is_not_outstanding(facts):
+def test_what_is_known_is_not_outstanding(records):
     first = tasks_of(resolved())
     export = first.export
     for install in first.installs:
-        facts.put(install.key, [result(Stage.INSTALL)])
-    facts.put(first.together.key, [result(Stage.IMPORT)])
-    facts.put(export.key, [result(Stage.IMPORT), result(Stage.EAGER)])
-    facts.put(export.variant_key(export.variants[0]), [result(Stage.EXPORT), result(Stage.CHECK)], artifact=digest("a"))
-    facts.put(first.run.variant_key(export.variants[0], digest("a")), [result(Stage.LOAD)])
-    assert outstanding(first.all, facts) == []
+        records.put(install.key, [result(Stage.INSTALL)])
+    records.put(first.together.key, [result(Stage.IMPORT)])
+    records.put(export.key, [result(Stage.IMPORT), result(Stage.EAGER)])
+    records.put(export.variant_key(export.variants[0]), [result(Stage.EXPORT), result(Stage.CHECK)], artifact=digest("a"))
+    records.put(first.run.variant_key(export.variants[0], digest("a")), [result(Stage.LOAD)])
+    assert outstanding(first.all, records) == []
 
 
-def test_nothing_is_outstanding_that_needs_an_environment_that_cannot_be_built(facts):
+def test_nothing_is_outstanding_that_needs_an_environment_that_cannot_be_built(records):
     first = tasks_of(resolved())
     export_side, run_side = first.installs
-    facts.put(export_side.key, [result(Stage.INSTALL, Status.FAILS)])
-    assert outstanding(first.all, facts) == [run_side]
+    records.put(export_side.key, [result(Stage.INSTALL, Status.FAILS)])
+    assert outstanding(first.all, records) == [run_side]
 
 
 def run(todo, perform, probes: int = 2) -> list:
@@ -65,8 +65,8 @@ def run(todo, perform, probes: int = 2) -> list:
     return events
 
 
-def test_everything_runs_once_and_after_what_it_needs(facts):
-    todo = outstanding((task for cell in CELLS for task in cell.all), facts)
+def test_everything_runs_once_and_after_what_it_needs(records):
+    todo = outstanding((task for cell in CELLS for task in cell.all), records)
     events = run(todo, lambda task: None)
     started = [event.task for event in events if isinstance(event, TaskStarted)]
     assert sorted(map(id, started)) == sorted(map(id, todo))
@@ -76,7 +76,7 @@ def test_everything_runs_once_and_after_what_it_needs(facts):
                 assert events.index(TaskEnded(task=need)) < events.index(TaskStarted(task=task))
 
 
-def test_probes_and_installs_have_lanes_of_their_own(facts):
+def test_probes_and_installs_have_lanes_of_their_own(records):
     guard, running, most = threading.Lock(), {True: 0, False: 0}, {True: 0, False: 0}
 
     def perform(task) -> None:
@@ -88,13 +88,13 @@ def test_probes_and_installs_have_lanes_of_their_own(facts):
         with guard:
             running[lane] -= 1
 
-    run(outstanding((task for cell in CELLS for task in cell.all), facts), perform, probes=2)
+    run(outstanding((task for cell in CELLS for task in cell.all), records), perform, probes=2)
     assert most[True] == 1
     assert most[False] <= 2
 
 
-def test_what_does_not_fit_waits_and_something_smaller_goes_first(facts):
-    todo = [task for task in outstanding((task for cell in CELLS for task in cell.all), facts) if isinstance(task, Run)]
+def test_what_does_not_fit_waits_and_something_smaller_goes_first(records):
+    todo = [task for task in outstanding((task for cell in CELLS for task in cell.all), records) if isinstance(task, Run)]
     sizes = dict(zip(todo, (6.0, 5.0, 3.0), strict=True))
     guard, running, seen = threading.Lock(), [], []
 
@@ -148,16 +148,16 @@ def test_where_there_is_nothing_else_a_probe_waits_in_its_lane():
     run(exports, lambda _task: both.wait(10) and None, probes=2)
 
 
-def test_an_exception_of_a_task_ends_the_run(facts):
+def test_an_exception_of_a_task_ends_the_run(records):
     def perform(task) -> None:
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        run(outstanding((task for cell in CELLS for task in cell.all), facts), perform)
+        run(outstanding((task for cell in CELLS for task in cell.all), records), perform)
 
 
-def test_nothing_is_begun_after_the_deadline_and_what_runs_is_finished(facts):
-    todo = outstanding((task for cell in CELLS for task in cell.all), facts)
+def test_nothing_is_begun_after_the_deadline_and_what_runs_is_finished(records):
+    todo = outstanding((task for cell in CELLS for task in cell.all), records)
     events: list = []
     order = {task: place for place, task in enumerate(todo)}
 

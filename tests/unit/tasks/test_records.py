@@ -35,28 +35,28 @@ class SlowStore(Store):
 def test_what_was_read_before_a_write_is_not_kept_after_it(tmp_path):
     Records(store=Store(tmp_path), limits=LIMITS).put(KEY, [OLD])
     store = SlowStore(tmp_path)
-    facts = Records(store=store, limits=LIMITS)
+    records = Records(store=store, limits=LIMITS)
     with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(facts.get, KEY)
+        reading = pool.submit(records.get, KEY)
         assert store.has_read.wait(20)
-        facts.put(KEY, [NEW])
+        records.put(KEY, [NEW])
         store.may_return.set()
         assert reading.result(20).stages == (NEW,)
-    assert facts.get(KEY).stages == (NEW,)
+    assert records.get(KEY).stages == (NEW,)
 
 
 def test_what_was_read_before_a_worker_elsewhere_wrote_is_not_kept(tmp_path):
     Records(store=Store(tmp_path), limits=LIMITS).put(KEY, [OLD])
     store = SlowStore(tmp_path)
-    facts = Records(store=store, limits=LIMITS)
+    records = Records(store=store, limits=LIMITS)
     with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(facts.get, KEY)
+        reading = pool.submit(records.get, KEY)
         assert store.has_read.wait(20)
         Records(store=Store(tmp_path), limits=LIMITS).put(KEY, [NEW])
-        facts.learn({}, [KEY])
+        records.learn({}, [KEY])
         store.may_return.set()
         reading.result(20)
-    assert facts.get(KEY).stages == (NEW,)
+    assert records.get(KEY).stages == (NEW,)
 
 
 def test_what_is_to_be_repeated_is_unknown_until_its_new_record_is_in_the_store(tmp_path):
@@ -66,34 +66,34 @@ def test_what_is_to_be_repeated_is_unknown_until_its_new_record_is_in_the_store(
 
     class Watched(Store):
         def put(self, kind, key, value) -> None:
-            seen.append(facts.get(KEY))
+            seen.append(records.get(KEY))
             super().put(kind, key, value)
 
-    facts = Records(store=Watched(tmp_path), limits=LIMITS)
-    assert facts.get(KEY).stages == (OLD,)
-    facts.ignore(KEY)
-    facts.put(KEY, [NEW])
+    records = Records(store=Watched(tmp_path), limits=LIMITS)
+    assert records.get(KEY).stages == (OLD,)
+    records.ignore(KEY)
+    records.put(KEY, [NEW])
     assert seen == [None]
-    assert facts.get(KEY).stages == (NEW,)
+    assert records.get(KEY).stages == (NEW,)
 
 
 def test_a_hidden_record_stays_in_the_store(tmp_path):
-    facts = Records(store=Store(tmp_path), limits=LIMITS)
-    facts.put(KEY, [NEW])
-    facts.hide(KEY)
-    assert facts.get(KEY) is None
-    assert facts.store.get(STAGES, KEY).stages == (NEW,)
+    records = Records(store=Store(tmp_path), limits=LIMITS)
+    records.put(KEY, [NEW])
+    records.hide(KEY)
+    assert records.get(KEY) is None
+    assert records.store.get(STAGES, KEY).stages == (NEW,)
 
 
 def test_the_first_record_of_an_outcome_stays(tmp_path):
     """A later process that imports the same packages has nothing new to record."""
-    facts = Records(store=Store(tmp_path), limits=LIMITS)
+    records = Records(store=Store(tmp_path), limits=LIMITS)
     again = dataclasses.replace(NEW, seconds=9.0)
-    facts.confirm(KEY, [NEW])
-    facts.confirm(KEY, [again])
-    assert facts.get(KEY).stages == (NEW,)
-    facts.confirm(KEY, [OLD])
-    assert facts.get(KEY).stages == (OLD,)
-    facts.hide(KEY)
-    facts.confirm(KEY, [again])
-    assert facts.store.get(STAGES, KEY).stages == (again,)
+    records.confirm(KEY, [NEW])
+    records.confirm(KEY, [again])
+    assert records.get(KEY).stages == (NEW,)
+    records.confirm(KEY, [OLD])
+    assert records.get(KEY).stages == (OLD,)
+    records.hide(KEY)
+    records.confirm(KEY, [again])
+    assert records.store.get(STAGES, KEY).stages == (again,)

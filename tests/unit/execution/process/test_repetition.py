@@ -130,22 +130,22 @@ class RecordingProbes:
 def test_each_artifact_is_a_place_of_its_own(tmp_path, monkeypatch):
     """Equal words of two artifacts in one closure may be a fact of one and chance of the other."""
     store, limits = Store(tmp_path / "store"), Limits(seconds=1, memory=1)
-    facts, probes = Records(store=store, limits=limits), RecordingProbes()
+    records, probes = Records(store=store, limits=limits), RecordingProbes()
     monkeypatch.setattr(worker, "Probes", lambda **_given: probes)
     fed = replace(PAIR, feedback="feed-all")
     run = tasks_of(resolved(PAIR, fed, MERGED)).run
     artifacts = {}
-    facts.put(run.export.key, [result(Stage.IMPORT), result(Stage.EAGER)])
+    records.put(run.export.key, [result(Stage.IMPORT), result(Stage.EAGER)])
     for variant in (PAIR, MERGED):
         folder = tmp_path / variant.layout
         folder.mkdir()
         (folder / "net.onnx").write_text(variant.layout)
         artifacts[variant.layout] = store.artifacts.publish(folder)
-        facts.put(
+        records.put(
             run.export.variant_key(variant), [result(Stage.EXPORT), result(Stage.CHECK)], artifact=artifacts[variant.layout]
         )
     given = {run.closure.key: Path("python")}
-    one = worker.Worker(store=store, records=facts, environments=None, supervisor=None, limits=limits, given=given)
+    one = worker.Worker(store=store, records=records, environments=None, supervisor=None, limits=limits, given=given)
     one.perform(run, lambda _stage: None)
     (asked,) = probes.requests
     closure = f"Run {run.closure.key}"

@@ -98,7 +98,7 @@ class Probe:
             exporters.export_graph(request, variant, folder / f"{request.role}.onnx", variant.findings)
 
     def starts(self, variant: RequestedVariant) -> Sequence[str]:
-        """Return the ways to begin; one empty name where there is only one way."""
+        """Return the ways to begin; one empty name if there is only one way."""
         return list(self._call("starts", variant, default=[""]))
 
     def run(self, graphs: Graphs, case: Case, variant: RequestedVariant, start: str) -> Iterator[Step]:

@@ -21,10 +21,13 @@ class ProbeSource(TypedDict):
     """The argument of the module's `load`."""
 
 
-class _Job(TypedDict, total=False):
-    probe: ProbeSource
+class _Started(TypedDict, total=False):
     events: str
-    """The file for events."""
+    """The file for events, which is named when the process is started."""
+
+
+class _Job(_Started):
+    probe: ProbeSource
 
 
 class ImportJob(_Job):

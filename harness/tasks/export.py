@@ -173,7 +173,7 @@ class ImportBatch(Batch):
         assert python is not None
         return ProbeRequest(
             python=python,
-            job={**jobs.importing(self.task.modules), "probe": jobs.about(self.model)},
+            job=jobs.importing(self.task.modules, self.model),
             keys=[self.task.key],
             parts=self.task.parts,
             places={None: self.task.key},
@@ -210,7 +210,7 @@ class ExportBatch(Batch):
         assert python is not None
         return ProbeRequest(
             python=python,
-            job={**jobs.exporting(variants, sites, out, reference=reference), "probe": jobs.about(task.model)},
+            job=jobs.exporting(variants, task.model, sites, out, reference=reference),
             keys=[task.key, *map(task.variant_key, variants), *(item.key for item in imports)],
             parts=(task.closure,),
             beside={item.key: item.parts for item in imports},

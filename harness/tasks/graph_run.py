@@ -175,7 +175,7 @@ class RunBatch(Batch):
         place = f"{type(task).__name__} {task.closure.key}"
         return ProbeRequest(
             python=python,
-            job={**jobs.running(task.runtime_name, folders), "probe": jobs.about(self.model)},
+            job=jobs.running(task.runtime_name, self.model, folders),
             keys=[task.variant_key(*item) for item in runs] or [task.key],
             parts=(task.closure,),
             # Two artifacts may fail with the same message, one of them by chance.

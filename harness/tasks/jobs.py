@@ -11,13 +11,18 @@ from harness.model import Variant
 from harness.probe.wire import ExportJob, ImportJob, ProbeSource, RunJob
 
 
-def importing(modules: Sequence[str]) -> ImportJob:
+def importing(modules: Sequence[str], model: ProbeSection) -> ImportJob:
     """All packages, in one process that has imported nothing yet."""
-    return {"kind": "import", "modules": list(modules)}
+    return {"kind": "import", "probe": _source(model), "modules": list(modules)}
 
 
 def exporting(
-    variants: Sequence[Variant], imports: Mapping[str, tuple[Sequence[str], Path]], out: Path, *, reference: bool
+    variants: Sequence[Variant],
+    model: ProbeSection,
+    imports: Mapping[str, tuple[Sequence[str], Path]],
+    out: Path,
+    *,
+    reference: bool,
 ) -> ExportJob:
     """PyTorch alone (the `reference`), then `variants`, into `out`; before that, forks for `imports`.
 
@@ -25,6 +30,7 @@ def exporting(
     """
     return {
         "kind": "export",
+        "probe": _source(model),
         "imports": [{"id": key, "modules": list(modules), "sites": [str(site)]} for key, (modules, site) in imports.items()],
         "reference": reference,
         "variants": [
@@ -42,10 +48,11 @@ def exporting(
     }
 
 
-def running(runtime: str, runs: Iterable[tuple[Variant, Path]]) -> RunJob:
+def running(runtime: str, model: ProbeSection, runs: Iterable[tuple[Variant, Path]]) -> RunJob:
     """Variants, each with the folder of its artifact, in the runtime of that name."""
     return {
         "kind": "run",
+        "probe": _source(model),
         "runtime": runtime,
         "runs": [
             {
@@ -63,7 +70,7 @@ def running(runtime: str, runs: Iterable[tuple[Variant, Path]]) -> RunJob:
     }
 
 
-def about(model: ProbeSection) -> ProbeSource:
+def _source(model: ProbeSection) -> ProbeSource:
     """The probe module of a job, and the model that it builds."""
     return {"path": model.module, "options": _options(model)}
 

@@ -29,8 +29,8 @@ def test_the_layouts_are_those_of_matrix_toml():
 
 
 def test_the_strategies_and_the_feedback_are_those_of_matrix_toml():
-    assert tuple(program._FIRST_CACHED) == BUILT_IN["strategy"]
-    assert [program.Feedback(name) for name in BUILT_IN["feedback"]]
+    assert tuple(program._FIRST_CACHED) == BUILT_IN["strategies"]
+    assert [program.PastCache(name) for name in BUILT_IN["feedbacks"]]
 
 
 def test_the_families_are_those_of_matrix_toml():

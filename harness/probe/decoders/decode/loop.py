@@ -11,7 +11,7 @@ from ...runtime import Graph, Values, array_of
 from ...runtimes.graph_names import MissingOutput
 from .case import DecodingCase
 from .forms import Expected, wrong_form
-from .program import PAST, PRESENT, SWITCH, Feedback, Program, Start
+from .program import PAST, PRESENT, SWITCH, PastCache, Program, Start
 
 
 def decode(graphs: Graphs, program: Program, case: DecodingCase, start: Start) -> Iterator[Step]:
@@ -19,13 +19,13 @@ def decode(graphs: Graphs, program: Program, case: DecodingCase, start: Start) -
     encoded = _encode(graphs, case)
     hidden = encoded.get("encoder_hidden_states")
     source_length = graphs["encoder"].form(hidden).shape[1] if hidden is not None else None
-    feedback = Feedback(program.feedback)
+    cache = PastCache(program.feedback)
     for step in case.steps:
         is_whole = program.is_whole(step)
         graph = graphs[program.role(step)]
         tokens = case.tokens_so_far(step) if is_whole else case.tokens(step)
         length = case.length(step)
-        past = _dummy_past(case, start) if is_whole else _fed_back(feedback, graph)
+        past = _dummy_past(case, start) if is_whole else _fed_back(cache, graph)
         outputs = graph.run(
             {
                 **case.common(),
@@ -36,19 +36,19 @@ def decode(graphs: Graphs, program: Program, case: DecodingCase, start: Start) -
                 SWITCH: np.array([not is_whole]),
             }
         )
-        feedback.take(outputs, is_whole=is_whole)
+        cache.take(outputs, is_whole=is_whole)
         expected = Expected(case.cache, tokens.shape, length, source_length, program.may_empty_cross(step))
         wrong = wrong_form({name: graph.form(value) for name, value in outputs.items()}, expected)
         yield Step({"logits": _comparable(array_of(outputs["logits"]), step)}, wrong)
 
 
-def _fed_back(feedback: Feedback, graph: Graph) -> Values:
+def _fed_back(cache: PastCache, graph: Graph) -> Values:
     """Return the past; MissingOutput if no step has returned the present for an input of `graph`."""
-    lost = [name for name in graph.inputs if name.startswith(PAST) and name not in feedback.past]
+    lost = [name for name in graph.inputs if name.startswith(PAST) and name not in cache.values]
     if lost:
         returned = ", ".join(PRESENT + name[len(PAST) :] for name in lost)
         raise MissingOutput(f"there is no past to feed back: the step before returned no {returned}")
-    return feedback.past
+    return cache.values
 
 
 def _encode(graphs: Graphs, case: DecodingCase) -> Values:

@@ -68,19 +68,19 @@ class Program(NamedTuple):
         return self.layout == "merged" and not self.is_whole(step)
 
 
-class Feedback:
-    """The past of the next step: every `present.*` of the last step, for the cross-attention as `name` says.
+class PastCache:
+    """The past of the next step: every `present.*` of the last step, for the cross-attention as `feedback` says.
 
     `keep-cross` takes the cross-attention cache of the last step that computed it, one that took all tokens so far.
     `feed-all` takes that of the last step that returned one.
     """
 
-    def __init__(self, name: str) -> None:
-        self._keeps_cross = {"keep-cross": True, "feed-all": False}[name]
-        self.past: Values = {}
+    def __init__(self, feedback: str) -> None:
+        self._keeps_cross = {"keep-cross": True, "feed-all": False}[feedback]
+        self.values: Values = {}
 
     def take(self, outputs: Values, *, is_whole: bool) -> None:
         """Remember the present of one step as the past of the next."""
         for name, value in outputs.items():
             if name.startswith(PRESENT) and (is_whole or not (self._keeps_cross and ".encoder." in name)):
-                self.past[PAST + name[len(PRESENT) :]] = value
+                self.values[PAST + name[len(PRESENT) :]] = value

@@ -13,7 +13,7 @@ Graphs = Mapping[str, Path]
 """Role → path of an exported graph, which all variants of one exporter, opset and attention share."""
 
 
-class Layout(NamedTuple):
+class LayoutBuilder(NamedTuple):
     """`roles`: its graphs, as far as the model has them. `build` writes its files into a folder."""
 
     roles: tuple[str, ...]
@@ -37,8 +37,8 @@ _ALL = (*_WITHOUT_PAST, "decoder_with_past")
 
 LAYOUTS = {
     # The decoder returns its cache here too; a loop without cache ignores it.
-    "no-cache": Layout(_WITHOUT_PAST, place_graphs),
-    "pair": Layout(_ALL, place_graphs),
-    "merged": Layout(_ALL, _merge),
-    "merged-passthrough": Layout(_ALL, functools.partial(_merge, passes_cross=True)),
+    "no-cache": LayoutBuilder(_WITHOUT_PAST, place_graphs),
+    "pair": LayoutBuilder(_ALL, place_graphs),
+    "merged": LayoutBuilder(_ALL, _merge),
+    "merged-passthrough": LayoutBuilder(_ALL, functools.partial(_merge, passes_cross=True)),
 }

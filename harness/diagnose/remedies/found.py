@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from harness.diagnose.remedies.interface import Change, Remedy, RemedyKind, RemedySearch
 from harness.model import Variant
-from harness.verdicts.report_model import Remedies, VariantRemedies
+from harness.verdicts.reporting import Remedies, VariantRemedies
 
 _NAMED = 3
 """Number of further values of one field that are spelt out."""

@@ -31,7 +31,7 @@ class Remedies:
 
     cells: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Cell → remedies of the cell as a whole."""
-    mended: frozenset[str] = frozenset()
+    with_remedy: frozenset[str] = frozenset()
     """Cells that work with a remedy; the remedies of other cells change a version on an axis, and so the cell."""
     variants: Mapping[tuple[str, Variant], VariantRemedies] = field(default_factory=dict)
     """(cell, variant) → what was run on that variant in that cell, and nothing that was run elsewhere."""
@@ -48,7 +48,7 @@ def reported(
         python=cell.python,
         pins=dict(cell.pins),
         environment=cell.setup,
-        status=Status.WORKS_WITH_REMEDY if cell.id in remedies.mended else verdict.status,
+        status=Status.WORKS_WITH_REMEDY if cell.id in remedies.with_remedy else verdict.status,
         lock=lock.digest if lock else None,
         resolved=dict(sorted(lock.versions.items())) if lock else {},
         remedies=list(remedies.cells.get(cell.id, ())),

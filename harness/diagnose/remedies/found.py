@@ -37,7 +37,7 @@ class MatrixRemedies:
         variants = dict.fromkeys((cell, variant) for table in tables for cell in table for variant in table[cell])
         return Remedies(
             cells={cell: list(dict.fromkeys(remedy.text for remedy in found)) for cell, found in self.cells.items()},
-            mended=self.mended,
+            with_remedy=self.mended,
             variants={(cell, variant): self._of_variant(cell, variant, kinds) for cell, variant in variants},
         )
 

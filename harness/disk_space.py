@@ -1,4 +1,4 @@
-"""A full disk: recognised in errors and in what others print, and said in words with what to do about it."""
+"""A full disk: how it is recognised in errors and in output, and the sentence about it with what to do."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ _LITTLE_FILES = 8
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether `error`, or one that it came of, says that a disk is full."""
-    return any(isinstance(one, DiskFullError) or (isinstance(one, OSError) and one.errno in _ERRNO) for one in _chain(error))
+    """Whether `error`, or an error that caused it, says that a disk is full."""
+    return any(
+        isinstance(cause, DiskFullError) or (isinstance(cause, OSError) and cause.errno in _ERRNO) for cause in _chain(error)
+    )
 
 
 def says_full(text: str) -> bool:
-    """Whether a program's output says so."""
+    """Whether the output of a program says that a disk is full."""
     text = " ".join(text.split())
-    return any(words in text for words in _TEXTS)
+    return any(phrase in text for phrase in _TEXTS)
 
 
 def nearly_full(folder: Path) -> bool:
-    """Whether nothing can be written there that is worth writing: what fails there may fail for that reason."""
+    """Whether so little is free there that failures may be due to that."""
     try:
         status = os.statvfs(folder)
     except OSError:
@@ -40,40 +42,40 @@ def nearly_full(folder: Path) -> bool:
 
 
 def sentence(error: BaseException, places: Mapping[str, Path]) -> str:
-    """What is full, how much is free there, and what to do; `places` has what is written by what it is called."""
-    named = [Path(os.fsdecode(one.filename)) for one in _chain(error) if isinstance(one, OSError) and one.filename]
-    there = {name: _existing(path) for name, path in places.items()}
-    full = {name: path for name, path in there.items() if nearly_full(path)}
-    # Work in flight has been removed since, so that there may be room again: then it was the one with the least.
-    least = dict(sorted(there.items(), key=lambda item: _free_bytes(item[1]))[:1])
-    found = full or dict(zip(["a file"], map(_existing, named), strict=False)) or least
+    """The file system that is full, what is free there, and what to do; `places` has the names and paths of what is written."""
+    files = [Path(os.fsdecode(cause.filename)) for cause in _chain(error) if isinstance(cause, OSError) and cause.filename]
+    existing = {name: _existing(path) for name, path in places.items()}
+    full = {name: path for name, path in existing.items() if nearly_full(path)}
+    # Work in flight was removed since, so there may be room again; then the place with the least room is named.
+    least = dict(sorted(existing.items(), key=lambda item: _free_bytes(item[1]))[:1])
+    found = full or dict(zip(["a file"], map(_existing, files), strict=False)) or least
     mounts: dict[Path, list[str]] = {}
     for name, path in found.items():
         mounts.setdefault(_mount(path), []).append(f"{name} ({path})")
-    told = "; ".join(f"{mount} has {_free(mount)} free and holds {' and '.join(names)}" for mount, names in mounts.items())
+    details = "; ".join(f"{mount} has {_free(mount)} free and holds {' and '.join(names)}" for mount, names in mounts.items())
     return (
-        f"the disk is full: {told}. Free some space, or name other folders (--store, --reports, UV_CACHE_DIR, TMPDIR). "
+        f"the disk is full: {details}. Free some space, or name other folders (--store, --reports, UV_CACHE_DIR, TMPDIR). "
         "What was finished before is kept, and the same command goes on from there"
     )
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """`error` and what it came of."""
+    """`error` and the errors that caused it."""
     seen: list[BaseException] = []
-    one: BaseException | None = error
-    while one is not None and one not in seen:
-        seen.append(one)
-        one = one.__cause__ or one.__context__
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        seen.append(cause)
+        cause = cause.__cause__ or cause.__context__
     return iter(seen)
 
 
 def _existing(path: Path) -> Path:
     path = path.absolute()
-    return next((one for one in (path, *path.parents) if one.exists()), path)
+    return next((folder for folder in (path, *path.parents) if folder.exists()), path)
 
 
 def _mount(path: Path) -> Path:
-    return next((one for one in (path, *path.parents) if one.is_mount()), path)
+    return next((folder for folder in (path, *path.parents) if folder.is_mount()), path)
 
 
 def _free_bytes(path: Path) -> int:

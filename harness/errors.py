@@ -1,7 +1,7 @@
-"""What can go wrong, one class per way, each with the exit code that `main()` turns it into.
+"""The errors of the harness, each with the exit code of the command.
 
-A failing *combination* is not an error: it is a result (see `model.StageResult`). These classes are for input that
-cannot be used and for trouble with the tool's own surroundings.
+A failing *combination* is no error, but a result (see `model.StageResult`). These classes are for input that cannot be
+used, and for failures of the harness and its machine.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator
 
 
 class HarnessError(Exception):
-    """Base of everything this package raises on purpose; `str()` is the sentence the user reads."""
+    """Base class of all errors that the harness raises; `str()` is the sentence for the user."""
 
     exit_code = 2
 
 
 class ConfigError(HarnessError):
-    """matrix.toml cannot be used: names the file, the place in it, what was found and what was expected."""
+    """matrix.toml cannot be used; the message has the file, the place in it, what was found and what was expected."""
 
     def __init__(self, file: str, place: str, problem: str) -> None:
         where = f"{file}: {place}" if place else file
@@ -26,60 +26,60 @@ class ConfigError(HarnessError):
 
 
 class UnpublishedError(ConfigError):
-    """An axis names a distribution, or a version of one, that nobody publishes where uv looked."""
+    """An axis names a distribution, or a version of one, that no index has."""
 
     def __init__(self, file: str, name: str, version: str, cell: str) -> None:
         self.name, self.version = name, version
-        self.what = f"{name} {version} is not published" if version else f"nobody publishes a distribution named {name!r}"
+        self.summary = f"{name} {version} is not published" if version else f"nobody publishes a distribution named {name!r}"
         where = f" (first met in cell {cell})" if version else ""
-        super().__init__(file, f"axes.{name}", f"{self.what} where uv looked{where}")
+        super().__init__(file, f"axes.{name}", f"{self.summary} where uv looked{where}")
 
 
 class SelectionError(HarnessError):
-    """A `--select` or `--exclude` expression, or a cell id, that names nothing in this matrix."""
+    """A `--select` or `--exclude` expression, or a cell id, matches nothing in this matrix."""
 
 
 class VersionsError(HarnessError):
-    """A set of versions (a lock, a requirements file, an environment, an option) that cannot be read or is not enough."""
+    """A set of versions (a lock, a requirements file, an environment, an option) cannot be read, or lacks a version."""
 
 
 class ShardError(HarnessError):
-    """A `--shard` that cannot be dealt out, or results of shards that cannot be made one report."""
+    """A `--shard` is impossible, or results of shards cannot be merged."""
 
 
 class UvError(HarnessError):
-    """uv itself is missing, too old, or was called wrongly by us: nothing can be resolved or installed."""
+    """uv is missing or too old, or it was called wrongly: nothing can be resolved or installed."""
 
 
 class StoreError(HarnessError):
-    """The results folder cannot be read or written."""
+    """The store cannot be read or written."""
 
 
 class ReportError(HarnessError):
-    """The report cannot be written; the results are kept in the store, so writing it again costs nothing."""
+    """The report cannot be written. The results are in the store, so writing it again costs nothing."""
 
 
 class DiskFullError(HarnessError):
-    """A disk is full. What was finished is in the store; nothing is begun any more, and what failed meanwhile is not stored."""
+    """A disk is full. What was finished is in the store; what failed meanwhile is not stored, and nothing else is started."""
 
     exit_code = 3
 
 
 class NothingObservedError(HarnessError):
-    """No variant was seen to work or to fail, and the reports folder has a report of a run that saw some: it is kept."""
+    """No variant was observed, and the reports folder has a report in which some were; that report is kept."""
 
     exit_code = 3
 
 
-class Interrupted(HarnessError):  # noqa: N818 -- not an error of anybody
-    """Ctrl-C or SIGTERM: what had finished is in the store, and the next run goes on from there."""
+class Interrupted(HarnessError):  # noqa: N818 -- it is no error
+    """Ctrl-C or SIGTERM. What was finished is in the store, and the next run goes on from there."""
 
     exit_code = 130
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Raise Interrupted for a Ctrl-C in the block, wherever it comes, and for a child that was killed by it."""
+    """Raise Interrupted for a Ctrl-C in the block, and for a child process that it killed."""
     try:
         yield
     except (KeyboardInterrupt, InterruptedError):
@@ -87,9 +87,9 @@ def interruptible() -> Iterator[None]:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """How a sentence ends that names something unknown: with what is like it, or with what there is."""
-    there = sorted(set(known))
-    close = difflib.get_close_matches(name, there, n=1)
+    """The end of a sentence about an unknown name: a known name that is similar, or the known names."""
+    names = sorted(set(known))
+    close = difflib.get_close_matches(name, names, n=1)
     if close:
         return f"; did you mean {close[0]!r}?"
-    return f"; expected one of {', '.join(there[:12])}{', …' if len(there) > 12 else ''}"
+    return f"; expected one of {', '.join(names[:12])}{', …' if len(names) > 12 else ''}"

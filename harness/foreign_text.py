@@ -1,11 +1,10 @@
-"""Text that is not the harness's own: what packages, uv, files and people wrote, made safe to show.
+"""Makes foreign text safe to show: what packages, uv, files and people wrote.
 
-Nothing foreign reaches a terminal or a page as it is. Characters that steer a terminal, turn the direction of a line or do
-not show are written as Python escapes, and the secrets of a URL are left out: what stands before its `@`, and what its query
-calls a password or a token. JSON keeps the characters, since it is data, and escapes them by itself.
+No foreign text reaches a terminal or a page as it is. Characters that control a terminal, change the direction of a line or
+are invisible become Python escapes. Secrets in URLs are left out: the part before the `@`, and passwords and tokens in the
+query. JSON keeps the characters, since it is data and has escapes of its own.
 
-All of it takes time in proportion to the text. Who cuts a text cuts what `redacted` returns: half of a secret is none that
-`redacted` knows.
+Every function takes time in proportion to the text. Redact a text before it is cut: half of a secret is not recognised.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ _UNSEEN = re.compile(
     "\U000110bd\U000110cd\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
     "]"
 )
-"""Control and format characters, bidirectional marks, what is ignored where it is shown, and halves of surrogate pairs."""
+"""Control and format characters, bidirectional marks, invisible characters, and halves of surrogate pairs."""
 
 _URLS = re.compile(r"://[^\s\"<>]*")
-"""URLs that follow each other without a space, from the first one's colon on."""
+"""URLs that follow each other without a space, from the colon of the first."""
 
 _USERINFO = re.compile(r"://(?:[^\s/?#\"<>]*@|[^\s/?#@:\"<>]+:(?![0-9]+[/?#])[^\s@\"<>]*@)")
-"""What stands before the host of a URL. A password with a slash that nobody has encoded counts too."""
+"""The part before the host of a URL; a password with a slash that is not encoded counts too."""
 
 _QUERY = re.compile(
     r"([?&;][\w.-]{0,40}?(?:token|passw(?:or)?d|passphrase|pwd|secret|key|sig|signature|credentials?|auth)=)[^\s&;#'\"<>\\]+",
@@ -38,25 +37,25 @@ _QUERY = re.compile(
 """A secret in the query of a URL: `?access_token=…`, `&X-Amz-Signature=…`."""
 
 _COMMAND = re.compile(r"^[^\S\n]*:(?=:)|##(?=\[)", re.MULTILINE)
-"""What GitHub's runners take for a command: `::` where a line begins, whatever white space is before it, and `##[` anywhere."""
+"""Commands of GitHub's runners: `::` at the start of a line, after white space too, and `##[` anywhere."""
 
 
 def redacted(text: str) -> str:
-    """`text` with `***` for the user and the password, or the token, of its URLs."""
+    """`text` with `***` for users, passwords and tokens in its URLs."""
     text = _with_userinfo(text, "***@")
     return _QUERY.sub(r"\1***", text) if "=" in text else text
 
 
 def without_userinfo(text: str) -> str:
-    """`text` with its URLs as they are without a user, a password or a token before the host."""
+    """`text` without users, passwords and tokens before the hosts of its URLs."""
     return _with_userinfo(text, "")
 
 
 def _with_userinfo(text: str, other: str) -> str:
-    """`text` with `other` for what stands before the host of its URLs."""
+    """`text` with `other` in place of the part before the host of its URLs."""
 
     def replaced(urls: re.Match[str]) -> str:
-        # Behind the last @ nothing is looked for, so that no search for one is in vain, however many URLs there are.
+        # Only up to the last @: a search for one behind it fails, once for each URL, in quadratic time.
         before, at, after = urls[0].rpartition("@")
         return _USERINFO.sub(f"://{other}", before + at) + after
 
@@ -64,7 +63,7 @@ def _with_userinfo(text: str, other: str) -> str:
 
 
 def visible(text: str) -> str:
-    """`text` as it may be shown: redacted, with escapes for what does not show; tabs and line feeds stay."""
+    """`text`, safe to show: redacted, and with escapes for invisible characters; tabs and line feeds stay."""
     if not text.isascii() or not text.isprintable():
         text = _UNSEEN.sub(_escape, text.replace("\r\n", "\n"))
     return redacted(_COMMAND.sub(lambda found: f"{found[0][:-1]}\\x{ord(found[0][-1]):02x}", text))
@@ -76,15 +75,15 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def escaped_json(text: str) -> str:
-    """JSON text in which no string has a character that does not show, nor the password of a URL."""
+    """`text`, which is JSON, with escapes for invisible characters, and without secrets of URLs."""
     return redacted(text if text.isascii() else _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], text))
 
 
 def line(text: str) -> str:
-    """`text` on one line, to be shown."""
+    """`text` on one line, safe to show."""
     return " ".join(visible(text).split())
 
 
 def comments(lines: Iterable[str]) -> str:
     """Lines as comments of a requirements file or a TOML file."""
-    return "".join(f"# {line(one)}\n" for one in lines)
+    return "".join(f"# {line(text)}\n" for text in lines)

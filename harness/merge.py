@@ -1,7 +1,7 @@
-"""What shards found out, as one: their stores copied into one store, or their matrix.json files joined into one report.
+"""Merges the results of shards: stores into one store, or matrix.json files into one report.
 
-Nothing is run. A result is what it is whoever obtained it, so stores need no more than copying; two results that
-cannot both be true are refused, and nothing is copied then.
+Nothing is run. A record does not depend on the machine that made it, so stores are merged by copying. If two records
+contradict each other, nothing is copied.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from harness.tasks.records import STAGES, Record
 from harness.verdicts.report_model import ADAPTER, FILE_LIMIT, Report
 
 _SAME = ("schema", "platform", "torch", "probe")
-"""What reports must agree on to be one."""
+"""Fields in which the reports of shards must agree."""
 
 
 def are_stores(sources: Sequence[Path]) -> bool:
     """Whether `sources` are stores; otherwise they are files.
 
     Raises:
-        ShardError: one is neither, or there are both.
+        ShardError: one is neither a store nor a file, or there are both.
     """
     for source in sources:
         if not source.exists():
@@ -57,8 +57,8 @@ KINDS: Mapping[str, RecordKind[Any]] = {kind.name: kind for kind in (STAGES, LOC
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Taken:
-    """A record that is to be copied."""
+class _Candidate:
+    """A record that may be copied."""
 
     source: ForeignStore
     kind: RecordKind[Any]
@@ -66,16 +66,17 @@ class _Taken:
 
 
 @dataclass(kw_only=True, slots=True)
-class _Found:
-    """Where each record is to come from."""
+class _Choice:
+    """The records that are to be copied into `store`."""
 
     store: Store
-    taken: dict[str, _Taken] = field(default_factory=dict)
-    """Key → only what is not in the store already."""
+    chosen: dict[str, _Candidate] = field(default_factory=dict)
+    """Key → record that is not in the store, or replaces one there."""
     notes: list[str] = field(default_factory=list)
+    """Sentences about answers of indexes that differ."""
 
-    def look(self, source: ForeignStore) -> None:
-        """Choose what to take from `source`: what is new, facts where there were errors, and flaky results before facts."""
+    def add(self, source: ForeignStore) -> None:
+        """Choose from `source` what is new, facts in place of errors, and flaky results in place of facts."""
         for key, name, body in source.records():
             try:
                 kind = _kind(name)
@@ -83,71 +84,77 @@ class _Found:
             except DamagedRecordError as problem:
                 source.refuse(f"results/{key[:2]}/{key}.json", str(problem))
             else:
-                self._choose(_Taken(source=source, kind=kind, value=value), key)
+                self._choose(_Candidate(source=source, kind=kind, value=value), key)
 
-    def _choose(self, new: _Taken, key: str) -> None:
-        """Take `new`, or keep what is known.
+    def _choose(self, new: _Candidate, key: str) -> None:
+        """Choose `new`, or keep what is known.
 
-        Look-ups may differ: an index has something else to offer tomorrow. The earlier source's stands then.
+        Look-ups may differ, since indexes change from day to day. Then the one of the earlier source is kept.
 
         Raises:
             ShardError: both are facts, and they contradict each other.
         """
-        there = self.taken.get(key)
-        if there is not None and there.kind is not new.kind:
-            new.source.refuse(f"results/{key[:2]}/{key}.json", f"is a record of another kind than that of {there.source.root}")
+        earlier = self.chosen.get(key)
+        if earlier is not None and earlier.kind is not new.kind:
+            problem = f"is a record of another kind than that of {earlier.source.root}"
+            new.source.refuse(f"results/{key[:2]}/{key}.json", problem)
             return
-        known = there.value if there else self.store.get(new.kind, key)
+        known = earlier.value if earlier else self.store.get(new.kind, key)
         if known is None or _rank(new.value) > _rank(known):
-            self.taken[key] = new
+            self.chosen[key] = new
         elif _rank(new.value) == _rank(known) == _FACT and _meaning(known) != _meaning(new.value):
-            where = there.source.root if there else self.store.root
+            root = earlier.source.root if earlier else self.store.root
             if not isinstance(known, Record | Solved):
-                self.notes.append(f"{where} and {new.source.root} have different answers of an index; the former's stands")
+                self.notes.append(f"{root} and {new.source.root} have different answers of an index; the former's stands")
                 return
-            raise ShardError(_contradiction(where, new.source.root, key, known, new.value))
+            raise ShardError(_contradiction(root, new.source.root, key, known, new.value))
 
 
 def copy(sources: Sequence[Path], store: Store) -> list[str]:
-    """Copy what the stores `sources` know into `store`, logs and artifacts too; returns what was left out, in sentences.
+    """Copy records, logs and artifacts of the stores `sources` into `store`; return sentences about what was left out.
 
-    Of two records of one thing, the earlier source's stays; but a fact replaces an error, and a flaky result, which has
-    seen both outcomes, replaces a fact.
+    Of two records under one key, that of the earlier source is kept; but a fact replaces an error, and a flaky result,
+    which has both outcomes, replaces a fact.
 
     Raises:
         ShardError: two of the stores contradict each other.
     """
-    found = _Found(store=store)
+    choice = _Choice(store=store)
     foreign = [ForeignStore(root=source) for source in sources]
     for source in foreign:
-        found.look(source)
-    for key, taken in found.taken.items():
-        # Last, so that what is known has everything it speaks of.
-        store.put(taken.kind, key, _admitted(taken, key, store))
-    return [*dict.fromkeys(found.notes), *(text for source in foreign for text in source.refused)]
+        choice.add(source)
+    for key, candidate in choice.chosen.items():
+        # The record last: its artifact and its logs must be there.
+        store.put(candidate.kind, key, _admitted(candidate, key, store))
+    return [*dict.fromkeys(choice.notes), *(text for source in foreign for text in source.refused)]
 
 
-def _admitted(taken: _Taken, key: str, store: Store) -> Any:
-    """The value that is stored for `taken`; what a record speaks of is in `store` then, as far as it is there."""
-    value = taken.value
+def _admitted(candidate: _Candidate, key: str, store: Store) -> Any:
+    """The value to store for `candidate`, after its artifact and its logs are copied, as far as the source has them."""
+    value = candidate.value
     if isinstance(value, Solved):
         return replace(value, foreign=True)
     if not isinstance(value, Record):
         return value
     with store.scratch() as scratch:
         copied = scratch / "artifact"
-        if value.artifact and not store.artifacts.intact(value.artifact) and taken.source.copy_artifact(value.artifact, copied):
+        if (
+            value.artifact
+            and not store.artifacts.intact(value.artifact)
+            and candidate.source.copy_artifact(value.artifact, copied)
+        ):
             store.artifacts.publish(copied)
         replaced = store.get(STAGES, key)
         own = {result.log for result in replaced.stages if result.log} if replaced else set()
         logs = {result.log for result in value.stages if result.log}
-        kept = {log for log in logs if _copy_log(taken.source, log, store, scratch / Path(log).name, over=log in own)}
-    # Whoever reads a log reads that of this very result.
-    return replace(value, stages=tuple(one if one.log in kept else replace(one, log=None) for one in value.stages))
+        kept = {log for log in logs if _copy_log(candidate.source, log, store, scratch / Path(log).name, over=log in own)}
+    # No result may name the log of another one.
+    stages = (result if result.log in kept else replace(result, log=None) for result in value.stages)
+    return replace(value, stages=tuple(stages))
 
 
 def _copy_log(source: ForeignStore, name: str, store: Store, copied: Path, *, over: bool) -> bool:
-    """Have that log in `store`; one that is there already is another result's, and stays unless it is to be written `over`."""
+    """Copy that log to `store`; a log that is there belongs to another result, and is kept unless `over`."""
     source.copy_log(name, copied)
     if not copied.exists():
         return False
@@ -169,7 +176,7 @@ def _kind(name: str) -> RecordKind[Any]:
 
 
 def _meaning(value: Any) -> object:
-    """What a record says, without when and in what time it was found out."""
+    """The content of a record without times."""
     match value:
         case Record():
             return [(result.stage, result.status) for result in value.stages]
@@ -185,16 +192,16 @@ _ERROR, _FACT, _FLAKY = range(3)
 
 
 def _rank(value: Any) -> int:
-    """How much a record knows: an error nothing, a fact one outcome, a flaky result two."""
+    """The number of outcomes in a record: none in an error, one in a fact, two in a flaky result."""
     statuses = {result.status for result in value.stages} if isinstance(value, Record) else set()
     return _ERROR if Status.ERROR in statuses else _FLAKY if Status.FLAKY in statuses else _FACT
 
 
-def _contradiction(one: Path, other: Path, key: str, known: Record | Solved, new: Record | Solved) -> str:
-    where = f"{one} and {other} contradict each other (results/{key[:2]}/{key}.json)"
+def _contradiction(first: Path, second: Path, key: str, known: Record | Solved, new: Record | Solved) -> str:
+    where = f"{first} and {second} contradict each other (results/{key[:2]}/{key}.json)"
     if isinstance(known, Record) and isinstance(new, Record):
-        said = [", ".join(f"{result.stage} {result.status}" for result in found.stages) for found in (known, new)]
-        return f"{where}: {said[0]} in the one, {said[1]} in the other, for the same input; run one of them again with --force"
+        ends = [", ".join(f"{result.stage} {result.status}" for result in record.stages) for record in (known, new)]
+        return f"{where}: {ends[0]} in the one, {ends[1]} in the other, for the same input; run one of them again with --force"
     return f"{where}: the index gave them different answers; let all shards start from the store of one `plan`"
 
 
@@ -202,7 +209,7 @@ def read(path: Path) -> Report:
     """The report in the file at `path`.
 
     Raises:
-        ShardError: it cannot be read, or is none.
+        ShardError: it cannot be read, or is no report of this version.
     """
     try:
         return ADAPTER.validate_json(regular_files.read_named(path, limit=FILE_LIMIT))
@@ -217,16 +224,17 @@ def read(path: Path) -> Report:
 
 
 def join(reports: Sequence[tuple[Path, Report]], order: Sequence[str], axes: Sequence[str]) -> Report:
-    """The one report that `reports` are the shards of: `order` has the ids of all cells, `axes` the names of all axes.
+    """The report with all cells of `reports`, which are shards; `order` has the ids of all cells, `axes` the names of all axes.
 
     Raises:
         ShardError: they are not shards of one matrix, or not all of them.
     """
-    (first, one), *others = reports
+    (first_path, first), *others = reports
     for path, report in others:
         for name in _SAME:
-            if getattr(one, name) != getattr(report, name):
-                raise ShardError(f"{first} and {path} differ in {name}: {getattr(one, name)} and {getattr(report, name)}")
+            values = getattr(first, name), getattr(report, name)
+            if values[0] != values[1]:
+                raise ShardError(f"{first_path} and {path} differ in {name}: {values[0]} and {values[1]}")
     if problems := list(_problems(reports, order)):
         raise ShardError("these are not the shards of one matrix: " + "; ".join(problems))
     cells = {cell.id: cell for _, report in reports for cell in report.cells}
@@ -234,9 +242,9 @@ def join(reports: Sequence[tuple[Path, Report]], order: Sequence[str], axes: Seq
         [cells[identifier] for identifier in order],
         axes,
         generated=max((report.generated for _, report in reports if report.generated), default=None),
-        platform=one.platform,
-        torch=one.torch,
-        probe=one.probe,
+        platform=first.platform,
+        torch=first.torch,
+        probe=first.probe,
     )
 
 
@@ -246,8 +254,8 @@ def _problems(reports: Sequence[tuple[Path, Report]], order: Sequence[str]) -> I
         for cell in report.cells:
             if cell.id in seen:
                 where, status = seen[cell.id]
-                told = "" if status is cell.status else f", {status.value} in the one and {cell.status.value} in the other"
-                yield f"{cell.id} is in {where} and in {path}{told}"
+                ends = "" if status is cell.status else f", {status.value} in the one and {cell.status.value} in the other"
+                yield f"{cell.id} is in {where} and in {path}{ends}"
             seen[cell.id] = (path, cell.status)
     if missing := [identifier for identifier in order if identifier not in seen]:
         yield f"in none of them: {_listed(missing)}"

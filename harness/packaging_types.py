@@ -13,6 +13,6 @@ ExactVersion = Annotated[str, AfterValidator(exact_version)]
 PythonVersion = Annotated[str, AfterValidator(python_version)]
 CellId = Annotated[str, AfterValidator(cell_id)]
 FileHash = Annotated[str, Field(pattern=r"^[a-z0-9]+:[0-9a-f]+$", max_length=LONGEST)]
-"""`algorithm:hexdigest`, as a lock has it."""
+"""`algorithm:hexdigest`, as in a lock."""
 TorchBackend = Annotated[str, Field(pattern=r"^[a-z][a-z0-9.]*$")]
 """A value of uv's `--torch-backend`."""

@@ -1,11 +1,11 @@
-"""What a distribution name, an exact version, a specifier, a requirement and a Python version are.
+"""Readers of distribution names, exact versions, specifiers, requirements and Python versions.
 
-The definitions are packaging's (PEP 440, PEP 508), narrowed to what is one printable word or line: packaging strips
-whitespace, a newline included, and takes arbitrary text after `===`. Every reader uses them, whatever it reads: matrix.toml,
-locks, requirements, environments, records of the store, matrix.json, the command line. So no name and no version can become
-another line, an option, a path or a URL in a file that uv reads.
+The definitions are packaging's (PEP 440, PEP 508), limited to one printable word or line: packaging strips whitespace and
+newlines, and takes arbitrary text after `===`. They serve for everything that is read: matrix.toml, locks, requirements,
+environments, records, matrix.json, the command line. So no name and no version can become another line, an option, a path
+or a URL in a file that uv reads.
 
-The functions raise ValueError with a sentence that says what was expected; the caller adds the place.
+The readers raise ValueError with a sentence about what was expected; the caller adds the place.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from packaging.version import InvalidVersion, Version
 from harness.foreign_text import redacted
 
 LONGEST = 200
-"""Characters of the longest name or version; one of PyPI has fewer than 100."""
+"""Characters of the longest name or version; on PyPI all have fewer than 100."""
 _LINE = 2000
 """Characters of the longest requirement."""
 _PYTHON = re.compile(r"3\.[0-9]{1,3}(\.[0-9]{1,3})?")
 
 
 def quoted(text: object) -> str:
-    """A text in an error message: as Python writes it, without characters that do not print and secrets, and cut."""
+    """A text for an error message: an ASCII literal without secrets, shortened to some 100 characters."""
     shown = redacted(ascii(text))
     return shown if len(shown) <= 100 else f"{shown[:60]}…{shown[-30:]} ({len(shown)} characters)"
 
@@ -51,7 +51,7 @@ def distribution_name(text: str) -> str:
 
 @functools.lru_cache(maxsize=16384)
 def exact_version(text: str) -> str:
-    """An exact version, as it is written."""
+    """An exact version, unchanged."""
     expected = "an exact version"
     try:
         Version(_word(text, expected))
@@ -68,59 +68,59 @@ def python_version(text: str) -> str:
 
 
 def specifier_set(text: str) -> SpecifierSet:
-    """Version bounds, of which each names a version; `===` takes no arbitrary text here."""
+    """Version bounds. Each has a version; arbitrary text after `===` is refused."""
     expected = "version bounds such as '>=4.36,<6'"
     if not isinstance(text, str) or not text.isascii() or not text.isprintable() or len(text) > LONGEST:
         raise ValueError(f"expected {expected}, not {quoted(text)}")
     try:
-        found = SpecifierSet(text)
+        bounds = SpecifierSet(text)
     except InvalidSpecifier:
         raise ValueError(f"expected {expected}, not {quoted(text)}") from None
-    for one in found:
-        exact_version(one.version.removesuffix(".*"))
-    return found
+    for specifier in bounds:
+        exact_version(specifier.version.removesuffix(".*"))
+    return bounds
 
 
 def requirement(text: str) -> Requirement:
-    """A requirement, whatever its parts; a URL too."""
+    """Any requirement, with a URL or without."""
     expected = "a requirement such as 'numpy<2'"
     if not isinstance(text, str) or not text.isprintable() or len(text) > _LINE:
         raise ValueError(f"expected {expected}, not {quoted(text)}")
     try:
-        found = Requirement(text)
-        specifier_set(str(found.specifier))
+        parsed = Requirement(text)
+        specifier_set(str(parsed.specifier))
     except InvalidRequirement as error:
         raise ValueError(f"expected {expected}, not {quoted(text)}: {str(error).splitlines()[0]}") from None
     except RecursionError:
         raise ValueError(f"expected {expected}, not {quoted(text)}: its brackets are too deep") from None
-    distribution_name(found.name)
-    return found
+    distribution_name(parsed.name)
+    return parsed
 
 
 def index_requirement(text: str) -> Requirement:
-    """A requirement of something that an index has: no URL, and nothing that a requirements file gives a meaning to."""
-    found = requirement(text)
-    if found.url:
+    """A requirement of a distribution of an index: without a URL, and without characters that requirements files interpret."""
+    parsed = requirement(text)
+    if parsed.url:
         raise ValueError(
             f"expected a name and versions, not the URL in {quoted(text)}: a lock holds what an index has; "
             "put the file into a folder and name that under find-links in [uv]"
         )
     if _SPECIAL.intersection(text):
         raise ValueError(f"expected no {' or '.join(sorted(_SPECIAL))} in a requirement, not {quoted(text)}")
-    return found
+    return parsed
 
 
 _SPECIAL = frozenset("\\#$")
-"""A line goes on after a backslash, ends before a comment, and has variables put in, in what uv reads."""
+"""In a file that uv reads: a backslash continues a line, `#` begins a comment, and `$` a variable."""
 
 
 def requirement_line(text: str) -> str:
-    """One line of a requirements, constraints or lock file for uv: exactly one requirement, spelled as packaging does."""
+    """A line of a requirements, constraints or lock file for uv: exactly one requirement, as packaging spells it."""
     return str(index_requirement(text))
 
 
 def cell_id(text: str) -> str:
-    """The id of a cell: it becomes the name of a folder."""
+    """The id of a cell; it may become the name of a folder."""
     if not isinstance(text, str) or not _CELL_ID.fullmatch(text):
         raise ValueError(f"expected a cell's id such as 'py311-t210-o1162', not {quoted(text)}")
     return text

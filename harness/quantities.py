@@ -16,19 +16,19 @@ _LARGEST = 10**18
 
 def seconds(text: str | float) -> float:
     """`"90s"`, `"5m"`, `"1h"` or a number of seconds → seconds."""
-    found: object = text
+    value: object = text
     if isinstance(text, str) and (match := _DURATION.fullmatch(text)):
-        found = float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
-    if not isinstance(found, (int, float)) or isinstance(found, bool) or not 0 <= found <= _LONGEST:
+        value = float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= _LONGEST:
         raise ValueError(f"expected a duration such as '90s', '5m' or '1h', not {quoted(text)}")
-    return float(found)
+    return float(value)
 
 
 def size(text: str | int) -> int:
     """`"800MB"`, `"6GB"` (decimal units) or a number of bytes → bytes."""
-    found: object = text
+    value: object = text
     if isinstance(text, str) and (match := _SIZE.fullmatch(text)):
-        found = int(float(match[1]) * {"MB": 10**6, "GB": 10**9}[match[2]])
-    if not isinstance(found, int) or isinstance(found, bool) or not 0 < found <= _LARGEST:
+        value = int(float(match[1]) * {"MB": 10**6, "GB": 10**9}[match[2]])
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= _LARGEST:
         raise ValueError(f"expected a size such as '800MB' or '6GB', not {quoted(text)}")
-    return found
+    return value

@@ -1,6 +1,6 @@
-"""Reading files that somebody else may have put there: regular files only, bounded, no links followed, never blocking.
+"""Reads files that somebody else may have written: regular files only, of a bounded size, no links, never blocking.
 
-Where the folders on the way may be somebody else's too, each is opened by itself, without following links.
+If the folders on the way may be of somebody else too, each is opened by itself, without following links.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from pathlib import Path
 
 
 class RefusedFileError(Exception):
-    """A file that is not read; `str()` says why, as the end of a sentence about it."""
+    """A file is not read; `str()` is the end of a sentence about it."""
 
 
 def read(path: Path | str, *, limit: int, dir_fd: int | None = None, start: int = 0) -> bytes:
-    """The content of the regular file at `path` (in the folder `dir_fd`, where that is given) from the byte `start` on.
+    """The content of the regular file at `path`, relative to the folder `dir_fd` if that is given, from the byte `start` on.
 
     Raises:
         FileNotFoundError: nothing is there.
-        RefusedFileError: it is a link, no regular file, larger than `limit`, or cannot be read.
+        RefusedFileError: it is a link, no regular file, larger than `limit` bytes, or cannot be read.
     """
     with _opened(path, limit, dir_fd) as (handle, size):
         if start:
@@ -30,7 +30,7 @@ def read(path: Path | str, *, limit: int, dir_fd: int | None = None, start: int 
 
 
 def read_named(path: Path, *, limit: int) -> bytes:
-    """The same where the user has named the path, or the folder: links may lead to the file. Raises as `read`."""
+    """As `read`, for a path that the user has named: links are followed. Raises as `read`."""
     try:
         return read(path.resolve(), limit=limit)
     except RuntimeError:
@@ -38,7 +38,7 @@ def read_named(path: Path, *, limit: int) -> bytes:
 
 
 def copy(path: Path | str, target: Path, *, limit: int, dir_fd: int | None = None) -> int:
-    """Copy the content of that file, and nothing else of it, to the new file `target`; returns its bytes. Raises as `read`."""
+    """Copy the content of that file to the new file `target`; return its bytes. Raises as `read`."""
     with _opened(path, limit, dir_fd) as (handle, size), target.open("xb") as file:
         for part in _parts(handle, size):
             file.write(part)
@@ -47,7 +47,7 @@ def copy(path: Path | str, target: Path, *, limit: int, dir_fd: int | None = Non
 
 @contextlib.contextmanager
 def folder(root: Path, parts: Sequence[str], *, make: bool = False) -> Iterator[int]:
-    """A descriptor of the folder `parts` within `root`, which alone may be a link; `make` makes what is missing.
+    """A descriptor of the folder `parts` within `root`; `root` alone may be a link. With `make` missing folders are made.
 
     Raises:
         FileNotFoundError: it is not there.
@@ -67,7 +67,7 @@ def folder(root: Path, parts: Sequence[str], *, make: bool = False) -> Iterator[
 
 @contextlib.contextmanager
 def folder_at(name: str, dir_fd: int | None) -> Iterator[int]:
-    """A descriptor of the folder `name` in the folder `dir_fd`; a link to one is refused. Raises as `folder`."""
+    """A descriptor of the folder `name` in the folder `dir_fd`; a link is refused. Raises as `folder`."""
     try:
         handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
     except FileNotFoundError:
@@ -84,25 +84,25 @@ def folder_at(name: str, dir_fd: int | None) -> Iterator[int]:
 def _opened(path: Path | str, limit: int, dir_fd: int | None) -> Iterator[tuple[int, int]]:
     """(descriptor, size) of the file."""
     try:
-        # Without O_NONBLOCK the opening of a FIFO waits for a writer.
+        # Without O_NONBLOCK opening a FIFO waits for a writer.
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:
         raise RefusedFileError(reason(path, dir_fd) or f"cannot be read: {error}") from None
     try:
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
-            raise RefusedFileError(f"is {kind_of(found.st_mode)}, not a regular file")
-        if found.st_size > limit:
-            raise RefusedFileError(f"has {found.st_size:,} bytes, more than the {limit:,} that are read")
-        yield handle, found.st_size
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise RefusedFileError(f"is {kind_of(status.st_mode)}, not a regular file")
+        if status.st_size > limit:
+            raise RefusedFileError(f"has {status.st_size:,} bytes, more than the {limit:,} that are read")
+        yield handle, status.st_size
     finally:
         os.close(handle)
 
 
 def _parts(handle: int, size: int) -> Iterator[bytes]:
-    """The first `size` bytes, or what is left of them where the file has shrunk since."""
+    """The first `size` bytes, in parts; fewer if the file has shrunk since."""
     try:
         while size and (part := os.read(handle, min(size, 2**24))):
             yield part
@@ -112,7 +112,7 @@ def _parts(handle: int, size: int) -> Iterator[bytes]:
 
 
 def reason(path: Path | str, dir_fd: int | None) -> str | None:
-    """What is at `path`, where that explains why it cannot be opened."""
+    """Why `path` cannot be opened, if that is because it is no regular file."""
     try:
         mode = os.stat(path, dir_fd=dir_fd, follow_symlinks=False).st_mode
     except (OSError, ValueError):
@@ -121,6 +121,6 @@ def reason(path: Path | str, dir_fd: int | None) -> str | None:
 
 
 def kind_of(mode: int) -> str:
-    """What a file of that mode is, in words; not for regular files."""
+    """The kind of a file with that mode, in words; not for regular files."""
     kinds = {stat.S_IFDIR: "a folder", stat.S_IFLNK: "a symbolic link", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
     return kinds.get(stat.S_IFMT(mode), "a device")

@@ -1,6 +1,6 @@
-"""All that the host knows about the packages under test by name. The probe, which runs beside them, has its own knowledge.
+"""All knowledge of the host about the packages under test by name; the probe has its own.
 
-Another distribution of the stack, or another runtime, begins here.
+Another distribution of the stack, or another runtime, is added here first.
 """
 
 from __future__ import annotations
@@ -17,47 +17,47 @@ EVALUATOR = "onnx.reference"
 """ONNX's reference evaluator, as reports name it."""
 
 REQUIRED_AXES = ("python", "torch", "transformers", "onnx", RUNTIME)
-"""Axes of every matrix; a probe of one's own may do without transformers."""
+"""Axes of every matrix; with a probe of one's own, transformers may be missing."""
 
 MODULES = ("torch", "transformers", "onnx", RUNTIME)
-"""What an import task imports, in this order, as far as a closure has it."""
+"""The modules that a process imports first, in this order, as far as its closure has them."""
 
 ABBREVIATIONS = {"python": "py", "torch": "t", "transformers": "tf", "onnx": "o", RUNTIME: "r"}
-"""Axis → how it is spelled in the id of a cell."""
+"""Axis → its prefix in the id of a cell."""
 
 LABELS = {"torch": "torch", "transformers": "tf", "onnx": "onnx", RUNTIME: "ort"}
-"""Distribution → how the label of a task names it."""
+"""Distribution → its name in the label of a task."""
 
 EXPORTS_WITH_RUNTIME = frozenset({"optimum", "optimum-onnx"})
-"""Distributions whose exporter loads what it wrote with onnxruntime: a cell that pins one has both in its export closure."""
+"""Distributions with an exporter that loads its own graphs with onnxruntime, so that an export closure has both."""
 
 HELPERS = {"dynamo": "onnxscript"}
-"""Exporter → the distribution that it imports although torch does not require it."""
+"""Exporter → the distribution that it imports and torch does not require."""
 
 RUN_SIDE = frozenset({"python", "numpy", RUNTIME})
-"""What the run side of a handoff cell imports."""
+"""Axes of the run side of a handoff cell, and numpy."""
 
 EXPORTING = ("torch", "transformers", "optimum", "optimum-onnx")
-"""What an export is made with, besides the code of a model of one's own."""
+"""The distributions that make an export."""
 
 LAYERED = (("numpy", "tqdm"), ("torch",), ("transformers",), ("onnx",))
-"""Distributions with a layer of their own: large, and the same in many closures. torch imports those of the first layer,
-and does not require them."""
+"""Distributions with layers of their own: large, and equal in many closures. torch imports those of the first layer, and
+does not require them."""
 
 SLOW_IMPORTS = ("torch", "transformers")
-"""A fork server has imported these."""
+"""Distributions that fork servers import."""
 
 FORKED_IMPORTS = {"export": ("numpy", "torch", "transformers"), "run": ("numpy", RUNTIME)}
-"""Kind of job → the modules that a fork server for it imports, as far as its layers hold them."""
+"""Kind of job → the modules that its fork server imports, as far as its layers have them."""
 
 NEWEST_BY = ("torch", "transformers", "onnx", "python")
-"""The axes that say how new a cell is, in this order."""
+"""The axes that order cells by age, the most important first."""
 
 LARGE = {"torch": 2}
-"""Axes with releases of gigabytes → how many of their releases a search tries."""
+"""Axis with releases of gigabytes → number of its releases that a search tries."""
 
 VENDORS = ("nvidia-",)
-"""How the names of distributions begin that torch pins by itself, and that say nothing one by one."""
+"""Prefixes of distributions that torch pins itself; none of them is a suspect by itself."""
 
 KNOWN = frozenset(
     {
@@ -88,11 +88,11 @@ KNOWN = frozenset(
         "transformers",
     }
 )
-"""Distributions of the field: a module that is missing may be added from one of these, whoever asks for it."""
+"""Distributions of the field, which may be added if one of their modules is missing, whatever package imports it."""
 
 
 def helpers(exporters: frozenset[str], torch: str | None) -> Iterator[str]:
-    """Distributions that one of `exporters` imports although this torch does not require them."""
+    """The distributions that `exporters` import and this torch does not require."""
     if "dynamo" in exporters and torch and Version(torch) >= Version("2.5"):
         yield HELPERS["dynamo"]
 

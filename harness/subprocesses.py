@@ -1,7 +1,7 @@
-"""Child processes: a chosen environment, a group of their own, limits, and no survivors.
+"""Child processes: chosen variables, a process group each, limits, and no survivors.
 
-The environment of the calling shell can change a verdict (`PYTHONPATH`, `PYTHONDONTWRITEBYTECODE`, `PIP_*`), so
-children get one that is put together here, variable by variable.
+Variables of the calling shell can change a verdict (`PYTHONPATH`, `PYTHONDONTWRITEBYTECODE`, `PIP_*`), so children see only
+those that are chosen here.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _PASSED = (
 )  # fmt: skip
 
 PROBE = {
-    # What the caller has would reach a verdict: texts and sort order, times, programs that a package starts.
+    # The caller's values could change a verdict: texts and sort order, times, programs that a package starts.
     "LANG": "C.UTF-8",
     "TZ": "UTC",
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    # A user id without a name, as containers have it, fails where packages ask for the name.
+    # Packages that ask for the user's name fail in containers, where a user id may have none.
     "USER": "probe",
     "LOGNAME": "probe",
     # One thread per probe: the harness runs as many probes as there are cores.
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
-    # The probe builds its models from a config; a hub that is asked all the same must not be waited for.
+    # Models are built from configurations; a package must not wait for a hub.
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -51,36 +51,35 @@ PROBE = {
 }
 
 LOG_LIMIT = 8 * 10**6
-"""Bytes of output a child may leave in its log before the log is cut back; its verdict is not affected."""
+"""Bytes of output in the log of a child, beyond which the log is cut back; verdicts do not depend on it."""
 
 _MARK = "EXPORT_MATRIX_CHILD"
-"""A variable by which a process is known to descend from a child."""
+"""A variable that marks the descendants of a child."""
 
 LOOK_SECONDS = 0.25
-"""How often a running child's memory, time and log are looked at; its end is noticed sooner."""
-
+"""Interval at which memory, time and log of a child are checked; its end is noticed at once."""
 
 _PASSED_TO_PROBE = ("LD_LIBRARY_PATH",)
-"""What a probe has of the caller's variables, because its Python may not start without it."""
+"""The caller's variables that a probe sees, because its Python may not start without them."""
 
 _LIMITS = {"RLIMIT_AS": None, "RLIMIT_DATA": None, "RLIMIT_FSIZE": None, "RLIMIT_CPU": None, "RLIMIT_STACK": 8 * 2**20}
-"""Limits of the caller (`ulimit`) that can make a package fail → the usual value in bytes or seconds; None for no limit."""
+"""Limit (`ulimit`) that can make a package fail → its usual value in bytes or seconds; None for no limit."""
 
 
 def probe_environment(**extra: str) -> dict[str, str]:
-    """The variables of a probe: `PROBE`, what is passed to it, and `extra`."""
+    """The variables of a probe: `PROBE`, the caller's that it needs, and `extra`."""
     return PROBE | {name: os.environ[name] for name in _PASSED_TO_PROBE if os.environ.get(name)} | extra
 
 
 def temporary_in(folder: Path) -> dict[str, str]:
-    """The variables by which programs put their temporary files into `folder`."""
+    """The variables that make programs put their temporary files into `folder`."""
     return dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
 
 
 def probe_surroundings() -> dict[str, str | int]:
-    """All of this process' surroundings that reach a probe, JSON-able: part of every key.
+    """The surroundings of this process that reach a probe, JSON-able: part of every key.
 
-    These are variables, and limits that are not the usual ones. All else is fixed: working folder, home, temporary folder and
+    These are variables, and limits with unusual values. All else is fixed: working folder, home, temporary folder and
     standard input by the harness, umask and core dumps by the probe (probe/__main__.py), Python's own variables by `-I`.
     """
     limits = {name: resource.getrlimit(getattr(resource, name))[0] for name in _LIMITS if hasattr(resource, name)}
@@ -89,7 +88,7 @@ def probe_surroundings() -> dict[str, str | int]:
 
 
 def chosen_environment(**extra: str) -> dict[str, str]:
-    """The variables that uv may see, and `extra`."""
+    """The variables of a child that is no probe, and `extra`."""
     return {name: os.environ[name] for name in _PASSED if name in os.environ} | extra
 
 
@@ -103,36 +102,36 @@ class ExitReason(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Exit:
-    """How a child ended."""
+    """The end of a child."""
 
     ending: ExitReason
     code: int
-    """Exit code; negative for a signal, as in `subprocess`."""
+    """The exit code; negative for a signal, as in `subprocess`."""
     peak_memory: int
-    """Largest resident set of the whole group that was seen, bytes."""
+    """Largest resident memory of the whole group that was measured, bytes."""
 
 
 class Process(Protocol):
-    """A child of ours, or of somebody who tells us how it ends; it leads a group."""
+    """A child, or a process of which another process reports the end; it leads a process group."""
 
     @property
     def pid(self) -> int:
-        """Of the process and of its group."""
+        """The id of the process and of its group."""
 
     def wait(self, timeout: float | None = None) -> int:
-        """Its exit code, as in `subprocess`, whose TimeoutExpired this raises; without a timeout it was killed."""
+        """The exit code, as in `subprocess`. Raises subprocess.TimeoutExpired. Without a timeout it was killed before."""
 
 
 Fork = Callable[[Mapping[str, str], Path, Path, int], Process | None]
-"""Has a process with these variables, folder, log and input, in another way than by a command; None where it cannot."""
+"""Makes a process with these variables, folder, log and input without starting a command; None if it cannot."""
 
 
 class Supervisor:
-    """Starts children and knows the living ones, so that an interrupted run leaves none behind."""
+    """Starts children, and kills the living ones if the run is interrupted. Thread-safe."""
 
     def __init__(self) -> None:
         self._living: dict[int, tuple[str, float]] = {}
-        """Leader of a group → what the variable that marks its descendants is, and since when it is."""
+        """Leader of a group → (value of the variable that marks its descendants, Unix time of the start)."""
         self._lock = threading.Lock()
         self._stopped = False
 
@@ -150,9 +149,9 @@ class Supervisor:
     ) -> Exit:
         """Run `command` to its end, its output appended to `log`.
 
-        `time_limit` (seconds) counts from the last sign of progress, a `time.time()` that `last_sign` tells, so that a
-        child with several stages has the limit for each; without one it counts from the start. `memory_limit` is bytes
-        of resident memory over the whole process group. What `fork` has is taken for a process of `command`.
+        `time_limit` (seconds) counts from `last_sign()`, the `time.time()` of the last progress, so that each stage of a
+        child has the whole limit; without `last_sign` it counts from the start. `memory_limit` is bytes of resident memory
+        of the whole process group. If `fork` makes a process, that runs in place of `command`.
         """
         child = self.start(command, env=env, cwd=cwd, log=log, fork=fork)
         started = time.time()
@@ -175,7 +174,7 @@ class Supervisor:
             cut_back(log)
 
     def stop(self) -> None:
-        """Kill every living child's group and start no more."""
+        """Kill the groups of all living children, and start no more."""
         with self._lock:
             self._stopped = True
             living = list(self._living)
@@ -183,7 +182,7 @@ class Supervisor:
             _kill_group(group)
 
     def check(self) -> None:
-        """Raise InterruptedError where `stop` was called: a child that ended just now was killed and proves nothing."""
+        """Raise InterruptedError if `stop` was called: a child that ended since was killed, and proves nothing."""
         if self._stopped:
             raise InterruptedError("the run was interrupted")
 
@@ -197,7 +196,7 @@ class Supervisor:
         stdin: int = subprocess.DEVNULL,
         fork: Fork | None = None,
     ) -> Process:
-        """Start `command` and leave it running: until `end`, or until `stop`; what `fork` has is taken for it."""
+        """Start `command`, or let `fork` make a process in its place. It runs until `end` or `stop`."""
         token = uuid.uuid4().hex
         env = {**env, _MARK: token}
         if fork and (forked := fork(env, cwd, log, stdin)):
@@ -213,7 +212,7 @@ class Supervisor:
             return child
 
     def end(self, child: Process) -> None:
-        """Kill what is left of `child` and of what it started; returns when it is gone."""
+        """Kill `child` and all that it started; return when they are gone."""
         self._kill(child)
         with self._lock:
             token, started = self._living.pop(child.pid)
@@ -221,7 +220,7 @@ class Supervisor:
 
     @staticmethod
     def _kill(child: Process) -> int:
-        # The group outlives its leader where a probe left children of its own.
+        # The group outlives its leader if a probe has left children.
         _kill_group(child.pid)
         return child.wait()
 
@@ -232,7 +231,7 @@ def _kill_group(group: int) -> None:
 
 
 def _kill_strays(token: str, since: float) -> None:
-    """Kill what a child started in a session of its own: it has left the group, but inherited the token."""
+    """Kill what a child started in another session: such a process is not in its group, but has inherited the token."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             # A second of grace: creation times are rounded to clock ticks.
@@ -241,7 +240,7 @@ def _kill_strays(token: str, since: float) -> None:
 
 
 def resident(pid: int) -> int:
-    """Resident bytes of a process and everything it started; 0 once it is gone."""
+    """Resident bytes of a process and of all that it started; 0 if it has ended."""
     total = 0
     with contextlib.suppress(psutil.Error):
         leader = psutil.Process(pid)
@@ -252,8 +251,8 @@ def resident(pid: int) -> int:
 
 
 def cut_back(log: Path) -> None:
-    """Keep how the output began and, because that is where a crash speaks, how it ends."""
-    # Safe while the child writes: its descriptor appends, so its next line lands behind what is kept.
+    """Cut a log that is too long back to its start and its end, where a crash leaves its message."""
+    # Safe while the child writes: its descriptor appends, so its next line comes behind what is kept.
     if log.stat().st_size > LOG_LIMIT:
         with log.open("r+b") as file:
             head = file.read(LOG_LIMIT // 8)

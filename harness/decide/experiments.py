@@ -230,7 +230,7 @@ class Experiments:
             verdicts = self.session.ask(planned)
         except UnpublishedError as error:
             naming = [one.source for one in sets if one.exact.get(error.name) == error.version] or [one.source for one in sets]
-            raise VersionsError(f"{', '.join(dict.fromkeys(naming))}: {error.what} where uv looked") from None
+            raise VersionsError(f"{', '.join(dict.fromkeys(naming))}: {error.summary} where uv looked") from None
         return [Experiment(versions=one, verdict=verdict) for one, verdict in zip(sets, verdicts, strict=True)]
 
     def remedy(self, planned: Planned, one: VariantVerdict, now: Verdict) -> Remedy | None:

@@ -25,7 +25,8 @@ from harness.matrix.schema import ProbeSection
 from harness.model import Status
 from harness.tasks.keys import platform_id, probe_id
 from harness.verdicts.judge import Verdict
-from harness.verdicts.report_model import Remedies, Report, ReportedCell, ReportedProbe, newest_by_runtime, reported
+from harness.verdicts.report_model import Report, ReportedCell, ReportedProbe, newest_by_runtime
+from harness.verdicts.reporting import Remedies, reported
 
 
 def report(session: Session, verdicts: Sequence[Verdict]) -> Report:
@@ -61,7 +62,9 @@ def close_boundaries(session: Session, verdicts: Sequence[Verdict]) -> Work:
 def _open(session: Session, verdicts: Sequence[Verdict]) -> Report:
     """The report with boundaries as the matrix shows them."""
     reasons = session.left_out
-    verdicts = [verdict.because(reasons[verdict.cell.id]) if verdict.cell.id in reasons else verdict for verdict in verdicts]
+    verdicts = [
+        verdict.with_reason(reasons[verdict.cell.id]) if verdict.cell.id in reasons else verdict for verdict in verdicts
+    ]
     known = remedies(session, verdicts).reported(KINDS)
     return build(verdicts, list(session.axes), session.matrix.probe, session.uv.torch_backend, known)
 

@@ -27,7 +27,9 @@ def checkpoint(hub_id: str, store: Store, uv: Uv, *, file: str, refresh: bool) -
     if (folder / "config.json").is_file() and not refresh:
         return folder
     if uv.offline:
-        raise ConfigError(file, "probe.model", f"{hub_id} has not been downloaded yet, and nobody may be asked now")
+        raise ConfigError(
+            file, "probe.model", f"{hub_id} has not been downloaded yet, and a command that asks no network cannot do that"
+        )
     with store.scratch() as scratch:
         for weights in _WEIGHTS:
             _download(hub_id, scratch / "model", ["*.json", weights], uv, file)

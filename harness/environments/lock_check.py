@@ -24,13 +24,13 @@ def contradiction(lock: Lock, requirements: Requirements, interpreter: Interpret
     needed = list(_applicable([*requirements.needed, *present], interpreter))
     roots = {distribution_name(requirement.name) for requirement in needed}
     if missing := sorted(roots - versions.keys()):
-        return f"lacks {missing[0]}, which was asked for"
+        return f"lacks {missing[0]}, which is required"
     for requirement in (*needed, *_applicable(requirements.bounds, interpreter)):
         name, version = requirement.name, versions.get(distribution_name(requirement.name))
         if version is not None and not _within(version, requirement):
-            return f"has {name} {version}, and {name}{requirement.specifier} was asked for"
+            return f"has {name} {version}, and {name}{requirement.specifier} is required"
     if strangers := sorted(versions.keys() - lock.closure(frozenset(roots)).versions.keys()):
-        return f"has {strangers[0]}, which nothing that was asked for requires"
+        return f"has {strangers[0]}, which no requirement needs"
     return None
 
 

@@ -119,7 +119,7 @@ class Session:
 
     def verdicts(self) -> list[Verdict]:
         """What is known of every cell of the matrix now."""
-        return control_model.told(self.judge(self.cells), self.records, self.matrix)
+        return control_model.with_answers(self.judge(self.cells), self.records, self.matrix)
 
     def judge(self, cells: Iterable[CellWork], *, cross_checked: bool = True) -> list[Verdict]:
         """What is known of `cells` now; without what the control model gave, and on request without cross-checks."""
@@ -230,7 +230,7 @@ class Session:
         self.trials.update(incomplete)
         own = [task for _, tasks in incomplete.values() if tasks for task in tasks.all]
         checked = [tasks for cell, tasks in complete.items() if self.untried((cell, "cross-checks"))] if cross_checked else []
-        checks = cross_checks.wanted(checked, self.records, self.runtimes)
+        checks = cross_checks.needed(checked, self.records, self.runtimes)
         self.repeat(checks)
         return Work(tasks=tuple(outstanding([*own, *checks], self.records)), cells=tuple(incomplete.values()))
 

@@ -45,5 +45,5 @@ def checks_elsewhere(session: Session, verdicts: Sequence[Verdict]) -> Work:
 
 
 def _elsewhere(session: Session, verdicts: Sequence[Verdict]) -> list[Task]:
-    checks = cross_checks.wanted(session.tasks, session.records, session.runtimes)
-    return [*checks, *control_model.wanted(verdicts, session.matrix.probe)]
+    checks = cross_checks.needed(session.tasks, session.records, session.runtimes)
+    return [*checks, *control_model.needed(verdicts, session.matrix.probe)]

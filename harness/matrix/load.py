@@ -30,12 +30,11 @@ from harness.matrix.schema import (
     RunSection,
     UvSources,
     Variants,
-    axis_name,
     key_of,
     spelled,
 )
 from harness.matrix.values import with_home
-from harness.packaging_values import quoted
+from harness.packaging_values import distribution_name, quoted
 
 _LIMIT = 16 * 2**20
 """Bytes of the largest matrix.toml; matrix-full.toml has some 10 KB."""
@@ -153,7 +152,7 @@ def _normalised_axes(file: str, axes: dict[str, Any]) -> dict[str, Any]:
     normalised: dict[str, Any] = {}
     for written, values in axes.items():
         try:
-            name = axis_name(written)
+            name = distribution_name(written)
         except ValueError as error:
             raise ConfigError(file, "axes", f"{error}; an axis is 'python' or a distribution") from None
         if name in normalised:

@@ -93,7 +93,7 @@ class Exclude(BaseModel):
     @property
     def bounds(self) -> dict[str, str]:
         """Axis → specifier."""
-        return {axis_name(name): bound for name, bound in (self.__pydantic_extra__ or {}).items()}
+        return {distribution_name(name): bound for name, bound in (self.__pydantic_extra__ or {}).items()}
 
 
 class Include(BaseModel):
@@ -112,7 +112,7 @@ class Include(BaseModel):
     @property
     def versions(self) -> dict[str, str]:
         """Axis → exact version."""
-        return {axis_name(name): version for name, version in (self.__pydantic_extra__ or {}).items()}
+        return {distribution_name(name): version for name, version in (self.__pydantic_extra__ or {}).items()}
 
 
 class Variants(_Table):
@@ -275,12 +275,3 @@ class Matrix(_Table):
     probe: ProbeSection = ProbeSection()
     uv: UvSources = UvSources()
     run: RunSection = RunSection()
-
-
-def axis_name(name: str) -> str:
-    """The normalized name of an axis.
-
-    Raises:
-        ValueError: no distribution can have that name.
-    """
-    return distribution_name(name)

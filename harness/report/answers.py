@@ -16,7 +16,8 @@ from harness.foreign_text import visible
 from harness.report.formats.markdown import escape, table
 from harness.report.tables import counted
 from harness.verdicts.judge import VariantVerdict
-from harness.verdicts.report_model import ReportedCell, reported
+from harness.verdicts.report_model import ReportedCell
+from harness.verdicts.reporting import reported
 
 _CELL = TypeAdapter(ReportedCell)
 

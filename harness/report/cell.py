@@ -19,7 +19,8 @@ from harness.report.tables import counted
 from harness.tasks.cell_tasks import CellTasks
 from harness.tasks.interface import Task
 from harness.verdicts.judge import VariantVerdict, Verdict
-from harness.verdicts.report_model import ReportedCell, ReportedVariant, findings, opinion_text
+from harness.verdicts.report_model import ReportedCell, ReportedVariant
+from harness.verdicts.reporting import findings, opinion_text
 
 
 def show_cell(

@@ -30,7 +30,7 @@ def require_digest(name: str) -> str:
 
 
 class Artifacts:
-    """The folders `artifacts/<digest>` of the store at `root`. What a digest names is verified once, and then believed."""
+    """The folders `artifacts/<digest>` of the store at `root`. Each is verified once."""
 
     def __init__(self, root: Path, mirror: Mirror | None, scratch: Scratch, on_damage: OnDamage) -> None:
         self._root = root

@@ -49,7 +49,7 @@ class ForeignStore:
     def refuse(self, name: str, problem: str) -> None:
         """Note that a file is left out."""
         path = str(self.root / name)
-        self.refused.append(f"damaged, and taken for absent: {path if path.isprintable() else ascii(path)} {problem}")
+        self.refused.append(f"damaged, and ignored: {path if path.isprintable() else ascii(path)} {problem}")
 
     def copy_artifact(self, digest: str, target: Path) -> bool:
         """Copy that artifact to the new folder `target`; False if it is not there, or not what its name says."""

@@ -180,7 +180,7 @@ class Store:
         """Note, once, that a file of the store is not believed."""
         if name not in self._noted:
             self._noted.add(name)
-            self._note(f"damaged, and taken for absent: {self.root / name} {problem}; `run` makes it again")
+            self._note(f"damaged, and ignored: {self.root / name} {problem}; `run` makes it again")
 
     def _may_write(self, name: str) -> bool:
         """Whether the access allows a record of that name, given what is there."""

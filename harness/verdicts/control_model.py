@@ -1,9 +1,8 @@
-"""The same cell with another model: asked where nothing works with this one.
+"""The control model: the same cells with another model, run if nothing works with this one.
 
-What fails on every stack of the matrix may be due to the model, or to what all stacks have in common. If another model
-passes the same cell, it is the former: the architecture where that is of another family, and this very model where a
-checkpoint is asked about and its family, built from a configuration, passes. On each stack one cell is asked for each
-distinct fault, the last of the matrix.
+What fails on every stack of the matrix is due to the model, or to what all stacks have in common. If another model works in
+the same cells, it is due to the model: to its architecture if the other is of another family, to this checkpoint if the
+other is of its own family, built from a configuration. For each distinct fault the last cell of each stack runs.
 """
 
 from __future__ import annotations
@@ -27,26 +26,26 @@ from harness.verdicts.judge import VariantVerdict, Verdict, judge
 from harness.verdicts.signature import signature
 
 _BEFORE = {Stage.RESOLVE, Stage.INSTALL, Stage.IMPORT}
-"""Where no model has been met yet."""
+"""Stages that have nothing to do with the model."""
 
 _RUNS = {Stage.LOAD, Stage.DECODE, Stage.PARITY}
 
 Stack = tuple[object, ...]
 
 MODEL = "model "
-"""How a control begins that is about another model, and no other consumer."""
+"""Prefix of the name of a control with another model, and not with another consumer."""
 
 SAME_FAMILY = " of the same family"
-"""How the name ends of a model that a checkpoint is compared with."""
+"""Suffix of the name of the family that a checkpoint is compared with."""
 
 
 def stack(stage: Stage | None, python: str, pins: Mapping[str, str], setup: Setup) -> Stack:
-    """What a failure at `stage` was met with; what has not been loaded yet has met no onnxruntime."""
+    """The python, setup and versions that a failure at `stage` depends on; before `load` that is without onnxruntime."""
     return (python, setup, *(version for axis, version in pins.items() if axis != RUNTIME or stage in _RUNS))
 
 
-def relative(model: ProbeSection) -> tuple[ProbeSection, str] | None:
-    """The model to compare with, and its name; None where a module of one's own says what is exported."""
+def control_of(model: ProbeSection) -> tuple[ProbeSection, str] | None:
+    """(the model to compare with, name of the control); None for a probe module of one's own."""
     if model.module is not None:
         return None
     if model.checkpoint and (family := _family(model.checkpoint)):
@@ -57,68 +56,67 @@ def relative(model: ProbeSection) -> tuple[ProbeSection, str] | None:
 
 @functools.cache
 def _family(checkpoint: str) -> str | None:
-    """The family that a checkpoint says it is of, if it can be built from a configuration."""
+    """The family of a checkpoint by its configuration; None if the project does not have it."""
     try:
-        told = json.loads((Path(checkpoint) / "config.json").read_bytes())
-        named = str(told["model_type"]).replace("_", "")
+        configuration = json.loads((Path(checkpoint) / "config.json").read_bytes())
+        family = str(configuration["model_type"]).replace("_", "")
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return named if named in FAMILIES else None
+    return family if family in FAMILIES else None
 
 
-def wanted(verdicts: Sequence[Verdict], model: ProbeSection) -> list[Task]:
-    """The exports and runs of the other model, in the cells that are asked for it."""
-    found: list[Task] = []
-    for _, _, cell in _asked(verdicts, model):
-        found += [cell.export, cell.run]
-    return found
+def needed(verdicts: Sequence[Verdict], model: ProbeSection) -> list[Task]:
+    """The exports and runs of the control model."""
+    return [task for _, tasks in _cells(verdicts, model) for task in (tasks.export, tasks.run)]
 
 
-def told(verdicts: Sequence[Verdict], facts: Records, matrix: Matrix) -> list[Verdict]:
-    """`verdicts` with what became of the other model, where that is known."""
+def with_answers(verdicts: Sequence[Verdict], records: Records, matrix: Matrix) -> list[Verdict]:
+    """`verdicts` with the results of the control model, as far as they are known."""
     answers: dict[tuple[str, Variant], VariantVerdict] = {}
-    _, name = relative(matrix.probe) or (None, "")
-    for place, resolved, cell in _asked(verdicts, matrix.probe):
-        for one in judge(resolved, cell, facts, matrix.variants).variants:
-            if one.status in {Status.WORKS, Status.FAILS}:
-                answers[verdicts[place].cell.id, one.variant] = one
+    _, name = control_of(matrix.probe) or (None, "")
+    for resolved, tasks in _cells(verdicts, matrix.probe):
+        for answer in judge(resolved, tasks, records, matrix.variants).variants:
+            if answer.status in {Status.WORKS, Status.FAILS}:
+                answers[resolved.cell.id, answer.variant] = answer
 
-    def with_answer(cell: str, one: VariantVerdict) -> VariantVerdict:
-        answer = answers.get((cell, one.variant))
-        return replace(one, controls={**one.controls, name: answer.last}) if answer else one
+    def with_answer(cell: str, verdict: VariantVerdict) -> VariantVerdict:
+        answer = answers.get((cell, verdict.variant))
+        return replace(verdict, controls={**verdict.controls, name: answer.last}) if answer else verdict
 
     return [
-        replace(verdict, variants=tuple(with_answer(verdict.cell.id, one) for one in verdict.variants)) for verdict in verdicts
+        replace(verdict, variants=tuple(with_answer(verdict.cell.id, variant) for variant in verdict.variants))
+        for verdict in verdicts
     ]
 
 
-def _asked(verdicts: Sequence[Verdict], model: ProbeSection) -> Iterator[tuple[int, Resolved, CellTasks]]:
-    """(place, cell with the variants that are asked for, its tasks with the other model)."""
-    other, _ = relative(model) or (None, "")
-    if other is None or any(one.status is Status.WORKS for verdict in verdicts for one in verdict.variants):
+def _cells(verdicts: Sequence[Verdict], model: ProbeSection) -> Iterator[tuple[Resolved, CellTasks]]:
+    """(cell with the variants to compare, its tasks with the control model), in the order of `verdicts`."""
+    control, _ = control_of(model) or (None, "")
+    if control is None or any(variant.status is Status.WORKS for verdict in verdicts for variant in verdict.variants):
         return
     last: dict[tuple[str, Stack], tuple[int, Variant]] = {}
-    for place, verdict in enumerate(verdicts):
+    for index, verdict in enumerate(verdicts):
         cell = verdict.cell
         for failed in verdict.variants:
             if fault := _fault(failed):
-                last[fault, stack(failed.last.stage, cell.python, dict(cell.pins), cell.setup)] = (place, failed.variant)
+                last[fault, stack(failed.last.stage, cell.python, dict(cell.pins), cell.setup)] = (index, failed.variant)
     chosen: dict[int, tuple[Variant, ...]] = {}
-    for place, variant in last.values():
-        chosen[place] = (*chosen.get(place, ()), variant)
+    for index, variant in last.values():
+        chosen[index] = (*chosen.get(index, ()), variant)
     resolved = [
-        replace(verdicts[place].resolved, planned=replace(verdicts[place].resolved.planned, variants=variants))
-        for place, variants in sorted(chosen.items())
+        replace(verdicts[index].resolved, planned=replace(verdicts[index].resolved.planned, variants=variants))
+        for index, variants in sorted(chosen.items())
     ]
-    for place, one, asked in zip(sorted(chosen), resolved, cell_tasks.of_cells(resolved, other), strict=True):
-        if asked is not None:
-            yield place, one, asked
+    for with_variants, tasks in zip(resolved, cell_tasks.of_cells(resolved, control), strict=True):
+        if tasks is not None:
+            yield with_variants, tasks
 
 
-def _fault(one: VariantVerdict) -> str | None:
-    """What may be due to the model: equal for equal faults."""
-    if one.status is not Status.FAILS or one.error is None or one.last.stage in _BEFORE:
+def _fault(verdict: VariantVerdict) -> str | None:
+    """The signature of a failure that may be due to the model; None for all else."""
+    if verdict.status is not Status.FAILS or verdict.error is None or verdict.last.stage in _BEFORE:
         return None
-    if one.last.stage is Stage.LOAD and any(finding["rule"] in ABOVE for finding in one.last.data.get("findings", ())):
+    findings = verdict.last.data.get("findings", ())
+    if verdict.last.stage is Stage.LOAD and any(finding["rule"] in ABOVE for finding in findings):
         return None
-    return signature(one.last.stage, one.error)
+    return signature(verdict.last.stage, verdict.error)

@@ -1,4 +1,4 @@
-"""Results → verdicts: a pure function of the plan, the locks and the facts."""
+"""Records → verdicts: a pure function of plan, locks and records."""
 
 from __future__ import annotations
 
@@ -12,42 +12,43 @@ from harness.model import Cell, Failure, Stage, StageResult, Status, Variant
 from harness.stack import HELPERS
 from harness.tasks.cell_tasks import CellTasks
 from harness.tasks.records import Records, stages
-from harness.verdicts.cross_checks import CrossChecks, Runtimes, told
+from harness.verdicts import cross_checks
+from harness.verdicts.cross_checks import CrossChecks, Runtimes
 
 NOT_REACHED = "not run yet"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VariantVerdict:
-    """One variant of one cell."""
+    """The verdict on one variant of one cell."""
 
     variant: Variant
     status: Status
     results: tuple[StageResult, ...]
-    """The stages it went through, in order; the last one decides."""
+    """The stages that it went through, in order; the last one decides."""
     opinions: Mapping[str, StageResult] = field(default_factory=dict)
-    """What other runtimes made of the same artifact, where this one failed to run it: name → the stage that decided."""
+    """If this runtime failed to run the artifact: name of another runtime → the result of the stage that decided there."""
     controls: Mapping[str, StageResult] = field(default_factory=dict)
-    """What the same gave with one thing changed: `feedback keep-cross`, `binding numpy`, `model t5` → the deciding stage."""
+    """One change (`feedback keep-cross`, `binding numpy`, `model t5`) → the result of the stage that decided with it."""
 
     @property
     def last(self) -> StageResult:
-        """The stage that decided: the first that did not work, or parity."""
+        """The result that decided: of the first stage that did not work, or of parity."""
         return self.results[-1]
 
     @property
     def stage(self) -> Stage | None:
-        """The first stage that did not work; None where all did."""
+        """The first stage that did not work; None if all did."""
         return None if self.status is Status.WORKS else self.last.stage
 
     @property
     def error(self) -> Failure | None:
-        """Why."""
+        """Why that stage did not work."""
         return self.last.error
 
     @property
     def outcomes(self) -> Sequence[str]:
-        """How a flaky variant ended, first and when it was repeated; empty for every other."""
+        """How a flaky variant ended, first and when it was repeated; empty for all others."""
         return self.last.data.get("outcomes", ()) if self.status is Status.FLAKY else ()
 
     @property
@@ -57,11 +58,11 @@ class VariantVerdict:
 
     @property
     def open(self) -> bool:
-        """Whether a run would say more; what the probe itself did not run cannot exist."""
+        """Whether a run would give a result. A variant that the probe did not run cannot exist, and is not open."""
         return self.status is Status.NOT_RUN and self.last.data.get("open", False)
 
-    def because(self, reason: str) -> VariantVerdict:
-        """The same, with the reason why nobody has run it yet."""
+    def with_reason(self, reason: str) -> VariantVerdict:
+        """The same, with the reason why it was not run yet."""
         if not self.open:
             return self
         last = replace(self.last, data={**self.last.data, "reason": reason})
@@ -70,7 +71,7 @@ class VariantVerdict:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """One cell."""
+    """The verdict on one cell."""
 
     resolved: Resolved
     status: Status
@@ -83,32 +84,33 @@ class Verdict:
 
     @property
     def open(self) -> bool:
-        """Whether nothing is known of it that a run would not better."""
-        return self.status is Status.NOT_RUN and any(one.open for one in self.variants)
+        """Whether it was not run, and a run would give a result."""
+        return self.status is Status.NOT_RUN and any(variant.open for variant in self.variants)
 
-    def because(self, reason: str) -> Verdict:
-        """The same, with the reason why nobody has run it yet."""
-        return replace(self, variants=tuple(one.because(reason) for one in self.variants))
+    def with_reason(self, reason: str) -> Verdict:
+        """The same, with the reason why it was not run yet."""
+        return replace(self, variants=tuple(variant.with_reason(reason) for variant in self.variants))
 
 
 def judge(
-    resolved: Resolved, tasks: CellTasks | None, facts: Records, wanted: Variants, runtimes: Runtimes | None = None
+    resolved: Resolved, tasks: CellTasks | None, records: Records, variants: Variants, runtimes: Runtimes | None = None
 ) -> Verdict:
-    """The verdict on a cell from what is known now, with what `runtimes` and the evaluator said where it failed."""
-    judged = tuple(_judge_variant(variant, _chain(resolved, tasks, facts, variant)) for variant in resolved.planned.variants)
+    """The verdict on a cell from `records`; `variants` says which variants decide. With `runtimes` it has cross-checks."""
+    verdicts = [_of_variant(variant, _chain(resolved, tasks, records, variant)) for variant in resolved.planned.variants]
     if tasks is not None and runtimes is not None:
-        opinions = told(tasks, facts, runtimes)
-        judged = tuple(_with(one, opinions[one.variant]) if one.variant in opinions else one for one in judged)
-    names = set(deciding(wanted, resolved.cell, resolved.planned.variants))
-    status = _cell_status([one for one in judged if one.variant in names], wanted.require)
-    return Verdict(resolved=resolved, status=status, variants=judged)
+        checks = cross_checks.known(tasks, records, runtimes)
+        none = CrossChecks()
+        verdicts = [_with_checks(verdict, checks.get(verdict.variant, none)) for verdict in verdicts]
+    decisive = set(deciding(variants, resolved.cell, resolved.planned.variants))
+    status = _cell_status([verdict for verdict in verdicts if verdict.variant in decisive], variants.require)
+    return Verdict(resolved=resolved, status=status, variants=tuple(verdicts))
 
 
-def _with(verdict: VariantVerdict, opinions: CrossChecks) -> VariantVerdict:
-    return replace(verdict, opinions=opinions.runtimes, controls=opinions.consumers)
+def _with_checks(verdict: VariantVerdict, checks: CrossChecks) -> VariantVerdict:
+    return replace(verdict, opinions=checks.runtimes, controls=checks.consumers)
 
 
-def _judge_variant(variant: Variant, results: Sequence[StageResult]) -> VariantVerdict:
+def _of_variant(variant: Variant, results: Sequence[StageResult]) -> VariantVerdict:
     for number, result in enumerate(results):
         if not result.ok:
             return VariantVerdict(variant=variant, status=result.status, results=tuple(results[: number + 1]))
@@ -119,75 +121,75 @@ def _judge_variant(variant: Variant, results: Sequence[StageResult]) -> VariantV
     return VariantVerdict(variant=variant, status=Status.NOT_RUN, results=(*results, unknown))
 
 
-def _cell_status(judged: Sequence[VariantVerdict], require: str) -> Status:
-    """`any`: one working variant is enough, and only all failing ones fail. Otherwise all that can exist must work.
+def _cell_status(verdicts: Sequence[VariantVerdict], require: str) -> Status:
+    """The status of a cell with these verdicts on its deciding variants.
 
-    An error never hides as a fact, nor does a flaky variant, nor what is still to be run.
+    With `any` a variant that works is enough, and the cell fails only if all fail. Otherwise all that can exist must work.
+    An error or a flaky variant never counts as a fact, nor does a variant that is still to be run.
     """
     decisive, otherwise = (Status.WORKS, Status.FAILS) if require == "any" else (Status.FAILS, Status.WORKS)
-    found = {one.status for one in judged}
+    statuses = {verdict.status for verdict in verdicts}
     for status in (decisive, Status.ERROR, Status.FLAKY):
-        if status in found:
+        if status in statuses:
             return status
-    unfinished = any(one.open for one in judged)
-    return otherwise if otherwise in found and not unfinished else Status.NOT_RUN
+    unfinished = any(verdict.open for verdict in verdicts)
+    return otherwise if otherwise in statuses and not unfinished else Status.NOT_RUN
 
 
-def _chain(resolved: Resolved, tasks: CellTasks | None, facts: Records, variant: Variant) -> list[StageResult]:
-    """What is known of a variant's stages, in order, up to the first gap."""
+def _chain(resolved: Resolved, tasks: CellTasks | None, records: Records, variant: Variant) -> list[StageResult]:
+    """The results of a variant's stages, in order, up to the first that is unknown or did not work."""
     if tasks is None or not resolved.result.ok:
         return [resolved.result]
     if reason := dict(resolved.dropped).get(HELPERS.get(variant.exporter, "")):
         failure = Failure(type="unsatisfiable", message=f"{HELPERS[variant.exporter]} cannot be added: {reason}")
         return [StageResult(stage=Stage.RESOLVE, status=Status.FAILS, error=failure, finished=resolved.result.finished)]
     chain = [resolved.result]
-    installs = [stages(facts.get(task.key)) for task in tasks.installs]
-    exporting = stages(facts.get(tasks.export.key))
+    installs = [stages(records.get(task.key)) for task in tasks.installs]
+    exporting = stages(records.get(tasks.export.key))
     reference = [result for result in exporting if result.stage is Stage.EAGER or not result.ok]
-    # What cannot be imported by itself has not been tried beside anything.
+    # If the export side cannot be imported by itself, it was not imported beside the run side.
     alone = [result for result in exporting if result.stage is Stage.IMPORT and not result.ok]
-    imports = _side_imports(tasks, facts) if tasks.together is None else alone or stages(facts.get(tasks.together.key))
-    for step in (_one_of(Stage.INSTALL, installs), imports, reference, *_variant_steps(tasks, facts, variant)):
+    imports = _side_imports(tasks, records) if tasks.together is None else alone or stages(records.get(tasks.together.key))
+    for step in (_combined(Stage.INSTALL, installs), imports, reference, *_variant_steps(tasks, records, variant)):
         chain += step
         if not step or not all(result.ok for result in step):
             break
     return chain
 
 
-def _variant_steps(tasks: CellTasks, facts: Records, variant: Variant) -> list[list[StageResult]]:
-    exported = facts.get(tasks.export.variant_key(variant))
+def _variant_steps(tasks: CellTasks, records: Records, variant: Variant) -> list[list[StageResult]]:
+    exported = records.get(tasks.export.variant_key(variant))
     artifact = exported.artifact if exported else None
     run: list[StageResult] = []
     if artifact:
-        imported = [result for result in stages(facts.get(tasks.run.key)) if not result.ok]
-        run = imported or stages(facts.get(tasks.run.variant_key(variant, artifact)))
+        imported = [result for result in stages(records.get(tasks.run.key)) if not result.ok]
+        run = imported or stages(records.get(tasks.run.variant_key(variant, artifact)))
     return [stages(exported), run]
 
 
-def _side_imports(tasks: CellTasks, facts: Records) -> list[StageResult]:
-    """A handoff cell imports on both sides, in processes of their own.
+def _side_imports(tasks: CellTasks, records: Records) -> list[StageResult]:
+    """The stage `import` of a handoff cell, which each side does in a process of its own.
 
-    The run side is not tried where nothing could be exported: the export side's word is enough then, whatever is known of
-    the run side from other cells.
+    If nothing was exported, the run side has nothing to do. Then its imports do not count, even if other cells have them.
     """
-    exported = any(tasks.export.artifact(variant, facts) for variant in tasks.resolved.planned.variants)
-    sides = [stages(facts.get(key)) for key in (tasks.export.key, *([tasks.run.key] if exported else []))]
-    return _one_of(Stage.IMPORT, [[result for result in side if result.stage is Stage.IMPORT] for side in sides if side])
+    exported = any(tasks.export.artifact(variant, records) for variant in tasks.resolved.planned.variants)
+    sides = [stages(records.get(key)) for key in (tasks.export.key, *([tasks.run.key] if exported else []))]
+    return _combined(Stage.IMPORT, [[result for result in side if result.stage is Stage.IMPORT] for side in sides if side])
 
 
-def _one_of(stage: Stage, parts: Sequence[Sequence[StageResult]]) -> list[StageResult]:
-    """Several results of one stage as one: the first that did not work, or the sum; nothing while one is unknown."""
-    flat = [result for part in parts for result in part]
-    for result in flat:
+def _combined(stage: Stage, parts: Sequence[Sequence[StageResult]]) -> list[StageResult]:
+    """Several results of one stage as one: the first that did not work, or the sum; empty while one is unknown."""
+    results = [result for part in parts for result in part]
+    for result in results:
         if not result.ok:
             return [result]
-    if not flat or not all(parts):
+    if not results or not all(parts):
         return []
     return [
         StageResult(
             stage=stage,
             status=Status.WORKS,
-            seconds=round(sum(result.seconds for result in flat), 3),
-            finished=max(result.finished for result in flat),
+            seconds=round(sum(result.seconds for result in results), 3),
+            finished=max(result.finished for result in results),
         )
     ]

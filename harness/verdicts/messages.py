@@ -1,6 +1,6 @@
-"""What messages say: the end of a long one, what is wrong between versions, what uv's proof rests on.
+"""What messages of packages and of uv say: the point of a long one, a conflict of versions, the premises of uv's proof.
 
-The patterns take time in proportion to the message, whatever is in it: what may repeat within them is bounded.
+The patterns take time in proportion to the message, whatever its content: every repetition in them is bounded.
 """
 
 from __future__ import annotations
@@ -11,50 +11,50 @@ CPP_PLACE = re.compile(
     r"/onnxruntime_src/\S{1,500}:\d+ "
     r"(?:(?=[^()]{0,1000}::)[^()]{0,1000}+\(.{0,2000}?\) )?(?:(?:[^.]|\.(?! )){0,1000}? was false\. )?"
 )
-"""Where in onnxruntime's source an exception was thrown: the function's signature, and the condition that did not hold."""
+"""The place in onnxruntime's source of an exception: signature of the function, and the condition that did not hold."""
 
 _ARTIFACT = re.compile(r"<store>/artifacts/[0-9a-f]+/")
-_HINT = re.compile(r"\n[^\S\n]*hint: (?P<unasked>(?:An index|Packages were unavailable) .*)?", re.DOTALL)
-"""What uv advises: to be left out, but where it is the reason why there is no answer."""
+_HINT = re.compile(r"\n[^\S\n]*hint: (?P<unanswered>(?:An index|Packages were unavailable) .*)?", re.DOTALL)
+"""A hint of uv, to be left out unless it is the reason why an index gave no answer."""
 
 _CAUSED_BY = re.compile(r"\ncaused by (?=\w+: )")
-"""What stands before an innermost cause: see probe/messages.py."""
+"""The text before an innermost cause, as the probe writes it."""
 
 _NO_SOLUTION = re.compile(r"(?:\u00d7 |error: )?No solution found when resolving dependencies:? (?:╰─▶ |cause: )?")
 _CONCLUDED = "we can conclude that "
 
 _OVERLOADS = re.compile(
-    r"(?P<said>incompatible (?:function|constructor) arguments)\. The following argument types are supported:"
+    r"(?P<error>incompatible (?:function|constructor) arguments)\. The following argument types are supported:"
 )
-"""What pybind11 says of a call that fits none of its signatures, all of which it lists, and with which values."""
+"""pybind11's error for a call that fits no signature; all signatures and the values follow."""
 
 _OCCURRED = re.compile(r"\(Occurred when [^()]*\)\.?\Z")
-"""What PyTorch adds: what it was doing."""
+"""PyTorch's note about what it was doing."""
 
 
 def plain(message: str) -> str:
-    """Return the message without what it lists and does not say."""
+    """`message` without the signatures and values that pybind11 lists."""
     found = _OVERLOADS.search(message)
     if found is None:
         return message
     listed = message[found.end() :].rstrip()
-    where = _OCCURRED.search(listed)
-    return message[: found.end("said")] + (listed[len(listed[: where.start()].rstrip()) :] if where else "")
+    note = _OCCURRED.search(listed)
+    return message[: found.end("error")] + (listed[len(listed[: note.start()].rstrip()) :] if note else "")
 
 
 def headline(message: str, limit: int = 300) -> str:
-    """What a message comes down to, on one line of at most `limit` characters.
+    """The point of a message, on one line of at most `limit` characters.
 
-    Of a long one the end, because packages put the path first and the point last; of an innermost cause that comes with it
-    the start too, which says what it is.
+    Packages write paths first and the point last, so the end of a long message is kept. Of an innermost cause the start is
+    kept too, which has its class.
     """
     message = plain(message)
     hint = _HINT.search(message)
-    said = hint["unasked"] or message[: hint.start()] if hint else message
-    if cause := _CAUSED_BY.search(said):
-        outer = headline(said[: cause.start()], limit // 3)
-        return f"{outer} caused by {_both_ends(_one_line(said[cause.end() :]), limit - len(outer) - len(' caused by '))}"
-    text = _one_line(said)
+    content = hint["unanswered"] or message[: hint.start()] if hint else message
+    if cause := _CAUSED_BY.search(content):
+        outer = headline(content[: cause.start()], limit // 3)
+        return f"{outer} caused by {_both_ends(_one_line(content[cause.end() :]), limit - len(outer) - len(' caused by '))}"
+    text = _one_line(content)
     if proof := _NO_SOLUTION.search(text):
         text = text[: proof.start()] + _conclusion(text[proof.end() :])
     return text if len(text) <= limit else f"… {text[-limit:].partition(' ')[2]}"
@@ -73,7 +73,7 @@ def _both_ends(text: str, limit: int) -> str:
 
 
 def _conclusion(proof: str) -> str:
-    """The last step of uv's proof: what follows from the steps before, and what it is at odds with."""
+    """The last step of uv's proof: the last conclusion, and what contradicts it."""
     steps = proof.split(_CONCLUDED)
     return proof if len(steps) <= 2 else f"… {_CONCLUDED.join(steps[-2:])}"
 
@@ -103,10 +103,10 @@ _MISSING = {"ModuleNotFoundError", "ImportError"}
 
 
 def between_versions(kind: str | None, message: str) -> str | None:
-    """What the failure of an exception of class `kind` is by its own words, if it is one between versions."""
+    """The kind of conflict between versions that a message describes, of an exception of class `kind`; None if none."""
     if kind in _MISSING:
         return _BETWEEN_VERSIONS[0][1]
-    return next((what for pattern, what in _BETWEEN_VERSIONS if pattern.search(message)), None)
+    return next((conflict for pattern, conflict in _BETWEEN_VERSIONS if pattern.search(message)), None)
 
 
 _ABOVE = re.compile(r"Unsupported model IR version: \d+, max supported IR version: \d+|Opset \d+ is under development")
@@ -118,17 +118,17 @@ def is_above(message: str) -> bool:
 
 
 _DEMAND = re.compile(
-    r"(?P<who>all versions of [\w.\[\]-]{1,200}|(?<![\w.\[\]-])[\w.\[\]-]{1,200}[<>=]=?[\w.+!,<>=-]{1,500}) depends? on "
-    r"(?P<what>[\w.\[\]-]+(?:[<>=!~][^\s]*)?)"
+    r"(all versions of [\w.\[\]-]{1,200}|(?<![\w.\[\]-])[\w.\[\]-]{1,200}[<>=]=?[\w.+!,<>=-]{1,500}) depends? on "
+    r"([\w.\[\]-]+(?:[<>=!~][^\s]*)?)"
 )
 
 
 def demands(message: str) -> list[str]:
-    """What distributions ask for, as far as uv's proof names it: `onnxruntime==1.18.1 depends on numpy>=1.26,<2`."""
+    """The requirements that uv's proof names: `onnxruntime==1.18.1 depends on numpy>=1.26,<2`."""
     text = " ".join(message.split())
     return list(
         dict.fromkeys(
-            f"{found['who']} depend{'' if found['who'].startswith('all ') else 's'} on {found['what'].rstrip(',.')}"
-            for found in _DEMAND.finditer(text)
+            f"{demand[1]} depend{'' if demand[1].startswith('all ') else 's'} on {demand[2].rstrip(',.')}"
+            for demand in _DEMAND.finditer(text)
         )
     )

@@ -1,4 +1,4 @@
-"""The module that a failing variant lacks, as the probe noticed it. Pure."""
+"""The module that is missing in a failing variant, as the probe reports it. Pure."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from harness.verdicts.judge import VariantVerdict
 
 
 def missing_module(failing: VariantVerdict) -> str | None:
-    """The module that the failure lacks, and no distribution of the cell has; None where that is not what is wrong."""
-    found = noticed(failing).get("module")
-    return found if isinstance(found, str) else None
+    """The module that is missing, and that no distribution of the cell has; None if the failure has another reason."""
+    module = noticed(failing).get("module")
+    return module if isinstance(module, str) else None
 
 
 def noticed(failing: VariantVerdict) -> dict[str, object]:
-    """What the probe noticed of it: module, distribution, and whether the lock names that."""
-    found = failing.last.data.get("missing")
-    return found if isinstance(found, dict) else {}
+    """The probe's report: module, its distribution, and whether the lock names that."""
+    missing = failing.last.data.get("missing")
+    return missing if isinstance(missing, dict) else {}

@@ -1,4 +1,4 @@
-"""What a rule consists of, as matrix.json has it. Nothing here acts."""
+"""The data of a rule, as matrix.json has it. Pure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from harness.model import Stage
 
 
 class ConditionKind(StrEnum):
-    """What an atom speaks of."""
+    """What an atom is about."""
 
     AXIS = "axis"
     VARIANT = "variant"
-    """A field of the variant, or the environment."""
+    """A field of the variant, or the setup."""
     TRANSITIVE = "transitive"
     """The locked version of a distribution that is no axis."""
 
@@ -27,7 +27,7 @@ class Condition:
     kind: ConditionKind
     name: str
     op: Literal["=", "<", ">="]
-    """Bounds hold for what has a version or number, never for what is `absent` or `stamped`."""
+    """A bound holds for versions and numbers, never for `absent` or `stamped`."""
     value: str
 
     def __str__(self) -> str:
@@ -40,48 +40,49 @@ class Place:
 
     cell: str
     variant: str
-    """Its name, as `explain` prints it."""
+    """Its id, as `explain` prints it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tried:
-    """A version between the two sides of a boundary, and what became of it there."""
+    """A version between the two sides of a boundary that was run."""
 
     version: str
     outcome: str
-    """`fails` or `passes` the rule's stage; otherwise why it says nothing."""
+    """`fails` or `passes`, at the stage of the rule; otherwise the reason why it says nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Boundary:
-    """Where an atom about a version begins or ceases to hold, as far as it was tried beside the rule's other atoms."""
+    """The two versions between which a bound begins to hold, as far as the other atoms hold too."""
 
     name: str
     fails: str
-    """The version nearest to the boundary that failed, and on its other side the nearest that passed:"""
+    """The nearest version that failed."""
     passes: str
+    """The nearest version that passed, on the other side."""
     fails_at: Place
     passes_at: Place
-    """Where that was seen: otherwise equal cells and the same variant, if there are such."""
+    """A variant with each of these versions; if possible the same variant in cells that are otherwise equal."""
     equal: bool
-    """Whether they are."""
+    """Whether the two are the same variant in cells that are otherwise equal."""
     failed: list[str]
-    """All versions that were seen to fail on the one side, oldest first,"""
+    """All versions that failed on the one side, oldest first."""
     passed: list[str]
-    """and to pass on the other."""
+    """All versions that passed on the other side, oldest first."""
     closed: bool = False
-    """Whether no version is known to lie between the two that could be tried, and what lies there is known."""
+    """Whether the versions between the two are known, and none of them is left to try."""
     between: list[str] | None = None
-    """The published versions between the two that were not tried, oldest first; null where they were not looked up."""
+    """The published versions between the two that were not tried, oldest first; null if they were not looked up."""
     tried: list[Tried] = field(default_factory=list)
-    """What `--close-boundaries` has asked between them."""
+    """The versions that `--close-boundaries` ran between the two."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """All variants for which `atoms` hold and that got as far as `stage` failed there.
 
-    Its support, which everything below counts, are those of one kind of failure (diagnose/rules/kinds.py).
+    Its support are those with one kind of failure (diagnose/rules/kinds.py). All numbers count within the support.
     """
 
     text: str
@@ -89,21 +90,22 @@ class Rule:
     atoms: list[Condition]
     stage: Stage
     signatures: dict[str, int]
-    """Signature → variants that failed with it; one for equal faults, several where the stage fails in several ways."""
+    """Signature → number of variants that failed with it."""
     variants: int
-    """Support: variants that failed so."""
+    """Number of variants in the support."""
     cells: int
+    """Number of cells in the support."""
     alone: int
-    """Variants that no other rule explains."""
+    """Number of variants that no other rule explains."""
     masked: int
-    """Variants for which the atoms hold, and that failed earlier, or in another way at this stage: they say nothing."""
+    """Number of variants for which the atoms hold and that failed earlier, or in another way at this stage."""
     examples: list[Place]
-    """Two of the support, from different cells if there are two."""
+    """Two variants of the support, from different cells if possible."""
     boundaries: list[Boundary]
     alternatives: list[str]
-    """Equally small conjunctions about other things with the same support: these cells do not tell which it is."""
+    """Equally small conjunctions about other axes or fields with the same support; these cells do not separate them."""
     causes: dict[str, int] = field(default_factory=dict)
-    """Cause → variants of the support that have it; without those whose cause is open."""
+    """Cause → number of variants of the support with it; variants with an open cause are not counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +119,7 @@ class Unexplained:
 
 
 def text(atoms: Sequence[Condition], stage: Stage) -> str:
-    """A rule as it is read; two bounds on one axis are an interval."""
+    """A rule as text; two bounds on one axis are an interval."""
     lower = {atom.name: atom for atom in atoms if atom.op == ">="}
     upper = {atom.name: atom for atom in atoms if atom.op == "<"}
     parts = []

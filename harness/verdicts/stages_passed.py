@@ -6,14 +6,14 @@ from harness.model import Setup, Stage, Status
 from harness.verdicts.judge import VariantVerdict
 from harness.verdicts.report_model import ReportedCell, ReportedVariant
 
-_PLACES = {stage: place for place, stage in enumerate(Stage)}
+_NUMBERS = {stage: number for number, stage in enumerate(Stage)}
 
 
 def passed(variant: VariantVerdict | ReportedVariant, stage: Stage) -> bool:
     """Whether `variant` got beyond `stage`."""
     if variant.status in {Status.WORKS, Status.WORKS_WITH_REMEDY}:
         return True
-    return variant.stage is not None and _PLACES[variant.stage] > _PLACES[stage]
+    return variant.stage is not None and _NUMBERS[variant.stage] > _NUMBERS[stage]
 
 
 def imports_all(cell: ReportedCell) -> bool:

@@ -7,7 +7,7 @@ import packages
 import pytest
 from project import Project
 
-DAMAGED = "damaged, and taken for absent: "
+DAMAGED = "damaged, and ignored: "
 
 
 @pytest.fixture(scope="module")

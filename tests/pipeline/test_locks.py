@@ -11,7 +11,7 @@ import packages
 import pytest
 from project import Project
 
-DAMAGED = "damaged, and taken for absent: "
+DAMAGED = "damaged, and ignored: "
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +46,8 @@ def no_end(value: Any) -> Any:
 
 
 CONTRADICTIONS = {
-    "a version": (other_version, "has torch 9.9.9, and torch==2.1.0 was asked for"),
-    "a stranger": (with_evil, "has evil, which nothing that was asked for requires"),
+    "a version": (other_version, "has torch 9.9.9, and torch==2.1.0 is required"),
+    "a stranger": (with_evil, "has evil, which no requirement needs"),
     "no lock": (no_end, "is no resolution: resolve works without a lock"),
 }
 

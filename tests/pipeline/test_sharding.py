@@ -422,7 +422,7 @@ def test_damaged_results_are_absent_and_said(whole, other, text):
     merged = in_store(whole, f"damaged-{len(text)}-{text[:1].isalpha()}")
     answer = merged.main("merge", str(other))
     assert answer.code == 0
-    assert answer.err.count("damaged, and taken for absent: ") == len(damaged)
+    assert answer.err.count("damaged, and ignored: ") == len(damaged)
     assert merged.main("merge", str(whole.store)).code == 0
     assert files(merged) == files(whole)
 

@@ -18,7 +18,8 @@ from harness.model import Stage, Status
 from harness.packaging_values import index_requirement
 from harness.report.formats import matrix_json as report_json
 from harness.report.formats.markdown import code, escape, render
-from harness.verdicts.report_model import ADAPTER, opinion_text
+from harness.verdicts.report_model import ADAPTER
+from harness.verdicts.reporting import opinion_text
 
 UNSEEN = [
     chr(number)

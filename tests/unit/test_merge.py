@@ -263,7 +263,7 @@ def test_a_record_in_another_ones_place_or_of_no_known_kind_is_refused(ours, the
     path_of(theirs, strange).write_bytes(envelopes.seal("poem", strange, 1))
     (theirs.root / "results" / KEY[:2] / "notes.txt").touch()
     said = "\n".join(merge.copy([theirs.root], ours))
-    assert said.count("damaged, and taken for absent: ") == 3
+    assert said.count("damaged, and ignored: ") == 3
     assert f"{OTHER}.json is the record of another key ({KEY})" in said
     assert f"{strange}.json is a record of a kind that this version does not know: 'poem'" in said
     assert "notes.txt has a name that no record has" in said

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from harness.diagnose.remedies.interface import Change, Remedy, RemedyKind, RemedySearch
 from harness.model import Variant
-from harness.verdicts.report_model import Remedies, VariantRemedies
+from harness.verdicts.reporting import Remedies, VariantRemedies
 
 _NAMED = 3
 """Number of further values of one field that are spelt out."""
@@ -37,7 +37,7 @@ class MatrixRemedies:
         variants = dict.fromkeys((cell, variant) for table in tables for cell in table for variant in table[cell])
         return Remedies(
             cells={cell: list(dict.fromkeys(remedy.text for remedy in found)) for cell, found in self.cells.items()},
-            mended=self.mended,
+            with_remedy=self.mended,
             variants={(cell, variant): self._of_variant(cell, variant, kinds) for cell, variant in variants},
         )
 

@@ -75,7 +75,7 @@ def call(
     if ended.code < 0:
         raise ProviderFailure(FailureType.INFRASTRUCTURE, f"uv was killed by signal {-ended.code}\n{text}")
     if ended.code:
-        message = text or f"uv exited with code {ended.code} and said nothing"
+        message = text or f"uv exited with code {ended.code} and printed nothing"
         raise ProviderFailure(classify(text), message, unpublished(text, requested))
     return text
 

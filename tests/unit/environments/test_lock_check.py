@@ -42,16 +42,16 @@ def test_a_lock_that_answers(changes, dropped):
 @pytest.mark.parametrize(
     ("changes", "dropped", "problem"),
     [
-        ({"torch": ("9.9.9",)}, (), "has torch 9.9.9, and torch==2.1.0 was asked for"),
-        ({"optimum": ("1.15.0",)}, (), "has optimum 1.15.0, and optimum>=1.16 was asked for"),
-        ({"numpy": ("2.0.0", "torch")}, (), "has numpy 2.0.0, and numpy<2 was asked for"),
-        ({"sympy": ("1.14.0", "torch")}, (), "has sympy 1.14.0, and sympy<1.14 was asked for"),
-        ({"numpy": None}, (), "lacks numpy, which was asked for"),
-        ({"onnxscript": None}, (), "lacks onnxscript, which was asked for"),
+        ({"torch": ("9.9.9",)}, (), "has torch 9.9.9, and torch==2.1.0 is required"),
+        ({"optimum": ("1.15.0",)}, (), "has optimum 1.15.0, and optimum>=1.16 is required"),
+        ({"numpy": ("2.0.0", "torch")}, (), "has numpy 2.0.0, and numpy<2 is required"),
+        ({"sympy": ("1.14.0", "torch")}, (), "has sympy 1.14.0, and sympy<1.14 is required"),
+        ({"numpy": None}, (), "lacks numpy, which is required"),
+        ({"onnxscript": None}, (), "lacks onnxscript, which is required"),
         ({"numpy": None}, (("numpy", "no room"),), "leaves out numpy, which was not optional"),
-        ({"evil": ("6.6.6",)}, (), "has evil, which nothing that was asked for requires"),
-        ({"evil": ("6.6.6", "evil")}, (), "has evil, which nothing that was asked for requires"),
-        ({"tomli": ("1.0",)}, (), "has tomli, which nothing that was asked for requires"),
+        ({"evil": ("6.6.6",)}, (), "has evil, which no requirement needs"),
+        ({"evil": ("6.6.6", "evil")}, (), "has evil, which no requirement needs"),
+        ({"tomli": ("1.0",)}, (), "has tomli, which no requirement needs"),
     ],
 )
 def test_a_lock_that_does_not_answer(changes, dropped, problem):

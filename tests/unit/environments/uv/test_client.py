@@ -127,7 +127,7 @@ def script(tmp_path: Path, body: str) -> str:
     ("body", "type_", "words"),
     [
         ("echo 'No solution found' >&2; exit 1", FailureType.UNSATISFIABLE, "No solution found"),
-        ("exit 2", FailureType.INFRASTRUCTURE, "uv exited with code 2 and said nothing"),
+        ("exit 2", FailureType.INFRASTRUCTURE, "uv exited with code 2 and printed nothing"),
         ("kill -9 $$", FailureType.INFRASTRUCTURE, "uv was killed by signal 9"),
     ],
 )

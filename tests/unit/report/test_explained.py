@@ -38,7 +38,6 @@ def test_suspects_and_differences_of_one_family_are_named_once():
             text=f"{name}==1",
             status=Status.FAILS,
             stage=Stage.IMPORT,
-            message="no",
             open=False,
             kinds=(SECONDARY_PIN,),
         )

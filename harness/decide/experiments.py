@@ -12,9 +12,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from harness.decide.version_sets import Versions
-from harness.diagnose.remedies import trials
 from harness.diagnose.remedies.interface import Remedy, RemedySearch
 from harness.diagnose.remedies.kinds import KINDS
+from harness.diagnose.remedies.trials import VariantSearch
 from harness.environments import published_versions, resolver
 from harness.environments.interface import FailureType, ProviderFailure
 from harness.environments.sources import Pythons
@@ -247,10 +247,13 @@ class Experiments:
         return found if found and found.keeps_cell else None
 
     def _search(self, planned: Planned, variant: Variant, now: Verdict, admits: Callable[[Variant], bool]) -> RemedySearch:
+        single = replace(planned, variants=(variant,))
         while True:
             questions = Questions(self.session, origin=Origin.QUESTION)
             try:
-                return trials.search(questions, planned, variant, KINDS, near=[now], index=False, admits=admits)
+                return VariantSearch(
+                    questions=questions, planned=single, kinds=KINDS, near=[now], asks_index=False, admits=admits
+                ).run()
             except Pending:
                 self.session.run(questions.work())
 

@@ -1,12 +1,15 @@
-"""Cells that passed a stage at which another failed, and how the two differ."""
+"""The nearest cell that works, or that passed a stage at which another failed, and how the two differ. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from harness.model import ABSENT, Setup, Stage, Status
+from harness.environments.resolver import Resolved
+from harness.model import ABSENT, Setup, Stage, Status, Variant
 from harness.stack import EXPORTS_WITH_RUNTIME, RUN_SIDE, RUNTIME
+from harness.verdicts.judge import Verdict
 from harness.verdicts.remedy_effects import secondary_pins
 from harness.verdicts.report_model import ReportedCell, ReportedVariant, identity
 from harness.verdicts.stages_passed import imports_all, passed
@@ -17,6 +20,29 @@ _NAMED = 3
 
 _FAMILY = 4
 """From this number on, distributions with one prefix are one difference: torch's CUDA libraries go together."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Differing:
+    """One axis or distribution in two cells; None in the cell without it."""
+
+    name: str
+    here: str | None
+    there: str | None
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.here or 'absent'} instead of {self.there or 'absent'}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CellDifference:
+    """The differences of a cell from another one."""
+
+    axes: tuple[Differing, ...]
+    """Python and the environment included."""
+    others: tuple[Differing, ...]
+    """Distributions that no axis pins; empty if one of the two cells has no lock."""
+
 
 Export = tuple[object, ...]
 _Passing = dict[tuple[str | None, ...], list["ReportedCell"]]
@@ -189,7 +215,50 @@ def _differences(cell: ReportedCell, other: ReportedCell) -> Iterator[tuple[str,
     """(name, difference in words): environment and axes first, then the other distributions."""
     if cell.environment is not other.environment:
         yield "environment", f"the environment {other.environment} instead of {cell.environment}"
-    for name in dict.fromkeys(("python", *cell.pins, *other.pins, *cell.resolved, *other.resolved)):
-        here, there = version(cell, name), version(other, name)
-        if here != there:
-            yield name, f"{name} {there or 'absent'} instead of {here or 'absent'}"
+    mine, theirs = ({"python": held.python, **held.pins, **held.resolved} for held in (cell, other))
+    for found in _differing(theirs, mine, ("python", *cell.pins, *other.pins, *mine)):
+        yield found.name, str(found)
+
+
+def difference(here: Resolved, there: Resolved) -> CellDifference:
+    """The differences of `here` from `there`."""
+    mine, theirs = {"python": here.cell.python, **dict(here.cell.pins)}, {"python": there.cell.python, **dict(there.cell.pins)}
+    axes = _differing(mine, theirs)
+    if here.cell.setup is not there.cell.setup:
+        axes = (*axes, Differing(name="environment", here=here.cell.setup.value, there=there.cell.setup.value))
+    if here.lock is None or there.lock is None:
+        return CellDifference(axes=axes, others=())
+    pinned = {*mine, *theirs}
+    others = _differing(*({k: v for k, v in lock.versions.items() if k not in pinned} for lock in (here.lock, there.lock)))
+    return CellDifference(axes=axes, others=others)
+
+
+def nearest_working(here: Resolved, variant: Variant, near: Iterable[Verdict]) -> Verdict | None:
+    """The cell in which this variant works that differs on the fewest axes, and of these in the fewest distributions.
+
+    If it works nowhere, a cell in which any variant does; None if there is none.
+    """
+
+    def distance(other: Verdict) -> tuple[int, int]:
+        found = difference(here, other.resolved)
+        return len(found.axes), len(found.others)
+
+    others = [other for other in near if _identity(other.resolved) != _identity(here)]
+    same = [
+        other for other in others if any(known.variant == variant and known.status is Status.WORKS for known in other.variants)
+    ]
+    return min(same or [other for other in others if other.status is Status.WORKS], key=distance, default=None)
+
+
+def _differing(mine: Mapping[str, str], theirs: Mapping[str, str], order: Iterable[str] = ()) -> tuple[Differing, ...]:
+    """The names with different versions, those of `order` first."""
+    return tuple(
+        Differing(name=name, here=mine.get(name), there=theirs.get(name))
+        for name in dict.fromkeys((*order, *mine, *theirs))
+        if mine.get(name) != theirs.get(name)
+    )
+
+
+def _identity(resolved: Resolved) -> tuple[object, ...]:
+    """The cell, with the bounds and additions of a trial."""
+    return resolved.cell, resolved.planned.bounds, resolved.planned.added

@@ -10,11 +10,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from harness.diagnose.nearest_cell import by_family
+from harness.diagnose.nearest_cell import CellDifference, by_family, difference, nearest_working
 from harness.diagnose.remedies.found import MatrixRemedies
 from harness.diagnose.remedies.interface import RemedySearch, Trial
 from harness.diagnose.remedies.kinds.secondary_pin import SECONDARY_PIN
-from harness.diagnose.remedies.lock_diff import LockDifference, difference, nearest
 from harness.model import Status, Variant
 from harness.report.cell import details, show_cause
 from harness.report.formats.text import STYLES
@@ -35,7 +34,7 @@ class Neighbour:
     cell: str
     variant: Variant | None
     """What works there and fails in the explained cell, where that works otherwise."""
-    difference: LockDifference
+    difference: CellDifference
 
 
 def neighbour(verdict: Verdict, others: Sequence[Verdict]) -> Neighbour | None:
@@ -47,7 +46,7 @@ def neighbour(verdict: Verdict, others: Sequence[Verdict]) -> Neighbour | None:
     failing = [one.variant for one in verdict.variants if one.status is Status.FAILS]
     works = verdict.status is Status.WORKS
     chosen = next((one for one in failing if one in working), failing[0] if failing and not works else None)
-    found = nearest(verdict.resolved, chosen, others) if chosen else None
+    found = nearest_working(verdict.resolved, chosen, others) if chosen else None
     if found is None:
         return None
     gap = difference(verdict.resolved, found.resolved)

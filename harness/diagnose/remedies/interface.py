@@ -6,10 +6,9 @@ proposes changes; a change is no claim: only a run with it shows whether it mend
 
 from __future__ import annotations
 
-from abc import ABC
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from harness.environments.lockfile import Published
 from harness.environments.resolver import NOT_RESOLVED
@@ -124,13 +123,32 @@ class Attempt:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Failing:
+    """A variant that fails, and where: kinds propose changes for it."""
+
+    verdict: VariantVerdict
+    cell: Cell
+    matrix: Matrix
+
+    @property
+    def variant(self) -> Variant:
+        """The variant as it was run."""
+        return self.verdict.variant
+
+    def limit(self, rule: str) -> int | None:
+        """The limit of this runtime that a finding of `rule` was measured against; the lowest of several."""
+        findings = [finding for result in self.verdict.results for finding in result.data.get("findings", ())]
+        limits = [finding.get("limit") for finding in findings if finding["rule"] == rule]
+        return min((limit for limit in limits if limit is not None), default=None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Trial:
     """Changes that were made together, and how the variant ended."""
 
     text: str
     status: Status
     stage: Stage | None
-    message: str
     open: bool
     """Whether it has not been run yet, or ended in an error or flaky, which proves nothing."""
     kinds: tuple[RemedyKind, ...] = ()
@@ -139,9 +157,8 @@ class Trial:
     @classmethod
     def of(cls, name: str, verdict: VariantVerdict, kinds: tuple[RemedyKind, ...] = ()) -> Trial:
         """The trial of that name that ended with `verdict`."""
-        message = verdict.error.message if verdict.error else verdict.reason or ""
         unknown = verdict.open or verdict.reason == NOT_RESOLVED or verdict.status in {Status.ERROR, Status.FLAKY}
-        return cls(text=name, status=verdict.status, stage=verdict.stage, message=message, open=unknown, kinds=kinds)
+        return cls(text=name, status=verdict.status, stage=verdict.stage, open=unknown, kinds=kinds)
 
     @property
     def end(self) -> str:
@@ -180,15 +197,10 @@ class RemedySearch:
 
 
 class Trials(Protocol):
-    """One search for a remedy, as a kind uses it. Every method may raise `Pending`."""
+    """One search for a remedy, as a kind uses it. Every method may raise `Pending`: something has to run first."""
 
-    @property
-    def near(self) -> Sequence[Verdict]:
-        """Other cells with verdicts."""
-
-    @property
-    def asks_index(self) -> bool:
-        """Whether versions on an axis that no cell has may be tried too."""
+    near: Sequence[Verdict]
+    asks_index: bool
 
     def first_that_works(self, batch: Sequence[tuple[Change, ...]]) -> Attempt | None:
         """Run all of `batch` that was not run yet; the first in its order that works."""
@@ -203,34 +215,30 @@ class Trials(Protocol):
         """The cell of `attempt` without releases younger than `day` (ISO 8601), if that is another lock, and works."""
 
 
-class RemedyKind(ABC):
+class RemedyKind:
     """A kind of remedy. A kind overrides the methods by which it finds its changes, and no others."""
 
     name: str
-    reach: ClassVar[frozenset[Stage]]
+    reach: frozenset[Stage]
     """The stages with an outcome that it can change."""
-    keeps_cell: ClassVar[bool] = True
+    keeps_cell: bool = True
     """Whether the cell stays what it is: a version on every axis."""
-    keeps_artifact: ClassVar[bool] = False
+    keeps_artifact: bool = False
     """Whether its changes need no other export; changes of all such kinds run in one process."""
-    is_named_by_failure: ClassVar[bool] = False
+    is_named_by_failure: bool = False
     """Whether the failure itself names the change; such kinds are tried before all others."""
-    known_before: ClassVar[frozenset[str]] = frozenset()
+    known_before: frozenset[str] = frozenset()
     """Names of kinds whose changes are tried before this one's, if the matrix shows them to work."""
 
     def __repr__(self) -> str:
         return self.name
 
-    def batches(self, _failing: VariantVerdict, _cell: Cell, _matrix: Matrix) -> Iterable[Sequence[Change]]:
+    def batches(self, _failing: Failing) -> Iterable[Sequence[Change]]:
         """Changes that are worth a trial, in order; those of one batch share an export process and a run process. Pure."""
         return ()
 
     def search(self, _attempt: Attempt, _trials: Trials) -> Attempt | None:
-        """Try changes of which each follows from the outcome of those before; the attempt that works.
-
-        Raises:
-            Pending: something has to run first.
-        """
+        """Try changes of which each follows from the outcome of those before; the attempt that works."""
         return None
 
     def between_variants(self, _failing: Variant, _working: Variant) -> Change | None:
@@ -245,11 +253,26 @@ class RemedyKind(ABC):
 class FieldKind(RemedyKind):
     """A kind that gives one field of the variant another value."""
 
-    field: ClassVar[str]
+    def __init__(
+        self,
+        field: str,
+        reach: frozenset[Stage],
+        values: Callable[[Failing], Iterable[Iterable[Value]]] = lambda _failing: (),
+        *,
+        keeps_artifact: bool = False,
+    ) -> None:
+        """`values` are batches of values of `field` that are worth a trial."""
+        self.name = field.replace("_", "-")
+        self.field = field
+        self.reach = reach
+        self.keeps_artifact = keeps_artifact
+        self._values = values
 
-    def __init_subclass__(cls) -> None:
-        """Reports name the kind as matrix.toml spells the field."""
-        cls.name = cls.field.replace("_", "-")
+    def batches(self, failing: Failing) -> Iterator[list[Change]]:
+        """The changes to other values than the variant's own."""
+        own = getattr(failing.variant, self.field)
+        for batch in self._values(failing):
+            yield [self.change(value) for value in batch if value != own]
 
     def change(self, value: Value, **others: Value) -> Change:
         """The change to `value`, and of further fields to `others`."""
@@ -272,10 +295,3 @@ def since(first: Stage, last: Stage = Stage.PARITY) -> frozenset[Stage]:
     """The stages from `first` to `last`."""
     order = list(Stage)
     return frozenset(order[order.index(first) : order.index(last) + 1])
-
-
-def measured_limit(failing: VariantVerdict, rule: str) -> int | None:
-    """The limit of this runtime that a finding of `rule` was measured against; the lowest of several."""
-    findings = [finding for result in failing.results for finding in result.data.get("findings", ())]
-    limits = [finding.get("limit") for finding in findings if finding["rule"] == rule]
-    return min((limit for limit in limits if limit is not None), default=None)

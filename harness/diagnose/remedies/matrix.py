@@ -14,7 +14,7 @@ from dataclasses import replace
 from harness.diagnose.remedies.found import MatrixRemedies
 from harness.diagnose.remedies.interface import Change, Remedy, RemedyKind, RemedySearch, apply, text
 from harness.diagnose.remedies.observed import Observations
-from harness.diagnose.remedies.trials import search
+from harness.diagnose.remedies.trials import VariantSearch
 from harness.execution.questions import Pending, Questions
 from harness.matrix.plan import Planned, deciding
 from harness.matrix.selection import parse
@@ -188,19 +188,18 @@ class _MatrixSearch:
         if isinstance(before := questions.session.searches.get(key), RemedySearch):
             return before
         ran = len(questions.fresh)
-        found = search(
-            questions,
-            planned,
-            variant.variant,
-            self._kinds,
+        found = VariantSearch(
+            questions=questions,
+            planned=replace(planned, variants=(variant.variant,)),
+            kinds=self._kinds,
             here=cell,
             near=self._verdicts,
             first=first,
             known=known,
-            index=fails,
+            asks_index=fails,
             whole=whole,
             admits=lambda changed: not fails or self._admits(planned, variant.variant, changed),
-        )
+        ).run()
         if len(questions.fresh) > ran:
             stage = variant.last.stage.value
             questions.session.note(f"remedies: {planned.cell.id} {variant.variant.id}, {stage}: {_outcome(found)}")

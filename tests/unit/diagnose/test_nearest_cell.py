@@ -1,14 +1,16 @@
-"""How two cells differ, in words."""
+"""Which cell is the nearest, and how two cells differ, in words."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import pytest
-from values import reported_cell
+from values import MERGED, PAIR, reported_cell, resolved, result
 
-from harness.diagnose.nearest_cell import Neighbours, compared
-from harness.model import Setup
+from harness.diagnose.nearest_cell import Neighbours, compared, difference, nearest_working
+from harness.environments.resolver import Resolved
+from harness.model import Lock, LockedDistribution, Setup, Stage, Status, Variant
+from harness.verdicts.judge import VariantVerdict, Verdict
 from harness.verdicts.report_model import ReportedCell
 
 CUDA = [f"nvidia-{name}" for name in ("cublas", "cudnn", "cufft", "curand", "nccl")]
@@ -51,3 +53,45 @@ def test_the_environment_is_an_axis_too():
     other = replace(reported_cell(torch="2.6.0"), environment=Setup.HANDOFF)
     assert Neighbours([cell, other]).steps(cell, other) == 3
     assert Neighbours([cell, other]).steps(cell, cell) == 0
+
+
+def holding(one: Resolved, **versions: str) -> Resolved:
+    """`one` with these distributions on the run side."""
+    assert one.run
+    pinned = tuple(LockedDistribution(name=name.replace("_", "-"), version=version) for name, version in versions.items())
+    return replace(one, run=Lock(distributions=(*one.run.distributions, *pinned)))
+
+
+def judged(one: Resolved, *working: Variant) -> Verdict:
+    variants = [
+        VariantVerdict(
+            variant=variant,
+            status=Status.WORKS if variant in working else Status.FAILS,
+            results=(result(Stage.PARITY, Status.WORKS if variant in working else Status.FAILS),),
+        )
+        for variant in (PAIR, MERGED)
+    ]
+    return Verdict(resolved=one, status=Status.WORKS if working else Status.FAILS, variants=tuple(variants))
+
+
+def test_axes_are_told_from_what_they_bring():
+    here, there = holding(resolved(), protobuf="5.1"), holding(resolved(onnx="1.17.0"), protobuf="4.2", sympy="1.0")
+    told = difference(here, there)
+    assert [str(one) for one in told.axes] == ["onnx 1.16.2 instead of 1.17.0"]
+    assert [str(one) for one in told.others] == ["protobuf 5.1 instead of 4.2", "sympy absent instead of 1.0"]
+
+
+def test_the_nearest_differs_on_the_fewest_axes_and_then_in_the_fewest_distributions():
+    here = holding(resolved(), protobuf="5.1")
+    far = judged(holding(resolved(onnx="1.17.0", torch="2.6.0"), protobuf="5.1"), PAIR)
+    near = judged(holding(resolved(onnx="1.17.0"), protobuf="4.2"), PAIR)
+    nearer = judged(holding(resolved(onnx="1.18.0"), protobuf="5.1"), PAIR)
+    assert nearest_working(here, PAIR, [far, near, nearer, judged(here)]) is nearer
+    assert nearest_working(here, PAIR, [far, near]) is near
+    assert nearest_working(here, PAIR, [judged(here)]) is None
+
+
+def test_a_cell_in_which_the_same_variant_works_is_nearer_than_any_other():
+    other, same = judged(resolved(onnx="1.17.0"), PAIR), judged(resolved(onnx="1.17.0", torch="2.6.0"), MERGED)
+    assert nearest_working(resolved(), MERGED, [other, same]) is same
+    assert nearest_working(resolved(), MERGED, [other]) is other

@@ -9,11 +9,11 @@ from rich.console import Console
 from values import PAIR, resolved, result
 
 from harness.diagnose.assembly import build
+from harness.diagnose.nearest_cell import CellDifference, Differing
 from harness.diagnose.remedies.found import MatrixRemedies
 from harness.diagnose.remedies.interface import RemedySearch, Trial
 from harness.diagnose.remedies.kinds import KINDS
 from harness.diagnose.remedies.kinds.secondary_pin import SECONDARY_PIN
-from harness.diagnose.remedies.lock_diff import Differing, LockDifference
 from harness.matrix.schema import ProbeSection
 from harness.model import Stage, Status
 from harness.report.explain import Neighbour, show
@@ -38,7 +38,6 @@ def test_suspects_and_differences_of_one_family_are_named_once():
             text=f"{name}==1",
             status=Status.FAILS,
             stage=Stage.IMPORT,
-            message="no",
             open=False,
             kinds=(SECONDARY_PIN,),
         )
@@ -47,7 +46,7 @@ def test_suspects_and_differences_of_one_family_are_named_once():
     mended = MatrixRemedies(searches={cell: {PAIR: RemedySearch(trials=trials, remedy=None)}})
     others = tuple(Differing(name=name, here="1", there="2") for name in ("numpy", *CUDA))
     axes = (Differing(name="torch", here="2.1.2", there="2.6.0"),)
-    near = Neighbour(cell="other", variant=None, difference=LockDifference(axes=axes, others=others))
+    near = Neighbour(cell="other", variant=None, difference=CellDifference(axes=axes, others=others))
     lines = story(mended, near)
     assert "dismissed: 5 of nvidia-…, numpy==1 (fails at import)" in lines
     assert "torch 2.1.2 instead of 2.6.0" in lines

@@ -11,12 +11,9 @@ from harness.model import Stage, Variant
 class Layout(FieldKind):
     """Without a cache there is nothing to feed back, or to mix."""
 
-    field = "layout"
-    reach = since(Stage.EXPORT)
-
     def follow(self, working: Variant) -> Sequence[str]:
-        """What has no meaning without a cache."""
+        """The fields that have no meaning without a cache."""
         return ("feedback", "strategy") if working.layout == "no-cache" else ()
 
 
-LAYOUT = Layout()
+LAYOUT = Layout("layout", since(Stage.EXPORT))

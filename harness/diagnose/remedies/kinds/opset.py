@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
-from harness.diagnose.remedies.interface import Change, FieldKind, measured_limit, since
-from harness.matrix.schema import Matrix
-from harness.model import Cell, Stage
-from harness.verdicts.judge import VariantVerdict
+from harness.diagnose.remedies.interface import Failing, FieldKind, since
+from harness.model import Stage
 
 _NEARBY = 3
 """Number of opsets above the variant's own that are tried, and below it."""
 
 
-class Opset(FieldKind):
-    """A failed export may need a newer opset, and a failed run an older one: that direction goes first."""
+def _values(failing: Failing) -> list[Iterable[int]]:
+    """The largest that this runtime was measured to run; if nothing was measured, the matrix's and those nearby.
 
-    field = "opset"
-    reach = since(Stage.EXPORT)
-
-    def batches(self, failing: VariantVerdict, _cell: Cell, matrix: Matrix) -> Iterator[list[Change]]:
-        """The largest that this runtime was measured to run; if nothing was measured, the matrix's and those nearby."""
-        own, limit = failing.variant.opset, measured_limit(failing, "opset-above-runtime")
-        if limit is not None:
-            yield [self.change(limit)]
-            return
-        above, below = range(own + 1, own + 1 + _NEARBY), range(own - 1, own - 1 - _NEARBY, -1)
-        of_matrix = [opset for opset in matrix.variants.opsets.get(failing.variant.exporter, ()) if opset != own]
-        nearby = (above, below) if failing.stage in {Stage.EXPORT, Stage.CHECK} else (below, above)
-        for opsets in (of_matrix, *nearby):
-            yield [self.change(opset) for opset in opsets]
+    A failed export may need a newer opset, and a failed run an older one: that direction goes first.
+    """
+    limit = failing.limit("opset-above-runtime")
+    if limit is not None:
+        return [[limit]]
+    own, of_matrix = failing.variant.opset, failing.matrix.variants.opsets.get(failing.variant.exporter, ())
+    above, below = range(own + 1, own + 1 + _NEARBY), range(own - 1, own - 1 - _NEARBY, -1)
+    return [of_matrix, *((above, below) if failing.verdict.stage in {Stage.EXPORT, Stage.CHECK} else (below, above))]
 
 
-OPSET = Opset()
+OPSET = FieldKind("opset", since(Stage.EXPORT), _values)

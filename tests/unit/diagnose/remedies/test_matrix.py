@@ -42,15 +42,17 @@ def mended(monkeypatch, remedies: dict[Variant, Change], *, works: bool, require
     asked: list[Planned] = []
     cell = resolved(PAIR, MERGED, DYNAMO)
 
-    def search(_questions, planned, variant, _kinds, **_given):
+    def search(*, planned, **_given):
+        (variant,) = planned.variants
         changes = (remedies[variant],)
-        return RemedySearch(trials=(), remedy=Remedy(changes=changes, planned=apply(changes, planned, variant)[0]))
+        found = RemedySearch(trials=(), remedy=Remedy(changes=changes, planned=apply(changes, planned, variant)[0]))
+        return SimpleNamespace(run=lambda: found)
 
     def ask(planned, **_given):
         asked.extend(planned)
         return [judged(one, *([] if works else one.variants)) for one in planned]
 
-    monkeypatch.setattr(matrix, "search", search)
+    monkeypatch.setattr(matrix, "VariantSearch", search)
     wanted = SimpleNamespace(variants=Variants(require=require))
     session = SimpleNamespace(searches={}, note=print)
     questions = SimpleNamespace(fresh=set(), acts=False, matrix=wanted, ask=ask, session=session)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from values import DYNAMO, PAIR, resolved, result
 
-from harness.diagnose.remedies.interface import Change
+from harness.diagnose.remedies.interface import Change, Failing
 from harness.diagnose.remedies.kinds import KINDS
 from harness.diagnose.remedies.kinds.axis_version import MINOR, PATCH
 from harness.diagnose.remedies.kinds.layout import LAYOUT
 from harness.diagnose.remedies.kinds.opset import OPSET
-from harness.diagnose.remedies.trials import batches
+from harness.diagnose.remedies.trials import VariantSearch, batches
 from harness.matrix.schema import Matrix
 from harness.model import Stage, StageResult, Status, Variant
-from harness.verdicts.judge import VariantVerdict
+from harness.verdicts.judge import VariantVerdict, Verdict
 
 AXES = {"python": ["3.11"], "torch": ["2.1.2"], "transformers": ["4.46.3"], "onnx": ["1.16.2"], "onnxruntime": ["1.16.3"]}
 
@@ -25,9 +26,12 @@ def failing(stage: Stage, variant: Variant = PAIR, *before: StageResult, **data:
     return VariantVerdict(variant=variant, status=Status.FAILS, results=(*before, last))
 
 
+def proposing(one: VariantVerdict, **tables: object) -> Failing:
+    return Failing(verdict=one, cell=resolved().cell, matrix=Matrix.model_validate({"axes": AXES, **tables}))
+
+
 def texts(one: VariantVerdict, **tables: object) -> list[list[str]]:
-    matrix = Matrix.model_validate({"axes": AXES, **tables})
-    return [[change.text for change in batch] for batch in batches(one, resolved(), matrix, KINDS)]
+    return [[change.text for change in batch] for batch in batches(proposing(one, **tables), KINDS)]
 
 
 SESSION = ["optimization extended", "optimization basic", "optimization disabled"]
@@ -82,8 +86,13 @@ def test_a_probe_of_ones_own_knows_what_its_matrix_names():
 
 
 def test_without_a_lock_no_variant_can_work():
-    unresolved = replace(resolved(), result=result(Stage.RESOLVE, Status.FAILS))
-    assert batches(failing(Stage.RESOLVE), unresolved, Matrix.model_validate({"axes": AXES}), KINDS) == []
+    unresolved = replace(resolved(PAIR), result=result(Stage.RESOLVE, Status.FAILS))
+    here = Verdict(resolved=unresolved, status=Status.FAILS, variants=(failing(Stage.RESOLVE),))
+    # Nothing can be asked: the search has no questions.
+    searched = VariantSearch(
+        questions=SimpleNamespace(), planned=unresolved.planned, kinds=KINDS, here=here, asks_index=False
+    ).run()
+    assert (searched.trials, searched.remedy, searched.open) == ((), None, False)
 
 
 def test_what_the_matrix_shows_to_work_goes_first_of_its_kind_and_a_patch_release_before_another_exporter():
@@ -93,6 +102,6 @@ def test_what_the_matrix_shows_to_work_goes_first_of_its_kind_and_a_patch_releas
         Change(kind=MINOR, pin=("onnx", "1.17.0")),
         Change(kind=PATCH, pin=("onnx", "1.16.3")),
     ]
-    made = batches(failing(Stage.EXPORT), resolved(), Matrix.model_validate({"axes": AXES}), KINDS, known)
+    made = batches(proposing(failing(Stage.EXPORT)), KINDS, known)
     proposed = [[change.text for change in batch] for batch in made]
     assert proposed == [["opset 13"], *OPSETS[::-1], ATTENTION, ["layout merged"], ["onnx 1.16.3"], ["exporter dynamo"]]

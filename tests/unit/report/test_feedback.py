@@ -53,3 +53,13 @@ def test_where_only_some_differ_no_conclusion_is_drawn():
 
 def test_one_protocol_alone_is_no_experiment():
     assert comparisons(report(reported_cell(reported_variant(layout="merged")))) == []
+
+
+def test_messages_that_are_equally_frequent_keep_the_order_of_the_cells():
+    """A report is the same in every process, whatever the hashes of its texts."""
+    cells = []
+    for number in range(20):
+        cell = both(Status.FAILS, onnxruntime=f"1.{number}.0")
+        cells.append(replace(cell, variants=[cell.variants[0], replace(cell.variants[1], error=f"message {number}")]))
+    (found,) = comparisons(report(*cells))
+    assert found.messages == tuple(f"message {number}" for number in range(20))

@@ -8,6 +8,8 @@ from typing import Any
 from harness.environments.resolver import Resolved
 from harness.matrix.plan import Planned
 from harness.model import Cell, Failure, Interpreter, Lock, LockedDistribution, Setup, Stage, StageResult, Status, Variant
+from harness.report.formats import format_named
+from harness.report.pages import matrix
 from harness.tasks.cell_tasks import CellTasks, of_cell
 from harness.verdicts.report_model import Report, ReportedCell, ReportedProbe, ReportedVariant
 
@@ -89,3 +91,10 @@ def report(*cells: ReportedCell, recommended: dict[str, str] | None = None) -> R
         rules=[],
         recommended=recommended or {},
     )
+
+
+def rendered(made: Report, format_name: str = "markdown") -> str:
+    """The page of a report in a format."""
+    text = format_named(format_name).render(matrix.page(made))
+    assert isinstance(text, str)
+    return text

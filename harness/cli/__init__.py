@@ -11,13 +11,13 @@ from harness.errors import Interrupted
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code (docs/design.md lists them)."""
-    # First: importing what the commands need takes a second, and Ctrl-C then is no traceback either.
+    # First: the imports take a second, and Ctrl-C must not give a traceback meanwhile.
     interrupt_once()
     try:
         from harness.cli.options import parser  # noqa: PLC0415
 
         options = parser().parse_args(argv)
-        # What a command needs takes most of the time, and `--help` needs none of it.
+        # These imports take most of the time, and `--help` needs none of them.
         from harness.cli import commands  # noqa: PLC0415
 
         return commands.run(options)

@@ -4,61 +4,47 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
-from rich.text import Text
 
-from harness.cli.version_sets import INCONCLUSIVE, experiments, given_set, page, say, write_json
+from harness.cli.console import show
+from harness.cli.version_sets import INCONCLUSIVE, given_set, opened_experiments
 from harness.decide import version_sets
 from harness.decide.bisect import Bisect
 from harness.decide.experiments import Experiments, Unanswered
 from harness.decide.version_sets import Versions
 from harness.errors import VersionsError
 from harness.packaging_values import exact_version
-from harness.report import answers
+from harness.report.pages import bisect as pages
 
 
 def bisect(options: argparse.Namespace, out: Console, err: Console) -> int:
     """Which release broke it."""
-    with experiments(options, err) as (desk, listen):
+    with opened_experiments(options, err) as (experiments, listen):
         try:
-            found = Bisect(desk, listen).search(*_ends(desk, options), options.axis)
+            found = Bisect(experiments, listen).search(*_ends(experiments, options), options.axis)
         except Unanswered as reason:
-            match options.format:
-                case "json":
-                    write_json({"suspects": [], "why": str(reason)})
-                case "markdown":
-                    sys.stdout.write(page("UNKNOWN", [str(reason)]))
-                case _:
-                    out.print(Text(f"UNKNOWN  {reason}"))
+            show(pages.unknown(str(reason)), options.format, out)
             return INCONCLUSIVE
-    match options.format:
-        case "json":
-            write_json(answers.bisect_json(found))
-        case "markdown":
-            sys.stdout.write(answers.bisect_markdown(found, desk.session.store.root))
-        case _:
-            out.print(Text(answers.culprit(found), style="bold"))
-            say(answers.bisect_lines(found, desk.session.store.root), out)
+    show(pages.page(found, experiments.session.store.root), options.format, out)
     return INCONCLUSIVE if found.unproven else 0
 
 
-def _ends(desk: Experiments, options: argparse.Namespace) -> tuple[Versions, Versions]:
+def _ends(experiments: Experiments, options: argparse.Namespace) -> tuple[Versions, Versions]:
     """The good set and the bad one: two files, or two versions of `--axis` in one set."""
     ends = []
     for option, text in (("--good", options.good), ("--bad", options.bad)):
         path = Path(text)
         if os.path.exists(text):  # noqa: PTH110 -- False, too, for what no path can be
-            ends.append(given_set(path, desk, options))
+            ends.append(given_set(path, experiments, options))
         elif options.axis is None:
             raise VersionsError(f"{option} {text}: no such file; for a version name the distribution with --axis")
         elif not _is_version(text):
             raise VersionsError(f"{option} {text}: neither a file nor a version of {options.axis}")
         else:
-            base = given_set(options.from_, desk, options)
+            base = given_set(options.from_, experiments, options)
             named_end = version_sets.distribution(f"{options.axis}=={text}", option)
             ends.append(replace(base.with_([named_end]), source=f"{options.axis} {text}"))
     return ends[0], ends[1]

@@ -1,11 +1,13 @@
-"""The consoles that commands print to: no text is taken for markup, and what is foreign is made visible (foreign_text.py)."""
+"""Where commands print: pages in a format, on consoles that take no text for markup and make foreign text visible."""
 
 from __future__ import annotations
 
 import copy
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
@@ -14,6 +16,19 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.foreign_text import visible
+from harness.report.formats import format_named
+from harness.report.page import Page
+
+
+def show(page: Page[Any], format_name: str, out: Console) -> None:
+    """Write `page` to stdout in a format, and to the files that the environment names for it (a job summary)."""
+    chosen = format_named(format_name)
+    chosen.show(page, out)
+    for variable, other in chosen.appended.items():
+        if path := os.environ.get(variable):
+            content = format_named(other).render(page)
+            with Path(path).open("ab") as file:
+                file.write(content if isinstance(content, bytes) else content.encode())
 
 
 def console(*, color: str, stderr: bool) -> Console:
@@ -36,31 +51,31 @@ def console(*, color: str, stderr: bool) -> Console:
 
 
 class _Visible(RenderHook):
-    """Stands before everything that a console prints, so that nobody who prints has to think of it."""
+    """Makes everything that a console prints visible."""
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
-        return [_Shown(_whole(one)) for one in renderables]
+        return [_Shown(_whole(renderable)) for renderable in renderables]
 
 
-def _whole(one: Any) -> Any:
-    """A text, and each of a table, is looked at before it is wrapped: a URL in two pieces is none."""
-    match one:
+def _whole(renderable: Any) -> Any:
+    """Texts, and the texts of a table, are made visible before they are wrapped: a URL in two pieces is not recognized."""
+    match renderable:
         case str():
-            return visible(one)
+            return visible(renderable)
         case Text():
-            return _text(one)
+            return _text(renderable)
         case Table():
-            table = copy.copy(one)
-            table.title, table.caption = _whole(one.title), _whole(one.caption)
+            table = copy.copy(renderable)
+            table.title, table.caption = _whole(renderable.title), _whole(renderable.caption)
             table.columns = [
                 replace(
                     column, header=_whole(column.header), footer=_whole(column.footer), _cells=list(map(_whole, column.cells))
                 )
-                for column in one.columns
+                for column in renderable.columns
             ]
             return table
         case _:
-            return one
+            return renderable
 
 
 def _text(text: Text) -> Text:
@@ -71,7 +86,7 @@ def _text(text: Text) -> Text:
 
 
 class _Shown:
-    """A table, or whatever else is printed, each piece of it visible."""
+    """A renderable whose pieces are made visible."""
 
     def __init__(self, inner: ConsoleRenderable) -> None:
         self._inner = inner

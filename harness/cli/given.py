@@ -1,4 +1,4 @@
-"""What the options of a command line mean: settings, and the options that another command needs for the same matrix."""
+"""Options → settings; and the options with which another command means the same matrix."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.execution.settings import Settings
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
-    """What the command line says; what a command has no option for is as `Settings` has it."""
+    """The settings of a command line; without an option, a setting has its default."""
     given: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in vars(options).items()
@@ -22,7 +22,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
 
 
 def same_matrix(options: argparse.Namespace) -> str:
-    """The options by which another command means the same matrix, store and model: those that were given."""
+    """The given options for matrix, store and model, as text for another command."""
     names = ("--config", "--store", "--model", "--profile")
     given = [(name, getattr(options, name[2:])) for name in names]
     return "".join(

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP: one stops the run, and none is lost."""
+"""Ctrl-C, SIGTERM and SIGHUP stop the run."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from harness.errors import Interrupted
 
 
 def interrupt_once() -> None:
-    """The first Ctrl-C (or SIGTERM, or a closed terminal) stops the run. A second does not stop the stopping, a third does.
+    """The first Ctrl-C (or SIGTERM, or a closed terminal) interrupts the run, the second is ignored, the third exits at once.
 
-    Python drops what is raised while it runs a finalizer or a weak reference's callback; an interrupt that falls there is
-    raised once more.
+    Python drops exceptions that are raised in finalizers and callbacks of weak references; an interrupt that occurs there
+    is raised again.
     """
-    heard = 0
+    received = 0
 
     def interrupt(_number: int, _frame: object) -> None:
-        nonlocal heard
-        heard += 1
-        if heard == 1:
+        nonlocal received
+        received += 1
+        if received == 1:
             raise KeyboardInterrupt
-        if heard > 2:
+        if received > 2:
             os._exit(Interrupted.exit_code)
 
     def again(_number: int, _frame: object) -> None:
@@ -37,7 +37,7 @@ def interrupt_once() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
-    # `nohup` has it ignored.
+    # `nohup` ignores it.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, interrupt)
     signal.signal(signal.SIGALRM, again)

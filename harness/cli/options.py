@@ -1,58 +1,50 @@
-"""What the command line accepts: every option, once, with its reader, default and help; and every command with its options."""
+"""The command line: every option once, with its reader, default and help; and every command with its options.
+
+Readers and formats stand here by name, so that `--help` imports no more than argparse.
+"""
 
 from __future__ import annotations
 
 import argparse
+import pkgutil
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import harness
-from harness.errors import ShardError
-from harness.foreign_text import visible
-from harness.matrix import shard
-from harness.packaging_values import distribution_name, python_version
-from harness.quantities import seconds
+from harness.errors import HarnessError
+from harness.report.formats import FORMATS
 
 
-def _jobs(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number of probes, 1 or more, not {text!r}")
-    return int(text)
+def _reader(name: str) -> Callable[[str], Any]:
+    """The function `module:function` as a reader of values; it is imported when its option is given."""
+
+    def read(text: str) -> object:
+        try:
+            return pkgutil.resolve_name(name)(text)
+        except (ValueError, HarnessError) as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read
 
 
-def _opset(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected an opset, 1 or more, not {text!r}")
-    return int(text)
+def _number(what: str) -> Callable[[str], int]:
+    """A reader of positive integers; `what` is their name in errors."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch("[0-9]{1,9}", text) or int(text) < 1:
+            raise argparse.ArgumentTypeError(f"expected {what}, 1 or more, not {text!r}")
+        return int(text)
+
+    return read
 
 
-def _shard(text: str) -> shard.Shard:
-    try:
-        return shard.parse(text)
-    except ShardError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _shards(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,3}", text) or not 1 <= int(text) <= shard.GITHUB_JOBS:
-        raise argparse.ArgumentTypeError(f"expected a number of shards, 1 to {shard.GITHUB_JOBS}, not {text!r}")
-    return int(text)
-
-
-def _audited(text: str) -> float:
-    match = _SHARE.fullmatch(text)
+def _share(text: str) -> float:
+    match = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]+)?)%", text)
     if match is None or not 0 < float(match[1]) <= 100:
         raise argparse.ArgumentTypeError(f"expected a share of the cells such as 5%, not {text!r}")
     return float(match[1]) / 100
-
-
-def _budget(text: str) -> float:
-    try:
-        return seconds(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _names(text: str) -> list[str]:
@@ -70,212 +62,202 @@ def _executor(text: str) -> str:
     return text
 
 
-def _python(text: str) -> str:
-    try:
-        return python_version(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a CPython such as 3.11, not {text!r}") from None
-
-
-def _distribution(text: str) -> str:
-    try:
-        return distribution_name(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
 EVERYWHERE = ("--config", "--store", "--model", "--profile", "--color")
 MATRIX = (*EVERYWHERE, "--quiet")
 CELLS = ("--select", "--exclude")
-ASKING = ("--offline", "--refresh")
-SEARCHING = ("--strategy", "--budget")
-WORKING = ("--jobs", "--retry", "--force", "--no-forks")
-_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?)%")
-RUNNING = ("--executor", "--audit", "--keep-envs", "--timings", "--close-boundaries")
-WRITING = ("--reports", "--format")
+INDEX = ("--offline", "--refresh")
+SEARCH = ("--strategy", "--budget")
+TASKS = ("--jobs", "--retry", "--force", "--no-forks")
+RUN = ("--executor", "--audit", "--keep-envs", "--timings", "--close-boundaries")
+REPORTS = ("--reports", "--format")
 SETS = ("--from", "--with", "--python", "--exporter", "--opset", "--layout")
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    "id": {"metavar": "ID", "help": "a cell's id, as in the reports"},
+    "id": {"metavar": "ID", "help": "id of a cell, as in the reports"},
     "sources": {
         "type": Path,
         "nargs": "+",
         "metavar": "STORE-or-JSON",
-        "help": "the shards' stores, which are copied into --store, or their matrix.json files, which are joined",
+        "help": "stores of the shards, which are copied into --store, or their matrix.json files, which are joined",
     },
     "--config": {"type": Path, "default": Path("matrix.toml"), "metavar": "FILE", "help": "the matrix (default: matrix.toml)"},
     "--store": {
-        "type": _store, "default": Path(".harness"), "metavar": "DIR-or-URL", "help": "where results are kept (.harness)"
+        "type": _store, "default": Path(".harness"), "metavar": "DIR-or-URL", "help": "where results are (default: .harness)"
     },
     "--model": {
-        "metavar": "FAMILY-or-DIR", "help": "instead of [probe] model: marian, t5, …, or a saved checkpoint's folder"
+        "metavar": "FAMILY-or-DIR", "help": "replaces [probe] model: marian, t5, …, or the folder of a checkpoint"
     },
-    "--profile": {"choices": ("tiny", "base"), "help": "instead of [probe] profile: base has real dimensions"},
-    "--quiet": {"action": "store_true", "help": "no progress"},
-    "--color": {"choices": ("auto", "always", "never"), "default": "auto"},
+    "--profile": {"choices": ("tiny", "base"), "help": "replaces [probe] profile: base has real dimensions"},
+    "--quiet": {"action": "store_true", "help": "show no progress"},
+    "--color": {"choices": ("auto", "always", "never"), "default": "auto", "help": "colours: auto uses them on a terminal"},
     "--select": {
         "action": "append",
         "default": [],
         "metavar": "EXPR",
-        "help": "only these: 'torch>=2.4,transformers<5'; comma = and, repeated = or",
+        "help": "only these cells and variants: 'torch>=2.4,transformers<5'; comma = and, repeated = or",
     },
-    "--exclude": {"action": "append", "default": [], "metavar": "EXPR", "help": "not these; same expressions"},
+    "--exclude": {"action": "append", "default": [], "metavar": "EXPR", "help": "not these; expressions as for --select"},
     "--shard": {
-        "type": _shard, "metavar": "i/n", "help": "only this share of the cells: 1/3, 2/3 and 3/3 are all, and share no export"
+        "type": _reader("harness.matrix.shard:parse"), "metavar": "i/n",
+        "help": "only this share of the cells; 1/3, 2/3 and 3/3 have no export in common",
     },
     "--shards": {
-        "type": _shards, "metavar": "N", "help": "with --format github: at most so many (default: one for each export)"
+        "type": _number("a number of shards"), "metavar": "N",
+        "help": "with --format github: the most shards (default: one for each export)",
     },
-    "--offline": {"action": "store_true", "help": "ask no index; use what uv's cache holds"},
-    "--refresh": {"action": "store_true", "help": "resolve anew, although the locks are known"},
+    "--offline": {"action": "store_true", "help": "ask no index; use the cache of uv"},
+    "--refresh": {"action": "store_true", "help": "resolve again, even if the locks are known"},
     "--strategy": {
         "choices": ("full", "pairwise"),
         "default": "full",
-        "help": "pairwise: cells in which all pairs of versions meet, then those between what works and what fails",
+        "help": "pairwise: run cells that cover all pairs of versions, then those between working and failing cells",
     },
     "--budget": {
-        "type": _budget, "metavar": "TIME", "help": "begin nothing more after 90s, 10m, 1h; most telling cells first"
+        "type": _reader("harness.quantities:seconds"), "metavar": "TIME",
+        "help": "start no more tasks after 90s, 10m, 1h; the most informative cells run first",
     },
-    "--jobs": {"type": _jobs, "metavar": "N", "help": "probes at once (default: by cores and memory)"},
+    "--jobs": {
+        "type": _number("a number of probes"), "metavar": "N", "help": "probes at once (default: by cores and memory)"
+    },
     "--executor": {
         "type": _executor, "default": "local", "metavar": "local|dask[:ADDRESS]",
-        "help": "who does the work: this process, a dask cluster on this machine, or that of the scheduler at ADDRESS",
+        "help": "where tasks run: in this process, in a dask cluster on this machine, or in the one at ADDRESS",
     },
     "--retry": {
         "action": "append", "choices": ("error", "flaky"), "default": [],
-        "help": "run again what ended in an error, or was flaky; may be repeated",
+        "help": "run results with this status again; may be repeated",
     },
-    "--force": {"action": "store_true", "help": "run again everything that is selected, or asked"},
+    "--force": {"action": "store_true", "help": "run everything again"},
     "--audit": {
-        "type": _audited, "default": 0.0, "metavar": "5%", "help": "do this share of the cells again from scratch, and compare"
+        "type": _share, "default": 0.0, "metavar": "5%", "help": "run this share of the cells again from scratch, and compare"
     },
-    "--timings": {"action": "store_true", "help": "say where the time went, against what all cores could have done it in"},
+    "--timings": {"action": "store_true", "help": "show where the time went, and the least time that all cores need"},
     "--no-remedies": {
         "dest": "remedies", "action": "store_false",
-        "help": "neither try nor tell what mends what fails (--budget and --strategy pairwise do not try it either)",
+        "help": "neither search nor report remedies (--budget and --strategy pairwise do not search them either)",
     },
     "--close-boundaries": {
         "type": _names, "nargs": "?", "const": [], "metavar": "AXES",
-        "help": "run the cells that find the exact versions at which the rules begin to hold: on all axes, or on some",
+        "help": "run further cells to find the exact versions at which rules begin to hold, on all axes or on these",
     },
     "--no-forks": {
-        "action": "store_true", "help": "start a process for every probe, instead of forks of one that has imported torch"
+        "action": "store_true", "help": "start a new process for every probe, instead of a fork of one that has imported torch"
     },
-    "--keep-envs": {"action": "store_true", "help": "leave the environments behind"},
+    "--keep-envs": {"action": "store_true", "help": "do not delete the environments"},
     "--reports": {
-        "type": Path, "default": Path("reports"), "metavar": "DIR", "help": "where the reports go (default: reports)"
+        "type": Path, "default": Path("reports"), "metavar": "DIR", "help": "the folder of the reports (default: reports)"
     },
-    "--format": {"choices": ("text", "json", "markdown"), "default": "text", "help": "what to print on stdout"},
+    "--format": {
+        "choices": FORMATS, "default": "text", "help": "what to print on stdout; github: annotations, and a job summary"
+    },
     "--fail-on": {
         "choices": ("error", "fails", "flaky"),
         "help": "exit with 1 if a cell has this status, with 3 if nothing is proven",
     },
     "--environment": {
-        "type": Path, "metavar": "DIR", "help": "run in this virtual environment, filled from the cell's lock"
+        "type": Path, "metavar": "DIR", "help": "run in this virtual environment, which has the lock of the cell installed"
     },
     "--from": {
         "type": Path, "metavar": "FILE", "dest": "from_",
-        "help": "the current set: requirements.txt, pylock.toml, uv.lock, or the folder of a virtual environment",
+        "help": "the current version set: requirements.txt, pylock.toml, uv.lock, or the folder of a virtual environment",
     },
     "--with": {
         "action": "append", "default": [], "metavar": "REQUIREMENT", "dest": "with_",
-        "help": "instead of, or besides, what the set says: 'onnx==1.17.0', 'numpy<2'; may be repeated",
+        "help": "changes or extends the set: 'onnx==1.17.0', 'numpy<2'; may be repeated",
     },
-    "--python": {"type": _python, "metavar": "X.Y", "help": "instead of the Python that the set says"},
+    "--python": {
+        "type": _reader("harness.packaging_values:python_version"), "metavar": "X.Y", "help": "replaces the Python of the set"
+    },
     "--exporter": {
-        "action": "append", "default": [], "metavar": "NAME", "help": "instead of [variants] exporters; may be repeated"
+        "action": "append", "default": [], "metavar": "NAME", "help": "replaces [variants] exporters; may be repeated"
     },
-    "--opset": {"type": _opset, "metavar": "N", "help": "instead of [variants] opsets"},
+    "--opset": {"type": _number("an opset"), "metavar": "N", "help": "replaces [variants] opsets"},
     "--layout": {
-        "action": "append", "default": [], "metavar": "NAME", "help": "instead of [variants] layouts; may be repeated"
+        "action": "append", "default": [], "metavar": "NAME", "help": "replaces [variants] layouts; may be repeated"
     },
     "--to": {
         "action": "append", "default": [], "metavar": "REQUIREMENT-or-FILE",
-        "help": "what to go to: 'transformers>=5' (the newest that it admits), or a file with the new set; may be repeated",
+        "help": "the target: 'transformers>=5' (the newest such version), or a file with the new set; may be repeated",
     },
-    "--outdated": {"action": "store_true", "help": "the newest version of each axis alone, and all together"},
+    "--outdated": {"action": "store_true", "help": "check the newest version of each axis alone, and all of them together"},
     "--require": {
         "action": "append", "default": [], "metavar": "REQUIREMENT",
-        "help": "what the set must have: 'onnxruntime==1.16.3', 'numpy<2', 'optimum'; may be repeated",
+        "help": "a requirement of the set: 'onnxruntime==1.16.3', 'numpy<2', 'optimum'; may be repeated",
     },
     "--prefer": {
         "nargs": "+", "metavar": ("newest|robust|smallest-change-from", "FILE"),
-        "help": "newest (the default); robust: those one step away work too; smallest-change-from FILE",
+        "help": "newest (the default); robust: cells one step away work too; smallest-change-from FILE",
     },
     "--axis": {
-        "type": _distribution, "metavar": "NAME",
-        "help": "the distribution that is suspected first; --good and --bad may be versions of it",
+        "type": _reader("harness.packaging_values:distribution_name"), "metavar": "NAME",
+        "help": "the distribution to move first; --good and --bad may be versions of it",
     },
-    "--good": {"required": True, "metavar": "FILE-or-VERSION", "help": "what works"},
-    "--bad": {"required": True, "metavar": "FILE-or-VERSION", "help": "what does not"},
+    "--good": {"required": True, "metavar": "FILE-or-VERSION", "help": "a set, or a version of --axis, that works"},
+    "--bad": {"required": True, "metavar": "FILE-or-VERSION", "help": "a set, or a version of --axis, that does not work"},
 }  # fmt: skip
 
 OWN: dict[tuple[str, str], dict[str, Any]] = {
-    ("plan", "--format"): {"choices": ("text", "github"), "help": "what to print: github is a job matrix, one job a shard"},
+    ("plan", "--format"): {"help": "what to print on stdout; github: a job matrix, one job for each shard"},
     ("check", "--from"): {"required": True},
-    ("check", "--format"): {
-        "choices": ("text", "json", "markdown", "github"),
-        "help": "what to print: github is an annotation, and a job summary in $GITHUB_STEP_SUMMARY",
-    },
-    ("bisect", "--from"): {"help": "with --axis: the set in which it is moved; kinds as for check"},
-    ("pin", "--from"): {"help": "instead of a cell of the matrix the set in this file, if it works; kinds as for check"},
+    ("bisect", "--from"): {"help": "with --axis: the set in which it is moved; the files are those of check"},
+    ("pin", "--from"): {"help": "pin this set, if it works, and not a cell of the matrix; the files are those of check"},
 }
-"""(command, option) → where it differs from what the option is elsewhere."""
+"""(command, option) → its differences from the option of other commands."""
 
 COMMANDS: dict[str, tuple[Sequence[str], str]] = {
     "plan": (
-        [*MATRIX, *CELLS, *ASKING, *SEARCHING, "--shard", "--shards", "--format"],
-        "count cells and work, name unsatisfiable cells; installs nothing",
+        [*MATRIX, *CELLS, *INDEX, *SEARCH, "--shard", "--shards", "--format"],
+        "count cells and tasks, list unsatisfiable cells; install nothing",
     ),
     "run": (
         [
             *MATRIX,
             *CELLS,
             "--shard",
-            *ASKING,
-            *SEARCHING,
-            *WORKING,
-            *RUNNING,
-            *WRITING,
+            *INDEX,
+            *SEARCH,
+            *TASKS,
+            *RUN,
+            *REPORTS,
             "--no-remedies",
             "--fail-on",
         ],
         "run the matrix and write the reports",
     ),
     "report": (
-        [*MATRIX, *CELLS, "--shard", "--no-remedies", *WRITING],
-        "write the reports from what is already known; runs nothing",
+        [*MATRIX, *CELLS, "--shard", "--no-remedies", *REPORTS],
+        "write the reports from stored results; run nothing",
     ),
     "merge": (
-        ["sources", *MATRIX, *CELLS, "--no-remedies", *WRITING],
-        "make one report of what shards found out; runs nothing",
+        ["sources", *MATRIX, *CELLS, "--no-remedies", *REPORTS],
+        "make one report of the results of several shards; run nothing",
     ),
     "cell": (
-        ["id", *MATRIX, *ASKING, *WORKING, "--environment"],
-        "run one cell, print its stages and keep its environments",
+        ["id", *MATRIX, *INDEX, *TASKS, "--environment", "--format"],
+        "run one cell, show its stages and keep its environments",
     ),
     "explain": (
-        ["id", *EVERYWHERE],
-        "tell why a cell fails, what mends it and where it works; runs nothing",
+        ["id", *EVERYWHERE, "--format"],
+        "explain why a cell fails, what makes it work and where it works; run nothing",
     ),
     "pin": (
-        ["--require", "--prefer", *SETS, *MATRIX, *CELLS, *ASKING, "--jobs", *WRITING],
+        ["--require", "--prefer", *SETS, *MATRIX, *CELLS, *INDEX, "--jobs", *REPORTS],
         "choose an observed working set, confirm it in a fresh environment, and write it as lock files",
     ),
     "check": (
-        ["--to", "--outdated", *SETS, *MATRIX, *ASKING, *WORKING, "--format"],
-        "will an upgrade break, and at which step: run the current set and the target",
+        ["--to", "--outdated", *SETS, *MATRIX, *INDEX, *TASKS, "--format"],
+        "find out whether an upgrade breaks, and at which step: run the current set and the target",
     ),
     "bisect": (
-        ["--good", "--bad", "--axis", *SETS, *MATRIX, *ASKING, *WORKING, "--format"],
-        "which release broke it: search between a set that works and one that does not",
+        ["--good", "--bad", "--axis", *SETS, *MATRIX, *INDEX, *TASKS, "--format"],
+        "find the release that broke it: search between a set that works and one that does not",
     ),
 }
-"""Command → the options that it has a use for, and accepts; its help."""
+"""Command → its options, its help."""
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        super().error(visible(message))
+        super().error(pkgutil.resolve_name("harness.foreign_text:visible")(message))
 
 
 def parser() -> argparse.ArgumentParser:

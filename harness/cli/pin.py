@@ -1,25 +1,24 @@
-"""The command pin: options in, a lock and its exit code out. Part of the command line (commands.py)."""
+"""The command pin."""
 
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from rich.console import Console
-from rich.text import Text
 
 from harness import merge, pipeline
+from harness.cli.console import show
 from harness.cli.given import settings_of
 from harness.cli.progress import listener
-from harness.cli.version_sets import INCONCLUSIVE, experiments, given_set, page, say, write_json
-from harness.decide import choose, version_sets
+from harness.cli.version_sets import INCONCLUSIVE, given_set, opened_experiments
+from harness.decide import choose, version_files, version_sets
 from harness.decide import pin as pinning
 from harness.decide.experiments import Unanswered
-from harness.decide.regressions import named
 from harness.decide.remedied import remedied
 from harness.decide.version_sets import Versions
 from harness.diagnose import assembly
@@ -29,77 +28,102 @@ from harness.execution.session import Session
 from harness.matrix.plan import Planned
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Cell, Status, Variant
-from harness.report import answers, files, recipe
+from harness.report import files, recipe
+from harness.report.page import Page
+from harness.report.pages import pin as pages
+from harness.report.pages.endings import ending
 from harness.stack import REQUIRED_AXES
 from harness.store.access import Access
 from harness.verdicts.judge import Verdict
-from harness.verdicts.report_model import ReportedCell
+from harness.verdicts.report_model import Report, ReportedCell
 
 
 def pin(options: argparse.Namespace, out: Console, err: Console) -> int:
     """Choose among observed working sets, or take the one that is named, and write its lock."""
-    settings = settings_of(options)
     files.require_writable(options.reports)
     if options.from_ is not None:
         return _pin_given(options, out, err)
-    for name, value in (
-        ("--with", options.with_),
-        ("--exporter", options.exporter),
-        ("--opset", options.opset),
-        ("--layout", options.layout),
-    ):
-        if value:
-            raise VersionsError(f"{name} goes with --from; of the matrix's cells choose with --require, --select and --exclude")
+    for name in ("with_", "exporter", "opset", "layout"):
+        if getattr(options, name):
+            raise VersionsError(
+                f"--{name.rstrip('_')} goes with --from; of the matrix's cells choose with --require, --select and --exclude"
+            )
+    settings = settings_of(options)
     requires = [version_sets.requirement(text, "--require") for text in options.require]
     prefer, like = _preference(options)
     with listener(err, quiet=options.quiet) as listen:
-        known = opened(settings, listen, acts=False, access=Access.ADD)
-        verdicts = known.verdicts()
-        report = pipeline.report(known, verdicts)
-        able = remedied(known, verdicts, assembly.remedies(known, verdicts))
-        observed = {one.cell.id: one for one in verdicts} | able
-        published = options.reports / "matrix.json"
-        if not choose.working_cells(report) and not able and published.is_file():
-            needed = [axis for axis in REQUIRED_AXES if axis in known.matrix.axes]
-            report, observed, able = choose.complete(merge.read(published), needed, str(published)), {}, {}
-        chosen = choose.choose(report, requires, prefer, like, able)
+        candidates = _candidates(opened(settings, listen, acts=False, access=Access.ADD), options.reports)
+        chosen = choose.choose(candidates.report, requires, prefer, like, candidates.remedied)
         if chosen is None:
-            asked = f" satisfies {', '.join(map(str, requires))}" if requires else ""
-            details = choose.nearest(report, requires)
-            if not observed and any(cell.status is Status.WORKS_WITH_REMEDY for cell in report.cells):
-                details.append("what works with a remedy is pinned where that was run: `python -m harness run`, then `pin`")
-            _answer_no(f"no observed working set{asked}", details, options, out)
+            show(_nothing(candidates, requires), options.format, out)
             return 1
-        session = opened_for_questions(settings, listen).with_matrix(known.matrix)
-        verdict = observed[chosen.id] if observed else _asked(session, _as_reported(chosen, requires))
+        session = opened_for_questions(settings, listen).with_matrix(candidates.session.matrix)
+        verdict = candidates.verdicts.get(chosen.id) or _verdict(session, _as_reported(chosen, requires))
         if verdict.resolved.foreign:
             # Of a merged store: the same question, solved here before anything is installed.
-            verdict = _asked(session, verdict.resolved.planned)
-        remedy = "; ".join(chosen.remedies) if chosen.id in able else ""
-        written = pinning.write(
-            session, verdict, choose.support(report, verdict), options.reports, recipe=recipe.render, remedy=remedy
-        )
-    _tell_pin(written, options, out, remedy)
+            verdict = _verdict(session, verdict.resolved.planned)
+        remedy = "; ".join(chosen.remedies) if chosen.id in candidates.remedied else ""
+        support = choose.support(candidates.report, verdict)
+        written = pinning.write(session, verdict, support, options.reports, recipe=recipe.render, remedy=remedy)
+    show(pages.page(written, remedy), options.format, out)
     return 0
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Candidates:
+    """The cells to choose among."""
+
+    session: Session
+    """What they are known from, as it holds the matrix."""
+    report: Report
+    verdicts: Mapping[str, Verdict]
+    """Cell id → its verdict; empty if the report is a published one, and the store knows nothing."""
+    remedied: Collection[str]
+    """Ids of the cells that work with a remedy only."""
+
+
+def _candidates(session: Session, reports: Path) -> _Candidates:
+    """What the store knows to work; if that is nothing, what the published report names."""
+    verdicts = session.verdicts()
+    report = pipeline.report(session, verdicts)
+    able = remedied(session, verdicts, assembly.remedies(session, verdicts))
+    published = reports / "matrix.json"
+    if choose.working_cells(report) or able or not published.is_file():
+        known = {verdict.cell.id: verdict for verdict in verdicts} | able
+        return _Candidates(session=session, report=report, verdicts=known, remedied=able.keys())
+    needed = [axis for axis in REQUIRED_AXES if axis in session.matrix.axes]
+    complete = choose.complete(merge.read(published), needed, str(published))
+    return _Candidates(session=session, report=complete, verdicts={}, remedied=())
+
+
+def _nothing(candidates: _Candidates, requires: Sequence[Requirement]) -> Page[None]:
+    """The page where no candidate satisfies the requirements."""
+    required = f" satisfies {', '.join(map(str, requires))}" if requires else ""
+    details = choose.nearest(candidates.report, requires)
+    if not candidates.verdicts and candidates.report.count(Status.WORKS_WITH_REMEDY):
+        details.append("what works with a remedy is pinned where that was run: `python -m harness run`, then `pin`")
+    return pages.nothing(f"no observed working set{required}", details)
+
+
 def _pin_given(options: argparse.Namespace, out: Console, err: Console) -> int:
+    """Pin the set in `--from`, if it works."""
     if options.require or options.prefer or options.select or options.exclude:
         raise VersionsError("--from names the set: leave out --require, --prefer, --select and --exclude")
-    with experiments(options, err) as (desk, _):
+    with opened_experiments(options, err) as (experiments, _):
         try:
-            (asked,) = desk.ask([desk.complete(given_set(options.from_, desk, options))])
+            (found,) = experiments.run([experiments.complete(given_set(options.from_, experiments, options))])
         except Unanswered as reason:
-            _answer_no(str(reason), [], options, out)
+            show(pages.nothing(str(reason), []), options.format, out)
             return INCONCLUSIVE
-        verdict = asked.verdict
+        verdict = found.verdict
         if verdict.status is not Status.WORKS:
-            ends = dict.fromkeys(answers.ending(one) for one in verdict.variants if one.status is not Status.WORKS)
-            hint = f"`check --from {options.from_}` tries what mends it; --with, --opset, … take it here"
-            _answer_no(f"{asked.versions.source} does not work, and is not pinned", [*ends, hint], options, out)
+            ends = dict.fromkeys(ending(variant) for variant in verdict.variants if variant.status is not Status.WORKS)
+            hint = f"`check --from {options.from_}` looks for a change that makes it work; --with, --opset, … apply it here"
+            answer = f"{found.versions.source} does not work, and is not pinned"
+            show(pages.nothing(answer, [*ends, hint]), options.format, out)
             return 1 if verdict.status is Status.FAILS else INCONCLUSIVE
-        written = pinning.write(desk.session, verdict, {}, options.reports, recipe=recipe.render)
-    _tell_pin(written, options, out)
+        written = pinning.write(experiments.session, verdict, {}, options.reports, recipe=recipe.render)
+    show(pages.page(written), options.format, out)
     return 0
 
 
@@ -110,67 +134,30 @@ def _preference(options: argparse.Namespace) -> tuple[str, Versions | None]:
         case ["robust"]:
             return "robust", None
         case ["smallest-change-from", file]:
-            return "smallest-change", version_sets.read(Path(file), options.python, None)
+            return "smallest-change", version_files.read(Path(file), options.python, None)
         case _:
-            said = " ".join(options.prefer)
-            raise VersionsError(f"--prefer {said}: expected newest, robust or smallest-change-from FILE")
+            given = " ".join(options.prefer)
+            raise VersionsError(f"--prefer {given}: expected newest, robust or smallest-change-from FILE")
 
 
 def _as_reported(chosen: ReportedCell, requires: Sequence[Requirement]) -> Planned:
-    """A cell that a report recommends, with every version as the report has it."""
+    """A cell of a report, with every version as the report has it."""
     cell = Cell(id=chosen.id, python=chosen.python, pins=tuple(chosen.pins.items()), setup=chosen.environment)
-    # Of a handoff only what both sides have alike can hold for both.
+    # A bound holds for both sides of a handoff, so only versions that both have can be bounds.
     sides = chosen.resolved_sides.values()
     alike = {
         name: version for name, version in chosen.resolved.items() if all(side.get(name, version) == version for side in sides)
     }
     bounds = [f"{name}=={version}" for name, version in alike.items() if name not in chosen.pins]
-    # What they have otherwise is resolved anew, and what is required holds for it too.
+    # The rest is resolved again, and the requirements hold for it too.
     given = {"python", *chosen.pins, *alike}
-    bounds += [str(one) for one in requires if one.specifier and canonicalize_name(one.name) not in given]
-    variants = tuple(Variant(**{name: getattr(one, name) for name in VARIANT_FIELDS}) for one in chosen.variants)
+    bounds += [str(bound) for bound in requires if bound.specifier and canonicalize_name(bound.name) not in given]
+    variants = tuple(Variant(**{name: getattr(variant, name) for name in VARIANT_FIELDS}) for variant in chosen.variants)
     return Planned(cell=cell, variants=variants, bounds=tuple(bounds))
 
 
-def _asked(session: Session, planned: Planned) -> Verdict:
-    """What `planned` comes to on this machine."""
+def _verdict(session: Session, planned: Planned) -> Verdict:
+    """The verdict on `planned`, on this machine."""
     with session:
         (verdict,) = session.ask([planned])
     return verdict
-
-
-def _answer_no(said: str, details: Sequence[str], options: argparse.Namespace, out: Console) -> None:
-    match options.format:
-        case "json":
-            write_json({"pinned": None, "why": said, "details": list(details)})
-        case "markdown":
-            sys.stdout.write(page(said, details))
-        case _:
-            out.print(Text(said, style="bold"))
-            say(details, out)
-
-
-def _tell_pin(written: pinning.WrittenPin, options: argparse.Namespace, out: Console, remedy: str = "") -> None:
-    cell = written.verdict.cell
-    title = f"{cell.id}{f' with {remedy}' if remedy else ''}"
-    versions = ", ".join(f"{name} {version}" for name, version in cell.pins)
-    details = [f"Python {cell.python}, {versions}", f"export: {named(written.variant)}"]
-    details += [str(written.folder / name) for name in written.files]
-    match options.format:
-        case "json":
-            write_json(
-                {
-                    "pinned": cell.id,
-                    "folder": str(written.folder),
-                    "files": list(written.files),
-                    "python": cell.python,
-                    "pins": dict(cell.pins),
-                    "variant": written.variant.id,
-                    "remedy": remedy or None,
-                }
-            )
-        case "markdown":
-            sys.stdout.write(page(f"{title} works, and was confirmed in a fresh environment", details))
-        case _:
-            out.print(Text(f"{title}  works, and was confirmed in a fresh environment", style="bold"))
-            say(details, out)

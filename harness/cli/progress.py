@@ -1,4 +1,4 @@
-"""What the user sees while it runs: a live board on a terminal, plain lines elsewhere. Writes to stderr only."""
+"""Progress: a live display on a terminal, plain lines elsewhere. Writes to stderr only."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from harness.execution.scheduler import TaskEnded, TaskStarted
 from harness.foreign_text import line
 from harness.model import Status
 from harness.report.formats.text import STYLES
-from harness.report.tables import CROWD, GLYPHS, counted
+from harness.report.tables import GLYPH_LIMIT, GLYPHS, counted
 from harness.tasks.interface import Task
-from harness.verdicts.judge import Verdict
+from harness.verdicts.judge import VariantVerdict, Verdict
 from harness.verdicts.messages import headline
 
 
@@ -29,31 +29,30 @@ from harness.verdicts.messages import headline
 def listener(console: Console, *, quiet: bool) -> Iterator[Listener]:
     """A listener for the pipeline that shows progress on `console` while the block runs; `quiet` shows damage alone."""
     if quiet:
-        yield partial(say_damage, console)
+        yield partial(show_damage, console)
         return
     state = State()
     if not console.is_terminal:
-        lines = _Lines(console, state)
-        yield lines.hear
+        yield _Lines(console, state).on_event
         return
     with Live(console=console, refresh_per_second=4, transient=True, get_renderable=lambda: render(state)):
 
-        def hear(event: Event) -> None:
-            state.hear(event)
+        def on_event(event: Event) -> None:
+            state.on_event(event)
             if isinstance(event, Note):
                 console.print(event.text, markup=False)
 
-        yield hear
+        yield on_event
 
 
-def say_damage(console: Console, event: Event) -> None:
-    """Show `event` if it is damage, which every command names."""
+def show_damage(console: Console, event: Event) -> None:
+    """Show `event` if it is damage, which every command reports."""
     if isinstance(event, Damage):
         console.print(event.text, markup=False, highlight=False, soft_wrap=True)
 
 
 class State:
-    """What the board knows. Events come from several threads."""
+    """The state that is displayed. Events come from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -62,13 +61,13 @@ class State:
         self.spent: dict[type[Task], list[float]] = {}
         self.running: dict[Task, tuple[float, str]] = {}
         self.cells = 0
-        self.answered = 0
+        self.sets = 0
         self.verdicts: Counter[Status] = Counter()
         self.jobs = 1
         self.started = time.monotonic()
 
-    def hear(self, event: Event) -> None:
-        """Take note of `event`."""
+    def on_event(self, event: Event) -> None:
+        """Take `event` into account."""
         with self._lock:
             match event:
                 case Resolving():
@@ -89,7 +88,7 @@ class State:
                 case Judged():
                     self.verdicts[event.verdict.status] += 1
                 case Answered():
-                    self.answered += 1
+                    self.sets += 1
                 case Note():
                     pass
 
@@ -106,18 +105,18 @@ class State:
             return left / self.jobs
 
     def snapshot(self) -> list[tuple[Task, float, str]]:
-        """(task, seconds since it began, stage) of what is running."""
+        """(task, seconds since its start, stage) of the running tasks."""
         with self._lock:
             return [(task, time.monotonic() - began, stage) for task, (began, stage) in self.running.items()]
 
 
 def render(state: State) -> Group:
-    """The board as it looks now."""
+    """The display of `state`."""
     judged = sum(state.verdicts.values())
     parts = [
         Text(f"{GLYPHS[status]} {count} {status.value}  ", style=STYLES[status]) for status, count in state.verdicts.items()
     ]
-    counts = f"{judged}/{state.cells} cells" if state.cells else counted(state.answered, "set") + " asked"
+    counts = f"{judged}/{state.cells} cells" if state.cells else counted(state.sets, "set") + " judged"
     head = Text.assemble(f"{counts}  ", *parts, f"{_clock(time.monotonic() - state.started)}")
     left = state.seconds_left()
     if left:
@@ -131,52 +130,49 @@ def render(state: State) -> Group:
 
 
 class _Lines:
-    """One line for each cell, as soon as its verdict stands."""
+    """Prints a line for each cell as soon as it has a verdict."""
 
     def __init__(self, console: Console, state: State) -> None:
         self._console = console
         self._state = state
 
-    def hear(self, event: Event) -> None:
-        self._state.hear(event)
+    def on_event(self, event: Event) -> None:
+        self._state.on_event(event)
         match event:
             case Note():
-                self._say(event.text)
+                self._print(event.text)
             case Resolving() if event.done == event.total:
-                self._say(f"resolved {counted(event.cells, 'cell')} ({event.total} distinct resolutions)")
+                self._print(f"resolved {counted(event.cells, 'cell')} ({event.total} distinct resolutions)")
             case Dealt():
-                self._say(f"shard {event.shard}: {event.cells or 'none'} of {counted(event.of, 'cell')}")
+                self._print(f"shard {event.shard}: {event.cells or 'none'} of {counted(event.of, 'cell')}")
             case Working():
                 counts = Counter(task.kind for task in event.tasks)
                 work = ", ".join(counted(count, name) for name, count in counts.items())
-                self._say(f"{counted(len(event.tasks), 'task')} to do ({work}), {event.jobs} at a time")
+                self._print(f"{counted(len(event.tasks), 'task')} to do ({work}), {event.jobs} at a time")
             case Judged():
-                self._say(f"[{sum(self._state.verdicts.values())}/{self._state.cells}] {_line(event.verdict)}")
+                self._print(f"[{sum(self._state.verdicts.values())}/{self._state.cells}] {_line(event.verdict)}")
             case Answered():
-                self._say(_line(event.verdict))
+                self._print(_line(event.verdict))
             case _:
                 pass
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self._console.print(text, markup=False, soft_wrap=True)
 
 
 def _line(verdict: Verdict) -> str:
-    ends = [one.status for one in verdict.variants]
+    statuses = [variant.status for variant in verdict.variants]
     glyphs = (
-        "".join(GLYPHS[end] for end in ends)
-        if len(ends) <= CROWD
-        else " ".join(f"{GLYPHS[end]}{ends.count(end)}" for end in GLYPHS if end in ends)
+        "".join(GLYPHS[status] for status in statuses)
+        if len(statuses) <= GLYPH_LIMIT
+        else " ".join(f"{GLYPHS[status]}{statuses.count(status)}" for status in GLYPHS if status in statuses)
     )
-    worst = next((one for one in verdict.variants if one.status is verdict.status and one.stage), None)
-    why = (
-        f"{worst.stage}: {headline(worst.error.message, 120)}"
-        if worst and worst.error
-        else (worst.reason or "")
-        if worst
-        else ""
-    )
-    return f"{verdict.cell.id}  {verdict.status.value} {glyphs}  {why}".rstrip()
+    reason = next((_reason(variant) for variant in verdict.variants if variant.status is verdict.status and variant.stage), "")
+    return f"{verdict.cell.id}  {verdict.status.value} {glyphs}  {reason}".rstrip()
+
+
+def _reason(variant: VariantVerdict) -> str:
+    return f"{variant.stage}: {headline(variant.error.message, 120)}" if variant.error else variant.reason or ""
 
 
 def _clock(seconds: float) -> str:

@@ -1,21 +1,18 @@
-"""Which release of which distribution broke it: a search between a set that works and one that does not."""
+"""Which release broke it: a search between a version set that works and one that does not."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from packaging.requirements import Requirement
-from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
-from harness.decide.bisection import boundary
-from harness.decide.check import VersionChange, trouble
+from harness.decide.bisection import Transition, boundary
 from harness.decide.experiments import Experiment, Experiments, Unanswered
-from harness.decide.regressions import faults, last_line, lost, named, survives
-from harness.decide.version_sets import Versions
+from harness.decide.regressions import last_line, lost, signatures, survives, unknown_reason, variant_text
+from harness.decide.releases import Release, Releases, in_order
+from harness.decide.version_sets import VersionChange, Versions, name_of
 from harness.errors import VersionsError, did_you_mean
 from harness.execution.events import Listener, Note
 from harness.model import Stage, Status
@@ -23,18 +20,8 @@ from harness.verdicts.judge import VariantVerdict
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Release:
-    """One release of one distribution."""
-
-    name: str
-    version: str
-    date: dt.date | None
-    """When its first file was uploaded, as the index has it; None where it does not say."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Bisected:
-    """The first release that breaks, or the releases among which it is."""
+    """The first release that breaks, or the releases that include it."""
 
     good: Experiment
     bad: Experiment
@@ -42,279 +29,236 @@ class Bisected:
     last_good: Experiment
     first_bad: Experiment
     good_date: dt.date | None
-    """When the last good set's release of what differs was uploaded, where one distribution differs."""
+    """When the release in the last good set was published, if a single distribution differs."""
     suspects: tuple[Release, ...]
-    """What differs between the last good set and the first bad one: one release, or several that could not be told apart."""
+    """The difference of the last good set and the first bad one: one release, or several that could not be separated."""
     lost: tuple[VariantVerdict, ...]
-    """What the first bad set fails of."""
+    """The failures of the first bad set."""
     otherwise: tuple[VariantVerdict, ...]
-    """What the bad end fails of, where that is something else."""
+    """The failures of the bad end, if these are other ones."""
     skipped: tuple[Release, ...]
     """Suspects whose sets cannot be resolved or installed, or ended in an error."""
     along: tuple[VersionChange, ...]
-    """What the resolver moved along with the suspects: it may be one of these."""
+    """Other distributions that the resolver moved with the suspects: one of them may be the reason."""
     releases: int
-    """How many were searched among."""
+    """How many releases were searched."""
     probes: int
-    """How many sets were asked about, the two ends apart."""
+    """How many sets were run, without the two ends."""
     unproven: bool
     """Whether one was skipped because of an error, which proves nothing."""
     how: tuple[str, ...]
-    """What was searched, a sentence a part."""
+    """What was searched, in sentences."""
 
     @property
     def mended_in(self) -> tuple[Release, ...]:
-        """Where the search went back in time: the releases one of which mended what all older ones break; else empty."""
-        (name, *others) = dict.fromkeys(one.name for one in self.suspects)
+        """If the search went back in time: the releases one of which mended what all older ones break; else empty."""
+        (name, *others) = dict.fromkeys(release.name for release in self.suspects)
         works = self.last_good.versions.exact.get(name)
         if others or works is None or Version(self.suspects[0].version) > Version(works):
             return ()
         return (Release(name=name, version=works, date=self.good_date), *self.suspects[:-1])
 
 
-def in_order(histories: Mapping[str, Sequence[Release]], first: str | None) -> list[Release]:
-    """The releases of several distributions as one history: by date; without dates one distribution after another.
-
-    The order within a distribution is kept, whatever the dates: a release that came later on an older branch counts as
-    released when the ones before it were. Of equal dates, and without dates, `first` comes first.
-    """
-    names = sorted(histories, key=lambda name: name != first)
-    if any(one.date is None for releases in histories.values() for one in releases):
-        return [one for name in names for one in histories[name]]
-    keyed = []
-    for place, name in enumerate(names):
-        latest = dt.date.min
-        for number, one in enumerate(histories[name]):
-            assert one.date is not None
-            latest = max(latest, one.date)
-            keyed.append(((latest, place, number), one))
-    return [one for _, one in sorted(keyed, key=lambda entry: entry[0])]
-
-
 class Bisect:
     """Searches between two sets."""
 
-    def __init__(self, desk: Experiments, listen: Listener) -> None:
-        self._desk = desk
+    def __init__(self, experiments: Experiments, listen: Listener) -> None:
+        self._experiments = experiments
+        self._releases = Releases(experiments)
         self._listen = listen
         self._good: Experiment
         self._bad: Experiment
         self._known: dict[tuple[tuple[str, str], ...], Experiment] = {}
         self._probes = 0
         self._how: list[str] = []
-        self._dateless: list[str] = []
-        """Why the index could not be asked for dates."""
 
     def search(self, good: Versions, bad: Versions, suspect: str | None) -> Bisected:
-        """The first release that breaks; `suspect` is moved by itself first, or else what has the most releases in between.
+        """The first release that breaks; `suspect`, or else the distribution with the most releases, is moved alone first.
 
         Raises:
-            VersionsError: the ends are not what they are said to be.
-            Unanswered: the index could not be asked, or an end ended in an error.
+            VersionsError: the good end fails, the bad end works, or the two do not differ in the suspect.
+            Unanswered: an index could not be asked, or an end ended in an error.
         """
-        self._good, self._bad = self._confirmed(self._desk.complete(good), self._desk.complete(bad), suspect)
-        start, end = _alike(self._good, self._bad)
+        self._good, self._bad = self._confirmed(self._experiments.complete(good), self._experiments.complete(bad), suspect)
+        start, end = _completed(self._good, self._bad)
         self._known = {_key(start): replace(self._good, versions=start), _key(end): replace(self._bad, versions=end)}
         changed = [name for name in end.exact if end.exact[name] != start.exact[name]]
         if not changed:
             raise VersionsError(f"{good.source} and {bad.source} pin the same versions: there is nothing to search")
         if suspect is not None and suspect not in changed:
             raise VersionsError(f"{suspect} is the same in both sets; what differs is {', '.join(changed)}")
+        axes = self._experiments.axes
         histories = {
-            name: self._releases(name, start, end, whole=name in self._desk.axes or len(changed) == 1) for name in changed
+            name: self._releases.between(name, start, end, whole=name in axes or len(changed) == 1) for name in changed
         }
         if len(changed) > 1:
             first = suspect or max(changed, key=lambda name: len(histories[name]))
-            alone = self._ask(start, [histories[first][-1]])
-            told = self._told(alone)
-            if told is False and self._faults(alone) & self._faults(self._bad):
-                self._how.append(f"{first} alone breaks it: its releases were searched, with all else as in the good set")
-                histories = {first: histories[first]}
-            else:
-                said = f"{first} alone does not break it, or not in this way"
-                if told is None:
-                    said = f"whether {first} alone breaks it could not be told ({self._untold(alone)})"
-                self._how.append(f"{said}: all that differs was searched")
-                histories = self._dated(histories)
-        found = self._between(start, in_order(histories, suspect))
-        return self._refined(found)
+            histories = self._alone(first, start, histories)
+        return self._refined(self._between(start, in_order(histories, suspect)))
+
+    def _alone(self, name: str, start: Versions, histories: dict[str, list[Release]]) -> dict[str, list[Release]]:
+        """The history of `name`, if that distribution alone breaks it as the bad end does; else all, with dates."""
+        (alone,) = self._run(start, [[histories[name][-1]]])
+        works = self._works(alone)
+        if works is False and self._signatures(alone) & self._signatures(self._bad):
+            self._how.append(f"{name} alone breaks it: its releases were searched, with all else as in the good set")
+            return {name: histories[name]}
+        result = f"{name} alone does not break it, or not in this way"
+        if works is None:
+            result = f"whether {name} alone breaks it is unknown ({self._reason_unknown(alone)})"
+        self._how.append(f"{result}: all that differs was searched")
+        dated = {other: self._releases.dated(releases, self._good.versions) for other, releases in histories.items()}
+        if any(release.date is None for releases in dated.values() for release in releases):
+            failures = self._releases.failures
+            reason = f"the dates could not be asked for ({failures[0]})" if failures else "the index gives no dates"
+            self._how.append(f"{reason}, so one distribution was moved after the other")
+        return dated
 
     def _confirmed(self, good: Versions, bad: Versions, suspect: str | None) -> tuple[Experiment, Experiment]:
+        """The two ends, run."""
         if good.python != bad.python:
             raise VersionsError(f"the good set has Python {good.python}, the bad one {bad.python}: choose one with --python")
-        for axis in self._desk.axes:
+        for axis in self._experiments.axes:
             if (axis in good.exact) != (axis in bad.exact):
                 raise VersionsError(f"{axis} is in one of {good.source} and {bad.source} only")
-        first, second = self._desk.ask([good, bad])
-        locks = [asked.verdict.resolved.lock for asked in (first, second)]
-        there = {name for lock in locks if lock for name in lock.versions}
-        if suspect is not None and all(locks) and suspect not in there:
-            raise VersionsError(f"nothing in these sets needs {suspect}{did_you_mean(suspect, there)}")
-        for end, asked in (("good", first), ("bad", second)):
-            if asked.verdict.status in {Status.ERROR, Status.FLAKY, Status.NOT_RUN}:
-                raise Unanswered(f"the {end} end is not known: {trouble(asked.verdict)}")
+        first, second = self._experiments.run([good, bad])
+        locks = [end.verdict.resolved.lock for end in (first, second)]
+        locked = {name for lock in locks if lock for name in lock.versions}
+        if suspect is not None and all(locks) and suspect not in locked:
+            raise VersionsError(f"nothing in these sets needs {suspect}{did_you_mean(suspect, locked)}")
+        for name, end in (("good", first), ("bad", second)):
+            if end.verdict.status in {Status.ERROR, Status.FLAKY, Status.NOT_RUN}:
+                raise Unanswered(f"the {name} end is not known: {unknown_reason(end.verdict)}")
         if first.verdict.status is Status.FAILS:
-            one = lost(first.verdict, first.verdict, self._desk.wanted)[0]
-            raise VersionsError(
-                f"the good end does not work: {named(one.variant)} fails at {one.last.stage.value}: {last_line(one)}"
-            )
-        match survives(first.verdict, second.verdict, self._desk.wanted):
+            failure = lost(first.verdict, first.verdict, self._experiments.rule)[0]
+            how = f"{variant_text(failure.variant)} fails at {failure.last.stage.value}: {last_line(failure)}"
+            raise VersionsError(f"the good end does not work: {how}")
+        match survives(first.verdict, second.verdict, self._experiments.rule):
             case True:
                 raise VersionsError("the bad end works as well as the good one: there is nothing to search")
             case None:
-                raise Unanswered(f"the bad end is not known: {trouble(second.verdict)}")
+                raise Unanswered(f"the bad end is not known: {unknown_reason(second.verdict)}")
             case False:
                 return first, second
 
-    def _releases(self, name: str, start: Versions, end: Versions, *, whole: bool) -> list[Release]:
-        """What lies between two versions of a distribution, the second included; nothing but that unless `whole`."""
-        old, new = start.exact[name], end.exact[name]
-        low, high = sorted((old, new), key=Version)
-        found = self._desk.between(name, f">{low},<{high}", "all", start) if whole else []
-        return [
-            Release(name=name, version=version, date=None) for version in [*(found if low == old else reversed(found)), new]
-        ]
-
-    def _dated(self, histories: Mapping[str, Sequence[Release]]) -> dict[str, list[Release]]:
-        """The same with their dates."""
-        with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="released") as pool:
-            dated = {name: list(pool.map(self._with_date, releases)) for name, releases in histories.items()}
-        if any(one.date is None for releases in dated.values() for one in releases):
-            why = f"the dates could not be asked for ({self._dateless[0]})" if self._dateless else "the index gives no dates"
-            self._how.append(f"{why}, so one distribution was moved after the other")
-        return dated
-
-    def _with_date(self, release: Release) -> Release:
-        try:
-            return replace(release, date=self._desk.released(release.name, release.version, self._good.versions))
-        except Unanswered as reason:
-            self._dateless.append(str(reason))
-            return release
-
     def _between(self, start: Versions, history: Sequence[Release]) -> Bisected:
-        """Search `history`, of which nothing works and all of it breaks."""
-        sets = [self._with(start, history[:count]) for count in range(len(history) + 1)]
+        """Search `history`: without its releases the set works, with all of them it breaks."""
 
-        def work(places: Sequence[int]) -> list[bool | None]:
-            asked = self._ask_all(start, [history[:place] for place in places])
-            answers = [self._told(one) for one in asked]
+        def probe(places: Sequence[int]) -> list[bool | None]:
+            answers = [self._works(run) for run in self._run(start, [history[:place] for place in places])]
             for place, answer in zip(places, answers, strict=True):
-                last = history[place - 1]
-                said = {True: "works", False: "breaks", None: "cannot be told"}[answer]
-                self._listen(Note(text=f"{last.name} {last.version}: {said}"))
+                release = history[place - 1]
+                result = {True: "works", False: "breaks", None: "unknown"}[answer]
+                self._listen(Note(text=f"{release.name} {release.version}: {result}"))
             return answers
 
-        found = boundary(len(history), work, at_once=min(self._desk.at_once(name) for name in {one.name for one in history}))
-        good, bad = self._known[_key(sets[found.good])], self._known[_key(sets[found.bad])]
+        at_once = min(map(self._experiments.at_once, {release.name for release in history}))
+        return self._bisected(start, history, boundary(len(history), probe, at_once=at_once))
+
+    def _bisected(self, start: Versions, history: Sequence[Release], found: Transition) -> Bisected:
+        good, bad = self._run(start, [history[: found.good], history[: found.bad]])
         changed = history[found.good : found.bad]
         last = replace(changed[0], version=good.versions.exact[changed[0].name])
+        (last, *suspects) = self._releases.dated([last, *changed], self._good.versions)
+        skipped = [history[place - 1] for place in found.unknown]
+        unknown = self._run(start, [history[:place] for place in found.unknown])
+        alike = self._signatures(bad) & self._signatures(self._bad)
         return Bisected(
             good=self._good,
             bad=self._bad,
             last_good=good,
             first_bad=bad,
-            good_date=self._with_date(last).date,
-            suspects=tuple(map(self._with_date, changed)),
-            lost=tuple(lost(self._good.verdict, bad.verdict, self._desk.wanted)),
-            otherwise=()
-            if self._faults(bad) & self._faults(self._bad)
-            else tuple(lost(self._good.verdict, self._bad.verdict, self._desk.wanted)),
-            skipped=tuple(history[place - 1] for place in found.untold),
-            along=_along(good, bad, {one.name for one in changed}),
+            good_date=last.date,
+            suspects=tuple(suspects),
+            lost=tuple(self._lost(bad)),
+            otherwise=() if alike else tuple(self._lost(self._bad)),
+            skipped=tuple(skipped),
+            along=_moved_along(good, bad, {release.name for release in changed}),
             releases=len(history),
             probes=self._probes,
-            unproven=any(self._unknown(self._known[_key(sets[place])]) for place in found.untold),
+            unproven=any(self._is_unknown(run) for run in unknown),
             how=tuple(self._how),
         )
 
     def _refined(self, found: Bisected) -> Bisected:
-        """Where something that is on no axis was moved in one step, the releases in between are searched too."""
-        if len(found.suspects) > 1 or found.suspects[0].name in self._desk.axes:
+        """If a distribution on no axis was moved in one step, its releases in between are searched too."""
+        if len(found.suspects) > 1 or found.suspects[0].name in self._experiments.axes:
             return found
         name, start = found.suspects[0].name, found.last_good.versions
-        history = self._releases(name, start, found.first_bad.versions, whole=True)
-        # What the resolver moved for the last good set is there from the beginning now.
+        history = self._releases.between(name, start, found.first_bad.versions, whole=True)
+        # What the resolver moved for the last good set is part of the start now.
         self._known[_key(start)] = found.last_good
-        return self._between(start, history) if len(history) > 1 and self._told(self._ask(start, history)) is False else found
+        if len(history) == 1 or self._works(self._run(start, [history])[0]) is not False:
+            return found
+        return self._between(start, history)
 
-    @staticmethod
-    def _with(start: Versions, steps: Sequence[Release]) -> Versions:
-        return replace(start, exact={**start.exact, **_versions(steps)})
-
-    def _ask(self, start: Versions, steps: Sequence[Release]) -> Experiment:
-        return self._ask_all(start, [steps])[0]
-
-    def _ask_all(self, start: Versions, histories: Sequence[Sequence[Release]]) -> list[Experiment]:
-        """`start` with the releases of each history in place of its own, and nothing in place of them."""
-        keys = [_key(self._with(start, steps)) for steps in histories]
+    def _run(self, start: Versions, histories: Sequence[Sequence[Release]]) -> list[Experiment]:
+        """`start` with the releases of each history in place of its own, if it is not known yet."""
+        keys = [_key(replace(start, exact={**start.exact, **_versions(steps)})) for steps in histories]
         unknown = {key: steps for key, steps in zip(keys, histories, strict=True) if key not in self._known}
         self._probes += len(unknown)
-        found = self._desk.ask([self._desk.moved(start, _versions(steps)) for steps in unknown.values()])
-        self._known |= zip(unknown, found, strict=True)
+        if unknown:
+            found = self._experiments.run([self._experiments.moved(start, _versions(steps)) for steps in unknown.values()])
+            self._known |= zip(unknown, found, strict=True)
         return [self._known[key] for key in keys]
 
-    def _told(self, asked: Experiment) -> bool | None:
-        """Whether a set is as the good end. What is not even installed says nothing, unless that is how the bad end fails."""
-        works = survives(self._good.verdict, asked.verdict, self._desk.wanted)
-        if works is False and self._untried(asked) and not self._untried(self._bad):
-            return None
-        return works
+    def _works(self, run: Experiment) -> bool | None:
+        """Whether a set works as the good end does.
 
-    def _faults(self, asked: Experiment) -> set[str]:
-        """What fails, made comparable."""
-        return faults(self._good.verdict, asked.verdict, self._desk.wanted)
+        A set that is not even installed is unknown, unless the bad end fails in this way.
+        """
+        works = survives(self._good.verdict, run.verdict, self._experiments.rule)
+        return None if works is False and self._not_installed(run) and not self._not_installed(self._bad) else works
 
-    def _unknown(self, asked: Experiment) -> bool:
-        return survives(self._good.verdict, asked.verdict, self._desk.wanted) is None
+    def _lost(self, run: Experiment) -> list[VariantVerdict]:
+        return lost(self._good.verdict, run.verdict, self._experiments.rule)
 
-    def _untold(self, asked: Experiment) -> str:
-        """Why a set does not tell."""
-        if self._unknown(asked):
-            return trouble(asked.verdict)
-        one = lost(self._good.verdict, asked.verdict, self._desk.wanted)[0]
-        return f"fails at {one.last.stage.value}"
+    def _signatures(self, run: Experiment) -> set[str]:
+        return signatures(self._good.verdict, run.verdict, self._experiments.rule)
 
-    def _untried(self, asked: Experiment) -> bool:
-        return all(one.last.stage in _UNTRIED for one in lost(self._good.verdict, asked.verdict, self._desk.wanted))
+    def _is_unknown(self, run: Experiment) -> bool:
+        return survives(self._good.verdict, run.verdict, self._experiments.rule) is None
 
+    def _reason_unknown(self, run: Experiment) -> str:
+        return unknown_reason(run.verdict) if self._is_unknown(run) else f"fails at {self._lost(run)[0].last.stage.value}"
 
-_PARALLEL = 8
-_UNTRIED = {Stage.RESOLVE, Stage.INSTALL}
+    def _not_installed(self, run: Experiment) -> bool:
+        return all(variant.last.stage in {Stage.RESOLVE, Stage.INSTALL} for variant in self._lost(run))
 
 
 def _versions(steps: Sequence[Release]) -> dict[str, str]:
     """Name → the last version that it was moved to."""
-    return {one.name: one.version for one in steps}
+    return {release.name: release.version for release in steps}
 
 
 def _key(versions: Versions) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(versions.exact.items()))
 
 
-def _alike(good: Experiment, bad: Experiment) -> tuple[Versions, Versions]:
-    """The two sets with a version each of whatever one of them names: what was left open is what the resolver made of it."""
-    left = {canonicalize_name(Requirement(text).name) for asked in (good, bad) for text in asked.versions.open}
-    first, second = _resolved(good, left), _resolved(bad, left)
-    # A bound on what a set does not need does no harm.
+def _completed(good: Experiment, bad: Experiment) -> tuple[Versions, Versions]:
+    """The two sets, both with a version of every distribution that one of them names; the resolver chose the open ones."""
+    names = {name_of(text) for end in (good, bad) for text in end.versions.open}
+    first, second = _exact(good, names), _exact(bad, names)
+    # A bound on a distribution that a set does not need does no harm.
     return (
-        replace(good.versions, exact={**second, **first}, open=_left_open(good)),
-        replace(bad.versions, exact={**first, **second}, open=_left_open(bad)),
+        replace(good.versions, exact={**second, **first}, open=_still_open(good)),
+        replace(bad.versions, exact={**first, **second}, open=_still_open(bad)),
     )
 
 
-def _resolved(asked: Experiment, left: set[NormalizedName]) -> dict[str, str]:
-    lock = asked.verdict.resolved.lock
-    found = {name: lock.versions[name] for name in left if name in lock.versions} if lock else {}
-    return {**asked.versions.exact, **{str(name): Version(version).public for name, version in found.items()}}
+def _exact(end: Experiment, names: set[str]) -> dict[str, str]:
+    lock = end.verdict.resolved.lock
+    found = {name: lock.versions[name] for name in names if name in lock.versions} if lock else {}
+    return {**end.versions.exact, **{name: Version(version).public for name, version in found.items()}}
 
 
-def _left_open(asked: Experiment) -> tuple[str, ...]:
-    return asked.versions.open if asked.verdict.resolved.lock is None else ()
+def _still_open(end: Experiment) -> tuple[str, ...]:
+    return end.versions.open if end.verdict.resolved.lock is None else ()
 
 
-def _along(good: Experiment, bad: Experiment, suspects: set[str]) -> tuple[VersionChange, ...]:
-    """What differs between the locks of two sets besides `suspects`: the resolver moved it along."""
-    first, second = (asked.verdict.resolved.lock.versions if asked.verdict.resolved.lock else {} for asked in (good, bad))
+def _moved_along(good: Experiment, bad: Experiment, suspects: set[str]) -> tuple[VersionChange, ...]:
+    """The difference of the locks of two sets besides `suspects`."""
+    first, second = (end.verdict.resolved.lock.versions if end.verdict.resolved.lock else {} for end in (good, bad))
     return tuple(
         VersionChange(name=name, old=first.get(name), new=second.get(name))
         for name in sorted(first.keys() | second.keys())

@@ -1,4 +1,4 @@
-"""Whether an upgrade breaks, what of it does, and what would mend it; every claim is a set that was run."""
+"""Whether an upgrade breaks, which part of it does, and what makes it work; every claim rests on a set that was run."""
 
 from __future__ import annotations
 
@@ -8,75 +8,64 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from harness.decide.experiments import Experiment, Experiments, Unanswered
-from harness.decide.mends import FindRemedy, TargetRemedies, TargetRemedy
-from harness.decide.regressions import losses, lost, survives
-from harness.decide.version_sets import Versions
+from harness.decide.regressions import losses, lost, survives, unknown_end, unknown_reason
+from harness.decide.target_remedies import FindRemedy, TargetRemedies, TargetRemedy
+from harness.decide.version_sets import VersionChange, Versions
 from harness.model import Status
-from harness.verdicts.judge import VariantVerdict, Verdict
+from harness.verdicts.judge import VariantVerdict
 
 
 class CheckResult(StrEnum):
-    """Whether one may upgrade."""
+    """Whether an upgrade is safe."""
 
     SAFE = "SAFE"
     BREAKS = "BREAKS"
     FAILS_ALREADY = "FAILS NOW ALREADY"
-    """The target fails, and so does the current set: nothing that works is lost."""
+    """The target fails, and so does the current set: no working variant is lost."""
     UNKNOWN = "UNKNOWN"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class VersionChange:
-    """One distribution that differs between two sets; None where a set does not have it."""
-
-    name: str
-    old: str | None
-    new: str | None
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.old or 'absent'} → {self.new or 'absent'}"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class UpgradeStep:
-    """A part of the upgrade, taken alone."""
+    """A part of the upgrade, run alone."""
 
     changes: tuple[VersionChange, ...]
-    asked: Experiment
     safe: bool | None
+    """None if it is unknown."""
     lost: tuple[VariantVerdict, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Upgrade:
-    """One question: from the current set to a target."""
+    """A change from the current set to a target."""
 
     answer: CheckResult
     changes: tuple[VersionChange, ...]
     forced: tuple[VersionChange, ...]
-    """What the resolver moved besides, because the target has no room for the current version."""
+    """Other distributions that the resolver moved, because the target does not admit their current versions."""
     target: Experiment | None
-    why: str | None = None
-    """Why the answer is not known."""
+    reason: str | None = None
+    """Why the answer is unknown."""
     lost: tuple[VariantVerdict, ...] = ()
-    """What worked before and does not any more; where the current set fails already, what fails."""
+    """Variants that work in the current set only; if the current set fails already, the failing ones."""
     otherwise: tuple[VariantVerdict, ...] = ()
-    """Of `lost` what fails now too, of something else."""
+    """Those of `lost` that fail in the current set too, in another way."""
     steps: tuple[UpgradeStep, ...] = ()
-    mend: TargetRemedy | None = None
+    remedy: TargetRemedy | None = None
     nearest: Experiment | None = None
     """The working set that is nearest to the target, and nearer to it than the current set."""
     unanswered: tuple[str, ...] = ()
-    """Why a part of the search for a mend was left out."""
+    """Why a part of the search for a remedy was left out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checked:
-    """The whole answer."""
+    """The answer on all upgrades: the worst of theirs."""
 
     answer: CheckResult
     current: Experiment | None
@@ -85,182 +74,167 @@ class Checked:
 
 
 class Check:
-    """Asks about upgrades of one set."""
+    """Checks upgrades of a set."""
 
-    def __init__(self, desk: Experiments, current: Versions, remedy: FindRemedy | None = None) -> None:
-        self._desk = desk
-        self._current = desk.complete(current)
-        self._now: Experiment
+    def __init__(self, experiments: Experiments, current: Versions, remedy: FindRemedy | None = None) -> None:
+        self._experiments = experiments
+        self._versions = experiments.complete(current)
+        self._current: Experiment
         self._targets: dict[frozenset[tuple[str, str]], Versions] = {}
-        """Name and version of what a question changes → the whole target."""
+        """Changed distributions and their versions → the whole target."""
         self._remedy = remedy
 
     def alone(self) -> Checked:
-        """Whether the current set works by itself."""
-        self._begin([])
-        verdict = self._now.verdict
+        """Whether the current set works."""
+        self._run([])
+        verdict = self._current.verdict
         answer = {Status.WORKS: CheckResult.SAFE, Status.FAILS: CheckResult.BREAKS}.get(verdict.status, CheckResult.UNKNOWN)
-        one = Upgrade(answer=answer, changes=(), forced=(), target=self._now)
+        upgrade = Upgrade(answer=answer, changes=(), forced=(), target=self._current)
         if answer is CheckResult.UNKNOWN:
-            one = replace(one, why=trouble(verdict))
+            upgrade = replace(upgrade, reason=unknown_reason(verdict))
         elif answer is CheckResult.BREAKS:
-            one = self._with_mend(replace(one, lost=self._lost(self._now)))
-        return self._checked([one])
+            upgrade = self._with_remedy(replace(upgrade, lost=self._lost(self._current)))
+        return self._checked([upgrade])
 
-    def to(self, asked: Sequence[Requirement]) -> Checked:
-        """Whether one can go to what `asked` says, all of it at once."""
-        wanted = self._wanted(asked)
-        self._begin([wanted])
-        return self._checked([self._upgrade(wanted)])
+    def to(self, requirements: Sequence[Requirement]) -> Checked:
+        """Whether an upgrade to all `requirements` at once is safe."""
+        requested = self._newest(requirements)
+        self._run([requested])
+        return self._checked([self._upgrade(requested)])
 
     def outdated(self) -> Checked:
-        """The newest version of each axis alone, and all together: what a bot that updates dependencies would ask."""
-        newest = {axis: self._desk.newest(axis, "", self._current) for axis in self._desk.axes if axis in self._current.exact}
-        newer = {axis: version for axis, version in newest.items() if Version(version) > Version(self._current.exact[axis])}
+        """The newest version of each axis alone, and all together: the upgrades that a dependency bot proposes."""
+        current = self._versions.exact
+        newest = {
+            axis: self._experiments.newest(axis, "", self._versions) for axis in self._experiments.axes if axis in current
+        }
+        newer = {axis: version for axis, version in newest.items() if Version(version) > Version(current[axis])}
         if not newer:
             return self.alone()
-        questions = [{axis: version} for axis, version in newer.items()]
-        questions += [newer] if len(newer) > 1 else []
-        self._begin(questions)
-        return self._checked([self._upgrade(one) for one in questions])
+        requests = [{axis: version} for axis, version in newer.items()]
+        requests += [newer] if len(newer) > 1 else []
+        self._run(requests)
+        return self._checked([self._upgrade(requested) for requested in requests])
 
-    def _begin(self, questions: Sequence[Mapping[str, str]]) -> None:
-        """Ask about the current set, and about all targets beside it."""
-        for wanted in questions:
-            # What cannot be resolved now is said of that target alone.
+    def _run(self, requests: Sequence[Mapping[str, str]]) -> None:
+        """Run the current set, and all targets beside it."""
+        for requested in requests:
+            # A target that cannot be resolved is reported with that target.
             with contextlib.suppress(Unanswered):
-                self._targets[frozenset(wanted.items())] = self._desk.moved(self._current, wanted)
-        self._now, *_ = self._desk.ask([self._current, *self._targets.values()])
+                self._targets[frozenset(requested.items())] = self._experiments.moved(self._versions, requested)
+        self._current, *_ = self._experiments.run([self._versions, *self._targets.values()])
 
     def _checked(self, upgrades: Sequence[Upgrade]) -> Checked:
-        answers = {one.answer for one in upgrades}
-        worst = next(one for one in _WORST_FIRST if one in answers)
-        return Checked(answer=worst, current=self._now, upgrades=tuple(upgrades), notes=self._current.ignored)
+        answers = {upgrade.answer for upgrade in upgrades}
+        worst = next(answer for answer in _WORST_FIRST if answer in answers)
+        return Checked(answer=worst, current=self._current, upgrades=tuple(upgrades), notes=self._versions.ignored)
 
-    def _wanted(self, asked: Sequence[Requirement]) -> dict[str, str]:
-        """Name → the exact version that each requirement comes to: the newest that it admits."""
-        merged: dict[str, Requirement] = {}
-        for one in asked:
-            name = canonicalize_name(one.name)
-            merged[name] = Requirement(f"{name}{merged[name].specifier & one.specifier}") if name in merged else one
-        return {name: self._desk.newest(name, str(one.specifier), self._current) for name, one in merged.items()}
+    def _newest(self, requirements: Sequence[Requirement]) -> dict[str, str]:
+        """Name → the newest version that its requirements admit."""
+        bounds: dict[str, SpecifierSet] = {}
+        for requirement in requirements:
+            name = canonicalize_name(requirement.name)
+            bounds[name] = bounds.get(name, SpecifierSet()) & requirement.specifier
+        return {name: self._experiments.newest(name, str(bound), self._versions) for name, bound in bounds.items()}
 
-    def _upgrade(self, wanted: Mapping[str, str]) -> Upgrade:
+    def _upgrade(self, requested: Mapping[str, str]) -> Upgrade:
         changes = tuple(
             VersionChange(name=name, old=old, new=version)
-            for name, version in wanted.items()
-            if (old := self._own(name)) != version
+            for name, version in requested.items()
+            if (old := self._current_version(name)) != version
         )
         try:
-            versions = self._targets.get(frozenset(wanted.items())) or self._desk.moved(self._current, wanted)
-            (target,) = self._desk.ask([versions])
+            versions = self._targets.get(frozenset(requested.items())) or self._experiments.moved(self._versions, requested)
+            (target,) = self._experiments.run([versions])
         except Unanswered as reason:
-            return Upgrade(answer=CheckResult.UNKNOWN, changes=changes, forced=(), target=None, why=str(reason))
+            return Upgrade(answer=CheckResult.UNKNOWN, changes=changes, forced=(), target=None, reason=str(reason))
         forced = tuple(
             VersionChange(name=name, old=old, new=versions.exact.get(name))
-            for name, old in self._current.exact.items()
-            if name not in wanted and versions.exact.get(name) != old
+            for name, old in self._versions.exact.items()
+            if name not in requested and versions.exact.get(name) != old
         )
-        one = Upgrade(answer=CheckResult.SAFE, changes=changes, forced=forced, target=target)
-        match survives(self._now.verdict, target.verdict, self._desk.wanted):
+        upgrade = Upgrade(answer=CheckResult.SAFE, changes=changes, forced=forced, target=target)
+        match survives(self._current.verdict, target.verdict, self._experiments.rule):
             case True:
-                return replace(one, lost=self._lost(target))
+                return replace(upgrade, lost=self._lost(target))
             case None:
-                return replace(one, answer=CheckResult.UNKNOWN, why=trouble(target.verdict))
+                return replace(upgrade, answer=CheckResult.UNKNOWN, reason=unknown_reason(target.verdict))
             case False:
-                return self._failing(one, target)
+                return self._failing(upgrade, target)
 
-    def _failing(self, one: Upgrade, target: Experiment) -> Upgrade:
-        """The target fails: the upgrade breaks it, unless the current set fails too and nothing that works is lost."""
-        if self._now.verdict.status is not Status.FAILS:
-            return self._explained(replace(one, answer=CheckResult.BREAKS, lost=self._lost(target)))
-        found = losses(self._now.verdict, target.verdict, self._desk.wanted)
+    def _failing(self, upgrade: Upgrade, target: Experiment) -> Upgrade:
+        """The answer if the target fails: the upgrade breaks, unless the current set fails too and nothing is lost."""
+        if self._current.verdict.status is not Status.FAILS:
+            return self._explained(replace(upgrade, answer=CheckResult.BREAKS, lost=self._lost(target)))
+        found = losses(self._current.verdict, target.verdict, self._experiments.rule)
         if found.broken:
-            return self._explained(replace(one, answer=CheckResult.BREAKS, lost=found.broken))
+            return self._explained(replace(upgrade, answer=CheckResult.BREAKS, lost=found.broken))
         if found.unknown:
-            return replace(one, answer=CheckResult.UNKNOWN, why=_why_unknown(found.unknown[0]))
+            return replace(upgrade, answer=CheckResult.UNKNOWN, reason=unknown_end(found.unknown[0]))
         failing = (*found.otherwise, *found.alike)
-        return self._explained(replace(one, answer=CheckResult.FAILS_ALREADY, lost=failing, otherwise=found.otherwise))
+        return self._explained(replace(upgrade, answer=CheckResult.FAILS_ALREADY, lost=failing, otherwise=found.otherwise))
 
-    def _own(self, name: str) -> str | None:
-        """What the current set has of a distribution: what it says, or what the resolver made of what it leaves open."""
-        lock = self._now.verdict.resolved.lock
-        found = self._current.exact.get(name) or (lock.versions.get(name) if lock else None)
+    def _current_version(self, name: str) -> str | None:
+        """The version of a distribution in the current set; if that leaves it open, the one that the resolver chose."""
+        lock = self._current.verdict.resolved.lock
+        found = self._versions.exact.get(name) or (lock.versions.get(name) if lock else None)
         return found and Version(found).public
 
-    def _explained(self, one: Upgrade) -> Upgrade:
-        """Which part of it breaks, what else must change, and how far one gets without."""
-        steps = self._steps(one.changes)
-        guilty = [change.name for step in steps if step.safe is False for change in step.changes] or [
-            change.name for change in one.changes
-        ]
-        one = self._with_mend(replace(one, steps=tuple(steps)))
-        return replace(one, nearest=self._nearest(one, guilty))
+    def _explained(self, upgrade: Upgrade) -> Upgrade:
+        """With the part that breaks, a remedy, and the nearest target that works."""
+        steps = self._steps(upgrade.changes)
+        breaking = [change.name for step in steps if step.safe is False for change in step.changes]
+        upgrade = self._with_remedy(replace(upgrade, steps=tuple(steps)))
+        return replace(upgrade, nearest=self._nearest(upgrade, breaking or [change.name for change in upgrade.changes]))
 
-    def _with_mend(self, one: Upgrade) -> Upgrade:
-        mends = self._mends(one)
-        return replace(one, mend=mends.search(), unanswered=tuple(dict.fromkeys(mends.unanswered)))
+    def _with_remedy(self, upgrade: Upgrade) -> Upgrade:
+        remedies = self._remedies(upgrade)
+        return replace(upgrade, remedy=remedies.search(), unanswered=tuple(dict.fromkeys(remedies.unanswered)))
 
-    def _mends(self, one: Upgrade) -> TargetRemedies:
-        assert one.target is not None
-        moved = [change.name for change in one.changes]
-        return TargetRemedies(self._desk, self._now, one.target, moved=moved, remedy=self._remedy)
+    def _remedies(self, upgrade: Upgrade) -> TargetRemedies:
+        assert upgrade.target is not None
+        moved = [change.name for change in upgrade.changes]
+        return TargetRemedies(self._experiments, self._current, upgrade.target, moved=moved, remedy=self._remedy)
 
     def _steps(self, changes: Sequence[VersionChange]) -> list[UpgradeStep]:
-        """Each axis alone, and whatever else was asked for as one more; none where there is only one."""
-        groups = [[change] for change in changes if change.name in self._desk.axes]
-        others = [change for change in changes if change.name not in self._desk.axes]
+        """Each axis alone, and all other distributions as one more step; none if there is only one."""
+        groups = [[change] for change in changes if change.name in self._experiments.axes]
+        others = [change for change in changes if change.name not in self._experiments.axes]
         groups += [others] if others else []
-        if len(groups) < 2 or self._now.verdict.status is not Status.WORKS:
+        if len(groups) < 2 or self._current.verdict.status is not Status.WORKS:
             return []
-        sets = [self._desk.moved(self._current, {change.name: str(change.new) for change in group}) for group in groups]
-        found = self._desk.ask(sets)
+        found = self._experiments.run(
+            [self._experiments.moved(self._versions, {change.name: str(change.new) for change in group}) for group in groups]
+        )
         return [
             UpgradeStep(
                 changes=tuple(group),
-                asked=asked,
-                safe=survives(self._now.verdict, asked.verdict, self._desk.wanted),
-                lost=self._lost(asked),
+                safe=survives(self._current.verdict, step.verdict, self._experiments.rule),
+                lost=self._lost(step),
             )
-            for group, asked in zip(groups, found, strict=True)
+            for group, step in zip(groups, found, strict=True)
         ]
 
-    def _nearest(self, one: Upgrade, guilty: Sequence[str]) -> Experiment | None:
-        """The target with one part of it left as near to it as works; None where only the current set does."""
-        wanted = {change.name: str(change.new) for change in one.changes}
-        mends = self._mends(one)
-        for name in guilty:
-            old = self._own(name)
+    def _nearest(self, upgrade: Upgrade, breaking: Sequence[str]) -> Experiment | None:
+        """The nearest target that works if one breaking part stays behind; None if only the current set works."""
+        remedies, requested = self._remedies(upgrade), {change.name: str(change.new) for change in upgrade.changes}
+        for name in breaking:
+            old, new = self._current_version(name), requested[name]
             if old is None:
                 continue
-            low, high = sorted((old, wanted[name]), key=Version)
+            low, high = sorted((old, new), key=Version)
             try:
-                releases = self._desk.between(name, f">{low},<{high}", "latest-per-minor", self._current)
-                steps = [old, *releases] if low == old else [old, *reversed(releases)]
-                found = mends.first_working(name, [wanted[name], *reversed(steps)])
+                releases = self._experiments.between(name, f">{low},<{high}", "latest-per-minor", self._versions)
+                backwards = reversed(releases) if low == old else releases
+                found = remedies.first_working(name, [new, *backwards, old])
             except Unanswered:
                 continue
-            if found is not None and any(found.versions.exact.get(change.name) != change.old for change in one.changes):
+            if found and any(found.versions.exact.get(part.name) != part.old for part in upgrade.changes):
                 return found
         return None
 
-    def _lost(self, asked: Experiment) -> tuple[VariantVerdict, ...]:
-        return tuple(lost(self._now.verdict, asked.verdict, self._desk.wanted))
+    def _lost(self, target: Experiment) -> tuple[VariantVerdict, ...]:
+        return tuple(lost(self._current.verdict, target.verdict, self._experiments.rule))
 
 
 _WORST_FIRST = (CheckResult.BREAKS, CheckResult.UNKNOWN, CheckResult.FAILS_ALREADY, CheckResult.SAFE)
-
-
-def trouble(verdict: Verdict) -> str:
-    """Why nothing is known of a cell."""
-    for one in verdict.variants:
-        if one.status in {Status.ERROR, Status.FLAKY, Status.NOT_RUN}:
-            return _why_unknown(one)
-    if verdict.status is Status.NOT_RUN:
-        return "nothing that was asked decides: feed-all is a diagnostic"
-    return verdict.status.value
-
-
-def _why_unknown(one: VariantVerdict) -> str:
-    said = one.reason or (one.error.message.strip().splitlines()[-1] if one.error and one.error.message.strip() else "")
-    return f"{one.status.value} at {one.last.stage.value}: {said}"

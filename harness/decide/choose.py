@@ -1,4 +1,4 @@
-"""Which of the observed working sets is chosen: pure functions of a report."""
+"""The choice among observed working sets. Pure functions of a report."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ def choose(
 ) -> ReportedCell | None:
     """The best of the cells that were observed to work and satisfy `requires`, or None.
 
-    One of `remedied` (ids), which work with a remedy only, is chosen where none works as it is.
+    A cell of `remedied` (ids), which work with a remedy only, is chosen if no other cell works.
 
-    `prefer`: `newest`; `robust`, whose neighbours (one step on one axis) work too; `smallest-change`, nearest to `like`.
+    `prefer`: `newest`; `robust`, if neighbours (one step on one axis) work too; `smallest-change`, nearest to `like`.
 
     Raises:
-        VersionsError: a requirement names what is in no cell.
+        VersionsError: a requirement names a distribution that no cell has.
     """
     known = {"python", *(name for cell in report.cells for name in (*cell.pins, *cell.resolved))}
-    for one in requires:
-        if canonicalize_name(one.name) not in known:
-            raise VersionsError(f"--require {one}: no cell has {one.name}{did_you_mean(one.name, known)}")
-    meant = [cell for cell in report.cells if all(satisfies(cell, one) for one in requires)]
-    able = [cell for cell in meant if cell.status is Status.WORKS] or [cell for cell in meant if cell.id in remedied]
+    for required in requires:
+        if canonicalize_name(required.name) not in known:
+            raise VersionsError(f"--require {required}: no cell has {required.name}{did_you_mean(required.name, known)}")
+    satisfying = _satisfying(report, requires)
+    able = [cell for cell in satisfying if cell.status is Status.WORKS] or [cell for cell in satisfying if cell.id in remedied]
     match prefer:
         case "robust":
             return max(able, key=lambda cell: (*robustness(report, cell), newness(cell)), default=None)
@@ -45,10 +45,10 @@ def choose(
 
 
 def complete(report: Report, axes: Sequence[str], source: str) -> Report:
-    """The report, which came from elsewhere, if each of its cells has a version on all of `axes`.
+    """A report that was read from `source`, if each of its cells has a version on all of `axes`.
 
     Raises:
-        VersionsError: one has none, or one that the report's own axes do not name.
+        VersionsError: a cell has no version on an axis, or one that the report's own axes do not name.
     """
     for cell in report.cells:
         for axis in axes:
@@ -63,24 +63,28 @@ def complete(report: Report, axes: Sequence[str], source: str) -> Report:
 
 
 def newness(cell: ReportedCell) -> tuple[object, ...]:
-    """What orders cells by how new they are: onnxruntime, which others choose, counts last."""
+    """The sort key by age; onnxruntime counts last, because its version is often given."""
     return (*age(cell), by_version(cell.version("onnxruntime")))
 
 
 def working_cells(report: Report) -> list[ReportedCell]:
-    """The cells that were observed to work as they are."""
+    """The cells that were observed to work by themselves."""
     return [cell for cell in report.cells if cell.status is Status.WORKS]
 
 
-def satisfies(cell: ReportedCell, one: Requirement) -> bool:
-    """Whether the cell has the distribution (or `python`), and in no environment a version that the requirement refuses."""
-    versions = _versions(cell, one.name)
-    return bool(versions) and all(one.specifier.contains(version, prereleases=True) for version in versions)
+def satisfies(cell: ReportedCell, required: Requirement) -> bool:
+    """Whether the cell has the distribution (or `python`), in all its environments in an admitted version."""
+    versions = _versions(cell, required.name)
+    return bool(versions) and all(required.specifier.contains(version, prereleases=True) for version in versions)
 
 
-def _versions(cell: ReportedCell, written: str) -> list[str]:
-    """The versions of a distribution that the cell has: of what is transitive, the sides of a handoff may have one each."""
-    name = canonicalize_name(written)
+def _satisfying(report: Report, requires: Sequence[Requirement]) -> list[ReportedCell]:
+    return [cell for cell in report.cells if all(satisfies(cell, required) for required in requires)]
+
+
+def _versions(cell: ReportedCell, distribution: str) -> list[str]:
+    """The versions of a distribution in the cell; the two sides of a handoff may differ if it is on no axis."""
+    name = canonicalize_name(distribution)
     if name == "python" or name in cell.pins:
         return [cell.version(name)]
     environments = cell.resolved_sides.values() or [cell.resolved]
@@ -89,8 +93,9 @@ def _versions(cell: ReportedCell, written: str) -> list[str]:
 
 def robustness(report: Report, cell: ReportedCell) -> tuple[float, int]:
     """(share, number) of the observed neighbours that work."""
-    seen = [one.status is Status.WORKS for one in neighbours(report, cell) if one.status in {Status.WORKS, Status.FAILS}]
-    return (sum(seen) / len(seen) if seen else 0.0, sum(seen))
+    observed = [other for other in neighbours(report, cell) if other.status in {Status.WORKS, Status.FAILS}]
+    working = sum(other.status is Status.WORKS for other in observed)
+    return (working / len(observed) if observed else 0.0, working)
 
 
 def neighbours(report: Report, cell: ReportedCell) -> list[ReportedCell]:
@@ -107,43 +112,38 @@ def neighbours(report: Report, cell: ReportedCell) -> list[ReportedCell]:
 
 
 def _kept(cell: ReportedCell, like: Versions) -> tuple[int, int]:
-    """How much of `like` stays: axes, then other distributions."""
-    same = [name for name, version in like.exact.items() if {_public(one) for one in _versions(cell, name)} == {version}]
+    """How many versions of `like` stay: on axes, and others."""
+    same = [
+        name for name, version in like.exact.items() if {Version(found).public for found in _versions(cell, name)} == {version}
+    ]
     axes = [name for name in same if name in cell.pins]
     return len(axes) + (cell.python == like.python), len(same) - len(axes)
 
 
-def _public(version: str) -> str:
-    return Version(version).public
-
-
 def nearest(report: Report, requires: Sequence[Requirement]) -> list[str]:
-    """Where nothing satisfies all of `requires`: what comes nearest, a sentence each."""
-    said = []
-    meant = [cell for cell in report.cells if all(satisfies(cell, one) for one in requires)]
-    if meant:
-        counts = {status: sum(cell.status is status for cell in meant) for status in Status}
-        told = ", ".join(f"{count} {status.value}" for status, count in counts.items() if count)
-        mended = [cell for cell in meant if cell.status is Status.WORKS_WITH_REMEDY]
-        example = max(mended or meant, key=newness)
-        how = f", which works with {'; '.join(example.remedies)}" if mended else ""
-        said.append(f"cells that satisfy it: {told}; for example {example.id}{how}")
+    """What comes nearest if no working cell satisfies all of `requires`, in sentences."""
+    sentences = []
+    if satisfying := _satisfying(report, requires):
+        counts = {status: sum(cell.status is status for cell in satisfying) for status in Status}
+        statuses = ", ".join(f"{count} {status.value}" for status, count in counts.items() if count)
+        remedied = [cell for cell in satisfying if cell.status is Status.WORKS_WITH_REMEDY]
+        example = max(remedied or satisfying, key=newness)
+        remedy = f", which works with {'; '.join(example.remedies)}" if remedied else ""
+        sentences.append(f"cells that satisfy it: {statuses}; for example {example.id}{remedy}")
     able = working_cells(report)
     if not able:
-        said.append("no cell of this matrix was observed to work; `python -m harness run` runs it")
-    else:
-        best = max(able, key=lambda cell: (sum(satisfies(cell, one) for one in requires), newness(cell)))
-        missed = [
-            f"{one.name} {' and '.join(_versions(best, one.name)) or ABSENT} instead of {one.specifier or 'any'}"
-            for one in requires
-            if not satisfies(best, one)
-        ]
-        said.append(f"nearest that works: {best.id} with {', '.join(missed)}")
-    return said
+        return [*sentences, "no cell of this matrix was observed to work; `python -m harness run` runs it"]
+    best = max(able, key=lambda cell: (sum(satisfies(cell, required) for required in requires), newness(cell)))
+    missed = [
+        f"{required.name} {' and '.join(_versions(best, required.name)) or ABSENT} instead of {required.specifier or 'any'}"
+        for required in requires
+        if not satisfies(best, required)
+    ]
+    return [*sentences, f"nearest that works: {best.id} with {', '.join(missed)}"]
 
 
 def support(report: Report, verdict: Verdict) -> dict[Variant, int]:
-    """Variant of a cell of the report → in how many neighbouring cells it works too."""
+    """Variant of a cell of the report → the number of neighbouring cells in which it works too."""
     near = [other for cell in report.cells if cell.id == verdict.cell.id for other in neighbours(report, cell)]
-    ways = [identity(one) for cell in near for one in cell.variants if one.status is Status.WORKS]
-    return {one.variant: ways.count(identity(one.variant)) for one in verdict.variants}
+    working = [identity(variant) for cell in near for variant in cell.variants if variant.status is Status.WORKS]
+    return {variant.variant: working.count(identity(variant.variant)) for variant in verdict.variants}

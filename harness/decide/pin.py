@@ -1,4 +1,4 @@
-"""A set that was seen to work, as files to install from: written when a fresh environment has confirmed it."""
+"""A working set as files to install from; they are written when a fresh environment has confirmed it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from pathlib import Path
 
 from packaging.pylock import PylockValidationError
 
-from harness.decide.check import trouble
-from harness.decide.regressions import working
+from harness.decide.regressions import unknown_reason, working
 from harness.environments.interface import ProviderFailure
 from harness.environments.lockfile import file_hashes, lock_text, parse_pylock
 from harness.errors import HarnessError, ReportError
@@ -26,19 +25,19 @@ from harness.verdicts.judge import Verdict
 
 
 class PinError(HarnessError):
-    """A set that was seen to work was not confirmed in a fresh environment, or cannot be written as a lock."""
+    """A fresh environment did not confirm a working set, or it cannot be written as a lock."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WrittenPin:
-    """A lock that was written."""
+    """A pin that was written."""
 
     folder: Path
     files: tuple[str, ...]
     verdict: Verdict
-    """What the fresh environment came to."""
+    """The verdict in the fresh environment."""
     variant: Variant
-    """What the recipe recommends."""
+    """The variant that the recipe recommends."""
 
 
 Recipe = Callable[[Verdict, Variant, Mapping[Variant, int], Sequence[str]], str]
@@ -50,8 +49,8 @@ def write(
 ) -> WrittenPin:
     """Install the lock of a working cell into a fresh environment, run the probe there, and write the pin's files.
 
-    `support` says in how many neighbouring cells each variant works too; where several work here, most is best. `remedy`
-    is what `verdict` has besides the cell's versions, if it works with that only.
+    `support` is the number of neighbouring cells in which each variant works too; of several working variants the one with
+    the most is best. `remedy` is the change with which the cell works, if it does not work without.
 
     Raises:
         PinError: the fresh environment came to another verdict, or to none; nothing is written.
@@ -59,13 +58,13 @@ def write(
     resolved = verdict.resolved
     (cell,) = cell_tasks.of_cells([resolved], session.matrix.probe)
     if cell is None or resolved.lock is None or resolved.interpreter is None:
-        raise PinError(f"{verdict.cell.id} has no lock: {trouble(verdict)}")
+        raise PinError(f"{verdict.cell.id} has no lock: {unknown_reason(verdict)}")
     again = audit.from_scratch(session, resolved, cell, lambda _event: None)
     differences = audit.differences(verdict, again)
     if again.status is not Status.WORKS or differences:
-        end = "; ".join(differences) or trouble(again)
+        end = "; ".join(differences) or unknown_reason(again)
         raise PinError(f"{verdict.cell.id} was not confirmed in a fresh environment, and nothing is written: {end}")
-    best = max(working(verdict, session.matrix.variants), key=lambda one: support.get(one.variant, 0)).variant
+    best = max(working(verdict, session.matrix.variants), key=lambda variant: support.get(variant.variant, 0)).variant
     record = session.records.get(cell.export.variant_key(best))
     artifact = (record and record.artifact) or ""
     header = [
@@ -101,18 +100,16 @@ def _lock_files(session: Session, lock: Lock, interpreter: Interpreter, header: 
 
 
 def _pylock(session: Session, lock: Lock, interpreter: Interpreter) -> str:
-    """As uv writes it; that it names the same files is checked."""
+    """As uv writes it, if it names the same files as the lock."""
     try:
         text = session.uv.pylock(lock, interpreter)
         packages = parse_pylock(text).packages
     except (ProviderFailure, ValueError, PylockValidationError) as error:
         raise PinError(f"no pylock.toml can be written: {error}") from None
-    offered = {(str(one.name), str(one.version)): file_hashes(one) for one in packages}
-    known = {(one.name, one.version): set(one.hashes) for one in lock.distributions}
-    if offered.keys() != known.keys() or any(known[one].isdisjoint(offered[one]) for one in known):
-        other = sorted(
-            one for one in known.keys() | offered.keys() if known.get(one, set()).isdisjoint(offered.get(one, set()))
-        )
+    offered = {(str(package.name), str(package.version)): file_hashes(package) for package in packages}
+    known = {(locked.name, locked.version): set(locked.hashes) for locked in lock.distributions}
+    pins = sorted(known.keys() | offered.keys())
+    if other := [pin for pin in pins if known.get(pin, set()).isdisjoint(offered.get(pin, set()))]:
         raise PinError(
             f"the index offers other files than were locked: {', '.join(map('=='.join, other))}; --refresh locks anew"
         )
@@ -123,7 +120,7 @@ def _publish(folder: Path, texts: Mapping[str, str]) -> None:
     """All files or none; an earlier pin of the same cell is replaced."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        # A new folder of a name that nobody knows: nothing is written through what lies there.
+        # The folder is new and its name is random, so that nothing is written through an existing link.
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as made:
             new = Path(made) / folder.name
             for name, text in texts.items():

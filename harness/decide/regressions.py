@@ -1,4 +1,7 @@
-"""Whether what works with one set of versions works with another, and what it fails of: pure."""
+"""Whether what works with one version set works with another, and which variants fail there. Pure.
+
+`rule` is the `[variants]` section of a matrix: its `require` says which variants decide.
+"""
 
 from __future__ import annotations
 
@@ -15,118 +18,142 @@ from harness.verdicts.signature import signature
 _KNOWN = {Status.WORKS: True, Status.FAILS: False}
 
 
-def survives(now: Verdict, then: Verdict, wanted: Variants) -> bool | None:
-    """Whether whoever uses the set of `now` can use that of `then` without changing anything else; None: it is not known.
+def survives(current: Verdict, target: Verdict, rule: Variants) -> bool | None:
+    """Whether a user of the current set can use the target without any other change; None if that is unknown.
 
-    Under `require = "any"` one way of exporting and running that works now must still work; otherwise all of them
-    must. A set that fails now can only get better: it is asked whether `then` works.
+    With `require = "any"` one variant that works in the current set must still work; otherwise all of them must. If the
+    current set fails, the question is whether the target works.
     """
-    if now.status is not Status.WORKS:
-        answer = _KNOWN.get(then.status)
-        # Where it is not known how things are now, what works then may be another way.
-        return None if answer and now.status is not Status.FAILS else answer
-    ends = [_works(one) for one in _of(then, _kept(now, wanted))]
-    decisive = wanted.require == "any"
+    if current.status is not Status.WORKS:
+        answer = _KNOWN.get(target.status)
+        # If the current set is unknown, the variant that works in the target may be another one.
+        return None if answer and current.status is not Status.FAILS else answer
+    ends = [_works(variant) for variant in _of(target, _working(current, rule))]
+    decisive = rule.require == "any"
     return decisive if decisive in ends else None if None in ends or not ends else not decisive
 
 
-def lost(now: Verdict, then: Verdict, wanted: Variants) -> list[VariantVerdict]:
-    """The variants that work now and not then, the furthest first; where nothing works now, all that decide and do not work."""
-    kept = _kept(now, wanted) if now.status is Status.WORKS else deciding(wanted, then.cell, then.resolved.planned.variants)
-    gone = [one for one in _of(then, kept) if one.status is not Status.WORKS]
-    facts = [one for one in gone if one.status is Status.FAILS]
-    return _furthest(facts or gone)
+def lost(current: Verdict, target: Verdict, rule: Variants) -> list[VariantVerdict]:
+    """The variants that work in the current set and not in the target, the furthest first.
+
+    If the current set does not work: all deciding variants that do not work in the target.
+    """
+    required = _working(current, rule) if current.status is Status.WORKS else _deciding(target, rule)
+    not_working = [variant for variant in _of(target, required) if variant.status is not Status.WORKS]
+    failing = [variant for variant in not_working if variant.status is Status.FAILS]
+    return _furthest(failing or not_working)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Losses:
-    """What fails at a target of a set that does not work as a whole itself, variant by variant; the furthest first."""
+    """The deciding variants that fail in the target of a current set that fails as a whole; the furthest first."""
 
     broken: tuple[VariantVerdict, ...]
-    """What works now and not then."""
+    """Works in the current set, fails in the target."""
     alike: tuple[VariantVerdict, ...]
-    """What fails then as it does now: at the same stage, of the same."""
+    """Fails in both, with the same signature."""
     otherwise: tuple[VariantVerdict, ...]
-    """What fails then, and does not work now either: of something else."""
+    """Fails in both, with another signature."""
     unknown: tuple[VariantVerdict, ...]
-    """Ends, of now or then, that leave open whether something is lost."""
+    """Unknown in one of the two, so that it may be lost."""
 
 
-def losses(now: Verdict, then: Verdict, wanted: Variants) -> Losses:
-    """What becomes of each deciding variant: only its own earlier failure excuses it, and not what another fails of."""
-    before = {one.variant: one for one in now.variants}
+def losses(current: Verdict, target: Verdict, rule: Variants) -> Losses:
+    """The failures in the target, each compared with the same variant in the current set."""
+    before = {variant.variant: variant for variant in current.variants}
     found: dict[str, list[VariantVerdict]] = {field.name: [] for field in fields(Losses)}
-    for one in _of(then, deciding(wanted, then.cell, then.resolved.planned.variants)):
-        earlier = before[one.variant]
-        match _works(earlier), _works(one):
+    for variant in _of(target, _deciding(target, rule)):
+        earlier = before[variant.variant]
+        match _works(earlier), _works(variant):
             case (True, False):
-                found["broken"].append(one)
-            case (False, False) if one.status is Status.FAILS:
-                found["alike" if _fault(earlier) == _fault(one) else "otherwise"].append(one)
+                found["broken"].append(variant)
+            case (False, False) if variant.status is Status.FAILS:
+                found["alike" if _signature(earlier) == _signature(variant) else "otherwise"].append(variant)
             case (True, None):
-                found["unknown"].append(one)
+                found["unknown"].append(variant)
             case (None, False | None):
                 found["unknown"].append(earlier)
-    return Losses(**{name: tuple(_furthest(some)) for name, some in found.items()})
+    return Losses(**{name: tuple(_furthest(variants)) for name, variants in found.items()})
 
 
-def faults(now: Verdict, then: Verdict, wanted: Variants) -> set[str]:
-    """The signatures of what `then` fails of: two sets that share one fail alike."""
-    return {fault for one in lost(now, then, wanted) if (fault := _fault(one))}
+def signatures(current: Verdict, target: Verdict, rule: Variants) -> set[str]:
+    """The signatures of the lost variants: two targets that share one fail alike."""
+    return {found for variant in lost(current, target, rule) if (found := _signature(variant))}
 
 
-def gained(now: Verdict, then: Verdict, wanted: Variants) -> list[VariantVerdict]:
-    """The deciding variants that work then, and did not now: another way to export and run."""
-    kept = _kept(now, wanted)
-    others = [one for one in deciding(wanted, then.cell, then.resolved.planned.variants) if one not in kept]
-    return [one for one in _of(then, others) if one.status is Status.WORKS]
+def gained(current: Verdict, target: Verdict, rule: Variants) -> list[VariantVerdict]:
+    """The deciding variants that work in the target and not in the current set."""
+    kept = _working(current, rule)
+    return [variant for variant in working(target, rule) if variant.variant not in kept]
 
 
-def needed(now: Verdict, then: Verdict, wanted: Variants) -> list[Variant]:
-    """What must work where `require` is not `any`: what works now; of a set that fails now, all that decides and can exist."""
-    if now.status is Status.WORKS:
-        return _kept(now, wanted)
-    every = _of(then, deciding(wanted, then.cell, then.resolved.planned.variants))
-    return [one.variant for one in every if one.status is Status.FAILS or _works(one) is not False]
+def needed(current: Verdict, target: Verdict, rule: Variants) -> list[Variant]:
+    """The variants that must work if `require` is not `any`.
+
+    These work in the current set; if that fails, they are all deciding variants that can exist.
+    """
+    if current.status is Status.WORKS:
+        return _working(current, rule)
+    variants = _of(target, _deciding(target, rule))
+    return [variant.variant for variant in variants if variant.status is Status.FAILS or _works(variant) is not False]
 
 
-def working(verdict: Verdict, wanted: Variants) -> list[VariantVerdict]:
+def working(verdict: Verdict, rule: Variants) -> list[VariantVerdict]:
     """The deciding variants that work."""
-    return _of(verdict, _kept(verdict, wanted))
+    return [variant for variant in _of(verdict, _deciding(verdict, rule)) if variant.status is Status.WORKS]
 
 
-def named(variant: Variant) -> str:
+def unknown_reason(verdict: Verdict) -> str:
+    """Why it is unknown whether a set works."""
+    for variant in verdict.variants:
+        if variant.status in {Status.ERROR, Status.FLAKY, Status.NOT_RUN}:
+            return unknown_end(variant)
+    if verdict.status is Status.NOT_RUN:
+        return "no requested variant decides: feed-all is a diagnostic"
+    return verdict.status.value
+
+
+def unknown_end(variant: VariantVerdict) -> str:
+    """How a variant ended that proves nothing: `error at load: …`."""
+    lines = variant.error.message.strip().splitlines() if variant.error else []
+    return f"{variant.status.value} at {variant.last.stage.value}: {variant.reason or (lines[-1] if lines else '')}"
+
+
+def variant_text(variant: Variant) -> str:
     """A variant in a sentence."""
     return f"{variant.exporter} opset {variant.opset} {variant.layout}"
 
 
-def last_line(one: VariantVerdict) -> str:
-    """What the message comes to; Python and uv put that last, and PyTorch in brackets what it was doing."""
-    text = one.error.message if one.error else one.last.data.get("reason", "")
+def last_line(variant: VariantVerdict) -> str:
+    """The essence of a message: its last line. PyTorch adds a line in brackets about what it was doing."""
+    text = variant.error.message if variant.error else variant.last.data.get("reason", "")
     lines = [line.strip() for line in plain(text).splitlines() if line.strip()]
     return headline(" ".join(lines[-2:] if lines and lines[-1].startswith("(") else lines[-1:]))
 
 
-def _fault(one: VariantVerdict) -> str | None:
-    return signature(one.last.stage, one.error) if one.error else None
+def _signature(variant: VariantVerdict) -> str | None:
+    return signature(variant.last.stage, variant.error) if variant.error else None
 
 
-def _furthest(some: Iterable[VariantVerdict]) -> list[VariantVerdict]:
+def _furthest(variants: Iterable[VariantVerdict]) -> list[VariantVerdict]:
     order = list(Stage)
-    return sorted(some, key=lambda one: -order.index(one.last.stage))
+    return sorted(variants, key=lambda variant: -order.index(variant.last.stage))
 
 
-def _works(one: VariantVerdict) -> bool | None:
-    if one.status is Status.NOT_RUN:
-        # What the probe itself leaves out cannot exist; what had no lock or was not begun is not known.
-        return None if one.open or one.last.stage is Stage.RESOLVE else False
-    return _KNOWN.get(one.status)
+def _works(variant: VariantVerdict) -> bool | None:
+    if variant.status is Status.NOT_RUN:
+        # A variant that the probe leaves out cannot exist; one without a lock, or not begun, is unknown.
+        return None if variant.open or variant.last.stage is Stage.RESOLVE else False
+    return _KNOWN.get(variant.status)
 
 
-def _kept(now: Verdict, wanted: Variants) -> list[Variant]:
-    names = deciding(wanted, now.cell, now.resolved.planned.variants)
-    return [one.variant for one in _of(now, names) if one.status is Status.WORKS]
+def _working(verdict: Verdict, rule: Variants) -> list[Variant]:
+    return [variant.variant for variant in working(verdict, rule)]
 
 
-def _of(verdict: Verdict, names: Collection[Variant]) -> list[VariantVerdict]:
-    return [one for one in verdict.variants if one.variant in names]
+def _deciding(verdict: Verdict, rule: Variants) -> Collection[Variant]:
+    return deciding(rule, verdict.cell, verdict.resolved.planned.variants)
+
+
+def _of(verdict: Verdict, variants: Collection[Variant]) -> list[VariantVerdict]:
+    return [variant for variant in verdict.variants if variant.variant in variants]

@@ -1,4 +1,4 @@
-"""Cells that work with a remedy only, as sets to choose among: what was run with it is told again by the store."""
+"""Cells that work with a remedy only, as candidates for `pin`."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from harness.model import Status
 from harness.verdicts.judge import Verdict
 
 
-def remedied(session: Session, verdicts: Sequence[Verdict], mended: MatrixRemedies) -> dict[str, Verdict]:
-    """Cell → its verdict with its remedy, as far as the store knows; only of cells that one lock makes work."""
-    asked = [
+def remedied(session: Session, verdicts: Sequence[Verdict], remedies: MatrixRemedies) -> dict[str, Verdict]:
+    """Cell id → its verdict with its remedy, as far as the store knows; only cells that work with a single lock."""
+    cells = [
         planned
         for verdict in verdicts
-        if (planned := _whole(verdict, mended.cells.get(verdict.cell.id, ()), session.matrix.variants))
+        if (planned := _with_remedies(verdict, remedies.cells.get(verdict.cell.id, ()), session.matrix.variants))
     ]
-    return {verdict.cell.id: verdict for verdict in session.ask(asked) if verdict.status is Status.WORKS}
+    return {verdict.cell.id: verdict for verdict in session.ask(cells) if verdict.status is Status.WORKS}
 
 
-def _whole(verdict: Verdict, remedies: Sequence[Remedy], wanted: Variants) -> Planned | None:
-    """The cell with its remedies, and with what works there without; None if they are no single set of versions."""
-    if not remedies or not all(one.keeps_cell for one in remedies):
+def _with_remedies(verdict: Verdict, remedies: Sequence[Remedy], rule: Variants) -> Planned | None:
+    """The cell with its remedies, and the variants that work without; None if the remedies need several locks."""
+    if not remedies or not all(remedy.keeps_cell for remedy in remedies):
         return None
-    planned, *others = (one.planned for one in remedies)
+    planned, *others = (remedy.planned for remedy in remedies)
     if any((other.bounds, other.added) != (planned.bounds, planned.added) for other in others):
         return None
-    variants = [*(one.variant for one in remedies), *(one.variant for one in working(verdict, wanted))]
+    variants = [*(remedy.variant for remedy in remedies), *(variant.variant for variant in working(verdict, rule))]
     return replace(planned, variants=tuple(dict.fromkeys(variants)))

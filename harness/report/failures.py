@@ -1,4 +1,4 @@
-"""The failures of a report, grouped by stage and fault so that none is repeated by cell; and what was not run."""
+"""The failures of a report, grouped so that equal ones are field_text once; and the reasons why variants were not run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.matrix.plan import by_version
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Stage, Status
 from harness.report.remedies import RemedyText, RemedyTexts
-from harness.report.tables import counted, shown
+from harness.report.tables import counted, field_text
 from harness.tasks.own_errors import OWN_ERROR
 from harness.verdicts.messages import headline
 from harness.verdicts.report_model import OBSERVED, Report, ReportedCell, ReportedVariant
@@ -21,8 +21,8 @@ _Members = list[tuple[ReportedCell, ReportedVariant]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Fault:
-    """Failures that are one and the same."""
+class FailureGroup:
+    """Equal failures."""
 
     status: Status
     stage: Stage
@@ -30,40 +30,40 @@ class Fault:
     cells: int
     variants: int
     where: str
-    """What the affected cells have in common, axis by axis; axes on which all values are affected are left out."""
+    """What the affected cells have in common, axis by axis, without axes on which all values are affected."""
     example: str
-    """The id of one affected cell; one on which a remedy was looked for, where there is one."""
+    """The id of an affected cell; preferably of one on which a remedy was searched."""
     log: str | None
-    """The full log of the example, relative to the store; none where uv was asked and nothing ran."""
+    """The full log of the example, relative to the store; None if no process ran."""
     causes: tuple[tuple[str, int], ...]
     """(cause and how sure it is, number of variants), the most frequent first."""
     evidence: tuple[str, ...]
-    """What the cause rests on in the example, besides the failure itself, whose message is not said again."""
-    mends: tuple[RemedyGroup, ...]
-    """What is known of remedies, each for the variants of which it is known, the most frequent first."""
+    """What the cause rests on in the example, without the failure itself."""
+    remedies: tuple[RemedyGroup, ...]
+    """What is known about remedies, each with the variants that it is true of, the most frequent first."""
     repeated: tuple[str, ...]
     """How flaky variants ended when they were repeated, the most frequent first; empty for every other group."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RemedyGroup:
-    """The variants of a fault of which the same is known of a remedy."""
+    """The variants of a failure group with the same remedy."""
 
-    mend: RemedyText
+    remedy: RemedyText
     variants: int
     where: str
-    """As of the fault; empty where they are all of its variants."""
+    """As of the failure group; empty if they are all of its variants."""
 
     @property
     def text(self) -> str:
         """In a line."""
-        return f"{self.mend.text} ({counted(self.variants, 'variant')}: {self.where})" if self.where else self.mend.text
+        return f"{self.remedy.text} ({counted(self.variants, 'variant')}: {self.where})" if self.where else self.remedy.text
 
 
-def faults(report: Report) -> list[Fault]:
+def failure_groups(report: Report) -> list[FailureGroup]:
     """Everything that did not work, grouped by stage, signature and cause; the most frequent first."""
     groups: dict[tuple[Status, Stage, str, str], _Members] = {}
-    mends, everywhere = RemedyTexts(report.cells), _Everywhere.of(report)
+    texts, values = RemedyTexts(report.cells), _AllValues.of(report)
     for cell in report.cells:
         for variant in cell.variants:
             if variant.stage and variant.signature:
@@ -71,21 +71,21 @@ def faults(report: Report) -> list[Fault]:
                 alike = variant.status, variant.stage, variant.signature, _cause(variant)
                 groups.setdefault(alike, []).append((cell, variant))
     made = [
-        Fault(
+        FailureGroup(
             status=status,
             stage=stage,
             message=(members[0][1].error or "").strip(),
             cells=len({cell.id for cell, _ in members}),
             variants=len(members),
-            where=everywhere.common(members),
-            causes=tuple(Counter(_cause(one) for _, one in members).most_common()),
-            repeated=_repeated([one for _, one in members]),
-            mends=_mended(everywhere, members, mends),
+            where=values.common(members),
+            causes=tuple(Counter(_cause(variant) for _, variant in members).most_common()),
+            repeated=_repeated([variant for _, variant in members]),
+            remedies=_remedies(values, members, texts),
             **_example(members),
         )
         for (status, stage, *_), members in groups.items()
     ]
-    return sorted(made, key=lambda fault: (fault.status is not Status.ERROR, -fault.variants))
+    return sorted(made, key=lambda group: (group.status is not Status.ERROR, -group.variants))
 
 
 def _cause(variant: ReportedVariant) -> str:
@@ -93,51 +93,48 @@ def _cause(variant: ReportedVariant) -> str:
 
 
 def _repeated(variants: Sequence[ReportedVariant]) -> tuple[str, ...]:
-    counts = Counter(one.outcomes[-1] for one in variants if one.outcomes)
+    counts = Counter(variant.outcomes[-1] for variant in variants if variant.outcomes)
     return tuple(f"{headline(text, 200)} ({count})" for text, count in counts.most_common())
 
 
-def _rest(variant: ReportedVariant) -> tuple[str, ...]:
-    words = brief(variant.error)
-    return tuple(sentence.replace(words, "the same") for sentence in variant.evidence[1:])
+def _evidence(variant: ReportedVariant) -> tuple[str, ...]:
+    message = brief(variant.error)
+    return tuple(sentence.replace(message, "the same") for sentence in variant.evidence[1:])
 
 
-def _mended(everywhere: _Everywhere, members: _Members, mends: RemedyTexts) -> tuple[RemedyGroup, ...]:
-    """A remedy stands only over the variants that it was run on."""
+def _remedies(values: _AllValues, members: _Members, texts: RemedyTexts) -> tuple[RemedyGroup, ...]:
+    """A remedy is field_text for the variants that it was run on, and for no other."""
     groups: dict[RemedyText, _Members] = {}
     for cell, variant in members:
-        groups.setdefault(mends.of(cell, variant), []).append((cell, variant))
+        groups.setdefault(texts.of(cell, variant), []).append((cell, variant))
     ordered = sorted(groups.items(), key=lambda item: (not item[0].works, -len(item[1])))
     return tuple(
-        RemedyGroup(mend=mend, variants=len(some), where=everywhere.common(some) if len(groups) > 1 else "")
-        for mend, some in ordered
-        if mend.text
+        RemedyGroup(remedy=remedy, variants=len(alike), where=values.common(alike) if len(groups) > 1 else "")
+        for remedy, alike in ordered
+        if remedy.text
     )
 
 
 def _example(members: _Members) -> dict[str, Any]:
-    """What is told of one member: one that has a remedy, or on which most was tried."""
-    cell, variant = next((one for one in members if one[1].remedy), max(members, key=lambda one: len(one[1].tried)))
-    return {
-        "example": cell.id,
-        "log": variant.log,
-        "evidence": _rest(variant),
-    }
+    """The fields that describe one member: one that has a remedy, or the one on which most was tried."""
+    most_tried = max(members, key=lambda member: len(member[1].tried))
+    cell, variant = next((member for member in members if member[1].remedy), most_tried)
+    return {"example": cell.id, "log": variant.log, "evidence": _evidence(variant)}
 
 
 def nothing_observed(report: Report) -> str | None:
-    """Why no variant of the report was seen to work or to fail, in a sentence; None where one was, or where there is none."""
+    """A sentence about why no variant was observed; None if one was, or if the report has no variants."""
     variants = [variant for cell in report.cells for variant in cell.variants]
     if not variants or any(variant.status in OBSERVED for variant in variants):
         return None
     reasons = Counter(variant.reason or headline(variant.error or "", 200) or "unknown" for variant in variants)
-    told = "; ".join(f"{counted(count, 'variant')}: {reason}" for reason, count in reasons.most_common(3))
+    listed = "; ".join(f"{counted(count, 'variant')}: {reason}" for reason, count in reasons.most_common(3))
     more = f"; and {len(reasons) - 3} more reasons" if len(reasons) > 3 else ""
-    return f"nothing could be observed in {counted(len(report.cells), 'cell')}: {told}{more}"
+    return f"nothing could be observed in {counted(len(report.cells), 'cell')}: {listed}{more}"
 
 
-def hindered(report: Report) -> str | None:
-    """A sentence where the harness itself has failed; None where it has not."""
+def harness_failure(report: Report) -> str | None:
+    """A sentence about failures of the harness itself; None if there are none."""
     found = [
         (cell.id, variant.error or "")
         for cell in report.cells
@@ -147,23 +144,21 @@ def hindered(report: Report) -> str | None:
     if not found:
         return None
     cell, message = found[0]
-    said = f"the harness itself failed for {counted(len(found), 'variant')}, and the next run tries again"
-    return f"{said}; {cell}: {headline(message)}"
+    return (
+        f"the harness itself failed for {counted(len(found), 'variant')}, and the next run tries again; "
+        f"{cell}: {headline(message)}"
+    )
 
 
 def not_run(report: Report) -> list[tuple[str, int]]:
-    """(reason, number of variants) of everything that was not run."""
-    reasons: dict[str, int] = {}
-    for cell in report.cells:
-        for variant in cell.variants:
-            if variant.status is Status.NOT_RUN:
-                reasons[variant.reason or "unknown"] = reasons.get(variant.reason or "unknown", 0) + 1
-    return sorted(reasons.items(), key=lambda item: -item[1])
+    """(reason, number of variants) of everything that was not run, the most frequent first."""
+    variants = (variant for cell in report.cells for variant in cell.variants)
+    return Counter(variant.reason or "unknown" for variant in variants if variant.status is Status.NOT_RUN).most_common()
 
 
 @dataclass(frozen=True, slots=True)
-class _Everywhere:
-    """What all cells of a report have, looked at once."""
+class _AllValues:
+    """The values that occur in a report, computed once."""
 
     axes: dict[str, set[str]]
     fields: dict[str, set[str]]
@@ -172,25 +167,25 @@ class _Everywhere:
     """Exporter → opsets: each exporter has its own."""
 
     @classmethod
-    def of(cls, report: Report) -> _Everywhere:
+    def of(cls, report: Report) -> _AllValues:
         fields: dict[str, set[str]] = {field: set() for field in VARIANT_FIELDS}
         opsets: dict[str, set[str]] = {}
         for variant in (variant for cell in report.cells for variant in cell.variants):
             for field, values in fields.items():
-                values.add(shown(field, variant))
-            opsets.setdefault(variant.exporter, set()).add(shown("opset", variant))
+                values.add(field_text(field, variant))
+            opsets.setdefault(variant.exporter, set()).add(field_text("opset", variant))
         return cls({axis: {cell.version(axis) for cell in report.cells} for axis in report.axes}, fields, opsets)
 
     def common(self, members: _Members) -> str:
-        """What tells `members` from all others."""
+        """What distinguishes `members` from all others."""
         parts = []
         for axis, present in self.axes.items():
             affected = {cell.version(axis) for cell, _ in members}
             if affected != present:
                 parts.append(f"{axis} {', '.join(sorted(affected, key=by_version))}")
-        own_opsets = set[str]().union(*(self.opsets[exporter] for exporter in {one.exporter for _, one in members}))
+        own_opsets = set[str]().union(*(self.opsets[exporter] for exporter in {variant.exporter for _, variant in members}))
         for field, present in {**self.fields, "opset": own_opsets}.items():
-            chosen = {shown(field, variant) for _, variant in members}
+            chosen = {field_text(field, variant) for _, variant in members}
             if chosen != present:
                 parts.append(f"{field.replace('_', '-')} {', '.join(sorted(chosen))}")
         return " · ".join(parts) or "everywhere"

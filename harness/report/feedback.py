@@ -1,4 +1,4 @@
-"""The finding that is about no version: a decoding loop that feeds back what it must not.
+"""A finding that is about no version: a decoding loop that feeds back what it must not.
 
 The same artifact on the same runtime, run under both feedback protocols, is a controlled experiment: where `keep-cross`
 works and `feed-all` does not, neither exporter nor runtime nor versions are to blame.
@@ -7,6 +7,7 @@ works and `feed-all` does not, neither exporter nor runtime nor versions are to 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -18,14 +19,14 @@ from harness.verdicts.report_model import Report, ReportedCell, ReportedVariant,
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Protocol:
-    """What both protocols gave for one layout, over all pairs of variants that differ in nothing else."""
+class FeedbackComparison:
+    """Both protocols with one layout, over all pairs of variants that differ in nothing else."""
 
     layout: str
     pairs: int
     keep_cross_works: int
     feed_all_works: int
-    told_apart: int
+    differing: int
     """Pairs in which keep-cross works and feed-all fails."""
     runtimes: tuple[str, ...]
     """onnxruntime versions on which that was seen."""
@@ -35,8 +36,8 @@ class Protocol:
     """The distinct messages of feed-all, most frequent first, each cut to its last sentence."""
 
 
-def protocols(report: Report) -> list[Protocol]:
-    """One entry for each layout of which the report holds both protocols; nothing where only one was asked for."""
+def comparisons(report: Report) -> list[FeedbackComparison]:
+    """One entry for each layout that has variants with both protocols."""
     pairs: dict[str, list[tuple[ReportedCell, ReportedVariant, ReportedVariant]]] = {}
     for cell in report.cells:
         known = {identity(variant): variant for variant in cell.variants}
@@ -44,40 +45,40 @@ def protocols(report: Report) -> list[Protocol]:
             kept = known.get(identity(replace(variant, feedback="keep-cross")))
             if variant.feedback == "feed-all" and kept is not None:
                 pairs.setdefault(variant.layout, []).append((cell, kept, variant))
-    return [_protocol(layout, found) for layout, found in pairs.items()]
+    return [_comparison(layout, found) for layout, found in pairs.items()]
 
 
-def sentence(protocol: Protocol) -> str:
-    """What follows for somebody who writes a decoding loop; empty where the two protocols did not differ."""
-    if not protocol.told_apart:
+def sentence(comparison: FeedbackComparison) -> str:
+    """The advice for a decoding loop; empty if the two protocols did not differ."""
+    if not comparison.differing:
         return ""
-    where = f" at step {' or '.join(map(str, protocol.steps))}" if protocol.steps else ""
+    where = f" at step {' or '.join(map(str, comparison.steps))}" if comparison.steps else ""
     text = (
-        f"With a `{protocol.layout}` graph, a decoding loop that feeds every `present.*` output back as the next past "
+        f"With a `{comparison.layout}` graph, a decoding loop that feeds every `present.*` output back as the next past "
         f"dies{where}; one that keeps the cross-attention cache (`present.*.encoder.*`) of its first step decodes correctly. "
-        f"Seen in {protocol.told_apart} of {protocol.keep_cross_works} pairs of runs that differ in nothing else, "
-        f"on onnxruntime {', '.join(protocol.runtimes)}."
+        f"Seen in {comparison.differing} of {comparison.keep_cross_works} pairs of runs that differ in nothing else, "
+        f"on onnxruntime {', '.join(comparison.runtimes)}."
     )
-    whole = protocol.told_apart == protocol.keep_cross_works
+    whole = comparison.differing == comparison.keep_cross_works
     return f"{text} So the loop has to change, and no version." if whole else text
 
 
-def _protocol(layout: str, pairs: Sequence[tuple[ReportedCell, ReportedVariant, ReportedVariant]]) -> Protocol:
+def _comparison(layout: str, pairs: Sequence[tuple[ReportedCell, ReportedVariant, ReportedVariant]]) -> FeedbackComparison:
     apart = [
         (cell, fed)
         for cell, kept, fed in pairs
         if kept.status is Status.WORKS and fed.status is Status.FAILS and fed.stage in {Stage.DECODE, Stage.PARITY}
     ]
     messages = [_last_sentence(fed.error or "") for _, fed in apart]
-    return Protocol(
+    return FeedbackComparison(
         layout=layout,
         pairs=len(pairs),
         keep_cross_works=sum(kept.status is Status.WORKS for _, kept, _ in pairs),
         feed_all_works=sum(fed.status is Status.WORKS for _, _, fed in pairs),
-        told_apart=len(apart),
+        differing=len(apart),
         runtimes=tuple(sorted({cell.pins["onnxruntime"] for cell, _ in apart}, key=Version)),
         steps=tuple(sorted({int(found[1]) for _, fed in apart if (found := re.search(r"step (\d+)", fed.error or ""))})),
-        messages=tuple(sorted(set(messages), key=lambda message: -messages.count(message))),
+        messages=tuple(message for message, _ in Counter(messages).most_common()),
     )
 
 

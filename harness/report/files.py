@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json as stdlib_json
+import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from harness import regular_files
 from harness.errors import NothingObservedError, ReportError
 from harness.report.failures import nothing_observed
-from harness.report.formats import markdown, matrix_json
-from harness.verdicts.report_model import FILE_LIMIT, OBSERVED, Report
+from harness.report.formats import FORMATS, format_named
+from harness.report.page import Page
+from harness.verdicts.report_model import ADAPTER, FILE_LIMIT, OBSERVED, Report
 
 
 def require_writable(folder: Path) -> None:
@@ -28,39 +30,41 @@ def observed(folder: Path) -> bool:
     """Whether the report in `folder` has a variant that was seen to work or to fail; False where there is no report."""
     try:
         # Of what the user named, a link may be followed.
-        report = stdlib_json.loads(regular_files.read((folder / "matrix.json").resolve(), limit=FILE_LIMIT))
+        report = json.loads(regular_files.read((folder / "matrix.json").resolve(), limit=FILE_LIMIT))
         return any(variant["status"] in OBSERVED for cell in report["cells"] for variant in cell["variants"])
     except (OSError, RuntimeError, regular_files.RefusedFileError, ValueError, TypeError, KeyError):
         return False
 
 
-def write(report: Report, folder: Path) -> list[Path]:
-    """Write matrix.md, matrix.json and its schema; returns the first two.
+def write(page: Page[Report], folder: Path) -> list[Path]:
+    """Write the report in each format that has a file, and the schema of matrix.json; returns the files but the schema.
 
     Raises:
         NothingObservedError: the report observes nothing, and the one in `folder` does: that one stays.
         ReportError: it cannot be written.
     """
-    if (why := nothing_observed(report)) and observed(folder):
+    if (why := nothing_observed(page.source)) and observed(folder):
         raise NothingObservedError(f"{why}. {folder} keeps the report of an earlier run")
-    texts = {
-        "matrix.md": markdown.render(report),
-        "matrix.json": matrix_json.dumps(report),
-        "matrix.schema.json": stdlib_json.dumps(matrix_json.schema(), indent=1) + "\n",
-    }
+    formats = map(format_named, FORMATS)
+    contents = {f"matrix.{chosen.suffix}": chosen.render(page) for chosen in formats if chosen.suffix}
     try:
-        for name, text in texts.items():
-            _replace(folder / name, text)
+        for name, content in {**contents, "matrix.schema.json": json.dumps(schema(), indent=1) + "\n"}.items():
+            _replace(folder / name, content if isinstance(content, bytes) else content.encode())
     except OSError as error:
         raise ReportError(f"the reports cannot be written to {folder}: {error}; the results are kept in the store") from None
-    return [folder / "matrix.md", folder / "matrix.json"]
+    return [folder / name for name in contents]
 
 
-def _replace(path: Path, text: str) -> None:
+def schema() -> dict[str, Any]:
+    """The JSON Schema of matrix.json."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **ADAPTER.json_schema(mode="serialization")}
+
+
+def _replace(path: Path, content: bytes) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except BaseException:

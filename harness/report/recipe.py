@@ -1,4 +1,4 @@
-"""export-recipe.md: how to export and run with a pinned set, and why so."""
+"""export-recipe.md: how to export and run with a pinned set, and why."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _FEEDBACK = {
 
 
 def render(verdict: Verdict, best: Variant, support: Mapping[Variant, int], header: Sequence[str]) -> str:
-    """The page: what to do, what was observed of every way that was tried, and which versions it is true of."""
-    (chosen,) = (one for one in verdict.variants if one.variant == best)
+    """The text of the file: the settings, the results of all variants that were run, and the versions."""
+    (chosen,) = (variant for variant in verdict.variants if variant.variant == best)
     data = {name: value for result in chosen.results for name, value in result.data.items()}
     cell = verdict.cell
     settings = [
@@ -63,7 +63,7 @@ def render(verdict: Verdict, best: Variant, support: Mapping[Variant, int], head
             "",
             table(
                 ["exporter", "opset", "layout", "feedback", "binding", "what came of it"],
-                [_row(one) for one in verdict.variants],
+                [_row(variant) for variant in verdict.variants],
             ),
             "",
         ]
@@ -71,26 +71,26 @@ def render(verdict: Verdict, best: Variant, support: Mapping[Variant, int], head
 
 
 def _why(verdict: Verdict, chosen: VariantVerdict, support: Mapping[Variant, int]) -> str:
-    works, ways = sum(one.status is Status.WORKS for one in verdict.variants), len(verdict.variants)
-    said = (
-        f"With exactly these versions {works} of the {ways} ways below {'works' if works == 1 else 'work'}; this one"
-        if ways > 1
+    works, variants = sum(variant.status is Status.WORKS for variant in verdict.variants), len(verdict.variants)
+    text = (
+        f"With exactly these versions {works} of the {variants} ways below {'works' if works == 1 else 'work'}; this one"
+        if variants > 1
         else "With exactly these versions no other way was run; this one works"
     )
     difference = chosen.last.data.get("max_abs_diff")
-    said += "." if difference is None else f", with a largest difference from PyTorch of {difference:.1e}."
+    text += "." if difference is None else f", with a largest difference from PyTorch of {difference:.1e}."
     if number := support.get(chosen.variant):
-        said += (
+        text += (
             f" It also works in {counted(number, 'neighbouring combination')} (one step on one axis away), no other in more."
         )
-    return said
+    return text
 
 
-def _row(one: VariantVerdict) -> list[str]:
-    variant = one.variant
-    end = one.status.value
-    if one.status is not Status.WORKS:
-        end += f" at {one.last.stage.value}: {last_line(one)}"
-    elif one.last.stage is Stage.PARITY and (difference := one.last.data.get("max_abs_diff")) is not None:
+def _row(verdict: VariantVerdict) -> list[str]:
+    variant = verdict.variant
+    end = verdict.status.value
+    if verdict.status is not Status.WORKS:
+        end += f" at {verdict.last.stage.value}: {last_line(verdict)}"
+    elif verdict.last.stage is Stage.PARITY and (difference := verdict.last.data.get("max_abs_diff")) is not None:
         end += f", largest difference {difference:.1e}"
     return [variant.exporter, str(variant.opset), variant.layout, variant.feedback, variant.binding, end]

@@ -1,4 +1,4 @@
-"""What is known of a remedy for each failure, in one sentence: the page and `explain` both say this one. Pure."""
+"""What is known about remedies of each failure, in a sentence that the report and `explain` share. Pure."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from harness.stack import VENDORS
 from harness.verdicts.remedy_effects import effect
 from harness.verdicts.report_model import ReportedCell, ReportedVariant
 
-_Fault = tuple[Stage | None, str | None]
+_Failure = tuple[Stage | None, str | None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RemedyText:
-    """What is known of a remedy for one variant in one cell."""
+    """What is known about remedies of one variant in one cell."""
 
     text: str
-    """A sentence; empty where nothing is known."""
+    """A sentence; empty if nothing is known."""
     works: bool
     """Whether a remedy was run on this variant in this cell, and made it work."""
 
 
 class RemedyTexts:
-    """The remedies of a report, by variant and by fault."""
+    """The remedies of a report, by variant and by failure."""
 
     def __init__(self, cells: Iterable[ReportedCell]) -> None:
-        self._elsewhere: dict[_Fault, Counter[str]] = {}
-        self._example: dict[tuple[_Fault, str], str] = {}
+        self._elsewhere: dict[_Failure, Counter[str]] = {}
+        self._example: dict[tuple[_Failure, str], str] = {}
         for cell in cells:
-            for one in cell.variants:
-                if one.remedy and one.status is Status.FAILS:
-                    self._elsewhere.setdefault(_fault(one), Counter())[one.remedy] += 1
-                    self._example.setdefault((_fault(one), one.remedy), cell.id)
+            for variant in cell.variants:
+                if variant.remedy and variant.status is Status.FAILS:
+                    self._elsewhere.setdefault(_failure(variant), Counter())[variant.remedy] += 1
+                    self._example.setdefault((_failure(variant), variant.remedy), cell.id)
 
     def of(self, cell: ReportedCell, variant: ReportedVariant) -> RemedyText:
-        """What was run on this variant of `cell`; where that mended nothing, also what mends the same failure elsewhere."""
+        """What was run on this variant of `cell`; if nothing helped, also what helps with the same failure elsewhere."""
         if variant.status is not Status.FAILS:
             return RemedyText(text="", works=False)
         if variant.remedy:
@@ -52,12 +52,12 @@ class RemedyTexts:
         return RemedyText(text="; ".join(filter(None, [missing, _search(variant), self._hint(cell, variant)])), works=False)
 
     def _hint(self, cell: ReportedCell, variant: ReportedVariant) -> str:
-        """What mends the same failure in another cell, or variant, and was not run on this one, or proved nothing here."""
+        """A remedy of the same failure in another cell or variant that was not run on this one, or proved nothing here."""
         known = [*variant.tried, *variant.unproven]
-        for remedy, _ in self._elsewhere.get(_fault(variant), Counter()).most_common():
+        for remedy, _ in self._elsewhere.get(_failure(variant), Counter()).most_common():
             if not any(text.startswith(f"{remedy}: ") for text in known):
-                there = f"{remedy}, which mends the same failure in {self._example[_fault(variant), remedy]}"
-                ran = next((one for one in cell.variants if _changed(variant, one, remedy)), None)
+                there = f"{remedy}, which mends the same failure in {self._example[_failure(variant), remedy]}"
+                ran = next((other for other in cell.variants if _changed(variant, other, remedy)), None)
                 if ran is None or ran.status not in {Status.FLAKY, Status.ERROR}:
                     return f"not run here: {there}"
                 return f"unproven here, where it ended {_ENDED[ran.status]}: {there}"
@@ -68,12 +68,12 @@ _ENDED = {Status.FLAKY: "flaky", Status.ERROR: "in an error"}
 
 
 def _changed(variant: ReportedVariant, other: ReportedVariant, remedy: str) -> bool:
-    """Whether `other`, of the same cell, is `variant` with the fields of the remedy of that text."""
+    """Whether `other`, of the same cell, is `variant` with the fields that a remedy changes."""
     change = effect(remedy)
     if change is None or not change.only(change.fields):
         return False
     differing = {name for name in VARIANT_FIELDS if getattr(variant, name) != getattr(other, name)}
-    # Each exporter has opsets of its own; without a cache there is nothing to feed back, or to mix.
+    # Each exporter has its own opsets; without a cache there is nothing to feed back or to mix.
     free = {"exporter": {"opset"}, "layout": {"feedback", "strategy"}}
     named = {name.replace("-", "_") for name in change.fields}
     values = {f"{name.replace('_', '-')} {getattr(other, name)}" for name in named}
@@ -92,7 +92,7 @@ def families(texts: Sequence[str]) -> list[str]:
 
 
 _VENDOR = re.compile("|".join(map(re.escape, VENDORS)))
-"""How the bounds begin that say nothing one by one: torch's CUDA libraries, all pinned by torch itself."""
+"""The beginning of bounds that mean nothing one by one: torch pins all its CUDA libraries itself."""
 
 
 def _search(variant: ReportedVariant) -> str:
@@ -100,11 +100,11 @@ def _search(variant: ReportedVariant) -> str:
     if not variant.search_open:
         return f"no remedy found: {vain}" if vain else ""
     unproven = f"{len(variant.unproven)} ended in an error or flaky, which proves nothing" if variant.unproven else ""
-    # Whether an index was in trouble, or was not asked, a report cannot know: neither is recorded.
+    # A report cannot distinguish an index that failed from one that was not asked: neither is recorded.
     names = dict.fromkeys(canonicalize_name(Requirement(text).name) for text in variant.unanswered or ())
-    asked = f"no index has answered yet which other versions there are of {', '.join(names)}" if names else ""
-    return f"remedy open: {', '.join(filter(None, [vain, unproven, asked])) or 'nothing tried yet'}"
+    unanswered = f"no index has answered yet which other versions there are of {', '.join(names)}" if names else ""
+    return f"remedy open: {', '.join(filter(None, [vain, unproven, unanswered])) or 'nothing tried yet'}"
 
 
-def _fault(variant: ReportedVariant) -> _Fault:
+def _failure(variant: ReportedVariant) -> _Failure:
     return variant.stage, variant.signature

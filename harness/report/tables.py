@@ -1,4 +1,4 @@
-"""What the tables show: one facet for every python, environment and torch; transformers and the rest by onnxruntime."""
+"""The tables of a report: one for each Python, setup and torch, with transformers and the rest by onnxruntime."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ GLYPHS = {
     Status.ERROR: "!",
     Status.NOT_RUN: "·",
 }
-NOT_ASKED = "-"
-"""Where a cell was not asked for a variant that others were."""
+NOT_SELECTED = "-"
+"""A cell was not to run a variant that others were to run."""
 
 LEGEND = "✓ works, ✗ fails (a fact about versions), ! error (ours or the network's: proves nothing), · not run, - not asked for"
 
@@ -33,19 +33,19 @@ INFERRED = (
 FLAKY = "~ flaky (failed, and not in the same way when it was repeated in a fresh process: proves nothing)"
 
 
-MENDED = "✚ works with the remedy that is named, and not by itself"
+REMEDIED = "✚ works with the remedy that is named, and not by itself"
 
 
 def legend(report: Report) -> str:
     """What the glyphs mean, and the words in brackets where there are any."""
-    mended = [MENDED] if report.count(Status.WORKS_WITH_REMEDY) else []
+    remedied = [REMEDIED] if report.count(Status.WORKS_WITH_REMEDY) else []
     inferred = [INFERRED] if any(cell.inferred for cell in report.cells) else []
-    flaky = [FLAKY] if any(one.status is Status.FLAKY for cell in report.cells for one in cell.variants) else []
-    return "; ".join([LEGEND, *flaky, *mended, *inferred])
+    flaky = [FLAKY] if any(variant.status is Status.FLAKY for cell in report.cells for variant in cell.variants) else []
+    return "; ".join([LEGEND, *flaky, *remedied, *inferred])
 
 
 def tally(report: Report) -> str:
-    """How many cells have which status; what was inferred is told apart."""
+    """How many cells have which status; inferred ones are counted separately."""
     counts = ", ".join(f"{report.count(status)} {status.value}" for status in Status if report.count(status))
     guesses = [cell.inferred for cell in report.cells]
     parts = [f"{guesses.count(word)} {word}" for word in ("works", "fails") if word in guesses]
@@ -89,16 +89,16 @@ def facets(report: Report) -> list[Facet]:
 
 
 _STAGED = {Status.FAILS, Status.FLAKY, Status.ERROR}
-"""The stage is part of what a table says of such a cell."""
+"""The statuses that a table shows together with the stage."""
 
-CROWD = 16
-"""More variants than this are counted: nobody reads so many glyphs."""
+GLYPH_LIMIT = 16
+"""More variants than this are counted instead of shown as glyphs."""
 
 
 def cell_text(cell: ReportedCell | None, slots: Collection[tuple[object, ...]]) -> str:
-    """What a table says of a cell: `works ✓✓✗·`, a glyph for each of the `slots`; `fails load` where all fail alike.
+    """The entry of a cell in a table: `works ✓✓✗·`, a glyph for each of the `slots`; `fails load` if all fail alike.
 
-    What is inferred stands in brackets behind what is known, `not-run (works?)`, and a remedy behind its glyph.
+    An inferred status follows in brackets, `not-run (works?)`, and a remedy follows its glyph.
     """
     if cell is None:
         return ""
@@ -109,10 +109,10 @@ def cell_text(cell: ReportedCell | None, slots: Collection[tuple[object, ...]]) 
 
 
 def _observed_text(cell: ReportedCell, slots: Collection[tuple[object, ...]]) -> str:
-    if len(slots) > CROWD:
+    if len(slots) > GLYPH_LIMIT:
         return f"{cell.status.value} {_working_of_tried(cell)}"
     status = {identity(variant): variant.status for variant in cell.variants}
-    glyphs = "".join(GLYPHS[status[slot]] if slot in status else NOT_ASKED for slot in slots)
+    glyphs = "".join(GLYPHS[status[slot]] if slot in status else NOT_SELECTED for slot in slots)
     stage = furthest(cell)
     text = f"{cell.status.value} {stage}" if stage and cell.status in _STAGED else cell.status.value
     uniform = len({variant.stage for variant in cell.variants}) == 1 and len({variant.status for variant in cell.variants}) == 1
@@ -139,35 +139,29 @@ def counted(count: int, noun: str) -> str:
 def slots(report: Report) -> dict[tuple[object, ...], str]:
     """The variants of all cells in the order of their glyphs, each with its name: the parts in which they differ."""
     fullest_first = sorted(report.cells, key=lambda cell: -len(cell.variants))
-    every = {identity(variant): variant for cell in fullest_first for variant in cell.variants}
-    there = list(every.values())
-    differing = [field for field in VARIANT_FIELDS if len({getattr(variant, field) for variant in there}) > 1] or [
-        "exporter",
-        "layout",
-    ]
-    if (
-        "exporter" in differing
-        and "opset" in differing
-        and len({(v.exporter, v.opset) for v in there}) == len({v.exporter for v in there})
-    ):
+    variants = {identity(variant): variant for cell in fullest_first for variant in cell.variants}
+    values = {field: {getattr(variant, field) for variant in variants.values()} for field in VARIANT_FIELDS}
+    differing = [field for field in VARIANT_FIELDS if len(values[field]) > 1] or ["exporter", "layout"]
+    opsets = {(variant.exporter, variant.opset) for variant in variants.values()}
+    if {"exporter", "opset"} <= set(differing) and len(opsets) == len(values["exporter"]):
         differing.remove("opset")
-    return {slot: " ".join(_said(field, variant, differing) for field in differing) for slot, variant in every.items()}
+    return {slot: " ".join(_part(field, variant, differing) for field in differing) for slot, variant in variants.items()}
 
 
 def recommendations(report: Report) -> tuple[list[str], list[list[str]]]:
     """(header, rows) of the newest working set for each onnxruntime; a row is short where there is none."""
     cells, names = {cell.id: cell for cell in report.cells}, slots(report)
     axes = [axis for axis in report.axes if axis not in {"onnxruntime", "python"}]
-    # Two environments are two sets of versions: to be seen where both kinds are there.
+    # Two environments are two sets of versions, so the setup is shown if there are both kinds.
     several = len({cell.environment for cell in report.cells}) > 1
     rows = []
     for runtime in report.axes["onnxruntime"]:
         cell = cells.get(report.recommended.get(runtime, ""))
         if cell is None:
-            rows.append([runtime, _none([one for one in report.cells if one.pins["onnxruntime"] == runtime])])
+            rows.append([runtime, _none([cell for cell in report.cells if cell.pins["onnxruntime"] == runtime])])
             continue
-        working_ones = [names[identity(one)] for one in cell.variants if one.status is Status.WORKS]
-        working = ", ".join(working_ones) if len(names) <= CROWD else _working_of_tried(cell)
+        working_names = [names[identity(variant)] for variant in cell.variants if variant.status is Status.WORKS]
+        working = ", ".join(working_names) if len(names) <= GLYPH_LIMIT else _working_of_tried(cell)
         environment = [cell.environment.value] if several else []
         rows.append([runtime, cell.python, *(cell.version(axis) for axis in axes), *environment, working, cell.id])
     header = ["onnxruntime", "Python", *axes, *(["environment"] if several else []), "variants that work", "cell"]
@@ -175,19 +169,20 @@ def recommendations(report: Report) -> tuple[list[str], list[list[str]]]:
 
 
 def _none(cells: Sequence[ReportedCell]) -> str:
-    """What there is to say of a runtime with which no cell works by itself."""
-    text = f"none of {'the cells that were run' if any(one.status is Status.NOT_RUN for one in cells) else 'these cells'} works"
-    (best, *_) = [*newest_by_runtime(one for one in cells if one.status is Status.WORKS_WITH_REMEDY).values(), None]
+    """The entry of a runtime with which no cell works by itself."""
+    partly = any(cell.status is Status.NOT_RUN for cell in cells)
+    text = f"none of {'the cells that were run' if partly else 'these cells'} works"
+    (best, *_) = [*newest_by_runtime(cell for cell in cells if cell.status is Status.WORKS_WITH_REMEDY).values(), None]
     return f"{text} by itself; the newest that works with a remedy: {best.id} ({'; '.join(best.remedies)})" if best else text
 
 
-def shown(field: str, variant: ReportedVariant) -> str:
-    """The variant's value of `field`, as matrix.toml has it."""
+def field_text(field: str, variant: ReportedVariant) -> str:
+    """The variant's value of `field`, as in matrix.toml."""
     value = getattr(variant, field)
     return "stamped" if field == "ir_version" and value is None else str(value)
 
 
-def _said(field: str, variant: ReportedVariant, differing: Sequence[str]) -> str:
-    """A number, or `disabled`, says nothing by itself; an opset after its exporter does."""
+def _part(field: str, variant: ReportedVariant, differing: Sequence[str]) -> str:
+    """The value of a field; with the field's name if the value alone is unclear, like a number without its exporter."""
     needs_name = field in {"ir_version", "optimization", "memory_pattern"} or (field == "opset" and "exporter" not in differing)
-    return f"{field.replace('_', '-')} {shown(field, variant)}" if needs_name else shown(field, variant)
+    return f"{field.replace('_', '-')} {field_text(field, variant)}" if needs_name else field_text(field, variant)

@@ -176,7 +176,7 @@ def test_where_nothing_decides_nothing_is_safe(project):
     project.configure(variants={"exporters": ["torchscript"], "layouts": ["pair"], "feedbacks": ["feed-all"]})
     found = asked(project, FOUR, code=3)
     assert upgrade(found)["answer"] == "UNKNOWN"
-    assert upgrade(found)["why"] == "nothing that was asked decides: feed-all is a diagnostic"
+    assert upgrade(found)["why"] == "no requested variant decides: feed-all is a diagnostic"
 
 
 def test_what_ended_in_an_error_can_be_run_again(project):
@@ -308,7 +308,7 @@ def test_what_fails_now_already_is_not_broken_by_the_upgrade(project):
     assert found["answer"] == one["answer"] == "FAILS NOW ALREADY"
     assert (one["lost"][0]["stage"], one["mend"], one["nearest"]) == ("export", None, None)
     text = asked(project, FOUR, "--to", "torch==2.2.0", code=1, form="text").out.splitlines()
-    assert text[:2] == ["FAILS NOW ALREADY  torch 2.1.0 → 2.2.0", "  the current set fails in the same way:"]
+    assert text[:2] == ["FAILS NOW ALREADY: torch 2.1.0 → 2.2.0", "  the current set fails in the same way:"]
     annotation = asked(project, FOUR, "--to", "torch==2.2.0", code=1, form="github").out
     assert annotation.startswith("::warning title=export-matrix check%3A FAILS NOW ALREADY::")
     # Another fault is told apart.
@@ -382,7 +382,7 @@ def test_the_forms_of_an_answer(shared, monkeypatch, tmp_path):
     summary = tmp_path / "summary.md"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     text = asked(shared, FOUR, "--to", "transformers<5", code=1, form="text").out
-    assert text.splitlines()[0] == "BREAKS  transformers 4.46.3 → 4.49.0"
+    assert text.splitlines()[0] == "BREAKS: transformers 4.46.3 → 4.49.0"
     assert "torchscript opset 17 pair: fails at import: needs torch 2.2" in text
     assert "smallest change that makes it work: torch 2.2.0 as well" in text
     assert "nearest target that works: transformers 4.47.0" in text
@@ -390,7 +390,7 @@ def test_the_forms_of_an_answer(shared, monkeypatch, tmp_path):
     github = asked(shared, FOUR, "--to", "transformers<5", code=1, form="github").out
     assert github.startswith("::error title=export-matrix check%3A BREAKS::transformers 4.46.3 → 4.49.0%0A")
     assert github.count("\n") == 1
-    assert summary.read_text().startswith("# BREAKS\n")
+    assert summary.read_text().startswith("# BREAKS: transformers 4.46.3 → 4.49.0\n")
     markdown = asked(shared, FOUR, "--to", "transformers<5", code=1, form="markdown").out
     assert markdown == summary.read_text()
 
@@ -408,7 +408,7 @@ def test_the_forms_of_an_answer(shared, monkeypatch, tmp_path):
         (FOUR, ["--to", "transformers", "--outdated"], "leave out one"),
         (FOUR, ["--exporter", "dynmo"], "did you mean 'dynamo'"),
         (FOUR, ["--layout", "pears"], "--layout pears: unknown"),
-        (FOUR, ["--python", "three"], "expected a CPython such as 3.11"),
+        (FOUR, ["--python", "three"], "expected CPython versions such as '3.11'"),
         (FOUR.replace("4.46.3", "1.2.3"), [], "transformers 1.2.3 is not published"),
         ("torch==2.1.0\nonnx==1.16.2\n", [], "transformers, onnxruntime missing: name them with --with transformers==…"),
         ("torch>=99\ntransformers\nonnx\nonnxruntime\n", [], "has no solution"),

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from harness import merge, packaging_values
 from harness.cli.options import parser
-from harness.decide import version_sets
+from harness.decide import version_files, version_sets
 from harness.environments import lock_records, published_versions, sources
 from harness.environments.interface import ProviderFailure
 from harness.environments.uv.client import Uv
@@ -109,7 +109,7 @@ def test_sets_of_versions(tmp_path, hostile, part):
     """uv.lock, pylock.toml, requirements.txt, a live environment."""
     for path in written(tmp_path, *((hostile, "1.0") if part == "name" else ("torch", hostile))):
         try:
-            found = version_sets.read(path, None, "3.11")
+            found = version_files.read(path, None, "3.11")
         except HarnessError as refused:
             said = str(refused)
             assert path.name in said
@@ -249,7 +249,7 @@ def test_an_archive_and_a_folder_in_a_pylock_are_left_out_and_named(tmp_path):
         '[[packages]]\nname = "b"\nversion = "1.0"\narchive = {path = "b.zip", hashes = {sha256 = "00"}}\n'
         '[[packages]]\nname = "c"\nversion = "1.0"\ndirectory = {path = "."}\n'
     )
-    found = version_sets.read(path, None, "3.11")
+    found = version_files.read(path, None, "3.11")
     assert found.exact == {"torch": "2.1.0"}
     assert [text.partition(":")[0] for text in found.ignored] == ["a", "b", "c"]
 

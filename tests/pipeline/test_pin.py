@@ -12,7 +12,7 @@ import pytest
 from packaging.pylock import Pylock
 from project import Project
 
-from harness.decide.version_sets import read
+from harness.decide.version_files import read
 
 pytestmark = pytest.mark.usefixtures("installed_once")
 
@@ -223,7 +223,7 @@ def test_a_remedy_that_was_run_goes_into_the_lock(mended):
         assert text.splitlines()[1] == "# with numpy<2, without which these versions fail"
     assert read(folder(told) / "constraints.txt", None, "3.11").exact["numpy"] == "1.26.4"
     said = mended.main("pin", "--quiet", "--require", "onnxruntime==1.17.0").out
-    assert said.splitlines()[0] == f"{told['pinned']} with numpy<2  works, and was confirmed in a fresh environment"
+    assert said.splitlines()[0] == f"{told['pinned']} with numpy<2 works, and was confirmed in a fresh environment"
     page = mended.main("pin", "--quiet", "--require", "onnxruntime==1.17.0", "--format", "markdown").out
     assert page.startswith(f"# {told['pinned']} with numpy<2 works, and was confirmed in a fresh environment\n\n- Python ")
 

@@ -151,7 +151,7 @@ def test_a_budget_that_is_over_begins_nothing(project, strategy):
     for cell in project.cells().values():
         assert (cell["status"], cell["inferred"]) == ("not-run", None)
         assert {one["reason"] for one in cell["variants"]} == {"the budget was over"}
-    assert "not run 4 variants: the budget was over" in answer.out
+    assert "not run — 4 variants: the budget was over" in answer.out
     # Nothing was proven: that is no yes.
     assert project.main("run", "--budget", "0s", "--fail-on", "fails").code == 3
     assert {cell["status"] for cell in project.run("--strategy", strategy).values()} == {"works"}

@@ -173,7 +173,7 @@ def test_a_selection_of_variants_changes_no_lock(newer_torch):
     assert newer_torch.main("run", "--select", "exporter=torchscript").code == 0
     (alone,) = newer_torch.cells().values()
     answer = newer_torch.main("explain", alone["id"])
-    assert "torchscript-17-pair-keep-cross-numpy: works" in answer.out
+    assert "works — 1 variant: torchscript-17-pair-keep-cross-numpy" in answer.out
     (cell,) = newer_torch.run().values()
     assert cell["lock"] == alone["lock"]
     assert [start["subjects"] for start in newer_torch.starts("export")] == [["torchscript-17-pair"], ["dynamo-18-pair"]]

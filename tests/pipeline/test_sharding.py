@@ -274,11 +274,10 @@ def test_a_job_matrix_has_no_job_without_work(whole, arguments, count):
     ("arguments", "words"),
     [
         (["--format", "github", "--shards", "257"], "expected a number of shards, 1 to 256, not '257'"),
-        (["--format", "github", "--shards", "0"], "expected a number of shards, 1 to 256, not '0'"),
+        (["--format", "github", "--shards", "0"], "expected a number of shards, 1 or more, not '0'"),
         (["--format", "github", "--shards", "x"], "expected a number of shards"),
         (["--format", "github", "--shard", "1/3"], "leave out --shard"),
         (["--shards", "3"], "--shards is for --format github"),
-        (["--format", "json"], "invalid choice: 'json'"),
     ],
 )
 def test_plans_that_cannot_be(project, arguments, words):

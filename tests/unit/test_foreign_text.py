@@ -10,14 +10,13 @@ import unicodedata
 import pytest
 from rich.table import Table
 from rich.text import Text
-from values import report, reported_cell, reported_variant, result
+from values import rendered, report, reported_cell, reported_variant, result
 
 from harness.cli.console import console
 from harness.foreign_text import comments, escaped_json, line, redacted, visible, without_userinfo
 from harness.model import Stage, Status
 from harness.packaging_values import index_requirement
-from harness.report.formats import matrix_json as report_json
-from harness.report.formats.markdown import code, escape, render
+from harness.report.formats.markdown import code, escape
 from harness.verdicts.report_model import ADAPTER
 from harness.verdicts.reporting import opinion_text
 
@@ -130,9 +129,9 @@ def test_json_keeps_every_character_and_shows_none_that_does_not_show():
 def test_a_report_with_half_of_a_surrogate_pair_can_be_written():
     broken = reported_variant(Status.FAILS, Stage.LOAD, error="a\ud83d\u202eb", signature="s")
     one = report(reported_cell(broken, status=Status.FAILS))
-    assert json.loads(report_json.dumps(one))["cells"][0]["variants"][0]["error"] == "a\ud83d\u202eb"
-    assert "a\\ud83d\\u202eb" in render(one)
-    render(one).encode()
+    assert json.loads(rendered(one, "json"))["cells"][0]["variants"][0]["error"] == "a\ud83d\u202eb"
+    assert "a\\ud83d\\u202eb" in rendered(one)
+    rendered(one).encode()
 
 
 def test_a_comment_stays_one():

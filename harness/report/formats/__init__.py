@@ -1,1 +1,23 @@
-"""Report formats, one module each."""
+"""The formats of a page, one module each. Each is named here, so that it is imported when it is used."""
+
+from __future__ import annotations
+
+import pkgutil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.report.formats.interface import Format
+
+FORMATS: dict[str, str] = {
+    "text": "harness.report.formats.text:TextFormat",
+    "json": "harness.report.formats.json_data:JsonFormat",
+    "markdown": "harness.report.formats.markdown:MarkdownFormat",
+    "github": "harness.report.formats.github:GithubFormat",
+}
+"""The name in `--format NAME` → its class (interface.py). Nothing is imported here: `--help` lists the names alone."""
+
+
+def format_named(name: str) -> Format:
+    """The format with a name in `FORMATS`."""
+    made: Format = pkgutil.resolve_name(FORMATS[name])()
+    return made

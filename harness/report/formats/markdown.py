@@ -1,63 +1,107 @@
-"""reports/matrix.md: the same tables, for GitHub."""
+"""A page as GitHub reads Markdown; of the report this is matrix.md."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import chain
+from typing import Any, ClassVar
 
 from tabulate import tabulate
 
-from harness.foreign_text import line
-from harness.model import Status
-from harness.report import causes as suspects
-from harness.report import rules
-from harness.report.failures import Fault, faults, not_run
-from harness.report.feedback import protocols, sentence
-from harness.report.tables import CROWD, cell_text, counted, facets, legend, recommendations, slots, tally
-from harness.report.variants import ways
-from harness.verdicts.messages import headline
-from harness.verdicts.report_model import Report
+from harness.foreign_text import line, visible
+from harness.report.formats.interface import Format
+from harness.report.page import (
+    Block,
+    Example,
+    Item,
+    Items,
+    Look,
+    Page,
+    Paragraph,
+    Quote,
+    Section,
+    Span,
+    Table,
+    Text,
+    joined,
+    spans,
+)
 
 
-def render(report: Report) -> str:
-    """The whole page."""
-    probe, names = report.probe, slots(report)
-    newest = f"newest result {escape(report.generated)}" if report.generated else "nothing has run yet"
-    intro = (
-        f"{counted(len(report.cells), 'combination')}: {tally(report)}. "
-        f"Measured on {escape(report.platform)}, {newest}; "
-        f"model {escape(probe.model)} ({escape(probe.profile)}, seed {probe.seed}), "
-        f"torch from: {escape(report.torch)}, probe {code(probe.id)}."
-    )
-    lines = [
-        "# Which versions work together",
-        "",
-        *(f"**{escape(told)}**\n" for protocol in protocols(report) if (told := sentence(protocol))),
-        intro,
-        "",
-        f"{legend(report)}.",
-        "",
-        *([f"The glyphs in a cell stand for: {escape(', '.join(names.values()))}.", ""] if len(names) <= CROWD else []),
-    ]
-    for facet in facets(report):
-        header = [*facet.row_axes, *(f"onnxruntime {version}" for version in facet.columns)]
-        lines += [
-            f"## {escape(facet.title)}",
-            "",
-            table(header, [[*row, *(cell_text(cell, names) for cell in cells)] for row, cells in facet.rows]),
-            "",
-        ]
-        if len(names) > CROWD:
-            lines += [table(*ways(report, facet)), ""]
-    lines += ["## Newest working set for each onnxruntime", "", _recommended(report), ""]
-    lines += [*_rules(report), *_protocols(report), *_suspects(report)]
-    lines += ["## What did not work, and why", "", _faults(report), ""]
-    return "\n".join(lines)
+class MarkdownFormat(Format):
+    """All blocks, one after the other."""
+
+    suffix: ClassVar[str | None] = "md"
+
+    def render(self, page: Page[Any]) -> str:
+        """The whole page."""
+        return "\n".join([f"# {inline(page.title)}", "", *_lines(page.blocks)])
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _lines(blocks: Sequence[Block]) -> list[str]:
+    return list(chain.from_iterable(map(_block, blocks)))
+
+
+def _block(block: Block) -> list[str]:
+    """The lines of a block, and an empty one."""
+    match block:
+        case Section():
+            return [f"## {inline(block.title)}", "", *_lines(block.blocks)]
+        case Paragraph():
+            return [inline(block.text), ""]
+        case Table():
+            return [table(block.header, block.rows), ""]
+        case Items():
+            return [*chain.from_iterable(_item(item, tight=_is_tight(block)) for item in block.items), ""]
+        case Example():
+            log = joined("; in full in ", Span(block.log, Look.CODE)) if block.log else ()
+            return [inline(joined("for example ", Span(block.cell, Look.CODE), *log)), ""]
+        case Quote():
+            return _quote(block.text)
+
+
+def _is_tight(block: Items) -> bool:
+    """Whether nothing but further lists stands below the entries of a list."""
+    return all(isinstance(inner, Items) for item in block.items for inner in item.blocks)
+
+
+def _item(item: Item, *, tight: bool) -> list[str]:
+    inner = [line for line in _lines(item.blocks) if line or not tight]
+    return [f"- {inline(item.text)}", *([] if tight else [""]), *(f"  {line}" if line else "" for line in inner)]
+
+
+def _quote(text: str) -> list[str]:
+    """A line is a quotation, several lines are preformatted."""
+    shown = visible(text.strip("\n"))
+    if "\n" not in shown:
+        return [f"> {code(shown)}", ""]
+    fence = "`" * max(3, *(len(ticks) + 1 for ticks in re.findall("`+", shown)), 0)
+    return [f"{fence}text", *shown.split("\n"), fence, ""]
+
+
+def inline(text: Text) -> str:
+    """A line, its pieces with their marks."""
+    return escape("".join(map(_marked, spans(text))))
+
+
+def _marked(span: Span) -> str:
+    match span.look:
+        case Look.CODE:
+            return code(span.text)
+        case Look.STRONG:
+            return f"**{span.text}**"
+        case Look.EMPHASIS:
+            return f"*{span.text}*"
+        case Look.QUOTED:
+            return span.text.replace("`", "'")
+        case Look.PLAIN:
+            return span.text
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Text]]) -> str:
     """A GitHub table; versions stay text (2.10 is not 2.1)."""
-    escaped = [[escape(value) for value in row] for row in rows]
+    escaped = [[inline(entry) for entry in row] for row in rows]
     return tabulate(escaped, headers=[escape(name) for name in header], tablefmt="github", disable_numparse=True)
 
 
@@ -99,77 +143,3 @@ def _inert(found: re.Match[str]) -> str:
             return f"&#{ord(number[0])};{number[1:]}"
         case mark:
             return f"\\{mark}"
-
-
-def _rules(report: Report) -> list[str]:
-    shown, left_out = rules.most(report)
-    rows = [
-        [
-            rules.said(rule, "`"),
-            rules.size(rule),
-            "; ".join(map(rules.sides, rule.boundaries)),
-            ", ".join(f"`{place.cell}`" for place in rule.examples),
-        ]
-        for rule in shown
-    ]
-    lines = [table(["what fails", "explains", "tried on both sides", "for example"], rows), ""] if rows else []
-    lines += [f"{escape(f'{said[0].upper()}{said[1:]}')}.\n" for said in (left_out, *rules.unexplained(report)) if said]
-    return ["## Rules", "", *([f"{rules.MEANING}.", ""] if rows else []), *lines] if lines else []
-
-
-def _protocols(report: Report) -> list[str]:
-    found = protocols(report)
-    if not found:
-        return []
-    rows = [
-        [one.layout, str(one.pairs), str(one.keep_cross_works), str(one.feed_all_works), "; ".join(one.messages)]
-        for one in found
-    ]
-    header = ["layout", "pairs", "keep-cross works", "feed-all works", "what feed-all dies of, where keep-cross works"]
-    text = "The same artifact on the same runtime under both protocols; nothing else differs within a pair."
-    return ["## What the decoding loop feeds back", "", text, "", table(header, rows), ""]
-
-
-def _suspects(report: Report) -> list[str]:
-    header, rows = suspects.rows(report)
-    return ["## Whose fault it is", "", f"{suspects.summary(report)}.", "", table(header, rows), ""] if rows else []
-
-
-def _recommended(report: Report) -> str:
-    header, rows = recommendations(report)
-    return table(header, [[*row[:-1], f"`{row[-1]}`"] if len(row) == len(header) else row for row in rows])
-
-
-def _faults(report: Report) -> str:
-    lines = []
-    for fault in faults(report):
-        shown = headline(fault.message, 400)
-        size = f"{counted(fault.cells, 'cell')}, {counted(fault.variants, 'variant')}"
-        lines += [
-            f"- **{fault.status.value} · {fault.stage}** — {size}: {escape(fault.where)}",
-            "",
-            f"  > {code(shown)}",
-            "",
-            *_why(fault),
-            *_mends(fault),
-            f"  for example {code(fault.example)}" + (f"; in full in {code(fault.log)}" if fault.log else ""),
-            "",
-        ]
-    for reason, count in not_run(report):
-        lines += [f"- **not run** — {counted(count, 'variant')}: {escape(reason)}", ""]
-    return "\n".join(lines) if lines else "Everything worked."
-
-
-def _mends(fault: Fault) -> list[str]:
-    lines = [f"  - {escape(mended.text)}" for mended in fault.mends]
-    return [*lines, ""] if lines else []
-
-
-def _why(fault: Fault) -> list[str]:
-    """The causes of a group, and what they rest on in the example."""
-    if fault.repeated:
-        return ["  repeated in a fresh process: " + escape("; ".join(fault.repeated).replace("`", "'")), ""]
-    if fault.status is not Status.FAILS:
-        return []
-    causes = ", ".join(f"**{cause}** ({count})" if len(fault.causes) > 1 else f"**{cause}**" for cause, count in fault.causes)
-    return [f"  {causes}: " + escape("; ".join(fault.evidence).replace("`", "'")), ""]

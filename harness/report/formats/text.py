@@ -1,21 +1,19 @@
-"""The same tables on a terminal, in colours that every eye can tell apart (Okabe and Ito), each with its own glyph."""
+"""A page on a terminal, in colours that every eye can tell apart; in a pipe, as plain text of any width."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import io
+from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from rich.table import Table as RichTable
+from rich.text import Text as RichText
 
+from harness.foreign_text import visible
 from harness.model import Status
-from harness.report import rules
-from harness.report.failures import faults, not_run
-from harness.report.feedback import protocols, sentence
-from harness.report.tables import CROWD, Facet, cell_text, counted, facets, legend, recommendations, slots, tally
-from harness.report.variants import ways
-from harness.verdicts.messages import headline
-from harness.verdicts.report_model import Report, ReportedCell
+from harness.report.formats.interface import Format
+from harness.report.page import Block, Example, Items, Look, Page, Paragraph, Quote, Section, Table, Text, plain, spans
 
 # Bluish green, sky blue, vermilion, orange: Okabe & Ito, "Color Universal Design" (2008).
 STYLES = {
@@ -27,97 +25,106 @@ STYLES = {
     Status.NOT_RUN: "dim",
 }
 
-
-def show(report: Report, console: Console, *, options: str = "") -> None:
-    """Print tables, recommendations and grouped failures to `console`.
-
-    `options` is what the commands that it names need to mean the same matrix and store.
-    """
-    names = slots(report)
-    for facet in facets(report):
-        table = Table(title=facet.title, title_justify="left", header_style="bold")
-        for axis in facet.row_axes:
-            table.add_column(axis, overflow="fold")
-        for version in facet.columns:
-            table.add_column(f"onnxruntime\n{version}", overflow="fold")
-        for row, cells in facet.rows:
-            table.add_row(*row, *(styled(cell, names) for cell in cells))
-        console.print(table)
-        if len(names) > CROWD:
-            _ways(report, facet, console)
-    glyphs = f"\none glyph for each variant: {', '.join(names.values())}" if len(names) <= CROWD else ""
-    console.print(f"{legend(report)}{glyphs}\n", style="dim")
-    for protocol in protocols(report):
-        if told := sentence(protocol):
-            console.print(Text(f"{told}\n", style="bold"))
-    _recommended(report, console)
-    _rules(report, console)
-    _faults(report, console, options)
-    console.print(Text.assemble((f"{counted(len(report.cells), 'cell')}:", "bold"), f" {tally(report)}"))
+_LOOKS = {Look.STRONG: "bold", Look.EMPHASIS: "italic"}
+_INDENT = 2
+_UNLIMITED = 100_000
+"""Columns of a line that is never wrapped."""
 
 
-def styled(cell: ReportedCell | None, names: Collection[tuple[object, ...]]) -> Text:
-    """A table's entry for `cell`."""
-    return Text(cell_text(cell, names), style=STYLES[cell.status]) if cell else Text("")
+class TextFormat(Format):
+    """Sections without their details, the summary last: it is what a terminal still shows at the end."""
+
+    def render(self, page: Page[Any]) -> str:
+        """Plain text, without colours and of any width."""
+        file = io.StringIO()
+        self.show(page, Console(file=file, width=_UNLIMITED, highlight=False, markup=False, emoji=False))
+        return visible(file.getvalue())
+
+    def show(self, page: Page[Any], out: Console) -> None:
+        """Print `page`, as wide as `out` is."""
+        out.print(styled(page.title, "bold"), soft_wrap=True)
+        _Printer(out, page.options).blocks(page.blocks)
+        if page.summary:
+            out.print()
+            out.print(styled(page.summary, "bold"), soft_wrap=True)
 
 
-def _ways(report: Report, facet: Facet, console: Console) -> None:
-    header, rows = ways(report, facet)
-    table = Table(title="variants, counted", title_justify="left", header_style="bold")
-    for name in header:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
+def styled(text: Text, style: str = "") -> RichText:
+    """A line in its colours."""
+    made = RichText(style=style)
+    for span in spans(text):
+        made.append(span.text, STYLES[span.status] if span.status else _LOOKS.get(span.look, ""))
+    return made
 
 
-def _recommended(report: Report, console: Console) -> None:
-    header, rows = recommendations(report)
-    table = Table(title="Newest working set for each onnxruntime", title_justify="left", header_style="bold")
-    for name in header:
-        # The id is what one copies; where even that does not fit, nothing is cut.
-        table.add_column(name, overflow="fold", no_wrap=name == "cell")
-    for row in rows:
-        # What there is to say where nothing works belongs under the widest heading.
-        entries = row if len(row) == len(header) else [row[0], *("-" for _ in header[2:]), row[1]]
-        table.add_row(*(Text(entry, overflow="fold", no_wrap=False) for entry in entries))
-    console.print(table)
+class _Printer:
+    """Prints blocks on a console."""
+
+    def __init__(self, out: Console, options: str) -> None:
+        self._out = out
+        self._options = options
+
+    def blocks(self, blocks: Sequence[Block], indent: int = 0) -> None:
+        """Print `blocks`, lists and messages further to the right than paragraphs."""
+        for block in blocks:
+            match block:
+                case Section(detail=True):
+                    pass
+                case Section():
+                    self._out.print()
+                    self._line(styled(block.title, "bold"), 0)
+                    self.blocks(block.blocks)
+                case Paragraph() if indent:
+                    self._line(styled(block.text), indent + _INDENT)
+                case Paragraph():
+                    self._out.print(styled(block.text))
+                case Table(records=True):
+                    self._records(block)
+                case Table():
+                    self._out.print(_table(block))
+                case Quote():
+                    for line in block.text.splitlines():
+                        self._line(RichText(line.rstrip()), indent + _INDENT)
+                case Example():
+                    command = f"python -m harness explain {block.cell}{self._options}"
+                    self._line(RichText(command, "dim"), indent + _INDENT)
+                case Items():
+                    for item in block.items:
+                        self._line(styled(item.text), indent + _INDENT)
+                        self.blocks(item.blocks, indent + _INDENT)
+
+    def _line(self, line: RichText, indent: int) -> None:
+        """A line that the terminal wraps, so that a command or a path can be copied whole."""
+        self._out.print(_indented(line, indent), soft_wrap=True)
+
+    def _records(self, table: Table) -> None:
+        """The first entry of each row, and the others below it with the names of their columns."""
+        for first, *others in table.rows:
+            self._line(styled(first), _INDENT)
+            for name, entry in zip(table.header[1:], others, strict=False):
+                if plain(entry):
+                    self._line(RichText.assemble(f"{name}: ", styled(entry)), 2 * _INDENT)
 
 
-def _rules(report: Report, console: Console) -> None:
-    shown, left_out = rules.most(report)
-    said = [left_out, *rules.unexplained(report)]
-    if any((*shown, *said)):
-        meaning = (
-            ": without exception where a variant got as far as the stage; "
-            "open: what lies between was not tried, not asked: nor looked up"
-        )
-        console.print(Text.assemble("\n", ("Rules", "bold"), meaning))
-    for rule in shown:
-        console.print(Text(rules.said(rule), style=STYLES[Status.FAILS]), Text(f" {rules.size(rule)}"))
-        for boundary in rule.boundaries:
-            console.print(Text(f"    {rules.sides(boundary)}"))
-    for line in filter(None, said):
-        console.print(Text(line))
+def _indented(line: RichText, indent: int) -> RichText:
+    return RichText.assemble(" " * indent, line) if indent else line
 
 
-def _faults(report: Report, console: Console, options: str) -> None:
-    found = faults(report)
-    if found:
-        console.print("\nWhat did not work, and why", style="bold")
-    for fault in found:
-        head = Text(f"{fault.status.value} {fault.stage}", style=STYLES[fault.status])
-        console.print(head, Text(f"{counted(fault.cells, 'cell')}, {counted(fault.variants, 'variant')}: {fault.where}"))
-        console.print(Text(f"    {headline(fault.message)}"))
-        if fault.repeated:
-            console.print(Text(f"    repeated in a fresh process: {'; '.join(fault.repeated)}"))
-        if fault.status is Status.FAILS:
-            several = [f"{cause} ({count})" if len(fault.causes) > 1 else cause for cause, count in fault.causes]
-            console.print(Text(f"    cause: {'; '.join(several)}"))
-        for mended in fault.mends:
-            style = STYLES[Status.WORKS_WITH_REMEDY] if mended.mend.works else ""
-            console.print(Text(f"    {mended.text}", style=style), soft_wrap=True)
-        console.print(Text(f"    python -m harness explain {fault.example}{options}", style="dim"), soft_wrap=True)
-    for reason, count in not_run(report):
-        console.print(Text("not run", style=STYLES[Status.NOT_RUN]), Text(f"{counted(count, 'variant')}: {reason}"))
-    console.print()
+def _table(table: Table) -> RichTable:
+    made = RichTable(header_style="bold")
+    for number, name in enumerate(table.header):
+        entries = [row[number] for row in table.rows if len(row) == len(table.header)]
+        # Code is copied, so it is not wrapped; if even that does not fit, nothing is cut.
+        copied = bool(entries) and all(span.look is Look.CODE for entry in entries for span in spans(entry))
+        made.add_column(name, overflow="fold", no_wrap=copied)
+    for row in table.rows:
+        # The entry about a whole row stands in the last column, which is the widest.
+        missing = ["-"] * (len(table.header) - len(row))
+        made.add_row(*(_entry(entry) for entry in [*row[:-1], *missing, row[-1]]))
+    return made
+
+
+def _entry(text: Text) -> RichText:
+    entry = styled(text)
+    entry.overflow, entry.no_wrap = "fold", False
+    return entry

@@ -40,16 +40,16 @@ def tasks():
 
 
 def do(state: State, clock: Clock, task, seconds: float) -> None:
-    state.hear(TaskStarted(task=task))
+    state.on_event(TaskStarted(task=task))
     clock.now += seconds
-    state.hear(TaskEnded(task=task))
+    state.on_event(TaskEnded(task=task))
 
 
 def test_the_estimate_is_mean_times_count_over_jobs(clock, tasks):
     others = [tasks_of(resolved(onnxruntime=version)) for version in ("1.17.0", "1.18.0")]
     runs = [tasks.run, *(other.run for other in others)]
     state = State()
-    state.hear(Working(tasks=(tasks.export, *runs), jobs=2, cells=3))
+    state.on_event(Working(tasks=(tasks.export, *runs), jobs=2, cells=3))
     assert state.seconds_left() is None
     do(state, clock, tasks.export, 10)
     assert state.seconds_left() is None
@@ -63,12 +63,12 @@ def test_the_estimate_is_mean_times_count_over_jobs(clock, tasks):
 
 def test_the_snapshot_shows_what_runs_for_how_long_and_where_it_is(clock, tasks):
     state = State()
-    state.hear(TaskStarted(task=tasks.export))
+    state.on_event(TaskStarted(task=tasks.export))
     clock.now += 2
-    state.hear(AtStage(task=tasks.export, stage="eager"))
+    state.on_event(AtStage(task=tasks.export, stage="eager"))
     clock.now += 1
     assert state.snapshot() == [(tasks.export, 3.0, "eager")]
-    state.hear(TaskEnded(task=tasks.export))
+    state.on_event(TaskEnded(task=tasks.export))
     assert state.snapshot() == []
 
 
@@ -80,12 +80,12 @@ def shown(state: State) -> str:
 
 def test_the_board_counts_verdicts_and_names_tasks(clock, tasks):
     state = State()
-    state.hear(Resolving(done=3, total=7, cells=9))
+    state.on_event(Resolving(done=3, total=7, cells=9))
     assert "resolving: 3/7" in shown(state)
-    state.hear(Working(tasks=(tasks.export,), jobs=1, cells=7))
+    state.on_event(Working(tasks=(tasks.export,), jobs=1, cells=7))
     failed = replace(resolved(), result=result(Stage.RESOLVE, Status.FAILS))
-    state.hear(Judged(verdict=judge(failed, None, None, tasks_wanted())))
-    state.hear(TaskStarted(task=tasks.export))
+    state.on_event(Judged(verdict=judge(failed, None, None, tasks_wanted())))
+    state.on_event(TaskStarted(task=tasks.export))
     clock.now += 65
     text = shown(state)
     assert "1/7 cells" in text
@@ -98,14 +98,14 @@ def test_a_question_is_no_cell_of_the_matrix(clock, tasks):
     failed = replace(resolved(), result=result(Stage.RESOLVE, Status.FAILS))
     verdict = judge(failed, None, None, tasks_wanted())
     state = State()
-    state.hear(Working(tasks=(tasks.export,), jobs=1, cells=0))
+    state.on_event(Working(tasks=(tasks.export,), jobs=1, cells=0))
     for _ in range(2):
-        state.hear(Answered(verdict=verdict))
-    assert "2 sets asked" in shown(state)
-    state.hear(Working(tasks=(tasks.export,), jobs=1, cells=7))
-    state.hear(Judged(verdict=verdict))
-    state.hear(Working(tasks=(tasks.export,), jobs=1, cells=0))
-    state.hear(Answered(verdict=verdict))
+        state.on_event(Answered(verdict=verdict))
+    assert "2 sets judged" in shown(state)
+    state.on_event(Working(tasks=(tasks.export,), jobs=1, cells=7))
+    state.on_event(Judged(verdict=verdict))
+    state.on_event(Working(tasks=(tasks.export,), jobs=1, cells=0))
+    state.on_event(Answered(verdict=verdict))
     assert "1/7 cells  ✗ 1 fails" in shown(state)
 
 

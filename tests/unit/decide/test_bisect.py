@@ -10,7 +10,6 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 from values import PAIR, PINS, PYTHON, result
 
-from harness.decide import experiments
 from harness.decide.bisect import Bisect, Bisected
 from harness.decide.experiments import Experiments
 from harness.decide.version_sets import Versions
@@ -57,7 +56,7 @@ def locked(versions: dict[str, str]) -> Lock:
     return Lock(distributions=tuple(LockedDistribution(name=name, version=version) for name, version in versions.items()))
 
 
-class FakeLab:
+class FakeSession:
     """Judges a set by `end`, a function of its versions; keeps what it was asked about."""
 
     def __init__(self, index: Index, end) -> None:
@@ -90,20 +89,20 @@ def fails(stage: Stage = Stage.LOAD, status: Status = Status.FAILS) -> StageResu
 @pytest.fixture
 def search(monkeypatch):
     """Bisects between the four pins with these versions besides."""
-    monkeypatch.setattr(experiments, "Pythons", lambda _uv: SimpleNamespace(find=lambda _python: PYTHON))
+    monkeypatch.setattr("harness.decide.experiments.Pythons", lambda _uv: SimpleNamespace(find=lambda _python: PYTHON))
     matrix = Matrix.model_validate({"axes": {"python": ["3.11"], **{name: [version] for name, version in PINS.items()}}})
 
     def between(name, bounds, _policy, _versions):
         specifier = Requirement(f"{name}{bounds}").specifier
         return [one for one in NUMPY if name == "numpy" and one in specifier]
 
-    def searched(index: Index, end, good: dict[str, str], bad: dict[str, str], suspect=None) -> tuple[Bisected, FakeLab]:
-        lab = FakeLab(index, end)
-        session = SimpleNamespace(matrix=matrix, uv=index, answers=None, ask=lab.ask, settings=SimpleNamespace(jobs=1))
-        desk = Experiments(session, (PAIR,))
-        monkeypatch.setattr(desk, "between", between)
+    def searched(index: Index, end, good: dict[str, str], bad: dict[str, str], suspect=None) -> tuple[Bisected, FakeSession]:
+        fake = FakeSession(index, end)
+        session = SimpleNamespace(matrix=matrix, uv=index, answers=None, ask=fake.ask, settings=SimpleNamespace(jobs=1))
+        experiments = Experiments(session, (PAIR,))
+        monkeypatch.setattr(experiments, "between", between)
         ends = [Versions(source=said, python="3.11", exact={**PINS, **exact}) for said, exact in (("good", good), ("bad", bad))]
-        return Bisect(desk, lambda _event: None).search(*ends, suspect), lab
+        return Bisect(experiments, lambda _event: None).search(*ends, suspect), fake
 
     return searched
 
@@ -122,21 +121,21 @@ def numpy_2_breaks(versions: dict[str, str]) -> StageResult:
 def test_the_release_that_is_asked_about_is_the_one_that_is_run(search):
     """The helper of the good set has no room for numpy 2: it is the helper that moves, and never numpy."""
     good, bad = {"numpy": "1.26.4", "helper": "1.0"}, {"numpy": "2.1.0", "helper": "2.0"}
-    found, lab = search(Index({"1.0": "<2", "2.0": ""}), numpy_2_breaks, good, bad, "numpy")
+    found, fake = search(Index({"1.0": "<2", "2.0": ""}), numpy_2_breaks, good, bad, "numpy")
     assert suspects(found) == ["numpy 2.0.0"]
     assert found.last_good.versions.exact["numpy"] == "1.26.6"
     assert found.first_bad.versions.exact | {"numpy": "2.0.0", "helper": "2.0"} == found.first_bad.versions.exact
     assert [str(one) for one in found.along] == ["helper 1.0 → 2.0"]
-    assert found.probes == len(lab.ran) - 2
+    assert found.probes == len(fake.ran) - 2
 
 
 def test_what_no_solution_has_room_for_is_not_said_to_work(search):
     """Nothing has room for numpy 2, so neither does the bad end: the first such release is the answer."""
     index = Index({"1.0": "<2"})
     good, bad = {"numpy": "1.26.4", "helper": "1.0"}, {"numpy": "2.1.0", "helper": "1.0"}
-    found, lab = search(index, lambda _versions: result(Stage.PARITY), good, bad, "numpy")
+    found, fake = search(index, lambda _versions: result(Stage.PARITY), good, bad, "numpy")
     assert suspects(found) == ["numpy 2.0.0"]
-    assert [one["numpy"] for one in lab.ran if "numpy" in one] == ["1.26.4", "1.26.6"]
+    assert [one["numpy"] for one in fake.ran if "numpy" in one] == ["1.26.4", "1.26.6"]
     assert found.lost[0].last.stage is Stage.RESOLVE
 
 
@@ -147,7 +146,7 @@ def test_a_suspect_whose_trial_was_an_error_is_not_acquitted(search):
         return result(Stage.PARITY)
 
     found, _ = search(ANYTHING, end, {"numpy": "1.26.4"}, {"numpy": "2.1.0", "torch": "2.6.0"}, "torch")
-    assert found.how[0] == "whether torch alone breaks it could not be told (error at load: no): all that differs was searched"
+    assert found.how[0] == "whether torch alone breaks it is unknown (error at load: no): all that differs was searched"
     assert suspects(found) == ["torch 2.6.0", "numpy 2.1.0"]
     assert found.unproven
 

@@ -31,7 +31,7 @@ def least_rounds(last: int, at_once: int) -> int:
 def test_of_a_history_that_breaks_once_the_place_is_found_in_the_least_rounds(last, at_once):
     for first_bad in range(1, last + 1):
         found, rounds = asked([place < first_bad for place in range(last + 1)], at_once)
-        assert (found.good, found.bad, found.untold) == (first_bad - 1, first_bad, ())
+        assert (found.good, found.bad, found.unknown) == (first_bad - 1, first_bad, ())
         assert len(rounds) <= least_rounds(last, at_once)
         assert all(1 <= len(positions) <= at_once for positions in rounds)
 
@@ -45,8 +45,8 @@ def test_whatever_the_answers_what_is_found_was_seen_and_only_what_cannot_be_tol
         calls = [position for positions in rounds for position in positions]
         assert every[found.good] is True
         assert every[found.bad] is False
-        assert found.untold == tuple(range(found.good + 1, found.bad))
-        assert all(every[place] is None for place in found.untold)
+        assert found.unknown == tuple(range(found.good + 1, found.bad))
+        assert all(every[place] is None for place in found.unknown)
         assert len(calls) == len(set(calls))
 
 

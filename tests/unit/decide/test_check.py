@@ -13,7 +13,8 @@ from harness.decide.experiments import Experiment
 from harness.decide.version_sets import Versions
 from harness.matrix.schema import Variants
 from harness.model import Stage, Status, Variant
-from harness.report.answers import check_lines
+from harness.report.page import items, lines
+from harness.report.pages.check import upgrade_lines
 from harness.verdicts.judge import VariantVerdict, Verdict
 
 WORKS, FAILS, ERROR = Status.WORKS, Status.FAILS, Status.ERROR
@@ -28,7 +29,7 @@ def verdict(*ends: VariantVerdict, status: Status = FAILS) -> Verdict:
     return Verdict(resolved=resolved(*(one.variant for one in ends)), status=status, variants=ends)
 
 
-class Desk:
+class FakeExperiments:
     """Knows what two sets come to: the current one, and every other."""
 
     axes = tuple(PINS)
@@ -37,7 +38,7 @@ class Desk:
         return 1
 
     def __init__(self, now: Verdict, then: Verdict, require: str) -> None:
-        self.wanted = Variants(require=require)
+        self.rule = Variants(require=require)
         self._now, self._then = now, then
 
     def complete(self, versions):
@@ -46,7 +47,7 @@ class Desk:
     def moved(self, versions, exact):
         return Versions(source="the target", python="3.11", exact={**versions.exact, **exact})
 
-    def ask(self, sets):
+    def run(self, sets):
         return [Experiment(versions=one, verdict=self._now if one == SET else self._then) for one in sets]
 
     def newest(self, name, bounds, versions):
@@ -57,7 +58,7 @@ class Desk:
 
 
 def upgraded(now: Verdict, then: Verdict, require: str = "all") -> Upgrade:
-    (one,) = Check(Desk(now, then, require), SET).to([Requirement("transformers==5.0.0")]).upgrades
+    (one,) = Check(FakeExperiments(now, then, require), SET).to([Requirement("transformers==5.0.0")]).upgrades
     return one
 
 
@@ -66,7 +67,7 @@ HELPER = end(DYNAMO, FAILS, Stage.RESOLVE, "onnxscript cannot be added: no")
 
 
 def said(one: Upgrade) -> list[str]:
-    return [line for line in check_lines(one, Path()) if not line.startswith("    ")]
+    return list(lines(items(*upgrade_lines(one, Path()))))
 
 
 def test_what_works_now_and_is_lost_is_broken_whatever_fails_besides():
@@ -78,7 +79,7 @@ def test_what_works_now_and_is_lost_is_broken_whatever_fails_besides():
 
 def test_whether_what_works_now_is_lost_may_not_be_known():
     one = upgraded(verdict(end(PAIR, WORKS), OLD), verdict(end(PAIR, ERROR, Stage.EXPORT, "killed"), OLD))
-    assert (one.answer, one.why) == (CheckResult.UNKNOWN, "error at export: killed")
+    assert (one.answer, one.reason) == (CheckResult.UNKNOWN, "error at export: killed")
 
 
 @pytest.mark.parametrize("require", ["any", "all"])

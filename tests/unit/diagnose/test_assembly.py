@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from values import PAIR, PINS, resolved, result
+from values import PAIR, PINS, rendered, resolved, result
 
 from harness.diagnose.assembly import build
 from harness.matrix.plan import Planned
 from harness.matrix.schema import ProbeSection
 from harness.model import Setup, Stage, Status
-from harness.report.formats import matrix_json
 from harness.verdicts.judge import VariantVerdict, Verdict
 from harness.verdicts.report_model import ADAPTER, MESSAGE_LIMIT
 
@@ -51,14 +50,14 @@ def test_a_long_message_is_cut_in_the_middle():
 
 
 def test_the_same_verdicts_give_the_same_bytes_and_generated_is_when_they_were_obtained():
-    one, other = (matrix_json.dumps(build([verdict()], AXES, ProbeSection(), None)) for _ in range(2))
+    one, other = (rendered(build([verdict()], AXES, ProbeSection(), None), "json") for _ in range(2))
     assert one == other
     assert '"generated": "2023-11-14T22:13:20+00:00"' in one
 
 
 def test_what_is_written_reads_the_same():
     made = build([verdict()], AXES, ProbeSection(), None)
-    assert ADAPTER.validate_json(matrix_json.dumps(made)) == made
+    assert ADAPTER.validate_json(rendered(made, "json")) == made
 
 
 @pytest.mark.parametrize(

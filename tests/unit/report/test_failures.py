@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
-from rich.console import Console
 from values import DYNAMO, MERGED, PAIR, PINS, resolved, result
 
 from harness.diagnose.assembly import build
 from harness.diagnose.remedies.found import MatrixRemedies
 from harness.matrix.schema import ProbeSection
 from harness.model import Stage, StageResult, Status, Variant
-from harness.report import explain
-from harness.report.failures import faults
+from harness.report.failures import failure_groups
+from harness.report.formats import format_named
+from harness.report.pages import explain
 from harness.verdicts.judge import VariantVerdict, Verdict
 
 CONCAT = result(Stage.LOAD, Status.FAILS, "Op (Concat) [ShapeInferenceError] axis must be in [-rank, rank-1]")
@@ -35,17 +34,16 @@ REPORT = build([VERDICT], ["python", *PINS], ProbeSection(), None)
 
 
 def test_the_page_tells_each_cause_with_its_own_evidence():
-    runtime, exporter = faults(REPORT)
+    runtime, exporter = failure_groups(REPORT)
     assert (runtime.causes, exporter.causes) == ((("runtime, proven", 1),), (("exporter, proven", 1),))
     assert runtime.evidence[0] == "onnx.reference runs the same artifact correctly"
     assert exporter.evidence[0] == "onnx.reference, the same artifact: fails at load: the same"
 
 
-def test_a_cells_story_tells_each_cause_with_its_own_evidence():
-    out = Console(file=io.StringIO(), width=200)
-    explain.show(VERDICT, REPORT, MatrixRemedies(), None, out, store=Path("/store"), options="")
-    told = out.file.getvalue()
-    assert told.count("1 variant: ") == 2
+def test_a_cell_is_explained_by_each_cause_with_its_own_evidence():
+    explained = explain.Explained(verdict=VERDICT, report=REPORT, remedies=MatrixRemedies(), nearest=None)
+    told = format_named("text").render(explain.page(explained, store=Path("/store"), options=""))
+    assert told.count("fails at load — 1 variant: ") == 2
     first, second = told.split("cause: ")[1:]
     assert first.startswith("runtime, proven")
     assert "onnx.reference runs the same artifact correctly" in first

@@ -9,14 +9,14 @@ import typing
 from typing import Any
 
 import pytest
-from values import report, reported_cell, reported_variant
+from values import rendered, report, reported_cell, reported_variant
 
 from harness.cli.console import console
 from harness.errors import ShardError
 from harness.merge import read
 from harness.model import Cause, Certainty, Stage, Status
-from harness.report.formats import matrix_json, text
-from harness.report.formats.markdown import render
+from harness.report.formats import format_named
+from harness.report.pages import matrix
 from harness.verdicts.report_model import Report
 
 HOSTILE = "2030\x1b]0;x\x07\u202e<img src=x> ![x](http://h/x.png)\n::error::x\n##[error]x https://u:s3kr3t@h"
@@ -74,7 +74,7 @@ def test_every_kind_of_text_is_made_hostile(hostile):
 
 
 def test_a_hostile_report_does_nothing_on_a_page(hostile):
-    page = render(hostile)
+    page = rendered(hostile)
     assert "2030" in page
     # Between backticks nothing is markup.
     assert [mark for mark in NEVER if mark in re.sub("`[^`\n]*`", "", page)] == []
@@ -84,13 +84,13 @@ def test_a_hostile_report_does_nothing_on_a_page(hostile):
 def test_a_hostile_report_does_nothing_on_a_terminal(hostile):
     out = console(color="never", stderr=False)
     out.file = io.StringIO()
-    text.show(hostile, out)
+    format_named("text").show(matrix.page(hostile), out)
     assert "2030" in out.file.getvalue()
     assert [mark for mark in NEVER if mark in out.file.getvalue() and mark not in MARKUP] == []
 
 
 @pytest.mark.parametrize("when", ["2030\x1b]0;x", "soon", "2030-01-01\x1b00:00:00+00:00", "2030-01-01T00:00:00+00:00\n<img>"])
 def test_when_a_report_was_made_is_a_time(tmp_path, when):
-    (tmp_path / "matrix.json").write_text(matrix_json.dumps(dataclasses.replace(report(reported_cell()), generated=when)))
+    (tmp_path / "matrix.json").write_text(rendered(dataclasses.replace(report(reported_cell()), generated=when), "json"))
     with pytest.raises(ShardError, match="generated: String should match pattern"):
         read(tmp_path / "matrix.json")

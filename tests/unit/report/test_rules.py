@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 
 import pytest
-from rich.console import Console
-from values import report, reported_cell, reported_variant
+from values import rendered, report, reported_cell, reported_variant
 
 from harness.diagnose.rules.rules import find
 from harness.model import Stage, Status
 from harness.report import rules
-from harness.report.formats import markdown
-from harness.report.formats import text as terminal
 from harness.verdicts.report_model import Report
 from harness.verdicts.rule_model import Tried
 
@@ -37,18 +33,12 @@ OLD = ruled(
 )
 
 
-def terminal_of(made: Report) -> str:
-    out = Console(file=io.StringIO(), width=200)
-    terminal.show(made, out)
-    return out.file.getvalue()
-
-
 def test_both_say_what_a_rule_explains_and_what_was_tried():
-    for text in (markdown.render(OLD), terminal_of(OLD)):
+    for text in (rendered(OLD), rendered(OLD, "text")):
         assert "onnxruntime<1.20.0 → load" in text
         assert "2 variants in 2 cells" in text
         assert "onnxruntime fails up to 1.18.0, passes at 1.20.0 (not asked)" in text
-    assert f"`{OLD.cells[0].id}`, `{OLD.cells[1].id}`" in markdown.render(OLD)
+    assert f"`{OLD.cells[0].id}`, `{OLD.cells[1].id}`" in rendered(OLD)
 
 
 @pytest.mark.parametrize(
@@ -63,31 +53,33 @@ def test_both_say_what_a_rule_explains_and_what_was_tried():
 )
 def test_a_closed_boundary(tried, said):
     rule = next(rule for rule in OLD.rules if rule.stage is Stage.LOAD)
-    assert rules.sides(replace(rule.boundaries[0], closed=True, tried=tried)) == said
+    assert rules.boundary_text(replace(rule.boundaries[0], closed=True, tried=tried)) == said
 
 
 def test_a_boundary_is_open_only_where_a_release_is_known_to_lie_between():
     boundary = next(rule for rule in OLD.rules if rule.stage is Stage.LOAD).boundaries[0]
-    assert rules.sides(boundary).endswith("passes at 1.20.0 (not asked)")
-    assert rules.sides(replace(boundary, between=["1.19.0"])).endswith("passes at 1.20.0 (open)")
+    assert rules.boundary_text(boundary).endswith("passes at 1.20.0 (not asked)")
+    assert rules.boundary_text(replace(boundary, between=["1.19.0"])).endswith("passes at 1.20.0 (open)")
     tried = [Tried(version="1.19.0", outcome="error at load")]
-    assert rules.sides(replace(boundary, tried=tried)).endswith("passes at 1.20.0 (open)")
+    assert rules.boundary_text(replace(boundary, tried=tried)).endswith("passes at 1.20.0 (open)")
 
 
 def test_a_rule_names_the_cause_of_what_it_explains():
     (rule, *_) = OLD.rules
-    assert rules.size(replace(rule, causes={"format gate": 2})) == "2 variants in 2 cells, format gate"
+    assert rules.support_text(replace(rule, causes={"format gate": 2})) == "2 variants in 2 cells, format gate"
 
 
 def test_a_rule_that_others_share_and_one_that_has_an_equal():
     (rule, *_) = OLD.rules
-    assert rules.size(replace(rule, alone=1)) == "2 variants in 2 cells, 1 of them by no other rule"
-    assert rules.said(replace(rule, alternatives=["b → load", "c → load"]), "`") == f"`{rule.text}`, or as well `b → load`"
+    assert rules.support_text(replace(rule, alone=1)) == "2 variants in 2 cells, 1 of them by no other rule"
+    equal = replace(OLD, rules=[replace(rule, alternatives=["b → load", "c → load"])])
+    assert f"`{rule.text}`, or as well `b → load`" in rendered(equal)
+    assert "c → load" not in rendered(equal)
 
 
 def test_what_no_rule_explains_is_said_once_for_each_stage():
     made = ruled(fails(onnxruntime="1.16.0"), fails(onnxruntime="1.18.0"))
-    for text in (markdown.render(made), terminal_of(made)):
+    for text in (rendered(made), rendered(made, "text")):
         assert (
             text.lower().count("no rule explains 2 variants that fail at load: nothing that got as far passed this stage") == 1
         )
@@ -95,7 +87,7 @@ def test_what_no_rule_explains_is_said_once_for_each_stage():
 
 def test_of_many_rules_the_largest_are_shown():
     made = replace(OLD, rules=[replace(OLD.rules[0], text=f"rule {number}.") for number in range(rules.SHOWN + 3)])
-    for text in (markdown.render(made), terminal_of(made)):
+    for text in (rendered(made), rendered(made, "text")):
         assert f"rule {rules.SHOWN - 1}." in text
         assert f"rule {rules.SHOWN}." not in text
         assert "and 3 rules more, in matrix.json" in text.lower()
@@ -103,5 +95,5 @@ def test_of_many_rules_the_largest_are_shown():
 
 def test_where_all_works_there_is_nothing_to_say():
     made = ruled(reported_cell())
-    assert "Rules" not in markdown.render(made)
-    assert "Rules" not in terminal_of(made)
+    assert "Rules" not in rendered(made)
+    assert "Rules" not in rendered(made, "text")

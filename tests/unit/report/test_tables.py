@@ -8,7 +8,7 @@ import pytest
 from values import report, reported_cell, reported_variant
 
 from harness.model import Setup, Stage, Status
-from harness.report.failures import faults, not_run
+from harness.report.failures import failure_groups, not_run
 from harness.report.tables import cell_text, facets, legend, recommendations, slots
 from harness.verdicts.messages import headline
 from harness.verdicts.report_model import identity
@@ -69,8 +69,8 @@ def test_faults_are_grouped_by_stage_and_signature_errors_first_and_then_the_mos
         reported_cell(failed("e", "e", Stage.DECODE, ERROR), status=ERROR, onnxruntime="1.19.0"),
         reported_cell(failed("a", "a", Stage.IMPORT), status=FAILS, onnxruntime="1.20.0"),
     ]
-    found = faults(report(*cells))
-    assert [(fault.status, fault.stage, fault.message, fault.cells, fault.variants) for fault in found] == [
+    found = failure_groups(report(*cells))
+    assert [(group.status, group.stage, group.message, group.cells, group.variants) for group in found] == [
         (ERROR, Stage.DECODE, "e", 1, 1),
         (FAILS, Stage.LOAD, "b", 2, 3),
         (FAILS, Stage.LOAD, "a", 1, 1),
@@ -87,13 +87,13 @@ def test_where_names_what_the_affected_have_in_common():
         )
         for runtime in ("1.16.3", "1.18.0")
     ]
-    where = {fault.message: fault.where for fault in faults(report(*cells))}
+    where = {group.message: group.where for group in failure_groups(report(*cells))}
     assert where == {"x": "exporter dynamo", "old": "onnxruntime 1.16.3 · exporter torchscript"}
 
 
 def test_what_fails_everywhere_is_everywhere():
-    (fault,) = faults(report(reported_cell(failed("x", "s")), reported_cell(failed("x", "s"), onnx="1.15.0")))
-    assert fault.where == "everywhere"
+    (group,) = failure_groups(report(reported_cell(failed("x", "s")), reported_cell(failed("x", "s"), onnx="1.15.0")))
+    assert group.where == "everywhere"
 
 
 def test_reasons_for_not_running_are_counted():
@@ -221,28 +221,28 @@ def test_what_works_with_a_remedy_only_is_not_recommended_and_named():
 def test_a_remedy_stands_over_the_variants_that_it_was_run_on_and_the_others_say_their_own():
     searched = replace(failed("x", "s"), tried=["opset 14: fails at load"])
     left, tried = reported_cell(failed("x", "s")), reported_cell(searched, onnx="1.15.0")
-    (fault,) = faults(report(left, tried))
-    assert fault.example == tried.id
-    assert [mended.text for mended in fault.mends] == ["no remedy found: 1 change tried in vain (1 variant: onnx 1.15.0)"]
+    (group,) = failure_groups(report(left, tried))
+    assert group.example == tried.id
+    assert [remedy.text for remedy in group.remedies] == ["no remedy found: 1 change tried in vain (1 variant: onnx 1.15.0)"]
     mended = reported_cell(replace(searched, remedy="opset 15", remedies=["opset 15 (also 16)", "layout pair"]), onnx="1.17.0")
-    (fault,) = faults(report(left, tried, mended))
-    assert fault.example == mended.id
+    (group,) = failure_groups(report(left, tried, mended))
+    assert group.example == mended.id
     hint = f"not run here: opset 15, which mends the same failure in {mended.id}"
-    assert [mended.text for mended in fault.mends] == [
+    assert [remedy.text for remedy in group.remedies] == [
         "mended by opset 15 (also 16), or by layout pair (1 variant: onnx 1.17.0)",
         f"{hint} (1 variant: onnx 1.16.2)",
         f"no remedy found: 1 change tried in vain; {hint} (1 variant: onnx 1.15.0)",
     ]
     vain = reported_cell(replace(searched, tried=["opset 15: fails at decode"]), onnx="1.15.0")
-    (fault,) = faults(report(vain, mended))
-    assert fault.mends[1].text == "no remedy found: 1 change tried in vain (1 variant: onnx 1.15.0)"
-    (fault,) = faults(report(left))
-    assert (fault.example, fault.mends) == (left.id, ())
+    (group,) = failure_groups(report(vain, mended))
+    assert group.remedies[1].text == "no remedy found: 1 change tried in vain (1 variant: onnx 1.15.0)"
+    (group,) = failure_groups(report(left))
+    assert (group.example, group.remedies) == (left.id, ())
 
 
 def test_an_open_search_is_no_search_that_found_nothing():
     tried = replace(failed("x", "s"), tried=["opset 14: fails at load"], unproven=["opset 15: error at load"], search_open=True)
-    (fault,) = faults(report(reported_cell(tried)))
-    assert [mended.text for mended in fault.mends] == [
+    (group,) = failure_groups(report(reported_cell(tried)))
+    assert [remedy.text for remedy in group.remedies] == [
         "remedy open: 1 change tried in vain, 1 ended in an error or flaky, which proves nothing"
     ]

@@ -2,12 +2,11 @@
 
 import itertools
 
-from values import report, reported_cell, reported_variant
+from values import rendered, report, reported_cell, reported_variant
 
 from harness.model import Stage, Status
-from harness.report.formats import markdown
-from harness.report.tables import CROWD, cell_text, facets, slots
-from harness.report.variants import ways
+from harness.report.tables import GLYPH_LIMIT, cell_text, facets, slots
+from harness.report.variants import by_variant
 
 
 def crowded():
@@ -28,14 +27,14 @@ def crowded():
 def test_a_crowd_is_counted_in_its_cell():
     made = crowded()
     names = slots(made)
-    assert len(names) == 32 > CROWD
+    assert len(names) == 32 > GLYPH_LIMIT
     assert cell_text(made.cells[0], names) == "works 16 of 24"
 
 
 def test_each_way_is_a_row_and_each_end_is_counted():
     made = crowded()
     (facet,) = facets(made)
-    header, rows = ways(made, facet)
+    header, rows = by_variant(made, facet)
     assert header == ["layout", "feedback", f"onnxruntime {facet.columns[0]}"]
     assert rows == [
         ["pair", "keep-cross", "✓ 4 · 4"],
@@ -46,6 +45,6 @@ def test_each_way_is_a_row_and_each_end_is_counted():
 
 
 def test_the_page_names_no_glyphs_where_it_shows_none():
-    page = markdown.render(crowded())
+    page = rendered(crowded())
     assert "| merged   | feed-all   | ✗ decode 8" in page
     assert "The glyphs in a cell stand for" not in page

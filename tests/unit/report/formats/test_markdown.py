@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from values import report, reported_cell, reported_variant
+from values import rendered, report, reported_cell, reported_variant
 
 from harness.model import Stage, Status
-from harness.report.formats.markdown import escape, render, table
+from harness.report.formats.markdown import escape, table
 
 
 def test_versions_stay_text():
@@ -22,14 +22,14 @@ def test_a_pipe_and_a_line_break_do_not_end_a_table_cell():
 
 
 def test_a_report_without_failures_says_so():
-    text = render(report(reported_cell()))
+    text = rendered(report(reported_cell()))
     assert "1 combination: 1 works." in text
     assert text.rstrip().endswith("Everything worked.")
 
 
 def test_a_long_message_keeps_its_end():
     broken = reported_variant(Status.FAILS, Stage.LOAD, error="x" * 2000 + " `the point`", signature="s")
-    text = render(report(reported_cell(broken, status=Status.FAILS)))
+    text = rendered(report(reported_cell(broken, status=Status.FAILS)))
     (quoted,) = [line for line in text.splitlines() if line.startswith("  >")]
     assert len(quoted) < 500
     assert "the point" in quoted
@@ -42,7 +42,7 @@ def test_the_recommended_cell_stands_beside_its_onnxruntime():
         reported_cell(),
         reported_cell(reported_variant(Status.FAILS, Stage.LOAD), status=Status.FAILS, onnxruntime="1.9.0"),
     )
-    text = render(report(works, fails, recommended={"1.16.3": works.id}))
+    text = rendered(report(works, fails, recommended={"1.16.3": works.id}))
     (row,) = [line for line in text.splitlines() if works.id in line and line.startswith("|")]
     assert re.search(r"1\.16\.3 .*3\.11 .*2\.1\.2 .*torchscript pair", row)
     assert re.search(r"\| 1\.9\.0 +\| none of these cells works", text)

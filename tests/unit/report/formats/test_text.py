@@ -10,7 +10,8 @@ from rich.console import Console
 from values import report, reported_cell, reported_variant
 
 from harness.model import Stage, Status
-from harness.report.formats.text import show
+from harness.report.formats import format_named
+from harness.report.pages import matrix
 
 CELL = replace(
     reported_cell(reported_variant(), reported_variant(layout="merged"), reported_variant(exporter="dynamo", opset=18)),
@@ -18,9 +19,10 @@ CELL = replace(
 )
 
 
-def shown(*cells, width: int, **given) -> str:
+def shown(*cells, width: int, options: str = "") -> str:
     out = Console(file=io.StringIO(), width=width)
-    show(report(*cells, recommended={CELL.pins["onnxruntime"]: CELL.id}), out, **given)
+    made = report(*cells, recommended={CELL.pins["onnxruntime"]: CELL.id})
+    format_named("text").show(matrix.page(made, options), out)
     return out.file.getvalue()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from harness.decide.bisect import Release, in_order
+from harness.decide.releases import Release, in_order
 
 
 def history(name: str, **days: int | None) -> list[Release]:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
 from values import PAIR, resolved, result
 
 from harness.diagnose.assembly import build
 from harness.matrix.schema import ProbeSection
 from harness.model import Failure, Stage, Status
-from harness.report.cell import show_cell
+from harness.report.formats import format_named
+from harness.report.pages import cell
 from harness.verdicts.judge import VariantVerdict, Verdict
 
 
 def told(variant: VariantVerdict) -> str:
-    out = Console(file=io.StringIO(), width=100_000)
     verdict = Verdict(resolved=resolved(), status=variant.status, variants=(variant,))
     (reported,) = build([verdict], ["python"], ProbeSection(), None).cells
-    show_cell(verdict, reported, out, store=Path("/store"))
-    return out.file.getvalue()
+    return format_named("text").render(cell.page(verdict, reported, store=Path("/store")))
 
 
 def test_everything_that_is_known_of_a_failure():
@@ -41,17 +38,17 @@ def test_everything_that_is_known_of_a_failure():
         )
     )
     for words in (
-        "torchscript-17-pair-keep-cross-numpy: fails at decode\n    cannot be reshaped",
+        "torchscript-17-pair-keep-cross-numpy: fails at decode\n  cannot be reshaped",
         "node: name node_Reshape_17, op type Reshape, graph decoder_with_past",
         "finding: frozen-axis: axis 2 of logits is 4",
         "the same artifact in onnx.reference: works",
         "the same artifact in onnxruntime 1.20.1: fails at decode: the same there",
         "peak memory: 123 MB",
-        "    line 3",
+        "\n  line 3\n",
         "log: /store/logs/a.log",
-        "cause: runtime, likely\n      - onnxruntime 1.16.3 in 2.1.2-4.46.3-1.16.2-1.16.3 fails at decode: cannot be",
-        "- onnx.reference runs the same artifact correctly\n",
-        "- to settle it: an onnxruntime that runs the artifact\n",
+        "cause: runtime, likely\n    onnxruntime 1.16.3 in 2.1.2-4.46.3-1.16.2-1.16.3 fails at decode: cannot be",
+        "    onnx.reference runs the same artifact correctly\n",
+        "    to settle it: an onnxruntime that runs the artifact\n",
     ):
         assert words in text
 

@@ -6,7 +6,7 @@ import pytest
 from values import DYNAMO, MERGED, PAIR, PINS, resolved, result
 
 from harness.decide.experiments import Experiment
-from harness.decide.mends import TargetRemedies
+from harness.decide.target_remedies import TargetRemedies
 from harness.decide.version_sets import Versions
 from harness.diagnose.remedies.interface import Change, Remedy, apply
 from harness.diagnose.remedies.kinds.ir_version import IR_VERSION
@@ -35,7 +35,7 @@ def verdict(planned: Planned | None = None, **ends: Status) -> Verdict:
     return Verdict(resolved=resolved(PAIR, MERGED, DYNAMO), status=status, variants=judged)
 
 
-class Desk:
+class FakeExperiments:
     """Says of a set with changes what `works` says of it; keeps what it was asked about. No other version is ever tried."""
 
     axes = tuple(PINS)
@@ -44,11 +44,11 @@ class Desk:
         return 1
 
     def __init__(self, require: str, works) -> None:
-        self.wanted = Variants(require=require)
+        self.rule = Variants(require=require)
         self._works = works
         self.ran: list[Planned] = []
 
-    def judged(self, planned):
+    def run_planned(self, planned):
         self.ran.append(planned)
         ends = tuple(end(one, WORKS if self._works(planned, one) else FAILS) for one in planned.variants)
         return Verdict(resolved=resolved(*planned.variants), status=WORKS, variants=ends)
@@ -60,16 +60,16 @@ class Desk:
 def mended(remedies: dict[Variant, Change], works=lambda _planned, _one: True, require="all", **then: Status):
     """(the change that is said, what was run for it), of a target in which torchscript was lost."""
     target = verdict(**{"pair": FAILS, "merged": FAILS, "dynamo": WORKS, **then})
-    desk = Desk(require, works)
+    experiments = FakeExperiments(require, works)
 
     def remedy(planned, one, _now):
         change = remedies.get(one.variant)
         return change and Remedy(changes=(change,), planned=apply((change,), planned, one.variant)[0])
 
     now = Experiment(versions=SET, verdict=verdict(pair=WORKS, merged=WORKS, dynamo=WORKS))
-    search = TargetRemedies(desk, now, Experiment(versions=SET, verdict=target), moved=list(PINS), remedy=remedy)
+    search = TargetRemedies(experiments, now, Experiment(versions=SET, verdict=target), moved=list(PINS), remedy=remedy)
     found = search.search()
-    return found and found.change, desk.ran
+    return found and found.change, experiments.ran
 
 
 def test_what_mends_one_variant_may_be_what_another_cannot_have():

@@ -1,0 +1,240 @@
+"""Changes that make a failing target work; each was run, the smallest first."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from packaging.version import Version
+
+from harness.decide.bisection import boundary
+from harness.decide.experiments import Experiment, Experiments, Unanswered
+from harness.decide.regressions import gained, lost, needed, survives, variant_text
+from harness.decide.version_sets import Versions, name_of
+from harness.diagnose.remedies.interface import Remedy
+from harness.matrix.plan import Planned
+from harness.model import Status, Variant
+from harness.stack import LARGE
+from harness.verdicts.judge import VariantVerdict, Verdict
+
+FindRemedy = Callable[[Planned, VariantVerdict, Verdict], Remedy | None]
+"""Planned target, lost variant, verdict on the current set → a change besides versions on axes that makes it work."""
+
+_RELEASES = 8
+"""How many releases of an axis are tried if neither the nearest nor the newest works."""
+
+_DROPPED = 4
+"""How many pins are found one by one when the fewest to drop are searched; the rest is dropped together."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TargetRemedy:
+    """A change that was run and makes the target work."""
+
+    change: str
+    experiment: Experiment | None
+    """The set that proves it, if that is not the target itself."""
+
+
+class TargetRemedies:
+    """Searches for a change that makes one target work."""
+
+    def __init__(
+        self,
+        experiments: Experiments,
+        current: Experiment,
+        target: Experiment,
+        *,
+        moved: Collection[str],
+        remedy: FindRemedy | None,
+    ) -> None:
+        """`moved` are the distributions that the target changes; `remedy` searches for other changes."""
+        self._experiments = experiments
+        self._current = current
+        self._target = target
+        self._moved = moved
+        self._remedy = remedy
+        self._lost = lost(current.verdict, target.verdict, experiments.rule)
+        self.unanswered: list[str] = []
+        """Why parts of the search were left out: an index did not answer."""
+
+    def search(self) -> TargetRemedy | None:
+        """The smallest change that works, among those that were tried."""
+        for kind in (self._another_variant, self._without_pins, self._remedied, self._newer_axis):
+            try:
+                if found := kind():
+                    return found
+            except Unanswered as reason:
+                self.unanswered.append(str(reason))
+        return None
+
+    def first_working(self, name: str, releases: Sequence[str]) -> Experiment | None:
+        """The target with the first of `releases` of `name` that works; the very first is known to fail.
+
+        It is found by bisection, which assumes one boundary; both of its sides were run.
+        """
+        working: dict[int, Experiment] = {}
+
+        def fail(places: Sequence[int]) -> list[bool | None]:
+            answers = self._with_releases(name, [releases[place] for place in places])
+            working.update((place, found) for place, (found, works) in zip(places, answers, strict=True) if works)
+            return [None if works is None else not works for _, works in answers]
+
+        last = len(releases) - 1
+        if fail([last]) != [False]:
+            return None
+        return working[boundary(last, fail, at_once=1 if name in LARGE else self._experiments.at_once(name)).bad]
+
+    def _with_releases(self, name: str, releases: Sequence[str]) -> list[tuple[Experiment, bool | None]]:
+        """(the target with a release of `name`, whether it works) for each; distributions on no axis are adapted."""
+        exact = {axis: version for axis, version in self._target.versions.exact.items() if axis in self._experiments.axes}
+        return self._run([self._experiments.moved(self._current.versions, {**exact, name: release}) for release in releases])
+
+    def _run(self, sets: Sequence[Versions]) -> list[tuple[Experiment, bool | None]]:
+        rule = self._experiments.rule
+        found = self._experiments.run(sets)
+        return [(run, survives(self._current.verdict, run.verdict, rule)) for run in found]
+
+    def _another_variant(self) -> TargetRemedy | None:
+        """Another variant that works in the target: no other version is needed."""
+        if not (self._current.verdict.status is self._target.verdict.status is Status.WORKS):
+            return None
+        others = gained(self._current.verdict, self._target.verdict, self._experiments.rule)
+        return (
+            TargetRemedy(change=f"export with {variant_text(others[0].variant)} instead", experiment=None) if others else None
+        )
+
+    def _without_pins(self) -> TargetRemedy | None:
+        """The target without the pins of distributions on no axis; as few pins as possible are dropped."""
+        pins = {
+            name: text
+            for name, text in _pins(self._target.versions).items()
+            if name not in {*self._experiments.axes, *self._moved}
+        }
+        if not pins:
+            return None
+        free, works = self._without(pins)
+        if not works or free.verdict.resolved.lock is None:
+            return None
+        before = self._target.verdict.resolved.lock
+        found = free.verdict.resolved.lock.versions
+        # Without a lock it is unknown which of them is in the way.
+        changed = [name for name in pins if before is None or before.versions.get(name) != found.get(name)]
+        # The names in the failure come first, because they are found sooner.
+        text = " ".join(variant.error.message for variant in self._lost if variant.error)
+        fewest = self._fewest(sorted(changed, key=lambda name: name not in text))
+        free, works = self._without(fewest)
+        if not works or free.verdict.resolved.lock is None:
+            return None
+        found = free.verdict.resolved.lock.versions
+        changes = (f"{name} {found.get(name, 'absent')} as well (the set says {pins[name]})" for name in fewest)
+        return TargetRemedy(change=", ".join(changes), experiment=free)
+
+    def _without(self, names: Collection[str]) -> tuple[Experiment, bool | None]:
+        """(the target without its pins of `names`, whether it works)."""
+        return self._run([self._target.versions.without(names)])[0]
+
+    def _fewest(self, pins: Sequence[str]) -> list[str]:
+        """The pins that must be dropped, if the target works without all of them.
+
+        Bisection finds the last pin that must be dropped, then the one before it, until those that were found are enough.
+        """
+        dropped: list[str] = []
+        rest = list(pins)
+        while rest and not (dropped and self._without(dropped)[1]):
+            if len(dropped) == _DROPPED:
+                return [*dropped, *rest]
+            still_fail = functools.partial(self._still_fail, dropped, rest)
+            enough = boundary(len(rest), still_fail, at_once=self._experiments.at_once(rest[0])).bad
+            dropped.append(rest[enough - 1])
+            rest = rest[: enough - 1]
+        return dropped
+
+    def _still_fail(self, dropped: Sequence[str], rest: Sequence[str], counts: Sequence[int]) -> list[bool | None]:
+        """For each count whether the target fails without `dropped` and that many of `rest`."""
+        answers = self._run([self._target.versions.without([*dropped, *rest[:count]]) for count in counts])
+        return [None if works is None else not works for _, works in answers]
+
+    def _remedied(self) -> TargetRemedy | None:
+        """The result of the search for remedies: for one lost variant with `require = "any"`, else for all of them."""
+        if self._remedy is None:
+            return None
+        found: dict[Variant, Remedy] = {}
+        one_is_enough = self._experiments.rule.require == "any"
+        for lost_variant in self._lost:
+            remedy = self._remedy(self._target.verdict.resolved.planned, lost_variant, self._current.verdict)
+            if remedy is not None:
+                found[lost_variant.variant] = remedy
+            if (remedy is not None) == one_is_enough:
+                break
+        if not found or (not one_is_enough and len(found) < len(self._lost)):
+            return None
+        together = self._together(found)
+        if any(variant.status is not Status.WORKS for variant in together.verdict.variants):
+            return None
+        if len(self._lost) == 1:
+            return TargetRemedy(change=next(iter(found.values())).text, experiment=together)
+        changes = "; ".join(f"{remedy.text} (for {variant_text(variant)})" for variant, remedy in found.items())
+        return TargetRemedy(change=changes, experiment=together)
+
+    def _together(self, found: Mapping[Variant, Remedy]) -> Experiment:
+        """The target with all remedies at once: the remedy of one variant may break another.
+
+        Each variant has its remedy; unless `require` is `any`, the variants that need none are run with them.
+        """
+        current, target, rule = self._current.verdict, self._target.verdict, self._experiments.rule
+        others = [] if rule.require == "any" else needed(current, target, rule)
+        variants = [found[variant].variant if variant in found else variant for variant in (*found, *others)]
+        parts = [remedy.planned for remedy in found.values()]
+        planned = replace(
+            target.resolved.planned,
+            variants=tuple(dict.fromkeys(variants)),
+            bounds=tuple(dict.fromkeys(bound for part in parts for bound in part.bounds)),
+            added=tuple(dict.fromkeys(name for part in parts for name in part.added)),
+        )
+        return Experiment(versions=self._target.versions, verdict=self._experiments.run_planned(planned))
+
+    def _newer_axis(self) -> TargetRemedy | None:
+        """The target with a newer release on one other axis, the oldest that works."""
+        # torch is last: it is by far the largest.
+        for axis in sorted(self._experiments.axes, key=lambda name: name == "torch"):
+            if axis not in self._moved and axis in self._target.versions.exact:
+                try:
+                    found = self._raised(axis)
+                except Unanswered as reason:
+                    self.unanswered.append(str(reason))
+                    continue
+                if found:
+                    return TargetRemedy(change=f"{axis} {found.versions.exact[axis]} as well", experiment=found)
+        return None
+
+    def _raised(self, axis: str) -> Experiment | None:
+        """The target with the oldest newer release on `axis` that makes it work; only the last release of a minor version.
+
+        The nearest release is tried first, then the newest, and bisection finds the oldest that works. If both fail, the
+        ones between them are tried in their order. If a release has gigabytes, the newest is first and fewer are tried.
+        """
+        versions = self._target.versions
+        own, newest = versions.exact[axis], self._experiments.newest(axis, "", versions)
+        if Version(newest) <= Version(own):
+            return None
+        releases = self._experiments.between(axis, f">{own},<={newest}", "latest-per-minor", versions) or [newest]
+        return (
+            self._any_working(axis, releases[: 0 if axis in LARGE else 1])
+            or self.first_working(axis, [own, *releases])
+            or self._any_working(axis, releases[: LARGE.get(axis, _RELEASES)])
+        )
+
+    def _any_working(self, axis: str, releases: Sequence[str]) -> Experiment | None:
+        for release in releases:
+            ((found, works),) = self._with_releases(axis, [release])
+            if works:
+                return found
+        return None
+
+
+def _pins(versions: Versions) -> dict[str, str]:
+    """Name → its requirement, for all distributions in `versions`."""
+    exact = {name: f"{name}=={version}" for name, version in versions.exact.items()}
+    return {**{name_of(text): text for text in versions.open}, **exact}

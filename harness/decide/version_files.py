@@ -1,0 +1,148 @@
+"""Version sets as people keep them: requirements files, pylock.toml, uv.lock, a virtual environment."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import cast
+
+from packaging.markers import Environment, Marker
+from packaging.pylock import PylockSelectError, PylockValidationError, is_valid_pylock_path
+from packaging.tags import Tag, compatible_tags, cpython_tags, sys_tags
+from packaging.version import Version
+
+from harness import regular_files
+from harness.decide.requirements_files import ELSEWHERE, RequirementsFiles, marker_environment, read_text
+from harness.decide.version_sets import Versions
+from harness.environments.installed import installed, python_of
+from harness.environments.lockfile import parse_pylock
+from harness.errors import VersionsError
+from harness.packaging_values import distribution_name, exact_version, python_version, quoted, specifier_set
+
+
+def read(path: Path, python: str | None, default: str | None) -> Versions:
+    """The set that `path` holds: an environment's folder, a pylock.toml, a uv.lock, or else a requirements file.
+
+    `python` overrides the Python of the file; `default` is for a file without one.
+
+    Raises:
+        VersionsError: it cannot be read, or is none of these.
+    """
+    if path.is_dir():
+        return _of_environment(path, python)
+    text = read_text(path)
+    if is_valid_pylock_path(path):
+        return _of_pylock(path, text, python, default)
+    if path.suffix == ".lock":
+        return _of_uv_lock(path, text, python, default)
+    if path.suffix in {".toml", ".json", ".yml", ".yaml"}:
+        kinds = "a requirements file, a pylock.toml, a uv.lock or the folder of a virtual environment"
+        raise VersionsError(f"{path}: expected {kinds}")
+    files = RequirementsFiles(python or default)
+    files.read(path, text)
+    return files.versions(str(path))
+
+
+def _exact(source: Path, entries: Iterable[tuple[object, object]]) -> dict[str, str]:
+    """Name → version without its local part; `source` is the file of the entries.
+
+    Raises:
+        VersionsError: an entry is not a name and a version, or a name has two versions.
+    """
+    found: dict[str, str] = {}
+    for name, version in entries:
+        try:
+            normalized, public = distribution_name(_string(name)), Version(exact_version(_string(version))).public
+        except ValueError as error:
+            where = f" of {quoted(name)}" if isinstance(name, str) else ""
+            raise VersionsError(f"{source} cannot be used: an entry{where}: {error}; make it anew, or correct it") from None
+        if found.setdefault(normalized, public) != public:
+            raise VersionsError(
+                f"{source} has several versions of {normalized}, {found[normalized]} and {public}; write one (uv export does)"
+            )
+    return found
+
+
+def _string(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"expected a text, not {quoted(value)}")  # noqa: TRY004 -- the callers report ValueError
+    return value
+
+
+def _of_environment(folder: Path, python: str | None) -> Versions:
+    own = python_of(folder)
+    if own is None:
+        raise VersionsError(f"{folder} is no virtual environment: it has no pyvenv.cfg that names its Python")
+    match = re.match(r"3\.[0-9]{1,3}(?![0-9])", own, re.ASCII)
+    if match is None:
+        raise VersionsError(f"{folder} cannot be used: its pyvenv.cfg names no CPython 3, but {quoted(own)}")
+    try:
+        there = installed([folder / "lib" / f"python{match[0]}" / "site-packages"])
+    except (OSError, regular_files.RefusedFileError) as problem:
+        raise VersionsError(f"{folder} cannot be used: {problem}") from None
+    return Versions(source=str(folder), python=python or match[0], exact=_exact(folder, there.items()))
+
+
+def _of_pylock(path: Path, text: str, python: str | None, default: str | None) -> Versions:
+    try:
+        lock = parse_pylock(text)
+        python = python or (_oldest(str(lock.requires_python)) if lock.requires_python else None) or default
+        selected = [
+            package
+            for package, _ in lock.select(environment=cast("Environment", marker_environment(python)), tags=_tags(python))
+        ]
+    except (ValueError, KeyError, PylockValidationError, PylockSelectError, RecursionError) as error:
+        raise VersionsError(f"{path} cannot be used: {error}") from None
+    foreign = [package for package in selected if package.vcs or package.directory or package.archive]
+    indexed = [package for package in selected if package not in foreign]
+    exact = _exact(path, ((package.name, str(package.version)) for package in indexed if package.version))
+    ignored = (
+        *(f"{package.name}: {ELSEWHERE}" for package in foreign),
+        *(f"{package.name}: it has no version in {path.name}" for package in indexed if not package.version),
+    )
+    return Versions(source=str(path), python=python, exact=exact, ignored=ignored)
+
+
+def _of_uv_lock(path: Path, text: str, python: str | None, default: str | None) -> Versions:
+    """Reads fields that uv does not document as stable, so their types are checked; markers select among several versions."""
+    try:
+        data = tomllib.loads(text)
+        requires = data["requires-python"]
+        packages = [package for package in data["package"] if not _LOCAL.intersection(package["source"])]
+        python = python or _oldest(requires) or default
+        environment = marker_environment(python)
+        installed_here = [
+            (package["name"], package["version"])
+            for package in packages
+            if not (markers := package.get("resolution-markers", []))
+            or any(Marker(marker).evaluate(environment) for marker in markers)
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise VersionsError(f"{path} is not read as a uv.lock: {type(error).__name__}: {error}") from None
+    return Versions(source=str(path), python=python, exact=_exact(path, installed_here))
+
+
+_LOCAL = {"virtual", "editable", "directory", "path", "url", "git"}
+"""Sources of packages in a uv.lock that no index has: the project itself, and packages from elsewhere."""
+
+
+def _oldest(requires: str) -> str | None:
+    """The oldest Python that `requires-python` admits, for which a lock was made: `>=3.10` → `3.10`."""
+    try:
+        lower = [Version(bound.version.removesuffix(".*")) for bound in specifier_set(requires) if bound.operator in _LOWER]
+        return python_version(".".join(map(str, max(lower).release[:2]))) if lower else None
+    except ValueError:
+        return None
+
+
+_LOWER = {">=", "==", "~=", ">", "==="}
+
+
+def _tags(python: str | None) -> list[Tag]:
+    """The tags of wheels that this machine accepts with `python`."""
+    if python is None:
+        return list(sys_tags())
+    release = tuple(map(int, python.split(".")[:2]))
+    return [*cpython_tags(release), *compatible_tags(release, interpreter=f"cp{release[0]}{release[1]}")]

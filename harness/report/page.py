@@ -1,0 +1,170 @@
+"""The page model: the answer of a command, made once, whatever the format in which it is shown.
+
+A builder in `pages/` makes a `Page` out of a typed result; a format in `formats/` renders it. Pure data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Generic, Literal, TypeVar
+
+from harness.model import Status
+
+
+class Look(StrEnum):
+    """What a piece of text is; a format chooses how that looks."""
+
+    PLAIN = "plain"
+    """Text of the harness. What stands between backticks is code."""
+    STRONG = "strong"
+    EMPHASIS = "emphasis"
+    CODE = "code"
+    """Something to copy: an id, a path, a command."""
+    QUOTED = "quoted"
+    """Words of somebody else inside a sentence: a backtick in them means nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of a line."""
+
+    text: str
+    look: Look = Look.PLAIN
+    status: Status | None = None
+    """The status whose colour it has, where there are colours."""
+
+
+Text = str | Span | Sequence[str | Span]
+"""One line."""
+
+
+def strong(text: str, status: Status | None = None) -> Span:
+    """`text` that stands out."""
+    return Span(text, Look.STRONG, status)
+
+
+def code(text: str, status: Status | None = None) -> Span:
+    """`text` to copy."""
+    return Span(text, Look.CODE, status)
+
+
+def joined(*pieces: str | Span) -> Sequence[str | Span]:
+    """A line of several pieces."""
+    return pieces
+
+
+def spans(text: Text) -> list[Span]:
+    """The pieces of a line."""
+    pieces = [text] if isinstance(text, str | Span) else text
+    return [Span(piece) if isinstance(piece, str) else piece for piece in pieces]
+
+
+def plain(text: Text) -> str:
+    """The words of a line alone."""
+    return "".join(span.text for span in spans(text))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Paragraph:
+    """A sentence or several."""
+
+    text: Text
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quote:
+    """A message of somebody else, word for word; it may have several lines."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Example:
+    """Where to read on: a cell, and the log of its failure."""
+
+    cell: str
+    log: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """Rows below a header. A row may be short: then its last entry is about the whole row."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[Text]]
+    records: bool = False
+    """Each row makes sense alone, so that a narrow medium may show it as a line with details below."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Item:
+    """An entry of a list, and what belongs to it."""
+
+    text: Text
+    blocks: Sequence[Block] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Items:
+    """A list."""
+
+    items: Sequence[Item]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Section:
+    """Blocks below a heading."""
+
+    title: Text
+    blocks: Sequence[Block]
+    detail: bool = False
+    """A narrow medium may leave it out: everything that follows from it also stands elsewhere."""
+
+
+Block = Paragraph | Quote | Example | Table | Items | Section
+
+
+def items(*lines: Text | Item) -> Items:
+    """A list of lines, or of entries that have more than a line."""
+    return Items(items=[line if isinstance(line, Item) else Item(text=line) for line in lines])
+
+
+def lines(listing: Items, indent: str = "") -> Iterator[str]:
+    """The words of a list, of what belongs to an entry those of further lists."""
+    for item in listing.items:
+        yield indent + plain(item.text)
+        for block in item.blocks:
+            if isinstance(block, Items):
+                yield from lines(block, f"{indent}    ")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Annotation:
+    """A remark that a code host shows beside a change."""
+
+    level: Literal["notice", "warning", "error"]
+    title: str
+    text: str
+
+
+Source = TypeVar("Source")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page(Generic[Source]):
+    """The answer of a command."""
+
+    title: Text
+    """The answer in a line, or what the page is about."""
+    blocks: Sequence[Block] = ()
+    summary: Text = ""
+    """What a reader should see last, if the title is not the answer."""
+    data: Any
+    """The answer for programs: JSON values, dataclasses, enumerations and dates."""
+    annotations: Sequence[Annotation] = ()
+    source: Source
+    """The typed result that the page was made of, for a format that shows something else of it."""
+    options: str = ""
+    """The options with which another command means the same matrix and store, as text: ` --config my.toml`."""

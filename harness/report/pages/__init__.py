@@ -1,0 +1,1 @@
+"""What each command answers, as a page: one builder for each kind of result."""

@@ -1,0 +1,147 @@
+"""What `check` found, as a page: whether an upgrade breaks, which part of it, and what makes it work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.decide.check import Checked, CheckResult, Upgrade, UpgradeStep
+from harness.decide.experiments import Experiment
+from harness.model import Status
+from harness.report.page import Annotation, Block, Item, Page, Paragraph, Section, Span, Table, items, lines
+from harness.report.pages.endings import cell_data, ending, ending_data, endings, listed, version_set
+
+_STATUS = {
+    CheckResult.SAFE: Status.WORKS,
+    CheckResult.BREAKS: Status.FAILS,
+    CheckResult.FAILS_ALREADY: Status.FAILS,
+    CheckResult.UNKNOWN: Status.ERROR,
+}
+_LEVELS: dict[CheckResult, Literal["notice", "error"]] = {CheckResult.SAFE: "notice", CheckResult.BREAKS: "error"}
+
+
+def page(checked: Checked, store: Path) -> Page[Checked]:
+    """The page of a check; logs lie in `store`. A single upgrade needs no section of its own."""
+    details = [list(upgrade_lines(upgrade, store)) for upgrade in checked.upgrades]
+    blocks: list[Block] = []
+    if len(checked.upgrades) == 1:
+        title = _title(checked.upgrades[0])
+        blocks += [items(*details[0])] if details[0] else []
+    else:
+        title = [_answer(checked.answer)]
+        blocks.append(Table(header=["", "change", "what worked and does not"], rows=list(map(_row, checked.upgrades))))
+        blocks += [
+            Section(title=_title(upgrade), blocks=[items(*lines)])
+            for upgrade, lines in zip(checked.upgrades, details, strict=True)
+            if lines
+        ]
+    if checked.current:
+        blocks.append(Paragraph(text=f"now: {version_set(checked.current)}: {_status(checked.current)}."))
+    if checked.notes:
+        blocks.append(items(*checked.notes))
+    return Page(
+        title=title,
+        blocks=blocks,
+        data=_data(checked),
+        annotations=[_annotation(*pair) for pair in zip(checked.upgrades, details, strict=True)],
+        source=checked,
+    )
+
+
+def _answer(answer: CheckResult) -> Span:
+    return Span(answer.value, status=_STATUS[answer])
+
+
+def _change(upgrade: Upgrade) -> str:
+    """The requested change: `transformers 4.46.3 → 5.23.0`."""
+    return listed(upgrade.changes) or "the set as it is"
+
+
+def _title(upgrade: Upgrade) -> list[str | Span]:
+    return [_answer(upgrade.answer), f": {_change(upgrade)}"]
+
+
+def _row(upgrade: Upgrade) -> list[str | Span]:
+    end = ending(upgrade.lost[0]) if upgrade.lost else upgrade.reason or ""
+    return [_answer(upgrade.answer), _change(upgrade), end]
+
+
+def upgrade_lines(upgrade: Upgrade, store: Path) -> Iterator[str | Item]:
+    """The details of an upgrade below its answer; logs lie in `store`."""
+    if upgrade.reason:
+        yield f"not known: {upgrade.reason}"
+    if upgrade.forced:
+        yield f"the resolver also moves: {listed(upgrade.forced)}"
+    if upgrade.answer is CheckResult.SAFE and upgrade.lost:
+        yield "it works, but not in every way that works now:"
+    if upgrade.otherwise:
+        yield "the current set fails too, in another way:"
+        yield from endings(upgrade.otherwise, store)
+    others = [lost for lost in upgrade.lost if lost not in upgrade.otherwise]
+    if others and upgrade.answer is CheckResult.FAILS_ALREADY:
+        yield "the current set fails in the same way:"
+    yield from endings(others, store)
+    yield from map(_step_line, upgrade.steps)
+    if upgrade.steps and all(step.safe for step in upgrade.steps):
+        yield "no part breaks alone: only together they do"
+    if upgrade.answer in {CheckResult.BREAKS, CheckResult.FAILS_ALREADY}:
+        yield (
+            f"smallest change that makes it work: {upgrade.remedy.change}"
+            if upgrade.remedy
+            else "no change that was tried makes it work"
+        )
+        for reason in upgrade.unanswered:
+            yield f"not everything could be tried: {reason}"
+        if upgrade.nearest:
+            exact = upgrade.nearest.versions.exact
+            versions = ", ".join(f"{change.name} {exact.get(change.name, 'absent')}" for change in upgrade.changes)
+            yield f"nearest target that works: {versions}"
+
+
+def _step_line(step: UpgradeStep) -> str:
+    """The result of one part of an upgrade alone."""
+    result = {True: "works", False: "breaks", None: "not known"}[step.safe]
+    reason = f": {ending(step.lost[0])}" if step.lost and step.safe is not True else ""
+    return f"alone: {listed(step.changes)} {result}{reason}"
+
+
+def _status(current: Experiment) -> str:
+    words = {Status.WORKS: "works", Status.FAILS: "fails", Status.FLAKY: "is flaky", Status.ERROR: "ended in an error"}
+    return words.get(current.verdict.status, "was not run")
+
+
+def _annotation(upgrade: Upgrade, details: Sequence[str | Item]) -> Annotation:
+    return Annotation(
+        level=_LEVELS.get(upgrade.answer, "warning"),
+        title=f"export-matrix check: {upgrade.answer.value}",
+        text="\n".join([_change(upgrade), *lines(items(*details))]),
+    )
+
+
+def _data(checked: Checked) -> dict[str, Any]:
+    return {
+        "answer": checked.answer,
+        "current": cell_data(checked.current),
+        "upgrades": list(map(_upgrade_data, checked.upgrades)),
+        "notes": checked.notes,
+    }
+
+
+def _upgrade_data(upgrade: Upgrade) -> dict[str, Any]:
+    remedy = upgrade.remedy
+    return {
+        "answer": upgrade.answer,
+        "why": upgrade.reason,
+        "changes": upgrade.changes,
+        "forced": upgrade.forced,
+        "target": cell_data(upgrade.target),
+        "lost": list(map(ending_data, upgrade.lost)),
+        "otherwise": list(map(ending_data, upgrade.otherwise)),
+        "steps": [
+            {"changes": step.changes, "safe": step.safe, "lost": list(map(ending_data, step.lost))} for step in upgrade.steps
+        ],
+        "mend": remedy and {"change": remedy.change, "cell": cell_data(remedy.experiment or upgrade.target)},
+        "unanswered": upgrade.unanswered,
+        "nearest": cell_data(upgrade.nearest),
+    }

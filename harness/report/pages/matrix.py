@@ -1,0 +1,181 @@
+"""The report as a page: which versions work together, and why others do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.model import Status
+from harness.report import causes, rules
+from harness.report.failures import FailureGroup, failure_groups, not_run
+from harness.report.feedback import comparisons, sentence
+from harness.report.page import (
+    Block,
+    Example,
+    Item,
+    Items,
+    Look,
+    Page,
+    Paragraph,
+    Quote,
+    Section,
+    Span,
+    Table,
+    Text,
+    code,
+    items,
+    strong,
+)
+from harness.report.tables import GLYPH_LIMIT, cell_text, counted, facets, legend, recommendations, slots, tally
+from harness.report.variants import by_variant
+from harness.verdicts.messages import headline
+from harness.verdicts.report_model import Report, ReportedCell
+
+
+def page(report: Report, options: str = "") -> Page[Report]:
+    """The page of a report; `options` are those with which `explain` means the same matrix and store."""
+    return Page(
+        title="Which versions work together",
+        blocks=[
+            *_introduction(report),
+            *_tables(report),
+            *_rules(report),
+            *_feedback(report),
+            *_suspects(report),
+            _failures(report),
+        ],
+        summary=f"{counted(len(report.cells), 'cell')}: {tally(report)}",
+        data=report,
+        source=report,
+        options=options,
+    )
+
+
+def _introduction(report: Report) -> Iterator[Block]:
+    """What the report came to, what was measured, and how to read the tables."""
+    for comparison in comparisons(report):
+        if advice := sentence(comparison):
+            yield Paragraph(text=strong(advice))
+    probe, names = report.probe, slots(report)
+    newest = f"newest result {report.generated}" if report.generated else "nothing has run yet"
+    measured = (
+        f"{counted(len(report.cells), 'combination')}: {tally(report)}. Measured on {report.platform}, {newest}; "
+        f"model {probe.model} ({probe.profile}, seed {probe.seed}), torch from: {report.torch}, probe "
+    )
+    yield Paragraph(text=[measured, code(probe.id), "."])
+    yield Paragraph(text=f"{legend(report)}.")
+    if len(names) <= GLYPH_LIMIT:
+        yield Paragraph(text=f"The glyphs in a cell stand for: {', '.join(names.values())}.")
+
+
+def _tables(report: Report) -> Iterator[Block]:
+    names = slots(report)
+
+    def entry(cell: ReportedCell | None) -> Text:
+        return Span(cell_text(cell, names), status=cell.status) if cell else ""
+
+    for facet in facets(report):
+        header = [*facet.row_axes, *(f"onnxruntime\n{version}" for version in facet.columns)]
+        blocks: list[Block] = [Table(header=header, rows=[[*row, *map(entry, cells)] for row, cells in facet.rows])]
+        if len(names) > GLYPH_LIMIT:
+            header, rows = by_variant(report, facet)
+            blocks.append(Table(header=header, rows=rows))
+        yield Section(title=facet.title, blocks=blocks)
+    header, rows = recommendations(report)
+    recommended: list[list[Text]] = [[*row[:-1], code(row[-1]) if len(row) == len(header) else row[-1]] for row in rows]
+    yield Section(title="Newest working set for each onnxruntime", blocks=[Table(header=header, rows=recommended)])
+
+
+def _rules(report: Report) -> Iterator[Block]:
+    shown, left_out = rules.shown_rules(report)
+    blocks: list[Block] = []
+    if shown:
+        rows: list[list[Text]] = []
+        for rule in shown:
+            text = [code(rule.text, Status.FAILS)]
+            rows.append(
+                [
+                    [*text, ", or as well ", code(rule.alternatives[0])] if rule.alternatives else text,
+                    rules.support_text(rule),
+                    "; ".join(map(rules.boundary_text, rule.boundaries)),
+                    _listed([code(place.cell) for place in rule.examples]),
+                ]
+            )
+        header = ["what fails", "explains", "tried on both sides", "for example"]
+        blocks = [Paragraph(text=rules.MEANING), Table(header=header, rows=rows, records=True)]
+    sentences = filter(None, (left_out, *rules.unexplained(report)))
+    blocks += [Paragraph(text=f"{text[0].upper()}{text[1:]}.") for text in sentences]
+    if blocks:
+        yield Section(title="Rules", blocks=blocks)
+
+
+def _listed(pieces: list[Span]) -> list[str | Span]:
+    """`pieces` with commas between them."""
+    return [part for piece in pieces for part in (", ", piece)][1:]
+
+
+def _feedback(report: Report) -> Iterator[Block]:
+    found = comparisons(report)
+    if found:
+        rows = [
+            [row.layout, str(row.pairs), str(row.keep_cross_works), str(row.feed_all_works), "; ".join(row.messages)]
+            for row in found
+        ]
+        header = ["layout", "pairs", "keep-cross works", "feed-all works", "what feed-all dies of, where keep-cross works"]
+        text = "The same artifact on the same runtime under both protocols; nothing else differs within a pair."
+        table = Table(header=header, rows=rows, records=True)
+        yield Section(title="What the decoding loop feeds back", blocks=[Paragraph(text=text), table], detail=True)
+
+
+def _suspects(report: Report) -> Iterator[Block]:
+    found = causes.shares(report)
+    if any(share.variants for share in found):
+        header = ["suspect", "failing variants", "cells", "how sure", "for example", "measured by"]
+        table = Table(header=header, rows=[_share(share) for share in found], records=True)
+        yield Section(title="Whose fault it is", blocks=[Paragraph(text=f"{causes.summary(report)}."), table], detail=True)
+
+
+def _share(share: causes.Share) -> list[Text]:
+    several = f" ({causes.counts(share.causes)})" if share.causes else ""
+    log: list[str | Span] = [": ", code(share.log)] if share.log else []
+    return [
+        share.suspect.value,
+        f"{share.variants}{several}",
+        str(share.cells),
+        causes.counts(share.sure),
+        [code(share.example), *log] if share.example else "",
+        causes.MEANING[share.suspect],
+    ]
+
+
+def _failures(report: Report) -> Section:
+    entries = [_failure_group(group) for group in failure_groups(report)]
+    entries += [
+        Item(text=[strong("not run", Status.NOT_RUN), f" — {counted(count, 'variant')}: {reason}"])
+        for reason, count in not_run(report)
+    ]
+    blocks = [Items(items=entries)] if entries else [Paragraph(text="Everything worked.")]
+    return Section(title="What did not work, and why", blocks=blocks)
+
+
+def _failure_group(group: FailureGroup) -> Item:
+    size = f"{counted(group.cells, 'cell')}, {counted(group.variants, 'variant')}"
+    blocks: list[Block] = [Quote(text=headline(group.message, 400)), *_causes(group)]
+    if group.remedies:
+        blocks.append(
+            items(
+                *(Span(known.text, status=Status.WORKS_WITH_REMEDY if known.remedy.works else None) for known in group.remedies)
+            )
+        )
+    head = strong(f"{group.status.value} · {group.stage}", group.status)
+    return Item(text=[head, f" — {size}: {group.where}"], blocks=[*blocks, Example(cell=group.example, log=group.log)])
+
+
+def _causes(group: FailureGroup) -> Iterator[Block]:
+    """The causes of a group, and what they rest on in the example."""
+    if group.repeated:
+        yield Paragraph(text=["repeated in a fresh process: ", Span("; ".join(group.repeated), Look.QUOTED)])
+    elif group.status is Status.FAILS:
+        shown: list[str | Span] = []
+        for cause, count in group.causes:
+            shown += [", ", strong(cause), f" ({count})" if len(group.causes) > 1 else ""]
+        yield Paragraph(text=[*shown[1:], ": ", Span("; ".join(group.evidence), Look.QUOTED)])

@@ -1,0 +1,69 @@
+"""A plan as a page: how much there is to do, how much is known, and which cells have no solution."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from harness.environments.resolver import Resolved
+from harness.execution.work import Coverage
+from harness.model import Stage
+from harness.report.page import Block, Item, Page, Paragraph, Quote, Span, Table, items
+from harness.report.tables import counted
+from harness.tasks.cell_tasks import CellTasks
+from harness.tasks.interface import Task
+
+_KINDS = {"installs": "install", "exports": "export", "runs": "run"}
+
+
+def page(
+    cells: Sequence[tuple[Resolved, CellTasks | None]], pending: Sequence[Task], coverage: Coverage | None, *, ordered: bool
+) -> Page[None]:
+    """The page of a plan; `ordered` where a budget is spent on the first cells first."""
+    distinct = {task for _, tasks in cells if tasks for task in tasks.all}
+    left = Counter(task.kind for task in pending)
+    work = {name: (sum(task.kind == kind for task in distinct), left[kind]) for name, kind in _KINDS.items()}
+    variants = sum(len(resolved.planned.variants) for resolved, _ in cells)
+    rows = [[name, str(whole), str(rest)] for name, (whole, rest) in work.items()]
+    unsolved = [resolved for resolved, _ in cells if not resolved.result.ok]
+    return Page(
+        title=f"{counted(len(cells), 'cell')}, {counted(variants, 'variant')}",
+        blocks=[
+            *_coverage(coverage),
+            Table(header=["work", "distinct", "still to do"], rows=rows),
+            *([items(*map(_unsolved, unsolved))] if unsolved else []),
+            *([] if pending else [Paragraph(text="everything is known already")]),
+            *(_order(cells) if ordered else ()),
+        ],
+        data={
+            "cells": len(cells),
+            "variants": variants,
+            "work": {name: {"distinct": whole, "still_to_do": rest} for name, (whole, rest) in work.items()},
+            "unsolved": {resolved.cell.id: _reason(resolved) for resolved in unsolved},
+        },
+        source=None,
+    )
+
+
+def _coverage(coverage: Coverage | None) -> Iterator[Block]:
+    """What `--strategy pairwise` takes first."""
+    if coverage:
+        cells = f"{coverage.cells} of {counted(coverage.all_cells, 'cell')} that can be run"
+        pairs = f"{coverage.pairs} of {counted(coverage.all_pairs, 'pair')} of versions"
+        yield Paragraph(text=f"pairwise: first {cells}; in them meet {pairs}. Then cells between what works and what fails")
+
+
+def _unsolved(resolved: Resolved) -> Item:
+    status = resolved.result.status
+    title = Span(f"{resolved.cell.id}: {status.value} at {Stage.RESOLVE}", status=status)
+    return Item(text=title, blocks=[Quote(text=_reason(resolved))])
+
+
+def _reason(resolved: Resolved) -> str:
+    result = resolved.result
+    return str(result.data.get("reason") or (result.error.message if result.error else ""))
+
+
+def _order(cells: Sequence[tuple[Resolved, CellTasks | None]]) -> Iterator[Block]:
+    able = [resolved.cell.id for resolved, tasks in cells if tasks]
+    yield Paragraph(text=f"most telling first: {', '.join(able[:5])}{', …' if len(able) > 5 else ''}")

@@ -1,0 +1,207 @@
+"""The current set, read wherever people keep it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from harness.decide.version_files import read
+from harness.decide.version_sets import Versions
+from harness.errors import VersionsError
+
+FOUR = {"torch": "2.1.0", "transformers": "4.46.3", "onnx": "1.16.2", "onnxruntime": "1.16.3"}
+
+
+def written(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(textwrap.dedent(text), encoding="utf-8")
+    return path
+
+
+def test_requirements_with_hashes_comments_markers_and_nested_files(tmp_path):
+    written(tmp_path, "base.txt", "ONNX==1.16.2\n")
+    path = written(
+        tmp_path,
+        "requirements.txt",
+        """
+        # what we deploy
+        --index-url https://example.org/simple
+        torch==2.1.0+cu121 \\
+            --hash=sha256:00 \\
+            --hash=sha256:11   # and a comment
+        transformers[sentencepiece]==4.46.3
+        -r base.txt
+        onnxruntime==1.16.3 ; python_version >= "3.8"
+        onnxruntime==1.15.1 ; python_version < "3.8"
+        numpy<2
+        numpy>=1.24
+        ours @ https://example.org/ours-1.0-py3-none-any.whl
+        """,
+    )
+    found = read(path, None, "3.10")
+    assert found.exact == FOUR
+    assert found.open == ("numpy<2", "numpy>=1.24")
+    assert found.python == "3.10"
+    assert [text.split(":")[0] for text in found.ignored] == ["--index-url https", "ours"]
+
+
+def test_markers_are_those_of_the_python_that_is_asked_about(tmp_path):
+    path = written(tmp_path, "r.txt", "a==1 ; python_version < '3.9'\na==2 ; python_version >= '3.9'\n")
+    assert read(path, "3.8", "3.11").exact == {"a": "1"}
+    assert read(path, None, "3.11").exact == {"a": "2"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("torch==2.1.0\ntorch==2.2.0\n", "torch is pinned twice, to 2.1.0 and to 2.2.0"),
+        ("torch = 2.1.0\n", "cannot read the line 'torch = 2.1.0'"),
+        ("-r absent.txt\n", "absent.txt cannot be read"),
+        ("# nothing\n", "names no distribution"),
+        ('numpy; "x" in extras\n', "the marker 'extras' has a meaning in a lock only"),
+        (f"numpy{' ' * 300_000}x\n", "cannot read the line"),
+        (f"-r{'=' * 300_000} x\n", "x cannot be read"),
+    ],
+)
+def test_requirements_that_cannot_be_read(tmp_path, text, said):
+    path = written(tmp_path, "requirements.txt", text)
+    with pytest.raises(VersionsError, match=said):
+        read(path, None, "3.11")
+
+
+def test_of_a_file_that_another_names_no_line_is_shown(tmp_path):
+    written(tmp_path, "netrc", "torch==2.1.0\n\nmachine h \\\n  password s3kr3t\n")
+    with pytest.raises(VersionsError, match="netrc, line 3 is no requirement") as raised:
+        read(written(tmp_path, "r.txt", "-r netrc\n"), None, "3.11")
+    assert "s3kr3t" not in str(raised.value)
+    written(tmp_path, "options", "--password s3kr3t\ntorch==2.1.0\npython==3.9 # s3kr3t\n")
+    ignored = read(written(tmp_path, "r.txt", "-c options\n"), None, "3.11").ignored
+    assert [text.partition(":")[0] for text in ignored] == [f"{tmp_path}/options, line 1", f"{tmp_path}/options, line 3"]
+
+
+PYLOCK = """
+lock-version = "1.0"
+created-by = "test"
+requires-python = ">=3.10.4"
+
+[[packages]]
+name = "torch"
+version = "2.1.0"
+wheels = [{ url = "https://example.org/torch-2.1.0-py3-none-any.whl", hashes = { sha256 = "00" } }]
+
+[[packages]]
+name = "numpy"
+version = "1.26.4"
+marker = "python_version < '3.11'"
+wheels = [{ url = "https://example.org/numpy-1.26.4-py3-none-any.whl", hashes = { sha256 = "00" } }]
+
+[[packages]]
+name = "numpy"
+version = "2.1.0"
+marker = "python_version >= '3.11'"
+wheels = [{ url = "https://example.org/numpy-2.1.0-py3-none-any.whl", hashes = { sha256 = "00" } }]
+"""
+
+
+def test_a_pylock_is_read_for_the_oldest_python_it_admits_or_the_one_that_is_asked_about(tmp_path):
+    path = written(tmp_path, "pylock.cpu.toml", PYLOCK)
+    own, other = read(path, None, "3.12"), read(path, "3.12", None)
+    assert (own.python, own.exact) == ("3.10", {"torch": "2.1.0", "numpy": "1.26.4"})
+    assert (other.python, other.exact["numpy"]) == ("3.12", "2.1.0")
+
+
+def test_a_pylock_that_does_not_hold_for_a_python_says_so(tmp_path):
+    path = written(tmp_path, "pylock.toml", PYLOCK)
+    with pytest.raises(VersionsError, match="does not satisfy the Python version"):
+        read(path, "3.9", None)
+
+
+UV_LOCK = """
+version = 1
+requires-python = ">=3.11"
+
+[[package]]
+name = "ours"
+version = "0.1.0"
+source = { virtual = "." }
+
+[[package]]
+name = "torch"
+version = "2.1.0"
+source = { registry = "https://example.org/simple" }
+
+[[package]]
+name = "numpy"
+version = "1.26.4"
+source = { registry = "https://example.org/simple" }
+resolution-markers = ["python_full_version < '3.12'"]
+
+[[package]]
+name = "numpy"
+version = "2.1.0"
+source = { registry = "https://example.org/simple" }
+resolution-markers = ["python_full_version >= '3.12'"]
+"""
+
+
+def test_a_uv_lock_without_the_project_itself_and_by_its_markers(tmp_path):
+    path = written(tmp_path, "uv.lock", UV_LOCK)
+    assert read(path, None, None) == Versions(source=str(path), python="3.11", exact={"torch": "2.1.0", "numpy": "1.26.4"})
+    assert read(path, "3.12", None).exact["numpy"] == "2.1.0"
+
+
+@pytest.mark.parametrize("text", ["version = 1\n", "not toml", "requires-python = '>=3.11'\npackage = [1]\n"])
+def test_a_file_that_only_has_the_name_of_a_lock(tmp_path, text):
+    for name in ("uv.lock", "pylock.toml"):
+        with pytest.raises(VersionsError, match=name):
+            read(written(tmp_path, name, text), None, None)
+
+
+def test_an_environment_by_what_is_installed_in_it(tmp_path):
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    (tmp_path / "pyvenv.cfg").write_text(f"version_info = {version}.1\n")
+    for name, number in {"torch": "2.1.0+cpu", "Some_Thing": "1.0"}.items():
+        info = tmp_path / "lib" / f"python{version}" / "site-packages" / f"{name}-{number}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n")
+    found = read(tmp_path, None, None)
+    assert (found.python, found.exact) == (version, {"torch": "2.1.0", "some-thing": "1.0"})
+
+
+@pytest.mark.parametrize("name", ["pyvenv.cfg", "METADATA"])
+def test_an_environment_with_a_fifo_in_it(tmp_path, name):
+    info = tmp_path / "lib" / "python3.11" / "site-packages" / "torch-2.1.0.dist-info"
+    info.mkdir(parents=True)
+    if name == "METADATA":
+        (tmp_path / "pyvenv.cfg").write_text("version = 3.11.1\n")
+    os.mkfifo((info if name == "METADATA" else tmp_path) / name)
+    with pytest.raises(VersionsError, match=r"no pyvenv\.cfg that names its Python|is a FIFO, not a regular file"):
+        read(tmp_path, None, None)
+
+
+def test_an_environment_whose_settings_are_no_utf_8(tmp_path):
+    (tmp_path / "pyvenv.cfg").write_bytes(b"prompt = \xff\n")
+    with pytest.raises(VersionsError, match=r"no pyvenv\.cfg that names its Python"):
+        read(tmp_path, None, None)
+
+
+def test_a_file_that_is_none(tmp_path):
+    os.mkfifo(tmp_path / "r.txt")
+    with pytest.raises(VersionsError, match=r"r\.txt cannot be read: it is a FIFO"):
+        read(tmp_path / "r.txt", None, None)
+    (tmp_path / "s.txt").symlink_to("s.txt")
+    with pytest.raises(VersionsError, match=r"s\.txt cannot be read: it is a symbolic link"):
+        read(tmp_path / "s.txt", None, None)
+
+
+def test_what_is_no_set_at_all(tmp_path):
+    with pytest.raises(VersionsError, match="no virtual environment"):
+        read(tmp_path, None, None)
+    with pytest.raises(VersionsError, match="cannot be read"):
+        read(tmp_path / "absent.txt", None, None)
+    with pytest.raises(VersionsError, match="expected a requirements file"):
+        read(written(tmp_path, "pyproject.toml", ""), None, None)

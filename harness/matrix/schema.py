@@ -29,6 +29,8 @@ from harness.matrix.values import (
 from harness.model import Setup, Variant
 from harness.packaging_types import TorchBackend
 from harness.packaging_values import distribution_name
+from harness.probe.decoders.export.models import families
+from harness.probe.export.registry import GRAPH_EXPORTERS, MODEL_EXPORTERS
 
 Optimization = Literal["default", "disabled", "basic", "extended"]
 MemoryPattern = Literal["default", "disabled"]
@@ -176,7 +178,7 @@ class Variants(_Table):
 
 
 BUILT_IN = {
-    "exporters": ("torchscript", "dynamo", "optimum"),
+    "exporters": (*GRAPH_EXPORTERS, *MODEL_EXPORTERS),
     "layouts": ("no-cache", "pair", "merged", "merged-passthrough"),
     "feedbacks": ("keep-cross", "feed-all"),
     "strategies": ("cached", "mixed"),
@@ -189,8 +191,8 @@ OWN = {"layouts": ["whole"], "feedbacks": ["none"], "strategies": ["default"]}
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 """A checkpoint on the hub, such as `Helsinki-NLP/opus-mt-en-de`."""
 
-FAMILIES = ("marian", "t5", "bart", "m2m100", "mbart", "pegasus", "whisper", "gpt2", "llama")
-"""Models that are built from a configuration; the probe's export/models/families.py has their sizes."""
+FAMILIES = tuple(families.FAMILIES)
+"""Models that are built from a configuration."""
 
 
 class ProbeSection(_Table):

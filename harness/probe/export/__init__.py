@@ -2,7 +2,8 @@
 
 job.py         the stages: eager, then export and check for each variant
 interface.py   what an exporter offers
-exporters.py   the exporters by name: torchscript.py, dynamo.py, optimum.py
+registry.py    the exporters by name: torchscript.py, dynamo.py, optimum.py
+exporters.py   an exporter by its name, and the export of one graph
 external.py    tensors in files beside a graph: one file for each graph
 inspection.py  inputs, outputs and stamps of a written graph, and pruned inputs
 lint.py        findings about a written graph

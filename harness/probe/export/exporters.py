@@ -1,4 +1,4 @@
-"""The exporters by name, and the export of one graph."""
+"""An exporter by its name, and the export of one graph."""
 
 from __future__ import annotations
 
@@ -13,11 +13,7 @@ from . import external
 from .inspection import require_inputs
 from .interface import ExportGraph, ModelExporter
 from .lint import lint_export
-
-GRAPH_EXPORTERS = {"torchscript": ".torchscript", "dynamo": ".dynamo"}
-"""Name → module with an `export` for one graph."""
-MODEL_EXPORTERS = {"optimum": ".optimum"}
-"""Name → module with an `EXPORTER` for all graphs of a transformers model."""
+from .registry import GRAPH_EXPORTERS, MODEL_EXPORTERS
 
 
 def model_exporter(name: str) -> ModelExporter | None:

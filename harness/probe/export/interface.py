@@ -1,4 +1,4 @@
-"""What an exporter offers. Adding one: a file here, and a line in exporters.py.
+"""What an exporter offers. Adding one: a file here, and a line in registry.py.
 
 A *graph exporter* is a module with `export(request, path, opset)`, which writes one graph of any model. A *model exporter*
 writes all graphs of a transformers model at once, in files and layouts of its own: only the built-in probe has such a model.

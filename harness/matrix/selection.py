@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 
 from packaging.specifiers import SpecifierSet
@@ -20,19 +20,8 @@ from harness.errors import SelectionError, did_you_mean
 from harness.model import Cell, Variant
 from harness.packaging_values import distribution_name, quoted, specifier_set
 
-VARIANT_FIELDS = (
-    "exporter",
-    "opset",
-    "layout",
-    "feedback",
-    "binding",
-    "strategy",
-    "attention",
-    "ir_version",
-    "optimization",
-    "memory_pattern",
-)
-"""The fields of a variant, in the order in which they are named."""
+VARIANT_FIELDS = tuple(field.name for field in fields(Variant))
+"""The fields of a variant, in their order."""
 
 _CELL_FIELDS = ("setup", "environment", "id")
 _FIELDS = (*VARIANT_FIELDS, *_CELL_FIELDS)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Stage, StageResult, Status, Variant
 from harness.verdicts.judge import VariantVerdict, Verdict
 from harness.verdicts.missing_module import missing_module
@@ -62,22 +63,13 @@ def reported(
 
 
 def _variant(verdict: VariantVerdict, remedies: VariantRemedies) -> ReportedVariant:
-    variant, error = verdict.variant, verdict.error
+    error = verdict.error
     data = {key: value for result in verdict.results for key, value in result.data.items()}
     elsewhere = {**verdict.opinions, **verdict.controls}
     by_stage = {result.stage: result for result in verdict.results}
     parity = by_stage.get(Stage.PARITY)
     return ReportedVariant(
-        exporter=variant.exporter,
-        opset=variant.opset,
-        layout=variant.layout,
-        feedback=variant.feedback,
-        binding=variant.binding,
-        strategy=variant.strategy,
-        attention=variant.attention,
-        ir_version=variant.ir_version,
-        optimization=variant.optimization,
-        memory_pattern=variant.memory_pattern,
+        **{name: getattr(verdict.variant, name) for name in VARIANT_FIELDS},
         status=verdict.status,
         stage=verdict.stage,
         cause=None,

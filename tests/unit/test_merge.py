@@ -96,8 +96,8 @@ def test_a_log_of_ones_own_is_not_replaced_by_another_results(ours, tmp_path):
     theirs = Store(tmp_path / "theirs")
     with_log(ours, KEY, "the true log")
     with_log(theirs, OTHER, "forged")
-    (said,) = merge.copy([theirs.root], ours)
-    assert f"{theirs.root}/logs/{KEY}.log is not the log that is here under that name" in said
+    (sentence,) = merge.copy([theirs.root], ours)
+    assert f"{theirs.root}/logs/{KEY}.log is not the log that is here under that name" in sentence
     assert texts(ours) == ["the true log"]
     # The result is merged, and nobody takes that log for its own.
     assert logs(ours, OTHER) == [None]
@@ -182,8 +182,8 @@ REFUSED = {
 def test_an_artifact_that_is_not_what_its_name_says_is_refused(ours, theirs, tmp_path, case):
     spoil, problem = REFUSED[case]
     spoil(theirs, tmp_path / "private")
-    (said,) = merge.copy([theirs.root], ours)
-    assert problem in said
+    (sentence,) = merge.copy([theirs.root], ours)
+    assert problem in sentence
     assert list((ours.root / "artifacts").iterdir()) == []
     # And the rest is merged.
     assert ours.get(STAGES, KEY) is not None
@@ -200,24 +200,24 @@ def test_bytecode_is_no_part_of_an_artifact(ours, theirs):
 @pytest.mark.parametrize("name", ["_ARTIFACT_LIMIT", "_FILES_LIMIT", "_DEPTH_LIMIT"])
 def test_an_artifact_that_is_too_large_is_refused(ours, theirs, name, monkeypatch):
     monkeypatch.setattr(foreign, name, 1)
-    (said,) = merge.copy([theirs.root], ours)
-    assert "more than" in said
+    (sentence,) = merge.copy([theirs.root], ours)
+    assert "more than" in sentence
     assert list((ours.root / "artifacts").iterdir()) == []
 
 
 def test_a_record_that_is_too_large_is_refused(ours, theirs, monkeypatch):
     monkeypatch.setattr(foreign, "LIMIT", path_of(theirs).stat().st_size - 1)
-    (said,) = merge.copy([theirs.root], ours)
-    assert f"{KEY}.json" in said
-    assert "bytes, more than the" in said
+    (sentence,) = merge.copy([theirs.root], ours)
+    assert f"{KEY}.json" in sentence
+    assert "bytes, more than the" in sentence
     assert ours.get(STAGES, KEY) is None
 
 
 def test_a_log_that_is_too_large_is_refused_and_the_rest_is_merged(ours, theirs, monkeypatch):
     monkeypatch.setattr(foreign, "LOG_LIMIT", theirs.log(KEY).stat().st_size - 1)
-    (said,) = merge.copy([theirs.root], ours)
-    assert f"{KEY}.log" in said
-    assert "bytes, more than the" in said
+    (sentence,) = merge.copy([theirs.root], ours)
+    assert f"{KEY}.log" in sentence
+    assert "bytes, more than the" in sentence
     assert ours.get(STAGES, KEY) is not None
     assert texts(ours) == ["graph", "weights"]
 
@@ -225,8 +225,8 @@ def test_a_log_that_is_too_large_is_refused_and_the_rest_is_merged(ours, theirs,
 @pytest.mark.parametrize("make", [a_fifo, lambda path: linked(path, path.parents[2] / "private")])
 def test_a_log_that_is_no_regular_file_is_refused(ours, theirs, make):
     make(theirs.log(KEY))
-    (said,) = merge.copy([theirs.root], ours)
-    assert f"logs/{KEY}.log is a " in said
+    (sentence,) = merge.copy([theirs.root], ours)
+    assert f"logs/{KEY}.log is a " in sentence
     assert list((ours.root / "logs").iterdir()) == []
 
 
@@ -234,24 +234,24 @@ def test_a_log_that_is_no_regular_file_is_refused(ours, theirs, make):
 def test_a_record_that_is_no_regular_file_is_refused(ours, theirs, make):
     (theirs.root / "whole").write_bytes(path_of(theirs).read_bytes())
     make(path_of(theirs))
-    (said,) = merge.copy([theirs.root], ours)
-    assert f"{KEY}.json is a " in said
+    (sentence,) = merge.copy([theirs.root], ours)
+    assert f"{KEY}.json is a " in sentence
     assert ours.get(STAGES, KEY) is None
 
 
 @pytest.mark.parametrize("folder", ["results", f"results/{KEY[:2]}"])
 def test_folders_of_records_that_are_links_are_refused(ours, theirs, folder):
     moved_out(theirs.root / folder)
-    said = merge.copy([theirs.root], ours)
-    assert any(f"{folder} is a symbolic link, not a regular file" in one for one in said)
+    sentences = merge.copy([theirs.root], ours)
+    assert any(f"{folder} is a symbolic link, not a regular file" in sentence for sentence in sentences)
     assert ours.get(STAGES, KEY) is None
 
 
 @pytest.mark.parametrize("artifact", ["private", "/etc", "../private"])
 def test_a_record_whose_artifact_is_no_digest_is_refused(ours, theirs, artifact):
     envelopes.rewrite(path_of(theirs), lambda value: {**value, "artifact": artifact})
-    (said,) = merge.copy([theirs.root], ours)
-    assert f"{KEY}.json does not fit this version of the harness (artifact: " in said
+    (sentence,) = merge.copy([theirs.root], ours)
+    assert f"{KEY}.json does not fit this version of the harness (artifact: " in sentence
     assert ours.get(STAGES, KEY) is None
 
 
@@ -262,11 +262,11 @@ def test_a_record_in_another_ones_place_or_of_no_known_kind_is_refused(ours, the
     path_of(theirs, strange).parent.mkdir(exist_ok=True)
     path_of(theirs, strange).write_bytes(envelopes.seal("poem", strange, 1))
     (theirs.root / "results" / KEY[:2] / "notes.txt").touch()
-    said = "\n".join(merge.copy([theirs.root], ours))
-    assert said.count("damaged, and ignored: ") == 3
-    assert f"{OTHER}.json is the record of another key ({KEY})" in said
-    assert f"{strange}.json is a record of a kind that this version does not know: 'poem'" in said
-    assert "notes.txt has a name that no record has" in said
+    text = "\n".join(merge.copy([theirs.root], ours))
+    assert text.count("damaged, and ignored: ") == 3
+    assert f"{OTHER}.json is the record of another key ({KEY})" in text
+    assert f"{strange}.json is a record of a kind that this version does not know: 'poem'" in text
+    assert "notes.txt has a name that no record has" in text
     assert ours.get(STAGES, KEY) is not None
 
 
@@ -294,8 +294,8 @@ def test_look_ups_are_merged_and_the_earlier_store_decides_where_they_differ(our
     one.put(kind, KEY, first)
     other.put(kind, KEY, second)
     other.put(kind, OTHER, second)
-    (said,) = merge.copy([one.root, other.root], ours)
-    assert said == f"{one.root} and {other.root} have different answers of an index; the former's stands"
+    (sentence,) = merge.copy([one.root, other.root], ours)
+    assert sentence == f"{one.root} and {other.root} have different answers of an index; the former's stands"
     assert ours.get(kind, KEY) == first
     assert ours.get(kind, OTHER) == second
     assert merge.copy([one.root], ours) == []

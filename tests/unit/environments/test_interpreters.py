@@ -17,10 +17,10 @@ FOUND = [
 
 
 @pytest.mark.parametrize(
-    ("wanted", "path"), [("3.11", "/a"), ("3.11.2", "/usr"), ("3.1", "/c"), ("3.12", "/d"), ("3.99", None)]
+    ("version", "path"), [("3.11", "/a"), ("3.11.2", "/usr"), ("3.1", "/c"), ("3.12", "/d"), ("3.99", None)]
 )
-def test_the_newest_patch_release_and_the_first_among_equals(wanted, path):
-    found = choose(wanted, FOUND)
+def test_the_newest_patch_release_and_the_first_among_equals(version, path):
+    found = choose(version, FOUND)
     assert (found.path if found else None) == path
 
 

@@ -154,9 +154,9 @@ def test_what_is_wrong_and_where(tmp_path, tail, place, words):
     (tmp_path / "own.py").touch()
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, f"{AXES}{tail}\n")
-    said = str(caught.value)
-    assert said.startswith(f"matrix.toml: {place}: ")
-    assert words in said
+    message = str(caught.value)
+    assert message.startswith(f"matrix.toml: {place}: ")
+    assert words in message
 
 
 @pytest.mark.parametrize(

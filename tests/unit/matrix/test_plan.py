@@ -69,8 +69,8 @@ def test_ids_are_unique_over_the_whole_matrix():
 def test_two_cells_never_share_an_id(axes):
     made = cells(matrix(setup=["together", "handoff"]), {**AXES, **axes})
     folders = {re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "-", cell.id).lower()) for cell in made}
-    wanted = 2 * math.prod(map(len, axes.values()))
-    assert (len(made), len(folders)) == (wanted, wanted)
+    count = 2 * math.prod(map(len, axes.values()))
+    assert (len(made), len(folders)) == (count, count)
     again = cells(matrix(setup=["together", "handoff"]), {**AXES, **axes})
     assert [cell.id for cell in again] == [cell.id for cell in made]
     # A pattern or a command line can have it as it is.
@@ -126,8 +126,8 @@ def test_include_overrules_exclude_and_adds_each_cell_once():
 
 
 def test_variants_are_the_product_with_each_exporter_its_own_opsets():
-    wanted = matrix(variants={"opsets": {"torchscript": [14, 17], "dynamo": 18}, "layouts": ["pair"]}).variants
-    assert [variant.id for variant in wanted.product()] == [
+    variants = matrix(variants={"opsets": {"torchscript": [14, 17], "dynamo": 18}, "layouts": ["pair"]}).variants
+    assert [variant.id for variant in variants.product()] == [
         "torchscript-14-pair-keep-cross-numpy",
         "torchscript-17-pair-keep-cross-numpy",
         "dynamo-18-pair-keep-cross-numpy",
@@ -145,9 +145,9 @@ def test_variants_are_the_product_with_each_exporter_its_own_opsets():
     ],
 )
 def test_require_chooses_who_decides_and_never_feed_all(require, chosen):
-    wanted = matrix(variants={"require": require, "feedbacks": ["keep-cross", "feed-all"]}).variants
+    variants = matrix(variants={"require": require, "feedbacks": ["keep-cross", "feed-all"]}).variants
     cell = Cell(id="c", python="3.11", pins=())
-    decisive = deciding(wanted, cell, wanted.product())
+    decisive = deciding(variants, cell, variants.product())
     assert [f"{variant.exporter} {variant.layout}" for variant in decisive] == chosen
     assert {variant.feedback for variant in decisive} == {"keep-cross"}
 
@@ -167,9 +167,9 @@ def test_an_empty_selection_names_itself_and_the_axes():
 
 
 def test_where_require_names_none_of_what_is_selected_all_of_that_decides():
-    wanted = matrix(variants={"require": "exporter=dynamo", "feedbacks": ["keep-cross", "feed-all"]}).variants
-    offered = [variant for variant in wanted.product() if variant.exporter == "torchscript"]
-    decisive = deciding(wanted, Cell(id="c", python="3.11", pins=()), offered)
+    variants = matrix(variants={"require": "exporter=dynamo", "feedbacks": ["keep-cross", "feed-all"]}).variants
+    offered = [variant for variant in variants.product() if variant.exporter == "torchscript"]
+    decisive = deciding(variants, Cell(id="c", python="3.11", pins=()), offered)
     assert [variant.id for variant in decisive] == [variant.id for variant in offered if variant.feedback == "keep-cross"]
     assert len(decisive) == 2
 
@@ -193,8 +193,8 @@ def test_a_handoff_cell_asks_for_two_sides():
 
 
 def test_a_numpy_axis_is_asked_for_exactly():
-    (asked,) = requirements(planned(numpy="1.26.4"), matrix(), frozenset())
-    assert asked.needed[-1] == "numpy==1.26.4"
+    (side,) = requirements(planned(numpy="1.26.4"), matrix(), frozenset())
+    assert side.needed[-1] == "numpy==1.26.4"
 
 
 @pytest.mark.parametrize(
@@ -207,20 +207,20 @@ def test_a_numpy_axis_is_asked_for_exactly():
     ],
 )
 def test_dynamo_is_helped_by_onnxscript_from_torch_2_5(torch, exporters, optional):
-    (asked,) = requirements(planned(torch=torch), matrix(), frozenset(exporters))
-    assert asked.optional == optional
+    (side,) = requirements(planned(torch=torch), matrix(), frozenset(exporters))
+    assert side.optional == optional
 
 
 def test_bounds_hold_for_both_sides_and_ask_for_nothing():
-    asked = requirements(planned(Setup.HANDOFF, bounds=("protobuf<4",)), matrix(), frozenset())
-    assert [side.bounds for side in asked] == [("protobuf<4",), ("protobuf<4",)]
-    assert not any("protobuf" in need for side in asked for need in side.needed)
+    both_sides = requirements(planned(Setup.HANDOFF, bounds=("protobuf<4",)), matrix(), frozenset())
+    assert [side.bounds for side in both_sides] == [("protobuf<4",), ("protobuf<4",)]
+    assert not any("protobuf" in need for side in both_sides for need in side.needed)
 
 
 def test_an_onnxscript_axis_is_no_optional_helper():
-    (asked,) = requirements(planned(torch="2.6.0", onnxscript="0.1.0"), matrix(), frozenset({"dynamo"}))
-    assert asked.optional == ()
-    assert "onnxscript==0.1.0" in asked.needed
+    (side,) = requirements(planned(torch="2.6.0", onnxscript="0.1.0"), matrix(), frozenset({"dynamo"}))
+    assert side.optional == ()
+    assert "onnxscript==0.1.0" in side.needed
 
 
 @pytest.mark.parametrize(
@@ -235,8 +235,8 @@ def test_an_onnxscript_axis_is_no_optional_helper():
 )
 def test_a_constraint_reaches_the_sides_that_hold_what_it_names(when, sides):
     rules = matrix(constraint=[{"when": when, "add": ["numpy<2"], "reason": "because"}])
-    asked = requirements(planned(Setup.HANDOFF), rules, frozenset())
-    assert ["numpy<2" in side.needed for side in asked] == sides
+    both_sides = requirements(planned(Setup.HANDOFF), rules, frozenset())
+    assert ["numpy<2" in side.needed for side in both_sides] == sides
 
 
 def test_what_an_export_requires_besides_the_axes_is_no_part_of_the_run_side():
@@ -259,14 +259,16 @@ def test_what_is_absent_matches_no_bound_and_is_in_no_id():
 
 
 def test_optimum_has_one_attention_its_own():
-    wanted = matrix(variants={"exporters": ["torchscript", "optimum"], "layouts": ["pair"], "attentions": ["eager", "sdpa"]})
-    made = [(variant.exporter, variant.attention) for variant in wanted.variants.product()]
+    configured = matrix(
+        variants={"exporters": ["torchscript", "optimum"], "layouts": ["pair"], "attentions": ["eager", "sdpa"]}
+    )
+    made = [(variant.exporter, variant.attention) for variant in configured.variants.product()]
     assert made == [("torchscript", "eager"), ("torchscript", "sdpa"), ("optimum", "default")]
 
 
 def test_opsets_may_be_a_range():
-    wanted = matrix(variants={"exporters": ["torchscript"], "opsets": {"torchscript": ["12-14", 17]}, "layouts": ["pair"]})
-    assert [variant.opset for variant in wanted.variants.product()] == [12, 13, 14, 17]
+    configured = matrix(variants={"exporters": ["torchscript"], "opsets": {"torchscript": ["12-14", 17]}, "layouts": ["pair"]})
+    assert [variant.opset for variant in configured.variants.product()] == [12, 13, 14, 17]
 
 
 def test_what_nobody_could_run_is_not_planned():

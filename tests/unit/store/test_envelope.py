@@ -114,7 +114,7 @@ FAILED = {"stage": "load", "status": "fails", "error": {"type": "X", "message": 
 
 
 @pytest.mark.parametrize(
-    ("stages", "said"),
+    ("stages", "problem"),
     [
         ([], "stages: Tuple should have at least 1 item"),
         ([{**FAILED, "error": None}], "expected an error beside the status fails"),
@@ -138,9 +138,9 @@ FAILED = {"stage": "load", "status": "fails", "error": {"type": "X", "message": 
         ([{**FAILED, "status": "not-run", "data": {"reason": ["a"]}}], "data.reason"),
     ],
 )
-def test_what_no_stage_gives_is_damage(stages, said):
+def test_what_no_stage_gives_is_damage(stages, problem):
     sealed = RecordKind(name="stages", adapter=TypeAdapter(Any)).seal(KEY, {"stages": stages, "limits": [1.0, 2.0]})
-    with pytest.raises(DamagedRecordError, match=re.escape(said)):
+    with pytest.raises(DamagedRecordError, match=re.escape(problem)):
         STAGES.unseal(KEY, sealed)
 
 

@@ -19,13 +19,13 @@ ARTIFACT = digest("artifact")
 
 
 @pytest.fixture
-def facts(tmp_path):
+def records(tmp_path):
     return Records(store=Store(tmp_path), limits=Limits(seconds=1, memory=1))
 
 
-def record(facts: Records, one, upto: Stage = Stage.PARITY, last: Status = WORKS, variants=None) -> None:
+def record(records: Records, cell, upto: Stage = Stage.PARITY, last: Status = WORKS, variants=None) -> None:
     """Put what a cell's tasks leave when they get to stage `upto`, which ends as `last`."""
-    tasks = tasks_of(one)
+    tasks = tasks_of(cell)
     order = list(Stage)
 
     def results(*stages: Stage):
@@ -34,7 +34,7 @@ def record(facts: Records, one, upto: Stage = Stage.PARITY, last: Status = WORKS
 
     def put(key: str, *stages: Stage, **extra: str) -> None:
         if found := results(*stages):
-            facts.put(key, found, **extra)
+            records.put(key, found, **extra)
 
     for install in tasks.installs:
         put(install.key, Stage.INSTALL)
@@ -42,21 +42,21 @@ def record(facts: Records, one, upto: Stage = Stage.PARITY, last: Status = WORKS
         put(tasks.together.key, Stage.IMPORT)
     put(tasks.export.key, Stage.IMPORT, Stage.EAGER)
     put(tasks.run.key, Stage.IMPORT)
-    for variant in variants or one.planned.variants:
+    for variant in variants or cell.planned.variants:
         made = {"artifact": ARTIFACT} if order.index(upto) > order.index(Stage.CHECK) else {}
         put(tasks.export.variant_key(variant), Stage.EXPORT, Stage.CHECK, **made)
         put(tasks.run.variant_key(variant, ARTIFACT), Stage.LOAD, Stage.DECODE, Stage.PARITY)
 
 
-def told(one, facts: Records, wanted: Variants = ANY):
-    return judge(one, tasks_of(one), facts, wanted)
+def verdict_on(cell, records: Records, variants: Variants = ANY):
+    return judge(cell, tasks_of(cell), records, variants)
 
 
 @pytest.mark.parametrize("setup", list(Setup))
-def test_a_cell_whose_last_stage_works_works(facts, setup):
-    one = resolved(setup=setup)
-    record(facts, one)
-    (variant,) = told(one, facts).variants
+def test_a_cell_whose_last_stage_works_works(records, setup):
+    cell = resolved(setup=setup)
+    record(records, cell)
+    (variant,) = verdict_on(cell, records).variants
     assert (variant.status, variant.stage, variant.error, variant.reason) == (WORKS, None, None, None)
     assert [step.stage for step in variant.results] == list(Stage)
 
@@ -64,10 +64,10 @@ def test_a_cell_whose_last_stage_works_works(facts, setup):
 @pytest.mark.parametrize("setup", list(Setup))
 @pytest.mark.parametrize("status", [FAILS, ERROR])
 @pytest.mark.parametrize("stage", [stage for stage in Stage if stage is not Stage.RESOLVE])
-def test_the_first_stage_that_does_not_work_decides(facts, stage, status, setup):
-    one = resolved(setup=setup)
-    record(facts, one, stage, status)
-    verdict = told(one, facts)
+def test_the_first_stage_that_does_not_work_decides(records, stage, status, setup):
+    cell = resolved(setup=setup)
+    record(records, cell, stage, status)
+    verdict = verdict_on(cell, records)
     (variant,) = verdict.variants
     assert (verdict.status, variant.status, variant.stage) == (status, status, stage)
     assert variant.error
@@ -75,32 +75,32 @@ def test_the_first_stage_that_does_not_work_decides(facts, stage, status, setup)
 
 
 @pytest.mark.parametrize("stage", [Stage.INSTALL, Stage.IMPORT, Stage.EAGER, Stage.CHECK])
-def test_a_gap_is_not_run_at_the_stage_after_it(facts, stage):
-    one = resolved()
-    record(facts, one, stage)
-    verdict = told(one, facts)
+def test_a_gap_is_not_run_at_the_stage_after_it(records, stage):
+    cell = resolved()
+    record(records, cell, stage)
+    verdict = verdict_on(cell, records)
     (variant,) = verdict.variants
     assert (verdict.status, variant.status) == (NOT_RUN, NOT_RUN)
     assert variant.stage is list(Stage)[list(Stage).index(stage) + 1]
     assert variant.reason == NOT_REACHED
 
 
-def test_nothing_known_is_not_run_at_install(facts):
-    (variant,) = told(resolved(), facts).variants
+def test_nothing_known_is_not_run_at_install(records):
+    (variant,) = verdict_on(resolved(), records).variants
     assert (variant.status, variant.stage) == (NOT_RUN, Stage.INSTALL)
 
 
-def test_an_unresolved_cell_is_what_its_resolution_was(facts):
+def test_an_unresolved_cell_is_what_its_resolution_was(records):
     failed = replace(resolved(PAIR, DYNAMO), result=result(Stage.RESOLVE, FAILS, "numpy"), export=None, run=None)
-    verdict = judge(failed, None, facts, ANY)
+    verdict = judge(failed, None, records, ANY)
     assert verdict.status is FAILS
-    assert [(one.status, one.stage) for one in verdict.variants] == [(FAILS, Stage.RESOLVE)] * 2
+    assert [(variant.status, variant.stage) for variant in verdict.variants] == [(FAILS, Stage.RESOLVE)] * 2
 
 
-def test_a_missing_helper_fails_its_exporter_at_resolve(facts):
-    one = resolved(PAIR, DYNAMO, dropped=(("onnxscript", "onnx>=9"),))
-    record(facts, one, variants=[PAIR])
-    torchscript, dynamo = told(one, facts).variants
+def test_a_missing_helper_fails_its_exporter_at_resolve(records):
+    cell = resolved(PAIR, DYNAMO, dropped=(("onnxscript", "onnx>=9"),))
+    record(records, cell, variants=[PAIR])
+    torchscript, dynamo = verdict_on(cell, records).variants
     assert torchscript.status is WORKS
     assert (dynamo.status, dynamo.stage) == (FAILS, Stage.RESOLVE)
     assert dynamo.error.message == "onnxscript cannot be added: onnx>=9"
@@ -130,15 +130,15 @@ def test_a_missing_helper_fails_its_exporter_at_resolve(facts):
         ((WORKS, FAILS, WORKS), "exporter=optimum", FAILS),
     ],
 )
-def test_what_the_deciding_variants_make_of_a_cell(facts, statuses, require, status):
+def test_what_the_deciding_variants_make_of_a_cell(records, statuses, require, status):
     variants = (PAIR, MERGED, DYNAMO)
-    one = resolved(*variants)
-    record(facts, one, Stage.EAGER)
-    tasks = tasks_of(one)
+    cell = resolved(*variants)
+    record(records, cell, Stage.EAGER)
+    tasks = tasks_of(cell)
     for variant, ended in zip(variants, statuses, strict=True):
-        facts.put(tasks.export.variant_key(variant), [result(Stage.EXPORT, ended)], artifact=ARTIFACT)
-        facts.put(tasks.run.variant_key(variant, ARTIFACT), [result(Stage.PARITY)])
-    assert told(one, facts, Variants(require=require)).status is status
+        records.put(tasks.export.variant_key(variant), [result(Stage.EXPORT, ended)], artifact=ARTIFACT)
+        records.put(tasks.run.variant_key(variant, ARTIFACT), [result(Stage.PARITY)])
+    assert verdict_on(cell, records, Variants(require=require)).status is status
 
 
 OPEN = None
@@ -159,30 +159,30 @@ OPEN = None
         ((WORKS, OPEN), "layout=merged", NOT_RUN),
     ],
 )
-def test_what_is_still_to_be_run_decides_nothing(facts, statuses, require, status):
+def test_what_is_still_to_be_run_decides_nothing(records, statuses, require, status):
     variants = (PAIR, MERGED)
-    one = resolved(*variants)
-    record(facts, one, Stage.EAGER)
+    cell = resolved(*variants)
+    record(records, cell, Stage.EAGER)
     for variant, ended in zip(variants, statuses, strict=True):
         if ended:
-            facts.put(tasks_of(one).export.variant_key(variant), [result(Stage.EXPORT, ended)], artifact=ARTIFACT)
-            facts.put(tasks_of(one).run.variant_key(variant, ARTIFACT), [result(Stage.PARITY)])
-    assert told(one, facts, Variants(require=require)).status is status
+            records.put(tasks_of(cell).export.variant_key(variant), [result(Stage.EXPORT, ended)], artifact=ARTIFACT)
+            records.put(tasks_of(cell).run.variant_key(variant, ARTIFACT), [result(Stage.PARITY)])
+    assert verdict_on(cell, records, Variants(require=require)).status is status
 
 
-def test_trouble_of_this_run_shadows_what_is_stored_and_is_not_kept(facts):
-    one = resolved()
-    record(facts, one)
-    facts.put(tasks_of(one).export.key, [result(Stage.INSTALL, ERROR)], remember=False)
-    assert told(one, facts).status is ERROR
-    assert told(one, Records(store=facts.store, limits=facts.limits)).status is WORKS
+def test_an_error_of_this_run_shadows_what_is_stored_and_is_not_kept(records):
+    cell = resolved()
+    record(records, cell)
+    records.put(tasks_of(cell).export.key, [result(Stage.INSTALL, ERROR)], remember=False)
+    assert verdict_on(cell, records).status is ERROR
+    assert verdict_on(cell, Records(store=records.store, limits=records.limits)).status is WORKS
 
 
-def test_an_error_under_other_limits_is_unknown_and_a_fact_is_not(facts):
-    one = resolved()
-    tasks = tasks_of(one)
-    facts.put(tasks.export.key, [result(Stage.EAGER, ERROR)])
-    facts.put(tasks.run.key, [result(Stage.IMPORT, FAILS)])
-    patient = Records(store=facts.store, limits=Limits(seconds=2, memory=1))
+def test_an_error_under_other_limits_is_unknown_and_a_fact_is_not(records):
+    cell = resolved()
+    tasks = tasks_of(cell)
+    records.put(tasks.export.key, [result(Stage.EAGER, ERROR)])
+    records.put(tasks.run.key, [result(Stage.IMPORT, FAILS)])
+    patient = Records(store=records.store, limits=Limits(seconds=2, memory=1))
     assert patient.get(tasks.export.key) is None
     assert patient.get(tasks.run.key) is not None

@@ -44,7 +44,7 @@ OVERLOADS = "incompatible function arguments. The following argument types are s
 
 
 @pytest.mark.parametrize(
-    ("message", "said"),
+    ("message", "expected"),
     [
         (f"f(): {OVERLOADS}\n  1. (x: int)\n\nInvoked with: 'a'", "f(): incompatible function arguments"),
         (
@@ -55,8 +55,8 @@ OVERLOADS = "incompatible function arguments. The following argument types are s
         ("no overload", "no overload"),
     ],
 )
-def test_what_a_message_lists_is_left_out(message, said):
-    assert plain(message) == said
+def test_what_a_message_lists_is_left_out(message, expected):
+    assert plain(message) == expected
 
 
 # Each would take longer than anybody waits with a pattern that goes back over what it has seen.

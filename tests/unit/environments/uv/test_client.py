@@ -85,7 +85,7 @@ def test_only_what_uv_calls_unsolvable_or_unbuildable_is_a_fact(text, type_):
 
 
 @pytest.mark.parametrize(
-    ("text", "asked", "named"),
+    ("text", "requested", "named"),
     [
         (NO_VERSION, ["torch==2.1.2", "onnxruntime==1.99.0"], "onnxruntime==1.99.0"),
         (NO_NAME, ["nonesuch==1.0"], "nonesuch"),
@@ -100,8 +100,8 @@ def test_only_what_uv_calls_unsolvable_or_unbuildable_is_a_fact(text, type_):
         ("", ["torch==2.1.2"], None),
     ],
 )
-def test_what_nobody_publishes_is_named_only_where_the_matrix_asked_for_it(text, asked, named):
-    assert unpublished(text, asked) == named
+def test_what_nobody_publishes_is_named_only_if_it_was_requested(text, requested, named):
+    assert unpublished(text, requested) == named
 
 
 def uv(tmp_path: Path, binary: str = "uv", **sources: object) -> Uv:

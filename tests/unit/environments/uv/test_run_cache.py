@@ -1,4 +1,4 @@
-"""A run's own uv cache, and what uv is told of the indexes that are asked through it."""
+"""The cache of uv for one run, and the settings of its indexes."""
 
 from __future__ import annotations
 

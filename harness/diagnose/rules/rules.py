@@ -18,7 +18,7 @@ from dataclasses import replace
 
 from harness.diagnose.rules import conditions, set_cover
 from harness.diagnose.rules.conditions import Feature
-from harness.diagnose.rules.kinds import kinds
+from harness.diagnose.rules.kinds import FailureKind, kinds
 from harness.diagnose.rules.outcomes import Seen, union
 from harness.diagnose.rules.study import Made, Study
 from harness.model import Stage
@@ -78,17 +78,22 @@ def _stage_rules(
             passed=passed | later,
             apart=passed | later,
         )
-        found, missing = study.rules()
-        held = union(rule.held for rule in found)
-        # The rule holds for every failure of another kind: nothing shows that this kind would have failed there too.
-        if swallowed := union(other.failed for other in others if not kind.first and not other.failed & ~held):
-            study = replace(study, apart=study.passed | swallowed)
-            narrower, missing_then = study.rules()
-            if not missing_then & ~missing and len(narrower) <= len(found):
-                found, missing = narrower, missing_then
+        found, missing = _kind_rules(study, [] if kind.first else others)
         made += [(study, rule) for rule in found]
         left[TOO_MANY_PARTS] |= missing
     return _merged(made), left
+
+
+def _kind_rules(study: Study, others: Sequence[FailureKind]) -> tuple[list[Made], int]:
+    """The rules about one kind, and the failures that are left."""
+    found, missing = study.rules()
+    held = union(rule.held for rule in found)
+    # The rules hold for every failure of another kind: nothing shows that this kind would have failed there too.
+    if claimed := union(other.failed for other in others if not other.failed & ~held):
+        narrower, missing_then = replace(study, apart=study.passed | claimed).rules()
+        if not missing_then & ~missing and len(narrower) <= len(found):
+            return narrower, missing_then
+    return found, missing
 
 
 def _merged(made: Sequence[tuple[Study, Made]]) -> list[Rule]:

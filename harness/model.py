@@ -11,12 +11,13 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, StringConstraints
 
 from harness.foreign_text import redacted
 from harness.packaging_types import DistributionName, ExactVersion, FileHash
+from harness.stack import RUNTIMES
 
 ABSENT = "absent"
 """The value of an axis in a cell without that distribution."""
@@ -97,6 +98,22 @@ class Certainty(StrEnum):
     """No cause is known."""
 
 
+class Runtime(NamedTuple):
+    """What runs the artifacts of a cell."""
+
+    name: str
+    """Its axis."""
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+def runtime_of(pins: Mapping[str, str]) -> Runtime | None:
+    """The runtime among the versions of a cell; None if it has none."""
+    return next((Runtime(name, pins[name]) for name in RUNTIMES if name in pins), None)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
     """One version on every axis, and a setup."""
@@ -112,6 +129,11 @@ class Cell:
     def version(self, axis: str) -> str | None:
         """The cell's version on `axis` (`python` included); None if it is absent or there is no such axis."""
         return self.python if axis == "python" else dict(self.pins).get(axis)
+
+    @property
+    def runtime(self) -> Runtime | None:
+        """What runs its artifacts; None if that axis is absent."""
+        return runtime_of(dict(self.pins))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

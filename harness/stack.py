@@ -13,6 +13,9 @@ from packaging.version import Version
 RUNTIME = "onnxruntime"
 """The distribution that runs artifacts."""
 
+RUNTIMES = (RUNTIME,)
+"""The axes of runtimes. A cell has a version on one of them."""
+
 EVALUATOR = "onnx.reference"
 """ONNX's reference evaluator, as reports name it."""
 

@@ -64,7 +64,7 @@ def complete(report: Report, axes: Sequence[str], source: str) -> Report:
 
 def newness(cell: ReportedCell) -> tuple[object, ...]:
     """The sort key by age; onnxruntime counts last, because its version is often given."""
-    return (*age(cell), by_version(cell.version("onnxruntime")))
+    return (*age(cell), by_version(cell.runtime.version if cell.runtime else ABSENT))
 
 
 def working_cells(report: Report) -> list[ReportedCell]:

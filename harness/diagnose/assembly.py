@@ -129,7 +129,7 @@ def _present(axis: str, cells: Sequence[ReportedCell]) -> list[str]:
 def recommended(cells: Sequence[ReportedCell]) -> dict[str, str]:
     """For each onnxruntime the newest cell that was seen to work."""
     newest = newest_by_runtime(cell for cell in cells if cell.status is Status.WORKS)
-    return {runtime: newest[runtime].id for runtime in sorted(newest, key=Version)}
+    return {runtime.version: newest[runtime].id for runtime in sorted(newest, key=lambda runtime: Version(runtime.version))}
 
 
 def _cells(verdicts: Sequence[Verdict], known: Remedies) -> list[ReportedCell]:

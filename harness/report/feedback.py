@@ -11,11 +11,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from packaging.version import Version
-
 from harness.model import Stage, Status
 from harness.verdicts.messages import headline
-from harness.verdicts.report_model import Report, ReportedCell, ReportedVariant, identity
+from harness.verdicts.report_model import Report, ReportedCell, ReportedVariant, identity, sorted_runtimes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,7 +74,7 @@ def _comparison(layout: str, pairs: Sequence[tuple[ReportedCell, ReportedVariant
         keep_cross_works=sum(kept.status is Status.WORKS for _, kept, _ in pairs),
         feed_all_works=sum(fed.status is Status.WORKS for _, _, fed in pairs),
         differing=len(apart),
-        runtimes=tuple(sorted({cell.pins["onnxruntime"] for cell, _ in apart}, key=Version)),
+        runtimes=tuple(runtime.version for runtime in sorted_runtimes(cell for cell, _ in apart)),
         steps=tuple(sorted({int(found[1]) for _, fed in apart if (found := re.search(r"step (\d+)", fed.error or ""))})),
         messages=tuple(message for message, _ in Counter(messages).most_common()),
     )

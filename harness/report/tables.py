@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from packaging.version import Version
-
 from harness.matrix.selection import VARIANT_FIELDS
-from harness.model import Stage, Status
-from harness.verdicts.report_model import Report, ReportedCell, ReportedVariant, identity, newest_by_runtime
+from harness.model import Runtime, Stage, Status
+from harness.stack import RUNTIME, RUNTIMES
+from harness.verdicts.report_model import (
+    Report,
+    ReportedCell,
+    ReportedVariant,
+    identity,
+    newest_by_runtime,
+    sorted_runtimes,
+)
 
 GLYPHS = {
     Status.WORKS: "✓",
@@ -58,25 +64,24 @@ class Facet:
 
     title: str
     row_axes: tuple[str, ...]
-    columns: tuple[str, ...]
-    """onnxruntime versions."""
+    columns: tuple[Runtime, ...]
     rows: tuple[tuple[tuple[str, ...], tuple[ReportedCell | None, ...]], ...]
     """(versions on the row axes, one cell or None for each column)."""
 
 
 def facets(report: Report) -> list[Facet]:
     """The report's cells, laid out; every cell appears once."""
-    row_axes = tuple(axis for axis in report.axes if axis not in {"python", "torch", "onnxruntime"})
+    row_axes = tuple(axis for axis in report.axes if axis not in {"python", "torch", *RUNTIMES})
     groups: dict[tuple[str, str, str], list[ReportedCell]] = {}
     for cell in report.cells:
         groups.setdefault((cell.python, cell.environment.value, cell.pins["torch"]), []).append(cell)
     several = len({environment for _, environment, _ in groups}) > 1
     made = []
     for (python, environment, torch), cells in groups.items():
-        columns = tuple(sorted({cell.pins["onnxruntime"] for cell in cells}, key=Version))
-        by_row: dict[tuple[str, ...], dict[str, ReportedCell]] = {}
+        columns = tuple(sorted_runtimes(cells))
+        by_row: dict[tuple[str, ...], dict[Runtime | None, ReportedCell]] = {}
         for cell in cells:
-            by_row.setdefault(tuple(cell.version(axis) for axis in row_axes), {})[cell.pins["onnxruntime"]] = cell
+            by_row.setdefault(tuple(cell.version(axis) for axis in row_axes), {})[cell.runtime] = cell
         made.append(
             Facet(
                 title=f"torch {torch} · Python {python}" + (f" · {environment}" if several else ""),
@@ -151,20 +156,20 @@ def slots(report: Report) -> dict[tuple[object, ...], str]:
 def recommendations(report: Report) -> tuple[list[str], list[list[str]]]:
     """(header, rows) of the newest working set for each onnxruntime; a row is short where there is none."""
     cells, names = {cell.id: cell for cell in report.cells}, slots(report)
-    axes = [axis for axis in report.axes if axis not in {"onnxruntime", "python"}]
+    axes = [axis for axis in report.axes if axis not in {"python", *RUNTIMES}]
     # Two environments are two sets of versions, so the setup is shown if there are both kinds.
     several = len({cell.environment for cell in report.cells}) > 1
     rows = []
-    for runtime in report.axes["onnxruntime"]:
-        cell = cells.get(report.recommended.get(runtime, ""))
+    for runtime in sorted_runtimes(report.cells):
+        cell = cells.get(report.recommended.get(runtime.version, ""))
         if cell is None:
-            rows.append([runtime, _none([cell for cell in report.cells if cell.pins["onnxruntime"] == runtime])])
+            rows.append([runtime.version, _none([cell for cell in report.cells if cell.runtime == runtime])])
             continue
         working_names = [names[identity(variant)] for variant in cell.variants if variant.status is Status.WORKS]
         working = ", ".join(working_names) if len(names) <= GLYPH_LIMIT else _working_of_tried(cell)
         environment = [cell.environment.value] if several else []
-        rows.append([runtime, cell.python, *(cell.version(axis) for axis in axes), *environment, working, cell.id])
-    header = ["onnxruntime", "Python", *axes, *(["environment"] if several else []), "variants that work", "cell"]
+        rows.append([runtime.version, cell.python, *(cell.version(axis) for axis in axes), *environment, working, cell.id])
+    header = [RUNTIME, "Python", *axes, *(["environment"] if several else []), "variants that work", "cell"]
     return header, rows
 
 

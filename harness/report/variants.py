@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from harness.model import Status
+from harness.model import Runtime, Status
 from harness.report.tables import GLYPHS, Facet
 from harness.verdicts.report_model import Report
 
@@ -18,7 +18,7 @@ def by_variant(report: Report, facet: Facet) -> tuple[list[str], list[list[str]]
     """
     variants = [variant for cell in report.cells for variant in cell.variants]
     fields = [field for field in _FIELDS if len({getattr(variant, field) for variant in variants}) > 1]
-    found: dict[tuple[str, ...], dict[str, Counter[str]]] = {}
+    found: dict[tuple[str, ...], dict[Runtime, Counter[str]]] = {}
     for _, cells in facet.rows:
         for runtime, cell in zip(facet.columns, cells, strict=True):
             for variant in cell.variants if cell else ():
@@ -30,7 +30,7 @@ def by_variant(report: Report, facet: Facet) -> tuple[list[str], list[list[str]]
         [*values, *(_counts(by_runtime.get(runtime, Counter())) for runtime in facet.columns)]
         for values, by_runtime in found.items()
     ]
-    return [*fields, *(f"onnxruntime {version}" for version in facet.columns)], rows
+    return [*fields, *map(str, facet.columns)], rows
 
 
 def _counts(ends: Counter[str]) -> str:

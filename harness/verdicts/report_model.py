@@ -13,9 +13,9 @@ from harness.foreign_text import redacted
 from harness.matrix.plan import by_version
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.matrix.values import Name, VersionOrAbsent
-from harness.model import ABSENT, Cause, Cell, Certainty, Setup, Stage, Status, Variant
+from harness.model import ABSENT, Cause, Cell, Certainty, Runtime, Setup, Stage, Status, Variant, runtime_of
 from harness.packaging_types import CellId, DistributionName, ExactVersion, PythonVersion
-from harness.stack import NEWEST_BY, RUNTIME
+from harness.stack import NEWEST_BY, RUNTIMES
 from harness.verdicts.rule_model import Rule, Unexplained
 
 MESSAGE_LIMIT = 1000
@@ -137,6 +137,11 @@ class ReportedCell:
         """The version on `axis`, python included, or `absent`."""
         return self.python if axis == "python" else self.pins.get(axis, ABSENT)
 
+    @property
+    def runtime(self) -> Runtime | None:
+        """What runs its artifacts; None if that axis is absent."""
+        return runtime_of(self.pins)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedProbe:
@@ -190,14 +195,20 @@ FILE_LIMIT = 2**30
 _AnyCell = TypeVar("_AnyCell", Cell, ReportedCell)
 
 
-def newest_by_runtime(cells: Iterable[_AnyCell]) -> dict[str, _AnyCell]:
-    """For each onnxruntime the newest cell (see `age`)."""
-    best: dict[str, _AnyCell] = {}
+def newest_by_runtime(cells: Iterable[_AnyCell]) -> dict[Runtime, _AnyCell]:
+    """For each runtime the newest cell (see `age`)."""
+    best: dict[Runtime, _AnyCell] = {}
     for cell in cells:
-        runtime = cell.version(RUNTIME)
-        if runtime not in {None, ABSENT} and (runtime not in best or age(cell) > age(best[runtime])):
-            best[str(runtime)] = cell
+        runtime = cell.runtime
+        if runtime and (runtime not in best or age(cell) > age(best[runtime])):
+            best[runtime] = cell
     return best
+
+
+def sorted_runtimes(cells: Iterable[ReportedCell]) -> list[Runtime]:
+    """The runtimes of `cells`, each once, by name and version."""
+    runtimes = {cell.runtime for cell in cells if cell.runtime}
+    return sorted(runtimes, key=lambda runtime: (RUNTIMES.index(runtime.name), Version(runtime.version)))
 
 
 def age(cell: Cell | ReportedCell) -> tuple[list[Version], bool]:

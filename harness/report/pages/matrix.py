@@ -74,7 +74,7 @@ def _tables(report: Report) -> Iterator[Block]:
         return Span(cell_text(cell, names), status=cell.status) if cell else ""
 
     for facet in facets(report):
-        header = [*facet.row_axes, *(f"onnxruntime\n{version}" for version in facet.columns)]
+        header = [*facet.row_axes, *("\n".join(runtime) for runtime in facet.columns)]
         blocks: list[Block] = [Table(header=header, rows=[[*row, *map(entry, cells)] for row, cells in facet.rows])]
         if len(names) > GLYPH_LIMIT:
             header, rows = by_variant(report, facet)

@@ -34,7 +34,7 @@ def test_one_facet_for_each_torch_and_python_with_onnxruntimes_as_columns():
         "torch 2.1.2 · Python 3.12",
         "torch 2.6.0 · Python 3.12",
     ]
-    assert all(facet.columns == ("1.9.0", "1.16.3") for facet in made)
+    assert all(facet.columns == (("onnxruntime", "1.9.0"), ("onnxruntime", "1.16.3")) for facet in made)
     assert sum(cell is not None for facet in made for _, row in facet.rows for cell in row) == len(cells)
 
 

@@ -35,7 +35,7 @@ def test_each_way_is_a_row_and_each_end_is_counted():
     made = crowded()
     (facet,) = facets(made)
     header, rows = by_variant(made, facet)
-    assert header == ["layout", "feedback", f"onnxruntime {facet.columns[0]}"]
+    assert header == ["layout", "feedback", str(facet.columns[0])]
     assert rows == [
         ["pair", "keep-cross", "✓ 4 · 4"],
         ["pair", "feed-all", "✓ 4 · 4"],

@@ -67,7 +67,7 @@ def closed(monkeypatch, cells: Sequence[ReportedCell], between: Sequence[str], t
     published = {"onnxruntime": list(between)}
     monkeypatch.setattr(published_versions, "between", lambda name, *_given, **_named: published.get(name))
     uv = SimpleNamespace(offline=False)
-    session = SimpleNamespace(cells=asked, answers=None, uv=uv, deadline=float("inf"), silent={}, note=print)
+    session = SimpleNamespace(cells=asked, answers=None, uv=uv, deadline=float("inf"), unanswered={}, note=print)
     acting, axes = FakeQuestions(trial), frozenset({"onnxruntime"})
     (rule,) = boundaries.closed(replace(report(*cells), rules=rules), session, acting, axes=axes).rules
     (boundary,) = [one for one in rule.boundaries if one.name == "onnxruntime"]

@@ -100,27 +100,27 @@ GLYPH_LIMIT = 16
 """More variants than this are counted instead of shown as glyphs."""
 
 
-def cell_text(cell: ReportedCell | None, slots: Collection[tuple[object, ...]]) -> str:
-    """The entry of a cell in a table: `works ✓✓✗·`, a glyph for each of the `slots`; `fails load` if all fail alike.
+def cell_text(cell: ReportedCell | None, variants: Collection[tuple[object, ...]]) -> str:
+    """The entry of a cell in a table: `works ✓✓✗·`, a glyph for each of the `variants`; `fails load` if all fail alike.
 
     An inferred status follows in brackets, `not-run (works?)`, and a remedy follows its glyph.
     """
     if cell is None:
         return ""
-    text = _observed_text(cell, slots)
+    text = _observed_text(cell, variants)
     if cell.status is Status.WORKS_WITH_REMEDY:
         return f"{text} {GLYPHS[cell.status]} {'; '.join(cell.remedies)}"
     return f"{text} ({cell.inferred}?)" if cell.inferred else text
 
 
-def _observed_text(cell: ReportedCell, slots: Collection[tuple[object, ...]]) -> str:
-    if len(slots) > GLYPH_LIMIT:
+def _observed_text(cell: ReportedCell, variants: Collection[tuple[object, ...]]) -> str:
+    if len(variants) > GLYPH_LIMIT:
         return f"{cell.status.value} {_working_of_tried(cell)}"
     status = {identity(variant): variant.status for variant in cell.variants}
-    glyphs = "".join(GLYPHS[status[slot]] if slot in status else NOT_SELECTED for slot in slots)
+    glyphs = "".join(GLYPHS[status[variant]] if variant in status else NOT_SELECTED for variant in variants)
     stage = furthest(cell)
     text = f"{cell.status.value} {stage}" if stage and cell.status in _STAGED else cell.status.value
-    uniform = len({variant.stage for variant in cell.variants}) == 1 and len({variant.status for variant in cell.variants}) == 1
+    uniform = len({(variant.stage, variant.status) for variant in cell.variants}) == 1
     return text if uniform and cell.status is not Status.WORKS else f"{text} {glyphs}"
 
 
@@ -141,7 +141,7 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def slots(report: Report) -> dict[tuple[object, ...], str]:
+def variant_names(report: Report) -> dict[tuple[object, ...], str]:
     """The variants of all cells in the order of their glyphs, each with its name: the parts in which they differ."""
     fullest_first = sorted(report.cells, key=lambda cell: -len(cell.variants))
     variants = {identity(variant): variant for cell in fullest_first for variant in cell.variants}
@@ -150,12 +150,12 @@ def slots(report: Report) -> dict[tuple[object, ...], str]:
     opsets = {(variant.exporter, variant.opset) for variant in variants.values()}
     if {"exporter", "opset"} <= set(differing) and len(opsets) == len(values["exporter"]):
         differing.remove("opset")
-    return {slot: " ".join(_part(field, variant, differing) for field in differing) for slot, variant in variants.items()}
+    return {key: " ".join(_part(field, variant, differing) for field in differing) for key, variant in variants.items()}
 
 
 def recommendations(report: Report) -> tuple[list[str], list[list[str]]]:
     """(header, rows) of the newest working set for each onnxruntime; a row is short where there is none."""
-    cells, names = {cell.id: cell for cell in report.cells}, slots(report)
+    cells, names = {cell.id: cell for cell in report.cells}, variant_names(report)
     axes = [axis for axis in report.axes if axis not in {"python", *RUNTIMES}]
     # Two environments are two sets of versions, so the setup is shown if there are both kinds.
     several = len({cell.environment for cell in report.cells}) > 1

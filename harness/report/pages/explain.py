@@ -89,14 +89,15 @@ def page(explained: Explained, *, store: Path, options: str) -> Page[Explained]:
     mended = cell.id in explained.remedies.mended
     status = Status.WORKS_WITH_REMEDY if mended else explained.verdict.status
     command = f"python -m harness cell {cell.id}{options}"
-    again = joined("by hand: ", code(command), " runs it again where nothing is known, and keeps its environment")
+    again = items("runs it again where nothing is known, and keeps its environment")
+    by_hand = Item(text=joined("by hand: ", code(command)), blocks=[again])
     return Page(
         title=Span(f"{cell.id}: {status.value}", status=status),
         blocks=[
             Paragraph(text=versions(cell)),
             *_remedies(explained, mended=mended),
             *(_section(group, store) for group in _groups(explained)),
-            Section(title="What next", blocks=[items(*_nearest(explained.nearest), Item(text=again))]),
+            Section(title="What next", blocks=[items(*_nearest(explained.nearest), by_hand)]),
         ],
         data=_data(explained, command),
         source=explained,

@@ -25,7 +25,7 @@ from harness.report.page import (
     items,
     strong,
 )
-from harness.report.tables import GLYPH_LIMIT, cell_text, counted, facets, legend, recommendations, slots, tally
+from harness.report.tables import GLYPH_LIMIT, cell_text, counted, facets, legend, recommendations, tally, variant_names
 from harness.report.variants import by_variant
 from harness.verdicts.messages import headline
 from harness.verdicts.report_model import Report, ReportedCell
@@ -55,7 +55,7 @@ def _introduction(report: Report) -> Iterator[Block]:
     for comparison in comparisons(report):
         if advice := sentence(comparison):
             yield Paragraph(text=strong(advice))
-    probe, names = report.probe, slots(report)
+    probe, names = report.probe, variant_names(report)
     newest = f"newest result {report.generated}" if report.generated else "nothing has run yet"
     measured = (
         f"{counted(len(report.cells), 'combination')}: {tally(report)}. Measured on {report.platform}, {newest}; "
@@ -68,7 +68,7 @@ def _introduction(report: Report) -> Iterator[Block]:
 
 
 def _tables(report: Report) -> Iterator[Block]:
-    names = slots(report)
+    names = variant_names(report)
 
     def entry(cell: ReportedCell | None) -> Text:
         return Span(cell_text(cell, names), status=cell.status) if cell else ""

@@ -9,7 +9,7 @@ from values import report, reported_cell, reported_variant
 
 from harness.model import Setup, Stage, Status
 from harness.report.failures import failure_groups, not_run
-from harness.report.tables import cell_text, facets, legend, recommendations, slots
+from harness.report.tables import cell_text, facets, legend, recommendations, variant_names
 from harness.verdicts.messages import headline
 from harness.verdicts.report_model import identity
 
@@ -117,7 +117,7 @@ def test_reasons_for_not_running_are_counted():
     ],
 )
 def test_glyphs_are_named_by_what_differs(variants, names):
-    assert list(slots(report(reported_cell(*(reported_variant(**given) for given in variants)))).values()) == names
+    assert list(variant_names(report(reported_cell(*(reported_variant(**given) for given in variants)))).values()) == names
 
 
 def test_every_cell_has_the_same_slots():
@@ -125,7 +125,7 @@ def test_every_cell_has_the_same_slots():
     both = reported_cell(failed("x", "s"), reported_variant(**dynamo))
     alone = reported_cell(reported_variant(**dynamo), onnx="1.15.0")
     other = reported_cell(reported_variant(layout="merged"), onnx="1.14.0")
-    names = slots(report(alone, both, other))
+    names = variant_names(report(alone, both, other))
     assert list(names.values()) == ["torchscript pair", "dynamo pair", "torchscript merged"]
     assert [cell_text(cell, names) for cell in (both, alone, other)] == ["works ✗✓-", "works -✓-", "works --✓"]
 
@@ -206,7 +206,7 @@ def mended(**pins: str):
 
 def test_a_remedy_stands_where_the_cell_does_and_is_explained():
     told = report(mended(), reported_cell(onnxruntime="1.18.0"))
-    assert cell_text(told.cells[0], slots(told)) == "works-with-remedy ✚ numpy<2"
+    assert cell_text(told.cells[0], variant_names(told)) == "works-with-remedy ✚ numpy<2"
     assert "✚ works with the remedy that is named" in legend(told)
     assert "✚" not in legend(report(reported_cell()))
 

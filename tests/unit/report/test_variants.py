@@ -5,7 +5,7 @@ import itertools
 from values import rendered, report, reported_cell, reported_variant
 
 from harness.model import Stage, Status
-from harness.report.tables import GLYPH_LIMIT, cell_text, facets, slots
+from harness.report.tables import GLYPH_LIMIT, cell_text, facets, variant_names
 from harness.report.variants import by_variant
 
 
@@ -26,7 +26,7 @@ def crowded():
 
 def test_a_crowd_is_counted_in_its_cell():
     made = crowded()
-    names = slots(made)
+    names = variant_names(made)
     assert len(names) == 32 > GLYPH_LIMIT
     assert cell_text(made.cells[0], names) == "works 16 of 24"
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.model import Cause, Certainty, Stage, Status
+from harness.report.page import Text, code, joined
 from harness.verdicts.control_model import MODEL
 from harness.verdicts.report_model import Report, ReportedCell, ReportedVariant
 from harness.verdicts.stages_passed import passed
@@ -52,33 +52,46 @@ MEANING = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Share:
-    """The failures that one suspect explains."""
+_Members = list[tuple[ReportedCell, ReportedVariant]]
 
-    suspect: Suspect
-    variants: int
-    cells: int
-    """Cells with at least one such variant."""
-    sure: tuple[tuple[Certainty, int], ...]
-    """Variants by certainty, the surest first."""
-    causes: tuple[tuple[Cause, int], ...]
-    """Variants by cause, if the suspect stands for several."""
-    example: str
-    """Id of a cell."""
-    log: str | None
-    """Of the run that failed there; None if nothing ran because nothing was resolved."""
+HEADER = ("suspect", "failing variants", "cells", "how sure", "for example", "measured by")
 
 
-def shares(report: Report) -> list[Share]:
-    """One entry for each suspect, in their order, also without failures; `OPEN` only with failures."""
-    found: dict[Suspect, list[tuple[ReportedCell, ReportedVariant]]] = {suspect: [] for suspect in Suspect}
+def rows(report: Report) -> list[list[Text]]:
+    """A row for each suspect in their order, also without failures; `OPEN` only with failures; no rows if nothing fails."""
+    found: dict[Suspect, _Members] = {suspect: [] for suspect in Suspect}
     agrees = _agrees(report)
     for cell in report.cells:
         for variant in cell.variants:
             if variant.status is Status.FAILS:
                 found[_suspect(variant, agrees=agrees)].append((cell, variant))
-    return [_share(suspect, members) for suspect, members in found.items() if members or suspect is not Suspect.OPEN]
+    if not any(found.values()):
+        return []
+    return [_row(suspect, members) for suspect, members in found.items() if members or suspect is not Suspect.OPEN]
+
+
+def _row(suspect: Suspect, members: _Members) -> list[Text]:
+    certainties = Counter(variant.certainty for _, variant in members)
+    causes = Counter(variant.cause for _, variant in members if variant.cause)
+    several = f" ({_counts(causes.most_common())})" if len(causes) > 1 else ""
+    proven = (member for member in members if member[1].certainty is Certainty.PROVEN)
+    example: Text = ""
+    for cell, variant in [*proven, *members][:1]:
+        log = joined(": ", code(variant.log)) if variant.log else ()
+        example = joined(code(cell.id), *log)
+    return [
+        suspect.value,
+        f"{len(members)}{several}",
+        str(len({cell.id for cell, _ in members})),
+        _counts([(certainty, certainties[certainty]) for certainty in Certainty if certainties[certainty]]),
+        example,
+        MEANING[suspect],
+    ]
+
+
+def _counts(counted: Sequence[tuple[StrEnum, int]]) -> str:
+    """`10 version conflict, 2 format gate`."""
+    return ", ".join(f"{count} {name.value}" for name, count in counted)
 
 
 def _suspect(variant: ReportedVariant, *, agrees: bool) -> Suspect:
@@ -93,27 +106,6 @@ def _agrees(report: Report) -> bool:
     variants = [variant for cell in report.cells for variant in cell.variants]
     others = [text for variant in variants for name, text in variant.controls.items() if name.startswith(MODEL)]
     return any(passed(variant, Stage.EAGER) for variant in variants) or bool(others and "works" not in others)
-
-
-def _share(suspect: Suspect, members: Sequence[tuple[ReportedCell, ReportedVariant]]) -> Share:
-    sure = Counter(variant.certainty for _, variant in members if variant.certainty)
-    causes = Counter(variant.cause for _, variant in members if variant.cause)
-    surest = [member for member in members if member[1].certainty is Certainty.PROVEN] or members
-    cell, example = next(iter(surest), (None, None))
-    return Share(
-        suspect=suspect,
-        variants=len(members),
-        cells=len({cell.id for cell, _ in members}),
-        sure=tuple((certainty, sure[certainty]) for certainty in Certainty if sure[certainty]),
-        causes=tuple(causes.most_common()) if len(causes) > 1 else (),
-        example=cell.id if cell else "",
-        log=example.log if example else None,
-    )
-
-
-def counts(counted: Sequence[tuple[StrEnum, int]]) -> str:
-    """`10 version conflict, 2 format gate`."""
-    return ", ".join(f"{count} {name.value}" for name, count in counted)
 
 
 def summary(report: Report) -> str:

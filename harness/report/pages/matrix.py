@@ -127,24 +127,9 @@ def _feedback(report: Report) -> Iterator[Block]:
 
 
 def _suspects(report: Report) -> Iterator[Block]:
-    found = causes.shares(report)
-    if any(share.variants for share in found):
-        header = ["suspect", "failing variants", "cells", "how sure", "for example", "measured by"]
-        table = Table(header=header, rows=[_share(share) for share in found], records=True)
+    if rows := causes.rows(report):
+        table = Table(header=causes.HEADER, rows=rows, records=True)
         yield Section(title="Whose fault it is", blocks=[Paragraph(text=f"{causes.summary(report)}."), table], detail=True)
-
-
-def _share(share: causes.Share) -> list[Text]:
-    several = f" ({causes.counts(share.causes)})" if share.causes else ""
-    log: list[str | Span] = [": ", code(share.log)] if share.log else []
-    return [
-        share.suspect.value,
-        f"{share.variants}{several}",
-        str(share.cells),
-        causes.counts(share.sure),
-        [code(share.example), *log] if share.example else "",
-        causes.MEANING[share.suspect],
-    ]
 
 
 def _failures(report: Report) -> Section:

@@ -154,7 +154,6 @@ def test_an_id_that_names_several_cells(project, command):
                 "--exclude",
                 "--keep-envs",
                 "--reports",
-                "--format",
                 "--fail-on",
                 "--strategy",
                 "--budget",

@@ -281,7 +281,7 @@ def as_always(project_of_all: Project) -> Found:
 @pytest.fixture(scope="module")
 def without_forks(project_of_all: Project) -> Found:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Forks, "of", lambda *_: None)
+        patch.setattr(Forks, "launcher", lambda *_: None)
         return found(fresh(project_of_all, project_of_all.root / "without"))
 
 

@@ -45,6 +45,14 @@ class Stage(StrEnum):
     DECODE = "decode"
     PARITY = "parity"
 
+    @property
+    def number(self) -> int:
+        """Its place in the order of stages, from 0."""
+        return _STAGE_NUMBERS[self]
+
+
+_STAGE_NUMBERS = {stage: number for number, stage in enumerate(Stage)}
+
 
 class Status(StrEnum):
     """What is known of a variant or a cell. `FAILS` is a fact about versions; `ERROR` and `FLAKY` prove nothing.
@@ -59,6 +67,11 @@ class Status(StrEnum):
     FLAKY = "flaky"
     ERROR = "error"
     NOT_RUN = "not-run"
+
+    @property
+    def is_fact(self) -> bool:
+        """Whether it says something about versions: works or fails, as they were run."""
+        return self in {Status.WORKS, Status.FAILS}
 
 
 class Setup(StrEnum):

@@ -97,6 +97,16 @@ def requirement(text: str) -> Requirement:
     return parsed
 
 
+def required_name(text: str) -> str:
+    """The normalized name in a requirement that was read before."""
+    return canonicalize_name(Requirement(text).name)
+
+
+def within(version: str, bounds: SpecifierSet) -> bool:
+    """Whether a version is within bounds; pre-releases count."""
+    return bounds.contains(version, prereleases=True)
+
+
 def index_requirement(text: str) -> Requirement:
     """A requirement of a distribution of an index: without a URL, and without characters that requirements files interpret."""
     parsed = requirement(text)

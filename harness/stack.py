@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from harness.packaging_values import within
+
 RUNTIME = "onnxruntime"
 """The distribution that runs artifacts."""
 
@@ -117,4 +119,4 @@ def reads_presence_only(name: str, reader: str, versions: Mapping[str, str]) -> 
     """
     distribution, releases = READS_PRESENCE_ONLY.get(reader, (None, SpecifierSet("<0")))
     version = versions.get(reader.replace("_", "-"))
-    return distribution in {None, name} and version is not None and releases.contains(version, prereleases=True)
+    return distribution in {None, name} and version is not None and within(version, releases)

@@ -12,10 +12,11 @@ from harness.decide.bisection import Transition, boundary
 from harness.decide.experiments import Experiment, Experiments, Unanswered
 from harness.decide.regressions import last_line, lost, signatures, survives, unknown_reason, variant_text
 from harness.decide.releases import Release, Releases, in_order
-from harness.decide.version_sets import VersionChange, Versions, name_of
+from harness.decide.version_sets import VersionChange, Versions
 from harness.errors import VersionsError, did_you_mean
 from harness.execution.events import Listener, Note
 from harness.model import Stage, Status
+from harness.packaging_values import required_name
 from harness.verdicts.judge import VariantVerdict
 
 
@@ -127,7 +128,7 @@ class Bisect:
         if suspect is not None and all(locks) and suspect not in locked:
             raise VersionsError(f"nothing in these sets needs {suspect}{did_you_mean(suspect, locked)}")
         for name, end in (("good", first), ("bad", second)):
-            if end.verdict.status in {Status.ERROR, Status.FLAKY, Status.NOT_RUN}:
+            if not end.verdict.status.is_fact:
                 raise Unanswered(f"the {name} end is not known: {unknown_reason(end.verdict)}")
         if first.verdict.status is Status.FAILS:
             failure = lost(first.verdict, first.verdict, self._experiments.rule)[0]
@@ -237,7 +238,7 @@ def _key(versions: Versions) -> tuple[tuple[str, str], ...]:
 
 def _completed(good: Experiment, bad: Experiment) -> tuple[Versions, Versions]:
     """The two sets, both with a version of every distribution that one of them names; the resolver chose the open ones."""
-    names = {name_of(text) for end in (good, bad) for text in end.versions.open}
+    names = {required_name(text) for end in (good, bad) for text in end.versions.open}
     first, second = _exact(good, names), _exact(bad, names)
     # A bound on a distribution that a set does not need does no harm.
     return (

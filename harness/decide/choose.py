@@ -12,6 +12,7 @@ from harness.decide.version_sets import Versions
 from harness.errors import VersionsError, did_you_mean
 from harness.matrix.plan import by_version
 from harness.model import ABSENT, Status, Variant
+from harness.packaging_values import within
 from harness.verdicts.judge import Verdict
 from harness.verdicts.report_model import Report, ReportedCell, age, identity
 
@@ -75,7 +76,7 @@ def working_cells(report: Report) -> list[ReportedCell]:
 def satisfies(cell: ReportedCell, required: Requirement) -> bool:
     """Whether the cell has the distribution (or `python`), in all its environments in an admitted version."""
     versions = _versions(cell, required.name)
-    return bool(versions) and all(required.specifier.contains(version, prereleases=True) for version in versions)
+    return bool(versions) and all(within(version, required.specifier) for version in versions)
 
 
 def _satisfying(report: Report, requires: Sequence[Requirement]) -> list[ReportedCell]:
@@ -93,7 +94,7 @@ def _versions(cell: ReportedCell, distribution: str) -> list[str]:
 
 def robustness(report: Report, cell: ReportedCell) -> tuple[float, int]:
     """(share, number) of the observed neighbours that work."""
-    observed = [other for other in neighbours(report, cell) if other.status in {Status.WORKS, Status.FAILS}]
+    observed = [other for other in neighbours(report, cell) if other.status.is_fact]
     working = sum(other.status is Status.WORKS for other in observed)
     return (working / len(observed) if observed else 0.0, working)
 

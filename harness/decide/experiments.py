@@ -10,7 +10,7 @@ from typing import NoReturn
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from harness.decide.version_sets import Versions, name_of
+from harness.decide.version_sets import Versions
 from harness.diagnose.remedies.interface import Remedy, RemedySearch
 from harness.diagnose.remedies.kinds import KINDS
 from harness.diagnose.remedies.trials import VariantSearch
@@ -26,7 +26,7 @@ from harness.matrix.plan import Planned, deciding, requirements, short_name, uni
 from harness.matrix.schema import BUILT_IN, Matrix, Variants
 from harness.matrix.values import NAME
 from harness.model import Cell, Interpreter, Lock, LockedDistribution, Variant, digest
-from harness.packaging_values import quoted
+from harness.packaging_values import quoted, required_name
 from harness.stack import EXPORTS_WITH_RUNTIME, LARGE, REQUIRED_AXES
 from harness.verdicts.judge import VariantVerdict, Verdict
 
@@ -116,7 +116,7 @@ class Experiments:
             VersionsError: a distribution that every cell needs is not in it, or there is no solution.
             Unanswered: the resolver could not be asked.
         """
-        open_: dict[str, str] = {name_of(text): text for text in versions.open}
+        open_: dict[str, str] = {required_name(text): text for text in versions.open}
         self._require_complete(versions, open_)
         unpinned = [axis for axis in self.axes if axis in open_]
         if not unpinned:

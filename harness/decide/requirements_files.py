@@ -9,10 +9,10 @@ from pathlib import Path
 from packaging.markers import default_environment
 
 from harness import regular_files
-from harness.decide.version_sets import Versions, exactly, name_and_bounds, name_of
+from harness.decide.version_sets import Versions, exactly, name_and_bounds
 from harness.errors import VersionsError
 from harness.foreign_text import redacted
-from harness.packaging_values import distribution_name, quoted, requirement
+from harness.packaging_values import distribution_name, quoted, required_name, requirement
 
 ELSEWHERE = "it comes from a URL or a folder, and no index has it"
 """Why an entry is not used."""
@@ -106,7 +106,7 @@ class RequirementsFiles:
         """
         if not self._exact and not self._open:
             raise VersionsError(f"{source} names no distribution")
-        open_ = tuple(dict.fromkeys(text for text in self._open if name_of(text) not in self._exact))
+        open_ = tuple(dict.fromkeys(text for text in self._open if required_name(text) not in self._exact))
         return Versions(
             source=source, python=self._python, exact=self._exact, open=open_, ignored=tuple(dict.fromkeys(self._ignored))
         )

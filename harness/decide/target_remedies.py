@@ -11,10 +11,11 @@ from packaging.version import Version
 from harness.decide.bisection import boundary
 from harness.decide.experiments import Experiment, Experiments, Unanswered
 from harness.decide.regressions import gained, lost, needed, survives, variant_text
-from harness.decide.version_sets import Versions, name_of
+from harness.decide.version_sets import Versions
 from harness.diagnose.remedies.interface import Remedy
 from harness.matrix.plan import Planned
 from harness.model import Status, Variant
+from harness.packaging_values import required_name
 from harness.stack import LARGE
 from harness.verdicts.judge import VariantVerdict, Verdict
 
@@ -237,4 +238,4 @@ class TargetRemedies:
 def _pins(versions: Versions) -> dict[str, str]:
     """Name → its requirement, for all distributions in `versions`."""
     exact = {name: f"{name}=={version}" for name, version in versions.exact.items()}
-    return {**{name_of(text): text for text in versions.open}, **exact}
+    return {**{required_name(text): text for text in versions.open}, **exact}

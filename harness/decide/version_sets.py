@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from harness.errors import VersionsError
-from harness.packaging_values import exact_version, index_requirement, quoted
+from harness.packaging_values import exact_version, index_requirement, quoted, required_name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +43,7 @@ class Versions:
     def without(self, names: Collection[str]) -> Versions:
         """The same without its entries for `names`, so that the resolver chooses their versions."""
         exact = {name: version for name, version in self.exact.items() if name not in names}
-        return replace(self, exact=exact, open=tuple(text for text in self.open if name_of(text) not in names))
+        return replace(self, exact=exact, open=tuple(text for text in self.open if required_name(text) not in names))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,11 +56,6 @@ class VersionChange:
 
     def __str__(self) -> str:
         return f"{self.name} {self.old or 'absent'} → {self.new or 'absent'}"
-
-
-def name_of(text: str) -> str:
-    """The normalised name in a requirement."""
-    return canonicalize_name(Requirement(text).name)
 
 
 def exactly(requirement: Requirement) -> str | None:

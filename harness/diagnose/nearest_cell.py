@@ -14,7 +14,6 @@ from harness.verdicts.remedy_effects import secondary_pins
 from harness.verdicts.report_model import ReportedCell, ReportedVariant, identity
 from harness.verdicts.stages_passed import imports_all, passed
 
-_ORDER = list(Stage)
 _NAMED = 3
 """Number of differences that are spelt out."""
 
@@ -112,7 +111,7 @@ class Neighbours:
 
     def got_to(self, stage: Stage) -> int:
         """How many cells got as far as `stage`, however they ended there."""
-        before = _ORDER[_ORDER.index(stage) - 1]
+        before = list(Stage)[stage.number - 1]
         return sum(any(passed(variant, before) for variant in cell.variants) for cell in self._cells)
 
     def _works(self) -> dict[_ExportSide, list[ReportedCell]]:

@@ -10,7 +10,7 @@ from packaging.version import Version
 
 from harness.matrix.plan import Requirements
 from harness.model import Interpreter, Lock
-from harness.packaging_values import distribution_name
+from harness.packaging_values import distribution_name, within
 
 
 def contradiction(lock: Lock, requirements: Requirements, interpreter: Interpreter) -> str | None:
@@ -51,4 +51,4 @@ def _applicable(requirements: Iterable[str], interpreter: Interpreter) -> Iterab
 
 def _within(version: str, requirement: Requirement) -> bool:
     """Whether `version`, with or without its local part, is within the bounds, as for uv."""
-    return any(requirement.specifier.contains(text, prereleases=True) for text in (version, Version(version).public))
+    return any(within(text, requirement.specifier) for text in (version, Version(version).public))

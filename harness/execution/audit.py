@@ -35,7 +35,7 @@ def audit(session: Session) -> list[str]:
     known = [
         (resolved, cell)
         for resolved, cell in session.cells
-        if cell and _judged(session, resolved, cell, session.records).status in {Status.WORKS, Status.FAILS}
+        if cell and _judged(session, resolved, cell, session.records).status.is_fact
     ]
     sample = random.sample(known, min(len(known), math.ceil(session.settings.audit * len(known))))
     disputes = []

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 from pydantic import TypeAdapter
 
 from harness.environments.interface import ProviderFailure
@@ -22,6 +20,7 @@ from harness.execution.work import Origin, Work
 from harness.matrix.plan import Planned
 from harness.matrix.schema import Matrix
 from harness.model import digest
+from harness.packaging_values import required_name
 from harness.store.envelope import RecordKind
 from harness.verdicts.judge import Verdict
 
@@ -96,7 +95,7 @@ class Questions:
         known = answers.get(PUBLISHED, key, ask=self.acts)
         if known is not None:
             return known[0] or NoSuchVersion()
-        name = canonicalize_name(Requirement(requirement).name)
+        name = required_name(requirement)
         if not self.acts or answers.provisional or name in self.session.unanswered:
             return NotAnswered(why=self.session.unanswered.get(name) or "it was not asked")
         try:

@@ -10,9 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from harness.errors import SelectionError, did_you_mean
@@ -20,6 +18,7 @@ from harness.matrix.schema import Matrix, Variants
 from harness.matrix.selection import Selection, parse
 from harness.matrix.values import COMBINATIONS
 from harness.model import ABSENT, Cell, Setup, Variant, digest
+from harness.packaging_values import required_name, within
 from harness.stack import ABBREVIATIONS, EXPORTS_WITH_RUNTIME, RUNTIME, helpers
 
 
@@ -136,7 +135,7 @@ def unique_ids(named: Sequence[tuple[str, object]]) -> list[str]:
 
 def _within(version: str, bound: SpecifierSet) -> bool:
     """Whether `version` is within `bound`; `absent` is within no bound."""
-    return version != ABSENT and bound.contains(version, prereleases=True)
+    return version != ABSENT and within(version, bound)
 
 
 def by_version(version: str) -> Version:
@@ -165,7 +164,7 @@ def deciding(variants: Variants, cell: Cell, selected: Sequence[Variant]) -> lis
 
 def exports_with_runtime(cell: Cell, matrix: Matrix) -> bool:
     """Whether an export of `cell` can import onnxruntime."""
-    required = {canonicalize_name(Requirement(text).name) for text in matrix.probe.requires}
+    required = set(map(required_name, matrix.probe.requires))
     return not EXPORTS_WITH_RUNTIME.isdisjoint(dict(cell.pins)) or RUNTIME in required
 
 

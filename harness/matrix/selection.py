@@ -18,7 +18,7 @@ from packaging.version import Version
 
 from harness.errors import SelectionError, did_you_mean
 from harness.model import Cell, Variant
-from harness.packaging_values import distribution_name, quoted, specifier_set
+from harness.packaging_values import distribution_name, quoted, specifier_set, within
 
 VARIANT_FIELDS = tuple(field.name for field in fields(Variant))
 """The fields of a variant, in their order."""
@@ -46,7 +46,7 @@ class Expression:
         if cell is not None:
             for axis, bounds in self.bounds:
                 version = cell.version(axis)
-                if version is None or not bounds.contains(version, prereleases=True):
+                if version is None or not within(version, bounds):
                     return False
         return all(self._matches(name, pattern, cell, variant) for name, pattern in self.patterns)
 
@@ -60,7 +60,7 @@ class Expression:
         """Raise SelectionError if a part holds for no cell and no variant: it is a typing error."""
         for axis, bounds in self.bounds:
             versions = {version for cell in cells if (version := cell.version(axis))}
-            if not any(bounds.contains(version, prereleases=True) for version in versions):
+            if not any(within(version, bounds) for version in versions):
                 listed = ", ".join(sorted(versions, key=Version))
                 raise SelectionError(f"the selection {self.text!r}: no {axis} satisfies {bounds}; there are {listed}")
         for name, pattern in self.patterns:

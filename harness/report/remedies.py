@@ -7,11 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Stage, Status
+from harness.packaging_values import required_name
 from harness.report.tables import counted
 from harness.stack import VENDORS
 from harness.verdicts.remedy_effects import effect
@@ -101,7 +99,7 @@ def _search(variant: ReportedVariant) -> str:
         return f"no remedy found: {vain}" if vain else ""
     unproven = f"{len(variant.unproven)} ended in an error or flaky, which proves nothing" if variant.unproven else ""
     # A report cannot distinguish an index that failed from one that was not asked: neither is recorded.
-    names = dict.fromkeys(canonicalize_name(Requirement(text).name) for text in variant.unanswered or ())
+    names = dict.fromkeys(map(required_name, variant.unanswered or ()))
     unanswered = f"no index has answered yet which other versions there are of {', '.join(names)}" if names else ""
     return f"remedy open: {', '.join(filter(None, [vain, unproven, unanswered])) or 'nothing tried yet'}"
 

@@ -76,7 +76,7 @@ def with_answers(verdicts: Sequence[Verdict], records: Records, matrix: Matrix) 
     _, name = control_of(matrix.probe) or (None, "")
     for resolved, tasks in _cells(verdicts, matrix.probe):
         for answer in judge(resolved, tasks, records, matrix.variants).variants:
-            if answer.status in {Status.WORKS, Status.FAILS}:
+            if answer.status.is_fact:
                 answers[resolved.cell.id, answer.variant] = answer
 
     def with_answer(cell: str, verdict: VariantVerdict) -> VariantVerdict:

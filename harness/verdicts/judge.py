@@ -116,7 +116,7 @@ def _of_variant(variant: Variant, results: Sequence[StageResult]) -> VariantVerd
             return VariantVerdict(variant=variant, status=result.status, results=tuple(results[: number + 1]))
     if results and results[-1].stage is Stage.PARITY:
         return VariantVerdict(variant=variant, status=Status.WORKS, results=tuple(results))
-    following = list(Stage)[list(Stage).index(results[-1].stage) + 1] if results else Stage.RESOLVE
+    following = list(Stage)[results[-1].stage.number + 1] if results else Stage.RESOLVE
     unknown = StageResult(stage=following, status=Status.NOT_RUN, data={"reason": NOT_REACHED, "open": True})
     return VariantVerdict(variant=variant, status=Status.NOT_RUN, results=(*results, unknown))
 

@@ -6,14 +6,12 @@ from harness.model import Setup, Stage, Status
 from harness.verdicts.judge import VariantVerdict
 from harness.verdicts.report_model import ReportedCell, ReportedVariant
 
-_NUMBERS = {stage: number for number, stage in enumerate(Stage)}
-
 
 def passed(variant: VariantVerdict | ReportedVariant, stage: Stage) -> bool:
     """Whether `variant` got beyond `stage`."""
     if variant.status in {Status.WORKS, Status.WORKS_WITH_REMEDY}:
         return True
-    return variant.stage is not None and _NUMBERS[variant.stage] > _NUMBERS[stage]
+    return variant.stage is not None and variant.stage.number > stage.number
 
 
 def imports_all(cell: ReportedCell) -> bool:

@@ -119,7 +119,7 @@ class Attempt:
     def depth(self) -> int:
         """Number of stages that it passed before it failed; -1 if it did not fail."""
         failed = self.verdict.stage if self.verdict.status is Status.FAILS else None
-        return list(Stage).index(failed) if failed else -1
+        return failed.number if failed else -1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -67,7 +67,7 @@ def on_run_side(variant: ReportedVariant, stage: Stage) -> bool:
     """Whether a failure at `stage` is one of a handoff cell's run side, or may be."""
     if stage is Stage.IMPORT:
         return import_of(variant.error or "") in {None, *RUN_SIDE}
-    return list(Stage).index(stage) >= list(Stage).index(Stage.LOAD)
+    return stage.number >= Stage.LOAD.number
 
 
 def _by_cause(seen: Seen, places: Sequence[int]) -> dict[Cause | None, list[int]]:

@@ -52,8 +52,7 @@ class Seen:
 
     def before(self, stage: Stage) -> int:
         """The variants that failed at an earlier stage."""
-        earlier = list(Stage)[: list(Stage).index(stage)]
-        return union(self.failed.get(other, 0) for other in earlier)
+        return union(self.failed.get(other, 0) for other in Stage if other.number < stage.number)
 
     def by_signature(self, bits: int) -> dict[str | None, list[int]]:
         """The variants of `bits` by signature."""

@@ -43,7 +43,7 @@ def find(cells: Sequence[ReportedCell], axes: Sequence[str]) -> tuple[list[Rule]
                 for why, bits in left.items()
                 for signature, members in seen.by_signature(bits).items()
             ]
-    return sorted(rules, key=lambda rule: (-rule.variants, list(Stage).index(rule.stage), rule.text)), unexplained
+    return sorted(rules, key=lambda rule: (-rule.variants, rule.stage.number, rule.text)), unexplained
 
 
 def _stage_rules(

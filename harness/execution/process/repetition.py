@@ -98,16 +98,14 @@ def compared(first: Sequence[StageResult], second: Sequence[StageResult]) -> lis
         return [*before, replace(again, stage=failed.stage, error=_unrepeated(failed, again))]
     if again is not None and again.status is Status.FAILS and _failure_kind([again]) == _failure_kind([failed]):
         return list(first)
-    stage = min((failed.stage, again.stage if again else failed.stage), key=_ORDER.index)
+    stage = min((failed.stage, again.stage if again else failed.stage), key=lambda stage: stage.number)
     ends = [_text(failed), _text(again) if again else Status.WORKS.value]
     logs = [result.log for result in (failed, *second[-1:]) if result.log]
     return [
-        *(result for result in before if _ORDER.index(result.stage) < _ORDER.index(stage)),
+        *(result for result in before if result.stage.number < stage.number),
         replace(failed, stage=stage, status=Status.FLAKY, data={**failed.data, "outcomes": ends, "logs": logs}),
     ]
 
-
-_ORDER = list(Stage)
 
 _NOTHING = (
     StageResult(

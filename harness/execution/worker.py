@@ -15,7 +15,7 @@ from harness.environments.environments import Environments
 from harness.environments.layers import Closure
 from harness.errors import DiskFullError
 from harness.execution.process.probes import OnStage, Probes
-from harness.execution.workplace import Workplace
+from harness.execution.workplace import LocalWorkplace
 from harness.model import Limits, Stage
 from harness.store.store import Store
 from harness.subprocesses import Supervisor
@@ -44,7 +44,7 @@ class Worker:
         self._records = records
         self._environments = environments
         self._supervisor = supervisor
-        self._workplace = Workplace(store, records, environments, given)
+        self._workplace = LocalWorkplace(store, records, environments, given)
         self._probes = Probes(
             store=store, environments=environments, supervisor=supervisor, limits=limits, given=given, forks=forks
         )
@@ -96,7 +96,7 @@ class Worker:
         return other
 
     def build(self, closure: Closure) -> None:
-        """See Workplace.build."""
+        """See LocalWorkplace.build."""
         self._workplace.build(closure)
 
     def stop(self) -> None:

@@ -19,7 +19,7 @@ from harness.tasks.interface import Parts
 from harness.tasks.records import Records
 
 
-class Workplace:
+class LocalWorkplace:
     """See tasks.interface.Workplace. Used by many threads at once."""
 
     def __init__(self, store: Store, records: Records, environments: Environments, given: Mapping[str, Path]) -> None:
@@ -32,7 +32,7 @@ class Workplace:
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
 
-    def with_records(self, records: Records) -> Workplace:
+    def with_records(self, records: Records) -> LocalWorkplace:
         """The same environments, with other records."""
         other = copy.copy(self)
         other._records = records  # noqa: SLF001 -- of the same class

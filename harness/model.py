@@ -111,7 +111,7 @@ class Certainty(StrEnum):
     """No cause is known."""
 
 
-class Runtime(NamedTuple):
+class RuntimeVersion(NamedTuple):
     """What runs the artifacts of a cell."""
 
     name: str
@@ -122,9 +122,9 @@ class Runtime(NamedTuple):
         return f"{self.name} {self.version}"
 
 
-def runtime_of(pins: Mapping[str, str]) -> Runtime | None:
+def runtime_of(pins: Mapping[str, str]) -> RuntimeVersion | None:
     """The runtime among the versions of a cell; None if it has none."""
-    return next((Runtime(name, pins[name]) for name in RUNTIMES if name in pins), None)
+    return next((RuntimeVersion(name, pins[name]) for name in RUNTIMES if name in pins), None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,7 +144,7 @@ class Cell:
         return self.python if axis == "python" else dict(self.pins).get(axis)
 
     @property
-    def runtime(self) -> Runtime | None:
+    def runtime(self) -> RuntimeVersion | None:
         """What runs its artifacts; None if that axis is absent."""
         return runtime_of(dict(self.pins))
 

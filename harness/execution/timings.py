@@ -18,7 +18,7 @@ from harness.tasks.interface import Task
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Span:
+class TaskSpan:
     """One task, in seconds since the run began."""
 
     task: Task
@@ -45,7 +45,7 @@ class Timings:
     jobs: int
     """Probes at once."""
     cores: int
-    spans: tuple[Span, ...]
+    spans: tuple[TaskSpan, ...]
 
     @property
     def floor(self) -> float:
@@ -74,7 +74,7 @@ class Recorder:
     _first: float | None = None
     _jobs: int = 1
     _open: dict[Task, float] = field(default_factory=dict)
-    _spans: list[Span] = field(default_factory=list)
+    _spans: list[TaskSpan] = field(default_factory=list)
     _used: tuple[float, float] = (0.0, 0.0)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -92,7 +92,7 @@ class Recorder:
                 case TaskStarted():
                     self._open[event.task] = now
                 case TaskEnded():
-                    self._spans.append(Span(task=event.task, began=self._open.pop(event.task, now), ended=now))
+                    self._spans.append(TaskSpan(task=event.task, began=self._open.pop(event.task, now), ended=now))
                 case _:
                     pass
         self.listen(event)

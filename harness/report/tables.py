@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from harness.matrix.selection import VARIANT_FIELDS
-from harness.model import Runtime, Stage, Status
+from harness.model import RuntimeVersion, Stage, Status
 from harness.stack import RUNTIME, RUNTIMES
 from harness.verdicts.report_model import (
     Report,
@@ -64,7 +64,7 @@ class Facet:
 
     title: str
     row_axes: tuple[str, ...]
-    columns: tuple[Runtime, ...]
+    columns: tuple[RuntimeVersion, ...]
     rows: tuple[tuple[tuple[str, ...], tuple[ReportedCell | None, ...]], ...]
     """(versions on the row axes, one cell or None for each column)."""
 
@@ -79,7 +79,7 @@ def facets(report: Report) -> list[Facet]:
     made = []
     for (python, environment, torch), cells in groups.items():
         columns = tuple(sorted_runtimes(cells))
-        by_row: dict[tuple[str, ...], dict[Runtime | None, ReportedCell]] = {}
+        by_row: dict[tuple[str, ...], dict[RuntimeVersion | None, ReportedCell]] = {}
         for cell in cells:
             by_row.setdefault(tuple(cell.version(axis) for axis in row_axes), {})[cell.runtime] = cell
         made.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from harness.model import Runtime, Status
+from harness.model import RuntimeVersion, Status
 from harness.report.tables import GLYPHS, Facet
 from harness.verdicts.report_model import Report
 
@@ -18,7 +18,7 @@ def by_variant(report: Report, facet: Facet) -> tuple[list[str], list[list[str]]
     """
     variants = [variant for cell in report.cells for variant in cell.variants]
     fields = [field for field in _FIELDS if len({getattr(variant, field) for variant in variants}) > 1]
-    found: dict[tuple[str, ...], dict[Runtime, Counter[str]]] = {}
+    found: dict[tuple[str, ...], dict[RuntimeVersion, Counter[str]]] = {}
     for _, cells in facet.rows:
         for runtime, cell in zip(facet.columns, cells, strict=True):
             for variant in cell.variants if cell else ():

@@ -13,7 +13,7 @@ from harness.foreign_text import redacted
 from harness.matrix.plan import by_version
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.matrix.values import Name, VersionOrAbsent
-from harness.model import ABSENT, Cause, Cell, Certainty, Runtime, Setup, Stage, Status, Variant, runtime_of
+from harness.model import ABSENT, Cause, Cell, Certainty, RuntimeVersion, Setup, Stage, Status, Variant, runtime_of
 from harness.packaging_types import CellId, DistributionName, ExactVersion, PythonVersion
 from harness.stack import NEWEST_BY, RUNTIMES
 from harness.verdicts.rule_model import Rule, Unexplained
@@ -138,7 +138,7 @@ class ReportedCell:
         return self.python if axis == "python" else self.pins.get(axis, ABSENT)
 
     @property
-    def runtime(self) -> Runtime | None:
+    def runtime(self) -> RuntimeVersion | None:
         """What runs its artifacts; None if that axis is absent."""
         return runtime_of(self.pins)
 
@@ -195,9 +195,9 @@ FILE_LIMIT = 2**30
 _AnyCell = TypeVar("_AnyCell", Cell, ReportedCell)
 
 
-def newest_by_runtime(cells: Iterable[_AnyCell]) -> dict[Runtime, _AnyCell]:
+def newest_by_runtime(cells: Iterable[_AnyCell]) -> dict[RuntimeVersion, _AnyCell]:
     """For each runtime the newest cell (see `age`)."""
-    best: dict[Runtime, _AnyCell] = {}
+    best: dict[RuntimeVersion, _AnyCell] = {}
     for cell in cells:
         runtime = cell.runtime
         if runtime and (runtime not in best or age(cell) > age(best[runtime])):
@@ -205,7 +205,7 @@ def newest_by_runtime(cells: Iterable[_AnyCell]) -> dict[Runtime, _AnyCell]:
     return best
 
 
-def sorted_runtimes(cells: Iterable[ReportedCell]) -> list[Runtime]:
+def sorted_runtimes(cells: Iterable[ReportedCell]) -> list[RuntimeVersion]:
     """The runtimes of `cells`, each once, by name and version."""
     runtimes = {cell.runtime for cell in cells if cell.runtime}
     return sorted(runtimes, key=lambda runtime: (RUNTIMES.index(runtime.name), Version(runtime.version)))

@@ -36,7 +36,7 @@ class NearestWorking:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Explained:
+class ExplainedCell:
     """Everything that explains a cell of a report."""
 
     verdict: Verdict
@@ -83,7 +83,7 @@ def nearest_working(verdict: Verdict, others: Sequence[Verdict]) -> NearestWorki
     return NearestWorking(cell=found.cell.id, variant=chosen if works else None, difference=gap)
 
 
-def page(explained: Explained, *, store: Path, options: str) -> Page[Explained]:
+def page(explained: ExplainedCell, *, store: Path, options: str) -> Page[ExplainedCell]:
     """The page of a cell. Logs lie in `store`; `options` are what a command needs to mean the same matrix."""
     cell = explained.verdict.cell
     mended = cell.id in explained.remedies.mended
@@ -105,14 +105,14 @@ def page(explained: Explained, *, store: Path, options: str) -> Page[Explained]:
     )
 
 
-def _remedies(explained: Explained, *, mended: bool) -> Iterator[Block]:
+def _remedies(explained: ExplainedCell, *, mended: bool) -> Iterator[Block]:
     if found := explained.remedies.cells.get(explained.verdict.cell.id):
         remedies = "; ".join(dict.fromkeys(remedy.text for remedy in found))
         where = "" if mended else " (another cell: this one fails)"
         yield Paragraph(text=Span(f"works with: {remedies}{where}", status=Status.WORKS_WITH_REMEDY))
 
 
-def _groups(explained: Explained) -> list[list[_ExplainedVariant]]:
+def _groups(explained: ExplainedCell) -> list[list[_ExplainedVariant]]:
     """Variants that ended alike, those that work last."""
     cell, texts = explained.cell, RemedyTexts(explained.report.cells)
     searches = explained.remedies.searches.get(cell.id, {})
@@ -196,7 +196,7 @@ def _nearest(near: NearestWorking | None) -> Iterator[Item]:
         yield Item(text=f"nearest cell {works}: {near.cell}; here", blocks=[items(*differing)] if differing else [])
 
 
-def _data(explained: Explained, command: str) -> Mapping[str, Any]:
+def _data(explained: ExplainedCell, command: str) -> Mapping[str, Any]:
     near = explained.nearest
     return {
         "cell": explained.cell,

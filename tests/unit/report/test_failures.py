@@ -41,7 +41,7 @@ def test_the_page_tells_each_cause_with_its_own_evidence():
 
 
 def test_a_cell_is_explained_by_each_cause_with_its_own_evidence():
-    explained = explain.Explained(verdict=VERDICT, report=REPORT, remedies=MatrixRemedies(), nearest=None)
+    explained = explain.ExplainedCell(verdict=VERDICT, report=REPORT, remedies=MatrixRemedies(), nearest=None)
     told = format_named("text").render(explain.page(explained, store=Path("/store"), options=""))
     assert told.count("fails at load — 1 variant: ") == 2
     first, second = told.split("cause: ")[1:]

@@ -25,7 +25,7 @@ def explained(mended: MatrixRemedies, near: explain.NearestWorking) -> list[str]
     fails = VariantVerdict(variant=PAIR, status=Status.FAILS, results=(result(Stage.IMPORT, Status.FAILS, "no"),))
     verdict = Verdict(resolved=resolved(PAIR), status=Status.FAILS, variants=(fails,))
     report = build([verdict], ["python"], ProbeSection(), None, mended.reported(KINDS))
-    made = explain.Explained(verdict=verdict, report=report, remedies=mended, nearest=near)
+    made = explain.ExplainedCell(verdict=verdict, report=report, remedies=mended, nearest=near)
     text = format_named("text").render(explain.page(made, store=Path("/store"), options=""))
     return [line.strip() for line in text.splitlines()]
 

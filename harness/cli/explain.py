@@ -27,7 +27,7 @@ def explain(options: argparse.Namespace, out: Console, err: Console) -> int:
     verdicts = session.verdicts()
     (planned,) = plan.only([verdict.resolved.planned for verdict in verdicts], options.id)
     verdict = next(verdict for verdict in verdicts if verdict.cell.id == planned.cell.id)
-    explained = pages.Explained(
+    explained = pages.ExplainedCell(
         verdict=verdict,
         report=pipeline.report(session, verdicts),
         remedies=assembly.remedies(session, verdicts),

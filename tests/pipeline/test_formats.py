@@ -51,7 +51,7 @@ def test_a_new_format_is_at_once_a_choice_of_every_command(known, monkeypatch):
         "plan": "NoneType: 2 cells, 2 variants\n",
         "report": "Report: Which versions work together\n",
         "cell": f"Verdict: {failing}: fails\n",
-        "explain": f"Explained: {failing}: fails\n",
+        "explain": f"ExplainedCell: {failing}: fails\n",
         "check": "Checked: SAFE: the set as it is\n",
         "bisect": "Bisected: onnxruntime 1.17.0 is the first that breaks\n",
         "pin": f"WrittenPin: {working} works, and was confirmed in a fresh environment\n",

@@ -197,7 +197,7 @@ def _cell(options: argparse.Namespace, out: Console, err: Console) -> int:
         session.given = given
         (verdict,) = pipeline.run_steps(session, pipeline.CELL_STEPS)
     (reported,) = pipeline.report(session, [verdict]).cells
-    environments = [given] if given else given_environment.keep(session.cells, session.store, session.uv)
+    environments = [given] if given and session.tasks else given_environment.keep(session.cells, session.store, session.uv)
     show(cell.page(verdict, reported, store=session.store.root, environments=environments), options.format, out)
     return 0
 

@@ -28,7 +28,7 @@ class TaskStarted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskEnded:
-    """A task came to its end; its results are in the store."""
+    """A task came to its end; its results are in the records."""
 
     task: Task
 
@@ -74,7 +74,7 @@ class Scheduler:
     def run(self, tasks: Iterable[Task]) -> bool:
         """Run `tasks`; returns, when all have ended, whether all were begun.
 
-        Raises what `on_event` raises, and KeyboardInterrupt at once: the caller stops the children.
+        Raises what `perform` and `on_event` raise, and KeyboardInterrupt at once: the caller stops the children.
         """
         # Equal tasks stand for each other, and these are the ones that carry all that is to be done.
         known = {task: task for task in tasks}

@@ -162,8 +162,8 @@ class Session:
                 self.begun |= dict.fromkeys(resolved.cell.id for resolved, _ in work.cells)
             self._rounds += 1
             begun = this.run()
-            if work.origin is Origin.MATRIX and work.cells:
-                self.over = not begun
+            if work.origin is Origin.MATRIX:
+                self.over = self.over or not begun
 
     def untried(self, question: object) -> bool:
         """Whether no earlier round has run the work named `question`: a round that could not finish it is not repeated."""

@@ -37,11 +37,13 @@ def checks_elsewhere(session: Session, verdicts: Sequence[Verdict]) -> Work:
     """What failed, in other runtimes and by other consumers; and where nothing works, the same cells with another model."""
     if session.over:
         session.note("the budget is over; what is left was not begun")
-        return Work()
-    if not session.untried("checks elsewhere"):
-        session.release_cross_checked()
-        return Work()
-    return Work(tasks=tuple(outstanding(_elsewhere(session, verdicts), session.records)))
+    elif session.untried("checks elsewhere"):
+        checks = _elsewhere(session, verdicts)
+        session.repeat(checks)
+        if tasks := outstanding(checks, session.records):
+            return Work(tasks=tuple(tasks))
+    session.release_cross_checked()
+    return Work()
 
 
 def _elsewhere(session: Session, verdicts: Sequence[Verdict]) -> list[Task]:

@@ -48,7 +48,6 @@ class Worker:
         self._probes = Probes(
             store=store, environments=environments, supervisor=supervisor, limits=limits, given=given, forks=forks
         )
-        self._sealing = True
 
     def perform(self, task: Task, on_stage: OnStage) -> None:
         """Do `task` and record its results.
@@ -63,8 +62,7 @@ class Worker:
             raise
         except Exception as error:
             if disk_space.is_full(error):
-                # Bytecode that Python has written since may be incomplete.
-                self._sealing = False
+                self._probes.distrust_bytecode()
                 raise DiskFullError(f"{task.label}: {error}") from error
             record_own_error(task, self._records, error)
 
@@ -106,7 +104,7 @@ class Worker:
     def close(self, *, keep: bool) -> None:
         """Remove the environments that are left, unless `keep`; nothing runs any more."""
         try:
-            self._probes.close(seal=self._sealing)
+            self._probes.close()
         finally:
             self._environments.close(keep=keep)
 

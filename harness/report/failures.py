@@ -1,4 +1,4 @@
-"""The failures of a report, grouped so that equal ones are field_text once; and the reasons why variants were not run."""
+"""The failures of a report, grouped so that equal ones are shown once; and the reasons why variants were not run."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _evidence(variant: ReportedVariant) -> tuple[str, ...]:
 
 
 def _remedies(values: _AllValues, members: _Members, texts: RemedyTexts) -> tuple[RemedyGroup, ...]:
-    """A remedy is field_text for the variants that it was run on, and for no other."""
+    """A remedy is shown for the variants that it was run on, and for no other."""
     groups: dict[RemedyText, _Members] = {}
     for cell, variant in members:
         groups.setdefault(texts.of(cell, variant), []).append((cell, variant))

@@ -85,14 +85,13 @@ class Export(Task):
         """See Task."""
         return 10 + 5 * len(self.variants)
 
-    @property
-    def measured_keys(self) -> list[str]:
-        """The process leaves its memory use in each of its records, and makes only those that are missing."""
+    def measured_keys(self, records: Records) -> list[str]:  # noqa: ARG002 -- as Task
+        """Without the imports, which have processes of their own."""
         return [self.key, *map(self.variant_key, self.variants)]
 
-    def keys(self, records: Records) -> list[str]:  # noqa: ARG002 -- as Task
+    def keys(self, records: Records) -> list[str]:
         """All of its keys."""
-        return [*self.measured_keys, *(item.key for item in self.imports)]
+        return [*self.measured_keys(records), *(item.key for item in self.imports)]
 
     def artifact(self, variant: Variant, records: Records) -> str | None:
         """The digest of the variant's artifact; None if there is none, or it is not known."""
@@ -233,6 +232,9 @@ class ExportBatch(Batch):
         elif self.reference:
             records.confirm(self.task.key, process)
             self._store_variants(output, records, workplace, out)
+        elif not unproven(process) and not all(result.ok for result in process):
+            # The export side's own import fails, although an earlier process has proved that it works.
+            records.put(self.task.key, process)
 
     def _store_error(self, process: Sequence[StageResult], records: Records) -> None:
         """What the process left may be incomplete. An earlier process may have proved that PyTorch alone works."""

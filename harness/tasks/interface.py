@@ -157,10 +157,9 @@ class Task(ABC):
         An integer, so that sums do not depend on the order.
         """
 
-    @property
-    def measured_keys(self) -> list[str]:
-        """The keys of the records that hold the memory use of its process."""
-        return [self.key]
+    def measured_keys(self, records: Records) -> list[str]:
+        """The keys of the records that may hold the memory use of its process: of those that it made, each does."""
+        return self.keys(records)
 
     @property
     def environments(self) -> tuple[Parts, ...]:

@@ -35,5 +35,9 @@ class Memory:
         """Take note of what `task`, which has ended, really needed."""
         if task.installs:
             return
-        peaks = [result.data.get("peak_memory", 0) for key in task.measured_keys for result in stages(self._records.get(key))]
+        peaks = [
+            result.data.get("peak_memory", 0)
+            for key in task.measured_keys(self._records)
+            for result in stages(self._records.get(key))
+        ]
         self._seen[task.kind] = max(self._seen.get(task.kind, 0), *peaks, 0)

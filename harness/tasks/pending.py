@@ -13,10 +13,11 @@ def outstanding(tasks: Iterable[Task], records: Records) -> list[Task]:
 
     An export that several tasks need has the imports of all of them beside it.
     """
+    tasks = list(tasks)
     equal: dict[Task, list[Task]] = {}
     for task in tasks:
         equal.setdefault(task, []).append(task)
-    return [task.combined(equal[task], records) if task in equal else task for task in _outstanding(equal, records)]
+    return [task.combined(equal[task], records) if task in equal else task for task in _outstanding(tasks, records)]
 
 
 def _outstanding(tasks: Iterable[Task], records: Records) -> list[Task]:

@@ -72,7 +72,7 @@ def test_a_report_of_what_was_never_run_resolves_nothing(project):
 
 def test_a_report_after_a_plan_says_that_nothing_has_run_yet(project):
     project.main("plan")
-    assert "not run 1 variant: not run yet" in project.main("report").out
+    assert "not run — 1 variant: not run yet" in project.main("report").out
 
 
 def test_another_onnxruntime_costs_an_import_and_a_run(done):

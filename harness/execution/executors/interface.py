@@ -1,7 +1,7 @@
 """What an executor is: it runs the tasks of a session.
 
-scheduler.execute decides what runs when, over threads of the harness; each thread runs its task itself, or waits for
-another machine.
+The scheduler decides what runs when, over threads of the harness. Each thread runs its task itself, or waits for another
+machine.
 """
 
 from __future__ import annotations

@@ -54,6 +54,7 @@ class Probes:
         self._limits = limits
         self._given = given
         self._forks = Forks(environments=environments, supervisor=supervisor, store=store, limits=limits) if forks else None
+        self._sealing = True
         self._bytecode = Bytecode(store.root / BYTECODE, envs=store.root / "envs", scratch=store.root / "tmp")
 
     def release(self, closure: Closure) -> None:
@@ -61,11 +62,15 @@ class Probes:
         if self._forks:
             self._forks.release(closure)
 
-    def close(self, *, seal: bool) -> None:
-        """End all fork servers; nothing runs any more. With `seal` the present bytecode is trusted from now on."""
+    def distrust_bytecode(self) -> None:
+        """The disk was full, so bytecode that Python has written since may be incomplete."""
+        self._sealing = False
+
+    def close(self) -> None:
+        """End all fork servers; nothing runs any more. Later runs trust the present bytecode, unless it is distrusted."""
         if self._forks:
             self._forks.close()
-        if seal:
+        if self._sealing:
             self._bytecode.seal()
 
     def run(self, batch: Batch, workplace: Workplace, out: Path, repeated: Repeated, on_stage: OnStage) -> ProbeOutput:

@@ -67,18 +67,18 @@ def test_what_works_with_a_remedy_has_run_with_it_whole(monkeypatch, works):
     assert (asked.bounds, asked.variants) == (("numpy<2",), (PAIR, MERGED, DYNAMO))
     name = resolved().cell.id
     assert told.cells == ({name: ["numpy<2"]} if works else {})
-    assert told.mended == ({name} if works else frozenset())
+    assert told.with_remedy == ({name} if works else frozenset())
 
 
 def test_remedies_of_several_variants_are_run_at_once(monkeypatch):
     told, (asked,) = mended(monkeypatch, {PAIR: OLD, MERGED: NEW}, works=False)
     assert asked.bounds == ("numpy<2", "numpy>=2")
-    assert told.mended == frozenset()
+    assert told.with_remedy == frozenset()
     told, (asked,) = mended(monkeypatch, {PAIR: LOWER_OPSET, MERGED: TORCH}, works=True)
     assert [(one.layout, one.opset) for one in asked.variants] == [("pair", 14), ("merged", 17), ("pair", 18)]
     assert asked.cell.version("torch") == "2.1.1"
     assert list(told.cells.values()) == [["opset 14", "torch 2.1.1"]]
-    assert told.mended == frozenset()  # it is another cell that works
+    assert told.with_remedy == frozenset()  # it is another cell that works
 
 
 def test_two_versions_on_one_axis_are_no_one_cell(monkeypatch):

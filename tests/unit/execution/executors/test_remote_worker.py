@@ -116,7 +116,7 @@ def test_a_model_that_is_not_the_runs_is_itself_elsewhere_too(project, elsewhere
     session = planned(project)
     there = RemoteWorker(run_config(session.context, elsewhere, keep_envs=False))
     work(session, there)
-    work(session, there, outstanding(control_model.wanted(session.verdicts(), session.matrix.probe), session.records))
+    work(session, there, outstanding(control_model.needed(session.verdicts(), session.matrix.probe), session.records))
     there.close()
     ((variant,),) = (cell.variants for cell in assembly.report(session, session.verdicts()).cells)
     assert (variant.stage, variant.controls) == ("eager", {"model marian": "works"})

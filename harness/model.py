@@ -11,13 +11,13 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
 from harness.foreign_text import redacted
 from harness.packaging_types import DistributionName, ExactVersion, FileHash
-from harness.stack import RUNTIMES
+from harness.stack import RuntimeVersion, runtime_of
 
 ABSENT = "absent"
 """The value of an axis in a cell without that distribution."""
@@ -109,22 +109,6 @@ class Certainty(StrEnum):
     """Only the message of the failing run says so, or a run that would settle it has no result."""
     OPEN = "open"
     """No cause is known."""
-
-
-class RuntimeVersion(NamedTuple):
-    """What runs the artifacts of a cell."""
-
-    name: str
-    """Its axis."""
-    version: str
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.version}"
-
-
-def runtime_of(pins: Mapping[str, str]) -> RuntimeVersion | None:
-    """The runtime among the versions of a cell; None if it has none."""
-    return next((RuntimeVersion(name, pins[name]) for name in RUNTIMES if name in pins), None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

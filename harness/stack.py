@@ -6,6 +6,7 @@ Another distribution of the stack, or another runtime, is added here first.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -94,6 +95,22 @@ KNOWN = frozenset(
     }
 )
 """Distributions of the field, which may be added if one of their modules is missing, whatever package imports it."""
+
+
+class RuntimeVersion(NamedTuple):
+    """What runs the artifacts of a cell."""
+
+    name: str
+    """Its axis."""
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+def runtime_of(pins: Mapping[str, str]) -> RuntimeVersion | None:
+    """The runtime among the versions of a cell; None if it has none."""
+    return next((RuntimeVersion(name, pins[name]) for name in RUNTIMES if name in pins), None)
 
 
 def helpers(exporters: frozenset[str], torch: str | None) -> Iterator[str]:

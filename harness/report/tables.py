@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from harness.matrix.selection import VARIANT_FIELDS
-from harness.model import RuntimeVersion, Stage, Status
-from harness.stack import RUNTIME, RUNTIMES
+from harness.model import Stage, Status
+from harness.stack import RUNTIME, RUNTIMES, RuntimeVersion
 from harness.verdicts.report_model import (
     Report,
     ReportedCell,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from harness.model import RuntimeVersion, Status
+from harness.model import Status
 from harness.report.tables import GLYPHS, Facet
+from harness.stack import RuntimeVersion
 from harness.verdicts.report_model import Report
 
 _FIELDS = ("exporter", "opset", "layout", "feedback")

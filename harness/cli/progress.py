@@ -74,7 +74,7 @@ class State:
                     self.resolving, self.cells = event, event.cells
                 case Dealt():
                     self.cells = event.cells
-                case Working():
+                case Working() if not event.trial:
                     self.todo = Counter(map(type, event.tasks))
                     self.jobs, self.cells = event.jobs, event.cells or self.cells
                 case TaskStarted():
@@ -145,7 +145,7 @@ class _Lines:
                 self._print(f"resolved {counted(event.cells, 'cell')} ({event.total} distinct resolutions)")
             case Dealt():
                 self._print(f"shard {event.shard}: {event.cells or 'none'} of {counted(event.of, 'cell')}")
-            case Working():
+            case Working() if not event.trial:
                 counts = Counter(task.kind for task in event.tasks)
                 work = ", ".join(counted(count, name) for name, count in counts.items())
                 self._print(f"{counted(len(event.tasks), 'task')} to do ({work}), {event.jobs} at a time")

@@ -49,6 +49,8 @@ class Working:
     jobs: int
     cells: int
     """Of the matrix; 0 if the work is for a question about other cells."""
+    trial: bool = False
+    """Whether it belongs to a search, whose rounds are not announced."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -53,9 +53,8 @@ class Round:
         if not todo:
             return True
         jobs, installs = self.executor.lanes(self.jobs)
-        if self.work.origin is not Origin.TRIAL:
-            counted = self.announced + len(self.work.cells) if self.work.origin is Origin.MATRIX else 0
-            self.listen(Working(tasks=self.work.tasks, jobs=jobs, cells=counted))
+        counted = self.announced + len(self.work.cells) if self.work.origin is Origin.MATRIX else 0
+        self.listen(Working(tasks=self.work.tasks, jobs=jobs, cells=counted, trial=self.work.origin is Origin.TRIAL))
         self._leases = Counter(parts for task in self.work.tasks for parts in task.held)
         threads = local.threads(jobs + installs)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import packages
 import pytest
 from values import resolved, tasks_of
 
@@ -34,6 +35,16 @@ def test_spans_lanes_and_floor():
     assert timings.probing == (3.0, 8.0)
     assert timings.floor == pytest.approx(timings.cpu / 2)
     assert len(heard) == 7
+
+
+def test_a_search_alone_has_times_too(project):
+    project.publish(packages.onnxruntime("1.17.0", on_run="raise RuntimeError('a bug')"), packages.onnxruntime("1.17.1"))
+    project.configure({"onnxruntime": ["1.17.0"]})
+    project.main("run")
+    project.remedies = True
+    answer = project.main("run", "--timings", "--jobs", "2")
+    assert "remedies: " in answer.err
+    assert "probes: 2 at once" in answer.err
 
 
 def test_a_run_says_where_its_time_went(project):

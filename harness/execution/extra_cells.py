@@ -18,7 +18,7 @@ from harness.tasks import cell_tasks
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExtraCell:
-    """A cell outside of the matrix."""
+    """A cell that a search, a boundary or a command asks for: another one than the matrix has, or one of its cells changed."""
 
     planned: Planned
     exclude_newer: str | None = None

@@ -132,7 +132,7 @@ def items(*lines: Text | Item) -> Items:
 
 
 def lines(listing: Items, indent: str = "") -> Iterator[str]:
-    """The words of a list, of what belongs to an entry those of further lists."""
+    """The lines of a list, with those of the lists inside its entries, indented."""
     for item in listing.items:
         yield indent + plain(item.text)
         for block in item.blocks:

@@ -118,7 +118,7 @@ class Export(Task):
         return [item for item in self.imports if records.get(item.key) is None and not item.install.is_impossible(records)]
 
     def missing(self, records: Records) -> list[tuple[str, Stage]]:
-        """See Task. Without a reference its import decides."""
+        """See Task. Without a result of PyTorch alone (the reference), that one is the first of its missing results."""
         imports = [(item.key, Stage.IMPORT) for item in self.missing_imports(records)]
         if records.get(self.key) is None:
             return [(self.key, Stage.IMPORT), *imports]

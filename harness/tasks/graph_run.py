@@ -27,7 +27,7 @@ class GraphRun(Task):
 
     rank = 2
     runtime_name: ClassVar[str]
-    """What runs the artifact."""
+    """The runtime, as the probe's registry names it."""
 
     export: Export
     closure: Closure

@@ -1,4 +1,4 @@
-"""The formats of a page, one module each. Each is named here, so that it is imported when it is used."""
+"""The formats of a page, one module each. The registry names their classes; a module is imported when its format is used."""
 
 from __future__ import annotations
 

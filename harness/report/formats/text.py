@@ -15,7 +15,7 @@ from harness.model import Status
 from harness.report.formats.interface import Format
 from harness.report.page import Block, Example, Items, Look, Page, Paragraph, Quote, Section, Table, Text, plain, spans
 
-# Bluish green, sky blue, vermilion, orange: Okabe & Ito, "Color Universal Design" (2008).
+# Bluish green, sky blue, vermilion, reddish purple, orange: Okabe & Ito, "Color Universal Design" (2008).
 STYLES = {
     Status.WORKS: "#009E73",
     Status.WORKS_WITH_REMEDY: "#56B4E9",
@@ -32,7 +32,7 @@ _UNLIMITED = 100_000
 
 
 class TextFormat(Format):
-    """Sections without their details, the summary last: it is what a terminal still shows at the end."""
+    """Without the sections that are marked as details. The summary is last, where a terminal still shows it."""
 
     def render(self, page: Page[Any]) -> str:
         """Plain text, without colours and of any width."""

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from harness.foreign_text import redacted
-from harness.packaging_types import DistributionName, ExactVersion, FileHash
+from harness.packaging_values import DistributionName, ExactVersion, FileHash
 from harness.stack import RuntimeVersion, runtime_of
 
 ABSENT = "absent"

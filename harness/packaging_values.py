@@ -5,18 +5,21 @@ newlines, and takes arbitrary text after `===`. They serve for everything that i
 environments, records, matrix.json, the command line. So no name and no version can become another line, an option, a path
 or a URL in a file that uv reads.
 
-The readers raise ValueError with a sentence about what was expected; the caller adds the place.
+The readers raise ValueError with a sentence about what was expected; the caller adds the place. The types at the end have
+pydantic call them.
 """
 
 from __future__ import annotations
 
 import functools
 import re
+from typing import Annotated
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
+from pydantic import AfterValidator, Field
 
 from harness.foreign_text import redacted
 
@@ -137,3 +140,13 @@ def cell_id(text: str) -> str:
 
 
 _CELL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,249}")
+
+
+DistributionName = Annotated[str, AfterValidator(distribution_name)]
+ExactVersion = Annotated[str, AfterValidator(exact_version)]
+PythonVersion = Annotated[str, AfterValidator(python_version)]
+CellId = Annotated[str, AfterValidator(cell_id)]
+FileHash = Annotated[str, Field(pattern=r"^[a-z0-9]+:[0-9a-f]+$", max_length=LONGEST)]
+"""`algorithm:hexdigest`, as in a lock."""
+TorchBackend = Annotated[str, Field(pattern=r"^[a-z][a-z0-9.]*$")]
+"""A value of uv's `--torch-backend`."""

@@ -10,8 +10,7 @@ from packaging.pylock import Package, Pylock
 from pydantic import TypeAdapter
 
 from harness.model import Lock, LockedDistribution
-from harness.packaging_types import ExactVersion, FileHash
-from harness.packaging_values import distribution_name, exact_version, requirement_line
+from harness.packaging_values import ExactVersion, FileHash, distribution_name, exact_version, requirement_line
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

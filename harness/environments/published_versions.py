@@ -18,7 +18,7 @@ from harness.errors import ConfigError
 from harness.matrix.schema import Matrix
 from harness.matrix.values import version_key
 from harness.model import Interpreter, digest
-from harness.packaging_types import ExactVersion
+from harness.packaging_values import ExactVersion
 from harness.store.envelope import RecordKind
 
 

@@ -27,8 +27,7 @@ from harness.matrix.values import (
     listed,
 )
 from harness.model import Setup, Variant
-from harness.packaging_types import TorchBackend
-from harness.packaging_values import distribution_name
+from harness.packaging_values import TorchBackend, distribution_name
 from harness.probe.decoders.export.models import families
 from harness.probe.export.registry import GRAPH_EXPORTERS, MODEL_EXPORTERS
 

@@ -14,7 +14,7 @@ from harness.matrix.plan import by_version
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.matrix.values import Name, VersionOrAbsent
 from harness.model import ABSENT, Cause, Cell, Certainty, Setup, Stage, Status, Variant
-from harness.packaging_types import CellId, DistributionName, ExactVersion, PythonVersion
+from harness.packaging_values import CellId, DistributionName, ExactVersion, PythonVersion
 from harness.stack import NEWEST_BY, RUNTIMES, RuntimeVersion, runtime_of
 from harness.verdicts.rule_model import Rule, Unexplained
 

@@ -14,7 +14,7 @@ import re
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Iterator
+from typing import Any, Iterator
 
 _real_path = functools.lru_cache(maxsize=None)(os.path.realpath)
 
@@ -30,16 +30,25 @@ def distributions_of(module: ModuleType) -> dict[str, str]:
 
     Names do not tell (PIL is in pillow), and a namespace package is in several. A module of the standard library is in none.
     """
-    file = getattr(module, "__file__", None)
+    file = _own(module, "__file__")
     if isinstance(file, str):
         path = _real_path(file)
         found = ((name, version) for name, version, files in _all_installed() if path in files)
     else:
-        folders = tuple(_real_path(folder) + os.sep for folder in getattr(module, "__path__", ()))
+        folders = tuple(_real_path(folder) + os.sep for folder in _own(module, "__path__") or ())
         found = (
             (name, version) for name, version, files in _all_installed() if any(path.startswith(folders) for path in files)
         )
     return dict(found)
+
+
+def _own(module: ModuleType, name: str) -> Any:
+    """Return an attribute that the module holds itself, or None.
+
+    A lazy module imports something for any other attribute, and may fail at it: transformers 5.8 to 5.18 register such
+    modules without a `__path__`, and look for that in torchvision.
+    """
+    return getattr(module, "__dict__", {}).get(name)
 
 
 def _all_installed() -> Iterator[tuple[str, str, frozenset[str]]]:
@@ -50,12 +59,12 @@ def _all_installed() -> Iterator[tuple[str, str, frozenset[str]]]:
 def loaded_files() -> Iterator[str]:
     """Yield the real path of every module's file and of every mapped file, and the folders of namespace packages."""
     for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
+        file = _own(module, "__file__")
         if isinstance(file, str):
             yield _real_path(file)
         else:
             with contextlib.suppress(KeyError):  # a namespace whose parent was taken out of sys.modules
-                yield from map(_real_path, getattr(module, "__path__", ()))
+                yield from map(_real_path, _own(module, "__path__") or ())
     with contextlib.suppress(OSError), Path("/proc/self/maps").open(encoding="utf-8", errors="replace") as maps:
         for line in maps:
             path = line.rstrip("\n").partition("/")[2]

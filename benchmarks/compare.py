@@ -99,7 +99,7 @@ def tox(folder: Path, wanted: list[dict]) -> Verdicts:
 
 def harness(folder: Path, config: Path, select: list[str], environment: str) -> Verdicts:
     """Run this harness from an empty store."""
-    text = config.read_text().replace("[axes]", f'environment = "{environment}"\n[axes]', 1)
+    text = config.read_text().replace("[axes]", f'setup = "{environment}"\n[axes]', 1)
     (folder / "cells.toml").write_text(text)
     chosen = [word for expression in select for word in ("--select", expression)]
     command = [sys.executable, "-m", "harness", "run", "--quiet", "--no-remedies", "--config", str(folder / "cells.toml")]

@@ -26,7 +26,7 @@ from harness.execution.opening import opened
 from harness.execution.session import Session
 from harness.execution.settings import Settings
 from harness.model import Failure, Stage, StageResult, Status
-from harness.tasks.tasks import CellTasks
+from harness.tasks.cell_tasks import CellTasks
 
 AXES = {"torch": "2", "transformers": "4", "onnx": "1", "onnxruntime": "1"}
 """Distribution → major version of all its fake releases."""

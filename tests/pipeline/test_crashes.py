@@ -127,11 +127,11 @@ def test_an_eager_that_dies_is_tried_once(project):
 def leaves_early(flag: Path) -> str:
     """Source that ends the process, while `flag` exists, when it lists what it imported: after all that was asked of it."""
     return f"""
-        import os, sys, types
-        class Trap(types.ModuleType):
-            __file__ = property(lambda self: os._exit(9))
+        import os, sys
+        class Trap:
+            __dict__ = property(lambda self: os._exit(9))
         if os.path.exists({str(flag)!r}):
-            sys.modules["trap"] = Trap("trap")
+            sys.modules["trap"] = Trap()
     """
 
 

@@ -91,6 +91,13 @@ def bisect(session: nox.Session) -> None:
     _harness(session, "bisect")
 
 
+@nox.session(venv_backend="none")
+def catalogue(session: nox.Session) -> None:
+    """Measure public reports (catalogue/README.md) and write reports/catalogue; arguments after -- name cases."""
+    script = str(ROOT / "catalogue" / "run.py")
+    session.run(sys.executable, script, "--store", str(SETTINGS.store), *session.posargs, external=True, interrupt_timeout=60)
+
+
 @nox.session(venv_backend="uv", reuse_venv=True, download_python="never")
 @nox.parametrize(
     ["python", "cell"],

@@ -54,11 +54,10 @@ def _cells() -> list[tuple[Cell, str]]:
 
 
 def _harness(session: nox.Session, command: str, *arguments: str) -> None:
-    config = ("--config", str(SETTINGS.config), "--store", str(SETTINGS.store))
+    variables = {"HARNESS_CONFIG": str(SETTINGS.config), "HARNESS_STORE": str(SETTINGS.store), "HARNESS_STARTED_BY": "nox"}
     # Long enough for a partial report after Ctrl-C.
-    session.run(
-        sys.executable, "-m", "harness", command, *arguments, *config, *session.posargs, external=True, interrupt_timeout=60
-    )
+    given = (command, *arguments, *session.posargs)
+    session.run(sys.executable, "-m", "harness", *given, external=True, env=variables, interrupt_timeout=60)
 
 
 @nox.session(venv_backend="none")
@@ -71,6 +70,30 @@ def matrix(session: nox.Session) -> None:
 def report(session: nox.Session) -> None:
     """Write the reports from what is already known; run nothing."""
     _harness(session, "report")
+
+
+@nox.session(venv_backend="none")
+def show(session: nox.Session) -> None:
+    """What to pin and what works, from the published reports; run nothing."""
+    _harness(session, "show")
+
+
+@nox.session(venv_backend="none")
+def plan(session: nox.Session) -> None:
+    """Count cells and tasks; install nothing."""
+    _harness(session, "plan")
+
+
+@nox.session(venv_backend="none")
+def explain(session: nox.Session) -> None:
+    """Why a cell fails and what makes it work: nox -s explain -- ID."""
+    _harness(session, "explain")
+
+
+@nox.session(venv_backend="none")
+def cell(session: nox.Session) -> None:
+    """Run one cell and keep its environments: nox -s cell -- ID."""
+    _harness(session, "cell")
 
 
 @nox.session(venv_backend="none")

@@ -56,7 +56,7 @@ class StoreError(HarnessError):
 
 
 class ReportError(HarnessError):
-    """The report cannot be written. The results are in the store, so writing it again costs nothing."""
+    """A report cannot be read or written. The results are in the store, so writing it again costs nothing."""
 
 
 class DiskFullError(HarnessError):

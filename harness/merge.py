@@ -13,8 +13,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from harness import regular_files
 from harness.diagnose import assembly
 from harness.environments.lock_records import LOCK, Solved
@@ -27,7 +25,7 @@ from harness.store.envelope import DamagedRecordError, RecordKind
 from harness.store.foreign import LOG_LIMIT, ForeignStore
 from harness.store.store import Store
 from harness.tasks.records import STAGES, Record
-from harness.verdicts.report_model import ADAPTER, FILE_LIMIT, Report
+from harness.verdicts.report_model import Report
 
 _SAME = ("schema", "platform", "torch", "probe")
 """Fields in which the reports of shards must agree."""
@@ -203,24 +201,6 @@ def _contradiction(first: Path, second: Path, key: str, known: Record | Solved, 
         ends = [", ".join(f"{result.stage} {result.status}" for result in record.stages) for record in (known, new)]
         return f"{where}: {ends[0]} in the one, {ends[1]} in the other, for the same input; run one of them again with --force"
     return f"{where}: the index gave them different answers; let all shards start from the store of one `plan`"
-
-
-def read(path: Path) -> Report:
-    """The report in the file at `path`.
-
-    Raises:
-        ShardError: it cannot be read, or is no report of this version.
-    """
-    try:
-        return ADAPTER.validate_json(regular_files.read_named(path, limit=FILE_LIMIT))
-    except FileNotFoundError as error:
-        raise ShardError(f"{path} cannot be read: {error}") from None
-    except regular_files.RefusedFileError as problem:
-        raise ShardError(f"{path} {problem}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ShardError(f"{path} is no matrix.json of this version: {f'{place}: ' if place else ''}{first['msg']}") from None
 
 
 def join(reports: Sequence[tuple[Path, Report]], order: Sequence[str], axes: Sequence[str]) -> Report:

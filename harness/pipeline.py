@@ -22,6 +22,7 @@ from harness.execution.steps import Step, hide_repeated
 from harness.execution.work import Origin
 from harness.store.access import Access
 from harness.store.store import Store
+from harness.verdicts import report_file
 from harness.verdicts.judge import NOT_REACHED, Verdict
 from harness.verdicts.report_model import Report
 
@@ -90,7 +91,7 @@ def merged(sources: Sequence[Path], settings: Settings, listen: Listener) -> Rep
         HarnessError: they cannot be merged, or, of files, not every cell is in one.
     """
     if not merge.are_stores(sources):
-        reports = [(path, merge.read(path)) for path in sources]
+        reports = [(path, report_file.read(path)) for path in sources]
         return merge.join(reports, *selected(settings))
     listen = once(listen)
     store = Store.open(settings.store, note=lambda text: listen(Damage(text=text)))

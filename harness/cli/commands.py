@@ -17,9 +17,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness import disk_space, pipeline
+from harness import disk_space, pipeline, published
 from harness.cli.console import console, show
 from harness.cli.given import same_matrix, settings_of
+from harness.cli.options import ARGUMENTS
 from harness.cli.progress import listener
 from harness.errors import DiskFullError, HarnessError, Interrupted, NothingObservedError, ShardError
 from harness.execution import executors, given_environment, shards
@@ -52,6 +53,7 @@ def run(options: argparse.Namespace) -> int:
     # Nearly all objects of a large matrix live until the end, and a collection visits every one.
     gc.set_threshold(*_COLLECTIONS)
     try:
+        _with_matrix(options, err)
         code = COMMANDS[options.command](options, console(color=options.color, stderr=False), err)
     except HarnessError as error:
         return _failed(error, str(error), error.exit_code, options, err)
@@ -60,6 +62,15 @@ def run(options: argparse.Namespace) -> int:
     except Exception as error:  # noqa: BLE001 -- Python's own exit code for it, 1, would say that the answer is no
         return _failed(error, _unforeseen(error), HarnessError.exit_code, options, err)
     return code
+
+
+def _with_matrix(options: argparse.Namespace, err: Console) -> None:
+    """Where there is no matrix.toml, and none is named, take the one that comes with the project."""
+    config = getattr(options, "config", None)
+    if config is not None and config == ARGUMENTS["--config"]["default"] and not config.exists() and published.MATRIX.is_file():
+        options.config = published.MATRIX
+        text = f"there is no {config} here: the matrix that comes with the project is used"
+        err.print(text, highlight=False, soft_wrap=True, style="dim")
 
 
 def _failed(error: Exception, words: str, code: int, options: argparse.Namespace, err: Console) -> int:
@@ -213,6 +224,7 @@ def _by_name(name: str) -> Command:
 
 
 COMMANDS: dict[str, Command] = {
+    "show": _by_name("harness.cli.show:show"),
     "plan": _plan,
     "run": _run,
     "report": _report,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -12,26 +14,51 @@ from harness import pipeline
 from harness.cli.console import show
 from harness.cli.given import same_matrix, settings_of
 from harness.cli.progress import show_damage
+from harness.cli.published import observing
 from harness.diagnose import assembly
+from harness.errors import SelectionError
 from harness.execution.opening import opened
 from harness.matrix import plan
+from harness.model import Status
+from harness.report.page import Page
 from harness.report.pages import explain as pages
+from harness.report.pages import published_cell
 from harness.store.access import Access
 
 
 def explain(options: argparse.Namespace, out: Console, err: Console) -> int:
-    """Explain one cell, as far as the store knows it."""
+    """Explain one cell, as far as the store knows it; where it knows nothing, as a published report does."""
+    show(_page(options, err), options.format, out)
+    return 0
+
+
+def _page(options: argparse.Namespace, err: Console) -> Page[Any]:
+    if isinstance(options.store, Path) and not options.store.exists() and (page := _published(options.id)):
+        return page
     # All cells: the others show what makes this one work, what proves a cause and where it works nearest.
     settings = replace(settings_of(options), cell=None)
     session = opened(settings, partial(show_damage, err), acts=False, access=Access.ADD)
     verdicts = session.verdicts()
-    (planned,) = plan.only([verdict.resolved.planned for verdict in verdicts], options.id)
+    try:
+        (planned,) = plan.only([verdict.resolved.planned for verdict in verdicts], options.id)
+    except SelectionError:
+        if page := _published(options.id):
+            return page
+        raise
     verdict = next(verdict for verdict in verdicts if verdict.cell.id == planned.cell.id)
+    if verdict.status is Status.NOT_RUN and (page := _published(planned.cell.id)):
+        return page
     explained = pages.ExplainedCell(
         verdict=verdict,
         report=pipeline.report(session, verdicts),
         remedies=assembly.remedies(session, verdicts),
         nearest=pages.nearest_working(verdict, verdicts),
     )
-    show(pages.page(explained, store=session.store.root, options=same_matrix(options)), options.format, out)
-    return 0
+    return pages.page(explained, store=session.store.root, options=same_matrix(options))
+
+
+def _published(cell: str) -> Page[Any] | None:
+    """The page of a cell of a published report; None if none knows it."""
+    found = observing(cell)
+    reported = found and found.observed(cell)
+    return published_cell.page(found, reported) if found and reported else None

@@ -7,6 +7,7 @@ import shlex
 from dataclasses import fields
 from typing import Any
 
+from harness import published
 from harness.cli.options import ARGUMENTS
 from harness.execution.settings import Settings
 
@@ -26,5 +27,7 @@ def same_matrix(options: argparse.Namespace) -> str:
     names = ("--config", "--store", "--model", "--profile")
     given = [(name, getattr(options, name[2:])) for name in names]
     return "".join(
-        f" {name} {shlex.quote(str(value))}" for name, value in given if value not in {None, ARGUMENTS[name].get("default")}
+        f" {name} {shlex.quote(str(value))}"
+        for name, value in given
+        if value not in {None, ARGUMENTS[name].get("default"), published.MATRIX}
     )

@@ -6,6 +6,7 @@ Readers and formats stand here by name, so that `--help` imports no more than ar
 from __future__ import annotations
 
 import argparse
+import os
 import pkgutil
 import re
 from collections.abc import Callable, Sequence
@@ -73,15 +74,23 @@ REPORTS = ("--reports", "--format")
 SETS = ("--from", "--with", "--python", "--exporter", "--opset", "--layout")
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "id": {"metavar": "ID", "help": "id of a cell, as in the reports"},
+    "report": {
+        "nargs": "?", "metavar": "REPORT",
+        "help": "a published report (matrix, variants, catalogue/…) or a file (default: that in --reports, else matrix)",
+    },
     "sources": {
         "type": Path,
         "nargs": "+",
         "metavar": "STORE-or-JSON",
         "help": "stores of the shards, which are copied into --store, or their matrix.json files, which are joined",
     },
-    "--config": {"type": Path, "default": Path("matrix.toml"), "metavar": "FILE", "help": "the matrix (default: matrix.toml)"},
+    "--config": {
+        "type": Path, "default": Path(os.environ.get("HARNESS_CONFIG", "matrix.toml")), "metavar": "FILE",
+        "help": "the matrix (default: matrix.toml, or the one that comes with the project)",
+    },
     "--store": {
-        "type": _store, "default": Path(".harness"), "metavar": "DIR-or-URL", "help": "where results are (default: .harness)"
+        "type": _store, "default": _store(os.environ.get("HARNESS_STORE", ".harness")), "metavar": "DIR-or-URL",
+        "help": "where results are (default: .harness)",
     },
     "--model": {
         "metavar": "FAMILY-or-DIR", "help": "replaces [probe] model: marian, t5, …, or the folder of a checkpoint"
@@ -204,6 +213,10 @@ OWN: dict[tuple[str, str], dict[str, Any]] = {
 """(command, option) → its differences from the option of other commands."""
 
 COMMANDS: dict[str, tuple[Sequence[str], str]] = {
+    "show": (
+        ["report", *REPORTS, "--color"],
+        "show what is known: the set to pin for each onnxruntime, then the table; run nothing",
+    ),
     "plan": (
         [*MATRIX, *CELLS, *INDEX, *SEARCH, "--shard", "--shards", "--format"],
         "count cells and tasks, list unsatisfiable cells; install nothing",

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from rich.console import Console
 
-from harness import merge, pipeline
+from harness import invocation, pipeline
 from harness.cli.console import show
 from harness.cli.given import settings_of
 from harness.cli.progress import listener
@@ -34,6 +34,7 @@ from harness.report.pages import pin as pages
 from harness.report.pages.endings import ending
 from harness.stack import REQUIRED_AXES
 from harness.store.access import Access
+from harness.verdicts import report_file
 from harness.verdicts.judge import Verdict
 from harness.verdicts.report_model import Report, ReportedCell
 
@@ -92,7 +93,7 @@ def _candidates(session: Session, reports: Path) -> _Candidates:
         known = {verdict.cell.id: verdict for verdict in verdicts} | able
         return _Candidates(session=session, report=report, verdicts=known, remedied=able.keys())
     needed = [axis for axis in REQUIRED_AXES if axis in session.matrix.axes]
-    complete = choose.complete(merge.read(published), needed, str(published))
+    complete = choose.complete(report_file.read(published), needed, str(published))
     return _Candidates(session=session, report=complete, verdicts={}, remedied=())
 
 
@@ -101,7 +102,7 @@ def _nothing(candidates: _Candidates, requires: Sequence[Requirement]) -> Page[N
     required = f" satisfies {', '.join(map(str, requires))}" if requires else ""
     details = choose.nearest(candidates.report, requires)
     if not candidates.verdicts and candidates.report.count(Status.WORKS_WITH_REMEDY):
-        details.append("what works with a remedy is pinned where that was run: `python -m harness run`, then `pin`")
+        details.append(f"what works with a remedy is pinned where that was run: `{invocation.command('run')}`, then `pin`")
     return pages.nothing(f"no observed working set{required}", details)
 
 

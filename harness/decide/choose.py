@@ -8,6 +8,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from harness import invocation
 from harness.decide.version_sets import Versions
 from harness.errors import VersionsError, did_you_mean
 from harness.matrix.plan import by_version
@@ -133,7 +134,7 @@ def nearest(report: Report, requires: Sequence[Requirement]) -> list[str]:
         sentences.append(f"cells that satisfy it: {statuses}; for example {example.id}{remedy}")
     able = working_cells(report)
     if not able:
-        return [*sentences, "no cell of this matrix was observed to work; `python -m harness run` runs it"]
+        return [*sentences, f"no cell of this matrix was observed to work; `{invocation.command('run')}` runs it"]
     best = max(able, key=lambda cell: (sum(satisfies(cell, required) for required in requires), newness(cell)))
     missed = [
         f"{required.name} {' and '.join(_versions(best, required.name)) or ABSENT} instead of {required.specifier or 'any'}"

@@ -12,6 +12,7 @@ from typing import Annotated
 from packaging.version import Version
 from pydantic import Field, TypeAdapter
 
+from harness import invocation
 from harness.environments.index_answers import IndexAnswers
 from harness.environments.interface import Provider, ProviderFailure
 from harness.errors import ConfigError
@@ -35,7 +36,7 @@ def recorded(
         found = [_record(axis, value, answers, provider, pythons) for value in values]
         if file and None in found:
             index = found.index(None)
-            problem = f"the selector {values[index]!r} has not been resolved yet; `python -m harness plan` does that"
+            problem = f"the selector {values[index]!r} has not been resolved yet; `{invocation.command('plan')}` does that"
             raise ConfigError(file, f"axes.{axis}[{index}]", problem)
         versions[axis] = _unique(axis, (version for known in found for version in known or ()))
     return versions

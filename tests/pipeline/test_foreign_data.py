@@ -12,7 +12,7 @@ import pytest
 from project import PYTHON, Project, toml
 from pydantic import ValidationError
 
-from harness import merge, packaging_values
+from harness import packaging_values
 from harness.cli.options import parser
 from harness.decide import version_files, version_sets
 from harness.environments import lock_records, published_versions, sources
@@ -24,6 +24,7 @@ from harness.matrix import load, selection
 from harness.matrix.schema import UvSources
 from harness.model import Interpreter, Lock, LockedDistribution
 from harness.subprocesses import Supervisor
+from harness.verdicts import report_file
 
 HOSTILE = [
     "2.1.0\n-e /path\n#", "2.1.0\r\n-e .", "2.1.0\r-e .", "2.1.0\x0b-e .", "2.1.0\x0c-e .", "2.1.0\x00", "2.1.0\x85-e .",
@@ -190,7 +191,7 @@ def test_matrix_json(tmp_path, published, hostile):
         path = tmp_path / "matrix.json"
         path.write_text(json.dumps(report))
         with pytest.raises(HarnessError, match="is no matrix"):
-            merge.read(path)
+            report_file.read(path)
 
 
 def test_the_wall_before_uv(tmp_path, hostile):

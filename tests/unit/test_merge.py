@@ -17,12 +17,13 @@ from harness.environments.lock_records import LOCK, Solved
 from harness.environments.lockfile import Published
 from harness.environments.published_versions import BETWEEN, VERSIONS
 from harness.environments.sources import TORCH_BACKEND, TorchBackend
-from harness.errors import ShardError
+from harness.errors import ReportError, ShardError
 from harness.execution.questions import PUBLISHED
 from harness.model import Lock, LockedDistribution, Stage, Status, digest
 from harness.store import foreign
 from harness.store.store import Store
 from harness.tasks.records import STAGES, Record
+from harness.verdicts import report_file
 
 KEY, OTHER = digest("key"), digest("other")
 
@@ -331,5 +332,5 @@ def test_locks_and_facts_that_contradict_each_other_are_refused(ours, tmp_path):
 def test_a_report_that_is_no_regular_file(tmp_path, make, problem):
     path = tmp_path / "matrix.json"
     make(path)
-    with pytest.raises(ShardError, match=problem):
-        merge.read(path)
+    with pytest.raises(ReportError, match=problem):
+        report_file.read(path)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
+from harness import invocation
 from harness.foreign_text import visible
 from harness.model import Status
 from harness.report.formats.interface import Format
@@ -86,7 +87,7 @@ class _Printer:
                     for line in block.text.splitlines():
                         self._line(RichText(line.rstrip()), indent + _INDENT)
                 case Example():
-                    command = f"python -m harness explain {block.cell}{self._options}"
+                    command = invocation.command("explain", f"{block.cell}{self._options}")
                     self._line(RichText(command, "dim"), indent + _INDENT)
                 case Items():
                     for item in block.items:

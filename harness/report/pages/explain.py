@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness import invocation
 from harness.diagnose import nearest_cell
 from harness.diagnose.nearest_cell import CellDifference, by_family, difference
 from harness.diagnose.remedies.found import MatrixRemedies
@@ -88,7 +89,7 @@ def page(explained: ExplainedCell, *, store: Path, options: str) -> Page[Explain
     cell = explained.verdict.cell
     mended = cell.id in explained.remedies.mended
     status = Status.WORKS_WITH_REMEDY if mended else explained.verdict.status
-    command = f"python -m harness cell {cell.id}{options}"
+    command = invocation.command("cell", f"{cell.id}{options}")
     again = items("runs it again where nothing is known, and keeps its environment")
     by_hand = Item(text=joined("by hand: ", code(command)), blocks=[again])
     return Page(

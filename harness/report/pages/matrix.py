@@ -37,7 +37,8 @@ def page(report: Report, options: str = "") -> Page[Report]:
         title="Which versions work together",
         blocks=[
             *_introduction(report),
-            *_tables(report),
+            *tables(report),
+            recommended(report, "Newest working set for each onnxruntime"),
             *_rules(report),
             *_feedback(report),
             *_suspects(report),
@@ -67,7 +68,8 @@ def _introduction(report: Report) -> Iterator[Block]:
         yield Paragraph(text=f"The glyphs in a cell stand for: {', '.join(names.values())}.")
 
 
-def _tables(report: Report) -> Iterator[Block]:
+def tables(report: Report) -> Iterator[Block]:
+    """The tables of verdicts."""
     names = variant_names(report)
 
     def entry(cell: ReportedCell | None) -> Text:
@@ -80,9 +82,13 @@ def _tables(report: Report) -> Iterator[Block]:
             header, rows = by_variant(report, facet)
             blocks.append(Table(header=header, rows=rows))
         yield Section(title=facet.title, blocks=blocks)
+
+
+def recommended(report: Report, title: str) -> Section:
+    """The newest working set for each runtime."""
     header, rows = recommendations(report)
-    recommended: list[list[Text]] = [[*row[:-1], code(row[-1]) if len(row) == len(header) else row[-1]] for row in rows]
-    yield Section(title="Newest working set for each onnxruntime", blocks=[Table(header=header, rows=recommended)])
+    marked: list[list[Text]] = [[*row[:-1], code(row[-1]) if len(row) == len(header) else row[-1]] for row in rows]
+    return Section(title=title, blocks=[Table(header=header, rows=marked)])
 
 
 def _rules(report: Report) -> Iterator[Block]:

@@ -13,10 +13,10 @@ from values import rendered, report, reported_cell, reported_variant
 
 from harness.cli.console import console
 from harness.errors import ShardError
-from harness.merge import read
 from harness.model import Cause, Certainty, Stage, Status
 from harness.report.formats import format_named
 from harness.report.pages import matrix
+from harness.verdicts.report_file import read
 from harness.verdicts.report_model import Report
 
 HOSTILE = "2030\x1b]0;x\x07\u202e<img src=x> ![x](http://h/x.png)\n::error::x\n##[error]x https://u:s3kr3t@h"

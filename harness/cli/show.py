@@ -1,0 +1,17 @@
+"""The command show."""
+
+from __future__ import annotations
+
+import argparse
+
+from rich.console import Console
+
+from harness.cli.console import show as print_page
+from harness.cli.published import chosen
+from harness.report.pages import show as pages
+
+
+def show(options: argparse.Namespace, out: Console, _err: Console) -> int:
+    """Show a published report, or the one in the folder of reports: the answer first."""
+    print_page(pages.page(chosen(options)), options.format, out)
+    return 0

@@ -1,0 +1,24 @@
+"""How this program was started, so that a command that it prints works in the same way."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+STARTED_BY = "HARNESS_STARTED_BY"
+"""The variable in which the noxfile says `nox`."""
+_SCRIPT = "export-matrix"
+_SESSIONS = {"run": "matrix"}
+"""Command → session of the noxfile, where the names differ."""
+
+
+def command(name: str, arguments: str = "") -> str:
+    """A command to print: `python -m harness explain ID`, `export-matrix explain ID` or `nox -s explain -- ID`."""
+    arguments = arguments.strip()
+    if os.environ.get(STARTED_BY) == "nox":
+        words = ["nox -s", _SESSIONS.get(name, name), f"-- {arguments}" if arguments else ""]
+    else:
+        script = Path(sys.argv[0]).stem == _SCRIPT
+        words = [_SCRIPT if script else "python -m harness", name, arguments]
+    return " ".join(filter(None, words))

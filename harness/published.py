@@ -1,0 +1,65 @@
+"""What comes with the project: its matrices, and the reports that were measured elsewhere and published. Only read.
+
+In a checkout they lie beside this package, in a wheel inside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.model import Status
+from harness.verdicts import report_file
+from harness.verdicts.report_model import Report, ReportedCell
+
+_HERE = Path(__file__).parent
+ROOT = _HERE / "shipped" if (_HERE / "shipped").is_dir() else _HERE.parent
+"""The folder that holds the matrices, `reports` and `catalogue`."""
+MATRIX = ROOT / "matrix.toml"
+MAIN = "matrix"
+"""The name of the report of the shipped matrix."""
+_FILES = ("matrix.json", "matrix.json.gz")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Published:
+    """A report that somebody published."""
+
+    name: str
+    """`matrix`, `variants`, `catalogue/onnx-7249-ml-dtypes`; for a file that a user has named, its path."""
+    path: Path
+    report: Report
+
+    @property
+    def source(self) -> str:
+        """Where it was measured, and when: `published report matrix, Linux-…, 2026-11-29`."""
+        day = (self.report.generated or "").partition("T")[0]
+        return f"{self.name}, measured on {self.report.platform}, {day}"
+
+    def observed(self, cell: str) -> ReportedCell | None:
+        """The cell with this id, if the report knows something of it."""
+        return next((held for held in self.report.cells if held.id == cell and held.status is not Status.NOT_RUN), None)
+
+
+def names() -> dict[str, Path]:
+    """Name → file of each published report, the one of the shipped matrix first."""
+    folder = ROOT / "reports"
+    found = {str(path.parent.relative_to(folder)): path for name in _FILES for path in sorted(folder.rglob(name))}
+    return {(MAIN if name == "." else name): path for name, path in sorted(found.items())}
+
+
+def every() -> Iterator[Published]:
+    """All published reports, the one of the shipped matrix first."""
+    return (read(path, name) for name, path in names().items())
+
+
+def main() -> Published | None:
+    """The report of the shipped matrix; None in a tree without reports."""
+    path = names().get(MAIN)
+    return read(path, MAIN) if path else None
+
+
+def read(path: Path, name: str | None = None) -> Published:
+    """The report in a file. Raises ReportError as `report_file.read`."""
+    return Published(name=name or str(path), path=path, report=report_file.read(path))

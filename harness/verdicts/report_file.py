@@ -1,0 +1,43 @@
+"""Reads matrix.json."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from harness import regular_files
+from harness.errors import ReportError
+from harness.verdicts.report_model import ADAPTER, FILE_LIMIT, Report
+
+_GZIP = 16 + zlib.MAX_WBITS
+"""zlib's name for the gzip format."""
+
+
+def read(path: Path) -> Report:
+    """The report in the file at `path`, compressed if its name ends in `.gz`.
+
+    Raises:
+        ReportError: it cannot be read, or is no report of this version.
+    """
+    try:
+        content = regular_files.read_named(path, limit=FILE_LIMIT)
+        return ADAPTER.validate_json(_expanded(content) if path.suffix == ".gz" else content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ReportError(f"{path} cannot be read: {error}") from None
+    except regular_files.RefusedFileError as problem:
+        raise ReportError(f"{path} {problem}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ReportError(f"{path} is no matrix.json of this version: {f'{place}: ' if place else ''}{first['msg']}") from None
+
+
+def _expanded(content: bytes) -> bytes:
+    """The content of a gzip file, which is not read beyond the limit of a report."""
+    expander = zlib.decompressobj(wbits=_GZIP)
+    found = expander.decompress(content, FILE_LIMIT)
+    if not expander.eof:
+        raise EOFError("it ends too early, or is too large")
+    return found

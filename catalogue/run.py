@@ -136,7 +136,7 @@ def measure(folder: Path, case: Case, store: str) -> None:
     """Run a case and ask its questions; report and answers are in its folder of reports then."""
     place, reports = f"catalogue/{folder.name}", REPORTS / folder.name
     run = ("--store", store, "--quiet")
-    harness("run", "--config", f"{place}/matrix.toml", "--reports", str(reports), *run)
+    harness("run", "--config", f"{place}/matrix.toml", "--reports", str(reports), "--publish", *run)
     (reports / "matrix.schema.json").unlink(missing_ok=True)  # one is enough: reports/matrix.schema.json
     answers = ""
     for question in case.question:

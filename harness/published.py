@@ -60,6 +60,14 @@ def main() -> Published | None:
     return read(path, MAIN) if path else None
 
 
+def of_matrix(config: Path) -> Published | None:
+    """The report of the matrix in `config`, if that is the shipped one."""
+    try:
+        return main() if config.samefile(MATRIX) else None
+    except OSError:
+        return None
+
+
 def read(path: Path, name: str | None = None) -> Published:
     """The report in a file. Raises ReportError as `report_file.read`."""
     return Published(name=name or str(path), path=path, report=report_file.read(path))

@@ -32,7 +32,7 @@ from harness.execution.timings import Recorder
 from harness.execution.work import BUDGET_OVER
 from harness.matrix.shard import GITHUB_JOBS
 from harness.model import Status
-from harness.report import files
+from harness.report import files, published_logs
 from harness.report.failures import harness_failure, nothing_observed
 from harness.report.formats import format_named
 from harness.report.page import Page
@@ -148,6 +148,10 @@ def _report(options: argparse.Namespace, out: Console, err: Console) -> int:
     files.require_writable(options.reports)
     with listener(err, quiet=options.quiet) as listen:
         report = pipeline.known(settings_of(options), listen)
+    if (why := nothing_observed(report)) and (shipped := published.of_matrix(options.config)):
+        err.print(f"{why}; this is the published report", markup=False, highlight=False, soft_wrap=True)
+        show(matrix.page(shipped.report, same_matrix(options)), options.format, out)
+        return 0
     _deliver(report, options, out, err)
     return 0
 
@@ -170,9 +174,12 @@ def _deliver(report: Report, options: argparse.Namespace, out: Console, err: Con
     Raises:
         NothingObservedError: it was printed, and not written.
     """
+    logs = None
+    if getattr(options, "publish", False):
+        report, logs = published_logs.published(report, Path(options.store))
     page = _page(report, options)
     try:
-        written = files.write(page, options.reports)
+        written = files.write(page, options.reports, logs)
     except NothingObservedError:
         show(page, options.format, out)
         raise

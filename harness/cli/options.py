@@ -155,6 +155,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "--reports": {
         "type": Path, "default": Path("reports"), "metavar": "DIR", "help": "the folder of the reports (default: reports)"
     },
+    "--publish": {
+        "action": "store_true",
+        "help": "write a report that stands alone: beside it one trimmed log for each failure, without paths of this machine",
+    },
     "--format": {
         "choices": FORMATS, "default": "text", "help": "what to print on stdout; github: annotations, and a job summary"
     },
@@ -188,6 +192,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "help": "the target: 'transformers>=5' (the newest such version), or a file with the new set; may be repeated",
     },
     "--outdated": {"action": "store_true", "help": "check the newest version of each axis alone, and all of them together"},
+    "--list": {
+        "action": "store_true", "help": "list the newest working set for each onnxruntime; run and write nothing"
+    },
     "--require": {
         "action": "append", "default": [], "metavar": "REQUIREMENT",
         "help": "a requirement of the set: 'onnxruntime==1.16.3', 'numpy<2', 'optimum'; may be repeated",
@@ -231,13 +238,14 @@ COMMANDS: dict[str, tuple[Sequence[str], str]] = {
             *TASKS,
             *RUN,
             *REPORTS,
+            "--publish",
             "--no-remedies",
             "--fail-on",
         ],
         "run the matrix and write the reports",
     ),
     "report": (
-        [*MATRIX, *CELLS, "--shard", "--no-remedies", *REPORTS],
+        [*MATRIX, *CELLS, "--shard", "--no-remedies", *REPORTS, "--publish"],
         "write the reports from stored results; run nothing",
     ),
     "merge": (
@@ -253,7 +261,7 @@ COMMANDS: dict[str, tuple[Sequence[str], str]] = {
         "explain why a cell fails, what makes it work and where it works; run nothing",
     ),
     "pin": (
-        ["--require", "--prefer", *SETS, *MATRIX, *CELLS, *INDEX, "--jobs", *REPORTS],
+        ["--list", "--require", "--prefer", *SETS, *MATRIX, *CELLS, *INDEX, "--jobs", *REPORTS],
         "choose an observed working set, confirm it in a fresh environment, and write it as lock files",
     ),
     "check": (

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from rich.console import Console
 
-from harness import invocation, pipeline
+from harness import invocation, pipeline, published
 from harness.cli.console import show
 from harness.cli.given import settings_of
 from harness.cli.progress import listener
@@ -34,13 +34,15 @@ from harness.report.pages import pin as pages
 from harness.report.pages.endings import ending
 from harness.stack import REQUIRED_AXES
 from harness.store.access import Access
-from harness.verdicts import report_file
 from harness.verdicts.judge import Verdict
 from harness.verdicts.report_model import Report, ReportedCell
 
 
 def pin(options: argparse.Namespace, out: Console, err: Console) -> int:
     """Choose among observed working sets, or take the one that is named, and write its lock."""
+    if options.list:
+        show(pages.listing(_listed(options, err)), options.format, out)
+        return 0
     files.require_writable(options.reports)
     if options.from_ is not None:
         return _pin_given(options, out, err)
@@ -70,6 +72,15 @@ def pin(options: argparse.Namespace, out: Console, err: Console) -> int:
     return 0
 
 
+def _listed(options: argparse.Namespace, err: Console) -> Report:
+    """The report whose working sets are listed: of the store; where that knows of none, a published one."""
+    shipped = published.of_matrix(options.config)
+    if shipped and isinstance(options.store, Path) and not options.store.exists():
+        return shipped.report
+    with listener(err, quiet=True) as listen:
+        return _candidates(opened(settings_of(options), listen, acts=False, access=Access.ADD), options.reports).report
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Candidates:
     """The cells to choose among."""
@@ -88,12 +99,13 @@ def _candidates(session: Session, reports: Path) -> _Candidates:
     verdicts = session.verdicts()
     report = pipeline.report(session, verdicts)
     able = remedied(session, verdicts, assembly.remedies(session, verdicts))
-    published = reports / "matrix.json"
-    if choose.working_cells(report) or able or not published.is_file():
+    own = reports / "matrix.json"
+    other = published.read(own) if own.is_file() else published.of_matrix(session.settings.config)
+    if choose.working_cells(report) or able or other is None:
         known = {verdict.cell.id: verdict for verdict in verdicts} | able
         return _Candidates(session=session, report=report, verdicts=known, remedied=able.keys())
     needed = [axis for axis in REQUIRED_AXES if axis in session.matrix.axes]
-    complete = choose.complete(report_file.read(published), needed, str(published))
+    complete = choose.complete(other.report, needed, other.name)
     return _Candidates(session=session, report=complete, verdicts={}, remedied=())
 
 

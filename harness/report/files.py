@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from harness import regular_files
 from harness.errors import NothingObservedError, ReportError
+from harness.report import published_logs
 from harness.report.failures import nothing_observed
 from harness.report.formats import FORMATS, format_named
 from harness.report.page import Page
@@ -36,8 +38,10 @@ def observed(folder: Path) -> bool:
         return False
 
 
-def write(page: Page[Report], folder: Path) -> list[Path]:
+def write(page: Page[Report], folder: Path, logs: Mapping[str, str] | None = None) -> list[Path]:
     """Write the report in each format that has a file, and the schema of matrix.json; returns the files but the schema.
+
+    `logs` are files that the report names: path in `folder` → text. They replace those of an earlier report.
 
     Raises:
         NothingObservedError: the report observes nothing, and the one in `folder` does: that one stays.
@@ -45,14 +49,18 @@ def write(page: Page[Report], folder: Path) -> list[Path]:
     """
     if (why := nothing_observed(page.source)) and observed(folder):
         raise NothingObservedError(f"{why}. {folder} keeps the report of an earlier run")
-    formats = map(format_named, FORMATS)
+    formats = list(map(format_named, FORMATS))
     contents = {f"matrix.{chosen.suffix}": chosen.render(page) for chosen in formats if chosen.suffix}
+    if logs is not None:
+        contents |= logs
     try:
+        if logs is not None:
+            published_logs.clear(folder)
         for name, content in {**contents, "matrix.schema.json": json.dumps(schema(), indent=1) + "\n"}.items():
             _replace(folder / name, content if isinstance(content, bytes) else content.encode())
     except OSError as error:
         raise ReportError(f"the reports cannot be written to {folder}: {error}; the results are kept in the store") from None
-    return [folder / name for name in contents]
+    return [folder / f"matrix.{chosen.suffix}" for chosen in formats if chosen.suffix]
 
 
 def schema() -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any, TypedDict
 from harness import regular_files
 from harness.execution.process.probe_events import event_in
 from harness.execution.process.probe_results import read_events
-from harness.model import Limits
+from harness.model import Failure, Limits
 from harness.store.store import BYTECODE
 from harness.subprocesses import Fork, Supervisor, probe_environment, temporary_in
 from harness.tasks import probe_source
@@ -68,7 +68,28 @@ def run_probe(
     )
     supervisor.check()
     output.replace(log)
-    return read_events(watch.read_all(), ended, limits, log=log, store=store, problem=watch.problem)
+    found = read_events(watch.read_all(), ended, limits, log=log, store=store, problem=watch.problem)
+    _add_failures(log, found)
+    return found
+
+
+def _add_failures(log: Path, found: ProbeOutput) -> None:
+    """Append the failures to the log, with their tracebacks: the probe catches exceptions and prints none."""
+    texts = [
+        f"\n--- {subject or 'all variants'}: {result.status} at {result.stage} ---\n{_whole(result.error)}\n"
+        for subject, results in found.results.items()
+        for result in results
+        if result.error
+    ]
+    if texts:
+        with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.writelines(texts)
+
+
+def _whole(failure: Failure) -> str:
+    """The message and the traceback, which ends with the message if it is one of Python."""
+    message = f"{failure.type}: {failure.message}"
+    return failure.traceback if failure.message in failure.traceback else f"{failure.traceback}\n{message}".lstrip()
 
 
 def command_for(

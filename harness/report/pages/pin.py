@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness import invocation
 from harness.decide.pin import WrittenPin
 from harness.decide.regressions import variant_text
 from harness.report.page import Page, items
+from harness.report.pages import matrix
+from harness.verdicts.report_model import Report
 
 
 def page(written: WrittenPin, remedy: str = "") -> Page[WrittenPin]:
@@ -32,6 +35,24 @@ def page(written: WrittenPin, remedy: str = "") -> Page[WrittenPin]:
             "remedy": remedy or None,
         },
         source=written,
+    )
+
+
+def listing(report: Report) -> Page[Report]:
+    """The page of `--list`: the newest working set for each runtime, to choose from."""
+    cells = {cell.id: cell for cell in report.cells}
+    example = next(iter(report.recommended), None)
+    return Page(
+        title="what `pin` can choose",
+        blocks=[
+            matrix.recommended(report, "Newest working set for each onnxruntime"),
+            *([items(f"pin one: {invocation.command('pin', f'--require onnxruntime=={example}')}")] if example else []),
+        ],
+        data={
+            runtime: {"cell": cell_id, "python": cells[cell_id].python, "pins": cells[cell_id].pins}
+            for runtime, cell_id in report.recommended.items()
+        },
+        source=report,
     )
 
 

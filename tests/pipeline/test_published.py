@@ -1,0 +1,121 @@
+"""What a published report answers to those who run nothing, and what `--publish` puts beside one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import packages
+import pytest
+from packages import raises
+from project import Project
+
+ROOT = Path(__file__).resolve().parents[2]
+MATRIX = json.loads((ROOT / "reports" / "matrix.json").read_text(encoding="utf-8"))
+WORKS = [cell for cell in MATRIX["cells"] if cell["status"] == "works"]
+FAILS = next(cell for cell in MATRIX["cells"] if cell["status"] == "fails")
+
+
+def harness(folder: Path, *arguments: str) -> tuple[int, str, str]:
+    """A command in `folder`, as somebody runs it who has installed the project: exit code, stdout, stderr."""
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", *arguments], cwd=folder, env=environ, check=False, capture_output=True, text=True
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_show_in_an_empty_folder_is_the_published_report(tmp_path):
+    code, out, err = harness(tmp_path, "show")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == f"{len(WORKS)} of {len(MATRIX['cells'])} combinations work"
+    assert lines.index("Pin this") < min(lines.index(title) for title in lines if title.startswith("torch "))
+    assert all(cell in out for cell in MATRIX["recommended"].values())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_show_prefers_the_report_of_the_folder_and_takes_a_name(tmp_path):
+    name = next(path.parent.name for path in sorted((ROOT / "reports" / "catalogue").glob("*/matrix.json")))
+    case = json.loads((ROOT / "reports" / "catalogue" / name / "matrix.json").read_text(encoding="utf-8"))
+    code, out, _ = harness(tmp_path, "show", f"catalogue/{name}", "--format", "json")
+    assert (code, json.loads(out)["cells"]) == (0, case["cells"])
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "matrix.json").write_text(json.dumps({**MATRIX, "cells": MATRIX["cells"][:1], "rules": []}))
+    assert len(json.loads(harness(tmp_path, "show", "--format", "json")[1])["cells"]) == 1
+    code, _, err = harness(tmp_path, "show", "catalog")
+    assert code == 2
+    assert "no published report is named 'catalog'" in err
+
+
+def test_explain_in_an_empty_folder_explains_a_published_cell(tmp_path):
+    code, out, err = harness(tmp_path, "explain", FAILS["id"])
+    assert code == 0, err
+    assert out.startswith(f"{FAILS['id']}: fails\n")
+    variant = FAILS["variants"][0]
+    assert f"cause: {variant['cause']}, {variant['certainty']}" in out
+    assert variant["evidence"][0] in out
+    assert "nearest cell that works" in out
+    assert "not run here; from the published report matrix, measured on" in out
+    code, _, err = harness(tmp_path, "explain", "py311-t999")
+    assert code == 2
+    assert "py311-t999" in err
+
+
+def test_report_and_pin_list_in_an_empty_folder(tmp_path):
+    code, out, err = harness(tmp_path, "report", "--format", "json")
+    assert (code, json.loads(out)["recommended"]) == (0, MATRIX["recommended"])
+    assert "this is the published report" in err
+    assert not (tmp_path / "reports" / "matrix.json").exists()
+    code, out, _ = harness(tmp_path, "pin", "--list", "--format", "json")
+    assert code == 0
+    assert {runtime: chosen["cell"] for runtime, chosen in json.loads(out).items()} == MATRIX["recommended"]
+
+
+def test_a_store_that_knows_more_is_believed(project: Project, tmp_path):
+    project.run()
+    code, out, err = harness(tmp_path, "show", str(project.reports / "matrix.json"), "--format", "json")
+    assert code == 0, err
+    assert json.loads(out) == project.report()
+
+
+def test_a_published_report_stands_alone(project: Project):
+    message = "RuntimeError('no such thing')"
+    runtimes = [packages.onnxruntime(version, on_run=raises(message)) for version in ("1.17.0", "1.17.1")]
+    project.publish(*runtimes)
+    project.configure({"onnxruntime": ["1.16.3", "1.17.0", "1.17.1"]})
+    project.run("--publish")
+    report = project.report()
+    logs = {variant["log"] for cell in report["cells"] for variant in cell["variants"] if variant["status"] == "fails"}
+    # One for both cells, which failed alike; none for the one that works.
+    assert len(logs) == 1
+    assert [variant["log"] for cell in report["cells"] for variant in cell["variants"] if variant["status"] == "works"] == [None]
+    (log,) = logs
+    text = (project.reports / log).read_text(encoding="utf-8")
+    assert "RuntimeError: no such thing" in text
+    assert "Traceback" in text
+    assert str(project.root) not in text
+    assert log in (project.reports / "matrix.md").read_text(encoding="utf-8")
+    # What a later report does not name is not left.
+    project.configure({"onnxruntime": ["1.16.3"]})
+    project.run("--publish")
+    assert list((project.reports / "logs").iterdir()) == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "reports").rglob("matrix.json")), ids=lambda path: path.parent.name)
+def test_no_published_report_names_a_log_that_is_not_there(path):
+    report = json.loads(path.read_text(encoding="utf-8"))
+    named = {variant["log"] for cell in report["cells"] for variant in cell["variants"] if variant["log"]}
+    assert [log for log in sorted(named) if not (path.parent / log).is_file()] == []
+
+
+def test_the_log_of_a_failure_has_its_traceback(project: Project):
+    project.publish(packages.onnxruntime("1.17.0", on_run=raises("RuntimeError('no such thing')")))
+    project.configure({"onnxruntime": ["1.17.0"]})
+    (cell,) = project.run().values()
+    log = (project.store / cell["variants"][0]["log"]).read_text(encoding="utf-8")
+    assert f"fails at {cell['variants'][0]['stage']} ---\nTraceback" in log
+    assert "RuntimeError: no such thing" in log

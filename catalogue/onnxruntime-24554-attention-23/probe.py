@@ -1,0 +1,35 @@
+"""Attention as one function, at an opset that has an operator for it."""
+
+from harness_probe.protocol import Case, GraphRequest
+
+
+def load(options):
+    import torch
+
+    class Net(torch.nn.Module):
+        def forward(self, x):
+            return torch.nn.functional.scaled_dot_product_attention(x, x, x)
+
+    return Net().eval()
+
+
+def _input(batch):
+    import torch
+
+    return torch.randn(batch, 2, 4, 8)
+
+
+def cases(model):
+    import torch
+
+    for batch in (1, 3):
+        x = _input(batch)
+        with torch.no_grad():
+            yield Case(f"{batch} rows", {"x": x.numpy()}, {"y": model(x).numpy()})
+
+
+def graphs(model):
+    yield GraphRequest(
+        role="net", module=model, inputs={"x": _input(2)}, outputs=("y",),
+        input_axes={"x": {0: "batch"}}, output_axes={"y": {0: "batch"}},
+    )

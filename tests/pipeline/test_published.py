@@ -92,7 +92,8 @@ def test_a_published_report_stands_alone(project: Project):
     logs = {variant["log"] for cell in report["cells"] for variant in cell["variants"] if variant["status"] == "fails"}
     # One for both cells, which failed alike; none for the one that works.
     assert len(logs) == 1
-    assert [variant["log"] for cell in report["cells"] for variant in cell["variants"] if variant["status"] == "works"] == [None]
+    (working,) = (cell for cell in report["cells"] if cell["status"] == "works")
+    assert [variant["log"] for variant in working["variants"]] == [None]
     (log,) = logs
     text = (project.reports / log).read_text(encoding="utf-8")
     assert "RuntimeError: no such thing" in text
@@ -119,3 +120,18 @@ def test_the_log_of_a_failure_has_its_traceback(project: Project):
     log = (project.store / cell["variants"][0]["log"]).read_text(encoding="utf-8")
     assert f"fails at {cell['variants'][0]['stage']} ---\nTraceback" in log
     assert "RuntimeError: no such thing" in log
+
+
+def test_the_table_of_the_readme_is_the_published_one():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| 1.")]
+    cells = {cell["id"]: cell for cell in MATRIX["cells"]}
+    expected = []
+    for runtime, name in MATRIX["recommended"].items():
+        pins = cells[name]["pins"]
+        works = [f"{one['exporter']} {one['layout']}" for one in cells[name]["variants"] if one["status"] == "works"]
+        versions = [pins["torch"], pins["transformers"], pins["onnx"]]
+        expected.append([runtime, cells[name]["python"], *versions, ", ".join(works)])
+    assert rows == expected
+    assert f"{len(WORKS)} of its {len(MATRIX['cells'])} combinations work" in text
+    assert all(f"`{rule}`" in text for rule in [MATRIX["rules"][2]["text"]])

@@ -1,4 +1,4 @@
-"""The workflow in the README: it is YAML, its jobs fit together, and its commands do what it says."""
+"""The workflow in docs/scale.md: it is YAML, its jobs fit together, and its commands do what it says."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from project import RUNNER, Project
 
 yaml = pytest.importorskip("yaml")
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "scale.md"
 
 
 class Actions:
@@ -90,7 +90,7 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
 
 @pytest.fixture
 def workflow() -> dict[Any, Any]:
-    (text,) = re.findall(r"```yaml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    (text,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     read: dict[Any, Any] = yaml.safe_load(text)
     return read
 

@@ -79,6 +79,12 @@ def show(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def doctor(session: nox.Session) -> None:
+    """Check this machine: uv, interpreters, indexes, disk, memory, store."""
+    _harness(session, "doctor")
+
+
+@nox.session(venv_backend="none")
 def plan(session: nox.Session) -> None:
     """Count cells and tasks; install nothing."""
     _harness(session, "plan")

@@ -32,3 +32,8 @@ def size(text: str | int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= _LARGEST:
         raise ValueError(f"expected a size such as '800MB' or '6GB', not {quoted(text)}")
     return value
+
+
+def text(size: float) -> str:
+    """Bytes as people read them: `5.0 GB`, `120 MB`."""
+    return f"{size / 10**9:.1f} GB" if size >= 10**9 else f"{size / 10**6:.0f} MB"

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness import disk_space, pipeline, published
+from harness import disk_space, machine, pipeline, published
 from harness.cli.console import console, show
 from harness.cli.given import same_matrix, settings_of
 from harness.cli.options import ARGUMENTS
@@ -25,7 +25,6 @@ from harness.cli.progress import listener
 from harness.errors import DiskFullError, HarnessError, Interrupted, NothingObservedError, ShardError
 from harness.execution import executors, given_environment, shards
 from harness.execution.audit import AuditError
-from harness.execution.executors import local
 from harness.execution.opening import opened
 from harness.execution.settings import Settings
 from harness.execution.timings import Recorder
@@ -106,7 +105,7 @@ def _run(options: argparse.Namespace, out: Console, err: Console) -> int:
     executors.module(settings.executor)
     try:
         with listener(err, quiet=options.quiet) as listen:
-            recorder = Recorder(listen=listen, cores=local.cores())
+            recorder = Recorder(listen=listen, cores=machine.cores())
             report, disputes = pipeline.run(settings, recorder.on_event)
             measured = recorder.timings()
     except Interrupted as interrupted:
@@ -232,6 +231,7 @@ def _by_name(name: str) -> Command:
 
 COMMANDS: dict[str, Command] = {
     "show": _by_name("harness.cli.show:show"),
+    "doctor": _by_name("harness.cli.doctor:doctor"),
     "plan": _plan,
     "run": _run,
     "report": _report,

@@ -224,6 +224,10 @@ COMMANDS: dict[str, tuple[Sequence[str], str]] = {
         ["report", *REPORTS, "--color"],
         "show what is known: the set to pin for each onnxruntime, then the table; run nothing",
     ),
+    "doctor": (
+        ["--config", "--store", "--color", "--format"],
+        "check this machine: uv, interpreters, indexes, disk, memory, store; each problem with its mend",
+    ),
     "plan": (
         [*MATRIX, *CELLS, *INDEX, *SEARCH, "--shard", "--shards", "--format"],
         "count cells and tasks, list unsatisfiable cells; install nothing",

@@ -249,11 +249,17 @@ class Uv:
         """Whether PyTorch's own index of CPU builds answers within `seconds`."""
         if self.offline or self.sources.no_index:
             return False
+        return self._answers("torch", python, seconds, "--torch-backend=cpu")
+
+    def indexes_answer(self, python: Interpreter, seconds: float = 2.0) -> bool:
+        """Whether the indexes and folders of the matrix answer within `seconds`, without uv's cache of what they said."""
+        return self._answers("numpy", python, seconds, "--refresh-package=numpy", *self._source_arguments())
+
+    def _answers(self, name: str, python: Interpreter, seconds: float, *options: str) -> bool:
         with self._neutral() as cwd:
-            needed = cwd / "torch.in"
-            write(needed, ["torch"])
-            options = ["--no-deps", "--quiet", f"--python={python.path}", "--torch-backend=cpu"]
-            arguments = ["pip", "compile", str(needed), *options]
+            needed = cwd / "needed.in"
+            write(needed, [name])
+            arguments = ["pip", "compile", str(needed), "--no-deps", "--quiet", f"--python={python.path}", *options]
             try:
                 self._call(arguments, cwd, seconds, environment(UV_HTTP_RETRIES="0", UV_HTTP_TIMEOUT="2"))
             except ProviderFailure:

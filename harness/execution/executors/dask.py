@@ -20,9 +20,8 @@ from urllib.parse import urlsplit
 
 import dask
 import distributed
-import psutil
 
-from harness import disk_space
+from harness import disk_space, machine
 from harness.errors import HarnessError
 from harness.execution.executors import local
 from harness.execution.executors.interface import RunContext
@@ -69,7 +68,7 @@ class Dask:
 
     def memory(self) -> float:
         """Of this machine for a cluster of its own; other workers limit their memory themselves."""
-        return math.inf if self._address else psutil.virtual_memory().available
+        return math.inf if self._address else machine.memory()
 
     def perform(self, task: Task, on_stage: Callable[[str], None]) -> None:
         """Send `task` to a worker, and take over its results.

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import Executor, ThreadPoolExecutor
 
-import psutil
-
+from harness import machine
 from harness.environments.environments import Environments
 from harness.execution.executors.interface import RunContext
 from harness.execution.scheduler import INSTALLS
 from harness.execution.worker import Worker
 
 
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def jobs(requested: int | str) -> int:
     """How many probes run at once: as requested, or one on each core."""
-    return max(1, requested if isinstance(requested, int) else cores())
+    return max(1, requested if isinstance(requested, int) else machine.cores())
 
 
 def opened(context: RunContext) -> Local:
@@ -54,7 +47,7 @@ class Local(Worker):
 
     def memory(self) -> float:
         """What is available now."""
-        return psutil.virtual_memory().available
+        return machine.memory()
 
 
 def threads(slots: int) -> Executor:

@@ -1,0 +1,73 @@
+"""Cores and memory of this machine, as far as the control group of this process allows them (cgroups of version 2 and 1)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+_ROOT = Path("/")
+_NO_LIMIT = 2**60
+"""Version 1 writes a number of about 2**63 where there is no limit."""
+
+
+def cores(root: Path = _ROOT) -> int:
+    """How many cores this process may use, 1 at least; a share of a core counts as none."""
+    able = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, int(min([able, *_quotas(root)])))
+
+
+def memory(root: Path = _ROOT) -> float:
+    """Bytes of memory that are available now."""
+    return max(0.0, min([float(psutil.virtual_memory().available), *_left(root)]))
+
+
+def _quotas(root: Path) -> Iterator[float]:
+    """Cores that each control group allows."""
+    for folder in _groups(root, "", "cpu"):
+        match _words(folder / "cpu.max"):
+            case [quota, period] if quota.isdigit() and period.isdigit():
+                yield int(quota) / int(period)
+        match _words(folder / "cpu.cfs_quota_us"), _words(folder / "cpu.cfs_period_us"):
+            case [quota], [period] if quota.isdigit() and period.isdigit():
+                yield int(quota) / int(period)
+
+
+def _left(root: Path) -> Iterator[float]:
+    """Bytes that each control group leaves."""
+    for names in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
+        for folder in _groups(root, "", "memory"):
+            match _words(folder / names[0]), _words(folder / names[1]):
+                case [limit], [used] if limit.isdigit() and used.isdigit() and int(limit) < _NO_LIMIT:
+                    yield float(int(limit) - int(used) + _cached(folder))
+
+
+def _cached(folder: Path) -> int:
+    """Bytes of files in memory that the kernel gives up when they are needed."""
+    counts = dict(zip(*[iter(_words(folder / "memory.stat"))] * 2, strict=False))
+    return int(counts.get("total_inactive_file") or counts.get("inactive_file") or 0)
+
+
+def _groups(root: Path, *controllers: str) -> Iterator[Path]:
+    """The folders of the control groups of this process with one of `controllers` (empty for version 2), and those above."""
+    for line in _lines(root / "proc" / "self" / "cgroup"):
+        _, found, path = [*line.split(":", 2), "", ""][:3]
+        if set(found.split(",")).isdisjoint(controllers):
+            continue
+        mount = root / "sys" / "fs" / "cgroup" / found.split(",")[0]
+        group = mount / path.lstrip("/")
+        # In a container the path may be that of the host: then only the mount itself is there.
+        yield from (folder for folder in (group, *group.parents) if folder == mount or mount in folder.parents)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+def _words(path: Path) -> list[str]:
+    return " ".join(_lines(path)).split()

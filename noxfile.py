@@ -79,6 +79,12 @@ def show(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def init(session: nox.Session) -> None:
+    """Write a matrix for the versions you have: nox -s init -- --from requirements.txt --output mine.toml."""
+    _harness(session, "init")
+
+
+@nox.session(venv_backend="none")
 def doctor(session: nox.Session) -> None:
     """Check this machine: uv, interpreters, indexes, disk, memory, store."""
     _harness(session, "doctor")

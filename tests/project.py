@@ -171,6 +171,15 @@ def _repeats(start: Mapping[str, Any]) -> bool:
     return Path(start["bytecode"]).parents[1].name == "tmp"
 
 
+def harness(folder: Path, *arguments: str) -> tuple[int, str, str]:
+    """A command in `folder`, as somebody runs it who has installed the project: exit code, stdout, stderr."""
+    environ = {**os.environ, "PYTHONPATH": str(RUNNER.parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", *arguments], cwd=folder, env=environ, check=False, capture_output=True, text=True
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
 def toml(tables: Mapping[str, Any]) -> str:
     """`tables` as TOML; the values used here are written alike in JSON, inline tables apart."""
     plain = [f"{name} = {_value(value)}" for name, value in tables.items() if not _is_table(value)]

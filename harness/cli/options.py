@@ -171,7 +171,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "--from": {
         "type": Path, "metavar": "FILE", "dest": "from_",
-        "help": "the current version set: requirements.txt, pylock.toml, uv.lock, or the folder of a virtual environment",
+        "help": "the current version set: requirements.txt, pyproject.toml, pylock.toml, uv.lock, or a virtual environment",
     },
     "--with": {
         "action": "append", "default": [], "metavar": "REQUIREMENT", "dest": "with_",
@@ -192,6 +192,13 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "help": "the target: 'transformers>=5' (the newest such version), or a file with the new set; may be repeated",
     },
     "--outdated": {"action": "store_true", "help": "check the newest version of each axis alone, and all of them together"},
+    "--runtime": {
+        "action": "append", "default": [], "metavar": "VERSION",
+        "help": "an onnxruntime that must stay as it is; may be repeated",
+    },
+    "--output": {
+        "type": Path, "default": Path("matrix.toml"), "metavar": "FILE", "help": "what to write (default: matrix.toml)"
+    },
     "--list": {
         "action": "store_true", "help": "list the newest working set for each onnxruntime; run and write nothing"
     },
@@ -214,6 +221,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 OWN: dict[tuple[str, str], dict[str, Any]] = {
     ("plan", "--format"): {"help": "what to print on stdout; github: a job matrix, one job for each shard"},
     ("check", "--from"): {"required": True},
+    ("init", "--force"): {"help": "replace the file"},
     ("bisect", "--from"): {"help": "with --axis: the set in which it is moved; the files are those of check"},
     ("pin", "--from"): {"help": "pin this set, if it works, and not a cell of the matrix; the files are those of check"},
 }
@@ -223,6 +231,10 @@ COMMANDS: dict[str, tuple[Sequence[str], str]] = {
     "show": (
         ["report", *REPORTS, "--color"],
         "show what is known: the set to pin for each onnxruntime, then the table; run nothing",
+    ),
+    "init": (
+        ["--from", "--runtime", "--python", "--output", "--force", "--color"],
+        "write a commented matrix.toml for the versions that you have and those beside them",
     ),
     "doctor": (
         ["--config", "--store", "--color", "--format"],

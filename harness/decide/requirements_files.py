@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from packaging.markers import default_environment
@@ -70,6 +70,18 @@ class RequirementsFiles:
                     if not named:
                         raise VersionsError(f"{place} is no requirement that can be read") from None
                     raise VersionsError(f"{path}: cannot read the line {quoted(entry)}: {error}") from None
+
+    def take(self, path: Path, entries: Iterable[str]) -> None:
+        """Take requirements that a file of another kind holds.
+
+        Raises:
+            VersionsError: one is no requirement.
+        """
+        for entry in entries:
+            try:
+                self._take(path, entry, redacted(entry))
+            except ValueError as error:
+                raise VersionsError(f"{path}: cannot read the requirement {quoted(entry)}: {error}") from None
 
     def _nested(self, path: Path, other: Path) -> None:
         try:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
+from packaging.dependency_groups import resolve_dependency_groups
 from packaging.markers import Environment, Marker
 from packaging.pylock import PylockSelectError, PylockValidationError, is_valid_pylock_path
 from packaging.tags import Tag, compatible_tags, cpython_tags, sys_tags
@@ -19,11 +20,11 @@ from harness.decide.version_sets import Versions
 from harness.environments.installed import installed, python_of
 from harness.environments.lockfile import parse_pylock
 from harness.errors import VersionsError
-from harness.packaging_values import distribution_name, exact_version, python_version, quoted, specifier_set
+from harness.packaging_values import distribution_name, exact_version, python_version, quoted, required_name, specifier_set
 
 
 def read(path: Path, python: str | None, default: str | None) -> Versions:
-    """The set that `path` holds: an environment's folder, a pylock.toml, a uv.lock, or else a requirements file.
+    """The set that `path` holds: an environment's folder, a pyproject.toml, a pylock.toml, a uv.lock, or else requirements.
 
     `python` overrides the Python of the file; `default` is for a file without one.
 
@@ -37,8 +38,10 @@ def read(path: Path, python: str | None, default: str | None) -> Versions:
         return _of_pylock(path, text, python, default)
     if path.suffix == ".lock":
         return _of_uv_lock(path, text, python, default)
+    if path.name == "pyproject.toml":
+        return _of_pyproject(path, text, python, default)
     if path.suffix in {".toml", ".json", ".yml", ".yaml"}:
-        kinds = "a requirements file, a pylock.toml, a uv.lock or the folder of a virtual environment"
+        kinds = "a requirements file, a pyproject.toml, a pylock.toml, a uv.lock or the folder of a virtual environment"
         raise VersionsError(f"{path}: expected {kinds}")
     files = RequirementsFiles(python or default)
     files.read(path, text)
@@ -103,6 +106,28 @@ def _of_pylock(path: Path, text: str, python: str | None, default: str | None) -
         *(f"{package.name}: it has no version in {path.name}" for package in indexed if not package.version),
     )
     return Versions(source=str(path), python=python, exact=exact, ignored=ignored)
+
+
+def _of_pyproject(path: Path, text: str, python: str | None, default: str | None) -> Versions:
+    """The requirements of a project, with those of its extras and dependency groups."""
+    try:
+        data = tomllib.loads(text)
+        project = data.get("project", {})
+        groups = data.get("dependency-groups", {})
+        found = [
+            *project.get("dependencies", []),
+            *(entry for extra in project.get("optional-dependencies", {}).values() for entry in extra),
+            *resolve_dependency_groups(groups, *groups),
+        ]
+        own = distribution_name(project["name"]) if "name" in project else None
+        # An extra may name the project itself, with other extras.
+        entries = [text for text in map(_string, found) if own is None or required_name(text) != own]
+        python = python or _oldest(_string(project.get("requires-python", ""))) or default
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ExceptionGroup) as error:
+        raise VersionsError(f"{path} is not read as a pyproject.toml: {type(error).__name__}: {error}") from None
+    files = RequirementsFiles(python)
+    files.take(path, entries)
+    return files.versions(str(path))
 
 
 def _of_uv_lock(path: Path, text: str, python: str | None, default: str | None) -> Versions:

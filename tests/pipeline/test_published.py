@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import packages
 import pytest
 from packages import raises
-from project import Project
+from project import Project, harness
 
 ROOT = Path(__file__).resolve().parents[2]
 MATRIX = json.loads((ROOT / "reports" / "matrix.json").read_text(encoding="utf-8"))
 WORKS = [cell for cell in MATRIX["cells"] if cell["status"] == "works"]
 FAILS = next(cell for cell in MATRIX["cells"] if cell["status"] == "fails")
-
-
-def harness(folder: Path, *arguments: str) -> tuple[int, str, str]:
-    """A command in `folder`, as somebody runs it who has installed the project: exit code, stdout, stderr."""
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-m", "harness", *arguments], cwd=folder, env=environ, check=False, capture_output=True, text=True
-    )
-    return done.returncode, done.stdout, done.stderr
 
 
 def test_show_in_an_empty_folder_is_the_published_report(tmp_path):

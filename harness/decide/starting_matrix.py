@@ -1,0 +1,87 @@
+"""A first matrix.toml for the versions that somebody has: their set, the newest releases beside it, and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+from packaging.requirements import Requirement
+
+from harness.decide.version_sets import Versions
+from harness.foreign_text import line
+from harness.stack import EXPORTS_WITH_RUNTIME, REQUIRED_AXES, RUNTIME
+
+_NEIGHBOURS = {
+    "torch": "the exporter changes with it: dynamo is the default from 2.9 on",
+    "transformers": "the cache of its models changes with it",
+    "onnx": "stamps its IR version into what it merges, which an older onnxruntime refuses",
+    RUNTIME: "what runs the model",
+}
+"""Axis → why it is asked about."""
+_HELD = ("numpy", "protobuf", "ml-dtypes", "onnxscript")
+"""Distributions that break imports and exports, and that no axis need name."""
+
+_TEXT = """\
+# Written by `init` from {source}. docs/matrix.md explains every key; `plan` counts the work and installs nothing.
+
+[axes]
+python = {python}
+{axes}
+
+# Known transitive traps: without these bounds a cell shows the trap instead of what lies behind it.
+[[constraint]]
+when = "onnxruntime<1.19"
+add = ["numpy<2"]
+reason = "built against numpy 1"
+
+[[constraint]]
+when = "torch<2.3"
+add = ["numpy<2"]
+reason = "built against numpy 1"
+
+[variants]
+exporters = {exporters}
+# A decoder and a decoder with past; also "merged" (one graph, as optimum writes it) and "no-cache".
+layouts = ["pair", "merged"]
+
+[probe]
+# A seeded random model of this family, also t5, bart, whisper, gpt2, llama, …; or the folder of a checkpoint. For any other
+# model: docs/probe.md.
+model = "marian"
+"""
+
+
+def text(versions: Versions, runtimes: Sequence[str], python: str) -> str:
+    """The content of a matrix.toml; `runtimes` are the versions of onnxruntime that must stay, `python` that of the cells."""
+    names = [axis for axis in REQUIRED_AXES if axis != "python"]
+    names += [name for name in sorted(EXPORTS_WITH_RUNTIME) if name in versions.exact]
+    axes = [line for name in names for line in _axis(name, versions, runtimes if name == RUNTIME else ())]
+    exporters = ["torchscript", "dynamo", *(["optimum"] if EXPORTS_WITH_RUNTIME & versions.exact.keys() else [])]
+    return _TEXT.format(
+        source=line(versions.source),
+        python=json.dumps([python]),
+        axes="\n".join([*axes, *_held(versions)]),
+        exporters=json.dumps(exporters),
+    )
+
+
+def _axis(name: str, versions: Versions, fixed: Sequence[str]) -> Iterator[str]:
+    """The lines of an axis: what must stay, else what there is and the newest release."""
+    if reason := _NEIGHBOURS.get(name):
+        yield f"# {reason}"
+    if fixed:
+        yield f"{name} = {json.dumps(list(fixed))}  # this must stay"
+    elif version := versions.exact.get(name):
+        yield f"{name} = {json.dumps([version, '; latest'])}  # what you have, and the newest"
+    else:
+        bounds = next((Requirement(text).specifier for text in versions.open if Requirement(text).name == name), "")
+        found = f"{bounds}; latest" if bounds else "; latest"
+        comment = "the newest that your bounds admit" if bounds else "not in your set: the newest"
+        values = list(dict.fromkeys([found, "; latest"]))
+        yield f"{name} = {json.dumps(values)}  # {comment}{', and the newest' if len(values) > 1 else ''}"
+
+
+def _held(versions: Versions) -> Iterator[str]:
+    for name in _HELD:
+        if version := versions.exact.get(name):
+            yield f'# {name} = ["{version}"]  # you pin it: without this line the resolver chooses'

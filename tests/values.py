@@ -62,8 +62,11 @@ def reported_variant(status: Status = Status.WORKS, stage: Stage | None = None, 
     return ReportedVariant(**{**values, **asked, "seconds": 1.0, "status": status, "stage": stage, **given})
 
 
-def reported_cell(*variants: ReportedVariant, status: Status = Status.WORKS, python: str = "3.11", **pins: str) -> ReportedCell:
-    versions = {**PINS, **pins}
+def reported_cell(
+    *variants: ReportedVariant, status: Status = Status.WORKS, python: str = "3.11", **pins: str | None
+) -> ReportedCell:
+    """With `None` for an axis that the cell does not have."""
+    versions = {name: version for name, version in {**PINS, **pins}.items() if version}
     return ReportedCell(
         id="-".join([python, *versions.values()]),
         python=python,

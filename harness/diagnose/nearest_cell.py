@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.environments.resolver import Resolved
 from harness.model import ABSENT, Setup, Stage, Status, Variant
-from harness.stack import EXPORTS_WITH_RUNTIME, RUN_SIDE, RUNTIME
+from harness.stack import EXPORTS_WITH_RUNTIME, NO_MODEL_CODE, RUN_SIDE, RUNTIME
 from harness.verdicts.judge import Verdict
 from harness.verdicts.remedy_effects import secondary_pins
 from harness.verdicts.report_model import ReportedCell, ReportedVariant, identity
@@ -162,11 +162,11 @@ def version(cell: ReportedCell, name: str) -> str | None:
 def model_code(cell: ReportedCell) -> list[str]:
     """The axes that hold the code of the model, torch first.
 
-    That is transformers; for a probe without it, any axis of its exports may be, apart from onnx and numpy.
+    That is transformers; for a probe without it, any axis of its exports may be that is not known to hold none.
     """
     if version(cell, "transformers"):
         return ["torch", "transformers"]
-    return ["torch", *(name for name in cell.pins if name not in {"torch", "onnx", "numpy", RUNTIME})]
+    return ["torch", *(name for name in cell.pins if name != "torch" and name not in NO_MODEL_CODE)]
 
 
 def _exports_alike(cell: ReportedCell, other: ReportedCell) -> bool:

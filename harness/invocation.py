@@ -13,12 +13,16 @@ _SESSIONS = {"run": "matrix"}
 """Command → session of the noxfile, where the names differ."""
 
 
+def program() -> str:
+    """The name of the program in its help."""
+    return _SCRIPT if Path(sys.argv[0]).stem == _SCRIPT else "python -m harness"
+
+
 def command(name: str, arguments: str = "") -> str:
     """A command to print: `python -m harness explain ID`, `export-matrix explain ID` or `nox -s explain -- ID`."""
     arguments = arguments.strip()
     if os.environ.get(STARTED_BY) == "nox":
         words = ["nox -s", _SESSIONS.get(name, name), f"-- {arguments}" if arguments else ""]
     else:
-        script = Path(sys.argv[0]).stem == _SCRIPT
-        words = [_SCRIPT if script else "python -m harness", name, arguments]
+        words = [program(), name, arguments]
     return " ".join(filter(None, words))

@@ -14,7 +14,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # First: the imports take a second, and Ctrl-C must not give a traceback meanwhile.
     interrupt_once()
     try:
-        from harness.cli.options import parser  # noqa: PLC0415
+        from harness.cli.command_line import parser  # noqa: PLC0415
 
         options = parser().parse_args(argv)
         # These imports take most of the time, and `--help` needs none of them.

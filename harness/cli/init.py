@@ -12,14 +12,16 @@ from pathlib import Path
 from rich.console import Console
 
 from harness import invocation
+from harness.cli.console import show
 from harness.decide import starting_matrix, version_files
 from harness.decide.version_sets import Versions
 from harness.errors import ReportError, VersionsError
 from harness.matrix import load
 from harness.packaging_values import exact_version
+from harness.report.page import Page, items
 
 
-def init(options: argparse.Namespace, out: Console, err: Console) -> int:
+def init(options: argparse.Namespace, out: Console, _err: Console) -> int:
     """Write a commented matrix.toml for the versions that somebody has."""
     path: Path = options.output
     if path.exists() and not options.force:
@@ -28,10 +30,12 @@ def init(options: argparse.Namespace, out: Console, err: Console) -> int:
     versions = version_files.read(options.from_, options.python, None) if options.from_ else _nothing(options.python)
     runtimes = [_runtime(text) for text in options.runtime]
     _write(path, starting_matrix.text(versions, runtimes, versions.python or running))
-    for reason in versions.ignored:
-        err.print(f"not used: {reason}", markup=False, highlight=False, soft_wrap=True)
-    out.print(f"wrote {path}", markup=False, highlight=False, soft_wrap=True)
-    out.print(f"next: {invocation.command('plan', f'--config {path}')}", markup=False, highlight=False, soft_wrap=True)
+    command = invocation.command("plan", f"--config {path}")
+    left_out = [f"not used: {reason}" for reason in versions.ignored]
+    data = {"file": str(path), "not used": versions.ignored, "next": command}
+    show(
+        Page(title=f"wrote {path}", blocks=[items(*left_out, f"next: {command}")], data=data, source=None), options.format, out
+    )
     return 0
 
 

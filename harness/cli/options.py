@@ -1,4 +1,4 @@
-"""The command line: every option once, with its reader, default and help; and every command with its options.
+"""Every option of the command line once, with its reader, default and help.
 
 Readers and formats stand here by name, so that `--help` imports no more than argparse.
 """
@@ -9,11 +9,10 @@ import argparse
 import os
 import pkgutil
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import harness
 from harness.errors import HarnessError
 from harness.report.formats import FORMATS
 
@@ -226,85 +225,3 @@ OWN: dict[tuple[str, str], dict[str, Any]] = {
     ("pin", "--from"): {"help": "pin this set, if it works, and not a cell of the matrix; the files are those of check"},
 }
 """(command, option) → its differences from the option of other commands."""
-
-COMMANDS: dict[str, tuple[Sequence[str], str]] = {
-    "show": (
-        ["report", *REPORTS, "--color"],
-        "show what is known: the set to pin for each onnxruntime, then the table; run nothing",
-    ),
-    "init": (
-        ["--from", "--runtime", "--python", "--output", "--force", "--color"],
-        "write a commented matrix.toml for the versions that you have and those beside them",
-    ),
-    "doctor": (
-        ["--config", "--store", "--color", "--format"],
-        "check this machine: uv, interpreters, indexes, disk, memory, store; each problem with its mend",
-    ),
-    "plan": (
-        [*MATRIX, *CELLS, *INDEX, *SEARCH, "--shard", "--shards", "--format"],
-        "count cells and tasks, list unsatisfiable cells; install nothing",
-    ),
-    "run": (
-        [
-            *MATRIX,
-            *CELLS,
-            "--shard",
-            *INDEX,
-            *SEARCH,
-            *TASKS,
-            *RUN,
-            *REPORTS,
-            "--publish",
-            "--no-remedies",
-            "--fail-on",
-        ],
-        "run the matrix and write the reports",
-    ),
-    "report": (
-        [*MATRIX, *CELLS, "--shard", "--no-remedies", *REPORTS, "--publish"],
-        "write the reports from stored results; run nothing",
-    ),
-    "merge": (
-        ["sources", *MATRIX, *CELLS, "--no-remedies", *REPORTS],
-        "make one report of the results of several shards; run nothing",
-    ),
-    "cell": (
-        ["id", *MATRIX, *INDEX, *TASKS, "--environment", "--format"],
-        "run one cell, show its stages and keep its environments",
-    ),
-    "explain": (
-        ["id", *EVERYWHERE, "--format"],
-        "explain why a cell fails, what makes it work and where it works; run nothing",
-    ),
-    "pin": (
-        ["--list", "--require", "--prefer", *SETS, *MATRIX, *CELLS, *INDEX, "--jobs", *REPORTS],
-        "choose an observed working set, confirm it in a fresh environment, and write it as lock files",
-    ),
-    "check": (
-        ["--to", "--outdated", *SETS, *MATRIX, *INDEX, *TASKS, "--format"],
-        "find out whether an upgrade breaks, and at which step: run the current set and the target",
-    ),
-    "bisect": (
-        ["--good", "--bad", "--axis", *SETS, *MATRIX, *INDEX, *TASKS, "--format"],
-        "find the release that broke it: search between a set that works and one that does not",
-    ),
-}
-"""Command → its options, its help."""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        super().error(pkgutil.resolve_name("harness.foreign_text:visible")(message))
-
-
-def parser() -> argparse.ArgumentParser:
-    """The parser of the command line; `.command` of what it returns is the name of a command."""
-    made = _Parser(prog="harness", description=harness.__doc__)
-    made.add_argument("--version", action="version", version=harness.__version__)
-    each = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, (accepted, help_text) in COMMANDS.items():
-        sub = each.add_parser(name, help=help_text, description=help_text)
-        sub.set_defaults(command=name)
-        for argument in accepted:
-            sub.add_argument(argument, **ARGUMENTS[argument] | OWN.get((name, argument), {}))
-    return made

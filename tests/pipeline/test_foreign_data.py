@@ -13,7 +13,7 @@ from project import PYTHON, Project, toml
 from pydantic import ValidationError
 
 from harness import packaging_values
-from harness.cli.options import parser
+from harness.cli.command_line import parser
 from harness.decide import version_files, version_sets
 from harness.environments import lock_records, published_versions, sources
 from harness.environments.interface import ProviderFailure

@@ -8,14 +8,15 @@ import sys
 import pytest
 
 from harness.cli import commands
-from harness.cli.options import ARGUMENTS, COMMANDS, parser
+from harness.cli.command_line import COMMANDS, parser
+from harness.cli.options import ARGUMENTS
 from harness.report.formats import FORMATS
 
 
 def test_help_imports_only_what_it_needs():
     """The commands themselves import a second's worth of modules."""
     script = (
-        "import sys; from harness.cli.options import parser; parser().format_help(); "
+        "import sys; from harness.cli.command_line import parser; parser().format_help(); "
         "print({'packaging', 'pydantic', 'rich', 'tabulate', 'json', 'inspect'} & sys.modules.keys() or 'none')"
     )
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "none\n"
@@ -24,7 +25,7 @@ def test_help_imports_only_what_it_needs():
 def test_every_command_is_there_twice_and_every_option_has_a_help():
     assert commands.COMMANDS.keys() == COMMANDS.keys()
     assert all(argument["help"] for argument in ARGUMENTS.values())
-    assert {name for names, _ in COMMANDS.values() for name in names} == ARGUMENTS.keys()
+    assert {name for line in COMMANDS.values() for name in line.options} == ARGUMENTS.keys()
 
 
 def test_the_readers_of_values():
@@ -76,6 +77,6 @@ def test_bad_values(capsys, arguments, error):
 
 
 def test_every_command_with_an_answer_has_every_format():
-    for command, (names, _) in COMMANDS.items():
+    for command, names in ((name, line.options) for name, line in COMMANDS.items()):
         assert "--format" in names, command
     assert ARGUMENTS["--format"]["choices"] is FORMATS

@@ -266,9 +266,9 @@ class Matrix(_Table):
     """A whole matrix.toml."""
 
     axes: dict[str, AxisValues]
-    setup: Annotated[list[Annotated[Setup, Field(strict=False)]], BeforeValidator(listed), Once] = Field(
-        default=[Setup.TOGETHER], min_length=1
-    )
+    setup: Annotated[
+        list[Annotated[Setup, Field(strict=False)]], BeforeValidator(listed, json_schema_input_type=Setup | list[Setup]), Once
+    ] = Field(default=[Setup.TOGETHER], min_length=1)
     exclude: list[Exclude] = []
     include: list[Include] = []
     constraint: list[Constraint] = []
@@ -276,3 +276,8 @@ class Matrix(_Table):
     probe: ProbeSection = ProbeSection()
     uv: UvSources = UvSources()
     run: RunSection = RunSection()
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of matrix.toml for editors, docs/matrix.schema.json; it knows the present spellings only."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Matrix.model_json_schema(mode="validation")}

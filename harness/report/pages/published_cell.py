@@ -10,7 +10,7 @@ from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Stage, Status, Variant
 from harness.published import Published
 from harness.report.page import Block, Item, Page, Paragraph, Quote, Section, Span, code, items, joined
-from harness.report.pages.variant import cause
+from harness.report.pages.variant import cause, finding_lines
 from harness.report.remedies import RemedyText, RemedyTexts
 from harness.report.tables import counted
 from harness.verdicts.messages import headline
@@ -55,7 +55,7 @@ def _section(group: _Group) -> Section:
     title = joined(Span(end, status=variant.status), f" — {counted(len(group), 'variant')}: ", ", ".join(map(_id, group)))
     message = headline(variant.error, limit=600) if variant.error else variant.reason
     blocks: list[Block] = [Quote(text=message)] if message else []
-    lines = [*cause(variant), *(Item(text=f"finding: {finding}") for finding in variant.findings)]
+    lines = [*cause(variant), *(Item(text=text) for text in finding_lines(variant.findings))]
     if remedy.text:
         lines.append(Item(text=Span(remedy.text, status=Status.WORKS_WITH_REMEDY if remedy.works else None)))
     return Section(title=title, blocks=[*blocks, items(*lines)] if lines else blocks)

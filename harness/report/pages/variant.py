@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from harness.model import Cell, Status
@@ -29,10 +29,18 @@ def details(variant: VariantVerdict) -> Iterator[str]:
         yield f"{when}: {end}"
     if node := data.get("node"):
         yield f"node: {_listed(node)}"
-    for finding in findings(variant):
-        yield f"finding: {finding}"
+    yield from finding_lines(findings(variant))
     for name, result in variant.opinions.items():
         yield f"the same artifact in {name}: {opinion_text(result)}"
+
+
+def finding_lines(found: Sequence[str]) -> Iterator[str]:
+    """A line for each rule of the lint, with its first finding; `found` are findings as matrix.json has them."""
+    rules: dict[str, list[str]] = {}
+    for finding in found:
+        rules.setdefault(finding.partition(": ")[0], []).append(finding)
+    for first, *others in rules.values():
+        yield f"finding: {first}" + (f" (and {len(others)} more of this kind)" if others else "")
 
 
 def _listed(values: Mapping[str, object]) -> str:

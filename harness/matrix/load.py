@@ -1,18 +1,20 @@
 """matrix.toml → `Matrix`, validated; every error names its place in the file.
 
 schema.py declares the shape of each table (unknown keys are errors), and checks.py what must hold between tables. This
-module reads the file and raises the first problem as one sentence. It asks no network: selectors such as
+module reads the file and raises all problems at once, each with its line. It asks no network: selectors such as
 `">=4.36; latest-per-minor"` stay selectors until `environments/published_versions.py` resolves them.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from harness import regular_files
 from harness.errors import ConfigError, did_you_mean
@@ -47,24 +49,25 @@ def load(path: Path, note: Callable[[str], None] = lambda _: None) -> Matrix:
         ConfigError: the file is missing or not TOML, a key is unknown or missing, or a value is not what was expected.
     """
     file, folder = path.name, path.resolve().parent
-    tables = _normalised(file, _tables(path))
+    content = _content(path)
+    tables = _normalised(file, _tables(path, content))
     if old := _old_spellings(file, tables):
         note(f"{file} has old spellings of keys, which are still read: {', '.join(old)}")
     try:
         matrix = Matrix.model_validate(tables)
     except ValidationError as error:
-        raise ConfigError(file, *_first_problem(error, tables)) from None
-    for place, sentence in checks.problems(matrix, tables):
-        raise ConfigError(file, place, sentence)
+        raise _problems(file, content, [_problem(problem, tables) for problem in error.errors(include_url=False)]) from None
+    # The first: a later check may rest on what an earlier one found to be wrong.
+    for found in checks.problems(matrix, tables):
+        raise _problems(file, content, [found])
     if matrix.probe.module is not None:
         return _with_module(matrix, tables["probe"], file, folder)
     return with_model(matrix, matrix.probe.model, file, folder)
 
 
-def _tables(path: Path) -> dict[str, Any]:
-    """The content of `path`."""
+def _content(path: Path) -> str:
     try:
-        return tomllib.loads(regular_files.read_named(path, limit=_LIMIT).decode("utf-8"))
+        return regular_files.read_named(path, limit=_LIMIT).decode("utf-8")
     except FileNotFoundError:
         raise ConfigError(
             str(path), "", "no such file; name one with --config, or start from the shipped matrix.toml"
@@ -73,6 +76,11 @@ def _tables(path: Path) -> dict[str, Any]:
         raise ConfigError(str(path), "", str(problem)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(str(path), "", f"cannot be read: {error}") from None
+
+
+def _tables(path: Path, content: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(path.name, "", f"not valid TOML: {error}") from None
     except RecursionError:
@@ -161,9 +169,41 @@ def _normalised_axes(file: str, axes: dict[str, Any]) -> dict[str, Any]:
     return normalised
 
 
-def _first_problem(error: ValidationError, data: object) -> tuple[str, str]:
-    """(place in the file, sentence) of the first problem that pydantic found; people fix one at a time."""
-    problem = error.errors(include_url=False)[0]
+def _problems(file: str, content: str, found: Sequence[tuple[str, str]]) -> ConfigError:
+    """The error that names all problems, each once: pydantic names a place once for each form that its value could have."""
+    places: dict[str, str] = {}
+    for place, sentence in found:
+        line = _line(content, place)
+        places.setdefault(place, f"{sentence} (line {line})" if line else sentence)
+    (place, first), *others = places.items()
+    more = "".join(f"\n  {file}: {other}: {sentence}" for other, sentence in others)
+    return ConfigError(file, place, first + more)
+
+
+def _line(content: str, place: str) -> int | None:
+    """The number of the line at which the key of a place begins, or its table; None if it is not found.
+
+    tomllib keeps no lines, so that headers and keys are looked for as people write them.
+    """
+    *tables, key = re.sub(r"\[\d+\]", "", place).split(".")
+    index = int(found[1]) if (found := re.match(r"\w+\[(\d+)\]\.", place)) else 0
+    header, at, seen = "", None, -1
+    for number, line in enumerate(content.splitlines(), 1):
+        if named := re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line):
+            header = named[1]
+            seen += header == ".".join(tables or [key])
+            at = number if header == ".".join([*tables, key]) else at
+        elif (
+            header == ".".join(tables)
+            and (not tables or seen == index)
+            and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", line)
+        ):
+            return number
+    return at
+
+
+def _problem(problem: ErrorDetails, data: object) -> tuple[str, str]:
+    """(place in the file, sentence) of a problem that pydantic found."""
     place = _place(problem["loc"], data, missing=problem["type"] == "missing")
     match problem["type"]:
         case "extra_forbidden":

@@ -172,7 +172,7 @@ def test_an_option_that_a_command_has_no_use_for(project, command, options):
 
 
 def test_an_unknown_command(project):
-    assert "invalid choice: 'frobnicate'" in refused(project, command="frobnicate")
+    assert "there is no command 'frobnicate'; expected one of" in refused(project, command="frobnicate")
 
 
 def test_exclude_rules_that_leave_nothing(project):

@@ -159,6 +159,35 @@ def test_what_is_wrong_and_where(tmp_path, tail, place, words):
     assert words in message
 
 
+def test_all_that_is_wrong_with_values_and_its_lines(tmp_path):
+    tail = """
+[[constraint]]
+when = 'torch<2'
+add = ['numpy<2']
+reason = 'x'
+
+[[constraint]]
+when = 'torch<2'
+add = ['numpy <> 2']
+reason = 'x'
+[run]
+'jobs' = 0
+[variants]
+layout = ['pair']
+"""
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, AXES + tail)
+    first = f"{AXES}{tail}".splitlines().index("add = ['numpy <> 2']") + 1
+    found = str(caught.value).splitlines()
+    assert [line.strip().partition(": ")[2].partition(":")[0] for line in found] == [
+        "constraint[1].add[0]",
+        "variants.layout",
+        "run.jobs",
+    ]
+    assert [line.rpartition(" ")[2] for line in found] == [f"{first})", f"{first + 5})", f"{first + 3})"]
+    assert "did you mean 'layouts'?" in found[1]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -12,6 +12,7 @@ differs, 3 something could not be measured.
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 import subprocess
 import sys
@@ -142,6 +143,7 @@ def measure(folder: Path, case: Case, store: str) -> None:
     for question in case.question:
         arguments = [argument.format(case=place) for argument in question.arguments]
         _, answer = harness(question.command, "--config", f"{place}/{question.config}", *arguments, *run)
+        answer = re.sub(r"(?m)^ +log: .*\n", "", answer)  # they stay on the machine that ran it
         answers += f"{PROMPT}{shlex.join([question.command, *arguments])}\n\n{answer}\n"
     if answers:
         (reports / "answers.txt").write_text(answers, encoding="utf-8")

@@ -16,7 +16,7 @@ from harness.diagnose.remedies.interface import Remedy
 from harness.matrix.plan import Planned
 from harness.model import Status, Variant
 from harness.packaging_values import required_name
-from harness.stack import LARGE
+from harness.stack import EXPORTS_WITH_RUNTIME, LARGE
 from harness.verdicts.judge import VariantVerdict, Verdict
 
 FindRemedy = Callable[[Planned, VariantVerdict, Verdict], Remedy | None]
@@ -62,7 +62,8 @@ class TargetRemedies:
 
     def search(self) -> TargetRemedy | None:
         """The smallest change that works, among those that were tried."""
-        for kind in (self._another_variant, self._without_pins, self._remedied, self._newer_axis):
+        # Another exporter writes another graph, and a newer release of the same one the same.
+        for kind in (self._another_variant, self._without_pins, self._newer_exporter, self._remedied, self._newer_axis):
             try:
                 if found := kind():
                     return found
@@ -196,10 +197,17 @@ class TargetRemedies:
         )
         return Experiment(versions=self._target.versions, verdict=self._experiments.run_planned(planned))
 
+    def _newer_exporter(self) -> TargetRemedy | None:
+        """The target with a newer release of the exporter, where that is a distribution of its own."""
+        return self._newer([axis for axis in self._experiments.axes if axis in EXPORTS_WITH_RUNTIME])
+
     def _newer_axis(self) -> TargetRemedy | None:
         """The target with a newer release on one other axis, the oldest that works."""
+        return self._newer([axis for axis in self._experiments.axes if axis not in EXPORTS_WITH_RUNTIME])
+
+    def _newer(self, axes: Sequence[str]) -> TargetRemedy | None:
         # torch is last: it is by far the largest.
-        for axis in sorted(self._experiments.axes, key=lambda name: name == "torch"):
+        for axis in sorted(axes, key=lambda name: name == "torch"):
             if axis not in self._moved and axis in self._target.versions.exact:
                 try:
                     found = self._raised(axis)

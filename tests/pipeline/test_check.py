@@ -297,6 +297,23 @@ def test_one_minor_version_mends_although_the_newest_does_not(project):
     assert upgrade(asked(project, FOUR, "--to", "transformers==4.48.0", code=1))["mend"]["change"] == "onnx 1.19.1 as well"
 
 
+def test_a_newer_release_of_the_exporter_comes_before_another_exporter(project):
+    """As torch 2.9 with optimum-onnx 0.0.1: TorchScript works as well, and writes another graph."""
+    odd = """
+        import importlib.metadata
+        if variant["exporter"] == "optimum" and importlib.metadata.version("optimum-onnx") == "0.0.1":
+            raise ImportError("cannot import name 'is_odd' from 'torch'")
+    """
+    project.publish(*(packages.package("optimum_onnx", version) for version in ("0.0.1", "0.0.2")))
+    project.publish(packages.torch("2.9.0", on_export=odd))
+    project.configure(
+        {"optimum-onnx": ["0.0.1"]}, variants={"exporters": ["optimum"], "opsets": {"optimum": [17]}, "layouts": ["pair"]}
+    )
+    found = upgrade(asked(project, f"{FOUR}optimum-onnx==0.0.1\n", "--to", "torch==2.9.0", code=1))
+    assert found["mend"]["change"] == "optimum-onnx 0.0.2 as well"
+    assert found["mend"]["cell"]["pins"]["torch"] == "2.9.0"
+
+
 def test_what_fails_now_already_is_not_broken_by_the_upgrade(project):
     """A fault of the user's own, on every version: no upgrade is to blame, and none mends it."""
     project.publish(

@@ -18,7 +18,7 @@ from harness.execution.listing import selected
 from harness.execution.opening import opened
 from harness.execution.session import Session
 from harness.execution.settings import Settings
-from harness.execution.steps import Step, hide_repeated
+from harness.execution.steps import Step, invalidate
 from harness.execution.work import Origin
 from harness.store.access import Access
 from harness.store.store import Store
@@ -57,7 +57,7 @@ def run(settings: Settings, listen: Listener) -> tuple[Report, list[str]]:
 def run_steps(session: Session, steps: Sequence[str] = STEPS) -> list[Verdict]:
     """Ask each step what is still to run, run that and judge again, until the step asks for nothing more."""
     with session:
-        hide_repeated(session)
+        invalidate(session)
         verdicts = session.verdicts()
         for name in steps:
             step: Step = pkgutil.resolve_name(name)

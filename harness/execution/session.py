@@ -33,7 +33,7 @@ from harness.subprocesses import Supervisor
 from harness.tasks.cell_tasks import CellTasks
 from harness.tasks.interface import Task
 from harness.tasks.memory import Memory
-from harness.tasks.pending import outstanding, repeat, to_repeat
+from harness.tasks.pending import invalidate, outstanding, to_invalidate
 from harness.tasks.records import Records
 from harness.verdicts import control_model, cross_checks
 from harness.verdicts.judge import Verdict, judge
@@ -87,7 +87,7 @@ class Session:
     unanswered: dict[str, str] = field(default_factory=dict)
     """Distribution → why the index gave no answer; it is not asked again."""
     searches: dict[object, object] = field(default_factory=dict)
-    """Arguments of a search → its result: a search that has ended is not repeated in the next pass."""
+    """Arguments of a search → its result: a search that has ended does not run again in the next pass."""
 
     def __enter__(self) -> Self:
         return self
@@ -130,9 +130,9 @@ class Session:
         """The distinct tasks of `cells` without a stored result, with those that they need."""
         return outstanding((task for _, cell in cells if cell for task in cell.all), self.records)
 
-    def repeat(self, tasks: Iterable[Task]) -> None:
+    def invalidate(self, tasks: Iterable[Task]) -> None:
         """Hide the stored results of `tasks` that the options want made again; each once."""
-        repeat(tasks, self.records, everything=self.settings.force, statuses=self.settings.retry)
+        invalidate(tasks, self.records, everything=self.settings.force, statuses=self.settings.retry)
 
     def run(self, work: Work) -> None:
         """Run tasks and announce cells; results are in the records afterwards. Sets `over` if the budget ends first.
@@ -166,7 +166,7 @@ class Session:
                 self.over = self.over or not begun
 
     def untried(self, question: object) -> bool:
-        """Whether no earlier round has run the work named `question`: a round that could not finish it is not repeated."""
+        """Whether no earlier round has run the work named `question`: what a round could not finish does not run again."""
         return self._tried.setdefault(question, self._rounds) == self._rounds
 
     def ask(self, planned: Sequence[Planned], *, cross_checked: bool = True) -> list[Verdict]:
@@ -196,7 +196,7 @@ class Session:
         if all(name in self._judged for name in names):
             return [self._judged[name] for name in names]
         work = self._resolved(cells, acts=acts)
-        if acts and (self._repeated(cells, work) or self._missing(cells, work, cross_checked=cross_checked)):
+        if acts and (self._invalid(cells, work) or self._missing(cells, work, cross_checked=cross_checked)):
             return None
         verdicts = self.judge(work, cross_checked=cross_checked)
         if acts is self.acts:
@@ -208,16 +208,16 @@ class Session:
         if not self.acts:
             return Work()
         work = self._resolved(cells)
-        for key in self._repeated(cells, work):
+        for key in self._invalid(cells, work):
             self.records.ignore(key)
         return self._missing(cells, work, cross_checked=cross_checked)
 
-    def _repeated(self, cells: Sequence[ExtraCell], work: Sequence[CellWork]) -> set[str]:
+    def _invalid(self, cells: Sequence[ExtraCell], work: Sequence[CellWork]) -> set[str]:
         """Keys of stored results that the options want made again, of cells that no earlier round has run."""
-        if not self.settings.repeats:
+        if not self.settings.invalidates:
             return set()
         own = [task for cell, (_, tasks) in zip(cells, work, strict=True) if tasks and self.untried(cell) for task in tasks.all]
-        return to_repeat(own, self.records, everything=self.settings.force, statuses=self.settings.retry)
+        return to_invalidate(own, self.records, everything=self.settings.force, statuses=self.settings.retry)
 
     def _missing(self, cells: Sequence[ExtraCell], work: Sequence[CellWork], *, cross_checked: bool) -> Work:
         incomplete: dict[ExtraCell, CellWork] = {}
@@ -231,7 +231,7 @@ class Session:
         own = [task for _, tasks in incomplete.values() if tasks for task in tasks.all]
         checked = [tasks for cell, tasks in complete.items() if self.untried((cell, "cross-checks"))] if cross_checked else []
         checks = cross_checks.needed(checked, self.records, self.runtimes)
-        self.repeat(checks)
+        self.invalidate(checks)
         return Work(tasks=tuple(outstanding([*own, *checks], self.records)), cells=tuple(incomplete.values()))
 
     def _resolved(self, cells: Sequence[ExtraCell], *, acts: bool = True) -> tuple[CellWork, ...]:

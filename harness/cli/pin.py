@@ -23,7 +23,8 @@ from harness.decide.remedied import remedied
 from harness.decide.version_sets import Versions
 from harness.diagnose import assembly
 from harness.errors import VersionsError
-from harness.execution.opening import opened, opened_for_questions
+from harness.execution import extra_cells
+from harness.execution.opening import opened, opened_without_cells
 from harness.execution.session import Session
 from harness.matrix.plan import Planned
 from harness.matrix.selection import VARIANT_FIELDS
@@ -58,7 +59,7 @@ def pin(options: argparse.Namespace, out: Console, err: Console) -> int:
         if chosen is None:
             show(_nothing(candidates, requires), options.format, out)
             return 1
-        session = opened_for_questions(settings, listen).with_matrix(candidates.session.matrix)
+        session = opened_without_cells(settings, listen)
         verdict = candidates.verdicts.get(chosen.id) or _verdict(session, _as_reported(chosen, requires))
         if verdict.resolved.foreign:
             # Of a merged store: the same question, solved here before anything is installed.
@@ -74,8 +75,6 @@ def pin(options: argparse.Namespace, out: Console, err: Console) -> int:
 class _Candidates:
     """The cells to choose among."""
 
-    session: Session
-    """What they are known from, as it holds the matrix."""
     report: Report
     verdicts: Mapping[str, Verdict]
     """Cell id → its verdict; empty if the report is a published one, and the store knows nothing."""
@@ -91,10 +90,10 @@ def _candidates(session: Session, reports: Path) -> _Candidates:
     published = reports / "matrix.json"
     if choose.working_cells(report) or able or not published.is_file():
         known = {verdict.cell.id: verdict for verdict in verdicts} | able
-        return _Candidates(session=session, report=report, verdicts=known, remedied=able.keys())
+        return _Candidates(report=report, verdicts=known, remedied=able.keys())
     needed = [axis for axis in REQUIRED_AXES if axis in session.matrix.axes]
     complete = choose.complete(report_file.read(published), needed, str(published))
-    return _Candidates(session=session, report=complete, verdicts={}, remedied=())
+    return _Candidates(report=complete, verdicts={}, remedied=())
 
 
 def _nothing(candidates: _Candidates, requires: Sequence[Requirement]) -> Page[None]:
@@ -160,5 +159,5 @@ def _as_reported(chosen: ReportedCell, requires: Sequence[Requirement]) -> Plann
 def _verdict(session: Session, planned: Planned) -> Verdict:
     """The verdict on `planned`, on this machine."""
     with session:
-        (verdict,) = session.ask([planned])
+        (verdict,) = extra_cells.run(session, [planned])
     return verdict

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.execution.events import Answered, AtStage, Damage, Dealt, Event, Judged, Listener, Note, Resolving, Working
+from harness.execution.events import AtStage, Damage, Dealt, Event, ExtraJudged, Judged, Listener, Note, Resolving, Working
 from harness.execution.scheduler import TaskEnded, TaskStarted
 from harness.foreign_text import line
 from harness.model import Status
@@ -87,7 +87,7 @@ class State:
                     self.todo[type(event.task)] -= 1
                 case Judged():
                     self.verdicts[event.verdict.status] += 1
-                case Answered():
+                case ExtraJudged():
                     self.sets += 1
                 case Note():
                     pass
@@ -151,7 +151,7 @@ class _Lines:
                 self._print(f"{counted(len(event.tasks), 'task')} to do ({work}), {event.jobs} at a time")
             case Judged():
                 self._print(f"[{sum(self._state.verdicts.values())}/{self._state.cells}] {_line(event.verdict)}")
-            case Answered():
+            case ExtraJudged():
                 self._print(_line(event.verdict))
             case _:
                 pass

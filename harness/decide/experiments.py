@@ -18,10 +18,10 @@ from harness.environments import published_versions, resolver
 from harness.environments.interface import FailureType, ProviderFailure
 from harness.environments.sources import Pythons
 from harness.errors import UnpublishedError, VersionsError, did_you_mean
+from harness.execution import extra_cells
 from harness.execution.executors import local
-from harness.execution.questions import Pending, Questions
+from harness.execution.extra_cells import ExtraCells
 from harness.execution.session import Session
-from harness.execution.work import Origin
 from harness.matrix.plan import Planned, deciding, requirements, short_name, unique_ids
 from harness.matrix.schema import BUILT_IN, Matrix, Variants
 from harness.matrix.values import NAME
@@ -227,7 +227,7 @@ class Experiments:
         names = unique_ids([(cell.cell.id, [cell.cell.python, cell.cell.pins, cell.bounds]) for cell in planned])
         planned = [replace(cell, cell=replace(cell.cell, id=name)) for cell, name in zip(planned, names, strict=True)]
         try:
-            verdicts = self.session.ask(planned)
+            verdicts = extra_cells.run(self.session, planned)
         except UnpublishedError as error:
             sources = [versions.source for versions in sets if versions.exact.get(error.name) == error.version]
             named = ", ".join(dict.fromkeys(sources or [versions.source for versions in sets]))
@@ -249,18 +249,17 @@ class Experiments:
 
     def _search(self, planned: Planned, variant: Variant, current: Verdict, admits: Callable[[Variant], bool]) -> RemedySearch:
         single = replace(planned, variants=(variant,))
-        while True:
-            questions = Questions(self.session, origin=Origin.QUESTION)
-            try:
-                return VariantSearch(
-                    questions=questions, planned=single, kinds=KINDS, near=[current], asks_index=False, admits=admits
-                ).run()
-            except Pending:
-                self.session.run(questions.work())
+
+        def search(extra: ExtraCells) -> RemedySearch:
+            return VariantSearch(
+                extra=extra, planned=single, kinds=KINDS, near=[current], asks_index=False, admits=admits
+            ).run()
+
+        return extra_cells.complete(self.session, search)
 
     def run_planned(self, planned: Planned) -> Verdict:
         """Run a set exactly as it is planned."""
-        (verdict,) = self.session.ask([planned], cross_checked=False)
+        (verdict,) = extra_cells.run(self.session, [planned], cross_checked=False)
         return verdict
 
     def _planned(self, versions: Versions) -> Planned:

@@ -7,6 +7,7 @@ every index, mirror, credential and cut-off date that a resolution would.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 from packaging.version import Version
@@ -15,11 +16,12 @@ from pydantic import Field, TypeAdapter
 from harness import invocation
 from harness.environments.index_answers import IndexAnswers
 from harness.environments.interface import Provider, ProviderFailure
+from harness.environments.lockfile import Published
 from harness.errors import ConfigError
 from harness.matrix.schema import Matrix
 from harness.matrix.values import version_key
 from harness.model import Interpreter, digest
-from harness.packaging_values import ExactVersion
+from harness.packaging_values import ExactVersion, required_name
 from harness.store.envelope import RecordKind
 
 
@@ -103,6 +105,42 @@ def published(name: str, selector: str, answers: IndexAnswers, provider: Provide
     return known
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NoSuchVersion:
+    """The index answered: it has no version that satisfies the requirement."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NotAnswered:
+    """The index gave no answer, or was not asked. It says nothing about what is published."""
+
+    why: str
+
+
+def newest(
+    requirement: str, answers: IndexAnswers, provider: Provider, python: Interpreter, unanswered: dict[str, str], *, ask: bool
+) -> Published | NoSuchVersion | NotAnswered:
+    """The newest version that satisfies `requirement`, recorded: the answer stands until a refresh.
+
+    `unanswered` has distributions for which an index gave no answer, with the reason, and takes up further ones: with `ask`
+    an index is asked about the others.
+    """
+    key = digest(["published", requirement, python.version, provider.identity(answers.store.root)])
+    known = answers.get(PUBLISHED, key, ask=ask)
+    if known is not None:
+        return known[0] or NoSuchVersion()
+    name = required_name(requirement)
+    if not ask or answers.provisional or name in unanswered:
+        return NotAnswered(why=unanswered.get(name) or "it was not asked")
+    try:
+        found = provider.published(requirement, python)
+    except ProviderFailure as failure:
+        unanswered[name] = str(failure)
+        return NotAnswered(why=str(failure))
+    answers.put(PUBLISHED, key, (found,))
+    return found or NoSuchVersion()
+
+
 def _ask(axis: str, value: str, provider: Provider, pythons: Sequence[Interpreter]) -> list[str]:
     """The published versions that the selector `value` keeps, for any of `pythons`; LookupError if there are none."""
     if not pythons:
@@ -153,6 +191,9 @@ def _record(
 
 VERSIONS = RecordKind(name="versions", adapter=TypeAdapter(Annotated[list[ExactVersion], Field(min_length=1)]))
 """The versions that a selector keeps."""
+
+PUBLISHED = RecordKind(name="published", adapter=TypeAdapter(tuple[Published | None]))
+"""The newest version that satisfies a requirement; None in it where there is none."""
 
 BETWEEN = RecordKind(name="versions-between", adapter=TypeAdapter(list[ExactVersion]))
 """The versions between two others; possibly none."""

@@ -69,13 +69,13 @@ class Judged:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answered:
-    """A cell outside of the matrix is judged; the progress display does not count it."""
+class ExtraJudged:
+    """An extra cell is judged; the progress display does not count it."""
 
     verdict: Verdict
 
 
-Event = Note | Resolving | Dealt | Working | AtStage | Judged | Answered | TaskStarted | TaskEnded
+Event = Note | Resolving | Dealt | Working | AtStage | Judged | ExtraJudged | TaskStarted | TaskEnded
 Listener = Callable[[Event], None]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from harness.execution.events import Answered, AtStage, Judged, Listener, Working
+from harness.execution.events import AtStage, ExtraJudged, Judged, Listener, Working
 from harness.execution.executors import local
 from harness.execution.executors.interface import TaskExecutor
 from harness.execution.scheduler import Scheduler, TaskEnded, TaskStarted
@@ -102,7 +102,7 @@ class Round:
     def _announce(self, cell: CellWork) -> None:
         if self.work.origin is not Origin.TRIAL:
             verdict = judge(*cell, self.records, self.variants)
-            self.listen((Judged if self.work.origin is Origin.MATRIX else Answered)(verdict=verdict))
+            self.listen((Judged if self.work.origin is Origin.MATRIX else ExtraJudged)(verdict=verdict))
 
     def _order(self) -> dict[Task, int]:
         """Task → place of the first cell that needs it."""

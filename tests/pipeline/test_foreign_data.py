@@ -19,7 +19,6 @@ from harness.environments import lock_records, published_versions, sources
 from harness.environments.interface import ProviderFailure
 from harness.environments.uv.client import Uv
 from harness.errors import HarnessError, UvError
-from harness.execution import questions
 from harness.matrix import load, selection
 from harness.matrix.schema import UvSources
 from harness.model import Interpreter, Lock, LockedDistribution
@@ -154,7 +153,7 @@ def test_records_of_the_store(hostile):
     with pytest.raises(ValidationError):
         published_versions.VERSIONS.adapter.validate_python(["1.0", hostile])
     with pytest.raises(ValidationError):
-        questions.PUBLISHED.adapter.validate_python([{"version": hostile, "day": None, "size": None}])
+        published_versions.PUBLISHED.adapter.validate_python([{"version": hostile, "day": None, "size": None}])
     with pytest.raises(ValidationError):
         sources.TORCH_BACKEND.adapter.validate_python({"backend": hostile, "when": "2026-01-01"}, strict=False)
 

@@ -15,10 +15,9 @@ from values import result
 from harness import merge
 from harness.environments.lock_records import LOCK, Solved
 from harness.environments.lockfile import Published
-from harness.environments.published_versions import BETWEEN, VERSIONS
+from harness.environments.published_versions import BETWEEN, PUBLISHED, VERSIONS
 from harness.environments.sources import TORCH_BACKEND, TorchBackend
 from harness.errors import ReportError, ShardError
-from harness.execution.questions import PUBLISHED
 from harness.model import Lock, LockedDistribution, Stage, Status, digest
 from harness.store import foreign
 from harness.store.store import Store

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from harness.environments.lockfile import Published
+from harness.environments.published_versions import NoSuchVersion, NotAnswered
 from harness.environments.resolver import NOT_RESOLVED
-from harness.execution.questions import NoSuchVersion, NotAnswered
 from harness.matrix.plan import Planned
 from harness.matrix.schema import Matrix
 from harness.matrix.selection import VARIANT_FIELDS

@@ -17,8 +17,8 @@ from packaging.version import Version
 from harness.diagnose.nearest_cell import difference, nearest_working
 from harness.diagnose.remedies.interface import Attempt, Change, RemedyKind, Trials, since
 from harness.environments.lockfile import Published
+from harness.environments.published_versions import NotAnswered
 from harness.environments.resolver import Resolved
-from harness.execution.questions import NotAnswered
 from harness.model import Failure, Stage
 from harness.verdicts.judge import Verdict
 from harness.verdicts.missing_module import missing_module

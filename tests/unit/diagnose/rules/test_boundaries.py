@@ -38,13 +38,13 @@ def cell(runtime: str, end: StageResult, numpy: str, setup: Setup = Setup.TOGETH
     return replace(made, environment=setup, resolved={**made.pins, "numpy": numpy})
 
 
-class FakeQuestions:
+class FakeExtraCells:
     """Answers from a function of the onnxruntime."""
 
     def __init__(self, trial: Callable[[str], Trial]) -> None:
         self._trial = trial
 
-    def ask(self, planned: Sequence[Planned]) -> list[Verdict]:
+    def verdicts(self, planned: Sequence[Planned]) -> list[Verdict]:
         (one,) = planned
         version = str(one.cell.version("onnxruntime"))
         end, numpy = self._trial(version)
@@ -63,12 +63,14 @@ def closed(monkeypatch, cells: Sequence[ReportedCell], between: Sequence[str], t
         planned = Cell(id=one.id, python=one.python, pins=tuple(one.pins.items()), setup=one.environment)
         prepared = Planned(cell=planned, variants=(PAIR,))
         asked.append((SimpleNamespace(cell=planned, interpreter=PYTHON, planned=prepared), None))
-    monkeypatch.setattr(boundaries, "Questions", lambda *_given, **_named: FakeQuestions(trial))
+    monkeypatch.setattr(boundaries, "ExtraCells", lambda *_given, **_named: FakeExtraCells(trial))
     published = {"onnxruntime": list(between)}
     monkeypatch.setattr(published_versions, "between", lambda name, *_given, **_named: published.get(name))
     uv = SimpleNamespace(offline=False)
-    session = SimpleNamespace(cells=asked, answers=None, uv=uv, deadline=float("inf"), unanswered={}, note=print)
-    acting, axes = FakeQuestions(trial), frozenset({"onnxruntime"})
+    session = SimpleNamespace(
+        cells=asked, answers=None, uv=uv, deadline=float("inf"), extra_cells=SimpleNamespace(unanswered={}), note=print
+    )
+    acting, axes = FakeExtraCells(trial), frozenset({"onnxruntime"})
     (rule,) = boundaries.closed(replace(report(*cells), rules=rules), session, acting, axes=axes).rules
     (boundary,) = [one for one in rule.boundaries if one.name == "onnxruntime"]
     return rule.text, {one.version: one.outcome for one in boundary.tried}

@@ -110,7 +110,7 @@ class Run(GraphRun):
     @functools.cached_property
     def key(self) -> str:
         """The key of the run side's import."""
-        return digest(["run-import", self.closure.key, common_parts("run", self.export.model)])
+        return digest(["run-import", self.closure.key, common_parts(self.runtime_name, self.export.model)])
 
     def variant_key(self, variant: Variant, artifact: str) -> str:
         """See GraphRun."""
@@ -140,7 +140,7 @@ class Evaluate(GraphRun):
     @functools.cached_property
     def key(self) -> str:
         """The key of the evaluator's import."""
-        return digest(["evaluate-import", self.closure.key, common_parts("reference", self.export.model)])
+        return digest(["evaluate-import", self.closure.key, common_parts(self.runtime_name, self.export.model)])
 
     def variant_key(self, variant: Variant, artifact: str) -> str:
         """See GraphRun. The evaluator has no bindings and no session options."""

@@ -11,6 +11,7 @@ from values import DYNAMO, MERGED, PAIR, resolved, tasks_of
 from harness import subprocesses
 from harness.matrix.schema import ProbeSection
 from harness.model import Setup
+from harness.stack import EVALUATOR, RUNTIME
 from harness.tasks import probe_source
 from harness.tasks.cell_tasks import of_cell
 from harness.tasks.graph_run import Evaluate
@@ -49,8 +50,8 @@ def test_an_exporter_whose_helper_was_dropped_has_no_task():
 
 @pytest.fixture
 def probe(tmp_path, monkeypatch):
-    """A probe of four files, whose keys are computed anew at each `keys`."""
-    for name in ("__main__.py", "journal.py", "export/job.py", "runtimes/ort/session.py"):
+    """A probe of five files, whose keys are computed anew at each `keys`."""
+    for name in ("__main__.py", "journal.py", "export/job.py", "runtimes/ort/session.py", "runtimes/reference/evaluator.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_text("1")
     monkeypatch.setattr(probe_source, "MAIN", tmp_path / "__main__.py")
@@ -60,16 +61,17 @@ def probe(tmp_path, monkeypatch):
 
 def keys() -> dict[str, str]:
     source.cache_clear()
-    return {kind: source(kind) for kind in ("import", "export", "run")}
+    return {user: source(user) for user in ("import", "export", RUNTIME, EVALUATOR)}
 
 
 @pytest.mark.parametrize(
     ("file", "changed"),
     [
-        ("journal.py", {"import", "export", "run"}),
+        ("journal.py", {"import", "export", RUNTIME, EVALUATOR}),
         ("export/job.py", {"export"}),
-        ("runtimes/ort/session.py", {"run"}),
-        ("runtimes/ort/new.py", {"run"}),
+        ("runtimes/ort/session.py", {RUNTIME}),
+        ("runtimes/ort/new.py", {RUNTIME}),
+        ("runtimes/reference/new.py", {EVALUATOR}),
         ("notes.txt", set()),
     ],
 )
@@ -77,7 +79,7 @@ def test_a_change_of_the_probe_changes_the_keys_of_what_can_use_it(probe: Path, 
     before = keys()
     (probe / file).write_text("2")
     after = keys()
-    assert {kind for kind in before if before[kind] != after[kind]} == changed
+    assert {user for user in before if before[user] != after[user]} == changed
 
 
 def every_key() -> list[str]:

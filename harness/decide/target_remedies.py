@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from packaging.version import Version
 
-from harness.decide.bisection import boundary
+from harness.bisection import transition
 from harness.decide.experiments import Experiment, Experiments, Unanswered
 from harness.decide.regressions import gained, lost, needed, survives, variant_text
 from harness.decide.version_sets import Versions
@@ -85,7 +85,7 @@ class TargetRemedies:
         last = len(releases) - 1
         if fail([last]) != [False]:
             return None
-        return working[boundary(last, fail, at_once=1 if name in LARGE else self._experiments.at_once(name)).bad]
+        return working[transition(last, fail, at_once=1 if name in LARGE else self._experiments.at_once(name)).bad]
 
     def _with_releases(self, name: str, releases: Sequence[str]) -> list[tuple[Experiment, bool | None]]:
         """(the target with a release of `name`, whether it works) for each; distributions on no axis are adapted."""
@@ -147,7 +147,7 @@ class TargetRemedies:
             if len(dropped) == _DROPPED:
                 return [*dropped, *rest]
             still_fail = functools.partial(self._still_fail, dropped, rest)
-            enough = boundary(len(rest), still_fail, at_once=self._experiments.at_once(rest[0])).bad
+            enough = transition(len(rest), still_fail, at_once=self._experiments.at_once(rest[0])).bad
             dropped.append(rest[enough - 1])
             rest = rest[: enough - 1]
         return dropped

@@ -33,6 +33,12 @@ class Planned:
     added: tuple[tuple[str, str], ...] = ()
     """(`export` or `run`, distribution): what is added to that side, besides what the cell needs."""
 
+    def with_version(self, axis: str, version: str) -> Planned:
+        """The same with another version on `axis`, and an id that shows it."""
+        python = version if axis == "python" else self.cell.python
+        pins = tuple((name, version if name == axis else own) for name, own in self.cell.pins)
+        return replace(self, cell=replace(self.cell, id=f"{self.cell.id}+{axis}-{version}", python=python, pins=pins))
+
 
 def plan(matrix: Matrix, axes: Mapping[str, Sequence[str]], selection: Selection) -> list[Planned]:
     """The cells of `matrix` with their variants, newest stacks last, after exclude, include and selection.

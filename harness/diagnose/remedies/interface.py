@@ -50,18 +50,10 @@ class Change:
     def applied(self, planned: Planned, variant: Variant) -> tuple[Planned, Variant]:
         """The cell and the variant with the change."""
         changed = replace(variant, **dict(self.variant))  # type: ignore[arg-type]
-        cell = _with_version(planned.cell, *self.pin) if self.pin else planned.cell
+        planned = planned.with_version(*self.pin) if self.pin else planned
         added = (*planned.added, *([self.added] if self.added else []))
         bounds = (*planned.bounds, *self.bounds)
-        return replace(planned, cell=cell, variants=(changed,), bounds=bounds, added=added), changed
-
-
-def _with_version(cell: Cell, axis: str, version: str) -> Cell:
-    """`cell` with another version on `axis`, and an id that shows it."""
-    name = f"{cell.id}+{axis}-{version}"
-    if axis == "python":
-        return replace(cell, id=name, python=version)
-    return replace(cell, id=name, pins=tuple((pin, version if pin == axis else own) for pin, own in cell.pins))
+        return replace(planned, variants=(changed,), bounds=bounds, added=added), changed
 
 
 def apply(changes: Iterable[Change], planned: Planned, variant: Variant) -> tuple[Planned, Variant]:

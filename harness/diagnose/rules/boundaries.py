@@ -12,9 +12,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.diagnose.rules.conditions import features, holds
+from harness import bisection
+from harness.diagnose.rules.conditions import contradicted, holds
 from harness.diagnose.rules.kinds import fault, on_run_side
-from harness.diagnose.rules.outcomes import Seen
 from harness.environments import published_versions
 from harness.environments.interface import ProviderFailure
 from harness.environments.resolver import Resolved
@@ -24,7 +24,7 @@ from harness.execution.session import Session
 from harness.matrix.plan import Planned, by_version
 from harness.model import ABSENT, Cause, Stage, Status
 from harness.verdicts.judge import VariantVerdict
-from harness.verdicts.report_model import Report, ReportedCell, ReportedVariant
+from harness.verdicts.report_model import Report, ReportedVariant
 from harness.verdicts.reporting import reported
 from harness.verdicts.rule_model import Boundary, Condition, ConditionKind, Rule, Tried, text
 from harness.verdicts.stages_passed import imports_all, passed
@@ -64,6 +64,10 @@ def closed(report: Report, session: Session, acting: ExtraCells, *, axes: frozen
         except Pending:
             rules.append(rule)
     return replace(report, rules=rules)
+
+
+class _NotFinished(Exception):  # noqa: N818 -- no error: the boundary stays open
+    """A bisection may run no more cells, or what it needs is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -207,38 +211,31 @@ class _Closer:
 
     def _bisected(self, rule: Rule, corner: Planned, boundary: Boundary, versions: Sequence[str]) -> tuple[Boundary, bool]:
         """The boundary between two neighbours of `versions`, and whether the bisection came to its end."""
-        while left := list(_left(versions, boundary)):
+        newest_first = [*_left(versions, boundary)][::-1]
+        newest = max(boundary.fails, boundary.passes, key=by_version)
+        older, newer = (PASSES, FAILS) if newest == boundary.fails else (FAILS, PASSES)
+
+        def probe(places: Sequence[int]) -> list[bool | None]:
+            nonlocal boundary
             if len(boundary.tried) >= PROBES:
-                return boundary, False
-            version = left[len(left) // 2]
+                raise _NotFinished
+            (version,) = (newest_first[place - 1] for place in places)
             outcome = self._trial(self.extra[boundary.name], _with(corner, boundary.name, version), rule)
             if outcome is None:
-                return boundary, False
+                raise _NotFinished
             boundary = _narrowed(boundary, Tried(version=version, outcome=outcome))
+            return [{newer: True, older: False}.get(outcome)]
+
+        try:
+            bisection.transition(len(newest_first) + 1, probe)
+        except _NotFinished:
+            return boundary, False
         return boundary, True
 
 
-def contradicted(
-    cells: Sequence[ReportedCell], axes: Sequence[str], conjunction: Sequence[Condition], stage: Stage, *, run_side: bool
-) -> bool:
-    """Whether a variant passed `stage` although `conjunction`, whose bounds may lie at versions of no cell, holds for it.
-
-    `run_side`: whether the failures are on the run side of a handoff cell.
-    """
-    known = {(feature.kind, feature.name): feature for feature in features(cells, axes, stage, run_side=run_side)}
-    held = Seen.of(cells).passed(stage, run_side=run_side)
-    for atom in conjunction:
-        held &= known[atom.kind, atom.name].holds(atom.op, atom.value)
-    return bool(held)
-
-
 def _with(planned: Planned, axis: str, version: str) -> Planned:
-    """`planned` with another version on one axis; its id is in no matrix."""
-    cell = planned.cell
-    if cell.version(axis) in {version, None}:
-        return planned
-    pins = tuple((name, version if name == axis else pinned) for name, pinned in cell.pins)
-    return replace(planned, cell=replace(cell, id=f"{cell.id} with {axis} {version}", pins=pins))
+    """`planned` with that version on `axis`, if it has one there."""
+    return planned if planned.cell.version(axis) in {version, None} else planned.with_version(axis, version)
 
 
 def _left(versions: Sequence[str], boundary: Boundary) -> Iterator[str]:

@@ -11,6 +11,7 @@ import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from harness.diagnose.rules.outcomes import Seen
 from harness.matrix.plan import by_version
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import ABSENT, Stage
@@ -82,6 +83,20 @@ def features(cells: Sequence[ReportedCell], axes: Sequence[str], stage: Stage, *
     made.append(_of_cells(ConditionKind.VARIANT, "environment", spans, lambda cell: cell.environment.value))
     # Without a lock there are no transitive versions: at `resolve` they explain nothing.
     return made if stage is Stage.RESOLVE else [*made, *_transitive(spans, set(axes), run_side=run_side)]
+
+
+def contradicted(
+    cells: Sequence[ReportedCell], axes: Sequence[str], conjunction: Sequence[Condition], stage: Stage, *, run_side: bool
+) -> bool:
+    """Whether a variant passed `stage` although `conjunction`, whose bounds may lie at versions of no cell, holds for it.
+
+    `run_side`: whether the failures are on the run side of a handoff cell.
+    """
+    known = {(feature.kind, feature.name): feature for feature in features(cells, axes, stage, run_side=run_side)}
+    held = Seen.of(cells).passed(stage, run_side=run_side)
+    for atom in conjunction:
+        held &= known[atom.kind, atom.name].holds(atom.op, atom.value)
+    return bool(held)
 
 
 _Spans = Sequence[tuple["ReportedCell", int]]

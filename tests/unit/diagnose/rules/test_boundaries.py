@@ -101,8 +101,27 @@ def test_a_lock_without_the_rules_transitive_version_says_nothing(monkeypatch):
     assert tried == {"1.18.0": "fails", "1.18.1": "resolves to numpy 1.26.4"}
 
 
-def runtimes(failed: StageResult, setup: Setup = Setup.TOGETHER) -> list[ReportedCell]:
-    return [cell("1.16.3", failed, NEW, setup), cell("1.20.1", WORKS, NEW, setup)]
+def runtimes(failed: StageResult, setup: Setup = Setup.TOGETHER, works: StageResult = WORKS) -> list[ReportedCell]:
+    return [cell("1.16.3", failed, NEW, setup), cell("1.20.1", works, NEW, setup)]
+
+
+@pytest.mark.parametrize("newer_works", [True, False])
+@pytest.mark.parametrize("older", range(9))
+def test_each_trial_is_in_the_middle_of_what_is_left(monkeypatch, newer_works, older):
+    between = [f"1.17.{patch}" for patch in range(8)]
+    old, new = (failing(Stage.IMPORT, NUMPY), WORKS)[:: 1 if newer_works else -1]
+    _, tried = closed(
+        monkeypatch,
+        runtimes(old, works=new),
+        between,
+        lambda runtime: (new if runtime in between[older:] or runtime > "1.2" else old, NEW),
+    )
+    left, expected = between, []
+    while left:
+        middle = len(left) // 2
+        expected.append(left[middle])
+        left = left[:middle] if left[middle] in between[older:] else left[middle + 1 :]
+    assert list(tried) == expected
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 from pydantic import TypeAdapter
 from values import reported_cell, reported_variant
 
-from harness.diagnose.rules.boundaries import contradicted
+from harness.diagnose.rules.conditions import contradicted
 from harness.diagnose.rules.rules import NOTHING_PASSED, TOO_MANY_PARTS, find
 from harness.model import Cause, Certainty, Setup, Stage, Status
 from harness.verdicts.report_model import ReportedCell, ReportedVariant

@@ -24,7 +24,7 @@ from harness.store.envelope import DamagedRecordError, RecordKind
 from harness.store.foreign import LOG_LIMIT, ForeignStore
 from harness.store.store import Store
 from harness.tasks.records import STAGES, Record
-from harness.verdicts.report_model import Report
+from harness.verdicts.report_schema import Report
 
 _SAME = ("schema", "platform", "torch", "probe")
 """Fields in which the reports of shards must agree."""

@@ -24,7 +24,7 @@ from harness.store.access import Access
 from harness.store.store import Store
 from harness.verdicts import report_file
 from harness.verdicts.judge import NOT_REACHED, Verdict
-from harness.verdicts.report_model import Report
+from harness.verdicts.report_schema import Report
 
 STEPS = (
     "harness.execution.steps:matrix_cells",

@@ -38,7 +38,7 @@ from harness.report.formats import format_named
 from harness.report.page import Page
 from harness.report.pages import cell, matrix, plan, timings
 from harness.store.access import Access
-from harness.verdicts.report_model import Report
+from harness.verdicts.report_schema import Report
 
 Command = Callable[[argparse.Namespace, Console, Console], int]
 """Options, where data goes, where progress goes → exit code."""

@@ -37,7 +37,7 @@ from harness.stack import REQUIRED_AXES
 from harness.store.access import Access
 from harness.verdicts import report_file
 from harness.verdicts.judge import Verdict
-from harness.verdicts.report_model import Report, ReportedCell
+from harness.verdicts.report_schema import Report, ReportedCell
 
 
 def pin(options: argparse.Namespace, out: Console, err: Console) -> int:

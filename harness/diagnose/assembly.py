@@ -25,7 +25,7 @@ from harness.matrix.schema import ProbeSection
 from harness.model import Status
 from harness.tasks.keys import platform_id, probe_id
 from harness.verdicts.judge import Verdict
-from harness.verdicts.report_model import Report, ReportedCell, ReportedProbe, newest_by_runtime
+from harness.verdicts.report_schema import Report, ReportedCell, ReportedProbe, newest_by_runtime
 from harness.verdicts.reporting import Remedies, reported
 
 

@@ -15,7 +15,7 @@ from harness.report.remedies import RemedyText, RemedyTexts
 from harness.report.tables import counted, field_text
 from harness.tasks.own_errors import OWN_ERROR
 from harness.verdicts.messages import headline
-from harness.verdicts.report_model import OBSERVED, Report, ReportedCell, ReportedVariant
+from harness.verdicts.report_schema import OBSERVED, Report, ReportedCell, ReportedVariant
 
 _Members = list[tuple[ReportedCell, ReportedVariant]]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from harness.model import Stage, Status
 from harness.verdicts.messages import headline
-from harness.verdicts.report_model import Report, ReportedCell, ReportedVariant, identity, sorted_runtimes
+from harness.verdicts.report_schema import Report, ReportedCell, ReportedVariant, identity, sorted_runtimes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

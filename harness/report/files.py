@@ -6,14 +6,13 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from harness import regular_files
 from harness.errors import NothingObservedError, ReportError
 from harness.report.failures import nothing_observed
 from harness.report.formats import FORMATS, format_named
 from harness.report.page import Page
-from harness.verdicts.report_model import ADAPTER, FILE_LIMIT, OBSERVED, Report
+from harness.verdicts.report_schema import FILE_LIMIT, OBSERVED, Report, schema
 
 
 def require_writable(folder: Path) -> None:
@@ -53,11 +52,6 @@ def write(page: Page[Report], folder: Path) -> list[Path]:
     except OSError as error:
         raise ReportError(f"the reports cannot be written to {folder}: {error}; the results are kept in the store") from None
     return [folder / name for name in contents]
-
-
-def schema() -> dict[str, Any]:
-    """The JSON Schema of matrix.json."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **ADAPTER.json_schema(mode="serialization")}
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Stage, Status
 from harness.stack import RUNTIME, RUNTIMES, RuntimeVersion
-from harness.verdicts.report_model import (
+from harness.verdicts.report_schema import (
     Report,
     ReportedCell,
     ReportedVariant,

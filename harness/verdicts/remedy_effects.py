@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from harness.matrix.selection import VARIANT_FIELDS
-from harness.verdicts.report_model import ReportedVariant
+from harness.verdicts.report_schema import ReportedVariant
 
 _FIELDS = {name.replace("_", "-") for name in VARIANT_FIELDS}
 

@@ -10,7 +10,7 @@ from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Stage, StageResult, Status, Variant
 from harness.verdicts.judge import VariantVerdict, Verdict
 from harness.verdicts.missing_module import missing_module
-from harness.verdicts.report_model import ReportedCell, ReportedVariant, shortened
+from harness.verdicts.report_schema import ReportedCell, ReportedVariant, shortened
 from harness.verdicts.signature import signature
 
 

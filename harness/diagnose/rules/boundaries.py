@@ -24,7 +24,7 @@ from harness.execution.session import Session
 from harness.matrix.plan import Planned, by_version
 from harness.model import ABSENT, Cause, Stage, Status
 from harness.verdicts.judge import VariantVerdict
-from harness.verdicts.report_model import Report, ReportedVariant
+from harness.verdicts.report_schema import Report, ReportedVariant
 from harness.verdicts.reporting import reported
 from harness.verdicts.rule_model import Boundary, Condition, ConditionKind, Rule, Tried, text
 from harness.verdicts.stages_passed import imports_all, passed

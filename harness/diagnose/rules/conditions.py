@@ -15,7 +15,7 @@ from harness.diagnose.rules.outcomes import Seen
 from harness.matrix.plan import by_version
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import ABSENT, Stage
-from harness.verdicts.report_model import ReportedCell, ReportedVariant
+from harness.verdicts.report_schema import ReportedCell, ReportedVariant
 from harness.verdicts.rule_model import Condition, ConditionKind
 
 STAMPED = "stamped"

@@ -16,7 +16,7 @@ from harness.environments.resolver import Resolved
 from harness.matrix.plan import Planned
 from harness.model import Cell, Failure, Lock, LockedDistribution, Setup, Stage, StageResult, Status
 from harness.verdicts.judge import VariantVerdict, Verdict
-from harness.verdicts.report_model import ReportedCell
+from harness.verdicts.report_schema import ReportedCell
 from harness.verdicts.signature import signature
 
 OLD, NEW = "1.26.4", "2.4.6"

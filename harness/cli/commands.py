@@ -28,7 +28,7 @@ from harness.execution.audit import AuditError
 from harness.execution.executors import local
 from harness.execution.opening import opened
 from harness.execution.settings import Settings
-from harness.execution.timings import Recorder
+from harness.execution.stopwatch import Stopwatch
 from harness.execution.work import BUDGET_OVER
 from harness.matrix.shard import GITHUB_JOBS
 from harness.model import Status
@@ -106,9 +106,9 @@ def _run(options: argparse.Namespace, out: Console, err: Console) -> int:
     executors.module(settings.executor)
     try:
         with listener(err, quiet=options.quiet) as listen:
-            recorder = Recorder(listen=listen, cores=local.cores())
-            report, disputes = pipeline.run(settings, recorder.on_event)
-            measured = recorder.timings()
+            stopwatch = Stopwatch(listen=listen, cores=local.cores())
+            report, disputes = pipeline.run(settings, stopwatch.on_event)
+            measured = stopwatch.timings()
     except Interrupted as interrupted:
         raise Interrupted(f"{interrupted}; {_partial(settings, options, out)}") from None
     _deliver(report, options, out, err)

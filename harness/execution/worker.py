@@ -10,7 +10,6 @@ import copy
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness import disk_space
 from harness.environments.environments import Environments
 from harness.environments.layers import Closure
 from harness.errors import DiskFullError
@@ -19,9 +18,9 @@ from harness.execution.workplace import LocalWorkplace
 from harness.model import Limits, Stage
 from harness.store.store import Store
 from harness.subprocesses import Supervisor
+from harness.tasks import harness_failure
 from harness.tasks.interface import Batch, Parts, Task
 from harness.tasks.keys import require_unchanged
-from harness.tasks.own_errors import record_own_error
 from harness.tasks.records import Records
 
 
@@ -57,14 +56,11 @@ class Worker:
             DiskFullError: nothing was recorded for what was in flight.
         """
         try:
-            self._perform(task, on_stage)
-        except InterruptedError:
+            with harness_failure.recorded(task, self._records):
+                self._perform(task, on_stage)
+        except DiskFullError:
+            self._probes.distrust_bytecode()
             raise
-        except Exception as error:
-            if disk_space.is_full(error):
-                self._probes.distrust_bytecode()
-                raise DiskFullError(f"{task.label}: {error}") from error
-            record_own_error(task, self._records, error)
 
     def _perform(self, task: Task, on_stage: OnStage) -> None:
         if task.installs:

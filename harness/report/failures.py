@@ -13,7 +13,7 @@ from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Stage, Status
 from harness.report.remedies import RemedyText, RemedyTexts
 from harness.report.tables import counted, field_text
-from harness.tasks.own_errors import OWN_ERROR
+from harness.tasks.harness_failure import HARNESS_FAILED
 from harness.verdicts.messages import headline
 from harness.verdicts.report_schema import OBSERVED, Report, ReportedCell, ReportedVariant
 
@@ -139,7 +139,7 @@ def harness_failure(report: Report) -> str | None:
         (cell.id, variant.error or "")
         for cell in report.cells
         for variant in cell.variants
-        if variant.status is Status.ERROR and OWN_ERROR in (variant.error or "")
+        if variant.status is Status.ERROR and HARNESS_FAILED in (variant.error or "")
     ]
     if not found:
         return None

@@ -28,8 +28,8 @@ from harness.execution.executors import local
 from harness.execution.executors.interface import RunContext
 from harness.execution.executors.remote_worker import RemoteWorker, RunConfig, TaskRequest, TaskResult, run_config, task_request
 from harness.execution.scheduler import INSTALLS
+from harness.tasks import harness_failure
 from harness.tasks.interface import Parts, Task
-from harness.tasks.own_errors import record_own_error
 
 RETRIES = 2
 """How often a task is tried again if its worker was lost, or could not run it."""
@@ -88,7 +88,7 @@ class Dask:
             self._run.supervisor.check()
             if disk_space.is_full(error):
                 raise
-            record_own_error(task, self._run.records, _lost(error))
+            harness_failure.record(task, self._run.records, _lost(error))
         else:
             self._run.records.learn(result.passing, result.stored)
         finally:

@@ -1,6 +1,6 @@
 """The main path, top to bottom: matrix.toml → cells → locks → tasks → results → verdicts → report.
 
-A library: it prints nothing and asks nothing. A listener gets the events; decisions are returned.
+A library: it prints nothing, and takes no input but its arguments. A listener gets the events; decisions are returned.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def run(settings: Settings, listen: Listener) -> tuple[Report, list[str]]:
     """Run the matrix; returns the report, and a sentence for each verdict that an audit contradicts.
 
     Raises:
-        HarnessError: see errors.py; `Interrupted` carries no report, ask `known` for what was finished.
+        HarnessError: see errors.py; `Interrupted` carries no report, `known` reports what was finished.
     """
     session = opened(settings, listen)
     with interruptible():
@@ -55,7 +55,7 @@ def run(settings: Settings, listen: Listener) -> tuple[Report, list[str]]:
 
 
 def run_steps(session: Session, steps: Sequence[str] = STEPS) -> list[Verdict]:
-    """Ask each step what is still to run, run that and judge again, until the step asks for nothing more."""
+    """Run the work of each step and judge again, until the step has none left."""
     with session:
         invalidate(session)
         verdicts = session.verdicts()

@@ -170,9 +170,9 @@ class Session:
             if work.origin is Origin.MATRIX:
                 self.over = self.over or not begun
 
-    def untried(self, question: object) -> bool:
-        """Whether no earlier round has run the work named `question`: what a round could not finish does not run again."""
-        return self._tried.setdefault(question, self._rounds) == self._rounds
+    def untried(self, name: object) -> bool:
+        """Whether no earlier round has run the work of that name: what a round could not finish does not run again."""
+        return self._tried.setdefault(name, self._rounds) == self._rounds
 
     def release_cross_checked(self) -> None:
         """Release the environments that were kept for cross-checks, which are done."""

@@ -1,7 +1,7 @@
 """The steps that every run takes: the cells of the matrix, then the cross-checks of what failed.
 
 A step is a function `(session, verdicts) -> Work`: what is still to run before it is done. The pipeline runs that, judges
-again, and asks the step again, until nothing is left.
+again, and calls the step again, until nothing is left.
 """
 
 from __future__ import annotations

@@ -193,20 +193,20 @@ class _Closer:
         # An index that is not asked may have versions that are not recorded.
         acts = self.extra[name] is self.acting and not recorded
         ask = acts and not session.uv.offline and time.monotonic() < session.deadline
-        question = f"{name} between {older} and {newer}"
-        if interpreter is None or question in session.extra_cells.unanswered:
+        look_up = f"{name} between {older} and {newer}"
+        if interpreter is None or look_up in session.extra_cells.unanswered:
             return None
         try:
             found = published_versions.between(
                 name, (older, newer), policy, answers=session.answers, provider=session.uv, python=interpreter, ask=ask
             )
         except ProviderFailure as failure:
-            session.extra_cells.unanswered[question] = str(failure)
+            session.extra_cells.unanswered[look_up] = str(failure)
             *_, reason = str(failure).strip().splitlines() or [failure.type.value]
-            session.note(f"{question} stays open: {reason.strip()}")
+            session.note(f"{look_up} stays open: {reason.strip()}")
             return None
         if found is None and acts and session.uv.offline:
-            session.note(f"{question} stays open: no index is asked (--offline)")
+            session.note(f"{look_up} stays open: no index is asked (--offline)")
         return found
 
     def _bisected(self, rule: Rule, corner: Planned, boundary: Boundary, versions: Sequence[str]) -> tuple[Boundary, bool]:

@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any
 
 from harness import regular_files
 from harness.errors import StoreError
@@ -25,18 +25,6 @@ def cache_of(url: str) -> Path:
     """The local folder of the store behind `url`: artifacts, environments, logs and work in flight of this machine."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "export-matrix" / digest(url.rstrip("/"))[:16]
-
-
-class _Backend(Protocol):
-    """Files by names with slashes; see SharedFolder."""
-
-    def has(self, name: str) -> bool: ...
-    def files(self, name: str) -> dict[str, tuple[int, object]]: ...
-    def read(self, names: Sequence[str]) -> dict[str, bytes]: ...
-    def get(self, files: Mapping[str, Path]) -> None: ...
-    def put(self, files: Mapping[str, Path]) -> None: ...
-    def write(self, name: str, content: bytes) -> None: ...
-    def remove(self, name: str) -> None: ...
 
 
 _MARKER = "export-matrix"
@@ -123,7 +111,7 @@ class Mirror:
         return StoreError(f"the store {self._url} cannot be written: {problem}")
 
 
-def _backend(url: str, access: Access) -> _Backend:
+def _backend(url: str, access: Access) -> SharedFolder | _Remote:
     import fsspec  # noqa: PLC0415 -- an optional extra
 
     # Other machines write there too, so listings must not be cached.
@@ -137,7 +125,7 @@ def _backend(url: str, access: Access) -> _Backend:
 
 
 class _Remote:
-    """The files under a root of fsspec, such as a bucket."""
+    """The files under a root of fsspec, such as a bucket; its methods are those of SharedFolder."""
 
     def __init__(self, fs: Any, root: str) -> None:
         self._fs = fs

@@ -16,11 +16,11 @@ A store behind a URL is such a folder in the user's cache, which shares records 
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -126,20 +126,16 @@ class Store:
         """The path of the log of `key`."""
         return self.root / "logs" / f"{require_digest(key)}.log"
 
-    @contextlib.contextmanager
-    def scratch(self) -> Iterator[Path]:
+    def scratch(self) -> AbstractContextManager[Path]:
         """A new folder for work in flight; removed at the end."""
-        with self._flight.folder() as folder:
-            yield folder
+        return self._flight.folder()
 
-    @contextlib.contextmanager
-    def temporary(self) -> Iterator[Path]:
+    def temporary(self) -> AbstractContextManager[Path]:
         """A new folder for the temporary files of one process; removed at the end.
 
         It lies in the store if packages can make sockets there, else in the system's temporary folder.
         """
-        with temporary_in(self._temporaries) as folder:
-            yield folder
+        return temporary_in(self._temporaries)
 
     @functools.cached_property
     def _temporaries(self) -> Scratch:

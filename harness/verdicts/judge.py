@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from harness.environments.resolver import Resolved
 from harness.matrix.plan import deciding
@@ -60,6 +61,17 @@ class VariantVerdict:
     def open(self) -> bool:
         """Whether a run would give a result. A variant that the probe did not run cannot exist, and is not open."""
         return self.status is Status.NOT_RUN and self.last.data.get("open", False)
+
+    @property
+    def missing(self) -> Mapping[str, Any]:
+        """The module that is missing, as the probe reports it: `module`, and the `distribution` that has it; else empty."""
+        return self.last.data.get("missing") or {}
+
+    @property
+    def missing_module(self) -> str | None:
+        """The module that is missing, and that no distribution of the cell has; None if it failed for another reason."""
+        module = self.missing.get("module")
+        return module if isinstance(module, str) else None
 
     def with_reason(self, reason: str) -> VariantVerdict:
         """The same, with the reason why it was not run yet."""

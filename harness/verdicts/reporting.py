@@ -9,7 +9,6 @@ from typing import Literal
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Stage, StageResult, Status, Variant
 from harness.verdicts.judge import VariantVerdict, Verdict
-from harness.verdicts.missing_module import missing_module
 from harness.verdicts.report_schema import ReportedCell, ReportedVariant, shortened
 from harness.verdicts.signature import signature
 
@@ -94,7 +93,7 @@ def _variant(verdict: VariantVerdict, remedies: VariantRemedies) -> ReportedVari
         unproven=list(remedies.unproven),
         unanswered=list(remedies.unanswered),
         search_open=remedies.search_open,
-        missing=missing_module(verdict),
+        missing=verdict.missing_module,
     )
 
 

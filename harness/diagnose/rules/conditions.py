@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from harness.diagnose.rules.outcomes import Seen
 from harness.matrix.plan import by_version
-from harness.matrix.selection import VARIANT_FIELDS
+from harness.matrix.selection import VARIANT_FIELDS, value_of
 from harness.model import ABSENT, Stage
-from harness.verdicts.report_schema import ReportedCell, ReportedVariant
+from harness.verdicts.report_schema import ReportedCell
 from harness.verdicts.rule_model import Condition, ConditionKind
 
 STAMPED = "stamped"
@@ -124,12 +124,6 @@ def _of_variants(field: str, cells: Sequence[ReportedCell]) -> Feature:
             found[value] = found.get(value, 0) | bit
             bit <<= 1
     return _feature(ConditionKind.VARIANT, field, found)
-
-
-def value_of(variant: ReportedVariant, field: str) -> str:
-    """The variant's value of `field`, as matrix.toml has it."""
-    value = getattr(variant, field)
-    return STAMPED if value is None else str(value)
 
 
 def _transitive(spans: _Spans, axes: set[str], *, run_side: bool) -> list[Feature]:

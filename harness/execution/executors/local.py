@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import Executor, ThreadPoolExecutor
 
 import psutil
 
@@ -55,8 +54,3 @@ class Local(Worker):
     def memory(self) -> float:
         """What is available now."""
         return psutil.virtual_memory().available
-
-
-def threads(slots: int) -> Executor:
-    """A pool for `slots` tasks at once."""
-    return ThreadPoolExecutor(slots, thread_name_prefix="task")

@@ -15,7 +15,6 @@ from harness.environments.lockfile import Published
 from harness.model import Stage
 from harness.stack import KNOWN
 from harness.verdicts.judge import VariantVerdict
-from harness.verdicts.missing_module import noticed
 
 
 class Addition(RemedyKind):
@@ -47,7 +46,7 @@ ADDITION = Addition()
 
 def missing_distribution(failing: VariantVerdict) -> tuple[str, str] | None:
     """(side, distribution) to add; the side is `export` or `run`. None if nothing is missing, or it may not be added."""
-    found = noticed(failing)
+    found = failing.missing
     name = found.get("distribution")
     if not isinstance(name, str) or not is_normalized_name(name) or not (name in KNOWN or found.get("named") is True):
         return None

@@ -21,7 +21,6 @@ from harness.environments.published_versions import NotAnswered
 from harness.environments.resolver import Resolved
 from harness.model import Failure, Stage
 from harness.verdicts.judge import Verdict
-from harness.verdicts.missing_module import missing_module
 
 _NAMED_ONLY = 2
 """Largest number of suspects that only the error names: a traceback passes through many."""
@@ -66,7 +65,7 @@ class SecondaryPin(RemedyKind):
     def search(self, attempt: Attempt, trials: Trials) -> Attempt | None:
         """Hold the suspects at the versions of a cell that works."""
         # No version of another distribution is why a module is missing.
-        if missing_module(attempt.verdict) is not None:
+        if attempt.verdict.missing_module is not None:
             return None
         resolved, error = attempt.cell.resolved, attempt.verdict.error
         working = nearest_working(resolved, attempt.verdict.variant, trials.near)

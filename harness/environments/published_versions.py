@@ -7,7 +7,6 @@ every index, mirror, credential and cut-off date that a resolution would.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 from packaging.version import Version
@@ -57,14 +56,10 @@ def resolve(
     for axis, values in matrix.axes.items():
         versions: list[str] = []
         for index, value in enumerate(values):
-            known = _record(axis, value, answers, provider, pythons, ask=True)
-            if known is None:
-                try:
-                    known = _ask(axis, value, provider, pythons)
-                except LookupError as problem:
-                    raise ConfigError(file, f"axes.{axis}[{index}]", str(problem)) from None
-                answers.put(VERSIONS, _key(axis, value, answers, provider, pythons), known)
-            versions += known
+            try:
+                versions += _record_or_ask(axis, value, answers, provider, pythons)
+            except LookupError as problem:
+                raise ConfigError(file, f"axes.{axis}[{index}]", str(problem)) from None
         resolved[axis] = _unique(axis, versions)
     return resolved
 
@@ -95,50 +90,49 @@ def published(name: str, selector: str, answers: IndexAnswers, provider: Provide
     Raises:
         ProviderFailure: the index could not be asked.
     """
-    known = _record(name, selector, answers, provider, [python], ask=True)
-    if known is None:
-        try:
-            known = _ask(name, selector, provider, [python])
-        except LookupError:
-            return []
-        answers.put(VERSIONS, _key(name, selector, answers, provider, [python]), known)
-    return known
+    try:
+        return _record_or_ask(name, selector, answers, provider, [python])
+    except LookupError:
+        return []
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NoSuchVersion:
-    """The index answered: it has no version that satisfies the requirement."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class NotAnswered:
     """The index gave no answer, or was not asked. It says nothing about what is published."""
 
-    why: str
-
 
 def newest(
-    requirement: str, answers: IndexAnswers, provider: Provider, python: Interpreter, unanswered: dict[str, str], *, ask: bool
-) -> Published | NoSuchVersion | NotAnswered:
-    """The newest version that satisfies `requirement`, recorded: the answer stands until a refresh.
+    requirement: str, answers: IndexAnswers, provider: Provider, python: Interpreter, unanswered: set[str], *, ask: bool
+) -> Published | NotAnswered | None:
+    """The newest version that satisfies `requirement`, recorded: the answer stands until a refresh. None if there is none.
 
-    `unanswered` has distributions for which an index gave no answer, with the reason, and takes up further ones: with `ask`
-    an index is asked about the others.
+    `unanswered` has distributions for which an index gave no answer, and takes up further ones: with `ask` an index is
+    asked about the others.
     """
     key = digest(["published", requirement, python.version, provider.identity(answers.store.root)])
     known = answers.get(PUBLISHED, key, ask=ask)
     if known is not None:
-        return known[0] or NoSuchVersion()
+        return known[0]
     name = required_name(requirement)
     if not ask or answers.provisional or name in unanswered:
-        return NotAnswered(why=unanswered.get(name) or "it was not asked")
+        return NotAnswered()
     try:
         found = provider.published(requirement, python)
-    except ProviderFailure as failure:
-        unanswered[name] = str(failure)
-        return NotAnswered(why=str(failure))
+    except ProviderFailure:
+        unanswered.add(name)
+        return NotAnswered()
     answers.put(PUBLISHED, key, (found,))
-    return found or NoSuchVersion()
+    return found
+
+
+def _record_or_ask(
+    axis: str, value: str, answers: IndexAnswers, provider: Provider, pythons: Sequence[Interpreter]
+) -> list[str]:
+    """The published versions that `value` keeps, recorded. Raises as `_ask`."""
+    known = _record(axis, value, answers, provider, pythons, ask=True)
+    if known is None:
+        known = _ask(axis, value, provider, pythons)
+        answers.put(VERSIONS, _key(axis, value, answers, provider, pythons), known)
+    return known
 
 
 def _ask(axis: str, value: str, provider: Provider, pythons: Sequence[Interpreter]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from harness.environments import published_versions
 from harness.environments.lockfile import Published
-from harness.environments.published_versions import NoSuchVersion, NotAnswered
+from harness.environments.published_versions import NotAnswered
 from harness.environments.resolver import Resolver
 from harness.errors import interruptible
 from harness.execution.session import Session
@@ -109,15 +109,13 @@ class ExtraCells:
             self.session.records.ignore(key)
         return self._missing(cells, work)
 
-    def published(self, requirement: str, python: str) -> Published | NoSuchVersion | NotAnswered:
-        """The newest version that satisfies `requirement` where uv looks, recorded: the answer stands until a refresh."""
-        interpreter = self.session.interpreter(python)
+    def published(self, requirement: str, python: str) -> Published | NotAnswered | None:
+        """The newest version that satisfies `requirement` where uv looks, or None: the answer stands until a refresh."""
+        session, interpreter = self.session, self.session.interpreter(python)
         if interpreter is None:
-            return NotAnswered(why=f"no CPython {python} on this machine")
-        unanswered = self.session.extra_cells.unanswered
-        return published_versions.newest(
-            requirement, self.session.answers, self.session.uv, interpreter, unanswered, ask=self.acts
-        )
+            return NotAnswered()
+        unanswered = session.extra_cells.unanswered
+        return published_versions.newest(requirement, session.answers, session.uv, interpreter, unanswered, ask=self.acts)
 
     def _invalid(self, cells: Sequence[ExtraCell], work: Sequence[CellWork]) -> set[str]:
         """Keys of stored results that the options want made again, of cells that no earlier round has run."""

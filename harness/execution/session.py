@@ -50,8 +50,8 @@ class ExtraCellState:
     """(cell, whether it was cross-checked) → its final verdict."""
     trials: set[ExtraCell] = field(default_factory=set)
     """Cells for which this session has run tasks."""
-    unanswered: dict[str, str] = field(default_factory=dict)
-    """Distribution → why the index gave no answer; it is not asked again."""
+    unanswered: set[str] = field(default_factory=set)
+    """Distributions, and look-ups in words, for which an index gave no answer; it is not asked again."""
     searches: dict[object, object] = field(default_factory=dict)
     """Arguments of a search → its result: a search that has ended does not run again in the next pass."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from harness.environments.lockfile import Published
-from harness.environments.published_versions import NoSuchVersion, NotAnswered
+from harness.environments.published_versions import NotAnswered
 from harness.environments.resolver import NOT_RESOLVED
 from harness.matrix.plan import Planned
 from harness.matrix.schema import Matrix
@@ -200,8 +200,8 @@ class Trials(Protocol):
     def made(self, changes: tuple[Change, ...]) -> Attempt | None:
         """The attempt with these changes, if there was one."""
 
-    def published(self, requirement: str, python: str) -> Published | NoSuchVersion | NotAnswered:
-        """The newest version that the index has for `requirement`; without an answer the search stays open."""
+    def published(self, requirement: str, python: str) -> Published | NotAnswered | None:
+        """The newest version that the index has for `requirement`, or None; without an answer the search stays open."""
 
     def on_day(self, attempt: Attempt, day: str) -> Verdict | None:
         """The cell of `attempt` without releases younger than `day` (ISO 8601), if that is another lock, and works."""

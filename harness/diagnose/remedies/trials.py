@@ -22,7 +22,7 @@ from harness.diagnose.remedies.interface import (
     text,
 )
 from harness.environments.lockfile import Published
-from harness.environments.published_versions import NoSuchVersion, NotAnswered
+from harness.environments.published_versions import NotAnswered
 from harness.execution.extra_cells import ExtraCells
 from harness.matrix.plan import Planned
 from harness.model import Status, Variant
@@ -89,8 +89,8 @@ class VariantSearch:
         """The attempt with these changes, if there was one."""
         return self._attempts.get(changes)
 
-    def published(self, requirement: str, python: str) -> Published | NoSuchVersion | NotAnswered:
-        """The newest version that the index has; without an answer the search stays open."""
+    def published(self, requirement: str, python: str) -> Published | NotAnswered | None:
+        """The newest version that the index has, or None; without an answer the search stays open."""
         found = self.extra.published(requirement, python)
         if isinstance(found, NotAnswered):
             self._unanswered[requirement] = None

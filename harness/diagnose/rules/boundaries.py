@@ -201,7 +201,7 @@ class _Closer:
                 name, (older, newer), policy, answers=session.answers, provider=session.uv, python=interpreter, ask=ask
             )
         except ProviderFailure as failure:
-            session.extra_cells.unanswered[look_up] = str(failure)
+            session.extra_cells.unanswered.add(look_up)
             *_, reason = str(failure).strip().splitlines() or [failure.type.value]
             session.note(f"{look_up} stays open: {reason.strip()}")
             return None

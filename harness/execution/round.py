@@ -6,7 +6,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from harness.execution.events import AtStage, ExtraJudged, Judged, Listener, Working
+from harness.execution.events import AtStage, Judged, Listener, Working
 from harness.execution.executors.interface import TaskExecutor
 from harness.execution.scheduler import Scheduler, TaskEnded, TaskStarted
 from harness.execution.work import CellWork, Origin, Work
@@ -102,7 +102,7 @@ class Round:
     def _announce(self, cell: CellWork) -> None:
         if self.work.origin is not Origin.TRIAL:
             verdict = judge(*cell, self.records, self.variants)
-            self.listen((Judged if self.work.origin is Origin.MATRIX else ExtraJudged)(verdict=verdict))
+            self.listen(Judged(verdict=verdict, extra=self.work.origin is not Origin.MATRIX))
 
     def _order(self) -> dict[Task, int]:
         """Task → place of the first cell that needs it."""

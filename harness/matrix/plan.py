@@ -90,14 +90,14 @@ def cells(matrix: Matrix, axes: Mapping[str, Sequence[str]]) -> list[Cell]:
     if count > COMBINATIONS:
         sizes = ", ".join(f"{axis} {len(versions)}" for axis, versions in axes.items())
         raise SelectionError(f"the matrix has {count:,} combinations ({sizes}), and {COMBINATIONS:,} at most can be planned")
-    rules = [{axis: SpecifierSet(bound) for axis, bound in rule.bounds.items()} for rule in matrix.exclude]
+    rules = [{axis: SpecifierSet(bound) for axis, bound in rule.axes.items()} for rule in matrix.exclude]
     combinations: dict[tuple[str, ...], None] = {}
     for versions in itertools.product(*axes.values()):
         pins = dict(zip(names, versions, strict=True))
         if not any(all(_within(pins[axis], bound) for axis, bound in rule.items()) for rule in rules):
             combinations[versions] = None
     for extra in matrix.include:
-        combinations[tuple(extra.versions[name] for name in names)] = None
+        combinations[tuple(extra.axes[name] for name in names)] = None
     short = {name: _short_versions({versions[index] for versions in combinations}) for index, name in enumerate(names)}
     prefixes = _short_names(names)
     result = []

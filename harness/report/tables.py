@@ -29,16 +29,10 @@ NOT_SELECTED = "-"
 """A cell was not to run a variant that others were to run."""
 
 LEGEND = "✓ works, ✗ fails (a fact about versions), ! error (ours or the network's: proves nothing), · not run, - not asked for"
-
-
 INFERRED = (
     "(works?) and (fails?) stand for nothing observed: it follows from cells that were, unless three or more versions quarrel"
 )
-
-
 FLAKY = "~ flaky (failed, and not in the same way when it was repeated in a fresh process: proves nothing)"
-
-
 REMEDIED = "✚ works with the remedy that is named, and not by itself"
 
 

@@ -28,7 +28,7 @@ from pydantic import TypeAdapter
 from harness import regular_files
 from harness.errors import StoreError
 from harness.model import DIGEST, digest
-from harness.store.access import Access, Note, ignore
+from harness.store.access import Access, Note
 from harness.store.artifacts import Artifacts, require_digest
 from harness.store.digests import make_folder, sync
 from harness.store.envelope import LIMIT, DamagedRecordError, OlderRecordError, RecordKind, T, opened
@@ -45,7 +45,7 @@ class Store:
     """A folder of records and artifacts. Keys are digests that the caller computes from all inputs of a result."""
 
     def __init__(
-        self, root: Path, mirror: Mirror | None = None, *, access: Access = Access.REMOVE, note: Note = ignore
+        self, root: Path, mirror: Mirror | None = None, *, access: Access = Access.REMOVE, note: Note = lambda _text: None
     ) -> None:
         """`note` receives one sentence for each damaged file that is read.
 
@@ -77,7 +77,9 @@ class Store:
                 raise StoreError(f"the store {self.root} cannot be used: its folder {folder} is a symbolic link; {advice}")
 
     @classmethod
-    def open(cls, place: Path | str, *, pull: bool = True, access: Access = Access.REMOVE, note: Note = ignore) -> Store:
+    def open(
+        cls, place: Path | str, *, pull: bool = True, access: Access = Access.REMOVE, note: Note = lambda _text: None
+    ) -> Store:
         """The store at `place`, a folder or a URL; `pull` copies the records that are new in the mirror.
 
         Raises:

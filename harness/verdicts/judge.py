@@ -111,15 +111,11 @@ def judge(
     verdicts = [_of_variant(variant, _chain(resolved, tasks, records, variant)) for variant in resolved.planned.variants]
     if tasks is not None and runtimes is not None:
         checks = cross_checks.known(tasks, records, runtimes)
-        none = CrossChecks()
-        verdicts = [_with_checks(verdict, checks.get(verdict.variant, none)) for verdict in verdicts]
+        pairs = [(verdict, checks.get(verdict.variant, CrossChecks())) for verdict in verdicts]
+        verdicts = [replace(verdict, opinions=own.runtimes, controls=own.consumers) for verdict, own in pairs]
     decisive = set(deciding(variants, resolved.cell, resolved.planned.variants))
     status = _cell_status([verdict for verdict in verdicts if verdict.variant in decisive], variants.require)
     return Verdict(resolved=resolved, status=status, variants=tuple(verdicts))
-
-
-def _with_checks(verdict: VariantVerdict, checks: CrossChecks) -> VariantVerdict:
-    return replace(verdict, opinions=checks.runtimes, controls=checks.consumers)
 
 
 def _of_variant(variant: Variant, results: Sequence[StageResult]) -> VariantVerdict:

@@ -79,7 +79,7 @@ def test_matrix_toml(tmp_path, hostile):
             require_clean((name, value) for value in values if ";" not in value)
             for value in values:
                 packaging_values.requirement_line(f"{name}{value.partition(';')[0]}" if ";" in value else f"{name}=={value}")
-        require_clean(pair for extra in loaded.include for pair in extra.versions.items())
+        require_clean(pair for extra in loaded.include for pair in extra.axes.items())
         for rule in loaded.constraint:
             assert all(CLEAN_LINE.fullmatch(line) for line in rule.add), rule.add
 

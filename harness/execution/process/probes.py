@@ -93,7 +93,8 @@ class Probes:
             def mended(*, may: bool = may_mend) -> bool:
                 return may and self._bytecode.mend(request.python, self._folders(request))
 
-            suspicious = any(result.error and result.error.type not in _NOT_OF_BYTECODE for result in _errors(output))
+            errors = (result.error for result in _results(output) if result.status is Status.ERROR)
+            suspicious = any(error and error.type not in _NOT_OF_BYTECODE for error in errors)
             if not (suspicious and mended()) and settle(output, request.places, repeated, again, mended=mended):
                 break
             shutil.rmtree(out)
@@ -147,10 +148,6 @@ class Probes:
 
 def _results(output: ProbeOutput) -> Iterator[StageResult]:
     return (result for results in output.results.values() for result in results)
-
-
-def _errors(output: ProbeOutput) -> Iterator[StageResult]:
-    return (result for result in _results(output) if result.status is Status.ERROR)
 
 
 def _check_distributions(

@@ -99,5 +99,5 @@ def _cells(cells: Sequence[CellWork], rows: Mapping[str, Row], chosen: Sequence[
 def _included(cell: Cell, matrix: Matrix) -> bool:
     """Whether an include rule names it: such a cell is always run."""
     return any(
-        all((cell.version(axis) or ABSENT) == version for axis, version in extra.versions.items()) for extra in matrix.include
+        all((cell.version(axis) or ABSENT) == version for axis, version in extra.axes.items()) for extra in matrix.include
     )

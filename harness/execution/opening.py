@@ -14,7 +14,7 @@ from packaging.version import Version
 from harness.environments import checkpoints, published_versions
 from harness.environments.index_answers import IndexAnswers
 from harness.environments.interface import ProviderFailure
-from harness.environments.layers import closure
+from harness.environments.layers import Closure, closure
 from harness.environments.resolver import Resolver
 from harness.environments.sources import Pythons, with_torch_backend
 from harness.environments.uv import variables
@@ -182,14 +182,15 @@ def _newest_runtimes(
         runtime = planned.cell.version(RUNTIME)
         if runtime is not None and planned.cell.python in pythons:
             cells.setdefault(planned.cell.python, {}).setdefault(Version(runtime), []).append(planned)
-    closures = []
+    runtimes: dict[str, dict[str, Closure]] = {}
     for by_version in cells.values():
         known = 0
         for version in sorted(by_version, reverse=True):
             resolved = resolver.known(by_version[version])
             found = [closure(cell.interpreter, cell.run) for cell in resolved if cell.interpreter and cell.run]
-            closures += found
+            for each in found:
+                runtimes.setdefault(each.interpreter.version, {})[each.key] = each
             known += bool(found)
             if known == 2:
                 break
-    return cross_checks.newest(closures)
+    return {interpreter: list(by_key.values()) for interpreter, by_key in runtimes.items()}

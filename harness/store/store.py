@@ -154,7 +154,7 @@ class Store:
 
     def _bring(self, mirror: Mirror, names: Sequence[str]) -> None:
         """Copy records of these names from `mirror`; a damaged one replaces nothing here."""
-        for name, content in mirror.read(names).items() if names else ():
+        for name, content in mirror.files.read(names).items() if names else ():
             try:
                 opened(Path(name).stem, content)
             except DamagedRecordError as problem:

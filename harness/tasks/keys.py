@@ -9,12 +9,18 @@ import platform
 import stat
 from pathlib import Path
 
+import harness
 from harness import subprocesses
 from harness.matrix.schema import ProbeSection
 from harness.model import digest
 from harness.probe.runtimes import RUNTIMES
 from harness.store.digests import file_digest, folder_digest
-from harness.tasks import probe_source
+
+PROBE = Path(harness.__file__).parent / "probe" / "__main__.py"
+"""The program that every probe process runs."""
+
+RULES = 2
+"""Part of every key: to be raised when a probe's events or end come to mean something else, here or in execution/worker.py."""
 
 _FOLDERS = {"import": None, "export": "export", **{name: runtime.module.strip(".") for name, runtime in RUNTIMES.items()}}
 """`import`, `export` or a runtime → the folder of the probe that its jobs alone use; all other files are for every job."""
@@ -29,7 +35,7 @@ def key_of(*parts: str | int | None) -> str:
 @functools.cache
 def source(user: str) -> str:
     """Digest of the probe's source as far as a job can use it; `user` is `import`, `export` or the name of a runtime."""
-    root = probe_source.MAIN.parent
+    root = PROBE.parent
     _stamp(root)
     left_out = {folder for folder in _FOLDERS.values() if folder not in {None, _FOLDERS[user]}}
     sums = {}
@@ -48,7 +54,7 @@ def platform_id() -> str:
 
 def common_parts(user: str, model: ProbeSection) -> list[object]:
     """The parts of the keys of all processes with one `user` of source: platform, variables, rules and that source."""
-    return [platform_id(), _surroundings(), probe_source.RULES, source_digest(user, model)]
+    return [platform_id(), _surroundings(), RULES, source_digest(user, model)]
 
 
 @functools.cache
@@ -124,7 +130,7 @@ def require_unchanged(model: ProbeSection) -> None:
     Raises:
         RuntimeError: they were edited since, so a result may be of other source.
     """
-    read = [probe_source.MAIN.parent, *([Path(model.checkpoint)] if model.checkpoint else [])]
+    read = [PROBE.parent, *([Path(model.checkpoint)] if model.checkpoint else [])]
     for folder in read:
         looked = _STAMPS.get(folder)
         if looked is None:

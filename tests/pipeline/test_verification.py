@@ -13,7 +13,7 @@ from wheels import Wheel
 
 from harness.environments.environments import Environments
 from harness.execution.process import probe, probes
-from harness.tasks import keys, probe_source
+from harness.tasks import keys
 
 
 def only_cell(project: Project, *arguments: str) -> dict:
@@ -225,7 +225,7 @@ def test_a_module_that_is_edited_during_a_run_is_another_one_for_the_next_run_on
 
 
 def test_what_a_probe_whose_source_is_edited_finds_out_is_an_error(project, monkeypatch):
-    fake = probe_source.MAIN.parent
+    fake = keys.PROBE.parent
     shutil.copytree(fake.parents[1] / "harness" / "probe", project.root / "copy/harness/probe")
     shutil.copytree(fake, project.root / "copy/tests/fake_probe")
     main = project.root / "copy/tests/fake_probe/__main__.py"
@@ -233,7 +233,7 @@ def test_what_a_probe_whose_source_is_edited_finds_out_is_an_error(project, monk
     project.publish(packages.torch("2.2.0", on_export=edits))
     project.configure({"torch": ["2.2.0"]})
     with monkeypatch.context() as patch:
-        patch.setattr(probe_source, "MAIN", main)
+        patch.setattr(keys, "PROBE", main)
         keys.source.cache_clear()
         cell = only_cell(project)
         assert cell["status"] == "error"

@@ -16,7 +16,6 @@ from harness.diagnose.remedies.kinds import KINDS
 from harness.diagnose.remedies.trials import VariantSearch
 from harness.environments import published_versions, resolver
 from harness.environments.interface import FailureType, ProviderFailure
-from harness.environments.sources import Pythons
 from harness.errors import UnpublishedError, VersionsError, did_you_mean
 from harness.execution import extra_cells
 from harness.execution.executors import local
@@ -83,7 +82,6 @@ class Experiments:
         """`variants` are run of each set."""
         self.session = session
         self._variants = variants
-        self._pythons = Pythons(session.uv)
         exports_itself = sorted(EXPORTS_WITH_RUNTIME) if any(variant.exporter == "optimum" for variant in variants) else []
         self.axes = [axis for axis in dict.fromkeys([*session.matrix.axes, *exports_itself]) if axis != "python"]
         """Distributions that are installed if a set has them; any other one in a set is only a bound."""
@@ -104,7 +102,7 @@ class Experiments:
         Raises:
             Unanswered: this machine does not have it.
         """
-        found = self._pythons.find(str(versions.python))
+        found = self.session.interpreter(str(versions.python))
         if found is None:
             raise Unanswered(f"no CPython {versions.python} on this machine; 'uv python install {versions.python}' gets one")
         return found

@@ -89,7 +89,6 @@ def fails(stage: Stage = Stage.LOAD, status: Status = Status.FAILS) -> StageResu
 @pytest.fixture
 def search(monkeypatch):
     """Bisects between the four pins with these versions besides."""
-    monkeypatch.setattr("harness.decide.experiments.Pythons", lambda _uv: SimpleNamespace(find=lambda _python: PYTHON))
     matrix = Matrix.model_validate({"axes": {"python": ["3.11"], **{name: [version] for name, version in PINS.items()}}})
 
     def between(name, bounds, _policy, _versions):
@@ -98,7 +97,9 @@ def search(monkeypatch):
 
     def searched(index: Index, end, good: dict[str, str], bad: dict[str, str], suspect=None) -> tuple[Bisected, FakeRuns]:
         fake = FakeRuns(index, end)
-        session = SimpleNamespace(matrix=matrix, uv=index, answers=None, settings=SimpleNamespace(jobs=1))
+        session = SimpleNamespace(
+            matrix=matrix, uv=index, answers=None, settings=SimpleNamespace(jobs=1), interpreter=lambda _: PYTHON
+        )
         monkeypatch.setattr("harness.execution.extra_cells.run", fake.run)
         experiments = Experiments(session, (PAIR,))
         monkeypatch.setattr(experiments, "between", between)

@@ -130,17 +130,17 @@ class ExtraCells:
     def _missing(self, cells: Sequence[ExtraCell], work: Sequence[CellWork]) -> Work:
         session = self.session
         incomplete: dict[ExtraCell, CellWork] = {}
-        complete: dict[ExtraCell, CellTasks] = {}
+        done: dict[ExtraCell, CellTasks] = {}
         for cell, (resolved, tasks) in zip(cells, work, strict=True):
             if tasks and session.untried(cell) and outstanding(tasks.all, session.records):
                 incomplete[cell] = (resolved, tasks)
             elif tasks:
-                complete[cell] = tasks
+                done[cell] = tasks
         session.extra_cells.trials.update(incomplete)
         own = [task for _, tasks in incomplete.values() if tasks for task in tasks.all]
         checks = []
         if self._cross_checked:
-            untried = [tasks for cell, tasks in complete.items() if session.untried((cell, "cross-checks"))]
+            untried = [tasks for cell, tasks in done.items() if session.untried((cell, "cross-checks"))]
             checks = cross_checks.needed(untried, session.records, session.runtimes)
             session.invalidate(checks)
         needed = tuple(outstanding([*own, *checks], session.records))

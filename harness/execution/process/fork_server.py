@@ -87,8 +87,8 @@ class ForkServer:
         work = self._folder / "work"
         work.mkdir()
         job_with_events = {**job, "events": str(self._folder / "events.jsonl")}
-        command, env = command_for(python, job_with_events, folder=work, temporary=self._temporary, store=self._store.root)
-        launch = partial(self._supervisor.start, command, env=env, cwd=work, log=self._log, stdin=theirs.fileno(), fork=fork)
+        command = command_for(python, job_with_events, folder=work, temporary=self._temporary, store=self._store.root)
+        launch = partial(self._supervisor.start, **command, cwd=work, log=self._log, stdin=theirs.fileno(), fork=fork)
         arguments = (self._channel, theirs, launch)
         self._thread = threading.Thread(target=self._serve, args=arguments, name="fork server", daemon=True)
         self._thread.start()

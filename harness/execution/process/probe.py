@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from harness import regular_files
 from harness.execution.process.probe_events import event_in
@@ -57,10 +57,8 @@ def run_probe(
     events.touch()
     watch = _Watch(events, on_stage)
     job = {**job, "events": str(events)}
-    command, env = command_for(python, job, folder=folder, temporary=temporary, store=store, bytecode=bytecode)
     ended = supervisor.run(
-        command,
-        env=env,
+        **command_for(python, job, folder=folder, temporary=temporary, store=store, bytecode=bytecode),
         cwd=folder,
         log=output,
         time_limit=limits.seconds,
@@ -75,22 +73,29 @@ def run_probe(
 
 def command_for(
     python: Path, job: Mapping[str, Any], *, folder: Path, temporary: Path, store: Path, bytecode: Path | None = None
-) -> tuple[list[str], dict[str, str]]:
-    """(command, variables) that start a probe process for `job`, which is written to `folder`, where it works."""
+) -> _Command:
+    """The command and variables that start a probe process for `job`, which is written to `folder`, where it works."""
     (folder / JOB).write_text(json.dumps(job), encoding="utf-8")
     home = folder / "home"
     home.mkdir(exist_ok=True)
     (folder / TEMPORARY).symlink_to(temporary)
     prefix = bytecode or store / BYTECODE
-    # Bytecode of a layer is compiled once for all its users, now and in later runs; an environment holds only links.
-    command = [str(python), "-I", "-X", f"pycache_prefix={prefix}", str(keys.PROBE), str(folder / JOB)]
-    # A home of its own: caches and settings of the user must not reach a verdict, and its files are removed with it.
-    return command, probe_environment(HOME=str(home), **temporary_in(temporary), **_caches(temporary))
+    return {
+        # Bytecode of a layer is compiled once for all its users, now and in later runs; an environment holds only links.
+        "command": [str(python), "-I", "-X", f"pycache_prefix={prefix}", str(keys.PROBE), str(folder / JOB)],
+        # A home of its own: caches and settings of the user must not reach a verdict, and its files are removed with it.
+        "env": probe_environment(HOME=str(home), **temporary_in(temporary), **_caches(temporary)),
+    }
 
 
 def _caches(temporary: Path) -> dict[str, str]:
     """Where torch compiles to. Its import would set them to a folder of its own process, which then cannot be forked."""
     return {"TORCHINDUCTOR_CACHE_DIR": str(temporary / "inductor"), "TRITON_CACHE_DIR": str(temporary / "triton")}
+
+
+class _Command(TypedDict):
+    command: list[str]
+    env: dict[str, str]
 
 
 class _Watch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -242,18 +242,18 @@ class Experiments:
             kept = self.rule.require != "all" or changed.exporter == variant.variant.exporter
             return kept and changed in deciding(self.rule, planned.cell, (*planned.variants, changed))
 
-        found = self._search(planned, variant.variant, current, admits).remedy
-        return found if found and found.keeps_cell else None
-
-    def _search(self, planned: Planned, variant: Variant, current: Verdict, admits: Callable[[Variant], bool]) -> RemedySearch:
-        single = replace(planned, variants=(variant,))
-
         def search(extra: ExtraCells) -> RemedySearch:
             return VariantSearch(
-                extra=extra, planned=single, kinds=KINDS, near=[current], asks_index=False, admits=admits
+                extra=extra,
+                planned=replace(planned, variants=(variant.variant,)),
+                kinds=KINDS,
+                near=[current],
+                asks_index=False,
+                admits=admits,
             ).run()
 
-        return extra_cells.complete(self.session, search)
+        found = extra_cells.complete(self.session, search).remedy
+        return found if found and found.keeps_cell else None
 
     def run_planned(self, planned: Planned) -> Verdict:
         """Run a set exactly as it is planned."""

@@ -6,8 +6,7 @@
   that works, the cause is the consumer.
 
 An artifact with an IR or opset above the measured limits of this onnxruntime needs none. Only cross-checks that these cells
-need are reported. Other results in the store, of another matrix, a trial or the cells of another shard, are ignored, so
-that a report depends on the cells and not on the store's history.
+need are reported, so that a report does not depend on the store's history.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import pytest
 from values import rendered, report, reported_cell, reported_variant
 
 from harness.cli.console import console
-from harness.errors import ShardError
+from harness.errors import ReportError
 from harness.model import Cause, Certainty, Stage, Status
 from harness.report.formats import format_named
 from harness.report.pages import matrix
@@ -92,5 +92,5 @@ def test_a_hostile_report_does_nothing_on_a_terminal(hostile):
 @pytest.mark.parametrize("when", ["2030\x1b]0;x", "soon", "2030-01-01\x1b00:00:00+00:00", "2030-01-01T00:00:00+00:00\n<img>"])
 def test_when_a_report_was_made_is_a_time(tmp_path, when):
     (tmp_path / "matrix.json").write_text(rendered(dataclasses.replace(report(reported_cell()), generated=when), "json"))
-    with pytest.raises(ShardError, match="generated: String should match pattern"):
+    with pytest.raises(ReportError, match="generated: String should match pattern"):
         read(tmp_path / "matrix.json")

@@ -12,7 +12,7 @@ from project import Project
 from wheels import Wheel
 
 from harness.environments.environments import Environments
-from harness.execution.process import probe, probes
+from harness.execution.process import probe_process, probes
 from harness.tasks import keys
 
 
@@ -183,7 +183,7 @@ def test_trouble_with_one_run_is_no_word_on_the_others_of_its_closure(project, m
             runs.append(job)
             if len(runs) == 2:
                 raise OSError(5, "Input/output error")
-        return probe.run_probe(python, job, **given)
+        return probe_process.run_probe(python, job, **given)
 
     with monkeypatch.context() as patch:
         patch.setattr(probes, "run_probe", run_probe)

@@ -14,7 +14,7 @@ from harness.environments.environments import Environments
 from harness.environments.layers import Closure, layers
 from harness.errors import DiskFullError
 from harness.execution.process.forks import Forks
-from harness.execution.process.probe import run_probe
+from harness.execution.process.probe_process import run_probe
 from harness.execution.process.repetition import settle
 from harness.model import Failure, Limits, Stage, StageResult, Status, digest
 from harness.store.store import BYTECODE, Store

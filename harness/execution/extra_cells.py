@@ -19,7 +19,6 @@ from harness.errors import interruptible
 from harness.execution.session import Session
 from harness.execution.work import CellWork, ExtraCell, Origin, Work
 from harness.matrix.plan import Planned
-from harness.matrix.schema import Matrix
 from harness.tasks import cell_tasks
 from harness.tasks.cell_tasks import CellTasks
 from harness.tasks.pending import outstanding, to_invalidate
@@ -69,11 +68,6 @@ class ExtraCells:
         self._unknown: dict[ExtraCell, None] = {}
         self.fresh: set[ExtraCell] = set()
         """Cells of this pass for which this session has run tasks."""
-
-    @property
-    def matrix(self) -> Matrix:
-        """The matrix of the session."""
-        return self.session.matrix
 
     def verdicts(self, planned: Sequence[Planned], *, exclude_newer: str | None = None) -> list[Verdict]:
         """The verdicts on `planned`, in their order. Cells with the same id differ only in their variants.
@@ -161,7 +155,7 @@ class ExtraCells:
                     solved = self._resolver(day).resolve([cell.planned for cell in part], lambda *_: None)
                     locks |= {(cell, self.acts): resolved for cell, resolved in zip(part, solved, strict=True)}
         found = [locks[cell, self.acts] for cell in cells]
-        return tuple(zip(found, cell_tasks.of_cells(found, self.matrix.probe), strict=True))
+        return tuple(zip(found, cell_tasks.of_cells(found, self.session.matrix.probe), strict=True))
 
     def _resolver(self, exclude_newer: str | None) -> Resolver:
         session, resolvers = self.session, self.session.extra_cells.resolvers
@@ -170,6 +164,6 @@ class ExtraCells:
             if exclude_newer is not None:
                 uv = replace(uv, sources=uv.sources.model_copy(update={"exclude_newer": exclude_newer}))
             resolvers[exclude_newer, self.acts] = Resolver(
-                self.matrix, session.answers, uv, session.interpreter, file=session.settings.config.name, ask=self.acts
+                self.session.matrix, session.answers, uv, session.interpreter, file=session.settings.config.name, ask=self.acts
             )
         return resolvers[exclude_newer, self.acts]

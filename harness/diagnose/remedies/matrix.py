@@ -107,7 +107,7 @@ class _MatrixSearch:
         """With `require = "any"` one variant that works is enough; otherwise every one that decides must."""
         decisive = self._decisive(cell)
         found: dict[Variant, Remedy] = {}
-        if self._extra.matrix.variants.require == "any":
+        if self._extra.session.matrix.variants.require == "any":
             tried = (self._remedy(cell, variant, of) for variant, of in self._variant_of_each_signature(decisive))
             return next(((remedy,) for remedy in tried if remedy), ())
         for variant in decisive:
@@ -120,7 +120,7 @@ class _MatrixSearch:
 
     def _works_with_all(self, cell: Verdict, found: Mapping[Variant, Remedy]) -> bool:
         """Whether the cell works with all remedies at once: with every one's versions, and every variant that decides."""
-        planned, required = cell.resolved.planned, self._extra.matrix.variants
+        planned, required = cell.resolved.planned, self._extra.session.matrix.variants
         changes = list(dict.fromkeys(change for remedy in found.values() for change in remedy.changes))
         pins = {change.pin for change in changes if change.pin}
         if len(pins) != len({axis for axis, _ in pins}):
@@ -135,7 +135,7 @@ class _MatrixSearch:
 
     def _decisive(self, cell: Verdict) -> list[VariantVerdict]:
         """The variants that keep the cell from working; what cannot exist decides nothing."""
-        decides = set(deciding(self._extra.matrix.variants, cell.cell, cell.resolved.planned.variants))
+        decides = set(deciding(self._extra.session.matrix.variants, cell.cell, cell.resolved.planned.variants))
         failing = [variant for variant in cell.variants if variant.variant in decides and variant.status is not Status.WORKS]
         return [variant for variant in failing if variant.status is not Status.NOT_RUN or variant.open]
 
@@ -230,7 +230,7 @@ class _MatrixSearch:
 
     def _admits(self, planned: Planned, variant: Variant, changed: Variant) -> bool:
         """Whether the matrix would take the one for the other: what it requires must not be changed away."""
-        require = self._extra.matrix.variants.require
+        require = self._extra.session.matrix.variants.require
         if require == "any":
             return True
         if require == "all":

@@ -139,7 +139,7 @@ class VariantSearch:
         resolved = attempt.cell.resolved
         # Without a lock no variant of the cell can work.
         if resolved.result.ok:
-            failing = Failing(verdict=attempt.verdict, cell=resolved.cell, matrix=self.extra.matrix)
+            failing = Failing(verdict=attempt.verdict, cell=resolved.cell, matrix=self.extra.session.matrix)
             for batch in batches(failing, self.kinds, [] if attempt.changes else self.known):
                 found = self.first_that_works([(*attempt.changes, change) for change in batch if change.kind not in used])
                 if found is not None:

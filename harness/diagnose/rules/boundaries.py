@@ -56,7 +56,7 @@ def closed(report: Report, session: Session, acting: ExtraCells, *, axes: frozen
     """The report with the boundaries closed as far as `acting` knows on `axes`, and as far as the store knows elsewhere."""
     passive = ExtraCells(session, acts=False, cross_checked=True)
     by_axis = {axis: acting if axis in axes else passive for axis in report.axes if axis != "python"}
-    closer = _Closer(report=report, session=session, extra=by_axis, acting=acting)
+    closer = _Closer(report=report, session=session, extra=by_axis)
     rules = []
     for rule in report.rules:
         try:
@@ -76,7 +76,6 @@ class _Closer:
     session: Session
     extra: Mapping[str, ExtraCells]
     """Axis → the extra cells with its versions."""
-    acting: ExtraCells
 
     def rule(self, rule: Rule) -> Rule:
         """The rule with closed boundaries, and with its atoms at them."""
@@ -191,7 +190,7 @@ class _Closer:
         interpreter = self._resolved(boundary.fails_at.cell).interpreter
         older, newer = sorted((boundary.fails, boundary.passes), key=by_version)
         # An index that is not asked may have versions that are not recorded.
-        acts = self.extra[name] is self.acting and not recorded
+        acts = self.extra[name].acts and not recorded
         ask = acts and not session.uv.offline and time.monotonic() < session.deadline
         look_up = f"{name} between {older} and {newer}"
         if interpreter is None or look_up in session.extra_cells.unanswered:

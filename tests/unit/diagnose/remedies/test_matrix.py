@@ -54,8 +54,8 @@ def mended(monkeypatch, remedies: dict[Variant, Change], *, works: bool, require
 
     monkeypatch.setattr(matrix, "VariantSearch", search)
     wanted = SimpleNamespace(variants=Variants(require=require))
-    session = SimpleNamespace(extra_cells=SimpleNamespace(searches={}), note=print)
-    extra = SimpleNamespace(fresh=set(), acts=False, matrix=wanted, verdicts=verdicts, session=session)
+    session = SimpleNamespace(matrix=wanted, extra_cells=SimpleNamespace(searches={}), note=print)
+    extra = SimpleNamespace(fresh=set(), acts=False, verdicts=verdicts, session=session)
     before = judged(cell.planned, *remedies)
     verdict = Verdict(resolved=cell, status=Status.FAILS, variants=before.variants)
     return matrix.mend(extra, [verdict], KINDS).reported(KINDS), ran

@@ -41,8 +41,8 @@ def cell(runtime: str, end: StageResult, numpy: str, setup: Setup = Setup.TOGETH
 class FakeExtraCells:
     """Answers from a function of the onnxruntime."""
 
-    def __init__(self, trial: Callable[[str], Trial]) -> None:
-        self._trial = trial
+    def __init__(self, trial: Callable[[str], Trial], *, acts: bool) -> None:
+        self._trial, self.acts = trial, acts
 
     def verdicts(self, planned: Sequence[Planned]) -> list[Verdict]:
         (one,) = planned
@@ -63,14 +63,14 @@ def closed(monkeypatch, cells: Sequence[ReportedCell], between: Sequence[str], t
         planned = Cell(id=one.id, python=one.python, pins=tuple(one.pins.items()), setup=one.environment)
         prepared = Planned(cell=planned, variants=(PAIR,))
         asked.append((SimpleNamespace(cell=planned, interpreter=PYTHON, planned=prepared), None))
-    monkeypatch.setattr(boundaries, "ExtraCells", lambda *_given, **_named: FakeExtraCells(trial))
+    monkeypatch.setattr(boundaries, "ExtraCells", lambda *_given, acts, **_named: FakeExtraCells(trial, acts=acts))
     published = {"onnxruntime": list(between)}
     monkeypatch.setattr(published_versions, "between", lambda name, *_given, **_named: published.get(name))
     uv = SimpleNamespace(offline=False)
     session = SimpleNamespace(
         cells=asked, answers=None, uv=uv, deadline=float("inf"), extra_cells=SimpleNamespace(unanswered=set()), note=print
     )
-    acting, axes = FakeExtraCells(trial), frozenset({"onnxruntime"})
+    acting, axes = FakeExtraCells(trial, acts=True), frozenset({"onnxruntime"})
     (rule,) = boundaries.closed(replace(report(*cells), rules=rules), session, acting, axes=axes).rules
     (boundary,) = [one for one in rule.boundaries if one.name == "onnxruntime"]
     return rule.text, {one.version: one.outcome for one in boundary.tried}

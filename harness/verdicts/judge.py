@@ -15,6 +15,7 @@ from harness.tasks.cell_tasks import CellTasks
 from harness.tasks.records import Records, stages
 from harness.verdicts import cross_checks
 from harness.verdicts.cross_checks import CrossChecks, Runtimes
+from harness.verdicts.signature import signature
 
 NOT_REACHED = "not run yet"
 
@@ -46,6 +47,11 @@ class VariantVerdict:
     def error(self) -> Failure | None:
         """Why that stage did not work."""
         return self.last.error
+
+    @property
+    def signature(self) -> str | None:
+        """The fingerprint of that failure: equal faults have equal signatures."""
+        return signature(self.last.stage, self.error) if self.error else None
 
     @property
     def outcomes(self) -> Sequence[str]:

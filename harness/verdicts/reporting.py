@@ -10,7 +10,6 @@ from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Stage, StageResult, Status, Variant
 from harness.verdicts.judge import VariantVerdict, Verdict
 from harness.verdicts.report_schema import ReportedCell, ReportedVariant, shortened
-from harness.verdicts.signature import signature
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +73,7 @@ def _variant(verdict: VariantVerdict, remedies: VariantRemedies) -> ReportedVari
         cause=None,
         error=shortened(error.message) if error else None,
         reason=verdict.reason,
-        signature=signature(verdict.last.stage, error) if error else None,
+        signature=verdict.signature,
         ir=data.get("ir"),
         max_abs_diff=parity.data.get("max_abs_diff") if parity else None,
         node=data.get("node"),

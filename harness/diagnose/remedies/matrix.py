@@ -20,7 +20,6 @@ from harness.matrix.plan import Planned, deciding
 from harness.matrix.selection import parse
 from harness.model import Stage, Status, Variant
 from harness.verdicts.judge import VariantVerdict, Verdict
-from harness.verdicts.signature import signature
 
 FRUITLESS = 2
 """Searches for one signature that find nothing, before its other cells are only tried with what mended something else."""
@@ -240,9 +239,8 @@ class _MatrixSearch:
 
 
 def _signature(variant: VariantVerdict) -> _Signature | None:
-    if variant.status is not Status.FAILS or variant.error is None:
-        return None
-    return variant.last.stage, signature(variant.last.stage, variant.error)
+    signature = variant.signature if variant.status is Status.FAILS else None
+    return (variant.last.stage, signature) if signature else None
 
 
 def _outcome(found: RemedySearch) -> str:

@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from harness.environments.lockfile import Published
+from harness.environments.lockfile import PublishedVersion
 from harness.errors import UvError
 from harness.model import Failure, Interpreter, Lock
 from harness.subprocesses import Supervisor
@@ -67,7 +67,7 @@ class Provider(Protocol):
     def newest(self, name: str, bounds: str, python: Interpreter) -> str | None:
         """The newest published version of `name` within `bounds` for that interpreter, or None."""
 
-    def published(self, requirement: str, python: Interpreter) -> Published | None:
+    def published(self, requirement: str, python: Interpreter) -> PublishedVersion | None:
         """The newest version that satisfies `requirement`, with date and size, or None."""
 
     def resolve(

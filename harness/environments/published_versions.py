@@ -15,7 +15,7 @@ from pydantic import Field, TypeAdapter
 from harness import invocation
 from harness.environments.index_answers import IndexAnswers
 from harness.environments.interface import Provider, ProviderFailure
-from harness.environments.lockfile import Published
+from harness.environments.lockfile import PublishedVersion
 from harness.errors import ConfigError
 from harness.matrix.schema import Matrix
 from harness.matrix.values import version_key
@@ -102,7 +102,7 @@ class NotAnswered:
 
 def newest(
     requirement: str, answers: IndexAnswers, provider: Provider, python: Interpreter, unanswered: set[str], *, ask: bool
-) -> Published | NotAnswered | None:
+) -> PublishedVersion | NotAnswered | None:
     """The newest version that satisfies `requirement`, recorded: the answer stands until a refresh. None if there is none.
 
     `unanswered` has distributions for which an index gave no answer, and takes up further ones: with `ask` an index is
@@ -186,7 +186,7 @@ def _record(
 VERSIONS = RecordKind(name="versions", adapter=TypeAdapter(Annotated[list[ExactVersion], Field(min_length=1)]))
 """The versions that a selector keeps."""
 
-PUBLISHED = RecordKind(name="published", adapter=TypeAdapter(tuple[Published | None]))
+PUBLISHED = RecordKind(name="published", adapter=TypeAdapter(tuple[PublishedVersion | None]))
 """The newest version that satisfies a requirement; None in it where there is none."""
 
 BETWEEN = RecordKind(name="versions-between", adapter=TypeAdapter(list[ExactVersion]))

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from harness.environments import published_versions
-from harness.environments.lockfile import Published
+from harness.environments.lockfile import PublishedVersion
 from harness.environments.published_versions import NotAnswered
 from harness.environments.resolver import Resolver
 from harness.errors import interruptible
@@ -103,7 +103,7 @@ class ExtraCells:
             self.session.records.ignore(key)
         return self._missing(cells, work)
 
-    def published(self, requirement: str, python: str) -> Published | NotAnswered | None:
+    def published(self, requirement: str, python: str) -> PublishedVersion | NotAnswered | None:
         """The newest version that satisfies `requirement` where uv looks, or None: the answer stands until a refresh."""
         session, interpreter = self.session, self.session.interpreter(python)
         if interpreter is None:

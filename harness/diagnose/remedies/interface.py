@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from harness.environments.lockfile import Published
+from harness.environments.lockfile import PublishedVersion
 from harness.environments.published_versions import NotAnswered
 from harness.environments.resolver import NOT_RESOLVED
 from harness.matrix.plan import Planned
@@ -200,7 +200,7 @@ class Trials(Protocol):
     def made(self, changes: tuple[Change, ...]) -> Attempt | None:
         """The attempt with these changes, if there was one."""
 
-    def published(self, requirement: str, python: str) -> Published | NotAnswered | None:
+    def published(self, requirement: str, python: str) -> PublishedVersion | NotAnswered | None:
         """The newest version that the index has for `requirement`, or None; without an answer the search stays open."""
 
     def on_day(self, attempt: Attempt, day: str) -> Verdict | None:

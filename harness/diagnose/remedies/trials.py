@@ -21,7 +21,7 @@ from harness.diagnose.remedies.interface import (
     apply,
     text,
 )
-from harness.environments.lockfile import Published
+from harness.environments.lockfile import PublishedVersion
 from harness.environments.published_versions import NotAnswered
 from harness.execution.extra_cells import ExtraCells
 from harness.matrix.plan import Planned
@@ -89,7 +89,7 @@ class VariantSearch:
         """The attempt with these changes, if there was one."""
         return self._attempts.get(changes)
 
-    def published(self, requirement: str, python: str) -> Published | NotAnswered | None:
+    def published(self, requirement: str, python: str) -> PublishedVersion | NotAnswered | None:
         """The newest version that the index has, or None; without an answer the search stays open."""
         found = self.extra.published(requirement, python)
         if isinstance(found, NotAnswered):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from harness.environments.installed import installed, site_packages
 from harness.environments.interface import FailureType, ProviderFailure
-from harness.environments.lockfile import Published, parse_lock, parse_published, parse_pylock
+from harness.environments.lockfile import PublishedVersion, parse_lock, parse_published, parse_pylock
 from harness.environments.uv.command import call, neutral_folder, readable, write
 from harness.environments.uv.run_cache import INDEX_VARIABLES, RunCache, index_settings
 from harness.environments.uv.variables import anchored, environment, setting_files, source_variables
@@ -100,7 +100,7 @@ class Uv:
         with readable():
             return parse_lock(text).distributions[0].version
 
-    def published(self, requirement: str, python: Interpreter) -> Published | None:
+    def published(self, requirement: str, python: Interpreter) -> PublishedVersion | None:
         """See Provider."""
         try:
             with readable():

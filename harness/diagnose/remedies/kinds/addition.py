@@ -11,7 +11,7 @@ from __future__ import annotations
 from packaging.utils import is_normalized_name
 
 from harness.diagnose.remedies.interface import TOGETHER, Attempt, Change, RemedyKind, Trials, since
-from harness.environments.lockfile import Published
+from harness.environments.lockfile import PublishedVersion
 from harness.model import Stage
 from harness.stack import KNOWN
 from harness.verdicts.judge import VariantVerdict
@@ -31,7 +31,7 @@ class Addition(RemedyKind):
             if found is None or found in attempt.planned.added or not attempt.cell.resolved.result.ok:
                 return None
             _, name = found
-            if not isinstance(trials.published(name, attempt.planned.cell.python), Published):
+            if not isinstance(trials.published(name, attempt.planned.cell.python), PublishedVersion):
                 return None
             changes = (*attempt.changes, Change(kind=self, added=found))
             works, made = trials.first_that_works([changes]), trials.made(changes)

@@ -9,7 +9,7 @@ from packaging.version import Version
 
 from harness.diagnose.remedies.interface import Attempt, Change, RemedyKind, Trials, since
 from harness.diagnose.remedies.version_steps import StepSize, distance, step_size
-from harness.environments.lockfile import Published
+from harness.environments.lockfile import PublishedVersion
 from harness.model import Cell, Stage
 from harness.verdicts.judge import Verdict
 
@@ -63,7 +63,7 @@ class AxisVersion(RemedyKind):
         for axis in dict(cell.pins):
             for requirement in self.requirements(cell, axis):
                 release = trials.published(requirement, cell.python)
-                if isinstance(release, Published) and (release.size or 0) <= BIG:
+                if isinstance(release, PublishedVersion) and (release.size or 0) <= BIG:
                     yield self._change(axis, release.version)
 
     def _change(self, axis: str, version: str) -> Change:

@@ -16,7 +16,7 @@ from packaging.version import Version
 
 from harness.diagnose.nearest_cell import difference, nearest_working
 from harness.diagnose.remedies.interface import Attempt, Change, RemedyKind, Trials, since
-from harness.environments.lockfile import Published
+from harness.environments.lockfile import PublishedVersion
 from harness.environments.published_versions import NotAnswered
 from harness.environments.resolver import Resolved
 from harness.model import Failure, Stage
@@ -100,7 +100,7 @@ def _on_day_of_newest_pin(attempt: Attempt, trials: Trials) -> Verdict | None:
     """The cell without anything younger than its newest pin, if that is another lock, and works."""
     cell = attempt.planned.cell
     found = [trials.published(f"{name}=={version}", cell.python) for name, version in cell.pins]
-    newest = max((release.day for release in found if isinstance(release, Published) and release.day), default=None)
+    newest = max((release.day for release in found if isinstance(release, PublishedVersion) and release.day), default=None)
     if newest is None or attempt.cell.resolved.lock is None or any(isinstance(answer, NotAnswered) for answer in found):
         return None
     return trials.on_day(attempt, (dt.date.fromisoformat(newest) + dt.timedelta(days=1)).isoformat())

@@ -33,7 +33,7 @@ sys.path.insert(0, str(ROOT))
 
 from harness.matrix import selection
 from harness.model import Cell, Status
-from harness.verdicts.report_model import ADAPTER, Report, ReportedCell, ReportedVariant
+from harness.verdicts.report_schema import ADAPTER, Report, ReportedCell, ReportedVariant
 
 REPORTS = ROOT / "reports" / "catalogue"
 LIMIT = 30 * 60

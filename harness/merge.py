@@ -16,16 +16,15 @@ from typing import Any
 from harness import regular_files
 from harness.diagnose import assembly
 from harness.environments.lock_records import LOCK, Solved
-from harness.environments.published_versions import BETWEEN, VERSIONS
+from harness.environments.published_versions import BETWEEN, PUBLISHED, VERSIONS
 from harness.environments.sources import TORCH_BACKEND, TorchBackend
 from harness.errors import ShardError
-from harness.execution.questions import PUBLISHED
 from harness.model import Status
 from harness.store.envelope import DamagedRecordError, RecordKind
 from harness.store.foreign import LOG_LIMIT, ForeignStore
 from harness.store.store import Store
 from harness.tasks.records import STAGES, Record
-from harness.verdicts.report_model import Report
+from harness.verdicts.report_schema import Report
 
 _SAME = ("schema", "platform", "torch", "probe")
 """Fields in which the reports of shards must agree."""

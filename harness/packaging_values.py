@@ -63,6 +63,15 @@ def exact_version(text: str) -> str:
     return text
 
 
+def is_version(text: str) -> bool:
+    """Whether `text` is an exact version."""
+    try:
+        exact_version(text)
+    except ValueError:
+        return False
+    return True
+
+
 def python_version(text: str) -> str:
     """A version of CPython, with or without its patch release."""
     if not isinstance(text, str) or not _PYTHON.fullmatch(text):

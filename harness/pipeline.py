@@ -1,6 +1,6 @@
 """The main path, top to bottom: matrix.toml → cells → locks → tasks → results → verdicts → report.
 
-A library: it prints nothing and asks nothing. A listener gets the events; decisions are returned.
+A library: it prints nothing, and takes no input but its arguments. A listener gets the events; decisions are returned.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from harness.execution.listing import selected
 from harness.execution.opening import opened
 from harness.execution.session import Session
 from harness.execution.settings import Settings
-from harness.execution.steps import Step, hide_repeated
+from harness.execution.steps import Step, invalidate
 from harness.execution.work import Origin
 from harness.store.access import Access
 from harness.store.store import Store
 from harness.verdicts import report_file
 from harness.verdicts.judge import NOT_REACHED, Verdict
-from harness.verdicts.report_model import Report
+from harness.verdicts.report_schema import Report
 
 STEPS = (
     "harness.execution.steps:matrix_cells",
@@ -45,7 +45,7 @@ def run(settings: Settings, listen: Listener) -> tuple[Report, list[str]]:
     """Run the matrix; returns the report, and a sentence for each verdict that an audit contradicts.
 
     Raises:
-        HarnessError: see errors.py; `Interrupted` carries no report, ask `known` for what was finished.
+        HarnessError: see errors.py; `Interrupted` carries no report, `known` reports what was finished.
     """
     session = opened(settings, listen)
     with interruptible():
@@ -55,9 +55,9 @@ def run(settings: Settings, listen: Listener) -> tuple[Report, list[str]]:
 
 
 def run_steps(session: Session, steps: Sequence[str] = STEPS) -> list[Verdict]:
-    """Ask each step what is still to run, run that and judge again, until the step asks for nothing more."""
+    """Run the work of each step and judge again, until the step has none left."""
     with session:
-        hide_repeated(session)
+        invalidate(session)
         verdicts = session.verdicts()
         for name in steps:
             step: Step = pkgutil.resolve_name(name)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.model import Status
 from harness.verdicts import report_file
-from harness.verdicts.report_model import Report, ReportedCell
+from harness.verdicts.report_schema import Report, ReportedCell
 
 _HERE = Path(__file__).parent
 ROOT = _HERE / "shipped" if (_HERE / "shipped").is_dir() else _HERE.parent

@@ -11,7 +11,7 @@ import pytest
 from project import Project
 from strict_skips import pytest_addoption, pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401 -- hooks
 
-from harness.tasks import keys, probe_source
+from harness.tasks import keys
 
 MEMORY = Path("/dev/shm")
 """A file system in memory, where Linux has it."""
@@ -60,7 +60,7 @@ def _surroundings(uv_cache: Path) -> Iterator[None]:
         patch.setenv("UV_CACHE_DIR", str(uv_cache))
         # A test that forgets its local index must not fetch gigabytes from the real one.
         patch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
-        patch.setattr(probe_source, "MAIN", FAKE_PROBE)
+        patch.setattr(keys, "PROBE", FAKE_PROBE)
         keys.source.cache_clear()
         yield
     keys.source.cache_clear()

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.tasks import probe_source
+from harness.tasks import keys
 
-probe_source.MAIN = Path(__file__).resolve().parent / "fake_probe" / "__main__.py"
+keys.PROBE = Path(__file__).resolve().parent / "fake_probe" / "__main__.py"

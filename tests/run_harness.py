@@ -8,8 +8,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from harness.cli import main
-from harness.tasks import probe_source
+from harness.tasks import keys
 
 if __name__ == "__main__":
-    probe_source.MAIN = Path(__file__).resolve().parent / "fake_probe" / "__main__.py"
+    keys.PROBE = Path(__file__).resolve().parent / "fake_probe" / "__main__.py"
     sys.exit(main(sys.argv[1:]))

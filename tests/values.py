@@ -11,7 +11,7 @@ from harness.model import Cell, Failure, Interpreter, Lock, LockedDistribution, 
 from harness.report.formats import format_named
 from harness.report.pages import matrix
 from harness.tasks.cell_tasks import CellTasks, of_cell
-from harness.verdicts.report_model import Report, ReportedCell, ReportedProbe, ReportedVariant
+from harness.verdicts.report_schema import Report, ReportedCell, ReportedProbe, ReportedVariant
 
 PINS = {"torch": "2.1.2", "transformers": "4.46.3", "onnx": "1.16.2", "onnxruntime": "1.16.3"}
 PYTHON = Interpreter(version="3.11.7", path="/usr/bin/python3.11")

@@ -16,7 +16,7 @@ from harness.decide.bisect import Bisect
 from harness.decide.experiments import Experiments, Unanswered
 from harness.decide.version_sets import Versions
 from harness.errors import VersionsError
-from harness.packaging_values import exact_version
+from harness.packaging_values import is_version
 from harness.report.pages import bisect as pages
 
 
@@ -41,18 +41,10 @@ def _ends(experiments: Experiments, options: argparse.Namespace) -> tuple[Versio
             ends.append(given_set(path, experiments, options))
         elif options.axis is None:
             raise VersionsError(f"{option} {text}: no such file; for a version name the distribution with --axis")
-        elif not _is_version(text):
+        elif not is_version(text):
             raise VersionsError(f"{option} {text}: neither a file nor a version of {options.axis}")
         else:
             base = given_set(options.from_, experiments, options)
             named_end = version_sets.distribution(f"{options.axis}=={text}", option)
             ends.append(replace(base.with_([named_end]), source=f"{options.axis} {text}"))
     return ends[0], ends[1]
-
-
-def _is_version(text: str) -> bool:
-    try:
-        exact_version(text)
-    except ValueError:
-        return False
-    return True

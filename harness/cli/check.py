@@ -25,7 +25,7 @@ def check(options: argparse.Namespace, out: Console, err: Console) -> int:
         raise VersionsError("--to and --outdated are two questions: leave out one")
     with opened_experiments(options, err) as (experiments, _):
         try:
-            question = Check(experiments, given_set(options.from_, experiments, options), experiments.remedy)
+            question = Check(experiments, given_set(options.from_, experiments, options))
             if options.outdated:
                 checked = question.outdated()
             elif options.to:

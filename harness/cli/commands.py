@@ -27,7 +27,7 @@ from harness.execution import executors, given_environment, shards
 from harness.execution.audit import AuditError
 from harness.execution.opening import opened
 from harness.execution.settings import Settings
-from harness.execution.timings import Recorder
+from harness.execution.stopwatch import Stopwatch
 from harness.execution.work import BUDGET_OVER
 from harness.matrix.shard import GITHUB_JOBS
 from harness.model import Status
@@ -37,7 +37,7 @@ from harness.report.formats import format_named
 from harness.report.page import Page
 from harness.report.pages import cell, matrix, plan, timings
 from harness.store.access import Access
-from harness.verdicts.report_model import Report
+from harness.verdicts.report_schema import Report
 
 Command = Callable[[argparse.Namespace, Console, Console], int]
 """Options, where data goes, where progress goes → exit code."""
@@ -105,9 +105,9 @@ def _run(options: argparse.Namespace, out: Console, err: Console) -> int:
     executors.module(settings.executor)
     try:
         with listener(err, quiet=options.quiet) as listen:
-            recorder = Recorder(listen=listen, cores=machine.cores())
-            report, disputes = pipeline.run(settings, recorder.on_event)
-            measured = recorder.timings()
+            stopwatch = Stopwatch(listen=listen, cores=machine.cores())
+            report, disputes = pipeline.run(settings, stopwatch.on_event)
+            measured = stopwatch.timings()
     except Interrupted as interrupted:
         raise Interrupted(f"{interrupted}; {_partial(settings, options, out)}") from None
     _deliver(report, options, out, err)

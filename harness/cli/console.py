@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,8 +91,5 @@ class _Shown:
         self._inner = inner
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield from self._pieces(console, options)
-
-    def _pieces(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         for piece in console.render(self._inner, options):
             yield piece if piece.control else Segment(visible(piece.text), piece.style)

@@ -23,7 +23,8 @@ from harness.decide.remedied import remedied
 from harness.decide.version_sets import Versions
 from harness.diagnose import assembly
 from harness.errors import VersionsError
-from harness.execution.opening import opened, opened_for_questions
+from harness.execution import extra_cells
+from harness.execution.opening import opened, opened_without_cells
 from harness.execution.session import Session
 from harness.matrix.plan import Planned
 from harness.matrix.selection import VARIANT_FIELDS
@@ -35,7 +36,7 @@ from harness.report.pages.endings import ending
 from harness.stack import REQUIRED_AXES
 from harness.store.access import Access
 from harness.verdicts.judge import Verdict
-from harness.verdicts.report_model import Report, ReportedCell
+from harness.verdicts.report_schema import Report, ReportedCell
 
 
 def pin(options: argparse.Namespace, out: Console, err: Console) -> int:
@@ -60,7 +61,7 @@ def pin(options: argparse.Namespace, out: Console, err: Console) -> int:
         if chosen is None:
             show(_nothing(candidates, requires), options.format, out)
             return 1
-        session = opened_for_questions(settings, listen).with_matrix(candidates.session.matrix)
+        session = opened_without_cells(settings, listen)
         verdict = candidates.verdicts.get(chosen.id) or _verdict(session, _as_reported(chosen, requires))
         if verdict.resolved.foreign:
             # Of a merged store: the same question, solved here before anything is installed.
@@ -85,8 +86,6 @@ def _listed(options: argparse.Namespace, err: Console) -> Report:
 class _Candidates:
     """The cells to choose among."""
 
-    session: Session
-    """What they are known from, as it holds the matrix."""
     report: Report
     verdicts: Mapping[str, Verdict]
     """Cell id → its verdict; empty if the report is a published one, and the store knows nothing."""
@@ -103,10 +102,10 @@ def _candidates(session: Session, reports: Path) -> _Candidates:
     other = published.read(own) if own.is_file() else published.of_matrix(session.settings.config)
     if choose.working_cells(report) or able or other is None:
         known = {verdict.cell.id: verdict for verdict in verdicts} | able
-        return _Candidates(session=session, report=report, verdicts=known, remedied=able.keys())
+        return _Candidates(report=report, verdicts=known, remedied=able.keys())
     needed = [axis for axis in REQUIRED_AXES if axis in session.matrix.axes]
     complete = choose.complete(other.report, needed, other.name)
-    return _Candidates(session=session, report=complete, verdicts={}, remedied=())
+    return _Candidates(report=complete, verdicts={}, remedied=())
 
 
 def _nothing(candidates: _Candidates, requires: Sequence[Requirement]) -> Page[None]:
@@ -172,5 +171,5 @@ def _as_reported(chosen: ReportedCell, requires: Sequence[Requirement]) -> Plann
 def _verdict(session: Session, planned: Planned) -> Verdict:
     """The verdict on `planned`, on this machine."""
     with session:
-        (verdict,) = session.ask([planned])
+        (verdict,) = extra_cells.run(session, [planned])
     return verdict

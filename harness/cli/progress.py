@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.execution.events import Answered, AtStage, Damage, Dealt, Event, Judged, Listener, Note, Resolving, Working
+from harness.execution.events import AtStage, Damage, Dealt, Event, Judged, Listener, Note, Resolving, Working
 from harness.execution.scheduler import TaskEnded, TaskStarted
 from harness.foreign_text import line
 from harness.model import Status
@@ -85,10 +85,10 @@ class State:
                     began, _ = self.running.pop(event.task, (time.monotonic(), ""))
                     self.spent.setdefault(type(event.task), []).append(time.monotonic() - began)
                     self.todo[type(event.task)] -= 1
+                case Judged(extra=True):
+                    self.sets += 1
                 case Judged():
                     self.verdicts[event.verdict.status] += 1
-                case Answered():
-                    self.sets += 1
                 case Note():
                     pass
 
@@ -149,10 +149,10 @@ class _Lines:
                 counts = Counter(task.kind for task in event.tasks)
                 work = ", ".join(counted(count, name) for name, count in counts.items())
                 self._print(f"{counted(len(event.tasks), 'task')} to do ({work}), {event.jobs} at a time")
+            case Judged(extra=True):
+                self._print(_line(event.verdict))
             case Judged():
                 self._print(f"[{sum(self._state.verdicts.values())}/{self._state.cells}] {_line(event.verdict)}")
-            case Answered():
-                self._print(_line(event.verdict))
             case _:
                 pass
 

@@ -15,7 +15,7 @@ from harness.decide import version_files, version_sets
 from harness.decide.experiments import Experiments, requested_variants
 from harness.decide.version_sets import Versions
 from harness.execution.events import Listener
-from harness.execution.opening import opened_for_questions
+from harness.execution.opening import opened_without_cells
 
 INCONCLUSIVE = 3
 
@@ -24,10 +24,11 @@ INCONCLUSIVE = 3
 def opened_experiments(options: argparse.Namespace, err: Console) -> Iterator[tuple[Experiments, Listener]]:
     """A session for version sets; it leaves out the constraints of the matrix, which would hide traps."""
     with listener(err, quiet=options.quiet) as listen:
-        session = opened_for_questions(settings_of(options), listen)
+        session = opened_without_cells(settings_of(options), listen)
         matrix, variants = requested_variants(session.matrix, options.exporter, options.opset, options.layout)
-        with session.with_matrix(matrix.model_copy(update={"constraint": []})) as asking:
-            yield Experiments(asking, variants), listen
+        session.matrix = matrix.model_copy(update={"constraint": []})
+        with session:
+            yield Experiments(session, variants), listen
 
 
 def given_set(path: Path | None, experiments: Experiments, options: argparse.Namespace) -> Versions:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from packaging.version import Version
 
-from harness.decide.bisection import Transition, boundary
+from harness.bisection import Transition, transition
 from harness.decide.experiments import Experiment, Experiments, Unanswered
 from harness.decide.regressions import last_line, lost, signatures, survives, unknown_reason, variant_text
 from harness.decide.releases import Release, Releases, in_order
@@ -154,7 +154,7 @@ class Bisect:
             return answers
 
         at_once = min(map(self._experiments.at_once, {release.name for release in history}))
-        return self._bisected(start, history, boundary(len(history), probe, at_once=at_once))
+        return self._bisected(start, history, transition(len(history), probe, at_once=at_once))
 
     def _bisected(self, start: Versions, history: Sequence[Release], found: Transition) -> Bisected:
         good, bad = self._run(start, [history[: found.good], history[: found.bad]])

@@ -14,7 +14,7 @@ from packaging.version import Version
 
 from harness.decide.experiments import Experiment, Experiments, Unanswered
 from harness.decide.regressions import losses, lost, survives, unknown_end, unknown_reason
-from harness.decide.target_remedies import FindRemedy, TargetRemedies, TargetRemedy
+from harness.decide.target_remedies import TargetRemedies, TargetRemedy
 from harness.decide.version_sets import VersionChange, Versions
 from harness.model import Status
 from harness.verdicts.judge import VariantVerdict
@@ -76,13 +76,12 @@ class Checked:
 class Check:
     """Checks upgrades of a set."""
 
-    def __init__(self, experiments: Experiments, current: Versions, remedy: FindRemedy | None = None) -> None:
+    def __init__(self, experiments: Experiments, current: Versions) -> None:
         self._experiments = experiments
         self._versions = experiments.complete(current)
         self._current: Experiment
         self._targets: dict[frozenset[tuple[str, str]], Versions] = {}
         """Changed distributions and their versions → the whole target."""
-        self._remedy = remedy
 
     def alone(self) -> Checked:
         """Whether the current set works."""
@@ -194,7 +193,7 @@ class Check:
     def _remedies(self, upgrade: Upgrade) -> TargetRemedies:
         assert upgrade.target is not None
         moved = [change.name for change in upgrade.changes]
-        return TargetRemedies(self._experiments, self._current, upgrade.target, moved=moved, remedy=self._remedy)
+        return TargetRemedies(self._experiments, self._current, upgrade.target, moved=moved)
 
     def _steps(self, changes: Sequence[VersionChange]) -> list[UpgradeStep]:
         """Each axis alone, and all other distributions as one more step; none if there is only one."""

@@ -15,7 +15,7 @@ from harness.matrix.plan import by_version
 from harness.model import ABSENT, Status, Variant
 from harness.packaging_values import within
 from harness.verdicts.judge import Verdict
-from harness.verdicts.report_model import Report, ReportedCell, age, identity
+from harness.verdicts.report_schema import Report, ReportedCell, age, identity
 
 
 def choose(

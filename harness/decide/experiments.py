@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -16,12 +16,11 @@ from harness.diagnose.remedies.kinds import KINDS
 from harness.diagnose.remedies.trials import VariantSearch
 from harness.environments import published_versions, resolver
 from harness.environments.interface import FailureType, ProviderFailure
-from harness.environments.sources import Pythons
 from harness.errors import UnpublishedError, VersionsError, did_you_mean
+from harness.execution import extra_cells
 from harness.execution.executors import local
-from harness.execution.questions import Pending, Questions
+from harness.execution.extra_cells import ExtraCells
 from harness.execution.session import Session
-from harness.execution.work import Origin
 from harness.matrix.plan import Planned, deciding, requirements, short_name, unique_ids
 from harness.matrix.schema import BUILT_IN, Matrix, Variants
 from harness.matrix.values import NAME
@@ -83,7 +82,6 @@ class Experiments:
         """`variants` are run of each set."""
         self.session = session
         self._variants = variants
-        self._pythons = Pythons(session.uv)
         exports_itself = sorted(EXPORTS_WITH_RUNTIME) if any(variant.exporter == "optimum" for variant in variants) else []
         self.axes = [axis for axis in dict.fromkeys([*session.matrix.axes, *exports_itself]) if axis != "python"]
         """Distributions that are installed if a set has them; any other one in a set is only a bound."""
@@ -104,7 +102,7 @@ class Experiments:
         Raises:
             Unanswered: this machine does not have it.
         """
-        found = self._pythons.find(str(versions.python))
+        found = self.session.interpreter(str(versions.python))
         if found is None:
             raise Unanswered(f"no CPython {versions.python} on this machine; 'uv python install {versions.python}' gets one")
         return found
@@ -227,7 +225,7 @@ class Experiments:
         names = unique_ids([(cell.cell.id, [cell.cell.python, cell.cell.pins, cell.bounds]) for cell in planned])
         planned = [replace(cell, cell=replace(cell.cell, id=name)) for cell, name in zip(planned, names, strict=True)]
         try:
-            verdicts = self.session.ask(planned)
+            verdicts = extra_cells.run(self.session, planned)
         except UnpublishedError as error:
             sources = [versions.source for versions in sets if versions.exact.get(error.name) == error.version]
             named = ", ".join(dict.fromkeys(sources or [versions.source for versions in sets]))
@@ -244,23 +242,22 @@ class Experiments:
             kept = self.rule.require != "all" or changed.exporter == variant.variant.exporter
             return kept and changed in deciding(self.rule, planned.cell, (*planned.variants, changed))
 
-        found = self._search(planned, variant.variant, current, admits).remedy
-        return found if found and found.keeps_cell else None
+        def search(extra: ExtraCells) -> RemedySearch:
+            return VariantSearch(
+                extra=extra,
+                planned=replace(planned, variants=(variant.variant,)),
+                kinds=KINDS,
+                near=[current],
+                asks_index=False,
+                admits=admits,
+            ).run()
 
-    def _search(self, planned: Planned, variant: Variant, current: Verdict, admits: Callable[[Variant], bool]) -> RemedySearch:
-        single = replace(planned, variants=(variant,))
-        while True:
-            questions = Questions(self.session, origin=Origin.QUESTION)
-            try:
-                return VariantSearch(
-                    questions=questions, planned=single, kinds=KINDS, near=[current], asks_index=False, admits=admits
-                ).run()
-            except Pending:
-                self.session.run(questions.work())
+        found = extra_cells.complete(self.session, search).remedy
+        return found if found and found.keeps_cell else None
 
     def run_planned(self, planned: Planned) -> Verdict:
         """Run a set exactly as it is planned."""
-        (verdict,) = self.session.ask([planned], cross_checked=False)
+        (verdict,) = extra_cells.run(self.session, [planned], cross_checked=False)
         return verdict
 
     def _planned(self, versions: Versions) -> Planned:

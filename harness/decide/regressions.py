@@ -13,7 +13,6 @@ from harness.matrix.schema import Variants
 from harness.model import Stage, Status, Variant
 from harness.verdicts.judge import VariantVerdict, Verdict
 from harness.verdicts.messages import headline, plain
-from harness.verdicts.signature import signature
 
 _KNOWN = {Status.WORKS: True, Status.FAILS: False}
 
@@ -68,7 +67,7 @@ def losses(current: Verdict, target: Verdict, rule: Variants) -> Losses:
             case (True, False):
                 found["broken"].append(variant)
             case (False, False) if variant.status is Status.FAILS:
-                found["alike" if _signature(earlier) == _signature(variant) else "otherwise"].append(variant)
+                found["alike" if earlier.signature == variant.signature else "otherwise"].append(variant)
             case (True, None):
                 found["unknown"].append(variant)
             case (None, False | None):
@@ -78,7 +77,7 @@ def losses(current: Verdict, target: Verdict, rule: Variants) -> Losses:
 
 def signatures(current: Verdict, target: Verdict, rule: Variants) -> set[str]:
     """The signatures of the lost variants: two targets that share one fail alike."""
-    return {found for variant in lost(current, target, rule) if (found := _signature(variant))}
+    return {found for variant in lost(current, target, rule) if (found := variant.signature)}
 
 
 def gained(current: Verdict, target: Verdict, rule: Variants) -> list[VariantVerdict]:
@@ -129,10 +128,6 @@ def last_line(variant: VariantVerdict) -> str:
     text = variant.error.message if variant.error else variant.last.data.get("reason", "")
     lines = [line.strip() for line in plain(text).splitlines() if line.strip()]
     return headline(" ".join(lines[-2:] if lines and lines[-1].startswith("(") else lines[-1:]))
-
-
-def _signature(variant: VariantVerdict) -> str | None:
-    return signature(variant.last.stage, variant.error) if variant.error else None
 
 
 def _furthest(variants: Iterable[VariantVerdict]) -> list[VariantVerdict]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from harness.decide.regressions import working
 from harness.diagnose.remedies.found import MatrixRemedies
 from harness.diagnose.remedies.interface import Remedy
+from harness.execution import extra_cells
 from harness.execution.session import Session
 from harness.matrix.plan import Planned
 from harness.matrix.schema import Variants
@@ -22,7 +23,7 @@ def remedied(session: Session, verdicts: Sequence[Verdict], remedies: MatrixReme
         for verdict in verdicts
         if (planned := _with_remedies(verdict, remedies.cells.get(verdict.cell.id, ()), session.matrix.variants))
     ]
-    return {verdict.cell.id: verdict for verdict in session.ask(cells) if verdict.status is Status.WORKS}
+    return {verdict.cell.id: verdict for verdict in extra_cells.run(session, cells) if verdict.status is Status.WORKS}
 
 
 def _with_remedies(verdict: Verdict, remedies: Sequence[Remedy], rule: Variants) -> Planned | None:

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from packaging.version import Version
 
-from harness.decide.bisection import boundary
+from harness.bisection import transition
 from harness.decide.experiments import Experiment, Experiments, Unanswered
 from harness.decide.regressions import gained, lost, needed, survives, variant_text
 from harness.decide.version_sets import Versions
 from harness.diagnose.remedies.interface import Remedy
-from harness.matrix.plan import Planned
 from harness.model import Status, Variant
 from harness.packaging_values import required_name
 from harness.stack import EXPORTS_WITH_RUNTIME, LARGE
-from harness.verdicts.judge import VariantVerdict, Verdict
-
-FindRemedy = Callable[[Planned, VariantVerdict, Verdict], Remedy | None]
-"""Planned target, lost variant, verdict on the current set → a change besides versions on axes that makes it work."""
 
 _RELEASES = 8
 """How many releases of an axis are tried if neither the nearest nor the newest works."""
@@ -41,21 +36,12 @@ class TargetRemedy:
 class TargetRemedies:
     """Searches for a change that makes one target work."""
 
-    def __init__(
-        self,
-        experiments: Experiments,
-        current: Experiment,
-        target: Experiment,
-        *,
-        moved: Collection[str],
-        remedy: FindRemedy | None,
-    ) -> None:
-        """`moved` are the distributions that the target changes; `remedy` searches for other changes."""
+    def __init__(self, experiments: Experiments, current: Experiment, target: Experiment, *, moved: Collection[str]) -> None:
+        """`moved` are the distributions that the target changes."""
         self._experiments = experiments
         self._current = current
         self._target = target
         self._moved = moved
-        self._remedy = remedy
         self._lost = lost(current.verdict, target.verdict, experiments.rule)
         self.unanswered: list[str] = []
         """Why parts of the search were left out: an index did not answer."""
@@ -86,7 +72,7 @@ class TargetRemedies:
         last = len(releases) - 1
         if fail([last]) != [False]:
             return None
-        return working[boundary(last, fail, at_once=1 if name in LARGE else self._experiments.at_once(name)).bad]
+        return working[transition(last, fail, at_once=1 if name in LARGE else self._experiments.at_once(name)).bad]
 
     def _with_releases(self, name: str, releases: Sequence[str]) -> list[tuple[Experiment, bool | None]]:
         """(the target with a release of `name`, whether it works) for each; distributions on no axis are adapted."""
@@ -148,7 +134,7 @@ class TargetRemedies:
             if len(dropped) == _DROPPED:
                 return [*dropped, *rest]
             still_fail = functools.partial(self._still_fail, dropped, rest)
-            enough = boundary(len(rest), still_fail, at_once=self._experiments.at_once(rest[0])).bad
+            enough = transition(len(rest), still_fail, at_once=self._experiments.at_once(rest[0])).bad
             dropped.append(rest[enough - 1])
             rest = rest[: enough - 1]
         return dropped
@@ -160,12 +146,10 @@ class TargetRemedies:
 
     def _remedied(self) -> TargetRemedy | None:
         """The result of the search for remedies: for one lost variant with `require = "any"`, else for all of them."""
-        if self._remedy is None:
-            return None
         found: dict[Variant, Remedy] = {}
         one_is_enough = self._experiments.rule.require == "any"
         for lost_variant in self._lost:
-            remedy = self._remedy(self._target.verdict.resolved.planned, lost_variant, self._current.verdict)
+            remedy = self._experiments.remedy(self._target.verdict.resolved.planned, lost_variant, self._current.verdict)
             if remedy is not None:
                 found[lost_variant.variant] = remedy
             if (remedy is not None) == one_is_enough:

@@ -16,7 +16,7 @@ from harness.diagnose.remedies import matrix
 from harness.diagnose.remedies.found import MatrixRemedies
 from harness.diagnose.remedies.kinds import KINDS
 from harness.diagnose.rules import boundaries, rules
-from harness.execution.questions import Questions
+from harness.execution.extra_cells import ExtraCells
 from harness.execution.search.inference import Observed, inferred
 from harness.execution.session import Session
 from harness.execution.work import Origin, Work
@@ -25,7 +25,7 @@ from harness.matrix.schema import ProbeSection
 from harness.model import Status
 from harness.tasks.keys import platform_id, probe_id
 from harness.verdicts.judge import Verdict
-from harness.verdicts.report_model import Report, ReportedCell, ReportedProbe, newest_by_runtime
+from harness.verdicts.report_schema import Report, ReportedCell, ReportedProbe, newest_by_runtime
 from harness.verdicts.reporting import Remedies, reported
 
 
@@ -38,25 +38,25 @@ def search_remedies(session: Session, verdicts: Sequence[Verdict]) -> Work:
     """A step of the pipeline: the trials that have to run before all searches for remedies have come to their end."""
     if not session.settings.searches_remedies:
         return Work()
-    questions = Questions(session)
-    matrix.mend(questions, verdicts, KINDS)
-    return questions.work()
+    extra = ExtraCells(session)
+    matrix.mend(extra, verdicts, KINDS)
+    return extra.work()
 
 
 def remedies(session: Session, verdicts: Sequence[Verdict]) -> MatrixRemedies:
     """The remedies, as far as they were run."""
     if not session.settings.reports_remedies:
         return MatrixRemedies()
-    return matrix.mend(Questions(session, acts=False), verdicts, KINDS)
+    return matrix.mend(ExtraCells(session, acts=False), verdicts, KINDS)
 
 
 def close_boundaries(session: Session, verdicts: Sequence[Verdict]) -> Work:
     """A step of the pipeline: the cells that close the boundaries of rules, if the options ask for that."""
     if session.settings.close_boundaries is None:
         return Work()
-    questions = Questions(session, cross_checked=True, origin=Origin.QUESTION)
-    boundaries.close(_open(session, verdicts), questions)
-    return questions.work()
+    extra = ExtraCells(session, cross_checked=True, origin=Origin.EXTRA_CELL)
+    boundaries.close(_open(session, verdicts), extra)
+    return extra.work()
 
 
 def _open(session: Session, verdicts: Sequence[Verdict]) -> Report:

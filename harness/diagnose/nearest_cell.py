@@ -11,7 +11,7 @@ from harness.model import ABSENT, Setup, Stage, Status, Variant
 from harness.stack import EXPORTS_WITH_RUNTIME, NO_MODEL_CODE, RUN_SIDE, RUNTIME
 from harness.verdicts.judge import Verdict
 from harness.verdicts.remedy_effects import secondary_pins
-from harness.verdicts.report_model import ReportedCell, ReportedVariant, identity
+from harness.verdicts.report_schema import ReportedCell, ReportedVariant, identity
 from harness.verdicts.stages_passed import imports_all, passed
 
 _NAMED = 3

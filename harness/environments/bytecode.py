@@ -11,10 +11,8 @@ killed, or has met a full disk, writes no sums.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
-import shutil
 import stat
 import subprocess
 import threading
@@ -23,6 +21,8 @@ from pathlib import Path
 
 from harness import regular_files
 from harness.disk_space import nearly_full
+from harness.store.digests import file_digest
+from harness.store.scratch import remove
 from harness.subprocesses import chosen_environment
 
 _SUMS = "sums.json"
@@ -94,7 +94,7 @@ class Bytecode:
         if nearly_full(self._root):
             return
         with self._lock:
-            _remove(self._scratch)
+            remove(self._scratch)
             for group in self._sums:
                 with contextlib.suppress(OSError):
                     _write(group / _SUMS, self._kept(group))
@@ -104,7 +104,7 @@ class Bytecode:
         sums = {}
         for path, changed in list(self._files(group)):
             if changed:
-                _remove(path)
+                remove(path)
             elif path.suffix == ".pyc":
                 with contextlib.suppress(OSError):
                     sums[self._name(group, path)] = self._digest(path)
@@ -122,7 +122,7 @@ class Bytecode:
                 if isinstance(sums, dict) and stat.S_ISREG(path.lstat().st_mode) and sums.get(name) == self._digest(path):
                     known[name] = sums[name]
                     continue
-            _remove(path)
+            remove(path)
         return known
 
     def _files(self, group: Path) -> Iterator[tuple[Path, bool]]:
@@ -154,8 +154,7 @@ class Bytecode:
         *stamp, digest = self._digests.get(path, (0, 0, ""))
         if stamp == [status.st_mtime_ns, status.st_size]:
             return digest
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = file_digest(path)
         self._digests[path] = (status.st_mtime_ns, status.st_size, digest)
         return digest
 
@@ -177,7 +176,7 @@ class Bytecode:
 
     def _remove(self, group: Path) -> None:
         for path in list(self._walk(group)):
-            _remove(path)
+            remove(path)
         if group in self._sums:
             self._sums[group] = {}
 
@@ -193,11 +192,6 @@ class Bytecode:
     @staticmethod
     def _name(group: Path, path: Path) -> str:
         return path.relative_to(group).as_posix()
-
-
-def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def _write(path: Path, sums: dict[str, str]) -> None:

@@ -195,12 +195,9 @@ class Environments:
         with contextlib.suppress(FileNotFoundError):
             for folder in sorted(compiled.iterdir(), key=_modified)[:-_COMPILED]:
                 with contextlib.suppress(OSError):
-                    self._unused(envs / folder.name, folder)()
-
-    def _unused(self, environment: Path, folder: Path) -> Callable[[], None]:
-        """Move `folder` away if no process works in the environment; call the result to remove it."""
-        with contextlib.closing(self._lock(environment)) as lock:
-            return self._away(folder) if lock.exclude() else lambda: None
+                    with contextlib.closing(self._lock(envs / folder.name)) as lock:
+                        remove = self._away(folder) if lock.exclude() else lambda: None
+                    remove()
 
     def _share(self, folder: Path) -> FileLock:
         if folder not in self._shares:

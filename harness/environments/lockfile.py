@@ -14,7 +14,7 @@ from harness.packaging_values import ExactVersion, FileHash, distribution_name, 
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Published:
+class PublishedVersion:
     """A published version."""
 
     version: ExactVersion
@@ -24,7 +24,7 @@ class Published:
     """Bytes of its largest file; None if unknown: a file on this machine costs no download."""
 
 
-def parse_published(text: str) -> Published:
+def parse_published(text: str) -> PublishedVersion:
     """Read the only package of a pylock.toml (PEP 751) that uv wrote.
 
     Raises:
@@ -34,7 +34,9 @@ def parse_published(text: str) -> Published:
     files = [*package.get("wheels", ()), *filter(None, [package.get("sdist"), package.get("archive")])]
     days = [file["upload-time"].date().isoformat() for file in files if "upload-time" in file]
     sizes = [file["size"] for file in files if "size" in file]
-    return Published(version=exact_version(package["version"]), day=max(days, default=None), size=max(sizes, default=None))
+    return PublishedVersion(
+        version=exact_version(package["version"]), day=max(days, default=None), size=max(sizes, default=None)
+    )
 
 
 def requirements_text(requirements: Iterable[str]) -> str:

@@ -15,11 +15,12 @@ from pydantic import Field, TypeAdapter
 from harness import invocation
 from harness.environments.index_answers import IndexAnswers
 from harness.environments.interface import Provider, ProviderFailure
+from harness.environments.lockfile import PublishedVersion
 from harness.errors import ConfigError
 from harness.matrix.schema import Matrix
 from harness.matrix.values import version_key
 from harness.model import Interpreter, digest
-from harness.packaging_values import ExactVersion
+from harness.packaging_values import ExactVersion, required_name
 from harness.store.envelope import RecordKind
 
 
@@ -55,14 +56,10 @@ def resolve(
     for axis, values in matrix.axes.items():
         versions: list[str] = []
         for index, value in enumerate(values):
-            known = _record(axis, value, answers, provider, pythons, ask=True)
-            if known is None:
-                try:
-                    known = _ask(axis, value, provider, pythons)
-                except LookupError as problem:
-                    raise ConfigError(file, f"axes.{axis}[{index}]", str(problem)) from None
-                answers.put(VERSIONS, _key(axis, value, answers, provider, pythons), known)
-            versions += known
+            try:
+                versions += _record_or_ask(axis, value, answers, provider, pythons)
+            except LookupError as problem:
+                raise ConfigError(file, f"axes.{axis}[{index}]", str(problem)) from None
         resolved[axis] = _unique(axis, versions)
     return resolved
 
@@ -93,13 +90,48 @@ def published(name: str, selector: str, answers: IndexAnswers, provider: Provide
     Raises:
         ProviderFailure: the index could not be asked.
     """
-    known = _record(name, selector, answers, provider, [python], ask=True)
+    try:
+        return _record_or_ask(name, selector, answers, provider, [python])
+    except LookupError:
+        return []
+
+
+class NotAnswered:
+    """The index gave no answer, or was not asked. It says nothing about what is published."""
+
+
+def newest(
+    requirement: str, answers: IndexAnswers, provider: Provider, python: Interpreter, unanswered: set[str], *, ask: bool
+) -> PublishedVersion | NotAnswered | None:
+    """The newest version that satisfies `requirement`, recorded: the answer stands until a refresh. None if there is none.
+
+    `unanswered` has distributions for which an index gave no answer, and takes up further ones: with `ask` an index is
+    asked about the others.
+    """
+    key = digest(["published", requirement, python.version, provider.identity(answers.store.root)])
+    known = answers.get(PUBLISHED, key, ask=ask)
+    if known is not None:
+        return known[0]
+    name = required_name(requirement)
+    if not ask or answers.provisional or name in unanswered:
+        return NotAnswered()
+    try:
+        found = provider.published(requirement, python)
+    except ProviderFailure:
+        unanswered.add(name)
+        return NotAnswered()
+    answers.put(PUBLISHED, key, (found,))
+    return found
+
+
+def _record_or_ask(
+    axis: str, value: str, answers: IndexAnswers, provider: Provider, pythons: Sequence[Interpreter]
+) -> list[str]:
+    """The published versions that `value` keeps, recorded. Raises as `_ask`."""
+    known = _record(axis, value, answers, provider, pythons, ask=True)
     if known is None:
-        try:
-            known = _ask(name, selector, provider, [python])
-        except LookupError:
-            return []
-        answers.put(VERSIONS, _key(name, selector, answers, provider, [python]), known)
+        known = _ask(axis, value, provider, pythons)
+        answers.put(VERSIONS, _key(axis, value, answers, provider, pythons), known)
     return known
 
 
@@ -153,6 +185,9 @@ def _record(
 
 VERSIONS = RecordKind(name="versions", adapter=TypeAdapter(Annotated[list[ExactVersion], Field(min_length=1)]))
 """The versions that a selector keeps."""
+
+PUBLISHED = RecordKind(name="published", adapter=TypeAdapter(tuple[PublishedVersion | None]))
+"""The newest version that satisfies a requirement; None in it where there is none."""
 
 BETWEEN = RecordKind(name="versions-between", adapter=TypeAdapter(list[ExactVersion]))
 """The versions between two others; possibly none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pydantic import TypeAdapter
@@ -58,19 +58,19 @@ def with_torch_backend(
     after one slow answer of an index would make every result unknown.
     """
     if setting != "auto":
-        return uv.with_torch_backend(None if setting == "default" else setting)
+        return replace(uv, torch_backend=None if setting == "default" else setting)
     key = digest(["torch-backend", uv.identity(store.root)])
     known = store.get(TORCH_BACKEND, key)
     if known is not None and (uv.offline or not refresh):
         note(f"torch: {_source(known.backend)}, as decided on {known.when} (--refresh asks again)")
-        return uv.with_torch_backend(known.backend)
+        return replace(uv, torch_backend=known.backend)
     if uv.offline:
         return uv
     backend: Literal["cpu"] | None = "cpu" if python and uv.cpu_builds_answer(python) else None
     store.put(TORCH_BACKEND, key, TorchBackend(backend=backend, when=dt.datetime.now(dt.UTC).date()))
     reason = "PyTorch's own index answers" if backend else "PyTorch's own index did not answer within two seconds"
     note(f"torch: {_source(backend)} ({reason}; [uv] torch-backend overrides)")
-    return uv.with_torch_backend(backend)
+    return replace(uv, torch_backend=backend)
 
 
 def _source(backend: str | None) -> str:

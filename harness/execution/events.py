@@ -66,16 +66,11 @@ class Judged:
     """Everything a cell rests on is known."""
 
     verdict: Verdict
+    extra: bool = False
+    """Whether it is an extra cell: the progress display does not count it among those of the matrix."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answered:
-    """A cell outside of the matrix is judged; the progress display does not count it."""
-
-    verdict: Verdict
-
-
-Event = Note | Resolving | Dealt | Working | AtStage | Judged | Answered | TaskStarted | TaskEnded
+Event = Note | Resolving | Dealt | Working | AtStage | Judged | TaskStarted | TaskEnded
 Listener = Callable[[Event], None]
 
 

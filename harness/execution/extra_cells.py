@@ -1,74 +1,169 @@
-"""Cells outside of the matrix: of a search, a boundary, `check`, `bisect` or `pin`."""
+"""Runs extra cells: cells outside of the matrix, of a search, a boundary, `check`, `bisect` or `pin`.
+
+A search is written as if every cell were known already. A cell that is not known yet is collected, and ends the pass of the
+search with `Pending`. When all collected cells have run, the same search starts anew and gets further. So independent
+searches run side by side, and the result of a search follows from the store alone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import TypeVar
 
-from harness.environments.index_answers import IndexAnswers
-from harness.environments.resolver import Resolved, Resolver
-from harness.environments.uv.client import Uv
+from harness.environments import published_versions
+from harness.environments.lockfile import PublishedVersion
+from harness.environments.published_versions import NotAnswered
+from harness.environments.resolver import Resolver
 from harness.errors import interruptible
-from harness.execution.work import CellWork
+from harness.execution.session import Session
+from harness.execution.work import CellWork, ExtraCell, Origin, Work
 from harness.matrix.plan import Planned
-from harness.matrix.schema import Matrix
-from harness.model import Interpreter
 from harness.tasks import cell_tasks
+from harness.tasks.cell_tasks import CellTasks
+from harness.tasks.pending import outstanding, to_invalidate
+from harness.verdicts import cross_checks
+from harness.verdicts.judge import Verdict
+
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ExtraCell:
-    """A cell that a search, a boundary or a command asks for: another one than the matrix has, or one of its cells changed."""
-
-    planned: Planned
-    exclude_newer: str | None = None
-    """Releases from this date on do not count; None for the matrix's own date."""
+class Pending(Exception):  # noqa: N818 -- no error: the search goes on after the next round
+    """A cell that a search needs is not known yet."""
 
 
-class ExtraResolver:
-    """Resolves extra cells. Their locks are fixed for a session."""
+def run(session: Session, planned: Sequence[Planned], *, cross_checked: bool = True) -> list[Verdict]:
+    """The verdicts on extra cells, in their order; missing results are made, if `session` acts.
+
+    Cells with the same id differ only in their variants.
+
+    Raises:
+        ConfigError: a version that nobody publishes.
+        Interrupted: Ctrl-C; what was finished is stored.
+    """
+    return complete(session, lambda cells: cells.verdicts(planned), cross_checked=cross_checked)
+
+
+def complete(session: Session, search: Callable[[ExtraCells], T], *, cross_checked: bool = False) -> T:
+    """The result of `search`, after as many passes and rounds as it takes. Raises as `run`."""
+    while True:
+        cells = ExtraCells(session, cross_checked=cross_checked, origin=Origin.EXTRA_CELL)
+        try:
+            return search(cells)
+        except Pending:
+            session.run(cells.work())
+
+
+class ExtraCells:
+    """The extra cells of one pass of a search, or of several, over a session."""
 
     def __init__(
-        self,
-        matrix: Matrix,
-        answers: IndexAnswers,
-        uv: Uv,
-        interpreter: Callable[[str], Interpreter | None],
-        *,
-        file: str,
+        self, session: Session, *, acts: bool = True, cross_checked: bool = False, origin: Origin = Origin.TRIAL
     ) -> None:
-        """`file` is the name of the matrix, for messages."""
-        self._matrix = matrix
-        self._answers = answers
-        self._uv = uv
-        self._interpreter = interpreter
-        self._file = file
-        self._resolvers: dict[tuple[str | None, bool], Resolver] = {}
-        self._solved: dict[tuple[ExtraCell, bool], Resolved] = {}
-        """(cell, whether the index may be asked) → its locks."""
+        """Without `acts`, or if the session does not act, nothing is collected: missing cells are `not run yet`."""
+        self.session = session
+        self.acts = acts and session.acts
+        self._cross_checked = cross_checked
+        self._origin = origin
+        self._unknown: dict[ExtraCell, None] = {}
+        self.fresh: set[ExtraCell] = set()
+        """Cells of this pass for which this session has run tasks."""
 
-    def resolve(self, cells: Sequence[ExtraCell], *, ask: bool) -> tuple[CellWork, ...]:
-        """The cells with their tasks; cells that share an export have one with the variants of all of them.
+    def verdicts(self, planned: Sequence[Planned], *, exclude_newer: str | None = None) -> list[Verdict]:
+        """The verdicts on `planned`, in their order. Cells with the same id differ only in their variants.
+
+        Releases from the date `exclude_newer` on do not count; None for the matrix's own date.
+
+        Raises:
+            Pending: something has to run first.
+            ConfigError: a version that nobody publishes.
+        """
+        cells = [ExtraCell(planned=item, exclude_newer=exclude_newer) for item in planned]
+        known, names = self.session.extra_cells.verdicts, [(cell, self._cross_checked) for cell in cells]
+        if all(name in known for name in names):
+            verdicts = [known[name] for name in names]
+        else:
+            work = self._resolved(cells)
+            if self.acts and (self._invalid(cells, work) or self._missing(cells, work)):
+                self._unknown |= dict.fromkeys(cells)
+                raise Pending
+            verdicts = self.session.judge(work, cross_checked=self._cross_checked)
+            if self.acts is self.session.acts:
+                known |= dict(zip(names, verdicts, strict=True))
+        self.fresh |= self.session.extra_cells.trials.intersection(cells)
+        return verdicts
+
+    def work(self) -> Work:
+        """What is to run before the next pass gets further: tasks of the cells, then the cross-checks of what failed."""
+        if not self.acts:
+            return Work()
+        cells = list(self._unknown)
+        work = self._resolved(cells)
+        for key in self._invalid(cells, work):
+            self.session.records.ignore(key)
+        return self._missing(cells, work)
+
+    def published(self, requirement: str, python: str) -> PublishedVersion | NotAnswered | None:
+        """The newest version that satisfies `requirement` where uv looks, or None: the answer stands until a refresh."""
+        session, interpreter = self.session, self.session.interpreter(python)
+        if interpreter is None:
+            return NotAnswered()
+        unanswered = session.extra_cells.unanswered
+        return published_versions.newest(requirement, session.answers, session.uv, interpreter, unanswered, ask=self.acts)
+
+    def _invalid(self, cells: Sequence[ExtraCell], work: Sequence[CellWork]) -> set[str]:
+        """Keys of stored results that the options want made again, of cells that no earlier round has run."""
+        session = self.session
+        if not session.settings.invalidates:
+            return set()
+        own = [
+            task for cell, (_, tasks) in zip(cells, work, strict=True) if tasks and session.untried(cell) for task in tasks.all
+        ]
+        return to_invalidate(own, session.records, everything=session.settings.force, statuses=session.settings.retry)
+
+    def _missing(self, cells: Sequence[ExtraCell], work: Sequence[CellWork]) -> Work:
+        session = self.session
+        incomplete: dict[ExtraCell, CellWork] = {}
+        done: dict[ExtraCell, CellTasks] = {}
+        for cell, (resolved, tasks) in zip(cells, work, strict=True):
+            if tasks and session.untried(cell) and outstanding(tasks.all, session.records):
+                incomplete[cell] = (resolved, tasks)
+            elif tasks:
+                done[cell] = tasks
+        session.extra_cells.trials.update(incomplete)
+        own = [task for _, tasks in incomplete.values() if tasks for task in tasks.all]
+        checks = []
+        if self._cross_checked:
+            untried = [tasks for cell, tasks in done.items() if session.untried((cell, "cross-checks"))]
+            checks = cross_checks.needed(untried, session.records, session.runtimes)
+            session.invalidate(checks)
+        needed = tuple(outstanding([*own, *checks], session.records))
+        return Work(tasks=needed, cells=tuple(incomplete.values()), origin=self._origin)
+
+    def _resolved(self, cells: Sequence[ExtraCell]) -> tuple[CellWork, ...]:
+        """The cells with their tasks; those that share an export have one with the variants of all of them.
 
         Raises:
             ConfigError: a version that nobody publishes.
             Interrupted: Ctrl-C.
         """
+        locks = self.session.extra_cells.locks
         with interruptible():
             for day in dict.fromkeys(cell.exclude_newer for cell in cells):
-                part = [cell for cell in cells if cell.exclude_newer == day and (cell, ask) not in self._solved]
+                part = [cell for cell in cells if cell.exclude_newer == day and (cell, self.acts) not in locks]
                 if part:
-                    solved = self._resolver(day, ask=ask).resolve([cell.planned for cell in part], lambda *_: None)
-                    self._solved |= {(cell, ask): resolved for cell, resolved in zip(part, solved, strict=True)}
-        found = [self._solved[cell, ask] for cell in cells]
-        return tuple(zip(found, cell_tasks.of_cells(found, self._matrix.probe), strict=True))
+                    solved = self._resolver(day).resolve([cell.planned for cell in part], lambda *_: None)
+                    locks |= {(cell, self.acts): resolved for cell, resolved in zip(part, solved, strict=True)}
+        found = [locks[cell, self.acts] for cell in cells]
+        return tuple(zip(found, cell_tasks.of_cells(found, self.session.matrix.probe), strict=True))
 
-    def _resolver(self, exclude_newer: str | None, *, ask: bool) -> Resolver:
-        if (exclude_newer, ask) not in self._resolvers:
-            sources = self._uv.sources
+    def _resolver(self, exclude_newer: str | None) -> Resolver:
+        session, resolvers = self.session, self.session.extra_cells.resolvers
+        if (exclude_newer, self.acts) not in resolvers:
+            uv = session.uv
             if exclude_newer is not None:
-                sources = sources.model_copy(update={"exclude_newer": exclude_newer})
-            uv = replace(self._uv, sources=sources)
-            resolver = Resolver(self._matrix, self._answers, uv, self._interpreter, file=self._file, ask=ask)
-            self._resolvers[exclude_newer, ask] = resolver
-        return self._resolvers[exclude_newer, ask]
+                uv = replace(uv, sources=uv.sources.model_copy(update={"exclude_newer": exclude_newer}))
+            resolvers[exclude_newer, self.acts] = Resolver(
+                self.session.matrix, session.answers, uv, session.interpreter, file=session.settings.config.name, ask=self.acts
+            )
+        return resolvers[exclude_newer, self.acts]

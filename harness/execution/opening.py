@@ -14,7 +14,7 @@ from packaging.version import Version
 from harness.environments import checkpoints, published_versions
 from harness.environments.index_answers import IndexAnswers
 from harness.environments.interface import ProviderFailure
-from harness.environments.layers import closure
+from harness.environments.layers import Closure, closure
 from harness.environments.resolver import Resolver
 from harness.environments.sources import Pythons, with_torch_backend
 from harness.environments.uv import variables
@@ -51,7 +51,7 @@ def opened(settings: Settings, listen: Listener, *, acts: bool = True, access: A
     if settings.shard and settings.strategy != "full":
         raise ShardError("--shard deals out every cell, and a search chooses as it goes: leave out --strategy or --shard")
     deadline = math.inf if settings.budget is None else time.monotonic() + settings.budget
-    session = _without_cells(settings, listen, acts=acts, access=access)
+    session = _opened(settings, listen, acts=acts, access=access)
     session.deadline = deadline
     config, answers, file = session.matrix, session.answers, settings.config.name
     pythons = Pythons(session.uv)
@@ -92,13 +92,13 @@ def _require_axes(names: Sequence[str], axes: Iterable[str]) -> None:
             )
 
 
-def opened_for_questions(settings: Settings, listen: Listener) -> Session:
+def opened_without_cells(settings: Settings, listen: Listener) -> Session:
     """A session with the sources, probe and limits of a matrix, and none of its cells.
 
     Raises:
         HarnessError: as `opened` does.
     """
-    session = _without_cells(settings, listen, acts=True, access=Access.REMOVE)
+    session = _opened(settings, listen, acts=True, access=Access.REMOVE)
     try:
         _choose_torch_index(session, next(iter(Pythons(session.uv).present(session.matrix.axes["python"])), None))
     except ProviderFailure as failure:
@@ -106,7 +106,7 @@ def opened_for_questions(settings: Settings, listen: Listener) -> Session:
     return session
 
 
-def _without_cells(settings: Settings, listen: Listener, *, acts: bool, access: Access) -> Session:
+def _opened(settings: Settings, listen: Listener, *, acts: bool, access: Access) -> Session:
     """The matrix with the model under test, its store, and uv with its sources."""
     config = load.load(settings.config, note=lambda text: listen(Note(text=text)))
     keys.read_anew()
@@ -182,14 +182,15 @@ def _newest_runtimes(
         runtime = planned.cell.version(RUNTIME)
         if runtime is not None and planned.cell.python in pythons:
             cells.setdefault(planned.cell.python, {}).setdefault(Version(runtime), []).append(planned)
-    closures = []
+    runtimes: dict[str, dict[str, Closure]] = {}
     for by_version in cells.values():
         known = 0
         for version in sorted(by_version, reverse=True):
             resolved = resolver.known(by_version[version])
             found = [closure(cell.interpreter, cell.run) for cell in resolved if cell.interpreter and cell.run]
-            closures += found
+            for each in found:
+                runtimes.setdefault(each.interpreter.version, {})[each.key] = each
             known += bool(found)
             if known == 2:
                 break
-    return cross_checks.newest(closures)
+    return {interpreter: list(by_key.values()) for interpreter, by_key in runtimes.items()}

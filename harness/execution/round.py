@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from harness.execution.events import Answered, AtStage, Judged, Listener, Working
-from harness.execution.executors import local
+from harness.execution.events import AtStage, Judged, Listener, Working
 from harness.execution.executors.interface import TaskExecutor
 from harness.execution.scheduler import Scheduler, TaskEnded, TaskStarted
 from harness.execution.work import CellWork, Origin, Work
@@ -56,7 +56,7 @@ class Round:
         counted = self.announced + len(self.work.cells) if self.work.origin is Origin.MATRIX else 0
         self.listen(Working(tasks=self.work.tasks, jobs=jobs, cells=counted, trial=self.work.origin is Origin.TRIAL))
         self._leases = Counter(parts for task in self.work.tasks for parts in task.held)
-        threads = local.threads(jobs + installs)
+        threads = ThreadPoolExecutor(jobs + installs, thread_name_prefix="task")
         try:
             return Scheduler(
                 perform=self._perform,
@@ -102,7 +102,7 @@ class Round:
     def _announce(self, cell: CellWork) -> None:
         if self.work.origin is not Origin.TRIAL:
             verdict = judge(*cell, self.records, self.variants)
-            self.listen((Judged if self.work.origin is Origin.MATRIX else Answered)(verdict=verdict))
+            self.listen(Judged(verdict=verdict, extra=self.work.origin is not Origin.MATRIX))
 
     def _order(self) -> dict[Task, int]:
         """Task → place of the first cell that needs it."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,17 +15,16 @@ from typing import Self
 from harness.environments.environments import Environments
 from harness.environments.index_answers import IndexAnswers
 from harness.environments.layers import Closure
+from harness.environments.resolver import Resolved, Resolver
 from harness.environments.sources import Pythons
 from harness.environments.uv.client import Uv
 from harness.errors import interruptible
 from harness.execution import executors, given_environment
 from harness.execution.events import Listener, Note
 from harness.execution.executors.interface import RunContext, TaskExecutor
-from harness.execution.extra_cells import ExtraCell, ExtraResolver
 from harness.execution.round import Round
 from harness.execution.settings import Settings
-from harness.execution.work import CellWork, EveryCell, Origin, Strategy, Work
-from harness.matrix.plan import Planned
+from harness.execution.work import CellWork, EveryCell, ExtraCell, Origin, Strategy, Work
 from harness.matrix.schema import Matrix
 from harness.model import Interpreter, Limits
 from harness.store.store import Store
@@ -33,10 +32,28 @@ from harness.subprocesses import Supervisor
 from harness.tasks.cell_tasks import CellTasks
 from harness.tasks.interface import Task
 from harness.tasks.memory import Memory
-from harness.tasks.pending import outstanding, repeat, to_repeat
+from harness.tasks.pending import invalidate, outstanding
 from harness.tasks.records import Records
 from harness.verdicts import control_model, cross_checks
 from harness.verdicts.judge import Verdict, judge
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExtraCellState:
+    """What is known of the extra cells of a session (extra_cells.py), besides its records; it ends with the session."""
+
+    resolvers: dict[tuple[str | None, bool], Resolver] = field(default_factory=dict)
+    """(date of the newest release, whether the index may be asked) → a resolver."""
+    locks: dict[tuple[ExtraCell, bool], Resolved] = field(default_factory=dict)
+    """(cell, whether the index may be asked) → its locks, which are fixed for the session."""
+    verdicts: dict[tuple[ExtraCell, bool], Verdict] = field(default_factory=dict)
+    """(cell, whether it was cross-checked) → its final verdict."""
+    trials: set[ExtraCell] = field(default_factory=set)
+    """Cells for which this session has run tasks."""
+    unanswered: set[str] = field(default_factory=set)
+    """Distributions, and look-ups in words, for which an index gave no answer; it is not asked again."""
+    searches: dict[object, object] = field(default_factory=dict)
+    """Arguments of a search → its result: a search that has ended does not run again in the next pass."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -70,8 +87,7 @@ class Session:
     """Ids of the matrix's cells that were taken up so far, in this order."""
     over: bool = False
     """Whether the budget ended before everything began."""
-    trials: set[ExtraCell] = field(default_factory=set)
-    """Extra cells for which this session has run tasks."""
+    extra_cells: ExtraCellState = field(default_factory=ExtraCellState)
     _interpreters: dict[str, Interpreter] | None = None
     _pythons: Pythons = field(init=False)
     _rounds: int = 0
@@ -80,14 +96,7 @@ class Session:
     _notes: set[str] = field(default_factory=set)
     _executor: TaskExecutor | None = None
     _memory: Memory | None = None
-    _extra: ExtraResolver | None = None
     _cross_checked: set[tuple[Closure, ...]] = field(default_factory=set)
-    _judged: dict[tuple[ExtraCell, bool], Verdict] = field(default_factory=dict)
-    """(cell, whether it was cross-checked) → its final verdict."""
-    unanswered: dict[str, str] = field(default_factory=dict)
-    """Distribution → why the index gave no answer; it is not asked again."""
-    searches: dict[object, object] = field(default_factory=dict)
-    """Arguments of a search → its result: a search that has ended is not repeated in the next pass."""
 
     def __enter__(self) -> Self:
         return self
@@ -96,10 +105,6 @@ class Session:
         if self._executor is not None:
             executors.close(self._executor, self.listen, keep=self.settings.keep_envs)
             self._executor = None
-
-    def with_matrix(self, matrix: Matrix) -> Session:
-        """The same store and sources with another matrix."""
-        return replace(self, matrix=matrix, _extra=None, _judged={}, _interpreters=None)
 
     @property
     def tasks(self) -> list[CellTasks]:
@@ -130,9 +135,9 @@ class Session:
         """The distinct tasks of `cells` without a stored result, with those that they need."""
         return outstanding((task for _, cell in cells if cell for task in cell.all), self.records)
 
-    def repeat(self, tasks: Iterable[Task]) -> None:
+    def invalidate(self, tasks: Iterable[Task]) -> None:
         """Hide the stored results of `tasks` that the options want made again; each once."""
-        repeat(tasks, self.records, everything=self.settings.force, statuses=self.settings.retry)
+        invalidate(tasks, self.records, everything=self.settings.force, statuses=self.settings.retry)
 
     def run(self, work: Work) -> None:
         """Run tasks and announce cells; results are in the records afterwards. Sets `over` if the budget ends first.
@@ -165,81 +170,9 @@ class Session:
             if work.origin is Origin.MATRIX:
                 self.over = self.over or not begun
 
-    def untried(self, question: object) -> bool:
-        """Whether no earlier round has run the work named `question`: a round that could not finish it is not repeated."""
-        return self._tried.setdefault(question, self._rounds) == self._rounds
-
-    def ask(self, planned: Sequence[Planned], *, cross_checked: bool = True) -> list[Verdict]:
-        """The verdicts on extra cells, in their order; missing results are made, if this session acts.
-
-        Cells with the same id differ only in their variants.
-
-        Raises:
-            ConfigError: a version that nobody publishes.
-            Interrupted: Ctrl-C; what was finished is stored.
-        """
-        cells = [ExtraCell(planned=item) for item in planned]
-        while work := self.extra_work(cells, cross_checked=cross_checked):
-            self.run(replace(work, origin=Origin.QUESTION))
-        return self.judge(self._resolved(cells), cross_checked=cross_checked)
-
-    def extra_verdicts(
-        self, cells: Sequence[ExtraCell], *, cross_checked: bool = True, acts: bool = True
-    ) -> list[Verdict] | None:
-        """The verdicts on extra cells; None if something has to run first. Without `acts` nothing has to.
-
-        Raises:
-            ConfigError: a version that nobody publishes.
-        """
-        acts = acts and self.acts
-        names = [(cell, cross_checked) for cell in cells]
-        if all(name in self._judged for name in names):
-            return [self._judged[name] for name in names]
-        work = self._resolved(cells, acts=acts)
-        if acts and (self._repeated(cells, work) or self._missing(cells, work, cross_checked=cross_checked)):
-            return None
-        verdicts = self.judge(work, cross_checked=cross_checked)
-        if acts is self.acts:
-            self._judged |= dict(zip(names, verdicts, strict=True))
-        return verdicts
-
-    def extra_work(self, cells: Sequence[ExtraCell], *, cross_checked: bool = True) -> Work:
-        """What is to run before the verdicts on extra cells are known: their tasks, then the cross-checks of what failed."""
-        if not self.acts:
-            return Work()
-        work = self._resolved(cells)
-        for key in self._repeated(cells, work):
-            self.records.ignore(key)
-        return self._missing(cells, work, cross_checked=cross_checked)
-
-    def _repeated(self, cells: Sequence[ExtraCell], work: Sequence[CellWork]) -> set[str]:
-        """Keys of stored results that the options want made again, of cells that no earlier round has run."""
-        if not self.settings.repeats:
-            return set()
-        own = [task for cell, (_, tasks) in zip(cells, work, strict=True) if tasks and self.untried(cell) for task in tasks.all]
-        return to_repeat(own, self.records, everything=self.settings.force, statuses=self.settings.retry)
-
-    def _missing(self, cells: Sequence[ExtraCell], work: Sequence[CellWork], *, cross_checked: bool) -> Work:
-        incomplete: dict[ExtraCell, CellWork] = {}
-        complete: dict[ExtraCell, CellTasks] = {}
-        for cell, (resolved, tasks) in zip(cells, work, strict=True):
-            if tasks and self.untried(cell) and outstanding(tasks.all, self.records):
-                incomplete[cell] = (resolved, tasks)
-            elif tasks:
-                complete[cell] = tasks
-        self.trials.update(incomplete)
-        own = [task for _, tasks in incomplete.values() if tasks for task in tasks.all]
-        checked = [tasks for cell, tasks in complete.items() if self.untried((cell, "cross-checks"))] if cross_checked else []
-        checks = cross_checks.needed(checked, self.records, self.runtimes)
-        self.repeat(checks)
-        return Work(tasks=tuple(outstanding([*own, *checks], self.records)), cells=tuple(incomplete.values()))
-
-    def _resolved(self, cells: Sequence[ExtraCell], *, acts: bool = True) -> tuple[CellWork, ...]:
-        """Extra cells with their tasks; without `acts` no index is asked."""
-        if self._extra is None:
-            file = self.settings.config.name
-            self._extra = ExtraResolver(self.matrix, self.answers, self.uv, self.interpreter, file=file)
-        return self._extra.resolve(cells, ask=acts and self.acts)
+    def untried(self, name: object) -> bool:
+        """Whether no earlier round has run the work of that name: what a round could not finish does not run again."""
+        return self._tried.setdefault(name, self._rounds) == self._rounds
 
     def release_cross_checked(self) -> None:
         """Release the environments that were kept for cross-checks, which are done."""

@@ -48,7 +48,7 @@ class Settings:
     """The axes on which the boundaries of rules are closed (diagnose/rules/boundaries.py); empty for all axes."""
 
     @property
-    def repeats(self) -> bool:
+    def invalidates(self) -> bool:
         """Whether stored results are made again."""
         return self.force or bool(self.retry)
 

@@ -10,16 +10,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from harness.environments.resolver import Resolved
 from harness.errors import ShardError
+from harness.execution.work import CellWork
 from harness.matrix.shard import Shard
 from harness.model import Status
-from harness.tasks.cell_tasks import CellTasks
-
-PlannedCell = tuple[Resolved, CellTasks | None]
 
 
-def share(cells: Sequence[PlannedCell], shard: Shard) -> list[PlannedCell]:
+def share(cells: Sequence[CellWork], shard: Shard) -> list[CellWork]:
     """The cells that `shard` runs, in the matrix's order; none where there are fewer exports than shards.
 
     Raises:
@@ -29,7 +26,7 @@ def share(cells: Sequence[PlannedCell], shard: Shard) -> list[PlannedCell]:
     return dealt[shard.number - 1] if shard.number <= len(dealt) else []
 
 
-def deal(cells: Sequence[PlannedCell], count: int) -> list[list[PlannedCell]]:
+def deal(cells: Sequence[CellWork], count: int) -> list[list[CellWork]]:
     """The cells of each of `count` shards, or of fewer where there are not so many exports.
 
     The heaviest export goes first, each to the shard with the least to do so far. What counts is the work there would
@@ -53,7 +50,7 @@ def deal(cells: Sequence[PlannedCell], count: int) -> list[list[PlannedCell]]:
     return [[cells[place] for place in sorted(places)] for places in shares]
 
 
-def github(cells: Sequence[PlannedCell], count: int) -> str:
+def github(cells: Sequence[CellWork], count: int) -> str:
     """The job matrix of GitHub Actions for `count` shards, or for as many as have something to do: JSON, on one line.
 
     Raises:
@@ -69,7 +66,7 @@ def github(cells: Sequence[PlannedCell], count: int) -> str:
     return json.dumps({"include": jobs}) + "\n"
 
 
-def _require_locks(cells: Sequence[PlannedCell]) -> None:
+def _require_locks(cells: Sequence[CellWork]) -> None:
     """Without a cell's lock this shard would deal otherwise than the others, and no shard would run some cells."""
     for resolved, _ in cells:
         result = resolved.result
@@ -80,6 +77,6 @@ def _require_locks(cells: Sequence[PlannedCell]) -> None:
             )
 
 
-def _work(cells: Sequence[PlannedCell]) -> int:
+def _work(cells: Sequence[CellWork]) -> int:
     """Seconds, roughly, that these cells take on a machine of their own."""
     return sum(task.seconds for task in {task for _, tasks in cells if tasks for task in tasks.all})

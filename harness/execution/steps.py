@@ -1,7 +1,7 @@
 """The steps that every run takes: the cells of the matrix, then the cross-checks of what failed.
 
 A step is a function `(session, verdicts) -> Work`: what is still to run before it is done. The pipeline runs that, judges
-again, and asks the step again, until nothing is left.
+again, and calls the step again, until nothing is left.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from harness.verdicts.judge import Verdict
 Step = Callable[[Session, Sequence[Verdict]], Work]
 
 
-def hide_repeated(session: Session) -> None:
-    """Hide the stored results of the matrix's cells that the options want made again."""
-    if session.settings.repeats:
+def invalidate(session: Session) -> None:
+    """Invalidate the stored results of the matrix's cells that the options want made again."""
+    if session.settings.invalidates:
         own = [task for cell in session.tasks for task in cell.all]
-        session.repeat([*own, *_elsewhere(session, session.verdicts())])
+        session.invalidate([*own, *_elsewhere(session, session.verdicts())])
 
 
 def matrix_cells(session: Session, verdicts: Sequence[Verdict]) -> Work:
@@ -39,7 +39,7 @@ def checks_elsewhere(session: Session, verdicts: Sequence[Verdict]) -> Work:
         session.note("the budget is over; what is left was not begun")
     elif session.untried("checks elsewhere"):
         checks = _elsewhere(session, verdicts)
-        session.repeat(checks)
+        session.invalidate(checks)
         if tasks := outstanding(checks, session.records):
             return Work(tasks=tuple(tasks))
     session.release_cross_checked()

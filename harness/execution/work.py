@@ -1,4 +1,4 @@
-"""A cell with its tasks, what one round of a run does, and the strategy that chooses the cells of a round."""
+"""A cell with its tasks, an extra cell, what one round of a run does, and the strategy that chooses the cells of a round."""
 
 from __future__ import annotations
 
@@ -8,12 +8,23 @@ from enum import Enum, auto
 from typing import Protocol
 
 from harness.environments.resolver import Resolved
+from harness.matrix.plan import Planned
 from harness.tasks.cell_tasks import CellTasks
 from harness.tasks.interface import Task
 from harness.verdicts.judge import Verdict
 
 CellWork = tuple[Resolved, CellTasks | None]
 """A resolved cell and its tasks; None for a cell without a lock."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExtraCell:
+    """A cell that a search, a boundary or a command needs: another one than the matrix has, or one of its cells changed."""
+
+    planned: Planned
+    exclude_newer: str | None = None
+    """Releases from this date on do not count; None for the matrix's own date."""
+
 
 BUDGET_OVER = "the budget was over"
 """Why a cell was not run to its end."""
@@ -24,10 +35,10 @@ class Origin(Enum):
 
     MATRIX = auto()
     """They are the matrix: the progress display counts them."""
-    QUESTION = auto()
-    """For `check`, `bisect`, `pin` or a boundary: each is announced, and not counted."""
+    EXTRA_CELL = auto()
+    """Extra cells of `check`, `bisect`, `pin` or a boundary: each is announced, and not counted."""
     TRIAL = auto()
-    """A search for remedies: its tasks are shown, its cells are not."""
+    """Extra cells of a search for remedies: their tasks are shown, the cells are not."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

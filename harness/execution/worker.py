@@ -7,6 +7,7 @@ went wrong. The only exceptions that it lets through end the whole run.
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,18 +16,22 @@ from harness.environments.environments import Environments
 from harness.environments.layers import Closure
 from harness.errors import DiskFullError
 from harness.execution.process.probes import OnStage, Probes
-from harness.execution.workplace import LocalWorkplace
-from harness.model import Limits, Stage
+from harness.execution.process.repetition import compared
+from harness.model import Limits, Stage, StageResult, Status
 from harness.store.store import Store
 from harness.subprocesses import Supervisor
+from harness.tasks import harness_failure
+from harness.tasks.install import Install
 from harness.tasks.interface import Batch, Parts, Task
 from harness.tasks.keys import require_unchanged
-from harness.tasks.own_errors import record_own_error
 from harness.tasks.records import Records
 
 
 class Worker:
-    """Holds what every task needs. Thread-safe: each task's state is its own."""
+    """Performs tasks, and is their `Workplace`: its environments are built when a task first needs them.
+
+    Thread-safe: each task's state is its own.
+    """
 
     def __init__(
         self,
@@ -44,7 +49,10 @@ class Worker:
         self._records = records
         self._environments = environments
         self._supervisor = supervisor
-        self._workplace = LocalWorkplace(store, records, environments, given)
+        self._given = given
+        self._installed: dict[str, Path | None] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
         self._probes = Probes(
             store=store, environments=environments, supervisor=supervisor, limits=limits, given=given, forks=forks
         )
@@ -57,22 +65,19 @@ class Worker:
             DiskFullError: nothing was recorded for what was in flight.
         """
         try:
-            self._perform(task, on_stage)
-        except InterruptedError:
+            with harness_failure.recorded(task, self._records):
+                self._perform(task, on_stage)
+        except DiskFullError:
+            self._probes.distrust_bytecode()
             raise
-        except Exception as error:
-            if disk_space.is_full(error):
-                self._probes.distrust_bytecode()
-                raise DiskFullError(f"{task.label}: {error}") from error
-            record_own_error(task, self._records, error)
 
     def _perform(self, task: Task, on_stage: OnStage) -> None:
         if task.installs:
             on_stage(Stage.INSTALL)
-        batch = task.next_batch(self._records, self._workplace)
+        batch = task.next_batch(self._records, self)
         while batch is not None:
             self._run(batch, on_stage)
-            following = task.next_batch(self._records, self._workplace)
+            following = task.next_batch(self._records, self)
             # If nothing has changed, its process died before the first result.
             batch = following if following != batch else None
 
@@ -83,19 +88,72 @@ class Worker:
             RuntimeError: the source that keys name, or the checkpoint, was edited during this run.
         """
         with self._store.scratch() as out:
-            output = self._probes.run(batch, self._workplace, out, self._records.repeated, on_stage)
+            output = self._probes.run(batch, self, out, self._records.repeated, on_stage)
             require_unchanged(batch.model)
-            batch.store(output, self._records, self._workplace, out)
+            batch.store(output, self._records, self, out)
 
     def with_records(self, records: Records) -> Worker:
         """The same worker with its environments, and other records."""
         other = copy.copy(self)
-        other._records, other._workplace = records, self._workplace.with_records(records)  # noqa: SLF001 -- of the same class
+        other._records = records  # noqa: SLF001 -- of the same class
         return other
 
+    def python(self, closure: Closure) -> Path | None:
+        """The interpreter of the closure's environment, built at most once a run; None if it cannot be built."""
+        if closure.key in self._given:
+            return self._given[closure.key]
+        with self._building(closure):
+            if closure.key not in self._installed:
+                python, result = self._built(closure)
+                install = Install(closure=closure)
+                if python is None or install.is_pending(self._records):
+                    # The record of an environment that is merely built again keeps the time that it took first.
+                    self._records.put(install.key, [result], remember=result.status is not Status.ERROR)
+                self._installed[closure.key] = python
+            return self._installed[closure.key]
+
     def build(self, closure: Closure) -> None:
-        """See LocalWorkplace.build."""
-        self._workplace.build(closure)
+        """Build the environment of a closure that is known to install, perhaps on another machine.
+
+        Raises:
+            RuntimeError: this machine cannot; that says nothing about the closure.
+        """
+        with self._building(closure):
+            if self._installed.get(closure.key) is None:
+                python, result = self._environments.ensure(closure)
+                if python is None:
+                    raise RuntimeError(f"its environment cannot be built here: {result.error and result.error.message}")
+                self._installed[closure.key] = python
+
+    def is_given(self, closure: Closure) -> bool:
+        """See tasks.interface.Workplace."""
+        return closure.key in self._given
+
+    def site(self, closure: Closure) -> Path:
+        """See tasks.interface.Workplace."""
+        return self._environments.site(closure)
+
+    def artifact(self, digest: str) -> Path:
+        """See tasks.interface.Workplace."""
+        return self._store.artifacts.folder(digest)
+
+    def publish(self, folder: Path) -> str:
+        """See tasks.interface.Workplace."""
+        return self._store.artifacts.publish(folder)
+
+    def _built(self, closure: Closure) -> tuple[Path | None, StageResult]:
+        """See Environments.ensure; a failure is tried twice. The environment is verified in the end."""
+        python, result = self._environments.ensure(closure)
+        if result.status is Status.FAILS:
+            python, again = self._environments.ensure(closure)
+            result = again if again.ok else compared([result], [again])[-1]
+        if result.error and disk_space.says_full(result.error.message):
+            raise DiskFullError(result.error.message)
+        return python, result
+
+    def _building(self, closure: Closure) -> threading.Lock:
+        with self._guard:
+            return self._locks.setdefault(closure.key, threading.Lock())
 
     def stop(self) -> None:
         """End what runs, and begin nothing more: the run is interrupted."""
@@ -112,4 +170,5 @@ class Worker:
         """No planned task needs this environment; if another does after all, it is built again."""
         if len(parts) == 1:
             self._probes.release(parts[0])
-        self._workplace.release(parts)
+            self._installed.pop(parts[0].key, None)
+        self._environments.release(parts)

@@ -110,14 +110,14 @@ def _expression(place: str, text: str, matrix: Matrix) -> Problems:
 
 def _excludes(matrix: Matrix) -> Problems:
     for index, rule in enumerate(matrix.exclude):
-        yield from _unknown_axes(f"exclude[{index}]", rule.bounds, matrix)
-        if not rule.bounds:
+        yield from _unknown_axes(f"exclude[{index}]", rule.axes, matrix)
+        if not rule.axes:
             yield f"exclude[{index}]", "expected at least one axis; an empty rule would match every cell"
 
 
 def _includes(matrix: Matrix) -> Problems:
     for index, extra in enumerate(matrix.include):
-        place, versions = f"include[{index}]", extra.versions
+        place, versions = f"include[{index}]", extra.axes
         yield from _unknown_axes(place, versions, matrix)
         for axis in sorted(matrix.axes.keys() - versions.keys()):
             yield place, f"expected a version for every axis; {axis!r} is missing"

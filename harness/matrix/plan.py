@@ -33,6 +33,12 @@ class Planned:
     added: tuple[tuple[str, str], ...] = ()
     """(`export` or `run`, distribution): what is added to that side, besides what the cell needs."""
 
+    def with_version(self, axis: str, version: str) -> Planned:
+        """The same with another version on `axis`, and an id that shows it."""
+        python = version if axis == "python" else self.cell.python
+        pins = tuple((name, version if name == axis else own) for name, own in self.cell.pins)
+        return replace(self, cell=replace(self.cell, id=f"{self.cell.id}+{axis}-{version}", python=python, pins=pins))
+
 
 def plan(matrix: Matrix, axes: Mapping[str, Sequence[str]], selection: Selection) -> list[Planned]:
     """The cells of `matrix` with their variants, newest stacks last, after exclude, include and selection.
@@ -84,14 +90,14 @@ def cells(matrix: Matrix, axes: Mapping[str, Sequence[str]]) -> list[Cell]:
     if count > COMBINATIONS:
         sizes = ", ".join(f"{axis} {len(versions)}" for axis, versions in axes.items())
         raise SelectionError(f"the matrix has {count:,} combinations ({sizes}), and {COMBINATIONS:,} at most can be planned")
-    rules = [{axis: SpecifierSet(bound) for axis, bound in rule.bounds.items()} for rule in matrix.exclude]
+    rules = [{axis: SpecifierSet(bound) for axis, bound in rule.axes.items()} for rule in matrix.exclude]
     combinations: dict[tuple[str, ...], None] = {}
     for versions in itertools.product(*axes.values()):
         pins = dict(zip(names, versions, strict=True))
         if not any(all(_within(pins[axis], bound) for axis, bound in rule.items()) for rule in rules):
             combinations[versions] = None
     for extra in matrix.include:
-        combinations[tuple(extra.versions[name] for name in names)] = None
+        combinations[tuple(extra.axes[name] for name in names)] = None
     short = {name: _short_versions({versions[index] for versions in combinations}) for index, name in enumerate(names)}
     prefixes = _short_names(names)
     result = []

@@ -78,42 +78,34 @@ class Constraint(_Table):
     reason: str = Field(min_length=1)
 
 
-class Exclude(BaseModel):
-    """Leaves out the cells that match every given axis, as in asv; each other key is an axis with a bound."""
+class _CellRule(BaseModel):
+    """A rule about cells; each key but `reason` is an axis."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    reason: str = ""
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        """Refuse a key that is no distribution's name."""
+        assert self.axes is not None
+        return self
+
+    @property
+    def axes(self) -> dict[str, str]:
+        """Axis → its bound, or its version."""
+        return {distribution_name(name): value for name, value in (self.__pydantic_extra__ or {}).items()}
+
+
+class Exclude(_CellRule):
+    """Leaves out the cells that match every given axis, as in asv; an axis has a bound."""
+
     __pydantic_extra__: dict[str, Bounds]
-    reason: str = ""
-
-    @model_validator(mode="after")
-    def _named(self) -> Self:
-        """Refuse a key that is no distribution's name."""
-        assert self.bounds is not None
-        return self
-
-    @property
-    def bounds(self) -> dict[str, str]:
-        """Axis → specifier."""
-        return {distribution_name(name): bound for name, bound in (self.__pydantic_extra__ or {}).items()}
 
 
-class Include(BaseModel):
-    """A cell that is added whatever the exclude rules say, as in asv; each other key is an axis with a version."""
+class Include(_CellRule):
+    """A cell that is added whatever the exclude rules say, as in asv; an axis has a version."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
     __pydantic_extra__: dict[str, VersionOrAbsent]
-    reason: str = ""
-
-    @model_validator(mode="after")
-    def _named(self) -> Self:
-        """Refuse a key that is no distribution's name."""
-        assert self.versions is not None
-        return self
-
-    @property
-    def versions(self) -> dict[str, str]:
-        """Axis → exact version."""
-        return {distribution_name(name): version for name, version in (self.__pydantic_extra__ or {}).items()}
 
 
 class Variants(_Table):

@@ -54,7 +54,7 @@ class Expression:
     def _matches(name: str, pattern: str, cell: Cell | None, variant: Variant | None) -> bool:
         if name in _CELL_FIELDS:
             return cell is None or fnmatchcase(_of_cell(cell, name), pattern)
-        return variant is None or fnmatchcase(_of_variant(variant, name), pattern)
+        return variant is None or fnmatchcase(value_of(variant, name), pattern)
 
     def require_known(self, cells: Sequence[Cell], variants: Sequence[Variant]) -> None:
         """Raise SelectionError if a part holds for no cell and no variant: it is a typing error."""
@@ -67,7 +67,7 @@ class Expression:
             if name in _CELL_FIELDS:
                 values = {_of_cell(cell, name) for cell in cells}
             else:
-                values = {_of_variant(variant, name) for variant in variants}
+                values = {value_of(variant, name) for variant in variants}
             if not any(fnmatchcase(value, pattern) for value in values):
                 raise SelectionError(f"the selection {self.text!r}: no {name} is {pattern!r}{did_you_mean(pattern, values)}")
 
@@ -76,8 +76,8 @@ def _of_cell(cell: Cell, field: str) -> str:
     return cell.id if field == "id" else cell.setup.value
 
 
-def _of_variant(variant: Variant, field: str) -> str:
-    """The value of `field` as matrix.toml writes it."""
+def value_of(variant: object, field: str) -> str:
+    """The value of a field of a variant, planned or reported, as matrix.toml writes it."""
     value = getattr(variant, field)
     return "stamped" if value is None else str(value)
 

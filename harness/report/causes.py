@@ -13,7 +13,7 @@ from enum import StrEnum
 from harness.model import Cause, Certainty, Stage, Status
 from harness.report.page import Text, code, joined
 from harness.verdicts.control_model import MODEL
-from harness.verdicts.report_model import Report, ReportedCell, ReportedVariant
+from harness.verdicts.report_schema import Report, ReportedCell, ReportedVariant
 from harness.verdicts.stages_passed import passed
 
 

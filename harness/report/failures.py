@@ -9,13 +9,13 @@ from typing import Any
 
 from harness.diagnose.causes.diagnosis import brief
 from harness.matrix.plan import by_version
-from harness.matrix.selection import VARIANT_FIELDS
+from harness.matrix.selection import VARIANT_FIELDS, value_of
 from harness.model import Stage, Status
 from harness.report.remedies import RemedyText, RemedyTexts
-from harness.report.tables import counted, field_text
-from harness.tasks.own_errors import OWN_ERROR
+from harness.report.tables import counted
+from harness.tasks.harness_failure import HARNESS_FAILED
 from harness.verdicts.messages import headline
-from harness.verdicts.report_model import OBSERVED, Report, ReportedCell, ReportedVariant
+from harness.verdicts.report_schema import OBSERVED, Report, ReportedCell, ReportedVariant
 
 _Members = list[tuple[ReportedCell, ReportedVariant]]
 
@@ -139,7 +139,7 @@ def harness_failure(report: Report) -> str | None:
         (cell.id, variant.error or "")
         for cell in report.cells
         for variant in cell.variants
-        if variant.status is Status.ERROR and OWN_ERROR in (variant.error or "")
+        if variant.status is Status.ERROR and HARNESS_FAILED in (variant.error or "")
     ]
     if not found:
         return None
@@ -172,8 +172,8 @@ class _AllValues:
         opsets: dict[str, set[str]] = {}
         for variant in (variant for cell in report.cells for variant in cell.variants):
             for field, values in fields.items():
-                values.add(field_text(field, variant))
-            opsets.setdefault(variant.exporter, set()).add(field_text("opset", variant))
+                values.add(value_of(variant, field))
+            opsets.setdefault(variant.exporter, set()).add(value_of(variant, "opset"))
         return cls({axis: {cell.version(axis) for cell in report.cells} for axis in report.axes}, fields, opsets)
 
     def common(self, members: _Members) -> str:
@@ -185,7 +185,7 @@ class _AllValues:
                 parts.append(f"{axis} {', '.join(sorted(affected, key=by_version))}")
         own_opsets = set[str]().union(*(self.opsets[exporter] for exporter in {variant.exporter for _, variant in members}))
         for field, present in {**self.fields, "opset": own_opsets}.items():
-            chosen = {field_text(field, variant) for _, variant in members}
+            chosen = {value_of(variant, field) for _, variant in members}
             if chosen != present:
                 parts.append(f"{field.replace('_', '-')} {', '.join(sorted(chosen))}")
         return " · ".join(parts) or "everywhere"

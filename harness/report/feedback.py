@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from harness.model import Stage, Status
 from harness.verdicts.messages import headline
-from harness.verdicts.report_model import Report, ReportedCell, ReportedVariant, identity, sorted_runtimes
+from harness.verdicts.report_schema import Report, ReportedCell, ReportedVariant, identity, sorted_runtimes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +67,7 @@ def _comparison(layout: str, pairs: Sequence[tuple[ReportedCell, ReportedVariant
         for cell, kept, fed in pairs
         if kept.status is Status.WORKS and fed.status is Status.FAILS and fed.stage in {Stage.DECODE, Stage.PARITY}
     ]
-    messages = [_last_sentence(fed.error or "") for _, fed in apart]
+    messages = [headline(fed.error or "").rpartition("Status Message: ")[2] for _, fed in apart]
     return FeedbackComparison(
         layout=layout,
         pairs=len(pairs),
@@ -78,7 +78,3 @@ def _comparison(layout: str, pairs: Sequence[tuple[ReportedCell, ReportedVariant
         steps=tuple(sorted({int(found[1]) for _, fed in apart if (found := re.search(r"step (\d+)", fed.error or ""))})),
         messages=tuple(message for message, _ in Counter(messages).most_common()),
     )
-
-
-def _last_sentence(message: str) -> str:
-    return headline(message).rpartition("Status Message: ")[2]

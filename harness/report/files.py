@@ -7,7 +7,6 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from harness import regular_files
 from harness.errors import NothingObservedError, ReportError
@@ -15,7 +14,7 @@ from harness.report import published_logs
 from harness.report.failures import nothing_observed
 from harness.report.formats import FORMATS, format_named
 from harness.report.page import Page
-from harness.verdicts.report_model import ADAPTER, FILE_LIMIT, OBSERVED, Report
+from harness.verdicts.report_schema import FILE_LIMIT, OBSERVED, Report, schema
 
 
 def require_writable(folder: Path) -> None:
@@ -61,11 +60,6 @@ def write(page: Page[Report], folder: Path, logs: Mapping[str, str] | None = Non
     except OSError as error:
         raise ReportError(f"the reports cannot be written to {folder}: {error}; the results are kept in the store") from None
     return [folder / f"matrix.{chosen.suffix}" for chosen in formats if chosen.suffix]
-
-
-def schema() -> dict[str, Any]:
-    """The JSON Schema of matrix.json."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **ADAPTER.json_schema(mode="serialization")}
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -12,7 +12,7 @@ from harness.foreign_text import redacted, visible
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Stage, Status, Variant
 from harness.store.foreign import LOG_LIMIT
-from harness.verdicts.report_model import Report, ReportedCell, ReportedVariant
+from harness.verdicts.report_schema import Report, ReportedCell, ReportedVariant
 
 FOLDER = "logs"
 _LENGTH = 8_000

@@ -13,7 +13,7 @@ from harness.packaging_values import required_name
 from harness.report.tables import counted
 from harness.stack import VENDORS
 from harness.verdicts.remedy_effects import effect
-from harness.verdicts.report_model import ReportedCell, ReportedVariant
+from harness.verdicts.report_schema import ReportedCell, ReportedVariant
 
 _Failure = tuple[Stage | None, str | None]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from harness.matrix.plan import by_version
 from harness.report.page import Look, Span, code, joined
 from harness.report.tables import counted
-from harness.verdicts.report_model import Report
+from harness.verdicts.report_schema import Report
 from harness.verdicts.rule_model import Boundary, Rule
 
 SHOWN = 20

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from harness.matrix.selection import VARIANT_FIELDS
+from harness.matrix.selection import VARIANT_FIELDS, value_of
 from harness.model import Stage, Status
 from harness.stack import RUNTIME, RUNTIMES, RuntimeVersion
-from harness.verdicts.report_model import (
+from harness.verdicts.report_schema import (
     Report,
     ReportedCell,
     ReportedVariant,
@@ -29,16 +29,10 @@ NOT_SELECTED = "-"
 """A cell was not to run a variant that others were to run."""
 
 LEGEND = "✓ works, ✗ fails (a fact about versions), ! error (ours or the network's: proves nothing), · not run, - not asked for"
-
-
 INFERRED = (
     "(works?) and (fails?) stand for nothing observed: it follows from cells that were, unless three or more versions quarrel"
 )
-
-
 FLAKY = "~ flaky (failed, and not in the same way when it was repeated in a fresh process: proves nothing)"
-
-
 REMEDIED = "✚ works with the remedy that is named, and not by itself"
 
 
@@ -181,13 +175,7 @@ def _none(cells: Sequence[ReportedCell]) -> str:
     return f"{text} by itself; the newest that works with a remedy: {best.id} ({'; '.join(best.remedies)})" if best else text
 
 
-def field_text(field: str, variant: ReportedVariant) -> str:
-    """The variant's value of `field`, as in matrix.toml."""
-    value = getattr(variant, field)
-    return "stamped" if field == "ir_version" and value is None else str(value)
-
-
 def _part(field: str, variant: ReportedVariant, differing: Sequence[str]) -> str:
     """The value of a field; with the field's name if the value alone is unclear, like a number without its exporter."""
     needs_name = field in {"ir_version", "optimization", "memory_pattern"} or (field == "opset" and "exporter" not in differing)
-    return f"{field.replace('_', '-')} {field_text(field, variant)}" if needs_name else field_text(field, variant)
+    return f"{field.replace('_', '-')} {value_of(variant, field)}" if needs_name else value_of(variant, field)

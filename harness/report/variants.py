@@ -7,7 +7,7 @@ from collections import Counter
 from harness.model import Status
 from harness.report.tables import GLYPHS, Facet
 from harness.stack import RuntimeVersion
-from harness.verdicts.report_model import Report
+from harness.verdicts.report_schema import Report
 
 _FIELDS = ("exporter", "opset", "layout", "feedback")
 

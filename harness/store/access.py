@@ -19,7 +19,3 @@ class Access(IntEnum):
 
 Note = Callable[[str], None]
 """Receives a sentence for the user about damage in the store."""
-
-
-def ignore(_text: str) -> None:
-    """A `Note` that does nothing."""

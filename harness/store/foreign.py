@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -55,7 +56,7 @@ class ForeignStore:
         """Copy that artifact to the new folder `target`; False if it is not there, or not what its name says."""
         name = f"artifacts/{digest}"
         try:
-            budget = _Budget(size=min(_ARTIFACT_LIMIT, _free(target.parent)), files=_FILES_LIMIT)
+            budget = _Budget(size=min(_ARTIFACT_LIMIT, shutil.disk_usage(target.parent).free), files=_FILES_LIMIT)
             with self._folder(name) as handle:
                 _copy_folder(handle, target, budget, _DEPTH_LIMIT)
         except FileNotFoundError:
@@ -141,9 +142,3 @@ def _copy_folder(handle: int, target: Path, budget: _Budget, depth: int) -> None
 
 def _reason(problem: Exception) -> str:
     return f"cannot be copied: {problem}" if isinstance(problem, OSError) else str(problem)
-
-
-def _free(folder: Path) -> int:
-    """Bytes that are free in the file system of `folder`."""
-    status = os.statvfs(folder)
-    return status.f_bavail * status.f_frsize

@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any
 
 from harness import regular_files
 from harness.errors import StoreError
@@ -27,18 +27,6 @@ def cache_of(url: str) -> Path:
     return Path(base) / "export-matrix" / digest(url.rstrip("/"))[:16]
 
 
-class _Backend(Protocol):
-    """Files by names with slashes; see SharedFolder."""
-
-    def has(self, name: str) -> bool: ...
-    def files(self, name: str) -> dict[str, tuple[int, object]]: ...
-    def read(self, names: Sequence[str]) -> dict[str, bytes]: ...
-    def get(self, files: Mapping[str, Path]) -> None: ...
-    def put(self, files: Mapping[str, Path]) -> None: ...
-    def write(self, name: str, content: bytes) -> None: ...
-    def remove(self, name: str) -> None: ...
-
-
 _MARKER = "export-matrix"
 
 
@@ -49,11 +37,12 @@ class Mirror:
         """Raises StoreError if `url` cannot be used, or fsspec is not installed."""
         self._url = url
         try:
-            self._backend = _backend(url, access)
+            self.files = _opened(url, access)
+            """The files themselves."""
             if access is Access.ADD:
-                self._backend.has(_MARKER)
+                self.files.has(_MARKER)
             else:
-                self._backend.write(_MARKER, b"a store of export-matrix\n")
+                self.files.write(_MARKER, b"a store of export-matrix\n")
         except ImportError as error:
             advice = "pip install 'export-matrix[remote]'"
             raise StoreError(f"the store {url} needs what is not installed ({error}): {advice}") from None
@@ -67,21 +56,9 @@ class Mirror:
             StoreError: a folder on the way is a link.
         """
         try:
-            self._backend.write(name, content)
+            self.files.write(name, content)
         except regular_files.RefusedFileError as problem:
             raise self._unwritten(problem) from None
-
-    def remove(self, name: str) -> None:
-        """Remove a file or a folder, if it is there."""
-        self._backend.remove(name)
-
-    def has(self, name: str) -> bool:
-        """Whether there is a file or a folder of that name."""
-        return self._backend.has(name)
-
-    def read(self, names: Sequence[str]) -> dict[str, bytes]:
-        """Name → content of those of `names` that are there."""
-        return self._backend.read(names)
 
     def upload(self, folder: Path, name: str) -> None:
         """Upload the files of `folder` under `name`, unless they are there. Raises as `write`."""
@@ -89,7 +66,7 @@ class Mirror:
         # Sizes are enough here: they show an interrupted upload, and a download verifies the digest.
         if self._sizes(name) != {file: path.stat().st_size for file, path in files.items()}:
             try:
-                self._backend.put({f"{name}/{file}": path for file, path in files.items()})
+                self.files.put({f"{name}/{file}": path for file, path in files.items()})
             except regular_files.RefusedFileError as problem:
                 raise self._unwritten(problem) from None
 
@@ -108,22 +85,22 @@ class Mirror:
         if sum(sizes.values()) > shutil.disk_usage(folder).free:
             raise StoreError(f"there is no room here for {name} of the store: free some space and run again")
         if sizes:
-            self._backend.get({f"{name}/{file}": folder / file for file in sizes})
+            self.files.get({f"{name}/{file}": folder / file for file in sizes})
 
     def versions(self, name: str) -> dict[str, str]:
         """Name → a value that changes with the content, for every file under `name` that is not too large for a record."""
-        files = self._backend.files(name)
+        files = self.files.files(name)
         return {f"{name}/{file}": digest(str(version)) for file, (size, version) in files.items() if size <= LIMIT}
 
     def _sizes(self, name: str) -> dict[str, int]:
         """Relative name → bytes of every file of the artifact `name`."""
-        return {file: size for file, (size, _) in self._backend.files(name).items() if counts(file)}
+        return {file: size for file, (size, _) in self.files.files(name).items() if counts(file)}
 
     def _unwritten(self, problem: Exception) -> StoreError:
         return StoreError(f"the store {self._url} cannot be written: {problem}")
 
 
-def _backend(url: str, access: Access) -> _Backend:
+def _opened(url: str, access: Access) -> SharedFolder | _Remote:
     import fsspec  # noqa: PLC0415 -- an optional extra
 
     # Other machines write there too, so listings must not be cached.
@@ -137,7 +114,7 @@ def _backend(url: str, access: Access) -> _Backend:
 
 
 class _Remote:
-    """The files under a root of fsspec, such as a bucket."""
+    """The files under a root of fsspec, such as a bucket; its methods are those of SharedFolder."""
 
     def __init__(self, fs: Any, root: str) -> None:
         self._fs = fs

@@ -200,11 +200,9 @@ def temporaries() -> list[Scratch]:
     return [Scratch(Path(place), "xm-") for place in places if Path(place).is_dir()]
 
 
-@contextlib.contextmanager
-def temporary() -> Iterator[Path]:
+def temporary() -> contextlib.AbstractContextManager[Path]:
     """A new folder in the system's temporary folder, removed at the end; `Store.temporary` makes one in a store."""
-    with temporary_in(temporaries()[0]) as folder:
-        yield folder
+    return temporary_in(temporaries()[0])
 
 
 @contextlib.contextmanager

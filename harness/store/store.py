@@ -16,11 +16,11 @@ A store behind a URL is such a folder in the user's cache, which shares records 
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -28,7 +28,7 @@ from pydantic import TypeAdapter
 from harness import regular_files
 from harness.errors import StoreError
 from harness.model import DIGEST, digest
-from harness.store.access import Access, Note, ignore
+from harness.store.access import Access, Note
 from harness.store.artifacts import Artifacts, require_digest
 from harness.store.digests import make_folder, sync
 from harness.store.envelope import LIMIT, DamagedRecordError, OlderRecordError, RecordKind, T, opened
@@ -45,7 +45,7 @@ class Store:
     """A folder of records and artifacts. Keys are digests that the caller computes from all inputs of a result."""
 
     def __init__(
-        self, root: Path, mirror: Mirror | None = None, *, access: Access = Access.REMOVE, note: Note = ignore
+        self, root: Path, mirror: Mirror | None = None, *, access: Access = Access.REMOVE, note: Note = lambda _text: None
     ) -> None:
         """`note` receives one sentence for each damaged file that is read.
 
@@ -77,7 +77,9 @@ class Store:
                 raise StoreError(f"the store {self.root} cannot be used: its folder {folder} is a symbolic link; {advice}")
 
     @classmethod
-    def open(cls, place: Path | str, *, pull: bool = True, access: Access = Access.REMOVE, note: Note = ignore) -> Store:
+    def open(
+        cls, place: Path | str, *, pull: bool = True, access: Access = Access.REMOVE, note: Note = lambda _text: None
+    ) -> Store:
         """The store at `place`, a folder or a URL; `pull` copies the records that are new in the mirror.
 
         Raises:
@@ -126,20 +128,16 @@ class Store:
         """The path of the log of `key`."""
         return self.root / "logs" / f"{require_digest(key)}.log"
 
-    @contextlib.contextmanager
-    def scratch(self) -> Iterator[Path]:
+    def scratch(self) -> AbstractContextManager[Path]:
         """A new folder for work in flight; removed at the end."""
-        with self._flight.folder() as folder:
-            yield folder
+        return self._flight.folder()
 
-    @contextlib.contextmanager
-    def temporary(self) -> Iterator[Path]:
+    def temporary(self) -> AbstractContextManager[Path]:
         """A new folder for the temporary files of one process; removed at the end.
 
         It lies in the store if packages can make sockets there, else in the system's temporary folder.
         """
-        with temporary_in(self._temporaries) as folder:
-            yield folder
+        return temporary_in(self._temporaries)
 
     @functools.cached_property
     def _temporaries(self) -> Scratch:
@@ -156,7 +154,7 @@ class Store:
 
     def _bring(self, mirror: Mirror, names: Sequence[str]) -> None:
         """Copy records of these names from `mirror`; a damaged one replaces nothing here."""
-        for name, content in mirror.read(names).items() if names else ():
+        for name, content in mirror.files.read(names).items() if names else ():
             try:
                 opened(Path(name).stem, content)
             except DamagedRecordError as problem:

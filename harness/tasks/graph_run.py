@@ -33,10 +33,15 @@ class GraphRun(Task):
     closure: Closure
     variants: tuple[Variant, ...]
 
+    @functools.cached_property
+    def key(self) -> str:
+        """The key of the runtime's import."""
+        return digest([f"{self.kind}-import", self.closure.key, common_parts(self.runtime_name, self.export.model)])
+
     @property
-    @abstractmethod
     def runtime(self) -> str:
         """What runs the artifact: name, and version if it is a distribution."""
+        return " ".join(filter(None, (self.runtime_name, self.closure.lock.versions.get(self.runtime_name))))
 
     @abstractmethod
     def variant_key(self, variant: Variant, artifact: str) -> str:
@@ -107,22 +112,12 @@ class Run(GraphRun):
     runtime_name = RUNTIME
     imports_torch = False
 
-    @functools.cached_property
-    def key(self) -> str:
-        """The key of the run side's import."""
-        return digest(["run-import", self.closure.key, common_parts("run", self.export.model)])
-
     def variant_key(self, variant: Variant, artifact: str) -> str:
         """See GraphRun."""
         session = variant.session
         if session:
             return digest([self.key, artifact, variant.layout, variant.feedback, variant.binding, variant.strategy, session])
         return key_of(self.key, artifact, variant.layout, variant.feedback, variant.binding, variant.strategy)
-
-    @property
-    def runtime(self) -> str:
-        """See GraphRun."""
-        return f"{RUNTIME} {self.closure.lock.versions[RUNTIME]}"
 
     @property
     def held(self) -> tuple[Parts, ...]:
@@ -137,19 +132,9 @@ class Evaluate(GraphRun):
     kind = "evaluate"
     runtime_name = EVALUATOR
 
-    @functools.cached_property
-    def key(self) -> str:
-        """The key of the evaluator's import."""
-        return digest(["evaluate-import", self.closure.key, common_parts("reference", self.export.model)])
-
     def variant_key(self, variant: Variant, artifact: str) -> str:
         """See GraphRun. The evaluator has no bindings and no session options."""
         return key_of(self.key, artifact, variant.layout, variant.feedback, variant.strategy)
-
-    @property
-    def runtime(self) -> str:
-        """See GraphRun."""
-        return EVALUATOR
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,7 +82,7 @@ class Workplace(Protocol):
 
 
 class Batch(ABC):
-    """What one probe process does of a task. Batches are equal when they ask for the same."""
+    """What one probe process does of a task. Batches are equal when they do the same."""
 
     @property
     @abstractmethod
@@ -181,7 +181,7 @@ class Task(ABC):
         return []
 
     def combined(self, equal: Iterable[Self], records: Records) -> Self:  # noqa: ARG002 -- for tasks with more than their key
-        """The task with everything that the tasks `equal` to it ask for."""
+        """The task with everything that the tasks `equal` to it are to do."""
         return self
 
 

@@ -9,14 +9,21 @@ import platform
 import stat
 from pathlib import Path
 
+import harness
 from harness import subprocesses
 from harness.matrix.schema import ProbeSection
 from harness.model import digest
+from harness.probe.runtimes import RUNTIMES
 from harness.store.digests import file_digest, folder_digest
-from harness.tasks import probe_source
 
-_FOLDERS = {"import": set[str](), "export": {"export"}, "run": {"ort"}, "reference": {"reference"}}
-"""Kind of job → the folders of the probe that are its own; everything else there may be used by all."""
+PROBE = Path(harness.__file__).parent / "probe" / "__main__.py"
+"""The program that every probe process runs."""
+
+RULES = 2
+"""Part of every key: to be raised when a probe's events or end come to mean something else, here or in execution/worker.py."""
+
+_FOLDERS = {"import": None, "export": "export", **{name: runtime.module.strip(".") for name, runtime in RUNTIMES.items()}}
+"""`import`, `export` or a runtime → the folder of the probe that its jobs alone use; all other files are for every job."""
 
 
 @functools.cache
@@ -26,11 +33,11 @@ def key_of(*parts: str | int | None) -> str:
 
 
 @functools.cache
-def source(kind: str) -> str:
-    """Digest of the probe's source as far as a job of `kind` can use it."""
-    root = probe_source.MAIN.parent
+def source(user: str) -> str:
+    """Digest of the probe's source as far as a job can use it; `user` is `import`, `export` or the name of a runtime."""
+    root = PROBE.parent
     _stamp(root)
-    left_out = {"export", "ort", "reference"} - _FOLDERS[kind]
+    left_out = {folder for folder in _FOLDERS.values() if folder not in {None, _FOLDERS[user]}}
     sums = {}
     for path in sorted(root.rglob("*.py")):
         name = path.relative_to(root)
@@ -45,9 +52,9 @@ def platform_id() -> str:
     return "-".join(filter(None, (platform.system(), platform.machine(), "".join(platform.libc_ver()))))
 
 
-def common_parts(kind: str, model: ProbeSection) -> list[object]:
-    """The parts of the keys of all processes of `kind`: platform, variables, rules and source."""
-    return [platform_id(), _surroundings(), probe_source.RULES, source_digest(kind, model)]
+def common_parts(user: str, model: ProbeSection) -> list[object]:
+    """The parts of the keys of all processes with one `user` of source: platform, variables, rules and that source."""
+    return [platform_id(), _surroundings(), RULES, source_digest(user, model)]
 
 
 @functools.cache
@@ -55,10 +62,10 @@ def _surroundings() -> dict[str, str | int]:
     return subprocesses.probe_surroundings()
 
 
-def source_digest(kind: str, model: ProbeSection) -> str:
-    """Digest of all source that a job of `kind` can use, a probe module included."""
+def source_digest(user: str, model: ProbeSection) -> str:
+    """Digest of all source that a job can use, a probe module included; `user` as for `source`."""
     own = probe_files(model)
-    return digest([source(kind), own]) if own else source(kind)
+    return digest([source(user), own]) if own else source(user)
 
 
 def probe_id(model: ProbeSection) -> str:
@@ -123,7 +130,7 @@ def require_unchanged(model: ProbeSection) -> None:
     Raises:
         RuntimeError: they were edited since, so a result may be of other source.
     """
-    read = [probe_source.MAIN.parent, *([Path(model.checkpoint)] if model.checkpoint else [])]
+    read = [PROBE.parent, *([Path(model.checkpoint)] if model.checkpoint else [])]
     for folder in read:
         looked = _STAMPS.get(folder)
         if looked is None:

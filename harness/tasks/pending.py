@@ -1,4 +1,4 @@
-"""Which tasks have no stored result yet, and which results are to be made again."""
+"""Which tasks have no stored result yet, and which stored results a run invalidates."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def _outstanding(tasks: Iterable[Task], records: Records) -> list[Task]:
     return list(found)
 
 
-def repeat(tasks: Iterable[Task], records: Records, *, everything: bool, statuses: Collection[str]) -> None:
-    """Mark the results of `tasks` to be made again: `everything`, or only those with one of the `statuses`."""
+def invalidate(tasks: Iterable[Task], records: Records, *, everything: bool, statuses: Collection[str]) -> None:
+    """Hide the stored results of `tasks` until they are made again: `everything`, or only those with one of the `statuses`."""
     # All keys first: once an export is hidden, the keys of its runs are not known any more.
-    for key in to_repeat(tasks, records, everything=everything, statuses=statuses):
+    for key in to_invalidate(tasks, records, everything=everything, statuses=statuses):
         records.ignore(key)
 
 
-def to_repeat(tasks: Iterable[Task], records: Records, *, everything: bool, statuses: Collection[str]) -> set[str]:
-    """The keys of results of `tasks` that this run has to make again, and has not yet."""
+def to_invalidate(tasks: Iterable[Task], records: Records, *, everything: bool, statuses: Collection[str]) -> set[str]:
+    """The keys of the stored results of `tasks` that this run has to make again, and has not yet."""
     if not (everything or statuses):
         return set()
     keys = {key for task in tasks for key in task.keys(records) if not records.is_made(key)}

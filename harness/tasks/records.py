@@ -51,7 +51,7 @@ class Records:
     repeated: Repeated = field(default_factory=Repeated)
     """What this run has learned of failures by repeating them."""
     _made: set[str] = field(default_factory=set)
-    """Keys that this run has put or will put: a result is repeated once."""
+    """Keys that this run has put or will put; none of them is invalidated any more."""
     _read: dict[str, Record] = field(default_factory=dict)
     """Records that were read: only this process changes them during a run."""
     _changes: Counter[str] = field(default_factory=Counter)
@@ -123,7 +123,7 @@ class Records:
                 self.passing.pop(key, None)
 
     def is_made(self, key: str) -> bool:
-        """Whether this run has put `key` or will put it: it is not repeated once more."""
+        """Whether this run has put `key` or will put it: it is not invalidated any more."""
         return key in self._made
 
     def ignore(self, key: str) -> None:

@@ -23,7 +23,6 @@ from harness.tasks.interface import Task
 from harness.tasks.records import Records
 from harness.verdicts.cross_checks import ABOVE
 from harness.verdicts.judge import VariantVerdict, Verdict, judge
-from harness.verdicts.signature import signature
 
 _BEFORE = {Stage.RESOLVE, Stage.INSTALL, Stage.IMPORT}
 """Stages that have nothing to do with the model."""
@@ -114,9 +113,9 @@ def _cells(verdicts: Sequence[Verdict], model: ProbeSection) -> Iterator[tuple[R
 
 def _fault(verdict: VariantVerdict) -> str | None:
     """The signature of a failure that may be due to the model; None for all else."""
-    if verdict.status is not Status.FAILS or verdict.error is None or verdict.last.stage in _BEFORE:
+    if verdict.status is not Status.FAILS or verdict.last.stage in _BEFORE:
         return None
     findings = verdict.last.data.get("findings", ())
     if verdict.last.stage is Stage.LOAD and any(finding["rule"] in ABOVE for finding in findings):
         return None
-    return signature(verdict.last.stage, verdict.error)
+    return verdict.signature

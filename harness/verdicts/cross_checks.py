@@ -6,13 +6,12 @@
   that works, the cause is the consumer.
 
 An artifact with an IR or opset above the measured limits of this onnxruntime needs none. Only cross-checks that these cells
-need are reported. Other results in the store, of another matrix, a trial or the cells of another shard, are ignored, so
-that a report depends on the cells and not on the store's history.
+need are reported, so that a report does not depend on the store's history.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from packaging.version import Version
@@ -32,7 +31,7 @@ ABOVE = ("ir-above-runtime", "opset-above-runtime")
 _OTHER = {"keep-cross": "feed-all", "feed-all": "keep-cross", "numpy": "ortvalue", "ortvalue": "numpy"}
 
 Runtimes = Mapping[str, Sequence[Closure]]
-"""Version of an interpreter → the run closures with the two newest onnxruntimes of the matrix for it; see `newest`."""
+"""Version of an interpreter → the run closures with the two newest onnxruntimes of the matrix for it."""
 
 _Failed = tuple[Variant, str, Stage]
 """Variant, digest of its artifact, stage at which it failed."""
@@ -45,18 +44,6 @@ class CrossChecks:
     runtimes: Mapping[str, StageResult] = field(default_factory=dict)
     consumers: Mapping[str, StageResult] = field(default_factory=dict)
     """The names are changes: `feedback keep-cross`, `binding numpy`."""
-
-
-def newest(closures: Iterable[Closure]) -> Runtimes:
-    """The closures with the two newest onnxruntimes, each once, by the version of their interpreter."""
-    by_interpreter: dict[str, dict[Version, dict[str, Closure]]] = {}
-    for closure in closures:
-        by_runtime = by_interpreter.setdefault(closure.interpreter.version, {})
-        by_runtime.setdefault(_runtime(closure), {})[closure.key] = closure
-    return {
-        interpreter: [closure for version in sorted(by_runtime, reverse=True)[:2] for closure in by_runtime[version].values()]
-        for interpreter, by_runtime in by_interpreter.items()
-    }
 
 
 def needed(cells: Sequence[CellTasks], records: Records, runtimes: Runtimes) -> list[Evaluate | Run]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from harness.environments.resolver import Resolved
 from harness.matrix.plan import deciding
@@ -14,6 +15,7 @@ from harness.tasks.cell_tasks import CellTasks
 from harness.tasks.records import Records, stages
 from harness.verdicts import cross_checks
 from harness.verdicts.cross_checks import CrossChecks, Runtimes
+from harness.verdicts.signature import signature
 
 NOT_REACHED = "not run yet"
 
@@ -47,6 +49,11 @@ class VariantVerdict:
         return self.last.error
 
     @property
+    def signature(self) -> str | None:
+        """The fingerprint of that failure: equal faults have equal signatures."""
+        return signature(self.last.stage, self.error) if self.error else None
+
+    @property
     def outcomes(self) -> Sequence[str]:
         """How a flaky variant ended, first and when it was repeated; empty for all others."""
         return self.last.data.get("outcomes", ()) if self.status is Status.FLAKY else ()
@@ -60,6 +67,17 @@ class VariantVerdict:
     def open(self) -> bool:
         """Whether a run would give a result. A variant that the probe did not run cannot exist, and is not open."""
         return self.status is Status.NOT_RUN and self.last.data.get("open", False)
+
+    @property
+    def missing(self) -> Mapping[str, Any]:
+        """The module that is missing, as the probe reports it: `module`, and the `distribution` that has it; else empty."""
+        return self.last.data.get("missing") or {}
+
+    @property
+    def missing_module(self) -> str | None:
+        """The module that is missing, and that no distribution of the cell has; None if it failed for another reason."""
+        module = self.missing.get("module")
+        return module if isinstance(module, str) else None
 
     def with_reason(self, reason: str) -> VariantVerdict:
         """The same, with the reason why it was not run yet."""
@@ -99,15 +117,11 @@ def judge(
     verdicts = [_of_variant(variant, _chain(resolved, tasks, records, variant)) for variant in resolved.planned.variants]
     if tasks is not None and runtimes is not None:
         checks = cross_checks.known(tasks, records, runtimes)
-        none = CrossChecks()
-        verdicts = [_with_checks(verdict, checks.get(verdict.variant, none)) for verdict in verdicts]
+        pairs = [(verdict, checks.get(verdict.variant, CrossChecks())) for verdict in verdicts]
+        verdicts = [replace(verdict, opinions=own.runtimes, controls=own.consumers) for verdict, own in pairs]
     decisive = set(deciding(variants, resolved.cell, resolved.planned.variants))
     status = _cell_status([verdict for verdict in verdicts if verdict.variant in decisive], variants.require)
     return Verdict(resolved=resolved, status=status, variants=tuple(verdicts))
-
-
-def _with_checks(verdict: VariantVerdict, checks: CrossChecks) -> VariantVerdict:
-    return replace(verdict, opinions=checks.runtimes, controls=checks.consumers)
 
 
 def _of_variant(variant: Variant, results: Sequence[StageResult]) -> VariantVerdict:

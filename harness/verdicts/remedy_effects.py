@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from harness.matrix.selection import VARIANT_FIELDS
-from harness.verdicts.report_model import ReportedVariant
+from harness.packaging_values import is_version
+from harness.verdicts.report_schema import ReportedVariant
 
 _FIELDS = {name.replace("_", "-") for name in VARIANT_FIELDS}
 
@@ -68,7 +68,7 @@ def effect(remedy: str) -> RemedyEffect | None:
         name, _, value = part.partition(" ")
         if name in _FIELDS and value:
             fields.add(name)
-        elif _is_version(value) and " " not in value:
+        elif is_version(value):
             pins.add(canonicalize_name(name))
         else:
             named = _required(part.split())
@@ -92,11 +92,3 @@ def _required(texts: list[str]) -> set[str] | None:
     if len(required) > 1 and not all(requirement.specifier for requirement in required):
         return None
     return {canonicalize_name(requirement.name) for requirement in required}
-
-
-def _is_version(text: str) -> bool:
-    try:
-        Version(text)
-    except InvalidVersion:
-        return False
-    return True

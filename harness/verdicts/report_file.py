@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from harness import regular_files
 from harness.errors import ReportError
-from harness.verdicts.report_model import ADAPTER, FILE_LIMIT, Report
+from harness.verdicts.report_schema import ADAPTER, FILE_LIMIT, Report
 
 _GZIP = 16 + zlib.MAX_WBITS
 """zlib's name for the gzip format."""

@@ -9,9 +9,7 @@ from typing import Literal
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Stage, StageResult, Status, Variant
 from harness.verdicts.judge import VariantVerdict, Verdict
-from harness.verdicts.missing_module import missing_module
-from harness.verdicts.report_model import ReportedCell, ReportedVariant, shortened
-from harness.verdicts.signature import signature
+from harness.verdicts.report_schema import ReportedCell, ReportedVariant, shortened
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +73,7 @@ def _variant(verdict: VariantVerdict, remedies: VariantRemedies) -> ReportedVari
         cause=None,
         error=shortened(error.message) if error else None,
         reason=verdict.reason,
-        signature=signature(verdict.last.stage, error) if error else None,
+        signature=verdict.signature,
         ir=data.get("ir"),
         max_abs_diff=parity.data.get("max_abs_diff") if parity else None,
         node=data.get("node"),
@@ -94,7 +92,7 @@ def _variant(verdict: VariantVerdict, remedies: VariantRemedies) -> ReportedVari
         unproven=list(remedies.unproven),
         unanswered=list(remedies.unanswered),
         search_open=remedies.search_open,
-        missing=missing_module(verdict),
+        missing=verdict.missing_module,
     )
 
 

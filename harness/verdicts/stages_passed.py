@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.model import Setup, Stage, Status
 from harness.verdicts.judge import VariantVerdict
-from harness.verdicts.report_model import ReportedCell, ReportedVariant
+from harness.verdicts.report_schema import ReportedCell, ReportedVariant
 
 
 def passed(variant: VariantVerdict | ReportedVariant, stage: Stage) -> bool:

@@ -19,7 +19,6 @@ from harness.environments import lock_records, published_versions, sources
 from harness.environments.interface import ProviderFailure
 from harness.environments.uv.client import Uv
 from harness.errors import HarnessError, UvError
-from harness.execution import questions
 from harness.matrix import load, selection
 from harness.matrix.schema import UvSources
 from harness.model import Interpreter, Lock, LockedDistribution
@@ -80,7 +79,7 @@ def test_matrix_toml(tmp_path, hostile):
             require_clean((name, value) for value in values if ";" not in value)
             for value in values:
                 packaging_values.requirement_line(f"{name}{value.partition(';')[0]}" if ";" in value else f"{name}=={value}")
-        require_clean(pair for extra in loaded.include for pair in extra.versions.items())
+        require_clean(pair for extra in loaded.include for pair in extra.axes.items())
         for rule in loaded.constraint:
             assert all(CLEAN_LINE.fullmatch(line) for line in rule.add), rule.add
 
@@ -154,7 +153,7 @@ def test_records_of_the_store(hostile):
     with pytest.raises(ValidationError):
         published_versions.VERSIONS.adapter.validate_python(["1.0", hostile])
     with pytest.raises(ValidationError):
-        questions.PUBLISHED.adapter.validate_python([{"version": hostile, "day": None, "size": None}])
+        published_versions.PUBLISHED.adapter.validate_python([{"version": hostile, "day": None, "size": None}])
     with pytest.raises(ValidationError):
         sources.TORCH_BACKEND.adapter.validate_python({"backend": hostile, "when": "2026-01-01"}, strict=False)
 

@@ -12,8 +12,8 @@ from project import Project
 from wheels import Wheel
 
 from harness.environments.environments import Environments
-from harness.execution.process import probe, probes
-from harness.tasks import keys, probe_source
+from harness.execution.process import probe_process, probes
+from harness.tasks import keys
 
 
 def only_cell(project: Project, *arguments: str) -> dict:
@@ -183,7 +183,7 @@ def test_trouble_with_one_run_is_no_word_on_the_others_of_its_closure(project, m
             runs.append(job)
             if len(runs) == 2:
                 raise OSError(5, "Input/output error")
-        return probe.run_probe(python, job, **given)
+        return probe_process.run_probe(python, job, **given)
 
     with monkeypatch.context() as patch:
         patch.setattr(probes, "run_probe", run_probe)
@@ -225,7 +225,7 @@ def test_a_module_that_is_edited_during_a_run_is_another_one_for_the_next_run_on
 
 
 def test_what_a_probe_whose_source_is_edited_finds_out_is_an_error(project, monkeypatch):
-    fake = probe_source.MAIN.parent
+    fake = keys.PROBE.parent
     shutil.copytree(fake.parents[1] / "harness" / "probe", project.root / "copy/harness/probe")
     shutil.copytree(fake, project.root / "copy/tests/fake_probe")
     main = project.root / "copy/tests/fake_probe/__main__.py"
@@ -233,7 +233,7 @@ def test_what_a_probe_whose_source_is_edited_finds_out_is_an_error(project, monk
     project.publish(packages.torch("2.2.0", on_export=edits))
     project.configure({"torch": ["2.2.0"]})
     with monkeypatch.context() as patch:
-        patch.setattr(probe_source, "MAIN", main)
+        patch.setattr(keys, "PROBE", main)
         keys.source.cache_clear()
         cell = only_cell(project)
         assert cell["status"] == "error"

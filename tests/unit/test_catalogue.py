@@ -13,7 +13,7 @@ import pytest
 
 from harness.matrix import load
 from harness.model import Status
-from harness.verdicts.report_model import ADAPTER
+from harness.verdicts.report_schema import ADAPTER
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = importlib.util.spec_from_file_location("catalogue_run", ROOT / "catalogue" / "run.py")

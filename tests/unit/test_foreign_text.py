@@ -17,7 +17,7 @@ from harness.foreign_text import comments, escaped_json, line, redacted, visible
 from harness.model import Stage, Status
 from harness.packaging_values import index_requirement
 from harness.report.formats.markdown import code, escape
-from harness.verdicts.report_model import ADAPTER
+from harness.verdicts.report_schema import ADAPTER
 from harness.verdicts.reporting import opinion_text
 
 UNSEEN = [

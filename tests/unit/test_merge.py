@@ -14,11 +14,10 @@ from values import result
 
 from harness import merge
 from harness.environments.lock_records import LOCK, Solved
-from harness.environments.lockfile import Published
-from harness.environments.published_versions import BETWEEN, VERSIONS
+from harness.environments.lockfile import PublishedVersion
+from harness.environments.published_versions import BETWEEN, PUBLISHED, VERSIONS
 from harness.environments.sources import TORCH_BACKEND, TorchBackend
 from harness.errors import ReportError, ShardError
-from harness.execution.questions import PUBLISHED
 from harness.model import Lock, LockedDistribution, Stage, Status, digest
 from harness.store import foreign
 from harness.store.store import Store
@@ -271,8 +270,8 @@ def test_a_record_in_another_ones_place_or_of_no_known_kind_is_refused(ours, the
     assert ours.get(STAGES, KEY) is not None
 
 
-def published(version: str) -> Published:
-    return Published(version=version, day="2026-11-28", size=None)
+def published(version: str) -> PublishedVersion:
+    return PublishedVersion(version=version, day="2026-11-28", size=None)
 
 
 LOOKUPS = {

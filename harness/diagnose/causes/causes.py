@@ -31,7 +31,7 @@ from harness.stack import EXPORTING
 from harness.verdicts.control_model import MODEL
 from harness.verdicts.messages import between_versions, demands
 from harness.verdicts.remedy_effects import EXPORT, effects, secondary_pins
-from harness.verdicts.report_model import ReportedCell, ReportedVariant
+from harness.verdicts.report_schema import ReportedCell, ReportedVariant
 from harness.verdicts.stages_passed import passed
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from harness.model import Cause, Certainty
 from harness.verdicts.messages import headline
-from harness.verdicts.report_model import ReportedVariant
+from harness.verdicts.report_schema import ReportedVariant
 
 SETTLE = "to settle it: "
 """How the sentence about missing evidence begins."""

@@ -9,7 +9,7 @@ from harness.diagnose.causes.diagnosis import SETTLE, Diagnosis, likely, proven
 from harness.diagnose.nearest_cell import export_of
 from harness.model import Cause, Certainty, Status
 from harness.verdicts.control_model import MODEL, SAME_FAMILY, Stack, stack
-from harness.verdicts.report_model import ReportedCell, ReportedVariant
+from harness.verdicts.report_schema import ReportedCell, ReportedVariant
 
 _SETTLED = {Cause.MODEL, Cause.VERSION_CONFLICT, Cause.FORMAT_GATE, Cause.CONSUMER_PROTOCOL}
 """Causes that hold with any model, or are the model already."""

@@ -28,7 +28,7 @@ from harness.verdicts.control_model import MODEL
 from harness.verdicts.cross_checks import ABOVE
 from harness.verdicts.messages import is_above
 from harness.verdicts.remedy_effects import CONSUMER, SESSION, RemedyEffect, effects
-from harness.verdicts.report_model import ReportedCell, ReportedVariant, identity
+from harness.verdicts.report_schema import ReportedCell, ReportedVariant, identity
 
 _NO_FLAW = (*ABOVE, "unnamed-dimension")
 """Findings that do not concern the results of a graph."""

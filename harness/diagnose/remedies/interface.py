@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from harness.environments.lockfile import Published
+from harness.environments.lockfile import PublishedVersion
+from harness.environments.published_versions import NotAnswered
 from harness.environments.resolver import NOT_RESOLVED
-from harness.execution.questions import NoSuchVersion, NotAnswered
 from harness.matrix.plan import Planned
 from harness.matrix.schema import Matrix
 from harness.matrix.selection import VARIANT_FIELDS
@@ -50,18 +50,10 @@ class Change:
     def applied(self, planned: Planned, variant: Variant) -> tuple[Planned, Variant]:
         """The cell and the variant with the change."""
         changed = replace(variant, **dict(self.variant))  # type: ignore[arg-type]
-        cell = _with_version(planned.cell, *self.pin) if self.pin else planned.cell
+        planned = planned.with_version(*self.pin) if self.pin else planned
         added = (*planned.added, *([self.added] if self.added else []))
         bounds = (*planned.bounds, *self.bounds)
-        return replace(planned, cell=cell, variants=(changed,), bounds=bounds, added=added), changed
-
-
-def _with_version(cell: Cell, axis: str, version: str) -> Cell:
-    """`cell` with another version on `axis`, and an id that shows it."""
-    name = f"{cell.id}+{axis}-{version}"
-    if axis == "python":
-        return replace(cell, id=name, python=version)
-    return replace(cell, id=name, pins=tuple((pin, version if pin == axis else own) for pin, own in cell.pins))
+        return replace(planned, variants=(changed,), bounds=bounds, added=added), changed
 
 
 def apply(changes: Iterable[Change], planned: Planned, variant: Variant) -> tuple[Planned, Variant]:
@@ -208,8 +200,8 @@ class Trials(Protocol):
     def made(self, changes: tuple[Change, ...]) -> Attempt | None:
         """The attempt with these changes, if there was one."""
 
-    def published(self, requirement: str, python: str) -> Published | NoSuchVersion | NotAnswered:
-        """The newest version that the index has for `requirement`; without an answer the search stays open."""
+    def published(self, requirement: str, python: str) -> PublishedVersion | NotAnswered | None:
+        """The newest version that the index has for `requirement`, or None; without an answer the search stays open."""
 
     def on_day(self, attempt: Attempt, day: str) -> Verdict | None:
         """The cell of `attempt` without releases younger than `day` (ISO 8601), if that is another lock, and works."""

@@ -15,12 +15,11 @@ from harness.diagnose.remedies.found import MatrixRemedies
 from harness.diagnose.remedies.interface import Change, Remedy, RemedyKind, RemedySearch, apply, text
 from harness.diagnose.remedies.observed import Observations
 from harness.diagnose.remedies.trials import VariantSearch
-from harness.execution.questions import Pending, Questions
+from harness.execution.extra_cells import ExtraCells, Pending
 from harness.matrix.plan import Planned, deciding
 from harness.matrix.selection import parse
 from harness.model import Stage, Status, Variant
 from harness.verdicts.judge import VariantVerdict, Verdict
-from harness.verdicts.signature import signature
 
 FRUITLESS = 2
 """Searches for one signature that find nothing, before its other cells are only tried with what mended something else."""
@@ -31,14 +30,14 @@ REMEDIES = 3
 _Signature = tuple[Stage, str]
 
 
-def mend(questions: Questions, verdicts: Sequence[Verdict], kinds: Sequence[RemedyKind]) -> MatrixRemedies:
+def mend(extra: ExtraCells, verdicts: Sequence[Verdict], kinds: Sequence[RemedyKind]) -> MatrixRemedies:
     """Search for remedies: first for the cells that fail, then for what fails in others. `kinds` are in order of cost."""
-    return _MatrixSearch(questions, verdicts, kinds).run()
+    return _MatrixSearch(extra, verdicts, kinds).run()
 
 
 class _MatrixSearch:
-    def __init__(self, questions: Questions, verdicts: Sequence[Verdict], kinds: Sequence[RemedyKind]) -> None:
-        self._questions = questions
+    def __init__(self, extra: ExtraCells, verdicts: Sequence[Verdict], kinds: Sequence[RemedyKind]) -> None:
+        self._extra = extra
         self._verdicts = verdicts
         self._kinds = kinds
         self._searches: dict[str, dict[Variant, RemedySearch]] = {}
@@ -107,7 +106,7 @@ class _MatrixSearch:
         """With `require = "any"` one variant that works is enough; otherwise every one that decides must."""
         decisive = self._decisive(cell)
         found: dict[Variant, Remedy] = {}
-        if self._questions.matrix.variants.require == "any":
+        if self._extra.session.matrix.variants.require == "any":
             tried = (self._remedy(cell, variant, of) for variant, of in self._variant_of_each_signature(decisive))
             return next(((remedy,) for remedy in tried if remedy), ())
         for variant in decisive:
@@ -120,7 +119,7 @@ class _MatrixSearch:
 
     def _works_with_all(self, cell: Verdict, found: Mapping[Variant, Remedy]) -> bool:
         """Whether the cell works with all remedies at once: with every one's versions, and every variant that decides."""
-        planned, required = cell.resolved.planned, self._questions.matrix.variants
+        planned, required = cell.resolved.planned, self._extra.session.matrix.variants
         changes = list(dict.fromkeys(change for remedy in found.values() for change in remedy.changes))
         pins = {change.pin for change in changes if change.pin}
         if len(pins) != len({axis for axis, _ in pins}):
@@ -130,12 +129,12 @@ class _MatrixSearch:
             apply(found[variant].changes, planned, variant)[1] if variant in found else variant
             for variant in deciding(required, cell.cell, planned.variants)
         ]
-        (together,) = self._questions.ask([replace(whole, variants=tuple(dict.fromkeys(variants)))])
+        (together,) = self._extra.verdicts([replace(whole, variants=tuple(dict.fromkeys(variants)))])
         return together.status is Status.WORKS
 
     def _decisive(self, cell: Verdict) -> list[VariantVerdict]:
         """The variants that keep the cell from working; what cannot exist decides nothing."""
-        decides = set(deciding(self._questions.matrix.variants, cell.cell, cell.resolved.planned.variants))
+        decides = set(deciding(self._extra.session.matrix.variants, cell.cell, cell.resolved.planned.variants))
         failing = [variant for variant in cell.variants if variant.variant in decides and variant.status is not Status.WORKS]
         return [variant for variant in failing if variant.status is not Status.NOT_RUN or variant.open]
 
@@ -181,15 +180,15 @@ class _MatrixSearch:
 
     def _search(self, cell: Verdict, variant: VariantVerdict, of: _Signature) -> RemedySearch:
         """One search; what came to its end in an earlier pass of this session is not made again."""
-        planned, fails, questions = cell.resolved.planned, cell.status is Status.FAILS, self._questions
+        planned, fails, extra = cell.resolved.planned, cell.status is Status.FAILS, self._extra
         first, whole = self._first(cell, of), self._fruitless[of] < FRUITLESS
         known = self._observations.mending(cell, variant.variant)
         key = (planned, variant.variant, tuple(remedy.changes for remedy in first), tuple(known), fails, whole)
-        if isinstance(before := questions.session.searches.get(key), RemedySearch):
+        if isinstance(before := extra.session.extra_cells.searches.get(key), RemedySearch):
             return before
-        ran = len(questions.fresh)
+        ran = len(extra.fresh)
         found = VariantSearch(
-            questions=questions,
+            extra=extra,
             planned=replace(planned, variants=(variant.variant,)),
             kinds=self._kinds,
             here=cell,
@@ -200,11 +199,11 @@ class _MatrixSearch:
             whole=whole,
             admits=lambda changed: not fails or self._admits(planned, variant.variant, changed),
         ).run()
-        if len(questions.fresh) > ran:
+        if len(extra.fresh) > ran:
             stage = variant.last.stage.value
-            questions.session.note(f"remedies: {planned.cell.id} {variant.variant.id}, {stage}: {_outcome(found)}")
-        if questions.acts:
-            questions.session.searches[key] = found
+            extra.session.note(f"remedies: {planned.cell.id} {variant.variant.id}, {stage}: {_outcome(found)}")
+        if extra.acts:
+            extra.session.extra_cells.searches[key] = found
         return found
 
     def _first(self, cell: Verdict, of: _Signature) -> list[Remedy]:
@@ -226,11 +225,11 @@ class _MatrixSearch:
         for remedy in self._first(cell, of)[:1]:
             changed, other = apply(remedy.changes, planned, variant.variant)
             if cell.status is not Status.FAILS or self._admits(planned, variant.variant, other):
-                self._questions.ask([replace(changed, variants=(other,))])
+                self._extra.verdicts([replace(changed, variants=(other,))])
 
     def _admits(self, planned: Planned, variant: Variant, changed: Variant) -> bool:
         """Whether the matrix would take the one for the other: what it requires must not be changed away."""
-        require = self._questions.matrix.variants.require
+        require = self._extra.session.matrix.variants.require
         if require == "any":
             return True
         if require == "all":
@@ -240,9 +239,8 @@ class _MatrixSearch:
 
 
 def _signature(variant: VariantVerdict) -> _Signature | None:
-    if variant.status is not Status.FAILS or variant.error is None:
-        return None
-    return variant.last.stage, signature(variant.last.stage, variant.error)
+    signature = variant.signature if variant.status is Status.FAILS else None
+    return (variant.last.stage, signature) if signature else None
 
 
 def _outcome(found: RemedySearch) -> str:

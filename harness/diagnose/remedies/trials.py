@@ -21,8 +21,9 @@ from harness.diagnose.remedies.interface import (
     apply,
     text,
 )
-from harness.environments.lockfile import Published
-from harness.execution.questions import NoSuchVersion, NotAnswered, Questions
+from harness.environments.lockfile import PublishedVersion
+from harness.environments.published_versions import NotAnswered
+from harness.execution.extra_cells import ExtraCells
 from harness.matrix.plan import Planned
 from harness.model import Status, Variant
 from harness.verdicts.judge import Verdict
@@ -32,7 +33,7 @@ from harness.verdicts.judge import Verdict
 class VariantSearch:
     """The search for a remedy of one variant of one cell: the kinds of remedies use it as `Trials`."""
 
-    questions: Questions
+    extra: ExtraCells
     planned: Planned
     """The cell with that one variant."""
     kinds: Sequence[RemedyKind]
@@ -88,16 +89,16 @@ class VariantSearch:
         """The attempt with these changes, if there was one."""
         return self._attempts.get(changes)
 
-    def published(self, requirement: str, python: str) -> Published | NoSuchVersion | NotAnswered:
-        """The newest version that the index has; without an answer the search stays open."""
-        found = self.questions.published(requirement, python)
+    def published(self, requirement: str, python: str) -> PublishedVersion | NotAnswered | None:
+        """The newest version that the index has, or None; without an answer the search stays open."""
+        found = self.extra.published(requirement, python)
         if isinstance(found, NotAnswered):
             self._unanswered[requirement] = None
         return found
 
     def on_day(self, attempt: Attempt, day: str) -> Verdict | None:
         """The cell of `attempt` without releases younger than `day`, if that is another lock, and works."""
-        (cell,) = self.questions.ask([attempt.planned], exclude_newer=day)
+        (cell,) = self.extra.verdicts([attempt.planned], exclude_newer=day)
         lock, own = cell.resolved.lock, attempt.cell.resolved.lock
         if lock is None or (own and lock.digest == own.digest):
             return None
@@ -138,7 +139,7 @@ class VariantSearch:
         resolved = attempt.cell.resolved
         # Without a lock no variant of the cell can work.
         if resolved.result.ok:
-            failing = Failing(verdict=attempt.verdict, cell=resolved.cell, matrix=self.questions.matrix)
+            failing = Failing(verdict=attempt.verdict, cell=resolved.cell, matrix=self.extra.session.matrix)
             for batch in batches(failing, self.kinds, [] if attempt.changes else self.known):
                 found = self.first_that_works([(*attempt.changes, change) for change in batch if change.kind not in used])
                 if found is not None:
@@ -156,7 +157,7 @@ class VariantSearch:
         cells: dict[Planned, dict[Variant, None]] = {}
         for _, planned, variant in changed:
             cells.setdefault(replace(planned, variants=()), {})[variant] = None
-        verdicts = self.questions.ask([replace(planned, variants=tuple(variants)) for planned, variants in cells.items()])
+        verdicts = self.extra.verdicts([replace(planned, variants=tuple(variants)) for planned, variants in cells.items()])
         found = dict(zip(cells, verdicts, strict=True))
         attempts = []
         for changes, planned, variant in changed:

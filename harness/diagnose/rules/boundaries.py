@@ -12,19 +12,19 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.diagnose.rules.conditions import features, holds
+from harness import bisection
+from harness.diagnose.rules.conditions import contradicted, holds
 from harness.diagnose.rules.kinds import fault, on_run_side
-from harness.diagnose.rules.outcomes import Seen
 from harness.environments import published_versions
 from harness.environments.interface import ProviderFailure
 from harness.environments.resolver import Resolved
 from harness.errors import ConfigError
-from harness.execution.questions import Pending, Questions
+from harness.execution.extra_cells import ExtraCells, Pending
 from harness.execution.session import Session
 from harness.matrix.plan import Planned, by_version
 from harness.model import ABSENT, Cause, Stage, Status
 from harness.verdicts.judge import VariantVerdict
-from harness.verdicts.report_model import Report, ReportedCell, ReportedVariant
+from harness.verdicts.report_schema import Report, ReportedVariant
 from harness.verdicts.reporting import reported
 from harness.verdicts.rule_model import Boundary, Condition, ConditionKind, Rule, Tried, text
 from harness.verdicts.stages_passed import imports_all, passed
@@ -38,25 +38,25 @@ _COARSE = "latest-per-minor"
 
 def known(report: Report, session: Session) -> Report:
     """The report with the boundaries closed as far as the store knows."""
-    return closed(report, session, Questions(session, acts=False, cross_checked=True), axes=frozenset())
+    return closed(report, session, ExtraCells(session, acts=False, cross_checked=True), axes=frozenset())
 
 
-def close(report: Report, questions: Questions) -> None:
-    """Ask for the cells that close the boundaries on the axes that the settings name; without names, on all."""
-    session = questions.session
+def close(report: Report, extra: ExtraCells) -> None:
+    """Collect the cells that close the boundaries on the axes that the settings name; without names, on all."""
+    session = extra.session
     acting = frozenset(session.settings.close_boundaries or report.axes)
-    found = closed(report, session, questions, axes=acting)
-    if not questions.work():
+    found = closed(report, session, extra, axes=acting)
+    if not extra.work():
         boundaries = [boundary for rule in found.rules for boundary in rule.boundaries if boundary.name in acting]
         done = sum(boundary.closed for boundary in boundaries)
-        session.note(f"boundaries closed: {done} of {len(boundaries)}; cells run for it: {len(questions.fresh)}")
+        session.note(f"boundaries closed: {done} of {len(boundaries)}; cells run for it: {len(extra.fresh)}")
 
 
-def closed(report: Report, session: Session, acting: Questions, *, axes: frozenset[str]) -> Report:
+def closed(report: Report, session: Session, acting: ExtraCells, *, axes: frozenset[str]) -> Report:
     """The report with the boundaries closed as far as `acting` knows on `axes`, and as far as the store knows elsewhere."""
-    passive = Questions(session, acts=False, cross_checked=True)
+    passive = ExtraCells(session, acts=False, cross_checked=True)
     by_axis = {axis: acting if axis in axes else passive for axis in report.axes if axis != "python"}
-    closer = _Closer(report=report, session=session, questions=by_axis, acting=acting)
+    closer = _Closer(report=report, session=session, extra=by_axis)
     rules = []
     for rule in report.rules:
         try:
@@ -66,22 +66,25 @@ def closed(report: Report, session: Session, acting: Questions, *, axes: frozens
     return replace(report, rules=rules)
 
 
+class _NotFinished(Exception):  # noqa: N818 -- no error: the boundary stays open
+    """A bisection may run no more cells, or what it needs is not known."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Closer:
     report: Report
     session: Session
-    questions: Mapping[str, Questions]
-    """Axis → the questions about its versions."""
-    acting: Questions
+    extra: Mapping[str, ExtraCells]
+    """Axis → the extra cells with its versions."""
 
     def rule(self, rule: Rule) -> Rule:
         """The rule with closed boundaries, and with its atoms at them."""
         corner: Planned | None = None
         boundaries = [self._known(boundary) for boundary in rule.boundaries]
         for place, boundary in enumerate(boundaries):
-            if boundary.closed or boundary.name not in self.questions or self._between(boundary, _COARSE) is None:
+            if boundary.closed or boundary.name not in self.extra or self._between(boundary, _COARSE) is None:
                 continue
-            corner = corner or self._corner(rule, self.questions[boundary.name])
+            corner = corner or self._corner(rule, self.extra[boundary.name])
             if corner is None:
                 break
             boundaries[place] = self._boundary(rule, corner, boundary)
@@ -106,7 +109,7 @@ class _Closer:
 
     def _known(self, boundary: Boundary) -> Boundary:
         """The boundary with the recorded versions between its two sides."""
-        if boundary.closed or boundary.name not in self.questions:
+        if boundary.closed or boundary.name not in self.extra:
             return boundary
         recorded = self._between(boundary, "all", recorded=True)
         if recorded is None:
@@ -114,14 +117,14 @@ class _Closer:
         between = list(_left(recorded, boundary))
         return replace(boundary, between=between, closed=not between and not _is_open(boundary))
 
-    def _corner(self, rule: Rule, questions: Questions) -> Planned | None:
+    def _corner(self, rule: Rule, extra: ExtraCells) -> Planned | None:
         """The cell at all bounds, with one variant of the support; None if that variant is not seen to fail."""
         at = rule.boundaries[0].fails_at
         planned = self._resolved(at.cell).planned
         corner = replace(planned, variants=tuple(variant for variant in planned.variants if variant.id == at.variant))
         for boundary in rule.boundaries:
             corner = _with(corner, boundary.name, boundary.fails)
-        return corner if self._trial(questions, corner, rule) == FAILS else None
+        return corner if self._trial(extra, corner, rule) == FAILS else None
 
     def _boundary(self, rule: Rule, corner: Planned, boundary: Boundary) -> Boundary:
         # The newest of every minor version first, then all between the two that are left.
@@ -137,10 +140,10 @@ class _Closer:
     def _resolved(self, cell: str) -> Resolved:
         return next(resolved for resolved, _ in self.session.cells if resolved.cell.id == cell)
 
-    def _trial(self, questions: Questions, planned: Planned, rule: Rule) -> str | None:
+    def _trial(self, extra: ExtraCells, planned: Planned, rule: Rule) -> str | None:
         """The outcome of the only variant at the rule's stage; None if it is not known."""
         try:
-            (verdict,) = questions.ask([planned])
+            (verdict,) = extra.verdicts([planned])
         except ConfigError as error:
             # The matrix has been run: a version that the index has withdrawn since must not cost its report.
             self.session.note(f"{planned.cell.id} was not asked: {error}")
@@ -187,58 +190,51 @@ class _Closer:
         interpreter = self._resolved(boundary.fails_at.cell).interpreter
         older, newer = sorted((boundary.fails, boundary.passes), key=by_version)
         # An index that is not asked may have versions that are not recorded.
-        acts = self.questions[name] is self.acting and not recorded
+        acts = self.extra[name].acts and not recorded
         ask = acts and not session.uv.offline and time.monotonic() < session.deadline
-        question = f"{name} between {older} and {newer}"
-        if interpreter is None or question in session.unanswered:
+        look_up = f"{name} between {older} and {newer}"
+        if interpreter is None or look_up in session.extra_cells.unanswered:
             return None
         try:
             found = published_versions.between(
                 name, (older, newer), policy, answers=session.answers, provider=session.uv, python=interpreter, ask=ask
             )
         except ProviderFailure as failure:
-            session.unanswered[question] = str(failure)
+            session.extra_cells.unanswered.add(look_up)
             *_, reason = str(failure).strip().splitlines() or [failure.type.value]
-            session.note(f"{question} stays open: {reason.strip()}")
+            session.note(f"{look_up} stays open: {reason.strip()}")
             return None
         if found is None and acts and session.uv.offline:
-            session.note(f"{question} stays open: no index is asked (--offline)")
+            session.note(f"{look_up} stays open: no index is asked (--offline)")
         return found
 
     def _bisected(self, rule: Rule, corner: Planned, boundary: Boundary, versions: Sequence[str]) -> tuple[Boundary, bool]:
         """The boundary between two neighbours of `versions`, and whether the bisection came to its end."""
-        while left := list(_left(versions, boundary)):
+        newest_first = [*_left(versions, boundary)][::-1]
+        newest = max(boundary.fails, boundary.passes, key=by_version)
+        older, newer = (PASSES, FAILS) if newest == boundary.fails else (FAILS, PASSES)
+
+        def probe(places: Sequence[int]) -> list[bool | None]:
+            nonlocal boundary
             if len(boundary.tried) >= PROBES:
-                return boundary, False
-            version = left[len(left) // 2]
-            outcome = self._trial(self.questions[boundary.name], _with(corner, boundary.name, version), rule)
+                raise _NotFinished
+            (version,) = (newest_first[place - 1] for place in places)
+            outcome = self._trial(self.extra[boundary.name], _with(corner, boundary.name, version), rule)
             if outcome is None:
-                return boundary, False
+                raise _NotFinished
             boundary = _narrowed(boundary, Tried(version=version, outcome=outcome))
+            return [{newer: True, older: False}.get(outcome)]
+
+        try:
+            bisection.transition(len(newest_first) + 1, probe)
+        except _NotFinished:
+            return boundary, False
         return boundary, True
 
 
-def contradicted(
-    cells: Sequence[ReportedCell], axes: Sequence[str], conjunction: Sequence[Condition], stage: Stage, *, run_side: bool
-) -> bool:
-    """Whether a variant passed `stage` although `conjunction`, whose bounds may lie at versions of no cell, holds for it.
-
-    `run_side`: whether the failures are on the run side of a handoff cell.
-    """
-    known = {(feature.kind, feature.name): feature for feature in features(cells, axes, stage, run_side=run_side)}
-    held = Seen.of(cells).passed(stage, run_side=run_side)
-    for atom in conjunction:
-        held &= known[atom.kind, atom.name].holds(atom.op, atom.value)
-    return bool(held)
-
-
 def _with(planned: Planned, axis: str, version: str) -> Planned:
-    """`planned` with another version on one axis; its id is in no matrix."""
-    cell = planned.cell
-    if cell.version(axis) in {version, None}:
-        return planned
-    pins = tuple((name, version if name == axis else pinned) for name, pinned in cell.pins)
-    return replace(planned, cell=replace(cell, id=f"{cell.id} with {axis} {version}", pins=pins))
+    """`planned` with that version on `axis`, if it has one there."""
+    return planned if planned.cell.version(axis) in {version, None} else planned.with_version(axis, version)
 
 
 def _left(versions: Sequence[str], boundary: Boundary) -> Iterator[str]:

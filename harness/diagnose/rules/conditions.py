@@ -5,16 +5,15 @@ Sets of variants are integers, a bit for each variant in the order of the report
 
 from __future__ import annotations
 
-import functools
 import itertools
-import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from harness.diagnose.rules.outcomes import Seen, union
 from harness.matrix.plan import by_version
-from harness.matrix.selection import VARIANT_FIELDS
+from harness.matrix.selection import VARIANT_FIELDS, value_of
 from harness.model import ABSENT, Stage
-from harness.verdicts.report_model import ReportedCell, ReportedVariant
+from harness.verdicts.report_schema import ReportedCell
 from harness.verdicts.rule_model import Condition, ConditionKind
 
 STAMPED = "stamped"
@@ -48,7 +47,7 @@ class Feature:
             return dict((*self.ordered, *self.others)).get(value, 0)
         bound = by_version(value)
         within = (bits for version, bits in self.ordered if (by_version(version) < bound) == (op == "<"))
-        return functools.reduce(operator.or_, within, 0)
+        return union(within)
 
     def atoms(self) -> Iterator[tuple[Condition, int]]:
         """Every atom about it with the variants for which it holds, bounds first; none if it has a single value."""
@@ -77,11 +76,25 @@ def holds(condition: Condition, version: str) -> bool:
 def features(cells: Sequence[ReportedCell], axes: Sequence[str], stage: Stage, *, run_side: bool) -> list[Feature]:
     """The features that a rule about `stage` may have, in order of preference; `run_side`: whether it failed there."""
     spans = _spans(cells)
-    made = [_of_cells(ConditionKind.AXIS, axis, spans, operator.methodcaller("version", axis)) for axis in axes]
-    made += [_of_variants(field, cells) for field in VARIANT_FIELDS]
-    made.append(_of_cells(ConditionKind.VARIANT, "environment", spans, lambda cell: cell.environment.value))
+    made = [_feature(ConditionKind.AXIS, axis, ((cell.version(axis), bits) for cell, bits in spans)) for axis in axes]
+    made += [_feature(ConditionKind.VARIANT, field, _by_variant(field, cells)) for field in VARIANT_FIELDS]
+    made.append(_feature(ConditionKind.VARIANT, "environment", ((cell.environment.value, bits) for cell, bits in spans)))
     # Without a lock there are no transitive versions: at `resolve` they explain nothing.
     return made if stage is Stage.RESOLVE else [*made, *_transitive(spans, set(axes), run_side=run_side)]
+
+
+def contradicted(
+    cells: Sequence[ReportedCell], axes: Sequence[str], conjunction: Sequence[Condition], stage: Stage, *, run_side: bool
+) -> bool:
+    """Whether a variant passed `stage` although `conjunction`, whose bounds may lie at versions of no cell, holds for it.
+
+    `run_side`: whether the failures are on the run side of a handoff cell.
+    """
+    known = {(feature.kind, feature.name): feature for feature in features(cells, axes, stage, run_side=run_side)}
+    held = Seen.of(cells).passed(stage, run_side=run_side)
+    for atom in conjunction:
+        held &= known[atom.kind, atom.name].holds(atom.op, atom.value)
+    return bool(held)
 
 
 _Spans = Sequence[tuple["ReportedCell", int]]
@@ -93,28 +106,10 @@ def _spans(cells: Sequence[ReportedCell]) -> _Spans:
     return [(cell, ((1 << len(cell.variants)) - 1) << start) for cell, start in zip(cells, starts, strict=False)]
 
 
-def _of_cells(kind: ConditionKind, name: str, spans: _Spans, value: Callable[[ReportedCell], str]) -> Feature:
-    found: dict[str, int] = {}
-    for cell, bits in spans:
-        found[value(cell)] = found.get(value(cell), 0) | bits
-    return _feature(kind, name, found)
-
-
-def _of_variants(field: str, cells: Sequence[ReportedCell]) -> Feature:
-    found: dict[str, int] = {}
-    bit = 1
-    for cell in cells:
-        for variant in cell.variants:
-            value = value_of(variant, field)
-            found[value] = found.get(value, 0) | bit
-            bit <<= 1
-    return _feature(ConditionKind.VARIANT, field, found)
-
-
-def value_of(variant: ReportedVariant, field: str) -> str:
-    """The variant's value of `field`, as matrix.toml has it."""
-    value = getattr(variant, field)
-    return STAMPED if value is None else str(value)
+def _by_variant(field: str, cells: Sequence[ReportedCell]) -> Iterator[tuple[str, int]]:
+    """(value of `field`, the variant) for each variant."""
+    for place, variant in enumerate(variant for cell in cells for variant in cell.variants):
+        yield value_of(variant, field), 1 << place
 
 
 def _transitive(spans: _Spans, axes: set[str], *, run_side: bool) -> list[Feature]:
@@ -130,14 +125,15 @@ def _transitive(spans: _Spans, axes: set[str], *, run_side: bool) -> list[Featur
     for name in names:
         versions = [held.get(name, ABSENT) for held in resolved]
         if len(set(versions)) > 1:
-            found: dict[str, int] = {}
-            for version, (_, bits) in zip(versions, locked, strict=True):
-                found[version] = found.get(version, 0) | bits
-            made.append(_feature(ConditionKind.TRANSITIVE, name, found))
+            made.append(_feature(ConditionKind.TRANSITIVE, name, zip(versions, (bits for _, bits in locked), strict=True)))
     return made
 
 
-def _feature(kind: ConditionKind, name: str, found: dict[str, int]) -> Feature:
+def _feature(kind: ConditionKind, name: str, values: Iterable[tuple[str, int]]) -> Feature:
+    """The feature with these (value, variants); a value may be there several times."""
+    found: dict[str, int] = {}
+    for value, bits in values:
+        found[value] = found.get(value, 0) | bits
     versioned = kind is not ConditionKind.VARIANT or name in _NUMBERS
     ordered = sorted((value for value in found if versioned and value not in _UNORDERED), key=by_version)
     return Feature(

@@ -22,7 +22,7 @@ from harness.model import Cause, Certainty, Stage
 from harness.stack import RUN_SIDE
 from harness.verdicts.cross_checks import ABOVE
 from harness.verdicts.messages import is_above
-from harness.verdicts.report_model import ReportedVariant
+from harness.verdicts.report_schema import ReportedVariant
 
 MOST = 8
 """Largest number of kinds of one stage; beyond it the rarest are one kind together."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Stage, Status, Variant
-from harness.verdicts.report_model import ReportedCell, ReportedVariant
+from harness.verdicts.report_schema import ReportedCell, ReportedVariant
 from harness.verdicts.rule_model import Place
 from harness.verdicts.stages_passed import imports_all
 

@@ -22,7 +22,7 @@ from harness.diagnose.rules.kinds import FailureKind, kinds
 from harness.diagnose.rules.outcomes import Seen, union
 from harness.diagnose.rules.study import Made, Study
 from harness.model import Stage
-from harness.verdicts.report_model import ReportedCell
+from harness.verdicts.report_schema import ReportedCell
 from harness.verdicts.rule_model import Rule, Unexplained
 
 NOTHING_PASSED = "nothing that got as far passed this stage: there is nothing to tell the failures from"

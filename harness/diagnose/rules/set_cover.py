@@ -7,11 +7,11 @@ takes the place of two or more that cost as much.
 
 from __future__ import annotations
 
-import functools
 import itertools
-import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+
+from harness.diagnose.rules.outcomes import union
 
 LARGEST = 4
 """Largest cost of a conjunction: with more than four parts anything can be separated from anything."""
@@ -93,7 +93,7 @@ def _joined(chosen: list[Chosen], search: _CoverSearch) -> list[Chosen]:
 
 
 def _support(chosen: Iterable[Chosen]) -> int:
-    return functools.reduce(operator.or_, (conjunction.support for conjunction in chosen), 0)
+    return union(conjunction.support for conjunction in chosen)
 
 
 _Found = dict[int, dict[frozenset[str], Conjunction]]

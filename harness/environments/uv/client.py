@@ -17,10 +17,11 @@ from pathlib import Path
 
 from harness.environments.installed import installed, site_packages
 from harness.environments.interface import FailureType, ProviderFailure
-from harness.environments.lockfile import Published, parse_lock, parse_published, parse_pylock
+from harness.environments.lockfile import PublishedVersion, parse_lock, parse_published, parse_pylock
 from harness.environments.uv.command import call, neutral_folder, readable, write
 from harness.environments.uv.run_cache import INDEX_VARIABLES, RunCache, index_settings
-from harness.environments.uv.variables import anchored, environment, setting_files, source_variables, without_password
+from harness.environments.uv.variables import anchored, environment, setting_files, source_variables
+from harness.foreign_text import without_userinfo
 from harness.matrix.schema import UvSources
 from harness.matrix.values import with_home
 from harness.model import Interpreter, Lock, LockedDistribution
@@ -53,10 +54,6 @@ class Uv:
     temporary: Callable[[], contextlib.AbstractContextManager[Path]] = scratch.temporary
     """Makes the folder that a call runs in, and removes it."""
 
-    def with_torch_backend(self, backend: str | None) -> Uv:
-        """The same with torch from another backend."""
-        return replace(self, torch_backend=backend)
-
     def identity(self, store: Path) -> list[object]:
         """All about the sources that a resolution may depend on, JSON-able; no secrets.
 
@@ -66,7 +63,7 @@ class Uv:
 
         def relative(place: str, folder: Path) -> str:
             is_relative = "://" not in place and not with_home(place).is_absolute()
-            return os.path.relpath(folder / place, store) if is_relative else without_password(place)
+            return os.path.relpath(folder / place, store) if is_relative else without_userinfo(place)
 
         sources = self.sources.model_dump(mode="json")
         for name in ("index", "find_links"):
@@ -78,13 +75,7 @@ class Uv:
     def resolve(
         self, requirements: Sequence[str], python: Interpreter, bounds: Sequence[str] = (), preferred: Lock | None = None
     ) -> Lock:
-        """All distributions that `requirements` need, within `bounds`, in one solve, with hashes and their dependents.
-
-        The versions of `preferred` are kept if a solution has room for them.
-
-        Raises:
-            ProviderFailure: there is no solution, or it could not be found out.
-        """
+        """See Provider; the requirements are solved together."""
         with self._neutral() as folder:
             needed, limits, locked = folder / "cell.in", folder / "bounds.txt", folder / "cell.txt"
             write(needed, requirements)
@@ -98,11 +89,7 @@ class Uv:
                 return parse_lock(locked.read_text(encoding="utf-8"))
 
     def newest(self, name: str, bounds: str, python: Interpreter) -> str | None:
-        """The newest published version of `name` within `bounds` that `python` can install, or None.
-
-        Raises:
-            ProviderFailure: no index has the distribution, or it could not be found out.
-        """
+        """See Provider. It raises ProviderFailure, too, if no index has the distribution."""
         try:
             options = ["--no-deps", "--no-annotate"]
             text = self._compiled([f"{name}{bounds}"], "axis.txt", python, *options, requested=[name])
@@ -113,12 +100,8 @@ class Uv:
         with readable():
             return parse_lock(text).distributions[0].version
 
-    def published(self, requirement: str, python: Interpreter) -> Published | None:
-        """The newest version that satisfies `requirement` and that `python` can install, or None.
-
-        Raises:
-            ProviderFailure: it could not be found out.
-        """
+    def published(self, requirement: str, python: Interpreter) -> PublishedVersion | None:
+        """See Provider."""
         try:
             with readable():
                 return parse_published(self._compiled([requirement], "pylock.toml", python, "--no-deps"))
@@ -217,7 +200,7 @@ class Uv:
         return True
 
     def installed(self, folder: Path, python: Interpreter) -> dict[str, str]:
-        """Name → version of the distributions in the environment at `folder`. Raises OSError, RefusedFileError."""
+        """See Provider."""
         return installed([site_packages(folder, python)])
 
     def tool(self, package: str, command: Sequence[str], **extra: str) -> None:
@@ -227,7 +210,7 @@ class Uv:
             ProviderFailure: the package cannot be downloaded, or the command failed.
         """
         with self._neutral() as cwd:
-            arguments = self.with_torch_backend(None)._source_arguments()  # noqa: SLF001 -- of the same class
+            arguments = replace(self, torch_backend=None)._source_arguments()  # noqa: SLF001 -- of the same class
             arguments = ["tool", "run", "--quiet", *arguments, "--from", package, *command]
             self._call(arguments, cwd, _DOWNLOAD_SECONDS, environment(**extra))
 

@@ -33,7 +33,7 @@ _MACHINE_VARIABLES = re.compile(
 def source_variables(relative: Callable[[str, Path], str]) -> dict[str, str]:
     """The variables that name sources, without secrets; `relative` spells a path, given the folder where it starts."""
     variables = {
-        name: without_password(value)
+        name: without_userinfo(value)
         for name, value in os.environ.items()
         if _SOURCE_VARIABLES.match(name) and not _ACCESS_VARIABLES.match(name)
     }
@@ -52,11 +52,6 @@ def environment(**extra: str) -> dict[str, str]:
     if links := passed.get("UV_FIND_LINKS"):
         passed["UV_FIND_LINKS"] = ",".join(anchored(place, Path.cwd()) for place in links.split(","))
     return chosen_environment(**{"UV_PYTHON_DOWNLOADS": "never", **passed, **extra})
-
-
-def without_password(text: str) -> str:
-    """`text` without users and passwords in its URLs."""
-    return without_userinfo(text)
 
 
 def setting_files() -> list[str]:

@@ -27,8 +27,8 @@ from harness.execution.executors import local
 from harness.execution.executors.interface import RunContext
 from harness.execution.executors.remote_worker import RemoteWorker, RunConfig, TaskRequest, TaskResult, run_config, task_request
 from harness.execution.scheduler import INSTALLS
+from harness.tasks import harness_failure
 from harness.tasks.interface import Parts, Task
-from harness.tasks.own_errors import record_own_error
 
 RETRIES = 2
 """How often a task is tried again if its worker was lost, or could not run it."""
@@ -87,7 +87,7 @@ class Dask:
             self._run.supervisor.check()
             if disk_space.is_full(error):
                 raise
-            record_own_error(task, self._run.records, _lost(error))
+            harness_failure.record(task, self._run.records, _lost(error))
         else:
             self._run.records.learn(result.passing, result.stored)
         finally:
@@ -197,29 +197,24 @@ class _WorkerPlugin(distributed.WorkerPlugin):
             # Ctrl-C in a terminal reaches all its processes; the one that started the workers ends them.
             signal.signal(signal.SIGINT, lambda _number, _frame: None)
         self._making = threading.Lock()
-        self._remote_worker: RemoteWorker | None = None
+        self.made: RemoteWorker | None = None
         self._over = False
 
     async def teardown(self, worker: Any) -> None:  # noqa: ARG002 -- dask's signature
         """Called when the run is over, or the worker is to end: what runs here ends."""
         self._over = True
-        if self._remote_worker is not None:
+        if self.made is not None:
             # Removing files takes a while, and a worker that does not answer for that time counts as lost.
-            await asyncio.to_thread(self._remote_worker.close)
+            await asyncio.to_thread(self.made.close)
 
     def remote_worker(self) -> RemoteWorker:
         """The remote worker of this process."""
         with self._making:
             if self._over:
                 raise InterruptedError("the run is over")
-            if self._remote_worker is None:
-                self._remote_worker = RemoteWorker(self._config)
-            return self._remote_worker
-
-    def release(self, parts: Parts) -> None:
-        """See RemoteWorker.release."""
-        if self._remote_worker is not None:
-            self._remote_worker.release(parts)
+            if self.made is None:
+                self.made = RemoteWorker(self._config)
+            return self.made
 
 
 def _perform(name: str, request: TaskRequest) -> TaskResult:
@@ -229,7 +224,8 @@ def _perform(name: str, request: TaskRequest) -> TaskResult:
 
 def _release(name: str, parts: Parts, dask_worker: Any) -> None:
     plugin: _WorkerPlugin = dask_worker.plugins[name]
-    plugin.release(parts)
+    if plugin.made is not None:
+        plugin.made.release(parts)
 
 
 def _lost(error: BaseException) -> Exception:

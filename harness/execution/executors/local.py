@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor, ThreadPoolExecutor
-
 from harness import machine
 from harness.environments.environments import Environments
 from harness.execution.executors.interface import RunContext
@@ -48,8 +46,3 @@ class Local(Worker):
     def memory(self) -> float:
         """What is available now."""
         return machine.memory()
-
-
-def threads(slots: int) -> Executor:
-    """A pool for `slots` tasks at once."""
-    return ThreadPoolExecutor(slots, thread_name_prefix="task")

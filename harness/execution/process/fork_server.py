@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.execution.process.probe import command_for
+from harness.execution.process.probe_process import command_for
 from harness.model import Limits
 from harness.store.store import Store
 from harness.subprocesses import LOOK_SECONDS, Fork, Process, Supervisor, cut_back, resident

@@ -1,19 +1,9 @@
 """When a fork may replace a process that is started for its job, and which server makes the fork.
 
-An export's process spends most of its time on importing torch and transformers, which many exports import from the same
-files. So a server imports them, in the environment of the first of these exports, and computes nothing. For each export it
-forks, and the fork continues in the environment of that export. Such a server is itself a fork, if possible, of one that
-has imported numpy and torch alone. Runs are forked likewise, from a server that has imported their onnxruntime.
-
-A fork must be indistinguishable from a process of its own. So there is one only under these conditions:
-
-- the server imported everything without a complaint, all of it from layers that both environments share;
-- it started no thread or process, left no file open and changed no variable;
-- what its imports looked up about other packages, and may remember, has the same answer in both environments: which
-  modules exist, which versions, which entry points, and the content of .pth files.
-
-Otherwise a process is started for the job; every import failure comes from such a process. `--audit` forks nothing, and
-the distributions that a fork has loaded are checked against its key like those of any process.
+An export's process spends most of its time on importing torch and transformers. So a server imports them once, computes
+nothing, and forks for each export. docs/design.md ("Probe processes and fork servers") has the conditions under which a
+fork is like a process of its own. Otherwise a process is started for the job; every import failure comes from such a
+process. `--audit` forks nothing, and the distributions of a fork are checked against its key like those of any process.
 
 Remaining differences: the names of the server's home, temporary and working folder (they lead each fork to its own), one
 seed of hashes for all forks of a server, the depth of the stack, and that imported objects are exempt from garbage
@@ -35,7 +25,7 @@ from packaging.utils import canonicalize_name
 from harness.environments.environments import Environments
 from harness.environments.layers import Closure, bases, layers
 from harness.execution.process.fork_server import Forked, ForkServer
-from harness.execution.process.probe import JOB
+from harness.execution.process.probe_process import JOB
 from harness.model import Limits, digest
 from harness.stack import EVALUATOR, FORKED_IMPORTS, reads_presence_only
 from harness.store.store import Store

@@ -14,7 +14,7 @@ from harness.environments.environments import Environments
 from harness.environments.layers import Closure, layers
 from harness.errors import DiskFullError
 from harness.execution.process.forks import Forks
-from harness.execution.process.probe import run_probe
+from harness.execution.process.probe_process import run_probe
 from harness.execution.process.repetition import settle
 from harness.model import Failure, Limits, Stage, StageResult, Status, digest
 from harness.store.store import BYTECODE, Store
@@ -93,7 +93,8 @@ class Probes:
             def mended(*, may: bool = may_mend) -> bool:
                 return may and self._bytecode.mend(request.python, self._folders(request))
 
-            suspicious = any(result.error and result.error.type not in _NOT_OF_BYTECODE for result in _errors(output))
+            errors = (result.error for result in _results(output) if result.status is Status.ERROR)
+            suspicious = any(error and error.type not in _NOT_OF_BYTECODE for error in errors)
             if not (suspicious and mended()) and settle(output, request.places, repeated, again, mended=mended):
                 break
             shutil.rmtree(out)
@@ -147,10 +148,6 @@ class Probes:
 
 def _results(output: ProbeOutput) -> Iterator[StageResult]:
     return (result for results in output.results.values() for result in results)
-
-
-def _errors(output: ProbeOutput) -> Iterator[StageResult]:
-    return (result for result in _results(output) if result.status is Status.ERROR)
 
 
 def _check_distributions(

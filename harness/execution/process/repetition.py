@@ -1,12 +1,6 @@
 """Whether a failure repeats. One that does not is chance, and no fact about versions.
 
-A probe's failure (stages import … parity) is stored as `fails` only after a second process has failed at the same stage
-with the same signature. That process is started for it (no fork server) and reads no cached bytecode. Everything that
-failed in one process is repeated in one process. Any other end is flaky. Both processes prove only what came before the
-earlier of the two failing stages, so a flaky result stands at that stage.
-
-One repetition for each closure, artifact, stage and signature of a run is enough, unless the same signature was flaky
-somewhere in that run: then a failure must repeat `TIMES_IF_CHANCE` times.
+docs/design.md ("Stages, and what is a fact") says what is repeated, how often, and what becomes of it.
 """
 
 from __future__ import annotations

@@ -48,6 +48,11 @@ def combinations(row: Row, size: int) -> Iterator[Combination]:
     return itertools.combinations(enumerate(row), size)
 
 
+def pairs_of(row: Row) -> Iterator[Combination]:
+    """All pairs of versions of `row`."""
+    return combinations(row, min(2, len(row)))
+
+
 def holds(row: Row, combination: Combination) -> bool:
     """Whether `row` has all versions of `combination`."""
     return all(row[axis] == place for axis, place in combination)
@@ -126,7 +131,7 @@ def _within(row: Row, reach: Sequence[range]) -> bool:
 
 
 def _cleared(row: Row, cleared: frozenset[Combination]) -> bool:
-    return bool(row) and all(pair in cleared for pair in combinations(row, min(2, len(row))))
+    return bool(row) and all(pair in cleared for pair in pairs_of(row))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

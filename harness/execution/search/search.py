@@ -11,7 +11,7 @@ from harness.execution.work import BUDGET_OVER, CellWork, Coverage
 from harness.matrix.schema import Matrix
 from harness.model import ABSENT, Cell
 from harness.verdicts.judge import Verdict
-from harness.verdicts.report_model import newest_by_runtime
+from harness.verdicts.report_schema import newest_by_runtime
 
 ROUNDS = 24
 """Largest number of rounds: if nearly everything fails, the search would run all cells, one after another."""
@@ -99,5 +99,5 @@ def _cells(cells: Sequence[CellWork], rows: Mapping[str, Row], chosen: Sequence[
 def _included(cell: Cell, matrix: Matrix) -> bool:
     """Whether an include rule names it: such a cell is always run."""
     return any(
-        all((cell.version(axis) or ABSENT) == version for axis, version in extra.versions.items()) for extra in matrix.include
+        all((cell.version(axis) or ABSENT) == version for axis, version in extra.axes.items()) for extra in matrix.include
     )

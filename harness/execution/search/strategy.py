@@ -12,12 +12,12 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 
 import covertable
 
-from harness.execution.search.inference import Combination, Findings, Row, all_of, combinations, holds, study
+from harness.execution.search.inference import Combination, Findings, Row, all_of, holds, pairs_of, study
 
 
 def pairs(every: Iterable[Row]) -> set[Combination]:
     """All pairs of versions of a cell; without pairs for which exclude rules leave no cell."""
-    return {pair for row in every for pair in combinations(row, min(2, len(row)))}
+    return {pair for row in every for pair in pairs_of(row)}
 
 
 def pairwise(every: Sequence[Row], always: Collection[Row] = ()) -> list[Row]:
@@ -65,7 +65,7 @@ def informative_first(every: Sequence[Row], shares: Mapping[Row, Hashable]) -> l
     by_export: dict[Hashable, list[int]] = {}
     for place, row in enumerate(every):
         by_export.setdefault(shares.get(row), []).append(place)
-    gains = [sum(pair in left for pair in _pairs(row)) for row in every]
+    gains = [sum(pair in left for pair in pairs_of(row)) for row in every]
     waiting = [(-gain, True, place) for place, gain in enumerate(gains)]
     heapq.heapify(waiting)
     order: dict[Row, None] = {}
@@ -75,22 +75,18 @@ def informative_first(every: Sequence[Row], shares: Mapping[Row, Hashable]) -> l
         if row in order:
             continue
         # The gain of a row never grows: only the first in the heap is computed again.
-        now = -sum(pair in left for pair in _pairs(row))
+        now = -sum(pair in left for pair in pairs_of(row))
         if now != gain:
             heapq.heappush(waiting, (now, new, place))
             continue
         order[row] = None
-        left.difference_update(_pairs(row))
+        left.difference_update(pairs_of(row))
         export = shares.get(row)
         if export not in begun:
             begun.add(export)
             for other in by_export[export]:
-                heapq.heappush(waiting, (-sum(pair in left for pair in _pairs(every[other])), False, other))
+                heapq.heappush(waiting, (-sum(pair in left for pair in pairs_of(every[other])), False, other))
     return list(order)
-
-
-def _pairs(row: Row) -> Iterable[Combination]:
-    return combinations(row, min(2, len(row)))
 
 
 def following(every: Sequence[Row], seen: Mapping[Row, bool], before: Collection[Row]) -> list[Row]:
@@ -160,7 +156,7 @@ def _divides(row: Row, suspects: Sequence[Combination]) -> bool:
 
 def _unknown(row: Row, findings: Findings, suspects: Sequence[Combination]) -> tuple[int, Row]:
     """Number of other reasons for a failure of `row` than `suspects`; then the row."""
-    return sum(pair not in findings.cleared and pair not in suspects for pair in _pairs(row)), row
+    return sum(pair not in findings.cleared and pair not in suspects for pair in pairs_of(row)), row
 
 
 def _masked(every: Sequence[Row], open_rows: Sequence[Row], findings: Findings) -> set[Row]:
@@ -170,7 +166,7 @@ def _masked(every: Sequence[Row], open_rows: Sequence[Row], findings: Findings) 
     left = {pair for pair in pairs(innocent) if pair not in findings.cleared and pair not in suspected}
     found = set()
     for row in open_rows:
-        gained = left.intersection(_pairs(row))
+        gained = left.intersection(pairs_of(row))
         if gained and suspected.isdisjoint(all_of(row)):
             found.add(row)
             left -= gained

@@ -113,7 +113,7 @@ def escape(text: str) -> str:
     parts = _BACKTICKS.sub("'", line(text)).split("`")
     if len(parts) % 2 == 0:
         parts = ["'".join(parts)]
-    return "`".join(part.replace("|", "\\|") if place % 2 else _escaped(part) for place, part in enumerate(parts))
+    return "`".join(part.replace("|", "\\|") if place % 2 else _MARKUP.sub(_inert, part) for place, part in enumerate(parts))
 
 
 def code(text: str) -> str:
@@ -127,10 +127,6 @@ _MARKUP = re.compile(
     r"^(?:>|#{1,6}(?=\s)|[-+*](?=\s)|[0-9]+(?=[.)]\s))"
 )
 """What Markdown, or HTML in it, gives a meaning to: escapes, tags, links and images, entities, and how a block begins."""
-
-
-def _escaped(text: str) -> str:
-    return _MARKUP.sub(_inert, text)
 
 
 def _inert(found: re.Match[str]) -> str:

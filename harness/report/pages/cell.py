@@ -9,7 +9,7 @@ from harness.model import Stage, Status
 from harness.report.page import Block, Page, Paragraph, Quote, Section, Span, Table, Text, code, items, joined
 from harness.report.pages.variant import cause, details, log_line, message, versions
 from harness.verdicts.judge import VariantVerdict, Verdict
-from harness.verdicts.report_model import ReportedCell, ReportedVariant
+from harness.verdicts.report_schema import ReportedCell, ReportedVariant
 
 
 def page(verdict: Verdict, reported: ReportedCell, *, store: Path, environments: Sequence[Path] = ()) -> Page[Verdict]:

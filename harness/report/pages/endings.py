@@ -11,7 +11,7 @@ from harness.decide.regressions import last_line, variant_text
 from harness.decide.version_sets import VersionChange
 from harness.report.page import Item, items
 from harness.verdicts.judge import VariantVerdict
-from harness.verdicts.report_model import ReportedCell
+from harness.verdicts.report_schema import ReportedCell
 from harness.verdicts.reporting import reported
 
 

@@ -19,7 +19,7 @@ from harness.report.pages.variant import cause, details, log_line, message, vers
 from harness.report.remedies import RemedyText, RemedyTexts, families
 from harness.report.tables import counted
 from harness.verdicts.judge import VariantVerdict, Verdict
-from harness.verdicts.report_model import Report, ReportedCell, ReportedVariant
+from harness.verdicts.report_schema import Report, ReportedCell, ReportedVariant
 from harness.verdicts.signature import signature
 
 _LINES = 12

@@ -28,7 +28,7 @@ from harness.report.page import (
 from harness.report.tables import GLYPH_LIMIT, cell_text, counted, facets, legend, recommendations, tally, variant_names
 from harness.report.variants import by_variant
 from harness.verdicts.messages import headline
-from harness.verdicts.report_model import Report, ReportedCell
+from harness.verdicts.report_schema import Report, ReportedCell
 
 
 def page(report: Report, options: str = "") -> Page[Report]:

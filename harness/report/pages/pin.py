@@ -9,7 +9,7 @@ from harness.decide.pin import WrittenPin
 from harness.decide.regressions import variant_text
 from harness.report.page import Page, items
 from harness.report.pages import matrix
-from harness.verdicts.report_model import Report
+from harness.verdicts.report_schema import Report
 
 
 def page(written: WrittenPin, remedy: str = "") -> Page[WrittenPin]:

@@ -14,7 +14,7 @@ from harness.report.pages.variant import cause, finding_lines
 from harness.report.remedies import RemedyText, RemedyTexts
 from harness.report.tables import counted
 from harness.verdicts.messages import headline
-from harness.verdicts.report_model import ReportedCell, ReportedVariant
+from harness.verdicts.report_schema import ReportedCell, ReportedVariant
 
 _Group = list[tuple[ReportedVariant, RemedyText]]
 

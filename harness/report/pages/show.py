@@ -10,7 +10,7 @@ from harness.report import rules
 from harness.report.page import Block, Page, Paragraph, Section, items
 from harness.report.pages import matrix
 from harness.report.tables import counted, tally
-from harness.verdicts.report_model import Report
+from harness.verdicts.report_schema import Report
 
 
 def page(shown: Published) -> Page[Report]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.execution.timings import Timings
+from harness.execution.stopwatch import Timings
 from harness.report.page import Page, Paragraph, Table
 
 _KINDS = ("install", "export", "run", "evaluate")

@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.model import Cell, Status
 from harness.report.page import Item, items, strong
 from harness.verdicts.judge import VariantVerdict
-from harness.verdicts.report_model import ReportedVariant
+from harness.verdicts.report_schema import ReportedVariant
 from harness.verdicts.reporting import findings, opinion_text
 
 

@@ -11,7 +11,7 @@ from values import resolved, result, tasks_of
 
 from harness.cli import progress
 from harness.cli.progress import State, listener, render
-from harness.execution.events import Answered, AtStage, Judged, Note, Resolving, Working
+from harness.execution.events import AtStage, Judged, Note, Resolving, Working
 from harness.execution.scheduler import TaskEnded, TaskStarted
 from harness.model import Stage, Status
 from harness.verdicts.judge import judge
@@ -100,12 +100,12 @@ def test_a_question_is_no_cell_of_the_matrix(clock, tasks):
     state = State()
     state.on_event(Working(tasks=(tasks.export,), jobs=1, cells=0))
     for _ in range(2):
-        state.on_event(Answered(verdict=verdict))
+        state.on_event(Judged(verdict=verdict, extra=True))
     assert "2 sets judged" in shown(state)
     state.on_event(Working(tasks=(tasks.export,), jobs=1, cells=7))
     state.on_event(Judged(verdict=verdict))
     state.on_event(Working(tasks=(tasks.export,), jobs=1, cells=0))
-    state.on_event(Answered(verdict=verdict))
+    state.on_event(Judged(verdict=verdict, extra=True))
     assert "1/7 cells  ✗ 1 fails" in shown(state)
 
 

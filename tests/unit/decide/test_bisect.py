@@ -1,4 +1,4 @@
-"""What a bisection asks for is what is run, and what it says of its questions."""
+"""Which sets a bisection runs, and what it says of them."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ def locked(versions: dict[str, str]) -> Lock:
     return Lock(distributions=tuple(LockedDistribution(name=name, version=version) for name, version in versions.items()))
 
 
-class FakeSession:
-    """Judges a set by `end`, a function of its versions; keeps what it was asked about."""
+class FakeRuns:
+    """Judges a set by `end`, a function of its versions; keeps the versions that it ran."""
 
     def __init__(self, index: Index, end) -> None:
         self._index, self._end = index, end
         self.ran: list[dict[str, str]] = []
 
-    def ask(self, planned):
+    def run(self, _session, planned):
         return [self._one(one) for one in planned]
 
     def _one(self, planned) -> Verdict:
@@ -89,16 +89,18 @@ def fails(stage: Stage = Stage.LOAD, status: Status = Status.FAILS) -> StageResu
 @pytest.fixture
 def search(monkeypatch):
     """Bisects between the four pins with these versions besides."""
-    monkeypatch.setattr("harness.decide.experiments.Pythons", lambda _uv: SimpleNamespace(find=lambda _python: PYTHON))
     matrix = Matrix.model_validate({"axes": {"python": ["3.11"], **{name: [version] for name, version in PINS.items()}}})
 
     def between(name, bounds, _policy, _versions):
         specifier = Requirement(f"{name}{bounds}").specifier
         return [one for one in NUMPY if name == "numpy" and one in specifier]
 
-    def searched(index: Index, end, good: dict[str, str], bad: dict[str, str], suspect=None) -> tuple[Bisected, FakeSession]:
-        fake = FakeSession(index, end)
-        session = SimpleNamespace(matrix=matrix, uv=index, answers=None, ask=fake.ask, settings=SimpleNamespace(jobs=1))
+    def searched(index: Index, end, good: dict[str, str], bad: dict[str, str], suspect=None) -> tuple[Bisected, FakeRuns]:
+        fake = FakeRuns(index, end)
+        session = SimpleNamespace(
+            matrix=matrix, uv=index, answers=None, settings=SimpleNamespace(jobs=1), interpreter=lambda _: PYTHON
+        )
+        monkeypatch.setattr("harness.execution.extra_cells.run", fake.run)
         experiments = Experiments(session, (PAIR,))
         monkeypatch.setattr(experiments, "between", between)
         ends = [Versions(source=said, python="3.11", exact={**PINS, **exact}) for said, exact in (("good", good), ("bad", bad))]

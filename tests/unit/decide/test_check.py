@@ -56,6 +56,9 @@ class FakeExperiments:
     def between(self, *_arguments):
         return []
 
+    def remedy(self, *_arguments):
+        return None
+
 
 def upgraded(now: Verdict, then: Verdict, require: str = "all") -> Upgrade:
     (one,) = Check(FakeExperiments(now, then, require), SET).to([Requirement("transformers==5.0.0")]).upgrades

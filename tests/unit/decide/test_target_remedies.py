@@ -66,8 +66,9 @@ def mended(remedies: dict[Variant, Change], works=lambda _planned, _one: True, r
         change = remedies.get(one.variant)
         return change and Remedy(changes=(change,), planned=apply((change,), planned, one.variant)[0])
 
+    experiments.remedy = remedy
     now = Experiment(versions=SET, verdict=verdict(pair=WORKS, merged=WORKS, dynamo=WORKS))
-    search = TargetRemedies(experiments, now, Experiment(versions=SET, verdict=target), moved=list(PINS), remedy=remedy)
+    search = TargetRemedies(experiments, now, Experiment(versions=SET, verdict=target), moved=list(PINS))
     found = search.search()
     return found and found.change, experiments.ran
 

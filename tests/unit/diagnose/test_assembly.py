@@ -12,7 +12,7 @@ from harness.matrix.plan import Planned
 from harness.matrix.schema import ProbeSection
 from harness.model import Setup, Stage, Status
 from harness.verdicts.judge import VariantVerdict, Verdict
-from harness.verdicts.report_model import ADAPTER, MESSAGE_LIMIT
+from harness.verdicts.report_schema import ADAPTER, MESSAGE_LIMIT
 
 AXES = {"python": ["3.11"], **{axis: [version] for axis, version in PINS.items()}}
 

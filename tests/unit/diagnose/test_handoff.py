@@ -10,7 +10,7 @@ from values import PINS, reported_cell, reported_variant
 from harness.diagnose.causes.causes import diagnosed
 from harness.diagnose.rules.rules import NOTHING_PASSED, find
 from harness.model import Setup, Stage, Status
-from harness.verdicts.report_model import ReportedCell, ReportedVariant
+from harness.verdicts.report_schema import ReportedCell, ReportedVariant
 from harness.verdicts.stages_passed import imports_all
 
 AXES = ["python", *PINS]

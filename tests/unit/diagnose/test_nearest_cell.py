@@ -11,7 +11,7 @@ from harness.diagnose.nearest_cell import Neighbours, compared, difference, near
 from harness.environments.resolver import Resolved
 from harness.model import Lock, LockedDistribution, Setup, Stage, Status, Variant
 from harness.verdicts.judge import VariantVerdict, Verdict
-from harness.verdicts.report_model import ReportedCell
+from harness.verdicts.report_schema import ReportedCell
 
 CUDA = [f"nvidia-{name}" for name in ("cublas", "cudnn", "cufft", "curand", "nccl")]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.environments.lockfile import Published, lock_text, parse_lock, parse_published
+from harness.environments.lockfile import PublishedVersion, lock_text, parse_lock, parse_published
 from harness.model import Lock, LockedDistribution
 
 TEXT = """numpy==1.26.4 \\
@@ -64,9 +64,9 @@ wheels = [
 
 
 def test_when_a_version_was_published_and_how_large_it_is():
-    assert parse_published(PYLOCK) == Published(version="1.16.3", day="2023-11-21", size=6412538)
+    assert parse_published(PYLOCK) == PublishedVersion(version="1.16.3", day="2023-11-21", size=6412538)
 
 
 def test_a_folder_of_wheels_tells_neither():
     text = '[[packages]]\nname = "torch"\nversion = "2.13.0+cpu"\nwheels = [{ url = "file:///a.whl", hashes = {} }]\n'
-    assert parse_published(text) == Published(version="2.13.0+cpu", day=None, size=None)
+    assert parse_published(text) == PublishedVersion(version="2.13.0+cpu", day=None, size=None)

@@ -9,23 +9,24 @@ import pytest
 from values import PAIR, resolved, tasks_of
 
 from harness.errors import ShardError
-from harness.execution.shards import PlannedCell, deal, github, share
+from harness.execution.shards import deal, github, share
+from harness.execution.work import CellWork
 from harness.matrix.shard import Shard, parse
 from harness.model import Stage, StageResult, Status, Variant
 
 
-def cell(*variants: Variant, **pins: str) -> PlannedCell:
+def cell(*variants: Variant, **pins: str) -> CellWork:
     one = resolved(*variants, **pins)
     return one, tasks_of(one)
 
 
-def without_lock(status: Status, *, python: bool = True, **pins: str) -> PlannedCell:
+def without_lock(status: Status, *, python: bool = True, **pins: str) -> CellWork:
     found = StageResult(stage=Stage.RESOLVE, status=status, data={"reason": "because"})
     one = replace(resolved(**pins), result=found, export=None, run=None)
     return (one if python else replace(one, interpreter=None)), None
 
 
-def torches(shares: list[list[PlannedCell]]) -> list[list[str]]:
+def torches(shares: list[list[CellWork]]) -> list[list[str]]:
     return [[one.cell.version("torch") or "" for one, _ in share] for share in shares]
 
 

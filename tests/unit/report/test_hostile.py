@@ -17,7 +17,7 @@ from harness.model import Cause, Certainty, Stage, Status
 from harness.report.formats import format_named
 from harness.report.pages import matrix
 from harness.verdicts.report_file import read
-from harness.verdicts.report_model import Report
+from harness.verdicts.report_schema import Report
 
 HOSTILE = "2030\x1b]0;x\x07\u202e<img src=x> ![x](http://h/x.png)\n::error::x\n##[error]x https://u:s3kr3t@h"
 NEVER = ("\x1b", "\x07", "\u202e", "<img", "![", "\n::", "##[", "s3kr3t")

@@ -10,7 +10,7 @@ from values import rendered, report, reported_cell, reported_variant
 from harness.diagnose.rules.rules import find
 from harness.model import Stage, Status
 from harness.report import rules
-from harness.verdicts.report_model import Report
+from harness.verdicts.report_schema import Report
 from harness.verdicts.rule_model import Tried
 
 AXES = ("python", "torch", "transformers", "onnx", "onnxruntime")

@@ -11,7 +11,7 @@ from harness.model import Setup, Stage, Status
 from harness.report.failures import failure_groups, not_run
 from harness.report.tables import cell_text, facets, legend, recommendations, variant_names
 from harness.verdicts.messages import headline
-from harness.verdicts.report_model import identity
+from harness.verdicts.report_schema import identity
 
 WORKS, FAILS, ERROR, NOT_RUN = Status.WORKS, Status.FAILS, Status.ERROR, Status.NOT_RUN
 

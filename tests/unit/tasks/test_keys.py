@@ -11,7 +11,8 @@ from values import DYNAMO, MERGED, PAIR, resolved, tasks_of
 from harness import subprocesses
 from harness.matrix.schema import ProbeSection
 from harness.model import Setup
-from harness.tasks import probe_source
+from harness.stack import EVALUATOR, RUNTIME
+from harness.tasks import keys
 from harness.tasks.cell_tasks import of_cell
 from harness.tasks.graph_run import Evaluate
 from harness.tasks.keys import platform_id, read_anew, source
@@ -49,35 +50,36 @@ def test_an_exporter_whose_helper_was_dropped_has_no_task():
 
 @pytest.fixture
 def probe(tmp_path, monkeypatch):
-    """A probe of four files, whose keys are computed anew at each `keys`."""
-    for name in ("__main__.py", "journal.py", "export/job.py", "runtimes/ort/session.py"):
+    """A probe of five files, whose keys are computed anew at each `sources`."""
+    for name in ("__main__.py", "journal.py", "export/job.py", "runtimes/ort/session.py", "runtimes/reference/evaluator.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_text("1")
-    monkeypatch.setattr(probe_source, "MAIN", tmp_path / "__main__.py")
+    monkeypatch.setattr(keys, "PROBE", tmp_path / "__main__.py")
     yield tmp_path
     source.cache_clear()
 
 
-def keys() -> dict[str, str]:
+def sources() -> dict[str, str]:
     source.cache_clear()
-    return {kind: source(kind) for kind in ("import", "export", "run")}
+    return {user: source(user) for user in ("import", "export", RUNTIME, EVALUATOR)}
 
 
 @pytest.mark.parametrize(
     ("file", "changed"),
     [
-        ("journal.py", {"import", "export", "run"}),
+        ("journal.py", {"import", "export", RUNTIME, EVALUATOR}),
         ("export/job.py", {"export"}),
-        ("runtimes/ort/session.py", {"run"}),
-        ("runtimes/ort/new.py", {"run"}),
+        ("runtimes/ort/session.py", {RUNTIME}),
+        ("runtimes/ort/new.py", {RUNTIME}),
+        ("runtimes/reference/new.py", {EVALUATOR}),
         ("notes.txt", set()),
     ],
 )
 def test_a_change_of_the_probe_changes_the_keys_of_what_can_use_it(probe: Path, file, changed):
-    before = keys()
+    before = sources()
     (probe / file).write_text("2")
-    after = keys()
-    assert {kind for kind in before if before[kind] != after[kind]} == changed
+    after = sources()
+    assert {user for user in before if before[user] != after[user]} == changed
 
 
 def every_key() -> list[str]:
@@ -95,7 +97,7 @@ def test_every_key_holds_the_probes_variables_and_the_rules_it_is_judged_by(monk
     seen = [every_key()]
     monkeypatch.setitem(subprocesses.PROBE, "OMP_NUM_THREADS", "2")
     seen.append(every_key())
-    monkeypatch.setattr(probe_source, "RULES", probe_source.RULES + 1)
+    monkeypatch.setattr(keys, "RULES", keys.RULES + 1)
     seen.append(every_key())
     assert all(len(set(made)) == len(seen) for made in zip(*seen, strict=True))
 

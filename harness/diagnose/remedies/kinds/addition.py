@@ -11,11 +11,10 @@ from __future__ import annotations
 from packaging.utils import is_normalized_name
 
 from harness.diagnose.remedies.interface import TOGETHER, Attempt, Change, RemedyKind, Trials, since
-from harness.environments.lockfile import Published
+from harness.environments.lockfile import PublishedVersion
 from harness.model import Stage
 from harness.stack import KNOWN
 from harness.verdicts.judge import VariantVerdict
-from harness.verdicts.missing_module import noticed
 
 
 class Addition(RemedyKind):
@@ -32,7 +31,7 @@ class Addition(RemedyKind):
             if found is None or found in attempt.planned.added or not attempt.cell.resolved.result.ok:
                 return None
             _, name = found
-            if not isinstance(trials.published(name, attempt.planned.cell.python), Published):
+            if not isinstance(trials.published(name, attempt.planned.cell.python), PublishedVersion):
                 return None
             changes = (*attempt.changes, Change(kind=self, added=found))
             works, made = trials.first_that_works([changes]), trials.made(changes)
@@ -47,7 +46,7 @@ ADDITION = Addition()
 
 def missing_distribution(failing: VariantVerdict) -> tuple[str, str] | None:
     """(side, distribution) to add; the side is `export` or `run`. None if nothing is missing, or it may not be added."""
-    found = noticed(failing)
+    found = failing.missing
     name = found.get("distribution")
     if not isinstance(name, str) or not is_normalized_name(name) or not (name in KNOWN or found.get("named") is True):
         return None

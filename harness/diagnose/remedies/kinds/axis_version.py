@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 from packaging.version import Version
 
 from harness.diagnose.remedies.interface import Attempt, Change, RemedyKind, Trials, since
 from harness.diagnose.remedies.version_steps import StepSize, distance, step_size
-from harness.environments.lockfile import Published
+from harness.environments.lockfile import PublishedVersion
 from harness.model import Cell, Stage
 from harness.verdicts.judge import Verdict
 
@@ -29,10 +30,9 @@ class AxisVersion(RemedyKind):
     def search(self, attempt: Attempt, trials: Trials) -> Attempt | None:
         """Try one version after the other; a cell that was observed costs nothing, and so goes first."""
         there = self.of_cells(attempt.planned.cell, trials.near)
-        for change in sorted(there, key=lambda change: not _is_observed(change, attempt, trials.near)):
-            if (found := trials.first_that_works([(change,)])) is not None:
-                return found
-        for change in self._of_index(attempt.planned.cell, trials) if trials.asks_index else ():
+        observed_first = sorted(there, key=lambda change: not _is_observed(change, attempt, trials.near))
+        published = self._of_index(attempt.planned.cell, trials) if trials.asks_index else ()
+        for change in itertools.chain(observed_first, published):
             if (found := trials.first_that_works([(change,)])) is not None:
                 return found
         return None
@@ -63,7 +63,7 @@ class AxisVersion(RemedyKind):
         for axis in dict(cell.pins):
             for requirement in self.requirements(cell, axis):
                 release = trials.published(requirement, cell.python)
-                if isinstance(release, Published) and (release.size or 0) <= BIG:
+                if isinstance(release, PublishedVersion) and (release.size or 0) <= BIG:
                     yield self._change(axis, release.version)
 
     def _change(self, axis: str, version: str) -> Change:

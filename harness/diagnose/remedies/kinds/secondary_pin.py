@@ -16,12 +16,11 @@ from packaging.version import Version
 
 from harness.diagnose.nearest_cell import difference, nearest_working
 from harness.diagnose.remedies.interface import Attempt, Change, RemedyKind, Trials, since
-from harness.environments.lockfile import Published
+from harness.environments.lockfile import PublishedVersion
+from harness.environments.published_versions import NotAnswered
 from harness.environments.resolver import Resolved
-from harness.execution.questions import NotAnswered
 from harness.model import Failure, Stage
 from harness.verdicts.judge import Verdict
-from harness.verdicts.missing_module import missing_module
 
 _NAMED_ONLY = 2
 """Largest number of suspects that only the error names: a traceback passes through many."""
@@ -66,7 +65,7 @@ class SecondaryPin(RemedyKind):
     def search(self, attempt: Attempt, trials: Trials) -> Attempt | None:
         """Hold the suspects at the versions of a cell that works."""
         # No version of another distribution is why a module is missing.
-        if missing_module(attempt.verdict) is not None:
+        if attempt.verdict.missing_module is not None:
             return None
         resolved, error = attempt.cell.resolved, attempt.verdict.error
         working = nearest_working(resolved, attempt.verdict.variant, trials.near)
@@ -101,7 +100,7 @@ def _on_day_of_newest_pin(attempt: Attempt, trials: Trials) -> Verdict | None:
     """The cell without anything younger than its newest pin, if that is another lock, and works."""
     cell = attempt.planned.cell
     found = [trials.published(f"{name}=={version}", cell.python) for name, version in cell.pins]
-    newest = max((release.day for release in found if isinstance(release, Published) and release.day), default=None)
+    newest = max((release.day for release in found if isinstance(release, PublishedVersion) and release.day), default=None)
     if newest is None or attempt.cell.resolved.lock is None or any(isinstance(answer, NotAnswered) for answer in found):
         return None
     return trials.on_day(attempt, (dt.date.fromisoformat(newest) + dt.timedelta(days=1)).isoformat())

@@ -9,7 +9,7 @@ from values import reported_cell, reported_variant
 
 from harness.diagnose.causes.causes import diagnosed
 from harness.model import Stage, Status
-from harness.verdicts.report_model import ReportedCell, ReportedVariant
+from harness.verdicts.report_schema import ReportedCell, ReportedVariant
 
 
 def fails(stage: Stage, error: str = "no", **given) -> ReportedVariant:

@@ -38,8 +38,8 @@ def judged(planned: Planned, *failing: Variant) -> Verdict:
 
 
 def mended(monkeypatch, remedies: dict[Variant, Change], *, works: bool, require: str = "all"):
-    """(what is told of a cell in which these fail and DYNAMO works, what was asked of it at last)."""
-    asked: list[Planned] = []
+    """(the report on a cell in which these fail and DYNAMO works, the extra cells that were run at last)."""
+    ran: list[Planned] = []
     cell = resolved(PAIR, MERGED, DYNAMO)
 
     def search(*, planned, **_given):
@@ -48,50 +48,50 @@ def mended(monkeypatch, remedies: dict[Variant, Change], *, works: bool, require
         found = RemedySearch(trials=(), remedy=Remedy(changes=changes, planned=apply(changes, planned, variant)[0]))
         return SimpleNamespace(run=lambda: found)
 
-    def ask(planned, **_given):
-        asked.extend(planned)
+    def verdicts(planned, **_given):
+        ran.extend(planned)
         return [judged(one, *([] if works else one.variants)) for one in planned]
 
     monkeypatch.setattr(matrix, "VariantSearch", search)
     wanted = SimpleNamespace(variants=Variants(require=require))
-    session = SimpleNamespace(searches={}, note=print)
-    questions = SimpleNamespace(fresh=set(), acts=False, matrix=wanted, ask=ask, session=session)
+    session = SimpleNamespace(matrix=wanted, extra_cells=SimpleNamespace(searches={}), note=print)
+    extra = SimpleNamespace(fresh=set(), acts=False, verdicts=verdicts, session=session)
     before = judged(cell.planned, *remedies)
     verdict = Verdict(resolved=cell, status=Status.FAILS, variants=before.variants)
-    return matrix.mend(questions, [verdict], KINDS).reported(KINDS), asked
+    return matrix.mend(extra, [verdict], KINDS).reported(KINDS), ran
 
 
 @pytest.mark.parametrize("works", [True, False])
 def test_what_works_with_a_remedy_has_run_with_it_whole(monkeypatch, works):
-    told, (asked,) = mended(monkeypatch, {PAIR: OLD}, works=works)
-    assert (asked.bounds, asked.variants) == (("numpy<2",), (PAIR, MERGED, DYNAMO))
+    reported, (ran,) = mended(monkeypatch, {PAIR: OLD}, works=works)
+    assert (ran.bounds, ran.variants) == (("numpy<2",), (PAIR, MERGED, DYNAMO))
     name = resolved().cell.id
-    assert told.cells == ({name: ["numpy<2"]} if works else {})
-    assert told.with_remedy == ({name} if works else frozenset())
+    assert reported.cells == ({name: ["numpy<2"]} if works else {})
+    assert reported.with_remedy == ({name} if works else frozenset())
 
 
 def test_remedies_of_several_variants_are_run_at_once(monkeypatch):
-    told, (asked,) = mended(monkeypatch, {PAIR: OLD, MERGED: NEW}, works=False)
-    assert asked.bounds == ("numpy<2", "numpy>=2")
-    assert told.with_remedy == frozenset()
-    told, (asked,) = mended(monkeypatch, {PAIR: LOWER_OPSET, MERGED: TORCH}, works=True)
-    assert [(one.layout, one.opset) for one in asked.variants] == [("pair", 14), ("merged", 17), ("pair", 18)]
-    assert asked.cell.version("torch") == "2.1.1"
-    assert list(told.cells.values()) == [["opset 14", "torch 2.1.1"]]
-    assert told.with_remedy == frozenset()  # it is another cell that works
+    reported, (ran,) = mended(monkeypatch, {PAIR: OLD, MERGED: NEW}, works=False)
+    assert ran.bounds == ("numpy<2", "numpy>=2")
+    assert reported.with_remedy == frozenset()
+    reported, (ran,) = mended(monkeypatch, {PAIR: LOWER_OPSET, MERGED: TORCH}, works=True)
+    assert [(one.layout, one.opset) for one in ran.variants] == [("pair", 14), ("merged", 17), ("pair", 18)]
+    assert ran.cell.version("torch") == "2.1.1"
+    assert list(reported.cells.values()) == [["opset 14", "torch 2.1.1"]]
+    assert reported.with_remedy == frozenset()  # it is another cell that works
 
 
 def test_two_versions_on_one_axis_are_no_one_cell(monkeypatch):
-    told, asked = mended(monkeypatch, {PAIR: TORCH, MERGED: OTHER_TORCH}, works=True)
-    assert (told.cells, asked) == ({}, [])
+    reported, ran = mended(monkeypatch, {PAIR: TORCH, MERGED: OTHER_TORCH}, works=True)
+    assert (reported.cells, ran) == ({}, [])
 
 
 def test_where_one_variant_is_enough_its_remedy_is(monkeypatch):
-    told, asked = mended(monkeypatch, {PAIR: OLD, MERGED: NEW}, works=False, require="any")
-    assert (list(told.cells.values()), asked) == ([["numpy<2"]], [])
+    reported, ran = mended(monkeypatch, {PAIR: OLD, MERGED: NEW}, works=False, require="any")
+    assert (list(reported.cells.values()), ran) == ([["numpy<2"]], [])
 
 
 def test_what_is_not_required_need_not_go_on_working(monkeypatch):
-    told, (asked,) = mended(monkeypatch, {PAIR: OLD}, works=True, require="layout=pair, exporter=torchscript")
-    assert asked.variants == (PAIR,)
-    assert list(told.cells.values()) == [["numpy<2"]]
+    reported, (ran,) = mended(monkeypatch, {PAIR: OLD}, works=True, require="layout=pair, exporter=torchscript")
+    assert ran.variants == (PAIR,)
+    assert list(reported.cells.values()) == [["numpy<2"]]

@@ -88,9 +88,9 @@ def test_a_probe_of_ones_own_knows_what_its_matrix_names():
 def test_without_a_lock_no_variant_can_work():
     unresolved = replace(resolved(PAIR), result=result(Stage.RESOLVE, Status.FAILS))
     here = Verdict(resolved=unresolved, status=Status.FAILS, variants=(failing(Stage.RESOLVE),))
-    # Nothing can be asked: the search has no questions.
+    # The search has nothing to run extra cells with.
     searched = VariantSearch(
-        questions=SimpleNamespace(), planned=unresolved.planned, kinds=KINDS, here=here, asks_index=False
+        extra=SimpleNamespace(), planned=unresolved.planned, kinds=KINDS, here=here, asks_index=False
     ).run()
     assert (searched.trials, searched.remedy, searched.open) == ((), None, False)
 

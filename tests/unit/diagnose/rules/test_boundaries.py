@@ -16,7 +16,7 @@ from harness.environments.resolver import Resolved
 from harness.matrix.plan import Planned
 from harness.model import Cell, Failure, Lock, LockedDistribution, Setup, Stage, StageResult, Status
 from harness.verdicts.judge import VariantVerdict, Verdict
-from harness.verdicts.report_model import ReportedCell
+from harness.verdicts.report_schema import ReportedCell
 from harness.verdicts.signature import signature
 
 OLD, NEW = "1.26.4", "2.4.6"
@@ -38,13 +38,13 @@ def cell(runtime: str, end: StageResult, numpy: str, setup: Setup = Setup.TOGETH
     return replace(made, environment=setup, resolved={**made.pins, "numpy": numpy})
 
 
-class FakeQuestions:
+class FakeExtraCells:
     """Answers from a function of the onnxruntime."""
 
-    def __init__(self, trial: Callable[[str], Trial]) -> None:
-        self._trial = trial
+    def __init__(self, trial: Callable[[str], Trial], *, acts: bool) -> None:
+        self._trial, self.acts = trial, acts
 
-    def ask(self, planned: Sequence[Planned]) -> list[Verdict]:
+    def verdicts(self, planned: Sequence[Planned]) -> list[Verdict]:
         (one,) = planned
         version = str(one.cell.version("onnxruntime"))
         end, numpy = self._trial(version)
@@ -63,12 +63,14 @@ def closed(monkeypatch, cells: Sequence[ReportedCell], between: Sequence[str], t
         planned = Cell(id=one.id, python=one.python, pins=tuple(one.pins.items()), setup=one.environment)
         prepared = Planned(cell=planned, variants=(PAIR,))
         asked.append((SimpleNamespace(cell=planned, interpreter=PYTHON, planned=prepared), None))
-    monkeypatch.setattr(boundaries, "Questions", lambda *_given, **_named: FakeQuestions(trial))
+    monkeypatch.setattr(boundaries, "ExtraCells", lambda *_given, acts, **_named: FakeExtraCells(trial, acts=acts))
     published = {"onnxruntime": list(between)}
     monkeypatch.setattr(published_versions, "between", lambda name, *_given, **_named: published.get(name))
     uv = SimpleNamespace(offline=False)
-    session = SimpleNamespace(cells=asked, answers=None, uv=uv, deadline=float("inf"), unanswered={}, note=print)
-    acting, axes = FakeQuestions(trial), frozenset({"onnxruntime"})
+    session = SimpleNamespace(
+        cells=asked, answers=None, uv=uv, deadline=float("inf"), extra_cells=SimpleNamespace(unanswered=set()), note=print
+    )
+    acting, axes = FakeExtraCells(trial, acts=True), frozenset({"onnxruntime"})
     (rule,) = boundaries.closed(replace(report(*cells), rules=rules), session, acting, axes=axes).rules
     (boundary,) = [one for one in rule.boundaries if one.name == "onnxruntime"]
     return rule.text, {one.version: one.outcome for one in boundary.tried}
@@ -99,8 +101,27 @@ def test_a_lock_without_the_rules_transitive_version_says_nothing(monkeypatch):
     assert tried == {"1.18.0": "fails", "1.18.1": "resolves to numpy 1.26.4"}
 
 
-def runtimes(failed: StageResult, setup: Setup = Setup.TOGETHER) -> list[ReportedCell]:
-    return [cell("1.16.3", failed, NEW, setup), cell("1.20.1", WORKS, NEW, setup)]
+def runtimes(failed: StageResult, setup: Setup = Setup.TOGETHER, works: StageResult = WORKS) -> list[ReportedCell]:
+    return [cell("1.16.3", failed, NEW, setup), cell("1.20.1", works, NEW, setup)]
+
+
+@pytest.mark.parametrize("newer_works", [True, False])
+@pytest.mark.parametrize("older", range(9))
+def test_each_trial_is_in_the_middle_of_what_is_left(monkeypatch, newer_works, older):
+    between = [f"1.17.{patch}" for patch in range(8)]
+    old, new = (failing(Stage.IMPORT, NUMPY), WORKS)[:: 1 if newer_works else -1]
+    _, tried = closed(
+        monkeypatch,
+        runtimes(old, works=new),
+        between,
+        lambda runtime: (new if runtime in between[older:] or runtime > "1.2" else old, NEW),
+    )
+    left, expected = between, []
+    while left:
+        middle = len(left) // 2
+        expected.append(left[middle])
+        left = left[:middle] if left[middle] in between[older:] else left[middle + 1 :]
+    assert list(tried) == expected
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ import pytest
 from pydantic import TypeAdapter
 from values import reported_cell, reported_variant
 
-from harness.diagnose.rules.boundaries import contradicted
+from harness.diagnose.rules.conditions import contradicted
 from harness.diagnose.rules.rules import NOTHING_PASSED, TOO_MANY_PARTS, find
 from harness.model import Cause, Certainty, Setup, Stage, Status
-from harness.verdicts.report_model import ReportedCell, ReportedVariant
+from harness.verdicts.report_schema import ReportedCell, ReportedVariant
 from harness.verdicts.rule_model import Condition, ConditionKind, Rule
 
 AXES = ("python", "torch", "transformers", "onnx", "onnxruntime")
@@ -464,7 +464,7 @@ def test_the_shipped_matrix_by_brute_force():
 
 
 def shipped() -> tuple[list[ReportedCell], dict[str, Any]]:
-    from harness.verdicts.report_model import ADAPTER
+    from harness.verdicts.report_schema import ADAPTER
 
     text = SHIPPED.read_bytes()
     return ADAPTER.validate_json(text).cells, json.loads(text)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -182,7 +183,7 @@ def test_the_identity_of_sources_changes_with_whatever_says_where_they_are(tmp_p
     plain = uv(tmp_path).identity(tmp_path)
     assert uv(tmp_path).identity(tmp_path) == plain
     assert uv(tmp_path, **{"exclude-newer": "2024-01-01"}).identity(tmp_path) != plain
-    assert uv(tmp_path).with_torch_backend("cpu").identity(tmp_path) != plain
+    assert replace(uv(tmp_path), torch_backend="cpu").identity(tmp_path) != plain
     monkeypatch.setenv("UV_CONCURRENT_DOWNLOADS", "3")
     assert uv(tmp_path).identity(tmp_path) == plain
     monkeypatch.setenv("UV_EXTRA_INDEX_URL", "https://example.org/simple")

@@ -126,7 +126,7 @@ def test_what_is_to_be_forgotten_is_done_again(project, elsewhere):
     project.run()
     session = planned(project)
     all_tasks = [task for cell in session.tasks for task in cell.all]
-    pending.repeat(all_tasks, session.records, everything=True, statuses=())
+    pending.invalidate(all_tasks, session.records, everything=True, statuses=())
     there = RemoteWorker(run_config(session.context, elsewhere, keep_envs=False))
     answers = work(session, there)
     there.close()

@@ -10,7 +10,6 @@ from values import PAIR, result
 from harness.diagnose.remedies.kinds.addition import missing_distribution
 from harness.model import Failure, Stage, Status
 from harness.verdicts.judge import VariantVerdict
-from harness.verdicts.missing_module import missing_module
 
 
 def lacks(stage: Stage = Stage.EXPORT, message: str = "no", **noticed: object) -> VariantVerdict:
@@ -37,7 +36,7 @@ def lacks(stage: Stage = Stage.EXPORT, message: str = "no", **noticed: object) -
 )
 def test_only_what_somebody_vouches_for_is_added(noticed, added):
     assert missing_distribution(lacks(**noticed)) == (("export", added) if added else None)
-    assert missing_module(lacks(**noticed)) == noticed.get("module")
+    assert lacks(**noticed).missing_module == noticed.get("module")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Where the time of a run went, against the floor: the CPU time of what had to be done, over all cores.
+"""Measures where the time of a run went, against the floor: the CPU time of what had to be done, over all cores.
 
 What the children of a local run used is known from the operating system, which adds up all that were waited for; of a
 run by dask's workers only the times of the tasks are known.
@@ -64,7 +64,7 @@ class Timings:
 
 
 @dataclass(kw_only=True, slots=True)
-class Recorder:
+class Stopwatch:
     """Records when tasks begin and end, and passes every event on."""
 
     listen: Listener

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.execution.process.probe import _Watch
+from harness.execution.process.probe_process import _Watch
 from harness.execution.process.probe_results import classify_exit, read_events, tail
 from harness.model import Limits, Stage, Status
 from harness.subprocesses import Exit, ExitReason

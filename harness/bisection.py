@@ -1,4 +1,4 @@
-"""Where good turns bad in a sequence. Pure."""
+"""Where good turns bad in a sequence: the only bisection, for `bisect`, remedies of a target, and boundaries. Pure."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Transition:
     """Positions between the two that were probed and stayed unknown."""
 
 
-def boundary(last: int, probe: Probe, *, at_once: int = 1) -> Transition:
+def transition(last: int, probe: Probe, *, at_once: int = 1) -> Transition:
     """Where good turns bad, when position 0 is good and `last` is bad.
 
     Each round probes `at_once` positions that cut the widest stretch into equal parts: about log(last) to the base
-    `at_once` + 1 rounds. An unknown position is skipped. If good and bad alternate, one of their boundaries is found.
+    `at_once` + 1 rounds. An unknown position is skipped. If good and bad alternate, one of the places between them is found.
     """
     good, bad = 0, last
     unknown: set[int] = set()

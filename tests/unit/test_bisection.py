@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness.decide.bisection import boundary
+from harness.bisection import transition
 
 
 def asked(answers: list[bool | None], at_once: int = 1) -> tuple[object, list[list[int]]]:
@@ -18,7 +18,7 @@ def asked(answers: list[bool | None], at_once: int = 1) -> tuple[object, list[li
         rounds.append(list(positions))
         return [answers[position] for position in positions]
 
-    return boundary(len(answers) - 1, probe, at_once=at_once), rounds
+    return transition(len(answers) - 1, probe, at_once=at_once), rounds
 
 
 def least_rounds(last: int, at_once: int) -> int:
@@ -61,3 +61,21 @@ def test_a_long_stretch_that_cannot_be_told_is_stepped_over():
     assert found.good == 9
     assert found.bad == 50
     assert len(rounds) < 55
+
+
+def by_the_middle(answers: Sequence[bool | None]) -> int:
+    """How many positions are probed if the next one is always the middle of all that were not probed."""
+    good, bad, probed = 0, len(answers) - 1, set[int]()
+    while left := [position for position in range(good + 1, bad) if position not in probed]:
+        position = left[(len(left) - 1) // 2]
+        probed.add(position)
+        good, bad = (position if answers[position] else good), (position if answers[position] is False else bad)
+    return len(probed)
+
+
+@pytest.mark.parametrize("inside", range(1, 9))
+def test_it_probes_no_more_than_by_the_middle_of_what_is_left(inside):
+    histories = [[True, *answers, False] for answers in itertools.product([True, False, None], repeat=inside)]
+    probed = {tuple(history): len(asked(history)[1]) for history in histories}
+    assert all(probed[tuple(history)] == by_the_middle(history) for history in histories if None not in history)
+    assert sum(probed.values()) <= sum(by_the_middle(history) for history in histories)

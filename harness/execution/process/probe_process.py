@@ -19,7 +19,7 @@ from harness.execution.process.probe_results import read_events
 from harness.model import Failure, Limits
 from harness.store.store import BYTECODE
 from harness.subprocesses import Fork, Supervisor, probe_environment, temporary_in
-from harness.tasks import probe_source
+from harness.tasks import keys
 from harness.tasks.interface import ProbeOutput
 
 JOB = "job.json"
@@ -103,7 +103,7 @@ def command_for(
     prefix = bytecode or store / BYTECODE
     return {
         # Bytecode of a layer is compiled once for all its users, now and in later runs; an environment holds only links.
-        "command": [str(python), "-I", "-X", f"pycache_prefix={prefix}", str(probe_source.MAIN), str(folder / JOB)],
+        "command": [str(python), "-I", "-X", f"pycache_prefix={prefix}", str(keys.PROBE), str(folder / JOB)],
         # A home of its own: caches and settings of the user must not reach a verdict, and its files are removed with it.
         "env": probe_environment(HOME=str(home), **temporary_in(temporary), **_caches(temporary)),
     }

@@ -1,4 +1,4 @@
-"""The report as data: the contract of reports/matrix.json (docs/design.md)."""
+"""The schema of the JSON report, reports/matrix.json: its data as types (docs/design.md has the contract)."""
 
 from __future__ import annotations
 
@@ -187,6 +187,12 @@ class Report:
 
 
 ADAPTER = TypeAdapter(Report)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of matrix.json."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **ADAPTER.json_schema(mode="serialization")}
+
 
 FILE_LIMIT = 2**30
 """Bytes of the largest matrix.json that is read. One with 10,000 cells has some 40 MB."""

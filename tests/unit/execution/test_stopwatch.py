@@ -8,18 +8,18 @@ from values import resolved, tasks_of
 
 from harness.execution.events import Working
 from harness.execution.scheduler import TaskEnded, TaskStarted
-from harness.execution.timings import Recorder
+from harness.execution.stopwatch import Stopwatch
 
 
 def test_spans_lanes_and_floor():
     now = [10.0]
     heard = []
-    recorder = Recorder(listen=heard.append, cores=2, clock=lambda: now[0])
+    stopwatch = Stopwatch(listen=heard.append, cores=2, clock=lambda: now[0])
     cell = tasks_of(resolved())
 
     def at(seconds: float, event) -> None:
         now[0] = 10.0 + seconds
-        recorder.on_event(event)
+        stopwatch.on_event(event)
 
     at(1, Working(tasks=cell.all, jobs=2, cells=1))
     at(1, TaskStarted(task=cell.installs[0]))
@@ -29,7 +29,7 @@ def test_spans_lanes_and_floor():
     at(7, TaskStarted(task=cell.run))
     at(8, TaskEnded(task=cell.run))
     now[0] = 18.5
-    timings = recorder.timings()
+    timings = stopwatch.timings()
     assert (timings.wall, timings.prepared, timings.jobs) == (8.5, 1.0, 2)
     assert (timings.busy(installs=True), timings.busy(installs=False)) == (2.0, 5.0)
     assert timings.probing == (3.0, 8.0)

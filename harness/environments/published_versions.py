@@ -76,7 +76,8 @@ def between(
     """
     older, newer = ends
     spec = f">{older},<{newer}"
-    key = _key(axis, f"{spec}; {policy}", answers, provider, [python])
+    # A selector of the same words has a record of its own.
+    key = digest(["between", _key(axis, f"{spec}; {policy}", answers, provider, [python])])
     known = answers.get(BETWEEN, key, ask=ask)
     if known is None and ask:
         known = sorted(_published(lambda bound: provider.newest(axis, bound, python), spec, policy), key=Version)

@@ -79,6 +79,12 @@ def show(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def lookup(session: nox.Session) -> None:
+    """What the published reports know about an error message: nox -s lookup -- "MESSAGE", a log file, or -."""
+    _harness(session, "lookup")
+
+
+@nox.session(venv_backend="none")
 def init(session: nox.Session) -> None:
     """Write a matrix for the versions you have: nox -s init -- --from requirements.txt --output mine.toml."""
     _harness(session, "init")

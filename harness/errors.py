@@ -43,6 +43,10 @@ class VersionsError(HarnessError):
     """A set of versions (a lock, a requirements file, an environment, an option) cannot be read, or lacks a version."""
 
 
+class MessageError(HarnessError):
+    """A text that is to be looked up is missing, or cannot be read."""
+
+
 class ShardError(HarnessError):
     """A `--shard` is impossible, or results of shards cannot be merged."""
 

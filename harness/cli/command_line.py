@@ -42,6 +42,12 @@ COMMANDS: dict[str, CommandLine] = {
         help="explain why a cell fails, what makes it work and where it works",
         examples=[CELL, f"{CELL} --format json"],
     ),
+    "lookup": CommandLine(
+        group=LOOK,
+        options=["text", "--list", "--format", "--color"],
+        help="find an error message in the published reports: its stage, cause, versions, and what made it work",
+        examples=['"Unsupported model IR version: 10, max supported IR version: 9"', "error.log --format json"],
+    ),
     "report": CommandLine(
         group=LOOK,
         options=[*MATRIX, *CELLS, "--shard", "--no-remedies", *REPORTS, "--publish"],

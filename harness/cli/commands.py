@@ -231,6 +231,7 @@ def _by_name(name: str) -> Command:
 
 COMMANDS: dict[str, Command] = {
     "show": _by_name("harness.cli.show:show"),
+    "lookup": _by_name("harness.cli.lookup:lookup"),
     "init": _by_name("harness.cli.init:init"),
     "doctor": _by_name("harness.cli.doctor:doctor"),
     "plan": _plan,

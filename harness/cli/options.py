@@ -77,6 +77,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "nargs": "?", "metavar": "REPORT",
         "help": "a published report (matrix, variants, catalogue/…) or a file (default: that in --reports, else matrix)",
     },
+    "text": {"nargs": "*", "metavar": "TEXT|FILE|-", "help": "a message, a file that has it (a log), or - for stdin"},
     "sources": {
         "type": Path,
         "nargs": "+",
@@ -222,6 +223,7 @@ OWN: dict[tuple[str, str], dict[str, Any]] = {
     ("check", "--from"): {"required": True},
     ("init", "--force"): {"help": "replace the file"},
     ("bisect", "--from"): {"help": "with --axis: the set in which it is moved; the files are those of check"},
+    ("lookup", "--list"): {"help": "show all messages that are known"},
     ("pin", "--from"): {"help": "pin this set, if it works, and not a cell of the matrix; the files are those of check"},
 }
 """(command, option) → its differences from the option of other commands."""

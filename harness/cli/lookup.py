@@ -1,0 +1,69 @@
+"""The command lookup."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from harness import published, regular_files
+from harness.cli.console import show
+from harness.decide import known_messages
+from harness.decide.lookup import nearest, recognised
+from harness.errors import MessageError
+from harness.report.pages import lookup as pages
+
+LIMIT = 2**20
+"""Bytes of the largest text that is read."""
+
+
+def lookup(options: argparse.Namespace, out: Console, _err: Console) -> int:
+    """Show what the published reports know about a message; 1 if that is nothing."""
+    text = "" if options.list else _text(options.text)
+    reports = list(published.every())
+    known, first = known_messages.known_messages(reports), known_messages.explained_in(reports)
+    if options.list:
+        show(pages.all_known(known, first), options.format, out)
+        return 0
+    found = recognised(text, known)
+    show(pages.recognised(found, first) if found else pages.unknown(nearest(text, known)), options.format, out)
+    return 0 if found else 1
+
+
+def _text(words: list[str]) -> str:
+    """The text that is meant: what stdin or a file has, or the words themselves.
+
+    Raises:
+        MessageError: there is none, or it cannot be read.
+    """
+    match words:
+        case ["-"]:
+            content = sys.stdin.buffer.read(LIMIT + 1)
+            if len(content) > LIMIT:
+                raise MessageError(f"stdin has more than the {LIMIT:,} bytes that are read: give its end, which has the error")
+            text = content.decode(errors="replace")
+        case [name] if _is_file(name):
+            text = _content(Path(name))
+        case _:
+            text = " ".join(words)
+    if not text.strip():
+        raise MessageError("there is no message: give a text, a file or - for stdin; --list shows all that are known")
+    if len(text) > LIMIT:
+        raise MessageError(f"the text has more than the {LIMIT:,} characters that are read")
+    return text
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):  # too long for a name, or with a null
+        return False
+
+
+def _content(path: Path) -> str:
+    try:
+        return regular_files.read_named(path, limit=LIMIT).decode(errors="replace")
+    except (OSError, regular_files.RefusedFileError) as problem:
+        raise MessageError(f"{path} {problem}") from None

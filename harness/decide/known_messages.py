@@ -1,0 +1,233 @@
+"""The messages of the published reports: each once, with all failures that ended with it. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from harness.decide import message_forms
+from harness.matrix.plan import by_version
+from harness.matrix.selection import VARIANT_FIELDS
+from harness.model import Cause, Certainty, Stage, Status
+from harness.published import Published
+from harness.verdicts.report_model import ReportedCell, ReportedVariant
+
+_OWN_WORDS = {"ProbeFailure", "CallFailure", "InventedInput", "MissingOutput", "signal", "exit"}
+"""Types of failures that the harness words itself; at the import it repeats what a package logs."""
+_BY_CONTRAST = {Stage.EAGER, Stage.DECODE, Stage.PARITY}
+"""Stages at which runs beside a failure show its cause, and not the message."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """A variant that failed, in its cell and report."""
+
+    published: Published
+    cell: ReportedCell
+    variant: ReportedVariant
+    values: tuple[str, ...]
+    """The numbers in its message."""
+    names: set[str]
+    """The names with digits in its message."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spread:
+    """Where a failure was seen on an axis, or in a field of variants."""
+
+    name: str
+    failing: list[str]
+    measured: int
+    """The number of its values in that report, with and without the failure."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """The failures of one published report."""
+
+    report: str
+    source: str
+    variants: int
+    cells: int
+    versions: list[Spread]
+    """Only axes and fields that distinguish the failures, or on which they all have one value."""
+    example: str
+    """The id of one of the cells."""
+    explained: bool
+    """Whether `explain` finds the example in this report."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MeasuredCause:
+    """The failures with one message that have the same cause."""
+
+    cause: Cause | None
+    certainty: Certainty | None
+    variants: int
+    cells: int
+    remedies: dict[str, int]
+    """Change that was run and made variants work → their number; the most frequent first, then the cheapest."""
+    evidence: list[str]
+    """What the cause rests on in the first example, one sentence each."""
+    places: list[Place]
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownMessage:
+    """A message of a stage, whatever the numbers in it."""
+
+    stage: Stage
+    templates: tuple[str, ...]
+    failures: list[Failure] = field(default_factory=list)
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """What finds it in a form."""
+        return message_forms.pattern(self.templates)
+
+    @property
+    def text(self) -> str:
+        """The message as one of the failures has it."""
+        return self.failures[0].variant.error or ""
+
+    @property
+    def values(self) -> list[tuple[str, ...]]:
+        """The numbers with which it was measured, the most frequent first."""
+        return [values for values, _ in Counter(failure.values for failure in self.failures).most_common()]
+
+    @property
+    def shows_cause(self) -> bool:
+        """Whether the message itself shows the cause; else it says what did not fit, and the runs beside it say why."""
+        return self.stage not in _BY_CONTRAST
+
+    @cached_property
+    def nodes(self) -> set[str]:
+        """The places in graphs at which it was measured."""
+        named = (list(message_forms.nodes(failure.variant.error or "")) for failure in self.failures)
+        return {nodes[-1] for nodes in named if nodes}
+
+    @property
+    def is_bound_to_node(self) -> bool:
+        """Whether it means something at the same place of a graph only, because all kinds of models may end so."""
+        whole = " ".join(self.templates)
+        inside = whole.count(message_forms.RUNNING) > 1
+        return message_forms.RUNNING in whole and not (inside and message_forms.is_distinct(message_forms.innermost(whole)))
+
+
+def known_messages(reports: Iterable[Published]) -> list[KnownMessage]:
+    """The messages of all failures, in the order of the stages, the most frequent first."""
+    known: dict[tuple[Stage, tuple[str, ...]], KnownMessage] = {}
+    by_signature: dict[tuple[Stage, str | None], tuple[str, ...]] = {}
+    for published in reports:
+        for cell in published.report.cells:
+            for variant in filter(_is_message, cell.variants):
+                assert variant.stage
+                # Equal signatures are equal forms, and forms take time.
+                alike = variant.stage, variant.signature or variant.error
+                forms = by_signature.get(alike) or by_signature.setdefault(alike, _forms(variant))
+                templates = tuple(map(message_forms.template, forms))
+                message = known.setdefault((variant.stage, templates), KnownMessage(stage=variant.stage, templates=templates))
+                values = tuple(value for part in forms for value in message_forms.values(part))
+                names = message_forms.names(variant.error or "")
+                message.failures.append(Failure(published=published, cell=cell, variant=variant, values=values, names=names))
+    return sorted(known.values(), key=lambda message: (message.stage.number, -len(message.failures)))
+
+
+def _is_message(variant: ReportedVariant) -> bool:
+    """Whether it failed, and with words of a package."""
+    own = variant.error_type in _OWN_WORDS and variant.stage is not Stage.IMPORT
+    return variant.status is Status.FAILS and bool(variant.stage and variant.error) and not own
+
+
+def _forms(variant: ReportedVariant) -> tuple[str, ...]:
+    message = variant.error or ""
+    if variant.stage is Stage.RESOLVE:
+        return message_forms.proof(message)
+    return message_forms.parts(message, complaints=variant.error_type in _OWN_WORDS)
+
+
+def causes(failures: Sequence[Failure], first: Mapping[str, str]) -> list[MeasuredCause]:
+    """`failures` by cause, the best supported first. `first`: cell id → the report in which `explain` finds it."""
+    groups: dict[tuple[Cause | None, Certainty | None], list[Failure]] = {}
+    for failure in failures:
+        groups.setdefault((failure.variant.cause, failure.variant.certainty), []).append(failure)
+    return [
+        MeasuredCause(
+            cause=cause,
+            certainty=certainty,
+            variants=len(members),
+            cells=len({(member.published.name, member.cell.id) for member in members}),
+            remedies=_remedies(members),
+            evidence=_example(members, first).variant.evidence[1:],
+            places=list(_places(members, first)),
+        )
+        for (cause, certainty), members in sorted(groups.items(), key=lambda group: -len(group[1]))
+    ]
+
+
+def explained_in(reports: Iterable[Published]) -> dict[str, str]:
+    """Cell id → the name of the first report that knows something of the cell, which `explain` shows."""
+    first: dict[str, str] = {}
+    for published in reports:
+        for cell in published.report.cells:
+            if cell.status is not Status.NOT_RUN:
+                first.setdefault(cell.id, published.name)
+    return first
+
+
+def _remedies(failures: Sequence[Failure]) -> dict[str, int]:
+    """The remedies of each variant stand in the order of their cost, which decides between equally frequent ones."""
+    counts: Counter[str] = Counter()
+    places: Counter[str] = Counter()
+    for failure in failures:
+        for place, remedy in enumerate(failure.variant.remedies):
+            change = remedy.partition(" (also ")[0]
+            counts[change] += 1
+            places[change] += place
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], places[item[0]] / item[1])))
+
+
+def _example(failures: Sequence[Failure], first: Mapping[str, str]) -> Failure:
+    """A failure that `explain` finds, if there is one; else, or of several, one with a remedy."""
+    return max(
+        failures, key=lambda failure: (first.get(failure.cell.id) == failure.published.name, bool(failure.variant.remedy))
+    )
+
+
+def _places(failures: Sequence[Failure], first: Mapping[str, str]) -> Iterator[Place]:
+    by_report: dict[str, list[Failure]] = {}
+    for failure in failures:
+        by_report.setdefault(failure.published.name, []).append(failure)
+    for name, members in by_report.items():
+        example = _example(members, first)
+        yield Place(
+            report=name,
+            source=example.published.source,
+            variants=len(members),
+            cells=len({member.cell.id for member in members}),
+            versions=list(_spreads(members)),
+            example=example.cell.id,
+            explained=first.get(example.cell.id) == name,
+        )
+
+
+def _spreads(failures: Sequence[Failure]) -> Iterator[Spread]:
+    report = failures[0].published.report
+    for axis, measured in report.axes.items():
+        failing = sorted({failure.cell.version(axis) for failure in failures}, key=by_version)
+        if len(failing) == 1 or len(failing) < len(measured):
+            yield Spread(name=axis, failing=failing, measured=len(measured))
+    for name in VARIANT_FIELDS:
+        everywhere = {_value(name, variant) for cell in report.cells for variant in cell.variants}
+        failing = sorted({_value(name, failure.variant) for failure in failures})
+        if len(failing) < len(everywhere):
+            yield Spread(name=name.replace("_", "-"), failing=failing, measured=len(everywhere))
+
+
+def _value(name: str, variant: ReportedVariant) -> str:
+    """The value of a field, as in matrix.toml."""
+    value = getattr(variant, name)
+    return "stamped" if value is None else str(value)

@@ -1,0 +1,223 @@
+"""What is known about a message that somebody pasted, as a page; and all known messages as one (docs/errors.md)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from harness import invocation
+from harness.decide import known_messages, message_forms
+from harness.decide.known_messages import KnownMessage, MeasuredCause, Place, Spread
+from harness.decide.lookup import Near, Recognised
+from harness.model import Status
+from harness.report.page import Block, Item, Page, Paragraph, Quote, Section, Span, Text, code, items, joined, strong
+from harness.report.tables import counted
+from harness.verdicts.messages import headline
+
+_HEADING = 150
+"""Characters of a heading."""
+_MESSAGE = 600
+"""Characters of a message that is shown."""
+_EVIDENCE = 3
+"""Sentences of evidence; `explain` has them all."""
+_SENTENCE = 240
+"""Characters of such a sentence."""
+_REMEDIES = 6
+_REPORTS = 4
+"""Reports that are named for a cause; the data has them all."""
+
+
+def recognised(found: Sequence[Recognised], first: Mapping[str, str]) -> Page[Sequence[Recognised]]:
+    """The page of a text with known messages. `first`: see `known_messages.causes`."""
+    answers = [(match, known_messages.causes(match.failures, first)) for match in found]
+    return Page(
+        title=Span(f"recognised: {'; '.join(dict.fromkeys(_title(*answer) for answer in answers))}", status=Status.FAILS),
+        blocks=[_answer(match, causes) for match, causes in answers],
+        data={"recognised": True, "messages": [_data(match, causes) for match, causes in answers], "nearest": [], "next": None},
+        source=found,
+    )
+
+
+def _title(match: Recognised, causes: Sequence[MeasuredCause]) -> str:
+    """The answer, as sure as it is."""
+    held = "" if match.message.shows_cause else ", where it was measured"
+    other = "" if match.measured else ", with other values"
+    return f"fails at {match.message.stage}; cause{held}{other}: {' or '.join(map(_named, causes))}"
+
+
+def unknown(near: Sequence[Near]) -> Page[Sequence[Recognised]]:
+    """The page of a text without any known message."""
+    command = invocation.command("check", "--from requirements.txt")
+    blocks: list[Block] = []
+    if near:
+        lines = [Item(text=_heading(found.message), blocks=[items(_similarity(found))]) for found in near]
+        blocks.append(Section(title="The nearest that are known, which are not the same", blocks=[items(*lines)]))
+    find_out = joined("write the versions into a file (pip freeze > requirements.txt), and run ", code(command))
+    blocks.append(Section(title="To find out", blocks=[items(find_out)]))
+    nearest = [_near_data(found) for found in near]
+    return Page(
+        title="unknown: no published report has this message",
+        blocks=blocks,
+        data={"recognised": False, "messages": [], "nearest": nearest, "next": command},
+        source=(),
+    )
+
+
+def all_known(known: Sequence[KnownMessage], first: Mapping[str, str]) -> Page[Sequence[KnownMessage]]:
+    """The page of all messages. It has no commands, so that it is the same however the program was started."""
+    reports = {failure.published.name for message in known for failure in message.failures}
+    answers = [(message, known_messages.causes(message.failures, first)) for message in known]
+    intro = (
+        f"{counted(len(known), 'message')} of {counted(len(reports), 'published report')}: what failed with each, why, and "
+        "what made it work. Numbers, paths and names of nodes may differ. `lookup` finds such a message in a text or a log."
+    )
+    return Page(
+        title="Messages that were measured",
+        blocks=[Paragraph(text=intro), *(_listed(message, causes) for message, causes in answers)],
+        data=[_message_data(message, message.values, causes) for message, causes in answers],
+        source=known,
+    )
+
+
+def _listed(message: KnownMessage, causes: Sequence[MeasuredCause]) -> Section:
+    blocks: list[Block] = [
+        Quote(text=headline(message.text, limit=_MESSAGE)),
+        Paragraph(text=f"Fails at {message.stage}."),
+        *_notes(message),
+        items(*map(_cause, causes)),
+    ]
+    return Section(title=_heading(message), blocks=blocks)
+
+
+def _answer(match: Recognised, causes: Sequence[MeasuredCause]) -> Section:
+    notes = [Paragraph(text=note) for note in [*_values(match), *_part(match)]]
+    shown = [_cause(cause, evidence=cause.evidence[:_EVIDENCE], commands=True) for cause in causes]
+    return Section(
+        title=joined(Span(f"fails at {match.message.stage}", status=Status.FAILS), ": ", _heading(match.message)),
+        blocks=[*notes, *_notes(match.message), items(*shown)],
+    )
+
+
+def _heading(message: KnownMessage) -> str:
+    """The message without its particulars, from its beginning."""
+    text = re.sub(r" ?Status Message: ", " ", " … ".join(message.templates)).replace(message_forms.RUNNING, "running ")
+    text = " ".join(text.replace("#", "…").split())
+    return text if len(text) <= _HEADING else f"{text[:_HEADING].rpartition(' ')[0]} …"
+
+
+def _notes(message: KnownMessage) -> Iterator[Paragraph]:
+    if not message.shows_cause:
+        yield Paragraph(
+            text=f"At {message.stage} a message says what did not fit, and not why. The cause is that of the models that were "
+            "measured: compare them with yours."
+        )
+
+
+def _values(match: Recognised) -> Iterator[str]:
+    """For which numbers the answer was measured."""
+    others = [values for values in match.message.values if values and values != match.values]
+    if not match.measured:
+        own = f"with {_listing(match.values)}" if match.values else "with this name"
+        yield f"Not measured {own}, as the text has it. Measured with {_measured(match.message)}: what follows is of that."
+    elif others:
+        yield f"Measured with {_listing(match.values)}, as the text has it; also with {'; '.join(map(_listing, others))}."
+
+
+def _measured(message: KnownMessage) -> str:
+    names = sorted({name for failure in message.failures for name in failure.names})
+    return "; ".join([*map(_listing, filter(None, message.values)), *names])
+
+
+def _listing(values: Sequence[str]) -> str:
+    return " and ".join(values)
+
+
+def _part(match: Recognised) -> Iterator[str]:
+    if not match.whole:
+        nodes = re.findall(rf"{message_forms.RUNNING}(\w+) node", " ".join(match.message.templates))
+        yield (
+            f"The text has the end of this message alone. It was measured in a node {' inside a node '.join(reversed(nodes))}; "
+            "elsewhere it may be another failure."
+        )
+
+
+def _cause(cause: MeasuredCause, evidence: Sequence[str] = (), *, commands: bool = False) -> Item:
+    lines: list[Text | Item] = [f"{counted(cause.variants, 'variant')} of {counted(cause.cells, 'cell')}"]
+    lines += map(_place, cause.places[:_REPORTS])
+    if (more := len(cause.places) - _REPORTS) > 0:
+        lines.append(f"and in {counted(more, 'more report')}")
+    lines.append(_remedies(cause))
+    lines += [headline(sentence, limit=_SENTENCE) for sentence in evidence]
+    if commands:
+        lines += [joined("in full: ", code(_command(cause.places[0])))]
+    return Item(text=strong(f"cause: {_named(cause)}"), blocks=[items(*lines)])
+
+
+def _named(cause: MeasuredCause) -> str:
+    return f"{cause.cause}, {cause.certainty}" if cause.cause else "open"
+
+
+def _place(place: Place) -> str:
+    """`with onnxruntime 1.16.0, 1.16.3 (of 4 measured) · exporter dynamo; all of python 3.11; report …`."""
+    distinguishing = [spread for spread in place.versions if len(spread.failing) < spread.measured]
+    constant = [spread for spread in place.versions if spread not in distinguishing]
+    texts = [
+        f"with {' · '.join(map(_spread, distinguishing))}" if distinguishing else "",
+        f"all with {' · '.join(map(_spread, constant))}" if constant else "",
+        f"report {place.source}",
+    ]
+    return "; ".join(filter(None, texts))
+
+
+def _spread(spread: Spread) -> str:
+    of = f" (of {spread.measured} measured)" if spread.measured > max(len(spread.failing), 2) else ""
+    return f"{spread.name} {', '.join(spread.failing)}{of}"
+
+
+def _remedies(cause: MeasuredCause) -> Text:
+    if not cause.remedies:
+        return "no remedy was found"
+    shown = [f"{remedy} ({counted(count, 'variant')})" for remedy, count in list(cause.remedies.items())[:_REMEDIES]]
+    more = len(cause.remedies) - len(shown)
+    rest = f", and {more} more" if more else ""
+    return Span(f"works with: {'; '.join(shown)}{rest}", status=Status.WORKS_WITH_REMEDY)
+
+
+def _command(place: Place) -> str:
+    """The command that shows more of a place: `explain`, if that finds the cell in this report."""
+    return invocation.command("explain", place.example) if place.explained else invocation.command("show", place.report)
+
+
+def _similarity(found: Near) -> str:
+    failure = found.message.failures[0]
+    return (
+        f"{found.similarity:.0%} alike; at {found.message.stage}, in {failure.cell.id} of the report {failure.published.name}"
+    )
+
+
+def _data(match: Recognised, causes: Sequence[MeasuredCause]) -> dict[str, Any]:
+    measured = {"values": match.values, "measured": match.measured, "whole": match.whole}
+    return measured | _message_data(match.message, match.message.values, causes)
+
+
+def _message_data(message: KnownMessage, values: Sequence[tuple[str, ...]], causes: Sequence[MeasuredCause]) -> dict[str, Any]:
+    return {
+        "stage": message.stage,
+        "pattern": message.templates,
+        "example": message.text,
+        "measured_values": values,
+        "shows_cause": message.shows_cause,
+        "causes": causes,
+    }
+
+
+def _near_data(found: Near) -> dict[str, Any]:
+    failure = found.message.failures[0]
+    return {
+        "stage": found.message.stage,
+        "pattern": found.message.templates,
+        "similarity": found.similarity,
+        "report": failure.published.name,
+        "cell": failure.cell.id,
+    }

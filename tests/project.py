@@ -82,18 +82,7 @@ class Project:
 
     def main(self, command: str = "run", *arguments: str) -> Answer:
         """Run a command in this process."""
-        out, err = io.StringIO(), io.StringIO()
-        handler = signal.getsignal(signal.SIGTERM)
-        started = time.perf_counter()
-        try:
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                try:
-                    code = main([command, *self._options(command), *arguments])
-                except SystemExit as exit_:  # argparse
-                    code = int(str(exit_.code or 0))
-        finally:
-            signal.signal(signal.SIGTERM, handler)
-        return Answer(code=code, out=out.getvalue(), err=err.getvalue(), seconds=time.perf_counter() - started)
+        return printed(command, *self._options(command), *arguments)
 
     def run(self, *arguments: str) -> dict[str, dict[str, Any]]:
         """`run` that must come to its report; returns the reported cells by id.
@@ -169,6 +158,22 @@ def _noted(store: Path) -> list[dict[str, Any]]:
 def _repeats(start: Mapping[str, Any]) -> bool:
     """Whether its bytecode lies in a folder of its own, in <store>/tmp, and not in <store>/bytecode."""
     return Path(start["bytecode"]).parents[1].name == "tmp"
+
+
+def printed(*arguments: str) -> Answer:
+    """A command, run in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    handler = signal.getsignal(signal.SIGTERM)
+    started = time.perf_counter()
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                code = main(arguments)
+            except SystemExit as exit_:  # argparse
+                code = int(str(exit_.code or 0))
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    return Answer(code=code, out=out.getvalue(), err=err.getvalue(), seconds=time.perf_counter() - started)
 
 
 def harness(folder: Path, *arguments: str) -> tuple[int, str, str]:

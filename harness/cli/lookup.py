@@ -57,7 +57,7 @@ def _text(words: list[str]) -> str:
 
 def _is_file(name: str) -> bool:
     try:
-        return Path(name).exists()
+        return bool(name) and Path(name).exists()
     except (OSError, ValueError):  # too long for a name, or with a null
         return False
 

@@ -83,7 +83,7 @@ def all_known(known: Sequence[KnownMessage], first: Mapping[str, str]) -> Page[S
 def _listed(message: KnownMessage, causes: Sequence[MeasuredCause]) -> Section:
     blocks: list[Block] = [
         Quote(text=headline(message.text, limit=_MESSAGE)),
-        Paragraph(text=f"Fails at {message.stage}."),
+        Paragraph(text=f"Fails at {message.stage}.{f' Measured with {measured}.' if (measured := _measured(message)) else ''}"),
         *_notes(message),
         items(*map(_cause, causes)),
     ]

@@ -1,0 +1,137 @@
+"""The command lookup, on the reports that come with the project and on others; and the page of all messages."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from project import printed
+from values import report, reported_cell, reported_variant
+
+from harness import published
+from harness.model import Cause, Certainty, Stage, Status
+from harness.verdicts.report_model import ADAPTER
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTREE = "module 'torch.utils._pytree' has no attribute 'register_pytree_node'"
+IR = "Unsupported model IR version: 10, max supported IR version: 9"
+
+
+@pytest.fixture
+def measured(tmp_path, monkeypatch) -> Path:
+    """One published report: a cell in which the loop is at fault, with a remedy, and a cell that works."""
+    inside = "[ONNXRuntimeError] : 1 : FAIL : Non-zero status code returned while running If node. Name:'a' Status Message: "
+    reshape = "Non-zero status code returned while running Reshape node. Name:'/b' Status Message: "
+    fails = reported_variant(
+        Status.FAILS,
+        Stage.DECODE,
+        feedback="feed-all",
+        cause=Cause.CONSUMER_PROTOCOL,
+        certainty=Certainty.PROVEN,
+        evidence=["it fails", "with feedback keep-cross the same artifact works"],
+        remedy="feedback keep-cross",
+        remedies=["feedback keep-cross"],
+        error=f"{inside}{reshape}The dimension with value zero exceeds the dimension size of the input tensor.",
+    )
+    fields = {"strategy": "cached", "attention": "default", "unanswered": [], "outcomes": []}
+    fails, works = replace(fails, **fields), reported_variant(**fields)
+    made = report(reported_cell(fails, works), reported_cell(works, onnxruntime="1.20.1"))
+    folder = tmp_path / "reports" / "variants"
+    folder.mkdir(parents=True)
+    (folder / "matrix.json").write_bytes(ADAPTER.dump_json(replace(made, generated="2026-11-29T00:00:00+00:00")))
+    monkeypatch.setattr(published, "ROOT", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_known_message_is_explained(measured):
+    answer = printed("lookup", "Reshape … The dimension with value zero exceeds", "the dimension size of the input tensor")
+    assert answer.code == 0
+    lines = [line.strip() for line in answer.out.splitlines()]
+    assert lines[0] == "recognised: fails at decode; cause, where it was measured: consumer protocol, proven"
+    assert "cause: consumer protocol, proven" in lines
+    assert "1 variant of 1 cell" in lines
+    assert "works with: feedback keep-cross (1 variant)" in lines
+    assert "with feedback keep-cross the same artifact works" in lines
+    assert "in full: python -m harness explain 3.11-2.1.2-4.46.3-1.16.2-1.16.3" in lines
+    (where,) = [line for line in lines if "report variants" in line]
+    assert where.startswith("with onnxruntime 1.16.3 · feedback feed-all; all with python 3.11 · torch 2.1.2 · ")
+    assert where.endswith("report variants, measured on Linux-x86_64-glibc2.36, 2026-11-29")
+    (part,) = [line for line in lines if line.startswith("The text has the end")]
+    assert "in a node Reshape inside a node If" in part
+
+
+def test_an_unknown_message_has_the_nearest_and_a_command(measured):
+    node = "Non-zero status code returned while running Reshape node. Name:'/b' Status Message: "
+    text = f"{node}The dimension with value zero exceeds the dimension size of the input tensor"
+    answer = printed("lookup", text)
+    assert answer.code == 1
+    assert answer.out.startswith("unknown: no published report has this message\n")
+    assert "of the report variants" in answer.out
+    assert "python -m harness check --from requirements.txt" in answer.out
+    assert "works with" not in answer.out
+
+
+def test_programs_read_the_answer_as_data(measured):
+    text = "The dimension with value zero exceeds the dimension size of the input tensor."
+    data = json.loads(printed("lookup", text, "--format", "json").out)
+    (message,) = data["messages"]
+    assert (data["recognised"], message["stage"], message["whole"], message["shows_cause"]) == (True, "decode", False, False)
+    (cause,) = message["causes"]
+    assert (cause["cause"], cause["certainty"], cause["remedies"]) == (
+        "consumer protocol",
+        "proven",
+        {"feedback keep-cross": 1},
+    )
+    assert cause["places"][0]["report"] == "variants"
+    unknown = json.loads(printed("lookup", "something else", "--format", "json").out)
+    assert unknown["recognised"] is False
+    assert unknown["next"] == "python -m harness check --from requirements.txt"
+
+
+def test_a_file_and_stdin_are_read(tmp_path, monkeypatch):
+    log = tmp_path / "error.log"
+    log.write_text(f"Traceback\n  File 'a.py', line 3\nAttributeError: {PYTREE}\n", encoding="utf-8")
+    title = "recognised: fails at import; cause: version conflict, proven"
+    assert printed("lookup", str(log)).out.splitlines()[0] == title
+    stdin = io.TextIOWrapper(io.BytesIO(log.read_bytes() + b"\xff"))
+    monkeypatch.setattr("sys.stdin", stdin)
+    assert printed("lookup", "-").out.splitlines()[0] == title
+
+
+def test_values_that_were_not_measured_are_said_so():
+    known, other = printed("lookup", IR), printed("lookup", IR.replace("10", "77"))
+    assert known.out.splitlines()[0] == "recognised: fails at load; cause: format gate, proven"
+    assert other.out.splitlines()[0] == "recognised: fails at load; cause, with other values: format gate, proven"
+    assert "Not measured with 77 and 9, as the text has it." in other.out
+
+
+@pytest.mark.parametrize("arguments", [(), ("",), (" \n",)])
+def test_without_a_text_it_says_what_to_give(arguments):
+    answer = printed("lookup", *arguments)
+    assert (answer.code, answer.out) == (2, "")
+    assert "there is no message" in answer.err
+
+
+def test_what_cannot_be_read_is_said(tmp_path, monkeypatch):
+    folder = printed("lookup", str(tmp_path))
+    assert (folder.code, folder.err) == (2, f"error: {tmp_path} is a folder, not a regular file\n")
+    large = tmp_path / "large.log"
+    large.write_bytes(b"a" * (2**20 + 1))
+    assert "more than the 1,048,576 that are read" in printed("lookup", str(large)).err
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(large.read_bytes())))
+    assert printed("lookup", "-").code == 2
+    assert printed("lookup", "a" * (2**20 + 1)).code == 2
+
+
+def test_the_page_of_all_messages_is_what_the_command_gives(monkeypatch):
+    monkeypatch.setenv("HARNESS_STARTED_BY", "nox")
+    page = printed("lookup", "--list", "--format", "markdown")
+    written = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    assert page.code == 0
+    assert page.out == written, "write it anew: python -m harness lookup --list --format markdown > docs/errors.md"
+    assert len(written.encode()) < 150_000
+    assert f"\n## {PYTREE}\n" in written

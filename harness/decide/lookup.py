@@ -73,13 +73,10 @@ class _Text:
 
 def recognised(text: str, known: Sequence[KnownMessage]) -> list[Recognised]:
     """The known messages that are in `text`, the best supported first; empty if it is unknown."""
+    found = _found(_Text(text), known)
     # A terminal may have broken words in two.
-    for pasted in dict.fromkeys([text, "".join(text.splitlines())]):
-        compared = _Text(pasted)
-        found = [match for message in known for match in _matches(message, compared)]
-        if found:
-            return sorted(_outermost(found), key=lambda match: -len(match.failures))
-    return []
+    found = found or [match for match in _found(_Text("".join(text.splitlines())), known) if match.whole]
+    return sorted(_outermost(found), key=lambda match: -len(match.failures))
 
 
 def nearest(text: str, known: Sequence[KnownMessage], count: int = 3) -> list[Near]:
@@ -93,6 +90,10 @@ def nearest(text: str, known: Sequence[KnownMessage], count: int = 3) -> list[Ne
         if similarity >= _NEAR:
             near.append(Near(message=message, similarity=round(similarity, 2)))
     return sorted(near, key=lambda found: -found.similarity)[:count]
+
+
+def _found(text: _Text, known: Sequence[KnownMessage]) -> list[Recognised]:
+    return [match for message in known for match in _matches(message, text)]
 
 
 def _matches(message: KnownMessage, text: _Text) -> Iterator[Recognised]:

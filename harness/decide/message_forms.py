@@ -53,6 +53,8 @@ _PREFIXES = (
 """What stands before the message of a package: the harness's own words, a class, onnxruntime's way to load."""
 _CAUSED_BY = re.compile(r"\s*\ncaused by \w+: ")
 _OVERLOADS = re.compile(r"\. The following argument types are supported:.*?(?=\(Occurred when|\Z)", re.DOTALL)
+_REQUEST = re.compile(r"\. Please (?:feel free to request support|open a bug to request) .*", re.DOTALL)
+"""What PyTorch asks for behind an operator that cannot be exported; many leave it out."""
 _CUT = " […] "
 """Stands for the middle of a message in a report (`report_model.shortened`)."""
 _NAMES = re.compile(r"(?<!Name:)(?<!name )'([A-Za-z_][\w.]*)'")
@@ -93,7 +95,7 @@ def parts(message: str, *, complaints: bool = False) -> tuple[str, ...]:
     if inner:
         # A short one says something together with the exception that it led to, which a traceback has behind it.
         message = inner[-1] if len(inner[-1]) >= _CONTEXT else f"{inner[-1]}{_CUT}{outer}"
-    message = _OVERLOADS.sub(_CUT, message)
+    message = _REQUEST.sub("", _OVERLOADS.sub(_CUT, message))
     for prefix in _PREFIXES:
         message = message[found.end() :] if (found := prefix.match(message)) else message
     if complaints:
@@ -122,8 +124,8 @@ def pattern(templates: tuple[str, ...]) -> re.Pattern[str]:
     """A pattern for templates that stand one behind the other in a form; its groups are the values."""
     value = f"({_VALUE.pattern})"
     pieces = [value.join(map(re.escape, each.split("#"))) for each in templates]
-    # A node inside another one is another message.
-    return re.compile(rf"(?<![\w'])(?<!{INSIDE}){_GAP.join(pieces)}(?![\w'])")
+    # A node inside another one is another message; lines may have been joined without the space.
+    return re.compile(rf"(?<![\w'])(?<!{INSIDE})(?<!{INSIDE.strip()}){_GAP.join(pieces)}(?![\w'])")
 
 
 def innermost(found: str) -> str:

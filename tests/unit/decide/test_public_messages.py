@@ -1,0 +1,31 @@
+"""What the published reports know of messages that people have posted: recognised, unknown, and never wrong."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from harness import published
+from harness.decide.known_messages import KnownMessage, known_messages
+from harness.decide.lookup import recognised
+
+MESSAGES = tomllib.loads((Path(__file__).parent / "public_messages.toml").read_text(encoding="utf-8"))["message"]
+
+
+@pytest.fixture(scope="module")
+def known() -> list[KnownMessage]:
+    return known_messages(published.every())
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message["source"])
+def test_a_public_message_is_recognised_with_the_right_cause_or_unknown(message, known):
+    causes = {failure.variant.cause for found in recognised(message["text"], known) for failure in found.failures}
+    expected = published.names().keys() & set(message.get("reports", ()))
+    assert causes == ({message["cause"]} if expected else set())
+
+
+def test_every_message_says_where_it_is_from_and_what_it_is():
+    assert len({message["source"] for message in MESSAGES}) == len(MESSAGES) >= 30
+    assert all(("cause" in message) == ("reports" in message) != ("why" in message) for message in MESSAGES)

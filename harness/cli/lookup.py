@@ -46,6 +46,8 @@ def _text(words: list[str]) -> str:
             text = content.decode(errors="replace")
         case [name] if _is_file(name):
             text = _content(Path(name))
+        case [name] if len(name.split()) == 1 and Path(name).suffix in _FILES:
+            raise MessageError(f"{name}: no such file")
         case _:
             text = " ".join(words)
     if not text.strip():
@@ -53,6 +55,10 @@ def _text(words: list[str]) -> str:
     if len(text) > LIMIT:
         raise MessageError(f"the text has more than the {LIMIT:,} characters that are read")
     return text
+
+
+_FILES = {".log", ".txt", ".out", ".err"}
+"""What a word that ends so must be."""
 
 
 def _is_file(name: str) -> bool:

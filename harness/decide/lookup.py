@@ -106,7 +106,8 @@ def _matches(message: KnownMessage, text: _Text) -> Iterator[Recognised]:
     numbers = dict.fromkeys(found.groups() for piece in pieces for found in message.pattern.finditer(piece))
     whole = bool(numbers)
     for values in numbers or _end(message, text.form):
-        alike = [failure for failure in message.failures if failure.values == values and failure.names <= text.names]
+        alike = [failure for failure in message.failures if failure.values[-len(values) :] == values or not values]
+        alike = [failure for failure in alike if failure.names <= text.names]
         yield Recognised(message=message, values=values, whole=whole, alike=alike)
 
 

@@ -119,6 +119,7 @@ def test_without_a_text_it_says_what_to_give(arguments):
 def test_what_cannot_be_read_is_said(tmp_path, monkeypatch):
     folder = printed("lookup", str(tmp_path))
     assert (folder.code, folder.err) == (2, f"error: {tmp_path} is a folder, not a regular file\n")
+    assert printed("lookup", "missing.log").err == "error: missing.log: no such file\n"
     large = tmp_path / "large.log"
     large.write_bytes(b"a" * (2**20 + 1))
     assert "more than the 1,048,576 that are read" in printed("lookup", str(large)).err

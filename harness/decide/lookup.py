@@ -68,7 +68,7 @@ class _Text:
     @cached_property
     def lines(self) -> list[str]:
         """The forms of its lines, without the class of an exception."""
-        return [_without_class(message_forms.form(line)).strip(" .)") for line in self._text.splitlines()]
+        return [message_forms.trimmed(_without_class(message_forms.form(line))) for line in self._text.splitlines()]
 
 
 def recognised(text: str, known: Sequence[KnownMessage]) -> list[Recognised]:

@@ -85,6 +85,12 @@ def form(text: str) -> str:
     return text
 
 
+def trimmed(found: str) -> str:
+    """A form without what closes a sentence, and without a bracket that nothing opens."""
+    found = found.strip(" .")
+    return found.rstrip(")") if found.count(")") > found.count("(") else found
+
+
 def parts(message: str, *, complaints: bool = False) -> tuple[str, ...]:
     """The forms of a message of a report that a text must have, one behind the other, to be that message.
 
@@ -100,14 +106,14 @@ def parts(message: str, *, complaints: bool = False) -> tuple[str, ...]:
         message = message[found.end() :] if (found := prefix.match(message)) else message
     if complaints:
         message = message.partition("; ")[0]
-    return tuple(filter(None, (form(part).strip(" .)") for part in message.split(_CUT))))
+    return tuple(filter(None, (trimmed(form(part)) for part in message.split(_CUT))))
 
 
 def proof(message: str) -> tuple[str, ...]:
     """As `parts`, of uv's proof that there is no solution: its end, since what it lists grows with every release."""
     proved = message.partition("\nhint:")[0].rpartition(_CUT)[2]
     start = re.search(r"\b(?:And b|B)ecause ", proved)
-    return (form(proved[start.start() :] if start else proved).strip(" ."),)
+    return (trimmed(form(proved[start.start() :] if start else proved)),)
 
 
 def template(found: str) -> str:
@@ -131,6 +137,11 @@ def pattern(templates: tuple[str, ...]) -> re.Pattern[str]:
 def innermost(found: str) -> str:
     """The end of a form that says what is wrong, without the nodes in which it happened."""
     return found.rpartition(INSIDE)[2]
+
+
+def operators(found: str) -> list[str]:
+    """The operators of the nodes in which it happened, the outermost first."""
+    return re.findall(rf"{RUNNING}(\w+) node", found)
 
 
 def is_distinct(end: str) -> bool:

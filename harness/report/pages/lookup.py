@@ -23,6 +23,8 @@ _EVIDENCE = 3
 """Sentences of evidence; `explain` has them all."""
 _SENTENCE = 240
 """Characters of such a sentence."""
+_NUMBERS = 3
+"""Numbers in a message that mean something; more of them are sizes, or the versions of a proof."""
 _REMEDIES = 6
 _REPORTS = 4
 """Reports that are named for a cause; the data has them all."""
@@ -83,7 +85,7 @@ def all_known(known: Sequence[KnownMessage], first: Mapping[str, str]) -> Page[S
 def _listed(message: KnownMessage, causes: Sequence[MeasuredCause]) -> Section:
     blocks: list[Block] = [
         Quote(text=headline(message.text, limit=_MESSAGE)),
-        Paragraph(text=f"Fails at {message.stage}.{f' Measured with {measured}.' if (measured := _measured(message)) else ''}"),
+        Paragraph(text=f"Fails at {message.stage}.{_measured_with(message)}"),
         *_notes(message),
         items(*map(_cause, causes)),
     ]
@@ -100,9 +102,12 @@ def _answer(match: Recognised, causes: Sequence[MeasuredCause]) -> Section:
 
 
 def _heading(message: KnownMessage) -> str:
-    """The message without its particulars, from its beginning."""
-    text = re.sub(r" ?Status Message: ", " ", " … ".join(message.templates)).replace(message_forms.RUNNING, "running ")
-    text = " ".join(text.replace("#", "…").split())
+    """The message without its particulars, from its beginning: `If → Reshape: The dimension …`."""
+    whole = " … ".join(message.templates)
+    text = message_forms.innermost(whole).replace("#", "…")
+    if nodes := message_forms.operators(whole):
+        text = f"{' → '.join(nodes)}: {text}"
+    text = re.sub("^And because", "Because", text)
     return text if len(text) <= _HEADING else f"{text[:_HEADING].rpartition(' ')[0]} …"
 
 
@@ -129,13 +134,19 @@ def _measured(message: KnownMessage) -> str:
     return "; ".join([*map(_listing, filter(None, message.values)), *names])
 
 
+def _measured_with(message: KnownMessage) -> str:
+    """The numbers of a message that has few."""
+    few = all(len(values) <= _NUMBERS for values in message.values)
+    return f" Measured with {measured}." if few and (measured := _measured(message)) else ""
+
+
 def _listing(values: Sequence[str]) -> str:
-    return " and ".join(values)
+    return " and ".join(dict.fromkeys(values))
 
 
 def _part(match: Recognised) -> Iterator[str]:
     if not match.whole:
-        nodes = re.findall(rf"{message_forms.RUNNING}(\w+) node", " ".join(match.message.templates))
+        nodes = message_forms.operators(" ".join(match.message.templates))
         yield (
             f"The text has the end of this message alone. It was measured in a node {' inside a node '.join(reversed(nodes))}; "
             "elsewhere it may be another failure."

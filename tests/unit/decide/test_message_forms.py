@@ -86,7 +86,7 @@ SIZES_FORM = "The size of tensor a (s…) must match the size of tensor b (s… 
         (f"import transformers: AttributeError: {PYTREE}", (PYTREE,)),
         (f"Failed to export the model with torch.export.\ncaused by RuntimeError: {SIZES}", (SIZES_FORM,)),
         ("It failed to export.\ncaused by KeyError: 'mask' is missing", ("'mask' is missing", "It failed to export")),
-        (OVERLOADS, ("z_(): incompatible function arguments", "(Occurred when translating attention")),
+        (OVERLOADS, ("z_(): incompatible function arguments", "(Occurred when translating attention)")),
         (
             "Exporting aten::a is not supported. Please feel free to request support or …",
             ("Exporting aten::a is not supported",),

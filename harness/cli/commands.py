@@ -1,4 +1,4 @@
-"""The commands plan, run, report, merge and cell, and the exit code of every command.
+"""Runs a command, and gives its exit code. The command is imported when it is called.
 
 Data goes to stdout, progress and logs to stderr.
 """
@@ -9,35 +9,16 @@ import argparse
 import gc
 import os
 import pkgutil
-import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
-from harness import disk_space, machine, pipeline, published
-from harness.cli.console import console, show
-from harness.cli.given import same_matrix, settings_of
+from harness import disk_space, published
+from harness.cli.console import console
 from harness.cli.options import ARGUMENTS
-from harness.cli.progress import listener
-from harness.errors import DiskFullError, HarnessError, Interrupted, NothingObservedError, ShardError
-from harness.execution import executors, given_environment, shards
-from harness.execution.audit import AuditError
-from harness.execution.opening import opened
-from harness.execution.settings import Settings
-from harness.execution.stopwatch import Stopwatch
-from harness.execution.work import BUDGET_OVER
-from harness.matrix.shard import GITHUB_JOBS
-from harness.model import Status
-from harness.report import files, published_logs
-from harness.report.failures import harness_failure, nothing_observed
-from harness.report.formats import format_named
-from harness.report.page import Page
-from harness.report.pages import cell, matrix, plan, timings
-from harness.store.access import Access
-from harness.verdicts.report_schema import Report
+from harness.errors import DiskFullError, HarnessError
 
 Command = Callable[[argparse.Namespace, Console, Console], int]
 """Options, where data goes, where progress goes → exit code."""
@@ -98,129 +79,8 @@ def _unforeseen(error: Exception) -> str:
     return f"the harness itself failed: {type(error).__name__}: {error} ({place.filename}:{place.lineno})"
 
 
-def _run(options: argparse.Namespace, out: Console, err: Console) -> int:
-    settings = settings_of(options)
-    # Before ten minutes of work, and not after them.
-    files.require_writable(options.reports)
-    executors.module(settings.executor)
-    try:
-        with listener(err, quiet=options.quiet) as listen:
-            stopwatch = Stopwatch(listen=listen, cores=machine.cores())
-            report, disputes = pipeline.run(settings, stopwatch.on_event)
-            measured = stopwatch.timings()
-    except Interrupted as interrupted:
-        raise Interrupted(f"{interrupted}; {_partial(settings, options, out)}") from None
-    _deliver(report, options, out, err)
-    if options.timings:
-        format_named("text").show(timings.page(measured), err)
-    if disputes:
-        raise AuditError("the audit came to other verdicts; do not trust shared results here: " + "; ".join(disputes))
-    return _answer(report, options.fail_on, err)
-
-
-def _partial(settings: Settings, options: argparse.Namespace, out: Console) -> str:
-    """Report the finished part of an interrupted run; returns a sentence about that."""
-    try:
-        page = _page(pipeline.known(settings, lambda _event: None), options)
-        files.write(page, options.reports)
-    except HarnessError as error:
-        return f"no report: {error}"
-    show(page, options.format, out)
-    return f"partial report in {options.reports}"
-
-
-def _answer(report: Report, fail_on: str | None, err: Console) -> int:
-    """The exit code of a run: 1 if a cell has the status `fail_on`, 3 if the harness failed or nothing was proven."""
-    problem = harness_failure(report) or nothing_observed(report)
-    if problem:
-        err.print(problem, style="bold red", markup=False, highlight=False, soft_wrap=True)
-    if fail_on and report.count(Status(fail_on)):
-        return 1
-    if problem or fail_on is None:
-        return 3 if problem else 0
-    over = any(variant.reason == BUDGET_OVER for cell in report.cells for variant in cell.variants)
-    unproven = report.count(Status.ERROR) or report.count(Status.FLAKY) or over
-    return 3 if unproven and not report.count(Status.WORKS) else 0
-
-
-def _report(options: argparse.Namespace, out: Console, err: Console) -> int:
-    files.require_writable(options.reports)
-    with listener(err, quiet=options.quiet) as listen:
-        report = pipeline.known(settings_of(options), listen)
-    if (why := nothing_observed(report)) and (shipped := published.of_matrix(options.config)):
-        err.print(f"{why}; this is the published report", markup=False, highlight=False, soft_wrap=True)
-        show(matrix.page(shipped.report, same_matrix(options)), options.format, out)
-        return 0
-    _deliver(report, options, out, err)
-    return 0
-
-
-def _merge(options: argparse.Namespace, out: Console, err: Console) -> int:
-    files.require_writable(options.reports)
-    with listener(err, quiet=options.quiet) as listen:
-        report = pipeline.merged(options.sources, settings_of(options), listen)
-    _deliver(report, options, out, err)
-    return 0
-
-
-def _page(report: Report, options: argparse.Namespace) -> Page[Report]:
-    return matrix.page(report, same_matrix(options))
-
-
-def _deliver(report: Report, options: argparse.Namespace, out: Console, err: Console) -> None:
-    """Write and print the report.
-
-    Raises:
-        NothingObservedError: it was printed, and not written.
-    """
-    logs = None
-    if getattr(options, "publish", False):
-        report, logs = published_logs.published(report, Path(options.store))
-    page = _page(report, options)
-    try:
-        written = files.write(page, options.reports, logs)
-    except NothingObservedError:
-        show(page, options.format, out)
-        raise
-    show(page, options.format, out)
-    err.print(f"wrote {', '.join(map(str, written))}", highlight=False, soft_wrap=True)
-
-
-def _plan(options: argparse.Namespace, out: Console, err: Console) -> int:
-    if options.shard and options.format == "github":
-        raise ShardError("--format github deals out all cells: leave out --shard")
-    if options.shards and options.format != "github":
-        raise ShardError("--shards is for --format github; --shard i/n plans one share")
-    if options.shards and options.shards > GITHUB_JOBS:
-        raise ShardError(f"--shards: expected a number of shards, 1 to {GITHUB_JOBS}, not '{options.shards}'")
-    settings = settings_of(options)
-    with listener(err, quiet=options.quiet) as listen:
-        session = opened(settings, listen, access=Access.REPLACE if settings.refresh else Access.ADD)
-    if options.format == "github":
-        sys.stdout.write(shards.github(session.cells, options.shards or GITHUB_JOBS))
-        return 0
-    chosen = session.strategy.next(session.cells, ())
-    coverage = session.strategy.coverage(session.cells, chosen)
-    page = plan.page(chosen, session.pending(chosen), coverage, ordered=settings.budget is not None)
-    show(page, options.format, out)
-    return 0
-
-
-def _cell(options: argparse.Namespace, out: Console, err: Console) -> int:
-    settings = replace(settings_of(options), keep_envs=True)
-    given = options.environment.resolve() if options.environment else None
-    with listener(err, quiet=options.quiet) as listen:
-        session = opened(settings, listen)
-        session.given = given
-        (verdict,) = pipeline.run_steps(session, pipeline.CELL_STEPS)
-    (reported,) = pipeline.report(session, [verdict]).cells
-    environments = [given] if given and session.tasks else given_environment.keep(session.cells, session.store, session.uv)
-    show(cell.page(verdict, reported, store=session.store.root, environments=environments), options.format, out)
-    return 0
-
-
 def _by_name(name: str) -> Command:
-    """A command of a wing; it is imported when it is called."""
+    """The function `module:function`: nobody who looks something up waits for what runs a matrix."""
 
     def command(options: argparse.Namespace, out: Console, err: Console) -> int:
         code: int = pkgutil.resolve_name(name)(options, out, err)
@@ -234,11 +94,11 @@ COMMANDS: dict[str, Command] = {
     "lookup": _by_name("harness.cli.lookup:lookup"),
     "init": _by_name("harness.cli.init:init"),
     "doctor": _by_name("harness.cli.doctor:doctor"),
-    "plan": _plan,
-    "run": _run,
-    "report": _report,
-    "merge": _merge,
-    "cell": _cell,
+    "plan": _by_name("harness.cli.matrix_commands:plan"),
+    "run": _by_name("harness.cli.matrix_commands:run"),
+    "report": _by_name("harness.cli.matrix_commands:report"),
+    "merge": _by_name("harness.cli.matrix_commands:merge"),
+    "cell": _by_name("harness.cli.matrix_commands:cell"),
     "explain": _by_name("harness.cli.explain:explain"),
     "pin": _by_name("harness.cli.pin:pin"),
     "check": _by_name("harness.cli.check:check"),

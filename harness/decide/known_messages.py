@@ -13,7 +13,7 @@ from harness.matrix.plan import by_version
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Cause, Certainty, Stage, Status
 from harness.published import Published
-from harness.verdicts.report_model import ReportedCell, ReportedVariant
+from harness.verdicts.report_schema import ReportedCell, ReportedVariant
 
 _OWN_WORDS = {"ProbeFailure", "CallFailure", "InventedInput", "MissingOutput", "signal", "exit"}
 """Types of failures that the harness words itself; at the import it repeats what a package logs."""
@@ -22,7 +22,7 @@ _BY_CONTRAST = {Stage.EAGER, Stage.DECODE, Stage.PARITY}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Failure:
+class MeasuredFailure:
     """A variant that failed, in its cell and report."""
 
     published: Published
@@ -45,7 +45,7 @@ class Spread:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
+class Occurrence:
     """The failures of one published report."""
 
     report: str
@@ -72,7 +72,7 @@ class MeasuredCause:
     """Change that was run and made variants work → their number; the most frequent first, then the cheapest."""
     evidence: list[str]
     """What the cause rests on in the first example, one sentence each."""
-    places: list[Place]
+    occurrences: list[Occurrence]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ class KnownMessage:
 
     stage: Stage
     templates: tuple[str, ...]
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[MeasuredFailure] = field(default_factory=list)
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -132,8 +132,16 @@ def known_messages(reports: Iterable[Published]) -> list[KnownMessage]:
                 message = known.setdefault((variant.stage, templates), KnownMessage(stage=variant.stage, templates=templates))
                 values = tuple(value for part in forms for value in message_forms.values(part))
                 names = message_forms.names(variant.error or "")
-                message.failures.append(Failure(published=published, cell=cell, variant=variant, values=values, names=names))
+                message.failures.append(
+                    MeasuredFailure(published=published, cell=cell, variant=variant, values=values, names=names)
+                )
     return sorted(known.values(), key=lambda message: (message.stage.number, -len(message.failures)))
+
+
+def _failure(published: Published, cell: ReportedCell, variant: ReportedVariant, forms: tuple[str, ...]) -> MeasuredFailure:
+    values = tuple(value for part in forms for value in message_forms.values(part))
+    names = message_forms.names(variant.error or "")
+    return MeasuredFailure(published=published, cell=cell, variant=variant, values=values, names=names)
 
 
 def _is_message(variant: ReportedVariant) -> bool:
@@ -149,9 +157,9 @@ def _forms(variant: ReportedVariant) -> tuple[str, ...]:
     return message_forms.parts(message, complaints=variant.error_type in _OWN_WORDS)
 
 
-def causes(failures: Sequence[Failure], first: Mapping[str, str]) -> list[MeasuredCause]:
+def causes(failures: Sequence[MeasuredFailure], first: Mapping[str, str]) -> list[MeasuredCause]:
     """`failures` by cause, the best supported first. `first`: cell id → the report in which `explain` finds it."""
-    groups: dict[tuple[Cause | None, Certainty | None], list[Failure]] = {}
+    groups: dict[tuple[Cause | None, Certainty | None], list[MeasuredFailure]] = {}
     for failure in failures:
         groups.setdefault((failure.variant.cause, failure.variant.certainty), []).append(failure)
     return [
@@ -162,7 +170,7 @@ def causes(failures: Sequence[Failure], first: Mapping[str, str]) -> list[Measur
             cells=len({(member.published.name, member.cell.id) for member in members}),
             remedies=_remedies(members),
             evidence=_example(members, first).variant.evidence[1:],
-            places=list(_places(members, first)),
+            occurrences=list(_occurrences(members, first)),
         )
         for (cause, certainty), members in sorted(groups.items(), key=lambda group: -len(group[1]))
     ]
@@ -178,7 +186,7 @@ def explained_in(reports: Iterable[Published]) -> dict[str, str]:
     return first
 
 
-def _remedies(failures: Sequence[Failure]) -> dict[str, int]:
+def _remedies(failures: Sequence[MeasuredFailure]) -> dict[str, int]:
     """The remedies of each variant stand in the order of their cost, which decides between equally frequent ones."""
     counts: Counter[str] = Counter()
     places: Counter[str] = Counter()
@@ -190,20 +198,20 @@ def _remedies(failures: Sequence[Failure]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], places[item[0]] / item[1])))
 
 
-def _example(failures: Sequence[Failure], first: Mapping[str, str]) -> Failure:
+def _example(failures: Sequence[MeasuredFailure], first: Mapping[str, str]) -> MeasuredFailure:
     """A failure that `explain` finds, if there is one; else, or of several, one with a remedy."""
     return max(
         failures, key=lambda failure: (first.get(failure.cell.id) == failure.published.name, bool(failure.variant.remedy))
     )
 
 
-def _places(failures: Sequence[Failure], first: Mapping[str, str]) -> Iterator[Place]:
-    by_report: dict[str, list[Failure]] = {}
+def _occurrences(failures: Sequence[MeasuredFailure], first: Mapping[str, str]) -> Iterator[Occurrence]:
+    by_report: dict[str, list[MeasuredFailure]] = {}
     for failure in failures:
         by_report.setdefault(failure.published.name, []).append(failure)
     for name, members in by_report.items():
         example = _example(members, first)
-        yield Place(
+        yield Occurrence(
             report=name,
             source=example.published.source,
             variants=len(members),
@@ -214,7 +222,7 @@ def _places(failures: Sequence[Failure], first: Mapping[str, str]) -> Iterator[P
         )
 
 
-def _spreads(failures: Sequence[Failure]) -> Iterator[Spread]:
+def _spreads(failures: Sequence[MeasuredFailure]) -> Iterator[Spread]:
     report = failures[0].published.report
     for axis, measured in report.axes.items():
         failing = sorted({failure.cell.version(axis) for failure in failures}, key=by_version)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from harness.decide import message_forms
-from harness.decide.known_messages import Failure, KnownMessage
+from harness.decide.known_messages import KnownMessage, MeasuredFailure
 
 _LEAST = (20, 3)
 """Characters and words of a message that may stand anywhere in a text; a shorter one must be a line of its own."""
@@ -32,7 +32,7 @@ class Recognised:
     """The numbers in the text."""
     whole: bool
     """False if the text has the end of the message alone, without the nodes in which it happened."""
-    alike: list[Failure]
+    alike: list[MeasuredFailure]
     """The failures with these numbers, and with names that the text has too."""
 
     @property
@@ -41,7 +41,7 @@ class Recognised:
         return bool(self.alike)
 
     @property
-    def failures(self) -> list[Failure]:
+    def failures(self) -> list[MeasuredFailure]:
         """The failures that the text speaks of; all with this message, if it was measured with other values."""
         return self.alike or self.message.failures
 

@@ -56,7 +56,7 @@ _OVERLOADS = re.compile(r"\. The following argument types are supported:.*?(?=\(
 _REQUEST = re.compile(r"\. Please (?:feel free to request support|open a bug to request) .*", re.DOTALL)
 """What PyTorch asks for behind an operator that cannot be exported; many leave it out."""
 _CUT = " […] "
-"""Stands for the middle of a message in a report (`report_model.shortened`)."""
+"""Stands for the middle of a message in a report (`report_schema.shortened`)."""
 _NAMES = re.compile(r"(?<!Name:)(?<!name )'([A-Za-z_][\w.]*)'")
 _NUMBERS = re.compile(r"[\d_]+")
 _DISTINCT = (50, 8)

@@ -13,7 +13,7 @@ from values import report, reported_cell, reported_variant
 
 from harness import published
 from harness.model import Cause, Certainty, Stage, Status
-from harness.verdicts.report_model import ADAPTER
+from harness.verdicts.report_schema import ADAPTER
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTREE = "module 'torch.utils._pytree' has no attribute 'register_pytree_node'"
@@ -86,7 +86,7 @@ def test_programs_read_the_answer_as_data(measured):
         "proven",
         {"feedback keep-cross": 1},
     )
-    assert cause["places"][0]["report"] == "variants"
+    assert cause["occurrences"][0]["report"] == "variants"
     unknown = json.loads(printed("lookup", "something else", "--format", "json").out)
     assert unknown["recognised"] is False
     assert unknown["next"] == "python -m harness check --from requirements.txt"

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness import invocation
 from harness.decide import known_messages, message_forms
-from harness.decide.known_messages import KnownMessage, MeasuredCause, Place, Spread
+from harness.decide.known_messages import KnownMessage, MeasuredCause, Occurrence, Spread
 from harness.decide.lookup import Near, Recognised
 from harness.model import Status
 from harness.report.page import Block, Item, Page, Paragraph, Quote, Section, Span, Text, code, items, joined, strong
@@ -155,13 +155,13 @@ def _part(match: Recognised) -> Iterator[str]:
 
 def _cause(cause: MeasuredCause, evidence: Sequence[str] = (), *, commands: bool = False) -> Item:
     lines: list[Text | Item] = [f"{counted(cause.variants, 'variant')} of {counted(cause.cells, 'cell')}"]
-    lines += map(_place, cause.places[:_REPORTS])
-    if (more := len(cause.places) - _REPORTS) > 0:
+    lines += map(_occurrence, cause.occurrences[:_REPORTS])
+    if (more := len(cause.occurrences) - _REPORTS) > 0:
         lines.append(f"and in {counted(more, 'more report')}")
     lines.append(_remedies(cause))
     lines += [headline(sentence, limit=_SENTENCE) for sentence in evidence]
     if commands:
-        lines += [joined("in full: ", code(_command(cause.places[0])))]
+        lines += [joined("in full: ", code(_command(cause.occurrences[0])))]
     return Item(text=strong(f"cause: {_named(cause)}"), blocks=[items(*lines)])
 
 
@@ -169,14 +169,14 @@ def _named(cause: MeasuredCause) -> str:
     return f"{cause.cause}, {cause.certainty}" if cause.cause else "open"
 
 
-def _place(place: Place) -> str:
+def _occurrence(found: Occurrence) -> str:
     """`with onnxruntime 1.16.0, 1.16.3 (of 4 measured) · exporter dynamo; all of python 3.11; report …`."""
-    distinguishing = [spread for spread in place.versions if len(spread.failing) < spread.measured]
-    constant = [spread for spread in place.versions if spread not in distinguishing]
+    distinguishing = [spread for spread in found.versions if len(spread.failing) < spread.measured]
+    constant = [spread for spread in found.versions if spread not in distinguishing]
     texts = [
         f"with {' · '.join(map(_spread, distinguishing))}" if distinguishing else "",
         f"all with {' · '.join(map(_spread, constant))}" if constant else "",
-        f"report {place.source}",
+        f"report {found.source}",
     ]
     return "; ".join(filter(None, texts))
 
@@ -195,9 +195,9 @@ def _remedies(cause: MeasuredCause) -> Text:
     return Span(f"works with: {'; '.join(shown)}{rest}", status=Status.WORKS_WITH_REMEDY)
 
 
-def _command(place: Place) -> str:
-    """The command that shows more of a place: `explain`, if that finds the cell in this report."""
-    return invocation.command("explain", place.example) if place.explained else invocation.command("show", place.report)
+def _command(found: Occurrence) -> str:
+    """The command that shows more of an occurrence: `explain`, if that finds the cell in this report."""
+    return invocation.command("explain", found.example) if found.explained else invocation.command("show", found.report)
 
 
 def _similarity(found: Near) -> str:

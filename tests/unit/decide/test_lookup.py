@@ -13,7 +13,7 @@ from harness.decide.known_messages import KnownMessage, causes, explained_in, kn
 from harness.decide.lookup import Recognised, nearest, recognised
 from harness.model import Cause, Certainty, Stage, Status
 from harness.published import Published
-from harness.verdicts.report_model import ReportedVariant
+from harness.verdicts.report_schema import ReportedVariant
 
 MESSAGES = tomllib.loads((Path(__file__).parent / "pasted_messages.toml").read_text())
 RUNNING = "Non-zero status code returned while running"
@@ -116,7 +116,7 @@ def test_one_message_with_several_causes_has_them_all_the_best_supported_first()
     first, second = causes(message.failures, explained_in(reports))
     assert (first.cause, first.variants, first.cells) == (Cause.CONSUMER_PROTOCOL, 2, 2)
     assert first.remedies == {"feedback keep-cross": 2, "layout pair": 2}
-    assert [(place.report, place.explained) for place in first.places] == [("matrix", True), ("variants", True)]
+    assert [(found.report, found.explained) for found in first.occurrences] == [("matrix", True), ("variants", True)]
     assert (second.cause, second.variants, second.remedies) == (Cause.EXPORTER, 1, {})
 
 
@@ -125,8 +125,8 @@ def test_the_versions_of_a_failure_are_those_that_distinguish_it_and_those_that_
     works = reported_cell(reported_variant(), reported_variant(exporter="dynamo"), onnxruntime="1.21.0")
     reports = [Published(name="matrix", path=Path("matrix.json"), report=report(fails, works))]
     (message,) = known_messages(reports)
-    ((place,),) = [cause.places for cause in causes(message.failures, explained_in(reports))]
-    spreads = {spread.name: (spread.failing, spread.measured) for spread in place.versions}
+    ((occurrence,),) = [cause.occurrences for cause in causes(message.failures, explained_in(reports))]
+    spreads = {spread.name: (spread.failing, spread.measured) for spread in occurrence.versions}
     assert spreads["onnxruntime"] == (["1.17.0"], 2)
     assert spreads["torch"] == (["2.1.2"], 1)
     assert spreads["exporter"] == (["torchscript"], 2)
@@ -137,5 +137,5 @@ def test_a_cell_that_explain_finds_in_another_report_is_not_explained_here():
     variant = measured("fusion")
     reports = [published(reported_variant()), published(variant, name="variants")]
     (message,) = known_messages(reports)
-    ((place,),) = [cause.places for cause in causes(message.failures, explained_in(reports))]
-    assert (place.report, place.explained) == ("variants", False)
+    ((occurrence,),) = [cause.occurrences for cause in causes(message.failures, explained_in(reports))]
+    assert (occurrence.report, occurrence.explained) == ("variants", False)

@@ -15,7 +15,7 @@ from harness.published import Published
 from harness.report.formats import FORMATS, format_named
 from harness.report.page import Page
 from harness.report.pages import lookup
-from harness.verdicts.report_model import ReportedVariant
+from harness.verdicts.report_schema import ReportedVariant
 
 MESSAGE = "Node (a|b) is <b>not</b> what version 3 of it expects"
 

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from harness.decide import message_forms
 from harness.matrix.plan import by_version
-from harness.matrix.selection import VARIANT_FIELDS
+from harness.matrix.selection import VARIANT_FIELDS, value_of
 from harness.model import Cause, Certainty, Stage, Status
 from harness.published import Published
 from harness.verdicts.report_schema import ReportedCell, ReportedVariant
@@ -229,13 +229,7 @@ def _spreads(failures: Sequence[MeasuredFailure]) -> Iterator[Spread]:
         if len(failing) == 1 or len(failing) < len(measured):
             yield Spread(name=axis, failing=failing, measured=len(measured))
     for name in VARIANT_FIELDS:
-        everywhere = {_value(name, variant) for cell in report.cells for variant in cell.variants}
-        failing = sorted({_value(name, failure.variant) for failure in failures})
+        everywhere = {value_of(variant, name) for cell in report.cells for variant in cell.variants}
+        failing = sorted({value_of(failure.variant, name) for failure in failures})
         if len(failing) < len(everywhere):
             yield Spread(name=name.replace("_", "-"), failing=failing, measured=len(everywhere))
-
-
-def _value(name: str, variant: ReportedVariant) -> str:
-    """The value of a field, as in matrix.toml."""
-    value = getattr(variant, name)
-    return "stamped" if value is None else str(value)

@@ -63,6 +63,10 @@ class ReportError(HarnessError):
     """A report cannot be read or written. The results are in the store, so writing it again costs nothing."""
 
 
+class ModelFileError(HarnessError):
+    """A file cannot be read, or is no ONNX model."""
+
+
 class DiskFullError(HarnessError):
     """A disk is full. What was finished is in the store; what failed meanwhile is not stored, and nothing else is started."""
 

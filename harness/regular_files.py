@@ -23,7 +23,7 @@ def read(path: Path | str, *, limit: int, dir_fd: int | None = None, start: int 
         FileNotFoundError: nothing is there.
         RefusedFileError: it is a link, no regular file, larger than `limit` bytes, or cannot be read.
     """
-    with _opened(path, limit, dir_fd) as (handle, size):
+    with opened(path, limit=limit, dir_fd=dir_fd) as (handle, size):
         if start:
             os.lseek(handle, start, os.SEEK_SET)
         return b"".join(_parts(handle, max(size - start, 0)))
@@ -31,15 +31,24 @@ def read(path: Path | str, *, limit: int, dir_fd: int | None = None, start: int 
 
 def read_named(path: Path, *, limit: int) -> bytes:
     """As `read`, for a path that the user has named: links are followed. Raises as `read`."""
+    return read(_resolved(path), limit=limit)
+
+
+def opened_named(path: Path, *, limit: int) -> contextlib.AbstractContextManager[tuple[int, int]]:
+    """As `opened`, for a path that the user has named: links are followed. Raises as `read`."""
+    return opened(_resolved(path), limit=limit)
+
+
+def _resolved(path: Path) -> Path:
     try:
-        return read(path.resolve(), limit=limit)
+        return path.resolve()
     except RuntimeError:
         raise RefusedFileError("is a symbolic link to itself") from None
 
 
 def copy(path: Path | str, target: Path, *, limit: int, dir_fd: int | None = None) -> int:
     """Copy the content of that file to the new file `target`; return its bytes. Raises as `read`."""
-    with _opened(path, limit, dir_fd) as (handle, size), target.open("xb") as file:
+    with opened(path, limit=limit, dir_fd=dir_fd) as (handle, size), target.open("xb") as file:
         for part in _parts(handle, size):
             file.write(part)
     return size
@@ -81,8 +90,8 @@ def folder_at(name: str, dir_fd: int | None) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _opened(path: Path | str, limit: int, dir_fd: int | None) -> Iterator[tuple[int, int]]:
-    """(descriptor, size) of the file."""
+def opened(path: Path | str, *, limit: int, dir_fd: int | None = None) -> Iterator[tuple[int, int]]:
+    """(descriptor, size) of the regular file at `path`. Raises as `read`."""
     try:
         # Without O_NONBLOCK opening a FIFO waits for a writer.
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)

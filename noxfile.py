@@ -97,6 +97,12 @@ def doctor(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def inspect(session: nox.Session) -> None:
+    """Which onnxruntime reads an ONNX file: nox -s inspect -- model.onnx."""
+    _harness(session, "inspect")
+
+
+@nox.session(venv_backend="none")
 def plan(session: nox.Session) -> None:
     """Count cells and tasks; install nothing."""
     _harness(session, "plan")
@@ -137,6 +143,12 @@ def catalogue(session: nox.Session) -> None:
     """Measure public reports (catalogue/README.md) and write reports/catalogue; arguments after -- name cases."""
     script = str(ROOT / "catalogue" / "run.py")
     session.run(sys.executable, script, "--store", str(SETTINGS.store), *session.posargs, external=True, interrupt_timeout=60)
+
+
+@nox.session(venv_backend="none")
+def limits(session: nox.Session) -> None:
+    """Measure what each onnxruntime reads, and write reports/runtimes.json; arguments after -- are versions."""
+    session.run(sys.executable, str(ROOT / "limits" / "run.py"), *session.posargs, external=True)
 
 
 @nox.session(venv_backend="uv", reuse_venv=True, download_python="never")

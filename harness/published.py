@@ -11,7 +11,9 @@ from pathlib import Path
 
 from harness.model import Status
 from harness.verdicts import report_file
+from harness.verdicts import runtime_limits as limits_file
 from harness.verdicts.report_schema import Report, ReportedCell
+from harness.verdicts.runtime_limits import RuntimeLimits
 
 _HERE = Path(__file__).parent
 ROOT = _HERE / "shipped" if (_HERE / "shipped").is_dir() else _HERE.parent
@@ -71,3 +73,8 @@ def of_matrix(config: Path) -> Published | None:
 def read(path: Path, name: str | None = None) -> Published:
     """The report in a file. Raises ReportError as `report_file.read`."""
     return Published(name=name or str(path), path=path, report=report_file.read(path))
+
+
+def runtime_limits() -> dict[str, RuntimeLimits]:
+    """Version of onnxruntime → what it was measured to read, the oldest first. Raises ReportError as `runtime_limits.read`."""
+    return limits_file.read(ROOT / "reports" / "runtimes.json")

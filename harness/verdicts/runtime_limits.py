@@ -1,0 +1,77 @@
+"""What each onnxruntime was measured to read: the contract of reports/runtimes.json (docs/inspect.md)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from packaging.version import Version
+from pydantic import Field, TypeAdapter, ValidationError
+
+from harness import regular_files
+from harness.errors import ReportError
+from harness.onnx_files.external_data import DataPlace
+from harness.packaging_values import ExactVersion
+
+_FILE_LIMIT = 2**22
+"""Bytes of the largest runtimes.json that is read."""
+
+_Stamp = Annotated[int, Field(ge=1, le=10_000)]
+_Message = Annotated[str, Field(max_length=1000)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RuntimeLimits:
+    """The limits of one onnxruntime, each measured with models of one node on the CPU."""
+
+    ir: _Stamp
+    """The largest IR version with which a model runs."""
+    opset: _Stamp
+    """The largest opset of the default domain with which a model of one Identity runs."""
+    opset_some: _Stamp
+    """The largest with which a model of one Softsign runs; above `opset` kernels of some operators are missing."""
+    oldest_ir: _Stamp
+    oldest_opset: _Stamp
+    refusal_ir: _Message
+    """What it says of a model with the next IR version."""
+    refusal_opset: _Message
+    """What it says of a model with the next opset."""
+    external: dict[DataPlace, _Message | None]
+    """Place of external data → what it says of them; null if it reads them."""
+    measured: dt.date
+    platform: str
+    python: str
+    numpy: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MeasuredRuntimes:
+    """The whole file."""
+
+    schema: Literal[1]
+    runtimes: dict[ExactVersion, RuntimeLimits]
+    """Version of onnxruntime → its limits, the oldest first."""
+
+
+ADAPTER = TypeAdapter(MeasuredRuntimes)
+
+
+def read(path: Path) -> dict[str, RuntimeLimits]:
+    """The limits in the file at `path`, the oldest version first.
+
+    Raises:
+        ReportError: it cannot be read, or is no runtimes.json of this version.
+    """
+    try:
+        found = ADAPTER.validate_json(regular_files.read_named(path, limit=_FILE_LIMIT)).runtimes
+    except OSError as error:
+        raise ReportError(f"{path} cannot be read: {error}") from None
+    except regular_files.RefusedFileError as problem:
+        raise ReportError(f"{path} {problem}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ReportError(f"{path} is no runtimes.json of this version: {place}: {first['msg']}") from None
+    return dict(sorted(found.items(), key=lambda item: Version(item[0])))

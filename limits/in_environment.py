@@ -1,0 +1,134 @@
+"""Measures the onnxruntime of this environment and prints the limits as JSON; run.py starts it, from Python 3.8 on.
+
+The one-node models and the search for the largest stamps are the probe's own.
+"""
+
+import json
+import os
+import platform
+import re
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from harness.probe.identity_model import _field, _value, identity_model
+from harness.probe.runtimes.ort import supported_formats
+
+SAFE_IR, SAFE_OPSET = 8, 13
+"""Stamps that every release runs."""
+WEIGHT = np.full(1, 2, dtype=np.float32)
+DATA = "weight.data"
+
+
+def refusal(model, expected):
+    """None if the model (bytes or a path) makes `expected` of a 1, else the last sentences of the message."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        (result,) = session.run(None, {"x": np.ones(1, dtype=np.float32)})
+    except Exception as error:  # noqa: BLE001 -- its exceptions have no common base that every release exports
+        # Without the place in its source, which ends in the arguments of a function.
+        return " ".join(re.split(r"[&t]\) ", str(error))[-1].split())[:600]
+    return None if result.tolist() == [expected] else f"it returned {result.tolist()}"
+
+
+def stamp_refusal(ir, opset):
+    """As `refusal`, of the model of one Identity node with these stamps."""
+    return refusal(identity_model(ir, opset), 1)
+
+
+def softsign_refusal(opset):
+    """As `stamp_refusal`, of an operator that gets new versions more rarely; its name has as many letters."""
+    return refusal(identity_model(SAFE_IR, opset).replace(b"Identity", b"Softsign"), 0.5)
+
+
+def largest(first, runs):
+    """The largest stamp from `first` on, without a gap, that runs."""
+    stamp = first
+    while runs(stamp + 1):
+        stamp += 1
+    return stamp
+
+
+def smallest(last, runs):
+    """The smallest stamp from which on all up to `last` run."""
+    stamp = last
+    while stamp > 1 and runs(stamp - 1):
+        stamp -= 1
+    return stamp
+
+
+def external_model(location):
+    """A model that multiplies its input by a weight which lies in another file."""
+    entries = {"location": location, "offset": "0", "length": str(WEIGHT.nbytes)}
+    data = b"".join(_field(13, _field(1, key) + _field(2, value)) for key, value in entries.items())
+    weight = _field(1, WEIGHT.size) + _field(2, 1) + _field(8, "w") + data + _field(14, 1)
+    node = _field(1, "x") + _field(1, "w") + _field(2, "y") + _field(3, "product") + _field(4, "Mul")
+    graph = _field(1, node) + _field(2, "external") + _field(5, weight) + _field(11, _value("x")) + _field(12, _value("y"))
+    return _field(1, SAFE_IR) + _field(7, graph) + _field(8, _field(1, "") + _field(2, SAFE_OPSET))
+
+
+def external_refusals(folder):
+    """Way in which the data lie beside a model → why they are not read; None if they are."""
+    inside, outside, cache = folder / "model", folder / "outside", folder / "cache"
+    for place in (inside / "sub", outside, cache):
+        place.mkdir(parents=True)
+    for place in (inside, inside / "sub", outside):
+        (place / DATA).write_bytes(WEIGHT.tobytes())
+    (inside / "linked.data").symlink_to(DATA)
+    (inside / "linked-outside.data").symlink_to(outside / DATA)
+    os.link(str(outside / DATA), str(inside / "hard.data"))
+    # As the cache of a hub lays out a snapshot: model and data are links to files with other names in one folder.
+    (outside / "blob").write_bytes(external_model(DATA))
+    (cache / "model.onnx").symlink_to(outside / "blob")
+    (cache / DATA).symlink_to(outside / DATA)
+    ways = {
+        "plain": DATA,
+        "subfolder": "sub/" + DATA,
+        "symbolic-link": "linked.data",
+        "symbolic-link-outside": "linked-outside.data",
+        "hard-link": "hard.data",
+        "outside": "../outside/" + DATA,
+        "absolute": str(outside / DATA),
+    }
+    found = {}
+    for way, location in ways.items():
+        path = inside / "model.onnx"
+        path.write_bytes(external_model(location))
+        found[way] = refusal(str(path), 2)
+    found["model-and-data-linked"] = refusal(str(cache / "model.onnx"), 2)
+    return {way: message and message.replace(str(folder), "") for way, message in found.items()}
+
+
+def main():
+    """Print the limits."""
+    limits = supported_formats.measured()
+    ir, opset = limits["max_ir"], limits["max_opset"]
+    if ir is None or opset is None:
+        raise SystemExit("not even the safe stamps run: " + str(stamp_refusal(SAFE_IR, SAFE_OPSET)))
+    together = stamp_refusal(ir, opset)
+    if together:
+        raise SystemExit("each stamp runs alone, and both together do not: " + together)
+    with tempfile.TemporaryDirectory() as folder:
+        external = external_refusals(Path(folder).resolve())
+    measured = {
+        "version": onnxruntime.__version__,
+        "ir": ir,
+        "opset": opset,
+        "opset_some": largest(opset, lambda stamp: softsign_refusal(stamp) is None),
+        "oldest_ir": smallest(SAFE_IR, lambda stamp: stamp_refusal(stamp, SAFE_OPSET) is None),
+        "oldest_opset": smallest(SAFE_OPSET, lambda stamp: stamp_refusal(SAFE_IR, stamp) is None),
+        "refusal_ir": stamp_refusal(ir + 1, SAFE_OPSET),
+        "refusal_opset": stamp_refusal(SAFE_IR, opset + 1),
+        "external": external,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }
+    print(json.dumps(measured))
+
+
+if __name__ == "__main__":
+    main()

@@ -48,6 +48,12 @@ COMMANDS: dict[str, CommandLine] = {
         help="find an error message in the published reports: its stage, cause, versions, and what made it work",
         examples=['"Unsupported model IR version: 10, max supported IR version: 9"', "error.log --format json"],
     ),
+    "inspect": CommandLine(
+        group=LOOK,
+        options=["models", "--runtime", "--format", "--color"],
+        help="read ONNX files: which onnxruntime reads them, what is odd about them, what mends it",
+        examples=["model.onnx", "encoder.onnx decoder.onnx --runtime 1.16.3"],
+    ),
     "report": CommandLine(
         group=LOOK,
         options=[*MATRIX, *CELLS, "--shard", "--no-remedies", *REPORTS, "--publish"],

@@ -92,6 +92,7 @@ def _by_name(name: str) -> Command:
 COMMANDS: dict[str, Command] = {
     "show": _by_name("harness.cli.show:show"),
     "lookup": _by_name("harness.cli.lookup:lookup"),
+    "inspect": _by_name("harness.cli.inspection:inspect"),
     "init": _by_name("harness.cli.init:init"),
     "doctor": _by_name("harness.cli.doctor:doctor"),
     "plan": _by_name("harness.cli.matrix_commands:plan"),

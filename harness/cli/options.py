@@ -77,6 +77,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "nargs": "?", "metavar": "REPORT",
         "help": "a published report (matrix, variants, catalogue/…) or a file (default: that in --reports, else matrix)",
     },
+    "models": {"type": Path, "nargs": "+", "metavar": "MODEL.onnx", "help": "ONNX files"},
     "text": {"nargs": "*", "metavar": "TEXT|FILE|-", "help": "a message, a file that has it (a log), or - for stdin"},
     "sources": {
         "type": Path,
@@ -221,6 +222,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 OWN: dict[tuple[str, str], dict[str, Any]] = {
     ("plan", "--format"): {"help": "what to print on stdout; github: a job matrix, one job for each shard"},
     ("check", "--from"): {"required": True},
+    ("inspect", "--runtime"): {
+        "type": _reader("harness.packaging_values:exact_version"),
+        "help": "only this onnxruntime, and exit with 1 if it does not read a model; may be repeated",
+    },
     ("init", "--force"): {"help": "replace the file"},
     ("bisect", "--from"): {"help": "with --axis: the set in which it is moved; the files are those of check"},
     ("lookup", "--list"): {"help": "show all messages that are known"},

@@ -6,7 +6,7 @@
 
 A case is a folder: `matrix.toml`, `README.md`, `case.toml` (see `Expected`), and where needed `probe.py`. Its report goes to
 reports/catalogue/NAME/, and the table of all cases to reports/catalogue/README.md. Exit code: 0 all as expected, 1 something
-differs, 3 something could not be measured.
+differs, 3 something could not be measured. With NAME only these are compared, and the table is left as it is.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import time
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
@@ -92,7 +92,7 @@ class Case(Strict):
     """Whether the measured verdicts are what the report claims; README.md of the case says more."""
     large: str | None = None
     """What the case needs besides, if it runs only when it is named: disk, memory, a prepared model."""
-    cells: dict[str, int] = Field(default_factory=dict)
+    cells: dict[Status, int] = Field(default_factory=dict)
     """Status → number of cells."""
     expect: list[Expected] = Field(default_factory=list)
     question: list[Question] = Field(default_factory=list)
@@ -120,7 +120,7 @@ def read(folder: Path) -> Case:
 
 def title(folder: Path) -> str:
     """The heading of the README of a case."""
-    return (folder / "README.md").read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
+    return (folder / "README.md").read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
 
 
 def harness(*arguments: str) -> tuple[int, str]:
@@ -133,11 +133,15 @@ def harness(*arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def measure(folder: Path, case: Case, store: str) -> None:
-    """Run a case and ask its questions; report and answers are in its folder of reports then."""
+def measure(folder: Path, case: Case, store: str) -> int:
+    """Run a case and ask its questions; report and answers are in its folder of reports then. Returns the exit code of `run`.
+
+    What was published before is removed first: a run that ends in an error must not be compared as it was once.
+    """
     place, reports = f"catalogue/{folder.name}", REPORTS / folder.name
     run = ("--store", store, "--quiet")
-    harness("run", "--config", f"{place}/matrix.toml", "--reports", str(reports), "--publish", *run)
+    shutil.rmtree(reports, ignore_errors=True)
+    code, _ = harness("run", "--config", f"{place}/matrix.toml", "--reports", str(reports), "--publish", *run)
     (reports / "matrix.schema.json").unlink(missing_ok=True)  # one is enough: reports/matrix.schema.json
     answers = ""
     for question in case.question:
@@ -145,8 +149,9 @@ def measure(folder: Path, case: Case, store: str) -> None:
         _, answer = harness(question.command, "--config", f"{place}/{question.config}", *arguments, *run)
         answer = re.sub(r"(?m)^ +log: .*\n", "", answer)  # they stay on the machine that ran it
         answers += f"{PROMPT}{shlex.join([question.command, *arguments])}\n\n{answer}\n"
-    if answers:
+    if answers and reports.is_dir():
         (reports / "answers.txt").write_text(answers, encoding="utf-8")
+    return code
 
 
 def published(name: str) -> tuple[Report | None, list[str]]:
@@ -167,7 +172,7 @@ def differences(case: Case, report: Report | None, answers: list[str]) -> Iterat
         yield "there is no report"
         return
     for status, number in case.cells.items():
-        if (found := report.count(Status(status))) != number:
+        if (found := report.count(status)) != number:
             yield f"{found} cells are {status}, not {number}"
     for expected in case.expect:
         yield from _differences(expected, report)
@@ -176,7 +181,7 @@ def differences(case: Case, report: Report | None, answers: list[str]) -> Iterat
         return
     for question, answer in zip(case.question, answers, strict=True):
         first = answer.partition("\n")[0]
-        if not fnmatchcase(first, question.answer):
+        if not _matches(first, question.answer):
             yield f"{question.command} answers {first!r}, not {question.answer!r}"
         yield from (f"{question.command} does not say {text!r}" for text in question.contains if text not in answer)
 
@@ -191,12 +196,17 @@ def _differences(expected: Expected, report: Report) -> Iterator[str]:
             yield f"{where}: {variant.status}, not {expected.status}"
         for name in ("stage", "cause", "certainty", "error"):
             pattern, value = getattr(expected, name), getattr(variant, name)
-            if pattern is not None and not fnmatchcase(" ".join(str(value).split()), pattern):
+            if pattern is not None and not _matches(" ".join(str(value).split()), pattern):
                 yield f"{where}: {name} is {value!r}, not {pattern!r}"
         if expected.remedy == "none" and variant.remedies:
             yield f"{where}: a remedy, {variant.remedies[0]!r}, where there must be none"
-        elif expected.remedy not in (None, "none") and not any(fnmatchcase(it, expected.remedy) for it in variant.remedies):
+        elif expected.remedy not in (None, "none") and not any(_matches(it, expected.remedy) for it in variant.remedies):
             yield f"{where}: no remedy {expected.remedy!r}; there are {variant.remedies}"
+
+
+def _matches(text: str, pattern: str) -> bool:
+    """Whether `text` is `pattern`, in which `*` stands for anything and every other character for itself."""
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), text, re.DOTALL) is not None
 
 
 def _selected(where: str, report: Report) -> Iterator[tuple[ReportedCell, ReportedVariant]]:
@@ -267,21 +277,23 @@ def main() -> int:
     folders = sorted(path.parent for path in HERE.glob("*/case.toml"))
     if unknown := set(options.names) - {folder.name for folder in folders}:
         parser.error(f"no such case: {', '.join(sorted(unknown))}")
+    codes = {}
     for folder in folders:
         case = read(folder)
         if options.check_only or (folder.name not in options.names if options.names else case.large):
             continue
         began = time.monotonic()
-        measure(folder, case, options.store)
-        sys.stderr.write(f"{folder.name}: {time.monotonic() - began:.0f} s\n")
-    results = list(map(result, folders))
+        codes[folder.name] = measure(folder, case, options.store)
+        sys.stderr.write(f"{folder.name}: exit code {codes[folder.name]}, {time.monotonic() - began:.0f} s\n")
+    results = [result(folder) for folder in folders if not options.names or folder.name in options.names]
     for each in results:
         sys.stderr.writelines(f"{each.name}: {difference}\n" for difference in each.differences)
-    REPORTS.mkdir(parents=True, exist_ok=True)
-    (REPORTS / "README.md").write_text(PAGE.format(table=table(results)), encoding="utf-8")
-    if any(each.report is None and not each.case.large for each in results):
+    if not options.check_only and not options.names:
+        REPORTS.mkdir(parents=True, exist_ok=True)
+        (REPORTS / "README.md").write_text(PAGE.format(table=table(results)), encoding="utf-8")
+    if any(codes.values()) or any(each.report is None and not each.case.large for each in results):
         return 3
-    return 1 if any(each.differences for each in results) else 0
+    return 1 if any(each.differences for each in results if each.report) else 0
 
 
 if __name__ == "__main__":

@@ -89,7 +89,12 @@ def _matrix(settings: Settings) -> Iterator[Check]:
     try:
         config = load.load(settings.config)
     except HarnessError as error:
-        yield _check("matrix", str(error), Outcome.PROBLEM, "correct that line; docs/matrix.md explains every key")
+        yield _check(
+            "matrix",
+            str(error),
+            Outcome.PROBLEM,
+            "name another with --config, or correct what it says; docs/matrix.md explains every key",
+        )
         return
     axes = ", ".join(f"{len(values)} {name}" for name, values in config.axes.items())
     yield _check("matrix", f"{settings.config}: {axes}")
@@ -159,6 +164,8 @@ def _room(name: str, place: Path) -> Check:
 
 
 def _store(settings: Settings) -> Check:
+    if isinstance(settings.store, Path) and settings.store.exists() and not settings.store.is_dir():
+        return _check("store", f"{settings.store} is no folder", Outcome.PROBLEM, "name another with --store")
     if not isinstance(settings.store, Path) or not settings.store.is_dir():
         return _check("store", f"{settings.store} holds nothing yet")
     paths = sorted((settings.store / "results").rglob("*.json"), key=lambda path: path.lstat().st_mtime, reverse=True)

@@ -29,7 +29,7 @@ class Published:
     """A report that somebody published."""
 
     name: str
-    """`matrix`, `variants`, `catalogue/onnx-7249-ml-dtypes`; for a file that a user has named, its path."""
+    """`matrix`, `catalogue/onnx-7249-ml-dtypes`; for a file that a user has named, its path."""
     path: Path
     report: Report
 
@@ -63,11 +63,15 @@ def main() -> Published | None:
 
 
 def of_matrix(config: Path) -> Published | None:
-    """The report of the matrix in `config`, if that is the shipped one."""
-    try:
-        return main() if config.samefile(MATRIX) else None
-    except OSError:
-        return None
+    """The report of the matrix in `config`, if that is a shipped one with a report: of no other matrix it says anything."""
+    for name, path in names().items():
+        matrix = MATRIX if name == MAIN else ROOT / f"matrix-{name}.toml" if "/" not in name else ROOT / name / "matrix.toml"
+        try:
+            if config.samefile(matrix):
+                return read(path, name)
+        except OSError:
+            continue
+    return None
 
 
 def read(path: Path, name: str | None = None) -> Published:

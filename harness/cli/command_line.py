@@ -34,7 +34,7 @@ COMMANDS: dict[str, CommandLine] = {
         group=LOOK,
         options=["report", *REPORTS, "--color"],
         help="show what is known: the set to pin for each onnxruntime, then the table",
-        examples=["", "variants --format markdown"],
+        examples=["", "catalogue/onnx-7249-ml-dtypes --format markdown"],
     ),
     "explain": CommandLine(
         group=LOOK,

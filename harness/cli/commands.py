@@ -105,4 +105,4 @@ COMMANDS: dict[str, Command] = {
     "check": _by_name("harness.cli.check:check"),
     "bisect": _by_name("harness.cli.bisect:bisect"),
 }
-"""The commands of options.py, by name."""
+"""The commands of command_line.py, by name."""

@@ -33,7 +33,7 @@ def explain(options: argparse.Namespace, out: Console, err: Console) -> int:
 
 
 def _page(options: argparse.Namespace, err: Console) -> Page[Any]:
-    if isinstance(options.store, Path) and not options.store.exists() and (page := _published(options.id)):
+    if isinstance(options.store, Path) and not options.store.exists() and (page := _published(options)):
         return page
     # All cells: the others show what makes this one work, what proves a cause and where it works nearest.
     settings = replace(settings_of(options), cell=None)
@@ -42,11 +42,11 @@ def _page(options: argparse.Namespace, err: Console) -> Page[Any]:
     try:
         (planned,) = plan.only([verdict.resolved.planned for verdict in verdicts], options.id)
     except SelectionError:
-        if page := _published(options.id):
+        if page := _published(options):
             return page
         raise
     verdict = next(verdict for verdict in verdicts if verdict.cell.id == planned.cell.id)
-    if verdict.status is Status.NOT_RUN and (page := _published(planned.cell.id)):
+    if verdict.status is Status.NOT_RUN and (page := _published(options)):
         return page
     explained = pages.ExplainedCell(
         verdict=verdict,
@@ -57,8 +57,8 @@ def _page(options: argparse.Namespace, err: Console) -> Page[Any]:
     return pages.page(explained, store=session.store.root, options=same_matrix(options))
 
 
-def _published(cell: str) -> Page[Any] | None:
-    """The page of a cell of a published report; None if none knows it."""
-    found = observing(cell)
-    reported = found and found.observed(cell)
+def _published(options: argparse.Namespace) -> Page[Any] | None:
+    """The page of a cell of a published report; None if none of this matrix knows it."""
+    found = observing(options)
+    reported = found and found.observed(options.id)
     return published_cell.page(found, reported) if found and reported else None

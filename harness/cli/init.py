@@ -28,7 +28,7 @@ def init(options: argparse.Namespace, out: Console, _err: Console) -> int:
         raise VersionsError(f"{path} exists already; name another with --output, or replace it with --force")
     running = ".".join(platform.python_version_tuple()[:2])
     versions = version_files.read(options.from_, options.python, None) if options.from_ else _nothing(options.python)
-    runtimes = [_runtime(text) for text in options.runtime]
+    runtimes = list(dict.fromkeys(map(_runtime, options.runtime)))
     _write(path, starting_matrix.text(versions, runtimes, versions.python or running))
     command = invocation.command("plan", f"--config {path}")
     left_out = [f"not used: {reason}" for reason in versions.ignored]
@@ -63,6 +63,8 @@ def _write(path: Path, content: str) -> None:
         load.load(Path(temporary))
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
+    except OSError as error:
+        raise ReportError(f"{path} cannot be written: {error.strerror}") from None
     finally:
         with contextlib.suppress(FileNotFoundError):
             Path(temporary).unlink()

@@ -13,6 +13,7 @@ from harness import machine, pipeline, published
 from harness.cli.console import show
 from harness.cli.given import same_matrix, settings_of
 from harness.cli.progress import listener
+from harness.cli.published import same_question
 from harness.errors import HarnessError, Interrupted, NothingObservedError, ShardError
 from harness.execution import executors, given_environment, shards
 from harness.execution.audit import AuditError
@@ -22,6 +23,7 @@ from harness.execution.stopwatch import Stopwatch
 from harness.execution.work import BUDGET_OVER
 from harness.matrix.shard import GITHUB_JOBS
 from harness.model import Status
+from harness.published import Published
 from harness.report import files, published_logs
 from harness.report.failures import harness_failure, nothing_observed
 from harness.report.formats import format_named
@@ -81,14 +83,24 @@ def _answer(report: Report, fail_on: str | None, err: Console) -> int:
 
 def report(options: argparse.Namespace, out: Console, err: Console) -> int:
     """Write the reports from what is known."""
+    stored = not isinstance(options.store, Path) or options.store.exists()
+    if not stored and (shipped := same_question(options)):
+        return _published(shipped, options, out, err)
     files.require_writable(options.reports)
     with listener(err, quiet=options.quiet) as listen:
         report = pipeline.known(settings_of(options), listen)
-    if (why := nothing_observed(report)) and (shipped := published.of_matrix(options.config)):
-        err.print(f"{why}; this is the published report", markup=False, highlight=False, soft_wrap=True)
-        show(matrix.page(shipped.report, same_matrix(options)), options.format, out)
-        return 0
+    if nothing_observed(report) and (shipped := same_question(options)):
+        return _published(shipped, options, out, err)
     _deliver(report, options, out, err)
+    return 0
+
+
+def _published(shipped: Published, options: argparse.Namespace, out: Console, err: Console) -> int:
+    """Show the published report of this matrix, or that in the folder of reports; write nothing."""
+    found = published.read(options.reports / "matrix.json") if files.observed(options.reports) else shipped
+    text = f"nothing has run here: this is the report {found.source}; nothing was written"
+    err.print(text, markup=False, highlight=False, soft_wrap=True)
+    show(matrix.page(found.report, same_matrix(options)), options.format, out)
     return 0
 
 

@@ -15,6 +15,7 @@ from harness import invocation, pipeline, published
 from harness.cli.console import show
 from harness.cli.given import settings_of
 from harness.cli.progress import listener
+from harness.cli.published import same_question
 from harness.cli.version_sets import INCONCLUSIVE, given_set, opened_experiments
 from harness.decide import choose, version_files, version_sets
 from harness.decide import pin as pinning
@@ -42,7 +43,10 @@ from harness.verdicts.report_schema import Report, ReportedCell
 def pin(options: argparse.Namespace, out: Console, err: Console) -> int:
     """Choose among observed working sets, or take the one that is named, and write its lock."""
     if options.list:
-        show(pages.listing(_listed(options, err)), options.format, out)
+        if options.from_ or options.prefer:
+            raise VersionsError("--list lists the working sets of the matrix: leave out --from and --prefer")
+        requires = [version_sets.requirement(text, "--require") for text in options.require]
+        show(pages.listing(choose.newest(_listed(options, err), requires)), options.format, out)
         return 0
     files.require_writable(options.reports)
     if options.from_ is not None:
@@ -56,7 +60,7 @@ def pin(options: argparse.Namespace, out: Console, err: Console) -> int:
     requires = [version_sets.requirement(text, "--require") for text in options.require]
     prefer, like = _preference(options)
     with listener(err, quiet=options.quiet) as listen:
-        candidates = _candidates(opened(settings, listen, acts=False, access=Access.ADD), options.reports)
+        candidates = _candidates(opened(settings, listen, acts=False, access=Access.ADD), options)
         chosen = choose.choose(candidates.report, requires, prefer, like, candidates.remedied)
         if chosen is None:
             show(_nothing(candidates, requires), options.format, out)
@@ -75,11 +79,11 @@ def pin(options: argparse.Namespace, out: Console, err: Console) -> int:
 
 def _listed(options: argparse.Namespace, err: Console) -> Report:
     """The report whose working sets are listed: of the store; where that knows of none, a published one."""
-    shipped = published.of_matrix(options.config)
+    shipped = same_question(options)
     if shipped and isinstance(options.store, Path) and not options.store.exists():
         return shipped.report
     with listener(err, quiet=True) as listen:
-        return _candidates(opened(settings_of(options), listen, acts=False, access=Access.ADD), options.reports).report
+        return _candidates(opened(settings_of(options), listen, acts=False, access=Access.ADD), options).report
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,13 +97,13 @@ class _Candidates:
     """Ids of the cells that work with a remedy only."""
 
 
-def _candidates(session: Session, reports: Path) -> _Candidates:
+def _candidates(session: Session, options: argparse.Namespace) -> _Candidates:
     """What the store knows to work; if that is nothing, what the published report names."""
     verdicts = session.verdicts()
     report = pipeline.report(session, verdicts)
     able = remedied(session, verdicts, assembly.remedies(session, verdicts))
-    own = reports / "matrix.json"
-    other = published.read(own) if own.is_file() else published.of_matrix(session.settings.config)
+    own = options.reports / "matrix.json"
+    other = published.read(own) if own.is_file() else same_question(options)
     if choose.working_cells(report) or able or other is None:
         known = {verdict.cell.id: verdict for verdict in verdicts} | able
         return _Candidates(report=report, verdicts=known, remedied=able.keys())

@@ -6,8 +6,11 @@ import argparse
 from pathlib import Path
 
 from harness import published
+from harness.cli.options import ARGUMENTS
 from harness.errors import ReportError, did_you_mean
 from harness.published import Published
+
+_REPORTS = ARGUMENTS["--reports"]["default"]
 
 
 def chosen(options: argparse.Namespace) -> Published:
@@ -22,14 +25,27 @@ def chosen(options: argparse.Namespace) -> Published:
             return published.read(paths[name], name)
         if Path(name).exists():
             return published.read(Path(name))
-        raise ReportError(f"no published report is named {name!r}{did_you_mean(name, paths)}; there are {', '.join(paths)}")
+        raise ReportError(f"no published report is named {name!r}{did_you_mean(name, paths)}")
     own = options.reports / "matrix.json"
-    found = published.read(own) if own.is_file() else published.main()
+    found = published.read(own) if own.exists() or options.reports != _REPORTS else published.main()
     if found is None:
         raise ReportError(f"{options.reports} has no matrix.json, and no report comes with this copy of the project")
     return found
 
 
-def observing(cell: str) -> Published | None:
-    """The first published report that knows something of the cell with this id."""
-    return next((report for report in published.every() if report.observed(cell)), None)
+def same_question(options: argparse.Namespace) -> Published | None:
+    """The published report of the matrix that a command means; None for another matrix, model or profile, or for a part."""
+    changed = options.model or options.profile or getattr(options, "select", ()) or getattr(options, "exclude", ())
+    return None if changed else published.of_matrix(options.config)
+
+
+def observing(options: argparse.Namespace) -> Published | None:
+    """The first published report that answers for this matrix and knows something of the cell `options.id`.
+
+    With the shipped matrix all published reports do: the ids of their cells stand in the catalogue and in `lookup`.
+    """
+    own = same_question(options)
+    if own is None:
+        return None
+    reports = published.every() if own.name == published.MAIN else iter((own,))
+    return next((report for report in reports if report.observed(options.id)), None)

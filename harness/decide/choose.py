@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -15,7 +16,7 @@ from harness.matrix.plan import by_version
 from harness.model import ABSENT, Status, Variant
 from harness.packaging_values import within
 from harness.verdicts.judge import Verdict
-from harness.verdicts.report_schema import Report, ReportedCell, age, identity
+from harness.verdicts.report_schema import Report, ReportedCell, age, identity, newest_by_runtime
 
 
 def choose(
@@ -44,6 +45,13 @@ def choose(
             return max(able, key=lambda cell: (*_kept(cell, like), newness(cell)), default=None)
         case _:
             return max(able, key=newness, default=None)
+
+
+def newest(report: Report, requires: Sequence[Requirement]) -> Report:
+    """`report` with the cells that satisfy `requires` alone, and the newest of them that works for each runtime."""
+    cells = _satisfying(report, requires)
+    best = newest_by_runtime(cell for cell in cells if cell.status is Status.WORKS)
+    return replace(report, cells=cells, recommended={runtime.version: cell.id for runtime, cell in best.items()})
 
 
 def complete(report: Report, axes: Sequence[str], source: str) -> Report:

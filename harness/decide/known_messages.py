@@ -138,12 +138,6 @@ def known_messages(reports: Iterable[Published]) -> list[KnownMessage]:
     return sorted(known.values(), key=lambda message: (message.stage.number, -len(message.failures)))
 
 
-def _failure(published: Published, cell: ReportedCell, variant: ReportedVariant, forms: tuple[str, ...]) -> MeasuredFailure:
-    values = tuple(value for part in forms for value in message_forms.values(part))
-    names = message_forms.names(variant.error or "")
-    return MeasuredFailure(published=published, cell=cell, variant=variant, values=values, names=names)
-
-
 def _is_message(variant: ReportedVariant) -> bool:
     """Whether it failed, and with words of a package."""
     own = variant.error_type in _OWN_WORDS and variant.stage is not Stage.IMPORT

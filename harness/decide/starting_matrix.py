@@ -55,7 +55,7 @@ def text(versions: Versions, runtimes: Sequence[str], python: str) -> str:
     """The content of a matrix.toml; `runtimes` are the versions of onnxruntime that must stay, `python` that of the cells."""
     names = [axis for axis in REQUIRED_AXES if axis != "python"]
     names += [name for name in sorted(EXPORTS_WITH_RUNTIME) if name in versions.exact]
-    axes = [line for name in names for line in _axis(name, versions, runtimes if name == RUNTIME else ())]
+    axes = [text for name in names for text in _axis(name, versions, runtimes if name == RUNTIME else ())]
     exporters = ["torchscript", "dynamo", *(["optimum"] if EXPORTS_WITH_RUNTIME & versions.exact.keys() else [])]
     return _TEXT.format(
         source=line(versions.source),
@@ -71,14 +71,21 @@ def _axis(name: str, versions: Versions, fixed: Sequence[str]) -> Iterator[str]:
         yield f"# {reason}"
     if fixed:
         yield f"{name} = {json.dumps(list(fixed))}  # this must stay"
+    elif name == RUNTIME and name not in versions.exact and (build := _build(versions)):
+        yield f"{name} = {json.dumps([versions.exact[build], '; latest'])}  # that of your {build}; here its CPU build"
     elif version := versions.exact.get(name):
         yield f"{name} = {json.dumps([version, '; latest'])}  # what you have, and the newest"
     else:
-        bounds = next((Requirement(text).specifier for text in versions.open if Requirement(text).name == name), "")
+        bounds = ",".join(str(found.specifier) for found in map(Requirement, versions.open) if found.name == name).strip(",")
         found = f"{bounds}; latest" if bounds else "; latest"
         comment = "the newest that your bounds admit" if bounds else "not in your set: the newest"
         values = list(dict.fromkeys([found, "; latest"]))
         yield f"{name} = {json.dumps(values)}  # {comment}{', and the newest' if len(values) > 1 else ''}"
+
+
+def _build(versions: Versions) -> str | None:
+    """A build of onnxruntime for other hardware in the set, such as onnxruntime-gpu."""
+    return next((name for name in versions.exact if name.startswith(f"{RUNTIME}-")), None)
 
 
 def _held(versions: Versions) -> Iterator[str]:

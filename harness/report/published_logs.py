@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +19,9 @@ from harness.verdicts.report_schema import Report, ReportedCell, ReportedVariant
 FOLDER = "logs"
 _LENGTH = 8_000
 """Characters of a published log, of its end."""
-_KNOWN_PLACES = re.compile(r"/(?:[\w.+@…-]+/)*?(?=(?:site-packages|lib/python3\.\d+|harness/probe)/)")
-_OTHER_PLACES = re.compile(r"(?<![\w.…>])/(?:[\w.+@-]+/){2,}")
+_QUOTED = re.compile(r"""(?<=["'])/[^"'\n]*?(?=(?:site-packages|lib/python3\.\d+|harness/probe)/)""")
+_BARE = re.compile(r"(?<![\w./:…>])/(?:[\w.+@-]+/)*?(?=(?:site-packages|lib/python3\.\d+|harness/probe)/)")
+"""Paths that lead to installed files; the names of nodes in a graph look like paths too, and stay."""
 
 _NAME = re.compile(rf"({'|'.join(Stage)})-[0-9a-f]{{12}}\.log")
 
@@ -55,14 +58,22 @@ def clear(folder: Path) -> None:
             path.unlink()
 
 
+def variant_id(variant: ReportedVariant) -> str:
+    """The name of a variant in a log."""
+    return Variant(**{field: getattr(variant, field) for field in VARIANT_FIELDS}).id
+
+
 def _text(path: Path, variant: ReportedVariant) -> str:
     """What the log says of `variant`, or its end; empty where there is no log."""
     try:
         content = regular_files.read(path, limit=LOG_LIMIT).decode(errors="replace")
     except (OSError, regular_files.RefusedFileError):
         return ""
-    name = Variant(**{field: getattr(variant, field) for field in VARIANT_FIELDS}).id
+    name = variant_id(variant)
     own = content.rpartition(f"\n--- {name}: ")
     text = own[1] + own[2].partition("\n--- ")[0] if own[1] else content
-    text = _OTHER_PLACES.sub("…/", _KNOWN_PLACES.sub("…/", redacted(visible(text))))
+    text = redacted(visible(text))
+    for folder in (str(path.parents[1]), str(Path.home()), tempfile.gettempdir(), sys.base_prefix):
+        text = text.replace(f"{folder}/", "…/") if len(folder) > 1 else text
+    text = _BARE.sub("…/", _QUOTED.sub("…/", text))
     return text if len(text) <= _LENGTH else f"[…]{text[-_LENGTH:]}"

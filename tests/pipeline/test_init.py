@@ -62,6 +62,15 @@ def test_a_requirements_file_without_some_of_them(tmp_path):
     }
 
 
+def test_all_bounds_count_and_a_build_of_onnxruntime_has_its_version(tmp_path):
+    (tmp_path / "requirements.txt").write_text("torch>=2.0\ntorch<2.6\nonnxruntime-gpu==1.16.3\n")
+    axes = written(tmp_path, "--from", "requirements.txt")["axes"]
+    assert axes["torch"] == [">=2.0,<2.6; latest", "; latest"]
+    assert axes["onnxruntime"] == ["1.16.3", "; latest"]
+    axes = written(tmp_path, "--output", "two.toml", "--runtime", "1.16.3", "--runtime", "1.16.3")["axes"]
+    assert axes["onnxruntime"] == ["1.16.3"]
+
+
 def test_a_live_environment_and_nothing_at_all(tmp_path):
     found = written(tmp_path, "--from", sys.prefix)
     assert found["axes"]["python"] == [PYTHON]

@@ -32,7 +32,9 @@ def test_show_prefers_the_report_of_the_folder_and_takes_a_name(tmp_path):
     code, out, _ = harness(tmp_path, "show", f"catalogue/{name}", "--format", "json")
     assert (code, json.loads(out)["cells"]) == (0, case["cells"])
     (tmp_path / "reports").mkdir()
-    (tmp_path / "reports" / "matrix.json").write_text(json.dumps({**MATRIX, "cells": MATRIX["cells"][:1], "rules": []}))
+    (tmp_path / "reports" / "matrix.json").write_text(
+        json.dumps({**MATRIX, "cells": MATRIX["cells"][:1], "rules": [], "recommended": {}})
+    )
     assert len(json.loads(harness(tmp_path, "show", "--format", "json")[1])["cells"]) == 1
     code, _, err = harness(tmp_path, "show", "catalog")
     assert code == 2
@@ -56,11 +58,52 @@ def test_explain_in_an_empty_folder_explains_a_published_cell(tmp_path):
 def test_report_and_pin_list_in_an_empty_folder(tmp_path):
     code, out, err = harness(tmp_path, "report", "--format", "json")
     assert (code, json.loads(out)["recommended"]) == (0, MATRIX["recommended"])
-    assert "this is the published report" in err
-    assert not (tmp_path / "reports" / "matrix.json").exists()
+    assert "nothing has run here: this is the report matrix, measured on" in err
+    assert list(tmp_path.iterdir()) == []
     code, out, _ = harness(tmp_path, "pin", "--list", "--format", "json")
     assert code == 0
     assert {runtime: chosen["cell"] for runtime, chosen in json.loads(out).items()} == MATRIX["recommended"]
+
+
+@pytest.mark.parametrize("arguments", [["--model", "t5"], ["--profile", "base"], ["--config", "mine.toml"]])
+def test_a_published_report_answers_for_its_own_matrix_and_model_alone(tmp_path, arguments):
+    own = (ROOT / "matrix.toml").read_text(encoding="utf-8").replace('layouts = ["pair", "merged"]', 'layouts = ["no-cache"]')
+    (tmp_path / "mine.toml").write_text(own)
+    working = next(iter(MATRIX["recommended"].values()))
+    code, out, _ = harness(tmp_path, "explain", working, *arguments)
+    assert code == 0
+    assert out.startswith(f"{working}: not-run\n")
+    code, out, _ = harness(tmp_path, "pin", "--list", "--format", "json", *arguments)
+    assert (code, json.loads(out)) == (0, {})
+
+
+def test_a_matrix_that_is_named_must_be_there(tmp_path):
+    code, _, err = harness(tmp_path, "explain", WORKS[0]["id"], "--config", "nope.toml")
+    assert code == 2
+    assert "nope.toml" in err
+
+
+def test_pin_list_takes_requirements(tmp_path):
+    runtime, cell = next(iter(MATRIX["recommended"].items()))
+    code, out, _ = harness(tmp_path, "pin", "--list", "--format", "json", "--require", f"onnxruntime=={runtime}")
+    assert (code, list(json.loads(out)), json.loads(out)[runtime]["cell"]) == (0, [runtime], cell)
+    assert harness(tmp_path, "pin", "--list", "--require", "(((")[0] == 2
+    assert harness(tmp_path, "pin", "--list", "--from", "requirements.txt")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"recommended": {"1.16.3": "nope"}}, "recommended.1.16.3: nope is no cell that works"),
+        ({"recommended": {"1.16.3": FAILS["id"]}}, f"{FAILS['id']} is no cell that works"),
+        ({"cells": [*MATRIX["cells"], MATRIX["cells"][0]]}, "an id is there twice"),
+    ],
+)
+def test_a_report_whose_parts_contradict_each_other(tmp_path, change, problem):
+    (tmp_path / "odd.json").write_text(json.dumps({**MATRIX, **change}))
+    code, _, err = harness(tmp_path, "show", "odd.json")
+    assert code == 2
+    assert problem in err
 
 
 def test_a_store_that_knows_more_is_believed(project: Project, tmp_path):

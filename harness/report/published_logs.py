@@ -72,8 +72,7 @@ def _text(path: Path, variant: ReportedVariant) -> str:
     name = variant_id(variant)
     own = content.rpartition(f"\n--- {name}: ")
     text = own[1] + own[2].partition("\n--- ")[0] if own[1] else content
-    text = redacted(visible(text))
+    text = _BARE.sub("…/", _QUOTED.sub("…/", redacted(visible(text))))
     for folder in (str(path.parents[1]), str(Path.home()), tempfile.gettempdir(), sys.base_prefix):
         text = text.replace(f"{folder}/", "…/") if len(folder) > 1 else text
-    text = _BARE.sub("…/", _QUOTED.sub("…/", text))
     return text if len(text) <= _LENGTH else f"[…]{text[-_LENGTH:]}"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.errors import ReportError
 from harness.model import Status
 from harness.verdicts import report_file
 from harness.verdicts import runtime_limits as limits_file
@@ -75,8 +76,27 @@ def of_matrix(config: Path) -> Published | None:
 
 
 def read(path: Path, name: str | None = None) -> Published:
-    """The report in a file. Raises ReportError as `report_file.read`."""
-    return Published(name=name or str(path), path=path, report=report_file.read(path))
+    """The report in a file.
+
+    Raises:
+        ReportError: as `report_file.read`, and for a report that contradicts itself.
+    """
+    report = report_file.read(path)
+    if contradiction := _contradiction(report):
+        raise ReportError(f"{path} contradicts itself: {contradiction}")
+    return Published(name=name or str(path), path=path, report=report)
+
+
+def _contradiction(report: Report) -> str | None:
+    """What its parts say against each other."""
+    cells = {cell.id: cell for cell in report.cells}
+    if len(cells) < len(report.cells):
+        return "cells: an id is there twice"
+    for runtime, name in report.recommended.items():
+        cell = cells.get(name)
+        if cell is None or cell.status is not Status.WORKS:
+            return f"recommended.{runtime}: {name} is no cell that works"
+    return None
 
 
 def runtime_limits() -> dict[str, RuntimeLimits]:

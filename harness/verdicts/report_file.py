@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from harness import regular_files
 from harness.errors import ReportError
-from harness.model import Status
 from harness.verdicts.report_schema import ADAPTER, FILE_LIMIT, Report
 
 _GZIP = 16 + zlib.MAX_WBITS
@@ -24,7 +23,7 @@ def read(path: Path) -> Report:
     """
     try:
         content = regular_files.read_named(path, limit=FILE_LIMIT)
-        report = ADAPTER.validate_json(_expanded(content) if path.suffix == ".gz" else content)
+        return ADAPTER.validate_json(_expanded(content) if path.suffix == ".gz" else content)
     except (OSError, EOFError, zlib.error) as error:
         raise ReportError(f"{path} cannot be read: {error}") from None
     except regular_files.RefusedFileError as problem:
@@ -33,21 +32,6 @@ def read(path: Path) -> Report:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise ReportError(f"{path} is no matrix.json of this version: {f'{place}: ' if place else ''}{first['msg']}") from None
-    if contradiction := _contradiction(report):
-        raise ReportError(f"{path} is no matrix.json of this version: {contradiction}")
-    return report
-
-
-def _contradiction(report: Report) -> str | None:
-    """What its parts say against each other."""
-    cells = {cell.id: cell for cell in report.cells}
-    if len(cells) < len(report.cells):
-        return "cells: an id is there twice"
-    for runtime, name in report.recommended.items():
-        cell = cells.get(name)
-        if cell is None or cell.status is not Status.WORKS:
-            return f"recommended.{runtime}: {name} is no cell that works"
-    return None
 
 
 def _expanded(content: bytes) -> bytes:

@@ -204,4 +204,4 @@ def test_what_is_no_set_at_all(tmp_path):
     with pytest.raises(VersionsError, match="cannot be read"):
         read(tmp_path / "absent.txt", None, None)
     with pytest.raises(VersionsError, match="expected a requirements file"):
-        read(written(tmp_path, "pyproject.toml", ""), None, None)
+        read(written(tmp_path, "project.toml", ""), None, None)

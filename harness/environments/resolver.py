@@ -82,9 +82,12 @@ class Resolver:
         *,
         file: str,
         ask: bool,
+        dated: bool = False,
     ) -> None:
         """`file` is the name of the matrix in errors.
 
+        With `dated` the provider sees the index as it was on a day that a search has chosen: a version that was published
+        later has no solution there, and is no mistake in the matrix.
         Without `ask` the provider is not called, and cells without a recorded lock are not run.
         """
         self._matrix = matrix
@@ -94,6 +97,7 @@ class Resolver:
         self._interpreters = interpreters
         self._file = file
         self._ask = ask
+        self._dated = dated
         self.changes: dict[str, list[str]] = {}
         """What differs from the recorded lock → the cells in which it was first seen."""
         self._solved: dict[str, Solved] = {}
@@ -103,7 +107,7 @@ class Resolver:
         """Resolve every cell, in parallel; `progress` receives the number of distinct solves that are done, and of all.
 
         Raises:
-            UnpublishedError: an axis names a distribution or a version that nobody publishes.
+            UnpublishedError: an axis names a distribution or a version that nobody publishes; not with `dated`.
         """
         needed = [self._solves(item) for item in planned]
         cells = {solve.key: (solve, item.cell) for item, solves in zip(planned, needed, strict=True) for solve in solves}
@@ -161,7 +165,7 @@ class Resolver:
         try:
             lock = lock_for(solve.requirements, self._provider, solve.interpreter)
         except ProviderFailure as failure:
-            if failure.unpublished:
+            if failure.unpublished and not self._dated:
                 name, _, version = failure.unpublished.partition("==")
                 raise UnpublishedError(self._file, name, version, cell.id) from None
             if disk_space.says_full(str(failure)):

@@ -164,6 +164,12 @@ class ExtraCells:
             if exclude_newer is not None:
                 uv = replace(uv, sources=uv.sources.model_copy(update={"exclude_newer": exclude_newer}))
             resolvers[exclude_newer, self.acts] = Resolver(
-                self.session.matrix, session.answers, uv, session.interpreter, file=session.settings.config.name, ask=self.acts
+                session.matrix,
+                session.answers,
+                uv,
+                session.interpreter,
+                file=session.settings.config.name,
+                ask=self.acts,
+                dated=exclude_newer is not None,
             )
         return resolvers[exclude_newer, self.acts]

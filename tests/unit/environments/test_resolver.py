@@ -115,6 +115,14 @@ def test_a_fact_is_recorded_and_an_error_is_asked_again(store, provider, type_, 
     assert len(provider.solves) == before + solves
 
 
+def test_a_version_that_was_published_after_the_day_of_a_search_has_no_solution(store, provider):
+    """It is no mistake in the matrix, and must not end the run."""
+    provider.failures["torch==2.6.0"] = ProviderFailure(FailureType.UNSATISFIABLE, "no", unpublished="torch==2.6.0")
+    dated = Resolver(MATRIX, IndexAnswers(store), provider, lambda _: PYTHON, file="matrix.toml", ask=True, dated=True)
+    (found,) = resolve(dated, cell())
+    assert (found.lock, found.result.status) == (None, Status.FAILS)
+
+
 def test_an_unpublished_version_names_the_axis(store, provider):
     provider.failures["torch==2.6.0"] = ProviderFailure(FailureType.UNSATISFIABLE, "no", unpublished="torch==2.6.0")
     provider.failures["onnxscript"] = NO_SOLUTION

@@ -158,11 +158,29 @@ def test_a_patch_that_only_the_index_has(project):
     assert (cell["status"], cell["remedies"]) == ("fails", ["onnxruntime 1.17.2"])
 
 
-def test_a_major_release_is_no_small_step(project):
+def test_a_major_release_is_a_remedy_where_the_matrix_shows_it(project):
     project.publish(packages.onnxruntime("1.17.0", on_run=REFUSES), packages.onnxruntime("2.0.0"))
     project.configure({"onnxruntime": ["1.17.0", "2.0.0"]})
-    fails, _ = project.run().values()
-    assert (fails["status"], fails["remedies"]) == ("fails", [])
+    fails, works = project.run().values()
+    assert (fails["status"], fails["remedies"]) == ("fails", ["onnxruntime 2.0.0"])
+    assert works["status"] == "works"
+    assert "works with: onnxruntime 2.0.0 (another cell: this one fails)" in project.main("explain", fails["id"]).out
+
+
+def test_a_minor_release_goes_before_a_major_one(project):
+    project.publish(
+        packages.onnxruntime("1.17.0", on_run=REFUSES), *(packages.onnxruntime(version) for version in ("1.12.0", "2.0.0"))
+    )
+    project.configure({"onnxruntime": ["1.17.0", "1.12.0", "2.0.0"]})
+    (fails,) = (cell for cell in project.run().values() if cell["status"] == "fails")
+    assert fails["remedies"] == ["onnxruntime 1.12.0"]
+
+
+def test_a_major_release_that_only_the_index_has_is_not_tried(project):
+    project.publish(packages.onnxruntime("1.17.0", on_run=REFUSES), packages.onnxruntime("2.0.0"))
+    cell, variant = on(project, onnxruntime="1.17.0")
+    assert (cell["status"], cell["remedies"]) == ("fails", [])
+    assert not [tried for tried in variant["tried"] if "onnxruntime" in tried]
 
 
 def test_nothing_mends(project):

@@ -67,7 +67,7 @@ def test_a_broken_model(folder):
 
 def test_a_broken_export(folder):
     select = "numpy<2,ir-version=9,feedback=keep-cross"
-    asked = ask(folder, "--select", select, probe="dropped_bias.py", layouts='["pair"]', strategy='["cached"]')
+    asked = ask(folder, "--select", select, probe="dropped_bias.py", layouts='["pair"]', strategies='["cached"]')
     assert len(asked) == 2
     for _, variant in asked:
         assert told(variant) == ("parity", "exporter", "proven")
@@ -75,7 +75,7 @@ def test_a_broken_export(folder):
 
 
 def test_a_refusal_of_the_runtime(folder):
-    asked = ask(folder, "--select", "numpy<2,ir-version=9", probe="triangle.py", layouts='["whole"]', feedback='["none"]')
+    asked = ask(folder, "--select", "numpy<2,ir-version=9", probe="triangle.py", layouts='["whole"]', feedbacks='["none"]')
     ends = {cell["pins"]["onnxruntime"]: told(variant) for cell, variant in asked}
     assert ends == {OLD: ("load", "runtime", "proven"), NEW: (None, None, None)}
     evidence = asked[0][1]["evidence"]

@@ -217,6 +217,8 @@ class RemedyKind:
     """Whether the cell stays what it is: a version on every axis."""
     keeps_artifact: bool = False
     """Whether its changes need no other export; changes of all such kinds run in one process."""
+    is_only_observed: bool = False
+    """Whether its changes are remedies only where the matrix itself shows them to work: none is run for a search."""
     is_named_by_failure: bool = False
     """Whether the failure itself names the change; such kinds are tried before all others."""
     known_before: frozenset[str] = frozenset()

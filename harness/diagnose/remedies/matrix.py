@@ -211,7 +211,8 @@ class _MatrixSearch:
 
         def is_small(axis: str, version: str) -> bool:
             own = str(cell.cell.version(axis))
-            return version == own or any(kind.between_versions(axis, own, version) for kind in self._kinds)
+            kinds = [kind for kind in self._kinds if not kind.is_only_observed]
+            return version == own or any(kind.between_versions(axis, own, version) for kind in kinds)
 
         return [
             remedy

@@ -15,18 +15,19 @@ _SELDOM_CHANGED = ("python", RUNTIME)
 
 
 class StepSize(IntEnum):
-    """How much changes between two versions of one major release."""
+    """The first part of the release in which two versions differ."""
 
     PATCH = 1
     MINOR = 2
+    MAJOR = 3
 
 
 @functools.cache
-def step_size(own: str, other: str) -> StepSize | None:
-    """The size of the step; None between two major releases."""
+def step_size(own: str, other: str) -> StepSize:
+    """The size of the step from one version to another."""
     mine, theirs = Version(own).release, Version(other).release
     if mine[0] != theirs[0]:
-        return None
+        return StepSize.MAJOR
     return StepSize.PATCH if len(mine) > 2 and mine[1:2] == theirs[1:2] else StepSize.MINOR
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.diagnose.remedies.interface import RemedyKind
 from harness.diagnose.remedies.kinds.addition import ADDITION
 from harness.diagnose.remedies.kinds.attention import ATTENTION
-from harness.diagnose.remedies.kinds.axis_version import MINOR, PATCH
+from harness.diagnose.remedies.kinds.axis_version import MAJOR, MINOR, PATCH
 from harness.diagnose.remedies.kinds.binding import BINDING
 from harness.diagnose.remedies.kinds.exporter import EXPORTER
 from harness.diagnose.remedies.kinds.feedback import FEEDBACK
@@ -30,5 +30,6 @@ KINDS: tuple[RemedyKind, ...] = (
     SECONDARY_PIN,
     PATCH,
     MINOR,
+    MAJOR,
 )
 """The cheapest first: an option of a session, the decoding loop, the export, the environment, another cell."""

@@ -1,4 +1,4 @@
-"""Another version on one axis: a patch release or a minor release."""
+"""Another version on one axis: of another patch, minor or major release."""
 
 from __future__ import annotations
 
@@ -25,14 +25,16 @@ class AxisVersion(RemedyKind):
 
     def __init__(self, name: str, size: StepSize) -> None:
         self.name = name
+        self.is_only_observed = size is StepSize.MAJOR
         self._size = size
 
     def search(self, attempt: Attempt, trials: Trials) -> Attempt | None:
         """Try one version after the other; a cell that was observed costs nothing, and so goes first."""
         there = self.of_cells(attempt.planned.cell, trials.near)
-        observed_first = sorted(there, key=lambda change: not _is_observed(change, attempt, trials.near))
+        observed = [change for change in there if _is_observed(change, attempt, trials.near)]
+        others = [] if self.is_only_observed else [change for change in there if change not in observed]
         published = self._of_index(attempt.planned.cell, trials) if trials.asks_index else ()
-        for change in itertools.chain(observed_first, published):
+        for change in itertools.chain(observed, others, published):
             if (found := trials.first_that_works([(change,)])) is not None:
                 return found
         return None
@@ -54,6 +56,8 @@ class AxisVersion(RemedyKind):
         """What an index is asked for: the newest patch; or the next minor release, then the newest of the major one."""
         own = str(cell.version(axis))
         major, minor = (*Version(own).release, 0)[:2]
+        if self._size is StepSize.MAJOR:
+            return []
         if self._size is StepSize.PATCH:
             return [f"{axis}>{own},=={major}.{minor}.*"]
         return [f"{axis}>{own},=={major}.{minor + 1}.*", f"{axis}>{own},<{major + 1}"]
@@ -72,6 +76,7 @@ class AxisVersion(RemedyKind):
 
 PATCH = AxisVersion("patch release", StepSize.PATCH)
 MINOR = AxisVersion("minor release", StepSize.MINOR)
+MAJOR = AxisVersion("major release", StepSize.MAJOR)
 
 
 def _is_observed(change: Change, attempt: Attempt, near: Sequence[Verdict]) -> bool:

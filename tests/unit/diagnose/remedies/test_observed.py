@@ -72,7 +72,9 @@ def test_the_same_variant_in_cells_that_differ_on_one_axis_the_nearest_first():
         cell([PAIR], [], setup=Setup.HANDOFF, onnxruntime="1.24.0"),
     ]
     found = Observations([here, *others], KINDS).mending(here, PAIR)
-    assert [change.text for change in found] == [f"onnxruntime {version}" for version in ("1.20.2", "1.21.0", "1.32.0", "2.0.0")]
+    assert [change.text for change in found] == [
+        f"onnxruntime {version}" for version in ("1.20.2", "1.21.0", "1.32.0", "2.0.0")
+    ]
     assert worded(found) == ["onnxruntime 1.20.2 (also 1.21.0, 1.32.0, 2.0.0)"]
 
 

@@ -214,8 +214,12 @@ class Lock:
         """Identifies the set of files that may be installed, whatever their order in the lock."""
         return digest([(p.name, p.version, sorted(p.hashes)) for p in sorted(self.distributions, key=lambda p: p.name)])
 
-    def closure(self, roots: frozenset[str]) -> Lock:
+    def closure(self, roots: Collection[str]) -> Lock:
         """The part of the lock that `roots` reach through requirements, roots included."""
+        return self.only(self.reached(roots))
+
+    def reached(self, roots: Collection[str]) -> set[str]:
+        """The names of the distributions that `roots` reach through requirements, roots included."""
         requires: dict[str, list[str]] = {}
         for pinned in self.distributions:
             for parent in pinned.via:
@@ -227,7 +231,7 @@ class Lock:
             if name not in reached:
                 reached.add(name)
                 pending.extend(requires.get(name, ()))
-        return self.only(reached)
+        return reached
 
     def only(self, names: Collection[str]) -> Lock:
         """The distributions of these names."""

@@ -40,7 +40,8 @@ class Import:
     @property
     def modules(self) -> list[str]:
         """What is imported, in this order; a probe module adds its own."""
-        return [name for name in MODULES if any(name in part.lock.versions for part in self.parts)]
+        names = {pinned.name for part in self.parts for pinned in part.lock.distributions}
+        return [name for name in MODULES if name in names]
 
     @property
     def install(self) -> Install:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any
@@ -292,7 +292,21 @@ def is_digest(name: str) -> bool:
 
 def digest(value: object) -> str:
     """A stable name for a JSON-able value: 128 bits of SHA-256 over its canonical JSON, in hexadecimal."""
-    return hashlib.sha256(_CANONICAL.encode(value).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return _named(canonical(value))
+
+
+def canonical(value: object) -> str:
+    """The canonical JSON of `value`."""
+    return _CANONICAL.encode(value)
+
+
+def digest_with(items: Sequence[object], last: str) -> str:
+    """The digest of a list: `items`, one at least, and an item that many lists have, given as its canonical JSON."""
+    return _named(f"{canonical(items)[:-1]},{last}]")
+
+
+def _named(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -23,10 +23,14 @@ def read(path: Path | str, *, limit: int, dir_fd: int | None = None, start: int 
         FileNotFoundError: nothing is there.
         RefusedFileError: it is a link, no regular file, larger than `limit` bytes, or cannot be read.
     """
-    with _opened(path, limit, dir_fd) as (handle, size):
+    handle = _opened(path, dir_fd)
+    try:
+        size = _size(handle, limit)
         if start:
             os.lseek(handle, start, os.SEEK_SET)
         return b"".join(_parts(handle, max(size - start, 0)))
+    finally:
+        os.close(handle)
 
 
 def read_named(path: Path, *, limit: int) -> bytes:
@@ -39,9 +43,14 @@ def read_named(path: Path, *, limit: int) -> bytes:
 
 def copy(path: Path | str, target: Path, *, limit: int, dir_fd: int | None = None) -> int:
     """Copy the content of that file to the new file `target`; return its bytes. Raises as `read`."""
-    with _opened(path, limit, dir_fd) as (handle, size), target.open("xb") as file:
-        for part in _parts(handle, size):
-            file.write(part)
+    handle = _opened(path, dir_fd)
+    try:
+        size = _size(handle, limit)
+        with target.open("xb") as file:
+            for part in _parts(handle, size):
+                file.write(part)
+    finally:
+        os.close(handle)
     return size
 
 
@@ -80,25 +89,25 @@ def folder_at(name: str, dir_fd: int | None) -> Iterator[int]:
         os.close(handle)
 
 
-@contextlib.contextmanager
-def _opened(path: Path | str, limit: int, dir_fd: int | None) -> Iterator[tuple[int, int]]:
-    """(descriptor, size) of the file."""
+def _opened(path: Path | str, dir_fd: int | None) -> int:
+    """A descriptor of what is there; the caller closes it."""
     try:
         # Without O_NONBLOCK opening a FIFO waits for a writer.
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:
         raise RefusedFileError(reason(path, dir_fd) or f"cannot be read: {error}") from None
-    try:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise RefusedFileError(f"is {kind_of(status.st_mode)}, not a regular file")
-        if status.st_size > limit:
-            raise RefusedFileError(f"has {status.st_size:,} bytes, more than the {limit:,} that are read")
-        yield handle, status.st_size
-    finally:
-        os.close(handle)
+
+
+def _size(handle: int, limit: int) -> int:
+    """The bytes of the file, if it is a regular one with `limit` at most."""
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        raise RefusedFileError(f"is {kind_of(status.st_mode)}, not a regular file")
+    if status.st_size > limit:
+        raise RefusedFileError(f"has {status.st_size:,} bytes, more than the {limit:,} that are read")
+    return status.st_size
 
 
 def _parts(handle: int, size: int) -> Iterator[bytes]:

@@ -17,7 +17,7 @@ from harness.tasks import jobs
 from harness.tasks.export import Export
 from harness.tasks.install import Install
 from harness.tasks.interface import Batch, Parts, ProbeOutput, ProbeRequest, Subject, Task, Workplace, with_layers
-from harness.tasks.keys import common_parts, key_of
+from harness.tasks.keys import key_of, process_key
 from harness.tasks.records import Records, has_error, stages
 
 
@@ -110,7 +110,7 @@ class Run(GraphRun):
     @functools.cached_property
     def key(self) -> str:
         """The key of the run side's import."""
-        return digest(["run-import", self.closure.key, common_parts("run", self.export.model)])
+        return process_key("run-import", "run", self.export.model, self.closure.key)
 
     def variant_key(self, variant: Variant, artifact: str) -> str:
         """See GraphRun."""
@@ -140,7 +140,7 @@ class Evaluate(GraphRun):
     @functools.cached_property
     def key(self) -> str:
         """The key of the evaluator's import."""
-        return digest(["evaluate-import", self.closure.key, common_parts("reference", self.export.model)])
+        return process_key("evaluate-import", "reference", self.export.model, self.closure.key)
 
     def variant_key(self, variant: Variant, artifact: str) -> str:
         """See GraphRun. The evaluator has no bindings and no session options."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness import subprocesses
 from harness.matrix.schema import ProbeSection
-from harness.model import digest
+from harness.model import canonical, digest, digest_with
 from harness.store.digests import file_digest, folder_digest
 from harness.tasks import probe_source
 
@@ -28,15 +28,16 @@ def key_of(*parts: str | int | None) -> str:
 @functools.cache
 def source(kind: str) -> str:
     """Digest of the probe's source as far as a job of `kind` can use it."""
+    left_out = {"export", "ort", "reference"} - _FOLDERS[kind]
+    return digest({path.as_posix(): content for path, content in _sums().items() if left_out.isdisjoint(path.parts)})
+
+
+@functools.cache
+def _sums() -> dict[Path, str]:
+    """File of the probe's source, by its name relative to the probe's folder → digest of its content."""
     root = probe_source.MAIN.parent
     _stamp(root)
-    left_out = {"export", "ort", "reference"} - _FOLDERS[kind]
-    sums = {}
-    for path in sorted(root.rglob("*.py")):
-        name = path.relative_to(root)
-        if left_out.isdisjoint(name.parts):
-            sums[name.as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return digest(sums)
+    return {path.relative_to(root): hashlib.sha256(path.read_bytes()).hexdigest() for path in root.rglob("*.py")}
 
 
 @functools.cache
@@ -45,14 +46,14 @@ def platform_id() -> str:
     return "-".join(filter(None, (platform.system(), platform.machine(), "".join(platform.libc_ver()))))
 
 
-def common_parts(kind: str, model: ProbeSection) -> list[object]:
-    """The parts of the keys of all processes of `kind`: platform, variables, rules and source."""
-    return [platform_id(), _surroundings(), probe_source.RULES, source_digest(kind, model)]
+def process_key(name: str, kind: str, model: ProbeSection, *parts: object) -> str:
+    """The key of what a process of `kind` gives as a whole, of these parts, and of platform, variables, rules and source."""
+    return digest_with([name, *parts], _common_part(source_digest(kind, model)))
 
 
 @functools.cache
-def _surroundings() -> dict[str, str | int]:
-    return subprocesses.probe_surroundings()
+def _common_part(source: str) -> str:
+    return canonical([platform_id(), subprocesses.probe_surroundings(), probe_source.RULES, source])
 
 
 def source_digest(kind: str, model: ProbeSection) -> str:
@@ -113,7 +114,7 @@ def _looks(folder: Path) -> dict[Path, tuple[int, int, int]]:
 
 def read_anew() -> None:
     """Forget the files and variables that an earlier run of this process has read."""
-    for cached in (source, _files_digest, _checkpoint_digest, _surroundings):
+    for cached in (source, _sums, _files_digest, _checkpoint_digest, _common_part):
         cached.cache_clear()
 
 

@@ -7,6 +7,7 @@ follows from the store alone.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -19,7 +20,7 @@ from harness.execution.session import Session
 from harness.execution.work import Origin, Work
 from harness.matrix.plan import Planned
 from harness.matrix.schema import Matrix
-from harness.model import digest
+from harness.model import canonical, digest_with
 from harness.packaging_values import required_name
 from harness.store.envelope import RecordKind
 from harness.verdicts.judge import Verdict
@@ -64,6 +65,11 @@ class Questions:
         """The matrix of the session."""
         return self.session.matrix
 
+    @functools.cached_property
+    def _sources(self) -> str:
+        """What a look-up depends on besides its question, as canonical JSON."""
+        return canonical(self.session.uv.identity(self.session.answers.store.root))
+
     def ask(self, planned: Sequence[Planned], *, exclude_newer: str | None = None) -> list[Verdict]:
         """The verdicts on `planned`, in their order. Cells with the same id differ only in their variants.
 
@@ -91,7 +97,7 @@ class Questions:
         if interpreter is None:
             return NotAnswered(why=f"no CPython {python} on this machine")
         uv, answers = self.session.uv, self.session.answers
-        key = digest(["published", requirement, interpreter.version, uv.identity(answers.store.root)])
+        key = digest_with(["published", requirement, interpreter.version], self._sources)
         known = answers.get(PUBLISHED, key, ask=self.acts)
         if known is not None:
             return known[0] or NoSuchVersion()

@@ -55,11 +55,11 @@ def probe(tmp_path, monkeypatch):
         (tmp_path / name).write_text("1")
     monkeypatch.setattr(probe_source, "MAIN", tmp_path / "__main__.py")
     yield tmp_path
-    source.cache_clear()
+    read_anew()
 
 
 def keys() -> dict[str, str]:
-    source.cache_clear()
+    read_anew()
     return {kind: source(kind) for kind in ("import", "export", "run")}
 
 

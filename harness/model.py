@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any
@@ -214,8 +214,12 @@ class Lock:
         """Identifies the set of files that may be installed, whatever their order in the lock."""
         return digest([(p.name, p.version, sorted(p.hashes)) for p in sorted(self.distributions, key=lambda p: p.name)])
 
-    def closure(self, roots: frozenset[str]) -> Lock:
+    def closure(self, roots: Collection[str]) -> Lock:
         """The part of the lock that `roots` reach through requirements, roots included."""
+        return self.only(self.reached(roots))
+
+    def reached(self, roots: Collection[str]) -> set[str]:
+        """The names of the distributions that `roots` reach through requirements, roots included."""
         requires: dict[str, list[str]] = {}
         for pinned in self.distributions:
             for parent in pinned.via:
@@ -227,7 +231,7 @@ class Lock:
             if name not in reached:
                 reached.add(name)
                 pending.extend(requires.get(name, ()))
-        return self.only(reached)
+        return reached
 
     def only(self, names: Collection[str]) -> Lock:
         """The distributions of these names."""
@@ -288,7 +292,21 @@ def is_digest(name: str) -> bool:
 
 def digest(value: object) -> str:
     """A stable name for a JSON-able value: 128 bits of SHA-256 over its canonical JSON, in hexadecimal."""
-    return hashlib.sha256(_CANONICAL.encode(value).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return _named(canonical(value))
+
+
+def canonical(value: object) -> str:
+    """The canonical JSON of `value`."""
+    return _CANONICAL.encode(value)
+
+
+def digest_with(items: Sequence[object], last: str) -> str:
+    """The digest of a list: `items`, one at least, and an item that many lists have, given as its canonical JSON."""
+    return _named(f"{canonical(items)[:-1]},{last}]")
+
+
+def _named(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -61,9 +61,9 @@ def _surroundings(uv_cache: Path) -> Iterator[None]:
         # A test that forgets its local index must not fetch gigabytes from the real one.
         patch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
         patch.setattr(keys, "PROBE", FAKE_PROBE)
-        keys.source.cache_clear()
+        keys.read_anew()
         yield
-    keys.source.cache_clear()
+    keys.read_anew()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ Data goes to stdout, progress and logs to stderr.
 from __future__ import annotations
 
 import argparse
-import gc
 import os
 import pkgutil
 import traceback
@@ -23,15 +22,10 @@ from harness.errors import DiskFullError, HarnessError
 Command = Callable[[argparse.Namespace, Console, Console], int]
 """Options, where data goes, where progress goes → exit code."""
 
-_COLLECTIONS = (50_000, 20, 50)
-"""Thresholds of the garbage collector. Python's own, (700, 10, 10), cost a fourth of the time of 10,000 known cells."""
-
 
 def run(options: argparse.Namespace) -> int:
     """Run the command that `options` name, and return its exit code (docs/design.md lists them)."""
     err = console(color=options.color, stderr=True)
-    # Nearly all objects of a large matrix live until the end, and a collection visits every one.
-    gc.set_threshold(*_COLLECTIONS)
     try:
         _with_matrix(options, err)
         code = COMMANDS[options.command](options, console(color=options.color, stderr=False), err)

@@ -7,6 +7,7 @@ reaches, and the rest. So each torch is on disk once, and its bytecode is compil
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 
 from harness.model import Interpreter, Lock, digest
@@ -23,6 +24,7 @@ class Closure:
     lock: Lock = field(compare=False)
 
 
+@functools.cache
 def closure(interpreter: Interpreter, lock: Lock) -> Closure:
     """The closure of `lock` under its content key."""
     return Closure(interpreter=interpreter, lock=lock, key=digest([interpreter.version, lock.digest]))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 
-from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -21,34 +21,44 @@ def contradiction(lock: Lock, requirements: Requirements, interpreter: Interpret
     if stray := sorted(dropped - set(requirements.optional)):
         return f"leaves out {stray[0]}, which was not optional"
     present = [text for text in requirements.optional if text not in dropped]
-    needed = list(_applicable([*requirements.needed, *present], interpreter))
-    roots = {distribution_name(requirement.name) for requirement in needed}
+    needed = _applicable([*requirements.needed, *present], interpreter)
+    roots = {distribution_name(_requirement(text).name) for text in needed}
     if missing := sorted(roots - versions.keys()):
         return f"lacks {missing[0]}, which is required"
-    for requirement in (*needed, *_applicable(requirements.bounds, interpreter)):
+    for text in (*needed, *_applicable(requirements.bounds, interpreter)):
+        requirement = _requirement(text)
         name, version = requirement.name, versions.get(distribution_name(requirement.name))
-        if version is not None and not _within(version, requirement):
+        if version is not None and not _within(version, text):
             return f"has {name} {version}, and {name}{requirement.specifier} is required"
-    if strangers := sorted(versions.keys() - lock.closure(frozenset(roots)).versions.keys()):
+    if strangers := sorted(versions.keys() - lock.reached(roots)):
         return f"has {strangers[0]}, which no requirement needs"
     return None
 
 
-def _applicable(requirements: Iterable[str], interpreter: Interpreter) -> Iterable[Requirement]:
+# The locks of a matrix have few different requirements and versions, in ever new combinations.
+_requirement = functools.cache(Requirement)
+
+
+def _applicable(requirements: Iterable[str], interpreter: Interpreter) -> list[str]:
     """The requirements with markers that hold for `interpreter`."""
-    version = interpreter.version
-    variables: dict[str, str] = {
-        **{name: str(value) for name, value in default_environment().items()},
-        "python_version": ".".join(version.split(".")[:2]),
-        "python_full_version": version,
-        "implementation_version": version,
-    }
-    for text in requirements:
-        requirement = Requirement(text)
-        if requirement.marker is None or requirement.marker.evaluate(variables):
-            yield requirement
+    return [text for text in requirements if _applies(text, interpreter.version)]
 
 
-def _within(version: str, requirement: Requirement) -> bool:
+@functools.cache
+def _applies(requirement: str, version: str) -> bool:
+    """Whether the marker of `requirement` holds for CPython of that full version."""
+    marker = _requirement(requirement).marker
+    return marker is None or marker.evaluate(
+        {
+            "python_version": ".".join(version.split(".")[:2]),
+            "python_full_version": version,
+            "implementation_version": version,
+        }
+    )
+
+
+@functools.cache
+def _within(version: str, requirement: str) -> bool:
     """Whether `version`, with or without its local part, is within the bounds, as for uv."""
-    return any(within(text, requirement.specifier) for text in (version, Version(version).public))
+    bounds = _requirement(requirement).specifier
+    return any(within(text, bounds) for text in (version, Version(version).public))

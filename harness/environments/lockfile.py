@@ -5,12 +5,15 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from packaging.pylock import Package, Pylock
 from pydantic import TypeAdapter
 
 from harness.model import Lock, LockedDistribution
 from harness.packaging_values import ExactVersion, FileHash, distribution_name, exact_version, requirement_line
+
+if TYPE_CHECKING:
+    from packaging.pylock import Package, Pylock
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,6 +105,9 @@ def parse_pylock(text: str) -> Pylock:
         ValueError: it is no TOML.
         PylockValidationError: PEP 751 does not allow it.
     """
+    # The import takes a while, and few commands read such a file.
+    from packaging.pylock import Pylock  # noqa: PLC0415
+
     return Pylock.from_dict(tomllib.loads(text))
 
 

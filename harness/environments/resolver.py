@@ -15,7 +15,7 @@ from harness.environments.lock_records import LOCK, Solved, differences, same_an
 from harness.errors import DiskFullError, UnpublishedError
 from harness.matrix.plan import Planned, Requirements, exports_with_runtime, requirements
 from harness.matrix.schema import Matrix
-from harness.model import Cell, Interpreter, Lock, Setup, Stage, StageResult, Status, digest
+from harness.model import Cell, Interpreter, Lock, Setup, Stage, StageResult, Status, canonical, digest_with
 from harness.stack import RUNTIME
 
 NOT_RESOLVED = "it has not been resolved yet; `run` or `plan` does that"
@@ -93,7 +93,7 @@ class Resolver:
         self._matrix = matrix
         self._answers = answers
         self._provider = provider
-        self._identity = provider.identity(answers.store.root)
+        self._identity = canonical(provider.identity(answers.store.root))
         self._interpreters = interpreters
         self._file = file
         self._ask = ask
@@ -149,7 +149,7 @@ class Resolver:
         exporters = frozenset(self._matrix.variants.exporters)
         return [
             _Solve(
-                key=digest(["lock", *needed.parts, interpreter.version, self._identity]),
+                key=digest_with(["lock", *needed.parts, interpreter.version], self._identity),
                 requirements=needed,
                 interpreter=interpreter,
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import pkgutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,7 +68,7 @@ def opened(settings: Settings, listen: Listener, *, acts: bool = True, access: A
         resolved = resolver.resolve(planned, lambda done, total: listen(Resolving(done=done, total=total, cells=len(planned))))
         for change, ids in resolver.changes.items():
             listen(Note(text=f"resolved otherwise than before: {change} ({', '.join(ids[:3])}{', …' if len(ids) > 3 else ''})"))
-        session.runtimes = _newest_runtimes(config, session.axes, resolver, {item.cell.python for item in planned})
+        session.runtimes = _newest_runtimes(session, planned, resolver)
         cells = list(zip(resolved, cell_tasks.of_cells(resolved, config.probe), strict=True))
         if settings.shard:
             cells = shards.share(cells, settings.shard)
@@ -173,15 +173,16 @@ def _answers(settings: Settings, store: Store, uv: Uv, listen: Listener, *, acts
     return IndexAnswers(store, refresh=settings.refresh and acts, provisional=provisional)
 
 
-def _newest_runtimes(
-    config: Matrix, axes: Mapping[str, Sequence[str]], resolver: Resolver, pythons: set[str]
-) -> cross_checks.Runtimes:
-    """For each of `pythons` the two newest onnxruntimes in the whole matrix of which a lock is known."""
+def _newest_runtimes(session: Session, planned: Sequence[plan.Planned], resolver: Resolver) -> cross_checks.Runtimes:
+    """For each Python of `planned` the two newest onnxruntimes in the whole matrix of which a lock is known."""
+    settings, axes, pythons = session.settings, session.axes, {item.cell.python for item in planned}
+    if settings.select or settings.exclude or settings.cell is not None:
+        planned = plan.plan(session.matrix, axes, Selection.of((), (), axes=list(axes)))
     cells: dict[str, dict[Version, list[plan.Planned]]] = {}
-    for planned in plan.plan(config, axes, Selection.of((), (), axes=list(axes))):
-        runtime = planned.cell.version(RUNTIME)
-        if runtime is not None and planned.cell.python in pythons:
-            cells.setdefault(planned.cell.python, {}).setdefault(Version(runtime), []).append(planned)
+    for item in planned:
+        runtime = item.cell.version(RUNTIME)
+        if runtime is not None and item.cell.python in pythons:
+            cells.setdefault(item.cell.python, {}).setdefault(Version(runtime), []).append(item)
     runtimes: dict[str, dict[str, Closure]] = {}
     for by_version in cells.values():
         known = 0

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from harness.execution.session import Session
 from harness.execution.work import Work
+from harness.model import Status
 from harness.tasks.interface import Task
 from harness.tasks.pending import outstanding
 from harness.verdicts import control_model, cross_checks
@@ -47,5 +48,10 @@ def checks_elsewhere(session: Session, verdicts: Sequence[Verdict]) -> Work:
 
 
 def _elsewhere(session: Session, verdicts: Sequence[Verdict]) -> list[Task]:
-    checks = cross_checks.needed(session.tasks, session.records, session.runtimes)
+    failed = [
+        tasks
+        for (_, tasks), verdict in zip(session.cells, verdicts, strict=True)
+        if tasks and any(variant.status is not Status.WORKS for variant in verdict.variants)
+    ]
+    checks = cross_checks.needed(failed, session.records, session.runtimes)
     return [*checks, *control_model.needed(verdicts, session.matrix.probe)]

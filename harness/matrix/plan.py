@@ -133,10 +133,13 @@ def unique_ids(named: Sequence[tuple[str, object]]) -> list[str]:
 
     `named` has (id, content of the cell, JSON-able). Ids that differ in case alone count as equal: they name folders too.
     """
+    count = Counter(name.lower() for name, _ in named)
     contents: dict[str, set[str]] = {}
     for name, content in named:
-        contents.setdefault(name.lower(), set()).add(digest(content))
-    return [name if len(contents[name.lower()]) == 1 else f"{name}-{digest(content)[:8]}" for name, content in named]
+        if count[name.lower()] > 1:
+            contents.setdefault(name.lower(), set()).add(digest(content))
+    several = {name for name, digests in contents.items() if len(digests) > 1}
+    return [f"{name}-{digest(content)[:8]}" if name.lower() in several else name for name, content in named]
 
 
 def _within(version: str, bound: SpecifierSet) -> bool:

@@ -38,10 +38,10 @@ def comparisons(report: Report) -> list[FeedbackComparison]:
     """One entry for each layout that has variants with both protocols."""
     pairs: dict[str, list[tuple[ReportedCell, ReportedVariant, ReportedVariant]]] = {}
     for cell in report.cells:
-        known = {identity(variant): variant for variant in cell.variants}
-        for variant in cell.variants:
-            kept = known.get(identity(replace(variant, feedback="keep-cross")))
-            if variant.feedback == "feed-all" and kept is not None:
+        fed = [variant for variant in cell.variants if variant.feedback == "feed-all"]
+        known = {identity(variant): variant for variant in cell.variants} if fed else {}
+        for variant in fed:
+            if kept := known.get(identity(replace(variant, feedback="keep-cross"))):
                 pairs.setdefault(variant.layout, []).append((cell, kept, variant))
     return [_comparison(layout, found) for layout, found in pairs.items()]
 

@@ -6,18 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from harness.environments.layers import closure
+from harness.environments.layers import Closure, closure
 from harness.environments.resolver import Resolved
 from harness.matrix.schema import ProbeSection
-from harness.model import Setup
+from harness.model import Setup, Variant
 from harness.stack import HELPERS
 from harness.tasks.export import Export, Import
 from harness.tasks.graph_run import Evaluate, Run
 from harness.tasks.install import Install
 from harness.tasks.interface import Task
 
-_Variants = TypeVar("_Variants", bound=Export | Run | Evaluate)
-_Identity = tuple[str, ...]
+_Variants = TypeVar("_Variants", bound=Run | Evaluate)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,54 +37,60 @@ class CellTasks:
 
 def of_cell(resolved: Resolved, model: ProbeSection) -> CellTasks | None:
     """The tasks of a cell; None for one that did not resolve."""
-    if resolved.interpreter is None or resolved.export is None or resolved.run is None:
-        return None
-    export_side = closure(resolved.interpreter, resolved.export)
-    run_side = closure(resolved.interpreter, resolved.run)
-    dropped = {name for name, _ in resolved.dropped}
-    usable = tuple(variant for variant in resolved.planned.variants if HELPERS.get(variant.exporter) not in dropped)
-    exports = tuple({variant.export_id: variant for variant in usable}.values())
-    together = Import(parts=(export_side, run_side), model=model) if resolved.cell.setup is Setup.TOGETHER else None
-    export = Export(closure=export_side, model=model, variants=exports, imports=(together,) if together else ())
-    return CellTasks(
-        resolved=resolved,
-        installs=(Install(closure=export_side), Install(closure=run_side)),
-        together=together,
-        export=export,
-        run=Run(export=export, closure=run_side, variants=usable),
-    )
+    (tasks,) = of_cells([resolved], model)
+    return tasks
 
 
 def of_cells(cells: Sequence[Resolved], model: ProbeSection) -> list[CellTasks | None]:
     """The tasks of every cell, those of one key made one task: it has the variants of all the cells that share it."""
-    found = [of_cell(resolved, model) for resolved in cells]
-    exports = {
-        identity: replace(export, imports=()) for identity, export in merged(cell.export for cell in found if cell).items()
-    }
-    runs = {
-        identity: replace(run, export=exports[_identity(run.export)])
-        for identity, run in merged(cell.run for cell in found if cell).items()
-    }
-    return [
-        cell
-        and replace(
-            cell,
-            export=replace(exports[_identity(cell.export)], imports=cell.export.imports),
-            run=runs[_identity(cell.run)],
+    sides = [_sides(resolved) for resolved in cells]
+    exported: dict[Closure, dict[Variant, None]] = {}
+    run: dict[tuple[Closure, Closure], dict[Variant, None]] = {}
+    for resolved, both in zip(cells, sides, strict=True):
+        if both is not None:
+            usable = _usable(resolved)
+            exported.setdefault(both[0], {}).update(dict.fromkeys({variant.export_id: variant for variant in usable}.values()))
+            run.setdefault(both, {}).update(dict.fromkeys(usable))
+    installs = {side: Install(closure=side) for both in run for side in both}
+    exports = {side: Export(closure=side, model=model, variants=tuple(variants)) for side, variants in exported.items()}
+    runs = {both: Run(export=exports[both[0]], closure=both[1], variants=tuple(variants)) for both, variants in run.items()}
+    found: list[CellTasks | None] = []
+    for resolved, both in zip(cells, sides, strict=True):
+        if both is None:
+            found.append(None)
+            continue
+        together = Import(parts=both, model=model) if resolved.cell.setup is Setup.TOGETHER else None
+        found.append(
+            CellTasks(
+                resolved=resolved,
+                installs=(installs[both[0]], installs[both[1]]),
+                together=together,
+                export=replace(exports[both[0]], imports=(together,) if together else ()),
+                run=runs[both],
+            )
         )
-        for cell in found
-    ]
-
-
-def merged(tasks: Iterable[_Variants]) -> dict[_Identity, _Variants]:
-    """`tasks` by where their results are stored, each once, with the variants of all its equals."""
-    found: dict[_Identity, _Variants] = {}
-    for task in tasks:
-        earlier = found.setdefault(_identity(task), task)
-        if not set(task.variants).issubset(earlier.variants):
-            found[_identity(task)] = replace(earlier, variants=tuple(dict.fromkeys((*earlier.variants, *task.variants))))
     return found
 
 
-def _identity(task: Export | Run | Evaluate) -> _Identity:
-    return (task.key,) if isinstance(task, Export) else (task.key, task.export.key)
+def _sides(resolved: Resolved) -> tuple[Closure, Closure] | None:
+    """The closures of the export and of the run; None for a cell that did not resolve."""
+    if resolved.interpreter is None or resolved.export is None or resolved.run is None:
+        return None
+    return closure(resolved.interpreter, resolved.export), closure(resolved.interpreter, resolved.run)
+
+
+def _usable(resolved: Resolved) -> list[Variant]:
+    """The variants with exporters that have what they need."""
+    dropped = {name for name, _ in resolved.dropped}
+    return [variant for variant in resolved.planned.variants if HELPERS.get(variant.exporter) not in dropped]
+
+
+def merged(tasks: Iterable[_Variants]) -> list[_Variants]:
+    """`tasks`, those whose results are stored in one place made one task, with the variants of all of them."""
+    found: dict[tuple[str, str], _Variants] = {}
+    for task in tasks:
+        place = (task.key, task.export.key)
+        earlier = found.setdefault(place, task)
+        if not set(task.variants).issubset(earlier.variants):
+            found[place] = replace(earlier, variants=tuple(dict.fromkeys((*earlier.variants, *task.variants))))
+    return list(found.values())

@@ -12,12 +12,12 @@ from typing import Self
 
 from harness.environments.layers import Closure
 from harness.matrix.schema import ProbeSection
-from harness.model import Stage, StageResult, Variant, digest
+from harness.model import Stage, StageResult, Variant
 from harness.stack import MODULES
 from harness.tasks import jobs
 from harness.tasks.install import Install
 from harness.tasks.interface import Batch, Parts, ProbeOutput, ProbeRequest, Subject, Task, Workplace
-from harness.tasks.keys import common_parts, key_of, model_key
+from harness.tasks.keys import key_of, model_key, process_key
 from harness.tasks.records import Records, has_error, stages, unproven
 
 
@@ -35,12 +35,13 @@ class Import:
     @functools.cached_property
     def key(self) -> str:
         """The key of its result."""
-        return digest(["import", [part.key for part in self.parts], self.modules, common_parts("import", self.model)])
+        return process_key("import", "import", self.model, [part.key for part in self.parts], self.modules)
 
     @property
     def modules(self) -> list[str]:
         """What is imported, in this order; a probe module adds its own."""
-        return [name for name in MODULES if any(name in part.lock.versions for part in self.parts)]
+        names = {pinned.name for part in self.parts for pinned in part.lock.distributions}
+        return [name for name in MODULES if name in names]
 
     @property
     def install(self) -> Install:
@@ -64,7 +65,7 @@ class Export(Task):
     @functools.cached_property
     def key(self) -> str:
         """The key of the reference (stages import and eager)."""
-        return digest(["eager", self.closure.key, model_key(self.model), common_parts("export", self.model)])
+        return process_key("eager", "export", self.model, self.closure.key, model_key(self.model))
 
     def variant_key(self, variant: Variant) -> str:
         """The key of one variant's export (stages export and check)."""

@@ -17,7 +17,7 @@ from harness.tasks import jobs
 from harness.tasks.export import Export
 from harness.tasks.install import Install
 from harness.tasks.interface import Batch, Parts, ProbeOutput, ProbeRequest, Subject, Task, Workplace, with_layers
-from harness.tasks.keys import common_parts, key_of
+from harness.tasks.keys import key_of, process_key
 from harness.tasks.records import Records, has_error, stages
 
 
@@ -36,7 +36,7 @@ class GraphRun(Task):
     @functools.cached_property
     def key(self) -> str:
         """The key of the runtime's import."""
-        return digest([f"{self.kind}-import", self.closure.key, common_parts(self.runtime_name, self.export.model)])
+        return process_key(f"{self.kind}-import", self.runtime_name, self.export.model, self.closure.key)
 
     @property
     def runtime(self) -> str:

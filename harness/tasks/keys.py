@@ -12,7 +12,7 @@ from pathlib import Path
 import harness
 from harness import subprocesses
 from harness.matrix.schema import ProbeSection
-from harness.model import digest
+from harness.model import canonical, digest, digest_with
 from harness.probe.runtimes import RUNTIMES
 from harness.store.digests import file_digest, folder_digest
 
@@ -35,15 +35,16 @@ def key_of(*parts: str | int | None) -> str:
 @functools.cache
 def source(user: str) -> str:
     """Digest of the probe's source as far as a job can use it; `user` is `import`, `export` or the name of a runtime."""
+    left_out = {folder for folder in _FOLDERS.values() if folder not in {None, _FOLDERS[user]}}
+    return digest({path.as_posix(): content for path, content in _sums().items() if left_out.isdisjoint(path.parts)})
+
+
+@functools.cache
+def _sums() -> dict[Path, str]:
+    """File of the probe's source, by its name relative to the probe's folder → digest of its content."""
     root = PROBE.parent
     _stamp(root)
-    left_out = {folder for folder in _FOLDERS.values() if folder not in {None, _FOLDERS[user]}}
-    sums = {}
-    for path in sorted(root.rglob("*.py")):
-        name = path.relative_to(root)
-        if left_out.isdisjoint(name.parts):
-            sums[name.as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return digest(sums)
+    return {path.relative_to(root): hashlib.sha256(path.read_bytes()).hexdigest() for path in root.rglob("*.py")}
 
 
 @functools.cache
@@ -52,14 +53,14 @@ def platform_id() -> str:
     return "-".join(filter(None, (platform.system(), platform.machine(), "".join(platform.libc_ver()))))
 
 
-def common_parts(user: str, model: ProbeSection) -> list[object]:
-    """The parts of the keys of all processes with one `user` of source: platform, variables, rules and that source."""
-    return [platform_id(), _surroundings(), RULES, source_digest(user, model)]
+def process_key(name: str, user: str, model: ProbeSection, *parts: object) -> str:
+    """The key of what a process gives as a whole: these parts, and platform, variables, rules and the source of `user`."""
+    return digest_with([name, *parts], _common_part(source_digest(user, model)))
 
 
 @functools.cache
-def _surroundings() -> dict[str, str | int]:
-    return subprocesses.probe_surroundings()
+def _common_part(source: str) -> str:
+    return canonical([platform_id(), subprocesses.probe_surroundings(), RULES, source])
 
 
 def source_digest(user: str, model: ProbeSection) -> str:
@@ -120,7 +121,7 @@ def _looks(folder: Path) -> dict[Path, tuple[int, int, int]]:
 
 def read_anew() -> None:
     """Forget the files and variables that an earlier run of this process has read."""
-    for cached in (source, _files_digest, _checkpoint_digest, _surroundings):
+    for cached in (source, _sums, _files_digest, _checkpoint_digest, _common_part):
         cached.cache_clear()
 
 

@@ -23,9 +23,9 @@ def outstanding(tasks: Iterable[Task], records: Records) -> list[Task]:
 def _outstanding(tasks: Iterable[Task], records: Records) -> list[Task]:
     found: dict[Task, None] = {}
     for task in tasks:
-        for key in task.lost_artifacts(records):
-            records.hide(key)
         if task not in found and task.is_pending(records):
+            for key in task.lost_artifacts(records):
+                records.hide(key)
             for need in task.needs:
                 found.update(dict.fromkeys(_outstanding([need], records)))
                 if need.installs:

@@ -77,6 +77,8 @@ def with_answers(verdicts: Sequence[Verdict], records: Records, matrix: Matrix) 
         for answer in judge(resolved, tasks, records, matrix.variants).variants:
             if answer.status.is_fact:
                 answers[resolved.cell.id, answer.variant] = answer
+    if not answers:
+        return list(verdicts)
 
     def with_answer(cell: str, verdict: VariantVerdict) -> VariantVerdict:
         answer = answers.get((cell, verdict.variant))

@@ -54,7 +54,7 @@ def needed(cells: Sequence[CellTasks], records: Records, runtimes: Runtimes) -> 
         tasks += _in_other_runtimes(cell, [variant for variant, _, _ in failed], runtimes)
         changed = [variant for _, _, consumers in failed for variant in consumers.values()]
         tasks += [replace(cell.run, variants=tuple(changed))] if changed else []
-    return list(merged(tasks).values())
+    return merged(tasks)
 
 
 def known(cell: CellTasks, records: Records, runtimes: Runtimes) -> dict[Variant, CrossChecks]:

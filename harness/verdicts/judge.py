@@ -114,8 +114,11 @@ def judge(
     resolved: Resolved, tasks: CellTasks | None, records: Records, variants: Variants, runtimes: Runtimes | None = None
 ) -> Verdict:
     """The verdict on a cell from `records`; `variants` says which variants decide. With `runtimes` it has cross-checks."""
-    verdicts = [_of_variant(variant, _chain(resolved, tasks, records, variant)) for variant in resolved.planned.variants]
-    if tasks is not None and runtimes is not None:
+    shared = _shared_steps(tasks, records) if tasks is not None else []
+    verdicts = [
+        _of_variant(variant, _chain(resolved, tasks, records, variant, shared)) for variant in resolved.planned.variants
+    ]
+    if tasks is not None and runtimes is not None and any(verdict.status is not Status.WORKS for verdict in verdicts):
         checks = cross_checks.known(tasks, records, runtimes)
         pairs = [(verdict, checks.get(verdict.variant, CrossChecks())) for verdict in verdicts]
         verdicts = [replace(verdict, opinions=own.runtimes, controls=own.consumers) for verdict, own in pairs]
@@ -150,7 +153,11 @@ def _cell_status(verdicts: Sequence[VariantVerdict], require: str) -> Status:
     return otherwise if otherwise in statuses and not unfinished else Status.NOT_RUN
 
 
-def _chain(resolved: Resolved, tasks: CellTasks | None, records: Records, variant: Variant) -> list[StageResult]:
+Steps = list[list[StageResult]]
+"""The results of stages that follow each other; a step without results is not known yet."""
+
+
+def _chain(resolved: Resolved, tasks: CellTasks | None, records: Records, variant: Variant, shared: Steps) -> list[StageResult]:
     """The results of a variant's stages, in order, up to the first that is unknown or did not work."""
     if tasks is None or not resolved.result.ok:
         return [resolved.result]
@@ -158,20 +165,25 @@ def _chain(resolved: Resolved, tasks: CellTasks | None, records: Records, varian
         failure = Failure(type="unsatisfiable", message=f"{HELPERS[variant.exporter]} cannot be added: {reason}")
         return [StageResult(stage=Stage.RESOLVE, status=Status.FAILS, error=failure, finished=resolved.result.finished)]
     chain = [resolved.result]
-    installs = [stages(records.get(task.key)) for task in tasks.installs]
-    exporting = stages(records.get(tasks.export.key))
-    reference = [result for result in exporting if result.stage is Stage.EAGER or not result.ok]
-    # If the export side cannot be imported by itself, it was not imported beside the run side.
-    alone = [result for result in exporting if result.stage is Stage.IMPORT and not result.ok]
-    imports = _side_imports(tasks, records) if tasks.together is None else alone or stages(records.get(tasks.together.key))
-    for step in (_combined(Stage.INSTALL, installs), imports, reference, *_variant_steps(tasks, records, variant)):
+    for step in (*shared, *_variant_steps(tasks, records, variant)):
         chain += step
         if not step or not all(result.ok for result in step):
             break
     return chain
 
 
-def _variant_steps(tasks: CellTasks, records: Records, variant: Variant) -> list[list[StageResult]]:
+def _shared_steps(tasks: CellTasks, records: Records) -> Steps:
+    """What all variants of a cell go through: installs, imports, PyTorch alone."""
+    installs = [stages(records.get(task.key)) for task in tasks.installs]
+    exporting = stages(records.get(tasks.export.key))
+    reference = [result for result in exporting if result.stage is Stage.EAGER or not result.ok]
+    # If the export side cannot be imported by itself, it was not imported beside the run side.
+    alone = [result for result in exporting if result.stage is Stage.IMPORT and not result.ok]
+    imports = _side_imports(tasks, records) if tasks.together is None else alone or stages(records.get(tasks.together.key))
+    return [_combined(Stage.INSTALL, installs), imports, reference]
+
+
+def _variant_steps(tasks: CellTasks, records: Records, variant: Variant) -> Steps:
     exported = records.get(tasks.export.variant_key(variant))
     artifact = exported.artifact if exported else None
     run: list[StageResult] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from harness.model import Failure, Stage, digest
@@ -37,6 +38,7 @@ _REPLACEMENTS = (
 )
 
 
+@functools.cache
 def normalised(message: str) -> str:
     """`message` without paths, addresses, shapes, node numbers and measured values."""
     message = " ".join(message.split())

@@ -234,14 +234,14 @@ def test_what_a_probe_whose_source_is_edited_finds_out_is_an_error(project, monk
     project.configure({"torch": ["2.2.0"]})
     with monkeypatch.context() as patch:
         patch.setattr(keys, "PROBE", main)
-        keys.source.cache_clear()
+        keys.read_anew()
         cell = only_cell(project)
         assert cell["status"] == "error"
         assert "__init__.py in fake_probe was edited during this run" in error(cell)
-        keys.source.cache_clear()
+        keys.read_anew()
         project.configure()
         assert only_cell(project)["status"] == "works"
-    keys.source.cache_clear()
+    keys.read_anew()
 
 
 def test_a_checkpoint_that_is_edited_during_a_run_gives_errors(project):

@@ -56,11 +56,11 @@ def probe(tmp_path, monkeypatch):
         (tmp_path / name).write_text("1")
     monkeypatch.setattr(keys, "PROBE", tmp_path / "__main__.py")
     yield tmp_path
-    source.cache_clear()
+    read_anew()
 
 
 def sources() -> dict[str, str]:
-    source.cache_clear()
+    read_anew()
     return {user: source(user) for user in ("import", "export", RUNTIME, EVALUATOR)}
 
 

@@ -5,10 +5,7 @@ Their names are the words of the glossary in docs/design.md.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any
@@ -16,17 +13,12 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from harness.foreign_text import redacted
+from harness.hashing import DIGEST, digest
 from harness.packaging_values import DistributionName, ExactVersion, FileHash
 from harness.stack import RuntimeVersion, runtime_of
 
 ABSENT = "absent"
 """The value of an axis in a cell without that distribution."""
-
-DIGEST = "[0-9a-f]{32}"
-"""The results of `digest`, as a regular expression. Keys, artifacts and logs have such names, and no others."""
-
-Digest = Annotated[str, StringConstraints(pattern=f"^{DIGEST}$")]
-"""A digest in data that is validated."""
 
 LogName = Annotated[str, StringConstraints(pattern=rf"^logs/{DIGEST}\.log$")]
 """The path of a log, relative to the store."""
@@ -278,35 +270,6 @@ class StageResult:
     def ok(self) -> bool:
         """Whether the stage worked, so that the next one can run."""
         return self.status is Status.WORKS
-
-
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-_IS_DIGEST = re.compile(DIGEST).fullmatch
-
-
-def is_digest(name: str) -> bool:
-    """Whether `name` has the form of a digest."""
-    return _IS_DIGEST(name) is not None
-
-
-def digest(value: object) -> str:
-    """A stable name for a JSON-able value: 128 bits of SHA-256 over its canonical JSON, in hexadecimal."""
-    return _named(canonical(value))
-
-
-def canonical(value: object) -> str:
-    """The canonical JSON of `value`."""
-    return _CANONICAL.encode(value)
-
-
-def digest_with(items: Sequence[object], last: str) -> str:
-    """The digest of a list: `items`, one at least, and an item that many lists have, given as its canonical JSON."""
-    return _named(f"{canonical(items)[:-1]},{last}]")
-
-
-def _named(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

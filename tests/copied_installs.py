@@ -16,7 +16,8 @@ import pytest
 
 from harness.environments.lockfile import lock_text
 from harness.environments.uv.client import Uv
-from harness.model import Interpreter, Lock, digest
+from harness.hashing import digest
+from harness.model import Interpreter, Lock
 
 
 def patched(patch: pytest.MonkeyPatch, folder: Path) -> None:

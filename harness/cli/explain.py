@@ -22,7 +22,7 @@ from harness.matrix import plan
 from harness.model import Status
 from harness.report.page import Page
 from harness.report.pages import explain as pages
-from harness.report.pages import published_cell
+from harness.report.pages import explain_published
 from harness.store.access import Access
 
 
@@ -61,4 +61,4 @@ def _published(options: argparse.Namespace) -> Page[Any] | None:
     """The page of a cell of a published report; None if none of this matrix knows it."""
     found = observing(options)
     reported = found and found.observed(options.id)
-    return published_cell.page(found, reported) if found and reported else None
+    return explain_published.page(found, reported) if found and reported else None

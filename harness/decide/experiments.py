@@ -21,10 +21,11 @@ from harness.execution import extra_cells
 from harness.execution.executors import local
 from harness.execution.extra_cells import ExtraCells
 from harness.execution.session import Session
+from harness.hashing import digest
 from harness.matrix.plan import Planned, deciding, requirements, short_name, unique_ids
 from harness.matrix.schema import BUILT_IN, Matrix, Variants
 from harness.matrix.values import NAME
-from harness.model import Cell, Interpreter, Lock, LockedDistribution, Variant, digest
+from harness.model import Cell, Interpreter, Lock, LockedDistribution, Variant
 from harness.packaging_values import quoted, required_name
 from harness.stack import EXPORTS_WITH_RUNTIME, LARGE, REQUIRED_AXES
 from harness.verdicts.judge import VariantVerdict, Verdict

@@ -20,7 +20,8 @@ from harness.environments.installed import difference, python_of, site_packages
 from harness.environments.interface import FailureType, Provider, ProviderFailure
 from harness.environments.layers import Closure, layers
 from harness.errors import StoreError
-from harness.model import Failure, Interpreter, Lock, Stage, StageResult, Status, digest
+from harness.hashing import digest
+from harness.model import Failure, Interpreter, Lock, Stage, StageResult, Status
 from harness.store.scratch import FileLock
 from harness.store.store import BYTECODE, Store
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from harness.model import digest
+from harness.hashing import digest
 from harness.store.envelope import RecordKind
 from harness.store.store import Store
 

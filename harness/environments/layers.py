@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass, field
 
-from harness.model import Interpreter, Lock, digest
+from harness.hashing import digest
+from harness.model import Interpreter, Lock
 from harness.stack import LAYERED, SLOW_IMPORTS
 
 

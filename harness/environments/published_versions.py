@@ -17,9 +17,10 @@ from harness.environments.index_answers import IndexAnswers
 from harness.environments.interface import Provider, ProviderFailure
 from harness.environments.lockfile import PublishedVersion
 from harness.errors import ConfigError
+from harness.hashing import digest
 from harness.matrix.schema import Matrix
 from harness.matrix.values import version_key
-from harness.model import Interpreter, digest
+from harness.model import Interpreter
 from harness.packaging_values import ExactVersion, required_name
 from harness.store.envelope import RecordKind
 

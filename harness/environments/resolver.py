@@ -13,9 +13,10 @@ from harness.environments.interface import FailureType, Provider, ProviderFailur
 from harness.environments.lock_check import contradiction
 from harness.environments.lock_records import LOCK, Solved, differences, same_answer
 from harness.errors import DiskFullError, UnpublishedError
+from harness.hashing import canonical, digest_with
 from harness.matrix.plan import Planned, Requirements, exports_with_runtime, requirements
 from harness.matrix.schema import Matrix
-from harness.model import Cell, Interpreter, Lock, Setup, Stage, StageResult, Status, canonical, digest_with
+from harness.model import Cell, Interpreter, Lock, Setup, Stage, StageResult, Status
 from harness.stack import RUNTIME
 
 NOT_RESOLVED = "it has not been resolved yet; `run` or `plan` does that"

@@ -11,7 +11,8 @@ from pydantic import TypeAdapter
 
 from harness.environments import interpreters
 from harness.environments.uv.client import Uv
-from harness.model import Interpreter, digest
+from harness.hashing import digest
+from harness.model import Interpreter
 from harness.store.envelope import RecordKind
 from harness.store.store import Store
 

@@ -14,10 +14,11 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from harness.errors import SelectionError, did_you_mean
+from harness.hashing import digest
 from harness.matrix.schema import Matrix, Variants
 from harness.matrix.selection import Selection, parse
 from harness.matrix.values import COMBINATIONS
-from harness.model import ABSENT, Cell, Setup, Variant, digest
+from harness.model import ABSENT, Cell, Setup, Variant
 from harness.packaging_values import required_name, within
 from harness.stack import ABBREVIATIONS, EXPORTS_WITH_RUNTIME, RUNTIME, helpers
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness import regular_files
 from harness.errors import StoreError
-from harness.model import is_digest
+from harness.hashing import is_digest
 from harness.store.digests import folder_digest, make_plain, plain_digest, sync
 from harness.store.mirror import Mirror
 from harness.store.scratch import Scratch

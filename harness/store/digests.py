@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from harness import regular_files
-from harness.model import digest
+from harness.hashing import digest
 from harness.regular_files import RefusedFileError
 
 

@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness.model import DIGEST
+from harness.hashing import DIGEST
 
 LIMIT = 64 * 2**20
 """Bytes of the largest record that is read. A lock with the hashes of 100 distributions has half a megabyte."""

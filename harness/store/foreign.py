@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import regular_files
-from harness.model import is_digest
+from harness.hashing import is_digest
 from harness.store.digests import folder_digest
 from harness.store.envelope import LIMIT, DamagedRecordError, opened
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness import regular_files
 from harness.errors import StoreError
-from harness.model import digest
+from harness.hashing import digest
 from harness.store.access import Access
 from harness.store.digests import counts, files_of
 from harness.store.envelope import LIMIT

@@ -27,7 +27,7 @@ from pydantic import TypeAdapter
 
 from harness import regular_files
 from harness.errors import StoreError
-from harness.model import DIGEST, digest
+from harness.hashing import DIGEST, digest
 from harness.store.access import Access, Note
 from harness.store.artifacts import Artifacts, require_digest
 from harness.store.digests import make_folder, sync

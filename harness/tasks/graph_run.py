@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from harness.environments.layers import Closure
+from harness.hashing import digest
 from harness.matrix.schema import ProbeSection
-from harness.model import Stage, Variant, digest
+from harness.model import Stage, Variant
 from harness.stack import EVALUATOR, RUNTIME
 from harness.tasks import jobs
 from harness.tasks.export import Export

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import harness
 from harness import subprocesses
+from harness.hashing import canonical, digest, digest_with
 from harness.matrix.schema import ProbeSection
-from harness.model import canonical, digest, digest_with
 from harness.probe.runtimes import RUNTIMES
 from harness.store.digests import file_digest, folder_digest
 

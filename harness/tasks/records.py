@@ -11,7 +11,8 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter
 
 from harness.errors import StoreError
-from harness.model import Digest, Limits, StageResult, Status
+from harness.hashing import Digest
+from harness.model import Limits, StageResult, Status
 from harness.stage_data import CheckedResult
 from harness.store.envelope import RecordKind
 from harness.store.store import Store

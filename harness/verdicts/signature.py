@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import re
 
-from harness.model import Failure, Stage, digest
+from harness.hashing import digest
+from harness.model import Failure, Stage
 from harness.verdicts.messages import CPP_PLACE
 
 _ONNXRUNTIME = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : |Error in execution: ")

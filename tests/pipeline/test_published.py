@@ -41,7 +41,7 @@ def test_show_prefers_the_report_of_the_folder_and_takes_a_name(tmp_path):
     assert "no published report is named 'catalog'" in err
 
 
-def test_explain_in_an_empty_folder_explains_a_published_cell(tmp_path):
+def test_explain_in_an_empty_folder_explains_a_explain_published(tmp_path):
     code, out, err = harness(tmp_path, "explain", FAILS["id"])
     assert code == 0, err
     assert out.startswith(f"{FAILS['id']}: fails\n")

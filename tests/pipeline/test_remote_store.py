@@ -15,7 +15,7 @@ from elsewhere import comparable, fresh, kept, several
 from project import Answer, Project, starts, wait_until
 from pydantic import TypeAdapter
 
-from harness.model import digest
+from harness.hashing import digest
 from harness.store.envelope import RecordKind
 from harness.store.mirror import cache_of
 from harness.store.store import Store

@@ -18,7 +18,8 @@ from harness.environments.lockfile import PublishedVersion
 from harness.environments.published_versions import BETWEEN, PUBLISHED, VERSIONS
 from harness.environments.sources import TORCH_BACKEND, TorchBackend
 from harness.errors import ReportError, ShardError
-from harness.model import Lock, LockedDistribution, Stage, Status, digest
+from harness.hashing import digest
+from harness.model import Lock, LockedDistribution, Stage, Status
 from harness.store import foreign
 from harness.store.store import Store
 from harness.tasks.records import STAGES, Record

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.model import Lock, LockedDistribution, digest
+from harness.hashing import digest
+from harness.model import Lock, LockedDistribution
 
 
 def pinned(name: str, *via: str, version: str = "1", hashes: tuple[str, ...] = ()) -> LockedDistribution:

@@ -26,7 +26,8 @@ from harness.environments.environments import Environments
 from harness.environments.layers import Closure, bases, layers
 from harness.execution.process.fork_server import Forked, ForkServer
 from harness.execution.process.probe_process import JOB
-from harness.model import Limits, digest
+from harness.hashing import digest
+from harness.model import Limits
 from harness.stack import EVALUATOR, FORKED_IMPORTS, reads_presence_only
 from harness.store.store import Store
 from harness.subprocesses import Fork, Supervisor

@@ -47,14 +47,13 @@ def run_probe(
 
     `folder` is scratch space, `temporary` the process' folder for temporary files. `log` gets the output when it is complete.
     `folder` and `log` lie in `store`, whose path is removed from every message, so that results mean the same elsewhere.
-    `on_stage` is called with (stage, subject) as each begins. `fork` may have a process that has imported what the job
-    imports. `bytecode` is where Python keeps bytecode, instead of the store.
+    `on_stage` is called with (stage, subject) as each begins. `fork` may have a process with the job's imports.
+    `bytecode` is where Python keeps bytecode, instead of the store.
 
     Raises:
         InterruptedError: the run is being stopped, and the probe was killed.
     """
     events, output = folder / "events.jsonl", folder / "output.log"
-    events.touch()
     watch = _Watch(events, on_stage)
     job = {**job, "events": str(events)}
     ended = supervisor.run(
@@ -120,9 +119,10 @@ class _Command(TypedDict):
 
 
 class _Watch:
-    """Follows the events file while the probe runs."""
+    """Makes the events file, and follows it while the probe runs."""
 
     def __init__(self, path: Path, on_stage: Callable[[str, str | None], None]) -> None:
+        path.touch()
         self._path = path
         self._on_stage = on_stage
         self._lines: list[str] = []

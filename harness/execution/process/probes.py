@@ -16,7 +16,8 @@ from harness.errors import DiskFullError
 from harness.execution.process.forks import Forks
 from harness.execution.process.probe_process import run_probe
 from harness.execution.process.repetition import settle
-from harness.model import Failure, Limits, Stage, StageResult, Status, digest
+from harness.hashing import digest
+from harness.model import Failure, Limits, Stage, StageResult, Status
 from harness.store.store import BYTECODE, Store
 from harness.subprocesses import Supervisor
 from harness.tasks.interface import Batch, ProbeOutput, ProbeRequest, Subject, Workplace

@@ -10,8 +10,9 @@ import pytest
 from values import resolved, result, tasks_of
 
 from harness.execution.scheduler import Scheduler, TaskEnded, TaskStarted
+from harness.hashing import digest
 from harness.matrix.schema import ProbeSection
-from harness.model import Limits, Stage, Status, digest
+from harness.model import Limits, Stage, Status
 from harness.store.store import Store
 from harness.tasks.cell_tasks import of_cells
 from harness.tasks.export import Export

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from harness.model import Failure, Stage, StageResult, Status, digest
+from harness.hashing import digest
+from harness.model import Failure, Stage, StageResult, Status
 from harness.store.envelope import DamagedRecordError, OlderRecordError, RecordKind, opened
 from harness.tasks.records import STAGES, Record
 

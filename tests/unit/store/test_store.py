@@ -14,7 +14,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from harness.errors import StoreError
-from harness.model import digest
+from harness.hashing import digest
 from harness.store.access import Access
 from harness.store.envelope import RecordKind
 from harness.store.store import Store

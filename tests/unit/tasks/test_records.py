@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from values import result
 
-from harness.model import Limits, Stage, Status, digest
+from harness.hashing import digest
+from harness.model import Limits, Stage, Status
 from harness.store.store import Store
 from harness.tasks.records import STAGES, Records
 

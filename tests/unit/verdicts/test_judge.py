@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from values import DYNAMO, MERGED, PAIR, resolved, result, tasks_of
 
+from harness.hashing import digest
 from harness.matrix.schema import Variants
-from harness.model import Limits, Setup, Stage, Status, digest
+from harness.model import Limits, Setup, Stage, Status
 from harness.store.store import Store
 from harness.tasks.records import Records
 from harness.verdicts.judge import NOT_REACHED, judge

@@ -45,10 +45,9 @@ def run_probe(
 ) -> ProbeOutput:
     """Run `job` with `python` and return what it reported; never raises for what the probe does.
 
-    `folder` is scratch space, `temporary` the process' folder for temporary files. `log` gets the output when it is complete.
-    `folder` and `log` lie in `store`, whose path is removed from every message, so that results mean the same elsewhere.
-    `on_stage` is called with (stage, subject) as each begins. `fork` may have a process with the job's imports.
-    `bytecode` is where Python keeps bytecode, instead of the store.
+    `folder` is scratch space, `temporary` is for temporary files, and `log` gets the complete output. `folder` and `log` lie
+    in `store`, whose path is removed from every message, so that results mean the same elsewhere. `on_stage` is called with
+    (stage, subject) as each begins. `fork` may have a process with the job's imports. `bytecode` is for Python's bytecode.
 
     Raises:
         InterruptedError: the run is being stopped, and the probe was killed.

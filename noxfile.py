@@ -186,3 +186,10 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
     session.run("lint-imports")
+
+
+@nox.session
+def site(session: nox.Session) -> None:
+    """The documents and the published reports as a web site, in site/."""
+    session.install(".[docs]")
+    session.run("sphinx-build", "--quiet", "--fail-on-warning", "-c", "docs", ".", "site")

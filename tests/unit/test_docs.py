@@ -43,3 +43,13 @@ def test_the_programs_that_read_a_report_run(page):
             done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
             assert "py311-" in done.stdout
+
+
+def test_the_site(tmp_path):
+    options = ["--quiet", "--fail-on-warning", "-c", str(ROOT / "docs")]
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", *options, str(ROOT), str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Pin this today" in (tmp_path / "README.html").read_text(encoding="utf-8")
+    assert (tmp_path / "reports" / "matrix.html").exists()

@@ -22,7 +22,6 @@ ROOT = _HERE / "shipped" if (_HERE / "shipped").is_dir() else _HERE.parent
 MATRIX = ROOT / "matrix.toml"
 MAIN = "matrix"
 """The name of the report of the shipped matrix."""
-_FILES = ("matrix.json", "matrix.json.gz")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +47,7 @@ class Published:
 def names() -> dict[str, Path]:
     """Name → file of each published report, the one of the shipped matrix first."""
     folder = ROOT / "reports"
-    found = {str(path.parent.relative_to(folder)): path for name in _FILES for path in sorted(folder.rglob(name))}
+    found = {str(path.parent.relative_to(folder)): path for name in report_file.FILES for path in sorted(folder.rglob(name))}
     return {(MAIN if name == "." else name): path for name, path in sorted(found.items())}
 
 

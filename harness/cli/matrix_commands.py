@@ -32,6 +32,7 @@ from harness.report.pages import cell as cell_pages
 from harness.report.pages import matrix, timings
 from harness.report.pages import plan as plan_pages
 from harness.store.access import Access
+from harness.verdicts import report_file
 from harness.verdicts.report_schema import Report
 
 
@@ -97,7 +98,8 @@ def report(options: argparse.Namespace, out: Console, err: Console) -> int:
 
 def _published(shipped: Published, options: argparse.Namespace, out: Console, err: Console) -> int:
     """Show the published report of this matrix, or that in the folder of reports; write nothing."""
-    found = published.read(options.reports / "matrix.json") if files.observed(options.reports) else shipped
+    own = report_file.in_folder(options.reports) if files.observed(options.reports) else None
+    found = published.read(own) if own else shipped
     text = f"nothing has run here: this is the report {found.source}; nothing was written"
     err.print(text, markup=False, highlight=False, soft_wrap=True)
     show(matrix.page(found.report, same_matrix(options)), options.format, out)

@@ -36,6 +36,7 @@ from harness.report.pages import pin as pages
 from harness.report.pages.endings import ending
 from harness.stack import REQUIRED_AXES
 from harness.store.access import Access
+from harness.verdicts import report_file
 from harness.verdicts.judge import Verdict
 from harness.verdicts.report_schema import Report, ReportedCell
 
@@ -102,8 +103,8 @@ def _candidates(session: Session, options: argparse.Namespace) -> _Candidates:
     verdicts = session.verdicts()
     report = pipeline.report(session, verdicts)
     able = remedied(session, verdicts, assembly.remedies(session, verdicts))
-    own = options.reports / "matrix.json"
-    other = published.read(own) if own.is_file() else same_question(options)
+    own = report_file.in_folder(options.reports)
+    other = published.read(own) if own else same_question(options)
     if choose.working_cells(report) or able or other is None:
         known = {verdict.cell.id: verdict for verdict in verdicts} | able
         return _Candidates(report=report, verdicts=known, remedied=able.keys())

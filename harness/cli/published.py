@@ -9,6 +9,7 @@ from harness import published
 from harness.cli.options import ARGUMENTS
 from harness.errors import ReportError, did_you_mean
 from harness.published import Published
+from harness.verdicts import report_file
 
 _REPORTS = ARGUMENTS["--reports"]["default"]
 
@@ -26,8 +27,10 @@ def chosen(options: argparse.Namespace) -> Published:
         if Path(name).exists():
             return published.read(Path(name))
         raise ReportError(f"no published report is named {name!r}{did_you_mean(name, paths)}")
-    own = options.reports / "matrix.json"
-    found = published.read(own) if own.exists() or options.reports != _REPORTS else published.main()
+    own = report_file.in_folder(options.reports)
+    if own is None and options.reports != _REPORTS:
+        raise ReportError(f"{options.reports} has no matrix.json")
+    found = published.read(own) if own else published.main()
     if found is None:
         raise ReportError(f"{options.reports} has no matrix.json, and no report comes with this copy of the project")
     return found

@@ -8,13 +8,17 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness import regular_files
 from harness.errors import NothingObservedError, ReportError
 from harness.report import published_logs
 from harness.report.failures import nothing_observed
 from harness.report.formats import FORMATS, format_named
 from harness.report.page import Page
-from harness.verdicts.report_schema import FILE_LIMIT, OBSERVED, Report, schema
+from harness.verdicts import report_file
+from harness.verdicts.report_schema import OBSERVED, Report, schema
+
+_PLAIN, _COMPRESSED = report_file.FILES
+_LARGE = 1_000_000
+"""Bytes of a matrix.json that is not put into a repository as it is."""
 
 
 def require_writable(folder: Path) -> None:
@@ -30,17 +34,18 @@ def require_writable(folder: Path) -> None:
 def observed(folder: Path) -> bool:
     """Whether the report in `folder` has a variant that was seen to work or to fail; False where there is no report."""
     try:
-        # Of what the user named, a link may be followed.
-        report = json.loads(regular_files.read((folder / "matrix.json").resolve(), limit=FILE_LIMIT))
+        path = report_file.in_folder(folder)
+        report = json.loads(report_file.content(path)) if path else {"cells": []}
         return any(variant["status"] in OBSERVED for cell in report["cells"] for variant in cell["variants"])
-    except (OSError, RuntimeError, regular_files.RefusedFileError, ValueError, TypeError, KeyError):
+    except (ReportError, OSError, RuntimeError, ValueError, TypeError, KeyError):
         return False
 
 
 def write(page: Page[Report], folder: Path, logs: Mapping[str, str] | None = None) -> list[Path]:
     """Write the report in each format that has a file, and the schema of matrix.json; returns the files but the schema.
 
-    `logs` are files that the report names: path in `folder` → text. They replace those of an earlier report.
+    `logs` are files that a published report names: path in `folder` → text. They replace those of an earlier report, and a
+    large matrix.json is compressed then.
 
     Raises:
         NothingObservedError: the report observes nothing, and the one in `folder` does: that one stays.
@@ -49,17 +54,26 @@ def write(page: Page[Report], folder: Path, logs: Mapping[str, str] | None = Non
     if (why := nothing_observed(page.source)) and observed(folder):
         raise NothingObservedError(f"{why}. {folder} keeps the report of an earlier run")
     formats = list(map(format_named, FORMATS))
-    contents = {f"matrix.{chosen.suffix}": chosen.render(page) for chosen in formats if chosen.suffix}
-    if logs is not None:
-        contents |= logs
+    contents = {f"matrix.{chosen.suffix}": _encoded(chosen.render(page)) for chosen in formats if chosen.suffix}
+    if logs is not None and len(contents[_PLAIN]) > _LARGE:
+        contents[_COMPRESSED] = report_file.compressed(contents.pop(_PLAIN))
+    written = [folder / name for name in contents]
+    contents |= {name: _encoded(text) for name, text in (logs or {}).items()}
+    contents["matrix.schema.json"] = _encoded(json.dumps(schema(), indent=1) + "\n")
     try:
         if logs is not None:
             published_logs.clear(folder)
-        for name, content in {**contents, "matrix.schema.json": json.dumps(schema(), indent=1) + "\n"}.items():
-            _replace(folder / name, content if isinstance(content, bytes) else content.encode())
+        for name, content in contents.items():
+            _replace(folder / name, content)
+        for name in set(report_file.FILES) - contents.keys():
+            (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise ReportError(f"the reports cannot be written to {folder}: {error}; the results are kept in the store") from None
-    return [folder / f"matrix.{chosen.suffix}" for chosen in formats if chosen.suffix]
+    return written
+
+
+def _encoded(content: str | bytes) -> bytes:
+    return content if isinstance(content, bytes) else content.encode()
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -1,7 +1,8 @@
-"""Reads matrix.json."""
+"""The file of a report: matrix.json, or matrix.json.gz where a large one is published."""
 
 from __future__ import annotations
 
+import gzip
 import zlib
 from pathlib import Path
 
@@ -11,27 +12,46 @@ from harness import regular_files
 from harness.errors import ReportError
 from harness.verdicts.report_schema import ADAPTER, FILE_LIMIT, Report
 
+FILES = ("matrix.json", "matrix.json.gz")
+"""The names of the file; a folder of reports has one of the two."""
+
 _GZIP = 16 + zlib.MAX_WBITS
 """zlib's name for the gzip format."""
 
 
+def in_folder(folder: Path) -> Path | None:
+    """The file in a folder of reports."""
+    return next((folder / name for name in FILES if (folder / name).exists()), None)
+
+
 def read(path: Path) -> Report:
-    """The report in the file at `path`, compressed if its name ends in `.gz`.
+    """The report in the file at `path`.
 
     Raises:
         ReportError: it cannot be read, or is no report of this version.
     """
     try:
-        content = regular_files.read_named(path, limit=FILE_LIMIT)
-        return ADAPTER.validate_json(_expanded(content) if path.suffix == ".gz" else content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ReportError(f"{path} cannot be read: {error}") from None
-    except regular_files.RefusedFileError as problem:
-        raise ReportError(f"{path} {problem}") from None
+        return ADAPTER.validate_json(content(path))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise ReportError(f"{path} is no matrix.json of this version: {f'{place}: ' if place else ''}{first['msg']}") from None
+
+
+def content(path: Path) -> bytes:
+    """The JSON in the file at `path`, which is compressed if its name ends in `.gz`. Raises ReportError."""
+    try:
+        found = regular_files.read_named(path, limit=FILE_LIMIT)
+        return _expanded(found) if path.suffix == ".gz" else found
+    except (OSError, EOFError, zlib.error) as error:
+        raise ReportError(f"{path} cannot be read: {error}") from None
+    except regular_files.RefusedFileError as problem:
+        raise ReportError(f"{path} {problem}") from None
+
+
+def compressed(content: bytes) -> bytes:
+    """The same in the gzip format; equal contents give equal files."""
+    return gzip.compress(content, mtime=0)
 
 
 def _expanded(content: bytes) -> bytes:

@@ -294,7 +294,7 @@ def test_a_url_in_a_constraint_is_refused_with_the_mend(project):
     assert "find-links" in answer.err
 
 
-def test_the_id_of_a_explain_published_is_no_path(project, published):
+def test_the_id_of_a_published_cell_is_no_path(project, published):
     report = json.loads(published)
     report["cells"][0]["id"] = "../../../outside"
     report["recommended"] = {"1.16.3": "../../../outside"}

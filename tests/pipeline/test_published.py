@@ -10,6 +10,10 @@ import pytest
 from packages import raises
 from project import Project, harness
 
+from harness import published
+from harness.report import files
+from harness.verdicts import report_file
+
 ROOT = Path(__file__).resolve().parents[2]
 MATRIX = json.loads((ROOT / "reports" / "matrix.json").read_text(encoding="utf-8"))
 WORKS = [cell for cell in MATRIX["cells"] if cell["status"] == "works"]
@@ -41,7 +45,7 @@ def test_show_prefers_the_report_of_the_folder_and_takes_a_name(tmp_path):
     assert "no published report is named 'catalog'" in err
 
 
-def test_explain_in_an_empty_folder_explains_a_explain_published(tmp_path):
+def test_explain_in_an_empty_folder_explains_a_published_cell(tmp_path):
     code, out, err = harness(tmp_path, "explain", FAILS["id"])
     assert code == 0, err
     assert out.startswith(f"{FAILS['id']}: fails\n")
@@ -137,9 +141,24 @@ def test_a_published_report_stands_alone(project: Project):
     assert list((project.reports / "logs").iterdir()) == []
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "reports").rglob("matrix.json")), ids=lambda path: path.parent.name)
+def test_a_large_report_is_published_compressed(project: Project, monkeypatch, tmp_path):
+    monkeypatch.setattr(files, "_LARGE", 100)
+    project.run()
+    written = project.report()
+    assert project.main("report", "--publish").code == 0
+    assert not (project.reports / "matrix.json").exists()
+    _, shown, _ = harness(tmp_path, "show", str(project.reports / "matrix.json.gz"), "--format", "json")
+    assert json.loads(shown)["cells"] == written["cells"]
+    # The one in the folder of reports is it, too.
+    assert harness(tmp_path, "show", "--reports", str(project.reports), "--format", "json")[1] == shown
+    project.run()
+    assert project.report() == written
+    assert not (project.reports / "matrix.json.gz").exists()
+
+
+@pytest.mark.parametrize("path", published.names().values(), ids=published.names().keys())
 def test_no_published_report_names_a_log_that_is_not_there(path):
-    report = json.loads(path.read_text(encoding="utf-8"))
+    report = json.loads(report_file.content(path))
     named = {variant["log"] for cell in report["cells"] for variant in cell["variants"] if variant["log"]}
     assert [log for log in sorted(named) if not (path.parent / log).is_file()] == []
 

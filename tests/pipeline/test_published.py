@@ -142,9 +142,9 @@ def test_a_published_report_stands_alone(project: Project):
 
 
 def test_a_large_report_is_published_compressed(project: Project, monkeypatch, tmp_path):
-    monkeypatch.setattr(files, "_LARGE", 100)
-    project.run()
+    project.run("--publish")
     written = project.report()
+    monkeypatch.setattr(files, "_LARGE", 100)
     assert project.main("report", "--publish").code == 0
     assert not (project.reports / "matrix.json").exists()
     _, shown, _ = harness(tmp_path, "show", str(project.reports / "matrix.json.gz"), "--format", "json")
@@ -152,7 +152,7 @@ def test_a_large_report_is_published_compressed(project: Project, monkeypatch, t
     # The one in the folder of reports is it, too.
     assert harness(tmp_path, "show", "--reports", str(project.reports), "--format", "json")[1] == shown
     project.run()
-    assert project.report() == written
+    assert [cell["id"] for cell in project.report()["cells"]] == [cell["id"] for cell in written["cells"]]
     assert not (project.reports / "matrix.json.gz").exists()
 
 

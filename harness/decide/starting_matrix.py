@@ -76,9 +76,11 @@ def _axis(name: str, versions: Versions, fixed: Sequence[str]) -> Iterator[str]:
     elif version := versions.exact.get(name):
         yield f"{name} = {json.dumps([version, '; latest'])}  # what you have, and the newest"
     else:
-        bounds = ",".join(str(found.specifier) for found in map(Requirement, versions.open) if found.name == name).strip(",")
+        mine = [found.specifier for found in map(Requirement, versions.open) if found.name == name]
+        bounds = ",".join(map(str, mine)).strip(",")
         found = f"{bounds}; latest" if bounds else "; latest"
-        comment = "the newest that your bounds admit" if bounds else "not in your set: the newest"
+        loose = "you leave it open: the newest" if mine else "not in your set: the newest"
+        comment = "the newest that your bounds admit" if bounds else loose
         values = list(dict.fromkeys([found, "; latest"]))
         yield f"{name} = {json.dumps(values)}  # {comment}{', and the newest' if len(values) > 1 else ''}"
 

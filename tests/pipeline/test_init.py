@@ -51,7 +51,7 @@ def test_a_project_with_extras_groups_and_loose_bounds(tmp_path):
 
 
 def test_a_requirements_file_without_some_of_them(tmp_path):
-    (tmp_path / "requirements.txt").write_text("torch==2.1.2\nonnxruntime>=1.16  # where it runs\n")
+    (tmp_path / "requirements.txt").write_text("torch==2.1.2\nonnxruntime>=1.16  # where it runs\nonnx\n")
     found = written(tmp_path, "--from", "requirements.txt", "--output", "mine.toml", "--python", "3.11")
     assert found["axes"] == {
         "python": ["3.11"],
@@ -60,6 +60,9 @@ def test_a_requirements_file_without_some_of_them(tmp_path):
         "onnx": ["; latest"],
         "onnxruntime": [">=1.16; latest", "; latest"],
     }
+    text = (tmp_path / "mine.toml").read_text(encoding="utf-8")
+    assert 'onnx = ["; latest"]  # you leave it open: the newest' in text
+    assert 'transformers = ["; latest"]  # not in your set: the newest' in text
 
 
 def test_all_bounds_count_and_a_build_of_onnxruntime_has_its_version(tmp_path):

@@ -10,7 +10,10 @@ from pathlib import Path
 from harness.errors import DiskFullError
 
 _ERRNO = {errno.ENOSPC, errno.EDQUOT}
-_TEXTS = ("No space left on device", "Disk quota exceeded")
+FULL = "No space left on device"
+"""What a program says when a disk is full."""
+
+_TEXTS = (FULL, "Disk quota exceeded")
 
 _LITTLE_BYTES = 2**20
 _LITTLE_SHARE = 10_000

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from harness import disk_space
 from harness.environments.interface import FailureType, ProviderFailure
 from harness.environments.lockfile import lock_text, requirements_text
 from harness.environments.uv.errors import classify, unpublished
@@ -72,6 +73,9 @@ def call(
     if ended.ending is not ExitReason.EXITED:
         message = f"uv {arguments[0]} {arguments[1]}: {ended.ending} after {seconds:g} s\n{text}"
         raise ProviderFailure(FailureType.INFRASTRUCTURE, message)
+    if ended.code and not text and disk_space.nearly_full(folder):
+        # Its log lies on that disk, so uv could not say it.
+        text = disk_space.FULL
     if ended.code < 0:
         raise ProviderFailure(FailureType.INFRASTRUCTURE, f"uv was killed by signal {-ended.code}\n{text}")
     if ended.code:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import sys
 from collections.abc import Sequence
 
@@ -17,6 +18,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code (docs/design.md lists them)."""
     # First: the imports take a second, and Ctrl-C must not give a traceback meanwhile.
     interrupt_once()
+    for stream in (sys.stdout, sys.stderr):
+        # A sign that the terminal's encoding lacks is no reason to end a command.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # Nearly all objects of the imports, and of a large matrix, live until the end, and a collection visits every one.
     gc.set_threshold(*_COLLECTIONS)
     try:

@@ -17,7 +17,7 @@ from rich.console import Console
 from harness import disk_space, published
 from harness.cli.console import console
 from harness.cli.options import ARGUMENTS
-from harness.errors import DiskFullError, HarnessError
+from harness.errors import DiskFullError, HarnessError, UvError
 
 Command = Callable[[argparse.Namespace, Console, Console], int]
 """Options, where data goes, where progress goes → exit code."""
@@ -49,7 +49,9 @@ def _with_matrix(options: argparse.Namespace, err: Console) -> None:
 
 def _failed(error: Exception, words: str, code: int, options: argparse.Namespace, err: Console) -> int:
     """Show why a command ended, and return its exit code; a full disk has a message of its own."""
-    if disk_space.is_full(error) or disk_space.says_full(words):
+    # The message of another HarnessError may quote a name that somebody gave; its cause is looked at all the same.
+    speaks = isinstance(error, UvError) or not isinstance(error, HarnessError)
+    if disk_space.is_full(error) or (speaks and disk_space.says_full(words)):
         code = DiskFullError.exit_code
         words = disk_space.sentence(error, _places(options))
     err.print("error: ", style="bold red", end="")

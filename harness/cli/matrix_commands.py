@@ -33,6 +33,7 @@ from harness.report.pages import matrix, timings
 from harness.report.pages import plan as plan_pages
 from harness.store.access import Access
 from harness.verdicts import report_file
+from harness.verdicts.judge import Verdict
 from harness.verdicts.report_schema import Report
 
 
@@ -167,7 +168,15 @@ def cell(options: argparse.Namespace, out: Console, err: Console) -> int:
         session = opened(settings, listen)
         session.given = given
         (verdict,) = pipeline.run_steps(session, pipeline.CELL_STEPS)
-    (reported,) = pipeline.report(session, [verdict]).cells
+    report = _among_others(settings, verdict)
     environments = [given] if given and session.tasks else given_environment.keep(session.cells, session.store, session.uv)
-    show(cell_pages.page(verdict, reported, store=session.store.root, environments=environments), options.format, out)
-    return 0
+    show(cell_pages.page(verdict, report.cells[0], store=session.store.root, environments=environments), options.format, out)
+    return _answer(report, None, err)
+
+
+def _among_others(settings: Settings, verdict: Verdict) -> Report:
+    """The report of one cell, with causes as the report of the whole matrix has them: they rest on other cells too."""
+    whole = replace(settings, cell=None, select=(), exclude=())
+    session = opened(whole, lambda _event: None, acts=False, access=Access.ADD)
+    report = pipeline.report(session, session.verdicts())
+    return replace(report, cells=[held for held in report.cells if held.id == verdict.cell.id])

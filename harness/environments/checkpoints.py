@@ -17,19 +17,20 @@ _WEIGHTS = ("*.safetensors", "*.bin")
 """The formats that transformers reads, the preferred one first; only one of them is downloaded."""
 
 
-def checkpoint(hub_id: str, store: Store, uv: Uv, *, file: str, refresh: bool) -> Path:
+def checkpoint(hub_id: str, store: Store, uv: Uv, *, file: str, refresh: bool, installs: bool) -> Path:
     """The folder of the checkpoint `hub_id`, downloaded if it is missing or if `refresh`.
+
+    Without `installs` nothing is downloaded: the hub's command would have to be installed, and run.
 
     Raises:
         ConfigError: it cannot be downloaded, or holds no weights that transformers reads.
     """
     folder = store.root / "models" / hub_id
-    if (folder / "config.json").is_file() and not refresh:
+    if (folder / "config.json").is_file() and not (refresh and installs):
         return folder
-    if uv.offline:
-        raise ConfigError(
-            file, "probe.model", f"{hub_id} has not been downloaded yet, and a command that asks no network cannot do that"
-        )
+    if uv.offline or not installs:
+        why = "asks no network" if uv.offline else "installs nothing"
+        raise ConfigError(file, "probe.model", f"{hub_id} has not been downloaded yet, and a command that {why} cannot do that")
     with store.scratch() as scratch:
         for weights in _WEIGHTS:
             _download(hub_id, scratch / "model", ["*.json", weights], uv, file)

@@ -118,7 +118,8 @@ def _opened(settings: Settings, listen: Listener, *, acts: bool, access: Access)
     uv = replace(uv, run_cache=RunCache(store.scratch), temporary=store.temporary)
     file = settings.config.name
     if hub_id := config.probe.hub_id:
-        folder = checkpoints.checkpoint(hub_id, store, uv, file=file, refresh=settings.refresh and acts)
+        refresh, installs = settings.refresh and acts, access is Access.REMOVE
+        folder = checkpoints.checkpoint(hub_id, store, uv, file=file, refresh=refresh, installs=installs)
         config = load.with_model(config, str(folder), file, folder)
     if access is Access.REMOVE:
         config = config.model_copy(update={"probe": probe_snapshot.of(config.probe, store)})

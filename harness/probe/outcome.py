@@ -18,15 +18,23 @@ _TRACEBACK_LIMIT = 8000
 _MACHINE_ERRORS = {
     getattr(errno, name)
     for name in (
-        *("ENOMEM", "ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "EIO"),
-        *("ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH", "EHOSTUNREACH"),
+        *("ENOMEM", "ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "EIO", "EAGAIN", "ESTALE", "ENOBUFS"),
+        *("ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "EPIPE", "ETIMEDOUT"),
+        *("ENETDOWN", "ENETUNREACH", "EHOSTDOWN", "EHOSTUNREACH", "EADDRNOTAVAIL"),
     )
 }
 """Numbers of errors of a machine or its network: no fact about versions."""
-# How C++ code reports what Python calls MemoryError, ENOMEM, ENOSPC, EDQUOT and EMFILE.
+_MACHINE_ERROR_CLASSES = {
+    *("MemoryError", "ConnectionError", "TimeoutError", "timeout", "gaierror", "SSLError"),
+    *("URLError", "RequestException", "HTTPException"),
+}
+"""Names of classes, bases included, for the same without such a number: of Python, and of the libraries that speak HTTP."""
+# How C++ code, and Python's threads, report what Python calls MemoryError, ENOMEM, ENOSPC, EDQUOT, EMFILE, EAGAIN, …
 _MACHINE_ERROR_TEXTS = (
     *("can't allocate memory", "Cannot allocate memory", "bad_alloc", "Failed to allocate memory"),
     *("No space left on device", "Disk quota exceeded", "Too many open files"),
+    *("can't start new thread", "Resource temporarily unavailable", "pthread_create failed"),
+    *("Connection refused", "Connection reset by peer", "Temporary failure in name resolution"),
 )
 
 
@@ -58,7 +66,10 @@ def status_of(exc: BaseException) -> tuple[Literal["fails", "error"], Literal["p
     """Return (`fails` or `error`, `package` or `probe`): the status, and where the exception was raised."""
     source = _source(exc)
     where = _raised_in(source)
-    if any(map(_is_machine_error, chain(source))):
+    behind = list(chain(source))
+    # The hub is switched off for every probe: code that asks it does so on every machine.
+    switched_off = any(type(each).__name__ == "OfflineModeIsEnabled" for each in behind)
+    if not switched_off and any(map(_is_machine_error, behind)):
         return "error", where
     if where == "package" or isinstance(exc, ProbeFailure) or _is_foreign_import_error(exc):
         return "fails", "package"
@@ -86,10 +97,9 @@ def _source(exc: BaseException) -> BaseException:
 
 
 def _is_machine_error(exc: BaseException) -> bool:
-    if isinstance(exc, MemoryError):
+    if isinstance(exc, OSError) and exc.errno in _MACHINE_ERRORS:
         return True
-    # A name that is not resolved has numbers of its own, which depend on the C library.
-    if isinstance(exc, OSError) and (exc.errno in _MACHINE_ERRORS or type(exc).__name__ == "gaierror"):
+    if not _MACHINE_ERROR_CLASSES.isdisjoint(base.__name__ for base in type(exc).__mro__):
         return True
     text = str(exc)
     return any(fragment in text for fragment in _MACHINE_ERROR_TEXTS)

@@ -64,3 +64,15 @@ def test_offline_nobody_is_asked(project: Project, calls: Path):
     assert answer.code == 2
     assert "has not been downloaded yet" in answer.err
     assert not calls.exists()
+
+
+def test_plan_installs_nothing_so_it_does_not_download(project: Project, calls: Path):
+    """The hub's command comes from an index that matrix.toml may name, and it would run with the user's token."""
+    project.publish(hub(GIVES))
+    answer = project.main("plan", "--model", HUB_ID)
+    assert answer.code == 2
+    assert f"{HUB_ID} has not been downloaded yet, and a command that installs nothing cannot do that" in answer.err
+    assert not calls.exists()
+    project.configure(probe={"model": HUB_ID})
+    project.run()
+    assert project.main("plan").code == 0

@@ -72,6 +72,9 @@ _PLACES = (
 )
 """Where messages name the operator, or the graph's input, at which a runtime fails."""
 
+_NODES = re.compile(r"\bnode(?:\. Name:)? ?'([^']+)'")
+"""Where messages name nodes, the outermost first."""
+
 _STEP = re.compile(r"^case .*?, step \d+: ", re.DOTALL)
 _AMOUNT = re.compile(r"\bby (?:up to )?(\d+(?:\.\d+)?(?:e[-+]?\d{1,3})?)")
 _SUBJECT = re.compile(r"(?P<output>[^:]*): (?:\d+ of \d+ )?(?P<sort>values are|values differ|shape .*|dtype .*)")
@@ -92,10 +95,15 @@ class RuntimeFailure:
     """The message without the parts that vary from run to run."""
     amount: float | None = None
     """Largest deviation from PyTorch, at parity."""
+    node: str | None = None
+    """The name of the innermost node in the message."""
 
     def same(self, other: RuntimeFailure) -> bool:
         """Whether both are of one kind at one place; never for a missing implementation or a crash."""
         if self.reason in _OWN or other.reason in _OWN or self.reason is not other.reason:
+            return False
+        if self.place == other.place and self.node and other.node and self.node != other.node:
+            # Two nodes of one operator are two places. A fused one has a name of its own.
             return False
         if self.reason is Reason.VALUE:
             equal = bool(self.words) and (self.place, self.words) == (other.place, other.words)
@@ -117,7 +125,8 @@ def failure_of(stage: Stage, message: str, operator: str | None = None) -> Runti
         return _deviation(text)
     reason = next((reason for reason, pattern in _REASONS if pattern.search(text)), Reason.OTHER)
     named = next((found[1] for pattern in _PLACES if (found := pattern.search(text))), None)
-    return RuntimeFailure(stage=stage, reason=reason, place=operator or named, words=normalised(text))
+    node = next(reversed(_NODES.findall(text)), None)
+    return RuntimeFailure(stage=stage, reason=reason, place=operator or named, words=normalised(text), node=node)
 
 
 def import_of(message: str) -> str | None:

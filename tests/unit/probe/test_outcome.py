@@ -16,9 +16,12 @@ import sys
 import sysconfig
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from email.message import Message
+from http.client import RemoteDisconnected
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.error import HTTPError
 
 import numpy as np
 import pytest
@@ -235,6 +238,19 @@ TABLE = {
         f"{SITE}/requests/adapters.py",
         cause=socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
     ),
+    "no answer in time, without a number": lack(TimeoutError("The read operation timed out"), TRANSFORMERS),
+    "no answer in time, of an old Python": lack(kind("timeout", OSError)("timed out"), TRANSFORMERS),
+    "a connection that was cut, without a number": lack(ConnectionResetError("Connection reset by peer"), TRANSFORMERS),
+    "a server that hangs up": lack(
+        RemoteDisconnected("Remote end closed connection"), f"{STDLIB}/http/client.py", TRANSFORMERS
+    ),
+    "a server that is out of order": lack(HTTPError("http://h/", 503, "Service Unavailable", Message(), None), TRANSFORMERS),
+    "a library that speaks HTTP": lack(
+        kind("ConnectTimeout", kind("RequestException", OSError))("Max retries exceeded"), f"{SITE}/requests/adapters.py"
+    ),
+    "something that is busy": lack(machine(errno.EAGAIN), TORCH),
+    "no more threads": lack(RuntimeError("can't start new thread"), TORCH, f"{STDLIB}/threading.py"),
+    "no more threads, in C++": lack(RuntimeError("pthread_create failed: Resource temporarily unavailable"), ORT),
     # the probe's own code
     "a check of the probe's": bug(AssertionError()),
     "a key that the probe misspells": bug(KeyError("mask")),

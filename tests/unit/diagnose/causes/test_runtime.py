@@ -144,6 +144,13 @@ NODE = "case a, step 0: {} node 'b' of inputs [[0], [1]]: "
         (Stage.PARITY, NAN, NAN, "exporter", "proven"),
         # Another place, another amount, another kind.
         (Stage.DECODE, BROADCAST, f"{NODE.format('Concat')}ValueError: dimensions must match", "exporter", "likely"),
+        (
+            Stage.DECODE,
+            BROADCAST.replace("Fused", ""),
+            f"{NODE.format('MatMul')}ValueError: could not be broadcast",
+            "exporter",
+            "likely",
+        ),
         (Stage.PARITY, f"{DIFFER}0.5", f"{DIFFER}7.1", "exporter", "likely"),
         (Stage.PARITY, f"{DIFFER}0.5", NAN, "exporter", "likely"),
         (Stage.DECODE, BROADCAST, f"{NODE.format('MatMul')}KeyError: 'x'", None, "open"),

@@ -110,7 +110,7 @@ COMMANDS: dict[str, CommandLine] = {
     ),
     "pin": CommandLine(
         group=DECIDE,
-        options=["--list", "--require", "--prefer", *SETS, *MATRIX, *CELLS, *INDEX, "--jobs", *REPORTS],
+        options=["--list", "--require", "--prefer", *SETS, *MATRIX, *CELLS, *INDEX, "--jobs", "--no-disk-check", *REPORTS],
         help="choose an observed working set, confirm it in a fresh environment, and write it as lock files",
         examples=["--list", "--require onnxruntime==1.16.3 --require 'transformers>=5'"],
     ),

@@ -67,7 +67,7 @@ MATRIX = (*EVERYWHERE, "--quiet")
 CELLS = ("--select", "--exclude")
 INDEX = ("--offline", "--refresh")
 SEARCH = ("--strategy", "--budget")
-TASKS = ("--jobs", "--retry", "--force", "--no-forks")
+TASKS = ("--jobs", "--retry", "--force", "--no-forks", "--no-disk-check")
 RUN = ("--executor", "--audit", "--keep-envs", "--timings", "--close-boundaries")
 REPORTS = ("--reports", "--format")
 SETS = ("--from", "--with", "--python", "--exporter", "--opset", "--layout")
@@ -151,6 +151,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "--no-forks": {
         "action": "store_true", "help": "start a new process for every probe, instead of a fork of one that has imported torch"
+    },
+    "--no-disk-check": {
+        "dest": "disk_check", "action": "store_false", "help": "begin even if the disk may not hold what is to be fetched"
     },
     "--keep-envs": {"action": "store_true", "help": "do not delete the environments"},
     "--reports": {

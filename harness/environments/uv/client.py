@@ -203,6 +203,11 @@ class Uv:
         """See Provider."""
         return installed([site_packages(folder, python)])
 
+    def cache_folder(self) -> Path:
+        """The folder of uv's cache, which may not be there yet. Raises ProviderFailure."""
+        with self._neutral() as cwd:
+            return Path(self._call(["cache", "dir"], cwd, _LIST_SECONDS).splitlines()[-1])
+
     def tool(self, package: str, command: Sequence[str], **extra: str) -> None:
         """Run a command of `package` in an environment that uv makes for it; `extra` are environment variables.
 

@@ -157,7 +157,7 @@ def test_a_run_that_the_disk_does_not_hold_fetches_nothing(project, index, monke
     monkeypatch.setattr("harness.execution.cost.shutil.disk_usage", lambda _place: usage._replace(free=300_000))
     answer = project.main("run")
     assert answer.code == 3
-    assert "has 0 MB free; nothing was fetched" in answer.err
+    assert "has 300 kB free; nothing was fetched" in answer.err
     assert "--no-disk-check" in answer.err
     assert fetched(index) == []
     assert not list(project.reports.glob("*"))

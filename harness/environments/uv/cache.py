@@ -47,9 +47,9 @@ class Wheels:
                 return archive
         return None
 
-    def archives(self, name: str) -> set[Path]:
-        """The unpacked wheels of all versions of the distribution `name`."""
-        return {archive for pointer in self._pointers(name) if (archive := _archive(pointer))}
+    def archives(self, name: str, version: str = "") -> set[Path]:
+        """The unpacked wheels of a version of the distribution `name`, or of all versions."""
+        return {archive for pointer in self._pointers(name, f"{version}-" if version else "") if (archive := _archive(pointer))}
 
     def _pointers(self, name: str, beginning: str = "") -> Iterator[Path]:
         for place in self._places:

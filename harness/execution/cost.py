@@ -103,11 +103,16 @@ class Cost:
                 )
 
 
-def estimate(tasks: Sequence[Task], uv: Uv, store: Path, *, probes: int) -> Cost:
-    """What `tasks` cost on this machine, where so many `probes` run at once."""
+def estimate(tasks: Sequence[Task], uv: Uv, store: Path, *, probes: int, if_fetched: bool = False) -> Cost | None:
+    """What `tasks` cost on this machine, where so many `probes` run at once.
+
+    None with `if_fetched` if uv's cache holds all that they need: that is quick to find out.
+    """
     closures = {closure for task in tasks for parts in task.environments for closure in parts}
     # Without an index every file is on this machine, or is not installed.
     found = downloads.missing(closures, uv) if uv.asks_index and not uv.offline else []
+    if if_fetched and not found:
+        return None
     means = _means(store)
     return Cost(
         downloads=tuple(found),

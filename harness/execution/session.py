@@ -174,12 +174,16 @@ class Session:
             if work.origin is Origin.MATRIX:
                 self.over = self.over or not begun
 
-    def cost(self, tasks: Sequence[Task]) -> Cost | None:
-        """About what `tasks` cost before anything of them is fetched; None if they run on other machines."""
+    def cost(self, tasks: Sequence[Task], *, if_fetched: bool = False) -> Cost | None:
+        """About what `tasks` cost before anything of them is fetched; None if they run on other machines.
+
+        None with `if_fetched`, too, if nothing is.
+        """
         if ":" in self.settings.executor:
             return None
         try:
-            return cost.estimate(tasks, self.uv, self.store.root, probes=local.jobs(self._jobs))
+            probes = local.jobs(self._jobs)
+            return cost.estimate(tasks, self.uv, self.store.root, probes=probes, if_fetched=if_fetched)
         except ProviderFailure as failure:
             raise failure.as_error() from None
 
@@ -189,11 +193,10 @@ class Session:
 
     def _estimate(self, work: Work) -> None:
         """Announce what a round costs: the first one, and each that fetches something. Raises NoRoomError."""
-        found = self.cost(work.tasks) if work.tasks else None
-        if found and (found.fetched or not self._rounds):
+        if work.tasks and (found := self.cost(work.tasks, if_fetched=self._rounds > 0)):
             self.listen(Estimated(cost=found))
-        if found and self.settings.disk_check:
-            found.require_room()
+            if self.settings.disk_check:
+                found.require_room()
 
     def untried(self, name: object) -> bool:
         """Whether no earlier round has run the work of that name: what a round could not finish does not run again."""

@@ -22,7 +22,9 @@ def share(root: Path) -> None:
     Where no file can be locked nothing is held, and nobody can clean the store.
     """
     with _GUARD, contextlib.suppress(OSError):
-        if root not in _LOCKS or not _LOCKS[root].current:
+        for removed in [other for other, lock in _LOCKS.items() if not lock.current]:
+            _LOCKS.pop(removed).close()
+        if root not in _LOCKS:
             lock = FileLock(root / "in-use.lock")
             lock.share()
             _LOCKS[root] = lock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -120,6 +121,13 @@ def test_another_process_that_uses_the_store_is_noticed(store):
             child.kill()
     with usage.alone(store.root):
         pass
+
+
+def test_a_store_that_was_removed_holds_no_file_open(tmp_path):
+    for number in range(3):
+        shutil.rmtree(Store(tmp_path / str(number)).root)
+    last = Store(tmp_path / "last")
+    assert [root for root in usage._LOCKS if tmp_path in root.parents] == [last.root]
 
 
 def test_where_no_file_can_be_locked_nobody_is_alone(tmp_path, monkeypatch):

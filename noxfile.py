@@ -97,6 +97,12 @@ def doctor(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def clean(session: nox.Session) -> None:
+    """Free what the store holds besides what the matrix reaches: nox -s clean -- --dry-run."""
+    _harness(session, "clean")
+
+
+@nox.session(venv_backend="none")
 def inspect(session: nox.Session) -> None:
     """Which onnxruntime reads an ONNX file: nox -s inspect -- model.onnx."""
     _harness(session, "inspect")

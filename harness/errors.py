@@ -73,6 +73,12 @@ class DiskFullError(HarnessError):
     exit_code = 3
 
 
+class NoRoomError(HarnessError):
+    """A disk will not hold what is to be fetched; nothing was fetched. Options name other folders, or have it begin."""
+
+    exit_code = 3
+
+
 class NothingObservedError(HarnessError):
     """No variant was observed, and the reports folder has a report in which some were; that report is kept."""
 

@@ -35,5 +35,7 @@ def size(text: str | int) -> int:
 
 
 def text(size: float) -> str:
-    """Bytes as people read them: `5.0 GB`, `120 MB`."""
-    return f"{size / 10**9:.1f} GB" if size >= 10**9 else f"{size / 10**6:.0f} MB"
+    """Bytes as people read them: `5.0 GB`, `120 MB`, `12 kB`."""
+    if size >= 10**9:
+        return f"{size / 10**9:.1f} GB"
+    return f"{size / 10**6:.0f} MB" if size >= 10**6 else f"{size / 1000:.0f} kB"

@@ -34,8 +34,12 @@ class Index:
     """Distributions whose page is answered with 503."""
     login: str = ""
     """`user:password` that it demands; nothing for none."""
+    sizes: bool = True
+    """Whether it says, when it is asked for no more than that, how large a file is."""
     asked: list[str] = field(default_factory=list)
     """Paths that were requested, in this order."""
+    fetched: list[str] = field(default_factory=list)
+    """Those of which the content was requested too."""
 
     def publish(self, *wheels: Wheel) -> None:
         """Offer wheels from now on."""
@@ -71,6 +75,7 @@ def serving(folder: Path) -> Iterator[Index]:
         def answer(self) -> None:
             path = urllib.parse.unquote(self.path)
             index.asked.append(path)
+            index.fetched += [path] if self.command == "GET" else []
             kind, _, name = path.strip("/").partition("/")
             if index.login and self.headers.get("Authorization") != f"Basic {b64encode(index.login.encode()).decode()}":
                 self.send_error(401)
@@ -84,7 +89,8 @@ def serving(folder: Path) -> Iterator[Index]:
                 return
             self.send_response(200)
             self.send_header("Content-Type", "text/html" if kind == "simple" else "application/octet-stream")
-            self.send_header("Content-Length", str(len(content)))
+            if index.sizes or self.command == "GET":
+                self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             if self.command == "GET":
                 self.wfile.write(content)

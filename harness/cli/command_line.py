@@ -108,9 +108,15 @@ COMMANDS: dict[str, CommandLine] = {
         help="make one report of the results of several shards; run nothing",
         examples=["shard-1 shard-2 --reports out", "out-*/matrix.json --reports out"],
     ),
+    "clean": CommandLine(
+        group=RUN_IT,
+        options=[*MATRIX, "--keep", "--uv-cache", "--dry-run", "--force", "--format"],
+        help="free what the store holds besides what the matrix reaches; its report stays the same",
+        examples=["--dry-run", "--keep matrix-variants.toml --uv-cache"],
+    ),
     "pin": CommandLine(
         group=DECIDE,
-        options=["--list", "--require", "--prefer", *SETS, *MATRIX, *CELLS, *INDEX, "--jobs", *REPORTS],
+        options=["--list", "--require", "--prefer", *SETS, *MATRIX, *CELLS, *INDEX, "--jobs", "--no-disk-check", *REPORTS],
         help="choose an observed working set, confirm it in a fresh environment, and write it as lock files",
         examples=["--list", "--require onnxruntime==1.16.3 --require 'transformers>=5'"],
     ),

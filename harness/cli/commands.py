@@ -96,6 +96,7 @@ COMMANDS: dict[str, Command] = {
     "report": _by_name("harness.cli.matrix_commands:report"),
     "merge": _by_name("harness.cli.matrix_commands:merge"),
     "cell": _by_name("harness.cli.matrix_commands:cell"),
+    "clean": _by_name("harness.cli.clean:clean"),
     "explain": _by_name("harness.cli.explain:explain"),
     "pin": _by_name("harness.cli.pin:pin"),
     "check": _by_name("harness.cli.check:check"),

@@ -155,7 +155,10 @@ def plan(options: argparse.Namespace, out: Console, err: Console) -> int:
         return 0
     chosen = session.strategy.next(session.cells, ())
     coverage = session.strategy.coverage(session.cells, chosen)
-    page = plan_pages.page(chosen, session.pending(chosen), coverage, ordered=settings.budget is not None)
+    pending = session.pending(chosen)
+    page = plan_pages.page(
+        chosen, pending, coverage, ordered=settings.budget is not None, cost=session.cost(pending) if pending else None
+    )
     show(page, options.format, out)
     return 0
 

@@ -67,7 +67,7 @@ MATRIX = (*EVERYWHERE, "--quiet")
 CELLS = ("--select", "--exclude")
 INDEX = ("--offline", "--refresh")
 SEARCH = ("--strategy", "--budget")
-TASKS = ("--jobs", "--retry", "--force", "--no-forks")
+TASKS = ("--jobs", "--retry", "--force", "--no-forks", "--no-disk-check")
 RUN = ("--executor", "--audit", "--keep-envs", "--timings", "--close-boundaries")
 REPORTS = ("--reports", "--format")
 SETS = ("--from", "--with", "--python", "--exporter", "--opset", "--layout")
@@ -152,6 +152,18 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "--no-forks": {
         "action": "store_true", "help": "start a new process for every probe, instead of a fork of one that has imported torch"
     },
+    "--no-disk-check": {
+        "dest": "disk_check", "action": "store_false", "help": "begin even if the disk may not hold what is to be fetched"
+    },
+    "--keep": {
+        "type": Path, "action": "append", "default": [], "metavar": "FILE",
+        "help": "a further matrix whose results stay; may be repeated",
+    },
+    "--dry-run": {"action": "store_true", "help": "say what would be freed; remove nothing"},
+    "--uv-cache": {
+        "action": "store_true",
+        "help": "also have uv's cache forget the packages that only searches met, and no lock that stays",
+    },
     "--keep-envs": {"action": "store_true", "help": "do not delete the environments"},
     "--reports": {
         "type": Path, "default": Path("reports"), "metavar": "DIR", "help": "the folder of the reports (default: reports)"
@@ -227,6 +239,7 @@ OWN: dict[tuple[str, str], dict[str, Any]] = {
         "help": "only this onnxruntime, and exit with 1 if it does not read a model; may be repeated",
     },
     ("init", "--force"): {"help": "replace the file"},
+    ("clean", "--force"): {"help": "also if the matrix reaches none of the results"},
     ("bisect", "--from"): {"help": "with --axis: the set in which it is moved; the files are those of check"},
     ("lookup", "--list"): {"help": "show all messages that are known"},
     ("pin", "--from"): {"help": "pin this set, if it works, and not a cell of the matrix; the files are those of check"},

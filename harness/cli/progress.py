@@ -14,10 +14,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.execution.events import AtStage, Damage, Dealt, Event, Judged, Listener, Note, Resolving, Working
+from harness.execution.events import AtStage, Damage, Dealt, Estimated, Event, Judged, Listener, Note, Resolving, Working
 from harness.execution.scheduler import TaskEnded, TaskStarted
 from harness.foreign_text import line
 from harness.model import Status
+from harness.report import cost
 from harness.report.formats.text import STYLES
 from harness.report.tables import GLYPH_LIMIT, GLYPHS, counted
 from harness.tasks.interface import Task
@@ -39,8 +40,8 @@ def listener(console: Console, *, quiet: bool) -> Iterator[Listener]:
 
         def on_event(event: Event) -> None:
             state.on_event(event)
-            if isinstance(event, Note):
-                console.print(event.text, markup=False)
+            if text := _message(event):
+                console.print(text, markup=False)
 
         yield on_event
 
@@ -89,7 +90,7 @@ class State:
                     self.sets += 1
                 case Judged():
                     self.verdicts[event.verdict.status] += 1
-                case Note():
+                case Note() | Estimated():
                     pass
 
     def seconds_left(self) -> float | None:
@@ -139,8 +140,8 @@ class _Lines:
     def on_event(self, event: Event) -> None:
         self._state.on_event(event)
         match event:
-            case Note():
-                self._print(event.text)
+            case Note() | Estimated():
+                self._print(_message(event))
             case Resolving() if event.done == event.total:
                 self._print(f"resolved {counted(event.cells, 'cell')} ({event.total} distinct resolutions)")
             case Dealt():
@@ -158,6 +159,17 @@ class _Lines:
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False, soft_wrap=True)
+
+
+def _message(event: Event) -> str:
+    """What the user should read of an event; nothing of most events."""
+    match event:
+        case Note():
+            return event.text
+        case Estimated():
+            return cost.sentence(event.cost)
+        case _:
+            return ""
 
 
 def _line(verdict: Verdict) -> str:

@@ -240,6 +240,11 @@ class Environments:
         return self._store.root / "envs" / key[:16]
 
 
+def environment_name(parts: tuple[Closure, ...]) -> str:
+    """The name of the folder of the environment of `parts`, which is composed if they are several."""
+    return _key(parts)[:16]
+
+
 def _key(parts: tuple[Closure, ...]) -> str:
     return parts[0].key if len(parts) == 1 else digest([part.key for part in parts])
 
@@ -249,6 +254,9 @@ _VERIFIED = "verified-by-harness"
 
 _TEMPORARY = "owned-by-harness"
 """Marks an environment that its last user removes; without it the environment is kept."""
+
+MARKS = (_VERIFIED, _TEMPORARY)
+"""Files, one of which is in every environment that the harness has made."""
 
 _COMPILED = 64
 """Number of environments whose bytecode is kept: some 20 MB for a torch, a few MB for others."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from harness.execution.cost import Cost
 from harness.execution.scheduler import TaskEnded, TaskStarted
 from harness.matrix.shard import Shard
 from harness.tasks.interface import Task
@@ -54,6 +55,13 @@ class Working:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Estimated:
+    """About what the work costs that begins now; nothing was fetched for it yet."""
+
+    cost: Cost
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AtStage:
     """A task has come to this stage."""
 
@@ -70,7 +78,7 @@ class Judged:
     """Whether it is an extra cell: the progress display does not count it among those of the matrix."""
 
 
-Event = Note | Resolving | Dealt | Working | AtStage | Judged | TaskStarted | TaskEnded
+Event = Note | Resolving | Dealt | Estimated | Working | AtStage | Judged | TaskStarted | TaskEnded
 Listener = Callable[[Event], None]
 
 

@@ -14,13 +14,16 @@ from typing import Self
 
 from harness.environments.environments import Environments
 from harness.environments.index_answers import IndexAnswers
+from harness.environments.interface import ProviderFailure
 from harness.environments.layers import Closure
 from harness.environments.resolver import Resolved, Resolver
 from harness.environments.sources import Pythons
 from harness.environments.uv.client import Uv
 from harness.errors import interruptible
-from harness.execution import executors, given_environment
-from harness.execution.events import Listener, Note
+from harness.execution import cost, executors, given_environment
+from harness.execution.cost import Cost
+from harness.execution.events import Estimated, Listener, Note
+from harness.execution.executors import local
 from harness.execution.executors.interface import RunContext, TaskExecutor
 from harness.execution.round import Round
 from harness.execution.settings import Settings
@@ -146,6 +149,7 @@ class Session:
             Interrupted: Ctrl-C; what was finished is stored, and no process is left.
         """
         with interruptible():
+            self._estimate(work)
             if self._executor is None:
                 self._executor = executors.opened(self.context)
             if self._memory is None:
@@ -153,7 +157,7 @@ class Session:
             this = Round(
                 work=work,
                 executor=self._executor,
-                jobs=self.settings.jobs or self.matrix.run.jobs,
+                jobs=self._jobs,
                 records=self.records,
                 variants=self.matrix.variants,
                 memory=self._memory,
@@ -169,6 +173,30 @@ class Session:
             begun = this.run()
             if work.origin is Origin.MATRIX:
                 self.over = self.over or not begun
+
+    def cost(self, tasks: Sequence[Task], *, if_fetched: bool = False) -> Cost | None:
+        """About what `tasks` cost before anything of them is fetched; None if they run on other machines.
+
+        None with `if_fetched`, too, if nothing is.
+        """
+        if ":" in self.settings.executor:
+            return None
+        try:
+            probes = local.jobs(self._jobs)
+            return cost.estimate(tasks, self.uv, self.store.root, probes=probes, if_fetched=if_fetched)
+        except ProviderFailure as failure:
+            raise failure.as_error() from None
+
+    @property
+    def _jobs(self) -> int | str:
+        return self.settings.jobs or self.matrix.run.jobs
+
+    def _estimate(self, work: Work) -> None:
+        """Announce what a round costs: the first one, and each that fetches something. Raises NoRoomError."""
+        if work.tasks and (found := self.cost(work.tasks, if_fetched=self._rounds > 0)):
+            self.listen(Estimated(cost=found))
+            if self.settings.disk_check:
+                found.require_room()
 
     def untried(self, name: object) -> bool:
         """Whether no earlier round has run the work of that name: what a round could not finish does not run again."""

@@ -30,6 +30,8 @@ class Settings:
     retry: tuple[str, ...] = ()
     """Statuses (`error`, `flaky`): results with one of them are made again."""
     refresh: bool = False
+    disk_check: bool = True
+    """Whether a run ends before it fetches what the disk will not hold."""
     keep_envs: bool = False
     no_forks: bool = False
     """Whether every probe is a process that was started for it (execution/process/forks.py)."""

@@ -6,6 +6,7 @@
     <store>/envs/                     environments (environments/environments.py)
     <store>/tmp/                      work in flight (scratch.py)
     <store>/bytecode/                 bytecode of the environments, by path
+    <store>/in-use.lock               held by every process that uses the store (usage.py)
 
 A file appears under its final name complete or not at all, so a `kill -9` loses at most the work in flight. Its content is
 on the disk before its name is. If a disk failed to keep that order, a record that does not verify counts as absent, and so
@@ -28,6 +29,7 @@ from pydantic import TypeAdapter
 from harness import regular_files
 from harness.errors import StoreError
 from harness.hashing import DIGEST, digest
+from harness.store import usage
 from harness.store.access import Access, Note
 from harness.store.artifacts import Artifacts, require_digest
 from harness.store.digests import make_folder, sync
@@ -57,12 +59,15 @@ class Store:
         self._access = access
         self._note = note
         self._noted: set[str] = set()
+        self.found: set[str] = set()
+        """The keys of all records that were read: what is not among them was of no use to this process."""
         self._flight = Scratch(self.root / "tmp")
         self.artifacts = Artifacts(self.root, mirror, self._flight, self._damaged)
         self._require_own_folders()
         try:
             for name in _FOLDERS:
                 (self.root / name).mkdir(parents=True, exist_ok=True)
+            usage.share(self.root)
             if access is Access.REMOVE:
                 for place in (self._flight, *temporaries()):
                     place.sweep()
@@ -97,7 +102,10 @@ class Store:
 
     def get(self, kind: RecordKind[T], key: str) -> T | None:
         """The value of that kind under `key`, or None; a record that does not verify counts as absent, and is noted once."""
-        return self._value(kind, key, self._name(key))
+        value = self._value(kind, key, self._name(key))
+        if value is not None:
+            self.found.add(key)
+        return value
 
     def put(self, kind: RecordKind[T], key: str, value: T) -> None:
         """Store `value` under `key`; it replaces another value as far as the access allows."""

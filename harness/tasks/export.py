@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import shutil
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
@@ -85,6 +85,11 @@ class Export(Task):
     def seconds(self) -> int:
         """See Task."""
         return 10 + 5 * len(self.variants)
+
+    @property
+    def results(self) -> Mapping[Stage, int]:
+        """See Task."""
+        return {Stage.EAGER: 1, Stage.EXPORT: len(self.variants), Stage.IMPORT: len(self.imports)}
 
     def measured_keys(self, records: Records) -> list[str]:  # noqa: ARG002 -- as Task
         """Without the imports, which have processes of their own."""

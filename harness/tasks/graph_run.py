@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from abc import abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self
@@ -57,6 +57,11 @@ class GraphRun(Task):
     def seconds(self) -> int:
         """See Task."""
         return 1 + len(self.variants) // 8
+
+    @property
+    def results(self) -> Mapping[Stage, int]:
+        """See Task."""
+        return {Stage.IMPORT: 1, Stage.LOAD: len(self.variants)}
 
     def keys(self, records: Records) -> list[str]:
         """Without the keys of artifacts that are not known yet."""

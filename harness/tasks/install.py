@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -32,6 +32,11 @@ class Install(Task):
     def key(self) -> str:
         """The key of its result."""
         return key_of("install", self.closure.key, platform_id())
+
+    @property
+    def results(self) -> Mapping[Stage, int]:
+        """See Task."""
+        return {Stage.INSTALL: 1}
 
     def keys(self, records: Records) -> list[str]:  # noqa: ARG002 -- as Task
         """Its only key."""

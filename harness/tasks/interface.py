@@ -157,6 +157,11 @@ class Task(ABC):
         An integer, so that sums do not depend on the order.
         """
 
+    @property
+    @abstractmethod
+    def results(self) -> Mapping[Stage, int]:
+        """How many results it has: the stage that one begins with (eager for the process of an export) → number."""
+
     def measured_keys(self, records: Records) -> list[str]:
         """The keys of the records that may hold the memory use of its process: of those that it made, each does."""
         return self.keys(records)

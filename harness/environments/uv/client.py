@@ -203,6 +203,16 @@ class Uv:
         """See Provider."""
         return installed([site_packages(folder, python)])
 
+    def cache_folder(self) -> Path:
+        """The folder of uv's cache, which may not be there yet. Raises ProviderFailure."""
+        with self._neutral() as cwd:
+            return Path(self._call(["cache", "dir"], cwd, _LIST_SECONDS).splitlines()[-1])
+
+    def clean_cache(self, names: Sequence[str]) -> None:
+        """Have uv remove all versions of these distributions from its cache. Raises ProviderFailure."""
+        with self._neutral() as cwd:
+            self._call(["cache", "clean", *names], cwd, _INSTALL_SECONDS)
+
     def tool(self, package: str, command: Sequence[str], **extra: str) -> None:
         """Run a command of `package` in an environment that uv makes for it; `extra` are environment variables.
 

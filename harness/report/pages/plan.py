@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from harness.environments.resolver import Resolved
+from harness.execution.cost import Cost
 from harness.execution.work import Coverage
 from harness.model import Stage
+from harness.report.cost import data, sentence
 from harness.report.page import Block, Item, Page, Paragraph, Quote, Span, Table, items
 from harness.report.tables import counted
 from harness.tasks.cell_tasks import CellTasks
@@ -17,9 +19,14 @@ _KINDS = {"installs": "install", "exports": "export", "runs": "run"}
 
 
 def page(
-    cells: Sequence[tuple[Resolved, CellTasks | None]], pending: Sequence[Task], coverage: Coverage | None, *, ordered: bool
+    cells: Sequence[tuple[Resolved, CellTasks | None]],
+    pending: Sequence[Task],
+    coverage: Coverage | None,
+    *,
+    ordered: bool,
+    cost: Cost | None,
 ) -> Page[None]:
-    """The page of a plan; `ordered` where a budget is spent on the first cells first."""
+    """The page of a plan; `cost` is that of `pending`; `ordered` where a budget is spent on the first cells first."""
     distinct = {task for _, tasks in cells if tasks for task in tasks.all}
     left = Counter(task.kind for task in pending)
     work = {name: (sum(task.kind == kind for task in distinct), left[kind]) for name, kind in _KINDS.items()}
@@ -33,12 +40,14 @@ def page(
             Table(header=["work", "distinct", "still to do"], rows=rows),
             *([items(*map(_unsolved, unsolved))] if unsolved else []),
             *([] if pending else [Paragraph(text="everything is known already")]),
+            *([Paragraph(text=sentence(cost))] if pending and cost else []),
             *(_order(cells) if ordered else ()),
         ],
         data={
             "cells": len(cells),
             "variants": variants,
             "work": {name: {"distinct": whole, "still_to_do": rest} for name, (whole, rest) in work.items()},
+            "cost": data(cost),
             "unsolved": {resolved.cell.id: _reason(resolved) for resolved in unsolved},
         },
         source=None,

@@ -230,7 +230,7 @@ class Experiments:
         except UnpublishedError as error:
             sources = [versions.source for versions in sets if versions.exact.get(error.name) == error.version]
             named = ", ".join(dict.fromkeys(sources or [versions.source for versions in sets]))
-            raise VersionsError(f"{named}: {error.summary} where uv looked") from None
+            raise VersionsError(f"{named}: {error.summary}") from None
         return [Experiment(versions=versions, verdict=verdict) for versions, verdict in zip(sets, verdicts, strict=True)]
 
     def remedy(self, planned: Planned, variant: VariantVerdict, current: Verdict) -> Remedy | None:

@@ -21,7 +21,7 @@ from harness.environments.uv import variables
 from harness.environments.uv.client import Uv
 from harness.environments.uv.run_cache import RunCache
 from harness.errors import Interrupted, SelectionError, ShardError, did_you_mean
-from harness.execution import shards
+from harness.execution import shards, unpublished
 from harness.execution.events import Damage, Dealt, Listener, Note, Resolving
 from harness.execution.listing import client
 from harness.execution.session import Session
@@ -66,6 +66,8 @@ def opened(settings: Settings, listen: Listener, *, acts: bool = True, access: A
         _choose_torch_index(session, next(iter(present), None))
         resolver = Resolver(config, answers, session.uv, pythons.find, file=file, ask=acts)
         resolved = resolver.resolve(planned, lambda done, total: listen(Resolving(done=done, total=total, cells=len(planned))))
+        for text in unpublished.notes(session, resolved) if acts else ():
+            listen(Note(text=text))
         for change, ids in resolver.changes.items():
             listen(Note(text=f"resolved otherwise than before: {change} ({', '.join(ids[:3])}{', …' if len(ids) > 3 else ''})"))
         session.runtimes = _newest_runtimes(session, planned, resolver)

@@ -90,8 +90,15 @@ class Uv:
 
     def newest(self, name: str, bounds: str, python: Interpreter) -> str | None:
         """See Provider. It raises ProviderFailure, too, if no index has the distribution."""
+        return self._release(name, bounds, python)
+
+    def oldest(self, name: str, bounds: str, python: Interpreter) -> str | None:
+        """As `newest`, the oldest one."""
+        return self._release(name, bounds, python, "--resolution=lowest-direct")
+
+    def _release(self, name: str, bounds: str, python: Interpreter, *options: str) -> str | None:
         try:
-            options = ["--no-deps", "--no-annotate"]
+            options = ("--no-deps", "--no-annotate", *options)
             text = self._compiled([f"{name}{bounds}"], "axis.txt", python, *options, requested=[name])
         except ProviderFailure as failure:
             if failure.type is FailureType.UNSATISFIABLE and not failure.unpublished:

@@ -105,7 +105,7 @@ class Experiments:
         """
         found = self.session.interpreter(str(versions.python))
         if found is None:
-            raise Unanswered(f"no CPython {versions.python} on this machine; 'uv python install {versions.python}' gets one")
+            raise Unanswered(self.session.pythons.why_missing(str(versions.python)))
         return found
 
     def complete(self, versions: Versions) -> Versions:

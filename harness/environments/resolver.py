@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from harness import disk_space
 from harness.environments.index_answers import IndexAnswers
 from harness.environments.interface import FailureType, Provider, ProviderFailure
+from harness.environments.interpreters import Interpreters
 from harness.environments.lock_check import contradiction_of
 from harness.environments.lock_records import LOCK, UNPUBLISHED, Solved, differences, same_answer
 from harness.errors import DiskFullError, UnpublishedError, not_published
@@ -87,7 +88,7 @@ class Resolver:
         matrix: Matrix,
         answers: IndexAnswers,
         provider: Provider,
-        interpreters: Callable[[str], Interpreter | None],
+        interpreters: Interpreters,
         *,
         file: str,
         ask: bool,
@@ -153,7 +154,7 @@ class Resolver:
 
     def _solves(self, item: Planned) -> list[_Solve]:
         """The solves that a cell needs; none if its interpreter is missing."""
-        interpreter = self._interpreters(item.cell.python)
+        interpreter = self._interpreters.find(item.cell.python)
         if interpreter is None:
             return []
         # All exporters of the matrix: a cell has the same lock under every selection.
@@ -238,9 +239,7 @@ class Resolver:
 
     def _assemble(self, item: Planned, solves: Sequence[_Solve], solved: Mapping[str, Solved]) -> Resolved:
         if not solves:
-            python = item.cell.python
-            reason = f"no CPython {python} on this machine (uv and pyenv were asked); 'uv python install {python}' gets one"
-            return Resolved(planned=item, interpreter=None, result=_not_run(reason))
+            return Resolved(planned=item, interpreter=None, result=_not_run(self._interpreters.why_missing(item.cell.python)))
         interpreter = solves[0].interpreter
         sides = [solved[solve.key] for solve in solves]
         locks = [side.lock for side in sides if side.lock is not None]

@@ -170,7 +170,7 @@ class ExtraCells:
                 session.matrix,
                 session.answers,
                 uv,
-                session.interpreter,
+                session.pythons,
                 file=session.settings.config.name,
                 ask=self.acts,
                 dated=exclude_newer is not None,

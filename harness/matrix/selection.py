@@ -150,6 +150,11 @@ class Selection:
         for expression in (*self.select, *self.exclude):
             expression.require_known(cells, variants)
 
+    def may_admit(self, axis: str, version: str) -> bool:
+        """Whether a cell with `version` on `axis` may be selected, as far as bounds on that axis say."""
+        selects = [[bounds for name, bounds in expression.bounds if name == axis] for expression in self.select]
+        return not selects or any(all(within(version, bounds) for bounds in each) for each in selects)
+
     def admits(self, cell: Cell, variant: Variant) -> bool:
         """Whether this variant of this cell is selected."""
         if any(expression.admits(cell, variant) for expression in self.exclude):

@@ -235,6 +235,17 @@ class Uv:
             if entry["implementation"] == "cpython" and entry.get("variant", "default") == "default" and entry["path"]
         ]
 
+    def install_python(self, version: str) -> None:
+        """Install a CPython where uv keeps its own, and no executable elsewhere; the user's mirror and folder for them count.
+
+        Raises:
+            ProviderFailure: it could not be downloaded, or there is none for this machine.
+        """
+        retries = os.environ.get("UV_HTTP_RETRIES", "1")
+        with self._neutral() as cwd:
+            environ = environment(UV_PYTHON_DOWNLOADS="auto", UV_HTTP_RETRIES=retries)
+            self._call(["python", "install", version, "--no-bin"], cwd, _DOWNLOAD_SECONDS, environ)
+
     def cpu_builds_answer(self, python: Interpreter, seconds: float = 2.0) -> bool:
         """Whether PyTorch's own index of CPU builds answers within `seconds`."""
         if self.offline or self.sources.no_index:

@@ -1,6 +1,7 @@
 # /// script
 # requires-python = ">=3.11"
 # dependencies = [
+#     "argcomplete>=3,<4",
 #     "covertable>=3.2,<4",
 #     "nox>=2025.2.9",
 #     "packaging>=26.1",

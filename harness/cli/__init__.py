@@ -1,8 +1,10 @@
+# PYTHON_ARGCOMPLETE_OK
 """The command line: options, commands, progress, exit codes. Nothing else prints."""
 
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Sequence
 
@@ -22,7 +24,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from harness.cli.command_line import parser  # noqa: PLC0415
 
-        options = parser().parse_args(argv)
+        made = parser()
+        if "_ARGCOMPLETE" in os.environ:
+            from harness.cli import completion  # noqa: PLC0415
+
+            completion.complete(made)
+        options = made.parse_args(argv)
         # These imports take most of the time, and `--help` needs none of them.
         from harness.cli import commands  # noqa: PLC0415
 

@@ -152,8 +152,16 @@ def parser() -> argparse.ArgumentParser:
         )
         sub.set_defaults(command=name)
         for argument in line.options:
-            sub.add_argument(argument, **ARGUMENTS[argument] | OWN.get((name, argument), {}))
+            added = sub.add_argument(argument, **ARGUMENTS[argument] | OWN.get((name, argument), {}))
+            if argument == "id":
+                added.completer = _cell_ids  # type: ignore[attr-defined]  # where argcomplete looks for it
     return made
+
+
+def _cell_ids(*, parsed_args: argparse.Namespace, **_: object) -> list[str]:
+    """The completions of an id."""
+    ids: list[str] = pkgutil.resolve_name("harness.cli.completion:cell_ids")(parsed_args)
+    return ids
 
 
 def _groups() -> str:

@@ -31,6 +31,11 @@ import nox
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT))
 
+from harness import invocation
+
+if sys.platform == "win32":
+    raise SystemExit(invocation.WINDOWS)
+
 from harness.errors import HarnessError
 from harness.execution import listing
 from harness.execution.settings import Settings

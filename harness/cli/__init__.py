@@ -8,8 +8,9 @@ import os
 import sys
 from collections.abc import Sequence
 
+from harness import invocation
 from harness.cli.interrupts import interrupt_once
-from harness.errors import Interrupted
+from harness.errors import HarnessError, Interrupted
 
 _COLLECTIONS = (50_000, 20, 50)
 """Thresholds of the garbage collector. Python's own, (700, 10, 10), cost a fourth of the time of 10,000 known cells."""
@@ -17,6 +18,9 @@ _COLLECTIONS = (50_000, 20, 50)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code (docs/design.md lists them)."""
+    if sys.platform == "win32":
+        sys.stderr.write(f"error: {invocation.WINDOWS}\n")
+        return HarnessError.exit_code
     # First: the imports take a second, and Ctrl-C must not give a traceback meanwhile.
     interrupt_once()
     # Nearly all objects of the imports, and of a large matrix, live until the end, and a collection visits every one.

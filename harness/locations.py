@@ -6,7 +6,7 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 ROOT = _HERE / "shipped" if (_HERE / "shipped").is_dir() else _HERE.parent
-"""The folder with the matrices, `reports` and `catalogue` of the project: beside this package in a checkout, inside it in a wheel."""
+"""The folder with the matrices, `reports` and `catalogue`: beside this package in a checkout, inside it in a wheel."""
 MATRIX = ROOT / "matrix.toml"
 MAIN = "matrix"
 """The name of the report of the shipped matrix."""

@@ -14,7 +14,7 @@ from harness.decide.version_sets import Versions
 from harness.diagnose.remedies.interface import Remedy, RemedySearch
 from harness.diagnose.remedies.kinds import KINDS
 from harness.diagnose.remedies.trials import VariantSearch
-from harness.environments import published_versions, resolver
+from harness.environments import published_versions, solve
 from harness.environments.interface import FailureType, ProviderFailure
 from harness.errors import UnpublishedError, VersionsError, did_you_mean
 from harness.execution import extra_cells
@@ -208,7 +208,7 @@ class Experiments:
         found: dict[str, str] = {}
         try:
             for needed in requirements(self._planned(without), self.session.matrix, frozenset(self.rule.exporters)):
-                found |= resolver.lock_for(needed, self.session.uv, self.python(versions), preferred).versions
+                found |= solve.lock_for(needed, self.session.uv, self.python(versions), preferred).versions
         except ProviderFailure as failure:
             if failure.type is FailureType.INFRASTRUCTURE:
                 raise Unanswered(str(failure)) from None

@@ -13,6 +13,7 @@ from harness.environments.interface import FailureType, Provider, ProviderFailur
 from harness.environments.interpreters import Interpreters
 from harness.environments.lock_check import contradiction_of
 from harness.environments.lock_records import LOCK, UNPUBLISHED, Solved, differences, same_answer
+from harness.environments.solve import lock_for
 from harness.errors import DiskFullError, UnpublishedError, not_published
 from harness.hashing import canonical, digest, digest_with
 from harness.matrix.plan import Planned, Requirements, exports_with_runtime, requirements
@@ -107,6 +108,8 @@ class Resolver:
         self._interpreters = interpreters
         self._file = file
         self._ask = ask
+        self._asks_anew = ask and not answers.provisional
+        """Whether an index is asked about what it did not have: it may have that by now."""
         self._dated = dated
         self.changes: dict[str, list[str]] = {}
         """What differs from the recorded lock → the cells in which it was first seen."""
@@ -144,12 +147,21 @@ class Resolver:
                 self._provider.children.stop()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-        return [self._assemble(item, solves, solved) for item, solves in zip(planned, needed, strict=True)]
+        return self._assembled(planned, needed, solved)
 
     def known(self, planned: Sequence[Planned]) -> list[Resolved]:
         """As `resolve`, from records alone."""
         needed = [self._solves(item) for item in planned]
         solved = {solve.key: self._known(solve, ask=False) or _UNKNOWN for solves in needed for solve in solves}
+        return self._assembled(planned, needed, solved)
+
+    def _assembled(
+        self, planned: Sequence[Planned], needed: Sequence[Sequence[_Solve]], solved: Mapping[str, Solved]
+    ) -> list[Resolved]:
+        if self._unpublished and not self._asks_anew:
+            # What a lock has is published, whatever the older record of another solve says.
+            found = (solve.requirements.needed for solves in needed for solve in solves if solved[solve.key].lock)
+            self._unpublished.difference_update(text.lower() for texts in found for text in texts)
         return [self._assemble(item, solves, solved) for item, solves in zip(planned, needed, strict=True)]
 
     def _solves(self, item: Planned) -> list[_Solve]:
@@ -231,8 +243,7 @@ class Resolver:
         recorded = self._answers.get(LOCK, solve.key, ask=ask, usable=usable)
         if recorded is not None and ask == self._ask:
             self._solved[solve.key] = recorded
-        # Where an index can be asked, it may have the version by now.
-        if recorded is None and (not self._ask or self._answers.provisional):
+        if recorded is None and not self._asks_anew:
             missing = self._answers.get(UNPUBLISHED, solve.unpublished_key, ask=ask)
             self._unpublished |= {"==".join(missing).lower()} if missing else set()
         return recorded
@@ -285,14 +296,3 @@ def _split(lock: Lock, planned: Planned, *, with_runtime: bool) -> tuple[Lock, L
     if not with_runtime:
         roots -= {RUNTIME}
     return lock.closure(roots), lock.closure(frozenset({RUNTIME, "numpy", *to_run}))
-
-
-def lock_for(what: Requirements, provider: Provider, interpreter: Interpreter, preferred: Lock | None = None) -> Lock:
-    """The lock for requirements: with the optional ones or, if these leave no solution, without; see `Provider.resolve`."""
-    try:
-        return provider.resolve([*what.needed, *what.optional], interpreter, what.bounds, preferred)
-    except ProviderFailure as failure:
-        if not what.optional or failure.type is not FailureType.UNSATISFIABLE:
-            raise
-        lock = provider.resolve(what.needed, interpreter, what.bounds, preferred)
-        return Lock(distributions=lock.distributions, dropped=tuple((name, str(failure)) for name in what.optional))

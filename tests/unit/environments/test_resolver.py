@@ -177,6 +177,17 @@ def test_a_command_that_asks_no_index_knows_what_is_not_published_and_another_as
     assert resolver(store, provider, ask=False).known([cell(torch="2.9.9")]) == [now]
 
 
+def test_what_was_published_since_is_not_called_unpublished_in_cells_that_were_not_resolved_again(store, provider):
+    provider.failures["torch==2.9.9"] = UNPUBLISHED_TORCH
+    first, second = cell(torch="2.9.9"), cell(torch="2.9.9", onnx="1.17.0")
+    resolve(resolver(store, provider), first, second)
+    provider.failures.clear()
+    resolve(resolver(store, provider), first)
+    found = resolver(store, provider, ask=False).known([first, second])
+    assert [item.unpublished for item in found] == [None, None]
+    assert found[1].result.data["reason"] == NOT_RESOLVED
+
+
 def test_a_full_disk_ends_it(store, provider):
     provider.failures["torch==2.6.0"] = ProviderFailure(FailureType.INFRASTRUCTURE, "No space left on device")
     with pytest.raises(DiskFullError):

@@ -1,6 +1,7 @@
 # /// script
 # requires-python = ">=3.11"
 # dependencies = [
+#     "argcomplete>=3,<4",
 #     "covertable>=3.2,<4",
 #     "nox>=2025.2.9",
 #     "packaging>=26.1",
@@ -29,6 +30,11 @@ import nox
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT))
+
+from harness import invocation
+
+if sys.platform == "win32":
+    raise SystemExit(invocation.WINDOWS)
 
 from harness.errors import HarnessError
 from harness.execution import listing

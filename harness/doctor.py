@@ -15,7 +15,8 @@ from pathlib import Path
 
 from harness import machine, quantities, regular_files
 from harness.environments.interface import ProviderFailure
-from harness.environments.sources import Pythons
+from harness.environments.sources import Pythons, downloads_refused
+from harness.environments.uv import variables
 from harness.environments.uv.client import Uv
 from harness.errors import HarnessError
 from harness.execution.listing import client
@@ -73,8 +74,6 @@ def _check(name: str, found: str, problem: Outcome | None = None, mend: str | No
 
 def _platform() -> Check:
     found = f"{platform.system()} {platform.machine()}"
-    if sys.platform == "win32":
-        return _check("platform", found, Outcome.PROBLEM, "probes do not run on Windows: use WSL or a Linux container")
     measured = found == "Linux x86_64"
     return _check(
         "platform", found, None if measured else Outcome.WARNING, "published reports are of Linux x86_64: run your own"
@@ -107,18 +106,23 @@ def _environments(settings: Settings) -> list[Check]:
         uv = client(settings, config, Supervisor(), offline=settings.offline)
         version = subprocess.run([uv.binary, "--version"], check=True, capture_output=True, text=True).stdout.strip()
         pythons = Pythons(uv)
+        refused = downloads_refused(config.run.python_downloads, offline=settings.offline or variables.offline())
         present = pythons.present(config.axes["python"])
     except (HarnessError, ProviderFailure, OSError, subprocess.SubprocessError) as error:
         return [_check("uv", str(error), Outcome.PROBLEM, f"{sys.executable} -m pip install uv")]
-    found = [_check("uv", version), *(_interpreter(version, pythons) for version in config.axes["python"])]
+    found = [_check("uv", version), *(_interpreter(version, pythons, refused) for version in config.axes["python"])]
     return found if not present else [*found, *_indexes(uv, config, present[0])]
 
 
-def _interpreter(version: str, pythons: Pythons) -> Check:
-    python = pythons.find(version)
-    text = f"{python.version}" if python else "not on this machine"
+def _interpreter(version: str, pythons: Pythons, refused: str | None) -> Check:
+    """`refused` is what keeps uv from installing interpreters, None if nothing does."""
+    name, python = f"CPython {version}", pythons.find(version)
+    if python:
+        return _check(name, python.version)
+    if not refused:
+        return _check(name, "not on this machine", Outcome.WARNING, "nothing: a run has uv download and install it")
     mend = f"uv python install {version}; without it its cells are not run"
-    return _check(f"CPython {version}", text, None if python else Outcome.PROBLEM, mend)
+    return _check(name, "not on this machine", Outcome.PROBLEM, mend)
 
 
 def _indexes(uv: Uv, config: Matrix, python: Interpreter) -> Iterator[Check]:

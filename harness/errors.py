@@ -26,13 +26,22 @@ class ConfigError(HarnessError):
 
 
 class UnpublishedError(ConfigError):
-    """An axis names a distribution, or a version of one, that no index has."""
+    """No index has a distribution, or a version of one, and what is asked cannot be answered without it."""
 
-    def __init__(self, file: str, name: str, version: str, cell: str) -> None:
+    def __init__(self, file: str, name: str, version: str, cell: str, hint: str = "") -> None:
+        """`hint` is the end of the sentence, such as the versions that are published."""
         self.name, self.version = name, version
-        self.summary = f"{name} {version} is not published" if version else f"nobody publishes a distribution named {name!r}"
+        self.summary = not_published(name, version) if version else f"nobody publishes a distribution named {name!r} {_WHERE}"
         where = f" (first met in cell {cell})" if version else ""
-        super().__init__(file, f"axes.{name}", f"{self.summary} where uv looked{where}")
+        super().__init__(file, f"axes.{name}", self.summary + where + hint)
+
+
+_WHERE = "where uv looked"
+
+
+def not_published(name: str, version: str) -> str:
+    """The sentence about a version that no index has."""
+    return f"{name} {version} is not published {_WHERE}"
 
 
 class SelectionError(HarnessError):

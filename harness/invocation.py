@@ -8,6 +8,8 @@ from pathlib import Path
 
 STARTED_BY = "HARNESS_STARTED_BY"
 """The variable in which the noxfile says `nox`."""
+WINDOWS = "this program does not run on Windows: use it in WSL, or in a Linux container"
+"""What it says there, where signals, file locks and process groups of POSIX are missing, before it imports any of them."""
 _SCRIPT = "export-matrix"
 _SESSIONS = {"run": "matrix"}
 """Command → session of the noxfile, where the names differ."""

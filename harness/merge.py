@@ -15,7 +15,7 @@ from typing import Any
 
 from harness import regular_files
 from harness.diagnose import assembly
-from harness.environments.lock_records import LOCK, Solved
+from harness.environments.lock_records import LOCK, UNPUBLISHED, Solved
 from harness.environments.published_versions import BETWEEN, PUBLISHED, VERSIONS
 from harness.environments.sources import TORCH_BACKEND, TorchBackend
 from harness.errors import ShardError
@@ -49,7 +49,9 @@ def are_stores(sources: Sequence[Path]) -> bool:
     return folders.pop()
 
 
-KINDS: Mapping[str, RecordKind[Any]] = {kind.name: kind for kind in (STAGES, LOCK, VERSIONS, BETWEEN, PUBLISHED, TORCH_BACKEND)}
+KINDS: Mapping[str, RecordKind[Any]] = {
+    kind.name: kind for kind in (STAGES, LOCK, UNPUBLISHED, VERSIONS, BETWEEN, PUBLISHED, TORCH_BACKEND)
+}
 """All kinds of records that a store holds, by name."""
 
 

@@ -1,7 +1,4 @@
-"""What comes with the project: its matrices, and the reports that were measured elsewhere and published. Only read.
-
-In a checkout they lie beside this package, in a wheel inside it.
-"""
+"""The reports that come with the project: they were measured elsewhere and published. Only read."""
 
 from __future__ import annotations
 
@@ -9,19 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import locations
 from harness.errors import ReportError
 from harness.model import Status
 from harness.verdicts import report_file
 from harness.verdicts import runtime_limits as limits_file
 from harness.verdicts.report_schema import Report, ReportedCell
 from harness.verdicts.runtime_limits import RuntimeLimits
-
-_HERE = Path(__file__).parent
-ROOT = _HERE / "shipped" if (_HERE / "shipped").is_dir() else _HERE.parent
-"""The folder that holds the matrices, `reports` and `catalogue`."""
-MATRIX = ROOT / "matrix.toml"
-MAIN = "matrix"
-"""The name of the report of the shipped matrix."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,34 +35,21 @@ class Published:
         return next((held for held in self.report.cells if held.id == cell and held.status is not Status.NOT_RUN), None)
 
 
-def names() -> dict[str, Path]:
-    """Name → file of each published report, the one of the shipped matrix first."""
-    folder = ROOT / "reports"
-    found = {str(path.parent.relative_to(folder)): path for name in report_file.FILES for path in sorted(folder.rglob(name))}
-    return {(MAIN if name == "." else name): path for name, path in sorted(found.items())}
-
-
 def every() -> Iterator[Published]:
     """All published reports, the one of the shipped matrix first."""
-    return (read(path, name) for name, path in names().items())
+    return (read(path, name) for name, path in locations.reports().items())
 
 
 def main() -> Published | None:
     """The report of the shipped matrix; None in a tree without reports."""
-    path = names().get(MAIN)
-    return read(path, MAIN) if path else None
+    path = locations.reports().get(locations.MAIN)
+    return read(path, locations.MAIN) if path else None
 
 
 def of_matrix(config: Path) -> Published | None:
     """The report of the matrix in `config`, if that is a shipped one with a report: of no other matrix it says anything."""
-    for name, path in names().items():
-        matrix = MATRIX if name == MAIN else ROOT / f"matrix-{name}.toml" if "/" not in name else ROOT / name / "matrix.toml"
-        try:
-            if config.samefile(matrix):
-                return read(path, name)
-        except OSError:
-            continue
-    return None
+    name = locations.report_of(config)
+    return read(locations.reports()[name], name) if name else None
 
 
 def read(path: Path, name: str | None = None) -> Published:
@@ -100,4 +78,4 @@ def _contradiction(report: Report) -> str | None:
 
 def runtime_limits() -> dict[str, RuntimeLimits]:
     """Version of onnxruntime → what it was measured to read, the oldest first. Raises ReportError as `runtime_limits.read`."""
-    return limits_file.read(ROOT / "reports" / "runtimes.json")
+    return limits_file.read(locations.ROOT / "reports" / "runtimes.json")

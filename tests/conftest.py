@@ -60,6 +60,8 @@ def _surroundings(uv_cache: Path) -> Iterator[None]:
         patch.setenv("UV_CACHE_DIR", str(uv_cache))
         # A test that forgets its local index must not fetch gigabytes from the real one.
         patch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
+        # Nor an interpreter.
+        patch.setenv("UV_PYTHON_DOWNLOADS", "never")
         patch.setattr(keys, "PROBE", FAKE_PROBE)
         keys.read_anew()
         yield

@@ -1,14 +1,17 @@
+# PYTHON_ARGCOMPLETE_OK
 """The command line: options, commands, progress, exit codes. Nothing else prints."""
 
 from __future__ import annotations
 
 import gc
 import io
+import os
 import sys
 from collections.abc import Sequence
 
+from harness import invocation
 from harness.cli.interrupts import interrupt_once
-from harness.errors import Interrupted
+from harness.errors import HarnessError, Interrupted
 
 _COLLECTIONS = (50_000, 20, 50)
 """Thresholds of the garbage collector. Python's own, (700, 10, 10), cost a fourth of the time of 10,000 known cells."""
@@ -16,6 +19,9 @@ _COLLECTIONS = (50_000, 20, 50)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code (docs/design.md lists them)."""
+    if sys.platform == "win32":
+        sys.stderr.write(f"error: {invocation.WINDOWS}\n")
+        return HarnessError.exit_code
     # First: the imports take a second, and Ctrl-C must not give a traceback meanwhile.
     interrupt_once()
     for stream in (sys.stdout, sys.stderr):
@@ -27,7 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from harness.cli.command_line import parser  # noqa: PLC0415
 
-        options = parser().parse_args(argv)
+        made = parser()
+        if "_ARGCOMPLETE" in os.environ:
+            from harness.cli import completion  # noqa: PLC0415
+
+            completion.complete(made)
+        options = made.parse_args(argv)
         # These imports take most of the time, and `--help` needs none of them.
         from harness.cli import commands  # noqa: PLC0415
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import pkgutil
 import re
 from collections.abc import Sequence
@@ -137,10 +138,27 @@ COMMANDS: dict[str, CommandLine] = {
 
 
 class _Parser(argparse.ArgumentParser):
+    def parse_args(self, args: Sequence[str] | None = None, namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{_hint(found.command, unknown)}")
+        return found
+
     def error(self, message: str) -> NoReturn:
         if typed := re.search(r"COMMAND: invalid choice: '([^']*)'", message):
             message = f"there is no command {typed[1]!r}{did_you_mean(typed[1], COMMANDS)}; --help lists them"
         super().error(pkgutil.resolve_name("harness.foreign_text:visible")(message))
+
+
+def _hint(command: str, unknown: Sequence[str]) -> str:
+    """The end of a sentence about options that `command` does not have: who has them, or a similar one; may be empty."""
+    for option in (word.partition("=")[0] for word in unknown if word.startswith("--")):
+        if others := [name for name, line in COMMANDS.items() if option in line.options]:
+            return f"; {option} is an option of {', '.join(others)}"
+        names = [name.removeprefix("--") for name in COMMANDS[command].options if name.startswith("--")]
+        if close := difflib.get_close_matches(option.removeprefix("--"), names, n=1):
+            return f"; did you mean --{close[0]}?"
+    return ""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -158,8 +176,16 @@ def parser() -> argparse.ArgumentParser:
         )
         sub.set_defaults(command=name)
         for argument in line.options:
-            sub.add_argument(argument, **ARGUMENTS[argument] | OWN.get((name, argument), {}))
+            added = sub.add_argument(argument, **ARGUMENTS[argument] | OWN.get((name, argument), {}))
+            if argument == "id":
+                added.completer = _cell_ids  # type: ignore[attr-defined]  # where argcomplete looks for it
     return made
+
+
+def _cell_ids(*, parsed_args: argparse.Namespace, **_: object) -> list[str]:
+    """The completions of an id."""
+    ids: list[str] = pkgutil.resolve_name("harness.cli.completion:cell_ids")(parsed_args)
+    return ids
 
 
 def _groups() -> str:

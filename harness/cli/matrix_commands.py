@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness import machine, pipeline, published
+from harness import locations, machine, pipeline, published
 from harness.cli.console import show
 from harness.cli.given import same_matrix, settings_of
 from harness.cli.progress import listener
@@ -32,7 +32,6 @@ from harness.report.pages import cell as cell_pages
 from harness.report.pages import matrix, timings
 from harness.report.pages import plan as plan_pages
 from harness.store.access import Access
-from harness.verdicts import report_file
 from harness.verdicts.judge import Verdict
 from harness.verdicts.report_schema import Report
 
@@ -99,7 +98,7 @@ def report(options: argparse.Namespace, out: Console, err: Console) -> int:
 
 def _published(shipped: Published, options: argparse.Namespace, out: Console, err: Console) -> int:
     """Show the published report of this matrix, or that in the folder of reports; write nothing."""
-    own = report_file.in_folder(options.reports) if files.observed(options.reports) else None
+    own = locations.report_in(options.reports) if files.observed(options.reports) else None
     found = published.read(own) if own else shipped
     text = f"nothing has run here: this is the report {found.source}; nothing was written"
     err.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from rich.console import Console
 
-from harness import invocation, pipeline, published
+from harness import invocation, locations, pipeline, published
 from harness.cli.console import show
 from harness.cli.given import settings_of
 from harness.cli.progress import listener
@@ -36,7 +36,6 @@ from harness.report.pages import pin as pages
 from harness.report.pages.endings import ending
 from harness.stack import REQUIRED_AXES
 from harness.store.access import Access
-from harness.verdicts import report_file
 from harness.verdicts.judge import Verdict
 from harness.verdicts.report_schema import Report, ReportedCell
 
@@ -103,7 +102,7 @@ def _candidates(session: Session, options: argparse.Namespace) -> _Candidates:
     verdicts = session.verdicts()
     report = pipeline.report(session, verdicts)
     able = remedied(session, verdicts, assembly.remedies(session, verdicts))
-    own = report_file.in_folder(options.reports)
+    own = locations.report_in(options.reports)
     other = published.read(own) if own else same_question(options)
     if choose.working_cells(report) or able or other is None:
         known = {verdict.cell.id: verdict for verdict in verdicts} | able

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from harness import published
+from harness import locations, published
 from harness.cli.options import ARGUMENTS
 from harness.errors import ReportError, did_you_mean
 from harness.published import Published
-from harness.verdicts import report_file
 
 _REPORTS = ARGUMENTS["--reports"]["default"]
 
@@ -21,13 +20,13 @@ def chosen(options: argparse.Namespace) -> Published:
         ReportError: there is none.
     """
     if name := options.report:
-        paths = published.names()
+        paths = locations.reports()
         if name in paths:
             return published.read(paths[name], name)
         if Path(name).exists():
             return published.read(Path(name))
         raise ReportError(f"no published report is named {name!r}{did_you_mean(name, paths)}")
-    own = report_file.in_folder(options.reports)
+    own = locations.report_in(options.reports)
     if own is None and options.reports != _REPORTS:
         raise ReportError(f"{options.reports} has no matrix.json")
     found = published.read(own) if own else published.main()
@@ -50,5 +49,5 @@ def observing(options: argparse.Namespace) -> Published | None:
     own = same_question(options)
     if own is None:
         return None
-    reports = published.every() if own.name == published.MAIN else iter((own,))
+    reports = published.every() if own.name == locations.MAIN else iter((own,))
     return next((report for report in reports if report.observed(options.id)), None)

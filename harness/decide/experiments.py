@@ -14,7 +14,7 @@ from harness.decide.version_sets import Versions
 from harness.diagnose.remedies.interface import Remedy, RemedySearch
 from harness.diagnose.remedies.kinds import KINDS
 from harness.diagnose.remedies.trials import VariantSearch
-from harness.environments import published_versions, resolver
+from harness.environments import published_versions, solve
 from harness.environments.interface import FailureType, ProviderFailure
 from harness.errors import UnpublishedError, VersionsError, did_you_mean
 from harness.execution import extra_cells
@@ -105,7 +105,7 @@ class Experiments:
         """
         found = self.session.interpreter(str(versions.python))
         if found is None:
-            raise Unanswered(f"no CPython {versions.python} on this machine; 'uv python install {versions.python}' gets one")
+            raise Unanswered(self.session.pythons.why_missing(str(versions.python)))
         return found
 
     def complete(self, versions: Versions) -> Versions:
@@ -208,7 +208,7 @@ class Experiments:
         found: dict[str, str] = {}
         try:
             for needed in requirements(self._planned(without), self.session.matrix, frozenset(self.rule.exporters)):
-                found |= resolver.lock_for(needed, self.session.uv, self.python(versions), preferred).versions
+                found |= solve.lock_for(needed, self.session.uv, self.python(versions), preferred).versions
         except ProviderFailure as failure:
             if failure.type is FailureType.INFRASTRUCTURE:
                 raise Unanswered(str(failure)) from None
@@ -230,7 +230,7 @@ class Experiments:
         except UnpublishedError as error:
             sources = [versions.source for versions in sets if versions.exact.get(error.name) == error.version]
             named = ", ".join(dict.fromkeys(sources or [versions.source for versions in sets]))
-            raise VersionsError(f"{named}: {error.summary} where uv looked") from None
+            raise VersionsError(f"{named}: {error.summary}") from None
         return [Experiment(versions=versions, verdict=verdict) for versions, verdict in zip(sets, verdicts, strict=True)]
 
     def remedy(self, planned: Planned, variant: VariantVerdict, current: Verdict) -> Remedy | None:

@@ -4,8 +4,8 @@ uv is the only provider, for distributions of Python (uv/client.py). `Resolver`,
 versions know nothing else of it than this interface. A runtime that is no Python package, such as Node.js with packages of
 npm, or a Rust crate, comes with a provider that says of it
 
-- which versions of a name on its axis are published (`newest`, `published`), and from which sources (`identity`, part of
-  every key);
+- which versions of a name on its axis are published (`newest`, `oldest`, `published`), and from which sources (`identity`, a
+  part of every key);
 - which set of packages the requirements of a cell mean (`resolve`), as a `Lock` with hashes;
 - how a set is installed (`create`, `install`), and what is installed in fact (`installed`), which `Environments` verifies
   against the lock.
@@ -66,6 +66,9 @@ class Provider(Protocol):
 
     def newest(self, name: str, bounds: str, python: Interpreter) -> str | None:
         """The newest published version of `name` within `bounds` for that interpreter, or None."""
+
+    def oldest(self, name: str, bounds: str, python: Interpreter) -> str | None:
+        """The oldest published version of `name` within `bounds` for that interpreter, or None."""
 
     def published(self, requirement: str, python: Interpreter) -> PublishedVersion | None:
         """The newest version that satisfies `requirement`, with date and size, or None."""

@@ -1,4 +1,4 @@
-"""The CPythons of this machine besides those that uv finds: those of pyenv, and the one that runs the harness."""
+"""The CPythons of this machine: those of pyenv, the one that runs the harness, and which of all that are found is meant."""
 
 from __future__ import annotations
 
@@ -7,12 +7,23 @@ import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Protocol
 
 from packaging.version import Version
 
 from harness.model import Interpreter
 
 _PYENV_VERSION = re.compile(r"3\.[0-9]+\.[0-9]+")
+
+
+class Interpreters(Protocol):
+    """Finds the interpreters of a run; see sources.py."""
+
+    def find(self, version: str) -> Interpreter | None:
+        """The interpreter for a version on the python axis, or None."""
+
+    def why_missing(self, version: str) -> str:
+        """The sentence about a version for which there is none."""
 
 
 def in_pyenv(root: Path | None = None) -> list[Interpreter]:

@@ -1,4 +1,4 @@
-"""Whether a recorded lock can be the answer to the requirements that its key names."""
+"""Whether a recorded answer, or its lock, can be one to the requirements that its key names."""
 
 from __future__ import annotations
 
@@ -8,9 +8,18 @@ from collections.abc import Iterable
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from harness.environments.lock_records import Solved
 from harness.matrix.plan import Requirements
-from harness.model import Interpreter, Lock
+from harness.model import Interpreter, Lock, Stage, Status
 from harness.packaging_values import distribution_name, within
+
+
+def contradiction_of(solved: Solved, requirements: Requirements, interpreter: Interpreter) -> str | None:
+    """Why `solved` is no answer to `requirements`, as the end of a sentence about it; None if it is one."""
+    end = Status.FAILS if solved.lock is None else Status.WORKS
+    if solved.result.stage is not Stage.RESOLVE or solved.result.status is not end:
+        return f"is no resolution: {solved.result.stage} {solved.result.status} {'with' if solved.lock else 'without'} a lock"
+    return contradiction(solved.lock, requirements, interpreter) if solved.lock else None
 
 
 def contradiction(lock: Lock, requirements: Requirements, interpreter: Interpreter) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pydantic import TypeAdapter
 
 from harness.model import Lock
+from harness.packaging_values import DistributionName, ExactVersion
 from harness.stage_data import CheckedResult
 from harness.store.envelope import RecordKind
 
@@ -22,6 +23,9 @@ class Solved:
 
 
 LOCK = RecordKind(name="lock", adapter=TypeAdapter(Solved))
+
+UNPUBLISHED = RecordKind(name="unpublished", adapter=TypeAdapter(tuple[DistributionName, ExactVersion]))
+"""Why a solve has no answer: a distribution and the version of it that no index had. A run that asks an index solves again."""
 
 
 def same_answer(solved: Solved, other: Solved) -> bool:

@@ -6,7 +6,7 @@ every index, mirror, credential and cut-off date that a resolution would.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated
 
 from packaging.version import Version
@@ -47,7 +47,7 @@ def recorded(
 def resolve(
     matrix: Matrix, answers: IndexAnswers, provider: Provider, pythons: Sequence[Interpreter], *, file: str
 ) -> dict[str, list[str]]:
-    """Axis → exact versions, oldest first within a selector; asks indexes about selectors that have no record.
+    """Axis → exact versions, ascending within a selector; asks indexes about selectors that have no record.
 
     Raises:
         ConfigError: a selector admits no version, or no index has the distribution.
@@ -81,7 +81,7 @@ def between(
     key = digest(["between", _key(axis, f"{spec}; {policy}", answers, provider, [python])])
     known = answers.get(BETWEEN, key, ask=ask)
     if known is None and ask:
-        known = sorted(_published(lambda bound: provider.newest(axis, bound, python), spec, policy), key=Version)
+        known = sorted(_published(provider, axis, python, spec, policy), key=Version)
         answers.put(BETWEEN, key, known)
     return known
 
@@ -144,12 +144,8 @@ def _ask(axis: str, value: str, provider: Provider, pythons: Sequence[Interprete
     spec, _, policy = value.partition("; ")
     found: set[str] = set()
     for python in pythons:
-
-        def newest(bound: str, python: Interpreter = python) -> str | None:
-            return provider.newest(axis, bound, python)
-
         try:
-            found.update(_published(newest, spec, policy))
+            found.update(_published(provider, axis, python, spec, policy))
         except ProviderFailure as failure:
             if failure.unpublished:
                 raise LookupError(f"nobody publishes a distribution named {axis!r} where uv looked") from None
@@ -159,10 +155,13 @@ def _ask(axis: str, value: str, provider: Provider, pythons: Sequence[Interprete
     return sorted(found, key=Version)
 
 
-def _published(newest: Callable[[str], str | None], spec: str, policy: str) -> Iterator[str]:
-    """The versions within `spec` that `policy` keeps, newest first; `newest` returns the newest version within bounds."""
+def _published(provider: Provider, axis: str, python: Interpreter, spec: str, policy: str) -> Iterator[str]:
+    """The versions within `spec` that `policy` keeps, newest first."""
+    if policy == "oldest":
+        yield from filter(None, [provider.oldest(axis, spec, python)])
+        return
     bound = spec
-    while (version := newest(bound)) is not None:
+    while (version := provider.newest(axis, bound, python)) is not None:
         yield version
         release = Version(version).release
         match policy:

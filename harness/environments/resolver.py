@@ -10,13 +10,16 @@ from dataclasses import dataclass, replace
 from harness import disk_space
 from harness.environments.index_answers import IndexAnswers
 from harness.environments.interface import FailureType, Provider, ProviderFailure
-from harness.environments.lock_check import contradiction
-from harness.environments.lock_records import LOCK, Solved, differences, same_answer
-from harness.errors import DiskFullError, UnpublishedError
-from harness.hashing import canonical, digest_with
+from harness.environments.interpreters import Interpreters
+from harness.environments.lock_check import contradiction_of
+from harness.environments.lock_records import LOCK, UNPUBLISHED, Solved, differences, same_answer
+from harness.environments.solve import lock_for
+from harness.errors import DiskFullError, UnpublishedError, not_published
+from harness.hashing import canonical, digest, digest_with
 from harness.matrix.plan import Planned, Requirements, exports_with_runtime, requirements
 from harness.matrix.schema import Matrix
 from harness.model import Cell, Interpreter, Lock, Setup, Stage, StageResult, Status
+from harness.packaging_values import required_name
 from harness.stack import RUNTIME
 
 NOT_RESOLVED = "it has not been resolved yet; `run` or `plan` does that"
@@ -32,6 +35,11 @@ class _Solve:
     key: str
     requirements: Requirements
     interpreter: Interpreter
+
+    @property
+    def unpublished_key(self) -> str:
+        """The key of the version that it needs and no index has."""
+        return digest(["unpublished", self.key])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +57,8 @@ class Resolved:
     """See `Lock.dropped`."""
     foreign: bool = False
     """Whether a lock was merged from another store and not solved here; then nothing is installed from it."""
+    unpublished: tuple[str, str] | None = None
+    """The distribution and its version that no index has, if that is why there is no lock."""
 
     @property
     def cell(self) -> Cell:
@@ -79,7 +89,7 @@ class Resolver:
         matrix: Matrix,
         answers: IndexAnswers,
         provider: Provider,
-        interpreters: Callable[[str], Interpreter | None],
+        interpreters: Interpreters,
         *,
         file: str,
         ask: bool,
@@ -98,17 +108,21 @@ class Resolver:
         self._interpreters = interpreters
         self._file = file
         self._ask = ask
+        self._asks_anew = ask and not answers.provisional
+        """Whether an index is asked about what it did not have: it may have that by now."""
         self._dated = dated
         self.changes: dict[str, list[str]] = {}
         """What differs from the recorded lock → the cells in which it was first seen."""
         self._solved: dict[str, Solved] = {}
         """Key → what needs no solving any more."""
+        self._unpublished: set[str] = set()
+        """Requirements `name==version` of versions that no index has."""
 
     def resolve(self, planned: Sequence[Planned], progress: Callable[[int, int], None]) -> list[Resolved]:
         """Resolve every cell, in parallel; `progress` receives the number of distinct solves that are done, and of all.
 
         Raises:
-            UnpublishedError: an axis names a distribution or a version that nobody publishes; not with `dated`.
+            UnpublishedError: an axis names a distribution that nobody publishes; not with `dated`.
         """
         needed = [self._solves(item) for item in planned]
         cells = {solve.key: (solve, item.cell) for item, solves in zip(planned, needed, strict=True) for solve in solves}
@@ -125,7 +139,7 @@ class Resolver:
                         solved[futures[future]] = future.result()
                         progress(len(solved), len(cells))
             except UnpublishedError:
-                # Only one cell is concerned: the caller may ask about others afterwards.
+                # Only some cells are concerned: the caller may ask about others afterwards.
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
             except BaseException:
@@ -133,17 +147,26 @@ class Resolver:
                 self._provider.children.stop()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-        return [self._assemble(item, solves, solved) for item, solves in zip(planned, needed, strict=True)]
+        return self._assembled(planned, needed, solved)
 
     def known(self, planned: Sequence[Planned]) -> list[Resolved]:
         """As `resolve`, from records alone."""
         needed = [self._solves(item) for item in planned]
         solved = {solve.key: self._known(solve, ask=False) or _UNKNOWN for solves in needed for solve in solves}
+        return self._assembled(planned, needed, solved)
+
+    def _assembled(
+        self, planned: Sequence[Planned], needed: Sequence[Sequence[_Solve]], solved: Mapping[str, Solved]
+    ) -> list[Resolved]:
+        if self._unpublished and not self._asks_anew:
+            # What a lock has is published, whatever the older record of another solve says.
+            found = (solve.requirements.needed for solves in needed for solve in solves if solved[solve.key].lock)
+            self._unpublished.difference_update(text.lower() for texts in found for text in texts)
         return [self._assemble(item, solves, solved) for item, solves in zip(planned, needed, strict=True)]
 
     def _solves(self, item: Planned) -> list[_Solve]:
         """The solves that a cell needs; none if its interpreter is missing."""
-        interpreter = self._interpreters(item.cell.python)
+        interpreter = self._interpreters.find(item.cell.python)
         if interpreter is None:
             return []
         # All exporters of the matrix: a cell has the same lock under every selection.
@@ -161,6 +184,8 @@ class Resolver:
         """The provider's answer, recorded unless it is an error."""
         if not self._ask:
             return _UNKNOWN
+        if missing := self._missing(solve):
+            return self._without(missing, solve)
         started = time.time()
         lock, error, status = None, None, Status.WORKS
         try:
@@ -168,7 +193,10 @@ class Resolver:
         except ProviderFailure as failure:
             if failure.unpublished and not self._dated:
                 name, _, version = failure.unpublished.partition("==")
-                raise UnpublishedError(self._file, name, version, cell.id) from None
+                if not version:
+                    raise UnpublishedError(self._file, name, version, cell.id) from None
+                self._unpublished.add(failure.unpublished.lower())
+                return self._without((name, version), solve)
             if disk_space.says_full(str(failure)):
                 raise DiskFullError(str(failure)) from None
             error = failure.failure
@@ -178,6 +206,16 @@ class Resolver:
         result = StageResult(stage=Stage.RESOLVE, status=status, seconds=seconds, error=error, finished=finished)
         solved = Solved(lock=lock, result=result)
         return solved if status is Status.ERROR else self._recorded(solve.key, solved, cell)
+
+    def _without(self, missing: tuple[str, str], solve: _Solve) -> Solved:
+        """No answer, because a version is not published; recorded for commands that ask no index."""
+        self._answers.put(UNPUBLISHED, solve.unpublished_key, missing)
+        return _UNKNOWN
+
+    def _missing(self, solve: _Solve) -> tuple[str, str] | None:
+        """The distribution and its version that `solve` needs and no index has, or None."""
+        found = next((text for text in solve.requirements.needed if text.lower() in self._unpublished), None)
+        return (required_name(found), found.partition("==")[2]) if found else None
 
     def _recorded(self, key: str, solved: Solved, cell: Cell) -> Solved:
         """`solved`, after it is recorded, and compared with the record that it replaces."""
@@ -195,7 +233,7 @@ class Resolver:
         """What this resolver has solved, or the record (see `IndexAnswers.get`) if that answers the question."""
 
         def usable(recorded: Solved, key: str) -> bool:
-            if problem := _contradiction(recorded, solve):
+            if problem := contradiction_of(recorded, solve.requirements, solve.interpreter):
                 self._answers.store.doubt(key, problem)
             # A command that may ask may also install, and does not install from a foreign lock.
             return not problem and not (recorded.foreign and self._ask)
@@ -205,17 +243,21 @@ class Resolver:
         recorded = self._answers.get(LOCK, solve.key, ask=ask, usable=usable)
         if recorded is not None and ask == self._ask:
             self._solved[solve.key] = recorded
+        if recorded is None and not self._asks_anew:
+            missing = self._answers.get(UNPUBLISHED, solve.unpublished_key, ask=ask)
+            self._unpublished |= {"==".join(missing).lower()} if missing else set()
         return recorded
 
     def _assemble(self, item: Planned, solves: Sequence[_Solve], solved: Mapping[str, Solved]) -> Resolved:
         if not solves:
-            python = item.cell.python
-            reason = f"no CPython {python} on this machine (uv and pyenv were asked); 'uv python install {python}' gets one"
-            return Resolved(planned=item, interpreter=None, result=_not_run(reason))
+            return Resolved(planned=item, interpreter=None, result=_not_run(self._interpreters.why_missing(item.cell.python)))
         interpreter = solves[0].interpreter
         sides = [solved[solve.key] for solve in solves]
         locks = [side.lock for side in sides if side.lock is not None]
         if len(locks) < len(sides):
+            if missing := next(filter(None, map(self._missing, solves)), None):
+                result = _not_run(not_published(*missing))
+                return Resolved(planned=item, interpreter=interpreter, result=result, unpublished=missing)
             failed = next(side.result for side in sides if side.lock is None)
             return Resolved(planned=item, interpreter=interpreter, result=failed)
         with_runtime = exports_with_runtime(item.cell, self._matrix)
@@ -236,14 +278,6 @@ class Resolver:
         )
 
 
-def _contradiction(solved: Solved, solve: _Solve) -> str | None:
-    """Why `solved` cannot be the answer of `solve`, as the end of a sentence about it; None if it can."""
-    end = Status.FAILS if solved.lock is None else Status.WORKS
-    if solved.result.stage is not Stage.RESOLVE or solved.result.status is not end:
-        return f"is no resolution: {solved.result.stage} {solved.result.status} {'with' if solved.lock else 'without'} a lock"
-    return contradiction(solved.lock, solve.requirements, solve.interpreter) if solved.lock else None
-
-
 def _not_run(reason: str) -> StageResult:
     return StageResult(stage=Stage.RESOLVE, status=Status.NOT_RUN, data={"reason": reason})
 
@@ -262,14 +296,3 @@ def _split(lock: Lock, planned: Planned, *, with_runtime: bool) -> tuple[Lock, L
     if not with_runtime:
         roots -= {RUNTIME}
     return lock.closure(roots), lock.closure(frozenset({RUNTIME, "numpy", *to_run}))
-
-
-def lock_for(what: Requirements, provider: Provider, interpreter: Interpreter, preferred: Lock | None = None) -> Lock:
-    """The lock for requirements: with the optional ones or, if these leave no solution, without; see `Provider.resolve`."""
-    try:
-        return provider.resolve([*what.needed, *what.optional], interpreter, what.bounds, preferred)
-    except ProviderFailure as failure:
-        if not what.optional or failure.type is not FailureType.UNSATISFIABLE:
-            raise
-        lock = provider.resolve(what.needed, interpreter, what.bounds, preferred)
-        return Lock(distributions=lock.distributions, dropped=tuple((name, str(failure)) for name in what.optional))

@@ -15,7 +15,7 @@ from harness.environments import published_versions
 from harness.environments.lockfile import PublishedVersion
 from harness.environments.published_versions import NotAnswered
 from harness.environments.resolver import Resolver
-from harness.errors import interruptible
+from harness.errors import UnpublishedError, interruptible
 from harness.execution.session import Session
 from harness.execution.work import CellWork, ExtraCell, Origin, Work
 from harness.matrix.plan import Planned
@@ -153,6 +153,9 @@ class ExtraCells:
                 part = [cell for cell in cells if cell.exclude_newer == day and (cell, self.acts) not in locks]
                 if part:
                     solved = self._resolver(day).resolve([cell.planned for cell in part], lambda *_: None)
+                    for resolved in solved:
+                        if resolved.unpublished:
+                            raise UnpublishedError(self.session.settings.config.name, *resolved.unpublished, resolved.cell.id)
                     locks |= {(cell, self.acts): resolved for cell, resolved in zip(part, solved, strict=True)}
         found = [locks[cell, self.acts] for cell in cells]
         return tuple(zip(found, cell_tasks.of_cells(found, self.session.matrix.probe), strict=True))
@@ -167,7 +170,7 @@ class ExtraCells:
                 session.matrix,
                 session.answers,
                 uv,
-                session.interpreter,
+                session.pythons,
                 file=session.settings.config.name,
                 ask=self.acts,
                 dated=exclude_newer is not None,

@@ -16,12 +16,12 @@ from harness.environments.index_answers import IndexAnswers
 from harness.environments.interface import ProviderFailure
 from harness.environments.layers import Closure, closure
 from harness.environments.resolver import Resolver
-from harness.environments.sources import Pythons, with_torch_backend
+from harness.environments.sources import NOT_NOW, Pythons, downloads_refused, with_torch_backend
 from harness.environments.uv import variables
 from harness.environments.uv.client import Uv
 from harness.environments.uv.run_cache import RunCache
 from harness.errors import Interrupted, SelectionError, ShardError, did_you_mean
-from harness.execution import shards
+from harness.execution import shards, unpublished
 from harness.execution.events import Damage, Dealt, Listener, Note, Resolving
 from harness.execution.listing import client
 from harness.execution.session import Session
@@ -30,7 +30,7 @@ from harness.execution.work import EveryCell, Strategy
 from harness.matrix import load, plan
 from harness.matrix.schema import Matrix
 from harness.matrix.selection import Selection
-from harness.model import Interpreter, Limits
+from harness.model import Limits
 from harness.stack import RUNTIME
 from harness.store.access import Access
 from harness.store.store import Store
@@ -53,19 +53,16 @@ def opened(settings: Settings, listen: Listener, *, acts: bool = True, access: A
     deadline = math.inf if settings.budget is None else time.monotonic() + settings.budget
     session = _opened(settings, listen, acts=acts, access=access)
     session.deadline = deadline
-    config, answers, file = session.matrix, session.answers, settings.config.name
-    pythons = Pythons(session.uv)
+    config = session.matrix
     try:
-        present = pythons.present(config.axes["python"])
-        versions = published_versions.resolve if acts else published_versions.recorded
-        session.axes = versions(config, answers, session.uv, present, file=file)
-        _require_axes(settings.close_boundaries or (), session.axes)
-        planned = plan.plan(config, session.axes, Selection.of(settings.select, settings.exclude, axes=list(session.axes)))
-        if settings.cell is not None:
-            planned = plan.only(planned, settings.cell)
-        _choose_torch_index(session, next(iter(present), None))
-        resolver = Resolver(config, answers, session.uv, pythons.find, file=file, ask=acts)
+        planned = _planned(session)
+        for python in dict.fromkeys(item.cell.python for item in planned):
+            session.pythons.find(python)
+        _choose_torch_index(session)
+        resolver = Resolver(config, session.answers, session.uv, session.pythons, file=settings.config.name, ask=acts)
         resolved = resolver.resolve(planned, lambda done, total: listen(Resolving(done=done, total=total, cells=len(planned))))
+        for text in unpublished.notes(session, resolved) if acts else ():
+            listen(Note(text=text))
         for change, ids in resolver.changes.items():
             listen(Note(text=f"resolved otherwise than before: {change} ({', '.join(ids[:3])}{', …' if len(ids) > 3 else ''})"))
         session.runtimes = _newest_runtimes(session, planned, resolver)
@@ -80,6 +77,23 @@ def opened(settings: Settings, listen: Listener, *, acts: bool = True, access: A
         session.supervisor.stop()
         raise Interrupted("interrupted while resolving; locks that were found are kept") from None
     return session
+
+
+def _planned(session: Session) -> list[plan.Planned]:
+    """The cells of the matrix that are selected; sets the axes of `session`, selectors resolved."""
+    settings, config = session.settings, session.matrix
+    selection = Selection.of(settings.select, settings.exclude, axes=list(config.axes))
+    if any(";" in value for values in config.axes.values() for value in values):
+        # A selector keeps what has a file for one of the interpreters: they must be there before it is resolved.
+        for version in config.axes["python"]:
+            if selection.may_admit("python", version):
+                session.pythons.find(version)
+    present = session.pythons.present(config.axes["python"])
+    versions = published_versions.resolve if session.acts else published_versions.recorded
+    session.axes = versions(config, session.answers, session.uv, present, file=settings.config.name)
+    _require_axes(settings.close_boundaries or (), session.axes)
+    planned = plan.plan(config, session.axes, selection)
+    return planned if settings.cell is None else plan.only(planned, settings.cell)
 
 
 def _require_axes(names: Sequence[str], axes: Iterable[str]) -> None:
@@ -100,7 +114,7 @@ def opened_without_cells(settings: Settings, listen: Listener) -> Session:
     """
     session = _opened(settings, listen, acts=True, access=Access.REMOVE)
     try:
-        _choose_torch_index(session, next(iter(Pythons(session.uv).present(session.matrix.axes["python"])), None))
+        _choose_torch_index(session)
     except ProviderFailure as failure:
         raise failure.as_error() from None
     return session
@@ -114,15 +128,18 @@ def _opened(settings: Settings, listen: Listener, *, acts: bool, access: Access)
         config = load.with_model(config, settings.model or config.probe.model, "--model", Path.cwd(), settings.profile)
     store = Store.open(settings.store, access=access, note=lambda text: listen(Damage(text=text)))
     supervisor = Supervisor()
-    uv = client(settings, config, supervisor, offline=settings.offline or variables.offline() or not acts)
+    offline = settings.offline or variables.offline()
+    uv = client(settings, config, supervisor, offline=offline or not acts)
     uv = replace(uv, run_cache=RunCache(store.scratch), temporary=store.temporary)
     file = settings.config.name
     if hub_id := config.probe.hub_id:
         refresh, installs = settings.refresh and acts, access is Access.REMOVE
         folder = checkpoints.checkpoint(hub_id, store, uv, file=file, refresh=refresh, installs=installs)
         config = load.with_model(config, str(folder), file, folder)
-    if access is Access.REMOVE:
+    runs = access is Access.REMOVE
+    if runs:
         config = config.model_copy(update={"probe": probe_snapshot.of(config.probe, store)})
+    refused = downloads_refused(config.run.python_downloads, offline=offline) or (None if runs else NOT_NOW)
     limits = Limits(seconds=config.run.time_limit, memory=config.run.memory_limit)
     return Session(
         settings=settings,
@@ -130,6 +147,7 @@ def _opened(settings: Settings, listen: Listener, *, acts: bool, access: Access)
         axes=config.axes,
         cells=(),
         uv=uv,
+        pythons=Pythons(uv, refused=refused, note=lambda text: listen(Note(text=text))),
         store=store,
         answers=_answers(settings, store, uv, listen, acts=acts),
         records=Records(store=store, limits=limits),
@@ -152,8 +170,9 @@ def _strategy(settings: Settings, config: Matrix) -> Strategy:
     return chosen
 
 
-def _choose_torch_index(session: Session, python: Interpreter | None) -> None:
+def _choose_torch_index(session: Session) -> None:
     """Take torch from the index that the matrix names, or from the first that answers."""
+    python = next(iter(session.pythons.present(session.matrix.axes["python"])), None)
     session.uv = with_torch_backend(
         session.uv,
         session.matrix.uv.torch_backend,

@@ -70,6 +70,7 @@ class Session:
     cells: tuple[CellWork, ...]
     """The selected cells of the matrix, in its order; none in a session for extra cells alone."""
     uv: Uv
+    pythons: Pythons
     store: Store
     answers: IndexAnswers
     """What indexes answered, as far as this run believes it."""
@@ -91,8 +92,6 @@ class Session:
     over: bool = False
     """Whether the budget ended before everything began."""
     extra_cells: ExtraCellState = field(default_factory=ExtraCellState)
-    _interpreters: dict[str, Interpreter] | None = None
-    _pythons: Pythons = field(init=False)
     _rounds: int = 0
     _tried: dict[object, int] = field(default_factory=dict)
     """Work → the first round that ran it."""
@@ -210,11 +209,8 @@ class Session:
         self._cross_checked.clear()
 
     def interpreter(self, version: str) -> Interpreter | None:
-        """The CPython of that version on this machine. The matrix's own are known; a search for others takes a moment."""
-        if self._interpreters is None:
-            self._interpreters = {cell.cell.python: cell.interpreter for cell, _ in self.cells if cell.interpreter}
-            self._pythons = Pythons(self.uv)
-        return self._interpreters.get(version) or self._pythons.find(version)
+        """The CPython of that version on this machine, installed by uv if it may."""
+        return self.pythons.find(version)
 
     @property
     def context(self) -> RunContext:

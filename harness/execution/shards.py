@@ -70,7 +70,8 @@ def _require_locks(cells: Sequence[CellWork]) -> None:
     """Without a cell's lock this shard would deal otherwise than the others, and no shard would run some cells."""
     for resolved, _ in cells:
         result = resolved.result
-        if resolved.interpreter is not None and result.status in {Status.ERROR, Status.NOT_RUN}:
+        known = resolved.interpreter is None or resolved.unpublished is not None
+        if not known and result.status in {Status.ERROR, Status.NOT_RUN}:
             why = result.error.message if result.error else result.data.get("reason")
             raise ShardError(
                 f"shards are dealt out by what every cell resolves to, and {resolved.cell.id} has no answer: {why}"

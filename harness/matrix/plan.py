@@ -224,7 +224,7 @@ def _requirements(cell: Cell, matrix: Matrix, exporters: frozenset[str], side: f
     for rule in matrix.constraint:
         when = parse(rule.when)
         # A conflict between onnxruntime and numpy does not concern a side without onnxruntime.
-        if when.axes - {"python"} <= side and when.admits(cell):
+        if when.present - {"python"} <= side and when.admits(cell):
             needed += rule.add
     optional = [name for name in helpers(exporters, cell.version("torch")) if name not in side]
     return Requirements(needed=tuple(dict.fromkeys(needed)), optional=tuple(optional))

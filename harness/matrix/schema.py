@@ -252,6 +252,8 @@ class RunSection(_Table):
     jobs: Jobs = "auto"
     time_limit: TimeLimit = 300.0
     memory_limit: Bytes = 8 * 10**9
+    python_downloads: Literal["auto", "never"] = "auto"
+    """Whether uv installs an interpreter that this machine lacks."""
 
 
 class Matrix(_Table):

@@ -1,9 +1,9 @@
 """Selection expressions: `onnxruntime==1.16.3`, `torch>=2.4,transformers<5`, `exporter=torchscript`.
 
 Comma is *and*; a list of expressions is *or*. A part that starts with an operator goes on with the name before it
-(`torch>=2.4,<2.6`). Names are axes with PEP 440 bounds, or fields of a variant, `setup` (also: `environment`) or `id` with
-`=` and a value in which `*` stands for anything. The same reader serves `--select`, `--exclude`, constraints and
-`[variants] require`.
+(`torch>=2.4,<2.6`). Names are axes with PEP 440 bounds or `=absent` or `!=absent`, or fields of a variant, `setup` (also:
+`environment`) or `id` with `=` and a value in which `*` stands for anything. The same reader serves `--select`, `--exclude`,
+constraints and `[variants] require`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from harness.errors import SelectionError, did_you_mean
-from harness.model import Cell, Variant
+from harness.model import ABSENT, Cell, Variant
 from harness.packaging_values import distribution_name, quoted, specifier_set, within
 
 VARIANT_FIELDS = tuple(field.name for field in fields(Variant))
@@ -28,6 +28,9 @@ _FIELDS = (*VARIANT_FIELDS, *_CELL_FIELDS)
 _PART = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*?)\s*(?P<bounds>(===|[=!<>~]=|[<>=]).+)$")
 
 
+_PRESENCE = re.compile(rf"(?P<operator>==?|!=)\s*{ABSENT}")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Expression:
     """A conjunction: bounds per axis and patterns per field."""
@@ -35,11 +38,18 @@ class Expression:
     text: str
     bounds: tuple[tuple[str, SpecifierSet], ...]
     patterns: tuple[tuple[str, str], ...]
+    absent: tuple[tuple[str, bool], ...] = ()
+    """(axis, whether it must be absent, or else present)"""
 
     @property
     def axes(self) -> frozenset[str]:
         """The axes it names."""
-        return frozenset(name for name, _ in self.bounds)
+        return self.present | {name for name, absent in self.absent if absent}
+
+    @property
+    def present(self) -> frozenset[str]:
+        """The axes that a cell must have."""
+        return frozenset([*(name for name, _ in self.bounds), *(name for name, absent in self.absent if not absent)])
 
     def admits(self, cell: Cell | None, variant: Variant | None = None) -> bool:
         """Whether `cell` and `variant` satisfy every part; a part about a cell or variant that is not given passes."""
@@ -48,6 +58,8 @@ class Expression:
                 version = cell.version(axis)
                 if version is None or not within(version, bounds):
                     return False
+            if any((cell.version(axis) is None) is not absent for axis, absent in self.absent):
+                return False
         return all(self._matches(name, pattern, cell, variant) for name, pattern in self.patterns)
 
     @staticmethod
@@ -63,6 +75,11 @@ class Expression:
             if not any(within(version, bounds) for version in versions):
                 listed = ", ".join(sorted(versions, key=Version))
                 raise SelectionError(f"the selection {self.text!r}: no {axis} satisfies {bounds}; there are {listed}")
+        for axis, absent in self.absent:
+            if all((cell.version(axis) is None) is not absent for cell in cells):
+                raise SelectionError(
+                    f"the selection {self.text!r}: {axis} is {'absent in no' if absent else 'absent in every'} cell"
+                )
         for name, pattern in self.patterns:
             if name in _CELL_FIELDS:
                 values = {_of_cell(cell, name) for cell in cells}
@@ -90,34 +107,38 @@ def parse(text: str) -> Expression:
     """
     bounds: dict[str, str] = {}
     patterns: list[tuple[str, str]] = []
+    absent: list[tuple[str, bool]] = []
     last = ""
     for raw in text.split(","):
         part = raw.strip()
         if last and re.match(r"^[=!<>~]", part):
-            bounds[last] += f",{part}"
+            rest = part
+        else:
+            match = _PART.match(part)
+            if not match:
+                raise SelectionError(
+                    f"cannot read {quoted(part)} in the selection {quoted(text)}; "
+                    "expected parts such as 'torch>=2.4' or 'exporter=torchscript'"
+                )
+            name, rest = match["name"], match["bounds"]
+            if (field := name.replace("-", "_")) in _FIELDS:
+                value = re.match(r"^==?\s*([^=\s].*)$", rest)
+                if not value:
+                    raise SelectionError(f"cannot read {part!r} in the selection {text!r}; {name} takes '=' and a value")
+                patterns.append((field, value[1]))
+                last = ""
+                continue
+            last = _axis(name, text)
+        if presence := _PRESENCE.fullmatch(rest):
+            absent.append((last, presence["operator"] != "!="))
             continue
-        match = _PART.match(part)
-        if not match:
-            raise SelectionError(
-                f"cannot read {quoted(part)} in the selection {quoted(text)}; "
-                "expected parts such as 'torch>=2.4' or 'exporter=torchscript'"
-            )
-        name, rest = match["name"], match["bounds"]
-        if (field := name.replace("-", "_")) in _FIELDS:
-            value = re.match(r"^==?\s*([^=\s].*)$", rest)
-            if not value:
-                raise SelectionError(f"cannot read {part!r} in the selection {text!r}; {name} takes '=' and a value")
-            patterns.append((field, value[1]))
-            last = ""
-            continue
-        last = _axis(name, text)
         rest = f"={rest}" if re.match(r"^=[^=]", rest) else rest
         bounds[last] = f"{bounds[last]},{rest}" if last in bounds else rest
     try:
         read = tuple((axis, specifier_set(spec)) for axis, spec in bounds.items())
     except ValueError as error:
         raise SelectionError(f"cannot read the selection {quoted(text)}: {error}") from None
-    return Expression(text=text, bounds=read, patterns=tuple(patterns))
+    return Expression(text=text, bounds=read, patterns=tuple(patterns), absent=tuple(absent))
 
 
 def _axis(name: str, text: str) -> str:
@@ -149,6 +170,11 @@ class Selection:
         """Raise SelectionError if a part of an expression holds for no cell and no variant."""
         for expression in (*self.select, *self.exclude):
             expression.require_known(cells, variants)
+
+    def may_admit(self, axis: str, version: str) -> bool:
+        """Whether a cell with `version` on `axis` may be selected, as far as bounds on that axis say."""
+        selects = [[bounds for name, bounds in expression.bounds if name == axis] for expression in self.select]
+        return not selects or any(all(within(version, bounds) for bounds in each) for each in selects)
 
     def admits(self, cell: Cell, variant: Variant) -> bool:
         """Whether this variant of this cell is selected."""

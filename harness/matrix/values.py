@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from packaging.version import Version
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from harness.model import ABSENT
 from harness.packaging_values import exact_version, quoted, requirement_line, specifier_set
 from harness.quantities import seconds, size
 
-POLICIES = ("latest", "latest-per-minor", "latest-per-major", "all")
+POLICIES = ("latest", "latest-per-minor", "latest-per-major", "all", "oldest")
 """What a selector keeps of the published versions its specifier admits."""
 
 
@@ -142,7 +142,11 @@ def opsets(value: object) -> object:
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$", max_length=100)]
 """A value of a variant: it becomes part of an id, and of a folder's name."""
-AxisValue = Annotated[str, AfterValidator(_exact_or_selector)]
+AxisValue = Annotated[
+    str,
+    AfterValidator(_exact_or_selector),
+    WithJsonSchema({"type": "string", "pattern": rf"^[^;]*(;\s*({'|'.join(POLICIES)})\s*)?$"}),
+]
 AxisValues = Annotated[list[AxisValue], BeforeValidator(_quoted), Field(min_length=1)]
 Bounds = Annotated[str, AfterValidator(_specifier)]
 RequirementText = Annotated[str, AfterValidator(requirement_line)]

@@ -12,16 +12,8 @@ from harness import regular_files
 from harness.errors import ReportError
 from harness.verdicts.report_schema import ADAPTER, FILE_LIMIT, Report
 
-FILES = ("matrix.json", "matrix.json.gz")
-"""The names of the file; a folder of reports has one of the two."""
-
 _GZIP = 16 + zlib.MAX_WBITS
 """zlib's name for the gzip format."""
-
-
-def in_folder(folder: Path) -> Path | None:
-    """The file in a folder of reports."""
-    return next((folder / name for name in FILES if (folder / name).exists()), None)
 
 
 def read(path: Path) -> Report:

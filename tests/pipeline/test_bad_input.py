@@ -46,11 +46,13 @@ def test_an_unknown_key_is_answered_with_a_known_one(project):
     assert "matrix.toml: run.time-limits: unknown key; did you mean 'time-limit'?" in said
 
 
-def test_a_version_that_nobody_publishes(project):
-    project.configure({"onnxruntime": ["1.16.3", "1.99.0"]})
+def test_an_axis_without_any_published_version(project):
+    """Another version of an axis would make it cost its cells only: see test_unpublished.py."""
+    project.configure({"onnxruntime": ["1.98.0", "1.99.0"]})
     said = refused(project)
     assert "matrix.toml: axes.onnxruntime" in said
-    assert "1.99.0 is not published" in said
+    assert "is not published where uv looked" in said
+    assert "the nearest: 1.16.3" in said
 
 
 def test_an_axis_that_nobody_publishes(project):
@@ -214,8 +216,8 @@ def test_a_missing_interpreter_costs_its_own_cells_only(project):
     assert statuses == ["works", "not-run"]
 
 
-def test_a_bad_version_is_found_before_anything_is_installed_for_the_good_ones(project):
+def test_a_bad_axis_is_found_before_anything_is_installed_for_the_others(project):
     project.publish(packages.torch("2.2.0"))
-    project.configure({"torch": [*AXES["torch"], "2.2.0", "9.9.9"]})
+    project.configure({"torch": [*AXES["torch"], "2.2.0"], "onnxruntime": ["9.9.9"]})
     refused(project)
     assert list((project.store / "envs").iterdir()) == []

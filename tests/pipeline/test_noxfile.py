@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from project import Project
 
 NOXFILE = Path(__file__).parents[2] / "noxfile.py"
@@ -43,3 +45,9 @@ def test_a_matrix_that_cannot_be_read_leaves_the_other_sessions(project: Project
 def test_the_decisions_are_sessions_too(project: Project):
     listed = sessions(project)
     assert all(f"- {name} -> " in listed.stdout for name in ("pin", "check", "bisect"))
+
+
+def test_windows_has_one_sentence(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(SystemExit, match="does not run on Windows: use it in WSL"):
+        runpy.run_path(str(NOXFILE))

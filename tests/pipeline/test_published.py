@@ -10,7 +10,7 @@ import pytest
 from packages import raises
 from project import Project, harness
 
-from harness import published
+from harness import locations
 from harness.report import files
 from harness.verdicts import report_file
 
@@ -156,7 +156,7 @@ def test_a_large_report_is_published_compressed(project: Project, monkeypatch, t
     assert not (project.reports / "matrix.json.gz").exists()
 
 
-@pytest.mark.parametrize("path", published.names().values(), ids=published.names().keys())
+@pytest.mark.parametrize("path", locations.reports().values(), ids=locations.reports().keys())
 def test_no_published_report_names_a_log_that_is_not_there(path):
     report = json.loads(report_file.content(path))
     named = {variant["log"] for cell in report["cells"] for variant in cell["variants"] if variant["log"]}

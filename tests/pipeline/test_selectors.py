@@ -42,12 +42,23 @@ def planned(project: Project, selector: str) -> list[str]:
         ("==1.10.*; all", ["1.10.0", "1.10.2"]),
         ("~=1.9; latest-per-minor", ["1.9.0", "1.10.2"]),
         ("!=1.10.2,<2; latest", ["1.10.0"]),
+        ("; oldest", ["1.0.0"]),
+        (">1.0.0,<3; oldest", ["1.0.1"]),
+        ("!=1.9.0,>1.0.1; oldest", ["1.10.0"]),
     ],
 )
 def test_a_selector_names_published_versions_oldest_first(many, selector, versions):
     many.configure({"optimum": [selector]})
     assert many.main("plan").code == 0
     assert planned(many, selector) == versions
+
+
+def test_the_oldest_is_the_oldest_that_can_be_installed_here(many):
+    many.publish(packages.package("optimum", "0.9.0", tag="cp27-none-any"))
+    many.configure({"optimum": [">=0.5,<1.9; oldest", "2.0.0"]})
+    assert [cell["pins"]["optimum"] for cell in many.run().values()] == ["1.0.0", "2.0.0"]
+    many.configure({"optimum": [">3; oldest"]})
+    assert "no published version of optimum satisfies '>3'" in many.main("plan").err
 
 
 def test_exact_versions_and_selectors_mix_without_repeating(many):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 
 import packages
@@ -293,6 +294,20 @@ def test_an_axis_can_be_absent_from_cells(some_with_optimum):
     assert [name.endswith("-optimum1162") for name in cells] == [False, True, False, True]
     assert some_with_optimum.report()["axes"]["optimum"] == ["absent", "1.16.2"]
     assert "| absent " in (some_with_optimum.reports / "matrix.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "absent"),
+    [
+        (["--select", "optimum=absent"], [True, True]),
+        (["--select", "optimum!=absent"], [False, False]),
+        (["--exclude", "optimum=absent,onnxruntime<1.17"], [False, True, False]),
+    ],
+)
+def test_cells_are_selected_by_an_absent_axis(some_with_optimum, arguments, absent):
+    answer = some_with_optimum.main("report", "--format", "json", *arguments)
+    assert ["optimum" not in cell["pins"] for cell in json.loads(answer.out)["cells"]] == absent
+    assert "onnx is absent in no cell" in some_with_optimum.main("plan", "--select", "onnx=absent").err
 
 
 def test_an_exporter_that_loads_what_it_wrote_exports_for_each_onnxruntime(some_with_optimum):

@@ -90,8 +90,15 @@ class Uv:
 
     def newest(self, name: str, bounds: str, python: Interpreter) -> str | None:
         """See Provider. It raises ProviderFailure, too, if no index has the distribution."""
+        return self._release(name, bounds, python)
+
+    def oldest(self, name: str, bounds: str, python: Interpreter) -> str | None:
+        """As `newest`, the oldest one."""
+        return self._release(name, bounds, python, "--resolution=lowest-direct")
+
+    def _release(self, name: str, bounds: str, python: Interpreter, *options: str) -> str | None:
         try:
-            options = ["--no-deps", "--no-annotate"]
+            options = ("--no-deps", "--no-annotate", *options)
             text = self._compiled([f"{name}{bounds}"], "axis.txt", python, *options, requested=[name])
         except ProviderFailure as failure:
             if failure.type is FailureType.UNSATISFIABLE and not failure.unpublished:
@@ -237,6 +244,17 @@ class Uv:
             for entry in json.loads(listed or "[]")
             if entry["implementation"] == "cpython" and entry.get("variant", "default") == "default" and entry["path"]
         ]
+
+    def install_python(self, version: str) -> None:
+        """Install a CPython where uv keeps its own, and no executable elsewhere; the user's mirror and folder for them count.
+
+        Raises:
+            ProviderFailure: it could not be downloaded, or there is none for this machine.
+        """
+        retries = os.environ.get("UV_HTTP_RETRIES", "1")
+        with self._neutral() as cwd:
+            environ = environment(UV_PYTHON_DOWNLOADS="auto", UV_HTTP_RETRIES=retries)
+            self._call(["python", "install", version, "--no-bin"], cwd, _DOWNLOAD_SECONDS, environ)
 
     def cpu_builds_answer(self, python: Interpreter, seconds: float = 2.0) -> bool:
         """Whether PyTorch's own index of CPU builds answers within `seconds`."""

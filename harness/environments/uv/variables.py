@@ -25,7 +25,8 @@ _ACCESS_VARIABLES = re.compile(r"^(UV_(INDEX_.*_(USERNAME|PASSWORD)|KEYRING_PROV
 """Variables for access; they are in no key, since another password finds the same distributions."""
 
 _MACHINE_VARIABLES = re.compile(
-    r"^UV_(CACHE_DIR|HTTP_.*|REQUEST_TIMEOUT|CONCURRENT_.*|SYSTEM_CERTS|NATIVE_TLS|LINK_MODE|PYTHON_INSTALL_DIR)$"
+    r"^UV_(CACHE_DIR|HTTP_.*|REQUEST_TIMEOUT|CONCURRENT_.*|SYSTEM_CERTS|NATIVE_TLS|LINK_MODE|PYTHON_INSTALL_(DIR|MIRROR)|"
+    r"PYTHON_DOWNLOADS_JSON_URL)$"
 )
 """Variables that fit uv to a machine and change no result."""
 
@@ -72,6 +73,13 @@ def offline() -> bool:
     """Whether the user has set uv to ask no network, by `UV_OFFLINE` or in a settings file."""
     by_variable = os.environ.get("UV_OFFLINE", "").lower() in {"1", "true", "t", "yes", "y", "on"}
     return by_variable or any(settings.get("offline") is True for settings in user_settings())
+
+
+def python_downloads() -> str:
+    """What the user lets uv do about interpreters that are missing: `auto` (the default), `manual` or `never`."""
+    settings = [os.environ.get("UV_PYTHON_DOWNLOADS"), *(setting.get("python-downloads") for setting in user_settings())]
+    text = str(next((setting for setting in settings if setting), "auto")).lower()
+    return {"false": "never", "0": "never"}.get(text, text)
 
 
 def _setting_files() -> list[bytes]:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from harness.cli import commands
+from harness.cli import commands, main
 from harness.cli.command_line import COMMANDS, parser
 from harness.cli.options import ARGUMENTS
 from harness.report.formats import FORMATS
@@ -74,6 +74,45 @@ def test_bad_values(capsys, arguments, error):
         parser().parse_args(arguments)
     assert exit_.value.code == 2
     assert error in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["pni"], "there is no command 'pni'; did you mean 'pin'?"),
+        (["bisekt", "--good", "1"], "there is no command 'bisekt'; did you mean 'bisect'?"),
+        (["run", "--slect", "torch<2"], "unrecognized arguments: --slect torch<2; did you mean --select?"),
+        (["run", "--budgte=10m"], "unrecognized arguments: --budgte=10m; did you mean --budget?"),
+        (
+            ["explain", "x", "--force"],
+            "unrecognized arguments: --force; --force is an option of init, run, cell, check, bisect",
+        ),
+    ],
+)
+def test_what_is_mistyped_is_answered_with_what_was_meant(capsys, arguments, hint):
+    with pytest.raises(SystemExit) as exit_:
+        parser().parse_args(arguments)
+    assert exit_.value.code == 2
+    assert " ".join(capsys.readouterr().err.split()).endswith(hint if "command" not in hint else f"{hint}; --help lists them")
+
+
+@pytest.mark.parametrize("arguments", [["run", "--frobnicate"], ["explain", "x", "y"]])
+def test_what_is_like_nothing_has_no_hint(capsys, arguments):
+    with pytest.raises(SystemExit):
+        parser().parse_args(arguments)
+    assert capsys.readouterr().err.endswith(f"unrecognized arguments: {arguments[-1]}\n")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["run"], ["explain", "x"]])
+def test_windows_has_one_sentence(capsys, monkeypatch, arguments):
+    """Signals, file locks and process groups are those of POSIX; so is what the published reports were measured on."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert main(arguments) == 2
+    found = capsys.readouterr()
+    assert (found.out, found.err) == (
+        "",
+        "error: this program does not run on Windows: use it in WSL, or in a Linux container\n",
+    )
 
 
 def test_every_command_with_an_answer_has_every_format():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import published
+from harness import locations, published
 from harness.decide.known_messages import KnownMessage, known_messages
 from harness.decide.lookup import recognised
 
@@ -22,7 +22,7 @@ def known() -> list[KnownMessage]:
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message["source"])
 def test_a_public_message_is_recognised_with_the_right_cause_or_unknown(message, known):
     causes = {failure.variant.cause for found in recognised(message["text"], known) for failure in found.failures}
-    expected = published.names().keys() & set(message.get("reports", ()))
+    expected = locations.reports().keys() & set(message.get("reports", ()))
     right = message.get("cause", [])
     assert bool(causes) == bool(expected)
     assert causes <= ({right} if isinstance(right, str) else set(right))

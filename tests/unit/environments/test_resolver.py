@@ -22,7 +22,19 @@ from harness.subprocesses import Supervisor
 
 AXES = {"python": ["3.11"], "torch": ["2.6.0"], "transformers": ["4.46.3"], "onnx": ["1.16.2"], "onnxruntime": ["1.16.3"]}
 MATRIX = Matrix.model_validate({"axes": AXES})
+UNPUBLISHED_TORCH = ProviderFailure(FailureType.UNSATISFIABLE, "no", unpublished="torch==2.9.9")
 NO_SOLUTION = ProviderFailure(FailureType.UNSATISFIABLE, "No solution found")
+
+
+class Interpreters:
+    def __init__(self, found: Interpreter | None) -> None:
+        self._found = found
+
+    def find(self, _version: str) -> Interpreter | None:
+        return self._found
+
+    def why_missing(self, version: str) -> str:
+        return f"no CPython {version} on this machine"
 
 
 class Provider:
@@ -32,7 +44,7 @@ class Provider:
         self.children = Supervisor()
         self.versions: dict[str, str] = {}
         self.failures: dict[str, ProviderFailure] = {}
-        """Requirement → failure of each solve with it."""
+        """Requirement → failure of each solve with it; the first of several."""
         self.solves: list[list[str]] = []
 
     def identity(self, _store: Path) -> list[object]:
@@ -40,9 +52,9 @@ class Provider:
 
     def resolve(self, requirements, _python, _bounds=(), _preferred=None) -> Lock:
         self.solves.append(list(requirements))
-        for requirement in requirements:
-            if requirement in self.failures:
-                raise self.failures[requirement]
+        for requirement, failure in self.failures.items():
+            if requirement in requirements:
+                raise failure
         names = (requirement.partition("==") for requirement in requirements)
         return Lock(
             distributions=tuple(
@@ -63,7 +75,7 @@ def store(tmp_path):
 
 def resolver(store: Store, provider: Any, *, ask: bool = True, refresh: bool = False, here: Interpreter | None = PYTHON):
     answers = IndexAnswers(store, refresh=refresh)
-    return Resolver(MATRIX, answers, provider, lambda _: here, file="matrix.toml", ask=ask)
+    return Resolver(MATRIX, answers, provider, Interpreters(here), file="matrix.toml", ask=ask)
 
 
 def cell(setup: Setup = Setup.TOGETHER, **pins: str) -> Planned:
@@ -118,16 +130,62 @@ def test_a_fact_is_recorded_and_an_error_is_asked_again(store, provider, type_, 
 def test_a_version_that_was_published_after_the_day_of_a_search_has_no_solution(store, provider):
     """It is no mistake in the matrix, and must not end the run."""
     provider.failures["torch==2.6.0"] = ProviderFailure(FailureType.UNSATISFIABLE, "no", unpublished="torch==2.6.0")
-    dated = Resolver(MATRIX, IndexAnswers(store), provider, lambda _: PYTHON, file="matrix.toml", ask=True, dated=True)
+    dated = Resolver(MATRIX, IndexAnswers(store), provider, Interpreters(PYTHON), file="matrix.toml", ask=True, dated=True)
     (found,) = resolve(dated, cell())
     assert (found.lock, found.result.status) == (None, Status.FAILS)
 
 
-def test_an_unpublished_version_names_the_axis(store, provider):
-    provider.failures["torch==2.6.0"] = ProviderFailure(FailureType.UNSATISFIABLE, "no", unpublished="torch==2.6.0")
+def test_a_distribution_that_nobody_publishes_names_the_axis(store, provider):
+    provider.failures["torch==2.6.0"] = ProviderFailure(FailureType.UNSATISFIABLE, "no", unpublished="torch")
     provider.failures["onnxscript"] = NO_SOLUTION
-    with pytest.raises(UnpublishedError, match=r"axes\.torch: torch 2\.6\.0 is not published"):
+    with pytest.raises(UnpublishedError, match=r"axes\.torch: nobody publishes a distribution named 'torch'"):
         resolve(resolver(store, provider), cell())
+
+
+def test_a_version_that_is_not_published_costs_its_cells_and_is_asked_for_once(store, provider):
+    provider.failures["torch==2.9.9"] = UNPUBLISHED_TORCH
+    planned = [cell(torch="2.9.9"), cell(), cell(torch="2.9.9", onnx="1.17.0"), cell(Setup.HANDOFF, torch="2.9.9")]
+    found = resolve(resolver(store, provider), *planned)
+    assert [item.unpublished for item in found] == [("torch", "2.9.9"), None, ("torch", "2.9.9"), ("torch", "2.9.9")]
+    assert [item.result.status for item in found] == [Status.NOT_RUN, Status.WORKS, Status.NOT_RUN, Status.NOT_RUN]
+    assert found[0].result.data["reason"] == "torch 2.9.9 is not published where uv looked"
+    # The first and the last cell are asked about side by side.
+    assert 1 <= sum("torch==2.9.9" in needed and "onnxscript" in needed for needed in provider.solves) <= 2
+    assert not any("onnx==1.17.0" in needed for needed in provider.solves)
+
+
+def test_a_cell_with_an_unpublished_version_proves_nothing_also_where_the_provider_names_a_conflict(store, provider):
+    provider.failures = {"onnx==1.17.0": NO_SOLUTION, "torch==2.9.9": UNPUBLISHED_TORCH}
+    first, second = cell(torch="2.9.9"), cell(torch="2.9.9", onnx="1.17.0")
+    (alone,) = resolve(resolver(store, provider), second)
+    assert alone.result.status is Status.FAILS
+    assert [item.unpublished for item in resolve(resolver(store, provider), first, second)] == [("torch", "2.9.9")] * 2
+
+
+def test_a_command_that_asks_no_index_knows_what_is_not_published_and_another_asks_again(store, provider):
+    provider.failures["torch==2.9.9"] = UNPUBLISHED_TORCH
+    resolve(resolver(store, provider), cell(torch="2.9.9"))
+    for ask in (False, True):
+        answers = IndexAnswers(store, provisional=ask)
+        without = Resolver(MATRIX, answers, provider, Interpreters(PYTHON), file="matrix.toml", ask=ask)
+        (known,) = resolve(without, cell(torch="2.9.9"))
+        assert known.unpublished == ("torch", "2.9.9")
+    assert len(provider.solves) == 2
+    provider.failures.clear()
+    (now,) = resolve(resolver(store, provider), cell(torch="2.9.9"))
+    assert now.result.status is Status.WORKS
+    assert resolver(store, provider, ask=False).known([cell(torch="2.9.9")]) == [now]
+
+
+def test_what_was_published_since_is_not_called_unpublished_in_cells_that_were_not_resolved_again(store, provider):
+    provider.failures["torch==2.9.9"] = UNPUBLISHED_TORCH
+    first, second = cell(torch="2.9.9"), cell(torch="2.9.9", onnx="1.17.0")
+    resolve(resolver(store, provider), first, second)
+    provider.failures.clear()
+    resolve(resolver(store, provider), first)
+    found = resolver(store, provider, ask=False).known([first, second])
+    assert [item.unpublished for item in found] == [None, None]
+    assert found[1].result.data["reason"] == NOT_RESOLVED
 
 
 def test_a_full_disk_ends_it(store, provider):
@@ -183,5 +241,5 @@ def test_a_recorded_lock_that_is_no_answer_is_noted_and_solved_again(tmp_path, p
 def test_a_cell_without_an_interpreter_is_not_run(store, provider):
     (resolved,) = resolve(resolver(store, provider, here=None), cell())
     assert resolved.result.status is Status.NOT_RUN
-    assert resolved.result.data["reason"].startswith("no CPython 3.11 on this machine")
+    assert resolved.result.data["reason"] == "no CPython 3.11 on this machine"
     assert provider.solves == []

@@ -34,6 +34,7 @@ def test_it_accepts_what_is_shipped(path):
     [
         {"axes": {"torch": "2.1.2"}},
         {"axes": {"torch": []}},
+        {"axes": {"torch": [">=2; newest"]}},
         {"variants": {"exporter": ["torchscript"]}},
         {"run": {"jobs": "many"}},
         {"run": {"time-limit": ["5m"]}},

@@ -231,6 +231,9 @@ def test_an_onnxscript_axis_is_no_optional_helper():
         ("torch<2.3,onnxruntime<1.17", [False, False]),
         ("python==3.11", [True, True]),
         ("torch>=2.3", [False, False]),
+        ("torch<2.3,optimum=absent", [True, False]),
+        ("optimum=absent", [True, True]),
+        ("torch!=absent,optimum=absent", [True, False]),
     ],
 )
 def test_a_constraint_reaches_the_sides_that_hold_what_it_names(when, sides):

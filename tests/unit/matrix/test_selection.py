@@ -54,6 +54,17 @@ VARIANT = Variant(exporter="torchscript", opset=17, layout="pair")
         ("exporter=torchscript,torch>=2.4,<2.5", True),
         ("torch>=2.4,exporter=dynamo", False),
         ("optimum>=1", False),
+        ("optimum=absent", True),
+        ("optimum==absent", True),
+        ("optimum = absent", True),
+        ("optimum!=absent", False),
+        ("torch=absent", False),
+        ("torch!=absent", True),
+        ("torch!=absent,<2.5", True),
+        ("torch>=2.4,!=absent", True),
+        ("torch>=2.4,optimum=absent", True),
+        ("torch>=2.5,optimum=absent", False),
+        ("optimum=absent,exporter=dynamo", False),
     ],
 )
 def test_an_expression_admits(text, admitted):
@@ -76,6 +87,7 @@ def test_an_expression_admits(text, admitted):
             "exporter",
             "exporter=a,<2",
         ),
+        *("optimum>=absent", "optimum===absent", "optimum=absent2", "optimum~=absent"),
         *("opset>=17", "exporter!=dynamo", "exporter===dynamo", "opset<18", "layout~=pair", "exporter=", "exporter=="),
     ],
 )
@@ -96,6 +108,7 @@ def test_parts_about_variants_pass_where_no_variant_is_asked_about():
 
 def test_the_axes_it_names_are_canonical():
     assert parse("Torch>=2,onnx_runtime==1,layout=pair").axes == {"torch", "onnx-runtime"}
+    assert parse("Optimum_ONNX=absent,torch!=absent").axes == {"optimum-onnx", "torch"}
 
 
 def test_repeated_select_is_or_and_exclude_wins():
@@ -114,3 +127,19 @@ def test_an_axis_that_is_none_is_named_with_those_there_are():
 def test_environment_is_the_setup():
     handoff = Cell(id="c-handoff", python="3.11", pins=(), setup=Setup.HANDOFF)
     assert parse("environment=handoff").admits(handoff)
+
+
+def test_an_axis_that_is_absent_in_no_cell_or_in_every_one_is_an_error():
+    selection = Selection.of(["optimum=absent"], ["torch!=absent"], axes=["torch", "optimum"])
+    with_optimum = Cell(id="c", python="3.11", pins=(("torch", "2.4.0"), ("optimum", "1.0")))
+    selection.require_known([CELL, with_optimum], [VARIANT])
+    with pytest.raises(SelectionError, match="the selection 'optimum=absent': optimum is absent in no cell"):
+        selection.require_known([with_optimum], [VARIANT])
+    with pytest.raises(SelectionError, match="the selection 'optimum!=absent': optimum is absent in every cell"):
+        parse("optimum!=absent").require_known([CELL], [VARIANT])
+
+
+def test_what_bounds_on_an_axis_leave_open():
+    selection = Selection.of(["python==3.11,torch>9", "python<3.9"], axes=["python", "torch"])
+    assert [selection.may_admit("python", version) for version in ("3.8", "3.11", "3.12")] == [True, True, False]
+    assert Selection.of(["torch>9"], axes=["torch"]).may_admit("python", "3.12")

@@ -48,7 +48,8 @@ class AxisVersion(RemedyKind):
         changes = []
         for axis in ("python", *dict(cell.pins)):
             own = str(cell.version(axis))
-            versions = {version for verdict in near if (version := verdict.cell.version(axis)) and version != own}
+            able = [verdict for verdict in near if not verdict.resolved.unpublished]
+            versions = {version for verdict in able if (version := verdict.cell.version(axis)) and version != own}
             changes += [change for version in versions if (change := self.between_versions(axis, own, version))]
         return sorted(changes, key=lambda change: distance(cell, *(change.pin or ("", ""))))
 

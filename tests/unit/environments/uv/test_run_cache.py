@@ -94,3 +94,22 @@ def test_the_cache_is_made_once_and_goes_with_its_owner(tmp_path):
     del cache
     gc.collect()
     assert made == ["made", "gone"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "setting"),
+    [
+        (None, "", "auto"),
+        ("true", "", "true"),
+        ("MANUAL", "", "manual"),
+        ("0", "", "never"),
+        (None, 'python-downloads = "never"', "never"),
+        ("auto", 'python-downloads = "never"', "auto"),
+    ],
+)
+def test_what_the_user_lets_uv_download(home, monkeypatch, variable, text, setting):
+    monkeypatch.delenv("UV_PYTHON_DOWNLOADS", raising=False)
+    if variable:
+        monkeypatch.setenv("UV_PYTHON_DOWNLOADS", variable)
+    (home / ".config/uv/uv.toml").write_text(text)
+    assert variables.python_downloads() == setting

@@ -1,0 +1,41 @@
+"""Completion in a shell, by argcomplete; ids of cells come from reports. It must be quick: no matrix is read, nothing asked."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import zlib
+from pathlib import Path
+
+import argcomplete
+
+from harness import locations, regular_files
+from harness.cli.options import ARGUMENTS
+
+_GZIP = 16 + zlib.MAX_WBITS
+"""zlib's name for the gzip format."""
+_LIMIT = 8 * 2**20
+"""Bytes of the largest report that is read, which takes a tenth of a second."""
+
+
+def complete(parser: argparse.ArgumentParser) -> None:
+    """Write the completions of the line that the shell has put into the environment, and exit."""
+    argcomplete.autocomplete(parser)
+
+
+def cell_ids(options: argparse.Namespace) -> list[str]:
+    """The ids in the report in `reports`; without one, in the published report of the matrix. None if it is too large."""
+    own = locations.report_in(ARGUMENTS["--reports"]["default"])
+    config: Path = options.config if options.config.exists() else locations.MATRIX
+    shipped = locations.reports().get(locations.report_of(config) or "")
+    named = options.config != ARGUMENTS["--config"]["default"]
+    report = shipped if named and shipped else own or shipped
+    if report is None:
+        return []
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, zlib.error, regular_files.RefusedFileError):
+        content = regular_files.read_named(report, limit=_LIMIT)
+        if report.suffix == ".gz":
+            content = zlib.decompressobj(wbits=_GZIP).decompress(content, _LIMIT)
+        return [str(cell["id"]) for cell in json.loads(content)["cells"]]
+    return []

@@ -10,7 +10,7 @@ import jsonschema
 import packages
 import pytest
 from packages import raises
-from project import PYTHON, Project
+from project import PYTHON, Project, harness
 
 from harness import pipeline
 
@@ -234,6 +234,18 @@ def test_what_nobody_foresaw_is_no_answer(project: Project, monkeypatch, error, 
     assert answer.code == code
     assert words in answer.err
     assert "Traceback" not in answer.err
+
+
+def test_a_name_that_speaks_of_a_full_disk_is_a_name(tmp_path):
+    code, _, err = harness(tmp_path, "show", "No space left on device")
+    assert (code, "no published report is named 'No space left on device'" in err) == (2, True)
+
+
+def test_a_terminal_without_utf_8_ends_no_command(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    code, out, err = harness(tmp_path, "show")
+    assert code == 0, err
+    assert "\\u2227" in out
 
 
 def test_a_log_named_in_the_report_is_there(mixed):

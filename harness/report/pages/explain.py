@@ -67,6 +67,13 @@ class _ExplainedVariant:
         end = signature(verdict.last.stage, verdict.error) if verdict.error else verdict.reason
         return verdict.status, verdict.stage, end, reported.cause, reported.certainty, self.remedy
 
+    @property
+    def details(self) -> object:
+        """What may differ between variants that ended alike: the runs that the cause rests on, and what else was observed."""
+        tried = tuple(trial.line for trial in self.search.trials) if self.search else ()
+        reported = self.reported
+        return tuple(reported.evidence), tuple(reported.findings), tuple(reported.opinions.items()), tried
+
 
 def nearest_working(verdict: Verdict, others: Sequence[Verdict]) -> NearestWorking | None:
     """The nearest cell in which a variant works that fails here; `verdict` is the explained cell.
@@ -140,6 +147,10 @@ def _section(group: Sequence[_ExplainedVariant], store: Path) -> Section:
     if verdict.status is Status.FAILS:
         lines += [*cause(shown.reported), *_remedy_lines(shown)]
     blocks: list[Block] = [Quote(text=text)] if (text := _shortened(message(verdict))) else []
+    if any(variant.details != shown.details for variant in group):
+        lines = [
+            Item(text=f"in detail, of {verdict.variant.id} (the others have details of their own):", blocks=[items(*lines)])
+        ]
     return Section(title=title, blocks=[*blocks, items(*lines)] if lines else blocks)
 
 

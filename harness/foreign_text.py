@@ -75,8 +75,11 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def escaped_json(text: str) -> str:
-    """`text`, which is JSON, with escapes for invisible characters, and without secrets of URLs."""
-    return redacted(text if text.isascii() else _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], text))
+    """`text`, which is JSON, with escapes for invisible characters and commands, and without secrets of URLs."""
+    if not text.isascii() or "\x7f" in text:  # JSON itself leaves no other control character
+        text = _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], text)
+    # A command with `::` begins a line, which no string of JSON does.
+    return redacted(text.replace("##[", r"\u0023#["))
 
 
 def line(text: str) -> str:

@@ -119,10 +119,11 @@ def test_what_is_cut_is_redacted_before():
         assert "s3" not in str(ADAPTER.validate_json(ADAPTER.dump_json(one)).cells[0].variants[0].error)
 
 
-def test_json_keeps_every_character_and_shows_none_that_does_not_show():
-    text = "\u202e\x7f\U000e0041 \u2713"
+@pytest.mark.parametrize("text", ["\u202e\x7f\U000e0041 \u2713", "\x7f", "a ##[error]b", "\\###[group]\\##[x"])
+def test_json_keeps_every_character_and_shows_none_that_does_not_show(text):
     written = escaped_json(json.dumps(text, ensure_ascii=False))
     assert written.isprintable()
+    assert "##[" not in written
     assert json.loads(written) == text
 
 

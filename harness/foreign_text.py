@@ -24,11 +24,23 @@ _UNSEEN = re.compile(
 )
 """Control and format characters, bidirectional marks, invisible characters, and halves of surrogate pairs."""
 
-_URLS = re.compile(r"://[^\s\"<>]*")
-"""URLs that follow each other without a space, from the colon of the first."""
+_WORD = re.compile(r"[^\s\"<>]+")
+"""A URL, or URLs that follow each other without a space."""
 
-_USERINFO = re.compile(r"://(?:[^\s/?#\"<>]*@|[^\s/?#@:\"<>]+:(?![0-9]+[/?#])[^\s@\"<>]*@)")
-"""The part before the host of a URL; a password with a slash that is not encoded counts too."""
+_USERINFO = re.compile(
+    r"(://|\b(?:https?|ftp|ssh|git|s3|gs|az|tcp|tls):/+)"
+    r"(?:[^\s/?#\"<>]*@|[^\s/?#@:\"<>]+:(?![0-9]+[/?#])[^\s@\"<>]*@)"
+    r"|(:/+)[^\s/?#@:\"<>]+:(?!/|[0-9]+[/?#])[^\s@\"<>]*@"
+)
+"""The part before the host of a URL; a password with a slash that is not encoded counts too.
+
+A URL that passed through `Path` has one slash (`https:/user:password@host`), as have lists of folders (`/bin:/x@1/bin`).
+"""
+
+_QUOTED_USERINFO = re.compile(
+    r"(?<=[\"'`])(?!mailto:)[\w.%+~-]{2,}+:(?![:/]|[0-9]+[/?#])[^\s\"'`<>]+@(?!sha256:)(?=[^\s\"'`<>@]*[\"'`])"
+)
+"""The same in a message that quotes a URL from behind its scheme: `Invalid bucket name "user:password@bucket"`."""
 
 _QUERY = re.compile(
     r"([?&;][\w.-]{0,40}?(?:token|passw(?:or)?d|passphrase|pwd|secret|key|sig|signature|credentials?|auth)=)[^\s&;#'\"<>\\]+",
@@ -43,6 +55,7 @@ _COMMAND = re.compile(r"^[^\S\n]*:(?=:)|##(?=\[)", re.MULTILINE)
 def redacted(text: str) -> str:
     """`text` with `***` for users, passwords and tokens in its URLs."""
     text = _with_userinfo(text, "***@")
+    text = _QUOTED_USERINFO.sub("***@", text) if "@" in text else text
     return _QUERY.sub(r"\1***", text) if "=" in text else text
 
 
@@ -57,9 +70,9 @@ def _with_userinfo(text: str, other: str) -> str:
     def replaced(urls: re.Match[str]) -> str:
         # Only up to the last @: a search for one behind it fails, once for each URL, in quadratic time.
         before, at, after = urls[0].rpartition("@")
-        return _USERINFO.sub(f"://{other}", before + at) + after
+        return _USERINFO.sub(lambda found: f"{found[1] or found[2]}{other}", before + at) + after
 
-    return _URLS.sub(replaced, text) if "://" in text and "@" in text else text
+    return _WORD.sub(replaced, text) if ":/" in text and "@" in text else text
 
 
 def visible(text: str) -> str:
@@ -75,8 +88,11 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def escaped_json(text: str) -> str:
-    """`text`, which is JSON, with escapes for invisible characters, and without secrets of URLs."""
-    return redacted(text if text.isascii() else _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], text))
+    """`text`, which is JSON, with escapes for invisible characters and commands, and without secrets of URLs."""
+    if not text.isascii() or "\x7f" in text:  # JSON itself leaves no other control character
+        text = _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], text)
+    # A command with `::` begins a line, which no string of JSON does.
+    return redacted(text.replace("##[", r"\u0023#["))
 
 
 def line(text: str) -> str:

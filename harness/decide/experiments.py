@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -115,26 +115,29 @@ class Experiments:
             VersionsError: a distribution that every cell needs is not in it, or there is no solution.
             Unanswered: the resolver could not be asked.
         """
-        open_: dict[str, str] = {required_name(text): text for text in versions.open}
-        self._require_complete(versions, open_)
-        unpinned = [axis for axis in self.axes if axis in open_]
+        # A distribution may have several bounds, and a pin that they exclude.
+        open_ = [(required_name(text), text) for text in versions.open]
+        names = {name for name, _ in open_}
+        self._require_complete(versions, names)
+        unpinned = [axis for axis in self.axes if axis in names and axis not in versions.exact]
         if not unpinned:
             return versions
         pinned = [f"{axis}=={versions.exact[axis]}" for axis in self.axes if axis in versions.exact]
-        bounds = [*self._bounds(versions), *(text for name, text in open_.items() if name not in unpinned)]
+        requested = [text for name, text in open_ if name in unpinned]
+        bounds = [*self._bounds(versions), *(text for name, text in open_ if name not in unpinned)]
         try:
-            lock = self.session.uv.resolve([*pinned, *(open_[axis] for axis in unpinned)], self.python(versions), bounds)
+            lock = self.session.uv.resolve([*pinned, *requested], self.python(versions), bounds)
         except ProviderFailure as failure:
             self._refuse(failure, f"{versions.source} has no solution")
         found = {axis: lock.versions[axis] for axis in unpinned}
         return replace(
             versions,
             exact={**versions.exact, **{axis: str(Version(version).public) for axis, version in found.items()}},
-            open=tuple(text for name, text in open_.items() if name not in found),
-            ignored=(*versions.ignored, *(f"{open_[axis]}: it is {version} today" for axis, version in found.items())),
+            open=tuple(text for name, text in open_ if name not in found),
+            ignored=(*versions.ignored, *(f"{text}: it is {found[name]} today" for name, text in open_ if name in found)),
         )
 
-    def _require_complete(self, versions: Versions, open_: Mapping[str, str]) -> None:
+    def _require_complete(self, versions: Versions, open_: Collection[str]) -> None:
         if versions.python is None:
             known = ", ".join(self.session.matrix.axes["python"])
             raise VersionsError(f"{versions.source} says nothing of Python: give --python (the matrix has {known})")
@@ -198,9 +201,11 @@ class Experiments:
     def _settled(self, versions: Versions, held: frozenset[str]) -> Versions:
         """The same with distributions on no axis moved if the resolver must move them, and else kept.
 
-        The resolver does not move `held`, the requested ones: a solution has them, or there is none.
+        The resolver does not move `held`, the requested ones: a solution has them, or there is none. Neither does it move
+        a pin that a bound of the set excludes.
         """
-        others = {name: version for name, version in versions.exact.items() if name not in {*self.axes, *held}}
+        fixed = {*self.axes, *held, *map(required_name, versions.open)}
+        others = {name: version for name, version in versions.exact.items() if name not in fixed}
         if not others:
             return versions
         preferred = Lock(distributions=tuple(LockedDistribution(name=name, version=others[name]) for name in sorted(others)))

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from packaging.markers import default_environment
+from packaging.requirements import Requirement
 
 from harness import regular_files
 from harness.decide.version_sets import Versions, exactly, name_and_bounds
 from harness.errors import VersionsError
 from harness.foreign_text import redacted
-from harness.packaging_values import distribution_name, quoted, required_name, requirement
+from harness.packaging_values import distribution_name, quoted, required_name, requirement, within
 
 ELSEWHERE = "it comes from a URL or a folder, and no index has it"
 """Why an entry is not used."""
@@ -54,13 +55,10 @@ class RequirementsFiles:
         If the user has not `named` it, but another file has, no line of it is shown: it may hold secrets.
         """
         self._seen.add(path.resolve())
-        for number, line in _logical(text):
-            entry = re.sub(r"(^|\s)#.*$", "", line).strip()
+        for number, entry in _entries(text):
             place = redacted(entry) if named else f"{path}, line {number}"
-            if not entry:
-                continue
             if nested := _NESTED.match(entry):
-                self._nested(path, path.parent / nested["path"])
+                self._nested(path, _unquoted(nested["path"].rstrip()), place)
             elif entry.startswith("-"):
                 self._ignored.append(f"{place}: sources of distributions belong into [uv] of the matrix")
             else:
@@ -83,7 +81,11 @@ class RequirementsFiles:
             except ValueError as error:
                 raise VersionsError(f"{path}: cannot read the requirement {quoted(entry)}: {error}") from None
 
-    def _nested(self, path: Path, other: Path) -> None:
+    def _nested(self, path: Path, name: str, place: str) -> None:
+        if _REMOTE.match(name):
+            self._ignored.append(f"{place}: it is at a URL, and only files are read")
+            return
+        other = path.parent / name
         try:
             if other.resolve() not in self._seen:
                 self.read(other, read_text(other), named=False)
@@ -118,26 +120,45 @@ class RequirementsFiles:
         """
         if not self._exact and not self._open:
             raise VersionsError(f"{source} names no distribution")
-        open_ = tuple(dict.fromkeys(text for text in self._open if required_name(text) not in self._exact))
+        open_ = tuple(dict.fromkeys(text for text in self._open if not self._admits_pin(text)))
         return Versions(
             source=source, python=self._python, exact=self._exact, open=open_, ignored=tuple(dict.fromkeys(self._ignored))
         )
 
+    def _admits_pin(self, text: str) -> bool:
+        """Whether a requirement says nothing besides a pin. With a pin that it excludes, there is no solution."""
+        pin = self._exact.get(required_name(text))
+        return pin is not None and within(pin, Requirement(text).specifier)
 
-def _logical(text: str) -> Iterator[tuple[int, str]]:
-    """(number of its first line, content) of each line; a backslash at its end joins the next one to it."""
+
+def _entries(text: str) -> Iterator[tuple[int, str]]:
+    """(number of its first line, content) of each entry, as uv reads them; a backslash at its end joins the next line to it.
+
+    A comment ends with its line, and ends the entry.
+    """
     first, parts = 0, list[str]()
-    for number, line in enumerate(text.splitlines(), 1):
+    # Not splitlines: a form feed or a line separator ends no line here.
+    for number, line in enumerate(re.split(r"\r\n|\n|\r", text), 1):
         first = first if parts else number
-        parts.append(line.removesuffix("\\"))
-        if not line.endswith("\\"):
-            yield first, " ".join(parts)
+        content = _COMMENT.sub("", line)
+        parts.append(content.removesuffix("\\"))
+        if not content.endswith("\\"):
+            if entry := " ".join(parts).strip():
+                yield first, entry
             parts.clear()
-    if parts:
-        yield first, " ".join(parts)
+    if entry := " ".join(parts).strip():
+        yield first, entry
 
 
-_NESTED = re.compile(r"^(-r|-c|--requirement|--constraint)[\s=]*+(?P<path>\S+)$")
+def _unquoted(name: str) -> str:
+    return _QUOTES.sub(lambda found: found[found.lastindex or 0], name)
+
+
+_COMMENT = re.compile(r"(^|[ \t])#.*$", re.DOTALL)
+_NESTED = re.compile(r"^(-r|-c|--requirement|--constraint)[\s=]*+(?P<path>[^#]+)")
+_QUOTES = re.compile(r"""\\(.)|"([^"]*)"|'([^']*)'""")
+"""What a shell would take away from the name of a file."""
+_REMOTE = re.compile(r"https?:/", re.IGNORECASE)
 _HASHES = re.compile(r"\s--hash[\s=]\S+")
 
 

@@ -114,10 +114,18 @@ def _wrong(tensors: Sequence[Tensor], size: int | None) -> Iterator[str]:
         if not all(_NUMBER.fullmatch(number or "0") for number in (offset, length)):
             yield f"holds {tensor.name} at an offset or with a length that is no number"
         elif length and needed is not None and int(length) != needed:
-            yield f"holds {int(length):,} bytes for {tensor.name}, and its shape needs {needed:,}"
+            yield f"holds {int(length):,} bytes for {tensor.name}, and its shape needs {_counted(needed)}"
         elif size is not None and int(offset or 0) + int(length or needed or 0) > size:
             end = int(offset or 0) + int(length or needed or 0)
-            yield f"has {size:,} bytes, and {tensor.name} ends at byte {end:,}"
+            yield f"has {size:,} bytes, and {tensor.name} ends at byte {_counted(end)}"
+
+
+def _counted(number: int) -> str:
+    """A number of bytes; the shape of a stranger's tensor may need one with more digits than Python writes."""
+    return f"{number:,}" if number < _MOST else f"more than {_MOST:,}"
+
+
+_MOST = 10**21
 
 
 def _bytes(tensor: Tensor) -> int | None:

@@ -53,6 +53,23 @@ def upgrade(found) -> dict:
     return one
 
 
+@pytest.mark.parametrize("extra", ["numpy==2.1.0\n", "torch>=2.2\n"])
+def test_a_pin_and_a_bound_that_excludes_it_have_no_solution(shared, extra):
+    (shared.root / "limits.txt").write_text("numpy<2\n")
+    text = FOUR + extra + "-c limits.txt\n"
+    alone = asked(shared, text, "--python", PYTHON, code=1)
+    found = asked(shared, text, "--python", PYTHON, "--to", "transformers==4.47.0", code=1)
+    assert (alone["answer"], found["answer"]) == ("BREAKS", "FAILS NOW ALREADY")
+    assert {variant["error_type"] for variant in found["current"]["variants"]} == {"unsatisfiable"}
+
+
+def test_every_bound_of_an_open_distribution_counts(shared):
+    text = FOUR.replace("torch==2.1.0", "torch<2.3\ntorch>=2.1") + "numpy<2\nnumpy>=1\n"
+    found = asked(shared, text, "--python", PYTHON, code=0)
+    assert found["current"]["pins"]["torch"] == "2.2.0"
+    assert found["current"]["resolved"]["numpy"] == "1.26.4"
+
+
 def test_a_safe_upgrade(shared):
     found = asked(shared, FOUR, "--to", "transformers==4.47.0", code=0)
     assert found["answer"] == "SAFE"

@@ -307,7 +307,7 @@ def test_the_id_of_a_published_cell_is_no_path(project, published):
 
 
 def test_a_message_steers_neither_terminal_nor_page(project):
-    message = r"\x1b[2J <img src=x> \u202e | `tick \ud83d [/] http://user:s3kr3t@h/"
+    message = r"\x1b[2J <img src=x> \u202e | `tick \ud83d [/] \x7f ##[error]x http://user:s3kr3t@h/"
     project.publish(packages.torch("2.1.0", on_export=f"raise RuntimeError('{message}')"))
     answer = project.main("run")
     assert answer.code == 0, answer.err
@@ -326,6 +326,7 @@ def test_a_message_steers_neither_terminal_nor_page(project):
     for text in texts:
         assert all(character.isprintable() or character == "\n" for character in text), ascii(text)
         assert "s3kr3t" not in text
+        assert "##[" not in text
     assert "\\x1b[2J <img src=x> \\u202e" in answer.out
     assert "> `" in page
 

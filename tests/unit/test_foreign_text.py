@@ -74,6 +74,13 @@ def test_what_does_not_show_is_written_as_an_escape(text, shown):
         ("https://h/x?X-Amz-Date=1&X-Amz-Signature=s3", "https://h/x?X-Amz-Date=1&X-Amz-Signature=***"),
         ("https://h/x?design=1&tokens=2 and token=3", "https://h/x?design=1&tokens=2 and token=3"),
         ("git+https://s3kr3t@h/x.git", "git+https://***@h/x.git"),
+        ("https:/user:s3kr3t@h/simple", "https:/***@h/simple"),
+        ("no file ./https:/s3kr3t@h/x.txt", "no file ./https:/***@h/x.txt"),
+        ("'/work/nosuch:/u:s3/kr3t@b'", "'/work/nosuch:/***@b'"),
+        ("gs:///user:s3kr3t@bucket/x", "gs:///***@bucket/x"),
+        ('Invalid bucket name "user:s3kr3t@bucket": no', 'Invalid bucket name "***@bucket": no'),
+        ("invalid address 'user:s3@kr3t@host:9/x'", "invalid address '***@host:9/x'"),
+        ("cannot connect to `u%20x:s3kr3t@h`", "cannot connect to `***@h`"),
         ("http://127.0.0.1:8080/a@b and http://h/p@1", "http://127.0.0.1:8080/a@b and http://h/p@1"),
     ],
 )
@@ -85,8 +92,29 @@ def test_the_password_of_a_url_is_left_out(text, shown):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "Name:'/layer.0/Add@7' and 'onnx::MatMul_12@x' and 'x.py:12'",
+        "'torch @ https://h/torch-2.1-py3-none-any.whl' and torch@file:///x@y/torch.whl and file:/x@y and sqlite:////x@y",
+        "write to <a@b.example> or 'a@b.example' or 'mailto:a@b.example', Maintainer:a@b.example",
+        "'git@example.org:o/r' and 'python:3.11@sha256:00' and '127.0.0.1:9/a@b' and 'localhost:9/a@b'",
+        r"'C:\x@y' and C:/x@y and PATH=/usr/bin:/opt/x@1/bin and at /x/y.py:3: a@b",
+        "user: 'a' and: @b, '@a:b@', '::@', 'a:@b'",
+    ],
+)
+def test_what_is_no_secret_stays(text):
+    assert redacted(text) == text
+
+
+@pytest.mark.parametrize(
     ("part", "end"),
     [
+        ("ab:/", "@"),
+        ("ab:/x:", " @"),
+        ("'ab:c@", ""),
+        ("'ab", ":c@'"),
+        ("ab:c@", "'"),
+        ("a", ":/@"),
         ("://x:", " @"),
         ("://", "@"),
         ("://a@", ""),
@@ -119,10 +147,11 @@ def test_what_is_cut_is_redacted_before():
         assert "s3" not in str(ADAPTER.validate_json(ADAPTER.dump_json(one)).cells[0].variants[0].error)
 
 
-def test_json_keeps_every_character_and_shows_none_that_does_not_show():
-    text = "\u202e\x7f\U000e0041 \u2713"
+@pytest.mark.parametrize("text", ["\u202e\x7f\U000e0041 \u2713", "\x7f", "a ##[error]b", "\\###[group]\\##[x"])
+def test_json_keeps_every_character_and_shows_none_that_does_not_show(text):
     written = escaped_json(json.dumps(text, ensure_ascii=False))
     assert written.isprintable()
+    assert "##[" not in written
     assert json.loads(written) == text
 
 

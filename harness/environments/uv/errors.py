@@ -16,7 +16,6 @@ _UNKNOWN = re.compile(
     r"(?P<name>\S+) was not found in the (package registry|provided))"
 )
 
-
 _NOT_ASKED = (
     "network was disabled",
     "Network connectivity is disabled",
@@ -26,13 +25,23 @@ _NOT_ASKED = (
     "403 Forbidden",
 )
 """Fragments of texts about an index that was not asked, or gave no answer; uv may call that no solution, or a failed build."""
+_NETWORK = re.compile(
+    # Of uv: what it needs for a build comes from an index too.
+    r"Failed to fetch\b|Failed to download (?!and build)|error sending request|Request failed after|HTTP status server error|"
+    # Of a build backend that downloads something: the system's words, Python's, those of requests, curl and git.
+    r"Connection (refused|reset|aborted|timed out)|(Network|Host) is unreachable|No route to host|"
+    r"Temporary failure in name resolution|Name or service not known|getaddrinfo failed|Could not resolve host|"
+    r"(read|handshake) operation timed out|urlopen error|Remote end closed connection|CERTIFICATE_VERIFY_FAILED|SSLEOFError|"
+    r"Max retries exceeded|HTTP Error (429|5[0-9]{2})\b|[Rr]eturned error: (429|5[0-9]{2})\b",
+)
+"""Texts about a server that did not answer, wherever they stand: uv calls that a failed build, with no solution inside."""
 
 
 def classify(text: str) -> FailureType:
     """The type of the failure that uv's output describes (exit code not 0)."""
     # On one line: uv wraps its output.
     text = " ".join(text.split())
-    if any(words in text for words in _NOT_ASKED):
+    if any(words in text for words in _NOT_ASKED) or _NETWORK.search(text):
         return FailureType.INFRASTRUCTURE
     if "No solution found" in text:
         return FailureType.UNSATISFIABLE

@@ -73,6 +73,60 @@ def test_requirements_that_cannot_be_read(tmp_path, text, said):
         read(path, None, "3.11")
 
 
+@pytest.mark.parametrize(
+    ("text", "exact"),
+    [
+        ("# in C:\\wheels\\\na==1\n", {"a": "1"}),
+        ("a==1  # in C:\\wheels\\\nb==1\n", {"a": "1", "b": "1"}),
+        ("a==1 \\\n  # why \\\nb==1\n", {"a": "1", "b": "1"}),
+        ("a==1\rb==1\r\nc==1\n\nd==1", {"a": "1", "b": "1", "c": "1", "d": "1"}),
+        ("a==1 \\\r\n  ; python_version < '3'\r\nb==1 \\", {"b": "1"}),
+        *[(f"a==1\n# b:{mark}b==1\n", {"a": "1"}) for mark in "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"],
+    ],
+)
+def test_lines_and_comments_end_where_they_end_for_uv(tmp_path, text, exact):
+    path = tmp_path / "requirements.txt"
+    path.write_text(text, encoding="utf-8", newline="")
+    assert read(path, None, "3.11").exact == exact
+
+
+@pytest.mark.parametrize(
+    "name", ["my base.txt", "my base.txt  # x", '"my base.txt"', "'my base.txt'", "my\\ base.txt", "other#x"]
+)
+@pytest.mark.parametrize("option", ["-r ", "-c ", "--requirement=", "--constraint\t"])
+def test_the_name_of_a_nested_file_as_uv_reads_it(tmp_path, option, name):
+    written(tmp_path, "my base.txt", "numpy==1.26.4\n")
+    written(tmp_path, "other", "numpy==1.26.4\n")
+    assert read(written(tmp_path, "r.txt", f"{option}{name}\n"), None, "3.11").exact == {"numpy": "1.26.4"}
+
+
+@pytest.mark.parametrize("url", ["https://user:s3kr3t@h/x.txt", "HTTP://s3kr3t@h/x y.txt", "https://h/x?token=s3kr3t"])
+def test_a_nested_file_at_a_url_is_named_without_its_secret(tmp_path, url):
+    (ignored,) = read(written(tmp_path, "r.txt", f"a==1\n-c {url}\n"), None, "3.11").ignored
+    assert ignored.endswith(": it is at a URL, and only files are read")
+    assert ignored.startswith("-c ")
+    assert "s3kr3t" not in ignored
+
+
+@pytest.mark.parametrize(
+    ("pin", "bounds", "counted"),
+    [
+        ("numpy==2.1.0", ("numpy<2", "numpy>1"), ("numpy<2",)),
+        ("numpy==2.1.0", ("numpy!=2.1.0",), ("numpy!=2.1.0",)),
+        ("numpy==2.1.0", ("numpy==2.1.*", "numpy"), ()),
+        ("numpy==2.1.0rc1", ("numpy>=2",), ()),
+        ("numpy==2.1.0+cpu", ("numpy>=2.1", "numpy!=2.1.0+cu121"), ()),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_bound_that_excludes_the_pin_counts(tmp_path, pin, bounds, counted, first):
+    written(tmp_path, "limits.txt", "\n".join(bounds))
+    lines = [pin, "-c limits.txt"]
+    found = read(written(tmp_path, "r.txt", "\n".join(lines if first else reversed(lines))), None, "3.11")
+    assert found.exact.keys() == {"numpy"}
+    assert found.open == counted
+
+
 def test_of_a_file_that_another_names_no_line_is_shown(tmp_path):
     written(tmp_path, "netrc", "torch==2.1.0\n\nmachine h \\\n  password s3kr3t\n")
     with pytest.raises(VersionsError, match="netrc, line 3 is no requirement") as raised:

@@ -93,6 +93,20 @@ def test_what_is_wrong_with_a_file(folder, given, problem):
     assert found(folder / "model.onnx", **given).problem == problem
 
 
+@pytest.mark.parametrize(
+    ("place", "problem"),
+    [
+        ({"length": 4}, "holds 4 bytes for w, and its shape needs more than 1,000,000,000,000,000,000,000"),
+        ({"offset": 4}, "has 16 bytes, and w ends at byte more than 1,000,000,000,000,000,000,000"),
+    ],
+)
+def test_a_shape_may_need_more_bytes_than_can_be_written(folder, place, problem):
+    path = folder / "model.onnx"
+    saved(path, identity(weights=[external("w", (2**62,) * 300, location="w.data", **place)]))
+    (file,) = data_files(read_model(path), path)
+    assert file.problem == problem
+
+
 def test_the_tensors_of_a_file_are_counted(folder):
     weights = [external(name, (2,), location="w.data", offset=place) for place, name in ((0, "a"), (8, "b"))]
     path = saved(folder / "model.onnx", identity(weights=weights))

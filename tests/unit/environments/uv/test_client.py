@@ -55,10 +55,45 @@ REFUSED = """error: Request failed after 3 retries
   Caused by: error sending request for url
   Caused by: tcp connect error
   Caused by: Connection refused (os error 111)"""
+BUILD_REFUSED = """  × Failed to build `x==1.0`
+  ├─▶ Failed to resolve requirements from `build-system.requires`
+  ├─▶ No solution found when resolving: `setuptools`
+  ╰─▶ Failed to fetch: `http://127.0.0.1:9/simple/setuptools/`
+error sending request for url (http://127.0.0.1:9/simple/setuptools/)
+ tcp connect error: Connection refused"""
+BUILD_FETCH = """error: Failed to download and build `bb==1.0`
+  cause: Failed to resolve requirements from `build-system.requires`
+  cause: No solution found when resolving: `setuptools`
+  cause: Failed to fetch: http://127.0.0.1:9/simple/setuptools/
+  cause: {}"""
+FETCH_CAUSES = [
+    "error sending request for url (http://127.0.0.1:9/)\n  cause: operation timed out",
+    "client error (SendRequest)\n  cause: connection closed before message completed",
+    "error decoding response body for url (http://127.0.0.1:9/)\n  cause: end of file before message length reached",
+    "HTTP status client error (429 Too Many Requests) for url (http://127.0.0.1:9/)",
+    "HTTP status server error (500 Internal Server Error) for url (http://127.0.0.1:9/)",
+    "client error (Connect)\n  cause: dns error\n  cause: failed to lookup address information",
+    "client error (Connect)\n  cause: received corrupt message of type InvalidContentType",
+]
 BUILD = """  × Failed to build `sentencepiece==0.1.91`
   ├─▶ The build backend returned an error
   ╰─▶ Call to `setuptools.build_meta:__legacy__.build_wheel` failed (exit status: 1)"""
 DISK = "error: Failed to extract archive\n  Caused by: No space left on device (os error 28)"
+BACKEND_DOWNLOADS = [
+    "urllib.error.URLError: <urlopen error [Errno -3] Temporary failure in name resolution>",
+    "urllib.error.HTTPError: HTTP Error 503: Service Unavailable",
+    "ConnectionResetError: [Errno 104] Connection reset by peer",
+    "TimeoutError: The read operation timed out",
+    "ssl.SSLCertVerificationError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed",
+    "curl: (6) Could not resolve host: example.invalid",
+    "fatal: unable to access 'http://127.0.0.1:9/': The requested URL returned error: 502",
+]
+BACKEND_FAILS = [
+    "fatal error: network.h: No such file or directory",
+    "cc1plus: note: -DTIMEOUT=503 -Wno-error=dns",
+    "urllib.error.HTTPError: HTTP Error 404: Not Found",
+    "error: Failed to download and build is not a command",
+]
 HASH = "  × Failed to download `onnxruntime==1.16.3`\n  ╰─▶ Hash mismatch for `onnxruntime==1.16.3`"
 
 
@@ -74,6 +109,10 @@ HASH = "  × Failed to download `onnxruntime==1.16.3`\n  ╰─▶ Hash mismatch
         (UNAUTHORIZED, FailureType.INFRASTRUCTURE),
         (FORBIDDEN, FailureType.INFRASTRUCTURE),
         (REFUSED, FailureType.INFRASTRUCTURE),
+        (BUILD_REFUSED, FailureType.INFRASTRUCTURE),
+        *[(BUILD_FETCH.format(cause), FailureType.INFRASTRUCTURE) for cause in FETCH_CAUSES],
+        *[(f"{BUILD}\n\n[stderr]\n{text}", FailureType.INFRASTRUCTURE) for text in BACKEND_DOWNLOADS],
+        *[(f"{BUILD}\n\n[stderr]\n{text}", FailureType.BUILD) for text in BACKEND_FAILS],
         (BUILD, FailureType.BUILD),
         (DISK, FailureType.INFRASTRUCTURE),
         (HASH, FailureType.INFRASTRUCTURE),

@@ -157,17 +157,28 @@ class Check:
             case True:
                 return replace(upgrade, lost=self._lost(target))
             case None:
-                return replace(upgrade, answer=CheckResult.UNKNOWN, reason=unknown_reason(target.verdict))
+                return replace(upgrade, answer=CheckResult.UNKNOWN, reason=self._reason_unknown(target))
             case False:
                 return self._failing(upgrade, target)
 
+    def _reason_unknown(self, target: Experiment) -> str:
+        """Why it is unknown whether `target` is safe: one of the two sets proves nothing."""
+        current = self._current.verdict
+        if current.status.is_fact or not target.verdict.status.is_fact:
+            return unknown_reason(target.verdict)
+        end = target.verdict.status.value
+        return f"the target {end}, and whether the current set works is not known: {unknown_reason(current)}"
+
     def _failing(self, upgrade: Upgrade, target: Experiment) -> Upgrade:
-        """The answer if the target fails: the upgrade breaks, unless the current set fails too and nothing is lost."""
-        if self._current.verdict.status is not Status.FAILS:
+        """The answer if the target fails: the upgrade breaks if something is lost that works in the current set."""
+        current = self._current.verdict.status
+        if current is Status.WORKS:
             return self._explained(replace(upgrade, answer=CheckResult.BREAKS, lost=self._lost(target)))
         found = losses(self._current.verdict, target.verdict, self._experiments.rule)
         if found.broken:
             return self._explained(replace(upgrade, answer=CheckResult.BREAKS, lost=found.broken))
+        if current is not Status.FAILS:
+            return replace(upgrade, answer=CheckResult.UNKNOWN, reason=self._reason_unknown(target))
         if found.unknown:
             return replace(upgrade, answer=CheckResult.UNKNOWN, reason=unknown_end(found.unknown[0]))
         failing = (*found.otherwise, *found.alike)

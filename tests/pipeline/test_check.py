@@ -172,6 +172,20 @@ def test_trouble_is_unknown_and_not_a_fact(shared):
     assert upgrade(found)["why"].startswith("error at import")
 
 
+@pytest.mark.parametrize("now", ["error", "flaky"])
+def test_what_is_not_known_now_is_not_broken_by_the_upgrade(project, now):
+    ends = {"error": packages.KILLED, "flaky": packages.in_turn(project.root / "turns", packages.raises("RuntimeError('no')"))}
+    project.publish(
+        packages.torch("2.1.0", on_export=ends[now]),
+        packages.torch("2.2.0", on_export=packages.raises("ValueError('of my own')")),
+        packages.torch("2.3.0"),
+    )
+    for version, end in {"2.2.0": "fails", "2.3.0": "works"}.items():
+        found = asked(project, FOUR, "--to", f"torch=={version}", code=3)
+        assert (found["answer"], found["current"]["status"], upgrade(found)["target"]["status"]) == ("UNKNOWN", now, end)
+        assert upgrade(found)["why"].startswith(f"the target {end}, and whether the current set works is not known: {now} at ")
+
+
 def test_where_nothing_decides_nothing_is_safe(project):
     project.configure(variants={"exporters": ["torchscript"], "layouts": ["pair"], "feedbacks": ["feed-all"]})
     found = asked(project, FOUR, code=3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from packaging.requirements import Requirement
 from rich.console import Console
 
 from harness.cli.console import show
-from harness.cli.version_sets import INCONCLUSIVE, given_set, opened_experiments
+from harness.cli.version_sets import INCONCLUSIVE, given_set, names_set, opened_experiments
 from harness.decide import version_files, version_sets
 from harness.decide.check import Check, Checked, CheckResult, Upgrade
 from harness.decide.experiments import Unanswered
@@ -46,7 +45,7 @@ def _targets(texts: Sequence[str], python: str | None) -> list[Requirement]:
     """The requirements of `--to`: each value is a requirement, or a file of them."""
     found: list[Requirement] = []
     for text in texts:
-        if os.path.exists(text):  # noqa: PTH110 -- False, too, for what no path can be
+        if names_set(text, valid=version_sets.is_requirement(text)):
             read = version_files.read(Path(text), python, None)
             found += [Requirement(f"{name}=={version}") for name, version in read.exact.items()]
             found += map(Requirement, read.open)

@@ -66,6 +66,15 @@ def exactly(requirement: Requirement) -> str | None:
     return None
 
 
+def is_requirement(text: str) -> bool:
+    """Whether `text` is a requirement."""
+    try:
+        index_requirement(text)
+    except ValueError:
+        return False
+    return True
+
+
 def requirement(text: str, place: str) -> Requirement:
     """Read a requirement of the command line; `place` is the option.
 

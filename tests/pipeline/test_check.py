@@ -134,6 +134,24 @@ def test_the_target_may_be_a_file(shared):
     assert {change["name"]: change["new"] for change in one["changes"]} == {"transformers": "4.47.0", "numpy": "2.1.0"}
 
 
+def test_a_folder_with_the_name_of_a_distribution_is_no_set(project, monkeypatch):
+    monkeypatch.chdir(project.root)
+    project.publish(packages.transformers("4.47.0"))
+    folder = project.root / "transformers"
+    folder.mkdir()
+    assert upgrade(asked(project, FOUR, "--to", "transformers", code=0))["changes"][0]["new"] == "4.47.0"
+    # Written as a path it is a folder.
+    path = project.root / "requirements.txt"
+    answer = project.main("check", "--from", str(path), "--to", "./transformers")
+    assert (answer.code, "transformers is no virtual environment" in answer.err) == (2, True)
+    (folder / "pyvenv.cfg").write_text("version = 3.11.7\n")
+    assert upgrade(asked(project, FOUR, "--to", "transformers", code=0))["changes"] == []  # nothing is installed there
+    (folder / "pyvenv.cfg").unlink()
+    folder.rmdir()
+    folder.write_text(FOUR.replace("4.46.3", "4.47.0"))
+    assert upgrade(asked(project, FOUR, "--to", "transformers", code=0))["changes"][0]["new"] == "4.47.0"
+
+
 def answers(found) -> dict[str, str]:
     return {
         " ".join(f"{change['name']} {change['new']}" for change in one["changes"]): one["answer"] for one in found["upgrades"]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
 from harness.cli.console import show
-from harness.cli.version_sets import INCONCLUSIVE, given_set, opened_experiments
+from harness.cli.version_sets import INCONCLUSIVE, given_set, names_set, opened_experiments
 from harness.decide import version_sets
 from harness.decide.bisect import Bisect
 from harness.decide.experiments import Experiments, Unanswered
@@ -36,9 +35,8 @@ def _ends(experiments: Experiments, options: argparse.Namespace) -> tuple[Versio
     """The good set and the bad one: two files, or two versions of `--axis` in one set."""
     ends = []
     for option, text in (("--good", options.good), ("--bad", options.bad)):
-        path = Path(text)
-        if os.path.exists(text):  # noqa: PTH110 -- False, too, for what no path can be
-            ends.append(given_set(path, experiments, options))
+        if names_set(text, valid=options.axis is not None and is_version(text)):
+            ends.append(given_set(Path(text), experiments, options))
         elif options.axis is None:
             raise VersionsError(f"{option} {text}: no such file; for a version name the distribution with --axis")
         elif not is_version(text):

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from rich.console import Console
 
 from harness.cli.console import show
-from harness.cli.version_sets import INCONCLUSIVE, given_set, opened_experiments
+from harness.cli.version_sets import INCONCLUSIVE, given_set, names_set, opened_experiments
 from harness.decide import version_files, version_sets
 from harness.decide.check import Check, Checked, CheckResult, Upgrade
 from harness.decide.experiments import Unanswered
+from harness.decide.version_sets import Versions
 from harness.errors import VersionsError
 from harness.report.pages import check as pages
 
@@ -25,11 +26,12 @@ def check(options: argparse.Namespace, out: Console, err: Console) -> int:
         raise VersionsError("--to and --outdated are two questions: leave out one")
     with opened_experiments(options, err) as (experiments, _):
         try:
-            question = Check(experiments, given_set(options.from_, experiments, options))
+            current = given_set(options.from_, experiments, options)
+            question = Check(experiments, current)
             if options.outdated:
                 checked = question.outdated()
             elif options.to:
-                checked = question.to(_targets(options.to, options.python))
+                checked = question.to(*_target(options, current.python))
             else:
                 checked = question.alone()
         except Unanswered as reason:
@@ -42,19 +44,39 @@ def check(options: argparse.Namespace, out: Console, err: Console) -> int:
 _EXIT_CODES = {CheckResult.SAFE: 0, CheckResult.BREAKS: 1, CheckResult.FAILS_ALREADY: 1, CheckResult.UNKNOWN: INCONCLUSIVE}
 
 
-def _targets(texts: Sequence[str], python: str | None) -> list[Requirement]:
-    """The requirements of `--to`: each value is a requirement, or a file of them."""
-    found: list[Requirement] = []
-    for text in texts:
-        if os.path.exists(text):  # noqa: PTH110 -- False, too, for what no path can be
-            read = version_files.read(Path(text), python, None)
-            found += [Requirement(f"{name}=={version}") for name, version in read.exact.items()]
-            found += map(Requirement, read.open)
+def _target(options: argparse.Namespace, python: str | None) -> tuple[list[Requirement], Versions | None]:
+    """(requirements, the set of the files) of `--to`, for the `python` of the current set.
+
+    `--with` does not change what a file says: without `--from` it is the current set.
+    """
+    requirements: list[Requirement] = []
+    files: list[Versions] = []
+    for text in options.to:
+        if names_set(text, valid=version_sets.is_requirement(text)):
+            files.append(_file(Path(text), options.python, python))
         elif Path(text).suffix in _FILES:
             raise VersionsError(f"--to {text}: no such file")
         else:
-            found.append(version_sets.distribution(text, "--to"))
-    return found
+            requirements.append(version_sets.distribution(text, "--to"))
+    if not files:
+        return requirements, None
+    new = version_sets.together(files)
+    added = [version_sets.distribution(text, "--with") for text in options.with_]
+    missing = [required for required in added if canonicalize_name(required.name) not in new.requirements]
+    return requirements, new.with_(missing)
+
+
+def _file(path: Path, chosen: str | None, python: str | None) -> Versions:
+    """The set in `path`, for the `python` of the current set; that it names another one, which is not used, is noted.
+
+    `chosen` is the Python of the command line.
+    """
+    found = version_files.read(path, chosen, python)
+    if found.python == python:
+        return found
+    note = f"{path}: its Python {found.python} is not used, both ends have {python}; --python chooses another one"
+    found = version_files.read(path, python, None)
+    return replace(found, ignored=(*found.ignored, note))
 
 
 _FILES = {".txt", ".in", ".toml", ".lock"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,18 @@ def opened_experiments(options: argparse.Namespace, err: Console) -> Iterator[tu
         session.matrix = matrix.model_copy(update={"constraint": []})
         with session:
             yield Experiments(session, variants), listen
+
+
+def names_set(text: str, *, valid: bool) -> bool:
+    """Whether an argument names a version set: a file, or the folder of a virtual environment.
+
+    If it is `valid` as something else, a requirement or a version, a folder of that name is not meant: `transformers`
+    may lie next to a clone of it.
+    """
+    if not os.path.exists(text):  # noqa: PTH110 -- False, too, for what no path can be
+        return False
+    path = Path(text)
+    return not valid or not path.is_dir() or (path / "pyvenv.cfg").exists()
 
 
 def given_set(path: Path | None, experiments: Experiments, options: argparse.Namespace) -> Versions:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -12,10 +11,11 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from harness.decide import set_differences
 from harness.decide.experiments import Experiment, Experiments, Unanswered
 from harness.decide.regressions import losses, lost, survives, unknown_end, unknown_reason
 from harness.decide.target_remedies import TargetRemedies, TargetRemedy
-from harness.decide.version_sets import VersionChange, Versions
+from harness.decide.version_sets import TargetSet, VersionChange, Versions
 from harness.model import Status
 from harness.verdicts.judge import VariantVerdict
 
@@ -61,6 +61,8 @@ class Upgrade:
     """The working set that is nearest to the target, and nearer to it than the current set."""
     unanswered: tuple[str, ...] = ()
     """Why a part of the search for a remedy was left out."""
+    not_needed: tuple[str, ...] = ()
+    """Differences of the sets that were not checked, because no environment has these distributions."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +73,7 @@ class Checked:
     current: Experiment | None
     upgrades: tuple[Upgrade, ...]
     notes: tuple[str, ...] = ()
+    """What of the sets was not used or not checked."""
 
 
 class Check:
@@ -80,26 +83,27 @@ class Check:
         self._experiments = experiments
         self._versions = experiments.complete(current)
         self._current: Experiment
-        self._targets: dict[frozenset[tuple[str, str]], Versions] = {}
-        """Changed distributions and their versions → the whole target."""
 
     def alone(self) -> Checked:
         """Whether the current set works."""
-        self._run([])
+        (self._current,) = self._experiments.run([self._versions])
         verdict = self._current.verdict
         answer = {Status.WORKS: CheckResult.SAFE, Status.FAILS: CheckResult.BREAKS}.get(verdict.status, CheckResult.UNKNOWN)
         upgrade = Upgrade(answer=answer, changes=(), forced=(), target=self._current)
         if answer is CheckResult.UNKNOWN:
             upgrade = replace(upgrade, reason=unknown_reason(verdict))
         elif answer is CheckResult.BREAKS:
-            upgrade = self._with_remedy(replace(upgrade, lost=self._lost(self._current)))
-        return self._checked([upgrade])
+            upgrade = self._with_remedy(replace(upgrade, lost=self._lost(self._current)), TargetSet(base=self._versions))
+        return self._worst([upgrade], self._versions.ignored)
 
-    def to(self, requirements: Sequence[Requirement]) -> Checked:
-        """Whether an upgrade to all `requirements` at once is safe."""
-        requested = self._newest(requirements)
-        self._run([requested])
-        return self._checked([self._upgrade(requested)])
+    def to(self, requirements: Sequence[Requirement], new: Versions | None = None) -> Checked:
+        """Whether an upgrade to all `requirements` at once is safe; `new` is a set in place of the current one.
+
+        Raises:
+            VersionsError: nothing needs what one of the requirements names.
+        """
+        base = self._versions if new is None else self._experiments.complete(new)
+        return self._checked([TargetSet(base=base, requested=self._newest(requirements, base))])
 
     def outdated(self) -> Checked:
         """The newest version of each axis alone, and all together: the upgrades that a dependency bot proposes."""
@@ -112,88 +116,107 @@ class Check:
             return self.alone()
         requests = [{axis: version} for axis, version in newer.items()]
         requests += [newer] if len(newer) > 1 else []
-        self._run(requests)
-        return self._checked([self._upgrade(requested) for requested in requests])
+        return self._checked([TargetSet(base=self._versions, requested=requested) for requested in requests])
 
-    def _run(self, requests: Sequence[Mapping[str, str]]) -> None:
+    def _checked(self, goals: Sequence[TargetSet]) -> Checked:
         """Run the current set, and all targets beside it."""
-        for requested in requests:
-            # A target that cannot be resolved is reported with that target.
-            with contextlib.suppress(Unanswered):
-                self._targets[frozenset(requested.items())] = self._experiments.moved(self._versions, requested)
-        self._current, *_ = self._experiments.run([self._versions, *self._targets.values()])
+        targets = list(map(self._resolved, goals))
+        self._current, *found = self._experiments.run(
+            [self._versions, *(target for target in targets if isinstance(target, Versions))]
+        )
+        ran = iter(found)
+        upgrades = [
+            self._upgrade(goal, next(ran)) if isinstance(target, Versions) else self._unresolved(goal, target)
+            for goal, target in zip(goals, targets, strict=True)
+        ]
+        notes = [*self._versions.ignored, *(note for goal in goals for note in goal.base.ignored)]
+        notes += [note for upgrade in upgrades for note in upgrade.not_needed]
+        return self._worst(upgrades, tuple(dict.fromkeys(notes)))
 
-    def _checked(self, upgrades: Sequence[Upgrade]) -> Checked:
+    def _worst(self, upgrades: Sequence[Upgrade], notes: tuple[str, ...]) -> Checked:
         answers = {upgrade.answer for upgrade in upgrades}
         worst = next(answer for answer in _WORST_FIRST if answer in answers)
-        return Checked(answer=worst, current=self._current, upgrades=tuple(upgrades), notes=self._versions.ignored)
+        return Checked(answer=worst, current=self._current, upgrades=tuple(upgrades), notes=notes)
 
-    def _newest(self, requirements: Sequence[Requirement]) -> dict[str, str]:
+    def _newest(self, requirements: Sequence[Requirement], versions: Versions) -> dict[str, str]:
         """Name → the newest version that its requirements admit."""
         bounds: dict[str, SpecifierSet] = {}
         for requirement in requirements:
             name = canonicalize_name(requirement.name)
             bounds[name] = bounds.get(name, SpecifierSet()) & requirement.specifier
-        return {name: self._experiments.newest(name, str(bound), self._versions) for name, bound in bounds.items()}
+        return {name: self._experiments.newest(name, str(bound), versions) for name, bound in bounds.items()}
 
-    def _upgrade(self, requested: Mapping[str, str]) -> Upgrade:
-        changes = tuple(
-            VersionChange(name=name, old=old, new=version)
-            for name, version in requested.items()
-            if (old := self._current_version(name)) != version
-        )
+    def _resolved(self, goal: TargetSet) -> Versions | Unanswered:
+        """The versions of a target, or why it cannot be resolved: that is reported with the target."""
         try:
-            versions = self._targets.get(frozenset(requested.items())) or self._experiments.moved(self._versions, requested)
-            (target,) = self._experiments.run([versions])
+            return self._experiments.moved(goal.base, goal.requested) if goal.requested else goal.base
         except Unanswered as reason:
-            return Upgrade(answer=CheckResult.UNKNOWN, changes=changes, forced=(), target=None, reason=str(reason))
-        forced = tuple(
-            VersionChange(name=name, old=old, new=versions.exact.get(name))
-            for name, old in self._versions.exact.items()
-            if name not in requested and versions.exact.get(name) != old
+            return reason
+
+    def _unresolved(self, goal: TargetSet, reason: Unanswered) -> Upgrade:
+        new = {**goal.base.exact, **goal.requested}
+        changes = tuple(set_differences.changes(goal, self._current, new, self._experiments.axes))
+        return Upgrade(answer=CheckResult.UNKNOWN, changes=changes, forced=(), target=None, reason=str(reason))
+
+    def _upgrade(self, goal: TargetSet, target: Experiment) -> Upgrade:
+        set_differences.require_needed(goal.requested, self._current, target)
+        new = set_differences.installed(target)
+        resolved = target.verdict.resolved.lock is not None
+        certain = set_differences.installed(self._current) if resolved else self._experiments.axes
+        upgrade = Upgrade(
+            answer=CheckResult.SAFE,
+            changes=tuple(set_differences.changes(goal, self._current, new, certain)),
+            forced=tuple(set_differences.moved(goal.base, target.versions, goal.requested)),
+            target=target,
+            not_needed=tuple(set_differences.not_needed(goal.base, self._current, target)),
         )
-        upgrade = Upgrade(answer=CheckResult.SAFE, changes=changes, forced=forced, target=target)
         match survives(self._current.verdict, target.verdict, self._experiments.rule):
             case True:
                 return replace(upgrade, lost=self._lost(target))
             case None:
-                return replace(upgrade, answer=CheckResult.UNKNOWN, reason=unknown_reason(target.verdict))
+                return replace(upgrade, answer=CheckResult.UNKNOWN, reason=self._reason_unknown(target))
             case False:
-                return self._failing(upgrade, target)
+                return self._failing(upgrade, target, goal)
 
-    def _failing(self, upgrade: Upgrade, target: Experiment) -> Upgrade:
-        """The answer if the target fails: the upgrade breaks, unless the current set fails too and nothing is lost."""
-        if self._current.verdict.status is not Status.FAILS:
-            return self._explained(replace(upgrade, answer=CheckResult.BREAKS, lost=self._lost(target)))
+    def _reason_unknown(self, target: Experiment) -> str:
+        """Why it is unknown whether `target` is safe: one of the two sets proves nothing."""
+        current = self._current.verdict
+        if current.status.is_fact or not target.verdict.status.is_fact:
+            return unknown_reason(target.verdict)
+        end = target.verdict.status.value
+        return f"the target {end}, and whether the current set works is not known: {unknown_reason(current)}"
+
+    def _failing(self, upgrade: Upgrade, target: Experiment, goal: TargetSet) -> Upgrade:
+        """The answer if the target fails: the upgrade breaks if something is lost that works in the current set."""
+        current = self._current.verdict.status
+        if current is Status.WORKS:
+            return self._explained(replace(upgrade, answer=CheckResult.BREAKS, lost=self._lost(target)), goal)
         found = losses(self._current.verdict, target.verdict, self._experiments.rule)
         if found.broken:
-            return self._explained(replace(upgrade, answer=CheckResult.BREAKS, lost=found.broken))
+            return self._explained(replace(upgrade, answer=CheckResult.BREAKS, lost=found.broken), goal)
+        if current is not Status.FAILS:
+            return replace(upgrade, answer=CheckResult.UNKNOWN, reason=self._reason_unknown(target))
         if found.unknown:
             return replace(upgrade, answer=CheckResult.UNKNOWN, reason=unknown_end(found.unknown[0]))
         failing = (*found.otherwise, *found.alike)
-        return self._explained(replace(upgrade, answer=CheckResult.FAILS_ALREADY, lost=failing, otherwise=found.otherwise))
+        upgrade = replace(upgrade, answer=CheckResult.FAILS_ALREADY, lost=failing, otherwise=found.otherwise)
+        return self._explained(upgrade, goal)
 
-    def _current_version(self, name: str) -> str | None:
-        """The version of a distribution in the current set; if that leaves it open, the one that the resolver chose."""
-        lock = self._current.verdict.resolved.lock
-        found = self._versions.exact.get(name) or (lock.versions.get(name) if lock else None)
-        return found and Version(found).public
-
-    def _explained(self, upgrade: Upgrade) -> Upgrade:
+    def _explained(self, upgrade: Upgrade, goal: TargetSet) -> Upgrade:
         """With the part that breaks, a remedy, and the nearest target that works."""
         steps = self._steps(upgrade.changes)
-        breaking = [change.name for step in steps if step.safe is False for change in step.changes]
-        upgrade = self._with_remedy(replace(upgrade, steps=tuple(steps)))
-        return replace(upgrade, nearest=self._nearest(upgrade, breaking or [change.name for change in upgrade.changes]))
+        breaking = [change for step in steps if step.safe is False for change in step.changes]
+        upgrade = self._with_remedy(replace(upgrade, steps=tuple(steps)), goal)
+        return replace(upgrade, nearest=self._nearest(upgrade, goal, breaking or upgrade.changes))
 
-    def _with_remedy(self, upgrade: Upgrade) -> Upgrade:
-        remedies = self._remedies(upgrade)
+    def _with_remedy(self, upgrade: Upgrade, goal: TargetSet) -> Upgrade:
+        remedies = self._remedies(upgrade, goal)
         return replace(upgrade, remedy=remedies.search(), unanswered=tuple(dict.fromkeys(remedies.unanswered)))
 
-    def _remedies(self, upgrade: Upgrade) -> TargetRemedies:
+    def _remedies(self, upgrade: Upgrade, goal: TargetSet) -> TargetRemedies:
         assert upgrade.target is not None
         moved = [change.name for change in upgrade.changes]
-        return TargetRemedies(self._experiments, self._current, upgrade.target, moved=moved)
+        return TargetRemedies(self._experiments, self._current, upgrade.target, goal, moved=moved)
 
     def _steps(self, changes: Sequence[VersionChange]) -> list[UpgradeStep]:
         """Each axis alone, and all other distributions as one more step; none if there is only one."""
@@ -202,9 +225,7 @@ class Check:
         groups += [others] if others else []
         if len(groups) < 2 or self._current.verdict.status is not Status.WORKS:
             return []
-        found = self._experiments.run(
-            [self._experiments.moved(self._versions, {change.name: str(change.new) for change in group}) for group in groups]
-        )
+        found = self._experiments.run(list(map(self._changed, groups)))
         return [
             UpgradeStep(
                 changes=tuple(group),
@@ -214,12 +235,17 @@ class Check:
             for group, step in zip(groups, found, strict=True)
         ]
 
-    def _nearest(self, upgrade: Upgrade, breaking: Sequence[str]) -> Experiment | None:
+    def _changed(self, changes: Sequence[VersionChange]) -> Versions:
+        """The current set with `changes` alone."""
+        kept = self._versions.without({change.name for change in changes if change.new is None})
+        return self._experiments.moved(kept, {change.name: change.new for change in changes if change.new is not None})
+
+    def _nearest(self, upgrade: Upgrade, goal: TargetSet, breaking: Sequence[VersionChange]) -> Experiment | None:
         """The nearest target that works if one breaking part stays behind; None if only the current set works."""
-        remedies, requested = self._remedies(upgrade), {change.name: str(change.new) for change in upgrade.changes}
-        for name in breaking:
-            old, new = self._current_version(name), requested[name]
-            if old is None:
+        remedies = self._remedies(upgrade, goal)
+        for change in breaking:
+            name, old, new = change.name, change.old, change.new
+            if old is None or new is None:
                 continue
             low, high = sorted((old, new), key=Version)
             try:

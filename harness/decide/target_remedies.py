@@ -11,10 +11,9 @@ from packaging.version import Version
 from harness.bisection import transition
 from harness.decide.experiments import Experiment, Experiments, Unanswered
 from harness.decide.regressions import gained, lost, needed, survives, variant_text
-from harness.decide.version_sets import Versions
+from harness.decide.version_sets import TargetSet, Versions
 from harness.diagnose.remedies.interface import Remedy
 from harness.model import Status, Variant
-from harness.packaging_values import required_name
 from harness.stack import EXPORTS_WITH_RUNTIME, LARGE
 
 _RELEASES = 8
@@ -36,11 +35,14 @@ class TargetRemedy:
 class TargetRemedies:
     """Searches for a change that makes one target work."""
 
-    def __init__(self, experiments: Experiments, current: Experiment, target: Experiment, *, moved: Collection[str]) -> None:
-        """`moved` are the distributions that the target changes."""
+    def __init__(
+        self, experiments: Experiments, current: Experiment, target: Experiment, goal: TargetSet, *, moved: Collection[str]
+    ) -> None:
+        """`target` is `goal` as it was run; `moved` are the distributions that it changes."""
         self._experiments = experiments
         self._current = current
         self._target = target
+        self._goal = goal
         self._moved = moved
         self._lost = lost(current.verdict, target.verdict, experiments.rule)
         self.unanswered: list[str] = []
@@ -76,8 +78,8 @@ class TargetRemedies:
 
     def _with_releases(self, name: str, releases: Sequence[str]) -> list[tuple[Experiment, bool | None]]:
         """(the target with a release of `name`, whether it works) for each; distributions on no axis are adapted."""
-        exact = {axis: version for axis, version in self._target.versions.exact.items() if axis in self._experiments.axes}
-        return self._run([self._experiments.moved(self._current.versions, {**exact, name: release}) for release in releases])
+        goal = self._goal
+        return self._run([self._experiments.moved(goal.base, {**goal.requested, name: release}) for release in releases])
 
     def _run(self, sets: Sequence[Versions]) -> list[tuple[Experiment, bool | None]]:
         rule = self._experiments.rule
@@ -97,7 +99,7 @@ class TargetRemedies:
         """The target without the pins of distributions on no axis; as few pins as possible are dropped."""
         pins = {
             name: text
-            for name, text in _pins(self._target.versions).items()
+            for name, text in self._target.versions.requirements.items()
             if name not in {*self._experiments.axes, *self._moved}
         }
         if not pins:
@@ -225,9 +227,3 @@ class TargetRemedies:
             if works:
                 return found
         return None
-
-
-def _pins(versions: Versions) -> dict[str, str]:
-    """Name → its requirement, for all distributions in `versions`."""
-    exact = {name: f"{name}=={version}" for name, version in versions.exact.items()}
-    return {**{required_name(text): text for text in versions.open}, **exact}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -28,6 +28,12 @@ class Versions:
     ignored: tuple[str, ...] = ()
     """Entries that were read and are not used, with the reason."""
 
+    @property
+    def requirements(self) -> dict[str, str]:
+        """Name → its requirement, for all distributions in the set."""
+        exact = {name: f"{name}=={version}" for name, version in self.exact.items()}
+        return {**{required_name(text): text for text in self.open}, **exact}
+
     def with_(self, requirements: Iterable[Requirement]) -> Versions:
         """The same with `requirements` in place of its own entries for these distributions."""
         requested = list(requirements)
@@ -44,6 +50,34 @@ class Versions:
         """The same without its entries for `names`, so that the resolver chooses their versions."""
         exact = {name: version for name, version in self.exact.items() if name not in names}
         return replace(self, exact=exact, open=tuple(text for text in self.open if required_name(text) not in names))
+
+
+def together(sets: Sequence[Versions]) -> Versions:
+    """One set of the entries of several, which have the same Python.
+
+    Raises:
+        VersionsError: two of them have different versions of a distribution.
+    """
+    first, *others = sets
+    for other in others:
+        for name in first.exact.keys() & other.exact.keys():
+            if first.exact[name] != other.exact[name]:
+                found = f"{first.exact[name]} and {other.exact[name]}"
+                raise VersionsError(f"{first.source} and {other.source} have two versions of {name}: {found}")
+        exact = {**first.exact, **other.exact}
+        open_ = dict.fromkeys(text for text in (*first.open, *other.open) if required_name(text) not in exact)
+        first = replace(first, exact=exact, open=tuple(open_), ignored=(*first.ignored, *other.ignored))
+    return first
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TargetSet:
+    """Where an upgrade goes to."""
+
+    base: Versions
+    """The current set, or the one of a file."""
+    requested: Mapping[str, str] = field(default_factory=dict)
+    """Name → the version in place of that in `base`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +98,15 @@ def exactly(requirement: Requirement) -> str | None:
     if len(parts) == 1 and parts[0].operator in {"==", "==="} and not parts[0].version.endswith(".*"):
         return Version(exact_version(parts[0].version)).public
     return None
+
+
+def is_requirement(text: str) -> bool:
+    """Whether `text` is a requirement."""
+    try:
+        index_requirement(text)
+    except ValueError:
+        return False
+    return True
 
 
 def requirement(text: str, place: str) -> Requirement:

@@ -159,6 +159,13 @@ def test_that_the_bad_end_fails_of_something_else_is_told(project):
     assert told["otherwise"][0]["message"].endswith("late")
 
 
+def test_a_folder_with_the_name_of_a_version_is_no_set(project, monkeypatch):
+    monkeypatch.chdir(project.root)
+    project.publish(packages.transformers("4.47.0", on_import=packages.raises("ImportError('late')")))
+    (project.root / "4.46.3").mkdir()
+    assert suspects(found(project, "--axis", "transformers", "--good", "4.46.3", "--bad", "4.47.0")) == ["transformers 4.47.0"]
+
+
 def test_an_error_on_the_way_is_told_from_a_fact(project):
     for version, source in {"4.47.0": "", "4.48.0": packages.KILLED, "4.49.0": packages.raises("ImportError('late')")}.items():
         project.publish(packages.transformers(version, on_import=source))

@@ -151,6 +151,140 @@ def test_the_target_may_be_a_file(shared):
     assert {change["name"]: change["new"] for change in one["changes"]} == {"transformers": "4.47.0", "numpy": "2.1.0"}
 
 
+def test_what_neither_set_installs_is_not_safe(project):
+    project.publish(
+        packages.package("pandas", "1.0"), packages.package("pandas", "2.0", on_import=packages.raises("OSError()"))
+    )
+    path = project.root / "requirements.txt"
+    for text in (FOUR, FOUR + "pandas==1.0\n"):
+        path.write_text(text)
+        for also in ([], ["--to", "onnx==1.16.2"]):
+            answer = project.main("check", "--from", str(path), "--quiet", "--to", "pandas==2.0", *also)
+            assert answer.code == 2, answer.out
+            assert "nothing in these sets needs pandas" in answer.err
+            assert "SAFE" not in answer.out
+    project.publish(packages.onnx("1.17.0", requires=("pandas",)))
+    found = asked(project, FOUR, "--to", "onnx==1.17.0", "--to", "pandas==1.0", code=0)
+    assert upgrade(found)["changes"][1] == {"name": "pandas", "old": None, "new": "1.0"}
+
+
+def target_file(project: Project, text: str, name: str = "new.txt") -> str:
+    path = project.root / name
+    path.write_text(text)
+    return str(path)
+
+
+def changed(found) -> dict[str, tuple[str | None, str | None]]:
+    return {change["name"]: (change["old"], change["new"]) for change in upgrade(found)["changes"]}
+
+
+def test_what_a_file_changes_of_what_neither_set_installs_is_not_checked(project):
+    project.publish(*(packages.package("pandas", version) for version in ("1.0", "2.0")))
+    found = asked(project, FOUR + "pandas==1.0\n", "--to", target_file(project, FOUR + "pandas==2.0\n"), code=0)
+    assert changed(found) == {}
+    assert found["notes"] == ["pandas: its change is not checked, because nothing in these sets needs it"]
+
+
+def test_what_the_file_of_the_target_leaves_open_is_open(shared):
+    new = target_file(shared, FOUR.replace("1.16.3", "1.18.0"))
+    found = asked(shared, FOUR + "numpy==1.26.4\n", "--to", new, code=1)
+    assert changed(found) == {"onnxruntime": ("1.16.3", "1.18.0"), "numpy": ("1.26.4", "2.1.0")}
+    assert upgrade(found)["target"]["resolved"]["numpy"] == "2.1.0"
+    # Given by name, a requirement changes nothing else.
+    asked(shared, FOUR + "numpy==1.26.4\n", "--to", "onnxruntime==1.18.0", code=0)
+    # `--with` holds for what the file leaves open, and changes nothing that it says.
+    held = asked(shared, FOUR, "--with", "numpy==1.26.4", "--with", "onnxruntime==1.17.0", "--to", new, code=0)
+    assert changed(held) == {"onnxruntime": ("1.17.0", "1.18.0")}
+
+
+def test_a_requirement_beside_a_file_changes_the_set_of_the_file(shared):
+    new = target_file(shared, FOUR.replace("1.16.3", "1.17.0"))
+    found = asked(shared, FOUR, "--to", new, "--to", "torch<2.3", code=0)
+    assert changed(found) == {"torch": ("2.1.0", "2.2.0"), "onnxruntime": ("1.16.3", "1.17.0")}
+
+
+def test_several_files_are_one_target(shared):
+    new = target_file(shared, FOUR.replace("2.1.0", "2.2.0"))
+    found = asked(shared, FOUR, "--to", new, "--to", target_file(shared, "numpy<2\n", "also.txt"), code=0)
+    assert changed(found) == {"torch": ("2.1.0", "2.2.0"), "numpy": ("2.1.0", "1.26.4")}
+    path = shared.root / "requirements.txt"
+    answer = shared.main("check", "--from", str(path), "--to", new, "--to", target_file(shared, FOUR, "also.txt"), "--quiet")
+    assert (answer.code, "have two versions of torch: 2.2.0 and 2.1.0" in " ".join(answer.err.split())) == (2, True)
+
+
+def test_what_is_not_used_of_the_target_is_told_as_for_the_current_set(shared):
+    text = FOUR.replace("torch==2.1.0", "torch>=2.2") + "python==3.12\nother @ https://example.invalid/other-1.0.zip\n"
+    found = asked(shared, FOUR, "--to", target_file(shared, text), code=0)
+    assert changed(found) == {"torch": ("2.1.0", "2.3.0")}
+    assert found["notes"] == [
+        "python==3.12: Python is chosen with --python",
+        "other: it comes from a URL or a folder, and no index has it",
+        "torch>=2.2: it is 2.3.0 today",
+    ]
+
+
+def test_the_target_has_the_python_of_the_current_set(shared):
+    text = 'lock-version = "1.0"\ncreated-by = "uv"\nrequires-python = ">=3.9"\n'
+    text += "".join(
+        f'[[packages]]\nname = "{name}"\nversion = "{version}"\n'
+        f'sdist = {{ url = "https://example.invalid/{name}-{version}.tar.gz", hashes = {{ sha256 = "00" }} }}\n'
+        for name, _, version in (line.partition("==") for line in FOUR.split())
+    )
+    new = target_file(shared, text, "pylock.toml")
+    found = asked(shared, FOUR, "--to", new, code=0)
+    assert (changed(found), found["current"]["python"], upgrade(found)["target"]["python"]) == ({}, PYTHON, PYTHON)
+    note = f"{new}: its Python 3.9 is not used, both ends have {PYTHON}; --python chooses another one"
+    assert found["notes"] == [note]
+    assert asked(shared, FOUR, "--to", new, "--python", PYTHON, code=0)["notes"] == []
+
+
+def test_a_target_that_lacks_what_every_cell_needs_is_no_set(shared):
+    path = shared.root / "requirements.txt"
+    path.write_text(FOUR)
+    answer = shared.main("check", "--from", str(path), "--to", target_file(shared, "torch==2.2.0\n"), "--quiet")
+    assert (answer.code, "transformers, onnx, onnxruntime missing" in " ".join(answer.err.split())) == (2, True)
+
+
+def test_a_remedy_of_a_target_has_all_that_the_target_has(shared):
+    """Also what is on no axis, whether a file or a requirement names it."""
+    text = FOUR.replace("4.46.3", "4.48.0") + "numpy==2.1.0\n"
+    for target in ([target_file(shared, text)], ["transformers==4.48.0", "--to", "numpy==2.1.0"]):
+        found = upgrade(asked(shared, FOUR + "numpy==1.26.4\n", "--to", *target, code=1))
+        assert found["mend"]["change"] == "torch 2.2.0 as well"
+        assert found["mend"]["cell"]["resolved"]["numpy"] == found["nearest"]["resolved"]["numpy"] == "2.1.0"
+        assert found["nearest"]["pins"]["transformers"] == "4.47.0"
+        assert [(step["changes"][0]["name"], step["safe"]) for step in found["steps"]] == [
+            ("transformers", False),
+            ("numpy", True),
+        ]
+
+
+def test_a_target_without_an_axis_of_the_current_set(project):
+    project.publish(packages.package("optimum_onnx", "0.0.1"), packages.torch("2.2.0"))
+    project.configure({"optimum-onnx": ["0.0.1"]})
+    found = asked(project, FOUR + "optimum-onnx==0.0.1\n", "--to", target_file(project, FOUR), code=0)
+    assert changed(found) == {"optimum-onnx": ("0.0.1", None)}
+
+
+def test_a_folder_with_the_name_of_a_distribution_is_no_set(project, monkeypatch):
+    monkeypatch.chdir(project.root)
+    project.publish(packages.transformers("4.47.0"))
+    folder = project.root / "transformers"
+    folder.mkdir()
+    assert upgrade(asked(project, FOUR, "--to", "transformers", code=0))["changes"][0]["new"] == "4.47.0"
+    # Written as a path it is a folder.
+    path = project.root / "requirements.txt"
+    answer = project.main("check", "--from", str(path), "--to", "./transformers")
+    assert (answer.code, "transformers is no virtual environment" in answer.err) == (2, True)
+    (folder / "pyvenv.cfg").write_text("version = 3.11.7\n")
+    answer = project.main("check", "--from", str(path), "--to", "transformers")
+    assert (answer.code, "transformers has none of what is needed" in answer.err) == (2, True)
+    (folder / "pyvenv.cfg").unlink()
+    folder.rmdir()
+    folder.write_text(FOUR.replace("4.46.3", "4.47.0"))
+    assert upgrade(asked(project, FOUR, "--to", "transformers", code=0))["changes"][0]["new"] == "4.47.0"
+
+
 def answers(found) -> dict[str, str]:
     return {
         " ".join(f"{change['name']} {change['new']}" for change in one["changes"]): one["answer"] for one in found["upgrades"]
@@ -187,6 +321,20 @@ def test_trouble_is_unknown_and_not_a_fact(shared):
     found = asked(shared, FOUR, "--to", "transformers==5.0.0", code=3)
     assert found["answer"] == "UNKNOWN"
     assert upgrade(found)["why"].startswith("error at import")
+
+
+@pytest.mark.parametrize("now", ["error", "flaky"])
+def test_what_is_not_known_now_is_not_broken_by_the_upgrade(project, now):
+    ends = {"error": packages.KILLED, "flaky": packages.in_turn(project.root / "turns", packages.raises("RuntimeError('no')"))}
+    project.publish(
+        packages.torch("2.1.0", on_export=ends[now]),
+        packages.torch("2.2.0", on_export=packages.raises("ValueError('of my own')")),
+        packages.torch("2.3.0"),
+    )
+    for version, end in {"2.2.0": "fails", "2.3.0": "works"}.items():
+        found = asked(project, FOUR, "--to", f"torch=={version}", code=3)
+        assert (found["answer"], found["current"]["status"], upgrade(found)["target"]["status"]) == ("UNKNOWN", now, end)
+        assert upgrade(found)["why"].startswith(f"the target {end}, and whether the current set works is not known: {now} at ")
 
 
 def test_where_nothing_decides_nothing_is_safe(project):

@@ -147,6 +147,20 @@ def test_what_is_not_confirmed_is_not_written(project):
     assert not (project.reports / "pins").exists()
 
 
+def test_a_fresh_environment_that_ends_in_an_error_proves_nothing(project):
+    gate = project.root / "gate"
+    project.publish(packages.torch("2.2.0", on_export=f"import os\nif os.path.exists({str(gate)!r}): {packages.KILLED}"))
+    project.configure({"torch": ["2.2.0"]})
+    project.run("--quiet")
+    gate.touch()
+    answer = project.main("pin", "--quiet")
+    assert answer.code == 3, answer.err
+    assert "was not confirmed in a fresh environment, and nothing is written: error at export" in answer.err
+    assert not (project.reports / "pins").exists()
+    gate.unlink()
+    pinned(project)
+
+
 def test_a_handoff_has_a_lock_for_each_side(project):
     project.configure(setup=["handoff"])
     project.run("--quiet")

@@ -85,6 +85,13 @@ def test_whether_what_works_now_is_lost_may_not_be_known():
     assert (one.answer, one.reason) == (CheckResult.UNKNOWN, "error at export: killed")
 
 
+def test_what_works_now_is_lost_whatever_is_not_known_besides():
+    current = verdict(end(PAIR, WORKS), end(MERGED, ERROR, Stage.EXPORT, "killed"), status=ERROR)
+    upgrade = upgraded(current, verdict(end(PAIR, FAILS, Stage.EXPORT, "new"), end(MERGED, WORKS)))
+    assert upgrade.answer is CheckResult.BREAKS
+    assert [lost.variant for lost in upgrade.lost] == [PAIR]
+
+
 @pytest.mark.parametrize("require", ["any", "all"])
 def test_a_way_that_fails_as_it_does_now_says_nothing_of_the_others(require):
     """What one helper has no room for is the same in both sets, and excuses no other way."""

@@ -7,7 +7,7 @@ from values import DYNAMO, MERGED, PAIR, PINS, resolved, result
 
 from harness.decide.experiments import Experiment
 from harness.decide.target_remedies import TargetRemedies
-from harness.decide.version_sets import Versions
+from harness.decide.version_sets import TargetSet, Versions
 from harness.diagnose.remedies.interface import Change, Remedy, apply
 from harness.diagnose.remedies.kinds.ir_version import IR_VERSION
 from harness.diagnose.remedies.kinds.secondary_pin import SECONDARY_PIN
@@ -68,7 +68,7 @@ def mended(remedies: dict[Variant, Change], works=lambda _planned, _one: True, r
 
     experiments.remedy = remedy
     now = Experiment(versions=SET, verdict=verdict(pair=WORKS, merged=WORKS, dynamo=WORKS))
-    search = TargetRemedies(experiments, now, Experiment(versions=SET, verdict=target), moved=list(PINS))
+    search = TargetRemedies(experiments, now, Experiment(versions=SET, verdict=target), TargetSet(base=SET), moved=list(PINS))
     found = search.search()
     return found and found.change, experiments.ran
 

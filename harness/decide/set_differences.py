@@ -1,0 +1,68 @@
+"""What a target changes of the current set; what is installed decides, and not what is written. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from packaging.version import Version
+
+from harness.decide.experiments import Experiment
+from harness.decide.version_sets import TargetSet, VersionChange, Versions
+from harness.errors import VersionsError, did_you_mean
+
+
+def installed(run: Experiment) -> dict[str, str]:
+    """Name → version of what a set installs; if it has no lock, of what it pins."""
+    lock = run.verdict.resolved.lock
+    found = lock.versions if lock else run.versions.exact
+    return {name: Version(version).public for name, version in found.items()}
+
+
+def changes(goal: TargetSet, current: Experiment, new: Mapping[str, str], certain: Collection[str]) -> Iterable[VersionChange]:
+    """The differences in what was requested; a file requests all that is named in it or in the current set.
+
+    `new` are the versions of the target. What is missing there is absent if it is `certain`, and else may have any version.
+    """
+    names = dict.fromkeys(goal.requested)
+    if goal.base is not current.versions:
+        names |= dict.fromkeys([*goal.base.requirements, *current.versions.requirements])
+    old = installed(current)
+    for name in names:
+        if old.get(name) != new.get(name) and (name in new or name in certain):
+            yield VersionChange(name=name, old=old.get(name), new=new.get(name))
+
+
+def moved(base: Versions, versions: Versions, requested: Collection[str]) -> Iterable[VersionChange]:
+    """What the resolver had to move in `base` for the `requested` distributions."""
+    for name, old in base.exact.items():
+        if name not in requested and versions.exact.get(name) != old:
+            yield VersionChange(name=name, old=old, new=versions.exact.get(name))
+
+
+def require_needed(names: Iterable[str], current: Experiment, target: Experiment) -> None:
+    """Require that one of the sets installs each of `names`; one on no axis is only a bound, and brings in nothing.
+
+    Raises:
+        VersionsError: neither does.
+    """
+    if target.verdict.resolved.lock is None:
+        return
+    needed = _needed(current, target)
+    for name in names:
+        if name not in needed:
+            raise VersionsError(f"nothing in these sets needs {name}{did_you_mean(name, needed)}")
+
+
+def not_needed(base: Versions, current: Experiment, target: Experiment) -> Iterable[str]:
+    """A sentence for each distribution that differs in two files, and that neither set installs."""
+    if current.verdict.resolved.lock is None or target.verdict.resolved.lock is None:
+        return
+    before, after = current.versions.requirements, base.requirements
+    for name in sorted((before.keys() | after.keys()) - _needed(current, target)):
+        if before.get(name) != after.get(name):
+            yield f"{name}: its change is not checked, because nothing in these sets needs it"
+
+
+def _needed(*runs: Experiment) -> set[str]:
+    locks = [run.verdict.resolved.lock for run in runs]
+    return {name for lock in locks if lock for name in lock.versions}

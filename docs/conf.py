@@ -18,5 +18,6 @@ include_patterns = [
     "reports/*/*.md",
     "reports/*/*/*.md",
 ]
+exclude_patterns = [".*", "site"]  # environments and the store are not searched
 myst_heading_anchors = 4
 suppress_warnings = ["toc.not_included", "misc.highlighting_failure"]

@@ -60,7 +60,9 @@ def artifact_of(store: Store) -> Path:
 
 
 def texts(store: Store) -> list[str]:
-    return sorted(path.read_text() for path in store.root.rglob("*") if path.is_file() and path.suffix != ".json")
+    """What the files of a store say, but for its records and its lock."""
+    files = [path for path in store.root.rglob("*") if path.is_file() and path.suffix not in {".json", ".lock"}]
+    return sorted(path.read_text() for path in files)
 
 
 def test_records_artifacts_and_logs_are_copied(ours, theirs):

@@ -85,7 +85,7 @@ def test_bad_values(capsys, arguments, error):
         (["run", "--budgte=10m"], "unrecognized arguments: --budgte=10m; did you mean --budget?"),
         (
             ["explain", "x", "--force"],
-            "unrecognized arguments: --force; --force is an option of init, run, cell, check, bisect",
+            "unrecognized arguments: --force; --force is an option of init, run, cell, clean, check, bisect",
         ),
     ],
 )

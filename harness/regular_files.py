@@ -8,8 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+_GZIP = 16 + zlib.MAX_WBITS
+"""zlib's name for the gzip format."""
 
 
 class RefusedFileError(Exception):
@@ -32,6 +36,21 @@ def read(path: Path | str, *, limit: int, dir_fd: int | None = None, start: int 
 def read_named(path: Path, *, limit: int) -> bytes:
     """As `read`, for a path that the user has named: links are followed. Raises as `read`."""
     return read(_resolved(path), limit=limit)
+
+
+def read_expanded(path: Path, *, limit: int) -> bytes:
+    """As `read_named`; if its name ends in `.gz`, what the file expands to, of `limit` bytes at most too."""
+    content = read_named(path, limit=limit)
+    if path.suffix != ".gz":
+        return content
+    expander = zlib.decompressobj(wbits=_GZIP)
+    try:
+        found = expander.decompress(content, limit)
+    except zlib.error as error:
+        raise RefusedFileError(f"cannot be read: {error}") from None
+    if not expander.eof:
+        raise RefusedFileError("cannot be read: it ends too early, or is too large")
+    return found
 
 
 def opened_named(path: Path, *, limit: int) -> contextlib.AbstractContextManager[tuple[int, int]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import zlib
 from pathlib import Path
 
 import argcomplete
@@ -13,8 +12,6 @@ import argcomplete
 from harness import locations, regular_files
 from harness.cli.options import ARGUMENTS
 
-_GZIP = 16 + zlib.MAX_WBITS
-"""zlib's name for the gzip format."""
 _LIMIT = 8 * 2**20
 """Bytes of the largest report that is read, which takes a tenth of a second."""
 
@@ -33,9 +30,7 @@ def cell_ids(options: argparse.Namespace) -> list[str]:
     report = shipped if named and shipped else own or shipped
     if report is None:
         return []
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, zlib.error, regular_files.RefusedFileError):
-        content = regular_files.read_named(report, limit=_LIMIT)
-        if report.suffix == ".gz":
-            content = zlib.decompressobj(wbits=_GZIP).decompress(content, _LIMIT)
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, regular_files.RefusedFileError):
+        content = regular_files.read_expanded(report, limit=_LIMIT)
         return [str(cell["id"]) for cell in json.loads(content)["cells"]]
     return []

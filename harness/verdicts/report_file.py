@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import zlib
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -11,9 +10,6 @@ from pydantic import ValidationError
 from harness import regular_files
 from harness.errors import ReportError
 from harness.verdicts.report_schema import ADAPTER, FILE_LIMIT, Report
-
-_GZIP = 16 + zlib.MAX_WBITS
-"""zlib's name for the gzip format."""
 
 
 def read(path: Path) -> Report:
@@ -33,9 +29,8 @@ def read(path: Path) -> Report:
 def content(path: Path) -> bytes:
     """The JSON in the file at `path`, which is compressed if its name ends in `.gz`. Raises ReportError."""
     try:
-        found = regular_files.read_named(path, limit=FILE_LIMIT)
-        return _expanded(found) if path.suffix == ".gz" else found
-    except (OSError, EOFError, zlib.error) as error:
+        return regular_files.read_expanded(path, limit=FILE_LIMIT)
+    except OSError as error:
         raise ReportError(f"{path} cannot be read: {error}") from None
     except regular_files.RefusedFileError as problem:
         raise ReportError(f"{path} {problem}") from None
@@ -44,12 +39,3 @@ def content(path: Path) -> bytes:
 def compressed(content: bytes) -> bytes:
     """The same in the gzip format; equal contents give equal files."""
     return gzip.compress(content, mtime=0)
-
-
-def _expanded(content: bytes) -> bytes:
-    """The content of a gzip file, which is not read beyond the limit of a report."""
-    expander = zlib.decompressobj(wbits=_GZIP)
-    found = expander.decompress(content, FILE_LIMIT)
-    if not expander.eof:
-        raise EOFError("it ends too early, or is too large")
-    return found

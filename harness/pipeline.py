@@ -30,11 +30,12 @@ STEPS = (
     "harness.execution.steps:matrix_cells",
     "harness.execution.steps:checks_elsewhere",
     "harness.diagnose.assembly:search_remedies",
+    "harness.execution.steps:failures_once_more",
     "harness.diagnose.assembly:close_boundaries",
 )
 """What a run does, in this order: functions `(session, verdicts) -> Work`, by name, so that this path needs none of them."""
 
-CELL_STEPS = STEPS[:2]
+CELL_STEPS = (*STEPS[:2], STEPS[3])
 """What `cell` does: no search, which rests on all cells."""
 
 REPORT = "harness.diagnose.assembly:report"

@@ -16,6 +16,7 @@ from harness.environments.lockfile import PublishedVersion
 from harness.environments.published_versions import NotAnswered
 from harness.environments.resolver import Resolver
 from harness.errors import UnpublishedError, interruptible
+from harness.execution import confirmation
 from harness.execution.session import Session
 from harness.execution.work import CellWork, ExtraCell, Origin, Work
 from harness.matrix.plan import Planned
@@ -41,7 +42,14 @@ def run(session: Session, planned: Sequence[Planned], *, cross_checked: bool = T
         ConfigError: a version that nobody publishes.
         Interrupted: Ctrl-C; what was finished is stored.
     """
-    return complete(session, lambda cells: cells.verdicts(planned), cross_checked=cross_checked)
+    while True:
+        verdicts = complete(session, lambda cells: cells.verdicts(planned), cross_checked=cross_checked)
+        work = ExtraCells(session).failures_once_more(planned, verdicts)
+        if not work:
+            return verdicts
+        session.run(work)
+        confirmation.outcomes(session)
+        session.extra_cells.verdicts.clear()
 
 
 def complete(session: Session, search: Callable[[ExtraCells], T], *, cross_checked: bool = False) -> T:
@@ -102,6 +110,13 @@ class ExtraCells:
         for key in self._invalid(cells, work):
             self.session.records.ignore(key)
         return self._missing(cells, work)
+
+    def failures_once_more(self, planned: Sequence[Planned], verdicts: Sequence[Verdict]) -> Work:
+        """Those of `verdicts`, on `planned`, that are still to be run once more (confirmation.py)."""
+        if not self.acts:
+            return Work()
+        work = self._resolved([ExtraCell(planned=item) for item in planned])
+        return confirmation.work(self.session, zip((tasks for _, tasks in work), verdicts, strict=True))
 
     def published(self, requirement: str, python: str) -> PublishedVersion | NotAnswered | None:
         """The newest version that satisfies `requirement` where uv looks, or None: the answer stands until a refresh."""

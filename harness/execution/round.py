@@ -18,6 +18,8 @@ from harness.tasks.records import Records
 from harness.verdicts.cross_checks import unexplained
 from harness.verdicts.judge import judge
 
+_UNCOUNTED = frozenset({Origin.TRIAL, Origin.REPETITION})
+
 
 @dataclass(kw_only=True, slots=True)
 class Round:
@@ -54,7 +56,7 @@ class Round:
             return True
         jobs, installs = self.executor.lanes(self.jobs)
         counted = self.announced + len(self.work.cells) if self.work.origin is Origin.MATRIX else 0
-        self.listen(Working(tasks=self.work.tasks, jobs=jobs, cells=counted, trial=self.work.origin is Origin.TRIAL))
+        self.listen(Working(tasks=self.work.tasks, jobs=jobs, cells=counted, trial=self.work.origin in _UNCOUNTED))
         self._leases = Counter(parts for task in self.work.tasks for parts in task.held)
         threads = ThreadPoolExecutor(jobs + installs, thread_name_prefix="task")
         try:
@@ -100,7 +102,7 @@ class Round:
                 self.executor.release(parts)
 
     def _announce(self, cell: CellWork) -> None:
-        if self.work.origin is not Origin.TRIAL:
+        if self.work.origin not in _UNCOUNTED:
             verdict = judge(*cell, self.records, self.variants)
             self.listen(Judged(verdict=verdict, extra=self.work.origin is not Origin.MATRIX))
 

@@ -140,6 +140,10 @@ class Records:
         """Hide `key` until it is put anew, even if this run has put it."""
         self.passing[key] = None
 
+    def reveal(self, key: str) -> None:
+        """Undo `hide`: what the store has under `key` counts again."""
+        self.passing.pop(key, None)
+
     @property
     def _limits(self) -> tuple[float, float]:
         return (self.limits.seconds, self.limits.memory)

@@ -134,7 +134,9 @@ def test_what_failed_in_one_process_is_repeated_in_one(project):
         ("dynamo", "pair"): "works",
         ("dynamo", "merged"): "works",
     }
-    (first,), (second,) = project.starts("export"), project.repetitions()
+    # The third one is the failure that is run once more at the end.
+    (first, third), (second,) = project.starts("export"), project.repetitions()
+    assert third["subjects"] == ["torchscript-17-pair"]
     assert len(first["subjects"]) == 4
     assert second["subjects"] == ["torchscript-17-pair", "torchscript-17-merged"]
 
@@ -187,3 +189,43 @@ def test_a_flaky_result_of_one_shard_replaces_the_fact_of_another(project, tmp_p
         assert main(["merge", *sources, *options, "--no-remedies", "--quiet"]) == 0
         (cell,) = json.loads((target / "reports" / "matrix.json").read_text())["cells"]
         assert cell["status"] == "flaky"
+
+
+def test_what_fails_twice_by_chance_makes_no_remedy_of_what_was_changed_then(project):
+    # Fails at load twice, works from then on: the first remedy that is tried is seen to work.
+    failing(project, "load", NO, NO)
+    project.remedies = True
+    cell = only_cell(project)
+    (variant,) = cell["variants"]
+    assert (cell["status"], variant["status"], variant["stage"]) == ("flaky", "flaky", "load")
+    assert variant["outcomes"] == ["fails at load: by chance", "works"]
+    assert (variant["remedies"], cell["remedies"]) == ([], [])
+
+
+@pytest.mark.parametrize("stage", PLACES)
+def test_a_failure_runs_once_more_at_the_end_of_a_run(project, stage):
+    failing(project, stage, *[WRONG if stage == "parity" else NO] * 2)
+    variant = only(project)
+    assert (variant["status"], variant["stage"], variant["outcomes"][1]) == ("flaky", stage, "works")
+
+
+def test_a_failure_that_was_run_once_more_is_a_fact_for_later_runs(project):
+    failing(project, "decode", *[NO] * 30)
+    assert only(project)["status"] == "fails"
+    starts = len(project.starts())
+    assert only(project)["status"] == "fails"
+    assert len(project.starts()) == starts
+
+
+def test_a_failure_whose_last_run_is_an_error_stays_a_fact(project):
+    failing(project, "export", NO, NO, KILLED, NO)
+    assert only(project)["status"] == "fails"
+    assert only(project)["status"] == "fails"
+
+
+def test_where_one_failure_was_by_chance_all_of_its_kind_run_once_more(project):
+    # Both artifacts fail twice with one message; the first works the third time, and so the second fails four times more.
+    turns = project.root / "turns"
+    project.publish(packages.onnxruntime(on_run=in_turn(turns, *[NO] * 4)))
+    project.configure(variants={"exporters": ["torchscript"], "layouts": ["pair", "merged"]})
+    assert {one["status"] for one in only_cell(project)["variants"]} == {"flaky"}

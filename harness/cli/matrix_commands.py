@@ -69,7 +69,7 @@ def _partial(settings: Settings, options: argparse.Namespace, out: Console) -> s
 
 
 def _answer(report: Report, fail_on: str | None, err: Console) -> int:
-    """The exit code of a run: 1 if a cell has the status `fail_on`, 3 if the harness failed or nothing was proven."""
+    """The exit code of a report: 1 if a cell has the status `fail_on`, 3 if the harness failed or nothing was proven."""
     problem = harness_failure(report) or nothing_observed(report)
     if problem:
         err.print(problem, style="bold red", markup=False, highlight=False, soft_wrap=True)
@@ -93,7 +93,7 @@ def report(options: argparse.Namespace, out: Console, err: Console) -> int:
     if nothing_observed(report) and (shipped := same_question(options)):
         return _published(shipped, options, out, err)
     _deliver(report, options, out, err)
-    return 0
+    return _answer(report, None, err)
 
 
 def _published(shipped: Published, options: argparse.Namespace, out: Console, err: Console) -> int:
@@ -112,7 +112,7 @@ def merge(options: argparse.Namespace, out: Console, err: Console) -> int:
     with listener(err, quiet=options.quiet) as listen:
         report = pipeline.merged(options.sources, settings_of(options), listen)
     _deliver(report, options, out, err)
-    return 0
+    return _answer(report, None, err)
 
 
 def _page(report: Report, options: argparse.Namespace) -> Page[Report]:

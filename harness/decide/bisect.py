@@ -101,7 +101,7 @@ class Bisect:
         """The history of `name`, if that distribution alone breaks it as the bad end does; else all, with dates."""
         (alone,) = self._run(start, [[histories[name][-1]]])
         works = self._works(alone)
-        if works is False and self._signatures(alone) & self._signatures(self._bad):
+        if works is False and self._is_alike(alone):
             self._how.append(f"{name} alone breaks it: its releases were searched, with all else as in the good set")
             return {name: histories[name]}
         result = f"{name} alone does not break it, or not in this way"
@@ -154,7 +154,32 @@ class Bisect:
             return answers
 
         at_once = min(map(self._experiments.at_once, {release.name for release in history}))
-        return self._bisected(start, history, transition(len(history), probe, at_once=at_once))
+        found = transition(len(history), probe, at_once=at_once)
+        return self._bisected(start, history, self._past_other_failures(start, history, found, at_once))
+
+    def _past_other_failures(self, start: Versions, history: Sequence[Release], found: Transition, at_once: int) -> Transition:
+        """`found`, or the later place where the failure of the bad end begins, if a release before that place works again."""
+
+        def run(place: int) -> Experiment:
+            return self._run(start, [history[:place]])[0]
+
+        if self._is_alike(run(found.bad)) or not self._is_alike(run(len(history))):
+            return found
+
+        def probe(places: Sequence[int]) -> list[bool | None]:
+            runs = self._run(start, [history[: found.bad + place] for place in places])
+            return [None if self._works(run) is None else not self._is_alike(run) for run in runs]
+
+        later = transition(len(history) - found.bad, probe, at_once=at_once)
+        good, bad = found.bad + later.good, found.bad + later.bad
+        other, again = history[found.bad - 1], history[good - 1]
+        if not self._works(run(good)):
+            return found
+        self._how.append(
+            f"{other.name} {other.version} breaks too, but in another way than the bad end, and {again.name} {again.version} "
+            f"works: the failure of the bad end was searched"
+        )
+        return Transition(good=good, bad=bad, unknown=tuple(found.bad + place for place in later.unknown))
 
     def _bisected(self, start: Versions, history: Sequence[Release], found: Transition) -> Bisected:
         good, bad = self._run(start, [history[: found.good], history[: found.bad]])
@@ -163,7 +188,6 @@ class Bisect:
         (last, *suspects) = self._releases.dated([last, *changed], self._good.versions)
         skipped = [history[place - 1] for place in found.unknown]
         unknown = self._run(start, [history[:place] for place in found.unknown])
-        alike = self._signatures(bad) & self._signatures(self._bad)
         return Bisected(
             good=self._good,
             bad=self._bad,
@@ -172,7 +196,7 @@ class Bisect:
             good_date=last.date,
             suspects=tuple(suspects),
             lost=tuple(self._lost(bad)),
-            otherwise=() if alike else tuple(self._lost(self._bad)),
+            otherwise=() if self._is_alike(bad) else tuple(self._lost(self._bad)),
             skipped=tuple(skipped),
             along=_moved_along(good, bad, {release.name for release in changed}),
             releases=len(history),
@@ -214,8 +238,10 @@ class Bisect:
     def _lost(self, run: Experiment) -> list[VariantVerdict]:
         return lost(self._good.verdict, run.verdict, self._experiments.rule)
 
-    def _signatures(self, run: Experiment) -> set[str]:
-        return signatures(self._good.verdict, run.verdict, self._experiments.rule)
+    def _is_alike(self, run: Experiment) -> bool:
+        """Whether a set that breaks fails as the bad end does."""
+        own, bad = (signatures(self._good.verdict, end.verdict, self._experiments.rule) for end in (run, self._bad))
+        return not own.isdisjoint(bad)
 
     def _is_unknown(self, run: Experiment) -> bool:
         return survives(self._good.verdict, run.verdict, self._experiments.rule) is None

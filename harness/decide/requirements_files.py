@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
@@ -82,10 +85,14 @@ class RequirementsFiles:
                 raise VersionsError(f"{path}: cannot read the requirement {quoted(entry)}: {error}") from None
 
     def _nested(self, path: Path, name: str, place: str) -> None:
+        name = _VARIABLE.sub(lambda found: os.environ.get(found[1], found[0]), name)
         if _REMOTE.match(name):
             self._ignored.append(f"{place}: it is at a URL, and only files are read")
             return
-        other = path.parent / name
+        try:
+            other = path.parent / (_in_url(name) if _FILE_URL.match(name) else name)
+        except ValueError as error:
+            raise VersionsError(f"{path}: {redacted(name)} cannot be read: {error}") from None
         try:
             if other.resolve() not in self._seen:
                 self.read(other, read_text(other), named=False)
@@ -150,6 +157,14 @@ def _entries(text: str) -> Iterator[tuple[int, str]]:
         yield first, entry
 
 
+def _in_url(url: str) -> str:
+    """The path of a `file:` URL. Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.netloc not in {"", "localhost"}:
+        raise ValueError("it names another machine")
+    return url2pathname(parts.path)
+
+
 def _unquoted(name: str) -> str:
     return _QUOTES.sub(lambda found: found[found.lastindex or 0], name)
 
@@ -158,6 +173,9 @@ _COMMENT = re.compile(r"(^|[ \t])#.*$", re.DOTALL)
 _NESTED = re.compile(r"^(-r|-c|--requirement|--constraint)[\s=]*+(?P<path>[^#]+)")
 _QUOTES = re.compile(r"""\\(.)|"([^"]*)"|'([^']*)'""")
 """What a shell would take away from the name of a file."""
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+"""What uv replaces in the name of a file, if the variable is set; nowhere else but in URLs."""
+_FILE_URL = re.compile(r"file:/", re.IGNORECASE)
 _REMOTE = re.compile(r"https?:/", re.IGNORECASE)
 _HASHES = re.compile(r"\s--hash[\s=]\S+")
 

@@ -16,7 +16,8 @@ from harness.model import Stage, Status
 from harness.tasks.cell_tasks import CellTasks
 from harness.tasks.interface import Task
 from harness.tasks.pending import outstanding
-from harness.tasks.records import Record, Records, stages
+from harness.tasks.records import Records, stages
+from harness.tasks.repetitions import FailureKind
 from harness.verdicts.judge import VariantVerdict, Verdict
 
 _CONFIRMED = "confirmed"
@@ -57,8 +58,8 @@ def outcomes(session: Session) -> bool:
 
 def work(session: Session, verdicts: Iterable[tuple[CellTasks | None, Verdict]]) -> Work:
     """The failures among `verdicts` that are still to be run once more, hidden until they are."""
-    groups: dict[tuple[str, Stage, str], list[_Place]] = {}
-    confirmed, by_chance = set(), set(session.records.repeated.chance)
+    groups: dict[tuple[str, FailureKind], list[_Place]] = {}
+    confirmed, by_chance = set[tuple[str, FailureKind]](), set(session.records.repeated.chance)
     for tasks, cell in verdicts:
         for variant in cell.variants if tasks else ():
             kind = (variant.last.stage, variant.signature or "")
@@ -68,15 +69,16 @@ def work(session: Session, verdicts: Iterable[tuple[CellTasks | None, Verdict]])
                 assert tasks is not None
                 place = _place(tasks, variant, session.records)
                 if place and variant.last.data.get(_CONFIRMED):
-                    confirmed.add((place.task.key, *kind))
+                    confirmed.add((place.task.key, kind))
                 elif place:
-                    groups.setdefault((place.task.key, *kind), []).append(place)
+                    groups.setdefault((place.task.key, kind), []).append(place)
     session.records.repeated.chance |= by_chance
     chosen = []
-    for (task, *kind), places in groups.items():
-        if tuple(kind) in by_chance:
+    for group, places in groups.items():
+        _, kind = group
+        if kind in by_chance:
             chosen += places
-        elif (task, *kind) not in confirmed:
+        elif group not in confirmed:
             chosen.append(places[0])
     chosen = [place for place in chosen if session.untried((_CONFIRMED, place.key))]
     for place in chosen:

@@ -9,7 +9,7 @@ from harness.model import Stage
 TIMES_IF_CHANCE = 4
 """Repetitions of a failure whose signature was flaky elsewhere. One in five by chance is one in 3,000 five times in a row."""
 
-_Kind = tuple[Stage, str]
+FailureKind = tuple[Stage, str]
 """Stage and signature."""
 
 
@@ -19,13 +19,13 @@ class Repeated:
 
     steady: set[tuple[str, Stage, str]] = field(default_factory=set)
     """Place (a closure, and the artifact that was run in it), stage and signature of failures that repeated."""
-    chance: set[_Kind] = field(default_factory=set)
+    chance: set[FailureKind] = field(default_factory=set)
     """Stage and signature of failures that did not, in whatever closure."""
 
-    def is_known(self, place: str, kind: _Kind) -> bool:
+    def is_known(self, place: str, kind: FailureKind) -> bool:
         """Whether such a failure needs no repetition."""
         return (place, *kind) in self.steady and kind not in self.chance
 
-    def times(self, kind: _Kind) -> int:
+    def times(self, kind: FailureKind) -> int:
         """How often a failure must repeat before it is a fact."""
         return TIMES_IF_CHANCE if kind in self.chance else 1

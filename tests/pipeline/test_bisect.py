@@ -159,6 +159,19 @@ def test_that_the_bad_end_fails_of_something_else_is_told(project):
     assert told["otherwise"][0]["message"].endswith("late")
 
 
+@pytest.mark.parametrize(("jobs", "meets_it"), [("1", True), ("2", False), ("3", True)])
+def test_a_release_that_fails_in_another_way_between_two_that_work_is_not_the_answer(project, jobs, meets_it):
+    for minor, why in {47: "", 48: "early", 49: "", 50: "late", 51: "late"}.items():
+        project.publish(
+            packages.transformers(f"4.{minor}.0", on_import=packages.raises(f"ImportError('{why}')") if why else "")
+        )
+    told = found(project, "--axis", "transformers", "--good", "4.46.3", "--bad", "4.51.0", "--jobs", jobs)
+    assert suspects(told) == ["transformers 4.50.0"]
+    assert told["last_good"]["pins"]["transformers"] == "4.49.0"
+    assert (told["lost"][0]["message"].endswith("late"), told["otherwise"]) == (True, [])
+    assert any("4.48.0 breaks too, but in another way" in line for line in told["how"]) is meets_it
+
+
 def test_a_folder_with_the_name_of_a_version_is_no_set(project, monkeypatch):
     monkeypatch.chdir(project.root)
     project.publish(packages.transformers("4.47.0", on_import=packages.raises("ImportError('late')")))

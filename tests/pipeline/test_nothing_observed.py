@@ -56,8 +56,18 @@ def test_what_is_no_report_is_none_that_stays(project, make):
     project.configure({"python": [NOWHERE]})
     project.reports.mkdir()
     make(project.reports / "matrix.json")
-    assert project.main("report").code == 0
+    assert project.main("report").code == 3
     assert len(project.cells()) == 1
+
+
+@pytest.mark.parametrize("files", [True, False])
+def test_a_merge_of_nothing_but_errors_exits_with_3(project, tmp_path, files):
+    project.publish(packages.torch(on_import=KILLED))
+    assert project.main().code == 3
+    source = project.reports / "matrix.json" if files else project.store
+    answer = project.main("merge", str(source), "--store", str(tmp_path / "store"), "--reports", str(tmp_path / "reports"))
+    assert answer.code == 3, answer.err
+    assert "nothing could be observed in 1 cell: 1 variant: killed by SIGKILL in import" in answer.err
 
 
 def test_nothing_but_errors_is_nothing_observed(project):

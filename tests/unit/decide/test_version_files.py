@@ -100,6 +100,29 @@ def test_the_name_of_a_nested_file_as_uv_reads_it(tmp_path, option, name):
     assert read(written(tmp_path, "r.txt", f"{option}{name}\n"), None, "3.11").exact == {"numpy": "1.26.4"}
 
 
+@pytest.mark.parametrize(
+    "name", ["file://{folder}/my%20base.txt", "file://localhost{folder}/my%20base.txt", "${{BASES}}/my base.txt"]
+)
+def test_a_nested_file_by_a_url_or_a_variable_as_uv_reads_it(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("BASES", str(tmp_path))
+    written(tmp_path, "my base.txt", "numpy==1.26.4\n")
+    path = written(tmp_path, "r.txt", f"-r {name.format(folder=tmp_path)}\n")
+    assert read(path, None, "3.11").exact == {"numpy": "1.26.4"}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("file://server/base.txt", "file://server/base.txt cannot be read: it names another machine"),
+        ("${BASES_THAT_NOBODY_SET}/base.txt", "BASES_THAT_NOBODY_SET}/base.txt cannot be read"),
+        ("$HOME/base.txt", "\\$HOME/base.txt cannot be read"),
+    ],
+)
+def test_a_nested_file_that_uv_would_not_find_either(tmp_path, name, said):
+    with pytest.raises(VersionsError, match=said):
+        read(written(tmp_path, "r.txt", f"-r {name}\n"), None, "3.11")
+
+
 @pytest.mark.parametrize("url", ["https://user:s3kr3t@h/x.txt", "HTTP://s3kr3t@h/x y.txt", "https://h/x?token=s3kr3t"])
 def test_a_nested_file_at_a_url_is_named_without_its_secret(tmp_path, url):
     (ignored,) = read(written(tmp_path, "r.txt", f"a==1\n-c {url}\n"), None, "3.11").ignored

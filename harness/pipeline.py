@@ -33,10 +33,10 @@ STEPS = (
     "harness.execution.steps:failures_once_more",
     "harness.diagnose.assembly:close_boundaries",
 )
-"""What a run does, in this order: functions `(session, verdicts) -> Work`, by name, so that this path needs none of them."""
+"""What a run does, in this order: functions `(session, verdicts) -> Work`. By name, because the core imports no wing."""
 
 CELL_STEPS = (*STEPS[:2], STEPS[3])
-"""What `cell` does: no search, which rests on all cells."""
+"""What `cell` does for one cell: the searches are left out, because they rest on all cells."""
 
 REPORT = "harness.diagnose.assembly:report"
 """`(session, verdicts) -> Report`: adds causes, rules and remedies to the verdicts."""

@@ -14,6 +14,7 @@ from harness.cli.console import show
 from harness.cli.given import same_matrix, settings_of
 from harness.cli.progress import listener
 from harness.cli.published import same_question
+from harness.environments.resolver import NOT_RESOLVED
 from harness.errors import HarnessError, Interrupted, NothingObservedError, ShardError
 from harness.execution import executors, given_environment, shards
 from harness.execution.audit import AuditError
@@ -32,7 +33,7 @@ from harness.report.pages import cell as cell_pages
 from harness.report.pages import matrix, timings
 from harness.report.pages import plan as plan_pages
 from harness.store.access import Access
-from harness.verdicts.judge import Verdict
+from harness.verdicts.judge import NOT_REACHED, Verdict
 from harness.verdicts.report_schema import Report
 
 
@@ -82,6 +83,9 @@ def _answer(report: Report, fail_on: str | None, err: Console) -> int:
     return 3 if unproven and not report.count(Status.WORKS) else 0
 
 
+_BEFORE_A_RUN = frozenset({NOT_REACHED, NOT_RESOLVED})
+
+
 def report(options: argparse.Namespace, out: Console, err: Console) -> int:
     """Write the reports from what is known."""
     stored = not isinstance(options.store, Path) or options.store.exists()
@@ -93,7 +97,9 @@ def report(options: argparse.Namespace, out: Console, err: Console) -> int:
     if nothing_observed(report) and (shipped := same_question(options)):
         return _published(shipped, options, out, err)
     _deliver(report, options, out, err)
-    return _answer(report, None, err)
+    return (
+        0 if all(one.reason in _BEFORE_A_RUN for cell in report.cells for one in cell.variants) else _answer(report, None, err)
+    )
 
 
 def _published(shipped: Published, options: argparse.Namespace, out: Console, err: Console) -> int:

@@ -264,7 +264,8 @@ class TestNothingWorks:
                 f"with model t5 the same variant works in {own}",
                 f"with model t5 it works on other stacks that have this failure: {other}",
             ]
-        assert len(project.starts("export")) == 4
+        # Two stacks with two models, and each failure once more.
+        assert len(project.starts("export")) == 6
         page = (project.reports / "matrix.md").read_text()
         assert re.search(r"^\| the architecture +\| 2 +\| 2 +\| 2 proven ", page, re.MULTILINE)
 
@@ -275,7 +276,7 @@ class TestNothingWorks:
         variants = [cell["variants"][0] for cell in project.run().values()]
         assert [told(one) for one in variants] == [("export", "architecture", "proven")] * 4
         assert [one["controls"] for one in variants] == [{}, {"model t5": "works"}] * 2
-        assert len(project.starts("export")) == 4
+        assert len(project.starts("export")) == 6
 
     def test_it_is_likely_only_if_that_fails_on_another_stack(self, project):
         both = "raise RuntimeError('unsupported operator aten::odd')"
@@ -338,7 +339,8 @@ class TestNothingWorks:
         project.configure({"torch": ["2.6.0"]})
         (cell,) = project.run().values()
         assert told(cell["variants"][0]) == ("load", "format gate", "proven")
-        assert len(project.starts("export")) == len(project.starts("run")) == 1
+        # The run is repeated at the end, because it fails.
+        assert (len(project.starts("export")), len(project.starts("run"))) == (1, 2)
 
     def test_the_report_says_it_too_and_a_second_run_asks_nothing(self, project, ask):
         ask(on_export=MARIAN_ONLY)

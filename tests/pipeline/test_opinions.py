@@ -64,10 +64,12 @@ def test_nobody_is_asked_twice(project):
     # The evaluator knows no bindings; the newest runtime has run everything anyway.
     (evaluation,) = project.starts("reference")
     assert len(evaluation["subjects"]) == 2
-    *runs, fed, also_fed = project.starts("run")
+    *runs, fed, also_fed, again, also_again = project.starts("run")
     assert len(runs) == 3
     # Each runtime that failed, once for both environments: what was not asked of it, the other feedback.
     assert {subject.split("-")[3] for one in (fed, also_fed) for subject in one["subjects"]} == {"feed"}
+    # Each of them once more at the end.
+    assert [one["subjects"] for one in (again, also_again)] == [["torchscript-17-pair-keep-cross-numpy"]] * 2
 
 
 def test_the_evaluator_finds_the_exports_environment_still_there(project, monkeypatch):
@@ -83,7 +85,8 @@ def test_the_evaluator_finds_the_exports_environment_still_there(project, monkey
     monkeypatch.setattr(Uv, "create", counted)
     project.run()
     assert len(project.starts("reference")) == 1
-    assert len(made) == 6  # the export's, composed of four layers, and the run's
+    # The export's, composed of four layers; the run's; and that once more at the end.
+    assert len(made) == 7
     assert [path for path in (project.store / "envs").iterdir() if path.is_dir()] == []
 
 

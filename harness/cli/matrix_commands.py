@@ -97,9 +97,8 @@ def report(options: argparse.Namespace, out: Console, err: Console) -> int:
     if nothing_observed(report) and (shipped := same_question(options)):
         return _published(shipped, options, out, err)
     _deliver(report, options, out, err)
-    return (
-        0 if all(one.reason in _BEFORE_A_RUN for cell in report.cells for one in cell.variants) else _answer(report, None, err)
-    )
+    variants = (variant for cell in report.cells for variant in cell.variants)
+    return 0 if all(variant.reason in _BEFORE_A_RUN for variant in variants) else _answer(report, None, err)
 
 
 def _published(shipped: Published, options: argparse.Namespace, out: Console, err: Console) -> int:

@@ -231,18 +231,18 @@ def troubled(troubled_once: Project, tmp_path: Path) -> Project:
 
 def test_a_timeout_is_remembered(troubled):
     troubled.run()
-    assert kinds(troubled) == {"import": 3, "export": 1, "run": 4}
+    assert kinds(troubled) == {"import": 3, "export": 1, "run": 5}
 
 
 def test_retry_error_repeats_errors_and_no_facts(troubled):
     troubled.run("--retry", "error")
-    assert kinds(troubled) == {"import": 3, "export": 1, "run": 5}
+    assert kinds(troubled) == {"import": 3, "export": 1, "run": 6}
 
 
 def test_another_time_limit_repeats_what_the_old_one_ended(troubled):
     troubled.configure({"onnxruntime": ["1.16.3", "1.17.0", "1.18.0"]}, run={"time-limit": "4s", "memory-limit": "2GB"})
     cells = troubled.run()
-    assert kinds(troubled) == {"import": 3, "export": 1, "run": 5}
+    assert kinds(troubled) == {"import": 3, "export": 1, "run": 6}
     (hung,) = [cell for cell in cells.values() if cell["pins"]["onnxruntime"] == "1.17.0"]
     assert "for 4 s" in hung["variants"][0]["error"]
 

@@ -138,8 +138,8 @@ def test_a_version_that_a_package_has_asked_for_is_that_of_its_own_environment(t
     )
     two.configure({"torch": ["2.2.0"], "transformers": ["4.50.0"], "onnx": ["1.16.2", "1.17.0"]}, setup=["handoff"])
     assert remembered(two) == ["torch remembers 1.16.2", "torch remembers 1.17.0"]
-    # One of each is of the model that a failing one is compared with.
-    assert sorted(map(bool, servers(two, "export"))) == [False, False, True, True]
+    # One of each is of the model that a failing one is compared with, and one is the failing one once more.
+    assert sorted(map(bool, servers(two, "export"))) == [False, False, False, True, True, True]
 
 
 def test_a_module_that_a_package_has_searched_for_is_there_or_not_as_in_its_own_environment(project):
@@ -182,7 +182,8 @@ def test_a_failure_to_import_is_that_of_a_process_of_its_own(two):
     two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, setup=["handoff"])
     cells = two.run().values()
     assert [cell["variants"][0]["error"] for cell in cells] == ["killed by SIGSEGV in import"] * 2
-    assert servers(two, "export") == [None, None]
+    # Each once more at the end.
+    assert servers(two, "export") == [None] * 4
 
 
 def test_what_was_said_at_import_is_in_the_log_of_each_fork(two):
@@ -216,12 +217,12 @@ def test_a_server_that_dies_takes_no_verdict_with_it(two, torch_alone_dies):
 
 
 def test_a_server_serves_later_rounds_too(two):
-    # With the model that a failing one is compared with.
+    # With the model that a failing one is compared with, and once more at the end.
     two.publish(packages.transformers("4.50.0", eager=packages.raises("RuntimeError('no')")))
     two.configure({"transformers": ["4.50.0"], "onnx": ["1.16.2", "1.17.0"]}, setup=["handoff"])
     two.run("--keep-envs")
     _, server = two.starts("forkserver")
-    assert servers(two, "export") == [server["pid"]] * 4
+    assert servers(two, "export") == [server["pid"]] * 6
 
 
 def test_a_server_that_does_not_answer_is_done_without(two, monkeypatch):

@@ -263,7 +263,8 @@ def found(project: Project) -> Found:
     errors = {cell["pins"]["onnx"]: cell["variants"][0]["error"] for cell in cells if cell["status"] != "works"}
     return Found(
         errors={version: error.removeprefix(VALUE) for version, error in errors.items()},
-        forked={version: bool(start["server"]) for start in project.starts("export") for version in onnx_of(start)},
+        # Of several the first: what fails is run once more at the end.
+        forked={version: bool(start["server"]) for start in project.starts("export")[::-1] for version in onnx_of(start)},
     )
 
 

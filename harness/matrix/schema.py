@@ -66,7 +66,12 @@ def _spellings(field: str) -> AliasChoices:
 
 class _Table(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, alias_generator=AliasGenerator(validation_alias=_spellings)
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        # Editors show the docstrings of fields (docs/matrix.schema.json), and docs/matrix-keys.md is made of them.
+        use_attribute_docstrings=True,
+        alias_generator=AliasGenerator(validation_alias=_spellings),
     )
 
 
@@ -74,15 +79,19 @@ class Constraint(_Table):
     """A known transitive trap: where `when` holds, the cell's requirements gain `add`."""
 
     when: str
+    """A selection of cells: bounds on axes, such as `onnxruntime<1.19`."""
     add: list[RequirementText] = Field(min_length=1)
+    """Requirements of distributions that no axis pins, such as `numpy<2`."""
     reason: str = Field(min_length=1)
+    """Why; it is shown where the requirement makes a difference."""
 
 
 class _CellRule(BaseModel):
     """A rule about cells; each key but `reason` is an axis."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, use_attribute_docstrings=True)
     reason: str = ""
+    """Why."""
 
     @model_validator(mode="after")
     def _named(self) -> Self:
@@ -112,16 +121,29 @@ class Variants(_Table):
     """How each cell is exported and run; the product of these lists."""
 
     exporters: Annotated[list[Name], Once] = Field(default=["torchscript", "dynamo"], min_length=1)
+    """`torchscript`, `dynamo`, `optimum` (it needs the axis `optimum` or `optimum-onnx`); a probe of one's own has its own."""
     opsets: dict[Name, Opsets] = Field(default={"torchscript": [17], "dynamo": [18], "optimum": [17]})
+    """Exporter → opsets, as a list or as a range such as `"12-20"`."""
     layouts: Annotated[list[Name], Once] = Field(default=["pair", "merged"], min_length=1)
+    """`pair`: decoder and decoder-with-past. `merged`: one graph with an If on `use_cache_branch`. `no-cache`.
+    `merged-passthrough`: as `merged`, and the cached branch returns the cross-attention cache that it was given."""
     feedbacks: Annotated[list[Name], Once] = Field(default=["keep-cross"], min_length=1)
+    """What the decoding loop feeds back: `keep-cross` keeps the first step's cross-attention cache, `feed-all` feeds back
+    everything; it is a diagnostic, and decides no cell."""
     bindings: Annotated[list[Literal["numpy", "ortvalue"]], Once] = Field(default=["numpy"], min_length=1)
+    """`numpy`: arrays in and out. `ortvalue`: IO binding, so that the host never reads the cache."""
     strategies: Annotated[list[Name], Once] = Field(default=["cached"], min_length=1)
+    """`cached`, or `mixed`: no cache for the first tokens, then the cache."""
     attentions: Annotated[list[Literal["default", "eager", "sdpa"]], Once] = Field(default=["default"], min_length=1)
+    """How transformers computes attention; `default` leaves that to it."""
     ir_versions: Annotated[list[IrVersion], Once] = Field(default=["stamped"], min_length=1)
+    """`stamped` keeps what the exporter wrote; a number is set in the exported graphs."""
     optimizations: Annotated[list[Optimization], Once] = Field(default=["default"], min_length=1)
+    """The level of onnxruntime's graph optimisation; `default` leaves that to it."""
     memory_patterns: Annotated[list[MemoryPattern], Once] = Field(default=["default"], min_length=1)
+    """Whether onnxruntime's sessions plan their memory; `default` leaves that to them."""
     require: str = "any"
+    """When a cell works: if `any` of its variants does, if `all` do, or a selection such as `exporter=torchscript`."""
 
     @property
     def count(self) -> int:
@@ -192,7 +214,9 @@ class ProbeSection(_Table):
     model: Place = "marian"
     """A family; a folder with a saved checkpoint (relative to the folder of matrix.toml); or a checkpoint's hub id."""
     profile: Literal["tiny", "base"] = "tiny"
+    """The size of a family: `base` has real dimensions."""
     seed: int = 0
+    """Of the weights of a family, and of the inputs."""
     module: Place | None = None
     """A probe module of one's own: a Python file, relative to the folder of matrix.toml."""
     files: list[Place] = []
@@ -236,12 +260,17 @@ class UvSources(_Table):
     """Where distributions come from; with empty lists uv's own defaults and environment variables apply."""
 
     index: list[Place] = []
+    """URLs of further indexes."""
     default_index: Place | None = None
+    """The URL of an index in place of the usual one."""
     no_index: bool = False
+    """Whether nothing but `find-links` counts."""
     find_links: list[Place] = []
+    """Folders of wheels, relative to the folder of matrix.toml, or URLs of pages with links to wheels."""
     torch_backend: TorchBackend = "auto"
     """`auto` (CPU builds where PyTorch's index answers), `default` (the default index), or a uv backend such as `cpu`."""
     exclude_newer: Place | None = None
+    """A date; releases from then on do not count."""
     build: bool = False
     """Whether source distributions may be built; without it a version that has no wheel is unsatisfiable."""
 
@@ -250,8 +279,11 @@ class RunSection(_Table):
     """Limits for every stage of every probe, and how much runs at once."""
 
     jobs: Jobs = "auto"
+    """How many probes run at once; `auto` is one on each core that this process may use, as far as memory reaches."""
     time_limit: TimeLimit = 300.0
+    """For each stage of a probe, in seconds, or as text such as `"5m"`."""
     memory_limit: Bytes = 8 * 10**9
+    """Resident, for a probe with all processes that it starts, in bytes, or as text such as `"8GB"`."""
     python_downloads: Literal["auto", "never"] = "auto"
     """Whether uv installs an interpreter that this machine lacks."""
 
@@ -260,16 +292,27 @@ class Matrix(_Table):
     """A whole matrix.toml."""
 
     axes: dict[str, AxisValues]
+    """Axis → versions: `python`, `torch`, `transformers`, `onnx`, `onnxruntime`, and any other distribution. A version is
+    exact, or a selector such as `">=4.36,<6; latest-per-minor"` (`latest`, `oldest`, `latest-per-minor`, `latest-per-major`,
+    `all`); an axis beyond those five may be `"absent"`."""
     setup: Annotated[
         list[Annotated[Setup, Field(strict=False)]], BeforeValidator(listed, json_schema_input_type=Setup | list[Setup]), Once
     ] = Field(default=[Setup.TOGETHER], min_length=1)
+    """Where export and run happen: `together` in one environment, or `handoff`, the run in one of its own."""
     exclude: list[Exclude] = []
+    """Cells to leave out."""
     include: list[Include] = []
+    """Cells to add."""
     constraint: list[Constraint] = []
+    """Requirements to add to some cells."""
     variants: Variants = Variants()
+    """How each cell is exported and run."""
     probe: ProbeSection = ProbeSection()
+    """The model."""
     uv: UvSources = UvSources()
+    """Where distributions come from."""
     run: RunSection = RunSection()
+    """Limits and jobs."""
 
 
 def json_schema() -> dict[str, Any]:

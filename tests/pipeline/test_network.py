@@ -117,8 +117,8 @@ def test_where_torch_comes_from_is_decided_once(project: Project, monkeypatch):
     answers = [True]
     monkeypatch.setattr(Uv, "cpu_builds_answer", lambda *_: answers[0])
     # The backend would name PyTorch's index, which no test asks.
-    arguments = Uv._source_arguments
-    monkeypatch.setattr(Uv, "_source_arguments", lambda uv: arguments(replace(uv, torch_backend=None)))
+    arguments = Uv._source_options
+    monkeypatch.setattr(Uv, "_source_options", lambda uv: arguments(replace(uv, torch_backend=None)))
     auto = {"no-index": True, "find-links": [project.index.name]}
     project.publish(packages.onnxruntime("1.17.0"))
     project.configure(uv=auto)

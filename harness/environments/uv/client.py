@@ -20,7 +20,8 @@ from harness.environments.interface import FailureType, ProviderFailure
 from harness.environments.lockfile import PublishedVersion, parse_lock, parse_published, parse_pylock
 from harness.environments.uv.command import call, neutral_folder, readable, write
 from harness.environments.uv.run_cache import INDEX_VARIABLES, RunCache, index_settings
-from harness.environments.uv.variables import anchored, environment, setting_files, source_variables
+from harness.environments.uv.source_options import ask_index, source_options
+from harness.environments.uv.variables import environment, setting_files, source_variables
 from harness.foreign_text import without_userinfo
 from harness.matrix.schema import UvSources
 from harness.matrix.values import with_home
@@ -149,15 +150,14 @@ class Uv:
             if settings := index_settings(self.sources, self.folder):
                 (folder / "uv.toml").write_text(settings, encoding="utf-8")
                 environ = {name: value for name, value in environ.items() if name not in INDEX_VARIABLES}
-                self._call([*arguments, *self._source_arguments(indexes=False)], folder, _RESOLVE_SECONDS, environ, requested)
+                self._call([*arguments, *self._source_options(indexes=False)], folder, _RESOLVE_SECONDS, environ, requested)
                 return
-        self._call([*arguments, *self._source_arguments()], folder, _RESOLVE_SECONDS, environ, requested)
+        self._call([*arguments, *self._source_options()], folder, _RESOLVE_SECONDS, environ, requested)
 
     @property
     def asks_index(self) -> bool:
         """Whether any of these sources is an index, and not a folder of this machine."""
-        places = [*self.sources.find_links, *os.environ.get("UV_FIND_LINKS", "").split(",")]
-        return not self.sources.no_index or any("://" in place for place in places)
+        return ask_index(self.sources)
 
     def released(self, name: str, version: str, python: Interpreter) -> dt.datetime | None:
         """The upload time of the first file of a published version; None if the index has no dates.
@@ -190,7 +190,7 @@ class Uv:
             locked = cwd / "lock.txt"
             write(locked, lock)
             where = [f"--python={python.path}", f"--prefix={folder}"] if python else [f"--python={folder}"]
-            arguments = ["pip", "sync", str(locked), *where, "--quiet", "--require-hashes", *self._source_arguments()]
+            arguments = ["pip", "sync", str(locked), *where, "--quiet", "--require-hashes", *self._source_options()]
             self._call(arguments, cwd, _INSTALL_SECONDS)
 
     def install_from_cache(self, folder: Path, lock: Lock, python: Interpreter | None = None) -> bool:
@@ -227,7 +227,7 @@ class Uv:
             ProviderFailure: the package cannot be downloaded, or the command failed.
         """
         with self._neutral() as cwd:
-            arguments = replace(self, torch_backend=None)._source_arguments()  # noqa: SLF001 -- of the same class
+            arguments = replace(self, torch_backend=None)._source_options()  # noqa: SLF001 -- of the same class
             arguments = ["tool", "run", "--quiet", *arguments, "--from", package, *command]
             self._call(arguments, cwd, _DOWNLOAD_SECONDS, environment(**extra))
 
@@ -264,7 +264,7 @@ class Uv:
 
     def indexes_answer(self, python: Interpreter, seconds: float = 2.0) -> bool:
         """Whether the indexes and folders of the matrix answer within `seconds`, without uv's cache of what they said."""
-        return self._answers("numpy", python, seconds, "--refresh-package=numpy", *self._source_arguments())
+        return self._answers("numpy", python, seconds, "--refresh-package=numpy", *self._source_options())
 
     def _answers(self, name: str, python: Interpreter, seconds: float, *options: str) -> bool:
         with self._neutral() as cwd:
@@ -277,20 +277,10 @@ class Uv:
                 return False
             return True
 
-    def _source_arguments(self, *, indexes: bool = True) -> list[str]:
-        """The options for the sources; without `indexes` a uv.toml names those.
-
-        An option and its value are one argument, so that no value can be an option.
-        """
-        sources, folder = self.sources, self.folder
-        arguments = [f"--index={anchored(index, folder)}" for index in sources.index if indexes]
-        arguments += [f"--find-links={anchored(place, folder)}" for place in sources.find_links]
-        arguments += [f"--default-index={anchored(sources.default_index, folder)}"] if sources.default_index and indexes else []
-        arguments += ["--no-index"] if sources.no_index else []
-        arguments += [f"--exclude-newer={sources.exclude_newer}"] if sources.exclude_newer else []
-        arguments += [] if sources.build else ["--no-build"]
-        arguments += [f"--torch-backend={self.torch_backend}"] if self.torch_backend else []
-        return arguments + (["--offline"] if self.offline else [])
+    def _source_options(self, *, indexes: bool = True) -> list[str]:
+        return source_options(
+            self.sources, self.folder, torch_backend=self.torch_backend, offline=self.offline, indexes=indexes
+        )
 
     def _call(
         self,

@@ -47,7 +47,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Check:
+class HealthCheck:
     """One thing that a run needs."""
 
     name: str
@@ -57,22 +57,22 @@ class Check:
     """What to do; None if it is well."""
 
 
-def checks(settings: Settings) -> list[Check]:
+def checks(settings: Settings) -> list[HealthCheck]:
     """All checks, in the order in which a run meets them; those that wait for others run side by side."""
     parts = [_platform(), _python(), *_matrix(settings)]
     problem = any(check.outcome is Outcome.PROBLEM for check in parts)
-    lazy: list[Callable[[], list[Check]]] = [lambda: [_memory()], lambda: _disk(settings), lambda: [_store(settings)]]
+    lazy: list[Callable[[], list[HealthCheck]]] = [lambda: [_memory()], lambda: _disk(settings), lambda: [_store(settings)]]
     if not problem:
         lazy.insert(0, lambda: _environments(settings))
     with ThreadPoolExecutor(len(lazy)) as pool:
         return [*parts, *(check for found in pool.map(lambda part: part(), lazy) for check in found)]
 
 
-def _check(name: str, found: str, problem: Outcome | None = None, mend: str | None = None) -> Check:
-    return Check(name=name, outcome=problem or Outcome.OK, found=found, mend=mend if problem else None)
+def _check(name: str, found: str, problem: Outcome | None = None, mend: str | None = None) -> HealthCheck:
+    return HealthCheck(name=name, outcome=problem or Outcome.OK, found=found, mend=mend if problem else None)
 
 
-def _platform() -> Check:
+def _platform() -> HealthCheck:
     found = f"{platform.system()} {platform.machine()}"
     measured = found == "Linux x86_64"
     return _check(
@@ -80,11 +80,11 @@ def _platform() -> Check:
     )
 
 
-def _python() -> Check:
+def _python() -> HealthCheck:
     return _check("python", f"CPython {platform.python_version()} runs the harness")
 
 
-def _matrix(settings: Settings) -> Iterator[Check]:
+def _matrix(settings: Settings) -> Iterator[HealthCheck]:
     try:
         config = load.load(settings.config)
     except HarnessError as error:
@@ -99,7 +99,7 @@ def _matrix(settings: Settings) -> Iterator[Check]:
     yield _check("matrix", f"{settings.config}: {axes}")
 
 
-def _environments(settings: Settings) -> list[Check]:
+def _environments(settings: Settings) -> list[HealthCheck]:
     """What concerns uv: its version, interpreters, and the two places that packages come from."""
     config = load.load(settings.config)
     try:
@@ -114,7 +114,7 @@ def _environments(settings: Settings) -> list[Check]:
     return found if not present else [*found, *_indexes(uv, config, present[0])]
 
 
-def _interpreter(version: str, pythons: Pythons, refused: str | None) -> Check:
+def _interpreter(version: str, pythons: Pythons, refused: str | None) -> HealthCheck:
     """`refused` is what keeps uv from installing interpreters, None if nothing does."""
     name, python = f"CPython {version}", pythons.find(version)
     if python:
@@ -125,7 +125,7 @@ def _interpreter(version: str, pythons: Pythons, refused: str | None) -> Check:
     return _check(name, "not on this machine", Outcome.PROBLEM, mend)
 
 
-def _indexes(uv: Uv, config: Matrix, python: Interpreter) -> Iterator[Check]:
+def _indexes(uv: Uv, config: Matrix, python: Interpreter) -> Iterator[HealthCheck]:
     with ThreadPoolExecutor(2) as pool:
         index = pool.submit(uv.indexes_answer, python)
         torch = pool.submit(uv.cpu_builds_answer, python)
@@ -141,20 +141,20 @@ def _indexes(uv: Uv, config: Matrix, python: Interpreter) -> Iterator[Check]:
     yield _check("torch", found, None if own else Outcome.WARNING, mend)
 
 
-def _memory() -> Check:
+def _memory() -> HealthCheck:
     cores, memory = machine.cores(), machine.memory()
     jobs = min(cores, int(memory / _PROBE))
     text = f"{cores} cores, {quantities.text(memory)} available: {jobs} probes at once"
     return _check("memory", text, None if jobs else Outcome.PROBLEM, f"a probe with torch needs {quantities.text(_PROBE)}")
 
 
-def _disk(settings: Settings) -> list[Check]:
+def _disk(settings: Settings) -> list[HealthCheck]:
     cache = Path(os.environ.get("UV_CACHE_DIR") or Path.home() / ".cache" / "uv")
     places = {"store": settings.store, "uv's cache": cache}
     return [_room(name, place) for name, place in places.items() if isinstance(place, Path)]
 
 
-def _room(name: str, place: Path) -> Check:
+def _room(name: str, place: Path) -> HealthCheck:
     existing = next(folder for folder in (place.absolute(), *place.absolute().parents) if folder.exists())
     if not os.access(existing, os.W_OK):
         return _check(
@@ -167,7 +167,7 @@ def _room(name: str, place: Path) -> Check:
     )
 
 
-def _store(settings: Settings) -> Check:
+def _store(settings: Settings) -> HealthCheck:
     if isinstance(settings.store, Path) and settings.store.exists() and not settings.store.is_dir():
         return _check("store", f"{settings.store} is no folder", Outcome.PROBLEM, "name another with --store")
     if not isinstance(settings.store, Path) or not settings.store.is_dir():

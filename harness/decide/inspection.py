@@ -32,7 +32,7 @@ class Reading(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Reason:
+class ReadingReason:
     """Why a runtime does not read a model, or why that is not known."""
 
     rule: str
@@ -45,7 +45,7 @@ class RuntimeAnswer:
 
     version: str
     reading: Reading
-    reasons: tuple[Reason, ...]
+    reasons: tuple[ReadingReason, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,26 +139,30 @@ def inspected(
 
 
 def _answer(model: OnnxModel, files: Sequence[DataFile], version: str, limits: RuntimeLimits) -> RuntimeAnswer:
-    refused, unknown = list[Reason](), list[Reason]()
+    refused, unknown = list[ReadingReason](), list[ReadingReason]()
     runs = f"{RUNTIME} {version} runs"
     if model.ir > limits.ir:
-        refused.append(Reason(rule=IR_ABOVE, message=f"IR version {model.ir}; {runs} up to {limits.ir}"))
+        refused.append(ReadingReason(rule=IR_ABOVE, message=f"IR version {model.ir}; {runs} up to {limits.ir}"))
     elif model.ir < limits.oldest_ir:
-        unknown.append(Reason(rule="ir-not-measured", message=f"IR version {model.ir}; {limits.oldest_ir} and later were run"))
+        unknown.append(
+            ReadingReason(rule="ir-not-measured", message=f"IR version {model.ir}; {limits.oldest_ir} and later were run")
+        )
     if model.opset is None:
-        unknown.append(Reason(rule="no-opset", message="the model imports no opset of the default domain"))
+        unknown.append(ReadingReason(rule="no-opset", message="the model imports no opset of the default domain"))
     elif model.opset > limits.opset_some:
-        refused.append(Reason(rule=OPSET_ABOVE, message=f"opset {model.opset}; {runs} up to {limits.opset}"))
+        refused.append(ReadingReason(rule=OPSET_ABOVE, message=f"opset {model.opset}; {runs} up to {limits.opset}"))
     elif model.opset > limits.opset:
         message = f"opset {model.opset}; {runs} some operators of it, and all that were tried up to {limits.opset}"
-        unknown.append(Reason(rule="kernels-missing", message=message))
+        unknown.append(ReadingReason(rule="kernels-missing", message=message))
     for file in files:
         if file.problem:
-            refused.append(Reason(rule=EXTERNAL, message=f"{file.location} {file.problem}"))
+            refused.append(ReadingReason(rule=EXTERNAL, message=f"{file.location} {file.problem}"))
         elif limits.external.get(file.place, ""):
-            refused.append(Reason(rule=EXTERNAL, message=f"{file.location} is {PLACES[file.place]}, which it refuses"))
+            refused.append(ReadingReason(rule=EXTERNAL, message=f"{file.location} is {PLACES[file.place]}, which it refuses"))
         elif file.place not in limits.external:
-            unknown.append(Reason(rule=EXTERNAL, message=f"{file.location} is {PLACES[file.place]}, which was not measured"))
+            unknown.append(
+                ReadingReason(rule=EXTERNAL, message=f"{file.location} is {PLACES[file.place]}, which was not measured")
+            )
     reading = Reading.REFUSES if refused else Reading.UNKNOWN if unknown else Reading.READS
     return RuntimeAnswer(version=version, reading=reading, reasons=tuple(refused or unknown))
 

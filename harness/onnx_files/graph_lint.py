@@ -11,7 +11,7 @@ from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.onnx_files.onnx_model import DEFAULT_DOMAIN, Dimension, Graph, Node, OnnxModel, Tensor, Value
+from harness.onnx_files.onnx_model import DEFAULT_DOMAIN, Dimension, Node, OnnxGraph, OnnxModel, Tensor, Value
 
 _MADE_UP = re.compile(r"\d+|[su]\d+|_?d\d+|unk__\d+|.*_dim_\d+")
 """As in probe/export/lint.py."""
@@ -60,7 +60,7 @@ def lint(model: OnnxModel) -> list[GraphFinding]:
     return found
 
 
-def graph_inputs(graph: Graph) -> list[Value]:
+def graph_inputs(graph: OnnxGraph) -> list[Value]:
     """The inputs that a caller feeds: up to IR 3 initializers were inputs too."""
     initializers = {tensor.name for tensor in graph.initializers}
     return [value for value in graph.inputs if value.name not in initializers]
@@ -90,7 +90,7 @@ def merged_decoder(model: OnnxModel) -> MergedDecoder | None:
     return None
 
 
-def _merged(node: Node, branch: Graph, outer: Graph) -> MergedDecoder:
+def _merged(node: Node, branch: OnnxGraph, outer: OnnxGraph) -> MergedDecoder:
     producers = {output: inner for inner in branch.nodes for output in inner.outputs}
     weights = {tensor.name: tensor for tensor in (*outer.initializers, *branch.initializers)}
     inputs = {value.name for value in outer.inputs}
@@ -149,7 +149,7 @@ def _constant(node: Node) -> _Numbers:
     return node.tensors[0].numbers if node.tensors else integers
 
 
-def _consumed(graph: Graph) -> set[str]:
+def _consumed(graph: OnnxGraph) -> set[str]:
     """Every name that a node of the graph, or of a graph nested in one, reads, or that is an output."""
     names = {value.name for value in graph.outputs}
     for node in graph.nodes:

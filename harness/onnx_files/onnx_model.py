@@ -90,7 +90,7 @@ class Node:
     overload: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    graphs: tuple[tuple[str, Graph], ...] = ()
+    graphs: tuple[tuple[str, OnnxGraph], ...] = ()
     """(name of the attribute, graph)."""
     tensors: tuple[Tensor, ...] = ()
     integers: tuple[tuple[str, tuple[int, ...]], ...] = ()
@@ -102,7 +102,7 @@ class Node:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Graph:
+class OnnxGraph:
     """A graph, or a branch or body of a node."""
 
     name: str
@@ -133,7 +133,7 @@ class OnnxModel:
     producer: str
     opsets: dict[str, int]
     """Domain → version; the default domain is `ai.onnx`."""
-    graph: Graph
+    graph: OnnxGraph
     functions: tuple[Function, ...] = field(default=())
 
     @property

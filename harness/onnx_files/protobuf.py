@@ -31,7 +31,7 @@ VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
 @dataclass(slots=True)
-class _Budget:
+class _Limit:
     """What may still be read."""
 
     fields: int = field(default_factory=lambda: FIELDS)
@@ -41,11 +41,11 @@ class _Budget:
 class Source:
     """The bytes of a file, or a part of them in memory; positions are those in the file."""
 
-    def __init__(self, handle: int, held: bytes = b"", base: int = 0, budget: _Budget | None = None) -> None:
+    def __init__(self, handle: int, held: bytes = b"", base: int = 0, budget: _Limit | None = None) -> None:
         self._handle = handle
         self._held = held
         self._base = base
-        self.budget = budget or _Budget()
+        self.budget = budget or _Limit()
 
     def read(self, start: int, length: int) -> bytes:
         """The bytes from `start` on. Raises MalformedError if the file has fewer."""

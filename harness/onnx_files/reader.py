@@ -18,8 +18,8 @@ from harness.onnx_files.onnx_model import (
     Dimension,
     External,
     Function,
-    Graph,
     Node,
+    OnnxGraph,
     OnnxModel,
     Tensor,
     Value,
@@ -48,14 +48,14 @@ def read_model(path: Path) -> OnnxModel:
     """
     try:
         with regular_files.opened_named(path, limit=FILE_LIMIT) as (handle, size):
-            return _Reader().model(Message(Source(handle), 0, size))
+            return _ModelReader().model(Message(Source(handle), 0, size))
     except OSError as error:
         raise ModelFileError(f"{path}: {error.strerror or error}") from None
     except (MalformedError, regular_files.RefusedFileError) as problem:
         raise ModelFileError(f"{path} {problem}") from None
 
 
-class _Reader:
+class _ModelReader:
     """Reads one file."""
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class _Reader:
     def model(self, message: Message) -> OnnxModel:
         require_no_other_format(message)
         ir, producer, version, opsets = 0, "", "", dict[str, int]()
-        graph: Graph | None = None
+        graph: OnnxGraph | None = None
         functions = []
         for field in fields(message):
             match field.number:
@@ -91,7 +91,7 @@ class _Reader:
             functions=tuple(functions),
         )  # fmt: skip
 
-    def _graph(self, message: Message, deeper: int) -> Graph:
+    def _graph(self, message: Message, deeper: int) -> OnnxGraph:
         if deeper == 0:
             raise MalformedError(f"has graphs within graphs, more than {_DEEPEST} deep")
         name, nodes, tensors, inputs, outputs = "", list[Node](), list[Tensor](), list[Value](), list[Value]()
@@ -111,7 +111,7 @@ class _Reader:
                     tensors += self._sparse(field.message())
                 case _:
                     pass
-        return Graph(
+        return OnnxGraph(
             name=name, nodes=tuple(nodes), initializers=tuple(tensors), inputs=tuple(inputs), outputs=tuple(outputs)
         )  # fmt: skip
 
@@ -131,7 +131,7 @@ class _Reader:
                     attributes.append(field.message())
                 case _:
                     pass
-        graphs, tensors, integers = list[tuple[str, Graph]](), list[Tensor](), list[tuple[str, tuple[int, ...]]]()
+        graphs, tensors, integers = list[tuple[str, OnnxGraph]](), list[Tensor](), list[tuple[str, tuple[int, ...]]]()
         for attribute in attributes:
             name, its_graphs, its_tensors, its_integers = self._attribute(attribute, deeper)
             graphs += [(name, graph) for graph in its_graphs]
@@ -142,8 +142,8 @@ class _Reader:
             outputs=tuple(outputs), graphs=tuple(graphs), tensors=tuple(tensors), integers=tuple(integers),
         )  # fmt: skip
 
-    def _attribute(self, message: Message, deeper: int) -> tuple[str, list[Graph], list[Tensor], tuple[int, ...]]:
-        name, graphs, tensors, integers = "", list[Graph](), list[Tensor](), list[int]()
+    def _attribute(self, message: Message, deeper: int) -> tuple[str, list[OnnxGraph], list[Tensor], tuple[int, ...]]:
+        name, graphs, tensors, integers = "", list[OnnxGraph](), list[Tensor](), list[int]()
         for field in fields(message):
             match field.number:
                 case 1:

@@ -56,7 +56,7 @@ class ForeignStore:
         """Copy that artifact to the new folder `target`; False if it is not there, or not what its name says."""
         name = f"artifacts/{digest}"
         try:
-            budget = _Budget(size=min(_ARTIFACT_LIMIT, shutil.disk_usage(target.parent).free), files=_FILES_LIMIT)
+            budget = _Allowance(size=min(_ARTIFACT_LIMIT, shutil.disk_usage(target.parent).free), files=_FILES_LIMIT)
             with self._folder(name) as handle:
                 _copy_folder(handle, target, budget, _DEPTH_LIMIT)
         except FileNotFoundError:
@@ -111,7 +111,7 @@ class ForeignStore:
 
 
 @dataclass(kw_only=True, slots=True)
-class _Budget:
+class _Allowance:
     """How much of an artifact may still be copied."""
 
     size: int
@@ -119,7 +119,7 @@ class _Budget:
     files: int
 
 
-def _copy_folder(handle: int, target: Path, budget: _Budget, depth: int) -> None:
+def _copy_folder(handle: int, target: Path, budget: _Allowance, depth: int) -> None:
     """Copy files and folders, without bytecode, which no digest covers."""
     if not depth:
         raise regular_files.RefusedFileError(f"has more than {_DEPTH_LIMIT} folders within each other")

@@ -29,7 +29,7 @@ def read_events(
 
     `problem` is what is wrong with the file after these lines. From the first line that is no event, nothing is believed.
     """
-    reader = _Reader(limits=limits, log=log, store=store, output=ProbeOutput(peak_memory=ended.peak_memory))
+    reader = _EventReader(limits=limits, log=log, store=store, output=ProbeOutput(peak_memory=ended.peak_memory))
     for number, line in enumerate(lines, 1):
         try:
             reader.read(event_in(line))
@@ -46,7 +46,7 @@ def read_events(
 
 
 @dataclass(kw_only=True, slots=True)
-class _Reader:
+class _EventReader:
     """What the events have said so far."""
 
     limits: Limits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.doctor import Check, Outcome
+from harness.doctor import HealthCheck, Outcome
 from harness.model import Status
 from harness.report.page import Item, Items, Page, Span, items, joined
 from harness.report.tables import counted
@@ -12,7 +12,7 @@ from harness.report.tables import counted
 _STATUS = {Outcome.OK: Status.WORKS, Outcome.WARNING: Status.FLAKY, Outcome.PROBLEM: Status.FAILS}
 
 
-def page(found: Sequence[Check]) -> Page[Sequence[Check]]:
+def page(found: Sequence[HealthCheck]) -> Page[Sequence[HealthCheck]]:
     """The page of all checks."""
     problems = [check for check in found if check.outcome is Outcome.PROBLEM]
     answer = f"{counted(len(problems), 'problem')} on this machine" if problems else "a run can begin on this machine"
@@ -24,6 +24,6 @@ def page(found: Sequence[Check]) -> Page[Sequence[Check]]:
     )
 
 
-def _entry(check: Check) -> Item:
+def _entry(check: HealthCheck) -> Item:
     text = joined(Span(check.outcome.value, status=_STATUS[check.outcome]), f" {check.name}: {check.found}")
     return Item(text=text, blocks=[items(check.mend)] if check.mend else [])

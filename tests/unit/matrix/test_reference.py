@@ -40,7 +40,12 @@ def section(schema: dict[str, Any], table: dict[str, Any], name: str) -> tuple[d
 def rows(table: dict[str, Any]) -> str:
     """The keys of a table as Markdown."""
     keys = [
-        [f"`{key}`", allowed(field), f"`{json.dumps(field['default'])}`" if "default" in field else "required", described(field)]
+        [
+            f"`{key}`",
+            allowed(field),
+            f"`{json.dumps(field['default'])}`" if "default" in field else "required",
+            described(field),
+        ]
         for key, field in table["properties"].items()
     ]
     if "additionalProperties" in table and table["additionalProperties"] is not False:

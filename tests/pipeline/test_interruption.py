@@ -6,6 +6,7 @@ import contextlib
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -238,3 +239,23 @@ def test_an_interruption_while_another_process_installs_is_heard_and_is_no_verdi
     assert "partial report" in err
     assert {cell["status"] for cell in project.cells().values()} == {"not-run"}
     assert {cell["status"] for cell in project.run().values()} == {"works"}
+
+
+def test_an_interrupt_while_the_first_modules_are_imported_gives_no_traceback():
+    """From the moment at which Python runs the project's first line."""
+    script = """
+import os, runpy, signal, sys
+
+class AtImport:
+    def find_spec(self, name, *_):
+        if name == "harness.errors":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, AtImport())
+sys.argv = ["harness", "--help"]
+runpy.run_module("harness", run_name="__main__")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")

@@ -27,6 +27,10 @@ _FEEDBACK = {
     "from every later step feed back the self-attention part only",
     "feed-all": "feed back every `present.*` of the last step",
 }
+_STRATEGIES = {
+    "cached": "the cache from the first step after the prefix on",
+    "mixed": "after the prefix two steps without the cache, each with all tokens so far; then the cache",
+}
 
 
 def render(verdict: Verdict, best: Variant, support: Mapping[Variant, int], header: Sequence[str]) -> str:
@@ -40,6 +44,7 @@ def render(verdict: Verdict, best: Variant, support: Mapping[Variant, int], head
         ["layout", f"{best.layout}: {_LAYOUTS.get(best.layout, 'as the probe module has it')}"],
         ["feedback", f"{best.feedback}: {_FEEDBACK.get(best.feedback, 'as the probe module has it')}"],
         ["binding", best.binding],
+        ["strategy", f"{best.strategy}: {_STRATEGIES.get(best.strategy, 'as the probe module has it')}"],
         ["attention", best.attention],
         ["IR version", f"{data.get('ir', 'unknown')} ({'as exported' if best.ir_version is None else 'set after the export'})"],
     ]

@@ -16,6 +16,7 @@ from pathlib import Path
 from harness.environments.resolver import Resolved
 from harness.matrix.schema import FAMILIES, Matrix, ProbeSection
 from harness.model import Setup, Stage, Status, Variant
+from harness.probe.decoders.export.models import families
 from harness.stack import RUNTIME
 from harness.tasks import cell_tasks
 from harness.tasks.cell_tasks import CellTasks
@@ -58,10 +59,10 @@ def _family(checkpoint: str) -> str | None:
     """The family of a checkpoint by its configuration; None if the project does not have it."""
     try:
         configuration = json.loads((Path(checkpoint) / "config.json").read_bytes())
-        family = str(configuration["model_type"]).replace("_", "")
+        model_type = configuration["model_type"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return family if family in FAMILIES else None
+    return next((name for name, family in families.FAMILIES.items() if family.model_type == model_type), None)
 
 
 def needed(verdicts: Sequence[Verdict], model: ProbeSection) -> list[Task]:

@@ -286,3 +286,11 @@ def test_where_all_must_work_what_needs_no_remedy_counts_too(project):
     told = pinned(project)
     text = (folder(told) / "export-recipe.md").read_text()
     assert (told["remedy"], "the 2 ways below work" in text) == ("ir-version 8", True)
+
+
+def test_the_strategy_is_in_the_recipe(project):
+    project.configure(variants={"exporters": ["torchscript"], "layouts": ["pair"], "strategies": ["mixed"]})
+    project.run()
+    text = (folder(pinned(project)) / "export-recipe.md").read_text()
+    assert "| strategy" in text
+    assert "mixed: after the prefix two steps without the cache" in text

@@ -17,6 +17,7 @@ from harness.environments.lock_records import LOCK
 from harness.environments.uv.cache import Wheels
 from harness.environments.uv.client import Uv
 from harness.errors import StoreError
+from harness.execution.confirmation import unconfirmed
 from harness.execution.events import Listener
 from harness.execution.opening import opened
 from harness.execution.session import Session
@@ -91,8 +92,10 @@ def clean(settings: Settings, matrices: Sequence[Path], listen: Listener, *, dry
 def _reported(settings: Settings, listen: Listener) -> Session:
     """A session that has read everything that a report on the matrix reads, and a run of it."""
     session = opened(settings, listen, acts=False, access=Access.ADD)
-    report(session, session.verdicts())
+    verdicts = session.verdicts()
+    report(session, verdicts)
     session.pending(session.cells)
+    unconfirmed(session, zip((tasks for _, tasks in session.cells), verdicts, strict=True))
     return session
 
 

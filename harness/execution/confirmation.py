@@ -2,12 +2,13 @@
 
 A package that fails twice by chance and then works would make a remedy, or a proof, of whatever was changed meanwhile. So one
 failure of each signature and task is run again after all changes: what fails then was not mended by the time that passed.
+A second record beside that of the failure says how it ended.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from harness.execution.process.repetition import compared
 from harness.execution.session import Session
@@ -15,85 +16,80 @@ from harness.execution.work import Origin, Work
 from harness.model import Stage, Status
 from harness.tasks.cell_tasks import CellTasks
 from harness.tasks.interface import Task
+from harness.tasks.keys import key_of
 from harness.tasks.pending import outstanding
 from harness.tasks.records import Records, stages
 from harness.tasks.repetitions import FailureKind
 from harness.verdicts.judge import VariantVerdict, Verdict
 
-_CONFIRMED = "confirmed"
-"""In the data of a failure that was run once more; a later run does not do that again."""
-
 _NOT_OF_THE_PROBE = {Stage.RESOLVE, Stage.INSTALL}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Place:
-    """Where a failure is stored, and the task that gives it."""
+class Failing:
+    """A failure, where it is stored, and the task that gives it."""
 
     key: str
+    kind: FailureKind
     task: Task
     tasks: CellTasks
 
 
-def outcomes(session: Session) -> bool:
-    """Take over how the failures ended that were run once more; returns whether there were any."""
-    run, records = dict(session.confirming), session.records
-    session.confirming.clear()
-    for key, earlier in run.items():
-        again = records.get(key)
-        results = compared(earlier.stages, again.stages) if again else []
-        status = results[-1].status if results else Status.ERROR
-        if again is None:
-            # The budget was over, or its environment is gone.
-            records.reveal(key)
-        elif status is Status.ERROR:
-            records.put(key, earlier.stages, artifact=earlier.artifact)
-        elif status is Status.FAILS:
-            marked = [result if result.ok else replace(result, data={**result.data, _CONFIRMED: True}) for result in results]
-            records.put(key, marked, artifact=earlier.artifact)
-        else:
-            records.put(key, results)
-    return bool(run)
-
-
 def work(session: Session, verdicts: Iterable[tuple[CellTasks | None, Verdict]]) -> Work:
-    """The failures among `verdicts` that are still to be run once more, hidden until they are."""
-    groups: dict[tuple[str, FailureKind], list[_Place]] = {}
-    confirmed, by_chance = set[tuple[str, FailureKind]](), set(session.records.repeated.chance)
+    """The failures among `verdicts` that are still to be run once more; their results are held back until `outcomes`."""
+    chosen = [found for found in unconfirmed(session, verdicts) if session.untried(("once more", found.key))]
+    for found in chosen:
+        session.records.hold_back(found.key)
+    tasks = [task for found in chosen for task in (found.tasks.export, found.tasks.run)]
+    return Work(tasks=tuple(outstanding(tasks, session.records)), origin=Origin.REPETITION)
+
+
+def outcomes(session: Session) -> bool:
+    """Record how the failures ended that were run once more; returns whether there were any."""
+    records = session.records
+    held = records.held_back()
+    for key, again in held.items():
+        known = records.get(key)
+        if known is None or again is None:
+            # The budget was over, or an environment is gone.
+            continue
+        results = compared(known.stages, again.stages)
+        if results[-1].status is Status.FLAKY:
+            records.put(key, results)
+        elif results[-1].status is Status.FAILS:
+            records.put(_once_more(key), again.stages)
+    return bool(held)
+
+
+def unconfirmed(session: Session, verdicts: Iterable[tuple[CellTasks | None, Verdict]]) -> list[Failing]:
+    """One failure of each task and kind, if none of these has been run once more; all of a kind that was flaky anywhere."""
+    records, groups = session.records, dict[tuple[str, FailureKind], list[Failing]]()
     for tasks, cell in verdicts:
         for variant in cell.variants if tasks else ():
             kind = (variant.last.stage, variant.signature or "")
             if variant.status is Status.FLAKY:
-                by_chance.add(kind)
+                records.repeated.chance.add(kind)
             elif variant.status is Status.FAILS and kind[0] not in _NOT_OF_THE_PROBE:
                 assert tasks is not None
-                place = _place(tasks, variant, session.records)
-                if place and variant.last.data.get(_CONFIRMED):
-                    confirmed.add((place.task.key, kind))
-                elif place:
-                    groups.setdefault((place.task.key, kind), []).append(place)
-    session.records.repeated.chance |= by_chance
-    chosen = []
-    for group, places in groups.items():
-        _, kind = group
-        if kind in by_chance:
-            chosen += places
-        elif group not in confirmed:
-            chosen.append(places[0])
-    chosen = [place for place in chosen if session.untried((_CONFIRMED, place.key))]
-    for place in chosen:
-        _hide(place.key, session)
-    tasks_of = [task for place in chosen for task in (place.tasks.export, place.tasks.run)]
-    return Work(tasks=tuple(outstanding(tasks_of, session.records)), origin=Origin.REPETITION)
+                if found := _failing(tasks, variant, kind, records):
+                    groups.setdefault((found.task.key, kind), []).append(found)
+    chosen: list[Failing] = []
+    for (_, kind), failing in groups.items():
+        open_ = [found for found in failing if not _is_confirmed(found, records)]
+        chosen += open_ if kind in records.repeated.chance else open_[:1] if len(open_) == len(failing) else []
+    return chosen
 
 
-def _hide(key: str, session: Session) -> None:
-    if key not in session.confirming and (earlier := session.records.get(key)):
-        session.confirming[key] = earlier
-        session.records.hide(key)
+def _is_confirmed(found: Failing, records: Records) -> bool:
+    """Whether it was run once more, and failed alike, after the results that count now were made."""
+    return bool(stages(records.get(_once_more(found.key)))) and not records.is_made(found.key)
 
 
-def _place(tasks: CellTasks, variant: VariantVerdict, records: Records) -> _Place | None:
+def _once_more(key: str) -> str:
+    return key_of("once more", key)
+
+
+def _failing(tasks: CellTasks, variant: VariantVerdict, kind: FailureKind, records: Records) -> Failing | None:
     """Where the result that decided on a variant is stored; None if another process has changed the store."""
     export, run, artifact = tasks.export, tasks.run, tasks.export.artifact(variant.variant, records)
     keys: dict[str, Task] = {export.key: export, export.variant_key(variant.variant): export, run.key: run}
@@ -102,4 +98,4 @@ def _place(tasks: CellTasks, variant: VariantVerdict, records: Records) -> _Plac
     if artifact:
         keys[run.variant_key(variant.variant, artifact)] = run
     found = next((key for key in keys if variant.last in stages(records.get(key))), None)
-    return _Place(key=found, task=keys[found], tasks=tasks) if found else None
+    return Failing(key=found, kind=kind, task=keys[found], tasks=tasks) if found else None

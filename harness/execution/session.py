@@ -36,7 +36,7 @@ from harness.tasks.cell_tasks import CellTasks
 from harness.tasks.interface import Task
 from harness.tasks.memory import Memory
 from harness.tasks.pending import invalidate, outstanding
-from harness.tasks.records import Record, Records
+from harness.tasks.records import Records
 from harness.verdicts import control_model, cross_checks
 from harness.verdicts.judge import Verdict, judge
 
@@ -92,8 +92,6 @@ class Session:
     over: bool = False
     """Whether the budget ended before everything began."""
     extra_cells: ExtraCellState = field(default_factory=ExtraCellState)
-    confirming: dict[str, Record] = field(default_factory=dict)
-    """Key → the record of a failure that is hidden, and being run once more (confirmation.py)."""
     _rounds: int = 0
     _tried: dict[object, int] = field(default_factory=dict)
     """Work → the first round that ran it."""

@@ -34,7 +34,8 @@ class _Stored:
     """Marks a key that this run does not override."""
 
 
-_STORED = _Stored()
+STORED = _Stored()
+"""In place of an override: there is none."""
 
 STAGES = RecordKind(name="stages", adapter=TypeAdapter(Record))
 
@@ -51,6 +52,8 @@ class Records:
     """Whether the store is neither read nor written."""
     repeated: Repeated = field(default_factory=Repeated)
     """What this run has learned of failures by repeating them."""
+    held: dict[str, Record | _Stored | None] = field(default_factory=dict)
+    """Key whose results are not stored yet (`hold_back`) → the override that it had before."""
     _made: set[str] = field(default_factory=set)
     """Keys that this run has put or will put; none of them is invalidated any more."""
     _read: dict[str, Record] = field(default_factory=dict)
@@ -65,7 +68,7 @@ class Records:
         if not self.passing and not self.apart and (known := self._read.get(key)) is not None:
             return known
         while True:
-            here = self.passing.get(key, _STORED)
+            here = self.passing.get(key, STORED)
             if not isinstance(here, _Stored):
                 return here
             if self.apart:
@@ -84,7 +87,7 @@ class Records:
         """Record stage results under `key`; without `remember` they last until this run's report."""
         self._made.add(key)
         record = Record(stages=tuple(results), limits=self._limits, artifact=artifact)
-        if remember and not self.apart:
+        if remember and not self.apart and key not in self.held:
             self.store.put(STAGES, key, record)
             self._changed([key])
         else:
@@ -140,9 +143,17 @@ class Records:
         """Hide `key` until it is put anew, even if this run has put it."""
         self.passing[key] = None
 
-    def reveal(self, key: str) -> None:
-        """Undo `hide`: what the store has under `key` counts again."""
-        self.passing.pop(key, None)
+    def hold_back(self, key: str) -> None:
+        """Have `key` made again beside what is known of it: the store keeps that, and gets nothing until `held_back`."""
+        self.held[key] = self.passing.get(key, STORED)
+        self.passing[key] = None
+
+    def held_back(self) -> dict[str, Record | None]:
+        """Key → what was made of those that were held back, or None; what was known of them counts again."""
+        made = {key: self.passing.pop(key, None) for key in self.held}
+        self.passing |= {key: before for key, before in self.held.items() if not isinstance(before, _Stored)}
+        self.held.clear()
+        return made
 
     @property
     def _limits(self) -> tuple[float, float]:

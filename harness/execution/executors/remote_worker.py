@@ -31,7 +31,7 @@ from harness.tasks import keys, probe_snapshot
 from harness.tasks.interface import Parts, Task
 from harness.tasks.keys import platform_id
 from harness.tasks.pending import concerned
-from harness.tasks.records import Record, Records, stages
+from harness.tasks.records import STORED, Record, Records, stages
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +94,8 @@ class TaskRequest:
     task: Task
     known: dict[str, Record | None]
     """Key → record, or None if it is to be made, of everything that the task reads or produces."""
+    held: frozenset[str]
+    """Keys whose results are sent back, and not stored."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,7 +110,8 @@ class TaskResult:
 
 def task_request(task: Task, records: Records) -> TaskRequest:
     """`task` with the records that it reads."""
-    return TaskRequest(task=task, known={key: records.get(key) for key in concerned(task, records)})
+    known = {key: records.get(key) for key in concerned(task, records)}
+    return TaskRequest(task=task, known=known, held=frozenset(records.held).intersection(known))
 
 
 class RemoteWorker:
@@ -150,7 +153,12 @@ class RemoteWorker:
             InterruptedError: `close` was called.
         """
         task = request.task.localised(self._closure, self._probe)
-        records = Records(store=self._store, limits=self._config.limits, passing=dict(request.known))
+        records = Records(
+            store=self._store,
+            limits=self._config.limits,
+            passing=dict(request.known),
+            held=dict.fromkeys(request.held, STORED),
+        )
         if not concerned(task, records) <= request.known.keys():
             # Its results would be stored under keys that the run does not read.
             here = f"{socket.gethostname()} ({platform_id()})"

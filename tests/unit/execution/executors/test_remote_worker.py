@@ -174,7 +174,7 @@ def test_no_such_interpreter_there(project, elsewhere, monkeypatch):
     there = RemoteWorker(run_config(session.context, elsewhere, keep_envs=False))
     monkeypatch.setattr(there._pythons, "find", lambda _version: None)
     with pytest.raises(RuntimeError, match="has no CPython 3"):
-        there.perform(TaskRequest(task=session.pending(session.cells)[0], known={}))
+        there.perform(TaskRequest(task=session.pending(session.cells)[0], known={}, held=frozenset()))
 
 
 def test_a_store_that_is_not_shared_is_found_out(project, elsewhere):

@@ -7,8 +7,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from harness.cli import main
-from harness.tasks import keys
+try:
+    from harness.cli import main
+    from harness.tasks import keys
+except KeyboardInterrupt:  # as `python -m harness`, which imports less before that
+    sys.exit(130)
 
 if __name__ == "__main__":
     keys.PROBE = Path(__file__).resolve().parent / "fake_probe" / "__main__.py"

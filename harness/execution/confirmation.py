@@ -40,8 +40,11 @@ def work(session: Session, verdicts: Iterable[tuple[CellTasks | None, Verdict]])
     chosen = [found for found in unconfirmed(session, verdicts) if session.untried(("once more", found.key))]
     for found in chosen:
         session.records.hold_back(found.key)
-    tasks = [task for found in chosen for task in (found.tasks.export, found.tasks.run)]
-    return Work(tasks=tuple(outstanding(tasks, session.records)), origin=Origin.REPETITION)
+    tasks = outstanding([task for found in chosen for task in (found.tasks.export, found.tasks.run)], session.records)
+    if not tasks:
+        # Nothing can run them again, and what is known of them counts.
+        session.records.held_back()
+    return Work(tasks=tuple(tasks), origin=Origin.REPETITION)
 
 
 def outcomes(session: Session) -> bool:

@@ -38,6 +38,9 @@ STEPS = (
 CELL_STEPS = (*STEPS[:2], STEPS[3])
 """What `cell` does for one cell: the searches are left out, because they rest on all cells."""
 
+BEFORE_A_RUN = frozenset({NOT_REACHED, NOT_RESOLVED})
+"""Reasons of what nobody has run yet."""
+
 REPORT = "harness.diagnose.assembly:report"
 """`(session, verdicts) -> Report`: adds causes, rules and remedies to the verdicts."""
 
@@ -99,7 +102,7 @@ def merged(sources: Sequence[Path], settings: Settings, listen: Listener) -> Rep
     for text in merge.copy(sources, store):
         listen(Damage(text=text))
     found = known(settings, listen)
-    if count := sum(any(one.reason in {NOT_REACHED, NOT_RESOLVED} for one in cell.variants) for cell in found.cells):
+    if count := sum(any(one.reason in BEFORE_A_RUN for one in cell.variants) for cell in found.cells):
         why = "their shard is missing or unfinished, or had another matrix, probe, platform or Python"
         listen(Note(text=f"cells whose results are not in these stores: {count} of {len(found.cells)}; {why}"))
     return found

@@ -14,7 +14,6 @@ from harness.cli.console import show
 from harness.cli.given import same_matrix, settings_of
 from harness.cli.progress import listener
 from harness.cli.published import same_question
-from harness.environments.resolver import NOT_RESOLVED
 from harness.errors import HarnessError, Interrupted, NothingObservedError, ShardError
 from harness.execution import executors, given_environment, shards
 from harness.execution.audit import AuditError
@@ -33,7 +32,7 @@ from harness.report.pages import cell as cell_pages
 from harness.report.pages import matrix, timings
 from harness.report.pages import plan as plan_pages
 from harness.store.access import Access
-from harness.verdicts.judge import NOT_REACHED, Verdict
+from harness.verdicts.judge import Verdict
 from harness.verdicts.report_schema import Report
 
 
@@ -83,9 +82,6 @@ def _answer(report: Report, fail_on: str | None, err: Console) -> int:
     return 3 if unproven and not report.count(Status.WORKS) else 0
 
 
-_BEFORE_A_RUN = frozenset({NOT_REACHED, NOT_RESOLVED})
-
-
 def report(options: argparse.Namespace, out: Console, err: Console) -> int:
     """Write the reports from what is known."""
     stored = not isinstance(options.store, Path) or options.store.exists()
@@ -98,7 +94,7 @@ def report(options: argparse.Namespace, out: Console, err: Console) -> int:
         return _published(shipped, options, out, err)
     _deliver(report, options, out, err)
     variants = (variant for cell in report.cells for variant in cell.variants)
-    return 0 if all(variant.reason in _BEFORE_A_RUN for variant in variants) else _answer(report, None, err)
+    return 0 if all(variant.reason in pipeline.BEFORE_A_RUN for variant in variants) else _answer(report, None, err)
 
 
 def _published(shipped: Published, options: argparse.Namespace, out: Console, err: Console) -> int:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from harness.errors import SelectionError, did_you_mean
-from harness.matrix.schema import BUILT_IN, Matrix, Variants, spelled
+from harness.matrix.schema import BUILT_IN, Matrix, Variants
 from harness.matrix.selection import Expression, parse
+from harness.matrix.spelling import spelled
 from harness.matrix.values import COMBINATIONS, version_key
 from harness.model import ABSENT
 from harness.packaging_values import python_version

@@ -22,7 +22,6 @@ from harness.matrix import checks
 from harness.matrix.schema import (
     FAMILIES,
     HUB_ID,
-    OLD_SPELLINGS,
     OWN,
     Constraint,
     Exclude,
@@ -32,9 +31,8 @@ from harness.matrix.schema import (
     RunSection,
     UvSources,
     Variants,
-    key_of,
-    spelled,
 )
+from harness.matrix.spelling import OLD_SPELLINGS, key_of, spelled
 from harness.matrix.values import with_home
 from harness.packaging_values import distribution_name, quoted
 

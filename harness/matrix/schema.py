@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Mapping, Sized
+from collections.abc import Sized
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from harness.matrix.spelling import spellings
 from harness.matrix.values import (
     AxisValues,
     Bounds,
@@ -35,35 +36,6 @@ Optimization = Literal["default", "disabled", "basic", "extended"]
 MemoryPattern = Literal["default", "disabled"]
 
 
-OLD_SPELLINGS = {
-    "setup": "environment",
-    "feedbacks": "feedback",
-    "bindings": "binding",
-    "strategies": "strategy",
-    "attentions": "attention",
-    "ir-versions": "ir-version",
-    "optimizations": "optimization",
-    "memory-patterns": "memory-pattern",
-}
-"""Key → how matrix.toml spelled it before; both are read."""
-
-
-def key_of(field: str) -> str:
-    """The key in matrix.toml of a model's field."""
-    return field.replace("_", "-")
-
-
-def spelled(key: str, table: Mapping[str, object]) -> str:
-    """How `table` spells `key`."""
-    old = OLD_SPELLINGS.get(key, key)
-    return old if old in table else key
-
-
-def _spellings(field: str) -> AliasChoices:
-    key = key_of(field)
-    return AliasChoices(key, OLD_SPELLINGS.get(key, key))
-
-
 class _Table(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -71,7 +43,7 @@ class _Table(BaseModel):
         strict=True,
         # Editors show the docstrings of fields (docs/matrix.schema.json), and docs/matrix-keys.md is made of them.
         use_attribute_docstrings=True,
-        alias_generator=AliasGenerator(validation_alias=_spellings),
+        alias_generator=AliasGenerator(validation_alias=spellings),
     )
 
 

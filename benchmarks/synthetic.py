@@ -22,6 +22,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from packages import helpers, package
 
+from harness.execution.confirmation import once_more
 from harness.execution.opening import opened
 from harness.execution.session import Session
 from harness.execution.settings import Settings
@@ -85,6 +86,7 @@ def _record(cell: CellTasks, put, works) -> None:  # noqa: ANN001 -- the two abo
             told = {"ir": 9, "findings": [{"rule": "ir-above-runtime", "message": message}]}
             failure = Failure(type="RuntimeError", message=message)
             ends = [StageResult(stage=Stage.LOAD, status=Status.FAILS, error=failure, data=told, finished=1.0)]
+            put(once_more(cell.run.variant_key(variant, artifact)), *ends)
         put(cell.run.variant_key(variant, artifact), *ends)
 
 

@@ -60,7 +60,7 @@ def outcomes(session: Session) -> bool:
         if results[-1].status is Status.FLAKY:
             records.put(key, results)
         elif results[-1].status is Status.FAILS:
-            records.put(_once_more(key), again.stages)
+            records.put(once_more(key), again.stages)
     return bool(held)
 
 
@@ -85,10 +85,11 @@ def unconfirmed(session: Session, verdicts: Iterable[tuple[CellTasks | None, Ver
 
 def _is_confirmed(found: Failing, records: Records) -> bool:
     """Whether it was run once more, and failed alike, after the results that count now were made."""
-    return bool(stages(records.get(_once_more(found.key)))) and not records.is_made(found.key)
+    return bool(stages(records.get(once_more(found.key)))) and not records.is_made(found.key)
 
 
-def _once_more(key: str) -> str:
+def once_more(key: str) -> str:
+    """The key of the second record of a failure."""
     return key_of("once more", key)
 
 

@@ -141,6 +141,10 @@ def lines(listing: Items, indent: str = "") -> Iterator[str]:
                 yield from lines(block, f"{indent}    ")
 
 
+UNKNOWN = "unknown"
+"""The rule of an annotation about what could not be found out."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Annotation:
     """A remark that a code host shows beside a change, or an answer that a program counts."""
@@ -156,7 +160,7 @@ class Annotation:
     status: Status | None = None
     """How that came out; None for a remark about the page as a whole."""
     rule: str = ""
-    """The kind of problem: the stage that failed, or `unknown`; empty where there is none."""
+    """The kind of problem: the stage that failed, or `UNKNOWN`; empty where there is none."""
     fingerprint: str = ""
     """Equal for the same problem in another run."""
 

@@ -33,6 +33,7 @@ def page(published: Published, cell: ReportedCell) -> Page[ReportedCell]:
             Section(title="What next", blocks=[items(*_next(published, cell))]),
         ],
         data={"cell": cell, "published": published.name, "generated": published.report.generated},
+        cells=[cell],
         source=cell,
     )
 

@@ -14,6 +14,7 @@ FORMATS: dict[str, str] = {
     "markdown": "harness.report.formats.markdown:MarkdownFormat",
     "github": "harness.report.formats.github:GithubFormat",
     "csv": "harness.report.formats.comma_separated:CsvFormat",
+    "junit": "harness.report.formats.junit:JUnitFormat",
 }
 """The name in `--format NAME` → its class (interface.py). Nothing is imported here: `--help` lists the names alone."""
 

@@ -15,6 +15,7 @@ FORMATS: dict[str, str] = {
     "github": "harness.report.formats.github:GithubFormat",
     "csv": "harness.report.formats.comma_separated:CsvFormat",
     "junit": "harness.report.formats.junit:JUnitFormat",
+    "sarif": "harness.report.formats.sarif:SarifFormat",
 }
 """The name in `--format NAME` → its class (interface.py). Nothing is imported here: `--help` lists the names alone."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,7 +50,7 @@ def page(checked: Checked, store: Path, places: Places = NOWHERE) -> Page[Checke
         title=title,
         blocks=blocks,
         data=_data(checked),
-        annotations=[_annotation(*pair, places) for pair in zip(checked.upgrades, details, strict=True)],
+        annotations=sorted((_annotation(upgrade, places) for upgrade in checked.upgrades), key=_severity),
         source=checked,
     )
 
@@ -117,7 +117,14 @@ def _status(current: Experiment) -> str:
     return words.get(current.verdict.status, "was not run")
 
 
-def _annotation(upgrade: Upgrade, details: Sequence[str | Item], places: Places) -> Annotation:
+def _severity(annotation: Annotation) -> int:
+    """Sort key: what a limited number of annotations should not leave out comes first."""
+    return ("error", "warning", "notice").index(annotation.level)
+
+
+def _annotation(upgrade: Upgrade, places: Places) -> Annotation:
+    """A remark at the line of what breaks alone, else of what changes. It leaves this machine: its logs are relative paths."""
+    details = items(*upgrade_lines(upgrade, Path()))
     breaking = [change.name for step in upgrade.steps if step.safe is False for change in step.changes]
     names = [*breaking, *(change.name for change in upgrade.changes)]
     place = places.of(names)
@@ -127,7 +134,7 @@ def _annotation(upgrade: Upgrade, details: Sequence[str | Item], places: Places)
     return Annotation(
         level=_LEVELS.get(upgrade.answer, "warning"),
         title=f"export-matrix check: {upgrade.answer.value}",
-        text="\n".join([_change(upgrade), *lines(items(*details))]),
+        text="\n".join([_change(upgrade), *lines(details)]),
         file=place.file,
         line=place.line,
         subject=_change(upgrade),

@@ -17,6 +17,7 @@ from harness.decide.check import Check, Checked, CheckResult, Upgrade
 from harness.decide.experiments import Unanswered
 from harness.decide.version_sets import Versions
 from harness.errors import VersionsError
+from harness.places import Places
 from harness.report.pages import check as pages
 
 
@@ -37,7 +38,7 @@ def check(options: argparse.Namespace, out: Console, err: Console) -> int:
         except Unanswered as reason:
             unknown = Upgrade(answer=CheckResult.UNKNOWN, changes=(), forced=(), target=None, reason=str(reason))
             checked = Checked(answer=CheckResult.UNKNOWN, current=None, upgrades=(unknown,))
-    show(pages.page(checked, experiments.session.store.root), options.format, out)
+    show(pages.page(checked, experiments.session.store.root, Places(_files(options))), options.format, out)
     return _EXIT_CODES[checked.answer]
 
 
@@ -52,7 +53,7 @@ def _target(options: argparse.Namespace, python: str | None) -> tuple[list[Requi
     requirements: list[Requirement] = []
     files: list[Versions] = []
     for text in options.to:
-        if names_set(text, valid=version_sets.is_requirement(text)):
+        if _is_file(text):
             files.append(_file(Path(text), options.python, python))
         elif Path(text).suffix in _FILES:
             raise VersionsError(f"--to {text}: no such file")
@@ -64,6 +65,16 @@ def _target(options: argparse.Namespace, python: str | None) -> tuple[list[Requi
     added = [version_sets.distribution(text, "--with") for text in options.with_]
     missing = [required for required in added if canonicalize_name(required.name) not in new.requirements]
     return requirements, new.with_(missing)
+
+
+def _is_file(text: str) -> bool:
+    """Whether an argument of `--to` is a file with a set, and no requirement."""
+    return names_set(text, valid=version_sets.is_requirement(text))
+
+
+def _files(options: argparse.Namespace) -> list[Path]:
+    """Where the versions stand, the new ones first: those are what somebody changes."""
+    return [*(Path(text) for text in options.to or () if _is_file(text)), options.from_ or options.config]
 
 
 def _file(path: Path, chosen: str | None, python: str | None) -> Versions:

@@ -23,6 +23,7 @@ from harness.execution.stopwatch import Stopwatch
 from harness.execution.work import BUDGET_OVER
 from harness.matrix.shard import GITHUB_JOBS
 from harness.model import Status
+from harness.places import Places
 from harness.published import Published
 from harness.report import files, published_logs
 from harness.report.failures import harness_failure, nothing_observed
@@ -103,7 +104,7 @@ def _published(shipped: Published, options: argparse.Namespace, out: Console, er
     found = published.read(own) if own else shipped
     text = f"nothing has run here: this is the report {found.source}; nothing was written"
     err.print(text, markup=False, highlight=False, soft_wrap=True)
-    show(matrix.page(found.report, same_matrix(options)), options.format, out)
+    show(_page(found.report, options), options.format, out)
     return 0
 
 
@@ -117,7 +118,7 @@ def merge(options: argparse.Namespace, out: Console, err: Console) -> int:
 
 
 def _page(report: Report, options: argparse.Namespace) -> Page[Report]:
-    return matrix.page(report, same_matrix(options))
+    return matrix.page(report, same_matrix(options), Places([options.config]))
 
 
 def _deliver(report: Report, options: argparse.Namespace, out: Console, err: Console) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from packaging.version import Version
 
+from harness import places
 from harness.environments.interface import ProviderFailure
 from harness.environments.resolver import Resolved
 from harness.errors import UnpublishedError, not_published
 from harness.execution.session import Session
-from harness.matrix import load
 from harness.model import ABSENT, Interpreter
 
 
@@ -30,7 +30,7 @@ def notes(session: Session, resolved: Sequence[Resolved]) -> Iterator[str]:
         hint = f"; the nearest: {found}" if found else ""
         if all((name, other) in lost for other in session.axes.get(name, ()) if other != ABSENT):
             raise UnpublishedError(file.name, name, version, cells[0].cell.id, hint)
-        line = load.line_of_version(file, name, version)
+        line = places.line_in(file, name, version)
         place = f"{file.name}: axes.{name}: {not_published(name, version)}" + (f" (line {line})" if line else "")
         count = "1 cell is" if len(cells) == 1 else f"{len(cells)} cells are"
         yield f"{place}{hint}; {count} not run"

@@ -200,14 +200,6 @@ def _line(content: str, place: str) -> int | None:
     return at
 
 
-def line_of_version(path: Path, axis: str, version: str) -> int | None:
-    """The number of the line at which a version of an axis stands, else that of the axis; None if neither is found."""
-    content = _content(path)
-    first = _line(content, f"axes.{axis}")
-    lines = enumerate(content.splitlines()[(first or 1) - 1 :], first or 1)
-    return next((number for number, line in lines if re.search(rf"[\"']{re.escape(version)}[\"']", line)), first)
-
-
 def _problem(problem: ErrorDetails, data: object) -> tuple[str, str]:
     """(place in the file, sentence) of a problem that pydantic found."""
     place = _place(problem["loc"], data, missing=problem["type"] == "missing")

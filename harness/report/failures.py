@@ -43,6 +43,11 @@ class FailureGroup:
     """What is known about remedies, each with the variants that it is true of, the most frequent first."""
     repeated: tuple[str, ...]
     """How flaky variants ended when they were repeated, the most frequent first; empty for every other group."""
+    signature: str
+    versions: dict[str, tuple[str, ...]]
+    """Axis → its affected versions, oldest first, without axes on which all versions are affected."""
+    broken: int
+    """The affected cells that do not work, whatever their variant."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,9 +86,12 @@ def failure_groups(report: Report) -> list[FailureGroup]:
             causes=tuple(Counter(_cause(variant) for _, variant in members).most_common()),
             repeated=_repeated([variant for _, variant in members]),
             remedies=_remedies(values, members, texts),
+            signature=signature,
+            versions=values.affected(members),
+            broken=len({cell.id for cell, _ in members if cell.status is not Status.WORKS}),
             **_example(members),
         )
-        for (status, stage, *_), members in groups.items()
+        for (status, stage, signature, _), members in groups.items()
     ]
     return sorted(made, key=lambda group: (group.status is not Status.ERROR, -group.variants))
 
@@ -176,13 +184,14 @@ class _AllValues:
             opsets.setdefault(variant.exporter, set()).add(value_of(variant, "opset"))
         return cls({axis: {cell.version(axis) for cell in report.cells} for axis in report.axes}, fields, opsets)
 
+    def affected(self, members: _Members) -> dict[str, tuple[str, ...]]:
+        """Axis → the versions of `members`, oldest first, if others have further versions."""
+        found = {axis: {cell.version(axis) for cell, _ in members} for axis in self.axes}
+        return {axis: tuple(sorted(own, key=by_version)) for axis, own in found.items() if own != self.axes[axis]}
+
     def common(self, members: _Members) -> str:
         """What distinguishes `members` from all others."""
-        parts = []
-        for axis, present in self.axes.items():
-            affected = {cell.version(axis) for cell, _ in members}
-            if affected != present:
-                parts.append(f"{axis} {', '.join(sorted(affected, key=by_version))}")
+        parts = [f"{axis} {', '.join(versions)}" for axis, versions in self.affected(members).items()]
         own_opsets = set[str]().union(*(self.opsets[exporter] for exporter in {variant.exporter for _, variant in members}))
         for field, present in {**self.fields, "opset": own_opsets}.items():
             chosen = {value_of(variant, field) for _, variant in members}

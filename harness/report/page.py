@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Generic, Literal, TypeVar
 
 from harness.model import Status
+from harness.verdicts.report_schema import ReportedCell
 
 
 class Look(StrEnum):
@@ -140,13 +141,28 @@ def lines(listing: Items, indent: str = "") -> Iterator[str]:
                 yield from lines(block, f"{indent}    ")
 
 
+UNKNOWN = "unknown"
+"""The rule of an annotation about what could not be found out."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Annotation:
-    """A remark that a code host shows beside a change."""
+    """A remark that a code host shows beside a change, or an answer that a program counts."""
 
     level: Literal["notice", "warning", "error"]
     title: str
     text: str
+    file: str | None = None
+    """Where it belongs, relative to the current folder, with slashes (see `Place`)."""
+    line: int | None = None
+    subject: str = ""
+    """What it is about, in a few words: `transformers 4.46.3 → 5.23.0`."""
+    status: Status | None = None
+    """How that came out; None for a remark about the page as a whole."""
+    rule: str = ""
+    """The kind of problem: the stage that failed, or `UNKNOWN`; empty where there is none."""
+    fingerprint: str = ""
+    """Equal for the same problem in another run."""
 
 
 Source = TypeVar("Source")
@@ -164,6 +180,8 @@ class Page(Generic[Source]):
     data: Any
     """The answer for programs: JSON values, dataclasses, enumerations and dates."""
     annotations: Sequence[Annotation] = ()
+    cells: Sequence[ReportedCell] = ()
+    """The cells that it is about, as matrix.json has them, for a format that lists them."""
     source: Source
     """The typed result that the page was made of, for a format that shows something else of it."""
     options: str = ""

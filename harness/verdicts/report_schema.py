@@ -106,6 +106,11 @@ class ReportedVariant:
     search_open: bool = False
     """Whether the search for a remedy has found none in this cell, and has more to try."""
 
+    @property
+    def id(self) -> str:
+        """The id of the variant."""
+        return Variant(**{name: getattr(self, name) for name in VARIANT_FIELDS}).id
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedCell:

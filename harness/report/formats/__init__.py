@@ -13,6 +13,9 @@ FORMATS: dict[str, str] = {
     "json": "harness.report.formats.json_data:JsonFormat",
     "markdown": "harness.report.formats.markdown:MarkdownFormat",
     "github": "harness.report.formats.github:GithubFormat",
+    "csv": "harness.report.formats.comma_separated:CsvFormat",
+    "junit": "harness.report.formats.junit:JUnitFormat",
+    "sarif": "harness.report.formats.sarif:SarifFormat",
 }
 """The name in `--format NAME` → its class (interface.py). Nothing is imported here: `--help` lists the names alone."""
 

@@ -18,13 +18,14 @@ from harness.report.page import Page
 class Format(ABC):
     """A way to write a page.
 
-    A format that shows something else than the blocks (a picture, test cases) looks at the type of `page.source`. For a
-    page that it has nothing to say about, it writes the title and the summary.
+    A format that shows something else than the blocks takes it from `page.cells` (rows, test cases), `page.annotations`
+    (remarks with a place) or the type of `page.source` (a picture). For a page that it has nothing to say about, it writes
+    the title and the summary.
     """
 
     suffix: ClassVar[str | None] = None
     """Of its file in the reports folder, `matrix.<suffix>`; None if it writes none."""
-    appended: ClassVar[Mapping[str, str]] = {}
+    appended: ClassVar[Mapping[str, type[Format]]] = {}
     """Variable of the environment that names a file → the format in which the page is also appended to that file."""
 
     @abstractmethod

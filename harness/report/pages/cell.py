@@ -28,6 +28,7 @@ def page(verdict: Verdict, reported: ReportedCell, *, store: Path, environments:
             *(Paragraph(text=line) for line in kept),
         ],
         data=reported,
+        cells=[reported],
         source=verdict,
     )
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 from harness.decide.check import Checked, CheckResult, Upgrade, UpgradeStep
 from harness.decide.experiments import Experiment
+from harness.hashing import digest
 from harness.model import Status
-from harness.report.page import Annotation, Block, Item, Page, Paragraph, Section, Span, Table, items, lines
+from harness.places import NOWHERE, Places
+from harness.report.page import UNKNOWN, Annotation, Block, Item, Page, Paragraph, Section, Span, Table, items, lines
 from harness.report.pages.endings import cell_data, ending, ending_data, endings, listed, version_set
+from harness.verdicts.signature import signature
 
 _STATUS = {
     CheckResult.SAFE: Status.WORKS,
@@ -21,8 +24,11 @@ _STATUS = {
 _LEVELS: dict[CheckResult, Literal["notice", "error"]] = {CheckResult.SAFE: "notice", CheckResult.BREAKS: "error"}
 
 
-def page(checked: Checked, store: Path) -> Page[Checked]:
-    """The page of a check; logs lie in `store`. A single upgrade needs no section of its own."""
+def page(checked: Checked, store: Path, places: Places = NOWHERE) -> Page[Checked]:
+    """The page of a check; logs lie in `store`, and `places` are the lines of the files with the sets.
+
+    A single upgrade needs no section of its own.
+    """
     details = [list(upgrade_lines(upgrade, store)) for upgrade in checked.upgrades]
     blocks: list[Block] = []
     if len(checked.upgrades) == 1:
@@ -44,7 +50,7 @@ def page(checked: Checked, store: Path) -> Page[Checked]:
         title=title,
         blocks=blocks,
         data=_data(checked),
-        annotations=[_annotation(*pair) for pair in zip(checked.upgrades, details, strict=True)],
+        annotations=sorted((_annotation(upgrade, places) for upgrade in checked.upgrades), key=_severity),
         source=checked,
     )
 
@@ -111,11 +117,31 @@ def _status(current: Experiment) -> str:
     return words.get(current.verdict.status, "was not run")
 
 
-def _annotation(upgrade: Upgrade, details: Sequence[str | Item]) -> Annotation:
+def _severity(annotation: Annotation) -> int:
+    """Sort key: what a limited number of annotations should not leave out comes first."""
+    return ("error", "warning", "notice").index(annotation.level)
+
+
+def _annotation(upgrade: Upgrade, places: Places) -> Annotation:
+    """A remark at the line of what breaks alone, else of what changes. It leaves this machine: its logs are relative paths."""
+    details = items(*upgrade_lines(upgrade, Path()))
+    breaking = [change.name for step in upgrade.steps if step.safe is False for change in step.changes]
+    names = [*breaking, *(change.name for change in upgrade.changes)]
+    place = places.of(names)
+    lost = upgrade.lost[0] if upgrade.lost else None
+    rule = "" if upgrade.answer is CheckResult.SAFE else lost.last.stage.value if lost else UNKNOWN
+    fault = signature(lost.last.stage, lost.error) if lost and lost.error else upgrade.reason
     return Annotation(
         level=_LEVELS.get(upgrade.answer, "warning"),
         title=f"export-matrix check: {upgrade.answer.value}",
-        text="\n".join([_change(upgrade), *lines(items(*details))]),
+        text="\n".join([_change(upgrade), *lines(details)]),
+        file=place.file,
+        line=place.line,
+        subject=_change(upgrade),
+        status=_STATUS[upgrade.answer],
+        rule=rule,
+        # Without versions: the same failure with a newer release is the same problem.
+        fingerprint=digest([rule, fault, sorted(set(names))]),
     )
 
 

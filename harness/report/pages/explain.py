@@ -108,6 +108,7 @@ def page(explained: ExplainedCell, *, store: Path, options: str) -> Page[Explain
             Section(title="What next", blocks=[items(*_nearest(explained.nearest), by_hand)]),
         ],
         data=_data(explained, command),
+        cells=[explained.cell],
         source=explained,
         options=options,
     )

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from harness import invocation
 from harness.diagnose.nearest_cell import Neighbours, compared
-from harness.matrix.selection import VARIANT_FIELDS
-from harness.model import Stage, Status, Variant
+from harness.model import Stage, Status
 from harness.published import Published
 from harness.report.page import Block, Item, Page, Paragraph, Quote, Section, Span, code, items, joined
 from harness.report.pages.variant import cause, finding_lines
@@ -33,6 +32,7 @@ def page(published: Published, cell: ReportedCell) -> Page[ReportedCell]:
             Section(title="What next", blocks=[items(*_next(published, cell))]),
         ],
         data={"cell": cell, "published": published.name, "generated": published.report.generated},
+        cells=[cell],
         source=cell,
     )
 
@@ -52,17 +52,17 @@ def _groups(published: Published, cell: ReportedCell) -> Sequence[_Group]:
 def _section(group: _Group) -> Section:
     variant, remedy = group[0]
     end = "works" if variant.status is Status.WORKS else f"{variant.status.value} at {variant.stage}"
-    title = joined(Span(end, status=variant.status), f" — {counted(len(group), 'variant')}: ", ", ".join(map(_id, group)))
+    title = joined(
+        Span(end, status=variant.status),
+        f" — {counted(len(group), 'variant')}: ",
+        ", ".join(variant.id for variant, _ in group),
+    )
     message = headline(variant.error, limit=600) if variant.error else variant.reason
     blocks: list[Block] = [Quote(text=message)] if message else []
     lines = [*cause(variant), *(Item(text=text) for text in finding_lines(variant.findings))]
     if remedy.text:
         lines.append(Item(text=Span(remedy.text, status=Status.WORKS_WITH_REMEDY if remedy.works else None)))
     return Section(title=title, blocks=[*blocks, items(*lines)] if lines else blocks)
-
-
-def _id(member: tuple[ReportedVariant, RemedyText]) -> str:
-    return Variant(**{name: getattr(member[0], name) for name in VARIANT_FIELDS}).id
 
 
 def _next(published: Published, cell: ReportedCell) -> Iterator[Item]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from harness.model import Status
-from harness.report import causes, rules
+from harness.places import NOWHERE, Places
+from harness.report import causes, failure_annotations, rules
 from harness.report.failures import FailureGroup, failure_groups, not_run
 from harness.report.feedback import comparisons, sentence
 from harness.report.page import (
@@ -31,8 +32,13 @@ from harness.verdicts.messages import headline
 from harness.verdicts.report_schema import Report, ReportedCell
 
 
-def page(report: Report, options: str = "") -> Page[Report]:
-    """The page of a report; `options` are those with which `explain` means the same matrix and store."""
+def page(report: Report, options: str = "", places: Places = NOWHERE) -> Page[Report]:
+    """The page of a report; `options` are those with which `explain` means the same matrix and store.
+
+    `places` are the lines of the matrix.
+    """
+    groups = failure_groups(report)
+    summary = f"{counted(len(report.cells), 'cell')}: {tally(report)}"
     return Page(
         title="Which versions work together",
         blocks=[
@@ -42,10 +48,12 @@ def page(report: Report, options: str = "") -> Page[Report]:
             *_rules(report),
             *_feedback(report),
             *_suspects(report),
-            _failures(report),
+            _failures(report, groups),
         ],
-        summary=f"{counted(len(report.cells), 'cell')}: {tally(report)}",
+        summary=summary,
         data=report,
+        annotations=failure_annotations.of_report(summary, groups, places),
+        cells=report.cells,
         source=report,
         options=options,
     )
@@ -138,8 +146,8 @@ def _suspects(report: Report) -> Iterator[Block]:
         yield Section(title="Whose fault it is", blocks=[Paragraph(text=f"{causes.summary(report)}."), table], detail=True)
 
 
-def _failures(report: Report) -> Section:
-    entries = [_failure_group(group) for group in failure_groups(report)]
+def _failures(report: Report, groups: Sequence[FailureGroup]) -> Section:
+    entries = [_failure_group(group) for group in groups]
     entries += [
         Item(text=[strong("not run", Status.NOT_RUN), f" — {counted(count, 'variant')}: {reason}"])
         for reason, count in not_run(report)

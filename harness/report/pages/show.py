@@ -23,7 +23,8 @@ def page(shown: Published) -> Page[Report]:
         *_rules(report),
         *matrix.tables(report),
     ]
-    return Page(title=f"{works} of {counted(len(report.cells), 'combination')} work", blocks=blocks, data=report, source=report)
+    title = f"{works} of {counted(len(report.cells), 'combination')} work"
+    return Page(title=title, blocks=blocks, data=report, cells=report.cells, source=report)
 
 
 def _rules(report: Report) -> Iterator[Block]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ConfigError
-from harness.matrix.load import line_of_version, load
+from harness.matrix.load import load
 from harness.matrix.plan import plan
 from harness.matrix.selection import Selection
 
@@ -292,12 +292,3 @@ def test_the_shipped_matrices_have_no_old_spelling():
     for path in root.glob("matrix*.toml"):
         load(path, notes.append)
     assert notes == []
-
-
-def test_a_version_is_found_at_its_line(tmp_path):
-    file = tmp_path / "matrix.toml"
-    file.write_text('# "2.0"\n[axes]\ntorch = [\n  "2.1",\n  "2.0",\n]\nonnx = ["1.0"]\n')
-    assert line_of_version(file, "torch", "2.0") == 5
-    assert line_of_version(file, "onnx", "1.0") == 7
-    # Of a selector: the line of the axis.
-    assert line_of_version(file, "torch", "3.0") == 3

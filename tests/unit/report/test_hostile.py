@@ -9,6 +9,7 @@ import typing
 from typing import Any
 
 import pytest
+from schemas import valid_junit, valid_sarif
 from values import rendered, report, reported_cell, reported_variant
 
 from harness.cli.console import console
@@ -87,6 +88,24 @@ def test_a_hostile_report_does_nothing_on_a_terminal(hostile):
     format_named("text").show(matrix.page(hostile), out)
     assert "2030" in out.file.getvalue()
     assert [mark for mark in NEVER if mark in out.file.getvalue() and mark not in MARKUP] == []
+
+
+@pytest.mark.parametrize(("name", "harmless"), [("csv", MARKUP), ("junit", ("![",)), ("sarif", MARKUP)])
+def test_a_hostile_report_does_nothing_in_other_formats(hostile, name, harmless):
+    text = rendered(hostile, name)
+    assert "2030" in text
+    assert [mark for mark in NEVER if mark in text and mark not in harmless] == []
+    if name == "junit":
+        valid_junit(text)
+    if name == "sarif":
+        valid_sarif(text)
+
+
+def test_a_hostile_report_adds_no_annotation(hostile):
+    lines = rendered(hostile, "github").splitlines()
+    assert len(lines) == 5  # how it came out, and a line for each other status
+    assert all(re.match("::(notice|warning) title=export-matrix[^:]*::", line) for line in lines)
+    assert [mark for mark in NEVER for line in lines if mark in line and mark not in MARKUP] == []
 
 
 @pytest.mark.parametrize("when", ["2030\x1b]0;x", "soon", "2030-01-01\x1b00:00:00+00:00", "2030-01-01T00:00:00+00:00\n<img>"])

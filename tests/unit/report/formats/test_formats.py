@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
 
-import pytest
 from rich.console import Console
 from toy_format import BytesFormat
 
 from harness.model import Status
 from harness.report.formats import format_named
 from harness.report.page import (
-    Annotation,
     Example,
     Item,
     Items,
@@ -90,20 +87,6 @@ def test_a_short_row_speaks_under_the_last_heading():
 
 def test_json():
     assert json.loads(format_named("json").render(PAGE)) == {"status": "works", "nan": None}
-
-
-@pytest.mark.parametrize(
-    ("annotations", "lines"),
-    [
-        ([], "::notice title=export-matrix::The answer%0Ain short\n"),
-        (
-            [Annotation(level="error", title="a: b, c", text="100%\n::error::x")],
-            "::error title=a%3A b%2C c::100%25%0A\\x3a:error::x\n",
-        ),
-    ],
-)
-def test_github(annotations, lines):
-    assert format_named("github").render(replace(PAGE, annotations=annotations)) == lines
 
 
 def test_a_format_may_give_bytes():

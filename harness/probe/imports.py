@@ -18,6 +18,7 @@ from typing import Any, Callable, Iterable, Iterator
 from .distributions import distributions_of
 from .joint_session import run_joint_session
 from .journal import Journal, StageScope
+from .messages import text_of, with_class
 from .outcome import ProbeFailure
 from .wire import ExportJob, ForkServerJob, ImportJob, RunJob
 
@@ -75,7 +76,7 @@ def import_module(name: str) -> Any:
         except (Exception, SystemExit) as exc:
             if isinstance(exc, ModuleNotFoundError) and exc.name == package and importlib.util.find_spec(package) is None:
                 raise  # the probe needs a package that nothing in the matrix provides
-            reasons = [f"{type(exc).__name__}: {exc}", output.numpy_clash()]
+            reasons = [with_class(exc), output.numpy_clash()]
             raise ProbeFailure(f"import {name}: " + "; ".join(filter(None, reasons)), exc) from exc
     return module
 
@@ -130,7 +131,7 @@ def _check_torch(torch: Any, _output: _PackageOutput) -> None:
     try:
         torch.zeros(1).numpy()
     except RuntimeError as exc:
-        message = f"import torch: it cannot exchange arrays with the installed numpy: {exc}"
+        message = f"import torch: it cannot exchange arrays with the installed numpy: {text_of(exc)}"
         raise ProbeFailure(message, exc) from exc
 
 

@@ -12,6 +12,7 @@ from typing import Any, Iterator
 
 from .identity_model import identity_model
 from .journal import StageScope
+from .messages import with_class
 from .outcome import ProbeFailure
 
 # Every onnxruntime runs these.
@@ -61,5 +62,5 @@ def _step(stage: StageScope, words: str) -> Iterator[None]:
         message = f"{words}: {exc}"
         raise ProbeFailure(message) from exc
     except (Exception, SystemExit) as exc:
-        message = f"{words}: {type(exc).__name__}: {exc}"
+        message = f"{words}: {with_class(exc)}"
         raise ProbeFailure(message, exc) from exc

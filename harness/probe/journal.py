@@ -32,10 +32,12 @@ class StageScope:
 
 
 class Journal:
-    """Appends events to the file at `path`."""
+    """Appends events to the file at `path`, which is absolute."""
 
     def __init__(self, path: str) -> None:
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        self._path = path
+        self._descriptor = self._open()
+        self._file = _identity(self._descriptor)
 
     @contextlib.contextmanager
     def stage(self, name: str, subject: str | None = None) -> Iterator[StageScope]:
@@ -76,7 +78,22 @@ class Journal:
         self._write({"event": "left", "subject": subject, "code": code})
 
     def _write(self, event: Begin | Doing | End | Done | Left) -> None:
+        if _identity(self._descriptor) != self._file:
+            # A package has closed all descriptors, as daemons do; by now the number may be that of a file of its own.
+            self._descriptor = self._open()
         os.write(self._descriptor, json.dumps(event, allow_nan=False).encode("ascii") + b"\n")
+
+    def _open(self) -> int:
+        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+
+
+def _identity(descriptor: int) -> tuple[int, int] | None:
+    """Return which file a descriptor is of; None if it is closed."""
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _peak_rss() -> int:

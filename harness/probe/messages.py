@@ -61,17 +61,45 @@ def summary(exc: BaseException, text: str | None = None) -> str:
     inner = sentence(innermost)
     if _squeezed(inner) in _squeezed(outer):
         return outer
-    kind = f"{type(innermost).__name__}: "
+    kind = f"{class_name(innermost)}: "
     return f"{outer}{CAUSED_BY}{kind}{inner[len(kind) :] if inner.startswith(kind) else inner}"
 
 
 def sentence(exc: BaseException) -> str:
     """Return the text of `exc`; with its class and place where it is not a sentence (one word, such as a key, or empty)."""
-    text = plain(str(exc)).strip()
+    text = plain(text_of(exc)).strip()
     if any(map(str.isspace, text)):
         return text
-    kind = type(exc).__name__
+    kind = class_name(exc)
     return " ".join(filter(None, [f"{kind}: {text}" if text else kind, _place(exc)]))
+
+
+def text_of(exc: BaseException) -> str:
+    """Return `str(exc)`, which is code of a package; empty where that raises."""
+    try:
+        return str(exc)
+    except BaseException:  # noqa: BLE001 - it must not end the process within the stage that it is about
+        return ""
+
+
+def with_class(exc: BaseException) -> str:
+    """Return `ValueError: text of it`."""
+    return f"{class_name(exc)}: {text_of(exc)}"
+
+
+def class_name(exc: BaseException) -> str:
+    """Return the name of the class of `exc`, whatever its metaclass makes of `__name__`."""
+    return _of_class(type(exc), "__name__")
+
+
+def class_names(exc: BaseException) -> Iterator[tuple[str, str]]:
+    """Yield (top-level module, name) of the class of `exc` and of its bases."""
+    return ((_of_class(kind, "__module__").partition(".")[0], _of_class(kind, "__name__")) for kind in type(exc).__mro__)
+
+
+def _of_class(kind: type, attribute: str) -> str:
+    value: str = type.__dict__[attribute].__get__(kind)
+    return value
 
 
 def plain(text: str) -> str:

@@ -11,6 +11,8 @@ import importlib.util
 import re
 from typing import Any, Iterator
 
+from .messages import text_of
+
 _NO_MODULE = re.compile(r"No module named '?([A-Za-z_]\w*)")
 _DISTRIBUTIONS = {
     "PIL": "pillow",
@@ -42,14 +44,13 @@ def _names(exc: BaseException) -> Iterator[str]:
     pending: list[BaseException | None] = [exc]
     while pending:
         error = pending.pop(0)
-        if error is None or error in seen:
+        if error is None or any(error is known for known in seen):
             continue
         seen.append(error)
         if isinstance(error, ModuleNotFoundError) and error.name:
             yield error.name.partition(".")[0]
-        with contextlib.suppress(Exception):  # the text of a package's exception is code of that package
-            for found in _NO_MODULE.finditer(str(error)):
-                yield found[1]
+        for found in _NO_MODULE.finditer(text_of(error)):
+            yield found[1]
         pending += [getattr(error, "original", None), error.__cause__, error.__context__]
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import importlib.util
 import os
+import re
 import traceback
 from pathlib import Path
 from typing import Literal
 
-from .messages import chain, frames_outside_stdlib, summary, without_colours
+from .messages import chain, class_name, class_names, frames_outside_stdlib, summary, text_of, without_colours
 from .wire import Error
 
 _PROBE_FOLDERS = [f"{Path(__file__).resolve().parent}{os.sep}"]
@@ -26,9 +27,19 @@ _MACHINE_ERRORS = {
 """Numbers of errors of a machine or its network: no fact about versions."""
 _MACHINE_ERROR_CLASSES = {
     *("MemoryError", "ConnectionError", "TimeoutError", "timeout", "gaierror", "SSLError"),
-    *("URLError", "RequestException", "HTTPException"),
+    *("URLError", "RequestException", "HTTPException", "HTTPError", "TransportError"),
 }
-"""Names of classes, bases included, for the same without such a number: of Python, and of the libraries that speak HTTP."""
+"""Names of classes, bases included, for the same without such a number."""
+_MACHINE_ERROR_MODULES = {
+    *("builtins", "asyncio", "concurrent", "http", "multiprocessing", "socket", "ssl", "urllib"),
+    *("aiohttp", "httpcore", "httpx", "requests", "urllib3"),
+}
+"""Whose classes these are: Python's, and those of the libraries that speak HTTP. Others use such names for other things."""
+_ABOUT_ARGUMENTS = (
+    *(ValueError, TypeError, LookupError, AttributeError, NameError),
+    *(SyntaxError, AssertionError, NotImplementedError),
+)
+"""Exceptions that may quote a text of a machine, and report none."""
 # How C++ code, and Python's threads, report what Python calls MemoryError, ENOMEM, ENOSPC, EDQUOT, EMFILE, EAGAIN, …
 _MACHINE_ERROR_TEXTS = (
     *("can't allocate memory", "Cannot allocate memory", "bad_alloc", "Failed to allocate memory"),
@@ -36,6 +47,10 @@ _MACHINE_ERROR_TEXTS = (
     *("can't start new thread", "Resource temporarily unavailable", "pthread_create failed"),
     *("Connection refused", "Connection reset by peer", "Temporary failure in name resolution"),
 )
+
+
+_SIZE = re.compile(r"(?:size|allocate)\D{0,3}(?P<bytes>\d{13,})|\ballocate (?P<large>\d[\d.]* [TPE]i?B)\b")
+"""A request for a terabyte or more: no machine has that, so it is a wrong size that a package has computed."""
 
 
 class ProbeFailure(Exception):  # noqa: N818 - a finding, not an error
@@ -68,7 +83,7 @@ def status_of(exc: BaseException) -> tuple[Literal["fails", "error"], Literal["p
     where = _raised_in(source)
     behind = list(chain(source))
     # The hub is switched off for every probe: code that asks it does so on every machine.
-    switched_off = any(type(each).__name__ == "OfflineModeIsEnabled" for each in behind)
+    switched_off = any(class_name(each) == "OfflineModeIsEnabled" for each in behind)
     if not switched_off and any(map(_is_machine_error, behind)):
         return "error", where
     if where == "package" or isinstance(exc, ProbeFailure) or _is_foreign_import_error(exc):
@@ -79,16 +94,23 @@ def status_of(exc: BaseException) -> tuple[Literal["fails", "error"], Literal["p
 def describe(exc: BaseException, where: Literal["package", "probe"]) -> Error:
     """Return the `error` object of an `end` event."""
     source = _source(exc)
-    lines = traceback.format_exception(type(source), source, source.__traceback__)
-    message = summary(source, None if source is exc else str(exc))
+    message = summary(source, None if source is exc else text_of(exc))
     if isinstance(exc, ModuleNotFoundError) and where == "probe":
         message += ": neither the environment nor the probe's files hold it ([probe] requires or files, or another axis, would)"
     return {
-        "type": type(source).__name__,
+        "type": class_name(source),
         "message": _shorten(message, _MESSAGE_LIMIT),
-        "traceback": _shorten(without_colours("".join(lines)), _TRACEBACK_LIMIT),
+        "traceback": _shorten(without_colours(_traceback(source)), _TRACEBACK_LIMIT),
         "where": where,
     }
+
+
+def _traceback(exc: BaseException) -> str:
+    """Return the traceback as Python prints it; its frames alone where the exception cannot be printed."""
+    try:
+        return "".join(traceback.format_exception(type(exc), exc, exc.__traceback__))
+    except Exception:  # noqa: BLE001 - the class of a package's exception is code of that package
+        return "".join(traceback.format_tb(exc.__traceback__))
 
 
 def _source(exc: BaseException) -> BaseException:
@@ -99,10 +121,12 @@ def _source(exc: BaseException) -> BaseException:
 def _is_machine_error(exc: BaseException) -> bool:
     if isinstance(exc, OSError) and exc.errno in _MACHINE_ERRORS:
         return True
-    if not _MACHINE_ERROR_CLASSES.isdisjoint(base.__name__ for base in type(exc).__mro__):
+    text = text_of(exc)
+    if _SIZE.search(text):
+        return False
+    if any(module in _MACHINE_ERROR_MODULES and name in _MACHINE_ERROR_CLASSES for module, name in class_names(exc)):
         return True
-    text = str(exc)
-    return any(fragment in text for fragment in _MACHINE_ERROR_TEXTS)
+    return not isinstance(exc, _ABOUT_ARGUMENTS) and any(fragment in text for fragment in _MACHINE_ERROR_TEXTS)
 
 
 def _is_foreign_import_error(exc: BaseException) -> bool:

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
+FAILED_ITSELF = 113
+"""Exit code of a probe process whose own code failed: no fact about the packages."""
+
 # --- jobs: host to probe -----------------------------------------------------------------------------------------------
 
 

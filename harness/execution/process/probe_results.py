@@ -13,10 +13,11 @@ from pydantic import ValidationError
 
 from harness.execution.process.probe_events import RESULT, event_in
 from harness.model import Failure, Limits, Stage, StageResult, Status
+from harness.probe.wire import FAILED_ITSELF
 from harness.subprocesses import Exit, ExitReason
 from harness.tasks.interface import ProbeOutput
 
-CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE}
+CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP}
 """Signals that a package causes in its own process; any other came from outside."""
 
 _TAIL_LINES = 20
@@ -147,6 +148,8 @@ def classify_exit(ended: Exit, limits: Limits, where: str, output: str) -> tuple
             name = _signal_name(-ended.code)
             kind, message = "signal", f"killed by {name} in {where}"
             status = Status.FAILS if -ended.code in CRASHES else Status.ERROR
+        case ExitReason.EXITED if ended.code == FAILED_ITSELF:
+            kind, message, status = "probe", f"the probe's own code failed in {where}", Status.ERROR
         case ExitReason.EXITED:
             kind, message, status = "exit", f"the process left with exit code {ended.code} in {where}", Status.FAILS
     return status, Failure(type=kind, message=message, traceback=output)

@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from ..messages import text_of
 from ..outcome import NotRun
 from .interface import ModelExporter
 
@@ -80,8 +81,8 @@ class Optimum(ModelExporter):
                     **sizes,
                 )
             except (ValueError, RuntimeError) as exc:
-                if _NO_SUCH_OPSET.search(str(exc)):
-                    raise NotRun(f"optimum: {exc}") from exc
+                if _NO_SUCH_OPSET.search(text_of(exc)):
+                    raise NotRun(f"optimum: {text_of(exc)}") from exc
                 raise
         return {role: folder / name for role, name in self.files.items() if (folder / name).is_file()}
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ..graph_request import GraphRequest
+from ..messages import text_of
 from ..outcome import NotRun
 
 
@@ -32,6 +33,6 @@ def export(request: GraphRequest, path: Path, opset: int) -> None:
             **options,
         )
     except (ValueError, RuntimeError) as exc:  # from Python, or from the C++ of newer releases
-        if re.search(r"[Uu]nsupported (ONNX opset|onnx_opset)", str(exc)):
-            raise NotRun(f"torch {torch.__version__}: {exc}") from exc
+        if re.search(r"[Uu]nsupported (ONNX opset|onnx_opset)", text_of(exc)):
+            raise NotRun(f"torch {torch.__version__}: {text_of(exc)}") from exc
         raise

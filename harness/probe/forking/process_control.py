@@ -10,6 +10,8 @@ import traceback
 from pathlib import Path
 from typing import Any, Callable, NoReturn
 
+from ..wire import FAILED_ITSELF
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -44,8 +46,9 @@ def leave_with(action: Callable[..., Any], *arguments: Any) -> NoReturn:
     except KeyboardInterrupt:
         traceback.print_exc()
         code = -signal.SIGINT
-    except BaseException:  # noqa: BLE001 - whatever it is, the process ends here
+    except BaseException:  # noqa: BLE001 - what a package raises ends in its stage; this is the probe's own
         traceback.print_exc()
+        code = FAILED_ITSELF
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

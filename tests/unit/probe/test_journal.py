@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,15 @@ def test_the_last_events_are_those_the_host_reads(events):
     left, done = read(path)
     assert left == {"event": "left", "subject": "i", "code": -11}
     assert (done["subject"], done["distributions"], done["peak_rss"] > 0) == (None, {"numpy": "2.0.0"}, True)
+
+
+def test_the_events_go_on_where_a_package_has_closed_every_descriptor(events, tmp_path):
+    path, journal = events
+    with journal.stage("export"):
+        os.close(journal._descriptor)
+        # The number is free, and the next file gets it.
+        own = os.open(tmp_path / "package.txt", os.O_WRONLY | os.O_CREAT)
+        assert own == journal._descriptor
+    os.close(own)
+    assert [event["event"] for event in read(path)] == ["begin", "end"]
+    assert (tmp_path / "package.txt").read_text() == ""

@@ -51,9 +51,9 @@ def outcome() -> Iterator[ModuleType]:
         del sys.modules[name]
 
 
-def kind(name: str, *bases: type[BaseException]) -> type[BaseException]:
+def kind(name: str, *bases: type[BaseException], module: str = "package") -> type[BaseException]:
     """A class of exceptions as a package under test defines it."""
-    return type(name, bases or (Exception,), {})
+    return type(name, bases or (Exception,), {"__module__": module})
 
 
 def through(files: tuple[str, ...], raises: Callable[[], Any]) -> Any:
@@ -239,15 +239,30 @@ TABLE = {
         cause=socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
     ),
     "no answer in time, without a number": lack(TimeoutError("The read operation timed out"), TRANSFORMERS),
-    "no answer in time, of an old Python": lack(kind("timeout", OSError)("timed out"), TRANSFORMERS),
+    "no answer in time, of an old Python": lack(kind("timeout", OSError, module="socket")("timed out"), TRANSFORMERS),
     "a connection that was cut, without a number": lack(ConnectionResetError("Connection reset by peer"), TRANSFORMERS),
     "a server that hangs up": lack(
         RemoteDisconnected("Remote end closed connection"), f"{STDLIB}/http/client.py", TRANSFORMERS
     ),
     "a server that is out of order": lack(HTTPError("http://h/", 503, "Service Unavailable", Message(), None), TRANSFORMERS),
     "a library that speaks HTTP": lack(
-        kind("ConnectTimeout", kind("RequestException", OSError))("Max retries exceeded"), f"{SITE}/requests/adapters.py"
+        kind("ConnectTimeout", kind("RequestException", OSError, module="requests.exceptions"))("Max retries exceeded"),
+        f"{SITE}/requests/adapters.py",
     ),
+    # what only looks like it
+    "a size that no machine has": fact(RuntimeError(ALLOC.replace("51539607552", "9223372036854775807")), TORCH),
+    "a size that no machine has, of numpy": fact(
+        kind("_ArrayMemoryError", MemoryError)("Unable to allocate 6.94 EiB for an array with shape (1, 1000000000000000000)"),
+        NUMPY,
+    ),
+    "a size that no machine has, in onnxruntime": ort(
+        "RuntimeException",
+        6,
+        "RUNTIME_EXCEPTION",
+        "Failed to allocate memory for requested buffer of size 18446744073709551488",
+    ),
+    "a class that is only called so": fact(kind("TimeoutError")("the pattern matcher gave up at depth 7"), TORCH),
+    "a text that is only quoted": fact(ValueError("unknown option 'Connection refused' for this node"), ORT),
     "something that is busy": lack(machine(errno.EAGAIN), TORCH),
     "no more threads": lack(RuntimeError("can't start new thread"), TORCH, f"{STDLIB}/threading.py"),
     "no more threads, in C++": lack(RuntimeError("pthread_create failed: Resource temporarily unavailable"), ORT),
@@ -287,6 +302,24 @@ def test_whose_fault_it_is(outcome, row):
     described = outcome.describe(exc, row.verdict[1])
     assert (described["type"], described["where"]) == (type(row.raised).__name__, row.verdict[1])
     assert f'File "{row.files[-1]}"' in described["traceback"]
+
+
+def test_an_exception_that_cannot_be_printed_is_described_all_the_same(outcome):
+    class Broken(Exception):  # noqa: N818 -- as packages name theirs
+        def __str__(self):
+            raise ValueError
+
+    class Nameless(type):
+        @property
+        def __name__(cls):
+            raise ValueError
+
+    for kind_, name in ((Broken, "Broken"), (Nameless("Q", (Exception,), {}), "Q")):
+        exc = caught((PROBE, TORCH), kind_())
+        described = outcome.describe(exc, "package")
+        assert outcome.status_of(exc) == FAILS
+        assert (described["type"], described["message"]) == (name, f"{name} (in torch/onnx/utils.py, raises)")
+        assert "torch/onnx/utils.py" in described["traceback"]
 
 
 FINDINGS = {

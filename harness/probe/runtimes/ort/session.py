@@ -9,7 +9,7 @@ from typing import Any, Mapping
 import numpy as np
 import onnxruntime
 
-from ...messages import sentence
+from ...messages import sentence, text_of
 from ...runtime import CallFailure, Form, Graph, Values, array_form
 from .failing_node import failing_node
 
@@ -41,7 +41,7 @@ class _Session(Graph):
         try:
             results = self._call(feed)
         except Exception as exc:
-            raise CallFailure(sentence(exc), exc, failing_node(str(exc))) from exc
+            raise CallFailure(sentence(exc), exc, failing_node(text_of(exc))) from exc
         return dict(zip(self._outputs, results))
 
     def _call(self, feed: Mapping[str, Any]) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
 
+from ...messages import with_class
 from ...outcome import NotRun
 from ...runtime import CallFailure, Form, Graph, Values, array_form
 
@@ -36,7 +37,7 @@ class EvaluatedGraph(Graph):
         except Exception as exc:
             node = _failing_node(exc)
             place = f"{node['op_type']} node {node['name']!r} of inputs {node['input_shapes']}: " if node else ""
-            raise CallFailure(f"{place}{type(exc).__name__}: {exc}", exc, node) from exc
+            raise CallFailure(f"{place}{with_class(exc)}", exc, node) from exc
         return dict(zip(self._evaluator.output_names, map(np.asarray, results)))
 
     def form(self, value: Any) -> Form:

@@ -13,6 +13,7 @@ import pytest
 from harness.execution.process.probe_process import _Watch
 from harness.execution.process.probe_results import classify_exit, read_events, tail
 from harness.model import Limits, Stage, Status
+from harness.probe.wire import FAILED_ITSELF
 from harness.subprocesses import Exit, ExitReason
 
 LIMITS = Limits(seconds=90, memory=6_000_000_000)
@@ -32,10 +33,12 @@ def killed(ending: ExitReason) -> Exit:
         (exited(-11), Status.FAILS, "signal", "killed by SIGSEGV in load"),
         (exited(-6), Status.FAILS, "signal", "killed by SIGABRT in load"),
         (exited(-4), Status.FAILS, "signal", "killed by SIGILL in load"),
+        (exited(-5), Status.FAILS, "signal", "killed by SIGTRAP in load"),
         (exited(-9), Status.ERROR, "signal", "killed by SIGKILL in load"),
         (exited(-15), Status.ERROR, "signal", "killed by SIGTERM in load"),
         (exited(0), Status.FAILS, "exit", "the process left with exit code 0 in load"),
         (exited(3), Status.FAILS, "exit", "the process left with exit code 3 in load"),
+        (exited(FAILED_ITSELF), Status.ERROR, "probe", "the probe's own code failed in load"),
         (killed(ExitReason.TIMEOUT), Status.ERROR, "timeout", "no progress in load for 90 s"),
         (killed(ExitReason.MEMORY), Status.ERROR, "memory", "more than 6.0 GB resident in load"),
     ],

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import transformers
 
+from ....messages import text_of
 from ....outcome import NotRun
 from .decoder_only import DecoderOnly
 from .families import FAMILIES, TINY_POSITIONS, Family
@@ -38,8 +39,8 @@ def build(model: dict[str, Any], attention: str | None = None) -> Subject:
     try:
         built = _load(family, config, model["path"]) if "path" in model else _construct(family, config, model["seed"])
     except (ValueError, ImportError) as exc:
-        if attention and re.search(r"attention implementation|attn_implementation|scaled_dot_product", str(exc)):
-            raise NotRun(f"transformers {transformers.__version__}, attention {attention}: {exc}") from exc
+        if attention and re.search(r"attention implementation|attn_implementation|scaled_dot_product", text_of(exc)):
+            raise NotRun(f"transformers {transformers.__version__}, attention {attention}: {text_of(exc)}") from exc
         raise
     subject: Subject = SUBJECTS[family.subject](built.eval(), limit)
     if attention and subject.attention != attention:

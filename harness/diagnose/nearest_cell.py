@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.environments.resolver import Resolved
 from harness.model import ABSENT, Setup, Stage, Status, Variant
-from harness.stack import EXPORTS_WITH_RUNTIME, NO_MODEL_CODE, RUN_SIDE, RUNTIME
+from harness.stack import EXPORTS_WITH_RUNTIME, NO_MODEL_CODE, RUN_SIDE, RUNTIME, VENDORS
 from harness.verdicts.judge import Verdict
 from harness.verdicts.remedy_effects import secondary_pins
 from harness.verdicts.report_schema import ReportedCell, ReportedVariant, identity
@@ -86,6 +86,22 @@ class Neighbours:
         """On how many axes, the environment included, two cells of the report differ."""
         return sum(a != b for a, b in zip(self._chosen[cell.id], self._chosen[other.id], strict=True))
 
+    def beside(self, cell: ReportedCell, other: ReportedCell) -> list[str]:
+        """The differences of two cells in distributions that no axis pins and an export may import.
+
+        What torch pins itself is a part of torch, and what only one of them has is required by a version that differs anyway.
+        """
+        axes = {"python", *cell.pins, *other.pins}
+        mine, theirs = (held.resolved_sides.get("export") or held.resolved for held in (cell, other))
+        found = _differing(theirs, mine, sorted(mine.keys() & theirs.keys()))
+        named = [each for each in found if each.name not in axes and not each.name.startswith(VENDORS)]
+        return [str(each) for each in named if each.here and each.there]
+
+    def numpy_held(self, cell: ReportedCell, runtime: str) -> bool:
+        """Whether a cross-check of `cell` in this version of the runtime has the same numpy: it has if any cell offers that."""
+        others = [other for other in self._cells if (other.python, other.pins.get(RUNTIME)) == (cell.python, runtime)]
+        return any(run_numpy(other) == run_numpy(cell) for other in others)
+
     def same_artifact(self, cell: ReportedCell, variant: ReportedVariant) -> list[ReportedCell]:
         """The cells that differ from `cell` in their onnxruntime alone, and in which the same variant works.
 
@@ -152,6 +168,11 @@ class Neighbours:
                     passing.setdefault(tuple(version(cell, name) for name in same), []).append(cell)
             self._passing[stage, same, export] = passing
         return self._passing[stage, same, export]
+
+
+def run_numpy(cell: ReportedCell) -> str | None:
+    """The numpy beside the runtime of a cell: what passes it arrays."""
+    return (cell.resolved_sides.get("run") or cell.resolved).get("numpy")
 
 
 def version(cell: ReportedCell, name: str) -> str | None:

@@ -94,7 +94,7 @@ _BETWEEN_VERSIONS = (
         re.compile(
             r"is required but found|but (?:it|they) (?:was|were) not found|"
             r"[Rr]equires? (?:\S{1,200} ){1,3}?(?:[<>=]=?|version) ?\d|"
-            r"[Pp]lease (?:install|upgrade|downgrade) "
+            r"[Pp]lease (?:install|upgrade|downgrade) |ir_version \d+ is higher than the checker's"
         ),
         "a check of versions",
     ),

@@ -138,3 +138,68 @@ def test_rules_tell_the_faults_of_one_stage_apart(project):
     page = (project.reports / "matrix.md").read_text()
     assert "2 variants in 2 cells, runtime" in page
     assert "onnxruntime fails up to 1.20.0, passes at 1.21.0 (not asked)" in page
+
+
+class TestTwoThingsThatDiffer:
+    """What differs in two things shows nothing of one of them."""
+
+    NEW_NUMPY = (
+        "import importlib.metadata as m\n"
+        "if m.version('numpy').startswith('2'): raise RuntimeError('the dtype of this array is not known')"
+    )
+
+    @pytest.mark.parametrize("setup", ["handoff", "together"])
+    def test_another_runtime_beside_another_numpy_proves_nothing_about_the_runtime(self, project, setup):
+        project.publish(
+            packages.onnxruntime("1.18.0", on_run=self.NEW_NUMPY),
+            packages.onnxruntime("1.17.0", requires=("flatbuffers", "numpy<2")),
+        )
+        project.configure({"onnxruntime": ["1.17.0", "1.18.0"]}, setup=setup)
+        cells = project.run()
+        (variant,) = next(cell for cell in cells.values() if cell["status"] == "fails")["variants"]
+        assert told(variant) == ("decode", "runtime", "likely", None)
+        assert variant["evidence"][-1].startswith("to settle it: numpy 2")
+        assert variant["evidence"][-1].endswith("beside onnxruntime 1.17.0")
+
+    def test_it_is_a_conflict_of_versions_once_the_numpy_was_tried(self, mending):
+        mending.publish(
+            packages.onnxruntime("1.18.0", on_run=self.NEW_NUMPY),
+            packages.onnxruntime("1.17.0", requires=("flatbuffers", "numpy<2")),
+        )
+        mending.configure({"onnxruntime": ["1.17.0", "1.18.0"]})
+        (variant,) = next(cell for cell in mending.run().values() if cell["remedies"])["variants"]
+        assert told(variant) == ("decode", "version conflict", "proven", "numpy<2")
+
+    def test_a_cell_with_another_torch_and_another_sympy_proves_nothing_about_the_exporter(self, project):
+        strict = (
+            "import importlib.metadata as m\n"
+            "if m.version('sympy') == '1.14.0': raise RuntimeError('cannot simplify the guards of this graph')"
+        )
+        project.publish(
+            packages.package("sympy", "1.14.0", requires=("mpmath",)),
+            packages.torch("2.1.0", requires=("sympy<1.14",), on_export=strict),
+            packages.torch("2.2.0", on_export=strict),
+        )
+        project.configure({"torch": ["2.1.0", "2.2.0"]})
+        (variant,) = next(cell for cell in project.run().values() if cell["status"] == "fails")["variants"]
+        assert told(variant) == ("export", "exporter", "likely", None)
+        assert variant["evidence"][-1].startswith("to settle it: the same cell with sympy 1.1")
+
+    def test_a_stamp_that_the_checker_does_not_know_is_a_matter_of_versions(self, project):
+        gate = (
+            "import json\n"
+            "with open(path) as file: ir = json.load(file)['ir']\n"
+            'if ir > 9: raise ValueError(f"Your model ir_version {ir} is higher than the checker\'s (9)")'
+        )
+        project.publish(
+            packages.torch(
+                "2.6.0", on_export="variant = dict(variant, ir_version=10 if variant['exporter'] == 'dynamo' else 9)"
+            ),
+            packages.onnx("1.16.0", on_check=gate),
+            packages.onnxruntime("1.21.0", max_ir=10),
+        )
+        axes = {"torch": ["2.6.0"], "onnx": ["1.16.0"], "onnxruntime": ["1.21.0"]}
+        project.configure(axes, variants={"exporters": ["torchscript", "dynamo"], "layouts": ["pair"]})
+        (cell,) = project.run().values()
+        assert [variant["status"] for variant in cell["variants"]] == ["works", "fails"]
+        assert told(cell["variants"][1]) == ("check", "version conflict", "likely", None)

@@ -157,9 +157,12 @@ def _exported(cell: ReportedCell, variant: ReportedVariant, stage: Stage, neighb
         if changed.versions:
             return proven(Cause.EXPORTER, *evidence, f"with {changed.text} it {graph}")
     other = neighbours.nearest(cell, stage, [], export_of(variant))
-    if other and neighbours.steps(cell, other) <= 1:
-        return proven(Cause.EXPORTER, *evidence, _passes(other, cell, f"it {graph}"))
     evidence += [_passes(other, cell, f"it {graph}")] if other else []
+    if other and neighbours.steps(cell, other) <= 1:
+        beside = neighbours.beside(cell, other)
+        if not beside:
+            return proven(Cause.EXPORTER, *evidence)
+        return likely(Cause.EXPORTER, *evidence, f"to settle it: the same cell with {' and '.join(beside)}")
     settle = "to settle it: another exporter or opset that exports the same model, or a cell that differs in one version"
     return likely(Cause.EXPORTER, *evidence, settle)
 

@@ -20,7 +20,7 @@ from dataclasses import replace
 
 from harness.diagnose.causes.diagnosis import SETTLE, Diagnosis, brief, brief_outcome, likely, proven, undecided
 from harness.diagnose.causes.failure_kinds import Reason, RuntimeFailure, failure_of
-from harness.diagnose.nearest_cell import Neighbours, model_code
+from harness.diagnose.nearest_cell import Neighbours, model_code, run_numpy
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Cause, Certainty, Stage, Status
 from harness.stack import EVALUATOR, EXPORTING, RUNTIME
@@ -58,7 +58,11 @@ def diagnosed(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbou
     consumers = _consumers(variant, changes)
     consumed = _consumed(consumers, cell)
     if EVALUATOR in accepting and others:
-        return proven(Cause.RUNTIME, *evidence, *consumed)
+        # An onnxruntime loads a graph without numpy, which passes it the arrays of a run.
+        alone = variant.stage is Stage.LOAD or elsewhere or any(neighbours.numpy_held(cell, _version(name)) for name in others)
+        if alone:
+            return proven(Cause.RUNTIME, *evidence, *consumed)
+        return likely(Cause.RUNTIME, *evidence, *consumed, f"{SETTLE}numpy {run_numpy(cell)} beside {others[0]}")
     main = {*_MAIN, *model_code(cell)}
     if beside := next((changed for changed in changes if changed.versions and not changed.versions & main), None):
         return _between_versions(cell, variant, beside)
@@ -70,6 +74,10 @@ def diagnosed(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbou
     if found := _by_session(cell, variant, changes, evidence):
         return found
     return _by_opinions(variant, evidence, evaluated=EVALUATOR in accepting, others=bool(others or remade))
+
+
+def _version(runtime: str) -> str:
+    return runtime.rpartition(" ")[2]
 
 
 def _between_versions(cell: ReportedCell, variant: ReportedVariant, changed: RemedyEffect) -> Diagnosis:
@@ -91,7 +99,8 @@ def _elsewhere(
     found = {
         name: f"{name} in {other.id}"
         for other in neighbours.same_artifact(cell, variant)
-        if (name := f"onnxruntime {other.pins['onnxruntime']}") not in variant.opinions
+        if (variant.stage is Stage.LOAD or run_numpy(other) == run_numpy(cell))
+        and (name := f"onnxruntime {other.pins['onnxruntime']}") not in variant.opinions
     }
     for changed in changes if neighbours.exports_apart(cell) else ():
         if changed.versions == {"onnxruntime"} and changed.text not in variant.opinions:

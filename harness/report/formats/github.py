@@ -1,4 +1,4 @@
-"""A page as annotations of a workflow on GitHub, and in the summary of its job."""
+"""A page as annotations of a workflow on GitHub, in the summary of its job, and as an output of its step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.report.page import Annotation, Page, plain
 class GithubFormat(Format):
     """Workflow commands: the annotations of a page, or one notice if it has none."""
 
-    appended: ClassVar[Mapping[str, str]] = {"GITHUB_STEP_SUMMARY": "markdown"}
+    appended: ClassVar[Mapping[str, str]] = {"GITHUB_STEP_SUMMARY": "markdown", "GITHUB_OUTPUT": "outputs"}
 
     def render(self, page: Page[Any]) -> str:
         """One line for each annotation."""

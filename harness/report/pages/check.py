@@ -46,6 +46,7 @@ def page(checked: Checked, store: Path) -> Page[Checked]:
         data=_data(checked),
         annotations=[_annotation(*pair) for pair in zip(checked.upgrades, details, strict=True)],
         source=checked,
+        answer=checked.answer.value,
     )
 
 

@@ -47,6 +47,7 @@ def page(report: Report, options: str = "") -> Page[Report]:
         summary=f"{counted(len(report.cells), 'cell')}: {tally(report)}",
         data=report,
         source=report,
+        answer=f"{report.count(Status.WORKS)} of {len(report.cells)} work",
         options=options,
     )
 

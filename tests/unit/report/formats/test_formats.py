@@ -106,6 +106,13 @@ def test_github(annotations, lines):
     assert format_named("github").render(replace(PAGE, annotations=annotations)) == lines
 
 
+def test_outputs_are_one_line_whatever_the_answer():
+    assert format_named("outputs").render(PAGE) == "answer=The answer\n"
+    assert (
+        format_named("outputs").render(replace(PAGE, answer="SAFE\nexit-code=0\r\x1b")) == "answer=SAFE exit-code=0\\x0d\\x1b\n"
+    )
+
+
 def test_a_format_may_give_bytes():
     stdout = io.TextIOWrapper(io.BytesIO())
     BytesFormat().show(PAGE, Console(file=stdout))

@@ -70,7 +70,10 @@ SEARCH = ("--strategy", "--budget")
 TASKS = ("--jobs", "--retry", "--force", "--no-forks", "--no-disk-check")
 RUN = ("--executor", "--audit", "--keep-envs", "--timings", "--close-boundaries")
 REPORTS = ("--reports", "--format")
+COMPARED = ("--against", "--fail-on")
 SETS = ("--from", "--with", "--python", "--exporter", "--opset", "--layout")
+REGRESSIONS = "regressions"
+"""The value of `--fail-on` that is no status: something worked in the report of `--against`, and fails."""
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "id": {"metavar": "ID", "help": "id of a cell, as in the reports"},
     "report": {
@@ -175,9 +178,13 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "--format": {
         "choices": FORMATS, "default": "text", "help": "what to print on stdout; github: annotations, and a job summary"
     },
+    "--against": {
+        "metavar": "REPORT",
+        "help": "show what differs from an earlier report: a file, a folder of reports, or the name of a published one",
+    },
     "--fail-on": {
-        "choices": ("error", "fails", "flaky"),
-        "help": "exit with 1 if a cell has this status, with 3 if nothing is proven",
+        "choices": ("error", "fails", "flaky", REGRESSIONS),
+        "help": "exit with 1 if a cell has this status, or if what worked in --against fails; with 3 if nothing is proven",
     },
     "--environment": {
         "type": Path, "metavar": "DIR", "help": "run in this virtual environment, which has the lock of the cell installed"

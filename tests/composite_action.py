@@ -68,6 +68,27 @@ class Runner:
         done.uv = (self._temporary / "uv-calls").read_text().splitlines()
         return done
 
+    def job(self, job: Mapping[str, Any], known: Mapping[str, str]) -> list[Done]:
+        """Run a job's shell steps, and its uses of this action, until one fails; returns what each of the latter gave.
+
+        `known` has the values of the job's expressions besides `runner.temp`.
+        """
+        known = {"runner.temp": str(self._temporary), **known}
+        uses: list[Done] = []
+        for step in job["steps"]:
+            if "run" in step:
+                variables = {name: filled(text, known) for name, text in step.get("env", {}).items()}
+                environ = {**os.environ, **variables, "RUNNER_TEMP": str(self._temporary)}
+                # Where a step names no shell it has no pipefail.
+                options = "-eo pipefail" if step.get("shell") == "bash" else "-e"
+                command = ["bash", *options.split(), "-c", step["run"]]
+                subprocess.run(command, cwd=self._workspace, env=environ, check=True, timeout=60)
+            elif step["uses"].partition("@")[0] in {"./", "OWNER/REPO"}:
+                uses.append(self.use(**{name: filled(text, known) for name, text in step["with"].items()}))
+                if uses[-1].code:
+                    break
+        return uses
+
     def _step(self, step: Mapping[str, Any], known: dict[str, str], done: Done) -> None:
         if not _holds(step.get("if", "success()"), known, failed=done.code != 0):
             return

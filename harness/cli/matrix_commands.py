@@ -26,7 +26,7 @@ from harness.execution.work import BUDGET_OVER
 from harness.matrix.shard import GITHUB_JOBS
 from harness.model import Status
 from harness.published import Published
-from harness.report import files, published_logs
+from harness.report import files, published_logs, timeline
 from harness.report.failures import harness_failure, nothing_observed
 from harness.report.formats import format_named
 from harness.report.page import Page
@@ -45,6 +45,8 @@ def run(options: argparse.Namespace, out: Console, err: Console) -> int:
     # Before ten minutes of work, and not after them. The earlier report may be the one that this run replaces.
     old = earlier(options)
     files.require_writable(options.reports)
+    if options.timeline:
+        options.timeline.open("ab").close()
     executors.module(settings.executor)
     try:
         with listener(err, quiet=options.quiet) as listen:
@@ -53,6 +55,9 @@ def run(options: argparse.Namespace, out: Console, err: Console) -> int:
             measured = stopwatch.timings()
     except Interrupted as interrupted:
         raise Interrupted(f"{interrupted}; {_partial(settings, options, out)}") from None
+    if options.timeline:
+        timeline.write(measured, options.timeline)
+        err.print(f"wrote {options.timeline}", markup=False, highlight=False, soft_wrap=True)
     compared = _deliver(report, old, options, out, err)
     if options.timings:
         format_named("text").show(timings.page(measured), err)

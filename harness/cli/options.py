@@ -62,13 +62,19 @@ def _executor(text: str) -> str:
     return text
 
 
+def _timeline(text: str) -> Path:
+    if (path := Path(text)).suffix not in {".json", ".svg"}:
+        raise argparse.ArgumentTypeError(f"expected FILE.json or FILE.svg, not {text!r}")
+    return path
+
+
 EVERYWHERE = ("--config", "--store", "--model", "--profile", "--color")
 MATRIX = (*EVERYWHERE, "--quiet")
 CELLS = ("--select", "--exclude")
 INDEX = ("--offline", "--refresh")
 SEARCH = ("--strategy", "--budget")
 TASKS = ("--jobs", "--retry", "--force", "--no-forks", "--no-disk-check")
-RUN = ("--executor", "--audit", "--keep-envs", "--timings", "--close-boundaries")
+RUN = ("--executor", "--audit", "--keep-envs", "--timings", "--timeline", "--close-boundaries")
 REPORTS = ("--reports", "--format")
 COMPARED = ("--against", "--fail-on")
 SETS = ("--from", "--with", "--python", "--exporter", "--opset", "--layout")
@@ -144,6 +150,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "type": _share, "default": 0.0, "metavar": "5%", "help": "run this share of the cells again from scratch, and compare"
     },
     "--timings": {"action": "store_true", "help": "show where the time went, and the least time that all cores need"},
+    "--timeline": {
+        "type": _timeline, "metavar": "FILE",
+        "help": "write what ran where and when: FILE.json, a Chrome trace, or FILE.svg, a picture",
+    },
     "--no-remedies": {
         "dest": "remedies", "action": "store_false",
         "help": "neither search nor report remedies (--budget and --strategy pairwise do not search them either)",

@@ -25,7 +25,7 @@ def show(page: Page[Any], format_name: str, out: Console) -> None:
     chosen.show(page, out)
     for variable, other in chosen.appended.items():
         if path := os.environ.get(variable):
-            content = format_named(other).render(page)
+            content = other().render(page)
             with Path(path).open("ab") as file:
                 file.write(content if isinstance(content, bytes) else content.encode())
 

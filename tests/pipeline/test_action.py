@@ -48,7 +48,7 @@ def checked(runner: Runner, **inputs: str) -> Done:
 def test_a_safe_upgrade(runner):
     done = checked(runner, to="transformers==4.47.0")
     assert (done.code, done.outputs["answer"], done.outputs["exit-code"]) == (0, "SAFE", "0"), done.log
-    assert "::notice title=export-matrix check%3A SAFE::transformers 4.46.3 → 4.47.0" in done.log
+    assert "title=export-matrix check%3A SAFE::transformers 4.46.3 → 4.47.0" in done.log
     summary = Path(done.outputs["summary"])
     assert summary.read_text(encoding="utf-8").startswith("# SAFE: transformers 4.46.3 → 4.47.0\n")
     assert summary.parent == Path(done.outputs["report"])

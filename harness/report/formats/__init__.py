@@ -13,7 +13,6 @@ FORMATS: dict[str, str] = {
     "json": "harness.report.formats.json_data:JsonFormat",
     "markdown": "harness.report.formats.markdown:MarkdownFormat",
     "github": "harness.report.formats.github:GithubFormat",
-    "outputs": "harness.report.formats.outputs:OutputsFormat",
 }
 """The name in `--format NAME` → its class (interface.py). Nothing is imported here: `--help` lists the names alone."""
 

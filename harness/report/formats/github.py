@@ -7,13 +7,15 @@ from typing import Any, ClassVar
 
 from harness.foreign_text import visible
 from harness.report.formats.interface import Format
+from harness.report.formats.markdown import MarkdownFormat
+from harness.report.formats.step_output import StepOutput
 from harness.report.page import Annotation, Page, plain
 
 
 class GithubFormat(Format):
     """Workflow commands: the annotations of a page, or one notice if it has none."""
 
-    appended: ClassVar[Mapping[str, str]] = {"GITHUB_STEP_SUMMARY": "markdown", "GITHUB_OUTPUT": "outputs"}
+    appended: ClassVar[Mapping[str, type[Format]]] = {"GITHUB_STEP_SUMMARY": MarkdownFormat, "GITHUB_OUTPUT": StepOutput}
 
     def render(self, page: Page[Any]) -> str:
         """One line for each annotation."""

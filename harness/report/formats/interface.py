@@ -24,7 +24,7 @@ class Format(ABC):
 
     suffix: ClassVar[str | None] = None
     """Of its file in the reports folder, `matrix.<suffix>`; None if it writes none."""
-    appended: ClassVar[Mapping[str, str]] = {}
+    appended: ClassVar[Mapping[str, type[Format]]] = {}
     """Variable of the environment that names a file → the format in which the page is also appended to that file."""
 
     @abstractmethod

@@ -12,6 +12,7 @@ from toy_format import BytesFormat
 
 from harness.model import Status
 from harness.report.formats import format_named
+from harness.report.formats.step_output import StepOutput
 from harness.report.page import (
     Annotation,
     Example,
@@ -106,11 +107,9 @@ def test_github(annotations, lines):
     assert format_named("github").render(replace(PAGE, annotations=annotations)) == lines
 
 
-def test_outputs_are_one_line_whatever_the_answer():
-    assert format_named("outputs").render(PAGE) == "answer=The answer\n"
-    assert (
-        format_named("outputs").render(replace(PAGE, answer="SAFE\nexit-code=0\r\x1b")) == "answer=SAFE exit-code=0\\x0d\\x1b\n"
-    )
+def test_an_output_is_one_line_whatever_the_answer():
+    assert StepOutput().render(PAGE) == "answer=The answer\n"
+    assert StepOutput().render(replace(PAGE, answer="SAFE\nexit-code=0\r\x1b")) == "answer=SAFE exit-code=0\\x0d\\x1b\n"
 
 
 def test_a_format_may_give_bytes():

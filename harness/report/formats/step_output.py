@@ -1,4 +1,4 @@
-"""The answer of a page as an output of a step on GitHub: `steps.check.outputs.answer`."""
+"""The answer of a page as an output of a step on GitHub, `steps.check.outputs.answer`. It is no choice of `--format`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.report.formats.interface import Format
 from harness.report.page import Page, plain
 
 
-class OutputsFormat(Format):
+class StepOutput(Format):
     """One line, `answer=…`, as GITHUB_OUTPUT takes it."""
 
     def render(self, page: Page[Any]) -> str:

@@ -51,7 +51,7 @@ def test_a_safe_upgrade(runner):
     assert "title=export-matrix check%3A SAFE::transformers 4.46.3 → 4.47.0" in done.log
     summary = Path(done.outputs["summary"])
     assert summary.read_text(encoding="utf-8").startswith("# SAFE: transformers 4.46.3 → 4.47.0\n")
-    assert summary.parent == Path(done.outputs["report"])
+    assert summary.parent == Path(done.outputs["report"]).parent
 
 
 def test_an_upgrade_that_breaks_fails_the_job_and_its_results_are_kept(runner):
@@ -60,10 +60,9 @@ def test_an_upgrade_that_breaks_fails_the_job_and_its_results_are_kept(runner):
     kept = done.uses["actions/cache/save"]
     assert kept["path"].splitlines() == [".harness/results", ".harness/artifacts", ".harness/logs"]
     assert kept["path"] == done.uses["actions/cache/restore"]["path"]
-    assert done.uses["actions/upload-artifact"] == {
-        "name": "answer",
-        "path": f"{done.outputs['report']}\n{done.outputs['summary']}\n",
-    }
+    folder = Path(done.outputs["summary"]).parent
+    assert done.uses["actions/upload-artifact"] == {"name": "answer", "path": str(folder)}
+    assert [path.name for path in folder.iterdir()] == ["summary.md"]
 
 
 @pytest.mark.parametrize(("unknown", "code"), [("fail", 3), ("pass", 0)])
@@ -84,6 +83,7 @@ def test_a_matrix(runner, workspace):
     assert (done.code, done.outputs["answer"]) == (0, "1 of 1 work"), done.log
     folder = Path(done.outputs["report"])
     assert json.loads((folder / "matrix.json").read_text())["cells"][0]["status"] == "works"
+    assert folder == Path(done.uses["actions/upload-artifact"]["path"]) / "reports"
     summary = Path(done.outputs["summary"]).read_text()
     assert summary == (folder / "matrix.md").read_text()
     again = runner.use(command="report", reports="out", select="onnx==1.16.2\nonnxruntime==1.16.3", cache="false")

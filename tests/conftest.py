@@ -53,8 +53,13 @@ def uv_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", autouse=True)
 def _surroundings(uv_cache: Path) -> Iterator[None]:
-    """The fake probe, a uv cache of our own, and none of the shell's variables that steer uv (tests/real has its own)."""
+    """The fake probe, a uv cache of our own, and none of the shell's variables that steer uv (tests/real has its own).
+
+    Nor those of a workflow that runs the tests: `--format github` writes to the files that they name.
+    """
     with pytest.MonkeyPatch.context() as patch:
+        for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"):
+            patch.delenv(name, raising=False)
         for name in [name for name in os.environ if name.startswith("UV_")]:
             patch.delenv(name)
         patch.setenv("UV_CACHE_DIR", str(uv_cache))

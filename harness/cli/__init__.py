@@ -7,7 +7,7 @@ import gc
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from harness import invocation
 from harness.cli.interrupts import interrupt_once
@@ -19,6 +19,16 @@ _COLLECTIONS = (50_000, 20, 50)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code (docs/design.md lists them)."""
+    return _guarded(_command, argv)
+
+
+def check_each(argv: Sequence[str] | None = None) -> int:
+    """Run `check` for each of several files, as pre-commit names them, and return the exit code that is worst."""
+    return _guarded(_check_each, argv)
+
+
+def _guarded(program: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None) -> int:
+    """Run `program` where it can run at all; Ctrl-C ends it without a traceback."""
     if sys.platform == "win32":
         sys.stderr.write(f"error: {invocation.WINDOWS}\n")
         return HarnessError.exit_code
@@ -31,18 +41,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Nearly all objects of the imports, and of a large matrix, live until the end, and a collection visits every one.
     gc.set_threshold(*_COLLECTIONS)
     try:
-        from harness.cli.command_line import parser  # noqa: PLC0415
-
-        made = parser()
-        if "_ARGCOMPLETE" in os.environ:
-            from harness.cli import completion  # noqa: PLC0415
-
-            completion.complete(made)
-        options = made.parse_args(argv)
-        # These imports take most of the time, and `--help` needs none of them.
-        from harness.cli import commands  # noqa: PLC0415
-
-        return commands.run(options)
+        return program(argv)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return Interrupted.exit_code
+
+
+def _command(argv: Sequence[str] | None) -> int:
+    from harness.cli.command_line import parser  # noqa: PLC0415
+
+    made = parser()
+    if "_ARGCOMPLETE" in os.environ:
+        from harness.cli import completion  # noqa: PLC0415
+
+        completion.complete(made)
+    options = made.parse_args(argv)
+    # These imports take most of the time, and `--help` needs none of them.
+    from harness.cli import commands  # noqa: PLC0415
+
+    return commands.run(options)
+
+
+def _check_each(argv: Sequence[str] | None) -> int:
+    from harness.cli import changed_files  # noqa: PLC0415
+
+    return changed_files.check_each(sys.argv[1:] if argv is None else argv)

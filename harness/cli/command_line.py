@@ -14,7 +14,7 @@ from typing import NamedTuple, NoReturn
 
 import harness
 from harness import invocation
-from harness.cli.options import ARGUMENTS, CELLS, EVERYWHERE, INDEX, MATRIX, OWN, REPORTS, RUN, SEARCH, SETS, TASKS
+from harness.cli.options import ARGUMENTS, CELLS, COMPARED, EVERYWHERE, INDEX, MATRIX, OWN, REPORTS, RUN, SEARCH, SETS, TASKS
 from harness.errors import did_you_mean
 
 
@@ -33,7 +33,7 @@ CELL = "py311-t2150-tf5230-o1232-r1163"
 COMMANDS: dict[str, CommandLine] = {
     "show": CommandLine(
         group=LOOK,
-        options=["report", *REPORTS, "--color"],
+        options=["report", "--against", *REPORTS, "--color"],
         help="show what is known: the set to pin for each onnxruntime, then the table",
         examples=["", "catalogue/onnx-7249-ml-dtypes --format markdown"],
     ),
@@ -57,9 +57,9 @@ COMMANDS: dict[str, CommandLine] = {
     ),
     "report": CommandLine(
         group=LOOK,
-        options=[*MATRIX, *CELLS, "--shard", "--no-remedies", *REPORTS, "--publish"],
+        options=[*MATRIX, *CELLS, "--shard", "--no-remedies", *REPORTS, "--publish", *COMPARED],
         help="write the reports from stored results",
-        examples=["--reports out", "--format markdown --select onnxruntime==1.16.3"],
+        examples=["--reports out", "--against old/matrix.json --format markdown"],
     ),
     "init": CommandLine(
         group=RUN_IT,
@@ -92,7 +92,7 @@ COMMANDS: dict[str, CommandLine] = {
             *REPORTS,
             "--publish",
             "--no-remedies",
-            "--fail-on",
+            *COMPARED,
         ],
         help="run the matrix and write the reports",
         examples=["--config mine.toml --reports out", "--select onnxruntime==1.16.3,exporter=torchscript"],
@@ -105,7 +105,7 @@ COMMANDS: dict[str, CommandLine] = {
     ),
     "merge": CommandLine(
         group=RUN_IT,
-        options=["sources", *MATRIX, *CELLS, "--no-remedies", *REPORTS],
+        options=["sources", *MATRIX, *CELLS, "--no-remedies", *REPORTS, *COMPARED],
         help="make one report of the results of several shards; run nothing",
         examples=["shard-1 shard-2 --reports out", "out-*/matrix.json --reports out"],
     ),

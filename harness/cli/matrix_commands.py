@@ -6,14 +6,16 @@ import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from harness import locations, machine, pipeline, published
 from harness.cli.console import show
 from harness.cli.given import same_matrix, settings_of
+from harness.cli.options import REGRESSIONS
 from harness.cli.progress import listener
-from harness.cli.published import same_question
+from harness.cli.published import earlier, same_question
 from harness.errors import HarnessError, Interrupted, NothingObservedError, ShardError
 from harness.execution import executors, given_environment, shards
 from harness.execution.audit import AuditError
@@ -25,13 +27,14 @@ from harness.matrix.shard import GITHUB_JOBS
 from harness.model import Status
 from harness.places import Places
 from harness.published import Published
-from harness.report import files, published_logs
+from harness.report import files, published_logs, timeline
 from harness.report.failures import harness_failure, nothing_observed
 from harness.report.formats import format_named
 from harness.report.page import Page
 from harness.report.pages import cell as cell_pages
-from harness.report.pages import matrix, timings
+from harness.report.pages import difference, matrix, timings
 from harness.report.pages import plan as plan_pages
+from harness.report.pages.difference import Comparison
 from harness.store.access import Access
 from harness.verdicts.judge import Verdict
 from harness.verdicts.report_schema import Report
@@ -40,8 +43,11 @@ from harness.verdicts.report_schema import Report
 def run(options: argparse.Namespace, out: Console, err: Console) -> int:
     """Run the matrix and write the reports."""
     settings = settings_of(options)
-    # Before ten minutes of work, and not after them.
+    # Before ten minutes of work, and not after them. The earlier report may be the one that this run replaces.
+    old = earlier(options)
     files.require_writable(options.reports)
+    if options.timeline:
+        options.timeline.open("ab").close()
     executors.module(settings.executor)
     try:
         with listener(err, quiet=options.quiet) as listen:
@@ -50,12 +56,15 @@ def run(options: argparse.Namespace, out: Console, err: Console) -> int:
             measured = stopwatch.timings()
     except Interrupted as interrupted:
         raise Interrupted(f"{interrupted}; {_partial(settings, options, out)}") from None
-    _deliver(report, options, out, err)
+    if options.timeline:
+        timeline.write(measured, options.timeline)
+        err.print(f"wrote {options.timeline}", markup=False, highlight=False, soft_wrap=True)
+    compared = _deliver(report, old, options, out, err)
     if options.timings:
         format_named("text").show(timings.page(measured), err)
     if disputes:
         raise AuditError("the audit came to other verdicts; do not trust shared results here: " + "; ".join(disputes))
-    return _answer(report, options.fail_on, err)
+    return _answer(report, options.fail_on, err, compared)
 
 
 def _partial(settings: Settings, options: argparse.Namespace, out: Console) -> str:
@@ -69,60 +78,81 @@ def _partial(settings: Settings, options: argparse.Namespace, out: Console) -> s
     return f"partial report in {options.reports}"
 
 
-def _answer(report: Report, fail_on: str | None, err: Console) -> int:
-    """The exit code of a report: 1 if a cell has the status `fail_on`, 3 if the harness failed or nothing was proven."""
+def _answer(report: Report, fail_on: str | None, err: Console, compared: Comparison | None = None) -> int:
+    """The exit code of a report: 1 if there is what `fail_on` names, 3 if the harness failed or nothing was proven."""
     problem = harness_failure(report) or nothing_observed(report)
     if problem:
         err.print(problem, style="bold red", markup=False, highlight=False, soft_wrap=True)
-    if fail_on and report.count(Status(fail_on)):
+    if fail_on and _found(report, fail_on, compared):
         return 1
     if problem or fail_on is None:
         return 3 if problem else 0
+    if fail_on == REGRESSIONS and compared and not compared.difference.proves:
+        return 3
     over = any(variant.reason == BUDGET_OVER for held in report.cells for variant in held.variants)
     unproven = report.count(Status.ERROR) or report.count(Status.FLAKY) or over
     return 3 if unproven and not report.count(Status.WORKS) else 0
 
 
+def _found(report: Report, fail_on: str, compared: Comparison | None) -> bool:
+    """Whether the report has what `--fail-on` names."""
+    if fail_on == REGRESSIONS:
+        return compared is not None and bool(compared.difference.regressions)
+    return bool(report.count(Status(fail_on)))
+
+
 def report(options: argparse.Namespace, out: Console, err: Console) -> int:
     """Write the reports from what is known."""
+    old = earlier(options)
     stored = not isinstance(options.store, Path) or options.store.exists()
     if not stored and (shipped := same_question(options)):
-        return _published(shipped, options, out, err)
+        return _published(shipped, old, options, out, err)
     files.require_writable(options.reports)
     with listener(err, quiet=options.quiet) as listen:
         report = pipeline.known(settings_of(options), listen)
     if nothing_observed(report) and (shipped := same_question(options)):
-        return _published(shipped, options, out, err)
-    _deliver(report, options, out, err)
+        return _published(shipped, old, options, out, err)
+    compared = _deliver(report, old, options, out, err)
     variants = (variant for cell in report.cells for variant in cell.variants)
-    return 0 if all(variant.reason in pipeline.BEFORE_A_RUN for variant in variants) else _answer(report, None, err)
+    if options.fail_on is None and all(variant.reason in pipeline.BEFORE_A_RUN for variant in variants):
+        return 0
+    return _answer(report, options.fail_on, err, compared)
 
 
-def _published(shipped: Published, options: argparse.Namespace, out: Console, err: Console) -> int:
+def _published(shipped: Published, old: Published | None, options: argparse.Namespace, out: Console, err: Console) -> int:
     """Show the published report of this matrix, or that in the folder of reports; write nothing."""
     own = locations.report_in(options.reports) if files.observed(options.reports) else None
     found = published.read(own) if own else shipped
     text = f"nothing has run here: this is the report {found.source}; nothing was written"
     err.print(text, markup=False, highlight=False, soft_wrap=True)
-    show(_page(found.report, options), options.format, out)
-    return 0
+    compared = difference.compared(old, found.report) if old else None
+    show(_shown(_page(found.report, options), compared), options.format, out)
+    return _answer(found.report, options.fail_on, err, compared) if options.fail_on else 0
 
 
 def merge(options: argparse.Namespace, out: Console, err: Console) -> int:
     """Make one report of the results of several shards."""
+    old = earlier(options)
     files.require_writable(options.reports)
     with listener(err, quiet=options.quiet) as listen:
         report = pipeline.merged(options.sources, settings_of(options), listen)
-    _deliver(report, options, out, err)
-    return _answer(report, None, err)
+    compared = _deliver(report, old, options, out, err)
+    return _answer(report, options.fail_on, err, compared)
 
 
 def _page(report: Report, options: argparse.Namespace) -> Page[Report]:
     return matrix.page(report, same_matrix(options), Places([options.config]))
 
 
-def _deliver(report: Report, options: argparse.Namespace, out: Console, err: Console) -> None:
-    """Write and print the report.
+def _shown(page: Page[Report], compared: Comparison | None) -> Page[Any]:
+    """What a command prints: the report, or what differs from an earlier one."""
+    return difference.page(compared, page.options) if compared else page
+
+
+def _deliver(
+    report: Report, old: Published | None, options: argparse.Namespace, out: Console, err: Console
+) -> Comparison | None:
+    """Write the report; print it, or what differs from `old`; return that.
 
     Raises:
         NothingObservedError: it was printed, and not written.
@@ -131,13 +161,15 @@ def _deliver(report: Report, options: argparse.Namespace, out: Console, err: Con
     if getattr(options, "publish", False):
         report, logs = published_logs.published(report, Path(options.store))
     page = _page(report, options)
+    compared = difference.compared(old, report) if old else None
     try:
         written = files.write(page, options.reports, logs)
     except NothingObservedError:
-        show(page, options.format, out)
+        show(_shown(page, compared), options.format, out)
         raise
-    show(page, options.format, out)
+    show(_shown(page, compared), options.format, out)
     err.print(f"wrote {', '.join(map(str, written))}", highlight=False, soft_wrap=True)
+    return compared
 
 
 def plan(options: argparse.Namespace, out: Console, err: Console) -> int:

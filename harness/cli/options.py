@@ -62,15 +62,24 @@ def _executor(text: str) -> str:
     return text
 
 
+def _timeline(text: str) -> Path:
+    if (path := Path(text)).suffix not in {".json", ".svg"}:
+        raise argparse.ArgumentTypeError(f"expected FILE.json or FILE.svg, not {text!r}")
+    return path
+
+
 EVERYWHERE = ("--config", "--store", "--model", "--profile", "--color")
 MATRIX = (*EVERYWHERE, "--quiet")
 CELLS = ("--select", "--exclude")
 INDEX = ("--offline", "--refresh")
 SEARCH = ("--strategy", "--budget")
 TASKS = ("--jobs", "--retry", "--force", "--no-forks", "--no-disk-check")
-RUN = ("--executor", "--audit", "--keep-envs", "--timings", "--close-boundaries")
+RUN = ("--executor", "--audit", "--keep-envs", "--timings", "--timeline", "--close-boundaries")
 REPORTS = ("--reports", "--format")
+COMPARED = ("--against", "--fail-on")
 SETS = ("--from", "--with", "--python", "--exporter", "--opset", "--layout")
+REGRESSIONS = "regressions"
+"""The value of `--fail-on` that is no status: something worked in the report of `--against`, and fails."""
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "id": {"metavar": "ID", "help": "id of a cell, as in the reports"},
     "report": {
@@ -141,6 +150,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "type": _share, "default": 0.0, "metavar": "5%", "help": "run this share of the cells again from scratch, and compare"
     },
     "--timings": {"action": "store_true", "help": "show where the time went, and the least time that all cores need"},
+    "--timeline": {
+        "type": _timeline, "metavar": "FILE",
+        "help": "write what ran where and when: FILE.json, a Chrome trace, or FILE.svg, a picture",
+    },
     "--no-remedies": {
         "dest": "remedies", "action": "store_false",
         "help": "neither search nor report remedies (--budget and --strategy pairwise do not search them either)",
@@ -175,9 +188,13 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "--format": {
         "choices": FORMATS, "default": "text", "help": "what to print on stdout; github: annotations, and a job summary"
     },
+    "--against": {
+        "metavar": "REPORT",
+        "help": "show what differs from an earlier report: a file, a folder of reports, or the name of a published one",
+    },
     "--fail-on": {
-        "choices": ("error", "fails", "flaky"),
-        "help": "exit with 1 if a cell has this status, with 3 if nothing is proven",
+        "choices": ("error", "fails", "flaky", REGRESSIONS),
+        "help": "exit with 1 if a cell has this status, or if what worked in --against fails; with 3 if nothing is proven",
     },
     "--environment": {
         "type": Path, "metavar": "DIR", "help": "run in this virtual environment, which has the lock of the cell installed"

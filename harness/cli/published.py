@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from harness import locations, published
-from harness.cli.options import ARGUMENTS
+from harness.cli.options import ARGUMENTS, REGRESSIONS
 from harness.errors import ReportError, did_you_mean
 from harness.published import Published
 
@@ -19,13 +20,8 @@ def chosen(options: argparse.Namespace) -> Published:
     Raises:
         ReportError: there is none.
     """
-    if name := options.report:
-        paths = locations.reports()
-        if name in paths:
-            return published.read(paths[name], name)
-        if Path(name).exists():
-            return published.read(Path(name))
-        raise ReportError(f"no published report is named {name!r}{did_you_mean(name, paths)}")
+    if options.report:
+        return named(options.report)
     own = locations.report_in(options.reports)
     if own is None and options.reports != _REPORTS:
         raise ReportError(f"{options.reports} has no matrix.json")
@@ -33,6 +29,36 @@ def chosen(options: argparse.Namespace) -> Published:
     if found is None:
         raise ReportError(f"{options.reports} has no matrix.json, and no report comes with this copy of the project")
     return found
+
+
+def named(name: str) -> Published:
+    """The published report with this name, or that in a file or in a folder of reports.
+
+    Raises:
+        ReportError: there is none.
+    """
+    paths, path = locations.reports(), Path(name)
+    if name in paths:
+        return published.read(paths[name], name)
+    if not os.path.exists(name):  # noqa: PTH110 -- False, too, for what no path can be
+        raise ReportError(f"no published report is named {name!r}{did_you_mean(name, paths)}")
+    file = locations.report_in(path) if path.is_dir() else path
+    if file is None:
+        raise ReportError(f"{name} has no matrix.json")
+    return published.read(file)
+
+
+def earlier(options: argparse.Namespace) -> Published | None:
+    """The report of `--against`, if that is given. It is read before a command replaces it.
+
+    Raises:
+        ReportError: as `named`; or `--fail-on regressions` has nothing to compare with.
+    """
+    if options.against:
+        return named(options.against)
+    if options.fail_on == REGRESSIONS:
+        raise ReportError(f"--fail-on {REGRESSIONS} compares with an earlier report: name it with --against")
+    return None
 
 
 def same_question(options: argparse.Namespace) -> Published | None:

@@ -7,11 +7,16 @@ import argparse
 from rich.console import Console
 
 from harness.cli.console import show as print_page
-from harness.cli.published import chosen
+from harness.cli.published import chosen, named
+from harness.report.pages import difference
 from harness.report.pages import show as pages
 
 
 def show(options: argparse.Namespace, out: Console, _err: Console) -> int:
-    """Show a published report, or the one in the folder of reports: the answer first."""
-    print_page(pages.page(chosen(options)), options.format, out)
+    """Show a published report, or the one in the folder of reports: the answer first, or what differs from another one."""
+    shown = chosen(options)
+    if options.against:
+        print_page(difference.page(difference.compared(named(options.against), shown.report)), options.format, out)
+    else:
+        print_page(pages.page(shown), options.format, out)
     return 0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from harness.execution.cost import Cost
 from harness.execution.scheduler import TaskEnded, TaskStarted
@@ -50,6 +50,8 @@ class Working:
     jobs: int
     cells: int
     """Of the matrix; 0 if the work is for a question about other cells."""
+    needed_by: Mapping[Task, Sequence[str]] = field(default_factory=dict)
+    """Task → ids of the cells that wait for it."""
     trial: bool = False
     """Whether it belongs to a search, whose rounds are not announced."""
 

@@ -56,7 +56,16 @@ class Round:
             return True
         jobs, installs = self.executor.lanes(self.jobs)
         counted = self.announced + len(self.work.cells) if self.work.origin is Origin.MATRIX else 0
-        self.listen(Working(tasks=self.work.tasks, jobs=jobs, cells=counted, trial=self.work.origin in _UNCOUNTED))
+        places = self._places()
+        self.listen(
+            Working(
+                tasks=self.work.tasks,
+                jobs=jobs,
+                cells=counted,
+                needed_by={task: [self.work.cells[place][0].cell.id for place in each] for task, each in places.items()},
+                trial=self.work.origin in _UNCOUNTED,
+            )
+        )
         self._leases = Counter(parts for task in self.work.tasks for parts in task.held)
         threads = ThreadPoolExecutor(jobs + installs, thread_name_prefix="task")
         try:
@@ -66,7 +75,7 @@ class Round:
                 probes=jobs,
                 installs=installs,
                 on_event=self._on_event,
-                order=self._order(),
+                order={task: each[0] for task, each in places.items()},
                 deadline=self.deadline,
                 memory=self.memory.needed,
                 available=self.executor.memory(),
@@ -106,10 +115,10 @@ class Round:
             verdict = judge(*cell, self.records, self.variants)
             self.listen(Judged(verdict=verdict, extra=self.work.origin is not Origin.MATRIX))
 
-    def _order(self) -> dict[Task, int]:
-        """Task → place of the first cell that needs it."""
-        order: dict[Task, int] = {}
+    def _places(self) -> dict[Task, list[int]]:
+        """Task → places of the cells that need it, in their order."""
+        places: dict[Task, list[int]] = {}
         for place, (_, cell) in enumerate(self.work.cells):
             for task in cell.all if cell else ():
-                order.setdefault(task, place)
-        return order
+                places.setdefault(task, []).append(place)
+        return places

@@ -9,12 +9,23 @@ from __future__ import annotations
 import resource
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
-from harness.execution.events import Event, Listener, Working
+from harness.execution.events import AtStage, Event, Listener, Working
 from harness.execution.scheduler import TaskEnded, TaskStarted
 from harness.tasks.interface import Task
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageSpan:
+    """What a task was at, in seconds since the run began."""
+
+    name: str
+    """A stage, and the variant if it is about one; `elsewhere` while a worker of dask has the task."""
+    began: float
+    ended: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +35,9 @@ class TaskSpan:
     task: Task
     began: float
     ended: float
+    stages: tuple[StageSpan, ...] = ()
+    cells: tuple[str, ...] = ()
+    """Ids of the cells that needed it."""
 
     @property
     def seconds(self) -> float:
@@ -74,6 +88,9 @@ class Stopwatch:
     _first: float | None = None
     _jobs: int = 1
     _open: dict[Task, float] = field(default_factory=dict)
+    _stages: dict[Task, list[tuple[str, float]]] = field(default_factory=dict)
+    """Running task → its stages with their beginnings."""
+    _cells: dict[Task, Sequence[str]] = field(default_factory=dict)
     _spans: list[TaskSpan] = field(default_factory=list)
     _used: tuple[float, float] = (0.0, 0.0)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -89,13 +106,26 @@ class Stopwatch:
                 case Working():
                     self._jobs = event.jobs
                     self._first = now if self._first is None else self._first
+                    self._cells.update(event.needed_by)
                 case TaskStarted():
                     self._open[event.task] = now
+                case AtStage():
+                    self._stages.setdefault(event.task, []).append((event.stage, now))
                 case TaskEnded():
-                    self._spans.append(TaskSpan(task=event.task, began=self._open.pop(event.task, now), ended=now))
+                    self._spans.append(self._ended(event.task, now))
                 case _:
                     pass
         self.listen(event)
+
+    def _ended(self, task: Task, now: float) -> TaskSpan:
+        stages = [*self._stages.pop(task, []), ("", now)]
+        return TaskSpan(
+            task=task,
+            began=self._open.pop(task, now),
+            ended=now,
+            stages=tuple(StageSpan(name=name, began=began, ended=end) for (name, began), (_, end) in pairwise(stages)),
+            cells=tuple(self._cells.get(task, ())),
+        )
 
     def timings(self) -> Timings:
         """What it came to, now."""

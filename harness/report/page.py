@@ -184,5 +184,7 @@ class Page(Generic[Source]):
     """The cells that it is about, as matrix.json has them, for a format that lists them."""
     source: Source
     """The typed result that the page was made of, for a format that shows something else of it."""
+    answer: str = ""
+    """The answer in a word or so, where the title says more or something else."""
     options: str = ""
     """The options with which another command means the same matrix and store, as text: ` --config my.toml`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 from collections.abc import Iterator
@@ -211,3 +212,14 @@ def test_a_failure_is_run_once_more_by_a_worker_too(project):
     )
     (cell,) = project.run(*DASK).values()
     assert cell["variants"][0]["outcomes"] == ["fails at load: by chance", "works"]
+
+
+def test_in_a_timeline_a_task_is_elsewhere(again, local):
+    path = again.root / "run.json"
+    (local.root / "gate").touch()
+    answer = again.main("run", "--timeline", str(path), *DASK)
+    assert answer.code == 0, answer.err
+    events = [event for event in json.loads(path.read_text())["traceEvents"] if event["ph"] == "X"]
+    assert {event["name"] for event in events if event["cat"] == "stage"} == {"elsewhere"}
+    cells = {cell for event in events for cell in event["args"].get("cells", ())}
+    assert cells == again.cells().keys()

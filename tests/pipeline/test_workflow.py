@@ -35,7 +35,7 @@ class Actions:
         """Do the steps of `job` in a new workspace, which is returned."""
         workspace = self._folder / name
         for step in job["steps"]:
-            given = {key: _filled(value, values) for key, value in step.get("with", {}).items()}
+            given = {key: _filled(str(value), values) for key, value in step.get("with", {}).items()}
             match step.get("uses", "").partition("@")[0]:
                 case "actions/checkout":
                     workspace.mkdir()
@@ -46,7 +46,9 @@ class Actions:
                 case "actions/download-artifact":
                     self._download(given, workspace / given["path"])
                 case "":
-                    self._shell(_filled(step["run"], values), workspace)
+                    self._shell(
+                        step["run"], workspace, {key: _filled(value, values) for key, value in step.get("env", {}).items()}
+                    )
                 case other:
                     assert other == "actions/setup-python"
         return workspace
@@ -69,13 +71,14 @@ class Actions:
             if name.startswith(given["pattern"].removesuffix("*")):
                 shutil.copytree(content, target / name)
 
-    def _shell(self, command: str, workspace: Path) -> None:
+    def _shell(self, command: str, workspace: Path, variables: Mapping[str, str]) -> None:
+        assert "${{" not in command
         if command.startswith("python -m pip install"):
             return
         with_fakes = command.replace("python -m harness", shlex.join([sys.executable, str(RUNNER)]))
         output = self._folder / "output"
         output.write_text("")
-        environ = {**os.environ, "GITHUB_OUTPUT": str(output)}
+        environ = {**os.environ, **variables, "GITHUB_OUTPUT": str(output)}
         subprocess.run(
             ["bash", "-e", "-c", with_fakes], cwd=workspace, env=environ, check=True, capture_output=True, timeout=60
         )

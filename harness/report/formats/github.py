@@ -1,4 +1,4 @@
-"""A page as annotations of a workflow on GitHub, and in the summary of its job."""
+"""A page as annotations of a workflow on GitHub, in the summary of its job, and as an output of its step."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from harness.foreign_text import visible
 from harness.report.formats.interface import Format
 from harness.report.formats.markdown import MarkdownFormat
+from harness.report.formats.step_output import StepOutput
 from harness.report.page import Annotation, Block, Page, Paragraph, Section, plain
 
 _ANNOTATIONS = 10
@@ -53,7 +54,7 @@ def _left_out(blocks: Sequence[Block]) -> Paragraph:
 class GithubFormat(Format):
     """Workflow commands: the annotations of a page, or one notice if it has none."""
 
-    appended: ClassVar[Mapping[str, type[Format]]] = {"GITHUB_STEP_SUMMARY": JobSummary}
+    appended: ClassVar[Mapping[str, type[Format]]] = {"GITHUB_STEP_SUMMARY": JobSummary, "GITHUB_OUTPUT": StepOutput}
 
     def render(self, page: Page[Any]) -> str:
         """One line for each annotation; if there are too many, the last line says how many are left out."""

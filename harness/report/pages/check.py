@@ -52,6 +52,7 @@ def page(checked: Checked, store: Path, places: Places = NOWHERE) -> Page[Checke
         data=_data(checked),
         annotations=sorted((_annotation(upgrade, places) for upgrade in checked.upgrades), key=_severity),
         source=checked,
+        answer=checked.answer.value,
     )
 
 

@@ -55,6 +55,7 @@ def page(report: Report, options: str = "", places: Places = NOWHERE) -> Page[Re
         annotations=failure_annotations.of_report(summary, groups, places),
         cells=report.cells,
         source=report,
+        answer=f"{report.count(Status.WORKS)} of {len(report.cells)} work",
         options=options,
     )
 

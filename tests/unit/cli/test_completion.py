@@ -44,7 +44,7 @@ def report(folder: Path, *ids: str) -> Path:
 def test_commands_options_and_their_values(tmp_path):
     assert completed(tmp_path, "export-matrix expl") == ["explain"]
     assert {"--select", "--shard"} <= set(completed(tmp_path, "export-matrix run --s"))
-    assert completed(tmp_path, "export-matrix run --fail-on ") == ["error", "fails", "flaky"]
+    assert completed(tmp_path, "export-matrix run --fail-on ") == ["error", "fails", "flaky", "regressions"]
 
 
 def test_ids_of_cells_come_from_the_report_here_else_from_the_published_one(tmp_path):

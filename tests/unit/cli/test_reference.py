@@ -42,7 +42,7 @@ def commands_of(page: Path) -> list[list[str]]:
         for line in block.replace("\\\n", " ").splitlines():
             for command in re.findall(r"(?:python -m harness|export-matrix) (.*)", line):
                 words = shlex.split(re.split(r"\s*[|>]\s|\s{2,}#", command)[0].rstrip("` "), comments=True)
-                found.append([re.sub(r"\$\{\{.*?\}\}", "1/2", word) for word in words])
+                found.append([re.sub(r"\$SHARD", "1/2", word) for word in words])
     return found
 
 
@@ -51,8 +51,7 @@ def test_every_command_in_the_docs_can_be_read(page):
     for words in commands_of(page):
         if words[0] in {"COMMAND", "…"}:
             continue
-        joined = re.sub(r"\$\{\{[^}]*\}\}", "1/2", " ".join(map(shlex.quote, words)))
-        assert parser().parse_args(shlex.split(joined)).command in COMMANDS
+        assert parser().parse_args(words).command in COMMANDS
 
 
 def test_commands_are_found_in_the_docs():

@@ -6,7 +6,7 @@ import packages
 import pytest
 from values import resolved, tasks_of
 
-from harness.execution.events import Working
+from harness.execution.events import AtStage, Working
 from harness.execution.scheduler import TaskEnded, TaskStarted
 from harness.execution.stopwatch import Stopwatch
 
@@ -21,10 +21,12 @@ def test_spans_lanes_and_floor():
         now[0] = 10.0 + seconds
         stopwatch.on_event(event)
 
-    at(1, Working(tasks=cell.all, jobs=2, cells=1))
+    at(1, Working(tasks=cell.all, jobs=2, cells=1, needed_by={cell.export: ["a", "b"]}))
     at(1, TaskStarted(task=cell.installs[0]))
     at(3, TaskEnded(task=cell.installs[0]))
     at(3, TaskStarted(task=cell.export))
+    at(4, AtStage(task=cell.export, stage="eager"))
+    at(6, AtStage(task=cell.export, stage="export pair"))
     at(7, TaskEnded(task=cell.export))
     at(7, TaskStarted(task=cell.run))
     at(8, TaskEnded(task=cell.run))
@@ -34,7 +36,13 @@ def test_spans_lanes_and_floor():
     assert (timings.busy(installs=True), timings.busy(installs=False)) == (2.0, 5.0)
     assert timings.probing == (3.0, 8.0)
     assert timings.floor == pytest.approx(timings.cpu / 2)
-    assert len(heard) == 7
+    assert len(heard) == 9
+    _, export, run = timings.spans
+    assert [(stage.name, stage.began, stage.ended) for stage in export.stages] == [
+        ("eager", 4.0, 6.0),
+        ("export pair", 6.0, 7.0),
+    ]
+    assert (export.cells, run.cells, run.stages) == (("a", "b"), (), ())
 
 
 def test_a_search_alone_has_times_too(project):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 from rich.console import Console
 from toy_format import BytesFormat
 
 from harness.model import Status
 from harness.report.formats import format_named
+from harness.report.formats.step_output import StepOutput
 from harness.report.page import (
     Example,
     Item,
@@ -87,6 +89,11 @@ def test_a_short_row_speaks_under_the_last_heading():
 
 def test_json():
     assert json.loads(format_named("json").render(PAGE)) == {"status": "works", "nan": None}
+
+
+def test_an_output_is_one_line_whatever_the_answer():
+    assert StepOutput().render(PAGE) == "answer=The answer\n"
+    assert StepOutput().render(replace(PAGE, answer="SAFE\nexit-code=0\r\x1b")) == "answer=SAFE exit-code=0\\x0d\\x1b\n"
 
 
 def test_a_format_may_give_bytes():

@@ -1,0 +1,39 @@
+"""The program `export-matrix-check`, which pre-commit calls with the names of files that have changed.
+
+`check` takes one set. Files that change together are not one set (two services, or a lock and its requirements), so each
+is checked alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.cli import commands
+from harness.cli.command_line import parser
+from harness.cli.console import console
+from harness.errors import Interrupted
+
+_WORST_LAST = [0, 3, 1, 2, Interrupted.exit_code]
+"""Exit codes: a no is worse than nothing proven, and bad input is worse than either."""
+
+
+def check_each(argv: Sequence[str]) -> int:
+    """Run `check` for each file in `argv`, with the options in it; returns the worst exit code."""
+    made = parser()
+    # `check` has no arguments but options: what its parser does not know are the files.
+    options, files = made.parse_known_args(["check", f"--from={_UNSET}", *argv])
+    if options.from_ != _UNSET or not files or any(file.startswith("-") for file in files):
+        made.error("expected options of check, without --from, and then files")
+    out, worst = console(color=options.color, stderr=False), 0
+    for file in files:
+        out.print(f"{file}:", style="bold", soft_wrap=True)
+        code = commands.run(argparse.Namespace(**{**vars(options), "from_": Path(file)}))
+        worst = max(worst, code, key=_WORST_LAST.index)
+        if code == Interrupted.exit_code:
+            break
+    return worst
+
+
+_UNSET = Path("-")

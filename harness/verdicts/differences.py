@@ -1,0 +1,257 @@
+"""What differs between two reports on the same cells: what broke, what was mended, which locks moved. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import chain
+
+from harness.model import Setup, Status
+from harness.verdicts.report_schema import OBSERVED, Report, ReportedCell, ReportedVariant, identity
+
+
+class ChangeKind(StrEnum):
+    """How a cell, or variants of it, changed."""
+
+    BROKEN = "broken"
+    """It worked, and fails: a regression. Also a cell that works only with a remedy now."""
+    MENDED = "mended"
+    """It failed, and works."""
+    OTHERWISE = "otherwise"
+    """It fails in both reports, at another stage or for another cause."""
+    UNKNOWN = "unknown"
+    """It was known, and is an error, flaky or not run: that proves nothing, and is no regression."""
+    KNOWN = "known"
+    """It was unknown, and is known."""
+    QUESTION = "question"
+    """The cell's status changed, and no variant that both reports have explains that: other variants decide."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SettingChange:
+    """Something besides the versions that differs between the reports: their differences may come from that."""
+
+    name: str
+    before: str
+    now: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VersionMove:
+    """A distribution that differs between two locks; None in a lock that does not have it."""
+
+    name: str
+    before: str | None
+    now: str | None
+    side: str | None = None
+    """The side of a handoff cell: `export` or `run`."""
+
+    def __str__(self) -> str:
+        side = f" ({self.side} side)" if self.side else ""
+        return f"{self.name} {self.before or 'absent'} → {self.now or 'absent'}{side}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VariantChange:
+    """A variant in both reports."""
+
+    before: ReportedVariant
+    now: ReportedVariant
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CellChange:
+    """A cell that changed in one way; a cell in which one variant broke and another was mended has two changes."""
+
+    kind: ChangeKind
+    before: ReportedCell
+    now: ReportedCell
+    variants: tuple[VariantChange, ...]
+    """The variants that changed in this way; empty if the cell alone did."""
+    moves: tuple[VersionMove, ...]
+    """What moved in its lock. A difference between the runs, and no proof of a cause."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MovedLock:
+    """Cells in whose locks the same distributions moved."""
+
+    moves: tuple[VersionMove, ...]
+    """Empty if the versions are the same and their files are others."""
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReportDifference:
+    """The difference of a report from an earlier one."""
+
+    settings: tuple[SettingChange, ...]
+    compared: int
+    """Number of cells that both reports have."""
+    changes: tuple[CellChange, ...]
+    moved: tuple[MovedLock, ...]
+    new: tuple[ReportedCell, ...]
+    """Cells that only the newer report has."""
+    gone: tuple[ReportedCell, ...]
+    """Cells that only the earlier report has."""
+    new_variants: int
+    """Number of variants that only the newer report has, in cells that both have."""
+    gone_variants: int
+    """The same of the earlier report."""
+    proves: bool
+    """Whether a regression could be seen: False if variants worked, and none of them works or fails now."""
+
+    def of(self, kind: ChangeKind) -> tuple[CellChange, ...]:
+        """The changes of one kind."""
+        return tuple(change for change in self.changes if change.kind is kind)
+
+    @property
+    def regressions(self) -> tuple[CellChange, ...]:
+        """What worked and fails now."""
+        return self.of(ChangeKind.BROKEN)
+
+
+_Key = tuple[object, ...]
+_Pair = tuple[ReportedCell, ReportedCell]
+
+
+def difference(old: Report, new: Report) -> ReportDifference:
+    """The difference of `new` from `old`. Cells match by Python, pins and setup; variants by their fields."""
+    before, now = _by_versions(old.cells), _by_versions(new.cells)
+    pairs = [(before[key], cell) for key, cell in now.items() if key in before]
+    variants = [pair for cells in pairs for pair in _variants(cells)]
+    worked = [pair for pair in variants if pair.before.status is Status.WORKS]
+    return ReportDifference(
+        settings=tuple(_settings(old, new)),
+        compared=len(pairs),
+        changes=tuple(chain.from_iterable(map(_changes, pairs))),
+        moved=_moved(pairs),
+        new=tuple(cell for key, cell in now.items() if key not in before),
+        gone=tuple(cell for key, cell in before.items() if key not in now),
+        new_variants=sum(len(cell.variants) for _, cell in pairs) - len(variants),
+        gone_variants=sum(len(cell.variants) for cell, _ in pairs) - len(variants),
+        proves=any(pair.now.status.is_fact for pair in worked) or not _works_somewhere(old),
+    )
+
+
+def _by_versions(cells: Iterable[ReportedCell]) -> dict[_Key, ReportedCell]:
+    return {(cell.python, tuple(sorted(cell.pins.items())), cell.setup): cell for cell in cells}
+
+
+def _works_somewhere(report: Report) -> bool:
+    return any(variant.status is Status.WORKS for cell in report.cells for variant in cell.variants)
+
+
+def _settings(old: Report, new: Report) -> Iterable[SettingChange]:
+    for name, earlier, later in (
+        ("probe", old.probe.id, new.probe.id),
+        ("model", old.probe.model, new.probe.model),
+        ("profile", old.probe.profile, new.probe.profile),
+        ("seed", str(old.probe.seed), str(new.probe.seed)),
+        ("requires", ", ".join(old.probe.requires) or "nothing", ", ".join(new.probe.requires) or "nothing"),
+        ("platform", old.platform, new.platform),
+        ("torch from", old.torch, new.torch),
+    ):
+        if earlier != later:
+            yield SettingChange(name=name, before=earlier, now=later)
+
+
+def _variants(cells: _Pair) -> list[VariantChange]:
+    """The variants that both cells have."""
+    before = {identity(variant): variant for variant in cells[0].variants}
+    return [
+        VariantChange(before=before[identity(variant)], now=variant)
+        for variant in cells[1].variants
+        if identity(variant) in before
+    ]
+
+
+def _changes(cells: _Pair) -> list[CellChange]:
+    """The changes of a cell, in the order of their kinds."""
+    before, now = cells
+    variants = _variants(cells)
+    by_kind: dict[ChangeKind, list[VariantChange]] = {}
+    for variant in variants:
+        if kind := _variant_kind(variant.before, variant.now):
+            by_kind.setdefault(kind, []).append(variant)
+    if kind := _cell_kind(before, now, variants):
+        by_kind.setdefault(kind, [])
+    moves = moves_of(before, now) if by_kind else ()
+    return [
+        CellChange(kind=kind, before=before, now=now, variants=tuple(by_kind[kind]), moves=moves)
+        for kind in ChangeKind
+        if kind in by_kind
+    ]
+
+
+def _variant_kind(before: ReportedVariant, now: ReportedVariant) -> ChangeKind | None:
+    match before.status, now.status:
+        case Status.WORKS, Status.FAILS:
+            return ChangeKind.BROKEN
+        case Status.FAILS, Status.WORKS:
+            return ChangeKind.MENDED
+        case Status.FAILS, Status.FAILS:
+            alike = (before.stage, before.cause) == (now.stage, now.cause)
+            return None if alike else ChangeKind.OTHERWISE
+    return _sight(known=before.status.is_fact, still=now.status.is_fact)
+
+
+def _cell_kind(before: ReportedCell, now: ReportedCell, variants: Sequence[VariantChange]) -> ChangeKind | None:
+    """How the status of the cell changed; None if it did not."""
+    if before.status is now.status:
+        return None
+    worked = [(pair.before.status is Status.WORKS, pair.now.status is Status.WORKS) for pair in variants]
+    lost, gained = (True, False) in worked, (False, True) in worked
+    match before.status, now.status:
+        case Status.WORKS, Status.FAILS | Status.WORKS_WITH_REMEDY:
+            return ChangeKind.BROKEN if lost else ChangeKind.QUESTION
+        case Status.FAILS | Status.WORKS_WITH_REMEDY, Status.WORKS:
+            return ChangeKind.MENDED if gained else ChangeKind.QUESTION
+        # Without a search that ended, no remedy is known, and none is ruled out.
+        case Status.WORKS_WITH_REMEDY, Status.FAILS:
+            return ChangeKind.BROKEN if _searched_in_vain(now) else ChangeKind.UNKNOWN
+        case Status.FAILS, Status.WORKS_WITH_REMEDY:
+            return ChangeKind.MENDED if _searched_in_vain(before) else ChangeKind.KNOWN
+    return _sight(known=_is_known(before.status), still=_is_known(now.status))
+
+
+def _sight(*, known: bool, still: bool) -> ChangeKind | None:
+    """The kind of a change between what is known and what proves nothing."""
+    return ChangeKind.UNKNOWN if known and not still else ChangeKind.KNOWN if still and not known else None
+
+
+def _is_known(status: Status) -> bool:
+    return status in OBSERVED - {Status.FLAKY}
+
+
+def _searched_in_vain(cell: ReportedCell) -> bool:
+    """Whether a search for a remedy of the cell ended, and found none."""
+    searched = [variant for variant in cell.variants if variant.tried]
+    return bool(searched) and not any(variant.search_open or variant.unproven or variant.unanswered for variant in searched)
+
+
+def moves_of(before: ReportedCell, now: ReportedCell) -> tuple[VersionMove, ...]:
+    """The distributions that differ between the locks of a cell in two reports, by name; none if a lock is not known."""
+    if before.lock is None or now.lock is None or before.lock == now.lock:
+        return ()
+    if now.setup is Setup.HANDOFF:
+        sides = [side for side in now.resolved_sides if side in before.resolved_sides]
+        return tuple(chain(*(_moves(before.resolved_sides[side], now.resolved_sides[side], side) for side in sides)))
+    return tuple(_moves(before.resolved, now.resolved))
+
+
+def _moves(before: Mapping[str, str], now: Mapping[str, str], side: str | None = None) -> Iterable[VersionMove]:
+    for name in sorted({*before, *now}):
+        if before.get(name) != now.get(name):
+            yield VersionMove(name=name, before=before.get(name), now=now.get(name), side=side)
+
+
+def _moved(pairs: Sequence[_Pair]) -> tuple[MovedLock, ...]:
+    """The locks that moved, those that most cells share first."""
+    groups: dict[tuple[VersionMove, ...], list[str]] = {}
+    for before, now in pairs:
+        if before.lock and now.lock and before.lock != now.lock:
+            groups.setdefault(moves_of(before, now), []).append(now.id)
+    found = [MovedLock(moves=moves, cells=tuple(cells)) for moves, cells in groups.items()]
+    return tuple(sorted(found, key=lambda moved: -len(moved.cells)))

@@ -26,7 +26,7 @@ from harness.execution.work import BUDGET_OVER
 from harness.matrix.shard import GITHUB_JOBS
 from harness.model import Status
 from harness.published import Published
-from harness.report import files, published_logs
+from harness.report import files, history, published_logs
 from harness.report.failures import harness_failure, nothing_observed
 from harness.report.formats import format_named
 from harness.report.page import Page
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace, out: Console, err: Console) -> int:
             measured = stopwatch.timings()
     except Interrupted as interrupted:
         raise Interrupted(f"{interrupted}; {_partial(settings, options, out)}") from None
-    compared = _deliver(report, old, options, out, err)
+    compared = _deliver(report, old, options, out, err, ran=True)
     if options.timings:
         format_named("text").show(timings.page(measured), err)
     if disputes:
@@ -130,7 +130,7 @@ def merge(options: argparse.Namespace, out: Console, err: Console) -> int:
     files.require_writable(options.reports)
     with listener(err, quiet=options.quiet) as listen:
         report = pipeline.merged(options.sources, settings_of(options), listen)
-    compared = _deliver(report, old, options, out, err)
+    compared = _deliver(report, old, options, out, err, ran=True)
     return _answer(report, options.fail_on, err, compared)
 
 
@@ -144,9 +144,9 @@ def _shown(page: Page[Report], compared: Comparison | None) -> Page[Any]:
 
 
 def _deliver(
-    report: Report, old: Published | None, options: argparse.Namespace, out: Console, err: Console
+    report: Report, old: Published | None, options: argparse.Namespace, out: Console, err: Console, *, ran: bool = False
 ) -> Comparison | None:
-    """Write the report; print it, or what differs from `old`; return that.
+    """Write the report; print it, or what differs from `old`; return that. What `ran` is added to the history.
 
     Raises:
         NothingObservedError: it was printed, and not written.
@@ -162,6 +162,8 @@ def _deliver(
         show(_shown(page, compared), options.format, out)
         raise
     show(_shown(page, compared), options.format, out)
+    if ran and (path := history.append(report, options.reports)):
+        written.append(path)
     err.print(f"wrote {', '.join(map(str, written))}", highlight=False, soft_wrap=True)
     return compared
 

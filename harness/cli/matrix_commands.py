@@ -182,12 +182,7 @@ def plan(options: argparse.Namespace, out: Console, err: Console) -> int:
     if options.format == "github":
         sys.stdout.write(shards.github(session.cells, options.shards or GITHUB_JOBS))
         return 0
-    chosen = session.strategy.next(session.cells, ())
-    coverage = session.strategy.coverage(session.cells, chosen)
-    pending = session.pending(chosen)
-    page = plan_pages.page(
-        chosen, pending, coverage, ordered=settings.budget is not None, cost=session.cost(pending) if pending else None
-    )
+    page = plan_pages.page(pipeline.planned(session), ordered=settings.budget is not None)
     show(page, options.format, out)
     return 0
 

@@ -94,7 +94,7 @@ def test_ten_thousand_cells_are_at_most_600_kilobytes(tmp_path):
 @pytest.mark.parametrize("make", [lambda path: path.symlink_to("elsewhere"), os.mkfifo, lambda path: path.mkdir()])
 def test_what_is_no_regular_file_is_not_written(tmp_path, make):
     make(tmp_path / "history.jsonl")
-    with pytest.raises(ReportError, match="the run cannot be added to|not a regular file"):
+    with pytest.raises(ReportError, match=r"the run cannot be added to|not a regular file"):
         history.append(matrix(), tmp_path)
     assert not (tmp_path / "elsewhere").exists()
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from harness import pipeline, published
 from harness.decide import given_sets
@@ -128,17 +128,8 @@ def plan(
     Raises:
         HarnessError: see harness/errors.py.
     """
-    settings = Settings(
-        config=Path(config),
-        store=_store(store),
-        select=_texts(select),
-        exclude=_texts(exclude),
-        model=model,
-        profile=profile,
-        jobs=_positive(jobs),
-        offline=offline,
-        refresh=refresh,
-    )
+    given = {"model": model, "profile": profile, "offline": offline, "refresh": refresh}
+    settings = _settings(config, store, jobs, select, exclude, **given)
     session = opened(settings, listen or _silent, access=Access.REPLACE if refresh else Access.ADD)
     found = pipeline.planned(session)
     return Plan(
@@ -178,24 +169,16 @@ def run(
         Interrupted: Ctrl-C; what was finished is in the store.
         HarnessError: see harness/errors.py.
     """
-    settings = Settings(
-        config=Path(config),
-        store=_store(store),
-        select=_texts(select),
-        exclude=_texts(exclude),
-        model=model,
-        profile=profile,
-        jobs=_positive(jobs),
-        executor=executor,
-        offline=offline,
-        refresh=refresh,
-        force=force,
-        retry=tuple(retry),
-        strategy=strategy,
-        budget=budget,
-        remedies=remedies,
-    )
-    report, _ = pipeline.run(settings, listen or _silent)
+    given: dict[str, Any] = {
+        "model": model,
+        "profile": profile,
+        "offline": offline,
+        "refresh": refresh,
+        "force": force,
+        "retry": tuple(retry),
+    }
+    given |= {"executor": executor, "strategy": strategy, "budget": budget, "remedies": remedies}
+    report, _ = pipeline.run(_settings(config, store, jobs, select, exclude, **given), listen or _silent)
     return report
 
 
@@ -232,7 +215,7 @@ def check(
     """
     given = GivenSet(with_=_texts(changes), python=python, exporter=_texts(exporters), opset=opset, layout=_texts(layouts))
     request = CheckRequest(current=None if current is None else Path(current), to=_texts(to), outdated=outdated, given=given)
-    settings = Settings(config=Path(config), store=_store(store), jobs=_positive(jobs), offline=offline, refresh=refresh)
+    settings = _settings(config, store, jobs, offline=offline, refresh=refresh)
     with given_sets.opened_experiments(settings, given, listen or _silent) as experiments:
         return request.answer(experiments)
 
@@ -247,7 +230,7 @@ def _cell(resolved: Resolved) -> PlannedCell:
         variants=len(resolved.planned.variants),
         lock=lock.digest if lock else None,
         resolved=lock.versions if lock else {},
-        reason=resolved.reason,
+        reason=resolved.result.problem,
     )
 
 
@@ -255,14 +238,14 @@ def _texts(given: Texts) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
 
 
-def _store(given: str | Path) -> str | Path:
-    return given if isinstance(given, str) and "://" in given else Path(given)
-
-
-def _positive(jobs: int | None) -> int | None:
+def _settings(
+    config: str | Path, store: str | Path, jobs: int | None, select: Texts = (), exclude: Texts = (), **given: Any
+) -> Settings:
+    """The settings of a call; `given` are fields of them."""
     if jobs is not None and jobs < 1:
         raise SelectionError(f"jobs: expected a number of probes, 1 or more, not {jobs}")
-    return jobs
+    place = store if isinstance(store, str) and "://" in store else Path(store)
+    return Settings(config=Path(config), store=place, jobs=jobs, select=_texts(select), exclude=_texts(exclude), **given)
 
 
 def _silent(_event: Event) -> None:

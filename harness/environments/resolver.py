@@ -66,11 +66,6 @@ class Resolved:
         return self.planned.cell
 
     @property
-    def reason(self) -> str:
-        """Why it has no lock, in the words of uv or of the harness; empty if it has one."""
-        return str(self.result.data.get("reason") or (self.result.error.message if self.result.error else ""))
-
-    @property
     def sides(self) -> dict[str, Lock]:
         """The locks of the two environments of a handoff cell; empty for a together cell, which has one environment."""
         if self.cell.setup is Setup.TOGETHER or self.export is None or self.run is None:

@@ -41,7 +41,7 @@ def page(plan: Plan, *, ordered: bool) -> Page[Plan]:
             "variants": variants,
             "work": {name: {"distinct": whole, "still_to_do": rest} for name, (whole, rest) in work.items()},
             "cost": data(cost),
-            "unsolved": {resolved.cell.id: resolved.reason for resolved in unsolved},
+            "unsolved": {resolved.cell.id: resolved.result.problem for resolved in unsolved},
         },
         source=plan,
     )
@@ -58,7 +58,7 @@ def _coverage(coverage: Coverage | None) -> Iterator[Block]:
 def _unsolved(resolved: Resolved) -> Item:
     status = resolved.result.status
     title = Span(f"{resolved.cell.id}: {status.value} at {Stage.RESOLVE}", status=status)
-    return Item(text=title, blocks=[Quote(text=resolved.reason)])
+    return Item(text=title, blocks=[Quote(text=resolved.result.problem)])
 
 
 def _order(cells: Sequence[tuple[Resolved, CellTasks | None]]) -> Iterator[Block]:

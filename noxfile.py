@@ -86,6 +86,12 @@ def show(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def history(session: nox.Session) -> None:
+    """What a cell came to in each run: nox -s history -- ID."""
+    _harness(session, "history")
+
+
+@nox.session(venv_backend="none")
 def lookup(session: nox.Session) -> None:
     """What the published reports know about an error message: nox -s lookup -- "MESSAGE", a log file, or -."""
     _harness(session, "lookup")

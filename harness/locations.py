@@ -13,6 +13,9 @@ MAIN = "matrix"
 REPORT_FILES = ("matrix.json", "matrix.json.gz")
 """The names of the file of a report; a folder of reports has one of the two."""
 
+HISTORY = "history.jsonl"
+"""The name of the file beside it that has a line for each run."""
+
 
 def report_in(folder: Path) -> Path | None:
     """The file of the report in a folder of reports."""

@@ -267,6 +267,11 @@ class StageResult:
     """Unix time in seconds; 0 if nothing was executed."""
 
     @property
+    def problem(self) -> str:
+        """Why it did not work or was not run, in the words of the package, uv or the harness; empty if it worked."""
+        return str(self.data.get("reason") or (self.error.message if self.error else ""))
+
+    @property
     def ok(self) -> bool:
         """Whether the stage worked, so that the next one can run."""
         return self.status is Status.WORKS

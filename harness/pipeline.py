@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness import merge
-from harness.environments.resolver import NOT_RESOLVED
+from harness.environments.resolver import NOT_RESOLVED, Resolved
 from harness.errors import interruptible
 from harness.execution.audit import audit
+from harness.execution.cost import Cost
 from harness.execution.events import Damage, Listener, Note, once
 from harness.execution.listing import selected
 from harness.execution.opening import opened
 from harness.execution.session import Session
 from harness.execution.settings import Settings
 from harness.execution.steps import Step, invalidate
-from harness.execution.work import Origin
+from harness.execution.work import Coverage, Origin
 from harness.store.access import Access
 from harness.store.store import Store
+from harness.tasks.cell_tasks import CellTasks
+from harness.tasks.interface import Task
 from harness.verdicts import report_file
 from harness.verdicts.judge import NOT_REACHED, Verdict
 from harness.verdicts.report_schema import Report
@@ -80,6 +84,32 @@ def known(settings: Settings, listen: Listener) -> Report:
     """The report from what the store holds, running nothing."""
     session = opened(settings, listen, acts=False, access=Access.ADD)
     return report(session, session.verdicts())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What a run would do."""
+
+    cells: tuple[tuple[Resolved, CellTasks | None], ...]
+    """The cells that it takes up first, with their tasks; None for a cell without a lock."""
+    pending: tuple[Task, ...]
+    """The tasks of which something is not known."""
+    cost: Cost | None
+    """Of the pending tasks; None if there are none."""
+    coverage: Coverage | None
+    """What `--strategy pairwise` takes up first; None for other strategies."""
+
+
+def planned(session: Session) -> Plan:
+    """What a run of `session` would do first; installs nothing."""
+    chosen = session.strategy.next(session.cells, ())
+    pending = session.pending(chosen)
+    return Plan(
+        cells=tuple(chosen),
+        pending=tuple(pending),
+        cost=session.cost(pending) if pending else None,
+        coverage=session.strategy.coverage(session.cells, chosen),
+    )
 
 
 def report(session: Session, verdicts: Sequence[Verdict]) -> Report:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import locations
-from harness.errors import ReportError
+from harness.errors import ReportError, did_you_mean
 from harness.model import Status
 from harness.verdicts import report_file
 from harness.verdicts import runtime_limits as limits_file
@@ -50,6 +51,32 @@ def of_matrix(config: Path) -> Published | None:
     """The report of the matrix in `config`, if that is a shipped one with a report: of no other matrix it says anything."""
     name = locations.report_of(config)
     return read(locations.reports()[name], name) if name else None
+
+
+def named(name: str) -> Published:
+    """The published report with this name, or that in a file or in a folder of reports.
+
+    Raises:
+        ReportError: there is none, or as `read`.
+    """
+    paths = locations.reports()
+    if name in paths:
+        return read(paths[name], name)
+    if not os.path.exists(name):  # noqa: PTH110 -- False, too, for what no path can be
+        raise ReportError(f"no published report is named {name!r}{did_you_mean(name, paths)}")
+    return at(Path(name))
+
+
+def at(path: Path) -> Published:
+    """The report in a file or in a folder of reports.
+
+    Raises:
+        ReportError: there is none, or as `read`.
+    """
+    file = locations.report_in(path) if path.is_dir() else path
+    if file is None:
+        raise ReportError(f"{path} has no matrix.json")
+    return read(file)
 
 
 def read(path: Path, name: str | None = None) -> Published:

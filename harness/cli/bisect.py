@@ -9,10 +9,11 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.cli.console import show
-from harness.cli.version_sets import INCONCLUSIVE, given_set, names_set, opened_experiments
+from harness.cli.version_sets import INCONCLUSIVE, given, opened_experiments
 from harness.decide import version_sets
 from harness.decide.bisect import Bisect
 from harness.decide.experiments import Experiments, Unanswered
+from harness.decide.given_sets import names_set
 from harness.decide.version_sets import Versions
 from harness.errors import VersionsError
 from harness.packaging_values import is_version
@@ -36,13 +37,13 @@ def _ends(experiments: Experiments, options: argparse.Namespace) -> tuple[Versio
     ends = []
     for option, text in (("--good", options.good), ("--bad", options.bad)):
         if names_set(text, valid=options.axis is not None and is_version(text)):
-            ends.append(given_set(Path(text), experiments, options))
+            ends.append(given(options).versions(Path(text), experiments))
         elif options.axis is None:
             raise VersionsError(f"{option} {text}: no such file; for a version name the distribution with --axis")
         elif not is_version(text):
             raise VersionsError(f"{option} {text}: neither a file nor a version of {options.axis}")
         else:
-            base = given_set(options.from_, experiments, options)
+            base = given(options).versions(options.from_, experiments)
             named_end = version_sets.distribution(f"{options.axis}=={text}", option)
             ends.append(replace(base.with_([named_end]), source=f"{options.axis} {text}"))
     return ends[0], ends[1]

@@ -43,6 +43,12 @@ COMMANDS: dict[str, CommandLine] = {
         help="explain why a cell fails, what makes it work and where it works",
         examples=[CELL, f"{CELL} --format json"],
     ),
+    "history": CommandLine(
+        group=LOOK,
+        options=["id", *REPORTS, "--color"],
+        help="show what a cell came to in each run, and what changed between them",
+        examples=[CELL, f"{CELL} --reports out --format json"],
+    ),
     "lookup": CommandLine(
         group=LOOK,
         options=["text", "--list", "--format", "--color"],

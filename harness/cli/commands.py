@@ -87,6 +87,7 @@ def _by_name(name: str) -> Command:
 
 COMMANDS: dict[str, Command] = {
     "show": _by_name("harness.cli.show:show"),
+    "history": _by_name("harness.cli.history:history"),
     "lookup": _by_name("harness.cli.lookup:lookup"),
     "inspect": _by_name("harness.cli.inspection:inspect"),
     "init": _by_name("harness.cli.init:init"),

@@ -24,9 +24,10 @@ def complete(parser: argparse.ArgumentParser) -> None:
 def cell_ids(options: argparse.Namespace) -> list[str]:
     """The ids in the report in `reports`; without one, in the published report of the matrix. None if it is too large."""
     own = locations.report_in(ARGUMENTS["--reports"]["default"])
-    config: Path = options.config if options.config.exists() else locations.MATRIX
-    shipped = locations.reports().get(locations.report_of(config) or "")
-    named = options.config != ARGUMENTS["--config"]["default"]
+    default: Path = ARGUMENTS["--config"]["default"]
+    given: Path = getattr(options, "config", default)
+    shipped = locations.reports().get(locations.report_of(given if given.exists() else locations.MATRIX) or "")
+    named = given != default
     report = shipped if named and shipped else own or shipped
     if report is None:
         return []

@@ -27,7 +27,7 @@ from harness.matrix.shard import GITHUB_JOBS
 from harness.model import Status
 from harness.places import Places
 from harness.published import Published
-from harness.report import files, published_logs, timeline
+from harness.report import files, history, published_logs, timeline
 from harness.report.failures import harness_failure, nothing_observed
 from harness.report.formats import format_named
 from harness.report.page import Page
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace, out: Console, err: Console) -> int:
     if options.timeline:
         timeline.write(measured, options.timeline)
         err.print(f"wrote {options.timeline}", markup=False, highlight=False, soft_wrap=True)
-    compared = _deliver(report, old, options, out, err)
+    compared = _deliver(report, old, options, out, err, ran=True)
     if options.timings:
         format_named("text").show(timings.page(measured), err)
     if disputes:
@@ -136,7 +136,7 @@ def merge(options: argparse.Namespace, out: Console, err: Console) -> int:
     files.require_writable(options.reports)
     with listener(err, quiet=options.quiet) as listen:
         report = pipeline.merged(options.sources, settings_of(options), listen)
-    compared = _deliver(report, old, options, out, err)
+    compared = _deliver(report, old, options, out, err, ran=True)
     return _answer(report, options.fail_on, err, compared)
 
 
@@ -150,9 +150,9 @@ def _shown(page: Page[Report], compared: Comparison | None) -> Page[Any]:
 
 
 def _deliver(
-    report: Report, old: Published | None, options: argparse.Namespace, out: Console, err: Console
+    report: Report, old: Published | None, options: argparse.Namespace, out: Console, err: Console, *, ran: bool = False
 ) -> Comparison | None:
-    """Write the report; print it, or what differs from `old`; return that.
+    """Write the report; print it, or what differs from `old`; return that. What `ran` is added to the history.
 
     Raises:
         NothingObservedError: it was printed, and not written.
@@ -168,6 +168,8 @@ def _deliver(
         show(_shown(page, compared), options.format, out)
         raise
     show(_shown(page, compared), options.format, out)
+    if ran and (path := history.append(report, options.reports)):
+        written.append(path)
     err.print(f"wrote {', '.join(map(str, written))}", highlight=False, soft_wrap=True)
     return compared
 
@@ -186,12 +188,7 @@ def plan(options: argparse.Namespace, out: Console, err: Console) -> int:
     if options.format == "github":
         sys.stdout.write(shards.github(session.cells, options.shards or GITHUB_JOBS))
         return 0
-    chosen = session.strategy.next(session.cells, ())
-    coverage = session.strategy.coverage(session.cells, chosen)
-    pending = session.pending(chosen)
-    page = plan_pages.page(
-        chosen, pending, coverage, ordered=settings.budget is not None, cost=session.cost(pending) if pending else None
-    )
+    page = plan_pages.page(pipeline.planned(session), ordered=settings.budget is not None)
     show(page, options.format, out)
     return 0
 

@@ -16,7 +16,7 @@ from harness.cli.console import show
 from harness.cli.given import settings_of
 from harness.cli.progress import listener
 from harness.cli.published import same_question
-from harness.cli.version_sets import INCONCLUSIVE, given_set, opened_experiments
+from harness.cli.version_sets import INCONCLUSIVE, given, opened_experiments
 from harness.decide import choose, version_files, version_sets
 from harness.decide import pin as pinning
 from harness.decide.experiments import Unanswered
@@ -127,7 +127,7 @@ def _pin_given(options: argparse.Namespace, out: Console, err: Console) -> int:
         raise VersionsError("--from names the set: leave out --require, --prefer, --select and --exclude")
     with opened_experiments(options, err) as (experiments, _):
         try:
-            (found,) = experiments.run([experiments.complete(given_set(options.from_, experiments, options))])
+            (found,) = experiments.run([experiments.complete(given(options).versions(options.from_, experiments))])
         except Unanswered as reason:
             show(pages.nothing(str(reason), []), options.format, out)
             return INCONCLUSIVE

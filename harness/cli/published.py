@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
-from pathlib import Path
 
 from harness import locations, published
 from harness.cli.options import ARGUMENTS, REGRESSIONS
-from harness.errors import ReportError, did_you_mean
+from harness.errors import ReportError
 from harness.published import Published
 
 _REPORTS = ARGUMENTS["--reports"]["default"]
@@ -21,7 +19,7 @@ def chosen(options: argparse.Namespace) -> Published:
         ReportError: there is none.
     """
     if options.report:
-        return named(options.report)
+        return published.named(options.report)
     own = locations.report_in(options.reports)
     if own is None and options.reports != _REPORTS:
         raise ReportError(f"{options.reports} has no matrix.json")
@@ -31,31 +29,14 @@ def chosen(options: argparse.Namespace) -> Published:
     return found
 
 
-def named(name: str) -> Published:
-    """The published report with this name, or that in a file or in a folder of reports.
-
-    Raises:
-        ReportError: there is none.
-    """
-    paths, path = locations.reports(), Path(name)
-    if name in paths:
-        return published.read(paths[name], name)
-    if not os.path.exists(name):  # noqa: PTH110 -- False, too, for what no path can be
-        raise ReportError(f"no published report is named {name!r}{did_you_mean(name, paths)}")
-    file = locations.report_in(path) if path.is_dir() else path
-    if file is None:
-        raise ReportError(f"{name} has no matrix.json")
-    return published.read(file)
-
-
 def earlier(options: argparse.Namespace) -> Published | None:
     """The report of `--against`, if that is given. It is read before a command replaces it.
 
     Raises:
-        ReportError: as `named`; or `--fail-on regressions` has nothing to compare with.
+        ReportError: as `published.named`; or `--fail-on regressions` has nothing to compare with.
     """
     if options.against:
-        return named(options.against)
+        return published.named(options.against)
     if options.fail_on == REGRESSIONS:
         raise ReportError(f"--fail-on {REGRESSIONS} compares with an earlier report: name it with --against")
     return None

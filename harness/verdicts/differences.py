@@ -113,14 +113,24 @@ class ReportDifference:
 
 
 _Key = tuple[object, ...]
-_Pair = tuple[ReportedCell, ReportedCell]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Pair:
+    """A cell that both reports have."""
+
+    before: ReportedCell
+    now: ReportedCell
+    variants: tuple[VariantChange, ...]
+    """The variants that both have."""
+    moves: tuple[VersionMove, ...]
 
 
 def difference(old: Report, new: Report) -> ReportDifference:
     """The difference of `new` from `old`. Cells match by Python, pins and setup; variants by their fields."""
     before, now = _by_versions(old.cells), _by_versions(new.cells)
-    pairs = [(before[key], cell) for key, cell in now.items() if key in before]
-    variants = [pair for cells in pairs for pair in _variants(cells)]
+    pairs = [_pair(before[key], cell) for key, cell in now.items() if key in before]
+    variants = [variant for pair in pairs for variant in pair.variants]
     worked = [pair for pair in variants if pair.before.status is Status.WORKS]
     return ReportDifference(
         settings=tuple(_settings(old, new)),
@@ -129,8 +139,8 @@ def difference(old: Report, new: Report) -> ReportDifference:
         moved=_moved(pairs),
         new=tuple(cell for key, cell in now.items() if key not in before),
         gone=tuple(cell for key, cell in before.items() if key not in now),
-        new_variants=sum(len(cell.variants) for _, cell in pairs) - len(variants),
-        gone_variants=sum(len(cell.variants) for cell, _ in pairs) - len(variants),
+        new_variants=sum(len(pair.now.variants) for pair in pairs) - len(variants),
+        gone_variants=sum(len(pair.before.variants) for pair in pairs) - len(variants),
         proves=any(pair.now.status.is_fact for pair in worked) or not _works_somewhere(old),
     )
 
@@ -157,29 +167,27 @@ def _settings(old: Report, new: Report) -> Iterable[SettingChange]:
             yield SettingChange(name=name, before=earlier, now=later)
 
 
-def _variants(cells: _Pair) -> list[VariantChange]:
-    """The variants that both cells have."""
-    before = {identity(variant): variant for variant in cells[0].variants}
-    return [
-        VariantChange(before=before[identity(variant)], now=variant)
-        for variant in cells[1].variants
-        if identity(variant) in before
-    ]
+def _pair(before: ReportedCell, now: ReportedCell) -> _Pair:
+    earlier = {identity(variant): variant for variant in before.variants}
+    later = {identity(variant): variant for variant in now.variants}
+    return _Pair(
+        before=before,
+        now=now,
+        variants=tuple(VariantChange(before=earlier[key], now=variant) for key, variant in later.items() if key in earlier),
+        moves=moves_of(before, now),
+    )
 
 
-def _changes(cells: _Pair) -> list[CellChange]:
+def _changes(pair: _Pair) -> list[CellChange]:
     """The changes of a cell, in the order of their kinds."""
-    before, now = cells
-    variants = _variants(cells)
     by_kind: dict[ChangeKind, list[VariantChange]] = {}
-    for variant in variants:
+    for variant in pair.variants:
         if kind := _variant_kind(variant.before, variant.now):
             by_kind.setdefault(kind, []).append(variant)
-    if kind := _cell_kind(before, now, variants):
+    if kind := _cell_kind(pair.before, pair.now, pair.variants):
         by_kind.setdefault(kind, [])
-    moves = moves_of(before, now) if by_kind else ()
     return [
-        CellChange(kind=kind, before=before, now=now, variants=tuple(by_kind[kind]), moves=moves)
+        CellChange(kind=kind, before=pair.before, now=pair.now, variants=tuple(by_kind[kind]), moves=pair.moves)
         for kind in ChangeKind
         if kind in by_kind
     ]
@@ -250,8 +258,8 @@ def _moves(before: Mapping[str, str], now: Mapping[str, str], side: str | None =
 def _moved(pairs: Sequence[_Pair]) -> tuple[MovedLock, ...]:
     """The locks that moved, those that most cells share first."""
     groups: dict[tuple[VersionMove, ...], list[str]] = {}
-    for before, now in pairs:
-        if before.lock and now.lock and before.lock != now.lock:
-            groups.setdefault(moves_of(before, now), []).append(now.id)
+    for pair in pairs:
+        if pair.before.lock and pair.now.lock and pair.before.lock != pair.now.lock:
+            groups.setdefault(pair.moves, []).append(pair.now.id)
     found = [MovedLock(moves=moves, cells=tuple(cells)) for moves, cells in groups.items()]
     return tuple(sorted(found, key=lambda moved: -len(moved.cells)))

@@ -161,7 +161,7 @@ class ReportedProbe:
     """Distributions that an export needs besides the axes."""
 
 
-_UTC = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\+00:00|Z)$"
+UTC = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\+00:00|Z)$"
 """ISO 8601, to the second."""
 
 
@@ -170,7 +170,7 @@ class Report:
     """A whole run."""
 
     schema: Literal[1]
-    generated: Annotated[str, Field(pattern=_UTC)] | None
+    generated: Annotated[str, Field(pattern=UTC)] | None
     """ISO 8601, UTC: time of the newest result; null if there is none."""
     platform: str
     torch: str

@@ -6,27 +6,20 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from harness.environments.resolver import Resolved
-from harness.execution.cost import Cost
 from harness.execution.work import Coverage
 from harness.model import Stage
+from harness.pipeline import Plan
 from harness.report.cost import data, sentence
 from harness.report.page import Block, Item, Page, Paragraph, Quote, Span, Table, items
 from harness.report.tables import counted
 from harness.tasks.cell_tasks import CellTasks
-from harness.tasks.interface import Task
 
 _KINDS = {"installs": "install", "exports": "export", "runs": "run"}
 
 
-def page(
-    cells: Sequence[tuple[Resolved, CellTasks | None]],
-    pending: Sequence[Task],
-    coverage: Coverage | None,
-    *,
-    ordered: bool,
-    cost: Cost | None,
-) -> Page[None]:
-    """The page of a plan; `cost` is that of `pending`; `ordered` where a budget is spent on the first cells first."""
+def page(plan: Plan, *, ordered: bool) -> Page[Plan]:
+    """The page of a plan; `ordered` where a budget is spent on the first cells first."""
+    cells, pending, cost = plan.cells, plan.pending, plan.cost
     distinct = {task for _, tasks in cells if tasks for task in tasks.all}
     left = Counter(task.kind for task in pending)
     work = {name: (sum(task.kind == kind for task in distinct), left[kind]) for name, kind in _KINDS.items()}
@@ -36,7 +29,7 @@ def page(
     return Page(
         title=f"{counted(len(cells), 'cell')}, {counted(variants, 'variant')}",
         blocks=[
-            *_coverage(coverage),
+            *_coverage(plan.coverage),
             Table(header=["work", "distinct", "still to do"], rows=rows),
             *([items(*map(_unsolved, unsolved))] if unsolved else []),
             *([] if pending else [Paragraph(text="everything is known already")]),
@@ -48,9 +41,9 @@ def page(
             "variants": variants,
             "work": {name: {"distinct": whole, "still_to_do": rest} for name, (whole, rest) in work.items()},
             "cost": data(cost),
-            "unsolved": {resolved.cell.id: _reason(resolved) for resolved in unsolved},
+            "unsolved": {resolved.cell.id: resolved.result.problem for resolved in unsolved},
         },
-        source=None,
+        source=plan,
     )
 
 
@@ -65,12 +58,7 @@ def _coverage(coverage: Coverage | None) -> Iterator[Block]:
 def _unsolved(resolved: Resolved) -> Item:
     status = resolved.result.status
     title = Span(f"{resolved.cell.id}: {status.value} at {Stage.RESOLVE}", status=status)
-    return Item(text=title, blocks=[Quote(text=_reason(resolved))])
-
-
-def _reason(resolved: Resolved) -> str:
-    result = resolved.result
-    return str(result.data.get("reason") or (result.error.message if result.error else ""))
+    return Item(text=title, blocks=[Quote(text=resolved.result.problem)])
 
 
 def _order(cells: Sequence[tuple[Resolved, CellTasks | None]]) -> Iterator[Block]:

@@ -1,0 +1,234 @@
+"""history.jsonl in the reports folder: a line for each run, with what each cell came to and a digest of its lock.
+
+Lines are independent of each other and only ever added, so git merges two histories by keeping the lines of both
+(`merge=union` in .gitattributes). A reader sorts them by time, takes a line that is there twice once, and names what is no
+line of a history.
+
+    {"schema": 1, "id": …, "time": …, "newest": …, "harness": …, "uv": …, "platform": …, "probe": …,
+     "torch": …, "cells": {"works": {"py311-t2150-…": "1a2b3c4d", …}, "fails": {…}}}
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+import harness
+from harness import locations, regular_files
+from harness.errors import ReportError
+from harness.foreign_text import escaped_json
+from harness.model import Status
+from harness.verdicts.report_schema import FILE_LIMIT, OBSERVED, UTC, Report
+
+LINE_LIMIT = 8 * 2**20
+"""Bytes of the longest line that is read. One with 10,000 cells has half a megabyte."""
+_LOCK = 8
+"""Characters of the digest of a lock: enough to see that the lock of one cell moved."""
+_SHOWN = 100
+"""Characters of a place in a line that are shown."""
+_CONFLICT = (b"<<<<<<<", b"|||||||", b"=======", b">>>>>>>")
+"""What git writes into a file that it cannot merge."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What a run came to: a line of the file."""
+
+    schema: Literal[1]
+    id: Annotated[str, Field(max_length=64)]
+    """Random: no other run has it."""
+    time: Annotated[str, Field(pattern=UTC)]
+    """When the run ended."""
+    newest: Annotated[str, Field(pattern=UTC)] | None
+    """When the newest of its results was made, as `generated` of matrix.json; others may be of earlier runs."""
+    harness: str
+    """Its version."""
+    uv: str
+    """Its version."""
+    platform: str
+    probe: str
+    """Digest of the probe's source."""
+    torch: str
+    """The source of torch."""
+    cells: dict[Status, dict[str, Annotated[str, Field(max_length=_LOCK)] | None]]
+    """Status → id of a cell → the start of the digest of its lock; null if it had none."""
+
+    def status(self, cell: str) -> Status | None:
+        """What a cell came to; None if the run did not have it."""
+        return next((status for status, cells in self.cells.items() if cell in cells), None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class History:
+    """What a file tells."""
+
+    runs: tuple[Run, ...]
+    """The oldest first."""
+    skipped: tuple[str, ...]
+    """A sentence about each line that is none of a history."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """A cell in a run."""
+
+    run: Run
+    status: Status
+    lock: str | None
+    changed: tuple[str, ...]
+    """What differs from the run before it that had this cell: `status works → fails`, `uv 0.9.1 → 0.9.2`."""
+
+
+def append(report: Report, folder: Path) -> Path | None:
+    """Add a line about a run that has just ended to the history in `folder`.
+
+    Returns:
+        The file; None if nothing was added: the run observed nothing, or the newest line says the same of the same results.
+
+    Raises:
+        ReportError: the file cannot be read or written, or is no regular file.
+    """
+    if not any(variant.status in OBSERVED for cell in report.cells for variant in cell.variants):
+        return None
+    path = folder / locations.HISTORY
+    content = escaped_json(json.dumps(_line(report), separators=(",", ":"))).encode()
+    if runs := read(folder).runs:
+        made = _RUN.validate_json(content)
+        if replace(made, id=runs[-1].id, time=runs[-1].time) == runs[-1]:
+            return None
+    try:
+        _append(path, content + b"\n")
+    except OSError as error:
+        raise ReportError(f"the run cannot be added to {path}: {error}; its report is written") from None
+    return path
+
+
+def _line(report: Report) -> dict[str, Any]:
+    cells: dict[str, dict[str, str | None]] = {}
+    for cell in report.cells:
+        cells.setdefault(cell.status.value, {})[cell.id] = cell.lock and cell.lock[:_LOCK]
+    return {
+        "schema": 1,
+        "id": secrets.token_hex(6),
+        "time": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "newest": report.generated,
+        "harness": harness.__version__,
+        "uv": metadata.version("uv"),
+        "platform": report.platform,
+        "probe": report.probe.id,
+        "torch": report.torch,
+        "cells": cells,
+    }
+
+
+def _append(path: Path, line: bytes) -> None:
+    """Add `line` in one call, so that runs that end at once keep each other's."""
+    # A link leads out of the folder of reports, and a FIFO would wait for a reader.
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    handle = os.open(path, flags, 0o644)
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError("it is no regular file")
+        cut = status.st_size and os.pread(handle, 1, status.st_size - 1) != b"\n"
+        os.write(handle, b"\n" * bool(cut) + line)
+    finally:
+        os.close(handle)
+
+
+def read(folder: Path) -> History:
+    """The history in a folder of reports; empty where there is none.
+
+    Raises:
+        ReportError: the file cannot be read.
+    """
+    path = folder / locations.HISTORY
+    runs: dict[str, Run] = {}
+    skipped: list[str] = []
+    try:
+        with regular_files.opened_named(path, limit=FILE_LIMIT) as (handle, _), os.fdopen(os.dup(handle), "rb") as file:
+            for number, line in enumerate(_lines(file), 1):
+                found = _parsed(line)
+                if isinstance(found, str):
+                    skipped.append(f"line {number} of {path} is skipped: {found}")
+                elif found and runs.setdefault(found.id, found) != found:
+                    skipped.append(f"line {number} of {path} is skipped: an earlier line has its id, and says something else")
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise ReportError(f"{path} cannot be read: {error}") from None
+    except regular_files.RefusedFileError as problem:
+        raise ReportError(f"{path} {problem}") from None
+    return History(runs=tuple(sorted(runs.values(), key=lambda run: run.time.replace("Z", "+00:00"))), skipped=tuple(skipped))
+
+
+def _lines(file: io.BufferedReader) -> Iterator[bytes | None]:
+    """The lines; None for one that is too long."""
+    while line := file.readline(LINE_LIMIT):
+        too_long = False
+        while not line.endswith(b"\n") and len(line) == LINE_LIMIT:
+            too_long, line = True, file.readline(LINE_LIMIT)
+        yield None if too_long else line
+
+
+def _parsed(line: bytes | None) -> Run | str | None:
+    """The run of a line, or why it is none; None for an empty line."""
+    if line is None:
+        return f"it has more than {LINE_LIMIT:,} bytes"
+    if not line.strip():
+        return None
+    if line.startswith(_CONFLICT):
+        return "it is a mark of a merge conflict"
+    try:
+        run = _RUN.validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))[:_SHOWN]
+        return f"{f'{place}: ' if place else ''}{first['msg']}"
+    names = [name for cells in run.cells.values() for name in cells]
+    return run if len(set(names)) == len(names) else "a cell has two statuses"
+
+
+_RUN = TypeAdapter(Run)
+
+
+def statuses(history: History, cell: str) -> list[Status]:
+    """What a cell came to in each run that had it, the oldest first."""
+    return [status for run in history.runs if (status := run.status(cell))]
+
+
+def entries(history: History, cell: str) -> list[Entry]:
+    """The runs that had a cell, the oldest first, each with what changed."""
+    found: list[Entry] = []
+    for run in history.runs:
+        if status := run.status(cell):
+            entry = Entry(run=run, status=status, lock=run.cells[status][cell], changed=())
+            changed = tuple(_changed(found[-1], entry)) if found else ()
+            found.append(Entry(run=run, status=status, lock=entry.lock, changed=changed))
+    return found
+
+
+def _changed(before: Entry, now: Entry) -> Iterator[str]:
+    old, new = before.run, now.run
+    for name, earlier, later in (
+        ("status", before.status.value, now.status.value),
+        ("lock", before.lock, now.lock),
+        ("probe", old.probe, new.probe),
+        ("platform", old.platform, new.platform),
+        ("torch from", old.torch, new.torch),
+        ("uv", old.uv, new.uv),
+        ("harness", old.harness, new.harness),
+    ):
+        if earlier != later:
+            yield f"{name} {earlier or 'none'} → {later or 'none'}"

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeGuard
 
 from harness import regular_files
 from harness.foreign_text import redacted, visible
@@ -56,6 +57,11 @@ def clear(folder: Path) -> None:
     for path in (folder / FOLDER).iterdir():
         if _NAME.fullmatch(path.name):
             path.unlink()
+
+
+def is_published(log: str | None) -> TypeGuard[str]:
+    """Whether a `log` of a report stands beside it, and not in a store."""
+    return log is not None and log.startswith(f"{FOLDER}/") and bool(_NAME.fullmatch(log.removeprefix(f"{FOLDER}/")))
 
 
 def variant_id(variant: ReportedVariant) -> str:

@@ -12,6 +12,7 @@ FORMATS: dict[str, str] = {
     "text": "harness.report.formats.text:TextFormat",
     "json": "harness.report.formats.json_data:JsonFormat",
     "markdown": "harness.report.formats.markdown:MarkdownFormat",
+    "html": "harness.report.formats.html:HtmlFormat",
     "github": "harness.report.formats.github:GithubFormat",
 }
 """The name in `--format NAME` → its class (interface.py). Nothing is imported here: `--help` lists the names alone."""

@@ -100,6 +100,11 @@ Squares = Sequence[ReportedCell | None]
 """A row of the picture; None where there is no cell."""
 
 
+def tally(report: Report) -> str:
+    """`17 works, 63 works in part, 16 fails`."""
+    return ", ".join(f"{count} {kind}" for kind, count in legend(report))
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Panel:
     """The cells that are alike on all axes which the picture does not spread out."""

@@ -19,6 +19,7 @@ class Look(StrEnum):
     PLAIN = "plain"
     """Text of the harness. What stands between backticks is code."""
     STRONG = "strong"
+    """The same, but it stands out."""
     EMPHASIS = "emphasis"
     CODE = "code"
     """Something to copy: an id, a path, a command."""
@@ -66,8 +67,8 @@ def marked(text: Text) -> list[Span]:
     made: list[Span] = []
     for span in spans(text):
         parts = span.text.split("`")
-        if span.look is Look.PLAIN and len(parts) > 1 and len(parts) % 2:
-            made += [replace(span, text=part, look=Look.CODE if n % 2 else Look.PLAIN) for n, part in enumerate(parts) if part]
+        if span.look in {Look.PLAIN, Look.STRONG} and len(parts) > 1 and len(parts) % 2:
+            made += [replace(span, text=part, look=Look.CODE if n % 2 else span.look) for n, part in enumerate(parts) if part]
         else:
             made.append(span)
     return made

@@ -46,7 +46,7 @@ def pins(report: Report, options: str = "") -> list[Pin]:
                 cell=cell.id,
                 python=cell.python,
                 requirements=requirements,
-                command=invocation.command("pin", " ".join(options_of_pin) + options),
+                command=invocation.command("pin", " \\\n  ".join(options_of_pin) + options),
             )
         )
     return made

@@ -13,6 +13,8 @@ FORMATS: dict[str, str] = {
     "json": "harness.report.formats.json_data:JsonFormat",
     "markdown": "harness.report.formats.markdown:MarkdownFormat",
     "html": "harness.report.formats.html:HtmlFormat",
+    "svg": "harness.report.formats.svg:SvgFormat",
+    "badge": "harness.report.formats.badge:BadgeFormat",
     "github": "harness.report.formats.github:GithubFormat",
 }
 """The name in `--format NAME` → its class (interface.py). Nothing is imported here: `--help` lists the names alone."""

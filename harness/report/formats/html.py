@@ -14,7 +14,7 @@ from harness.report.cell_data import packed
 from harness.report.formats.interface import Format
 from harness.report.page import Page, Section, plain
 from harness.report.pins import pins
-from harness.report.tables import answer, tally
+from harness.report.tables import answer
 from harness.verdicts.report_schema import Report
 
 _SCRIPTS = ("blocks.js", "heat_map.js", "page.js")
@@ -59,7 +59,7 @@ def _of_report(page: Page[Report]) -> dict[str, Any]:
     own = [block for block in page.blocks if not getattr(block, "pictured", False)]
     return {
         "title": answer(report),
-        "tally": tally(report),
+        "tally": heat_map.tally(report),
         "asked": _asked(report),
         "advice": [block for block in own if block in page.blocks[:first]],
         "pins": pins(report, page.options),

@@ -17,6 +17,10 @@ from harness.verdicts.messages import headline
 from harness.verdicts.report_schema import Report, ReportedCell, ReportedVariant
 from harness.verdicts.stages_passed import passed
 
+_NAMED = 8
+"""Variants in a heading, at most; the table of stages names them all."""
+_PLACES = {Status.WORKS: 1, Status.NOT_RUN: 2}
+"""What did not work comes first."""
 _Group = list[tuple[ReportedVariant, RemedyText]]
 
 
@@ -60,14 +64,14 @@ class ReportExplained:
         ]
 
     def _groups(self, cell: ReportedCell) -> Sequence[_Group]:
-        """Variants that ended alike, those that work last."""
+        """Variants that ended alike: what did not work, what works, what was not run."""
         groups: dict[object, _Group] = {}
         for variant in cell.variants:
             remedy = self._texts.of(cell, variant)
             end = variant.signature if variant.error else variant.reason
             alike = variant.status, variant.stage, end, variant.cause, variant.certainty, remedy
             groups.setdefault(alike, []).append((variant, remedy))
-        return sorted(groups.values(), key=lambda group: group[0][0].status is Status.WORKS)
+        return sorted(groups.values(), key=lambda group: _PLACES.get(group[0][0].status, 0))
 
     def _next(self, cell: ReportedCell) -> Iterator[Item]:
         if cell.status is not Status.WORKS and (near := self._neighbours.nearest(cell, Stage.PARITY, [])):
@@ -105,8 +109,9 @@ def _locks(cell: ReportedCell) -> Iterator[Section]:
 def _section(group: _Group) -> Section:
     variant, remedy = group[0]
     end = "works" if variant.status is Status.WORKS else f"{variant.status.value} at {variant.stage}"
-    names = ", ".join(variant_id(member) for member, _ in group)
-    title = joined(Span(end, status=variant.status), f" — {counted(len(group), 'variant')}: {names}")
+    names = [variant_id(member) for member, _ in group]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    title = joined(Span(end, status=variant.status), f" — {counted(len(group), 'variant')}: {', '.join(names[:_NAMED])}{more}")
     message = headline(variant.error, limit=600) if variant.error else variant.reason
     blocks: list[Block] = [Quote(text=message)] if message else []
     lines = [*cause(variant), *(Item(text=text) for text in finding_lines(variant.findings))]

@@ -15,11 +15,13 @@ from harness.verdicts.report_schema import Report
 
 WIDTH, HEIGHT, GAP = 46, 30, 8
 """Of a square, and between two groups; all lengths are in user units of the picture."""
-_LEFT, _TOP = 150, 46
+_LEFT, _TOP = 176, 46
 """Room for the names of rows, and of columns."""
 _HEAD, _CAPTION, _MARGIN = 76, 24, 16
 _LETTER = 8
 """Width of a letter of the title, about."""
+_LEGEND = 150
+"""Width of an entry of the legend."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,15 +60,17 @@ class SvgFormat(Format):
         report = page.source if isinstance(page.source, Report) else None
         panels = _drawn(heat_map.panels(report)) if report else []
         title, summary = (answer(report), heat_map.tally(report)) if report else (plain(page.title), plain(page.summary))
-        sides = [panel.columns[-1].end for panel in panels]
+        legend = heat_map.legend(report) if report else []
+        sides = [*(panel.columns[-1].end for panel in panels), _LEGEND * len(legend), _LETTER * max(len(title), len(summary))]
         return templating.render(
             "heat_map.svg",
             title=title,
             summary=summary,
-            legend=heat_map.legend(report) if report else [],
+            legend=legend,
+            entry=_LEGEND,
             marks=heat_map.LOOKS,
             panels=panels,
-            width=max([*sides, _LETTER * max(len(title), len(summary))]) + 2 * _MARGIN,
+            width=max(sides) + 2 * _MARGIN,
             height=(panels[-1].top + panels[-1].rows[-1].end if panels else _HEAD) + _MARGIN,
             margin=_MARGIN,
             square=(WIDTH, HEIGHT),

@@ -50,27 +50,34 @@ class HeatMap {
     this.shown = this.own.map(({ name, text }) => `${name} ${text}`);
     this.places = new Map(this.squares.map((square, place) => [square, place]));
     this.names = names;
-    document.querySelectorAll(".heat").forEach((table) => this.grid(table, open));
+    this.panels = [...document.querySelectorAll(".panel")];
+    this.panels.forEach((panel) => this.grid(panel, open));
   }
 
-  grid(table, open) {
-    table.setAttribute("role", "grid");
-    table.setAttribute("aria-describedby", "keys");
-    const rows = [...table.tBodies].flatMap((body) => [...body.rows]).map((row) => [...row.cells].filter((cell) => cell.tagName === "TD"));
-    const first = rows.flat().find((square) => this.places.has(square));
-    if (first) first.tabIndex = 0;
-    table.addEventListener("click", (event) => {
-      const square = event.target.closest("tbody td:not(.none)");
-      if (square) open(this.places.get(square));
+  grid(panel, open) {
+    const maps = [...panel.querySelectorAll(".map")];
+    const tables = maps.map((map) => map.firstElementChild);
+    for (const table of tables) {
+      table.setAttribute("role", "grid");
+      table.setAttribute("aria-describedby", "keys");
+    }
+    const rows = tables.flatMap((table) => [...table.tBodies[0].rows]).map((row) => [...row.cells].slice(1));
+    panel.classList.add("ready");
+    panel.addEventListener("click", ({ target }) => {
+      if (this.places.has(target)) open(this.places.get(target));
     });
-    table.addEventListener("focusin", ({ target }) => this.named(target));
-    table.addEventListener("pointerover", ({ target }) => this.named(target));
-    table.addEventListener("keydown", (event) => {
+    panel.addEventListener("focusin", ({ target }) => this.named(target));
+    panel.addEventListener("pointerover", ({ target }) => this.named(target));
+    panel.addEventListener("keydown", (event) => {
       if (!this.places.has(event.target)) return;
       if (event.key === "Enter" || event.key === " ") open(this.places.get(event.target));
       else if (!this.move(rows, event.target, event.key)) return;
       event.preventDefault();
     });
+    // The columns of all tables stay below each other.
+    for (const map of maps) {
+      map.addEventListener("scroll", () => maps.forEach((other) => { if (other.scrollLeft !== map.scrollLeft) other.scrollLeft = map.scrollLeft; }));
+    }
   }
 
   // A name as long as the legend, for those who point at a square or hear it.
@@ -100,9 +107,14 @@ class HeatMap {
   }
 
   focus(square) {
-    square.closest("table").querySelectorAll("[tabindex='0']").forEach((other) => other.removeAttribute("tabindex"));
-    square.tabIndex = 0;
+    this.reachable(square);
     square.focus();
+  }
+
+  // One square of a panel is reached by Tab, the others by arrows.
+  reachable(square) {
+    square.closest(".panel").querySelector("td[tabindex]")?.removeAttribute("tabindex");
+    square.tabIndex = 0;
   }
 
   // Show what the filters leave; only what changes is touched.
@@ -117,11 +129,9 @@ class HeatMap {
       square.className = `${name}${own.first ? " first" : ""}${end === null ? " off" : ""}`;
       if (square.firstChild.data !== text) square.firstChild.data = text;
     });
-    document.querySelectorAll(".heat").forEach((table) => {
-      if (table.querySelector("td[tabindex]:not(.off)")) return;
-      table.querySelector("td[tabindex]")?.removeAttribute("tabindex");
-      const first = table.querySelector("tbody td:not(.off):not(.none)");
-      if (first) first.tabIndex = 0;
-    });
+    for (const panel of this.panels) {
+      const first = panel.querySelector("td[tabindex]:not(.off)") ?? panel.querySelector("tbody td:not(.off):not(.none)");
+      if (first) this.reachable(first);
+    }
   }
 }

@@ -25,7 +25,7 @@ from harness.matrix.plan import by_version
 from harness.matrix.selection import VARIANT_FIELDS, value_of
 from harness.model import Stage, Status
 from harness.report.heat_map import LOOKS, Shade, look, panels, shade
-from harness.report.page import Block, Item, Items, Look, Paragraph, Quote, Section, Table, Text, marked
+from harness.report.page import Block, Item, Items, Look, Paragraph, Quote, Section, Span, Table, Text, marked
 from harness.report.pages.explain_published import ReportExplained, versions
 from harness.verdicts.report_schema import Report, ReportedCell, ReportedVariant
 
@@ -132,19 +132,28 @@ class _Nodes(_Table):
 
     def __init__(self) -> None:
         super().__init__()
-        self._visible: dict[str, str] = {}
+        self._texts: dict[str, int] = {}
+        self._lines: dict[str | Span, int] = {}
+        self._quotes: dict[str, int] = {}
 
     def text(self, text: str) -> int:
         """A text, which is made visible."""
-        if text not in self._visible:
-            self._visible[text] = visible(text)
-        return self.place(self._visible[text])
+        if text not in self._texts:
+            self._texts[text] = self.place(visible(text))
+        return self._texts[text]
 
     def blocks(self, blocks: Iterable[Block]) -> int:
         """A list of blocks."""
         return self.place(tuple(map(self._block, blocks)))
 
     def _line(self, text: Text) -> int:
+        if not isinstance(text, str | Span):
+            return self._pieces(text)
+        if text not in self._lines:
+            self._lines[text] = self._pieces(text)
+        return self._lines[text]
+
+    def _pieces(self, text: Text) -> int:
         pieces = []
         for span in marked(text):
             plain = span.look is Look.PLAIN and span.status is None
@@ -160,7 +169,9 @@ class _Nodes(_Table):
             case Paragraph():
                 return self.place((self.text("p"), self._line(block.text)))
             case Quote():
-                return self.place((self.text("pre"), self.place(tuple(map(self.text, block.text.split("\n"))))))
+                if block.text not in self._quotes:
+                    self._quotes[block.text] = self.place(tuple(map(self.text, block.text.split("\n"))))
+                return self.place((self.text("pre"), self._quotes[block.text]))
             case Items():
                 return self.place((self.text("ul"), *map(self._item, block.items)))
             case Table():

@@ -84,7 +84,7 @@ class HeatMap {
   named(square) {
     const place = this.places.get(square);
     if (place === undefined) return;
-    square.title = `${this.names(place)}: ${square.textContent}`;
+    square.title = `${this.names(place)}: ${square.textContent.replace("\n", " ")}`;
   }
 
   move(rows, square, key) {
@@ -121,7 +121,7 @@ class HeatMap {
   show(ends) {
     ends.forEach((end, place) => {
       const own = this.own[place];
-      const [name, text] = end ? [end[0], `${this.letters[end[0]]} ${end[1]}`] : [own.name, own.text];
+      const [name, text] = end ? [end[0], [this.letters[end[0]], end[1]].join("\n").trim()] : [own.name, own.text];
       const state = end === null ? "off" : `${name} ${text}`;
       if (state === this.shown[place]) return;
       this.shown[place] = state;

@@ -51,7 +51,8 @@ def measure(browser: Browser, path: Path) -> tuple[float, float, list[float]]:
 
 def main(sizes: list[int]) -> None:
     """Print a row for each size."""
-    print("| cells | bytes | rendered in s | first paint ms | filters there ms | a filter ms, median and most |\n|---|---|---|---|---|---|")
+    print("| cells | bytes | rendered in s | first paint ms | filters there ms | a filter ms, median and most |")
+    print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for cells in sizes:

@@ -95,7 +95,9 @@ def _variant_filters(report: Report) -> _Filters:
     for name in VARIANT_FIELDS:
         values = {value_of(variant, name) for variant in variants}
         if len(values) > 1:
-            made.append((name, sorted(values, key=lambda value: (not value.isdigit(), int(value) if value.isdigit() else 0, value))))
+            made.append(
+                (name, sorted(values, key=lambda value: (not value.isdigit(), int(value) if value.isdigit() else 0, value)))
+            )
     ends: dict[str, Iterable[str]] = {"status": Status, "stage": Stage}
     ends["cause"] = sorted({variant.cause for variant in variants if variant.cause})
     for name, known in ends.items():
@@ -176,7 +178,9 @@ class _Nodes(_Table):
                 return self.place((self.text("ul"), *map(self._item, block.items)))
             case Table():
                 header = self.place(tuple(map(self._line, block.header)))
-                return self.place((self.text("table"), header, *(self.place(tuple(map(self._line, row))) for row in block.rows)))
+                return self.place(
+                    (self.text("table"), header, *(self.place(tuple(map(self._line, row))) for row in block.rows))
+                )
         raise TypeError(f"no explanation of a cell has {block!r}")
 
     def _item(self, item: Item) -> int:

@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from harness.matrix.plan import by_version
-from harness.model import ABSENT, Status
+from harness.model import Status
 from harness.report.tables import furthest, working_of_tried
 from harness.stack import RUNTIME
 from harness.verdicts.report_schema import Report, ReportedCell

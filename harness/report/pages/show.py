@@ -16,9 +16,7 @@ def page(shown: Published) -> Page[Report]:
     """The page of a report that was published."""
     report = shown.report
     blocks: list[Block] = [
-        Paragraph(
-            text=f"{tally(report)}; {shown.source}; model {report.probe.model} ({report.probe.profile}).", pictured=True
-        ),
+        Paragraph(text=f"{tally(report)}; {shown.source}; model {report.probe.model} ({report.probe.profile}).", pictured=True),
         matrix.recommended(report, "Pin this"),
         *_rules(report),
         *matrix.tables(report),
@@ -30,4 +28,6 @@ def _rules(report: Report) -> Iterator[Block]:
     shown, left_out = rules.shown_rules(report)
     if shown:
         sentences = [f"{rule.text}: {rules.support_text(rule)}" for rule in shown]
-        yield Section(title="What fails, without exception", blocks=[items(*sentences, *filter(None, [left_out]))], pictured=True)
+        yield Section(
+            title="What fails, without exception", blocks=[items(*sentences, *filter(None, [left_out]))], pictured=True
+        )

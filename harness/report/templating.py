@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined, TemplateError
 from markupsafe import Markup
@@ -53,9 +54,14 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"marked": marked, "kind": lambda block: type(block).__name__}
+    made.filters |= {"marked": marked, "kind": lambda block: type(block).__name__, "fragment": _fragment}
     made.tests["published"] = is_published
     return made
+
+
+def _fragment(cell: str) -> str:
+    """The end of an address that opens `cell` on the page, which knows it as it is shown."""
+    return f"#cell={quote(visible(cell))}"
 
 
 def _shown(value: Any) -> Any:

@@ -13,6 +13,7 @@ from project import Project, harness
 from harness import locations
 from harness.report import files
 from harness.verdicts import report_file
+from harness.verdicts.report_schema import ADAPTER
 
 ROOT = Path(__file__).resolve().parents[2]
 MATRIX = json.loads((ROOT / "reports" / "matrix.json").read_text(encoding="utf-8"))
@@ -32,9 +33,9 @@ def test_show_in_an_empty_folder_is_the_published_report(tmp_path):
 
 def test_show_prefers_the_report_of_the_folder_and_takes_a_name(tmp_path):
     name = next(path.parent.name for path in sorted((ROOT / "reports" / "catalogue").glob("*/matrix.json")))
-    case = json.loads((ROOT / "reports" / "catalogue" / name / "matrix.json").read_text(encoding="utf-8"))
+    case = report_file.read(ROOT / "reports" / "catalogue" / name / "matrix.json")
     code, out, _ = harness(tmp_path, "show", f"catalogue/{name}", "--format", "json")
-    assert (code, json.loads(out)["cells"]) == (0, case["cells"])
+    assert (code, ADAPTER.validate_json(out)) == (0, case)
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports" / "matrix.json").write_text(
         json.dumps({**MATRIX, "cells": MATRIX["cells"][:1], "rules": [], "recommended": {}})

@@ -52,11 +52,17 @@ class HeatMap {
     this.names = names;
     this.panels = [...document.querySelectorAll(".panel")];
     this.panels.forEach((panel) => this.grid(panel, open));
+    this.maps = [...document.querySelectorAll(".map")];
+    this.inSight = new Set();
+    const observer = new IntersectionObserver((entries) => entries.forEach(({ target, isIntersecting }) => {
+      if (isIntersecting) this.inSight.add(target);
+      else this.inSight.delete(target);
+    }));
+    this.maps.forEach((map) => observer.observe(map));
   }
 
   grid(panel, open) {
-    const maps = [...panel.querySelectorAll(".map")];
-    const tables = maps.map((map) => map.firstElementChild);
+    const tables = [...panel.querySelectorAll(".heat")];
     for (const table of tables) {
       table.setAttribute("role", "grid");
       table.setAttribute("aria-describedby", "keys");
@@ -74,10 +80,6 @@ class HeatMap {
       else if (!this.move(rows, event.target, event.key)) return;
       event.preventDefault();
     });
-    // The columns of all tables stay below each other.
-    for (const map of maps) {
-      map.addEventListener("scroll", () => maps.forEach((other) => { if (other.scrollLeft !== map.scrollLeft) other.scrollLeft = map.scrollLeft; }));
-    }
   }
 
   // A name as long as the legend, for those who point at a square or hear it.
@@ -113,25 +115,36 @@ class HeatMap {
 
   // One square of a panel is reached by Tab, the others by arrows.
   reachable(square) {
+    if (square.tabIndex === 0) return; // without it for a moment, it would lose the focus
     square.closest(".panel").querySelector("td[tabindex]")?.removeAttribute("tabindex");
     square.tabIndex = 0;
   }
 
-  // Show what the filters leave; only what changes is touched.
+  // Show what the filters leave: at once where it is seen, and elsewhere when that is painted.
   show(ends) {
-    ends.forEach((end, place) => {
-      const own = this.own[place];
-      const [name, text] = end ? [end[0], [this.letters[end[0]], end[1]].join("\n").trim()] : [own.name, own.text];
-      const state = end === null ? "off" : `${name} ${text}`;
-      if (state === this.shown[place]) return;
-      this.shown[place] = state;
-      const square = this.squares[place];
-      square.className = `${name}${own.first ? " first" : ""}${end === null ? " off" : ""}`;
-      if (square.firstChild.data !== text) square.firstChild.data = text;
-    });
-    for (const panel of this.panels) {
-      const first = panel.querySelector("td[tabindex]:not(.off)") ?? panel.querySelector("tbody td:not(.off):not(.none)");
-      if (first) this.reachable(first);
-    }
+    const draw = (maps) => maps.forEach((map) => map.querySelectorAll("tbody td:not(.none)").forEach((square) => this.draw(square, ends)));
+    draw(this.maps.filter((map) => this.inSight.has(map)));
+    this.ends = ends;
+    const later = () => {
+      if (this.ends !== ends) return; // another filter came
+      draw(this.maps.filter((map) => !this.inSight.has(map)));
+      for (const panel of this.panels) {
+        const first = panel.querySelector("td[tabindex]:not(.off)") ?? panel.querySelector("tbody td:not(.off):not(.none)");
+        if (first) this.reachable(first);
+      }
+    };
+    requestAnimationFrame(() => setTimeout(later));
+  }
+
+  // Only what changes is touched.
+  draw(square, ends) {
+    const place = this.places.get(square);
+    const [own, end] = [this.own[place], ends[place]];
+    const [name, text] = end ? [end[0], [this.letters[end[0]], end[1]].join("\n").trim()] : [own.name, own.text];
+    const state = end === null ? "off" : `${name} ${text}`;
+    if (state === this.shown[place]) return;
+    this.shown[place] = state;
+    square.className = `${name}${own.first ? " first" : ""}${end === null ? " off" : ""}`;
+    if (square.firstChild.data !== text) square.firstChild.data = text;
   }
 }

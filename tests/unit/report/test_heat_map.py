@@ -63,7 +63,10 @@ def test_every_cell_stands_in_its_place():
     (panel,) = panels(report(*cells))
     assert panel.columns == [("4.46.3", ["1.16.3", "1.20.1"]), ("5.0.0", ["1.20.1"])]
     assert panel.starts == {0, 2, 3}
-    assert [(outer, [inner for inner, _ in rows]) for outer, rows in panel.rows] == [("2.9.0", ["1.16.2"]), ("2.10.0", ["1.16.2"])]
+    assert [(outer, [inner for inner, _ in rows]) for outer, rows in panel.rows] == [
+        ("2.9.0", ["1.16.2"]),
+        ("2.10.0", ["1.16.2"]),
+    ]
     assert panel.cells == [*cells[3:], *cells[:3]]
     assert panel.title == ""
 

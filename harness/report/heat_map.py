@@ -101,8 +101,8 @@ Squares = Sequence[ReportedCell | None]
 
 
 def tally(report: Report) -> str:
-    """`17 works, 63 works in part, 16 fails`."""
-    return ", ".join(f"{count} {kind}" for kind, count in legend(report))
+    """`works: 17, works in part: 63, fails: 16`."""
+    return ", ".join(f"{kind}: {count}" for kind, count in legend(report))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

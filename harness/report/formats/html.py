@@ -86,6 +86,6 @@ def _asked(report: Report) -> list[tuple[str, str]]:
         *((axis, ", ".join(versions)) for axis, versions in report.axes.items()),
         ("model", f"{probe.model} ({probe.profile}, seed {probe.seed})"),
         ("measured on", f"{report.platform}, torch from: {report.torch}"),
-        ("newest result", report.generated or "nothing has run yet"),
+        ("newest result", f"{report.generated[:16].replace('T', ' ')} UTC" if report.generated else "nothing has run yet"),
         ("probe", probe.id),
     ]

@@ -17,7 +17,7 @@ from harness.verdicts.messages import headline
 from harness.verdicts.report_schema import Report, ReportedCell, ReportedVariant
 from harness.verdicts.stages_passed import passed
 
-_NAMED = 8
+_NAMED = 4
 """Variants in a heading, at most; the table of stages names them all."""
 _PLACES = {Status.WORKS: 1, Status.NOT_RUN: 2}
 """What did not work comes first."""

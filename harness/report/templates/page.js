@@ -30,11 +30,12 @@ class ReportPage {
 
   // A choice for each axis, field and end that has several values.
   offer() {
-    for (const { name, values } of [...this.filters.cell, ...this.filters.variant]) {
-      if (values.length < 2) continue;
-      const select = element("select", "", new Option("any", ""), ...values.map((value) => new Option(value, value)));
-      select.name = name;
-      byId("selects").append(element("label", "", name.replaceAll("_", "-"), select));
+    for (const [place, filters] of [["of-cell", this.filters.cell], ["of-variant", this.filters.variant]]) {
+      for (const { name, values } of filters.filter((filter) => filter.values.length > 1)) {
+        const select = element("select", "", new Option("any", ""), ...values.map((value) => new Option(value, value)));
+        select.name = name;
+        byId(place).append(element("label", "", name.replaceAll("_", "-"), select));
+      }
     }
   }
 

@@ -101,4 +101,4 @@ def test_a_matrix_without_transformers():
 def test_the_legend_counts_what_there_is():
     made = report(reported_cell(), reported_cell(WORKS, FAILS, onnx="1"), reported_cell(FAILS, status=Status.FAILS, onnx="2"))
     assert legend(made) == [(Shade.WORKS, 1), (Shade.PARTLY, 1), (Shade.FAILS, 1)]
-    assert tally(made) == "1 works, 1 works in part, 1 fails"
+    assert tally(made) == "works: 1, works in part: 1, fails: 1"

@@ -41,7 +41,7 @@ def test_the_heat_map_has_a_square_with_letter_and_pattern_for_each_cell():
     shown = texts(picture)
     assert shown[0] == "2 of 3 combinations work"
     assert {"P", "W", "F", "1/2", "load", "torch 2.1.2", "onnx 1.16.2", "onnx 1.17", "4.46.3", "1.20.1"} <= set(shown)
-    assert picture.find(f"{SVG}desc").text == "1 works, 1 works in part, 1 fails"
+    assert picture.find(f"{SVG}desc").text == "works: 1, works in part: 1, fails: 1"
 
 
 def test_everything_lies_inside_the_picture():

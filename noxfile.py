@@ -3,7 +3,7 @@
 # dependencies = [
 #     "argcomplete>=3,<4",
 #     "covertable>=3.2,<4",
-#     "jinja2>=3.1",
+#     "jinja2>=3.1,<4",
 #     "nox>=2025.2.9",
 #     "packaging>=26.1",
 #     "psutil>=6",

@@ -38,6 +38,8 @@ from harness.verdicts.report_schema import ADAPTER, Report, ReportedCell, Report
 REPORTS = ROOT / "reports" / "catalogue"
 LIMIT = 30 * 60
 """Seconds after which one command is ended."""
+KEPT = {"matrix.json", "matrix.json.gz", "matrix.md"}
+"""What a case publishes of the files of a report."""
 PAGE = """# The catalogue, measured
 
 Public reports, each reproduced by a small matrix. `nox -s catalogue` measures them and writes this page;
@@ -142,7 +144,10 @@ def measure(folder: Path, case: Case, store: str) -> int:
     run = ("--store", store, "--quiet")
     shutil.rmtree(reports, ignore_errors=True)
     code, _ = harness("run", "--config", f"{place}/matrix.toml", "--reports", str(reports), "--publish", *run)
-    (reports / "matrix.schema.json").unlink(missing_ok=True)  # one is enough: reports/matrix.schema.json
+    # `show --open` makes every other file of a case anew; the one schema is reports/matrix.schema.json.
+    for path in reports.glob("matrix.*"):
+        if path.name not in KEPT:
+            path.unlink()
     answers = ""
     for question in case.question:
         arguments = [argument.format(case=place) for argument in question.arguments]

@@ -33,9 +33,9 @@ CELL = "py311-t2150-tf5230-o1232-r1163"
 COMMANDS: dict[str, CommandLine] = {
     "show": CommandLine(
         group=LOOK,
-        options=["report", "--against", *REPORTS, "--color"],
+        options=["report", "--against", "--open", *REPORTS, "--color"],
         help="show what is known: the set to pin for each onnxruntime, then the table",
-        examples=["", "catalogue/onnx-7249-ml-dtypes --format markdown"],
+        examples=["", "catalogue/onnx-7249-ml-dtypes --open"],
     ),
     "explain": CommandLine(
         group=LOOK,

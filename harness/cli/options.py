@@ -181,12 +181,15 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "--reports": {
         "type": Path, "default": Path("reports"), "metavar": "DIR", "help": "the folder of the reports (default: reports)"
     },
+    "--open": {"action": "store_true", "help": "open the page of the report in a browser; print nothing"},
     "--publish": {
         "action": "store_true",
         "help": "write a report that stands alone: beside it one trimmed log for each failure, without paths of this machine",
     },
     "--format": {
-        "choices": FORMATS, "default": "text", "help": "what to print on stdout; github: annotations, and a job summary"
+        "choices": FORMATS, "default": "text",
+        "help": "what to print on stdout; html: a page for a browser; svg: its heat map; badge: its answer; github: "
+        "annotations, and a job summary",
     },
     "--against": {
         "metavar": "REPORT",

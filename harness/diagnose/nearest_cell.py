@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ class Neighbours:
 
     def steps(self, cell: ReportedCell, other: ReportedCell) -> int:
         """On how many axes, the environment included, two cells of the report differ."""
-        return sum(a != b for a, b in zip(self._chosen[cell.id], self._chosen[other.id], strict=True))
+        return sum(map(operator.ne, self._chosen[cell.id], self._chosen[other.id]))
 
     def beside(self, cell: ReportedCell, other: ReportedCell) -> list[str]:
         """The differences of two cells in distributions that no axis pins and an export may import.

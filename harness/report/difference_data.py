@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.report.published_logs import variant_id
 from harness.verdicts.differences import CellChange, ChangeKind, ReportDifference, SettingChange, VersionMove
 from harness.verdicts.report_schema import Report, ReportedVariant
 
@@ -44,7 +43,7 @@ def _change_data(change: CellChange) -> dict[str, Any]:
         "now": change.now.status,
         "remedies": change.now.remedies,
         "variants": [
-            {"variant": variant_id(pair.now), "before": _variant_data(pair.before), "now": _variant_data(pair.now)}
+            {"variant": pair.now.id, "before": _variant_data(pair.before), "now": _variant_data(pair.now)}
             for pair in change.variants
         ],
         "locks": {"before": change.before.lock, "now": change.now.lock},

@@ -6,7 +6,7 @@ A builder in `pages/` makes a `Page` out of a typed result; a format in `formats
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Generic, Literal, TypeVar
 
@@ -20,6 +20,7 @@ class Look(StrEnum):
     PLAIN = "plain"
     """Text of the harness. What stands between backticks is code."""
     STRONG = "strong"
+    """The same, but it stands out."""
     EMPHASIS = "emphasis"
     CODE = "code"
     """Something to copy: an id, a path, a command."""
@@ -62,6 +63,18 @@ def spans(text: Text) -> list[Span]:
     return [Span(piece) if isinstance(piece, str) else piece for piece in pieces]
 
 
+def marked(text: Text) -> list[Span]:
+    """The pieces of a line, with code between backticks as pieces of their own; backticks that do not pair stay."""
+    made: list[Span] = []
+    for span in spans(text):
+        parts = span.text.split("`")
+        if span.look in {Look.PLAIN, Look.STRONG} and len(parts) > 1 and len(parts) % 2:
+            made += [replace(span, text=part, look=Look.CODE if n % 2 else span.look) for n, part in enumerate(parts) if part]
+        else:
+            made.append(span)
+    return made
+
+
 def plain(text: Text) -> str:
     """The words of a line alone."""
     return "".join(span.text for span in spans(text))
@@ -72,6 +85,8 @@ class Paragraph:
     """A sentence or several."""
 
     text: Text
+    pictured: bool = False
+    """As of a section."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,6 +137,8 @@ class Section:
     blocks: Sequence[Block]
     detail: bool = False
     """A narrow medium may leave it out: everything that follows from it also stands elsewhere."""
+    pictured: bool = False
+    """A format that draws the cells, what to pin and the rules from `source` leaves it out."""
 
 
 Block = Paragraph | Quote | Example | Table | Items | Section

@@ -8,11 +8,11 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeGuard
 
 from harness import regular_files
 from harness.foreign_text import redacted, visible
-from harness.matrix.selection import VARIANT_FIELDS
-from harness.model import Stage, Status, Variant
+from harness.model import Stage, Status
 from harness.store.foreign import LOG_LIMIT
 from harness.verdicts.report_schema import Report, ReportedCell, ReportedVariant
 
@@ -58,9 +58,9 @@ def clear(folder: Path) -> None:
             path.unlink()
 
 
-def variant_id(variant: ReportedVariant) -> str:
-    """The name of a variant in a log."""
-    return Variant(**{field: getattr(variant, field) for field in VARIANT_FIELDS}).id
+def is_published(log: str | None) -> TypeGuard[str]:
+    """Whether a `log` of a report stands beside it, and not in a store."""
+    return log is not None and log.startswith(f"{FOLDER}/") and bool(_NAME.fullmatch(log.removeprefix(f"{FOLDER}/")))
 
 
 def _text(path: Path, variant: ReportedVariant) -> str:
@@ -69,7 +69,7 @@ def _text(path: Path, variant: ReportedVariant) -> str:
         content = regular_files.read(path, limit=LOG_LIMIT).decode(errors="replace")
     except (OSError, regular_files.RefusedFileError):
         return ""
-    name = variant_id(variant)
+    name = variant.id
     own = content.rpartition(f"\n--- {name}: ")
     text = own[1] + own[2].partition("\n--- ")[0] if own[1] else content
     text = _BARE.sub("…/", _QUOTED.sub("…/", redacted(visible(text))))

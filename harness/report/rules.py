@@ -32,6 +32,16 @@ def shown_rules(report: Report) -> tuple[Sequence[Rule], str]:
     return report.rules[:SHOWN], f"and {counted(left, 'rule')} more, in matrix.json" if left > 0 else ""
 
 
+def sentence(rule: Rule) -> str:
+    """A rule in words: `With layout merged and onnxruntime older than 1.32.0, everything that gets to load fails there`."""
+    *most, last = (f"{atom.name} {_BOUNDS[atom.op].format(atom.value)}" for atom in rule.atoms)
+    where = f"{', '.join(most)} and {last}" if most else last
+    return f"With {where}, everything that gets as far as {rule.stage} fails there"
+
+
+_BOUNDS = {"=": "{}", "<": "older than {}", ">=": "{} or newer"}
+
+
 def support_text(rule: Rule) -> str:
     """What a rule explains: `32 variants in 16 cells, format gate, 4 of them by no other rule`."""
     causes = "".join(f", {cause}" for cause in rule.causes)

@@ -44,6 +44,11 @@ def legend(report: Report) -> str:
     return "; ".join([LEGEND, *flaky, *remedied, *inferred])
 
 
+def answer(report: Report) -> str:
+    """`80 of 96 combinations work`."""
+    return f"{report.count(Status.WORKS)} of {counted(len(report.cells), 'combination')} work"
+
+
 def tally(report: Report) -> str:
     """How many cells have which status; inferred ones are counted separately."""
     counts = ", ".join(f"{report.count(status)} {status.value}" for status in Status if report.count(status))
@@ -109,7 +114,7 @@ def cell_text(cell: ReportedCell | None, variants: Collection[tuple[object, ...]
 
 def _observed_text(cell: ReportedCell, variants: Collection[tuple[object, ...]]) -> str:
     if len(variants) > GLYPH_LIMIT:
-        return f"{cell.status.value} {_working_of_tried(cell)}"
+        return f"{cell.status.value} {_working_text(cell)}"
     status = {identity(variant): variant.status for variant in cell.variants}
     glyphs = "".join(GLYPHS[status[variant]] if variant in status else NOT_SELECTED for variant in variants)
     stage = furthest(cell)
@@ -118,9 +123,15 @@ def _observed_text(cell: ReportedCell, variants: Collection[tuple[object, ...]])
     return text if uniform and cell.status is not Status.WORKS else f"{text} {glyphs}"
 
 
-def _working_of_tried(cell: ReportedCell) -> str:
+def working_of_tried(cell: ReportedCell) -> tuple[int, int]:
+    """How many variants work, and how many were tried."""
     tried = [variant.status for variant in cell.variants if variant.status is not Status.NOT_RUN]
-    return f"{tried.count(Status.WORKS)} of {len(tried)}" if tried else ""
+    return tried.count(Status.WORKS), len(tried)
+
+
+def _working_text(cell: ReportedCell) -> str:
+    working, tried = working_of_tried(cell)
+    return f"{working} of {tried}" if tried else ""
 
 
 def furthest(cell: ReportedCell) -> Stage | None:
@@ -160,7 +171,7 @@ def recommendations(report: Report) -> tuple[list[str], list[list[str]]]:
             rows.append([runtime.version, _none([cell for cell in report.cells if cell.runtime == runtime])])
             continue
         working_names = [names[identity(variant)] for variant in cell.variants if variant.status is Status.WORKS]
-        working = ", ".join(working_names) if len(names) <= GLYPH_LIMIT else _working_of_tried(cell)
+        working = ", ".join(working_names) if len(names) <= GLYPH_LIMIT else _working_text(cell)
         environment = [cell.environment.value] if several else []
         rows.append([runtime.version, cell.python, *(cell.version(axis) for axis in axes), *environment, working, cell.id])
     header = [RUNTIME, "Python", *axes, *(["environment"] if several else []), "variants that work", "cell"]

@@ -105,6 +105,8 @@ class ReportedVariant:
     """Requirements for which the search for a remedy got no answer of an index."""
     search_open: bool = False
     """Whether the search for a remedy has found none in this cell, and has more to try."""
+    stage_seconds: dict[Stage, float] = field(default_factory=dict)
+    """Stage → its seconds, of every stage that ran; empty in older reports."""
 
     @property
     def id(self) -> str:

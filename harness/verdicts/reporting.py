@@ -93,6 +93,7 @@ def _variant(verdict: VariantVerdict, remedies: VariantRemedies) -> ReportedVari
         unanswered=list(remedies.unanswered),
         search_open=remedies.search_open,
         missing=verdict.missing_module,
+        stage_seconds={result.stage: round(result.seconds, 3) for result in verdict.results},
     )
 
 

@@ -171,12 +171,8 @@ def test_a_line_for_every_cell_where_there_is_no_terminal(again):
 
 
 def test_reports_appear_whole(mixed):
-    assert {path.name for path in mixed.reports.iterdir()} == {
-        "matrix.md",
-        "matrix.json",
-        "matrix.schema.json",
-        "history.jsonl",
-    }
+    suffixes = {"json", "md", "schema.json", "html", "svg", "badge.svg"}
+    assert {path.name for path in mixed.reports.iterdir()} == {"history.jsonl", *(f"matrix.{suffix}" for suffix in suffixes)}
     assert {oct(path.stat().st_mode & 0o777) for path in mixed.reports.iterdir()} == {"0o644"}
 
 

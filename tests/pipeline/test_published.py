@@ -8,11 +8,12 @@ from pathlib import Path
 import packages
 import pytest
 from packages import raises
-from project import Project, harness
+from project import Answer, Project, harness, printed
 
 from harness import locations
 from harness.report import files
 from harness.verdicts import report_file
+from harness.verdicts.report_schema import ADAPTER
 
 ROOT = Path(__file__).resolve().parents[2]
 MATRIX = json.loads((ROOT / "reports" / "matrix.json").read_text(encoding="utf-8"))
@@ -32,9 +33,9 @@ def test_show_in_an_empty_folder_is_the_published_report(tmp_path):
 
 def test_show_prefers_the_report_of_the_folder_and_takes_a_name(tmp_path):
     name = next(path.parent.name for path in sorted((ROOT / "reports" / "catalogue").glob("*/matrix.json")))
-    case = json.loads((ROOT / "reports" / "catalogue" / name / "matrix.json").read_text(encoding="utf-8"))
+    case = report_file.read(ROOT / "reports" / "catalogue" / name / "matrix.json")
     code, out, _ = harness(tmp_path, "show", f"catalogue/{name}", "--format", "json")
-    assert (code, json.loads(out)["cells"]) == (0, case["cells"])
+    assert (code, ADAPTER.validate_json(out)) == (0, case)
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports" / "matrix.json").write_text(
         json.dumps({**MATRIX, "cells": MATRIX["cells"][:1], "rules": [], "recommended": {}})
@@ -43,6 +44,45 @@ def test_show_prefers_the_report_of_the_folder_and_takes_a_name(tmp_path):
     code, _, err = harness(tmp_path, "show", "catalog")
     assert code == 2
     assert "no published report is named 'catalog'" in err
+
+
+@pytest.fixture
+def browsed(monkeypatch) -> list[str]:
+    """The addresses that a browser was asked to open."""
+    found: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda address: found.append(address) or True)
+    return found
+
+
+def shown(monkeypatch, folder: Path, *arguments: str) -> Answer:
+    monkeypatch.chdir(folder)
+    return printed("show", *arguments)
+
+
+def test_show_opens_the_page_beside_a_report(project: Project, tmp_path, browsed, monkeypatch):
+    project.run()
+    answer = shown(monkeypatch, tmp_path, "--open", "--reports", str(project.reports))
+    page = project.reports / "matrix.html"
+    assert (answer.code, answer.out, browsed) == (0, "", [page.as_uri()])
+    assert f"opened {page}" in answer.err
+
+
+def test_show_makes_the_page_where_there_is_none(tmp_path, browsed, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    name = next(path.parent.name for path in sorted((ROOT / "reports" / "catalogue").glob("*/matrix.json")))
+    assert shown(monkeypatch, tmp_path, f"catalogue/{name}", "--open").code == 0
+    (page,) = tmp_path.glob("matrix-*.html")
+    assert browsed == [page.as_uri()]
+    case = report_file.read(ROOT / "reports" / "catalogue" / name / "matrix.json")
+    works = sum(cell.status == "works" for cell in case.cells)
+    assert f"<h1>{works} of {len(case.cells)} combination" in page.read_text(encoding="utf-8")
+
+
+def test_show_says_where_the_page_is_where_no_browser_starts(tmp_path, monkeypatch):
+    monkeypatch.setattr("webbrowser.open", lambda _address: False)
+    answer = shown(monkeypatch, tmp_path, "--open")
+    assert answer.code == 2
+    assert f"no browser can be started here; the page is {ROOT / 'reports' / 'matrix.html'}" in answer.err
 
 
 def test_explain_in_an_empty_folder_explains_a_published_cell(tmp_path):

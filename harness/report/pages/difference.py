@@ -25,7 +25,6 @@ from harness.report.page import (
     plain,
     strong,
 )
-from harness.report.published_logs import variant_id
 from harness.report.tables import counted
 from harness.verdicts.differences import (
     CellChange,
@@ -155,7 +154,7 @@ def _groups(changes: Sequence[CellChange]) -> list[_Group]:
     """The changes, those that are alike together; the largest group first."""
     groups: dict[object, _Group] = {}
     for change in changes:
-        ends = tuple((variant_id(pair.now), _end(pair.now), _end(pair.before)) for pair in change.variants)
+        ends = tuple((pair.now.id, _end(pair.now), _end(pair.before)) for pair in change.variants)
         alike = change.before.status, change.now.status, tuple(change.now.remedies), ends, change.moves
         groups.setdefault(alike, []).append(change)
     return sorted(groups.values(), key=lambda group: -len(group))
@@ -187,7 +186,7 @@ def _variants(change: CellChange) -> Iterator[Text]:
     """How the variants ended, those that ended alike in one line."""
     alike: dict[tuple[str, str], list[str]] = {}
     for pair in change.variants:
-        alike.setdefault((_end(pair.now), _end(pair.before)), []).append(variant_id(pair.now))
+        alike.setdefault((_end(pair.now), _end(pair.before)), []).append(pair.now.id)
     for (now, before), names in list(alike.items())[:_GROUPS]:
         yield [*_ids(names), ": ", Span(now, Look.QUOTED), "; before: ", Span(before, Look.QUOTED)]
 

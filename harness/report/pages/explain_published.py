@@ -8,28 +8,30 @@ from harness import invocation
 from harness.diagnose.nearest_cell import Neighbours, compared
 from harness.model import Stage, Status
 from harness.published import Published
-from harness.report.page import Block, Item, Page, Paragraph, Quote, Section, Span, code, items, joined
+from harness.report.page import Block, Item, Page, Paragraph, Quote, Section, Span, Table, Text, code, items, joined
 from harness.report.pages.variant import cause, finding_lines
+from harness.report.published_logs import is_published
 from harness.report.remedies import RemedyText, RemedyTexts
-from harness.report.tables import counted
+from harness.report.tables import GLYPHS, counted
 from harness.verdicts.messages import headline
-from harness.verdicts.report_schema import ReportedCell, ReportedVariant
+from harness.verdicts.report_schema import Report, ReportedCell, ReportedVariant
+from harness.verdicts.stages_passed import passed
 
+_NAMED = 4
+"""Variants in a heading, at most; the table of stages names them all."""
+_PLACES = {Status.WORKS: 1, Status.NOT_RUN: 2}
+"""What did not work comes first."""
 _Group = list[tuple[ReportedVariant, RemedyText]]
 
 
 def page(published: Published, cell: ReportedCell) -> Page[ReportedCell]:
     """The page of a cell."""
-    pins = ", ".join(f"{name} {version}" for name, version in cell.pins.items())
-    remedies = Span(f"works with: {'; '.join(cell.remedies)}", status=Status.WORKS_WITH_REMEDY)
     return Page(
         title=Span(f"{cell.id}: {cell.status.value}", status=cell.status),
         blocks=[
-            Paragraph(text=f"Python {cell.python}, {pins}, {cell.setup.value}"),
+            Paragraph(text=versions(cell)),
             Paragraph(text=f"not run here; from the published report {published.source}"),
-            *([Paragraph(text=remedies)] if cell.remedies else []),
-            *map(_section, _groups(published, cell)),
-            Section(title="What next", blocks=[items(*_next(published, cell))]),
+            *ReportExplained(published.report).blocks(cell),
         ],
         data={"cell": cell, "published": published.name, "generated": published.report.generated},
         cells=[cell],
@@ -37,37 +39,84 @@ def page(published: Published, cell: ReportedCell) -> Page[ReportedCell]:
     )
 
 
-def _groups(published: Published, cell: ReportedCell) -> Sequence[_Group]:
-    """Variants that ended alike, those that work last."""
-    texts = RemedyTexts(published.report.cells)
-    groups: dict[object, _Group] = {}
-    for variant in cell.variants:
-        remedy = texts.of(cell, variant)
-        end = variant.signature if variant.error else variant.reason
-        alike = variant.status, variant.stage, end, variant.cause, variant.certainty, remedy
-        groups.setdefault(alike, []).append((variant, remedy))
-    return sorted(groups.values(), key=lambda group: group[0][0].status is Status.WORKS)
+def versions(cell: ReportedCell) -> str:
+    """`Python 3.11, torch 2.1.2, …, together`."""
+    return f"Python {cell.python}, {', '.join(f'{name} {version}' for name, version in cell.pins.items())}, {cell.setup.value}"
+
+
+class ReportExplained:
+    """The cells of one report explained; what it takes of the whole report is computed once."""
+
+    def __init__(self, report: Report, options: str = "") -> None:
+        """`options` are those with which another command means the same matrix."""
+        self._options = options
+        self._texts = RemedyTexts(report.cells)
+        self._neighbours = Neighbours(report.cells)
+
+    def blocks(self, cell: ReportedCell) -> list[Block]:
+        """What is known about `cell`."""
+        remedies = Span(f"works with: {'; '.join(cell.remedies)}", status=Status.WORKS_WITH_REMEDY)
+        return [
+            *([Paragraph(text=remedies)] if cell.remedies else []),
+            *map(_section, self._groups(cell)),
+            Section(title="What next", blocks=[items(*self._next(cell))]),
+            Section(title="Stages", blocks=[_stages(cell)], detail=True),
+            *_locks(cell),
+        ]
+
+    def _groups(self, cell: ReportedCell) -> Sequence[_Group]:
+        """Variants that ended alike: what did not work, what works, what was not run."""
+        groups: dict[object, _Group] = {}
+        for variant in cell.variants:
+            remedy = self._texts.of(cell, variant)
+            end = variant.signature if variant.error else variant.reason
+            alike = variant.status, variant.stage, end, variant.cause, variant.certainty, remedy
+            groups.setdefault(alike, []).append((variant, remedy))
+        return sorted(groups.values(), key=lambda group: _PLACES.get(group[0][0].status, 0))
+
+    def _next(self, cell: ReportedCell) -> Iterator[Item]:
+        if cell.status is not Status.WORKS and (near := self._neighbours.nearest(cell, Stage.PARITY, [])):
+            yield Item(text=f"nearest cell that works: {near.id}; there {compared(cell, near)}")
+        yield Item(text=joined("by hand: ", code(invocation.command("cell", f"{cell.id}{self._options}"))))
+
+
+def _stages(cell: ReportedCell) -> Table:
+    """The time of each stage that ended well, where the report has it; the status of the one that did not."""
+    rows: list[list[Text]] = [
+        [variant.id, *(_stage(variant, stage) for stage in Stage), f"{variant.seconds:.1f} s"] for variant in cell.variants
+    ]
+    return Table(header=["variant", *(stage.value for stage in Stage), "all"], rows=rows)
+
+
+def _stage(variant: ReportedVariant, stage: Stage) -> Text:
+    if variant.stage is stage:
+        return Span(variant.status.value, status=variant.status)
+    if not passed(variant, stage):
+        return ""
+    seconds = variant.stage_seconds.get(stage)
+    return GLYPHS[Status.WORKS] if seconds is None else f"{seconds:.1f} s"
+
+
+def _locks(cell: ReportedCell) -> Iterator[Section]:
+    """The distributions of a cell; of a handoff cell, those of each side."""
+    sides = {f"Lock, {side} side": lock for side, lock in cell.resolved_sides.items()} or {"Lock": cell.resolved}
+    for title, lock in sides.items():
+        if lock:
+            text = "\n".join(f"{name}=={version}" for name, version in lock.items())
+            yield Section(title=title, blocks=[Quote(text=text)], detail=True)
 
 
 def _section(group: _Group) -> Section:
     variant, remedy = group[0]
     end = "works" if variant.status is Status.WORKS else f"{variant.status.value} at {variant.stage}"
-    title = joined(
-        Span(end, status=variant.status),
-        f" — {counted(len(group), 'variant')}: ",
-        ", ".join(variant.id for variant, _ in group),
-    )
+    names = [member.id for member, _ in group]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    title = joined(Span(end, status=variant.status), f" — {counted(len(group), 'variant')}: {', '.join(names[:_NAMED])}{more}")
     message = headline(variant.error, limit=600) if variant.error else variant.reason
     blocks: list[Block] = [Quote(text=message)] if message else []
     lines = [*cause(variant), *(Item(text=text) for text in finding_lines(variant.findings))]
     if remedy.text:
         lines.append(Item(text=Span(remedy.text, status=Status.WORKS_WITH_REMEDY if remedy.works else None)))
+    if is_published(variant.log):
+        lines.append(Item(text=joined("log: ", code(variant.log))))
     return Section(title=title, blocks=[*blocks, items(*lines)] if lines else blocks)
-
-
-def _next(published: Published, cell: ReportedCell) -> Iterator[Item]:
-    if cell.status is not Status.WORKS:
-        near = Neighbours(published.report.cells).nearest(cell, Stage.PARITY, [])
-        if near:
-            yield Item(text=f"nearest cell that works: {near.id}; there {compared(cell, near)}")
-    yield Item(text=joined("by hand: ", code(invocation.command("cell", cell.id))))

@@ -71,10 +71,10 @@ def _introduction(report: Report) -> Iterator[Block]:
         f"{counted(len(report.cells), 'combination')}: {tally(report)}. Measured on {report.platform}, {newest}; "
         f"model {probe.model} ({probe.profile}, seed {probe.seed}), torch from: {report.torch}, probe "
     )
-    yield Paragraph(text=[measured, code(probe.id), "."])
-    yield Paragraph(text=f"{legend(report)}.")
+    yield Paragraph(text=[measured, code(probe.id), "."], pictured=True)
+    yield Paragraph(text=f"{legend(report)}.", pictured=True)
     if len(names) <= GLYPH_LIMIT:
-        yield Paragraph(text=f"The glyphs in a cell stand for: {', '.join(names.values())}.")
+        yield Paragraph(text=f"The glyphs in a cell stand for: {', '.join(names.values())}.", pictured=True)
 
 
 def tables(report: Report) -> Iterator[Block]:
@@ -90,14 +90,14 @@ def tables(report: Report) -> Iterator[Block]:
         if len(names) > GLYPH_LIMIT:
             header, rows = by_variant(report, facet)
             blocks.append(Table(header=header, rows=rows))
-        yield Section(title=facet.title, blocks=blocks)
+        yield Section(title=facet.title, blocks=blocks, pictured=True)
 
 
 def recommended(report: Report, title: str) -> Section:
     """The newest working set for each runtime."""
     header, rows = recommendations(report)
     marked: list[list[Text]] = [[*row[:-1], code(row[-1]) if len(row) == len(header) else row[-1]] for row in rows]
-    return Section(title=title, blocks=[Table(header=header, rows=marked)])
+    return Section(title=title, blocks=[Table(header=header, rows=marked)], pictured=True)
 
 
 def _rules(report: Report) -> Iterator[Block]:
@@ -120,7 +120,7 @@ def _rules(report: Report) -> Iterator[Block]:
     sentences = filter(None, (left_out, *rules.unexplained(report)))
     blocks += [Paragraph(text=f"{text[0].upper()}{text[1:]}.") for text in sentences]
     if blocks:
-        yield Section(title="Rules", blocks=blocks)
+        yield Section(title="Rules", blocks=blocks, pictured=True)
 
 
 def _listed(pieces: list[Span]) -> list[str | Span]:

@@ -4,31 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.model import Status
 from harness.published import Published
 from harness.report import rules
 from harness.report.page import Block, Page, Paragraph, Section, items
 from harness.report.pages import matrix
-from harness.report.tables import counted, tally
+from harness.report.tables import answer, tally
 from harness.verdicts.report_schema import Report
 
 
 def page(shown: Published) -> Page[Report]:
     """The page of a report that was published."""
     report = shown.report
-    works = report.count(Status.WORKS)
     blocks: list[Block] = [
-        Paragraph(text=f"{tally(report)}; {shown.source}; model {report.probe.model} ({report.probe.profile})."),
+        Paragraph(text=f"{tally(report)}; {shown.source}; model {report.probe.model} ({report.probe.profile}).", pictured=True),
         matrix.recommended(report, "Pin this"),
         *_rules(report),
         *matrix.tables(report),
     ]
-    title = f"{works} of {counted(len(report.cells), 'combination')} work"
-    return Page(title=title, blocks=blocks, data=report, cells=report.cells, source=report)
+    return Page(title=answer(report), blocks=blocks, data=report, cells=report.cells, source=report)
 
 
 def _rules(report: Report) -> Iterator[Block]:
     shown, left_out = rules.shown_rules(report)
     if shown:
         sentences = [f"{rule.text}: {rules.support_text(rule)}" for rule in shown]
-        yield Section(title="What fails, without exception", blocks=[items(*sentences, *filter(None, [left_out]))])
+        yield Section(
+            title="What fails, without exception", blocks=[items(*sentences, *filter(None, [left_out]))], pictured=True
+        )

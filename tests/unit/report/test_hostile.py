@@ -5,68 +5,26 @@ from __future__ import annotations
 import dataclasses
 import io
 import re
-import typing
-from typing import Any
 
 import pytest
+from hostile_report import HOSTILE, hostile_report
 from schemas import valid_junit, valid_sarif
-from values import rendered, report, reported_cell, reported_variant
+from values import rendered, report, reported_cell
 
 from harness.cli.console import console
 from harness.errors import ReportError
-from harness.model import Cause, Certainty, Stage, Status
 from harness.report.formats import format_named
 from harness.report.pages import matrix
 from harness.verdicts.report_file import read
 from harness.verdicts.report_schema import Report
 
-HOSTILE = "2030\x1b]0;x\x07\u202e<img src=x> ![x](http://h/x.png)\n::error::x\n##[error]x https://u:s3kr3t@h"
 NEVER = ("\x1b", "\x07", "\u202e", "<img", "![", "\n::", "##[", "s3kr3t")
 MARKUP = ("<img", "![")
 
 
-def every_text_hostile(one: Any) -> Any:
-    """The dataclass `one` with HOSTILE for each text; what stands for the name of something stays one."""
-    types = typing.get_type_hints(type(one))
-    changes: dict[str, Any] = {}
-    for field in dataclasses.fields(one):
-        value = getattr(one, field.name)
-        if field.name in {"cells", "variants"}:
-            changes[field.name] = [every_text_hostile(item) for item in value]
-        elif field.name == "probe":
-            changes[field.name] = every_text_hostile(value)
-        elif field.name in _KEYS:
-            continue
-        elif types[field.name] in (str, str | None):
-            changes[field.name] = HOSTILE
-        elif types[field.name] == list[str]:
-            changes[field.name] = [HOSTILE]
-        elif types[field.name] == dict[str, str]:
-            changes[field.name] = {HOSTILE: f"fails at load: {HOSTILE}"}
-        elif types[field.name] == dict[str, Any] | None:
-            changes[field.name] = {"name": HOSTILE, HOSTILE: HOSTILE}
-    return dataclasses.replace(one, **changes)
-
-
-_KEYS = {"pins", "resolved", "python", "axes"}
-"""Versions, by which cells are put into tables."""
-
-
 @pytest.fixture
 def hostile() -> Report:
-    variants = [
-        reported_variant(
-            status,
-            None if status is Status.WORKS else Stage.LOAD,
-            cause=Cause.RUNTIME if status is Status.FAILS else None,
-            certainty=Certainty.LIKELY,
-            outcomes=[],
-            unanswered=[],
-        )
-        for status in (Status.WORKS, Status.FAILS, Status.FLAKY, Status.ERROR, Status.NOT_RUN)
-    ]
-    cells = [reported_cell(one, status=one.status, onnx=f"1.{n}") for n, one in enumerate(variants)]
-    return every_text_hostile(report(*cells, recommended={"1.16.3": HOSTILE}))
+    return hostile_report()
 
 
 def test_every_kind_of_text_is_made_hostile(hostile):

@@ -40,7 +40,7 @@ def test_a_line(tmp_path, line, published):
 def test_of_several_variants_each_has_its_own_part(tmp_path):
     (tmp_path / "logs").mkdir()
     failing = reported_variant(Status.FAILS, Stage.LOAD, error="no", log="logs/one.log", signature="0123456789ab")
-    name = published_logs.variant_id(failing)
+    name = failing.id
     parts = {"other": "Theirs", name: "Ours", "third": "Too"}
     log = "before\n" + "".join(f"\n--- {part}: fails at load ---\n{text}\n" for part, text in parts.items())
     (tmp_path / "logs" / "one.log").write_text(log)

@@ -11,7 +11,7 @@ from harness.diagnose.rules.rules import find
 from harness.model import Stage, Status
 from harness.report import rules
 from harness.verdicts.report_schema import Report
-from harness.verdicts.rule_model import Tried
+from harness.verdicts.rule_model import Condition, ConditionKind, Tried
 
 AXES = ("python", "torch", "transformers", "onnx", "onnxruntime")
 
@@ -97,3 +97,20 @@ def test_where_all_works_there_is_nothing_to_say():
     made = ruled(reported_cell())
     assert "Rules" not in rendered(made)
     assert "Rules" not in rendered(made, "text")
+
+
+def atom(name: str, op: str, value: str) -> Condition:
+    return Condition(kind=ConditionKind.AXIS, name=name, op=op, value=value)
+
+
+@pytest.mark.parametrize(
+    ("atoms", "text"),
+    [
+        ([atom("torch", "<", "2.6.0")], "With torch older than 2.6.0"),
+        ([atom("layout", "=", "merged"), atom("onnx", ">=", "1.23.2")], "With layout merged and onnx 1.23.2 or newer"),
+        ([atom("a", "=", "1"), atom("b", "=", "2"), atom("c", "<", "3")], "With a 1, b 2 and c older than 3"),
+    ],
+)
+def test_a_rule_is_a_sentence(atoms, text):
+    rule = replace(OLD.rules[0], atoms=atoms, stage=Stage.LOAD)
+    assert rules.sentence(rule) == f"{text}, everything that gets as far as load fails there"

@@ -120,14 +120,14 @@ class KnownMessage:
 def known_messages(reports: Iterable[Published]) -> list[KnownMessage]:
     """The messages of all failures, in the order of the stages, the most frequent first."""
     known: dict[tuple[Stage, tuple[str, ...]], KnownMessage] = {}
-    by_signature: dict[tuple[Stage, str | None], tuple[str, ...]] = {}
+    known_forms: dict[tuple[Stage, str | None, str | None], tuple[str, ...]] = {}
     for published in reports:
         for cell in published.report.cells:
             for variant in filter(_is_message, cell.variants):
                 assert variant.stage
-                # Equal signatures are equal forms, and forms take time.
-                alike = variant.stage, variant.signature or variant.error
-                forms = by_signature.get(alike) or by_signature.setdefault(alike, _forms(variant))
+                # Forms take time. Not by signature, which may be that of an older version of the harness.
+                alike = variant.stage, variant.error_type, variant.error
+                forms = known_forms.get(alike) or known_forms.setdefault(alike, _forms(variant))
                 templates = tuple(map(message_forms.template, forms))
                 message = known.setdefault((variant.stage, templates), KnownMessage(stage=variant.stage, templates=templates))
                 values = tuple(value for part in forms for value in message_forms.values(part))

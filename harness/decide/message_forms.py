@@ -40,6 +40,8 @@ _PLACES = (
 _UNIFIED = (
     (re.compile(r"(?<![\w.…-])[\w.…-]*…/"), "…/"),
     (re.compile(r"(with name )'[^']*'"), r"\1''"),
+    # In names too, such as those of interpreters and types: `names` has what they are.
+    (re.compile(r"(?<=[A-Za-z_/])\d+(?=[^.\d]|$)|(?<=[A-Za-z_]\.)\d+\b"), "…"),
 )
 _VALUE = re.compile(r"(?<![\w.…/'])(?:\d(?:[\w+…]|\.(?=[\w…]))*|…(?![\w/}'\]]))")
 """A number or a version that stands alone; `normalised` has replaced those that vary from run to run."""
@@ -58,6 +60,7 @@ _REQUEST = re.compile(r"\. Please (?:feel free to request support|open a bug to 
 _CUT = " […] "
 """Stands for the middle of a message in a report (`report_schema.shortened`)."""
 _NAMES = re.compile(r"(?<!Name:)(?<!name )'([A-Za-z_][\w.]*)'")
+_TYPES = re.compile(r"\b(?:u?int|b?float|complex)\d+\w*")
 _NUMBERS = re.compile(r"[\d_]+")
 _DISTINCT = (50, 8)
 """Characters and words."""
@@ -150,8 +153,8 @@ def is_distinct(end: str) -> bool:
 
 
 def names(text: str) -> set[str]:
-    """The quoted names with digits in a text, which its form does not have: `float4_e2m1fn`."""
-    return {name for name in _NAMES.findall(text) if any(map(str.isdigit, name))}
+    """The quoted names with digits in a text, and its types, which its form does not have: `float4_e2m1fn`."""
+    return {name for name in _NAMES.findall(text) if any(map(str.isdigit, name))}.union(_TYPES.findall(text))
 
 
 def nodes(text: str) -> Iterator[str]:

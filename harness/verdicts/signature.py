@@ -32,11 +32,28 @@ _REPLACEMENTS = (
     (re.compile(r"(\.(?:h|cc|cpp|py)):\d+"), r"\1"),
     (re.compile(r"\b(lines?,? )\d+"), r"\1…"),
     (re.compile(r"\{[-\d,\s]*\}|\[[-\d,\s]*\]|\([-\d,\s]+\)"), "{…}"),
+    # Dates and times of day.
+    (
+        re.compile(
+            r"(?<![\w/:.-])\d{4}-\d\d-\d\d(?:[T :]\d\d?:\d\d:\d\d(?:[.,]\d+)?(?!\d)|(?![\w-]))|"
+            r"(?<![\d:.])\d\d?:\d\d:\d\d(?:[.,]\d+|(?![\d:.]))"
+        ),
+        "…",
+    ),
     # Measured values: three digits after the first dot, which a version does not have.
     (re.compile(r"(?<!\d)\d+(\.\d+)?e[-+]\d+|\b\d+\.\d{3,}"), "…"),
-    # Numbers within names (node_Reshape_123, layers.0); numbers that stand alone, such as opsets and steps, stay.
-    (re.compile(r"(?<=[A-Za-z_/])\d+(?=[^.\d]|$)|(?<=[A-Za-z_]\.)\d+\b"), "…"),
+    # What counts nodes, layers and symbolic sizes (node_Reshape_123, layers.0, s0). Other digits within a word say what it
+    # is (int8, Conv2d, cp312, sm_80, libcudnn.so.8), as do numbers that stand alone, such as opsets and steps.
+    (
+        re.compile(
+            r"(?<=[_/])(?<!sm_)(?<!compute_)(?<!x86_)(?<!opset_)(?<!version_)\d+(?=[^.\d]|$)|"
+            r"(?<=[A-Za-z_]\.)(?<!\.so\.)\d+\b|(?<=\b[su])(?<![<>|=][su])\d+\b"
+        ),
+        "…",
+    ),
 )
+
+_SET = re.compile(r"\{([^{}:]{1,4000})\}")
 
 
 @functools.cache
@@ -45,7 +62,12 @@ def normalised(message: str) -> str:
     message = " ".join(message.split())
     for pattern, replacement in _REPLACEMENTS:
         message = pattern.sub(replacement, message)
-    return " ".join(message.split())
+    return " ".join(_SET.sub(_sorted, message).split())
+
+
+def _sorted(found: re.Match[str]) -> str:
+    """A set in the order of its elements: Python's own follows hashes, which differ from process to process."""
+    return f"{{{', '.join(sorted(found[1].split(', ')))}}}"
 
 
 def signature(stage: Stage, failure: Failure) -> str:

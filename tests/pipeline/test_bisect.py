@@ -237,3 +237,16 @@ def test_bad_input(shared, arguments, said):
     answer = shared.main("bisect", "--quiet", *arguments)
     assert answer.code == 2, answer.out
     assert said in " ".join(answer.err.split())
+
+
+INT64, INT8 = (packages.raises(f"TypeError('no kernel for {kind} here')") for kind in ("int64", "int8"))
+
+
+def test_another_type_in_the_same_words_is_another_failure(project):
+    """4.47 fails of int64, 4.48 and 4.49 work, 4.50 fails of int8."""
+    project.publish(packages.transformers("4.47.0", eager=INT64), packages.transformers("4.50.0", eager=INT8))
+    project.publish(packages.transformers("4.48.0"), packages.transformers("4.49.0"))
+    base = written(project, "base.txt", FOUR.replace("4.46.0", "4.46.3"))
+    told = found(project, "--axis", "transformers", "--good", "4.46.3", "--bad", "4.50.0", "--from", base)
+    assert suspects(told) == ["transformers 4.50.0"]
+    assert told["lost"][0]["message"] == "no kernel for int8 here"

@@ -615,3 +615,12 @@ def test_a_python_must_be_known(shared):
         shared.configure()
     assert answer.code == 2
     assert f"says nothing of Python: give --python (the matrix has 3.10, {PYTHON})" in answer.err
+
+
+def test_another_type_in_the_same_words_is_no_failure_of_the_current_set(project):
+    for version, kind in (("4.47.0", "int64"), ("4.50.0", "int8")):
+        project.publish(packages.transformers(version, eager=packages.raises(f"TypeError('no kernel for {kind} here')")))
+    text = FOUR.replace("4.46.3", "4.47.0")
+    answer = asked(project, text, "--to", "transformers==4.50.0", "--python", PYTHON, code=1, form="text")
+    assert "in the same way" not in answer.out
+    assert "no kernel for int8 here" in answer.out

@@ -78,6 +78,20 @@ def test_another_name_with_digits_is_not_what_was_measured(known):
     assert not only("module 'ml_dtypes' has no attribute 'float6_e2m3fn'", known).measured
 
 
+def test_another_type_is_not_what_was_measured():
+    words = "Could not find an implementation for ArgMax(13), which is what a node with tensor({}) would need"
+    reports = [published(failing(Stage.LOAD, "Fail", Cause.RUNTIME, words.format("int64"), signature="of an older version"))]
+    assert only(words.format("int64"), known_messages(reports)).measured
+    assert not only(words.format("int8"), known_messages(reports)).measured
+
+
+def test_messages_that_an_older_version_took_for_one_are_two():
+    words = "the plugin {} cannot be used on this machine"
+    names = ("libcudnn.so", "libcublas.so")
+    fails = [failing(Stage.LOAD, "Fail", Cause.RUNTIME, words.format(name), signature="alike") for name in names]
+    assert [message.text for message in known_messages([published(*fails)])] == [words.format(name) for name in names]
+
+
 def test_the_end_alone_is_said_to_be_a_part(known):
     assert not only(ZERO, known).whole
     assert only(IN_IF, known).whole

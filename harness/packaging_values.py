@@ -119,6 +119,12 @@ def within(version: str, bounds: SpecifierSet) -> bool:
     return bounds.contains(version, prereleases=True)
 
 
+def after(version: str) -> str:
+    """Bounds for all that is newer than a version; PEP 440's `>` leaves out its post-releases."""
+    public = Version(version).public
+    return f">={public},!={public}"
+
+
 def index_requirement(text: str) -> Requirement:
     """A requirement of a distribution of an index: without a URL, and without characters that requirements files interpret."""
     parsed = requirement(text)

@@ -11,6 +11,7 @@ from harness.diagnose.remedies.interface import Attempt, Change, RemedyKind, Tri
 from harness.diagnose.remedies.version_steps import StepSize, distance, step_size
 from harness.environments.lockfile import PublishedVersion
 from harness.model import Cell, Stage
+from harness.packaging_values import after
 from harness.verdicts.judge import Verdict
 
 BIG = 200 * 10**6
@@ -60,7 +61,8 @@ class AxisVersion(RemedyKind):
         if self._size is StepSize.MAJOR:
             return []
         if self._size is StepSize.PATCH:
-            return [f"{axis}>{own},=={major}.{minor}.*"]
+            return [f"{axis}{after(own)},=={major}.{minor}.*"]
+        # `>` leaves out post-releases of the own version, which are patch releases.
         return [f"{axis}>{own},=={major}.{minor + 1}.*", f"{axis}>{own},<{major + 1}"]
 
     def _of_index(self, cell: Cell, trials: Trials) -> Iterator[Change]:

@@ -17,7 +17,7 @@ from harness.decide.regressions import losses, lost, survives, unknown_end, unkn
 from harness.decide.target_remedies import TargetRemedies, TargetRemedy
 from harness.decide.version_sets import TargetSet, VersionChange, Versions
 from harness.model import Status
-from harness.packaging_values import after
+from harness.packaging_values import after, same_version
 from harness.verdicts.judge import VariantVerdict
 
 
@@ -255,7 +255,7 @@ class Check:
                 found = remedies.first_working(name, [new, *backwards, old])
             except Unanswered:
                 continue
-            if found and any(found.versions.exact.get(part.name) != part.old for part in upgrade.changes):
+            if found and any(not same_version(found.versions.exact.get(part.name), part.old) for part in upgrade.changes):
                 return found
         return None
 

@@ -17,7 +17,7 @@ from typing import Annotated
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import InvalidName, canonicalize_name
+from packaging.utils import InvalidName, canonicalize_name, canonicalize_version
 from packaging.version import InvalidVersion, Version
 from pydantic import AfterValidator, Field
 
@@ -117,6 +117,25 @@ def required_name(text: str) -> str:
 def within(version: str, bounds: SpecifierSet) -> bool:
     """Whether a version is within bounds; pre-releases count."""
     return bounds.contains(version, prereleases=True)
+
+
+def same_version(first: str | None, second: str | None) -> bool:
+    """Whether two texts mean one version, as `2.1`, `2.1.0` and the build `2.1.0+cpu` do; None is equal to None alone."""
+    if first is None or second is None:
+        return first is second
+    return bare_version(first) == bare_version(second)
+
+
+@functools.lru_cache(maxsize=16384)
+def bare_version(version: str) -> str:
+    """A text that is equal for equal versions: without zeros at the end, and without its local part, which names a build."""
+    return canonicalize_version(Version(version).public)
+
+
+def after(version: str) -> str:
+    """Bounds for all that is newer than a version; PEP 440's `>` leaves out its post-releases."""
+    public = Version(version).public
+    return f">={public},!={public}"
 
 
 def index_requirement(text: str) -> Requirement:

@@ -16,7 +16,7 @@ from harness.decide.version_sets import VersionChange, Versions
 from harness.errors import VersionsError, did_you_mean
 from harness.execution.events import Listener, Note
 from harness.model import Stage, Status
-from harness.packaging_values import required_name
+from harness.packaging_values import bare_version, required_name, same_version
 from harness.verdicts.judge import VariantVerdict
 
 
@@ -83,7 +83,7 @@ class Bisect:
         self._good, self._bad = self._confirmed(self._experiments.complete(good), self._experiments.complete(bad), suspect)
         start, end = _completed(self._good, self._bad)
         self._known = {_key(start): replace(self._good, versions=start), _key(end): replace(self._bad, versions=end)}
-        changed = [name for name in end.exact if end.exact[name] != start.exact[name]]
+        changed = [name for name in end.exact if not same_version(end.exact[name], start.exact[name])]
         if not changed:
             raise VersionsError(f"{good.source} and {bad.source} pin the same versions: there is nothing to search")
         if suspect is not None and suspect not in changed:
@@ -259,7 +259,7 @@ def _versions(steps: Sequence[Release]) -> dict[str, str]:
 
 
 def _key(versions: Versions) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(versions.exact.items()))
+    return tuple(sorted((name, bare_version(version)) for name, version in versions.exact.items()))
 
 
 def _completed(good: Experiment, bad: Experiment) -> tuple[Versions, Versions]:

@@ -17,6 +17,7 @@ from harness.decide.regressions import losses, lost, survives, unknown_end, unkn
 from harness.decide.target_remedies import TargetRemedies, TargetRemedy
 from harness.decide.version_sets import TargetSet, VersionChange, Versions
 from harness.model import Status
+from harness.packaging_values import after, same_version
 from harness.verdicts.judge import VariantVerdict
 
 
@@ -249,12 +250,12 @@ class Check:
                 continue
             low, high = sorted((old, new), key=Version)
             try:
-                releases = self._experiments.between(name, f">{low},<{high}", "latest-per-minor", self._versions)
+                releases = self._experiments.between(name, f"{after(low)},<{high}", "latest-per-minor", self._versions)
                 backwards = reversed(releases) if low == old else releases
                 found = remedies.first_working(name, [new, *backwards, old])
             except Unanswered:
                 continue
-            if found and any(found.versions.exact.get(part.name) != part.old for part in upgrade.changes):
+            if found and any(not same_version(found.versions.exact.get(part.name), part.old) for part in upgrade.changes):
                 return found
         return None
 

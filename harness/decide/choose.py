@@ -7,14 +7,13 @@ from dataclasses import replace
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
 from harness import invocation
 from harness.decide.version_sets import Versions
 from harness.errors import VersionsError, did_you_mean
 from harness.matrix.plan import by_version
 from harness.model import ABSENT, Status, Variant
-from harness.packaging_values import within
+from harness.packaging_values import same_version, within
 from harness.verdicts.judge import Verdict
 from harness.verdicts.report_schema import Report, ReportedCell, age, identity, newest_by_runtime
 
@@ -123,9 +122,8 @@ def neighbours(report: Report, cell: ReportedCell) -> list[ReportedCell]:
 
 def _kept(cell: ReportedCell, like: Versions) -> tuple[int, int]:
     """How many versions of `like` stay: on axes, and others."""
-    same = [
-        name for name, version in like.exact.items() if {Version(found).public for found in _versions(cell, name)} == {version}
-    ]
+    versions = {name: _versions(cell, name) for name in like.exact}
+    same = [name for name in versions if versions[name] and all(same_version(like.exact[name], own) for own in versions[name])]
     axes = [name for name in same if name in cell.pins]
     return len(axes) + (cell.python == like.python), len(same) - len(axes)
 

@@ -16,7 +16,7 @@ from harness import regular_files
 from harness.decide.version_sets import Versions, exactly, name_and_bounds
 from harness.errors import VersionsError
 from harness.foreign_text import redacted
-from harness.packaging_values import distribution_name, quoted, required_name, requirement, within
+from harness.packaging_values import distribution_name, quoted, required_name, requirement, same_version, within
 
 ELSEWHERE = "it comes from a URL or a folder, and no index has it"
 """Why an entry is not used."""
@@ -114,7 +114,7 @@ class RequirementsFiles:
         elif name == "python":
             self._ignored.append(f"{place}: Python is chosen with --python")
         elif (version := exactly(required)) is not None:
-            if self._exact.setdefault(name, version) != version:
+            if not same_version(self._exact.setdefault(name, version), version):
                 raise VersionsError(f"{path}: {name} is pinned twice, to {self._exact[name]} and to {version}")
         else:
             self._open.append(name_and_bounds(required))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+from packaging.requirements import Requirement
 from packaging.version import Version
 
 from harness.decide.experiments import Experiment
 from harness.decide.version_sets import TargetSet, VersionChange, Versions
 from harness.errors import VersionsError, did_you_mean
+from harness.packaging_values import same_version
 
 
 def installed(run: Experiment) -> dict[str, str]:
@@ -28,14 +30,14 @@ def changes(goal: TargetSet, current: Experiment, new: Mapping[str, str], certai
         names |= dict.fromkeys([*goal.base.requirements, *current.versions.requirements])
     old = installed(current)
     for name in names:
-        if old.get(name) != new.get(name) and (name in new or name in certain):
+        if not same_version(old.get(name), new.get(name)) and (name in new or name in certain):
             yield VersionChange(name=name, old=old.get(name), new=new.get(name))
 
 
 def moved(base: Versions, versions: Versions, requested: Collection[str]) -> Iterable[VersionChange]:
     """What the resolver had to move in `base` for the `requested` distributions."""
     for name, old in base.exact.items():
-        if name not in requested and versions.exact.get(name) != old:
+        if name not in requested and not same_version(versions.exact.get(name), old):
             yield VersionChange(name=name, old=old, new=versions.exact.get(name))
 
 
@@ -59,8 +61,13 @@ def not_needed(base: Versions, current: Experiment, target: Experiment) -> Itera
         return
     before, after = current.versions.requirements, base.requirements
     for name in sorted((before.keys() | after.keys()) - _needed(current, target)):
-        if before.get(name) != after.get(name):
+        if not _alike(before.get(name), after.get(name)):
             yield f"{name}: its change is not checked, because nothing in these sets needs it"
+
+
+def _alike(first: str | None, second: str | None) -> bool:
+    """Whether two requirements say the same; versions that are written otherwise are equal."""
+    return first == second or (first is not None and second is not None and Requirement(first) == Requirement(second))
 
 
 def _needed(*runs: Experiment) -> set[str]:

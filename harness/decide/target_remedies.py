@@ -14,6 +14,7 @@ from harness.decide.regressions import gained, lost, needed, survives, variant_t
 from harness.decide.version_sets import TargetSet, Versions
 from harness.diagnose.remedies.interface import Remedy
 from harness.model import Status, Variant
+from harness.packaging_values import after
 from harness.stack import EXPORTS_WITH_RUNTIME, LARGE
 
 _RELEASES = 8
@@ -214,7 +215,7 @@ class TargetRemedies:
         own, newest = versions.exact[axis], self._experiments.newest(axis, "", versions)
         if Version(newest) <= Version(own):
             return None
-        releases = self._experiments.between(axis, f">{own},<={newest}", "latest-per-minor", versions) or [newest]
+        releases = self._experiments.between(axis, f"{after(own)},<={newest}", "latest-per-minor", versions) or [newest]
         return (
             self._any_working(axis, releases[: 0 if axis in LARGE else 1])
             or self.first_working(axis, [own, *releases])

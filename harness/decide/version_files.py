@@ -20,7 +20,15 @@ from harness.decide.version_sets import Versions
 from harness.environments.installed import installed, python_of
 from harness.environments.lockfile import parse_pylock
 from harness.errors import VersionsError
-from harness.packaging_values import distribution_name, exact_version, python_version, quoted, required_name, specifier_set
+from harness.packaging_values import (
+    distribution_name,
+    exact_version,
+    python_version,
+    quoted,
+    required_name,
+    same_version,
+    specifier_set,
+)
 
 
 def read(path: Path, python: str | None, default: str | None) -> Versions:
@@ -61,7 +69,7 @@ def _exact(source: Path, entries: Iterable[tuple[object, object]]) -> dict[str, 
         except ValueError as error:
             where = f" of {quoted(name)}" if isinstance(name, str) else ""
             raise VersionsError(f"{source} cannot be used: an entry{where}: {error}; make it anew, or correct it") from None
-        if found.setdefault(normalized, public) != public:
+        if not same_version(found.setdefault(normalized, public), public):
             raise VersionsError(
                 f"{source} has several versions of {normalized}, {found[normalized]} and {public}; write one (uv export does)"
             )

@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from harness.errors import VersionsError
-from harness.packaging_values import exact_version, index_requirement, quoted, required_name
+from harness.packaging_values import exact_version, index_requirement, quoted, required_name, same_version
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,10 +61,10 @@ def together(sets: Sequence[Versions]) -> Versions:
     first, *others = sets
     for other in others:
         for name in first.exact.keys() & other.exact.keys():
-            if first.exact[name] != other.exact[name]:
+            if not same_version(first.exact[name], other.exact[name]):
                 found = f"{first.exact[name]} and {other.exact[name]}"
                 raise VersionsError(f"{first.source} and {other.source} have two versions of {name}: {found}")
-        exact = {**first.exact, **other.exact}
+        exact = {**other.exact, **first.exact}
         open_ = dict.fromkeys(text for text in (*first.open, *other.open) if required_name(text) not in exact)
         first = replace(first, exact=exact, open=tuple(open_), ignored=(*first.ignored, *other.ignored))
     return first

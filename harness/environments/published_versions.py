@@ -21,7 +21,7 @@ from harness.hashing import digest
 from harness.matrix.schema import Matrix
 from harness.matrix.values import version_key
 from harness.model import Interpreter
-from harness.packaging_values import ExactVersion, required_name
+from harness.packaging_values import ExactVersion, after, required_name
 from harness.store.envelope import RecordKind
 
 
@@ -76,7 +76,7 @@ def between(
         ProviderFailure: the index could not be asked.
     """
     older, newer = ends
-    spec = f">{older},<{newer}"
+    spec = f"{after(older)},<{newer}"
     # A selector of the same words has a record of its own.
     key = digest(["between", _key(axis, f"{spec}; {policy}", answers, provider, [python])])
     known = answers.get(BETWEEN, key, ask=ask)

@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -17,7 +17,7 @@ from harness.errors import SelectionError, did_you_mean
 from harness.hashing import digest
 from harness.matrix.schema import Matrix, Variants
 from harness.matrix.selection import Selection, parse
-from harness.matrix.values import COMBINATIONS
+from harness.matrix.values import COMBINATIONS, version_key
 from harness.model import ABSENT, Cell, Setup, Variant
 from harness.packaging_values import required_name, within
 from harness.stack import ABBREVIATIONS, EXPORTS_WITH_RUNTIME, RUNTIME, helpers
@@ -97,8 +97,7 @@ def cells(matrix: Matrix, axes: Mapping[str, Sequence[str]]) -> list[Cell]:
         pins = dict(zip(names, versions, strict=True))
         if not any(all(_within(pins[axis], bound) for axis, bound in rule.items()) for rule in rules):
             combinations[versions] = None
-    for extra in matrix.include:
-        combinations[tuple(extra.axes[name] for name in names)] = None
+    combinations |= dict.fromkeys(_included(matrix, axes))
     short = {name: _short_versions({versions[index] for versions in combinations}) for index, name in enumerate(names)}
     prefixes = _short_names(names)
     result = []
@@ -116,6 +115,14 @@ def cells(matrix: Matrix, axes: Mapping[str, Sequence[str]]) -> list[Cell]:
         result.append(Cell(id=identifier, python=python, pins=present, setup=setup))
     ids = unique_ids([(cell.id, [cell.python, cell.pins, cell.setup]) for cell in result])
     return [cell if cell.id == unique else replace(cell, id=unique) for cell, unique in zip(result, ids, strict=True)]
+
+
+def _included(matrix: Matrix, axes: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, ...]]:
+    """The combinations of include rules; a version is spelled as on its axis, or as the first rule does."""
+    spelled = {(axis, version_key(axis, version)): version for axis, versions in axes.items() for version in versions}
+    for rule in matrix.include:
+        named = [(axis, rule.axes[axis]) for axis in axes]
+        yield tuple(spelled.setdefault((axis, version_key(axis, version)), version) for axis, version in named)
 
 
 def short_name(axis: str) -> str:

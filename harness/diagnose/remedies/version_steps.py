@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from enum import IntEnum
+from itertools import zip_longest
 
 from packaging.version import Version
 
@@ -25,8 +26,11 @@ class StepSize(IntEnum):
 @functools.cache
 def step_size(own: str, other: str) -> StepSize:
     """The size of the step from one version to another."""
-    mine, theirs = Version(own).release, Version(other).release
-    if mine[0] != theirs[0]:
+    first, second = Version(own), Version(other)
+    if first.base_version == second.base_version:  # they differ in a post-release
+        return StepSize.PATCH
+    mine, theirs = first.release, second.release
+    if (first.epoch, mine[0]) != (second.epoch, theirs[0]):
         return StepSize.MAJOR
     return StepSize.PATCH if len(mine) > 2 and mine[1:2] == theirs[1:2] else StepSize.MINOR
 
@@ -40,8 +44,9 @@ def distance(cell: Cell, axis: str, version: str) -> tuple[object, ...]:
 
 
 @functools.cache
-def _parts_apart(own: str, other: str) -> tuple[bool, tuple[int, ...]]:
-    """(whether `other` is older, the difference in each part of the release)."""
+def _parts_apart(own: str, other: str) -> tuple[bool, tuple[tuple[int, ...], int]]:
+    """(whether `other` is older, (the difference in each part of the release, in the post-release))."""
     mine, theirs = Version(own), Version(other)
-    parts = zip((*mine.release, 0, 0), (*theirs.release, 0, 0), strict=False)
-    return theirs < mine, tuple(abs(here - there) for here, there in parts)
+    parts = zip_longest((mine.epoch, *mine.release), (theirs.epoch, *theirs.release), fillvalue=0)
+    posts = [-1 if version.post is None else version.post for version in (mine, theirs)]
+    return theirs < mine, (tuple(abs(here - there) for here, there in parts), abs(posts[0] - posts[1]))

@@ -55,6 +55,12 @@ def test_the_smallest_change_keeps_most_of_what_there_is():
     assert chosen("torch>2.1.2", prefer="smallest-change", like=like) == MIDDLE_LATE
 
 
+def test_a_version_that_is_written_otherwise_is_kept():
+    pinned = cell(torch="2.6.0+cpu", onnxruntime="1.16.3")
+    like = Versions(source="s", python="3.11", exact={"torch": "2.6", "onnxruntime": "1.16.3.0"})
+    assert choose(report(OLD, pinned, NEW), [], "smallest-change", like) == pinned
+
+
 def test_what_fails_is_never_chosen_and_what_is_nearest_is_said():
     assert chosen("torch==2.13.0", "onnxruntime==1.20.1") is None
     requires = [Requirement("torch==2.13.0"), Requirement("onnxruntime==1.20.1")]

@@ -49,6 +49,11 @@ def test_requirements_with_hashes_comments_markers_and_nested_files(tmp_path):
     assert [text.split(":")[0] for text in found.ignored] == ["--index-url https", "ours"]
 
 
+def test_a_version_that_is_written_otherwise_is_no_second_pin(tmp_path):
+    path = written(tmp_path, "r.txt", "torch==2.1\nonnx==1.16.2\ntorch==2.1.0+cu121\n")
+    assert read(path, None, None).exact == {"torch": "2.1", "onnx": "1.16.2"}
+
+
 def test_markers_are_those_of_the_python_that_is_asked_about(tmp_path):
     path = written(tmp_path, "r.txt", "a==1 ; python_version < '3.9'\na==2 ; python_version >= '3.9'\n")
     assert read(path, "3.8", "3.11").exact == {"a": "1"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from packaging.requirements import Requirement
 
-from harness.decide.version_sets import Versions, requirement
+from harness.decide.version_sets import Versions, requirement, together
 from harness.errors import VersionsError
 
 FOUR = {"torch": "2.1.0", "transformers": "4.46.3", "onnx": "1.16.2", "onnxruntime": "1.16.3"}
@@ -22,3 +22,10 @@ def test_what_is_added_stands_in_place_of_what_was_there():
 def test_an_option_that_is_no_plain_requirement(text):
     with pytest.raises(VersionsError, match=r"--to: expected"):
         requirement(text, "--to")
+
+
+def test_sets_that_write_a_version_otherwise_are_one():
+    sets = [Versions(source=version, python="3.11", exact={"torch": version}) for version in ("2.1", "2.1.0", "2.1.0.0")]
+    assert together(sets).exact == {"torch": "2.1"}
+    with pytest.raises(VersionsError, match=r"two versions of torch: 2\.1 and 2\.1\.0\.post1"):
+        together([sets[0], Versions(source="post", python="3.11", exact={"torch": "2.1.0.post1"})])

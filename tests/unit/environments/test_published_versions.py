@@ -32,7 +32,7 @@ def test_a_selector_and_what_lies_between_two_versions_have_records_of_their_own
     asked: list[str] = []
     index = provider(asked)
     for _ in range(2):
-        found = published_versions.published("onnx", ">1.0,<1.2; all", answers, index, PYTHON)
+        found = published_versions.published("onnx", ">=1.0,!=1.0,<1.2; all", answers, index, PYTHON)
         assert found == ["1.1", "1.1.1"]
         between = published_versions.between(
             "onnx", ("1.0", "1.2"), "all", answers=answers, provider=index, python=PYTHON, ask=True

@@ -125,6 +125,13 @@ def test_include_overrules_exclude_and_adds_each_cell_once():
     ]
 
 
+def test_an_include_rule_may_write_a_version_otherwise_than_the_axis():
+    axes = {**AXES, "torch": ["2.1.0"]}
+    same = {axis: versions[0] for axis, versions in axes.items()}
+    rules = [{**same, "torch": version} for version in ("2.1", "2.3", "2.3.0")]
+    assert [cell.version("torch") for cell in cells(matrix(include=rules), axes)] == ["2.1.0", "2.3"]
+
+
 def test_variants_are_the_product_with_each_exporter_its_own_opsets():
     variants = matrix(variants={"opsets": {"torchscript": [14, 17], "dynamo": 18}, "layouts": ["pair"]}).variants
     assert [variant.id for variant in variants.product()] == [

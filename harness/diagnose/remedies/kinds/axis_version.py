@@ -10,7 +10,9 @@ from packaging.version import Version
 from harness.diagnose.remedies.interface import Attempt, Change, RemedyKind, Trials, since
 from harness.diagnose.remedies.version_steps import StepSize, distance, step_size
 from harness.environments.lockfile import PublishedVersion
+from harness.matrix.values import version_key
 from harness.model import Cell, Stage
+from harness.packaging_values import after
 from harness.verdicts.judge import Verdict
 
 BIG = 200 * 10**6
@@ -49,7 +51,8 @@ class AxisVersion(RemedyKind):
         for axis in ("python", *dict(cell.pins)):
             own = str(cell.version(axis))
             able = [verdict for verdict in near if not verdict.resolved.unpublished]
-            versions = {version for verdict in able if (version := verdict.cell.version(axis)) and version != own}
+            there = {version for verdict in able if (version := verdict.cell.version(axis))}
+            versions = {version for version in there if version_key(axis, version) != version_key(axis, own)}
             changes += [change for version in versions if (change := self.between_versions(axis, own, version))]
         return sorted(changes, key=lambda change: distance(cell, *(change.pin or ("", ""))))
 
@@ -60,7 +63,8 @@ class AxisVersion(RemedyKind):
         if self._size is StepSize.MAJOR:
             return []
         if self._size is StepSize.PATCH:
-            return [f"{axis}>{own},=={major}.{minor}.*"]
+            return [f"{axis}{after(own)},=={major}.{minor}.*"]
+        # `>` leaves out post-releases of the own version, which are patch releases.
         return [f"{axis}>{own},=={major}.{minor + 1}.*", f"{axis}>{own},<{major + 1}"]
 
     def _of_index(self, cell: Cell, trials: Trials) -> Iterator[Change]:

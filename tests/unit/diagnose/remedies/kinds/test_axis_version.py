@@ -34,6 +34,9 @@ def test_steps_on_an_axis_small_ones_first_newer_ones_first_the_runtime_last():
         ("1.16.3", "2.0.0", MAJOR),
         ("3.11", "3.12", MINOR),
         ("2.13.0+cpu", "2.13.1", PATCH),
+        ("2.13.0", "2.13.0.post1", PATCH),
+        ("2.1", "2.1.post1", PATCH),
+        ("1.0.0", "1!1.0.0", MAJOR),
     ],
 )
 def test_how_large_a_step_is(own, other, kind):
@@ -43,6 +46,15 @@ def test_how_large_a_step_is(own, other, kind):
 
 def test_what_an_index_is_asked_for():
     cell = resolved().cell
-    assert PATCH.requirements(cell, "onnxruntime") == ["onnxruntime>1.16.3,==1.16.*"]
+    assert PATCH.requirements(cell, "onnxruntime") == ["onnxruntime>=1.16.3,!=1.16.3,==1.16.*"]
     assert MINOR.requirements(cell, "onnxruntime") == ["onnxruntime>1.16.3,==1.17.*", "onnxruntime>1.16.3,<2"]
     assert MAJOR.requirements(cell, "onnxruntime") == []
+
+
+def test_of_post_releases_the_nearest_is_first():
+    near = [
+        Verdict(resolved=resolved(onnxruntime=version), status=Status.WORKS, variants=())
+        for version in ("1.16.4", "1.16.3.post2", "1.16.3.post1")
+    ]
+    found = [change.text for change in PATCH.of_cells(resolved().cell, near)]
+    assert found == ["onnxruntime 1.16.3.post1", "onnxruntime 1.16.3.post2", "onnxruntime 1.16.4"]

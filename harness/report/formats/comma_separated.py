@@ -8,16 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from harness.foreign_text import line
-from harness.matrix.selection import VARIANT_FIELDS
 from harness.report.formats.interface import Format
 from harness.report.page import Annotation, Block, Page, Section, Table, plain
-from harness.verdicts.report_schema import ReportedCell
+from harness.verdicts.rows import columns, rows_of
 
-_CELL = ("cell", "cell_status", "python", "setup")
-_RESULT = (
-    "status", "stage", "cause", "certainty", "remedy", "error_type", "error", "reason", "signature", "ir", "max_abs_diff",
-    "seconds", "peak_memory", "log",
-)  # fmt: skip
 _ANNOTATION = ("status", "level", "subject", "rule", "text", "file", "line", "fingerprint")
 _FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 """How a formula begins, in a spreadsheet of any language."""
@@ -39,7 +33,8 @@ class CsvFormat(Format):
 
 def _rows(page: Page[Any]) -> Iterator[Row]:
     if page.cells:
-        yield from _variants(page.cells)
+        yield list(columns(page.cells))
+        yield from (list(row.values()) for row in rows_of(page.cells))
     elif page.annotations:
         yield from _annotations(page.annotations)
     elif table := next(_tables(page.blocks), None):
@@ -48,17 +43,6 @@ def _rows(page: Page[Any]) -> Iterator[Row]:
         yield from ([*map(plain, row), *[None] * (len(table.header) - len(row))] for row in table.rows)
     else:
         yield from (["answer"], [plain(page.title)])
-
-
-def _variants(cells: Sequence[ReportedCell]) -> Iterator[Row]:
-    """The header, and a row for each variant."""
-    axes = list(dict.fromkeys(name for cell in cells for name in cell.pins))
-    taken = {*_CELL, *VARIANT_FIELDS, *_RESULT}
-    yield [*_CELL, *(f"axis {axis}" if axis in taken else axis for axis in axes), *VARIANT_FIELDS, *_RESULT]
-    for cell in cells:
-        held = [cell.id, cell.status, cell.python, cell.setup, *map(cell.version, axes)]
-        for variant in cell.variants:
-            yield [*held, *(getattr(variant, name) for name in (*VARIANT_FIELDS, *_RESULT))]
 
 
 def _annotations(annotations: Sequence[Annotation]) -> Iterator[Row]:

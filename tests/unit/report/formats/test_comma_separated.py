@@ -39,7 +39,7 @@ def test_a_row_for_each_variant_with_all_that_is_known():
     text = rendered(report(*cells), "csv")
     first, second, third = rows(text)
     assert first == {
-        "cell": cells[0].id, "cell_status": "works", "python": "3.11", "setup": "together", "torch": "2.10.0",
+        "cell": cells[0].id, "cell_status": "works", "setup": "together", "lock": "", "python": "3.11", "torch": "2.10.0",
         "transformers": "4.46.3", "onnx": "1.16.2", "onnxruntime": "1.16.3", "optimum": "absent",
         "exporter": "torchscript", "opset": "17", "layout": "pair", "feedback": "keep-cross", "binding": "numpy",
         "strategy": "", "attention": "", "ir_version": "", "optimization": "default", "memory_pattern": "default",

@@ -19,12 +19,15 @@ from harness.environments.lock_records import LOCK, UNPUBLISHED, Solved
 from harness.environments.published_versions import BETWEEN, PUBLISHED, VERSIONS
 from harness.environments.sources import TORCH_BACKEND, TorchBackend
 from harness.errors import ShardError
-from harness.model import Status
+from harness.execution.process.repetition import compared
+from harness.model import Stage, Status
 from harness.store.envelope import DamagedRecordError, RecordKind
 from harness.store.foreign import LOG_LIMIT, ForeignStore
 from harness.store.store import Store
 from harness.tasks.records import STAGES, Record
+from harness.verdicts.messages import headline
 from harness.verdicts.report_schema import Report
+from harness.verdicts.signature import signature
 
 _SAME = ("schema", "platform", "torch", "probe")
 """Fields in which the reports of shards must agree."""
@@ -59,7 +62,8 @@ KINDS: Mapping[str, RecordKind[Any]] = {
 class _Candidate:
     """A record that may be copied."""
 
-    source: ForeignStore
+    source: ForeignStore | None
+    """None if the store has it already, but for what is changed in it."""
     kind: RecordKind[Any]
     value: Any
 
@@ -72,7 +76,7 @@ class _Choice:
     chosen: dict[str, _Candidate] = field(default_factory=dict)
     """Key → record that is not in the store, or replaces one there."""
     notes: list[str] = field(default_factory=list)
-    """Sentences about answers of indexes that differ."""
+    """Sentences about answers of indexes, and about reasons of failures, that differ."""
 
     def add(self, source: ForeignStore) -> None:
         """Choose from `source` what is new, facts in place of errors, and flaky results in place of facts."""
@@ -83,9 +87,9 @@ class _Choice:
             except DamagedRecordError as problem:
                 source.refuse(f"results/{key[:2]}/{key}.json", str(problem))
             else:
-                self._choose(_Candidate(source=source, kind=kind, value=value), key)
+                self._choose(_Candidate(source=source, kind=kind, value=value), key, source)
 
-    def _choose(self, new: _Candidate, key: str) -> None:
+    def _choose(self, new: _Candidate, key: str, source: ForeignStore) -> None:
         """Choose `new`, or keep what is known.
 
         Look-ups may differ, since indexes change from day to day. Then the one of the earlier source is kept.
@@ -95,25 +99,33 @@ class _Choice:
         """
         earlier = self.chosen.get(key)
         if earlier is not None and earlier.kind is not new.kind:
-            problem = f"is a record of another kind than that of {earlier.source.root}"
-            new.source.refuse(f"results/{key[:2]}/{key}.json", problem)
+            source.refuse(f"results/{key[:2]}/{key}.json", f"is a record of another kind than that of {self._root(earlier)}")
             return
         known = earlier.value if earlier else self.store.get(new.kind, key)
         if known is None or _rank(new.value) > _rank(known):
             self.chosen[key] = new
         elif _rank(new.value) == _rank(known) == _FACT and _meaning(known) != _meaning(new.value):
-            root = earlier.source.root if earlier else self.store.root
+            root = self._root(earlier)
             if not isinstance(known, Record | Solved):
-                self.notes.append(f"{root} and {new.source.root} have different answers of an index; the former's stands")
-                return
-            raise ShardError(_contradiction(root, new.source.root, key, known, new.value))
+                self.notes.append(f"{root} and {source.root} have different answers of an index; the former's stands")
+            elif isinstance(known, Record) and isinstance(new.value, Record) and _ends(known) == _ends(new.value):
+                both = replace(known, stages=tuple(compared(known.stages, new.value.stages)))
+                self.chosen[key] = replace(earlier or replace(new, source=None), value=both)
+                if _meaning(both) not in [_meaning(known), _meaning(new.value)]:
+                    self.notes.append(_reasons(root, source.root, known, new.value))
+            else:
+                raise ShardError(_contradiction(root, source.root, key, known, new.value))
+
+    def _root(self, candidate: _Candidate | None) -> Path:
+        """The store that a record is of; None stands for one of this store."""
+        return candidate.source.root if candidate and candidate.source else self.store.root
 
 
 def copy(sources: Sequence[Path], store: Store) -> list[str]:
     """Copy records, logs and artifacts of the stores `sources` into `store`; return sentences about what was left out.
 
     Of two records under one key, that of the earlier source is kept; but a fact replaces an error, and a flaky result,
-    which has both outcomes, replaces a fact.
+    which has both outcomes, replaces a fact. A failure that came with other words in each keeps those that both share.
 
     Raises:
         ShardError: two of the stores contradict each other.
@@ -133,7 +145,7 @@ def _admitted(candidate: _Candidate, key: str, store: Store) -> Any:
     value = candidate.value
     if isinstance(value, Solved):
         return replace(value, foreign=True)
-    if not isinstance(value, Record):
+    if not isinstance(value, Record) or candidate.source is None:
         return value
     with store.scratch() as scratch:
         copied = scratch / "artifact"
@@ -175,16 +187,21 @@ def _kind(name: str) -> RecordKind[Any]:
 
 
 def _meaning(value: Any) -> object:
-    """The content of a record without times."""
+    """The content of a record without times and words that do not count."""
     match value:
         case Record():
-            return [(result.stage, result.status) for result in value.stages]
+            fails = (result for result in value.stages if result.status is Status.FAILS and result.error)
+            return _ends(value), [signature(result.stage, result.error) for result in fails if result.error]
         case Solved():
             return value.lock or value.result.status
         case TorchBackend():
             return value.backend
         case _:
             return value
+
+
+def _ends(record: Record) -> list[tuple[Stage, Status]]:
+    return [(result.stage, result.status) for result in record.stages]
 
 
 _ERROR, _FACT, _FLAKY = range(3)
@@ -202,6 +219,15 @@ def _contradiction(first: Path, second: Path, key: str, known: Record | Solved, 
         ends = [", ".join(f"{result.stage} {result.status}" for result in record.stages) for record in (known, new)]
         return f"{where}: {ends[0]} in the one, {ends[1]} in the other, for the same input; run one of them again with --force"
     return f"{where}: the index gave them different answers; let all shards start from the store of one `plan`"
+
+
+def _reasons(first: Path, second: Path, known: Record, new: Record) -> str:
+    """A sentence about one failure that two stores have with different words."""
+    words = [f"{error.type}: {headline(error.message)}" for record in (known, new) if (error := record.stages[-1].error)]
+    return (
+        f"{first} and {second} have the same failure at {known.stages[-1].stage} with different reasons ({'; '.join(words)}); "
+        "it counts as one whose words vary"
+    )
 
 
 def join(reports: Sequence[tuple[Path, Report]], order: Sequence[str], axes: Sequence[str]) -> Report:

@@ -243,6 +243,8 @@ class Failure:
     message: str
     """The original text, without its middle if it has more than 20,000 characters."""
     traceback: str = ""
+    shared: tuple[str, str] | None = None
+    """If processes failed with different words: what class and message have in common, `…` in place of the rest."""
 
     def __post_init__(self) -> None:
         """Bound the length of the message, in which patterns are searched later."""

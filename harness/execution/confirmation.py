@@ -60,6 +60,9 @@ def outcomes(session: Session) -> bool:
         if results[-1].status is Status.FLAKY:
             records.put(key, results)
         elif results[-1].status is Status.FAILS:
+            if results != list(known.stages):
+                # It failed again, in other words.
+                records.put(key, results)
             records.put(once_more(key), again.stages)
     return bool(held)
 

@@ -16,7 +16,7 @@ from harness.environments.environments import Environments
 from harness.environments.layers import Closure
 from harness.errors import DiskFullError
 from harness.execution.process.probes import OnStage, Probes
-from harness.execution.process.repetition import compared
+from harness.execution.process.repetition import compared, times
 from harness.model import Limits, Stage, StageResult, Status
 from harness.store.store import Store
 from harness.subprocesses import Supervisor
@@ -142,11 +142,13 @@ class Worker:
         return self._store.artifacts.publish(folder)
 
     def _built(self, closure: Closure) -> tuple[Path | None, StageResult]:
-        """See Environments.ensure; a failure is tried twice. The environment is verified in the end."""
+        """See Environments.ensure; a failure is tried again. The environment is verified in the end."""
         python, result = self._environments.ensure(closure)
-        if result.status is Status.FAILS:
+        tried = 0
+        while result.status is Status.FAILS and tried < times([result]):
             python, again = self._environments.ensure(closure)
             result = again if again.ok else compared([result], [again])[-1]
+            tried += 1
         if result.error and disk_space.says_full(result.error.message):
             raise DiskFullError(result.error.message)
         return python, result

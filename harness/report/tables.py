@@ -32,7 +32,7 @@ LEGEND = "✓ works, ✗ fails (a fact about versions), ! error (ours or the net
 INFERRED = (
     "(works?) and (fails?) stand for nothing observed: it follows from cells that were, unless three or more versions quarrel"
 )
-FLAKY = "~ flaky (failed, and not in the same way when it was repeated in a fresh process: proves nothing)"
+FLAKY = "~ flaky (failed, and worked or failed at another stage when it was repeated in a fresh process: proves nothing)"
 REMEDIED = "✚ works with the remedy that is named, and not by itself"
 
 

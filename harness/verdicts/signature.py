@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sequence
 
 from harness.hashing import digest
 from harness.model import Failure, Stage
@@ -72,6 +73,39 @@ def _sorted(found: re.Match[str]) -> str:
 
 def signature(stage: Stage, failure: Failure) -> str:
     """A short fingerprint that equal faults share."""
+    kind, text = _words(failure)
+    return digest([stage, kind, _SEVERAL.sub(_VARIES, text)])[:12]
+
+
+_VARIES = "…"
+_SEVERAL = re.compile(r"…(?: …)+")
+
+
+def shared_words(one: Failure, other: Failure) -> tuple[str, str]:
+    """What class and message of two failures have in common, word by word; see `Failure.shared`."""
+    (kind, text), (other_kind, other_text) = _words(one), _words(other)
+    return kind if kind == other_kind else _VARIES, " ".join(_common(text.split(), other_text.split()))
+
+
+def _words(failure: Failure) -> tuple[str, str]:
+    """Class and message of a failure, as far as they identify it."""
     # onnxruntime's classes of exceptions depend on the API, not on the fault.
     kind = "onnxruntime" if _ONNXRUNTIME.search(failure.message) else failure.type
-    return digest([stage, kind, normalised(failure.message)])[:12]
+    return failure.shared or (kind, normalised(failure.message))
+
+
+def _common(one: Sequence[str], other: Sequence[str]) -> Sequence[str]:
+    """The words of both that stand at the same places, counted from the start and, if there are more in one, from the end."""
+    if len(one) == len(other):
+        return [word if word == second else _VARIES for word, second in zip(one, other, strict=True)]
+    start = _alike(one, other)
+    end = _alike(one[start:][::-1], other[start:][::-1])
+    return [*one[:start], _VARIES, *one[len(one) - end :]]
+
+
+def _alike(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many words of both are the same, from the first on."""
+    return next(
+        (place for place, (word, second) in enumerate(zip(one, other, strict=False)) if word != second),
+        len(min(one, other, key=len)),
+    )

@@ -287,7 +287,18 @@ def test_a_build_that_fails_is_tried_twice_and_then_known(project):
     assert "everything is known already" in project.main("plan").out
 
 
-def publish_sdist_that_fails(project: Project, note: Path) -> None:
+def test_a_build_that_fails_in_other_words_each_time_is_tried_as_often_as_a_probe(project):
+    builds = project.root / "builds"
+    publish_sdist_that_fails(project, note=builds, why="__import__('os').urandom(4).hex() + ' is no compiler'")
+    project.publish(packages.torch("2.2.0", requires=("broken",)))
+    sources = {"no-index": True, "find-links": ["index"], "torch-backend": "default", "build": True}
+    project.configure({"torch": ["2.2.0"]}, uv=sources)
+    (cell,) = project.run().values()
+    assert (cell["status"], cell["variants"][0]["stage"]) == ("fails", "install")
+    assert len(builds.read_text().splitlines()) == 5
+
+
+def publish_sdist_that_fails(project: Project, note: Path, why: str = "'no compiler'") -> None:
     """Put `broken` 1.0 on the index: it tells its metadata, and every attempt to build it is noted and fails."""
     backend = f"""
 import pathlib
@@ -302,7 +313,7 @@ def prepare_metadata_for_build_wheel(folder, config_settings=None):
 def build_wheel(folder, config_settings=None, metadata_directory=None):
     with open({str(note)!r}, "a") as file:
         file.write("built\\n")
-    raise SystemExit("no compiler")
+    raise SystemExit({why})
 """
     project_table = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
     project_table += '[project]\nname = "broken"\nversion = "1.0"\n'

@@ -99,11 +99,59 @@ def test_a_crash_that_does_not_repeat_is_flaky(project, stage, death):
     assert (variant["status"], variant["stage"], variant["outcomes"][1]) == ("flaky", stage, "works")
 
 
-def test_a_failure_that_repeats_otherwise_is_flaky(project):
-    failing(project, "decode", NO, OTHERWISE)
+@pytest.mark.parametrize("times", [2, 3, 4, 5])
+def test_a_failure_in_other_words_must_repeat_more_often(project, times):
+    failing(project, "decode", *[NO, OTHERWISE, NO, OTHERWISE, NO][:times])
     variant = only(project)
+    # The fifth failure makes it a fact, until it is run once more at the end.
     assert (variant["status"], variant["stage"]) == ("flaky", "decode")
-    assert variant["outcomes"] == ["fails at decode: by chance", "fails at decode: something else"]
+    assert variant["outcomes"] == ["fails at decode: by chance", "works"]
+    assert len(project.repetitions()) == min(times, 4)
+
+
+VARYING = {
+    "a set": "raise ValueError('unexpected keys ' + str({'alpha', 'beta', 'gamma', 'delta'}))",
+    "a list": "raise ValueError(f'unexpected keys {list({chr(97 + n) for n in range(9)})} here')",
+    "seconds": "import time; raise RuntimeError(f'gave up after {time.perf_counter_ns() % 10**6} ms, as always')",
+    "a name": "import os; raise RuntimeError('no kernel for ' + os.urandom(5).hex())",
+    "lines": "import random; raise RuntimeError('no kernel: ' + 'more ' * random.randint(1, 9999) + 'of it')",
+    "the code": "import random, os; os._exit(random.randint(1, 250))",
+    "the class": "import os; raise (ValueError, TypeError, OSError, KeyError)[os.getpid() % 4]('no kernel')",
+    "the signal": "import os, signal; os.kill(os.getpid(), (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS)[os.getpid() % 3])",
+    "everything": "import os; raise type('E' + os.urandom(4).hex(), (Exception,), {})(os.urandom(9).hex())",
+}
+"""What varies from process to process → a failure that comes always."""
+
+
+@pytest.mark.parametrize("varies", VARYING)
+@pytest.mark.parametrize("stage", ["export", "decode"])
+def test_what_always_fails_is_a_fact_whatever_its_words(project, stage, varies):
+    project.publish(PLACES[stage](VARYING[varies]))
+    variant = only(project)
+    assert (variant["status"], variant["stage"], variant["outcomes"]) == ("fails", stage, [])
+    starts = len(project.starts())
+    assert only(project)["status"] == "fails"
+    assert len(project.starts()) == starts
+
+
+def test_failures_with_other_words_are_one_kind_and_say_so(project):
+    no_kernel = "import os; raise RuntimeError(f'no kernel for {os.urandom(5).hex()} here')"
+    project.publish(packages.torch(on_export=no_kernel), packages.torch("2.2.0", on_export=no_kernel))
+    project.configure({"torch": ["2.1.0", "2.2.0"]}, variants={"exporters": ["torchscript"], "layouts": ["pair", "merged"]})
+    variants = [variant for cell in project.run().values() for variant in cell["variants"]]
+    assert len({variant["error"] for variant in variants}) == 4
+    assert len({variant["signature"] for variant in variants}) == 1
+    (finding,) = variants[0]["findings"]
+    assert finding.startswith("words-vary: another process ended with RuntimeError: no kernel for ")
+    (rule,) = project.report()["rules"] or [{"signatures": {variants[0]["signature"]: 4}}]
+    assert rule["signatures"] == {variants[0]["signature"]: 4}
+
+
+def test_words_that_are_known_to_vary_are_not_repeated_again(project):
+    """Neither when the failure is run once more, nor for another export that runs the same."""
+    failing(project, "load", *(f"raise ValueError('no kernel {word}')" for word in "abcdefghijklmnopqrs"))
+    assert only(project)["status"] == "fails"
+    assert len(project.repetitions()) == 4
 
 
 def test_a_flaky_variant_stands_where_both_processes_got_to(project):

@@ -19,11 +19,12 @@ from harness.environments.published_versions import BETWEEN, PUBLISHED, VERSIONS
 from harness.environments.sources import TORCH_BACKEND, TorchBackend
 from harness.errors import ReportError, ShardError
 from harness.hashing import digest
-from harness.model import Lock, LockedDistribution, Stage, Status
+from harness.model import Failure, Lock, LockedDistribution, Stage, StageResult, Status
 from harness.store import foreign
 from harness.store.store import Store
 from harness.tasks.records import STAGES, Record
 from harness.verdicts import report_file
+from harness.verdicts.signature import signature
 
 KEY, OTHER = digest("key"), digest("other")
 
@@ -336,3 +337,62 @@ def test_a_report_that_is_no_regular_file(tmp_path, make, problem):
     make(path)
     with pytest.raises(ReportError, match=problem):
         report_file.read(path)
+
+
+def fails(store: Store, message: str, kind: str = "ValueError", stage: Stage = Stage.EXPORT, shared=None) -> Store:
+    error = Failure(type=kind, message=message, shared=shared)
+    store.put(STAGES, KEY, Record(stages=(StageResult(stage=stage, status=Status.FAILS, error=error),), limits=(1.0, 1.0)))
+    return store
+
+
+def merged(ours: Store) -> tuple[str, Failure]:
+    record = ours.get(STAGES, KEY)
+    assert record is not None
+    (last,) = record.stages
+    assert last.error is not None
+    return signature(last.stage, last.error), last.error
+
+
+def test_two_reasons_of_one_failure_are_both_named(ours, tmp_path):
+    one = fails(Store(tmp_path / "one"), "a kernel is missing here")
+    two = fails(Store(tmp_path / "two"), "a plugin is missing here", kind="TypeError")
+    (note,) = merge.copy([one.root, two.root], ours)
+    assert "(ValueError: a kernel is missing here; TypeError: a plugin is missing here)" in note
+    assert note.startswith(f"{one.root} and {two.root} have the same failure at export with different reasons")
+    of_both, error = merged(ours)
+    assert (error.message, error.shared) == ("a kernel is missing here", ("…", "a … is missing here"))
+    record = ours.get(STAGES, KEY)
+    assert record.stages[0].data["findings"][0]["message"] == "another process ended with TypeError: a plugin is missing here"
+    # The order of the stores does not matter, nor that one of them is known already.
+    other = Store(tmp_path / "other")
+    merge.copy([two.root, one.root], other)
+    assert merged(other)[0] == of_both
+    assert merge.copy([one.root], ours) == []
+    assert merge.copy([two.root], ours) == []
+    assert merged(ours) == (of_both, error)
+
+
+def test_a_reason_that_fits_the_words_that_are_known_to_vary_is_no_other_one(ours, tmp_path):
+    varying = fails(Store(tmp_path / "one"), "no kernel for a", shared=("ValueError", "no kernel for …"))
+    again = fails(Store(tmp_path / "two"), "no kernel for b", shared=("ValueError", "no kernel for …"))
+    once = fails(Store(tmp_path / "three"), "no kernel for c")
+    assert merge.copy([once.root, varying.root, again.root], ours) == []
+    assert merged(ours)[1].shared == ("ValueError", "no kernel for …")
+
+
+def test_a_failure_at_another_stage_is_still_a_contradiction(ours, tmp_path):
+    one, two = fails(Store(tmp_path / "one"), "no"), fails(Store(tmp_path / "two"), "no", stage=Stage.CHECK)
+    with pytest.raises(ShardError, match="export fails in the one, check fails in the other"):
+        merge.copy([one.root, two.root], ours)
+
+
+def test_with_the_record_that_stays_its_log_stays(ours, tmp_path):
+    theirs = Store(tmp_path / "theirs")
+    for store, text, message in ((ours, "our log", "one reason"), (theirs, "their log", "another reason")):
+        store.log(KEY).write_text(text)
+        error = Failure(type="ValueError", message=message)
+        done = StageResult(stage=Stage.LOAD, status=Status.FAILS, error=error, log=f"logs/{KEY}.log")
+        store.put(STAGES, KEY, Record(stages=(done,), limits=(1.0, 1.0)))
+    assert len(merge.copy([theirs.root], ours)) == 1
+    assert texts(ours) == ["our log"]
+    assert logs(ours, KEY) == [f"logs/{KEY}.log"]

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 
 from harness.model import Failure, Stage, StageResult, Status
 from harness.tasks.interface import ProbeOutput, Subject
-from harness.tasks.repetitions import Repeated
-from harness.verdicts.signature import signature
+from harness.tasks.repetitions import TIMES_IF_CHANCE, Repeated
+from harness.verdicts import process_findings
+from harness.verdicts.signature import shared_words, signature
 
 Again = Callable[[Collection[Subject]], ProbeOutput]
 """Repeats these subjects, and no others, in a fresh process."""
@@ -48,7 +49,7 @@ class _Repetition:
     places: Mapping[Subject, str]
     repeated: Repeated
     first: dict[Subject, Sequence[StageResult]] = field(init=False)
-    """Subject → its results in the first process."""
+    """Subject → its results in the first process, with the words that its repetitions shared."""
     open: dict[Subject, int] = field(init=False)
     """Subject that is still to be repeated → how often it was."""
 
@@ -57,9 +58,15 @@ class _Repetition:
         self.open = {subject: 0 for subject in self.first if self._needs_repetition(subject)}
 
     def _needs_repetition(self, subject: Subject) -> bool:
-        results = self.first[subject]
-        fails = any(result.status is Status.FAILS for result in results)
-        return fails and not self.repeated.is_known(self.places[subject], _failure_kind(results))
+        results, place = self.first[subject], self.places[subject]
+        if all(result.status is not Status.FAILS for result in results):
+            return False
+        for known in self.repeated.worded(place, _failure_kind(results)[0]):
+            alike = compared(results, [known])
+            if _failure_kind(alike) == _failure_kind([known]):
+                self.first[subject] = self.output.results[subject] = alike
+                break
+        return not self.repeated.is_known(place, _failure_kind(self.first[subject]))
 
     def outcomes(self, second: ProbeOutput) -> dict[Subject, list[StageResult]]:
         """Subject → its results after this repetition, for those that it reached; all are errors if it reached none."""
@@ -75,12 +82,21 @@ class _Repetition:
 
     def close_if_settled(self, subject: Subject) -> None:
         """Repeat `subject` no more if it did not fail alike, or has failed alike often enough."""
-        kind = _failure_kind(self.first[subject])
-        if self.output.results[subject][-1].status is not Status.FAILS:
+        results = self.output.results[subject]
+        if results[-1].status is not Status.FAILS:
             del self.open[subject]
-        elif self.open[subject] >= self.repeated.times(kind):
+            return
+        # The next repetition is compared with the words that were shared so far.
+        self.first[subject], kind = results, _failure_kind(results)
+        if self.open[subject] >= max(self.repeated.times(kind), times(results)):
             del self.open[subject]
-            self.repeated.steady.add((self.places[subject], *kind))
+            self.repeated.note(self.places[subject], kind, results[-1])
+
+
+def times(results: Sequence[StageResult]) -> int:
+    """How often a failure must repeat at least: the same words hardly come twice by chance, another failure does."""
+    error = results[-1].error
+    return TIMES_IF_CHANCE if error and error.shared else 1
 
 
 def compared(first: Sequence[StageResult], second: Sequence[StageResult]) -> list[StageResult]:
@@ -90,8 +106,9 @@ def compared(first: Sequence[StageResult], second: Sequence[StageResult]) -> lis
     before = [result for result in first if result.ok]
     if again is not None and again.status is Status.ERROR:
         return [*before, replace(again, stage=failed.stage, error=_unrepeated(failed, again))]
-    if again is not None and again.status is Status.FAILS and _failure_kind([again]) == _failure_kind([failed]):
-        return list(first)
+    if again is not None and again.status is Status.FAILS and again.stage is failed.stage:
+        worded = _worded(failed, again)
+        return list(first) if _failure_kind([worded]) == _failure_kind([failed]) else [*before, worded]
     stage = min((failed.stage, again.stage if again else failed.stage), key=lambda stage: stage.number)
     ends = [_text(failed), _text(again) if again else Status.WORKS.value]
     logs = [result.log for result in (failed, *second[-1:]) if result.log]
@@ -99,6 +116,14 @@ def compared(first: Sequence[StageResult], second: Sequence[StageResult]) -> lis
         *(result for result in before if result.stage.number < stage.number),
         replace(failed, stage=stage, status=Status.FLAKY, data={**failed.data, "outcomes": ends, "logs": logs}),
     ]
+
+
+def _worded(failed: StageResult, again: StageResult) -> StageResult:
+    """`failed`, which came again in other words."""
+    assert failed.error is not None
+    assert again.error is not None
+    worded = replace(failed, error=replace(failed.error, shared=shared_words(failed.error, again.error)))
+    return process_findings.words_vary(worded, again)
 
 
 _NOTHING = (

@@ -18,6 +18,7 @@ from harness.store.store import Store
 from harness.tasks.interface import Batch, ProbeOutput, ProbeRequest, Workplace
 from harness.tasks.records import Records
 from harness.tasks.repetitions import TIMES_IF_CHANCE, Repeated
+from harness.verdicts.signature import signature
 
 WORKS, FAILS, FLAKY, ERROR = Status.WORKS, Status.FAILS, Status.FLAKY, Status.ERROR
 LOADED = result(Stage.LOAD)
@@ -30,7 +31,7 @@ FINE = [LOADED, result(Stage.DECODE), result(Stage.PARITY)]
 
 @pytest.mark.parametrize(
     ("second", "ended"),
-    [(NO, (FAILS, Stage.DECODE)), (FINE, (FLAKY, Stage.DECODE)), (OTHERWISE, (FLAKY, Stage.DECODE)),
+    [(NO, (FAILS, Stage.DECODE)), (FINE, (FLAKY, Stage.DECODE)), (OTHERWISE, (FAILS, Stage.DECODE)),
      (EARLIER, (FLAKY, Stage.LOAD)), (TROUBLE, (ERROR, Stage.DECODE))],
 )  # fmt: skip
 def test_what_two_processes_show(second, ended):
@@ -69,6 +70,34 @@ def test_what_was_flaky_somewhere_must_repeat_more_often_everywhere():
     assert settled(repeated, "two", NO, FINE) == (FLAKY, 1)
     assert settled(repeated, "one", NO, NO, FINE) == (FLAKY, 2)
     assert settled(repeated, "three", NO, *[NO] * TIMES_IF_CHANCE) == (FAILS, TIMES_IF_CHANCE)
+
+
+def test_what_fails_in_other_words_must_repeat_more_often_and_is_known_then():
+    repeated = Repeated()
+    words = [[LOADED, result(Stage.DECODE, FAILS, f"no kernel for {word}")] for word in "abcdefgh"]
+    assert settled(Repeated(), "one", *words[:4], FINE) == (FLAKY, 4)
+    assert settled(repeated, "one", *words) == (FAILS, TIMES_IF_CHANCE)
+    assert settled(repeated, "one", words[6]) == (FAILS, 0)
+    assert settled(repeated, "one", NO, NO) == (FAILS, 1)
+    assert settled(repeated, "two", words[6], *words) == (FAILS, TIMES_IF_CHANCE)
+
+
+def test_the_signature_is_of_the_words_that_all_processes_share():
+    def failed(*words: str) -> str:
+        told = ProbeOutput(results={"variant": [result(Stage.DECODE, FAILS, words[0])]})
+        later = iter(words[1:])
+        settle(
+            told, {"variant": "one"}, Repeated(),
+            lambda _: ProbeOutput(results={"variant": [result(Stage.DECODE, FAILS, next(later))]}), mended=lambda: False,
+        )  # fmt: skip
+        last = told.results["variant"][-1]
+        assert last.error.message == words[0]
+        return signature(last.stage, last.error)
+
+    one = failed("no kernel for x", "no kernel for y", "no kernel for z", "no kernel for x", "no kernel for x")
+    assert one == failed("no kernel for q", "no kernel for some more", *["no kernel for r"] * 3)
+    assert one != failed("no memory for q", "no memory for r", *["no memory for s"] * 3)
+    assert failed("no kernel for x", "no kernel for x") == failed("no kernel for x", "no kernel for x") != one
 
 
 def test_damaged_bytecode_is_mended_before_anything_is_called_flaky():

@@ -1,0 +1,25 @@
+"""Findings of the harness itself, about the processes in which something ran; those about graphs are of the probe."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.model import StageResult
+from harness.verdicts.messages import headline
+
+WORDS_VARY = "words-vary"
+"""A failure that came in other words each time it was repeated."""
+
+RULES = (WORDS_VARY,)
+
+
+def noted(result: StageResult, rule: str, message: str) -> StageResult:
+    """`result` with that finding; a result has one finding of a rule."""
+    findings = [finding for finding in result.data.get("findings", ()) if finding["rule"] != rule]
+    return replace(result, data={**result.data, "findings": [*findings, {"rule": rule, "message": message}]})
+
+
+def words_vary(result: StageResult, other: StageResult) -> StageResult:
+    """The failure `result`, which came again as `other`."""
+    assert other.error is not None
+    return noted(result, WORDS_VARY, f"another process ended with {other.error.type}: {headline(other.error.message)}")

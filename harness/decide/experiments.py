@@ -115,6 +115,8 @@ class Experiments:
             VersionsError: a distribution that every cell needs is not in it, or there is no solution.
             Unanswered: the resolver could not be asked.
         """
+        # An axis that is only bounded is absent, unless every cell has it.
+        versions = versions.with_bounds_as_entries([axis for axis in self.axes if axis not in REQUIRED_AXES])
         # A distribution may have several bounds, and a pin that they exclude.
         open_ = [(required_name(text), text) for text in versions.open]
         names = {name for name, _ in open_}
@@ -278,7 +280,8 @@ class Experiments:
         return Planned(cell=cell, variants=self._variants, bounds=bounds)
 
     def _bounds(self, versions: Versions) -> tuple[str, ...]:
-        return tuple(f"{name}=={version}" for name, version in sorted(versions.exact.items()) if name not in self.axes)
+        pins = (f"{name}=={version}" for name, version in sorted(versions.exact.items()) if name not in self.axes)
+        return (*pins, *versions.bounds)
 
     @staticmethod
     def _refuse(failure: ProviderFailure, what: str) -> NoReturn:

@@ -54,6 +54,28 @@ def test_a_version_that_is_written_otherwise_is_no_second_pin(tmp_path):
     assert read(path, None, None).exact == {"torch": "2.1", "onnx": "1.16.2"}
 
 
+def test_a_constraints_file_limits_what_is_required_and_requires_nothing(tmp_path):
+    """As uv has it, also for what a constraints file names in turn."""
+    written(
+        tmp_path,
+        "limits.txt",
+        "torch==2.1.0\nonnx<2\nextrathing==0.1.0+cpu\nnumpy<2\nnumpy>1\n-r more.txt\n--constraint=less.txt\n",
+    )
+    written(tmp_path, "more.txt", "transformers==4.46.3\n")
+    written(tmp_path, "less.txt", "protobuf<4\n")
+    path = written(tmp_path, "r.txt", "-c limits.txt\ntorch\nonnx==1.16.2\n")
+    found = read(path, None, None)
+    assert found.exact == {"torch": "2.1.0", "onnx": "1.16.2"}
+    assert found.open == ()
+    assert found.bounds == ("extrathing==0.1.0", "transformers==4.46.3", "numpy<2", "numpy>1", "protobuf<4")
+    # The same file as both.
+    path.write_text("-c limits.txt\n-r more.txt\ntorch\n")
+    assert read(path, None, None).exact == {"torch": "2.1.0", "transformers": "4.46.3"}
+    path.write_text("-c limits.txt\ntorch==2.2.0\n")
+    with pytest.raises(VersionsError, match=r"torch is pinned twice, to 2\.2\.0 and to 2\.1\.0"):
+        read(path, None, None)
+
+
 def test_markers_are_those_of_the_python_that_is_asked_about(tmp_path):
     path = written(tmp_path, "r.txt", "a==1 ; python_version < '3.9'\na==2 ; python_version >= '3.9'\n")
     assert read(path, "3.8", "3.11").exact == {"a": "1"}
@@ -102,7 +124,8 @@ def test_lines_and_comments_end_where_they_end_for_uv(tmp_path, text, exact):
 def test_the_name_of_a_nested_file_as_uv_reads_it(tmp_path, option, name):
     written(tmp_path, "my base.txt", "numpy==1.26.4\n")
     written(tmp_path, "other", "numpy==1.26.4\n")
-    assert read(written(tmp_path, "r.txt", f"{option}{name}\n"), None, "3.11").exact == {"numpy": "1.26.4"}
+    found = read(written(tmp_path, "r.txt", f"{option}{name}\n"), None, "3.11")
+    assert found.requirements == {"numpy": "numpy==1.26.4"}
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,10 @@ _AT_ONCE = 8
 """Sets that run at once, at most: each has an environment on disk."""
 
 
+_SHOWN = 3
+"""Reasons why entries of a set are not used that an error names."""
+
+
 class Unanswered(Exception):  # noqa: N818 -- an outcome: the answer is UNKNOWN
     """The question cannot be answered now: an index does not answer, or this machine lacks the Python."""
 
@@ -148,7 +152,10 @@ class Experiments:
         if missing:
             present = ", ".join(axis for axis in needed if axis not in missing) or "none of what is needed"
             options = " ".join(f"--with {axis}==…" for axis in missing)
-            raise VersionsError(f"{versions.source} has {present}; {', '.join(missing)} missing: name them with {options}")
+            unused = "".join(f"; not used: {reason}" for reason in versions.ignored[:_SHOWN])
+            raise VersionsError(
+                f"{versions.source} has {present}; {', '.join(missing)} missing: name them with {options}{unused}"
+            )
 
     def newest(self, name: str, bounds: str, versions: Versions) -> str:
         """The newest published version of a distribution within `bounds`.

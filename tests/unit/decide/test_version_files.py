@@ -233,6 +233,32 @@ requires-python = ">=3.11"
 name = "ours"
 version = "0.1.0"
 source = { virtual = "." }
+dependencies = [
+    { name = "torch" },
+    { name = "numpy", version = "1.26.4", marker = "python_full_version < '3.12'" },
+    { name = "numpy", version = "2.1.0", marker = "python_full_version >= '3.12'" },
+    { name = "winthing", marker = "sys_platform == 'win32'" },
+    { name = "theirs" },
+]
+
+[package.optional-dependencies]
+cpu = [{ name = "winthing" }]
+
+[[package]]
+name = "winthing"
+version = "1.0"
+source = { registry = "https://example.org/simple" }
+
+[[package]]
+name = "theirs"
+version = "1.0"
+source = { git = "https://example.org/theirs.git" }
+dependencies = [{ name = "inner" }]
+
+[[package]]
+name = "inner"
+version = "3.0"
+source = { registry = "https://example.org/simple" }
 
 [[package]]
 name = "torch"
@@ -255,8 +281,23 @@ resolution-markers = ["python_full_version >= '3.12'"]
 
 def test_a_uv_lock_without_the_project_itself_and_by_its_markers(tmp_path):
     path = written(tmp_path, "uv.lock", UV_LOCK)
-    assert read(path, None, None) == Versions(source=str(path), python="3.11", exact={"torch": "2.1.0", "numpy": "1.26.4"})
+    assert read(path, None, None) == Versions(
+        source=str(path),
+        python="3.11",
+        exact={"torch": "2.1.0", "numpy": "1.26.4", "inner": "3.0"},
+        ignored=(
+            "theirs: it comes from a URL or a folder, and no index has it",
+            "the extra cpu of ours: the set is what `uv sync` installs, the dependencies",
+        ),
+    )
     assert read(path, "3.12", None).exact["numpy"] == "2.1.0"
+
+
+def test_a_uv_lock_without_a_project_is_all_that_is_in_it(tmp_path):
+    """Somebody has cut it."""
+    path = written(tmp_path, "uv.lock", UV_LOCK.partition('[[package]]\nname = "torch"')[0].partition("[[")[0])
+    path.write_text(path.read_text() + UV_LOCK[UV_LOCK.index('[[package]]\nname = "torch"') :])
+    assert read(path, None, None).exact == {"torch": "2.1.0", "numpy": "1.26.4"}
 
 
 @pytest.mark.parametrize("text", ["version = 1\n", "not toml", "requires-python = '>=3.11'\npackage = [1]\n"])

@@ -18,7 +18,7 @@ from harness import regular_files
 from harness.decide import uv_lock
 from harness.decide.requirements_files import ELSEWHERE, RequirementsFiles, marker_environment, read_text
 from harness.decide.version_sets import Versions
-from harness.environments.installed import installed, python_of
+from harness.environments.installed import described, python_of
 from harness.environments.lockfile import parse_pylock
 from harness.errors import VersionsError
 from harness.packaging_values import (
@@ -57,8 +57,10 @@ def read(path: Path, python: str | None, default: str | None) -> Versions:
     return files.versions(str(path))
 
 
-def _exact(source: Path, entries: Iterable[tuple[object, object]]) -> dict[str, str]:
-    """Name → version without its local part; `source` is the file of the entries.
+def _exact(
+    source: Path, entries: Iterable[tuple[object, object]], several: str = "write one (uv export does)"
+) -> dict[str, str]:
+    """Name → version without its local part; `source` is the file of the entries, `several` what to do about two versions.
 
     Raises:
         VersionsError: an entry is not a name and a version, or a name has two versions.
@@ -71,10 +73,11 @@ def _exact(source: Path, entries: Iterable[tuple[object, object]]) -> dict[str, 
             where = f" of {quoted(name)}" if isinstance(name, str) else ""
             raise VersionsError(f"{source} cannot be used: an entry{where}: {error}; make it anew, or correct it") from None
         if not same_version(found.setdefault(normalized, public), public):
-            raise VersionsError(
-                f"{source} has several versions of {normalized}, {found[normalized]} and {public}; write one (uv export does)"
-            )
+            raise VersionsError(f"{source} has several versions of {normalized}, {found[normalized]} and {public}; {several}")
     return found
+
+
+_REPAIR = "an interrupted installation leaves that; install it anew"
 
 
 def _string(value: object) -> str:
@@ -91,10 +94,10 @@ def _of_environment(folder: Path, python: str | None) -> Versions:
     if match is None:
         raise VersionsError(f"{folder} cannot be used: its pyvenv.cfg names no CPython 3, but {quoted(own)}")
     try:
-        there = installed([folder / "lib" / f"python{match[0]}" / "site-packages"])
+        there = described([folder / "lib" / f"python{match[0]}" / "site-packages"])
     except (OSError, regular_files.RefusedFileError) as problem:
         raise VersionsError(f"{folder} cannot be used: {problem}") from None
-    return Versions(source=str(folder), python=python or match[0], exact=_exact(folder, there.items()))
+    return Versions(source=str(folder), python=python or match[0], exact=_exact(folder, there, several=_REPAIR))
 
 
 def _of_pylock(path: Path, text: str, python: str | None, default: str | None) -> Versions:

@@ -318,6 +318,29 @@ def test_an_environment_by_what_is_installed_in_it(tmp_path):
     assert (found.python, found.exact) == (version, {"torch": "2.1.0", "some-thing": "1.0"})
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("torch-2.1.0.dist-info/METADATA", "torch-2.0.0.dist-info/METADATA"),
+        ("torch-2.1.0.dist-info/METADATA", "Torch-2.0.0.egg-info/PKG-INFO"),
+        ("torch-2.1.0+cpu.dist-info/METADATA", "torch-2.0.0.egg-info"),
+    ],
+)
+def test_an_environment_that_holds_two_versions_of_a_distribution(tmp_path, first, second):
+    """Nobody can say which of the two is imported."""
+    site = tmp_path / "lib" / "python3.11" / "site-packages"
+    (tmp_path / "pyvenv.cfg").write_text("version = 3.11.1\n")
+    for name, version in ((first, "2.1.0"), (second, "2.0.0")):
+        path = site / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"Metadata-Version: 2.1\nName: torch\nVersion: {version}\n")
+    with pytest.raises(VersionsError, match=r"several versions of torch, 2\.[01]\.0 and 2\.[01]\.0; an interrupted inst"):
+        read(tmp_path, None, None)
+    # Twice the same version is none too many.
+    path.write_text("Metadata-Version: 2.1\nName: torch\nVersion: 2.1\n")
+    assert set(read(tmp_path, None, None).exact) == {"torch"}
+
+
 @pytest.mark.parametrize("name", ["pyvenv.cfg", "METADATA"])
 def test_an_environment_with_a_fifo_in_it(tmp_path, name):
     info = tmp_path / "lib" / "python3.11" / "site-packages" / "torch-2.1.0.dist-info"

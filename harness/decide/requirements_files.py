@@ -29,7 +29,7 @@ def read_text(path: Path) -> str:
         VersionsError: it cannot be read.
     """
     try:
-        return regular_files.read_named(path, limit=_LIMIT).decode("utf-8")
+        return regular_files.read_named_text(path, limit=_LIMIT)
     except regular_files.RefusedFileError as problem:
         raise VersionsError(f"{path} cannot be read: it {problem}") from None
     except (OSError, ValueError) as error:

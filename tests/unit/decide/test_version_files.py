@@ -76,6 +76,17 @@ def test_a_constraints_file_limits_what_is_required_and_requires_nothing(tmp_pat
         read(path, None, None)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_file_in_an_encoding_that_windows_writes(tmp_path, encoding, nested):
+    mark = b"\xfe\xff" if encoding == "utf-16-be" else b""
+    path = tmp_path / "r.txt"
+    path.write_bytes(mark + "torch==2.1.0\r\n# ümlaut\r\nonnx==1.16.2\r\n".encode(encoding))
+    if nested:
+        path = written(tmp_path, "all.txt", "-r r.txt\n")
+    assert read(path, None, None).exact == {"torch": "2.1.0", "onnx": "1.16.2"}
+
+
 def test_markers_are_those_of_the_python_that_is_asked_about(tmp_path):
     path = written(tmp_path, "r.txt", "a==1 ; python_version < '3.9'\na==2 ; python_version >= '3.9'\n")
     assert read(path, "3.8", "3.11").exact == {"a": "1"}

@@ -141,7 +141,7 @@ def _relative(path: Path) -> str | None:
 
 def _text(path: Path) -> str | None:
     try:
-        return regular_files.read_named(path, limit=_LIMIT).decode("utf-8")
+        return regular_files.read_named_text(path, limit=_LIMIT)
     except (regular_files.RefusedFileError, OSError, ValueError):
         return None
 

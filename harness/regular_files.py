@@ -5,6 +5,7 @@ If the folders on the way may be of somebody else too, each is opened by itself,
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import stat
@@ -36,6 +37,20 @@ def read(path: Path | str, *, limit: int, dir_fd: int | None = None, start: int 
 def read_named(path: Path, *, limit: int) -> bytes:
     """As `read`, for a path that the user has named: links are followed. Raises as `read`."""
     return read(_resolved(path), limit=limit)
+
+
+def read_named_text(path: Path, *, limit: int) -> str:
+    """As `read_named`: text in UTF-8, or in UTF-16 if it begins with a byte order mark, as PowerShell's `>` writes it.
+
+    Raises:
+        ValueError: it is no such text; besides what `read` raises.
+    """
+    content = read_named(path, limit=limit)
+    mark, encoding = next(((mark, name) for mark, name in _MARKS if content.startswith(mark)), (b"", "utf-8"))
+    return content.removeprefix(mark).decode(encoding)
+
+
+_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
 def read_expanded(path: Path, *, limit: int) -> bytes:

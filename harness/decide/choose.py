@@ -14,6 +14,7 @@ from harness.errors import VersionsError, did_you_mean
 from harness.matrix.plan import by_version
 from harness.model import ABSENT, Status, Variant
 from harness.packaging_values import same_version, within
+from harness.stack import REQUIRED_AXES
 from harness.verdicts.judge import Verdict
 from harness.verdicts.report_schema import Report, ReportedCell, age, identity, newest_by_runtime
 
@@ -41,6 +42,7 @@ def choose(
             return max(able, key=lambda cell: (*robustness(report, cell), newness(cell)), default=None)
         case "smallest-change":
             assert like is not None
+            like = like.with_bounds_as_entries(report.axes.keys() - REQUIRED_AXES)
             return max(able, key=lambda cell: (*_kept(cell, like), newness(cell)), default=None)
         case _:
             return max(able, key=newness, default=None)

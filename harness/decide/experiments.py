@@ -34,6 +34,10 @@ _AT_ONCE = 8
 """Sets that run at once, at most: each has an environment on disk."""
 
 
+_SHOWN = 3
+"""Reasons why entries of a set are not used that an error names."""
+
+
 class Unanswered(Exception):  # noqa: N818 -- an outcome: the answer is UNKNOWN
     """The question cannot be answered now: an index does not answer, or this machine lacks the Python."""
 
@@ -115,6 +119,8 @@ class Experiments:
             VersionsError: a distribution that every cell needs is not in it, or there is no solution.
             Unanswered: the resolver could not be asked.
         """
+        # An axis that is only bounded is absent, unless every cell has it.
+        versions = versions.with_bounds_as_entries([axis for axis in self.axes if axis not in REQUIRED_AXES])
         # A distribution may have several bounds, and a pin that they exclude.
         open_ = [(required_name(text), text) for text in versions.open]
         names = {name for name, _ in open_}
@@ -146,7 +152,10 @@ class Experiments:
         if missing:
             present = ", ".join(axis for axis in needed if axis not in missing) or "none of what is needed"
             options = " ".join(f"--with {axis}==…" for axis in missing)
-            raise VersionsError(f"{versions.source} has {present}; {', '.join(missing)} missing: name them with {options}")
+            unused = "".join(f"; not used: {reason}" for reason in versions.ignored[:_SHOWN])
+            raise VersionsError(
+                f"{versions.source} has {present}; {', '.join(missing)} missing: name them with {options}{unused}"
+            )
 
     def newest(self, name: str, bounds: str, versions: Versions) -> str:
         """The newest published version of a distribution within `bounds`.
@@ -278,7 +287,8 @@ class Experiments:
         return Planned(cell=cell, variants=self._variants, bounds=bounds)
 
     def _bounds(self, versions: Versions) -> tuple[str, ...]:
-        return tuple(f"{name}=={version}" for name, version in sorted(versions.exact.items()) if name not in self.axes)
+        pins = (f"{name}=={version}" for name, version in sorted(versions.exact.items()) if name not in self.axes)
+        return (*pins, *versions.bounds)
 
     @staticmethod
     def _refuse(failure: ProviderFailure, what: str) -> NoReturn:

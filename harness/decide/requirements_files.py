@@ -16,7 +16,7 @@ from harness import regular_files
 from harness.decide.version_sets import Versions, exactly, name_and_bounds
 from harness.errors import VersionsError
 from harness.foreign_text import redacted
-from harness.packaging_values import distribution_name, quoted, required_name, requirement, same_version, within
+from harness.packaging_values import distribution_name, quoted, requirement, same_version, within
 
 ELSEWHERE = "it comes from a URL or a folder, and no index has it"
 """Why an entry is not used."""
@@ -29,7 +29,7 @@ def read_text(path: Path) -> str:
         VersionsError: it cannot be read.
     """
     try:
-        return regular_files.read_named(path, limit=_LIMIT).decode("utf-8")
+        return regular_files.read_named_text(path, limit=_LIMIT)
     except regular_files.RefusedFileError as problem:
         raise VersionsError(f"{path} cannot be read: it {problem}") from None
     except (OSError, ValueError) as error:
@@ -47,26 +47,25 @@ class RequirementsFiles:
         """`python` evaluates markers; None is the Python of this process."""
         self._python = python
         self._environment = marker_environment(python)
-        self._exact: dict[str, str] = {}
-        self._open: list[str] = []
+        self._required, self._limits = list[Requirement](), list[Requirement]()
         self._ignored: list[str] = []
-        self._seen: set[Path] = set()
+        self._seen: set[tuple[Path, bool]] = set()
 
-    def read(self, path: Path, text: str, *, named: bool = True) -> None:
-        """Take the entries of a file.
+    def read(self, path: Path, text: str, *, named: bool = True, limits: bool = False) -> None:
+        """Take the entries of a file. With `limits` it is a constraints file: it and the files that it names require nothing.
 
         If the user has not `named` it, but another file has, no line of it is shown: it may hold secrets.
         """
-        self._seen.add(path.resolve())
+        self._seen.add((path.resolve(), limits))
         for number, entry in _entries(text):
             place = redacted(entry) if named else f"{path}, line {number}"
             if nested := _NESTED.match(entry):
-                self._nested(path, _unquoted(nested["path"].rstrip()), place)
+                self._nested(path, _unquoted(nested["path"].rstrip()), place, limits=limits or bool(nested["limits"]))
             elif entry.startswith("-"):
                 self._ignored.append(f"{place}: sources of distributions belong into [uv] of the matrix")
             else:
                 try:
-                    self._take(path, _HASHES.sub("", entry).rstrip(), place)
+                    self._take(_HASHES.sub("", entry).rstrip(), place, self._limits if limits else self._required)
                 except ValueError as error:
                     if not named:
                         raise VersionsError(f"{place} is no requirement that can be read") from None
@@ -80,11 +79,11 @@ class RequirementsFiles:
         """
         for entry in entries:
             try:
-                self._take(path, entry, redacted(entry))
+                self._take(entry, redacted(entry), self._required)
             except ValueError as error:
                 raise VersionsError(f"{path}: cannot read the requirement {quoted(entry)}: {error}") from None
 
-    def _nested(self, path: Path, name: str, place: str) -> None:
+    def _nested(self, path: Path, name: str, place: str, *, limits: bool) -> None:
         name = _VARIABLE.sub(lambda found: os.environ.get(found[1], found[0]), name)
         if _REMOTE.match(name):
             self._ignored.append(f"{place}: it is at a URL, and only files are read")
@@ -94,14 +93,14 @@ class RequirementsFiles:
         except ValueError as error:
             raise VersionsError(f"{path}: {redacted(name)} cannot be read: {error}") from None
         try:
-            if other.resolve() not in self._seen:
-                self.read(other, read_text(other), named=False)
+            if (other.resolve(), limits) not in self._seen:
+                self.read(other, read_text(other), named=False, limits=limits)
         except (OSError, RuntimeError, ValueError) as error:
             raise VersionsError(f"{path}: {other} cannot be read: {error}") from None
         except VersionsError as error:
             raise VersionsError(f"{path}: {error}") from None
 
-    def _take(self, path: Path, text: str, place: str) -> None:
+    def _take(self, text: str, place: str, entries: list[Requirement]) -> None:
         required = requirement(text.replace("\t", " "))
         try:
             if required.marker and not required.marker.evaluate(self._environment):
@@ -113,11 +112,8 @@ class RequirementsFiles:
             self._ignored.append(f"{name}: {ELSEWHERE}")
         elif name == "python":
             self._ignored.append(f"{place}: Python is chosen with --python")
-        elif (version := exactly(required)) is not None:
-            if not same_version(self._exact.setdefault(name, version), version):
-                raise VersionsError(f"{path}: {name} is pinned twice, to {self._exact[name]} and to {version}")
         else:
-            self._open.append(name_and_bounds(required))
+            entries.append(required)
 
     def versions(self, source: str) -> Versions:
         """The set of all entries.
@@ -125,17 +121,39 @@ class RequirementsFiles:
         Raises:
             VersionsError: there are none.
         """
-        if not self._exact and not self._open:
+        if not self._required and not self._limits:
             raise VersionsError(f"{source} names no distribution")
-        open_ = tuple(dict.fromkeys(text for text in self._open if not self._admits_pin(text)))
+        names = {distribution_name(required.name) for required in self._required}
+        limits = [(distribution_name(limit.name) in names, limit) for limit in self._limits]
+        exact, open_ = _separated(source, [*self._required, *(limit for is_required, limit in limits if is_required)])
+        pins, loose = _separated(source, (limit for is_required, limit in limits if not is_required))
         return Versions(
-            source=source, python=self._python, exact=self._exact, open=open_, ignored=tuple(dict.fromkeys(self._ignored))
+            source=source,
+            python=self._python,
+            exact=exact,
+            open=open_,
+            bounds=(*(f"{name}=={version}" for name, version in pins.items()), *loose),
+            ignored=tuple(dict.fromkeys(self._ignored)),
         )
 
-    def _admits_pin(self, text: str) -> bool:
-        """Whether a requirement says nothing besides a pin. With a pin that it excludes, there is no solution."""
-        pin = self._exact.get(required_name(text))
-        return pin is not None and within(pin, Requirement(text).specifier)
+
+def _separated(source: str, entries: Iterable[Requirement]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """(name → version of what is pinned, the other requirements without those that say nothing besides a pin).
+
+    Raises:
+        VersionsError: a distribution is pinned to two versions.
+    """
+    exact, open_ = dict[str, str](), list[Requirement]()
+    for required in entries:
+        name, version = distribution_name(required.name), exactly(required)
+        if version is None:
+            open_.append(required)
+        elif not same_version(exact.setdefault(name, version), version):
+            raise VersionsError(f"{source}: {name} is pinned twice, to {exact[name]} and to {version}")
+    pins = [(exact.get(distribution_name(required.name)), required) for required in open_]
+    # With a pin that a requirement excludes, there is no solution.
+    said = [required for pin, required in pins if pin is None or not within(pin, required.specifier)]
+    return exact, tuple(dict.fromkeys(map(name_and_bounds, said)))
 
 
 def _entries(text: str) -> Iterator[tuple[int, str]]:
@@ -170,7 +188,7 @@ def _unquoted(name: str) -> str:
 
 
 _COMMENT = re.compile(r"(^|[ \t])#.*$", re.DOTALL)
-_NESTED = re.compile(r"^(-r|-c|--requirement|--constraint)[\s=]*+(?P<path>[^#]+)")
+_NESTED = re.compile(r"^(-r|--requirement|(?P<limits>-c|--constraint))[\s=]*+(?P<path>[^#]+)")
 _QUOTES = re.compile(r"""\\(.)|"([^"]*)"|'([^']*)'""")
 """What a shell would take away from the name of a file."""
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")

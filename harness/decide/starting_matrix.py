@@ -53,6 +53,7 @@ model = "marian"
 
 def text(versions: Versions, runtimes: Sequence[str], python: str) -> str:
     """The content of a matrix.toml; `runtimes` are the versions of onnxruntime that must stay, `python` that of the cells."""
+    versions = versions.with_bounds_as_entries(EXPORTS_WITH_RUNTIME)
     names = [axis for axis in REQUIRED_AXES if axis != "python"]
     names += [name for name in sorted(EXPORTS_WITH_RUNTIME) if name in versions.exact]
     axes = [text for name in names for text in _axis(name, versions, runtimes if name == RUNTIME else ())]

@@ -101,7 +101,7 @@ class TargetRemedies:
         pins = {
             name: text
             for name, text in self._target.versions.requirements.items()
-            if name not in {*self._experiments.axes, *self._moved}
+            if name not in self._moved and not (name in self._experiments.axes and name in self._target.versions.exact)
         }
         if not pins:
             return None

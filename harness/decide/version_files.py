@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import cast
 
 from packaging.dependency_groups import resolve_dependency_groups
-from packaging.markers import Environment, Marker
+from packaging.markers import Environment
 from packaging.pylock import PylockSelectError, PylockValidationError, is_valid_pylock_path
 from packaging.tags import Tag, compatible_tags, cpython_tags, sys_tags
 from packaging.version import Version
 
 from harness import regular_files
+from harness.decide import uv_lock
 from harness.decide.requirements_files import ELSEWHERE, RequirementsFiles, marker_environment, read_text
 from harness.decide.version_sets import Versions
-from harness.environments.installed import installed, python_of
+from harness.environments.installed import described, python_of
 from harness.environments.lockfile import parse_pylock
 from harness.errors import VersionsError
 from harness.packaging_values import (
@@ -56,8 +57,10 @@ def read(path: Path, python: str | None, default: str | None) -> Versions:
     return files.versions(str(path))
 
 
-def _exact(source: Path, entries: Iterable[tuple[object, object]]) -> dict[str, str]:
-    """Name → version without its local part; `source` is the file of the entries.
+def _exact(
+    source: Path, entries: Iterable[tuple[object, object]], several: str = "write one (uv export does)"
+) -> dict[str, str]:
+    """Name → version without its local part; `source` is the file of the entries, `several` what to do about two versions.
 
     Raises:
         VersionsError: an entry is not a name and a version, or a name has two versions.
@@ -70,10 +73,11 @@ def _exact(source: Path, entries: Iterable[tuple[object, object]]) -> dict[str, 
             where = f" of {quoted(name)}" if isinstance(name, str) else ""
             raise VersionsError(f"{source} cannot be used: an entry{where}: {error}; make it anew, or correct it") from None
         if not same_version(found.setdefault(normalized, public), public):
-            raise VersionsError(
-                f"{source} has several versions of {normalized}, {found[normalized]} and {public}; write one (uv export does)"
-            )
+            raise VersionsError(f"{source} has several versions of {normalized}, {found[normalized]} and {public}; {several}")
     return found
+
+
+_REPAIR = "an interrupted installation leaves that; install it anew"
 
 
 def _string(value: object) -> str:
@@ -90,10 +94,10 @@ def _of_environment(folder: Path, python: str | None) -> Versions:
     if match is None:
         raise VersionsError(f"{folder} cannot be used: its pyvenv.cfg names no CPython 3, but {quoted(own)}")
     try:
-        there = installed([folder / "lib" / f"python{match[0]}" / "site-packages"])
+        there = described([folder / "lib" / f"python{match[0]}" / "site-packages"])
     except (OSError, regular_files.RefusedFileError) as problem:
         raise VersionsError(f"{folder} cannot be used: {problem}") from None
-    return Versions(source=str(folder), python=python or match[0], exact=_exact(folder, there.items()))
+    return Versions(source=str(folder), python=python or match[0], exact=_exact(folder, there, several=_REPAIR))
 
 
 def _of_pylock(path: Path, text: str, python: str | None, default: str | None) -> Versions:
@@ -139,26 +143,25 @@ def _of_pyproject(path: Path, text: str, python: str | None, default: str | None
 
 
 def _of_uv_lock(path: Path, text: str, python: str | None, default: str | None) -> Versions:
-    """Reads fields that uv does not document as stable, so their types are checked; markers select among several versions."""
     try:
         data = tomllib.loads(text)
-        requires = data["requires-python"]
-        packages = [package for package in data["package"] if not _LOCAL.intersection(package["source"])]
-        python = python or _oldest(requires) or default
-        environment = marker_environment(python)
-        installed_here = [
-            (package["name"], package["version"])
-            for package in packages
-            if not (markers := package.get("resolution-markers", []))
-            or any(Marker(marker).evaluate(environment) for marker in markers)
-        ]
+        python = python or _oldest(data["requires-python"]) or default
+        found = uv_lock.installed(data, marker_environment(python), _default_groups(path.parent / "pyproject.toml"))
+        exact = _exact(path, [(package["name"], package["version"]) for package in found.indexed])
+        ignored = [f"{distribution_name(package['name'])}: {ELSEWHERE}" for package in found.others]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise VersionsError(f"{path} is not read as a uv.lock: {type(error).__name__}: {error}") from None
-    return Versions(source=str(path), python=python, exact=_exact(path, installed_here))
+    ignored += [found.left_out] if found.left_out else []
+    return Versions(source=str(path), python=python, exact=exact, ignored=tuple(ignored))
 
 
-_LOCAL = {"virtual", "editable", "directory", "path", "url", "git"}
-"""Sources of packages in a uv.lock that no index has: the project itself, and packages from elsewhere."""
+def _default_groups(path: Path) -> list[str] | None:
+    """The dependency groups that uv installs without being asked, by the pyproject.toml of a lock; None is all of them."""
+    try:
+        groups = tomllib.loads(read_text(path)).get("tool", {}).get("uv", {}).get("default-groups", ["dev"])
+    except (VersionsError, ValueError, AttributeError, RecursionError):
+        return ["dev"]
+    return None if groups == "all" else list(map(_string, groups))
 
 
 def _oldest(requires: str) -> str | None:

@@ -25,6 +25,8 @@ class Versions:
     """Name → version. A local part (`+cu121`) is left out: it names a build of the same version."""
     open: tuple[str, ...] = ()
     """Requirements such as `torch>=2` that leave the version to the resolver."""
+    bounds: tuple[str, ...] = ()
+    """Requirements that limit versions and require nothing: those of a constraints file."""
     ignored: tuple[str, ...] = ()
     """Entries that were read and are not used, with the reason."""
 
@@ -32,7 +34,7 @@ class Versions:
     def requirements(self) -> dict[str, str]:
         """Name → its requirement, for all distributions in the set."""
         exact = {name: f"{name}=={version}" for name, version in self.exact.items()}
-        return {**{required_name(text): text for text in self.open}, **exact}
+        return {**{required_name(text): text for text in (*self.bounds, *self.open)}, **exact}
 
     def with_(self, requirements: Iterable[Requirement]) -> Versions:
         """The same with `requirements` in place of its own entries for these distributions."""
@@ -49,7 +51,15 @@ class Versions:
     def without(self, names: Collection[str]) -> Versions:
         """The same without its entries for `names`, so that the resolver chooses their versions."""
         exact = {name: version for name, version in self.exact.items() if name not in names}
-        return replace(self, exact=exact, open=tuple(text for text in self.open if required_name(text) not in names))
+        open_, bounds = ([text for text in texts if required_name(text) not in names] for texts in (self.open, self.bounds))
+        return replace(self, exact=exact, open=tuple(open_), bounds=tuple(bounds))
+
+    def with_bounds_as_entries(self, besides: Collection[str]) -> Versions:
+        """The same with bounds as entries, which limit what is there anyway; not those on `besides`, or beside an entry."""
+        entries = {*self.exact, *map(required_name, self.open), *besides}
+        taken = [text for text in self.bounds if required_name(text) not in entries]
+        kept = tuple(text for text in self.bounds if text not in taken)
+        return replace(self.with_(map(Requirement, taken)), bounds=kept)
 
 
 def together(sets: Sequence[Versions]) -> Versions:
@@ -66,7 +76,8 @@ def together(sets: Sequence[Versions]) -> Versions:
                 raise VersionsError(f"{first.source} and {other.source} have two versions of {name}: {found}")
         exact = {**other.exact, **first.exact}
         open_ = dict.fromkeys(text for text in (*first.open, *other.open) if required_name(text) not in exact)
-        first = replace(first, exact=exact, open=tuple(open_), ignored=(*first.ignored, *other.ignored))
+        bounds = tuple(dict.fromkeys((*first.bounds, *other.bounds)))
+        first = replace(first, exact=exact, open=tuple(open_), bounds=bounds, ignored=(*first.ignored, *other.ignored))
     return first
 
 

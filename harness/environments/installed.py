@@ -35,11 +35,16 @@ def python_of(folder: Path) -> str | None:
 
 
 def installed(sites: Sequence[Path]) -> dict[str, str]:
-    """Name → version of the distributions in the folders `sites`.
+    """Name → version of the distributions in the folders `sites`; of one that is there twice, one of its versions.
 
     Raises:
         RefusedFileError: the description of a distribution is no regular file.
     """
+    return dict(described(sites))
+
+
+def described(sites: Sequence[Path]) -> list[tuple[str, str]]:
+    """As `installed`, (name, version) of each description: an interrupted installation may have left two of a distribution."""
     descriptions = (
         HeaderParser().parsestr(_text(path))
         for site in sites
@@ -48,7 +53,7 @@ def installed(sites: Sequence[Path]) -> dict[str, str]:
         if not path.is_dir()
     )
     # An interrupted uninstallation leaves descriptions without a name; pip ignores them too.
-    return {canonicalize_name(found["Name"]): found["Version"] for found in descriptions if found["Name"]}
+    return [(canonicalize_name(found["Name"]), found["Version"]) for found in descriptions if found["Name"]]
 
 
 def difference(locked: Mapping[str, str], present: Mapping[str, str]) -> list[str]:

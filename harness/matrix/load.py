@@ -65,7 +65,7 @@ def load(path: Path, note: Callable[[str], None] = lambda _: None) -> Matrix:
 
 def _content(path: Path) -> str:
     try:
-        return regular_files.read_named(path, limit=_LIMIT).decode("utf-8")
+        return regular_files.read_named_text(path, limit=_LIMIT)
     except FileNotFoundError:
         raise ConfigError(
             str(path), "", "no such file; name one with --config, or start from the shipped matrix.toml"

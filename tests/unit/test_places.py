@@ -117,6 +117,13 @@ def test_the_first_name_that_has_a_line_else_the_first_file(tmp_path, monkeypatc
     assert places.of(["numpy"]) == places.of() == Place(file="sub/new.txt")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_line_of_a_file_that_windows_has_written(tmp_path, encoding):
+    path = tmp_path / "r.txt"
+    path.write_bytes("torch==2.1\r\nonnx==1\r\n".encode(encoding))
+    assert [line_in(path, name) for name in ("torch", "onnx")] == [1, 2]
+
+
 def test_what_has_no_lines_or_lies_elsewhere_is_no_place(tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")

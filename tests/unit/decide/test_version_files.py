@@ -54,6 +54,39 @@ def test_a_version_that_is_written_otherwise_is_no_second_pin(tmp_path):
     assert read(path, None, None).exact == {"torch": "2.1", "onnx": "1.16.2"}
 
 
+def test_a_constraints_file_limits_what_is_required_and_requires_nothing(tmp_path):
+    """As uv has it, also for what a constraints file names in turn."""
+    written(
+        tmp_path,
+        "limits.txt",
+        "torch==2.1.0\nonnx<2\nextrathing==0.1.0+cpu\nnumpy<2\nnumpy>1\n-r more.txt\n--constraint=less.txt\n",
+    )
+    written(tmp_path, "more.txt", "transformers==4.46.3\n")
+    written(tmp_path, "less.txt", "protobuf<4\n")
+    path = written(tmp_path, "r.txt", "-c limits.txt\ntorch\nonnx==1.16.2\n")
+    found = read(path, None, None)
+    assert found.exact == {"torch": "2.1.0", "onnx": "1.16.2"}
+    assert found.open == ()
+    assert found.bounds == ("extrathing==0.1.0", "transformers==4.46.3", "numpy<2", "numpy>1", "protobuf<4")
+    # The same file as both.
+    path.write_text("-c limits.txt\n-r more.txt\ntorch\n")
+    assert read(path, None, None).exact == {"torch": "2.1.0", "transformers": "4.46.3"}
+    path.write_text("-c limits.txt\ntorch==2.2.0\n")
+    with pytest.raises(VersionsError, match=r"torch is pinned twice, to 2\.2\.0 and to 2\.1\.0"):
+        read(path, None, None)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_file_in_an_encoding_that_windows_writes(tmp_path, encoding, nested):
+    mark = b"\xfe\xff" if encoding == "utf-16-be" else b""
+    path = tmp_path / "r.txt"
+    path.write_bytes(mark + "torch==2.1.0\r\n# ümlaut\r\nonnx==1.16.2\r\n".encode(encoding))
+    if nested:
+        path = written(tmp_path, "all.txt", "-r r.txt\n")
+    assert read(path, None, None).exact == {"torch": "2.1.0", "onnx": "1.16.2"}
+
+
 def test_markers_are_those_of_the_python_that_is_asked_about(tmp_path):
     path = written(tmp_path, "r.txt", "a==1 ; python_version < '3.9'\na==2 ; python_version >= '3.9'\n")
     assert read(path, "3.8", "3.11").exact == {"a": "1"}
@@ -102,7 +135,8 @@ def test_lines_and_comments_end_where_they_end_for_uv(tmp_path, text, exact):
 def test_the_name_of_a_nested_file_as_uv_reads_it(tmp_path, option, name):
     written(tmp_path, "my base.txt", "numpy==1.26.4\n")
     written(tmp_path, "other", "numpy==1.26.4\n")
-    assert read(written(tmp_path, "r.txt", f"{option}{name}\n"), None, "3.11").exact == {"numpy": "1.26.4"}
+    found = read(written(tmp_path, "r.txt", f"{option}{name}\n"), None, "3.11")
+    assert found.requirements == {"numpy": "numpy==1.26.4"}
 
 
 @pytest.mark.parametrize(
@@ -210,6 +244,32 @@ requires-python = ">=3.11"
 name = "ours"
 version = "0.1.0"
 source = { virtual = "." }
+dependencies = [
+    { name = "torch" },
+    { name = "numpy", version = "1.26.4", marker = "python_full_version < '3.12'" },
+    { name = "numpy", version = "2.1.0", marker = "python_full_version >= '3.12'" },
+    { name = "winthing", marker = "sys_platform == 'win32'" },
+    { name = "theirs" },
+]
+
+[package.optional-dependencies]
+cpu = [{ name = "winthing" }]
+
+[[package]]
+name = "winthing"
+version = "1.0"
+source = { registry = "https://example.org/simple" }
+
+[[package]]
+name = "theirs"
+version = "1.0"
+source = { git = "https://example.org/theirs.git" }
+dependencies = [{ name = "inner" }]
+
+[[package]]
+name = "inner"
+version = "3.0"
+source = { registry = "https://example.org/simple" }
 
 [[package]]
 name = "torch"
@@ -232,8 +292,23 @@ resolution-markers = ["python_full_version >= '3.12'"]
 
 def test_a_uv_lock_without_the_project_itself_and_by_its_markers(tmp_path):
     path = written(tmp_path, "uv.lock", UV_LOCK)
-    assert read(path, None, None) == Versions(source=str(path), python="3.11", exact={"torch": "2.1.0", "numpy": "1.26.4"})
+    assert read(path, None, None) == Versions(
+        source=str(path),
+        python="3.11",
+        exact={"torch": "2.1.0", "numpy": "1.26.4", "inner": "3.0"},
+        ignored=(
+            "theirs: it comes from a URL or a folder, and no index has it",
+            "the extra cpu of ours: the set is what `uv sync` installs, the dependencies",
+        ),
+    )
     assert read(path, "3.12", None).exact["numpy"] == "2.1.0"
+
+
+def test_a_uv_lock_without_a_project_is_all_that_is_in_it(tmp_path):
+    """Somebody has cut it."""
+    path = written(tmp_path, "uv.lock", UV_LOCK.partition('[[package]]\nname = "torch"')[0].partition("[[")[0])
+    path.write_text(path.read_text() + UV_LOCK[UV_LOCK.index('[[package]]\nname = "torch"') :])
+    assert read(path, None, None).exact == {"torch": "2.1.0", "numpy": "1.26.4"}
 
 
 @pytest.mark.parametrize("text", ["version = 1\n", "not toml", "requires-python = '>=3.11'\npackage = [1]\n"])
@@ -252,6 +327,29 @@ def test_an_environment_by_what_is_installed_in_it(tmp_path):
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n")
     found = read(tmp_path, None, None)
     assert (found.python, found.exact) == (version, {"torch": "2.1.0", "some-thing": "1.0"})
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("torch-2.1.0.dist-info/METADATA", "torch-2.0.0.dist-info/METADATA"),
+        ("torch-2.1.0.dist-info/METADATA", "Torch-2.0.0.egg-info/PKG-INFO"),
+        ("torch-2.1.0+cpu.dist-info/METADATA", "torch-2.0.0.egg-info"),
+    ],
+)
+def test_an_environment_that_holds_two_versions_of_a_distribution(tmp_path, first, second):
+    """Nobody can say which of the two is imported."""
+    site = tmp_path / "lib" / "python3.11" / "site-packages"
+    (tmp_path / "pyvenv.cfg").write_text("version = 3.11.1\n")
+    for name, version in ((first, "2.1.0"), (second, "2.0.0")):
+        path = site / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"Metadata-Version: 2.1\nName: torch\nVersion: {version}\n")
+    with pytest.raises(VersionsError, match=r"several versions of torch, 2\.[01]\.0 and 2\.[01]\.0; an interrupted inst"):
+        read(tmp_path, None, None)
+    # Twice the same version is none too many.
+    path.write_text("Metadata-Version: 2.1\nName: torch\nVersion: 2.1\n")
+    assert set(read(tmp_path, None, None).exact) == {"torch"}
 
 
 @pytest.mark.parametrize("name", ["pyvenv.cfg", "METADATA"])

@@ -29,3 +29,15 @@ def test_sets_that_write_a_version_otherwise_are_one():
     assert together(sets).exact == {"torch": "2.1"}
     with pytest.raises(VersionsError, match=r"two versions of torch: 2\.1 and 2\.1\.0\.post1"):
         together([sets[0], Versions(source="post", python="3.11", exact={"torch": "2.1.0.post1"})])
+
+
+def test_bounds_become_entries_where_something_is_there_anyway():
+    base = Versions(
+        source="s", python="3.11", exact=FOUR, bounds=("numpy==1.26.4", "protobuf<4", "extrathing==0.1.0", "onnx<2")
+    )
+    taken = base.with_bounds_as_entries(["extrathing"])
+    assert (taken.exact, taken.open) == ({**FOUR, "numpy": "1.26.4"}, ("protobuf<4",))
+    assert taken.bounds == ("extrathing==0.1.0", "onnx<2")
+    assert taken.requirements["extrathing"] == "extrathing==0.1.0"
+    assert taken.without(["extrathing"]).bounds == ("onnx<2",)
+    assert together([base, taken]).bounds == base.bounds

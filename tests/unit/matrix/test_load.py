@@ -38,6 +38,10 @@ def test_the_least_that_is_needed(tmp_path):
     assert matrix.uv.torch_backend == "auto"
 
 
+def test_a_byte_order_mark_is_no_part_of_the_matrix(tmp_path):
+    assert read(tmp_path, f"\ufeff{AXES}") == read(tmp_path, AXES)
+
+
 def test_names_of_axes_are_canonical(tmp_path):
     assert "sentence-piece" in read(tmp_path, AXES + 'Sentence_Piece = "0.2.0"\n').axes
 

@@ -18,6 +18,13 @@ from harness.probe.runtimes.ort import supported_formats
 
 SAFE_IR, SAFE_OPSET = 8, 13
 """Stamps that every release runs."""
+DOMAINS = (
+    "ai.onnx.ml", "ai.onnx.preview", "ai.onnx.preview.training", "ai.onnx.training", "com.microsoft",
+    "com.microsoft.experimental", "com.microsoft.nchwc", "com.ms.internal.nhwc", "org.pytorch.aten",
+)  # fmt: skip
+"""Domains other than the default one that some release knows, besides those that it says itself."""
+UNGATED = 9999
+"""A version of a domain that is refused wherever versions of that domain are looked at."""
 WEIGHT = np.full(1, 2, dtype=np.float32)
 DATA = "weight.data"
 
@@ -43,6 +50,21 @@ def stamp_refusal(ir, opset):
 def softsign_refusal(opset):
     """As `stamp_refusal`, of an operator that gets new versions more rarely; its name has as many letters."""
     return refusal(identity_model(SAFE_IR, opset).replace(b"Identity", b"Softsign"), 0.5)
+
+
+def domain_refusal(domain, version):
+    """As `stamp_refusal`, of a model that imports that version of another domain, and uses nothing of it."""
+    return refusal(identity_model(SAFE_IR, SAFE_OPSET) + _field(8, _field(1, domain) + _field(2, version)), 1)
+
+
+def domain_limits():
+    """Each domain of which imports are gated → the largest version."""
+    if domain_refusal("made.up", UNGATED):
+        raise SystemExit("the import of a domain that it does not know is refused: " + domain_refusal("made.up", UNGATED))
+    schemas = getattr(onnxruntime.capi.onnxruntime_pybind11_state, "get_all_operator_schema", list)()
+    domains = sorted({schema.domain for schema in schemas} - {""} | set(DOMAINS))
+    gated = [domain for domain in domains if domain_refusal(domain, UNGATED)]
+    return {domain: largest(0, lambda version, domain=domain: domain_refusal(domain, version) is None) for domain in gated}
 
 
 def largest(first, runs):
@@ -124,6 +146,7 @@ def main():
         "refusal_ir": stamp_refusal(ir + 1, SAFE_OPSET),
         "refusal_opset": stamp_refusal(SAFE_IR, opset + 1),
         "external": external,
+        "domains": domain_limits(),
         "python": platform.python_version(),
         "numpy": np.__version__,
     }

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 
 from harness import invocation
 from harness.cli.interrupts import interrupt_once
-from harness.errors import HarnessError, Interrupted
+from harness.cli.streams import guarded
+from harness.errors import DiskFullError, HarnessError, Interrupted
 
 _COLLECTIONS = (50_000, 20, 50)
 """Thresholds of the garbage collector. Python's own, (700, 10, 10), cost a fourth of the time of 10,000 known cells."""
@@ -40,8 +41,30 @@ def _guarded(program: Callable[[Sequence[str] | None], int], argv: Sequence[str]
             stream.reconfigure(errors="backslashreplace")
     # Nearly all objects of the imports, and of a large matrix, live until the end, and a collection visits every one.
     gc.set_threshold(*_COLLECTIONS)
+    with guarded() as out:
+        code = _ended(program, argv)
+        out.flush()
+        if out.problems:
+            code = _undelivered(out.problems[0], code)
+    return code
+
+
+def _undelivered(problem: OSError, code: int) -> int:
+    """Say that stdout could not be written, and return the exit code; `code` is that of the command."""
+    from harness import disk_space  # noqa: PLC0415
+
+    sys.stderr.write(f"error: stdout cannot be written: {problem.strerror}\n")
+    if code not in {0, 1}:
+        return code
+    return DiskFullError.exit_code if disk_space.is_full(problem) else HarnessError.exit_code
+
+
+def _ended(program: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None) -> int:
+    """The exit code of `program`, however it ends."""
     try:
         return program(argv)
+    except SystemExit as ended:  # argparse has printed help, a version, or what is wrong with the arguments
+        return int(ended.code or 0)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return Interrupted.exit_code

@@ -31,8 +31,6 @@ def run(options: argparse.Namespace) -> int:
         code = COMMANDS[options.command](options, console(color=options.color, stderr=False), err)
     except HarnessError as error:
         return _failed(error, str(error), error.exit_code, options, err)
-    except BrokenPipeError:
-        return 0
     except Exception as error:  # noqa: BLE001 -- Python's own exit code for it, 1, would say that the answer is no
         return _failed(error, _unforeseen(error), HarnessError.exit_code, options, err)
     return code

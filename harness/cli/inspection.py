@@ -9,7 +9,8 @@ from rich.console import Console
 
 from harness import published
 from harness.cli.console import show
-from harness.decide.inspection import InspectedModel, Reading, inspected
+from harness.decide.inspection import InspectedModel, inspected
+from harness.decide.reading import Reading
 from harness.errors import VersionsError
 from harness.onnx_files.external_data import data_files
 from harness.onnx_files.reader import read_model
@@ -19,7 +20,7 @@ from harness.verdicts.runtime_limits import RuntimeLimits
 
 
 def inspect(options: argparse.Namespace, out: Console, _err: Console) -> int:
-    """Inspect files; 1 if a runtime that was named does not read one of them."""
+    """Inspect files; 1 if a runtime that was named refuses one of them, 3 if that is not known of one."""
     limits = _chosen(options.runtime)
     reports = {held.name: held.report for held in published.every()}
     models = []
@@ -27,11 +28,12 @@ def inspect(options: argparse.Namespace, out: Console, _err: Console) -> int:
         model = read_model(path)
         models.append(inspected(str(path), model, data_files(model, path), limits, reports))
     show(pages.page(models, limits), options.format, out)
-    return int(bool(options.runtime) and not _all_read(models))
+    return _exit_code(models) if options.runtime else 0
 
 
-def _all_read(models: Sequence[InspectedModel]) -> bool:
-    return all(answer.reading is Reading.READS for model in models for answer in model.runtimes)
+def _exit_code(models: Sequence[InspectedModel]) -> int:
+    readings = {answer.reading for model in models for answer in model.runtimes}
+    return 1 if Reading.REFUSES in readings else 3 if Reading.UNKNOWN in readings else 0
 
 
 def _chosen(versions: Sequence[str]) -> dict[str, RuntimeLimits]:

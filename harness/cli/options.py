@@ -256,7 +256,7 @@ OWN: dict[tuple[str, str], dict[str, Any]] = {
     ("check", "--from"): {"required": True},
     ("inspect", "--runtime"): {
         "type": _reader("harness.packaging_values:exact_version"),
-        "help": "only this onnxruntime, and exit with 1 if it does not read a model; may be repeated",
+        "help": "only this onnxruntime, and exit with 1 if it refuses a model, 3 if that is not known; may be repeated",
     },
     ("init", "--force"): {"help": "replace the file"},
     ("clean", "--force"): {"help": "also if the matrix reaches none of the results"},

@@ -5,47 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from harness.decide.evidence import Evidence, evidence, loop_evidence
+from harness.decide.reading import IR_ABOVE, OPSET_ABOVE, Reading, RuntimeAnswer, not_measured, runtime_answer
 from harness.onnx_files import graph_lint
 from harness.onnx_files.external_data import DataFile, DataPlace
 from harness.onnx_files.graph_lint import GraphFinding, MergedDecoder
 from harness.onnx_files.onnx_model import DEFAULT_DOMAIN, ELEMENT_TYPES, Dimension, OnnxModel, Value, type_name
-from harness.stack import RUNTIME
 from harness.verdicts.report_schema import Report
 from harness.verdicts.runtime_limits import RuntimeLimits
 
-IR_ABOVE, OPSET_ABOVE, EXTERNAL = "ir-above-runtime", "opset-above-runtime", "external-data"
 _OVERLOADS_SINCE = 10
 """The IR version that brought overloads of functions (onnx.proto)."""
 _TYPED = ("to", "dtype", "output_dtype")
 """Attributes that name an element type."""
-
-
-class Reading(StrEnum):
-    """Whether a runtime reads a model, as far as limits that were measured tell."""
-
-    READS = "reads"
-    UNKNOWN = "unknown"
-    REFUSES = "refuses"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ReadingReason:
-    """Why a runtime does not read a model, or why that is not known."""
-
-    rule: str
-    message: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RuntimeAnswer:
-    """What one onnxruntime makes of a model."""
-
-    version: str
-    reading: Reading
-    reasons: tuple[ReadingReason, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +80,8 @@ def inspected(
     reports: Mapping[str, Report],
 ) -> InspectedModel:
     """The answer about the model at `path`, for the runtimes in `limits`; `reports` are those that were published."""
-    answers = [_answer(model, files, version, limit) for version, limit in limits.items()]
+    gaps = list(not_measured(model))
+    answers = [runtime_answer(model, files, gaps, version, limit) for version, limit in limits.items()]
     merged = graph_lint.merged_decoder(model)
     operators: dict[str, Counter[str]] = {}
     for node in model.nodes():
@@ -126,7 +100,7 @@ def inspected(
         inputs=[_described(value) for value in graph_lint.graph_inputs(model.graph)],
         outputs=[_described(value) for value in model.graph.outputs],
         external=list(files),
-        findings=[*graph_lint.lint(model), *_fixed(model), *_other_domains(model)],
+        findings=[*graph_lint.lint(model), *_fixed(model), *gaps],
         merged=merged,
         runtimes=answers,
         suggestions=[
@@ -136,48 +110,6 @@ def inspected(
             *_loops(merged, reports),
         ],
     )
-
-
-def _answer(model: OnnxModel, files: Sequence[DataFile], version: str, limits: RuntimeLimits) -> RuntimeAnswer:
-    refused, unknown = list[ReadingReason](), list[ReadingReason]()
-    runs = f"{RUNTIME} {version} runs"
-    if model.ir > limits.ir:
-        refused.append(ReadingReason(rule=IR_ABOVE, message=f"IR version {model.ir}; {runs} up to {limits.ir}"))
-    elif model.ir < limits.oldest_ir:
-        unknown.append(
-            ReadingReason(rule="ir-not-measured", message=f"IR version {model.ir}; {limits.oldest_ir} and later were run")
-        )
-    if model.opset is None:
-        unknown.append(ReadingReason(rule="no-opset", message="the model imports no opset of the default domain"))
-    elif model.opset > limits.opset_some:
-        refused.append(ReadingReason(rule=OPSET_ABOVE, message=f"opset {model.opset}; {runs} up to {limits.opset}"))
-    elif model.opset > limits.opset:
-        message = f"opset {model.opset}; {runs} some operators of it, and all that were tried up to {limits.opset}"
-        unknown.append(ReadingReason(rule="kernels-missing", message=message))
-    for file in files:
-        if file.problem:
-            refused.append(ReadingReason(rule=EXTERNAL, message=f"{file.location} {file.problem}"))
-        elif limits.external.get(file.place, ""):
-            refused.append(ReadingReason(rule=EXTERNAL, message=f"{file.location} is {PLACES[file.place]}, which it refuses"))
-        elif file.place not in limits.external:
-            unknown.append(
-                ReadingReason(rule=EXTERNAL, message=f"{file.location} is {PLACES[file.place]}, which was not measured")
-            )
-    reading = Reading.REFUSES if refused else Reading.UNKNOWN if unknown else Reading.READS
-    return RuntimeAnswer(version=version, reading=reading, reasons=tuple(refused or unknown))
-
-
-PLACES = {
-    DataPlace.PLAIN: "a file in the folder of the model",
-    DataPlace.SUBFOLDER: "a file below the folder of the model",
-    DataPlace.SYMBOLIC_LINK: "a link within the folder of the model",
-    DataPlace.SYMBOLIC_LINK_OUTSIDE: "a link out of the folder of the model",
-    DataPlace.MODEL_AND_DATA_LINKED: "a link into the folder in which the model really lies",
-    DataPlace.HARD_LINK: "a file with a further name (a hard link)",
-    DataPlace.OUTSIDE: "outside of the folder of the model",
-    DataPlace.ABSOLUTE: "an absolute path",
-}
-"""Place → what it is, in words."""
 
 
 def _described(value: Value) -> DescribedValue:
@@ -195,14 +127,6 @@ def _fixed(model: OnnxModel) -> Iterator[GraphFinding]:
     for (axis, size), names in named.items():
         message = f"axis {axis} of {graph_lint.some(names)} is {size}: a call with another size fails"
         yield GraphFinding(rule="frozen-dimension", message=message)
-
-
-def _other_domains(model: OnnxModel) -> Iterator[GraphFinding]:
-    """Domains with operators that are neither ONNX's own nor functions of the model."""
-    functions = {(function.domain, function.name) for function in model.functions}
-    used = {node.domain: None for node in model.nodes() if (node.domain, node.op_type) not in functions}
-    if others := [domain for domain in used if domain != DEFAULT_DOMAIN]:
-        yield GraphFinding(rule="other-domain", message=f"no limits were measured for operators of {', '.join(others)}")
 
 
 def _ir_stamps(
@@ -249,7 +173,8 @@ def _opsets(
     for answer in answers:
         if OPSET_ABOVE in [reason.rule for reason in answer.reasons]:
             by_limit.setdefault(limits[answer.version].opset, []).append(answer.version)
-    note = f"the export has to be made again: another number in the file leaves the operators those of opset {model.opset}"
+    used = model.largest_opsets().get(DEFAULT_DOMAIN)
+    note = f"the export has to be made again: another number in the file leaves the operators those of opset {used}"
     for opset, versions in sorted(by_limit.items(), reverse=True):
         found = evidence(reports, OPSET_ABOVE, ("opset", opset), lambda variant: variant.opset == model.opset)
         yield Suggestion(change=f"opset {opset}", runtimes=tuple(versions), evidence=found, note=note)

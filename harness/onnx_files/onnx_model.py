@@ -141,11 +141,23 @@ class OnnxModel:
         """The opset of the default domain; None if it imports none."""
         return self.opsets.get(DEFAULT_DOMAIN)
 
+    def largest_opsets(self) -> dict[str, int]:
+        """Domain → the largest version that the model or one of its functions imports."""
+        found = dict(self.opsets)
+        for function in self.functions:
+            found |= {domain: max(version, found.get(domain, version)) for domain, version in function.opsets.items()}
+        return found
+
+    def scopes(self) -> Iterator[tuple[dict[str, int], Iterator[Node]]]:
+        """(opsets, nodes that are of them): of the graph with its branches and bodies, and of each function."""
+        yield self.opsets, _nodes(self.graph.nodes)
+        for function in self.functions:
+            yield function.opsets, _nodes(function.nodes)
+
     def nodes(self) -> Iterator[Node]:
         """All nodes, those of branches, bodies and functions too."""
-        yield from _nodes(self.graph.nodes)
-        for function in self.functions:
-            yield from _nodes(function.nodes)
+        for _, nodes in self.scopes():
+            yield from nodes
 
     def tensors(self) -> Iterator[Tensor]:
         """All tensors, those of branches and of attributes too."""

@@ -40,6 +40,8 @@ class RuntimeLimits:
     """What it says of a model with the next opset."""
     external: dict[DataPlace, _Message | None]
     """Place of external data → what it says of them; null if it reads them."""
+    domains: dict[Annotated[str, Field(max_length=100)], _Stamp] | None = None
+    """Each other domain of which it gates imports → the largest version with which a model runs that uses nothing of it."""
     measured: dt.date
     platform: str
     python: str

@@ -64,6 +64,18 @@ def test_the_exit_code_is_about_the_runtimes_that_are_named(tmp_path, runtimes, 
     assert [answer["version"] for answer in data["models"][0]["runtimes"]] == sorted(runtimes)
 
 
+@pytest.mark.parametrize(
+    ("opsets", "domain", "code"),
+    [({"ai.onnx.ml": 3}, "", 0), ({"ai.onnx.ml": 4}, "", 1), ({"my.own": 1}, "", 0), ({"my.own": 1}, "my.own", 3)],
+)
+def test_what_is_not_known_has_a_code_of_its_own(tmp_path, opsets, domain, code):
+    made = identity(ir=8, opsets={"": 17, **opsets})
+    made.graph.node[0].domain = domain
+    saved(tmp_path / "model.onnx", made)
+    assert inspect(tmp_path, "model.onnx", "--runtime", "1.16.3")[0] == code
+    assert inspect(tmp_path, "model.onnx")[0] == 0
+
+
 def test_several_models_have_one_answer(tmp_path):
     saved(tmp_path / "encoder.onnx", identity(ir=8))
     saved(tmp_path / "decoder.onnx", merged(np.zeros((0, 2, 1, 8), dtype=np.float32)))

@@ -13,7 +13,8 @@ from onnx import TensorProto, helper
 from onnx_models import external, identity, merged, model, saved, value, weight
 from values import report, reported_cell, reported_variant
 
-from harness.decide.inspection import InspectedModel, Reading, inspected, newer_parts
+from harness.decide.inspection import InspectedModel, inspected, newer_parts
+from harness.decide.reading import Reading
 from harness.model import Stage, Status
 from harness.onnx_files.external_data import DataPlace, data_files
 from harness.onnx_files.reader import read_model
@@ -21,8 +22,8 @@ from harness.verdicts.runtime_limits import RuntimeLimits
 
 OLD = RuntimeLimits(
     ir=9, opset=18, opset_some=19, oldest_ir=3, oldest_opset=1, refusal_ir="no", refusal_opset="no",
-    external=dict.fromkeys(DataPlace), measured=dt.date(2026, 11, 29), platform="Linux", python="3.8.18",
-    numpy="1.24.4",
+    external=dict.fromkeys(DataPlace), domains={"ai.onnx.ml": 3, "com.microsoft": 1}, measured=dt.date(2026, 11, 29),
+    platform="Linux", python="3.8.18", numpy="1.24.4",
 )  # fmt: skip
 NEW = replace(OLD, ir=13, opset=25, opset_some=25, external=OLD.external | {DataPlace.OUTSIDE: "it escapes"})
 LIMITS = {"1.15.1": OLD, "1.16.3": replace(OLD, opset=19), "1.24.4": NEW}
@@ -178,7 +179,7 @@ def test_operators_are_counted_by_domain(tmp_path):
     nodes.append(helper.make_node("Gelu", ["b"], ["y"], domain="com.microsoft"))
     found = answer(tmp_path, model(nodes, [value("x")], [value("y")], opsets={"": 18, "com.microsoft": 1}))
     assert found.operators == {"ai.onnx": {"Relu": 2}, "com.microsoft": {"Gelu": 1}}
-    assert found.reading("1.24.4") is Reading.READS
+    assert found.reading("1.24.4") is Reading.UNKNOWN
     assert [(other.rule, other.message) for other in found.findings] == [
         ("other-domain", "no limits were measured for operators of com.microsoft")
     ]
@@ -187,3 +188,73 @@ def test_operators_are_counted_by_domain(tmp_path):
     nodes = [helper.make_node("Half", ["x"], ["y"], domain="own")]
     made = model(nodes, [value("x")], [value("y")], functions=[function], opsets={"": 18, "own": 1})
     assert answer(tmp_path, made).findings == []
+    assert answer(tmp_path, made).reading("1.24.4") is Reading.READS
+
+
+def one(operator: str, domain: str = "", **given: Any) -> Any:
+    """A model of one node of that operator."""
+    return model([helper.make_node(operator, ["x"], ["y"], domain=domain)], [value("x")], [value("y")], ir=9, **given)
+
+
+def function(opsets: dict[str, int], operator: str = "Identity", domain: str = "", own: str = "own") -> Any:
+    """A function `F` of one node, in the domain `own`, that imports `opsets`."""
+    nodes = [helper.make_node(operator, ["a"], ["b"], domain=domain)]
+    imports = [helper.make_opsetid(name, version) for name, version in opsets.items()]
+    return helper.make_function(own, "F", ["a"], ["b"], nodes, imports)
+
+
+LATER = {"": 18, "own": 1}
+CASES = {
+    "an import of ai.onnx.ml": (identity(ir=9, opsets={"": 18, "ai.onnx.ml": 3}), "reads", ""),
+    "one above it": (
+        identity(ir=9, opsets={"": 18, "ai.onnx.ml": 4}), "refuses", "ai.onnx.ml 4; onnxruntime 1.16.3 runs up to 3"
+    ),
+    "one that is used": (one("Scaler", "ai.onnx.ml", opsets={"": 18, "ai.onnx.ml": 3}), "reads", ""),
+    "one that no release looks at": (identity(ir=9, opsets={"": 18, "my.own": 99}), "reads", ""),
+    "a function's own": (one("F", "own", opsets=LATER, functions=[function({"": 19})]), "reads", ""),
+    "a function above it": (
+        one("F", "own", opsets=LATER, functions=[function({"": 20})]),
+        "refuses",
+        "opset 20 of a function; onnxruntime 1.16.3 runs up to 19",
+    ),
+    "a function with ai.onnx.ml": (
+        one("F", "own", opsets=LATER, functions=[function({"": 18, "ai.onnx.ml": 5})]),
+        "refuses",
+        "ai.onnx.ml 5; onnxruntime 1.16.3 runs up to 3",
+    ),
+    "a function of others": (
+        one("F", "own", opsets=LATER, functions=[function({"": 18, "my.own": 1}, "Nothing", "my.own")]),
+        "unknown",
+        "no limits were measured for operators of my.own",
+    ),
+    "a function in ONNX's domain": (
+        one("F", "ai.onnx.ml", opsets={"": 18, "ai.onnx.ml": 3}, functions=[function({"": 18}, own="ai.onnx.ml")]),
+        "unknown",
+        "the opset that is imported has no F of ai.onnx.ml",
+    ),
+    "another operator": (
+        one("Nothing", "my.own", opsets={"": 18, "my.own": 1}), "unknown", "no limits were measured for operators of my.own"
+    ),
+    "no operator": (one("Nothing"), "unknown", "the opset that is imported has no Nothing of ai.onnx"),
+    "a later operator": (one("Gelu", opsets={"": 18}), "unknown", "the opset that is imported has no Gelu of ai.onnx"),
+    "its opset": (one("Gelu", opsets={"": 20}), "refuses", "opset 20; onnxruntime 1.16.3 runs up to 19"),
+    "one taken away": (one("Upsample", opsets={"": 10}), "unknown", "the opset that is imported has no Upsample of ai.onnx"),
+    "before that": (one("Upsample", opsets={"": 9}), "reads", ""),
+    "of a domain that is not imported": (
+        one("Scaler", "ai.onnx.ml", opsets={"": 18}), "unknown", "the opset that is imported has no Scaler of ai.onnx.ml"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_domains_functions_and_operators(tmp_path, case):
+    made, reading, reason = CASES[case]
+    found = next(each for each in answer(tmp_path, made).runtimes if each.version == "1.16.3")
+    assert (found.reading, "; ".join(why.message for why in found.reasons)) == (Reading(reading), reason)
+
+
+def test_limits_without_domains_tell_nothing_of_imports(tmp_path, monkeypatch):
+    monkeypatch.setitem(LIMITS, "1.16.3", replace(OLD, domains=None))
+    for domains, reading in (({"ai.onnx.ml": 1, "own": 1}, Reading.UNKNOWN), ({"own": 1}, Reading.READS), ({}, Reading.READS)):
+        made = one("F", "own", opsets={"": 18, **domains}, functions=[function({"": 18})])
+        assert answer(tmp_path, made).reading("1.16.3") is reading

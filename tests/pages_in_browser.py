@@ -13,13 +13,16 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from harness.report.formats import format_named
 from harness.report.pages import matrix
 from harness.verdicts.report_schema import Report
 
 READY = "#filters:not([hidden])"
+LIMIT = 180_000
+"""Milliseconds after which something will not come any more, on a machine that has much else to do."""
+expect.set_options(timeout=LIMIT)
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +55,7 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Opened]:
         path = tmp_path / "page.html"
         path.write_text(text, encoding="utf-8")
         contexts.append(browser.new_context(**context))
+        contexts[-1].set_default_timeout(LIMIT)
         page: Page = contexts[-1].new_page()
         if not blocked:
             page.on("console", lambda message: problems.append(f"{message.type}: {message.text}"))

@@ -18,9 +18,14 @@ SKIPS = {
 FINE = "import pytest\n\n\ndef test_it(): ...\n\n\n@pytest.mark.xfail\ndef test_known():\n    raise ValueError\n"
 
 
-def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+BROWSER = "import pytest\n\n\n@pytest.mark.browser\ndef test_it():\n    pytest.skip('no browser')\n"
+
+
+def run(folder: Path, *options: str, ci: str | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "strict_skips", "-rA", *options]
     environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environ.pop("CI", None)
+    environ |= {"CI": ci} if ci else {}
     return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
 
 
@@ -48,3 +53,10 @@ def test_otherwise_it_is_skipped(folder):
 
 def test_what_is_left_out_by_a_mark_is_not_skipped(folder):
     assert run(folder, "--strict-skips", "test_fine.py", "-k", "test_it").returncode == 0
+
+
+def test_a_browser_may_be_missing_but_not_in_ci(tmp_path):
+    (tmp_path / "test_browser.py").write_text(BROWSER)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = browser\n")
+    assert "1 skipped" in run(tmp_path, "--strict-skips").stdout
+    assert "1 failed" in run(tmp_path, "--strict-skips", ci="true").stdout

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.diagnose.by_axes import ByAxes
 from harness.environments.resolver import Resolved
 from harness.model import ABSENT, Setup, Stage, Status, Variant
 from harness.stack import EXPORTS_WITH_RUNTIME, NO_MODEL_CODE, RUN_SIDE, RUNTIME, VENDORS
@@ -45,7 +46,7 @@ class CellDifference:
 
 
 Export = tuple[object, ...]
-_Passing = dict[tuple[str | None, ...], list["ReportedCell"]]
+_Passing = dict[tuple[str | None, ...], ByAxes]
 _ExportSide = tuple[object, ...]
 """Environment, versions of the export side, and variant."""
 
@@ -145,16 +146,14 @@ class Neighbours:
 
     def _found(self, cell: ReportedCell, stage: Stage, same: tuple[str, ...], export: Export | None) -> ReportedCell | None:
         versions = tuple(version(cell, name) for name in same)
-        able = [other for other in self._passed(stage, same, export).get(versions, ()) if other.id != cell.id]
-        distances = [self.steps(cell, other) for other in able]
-        least = min(distances, default=0)
-        closest = [other for other, distance in zip(able, distances, strict=True) if distance == least]
-        return min(closest, key=lambda other: len(list(_differences(cell, other))), default=None)
+        able = self._passed(stage, same, export).get(versions)
+        closest = able.closest(cell) if able else []
+        return min(closest, key=lambda other: _distance(cell, other), default=None)
 
     def _passed(self, stage: Stage, same: tuple[str, ...], export: Export | None) -> _Passing:
         """The cells that passed, by their versions of `same`."""
         if (stage, same, export) not in self._passing:
-            passing: _Passing = {}
+            passing: dict[tuple[str | None, ...], list[ReportedCell]] = {}
             whole = stage is Stage.IMPORT and (not same or not RUN_SIDE.isdisjoint(same))
             for cell in self._cells:
                 if whole and cell.id in self._untried:
@@ -167,13 +166,19 @@ class Neighbours:
                 )
                 if able:
                     passing.setdefault(tuple(version(cell, name) for name in same), []).append(cell)
-            self._passing[stage, same, export] = passing
+            self._passing[stage, same, export] = {versions: ByAxes(able, self._chosen) for versions, able in passing.items()}
         return self._passing[stage, same, export]
 
 
 def run_numpy(cell: ReportedCell) -> str | None:
     """The numpy beside the runtime of a cell: what passes it arrays."""
     return (cell.resolved_sides.get("run") or cell.resolved).get("numpy")
+
+
+def _distance(cell: ReportedCell, other: ReportedCell) -> int:
+    """The number of differences, distributions that no axis names included (`_differences` lists them)."""
+    mine, theirs = ({"python": held.python, **held.pins, **held.resolved} for held in (cell, other))
+    return len({name for name, _ in mine.items() ^ theirs.items()}) + (cell.environment is not other.environment)
 
 
 def version(cell: ReportedCell, name: str) -> str | None:

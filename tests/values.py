@@ -58,7 +58,7 @@ def reported_variant(status: Status = Status.WORKS, stage: Stage | None = None, 
     values |= {"opinions": {}, "controls": {}, "logs": {}, "findings": [], "evidence": []}
     asked = {"exporter": "torchscript", "opset": 17, "layout": "pair", "feedback": "keep-cross", "binding": "numpy"}
     asked |= {"optimization": "default", "memory_pattern": "default"}
-    asked |= {"tried": [], "remedies": [], "unproven": [], "search_open": False, "stage_seconds": {}}
+    asked |= {"tried": [], "remedies": [], "unproven": [], "search_open": False, "stages": []}
     return ReportedVariant(**{**values, **asked, "seconds": 1.0, "status": status, "stage": stage, **given})
 
 

@@ -33,6 +33,14 @@ OBSERVED = frozenset({Status.WORKS, Status.WORKS_WITH_REMEDY, Status.FAILS, Stat
 
 
 @dataclass(frozen=True, kw_only=True)
+class StageTime:
+    """A stage that ran."""
+
+    stage: Stage
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportedVariant:
     """The result of one variant of a cell."""
 
@@ -105,8 +113,8 @@ class ReportedVariant:
     """Requirements for which the search for a remedy got no answer of an index."""
     search_open: bool = False
     """Whether the search for a remedy has found none in this cell, and has more to try."""
-    stage_seconds: dict[Stage, float] = field(default_factory=dict)
-    """Stage → its seconds, of every stage that ran; empty in older reports."""
+    stages: list[StageTime] = field(default_factory=list)
+    """The stages that ran, in their order; empty in older reports."""
 
     @property
     def id(self) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Stage, StageResult, Status, Variant
 from harness.verdicts.judge import VariantVerdict, Verdict
-from harness.verdicts.report_schema import ReportedCell, ReportedVariant, shortened
+from harness.verdicts.report_schema import ReportedCell, ReportedVariant, StageTime, shortened
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,7 +93,7 @@ def _variant(verdict: VariantVerdict, remedies: VariantRemedies) -> ReportedVari
         unanswered=list(remedies.unanswered),
         search_open=remedies.search_open,
         missing=verdict.missing_module,
-        stage_seconds={result.stage: round(result.seconds, 3) for result in verdict.results},
+        stages=[StageTime(stage=result.stage, seconds=round(result.seconds, 3)) for result in verdict.results],
     )
 
 

@@ -12,7 +12,7 @@ from synthetic_report import synthetic
 from values import report, reported_cell, reported_variant
 
 from harness.model import Cause, Certainty, Setup, Stage, Status
-from harness.verdicts.report_schema import Report, ReportedCell, ReportedVariant
+from harness.verdicts.report_schema import Report, ReportedCell, ReportedVariant, StageTime
 from harness.verdicts.rule_model import Condition, ConditionKind, Rule
 
 pytestmark = pytest.mark.browser
@@ -32,7 +32,7 @@ def variants(torch: str, transformers: str) -> list[ReportedVariant]:
     return [
         reported_variant(
             status, exporter=exporter, strategy="cached", attention="default", certainty=Certainty.PROVEN,
-            signature="0123456789ab", outcomes=[], unanswered=[], stage_seconds={Stage.INSTALL: 1.5}, **given,
+            signature="0123456789ab", outcomes=[], unanswered=[], stages=[StageTime(stage=Stage.INSTALL, seconds=1.5)], **given,
         )
         for exporter, (status, given) in zip(("torchscript", "dynamo"), ends, strict=True)
     ]  # fmt: skip

@@ -93,7 +93,7 @@ def _stage(variant: ReportedVariant, stage: Stage) -> Text:
         return Span(variant.status.value, status=variant.status)
     if not passed(variant, stage):
         return ""
-    seconds = variant.stage_seconds.get(stage)
+    seconds = next((ran.seconds for ran in variant.stages if ran.stage is stage), None)
     return GLYPHS[Status.WORKS] if seconds is None else f"{seconds:.1f} s"
 
 

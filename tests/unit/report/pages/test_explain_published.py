@@ -9,7 +9,7 @@ from values import report, reported_cell, reported_variant
 from harness.model import Cause, Certainty, Setup, Stage, Status
 from harness.report.page import Section, Table, plain
 from harness.report.pages.explain_published import ReportExplained
-from harness.verdicts.report_schema import ReportedVariant
+from harness.verdicts.report_schema import ReportedVariant, StageTime
 
 KNOWN = {"strategy": "cached", "attention": "default", "outcomes": [], "unanswered": []}
 
@@ -42,7 +42,9 @@ def test_a_heading_names_some_variants_and_counts_the_rest():
 
 
 def test_stages_have_their_seconds_where_the_report_has_them():
-    found = sections(failing(stage_seconds={Stage.IMPORT: 2.25}, seconds=3.0), variant(layout="merged"))["Stages"]
+    found = sections(failing(stages=[StageTime(stage=Stage.IMPORT, seconds=2.25)], seconds=3.0), variant(layout="merged"))[
+        "Stages"
+    ]
     assert found.detail
     (table,) = found.blocks
     assert isinstance(table, Table)

@@ -41,12 +41,13 @@ def test_the_documentation_has_these_numbers():
     rows = [[entry.strip() for entry in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| 1.")]
     limits = published.runtime_limits()
     covered = []
-    for versions, ir, opset, outside in rows:
+    for versions, ir, opset, ml, outside in rows:
         first, _, last = versions.partition(" to ")
         covered += (named := [one for one in limits if Version(first) <= Version(one) <= Version(last or first)])
         for limit in (limits[one] for one in named):
             some = f" (some operators: {limit.opset_some})" if limit.opset_some != limit.opset else ""
-            assert (ir, opset) == (str(limit.ir), f"{limit.opset}{some}")
+            assert limit.domains
+            assert (ir, opset, ml) == (str(limit.ir), f"{limit.opset}{some}", str(limit.domains["ai.onnx.ml"]))
             places = (DataPlace.OUTSIDE, DataPlace.SYMBOLIC_LINK_OUTSIDE)
             assert {limit.external[place] is None for place in places} == {outside == "read"}
     assert covered == list(limits)

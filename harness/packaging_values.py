@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable
 from typing import Annotated
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -130,6 +131,11 @@ def same_version(first: str | None, second: str | None) -> bool:
 def bare_version(version: str) -> str:
     """A text that is equal for equal versions: without zeros at the end, and without its local part, which names a build."""
     return canonicalize_version(Version(version).public)
+
+
+def release_text(epoch: int, numbers: Iterable[int]) -> str:
+    """A version of these numbers; a bound without the epoch of a version would compare it with another epoch."""
+    return f"{epoch}!" * bool(epoch) + ".".join(map(str, numbers))
 
 
 def after(version: str) -> str:

@@ -21,7 +21,7 @@ from harness.hashing import digest
 from harness.matrix.schema import Matrix
 from harness.matrix.values import version_key
 from harness.model import Interpreter
-from harness.packaging_values import ExactVersion, after, required_name
+from harness.packaging_values import ExactVersion, after, release_text, required_name
 from harness.store.envelope import RecordKind
 
 
@@ -163,14 +163,14 @@ def _published(provider: Provider, axis: str, python: Interpreter, spec: str, po
     bound = spec
     while (version := provider.newest(axis, bound, python)) is not None:
         yield version
-        release = Version(version).release
+        found = Version(version)
         match policy:
             case "latest":
                 return
             case "latest-per-major":
-                below = f"{release[0]}.dev0"
+                below = f"{release_text(found.epoch, found.release[:1])}.dev0"
             case "latest-per-minor":
-                below = f"{release[0]}.{release[1] if len(release) > 1 else 0}.dev0"
+                below = f"{release_text(found.epoch, (*found.release, 0)[:2])}.dev0"
             case _:
                 below = version
         bound = f"{spec},<{below}" if spec else f"<{below}"

@@ -53,6 +53,21 @@ def test_a_selector_names_published_versions_oldest_first(many, selector, versio
     assert planned(many, selector) == versions
 
 
+@pytest.mark.parametrize(
+    ("selector", "versions"),
+    [
+        (">=1!0; latest-per-minor", ["1!1.0.0", "1!1.1.1", "1!2.0.0"]),
+        (">=2; latest-per-major", ["2.1.0", "3.0.0", "1!1.1.1", "1!2.0.0"]),
+        (">=3; all", ["3.0.0", "1!1.0.0", "1!1.1.0", "1!1.1.1", "1!2.0.0"]),
+    ],
+)
+def test_versions_of_a_later_epoch(many, selector, versions):
+    many.publish(*(packages.package("optimum", version) for version in ("1!1.0.0", "1!1.1.0", "1!1.1.1", "1!2.0.0")))
+    many.configure({"optimum": [selector]})
+    assert many.main("plan").code == 0
+    assert planned(many, selector) == versions
+
+
 def test_the_oldest_is_the_oldest_that_can_be_installed_here(many):
     many.publish(packages.package("optimum", "0.9.0", tag="cp27-none-any"))
     many.configure({"optimum": [">=0.5,<1.9; oldest", "2.0.0"]})

@@ -12,7 +12,7 @@ from harness.diagnose.remedies.version_steps import StepSize, distance, step_siz
 from harness.environments.lockfile import PublishedVersion
 from harness.matrix.values import version_key
 from harness.model import Cell, Stage
-from harness.packaging_values import after
+from harness.packaging_values import after, release_text
 from harness.verdicts.judge import Verdict
 
 BIG = 200 * 10**6
@@ -59,13 +59,15 @@ class AxisVersion(RemedyKind):
     def requirements(self, cell: Cell, axis: str) -> list[str]:
         """What an index is asked for: the newest patch; or the next minor release, then the newest of the major one."""
         own = str(cell.version(axis))
-        major, minor = (*Version(own).release, 0)[:2]
+        epoch, (major, minor) = Version(own).epoch, (*Version(own).release, 0)[:2]
+        lines = ((major, minor), (major, minor + 1), (major + 1,))
+        this, following, above = (release_text(epoch, numbers) for numbers in lines)
         if self._size is StepSize.MAJOR:
             return []
         if self._size is StepSize.PATCH:
-            return [f"{axis}{after(own)},=={major}.{minor}.*"]
+            return [f"{axis}{after(own)},=={this}.*"]
         # `>` leaves out post-releases of the own version, which are patch releases.
-        return [f"{axis}>{own},=={major}.{minor + 1}.*", f"{axis}>{own},<{major + 1}"]
+        return [f"{axis}>{own},=={following}.*", f"{axis}>{own},<{above}"]
 
     def _of_index(self, cell: Cell, trials: Trials) -> Iterator[Change]:
         """Changes to versions that an index has, with files that are not big; a file of unknown size is on this machine."""

@@ -20,6 +20,7 @@ from harness.environments.lockfile import PublishedVersion
 from harness.environments.published_versions import NotAnswered
 from harness.environments.resolver import Resolved
 from harness.model import Failure, Stage
+from harness.packaging_values import release_text
 from harness.verdicts.judge import Verdict
 
 _NAMED_ONLY = 2
@@ -47,11 +48,12 @@ class LockSuspect:
         there = Version(self.there) if self.there else None
         bounds = []
         for parts in (1, 2):
-            mine = _release(here, parts)
-            if there is None or _release(there, parts) < mine:
-                bounds.append(f"{self.name}<{_dotted(mine)}")
-            elif _release(there, parts) > mine:
-                bounds.append(f"{self.name}>={_dotted(_release(there, parts))}")
+            mine = _line(here, parts)
+            theirs = _line(there, parts) if there else None
+            if theirs is None or Version(theirs) < Version(mine):
+                bounds.append(f"{self.name}<{mine}")
+            elif Version(theirs) > Version(mine):
+                bounds.append(f"{self.name}>={theirs}")
         return bounds
 
 
@@ -139,9 +141,6 @@ def _spelled(name: str) -> str:
     return "[-_.]".join(map(re.escape, name.lower().split("-")))
 
 
-def _release(version: Version, parts: int) -> tuple[int, ...]:
-    return (*version.release, 0)[:parts]
-
-
-def _dotted(release: Sequence[int]) -> str:
-    return ".".join(map(str, release))
+def _line(version: Version, parts: int) -> str:
+    """The first parts of the release, with the epoch."""
+    return release_text(version.epoch, (*version.release, 0)[:parts])

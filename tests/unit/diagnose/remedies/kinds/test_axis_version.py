@@ -51,6 +51,12 @@ def test_what_an_index_is_asked_for():
     assert MAJOR.requirements(cell, "onnxruntime") == []
 
 
+def test_what_an_index_is_asked_for_has_the_epoch():
+    cell = resolved(onnxruntime="1!2.0").cell
+    assert PATCH.requirements(cell, "onnxruntime") == ["onnxruntime>=1!2.0,!=1!2.0,==1!2.0.*"]
+    assert MINOR.requirements(cell, "onnxruntime") == ["onnxruntime>1!2.0,==1!2.1.*", "onnxruntime>1!2.0,<1!3"]
+
+
 def test_of_post_releases_the_nearest_is_first():
     near = [
         Verdict(resolved=resolved(onnxruntime=version), status=Status.WORKS, variants=())

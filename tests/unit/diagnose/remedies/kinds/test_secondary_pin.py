@@ -44,6 +44,8 @@ def test_who_is_spoken_of_last_comes_first_and_a_part_of_a_word_is_nobody():
         ("1.26.4", "2.1.0", "x==2.1.0", ["x>=2", "x>=2.1"]),
         ("2.1.1", "2.1.0", "x==2.1.0", []),
         ("2.1.0", None, None, ["x<2", "x<2.1"]),
+        ("1!1.0", "2.0", "x==2.0", ["x<1!1", "x<1!1.0"]),
+        ("1!1.0", "1!1.1", "x==1!1.1", ["x>=1!1.1"]),
     ],
 )
 def test_a_suspect_is_held_as_loosely_as_shuts_the_version_out(here, there, exactly, wider):

@@ -4,6 +4,8 @@ Comma is *and*; a list of expressions is *or*. A part that starts with an operat
 (`torch>=2.4,<2.6`). Names are axes with PEP 440 bounds or `=absent` or `!=absent`, or fields of a variant, `setup` (also:
 `environment`) or `id` with `=` and a value in which `*` stands for anything. The same reader serves `--select`, `--exclude`,
 constraints and `[variants] require`.
+
+An axis may have the name of a field, except of one with numbers: then bounds, and `==` with a version, mean the axis.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ from harness.packaging_values import distribution_name, quoted, specifier_set, w
 
 VARIANT_FIELDS = tuple(field.name for field in fields(Variant))
 """The fields of a variant, in their order."""
+
+NUMBERED = frozenset({"opset", "ir_version"})
+"""The fields of a variant that are numbers."""
 
 _CELL_FIELDS = ("setup", "environment", "id")
 _FIELDS = (*VARIANT_FIELDS, *_CELL_FIELDS)
@@ -121,7 +126,7 @@ def parse(text: str) -> Expression:
                     "expected parts such as 'torch>=2.4' or 'exporter=torchscript'"
                 )
             name, rest = match["name"], match["bounds"]
-            if (field := name.replace("-", "_")) in _FIELDS:
+            if (field := name.replace("-", "_")) in _FIELDS and not _means_axis(field, rest):
                 value = re.match(r"^==?\s*([^=\s].*)$", rest)
                 if not value:
                     raise SelectionError(f"cannot read {part!r} in the selection {text!r}; {name} takes '=' and a value")
@@ -139,6 +144,16 @@ def parse(text: str) -> Expression:
     except ValueError as error:
         raise SelectionError(f"cannot read the selection {quoted(text)}: {error}") from None
     return Expression(text=text, bounds=read, patterns=tuple(patterns), absent=tuple(absent))
+
+
+def _means_axis(field: str, rest: str) -> bool:
+    """Whether a part that has the name of a field is about an axis of that name: `binding==1.0`, `binding=absent`."""
+    if _PRESENCE.fullmatch(rest):
+        return True
+    try:
+        return field not in NUMBERED and not re.match(r"^=[^=]", rest) and bool(specifier_set(rest))
+    except ValueError:
+        return False
 
 
 def _axis(name: str, text: str) -> str:

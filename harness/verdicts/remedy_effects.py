@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from harness.matrix.selection import VARIANT_FIELDS
+from harness.matrix.selection import NUMBERED, VARIANT_FIELDS
 from harness.packaging_values import is_version
 from harness.verdicts.report_schema import ReportedVariant
 
 _FIELDS = {name.replace("_", "-") for name in VARIANT_FIELDS}
+_NUMBERED = {name.replace("_", "-") for name in NUMBERED}
 
 SESSION = frozenset({"optimization", "memory-pattern"})
 """Fields that change how onnxruntime runs an artifact, and neither the artifact nor its inputs."""
@@ -66,7 +67,8 @@ def effect(remedy: str) -> RemedyEffect | None:
     fields, pins, bounds = set[str](), set[str](), set[str]()
     for part in _parts(remedy):
         name, _, value = part.partition(" ")
-        if name in _FIELDS and value:
+        # An axis may have the name of a field.
+        if name in _FIELDS and value and (name in _NUMBERED or not is_version(value)):
             fields.add(name)
         elif is_version(value):
             pins.add(canonicalize_name(name))

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 
 from harness.diagnose.rules.outcomes import Seen, union
 from harness.matrix.plan import by_version
-from harness.matrix.selection import VARIANT_FIELDS, value_of
+from harness.matrix.selection import NUMBERED, VARIANT_FIELDS, value_of
 from harness.model import ABSENT, Stage
 from harness.verdicts.report_schema import ReportedCell
 from harness.verdicts.rule_model import Condition, ConditionKind
 
 STAMPED = "stamped"
-_NUMBERS = {"opset", "ir_version"}
 _UNORDERED = {ABSENT, STAMPED}
 """Values that are neither older nor newer than any other: no bound holds for them."""
 
@@ -134,7 +133,7 @@ def _feature(kind: ConditionKind, name: str, values: Iterable[tuple[str, int]]) 
     found: dict[str, int] = {}
     for value, bits in values:
         found[value] = found.get(value, 0) | bits
-    versioned = kind is not ConditionKind.VARIANT or name in _NUMBERS
+    versioned = kind is not ConditionKind.VARIANT or name in NUMBERED
     ordered = sorted((value for value in found if versioned and value not in _UNORDERED), key=by_version)
     return Feature(
         kind=kind,

@@ -143,3 +143,25 @@ def test_what_bounds_on_an_axis_leave_open():
     selection = Selection.of(["python==3.11,torch>9", "python<3.9"], axes=["python", "torch"])
     assert [selection.may_admit("python", version) for version in ("3.8", "3.11", "3.12")] == [True, True, False]
     assert Selection.of(["torch>9"], axes=["torch"]).may_admit("python", "3.12")
+
+
+@pytest.mark.parametrize(
+    ("text", "admitted"),
+    [
+        ("binding==1.0", True),
+        ("binding==1.1", False),
+        ("binding>=1,<2", True),
+        ("binding!=1.0", False),
+        ("binding=absent", False),
+        ("binding!=absent", True),
+        ("layout=absent", True),
+        ("binding=numpy", True),
+        ("binding==numpy", True),
+        ("binding=ortvalue", False),
+        ("binding=numpy,binding==1.0", True),
+        ("opset==17", True),
+    ],
+)
+def test_an_axis_with_the_name_of_a_field(text, admitted):
+    cell = Cell(id="c", python="3.11", pins=(("binding", "1.0"),))
+    assert parse(text).admits(cell, VARIANT) is admitted

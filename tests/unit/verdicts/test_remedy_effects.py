@@ -15,6 +15,9 @@ from harness.verdicts.remedy_effects import CONSUMER, EXPORT, SESSION, effect, e
         ("ir-version stamped", {"ir-version"}, set(), set()),
         ("opset 14", {"opset"}, set(), set()),
         ("onnxruntime 1.17.0", set(), {"onnxruntime"}, set()),
+        # An axis with the name of a field.
+        ("binding 1.1", set(), {"binding"}, set()),
+        ("binding ortvalue, layout 2.0", {"binding"}, {"layout"}, set()),
         ("python 3.12", set(), {"python"}, set()),
         ("numpy<2", set(), set(), {"numpy"}),
         ("numpy>=1.2,<2", set(), set(), {"numpy"}),

@@ -156,6 +156,38 @@ def test_relative_links_from_the_environment_are_those_of_the_current_folder(pro
     assert cell["resolved"]["flatbuffers"] == "99.0"
 
 
+@pytest.mark.parametrize("name", ["com,ma", "ha#sh", "eq=ual, qu?ery", "per%2Ccent, ümlaut"])
+@pytest.mark.parametrize("by", ["matrix", "variable", "index"])
+def test_a_folder_with_any_name_is_the_one_that_is_looked_at(tmp_path, monkeypatch, name, by):
+    project = Project.working(tmp_path / name)
+    # Where uv would look if it took a part of the name for the whole.
+    for part in ("com", "ha", "per", "per,cent"):
+        (tmp_path / part).mkdir()
+        packages.package("flatbuffers", "99.0").write(tmp_path / part)
+    sources = {"no-index": by != "index", "torch-backend": "default"}
+    if by == "matrix":
+        project.configure(uv={**sources, "find-links": ["index"]})
+    elif by == "variable":
+        monkeypatch.chdir(project.root)
+        monkeypatch.setenv("UV_FIND_LINKS", "index,../nothing")
+        (tmp_path / "nothing").mkdir()
+        project.configure(uv=sources)
+    else:
+        _as_index(project.index)
+        project.configure(uv={**sources, "index": ["mine=index"], "default-index": "index"})
+    (cell,) = project.run().values()
+    assert (cell["status"], cell["resolved"]["flatbuffers"]) == ("works", "24.3.25")
+
+
+def _as_index(folder: Path) -> None:
+    """Lay the wheels in `folder` out as an index does."""
+    for wheel in sorted(folder.glob("*.whl")):
+        page = folder / wheel.name.partition("-")[0].replace("_", "-").lower() / "index.html"
+        page.parent.mkdir(exist_ok=True)
+        with page.open("a", encoding="utf-8") as file:
+            file.write(f'<a href="../{wheel.name}">{wheel.name}</a><br>\n')
+
+
 AS_THE_CALLER_HAS_IT = {
     "LANG": "de_DE.UTF-8",
     "LC_ALL": "tr_TR.UTF-8",

@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from harness.environments.uv.variables import anchored, user_settings
+from harness.environments.uv.variables import anchored, named_index, user_settings
 from harness.matrix.schema import UvSources
 
 LIFETIME = 600
@@ -68,9 +68,7 @@ def index_settings(sources: UvSources, folder: Path) -> str | None:
 
 def _table(index: str, folder: Path, *, default: bool) -> str:
     """The table of an index, `URL-or-path` or `NAME=URL-or-path`, as uv reads it from an option."""
-    name, equals, place = index.partition("=")
-    if not equals or ":" in name or "/" in name:
-        name, place = "", index
+    name, place = named_index(index)
     lines = ["[[index]]", *([f"name = {json.dumps(name)}"] if name else []), f"url = {json.dumps(anchored(place, folder))}"]
     lines += ["default = true"] if default else []
     lifetime = json.dumps(f"max-age={LIFETIME}")

@@ -91,5 +91,14 @@ def _setting_files() -> list[bytes]:
 
 
 def anchored(place: str, folder: Path) -> str:
-    """`place`, made absolute from `folder` if it is a path; a URL is returned as it is."""
-    return place if "://" in place else str(folder / with_home(place))
+    """A place as a URL, from `folder` if it is a path. It has no comma, which separates places in an option.
+
+    Of a path uv would take `#` for the beginning of a fragment, and `=` for the end of a name.
+    """
+    return place.replace(",", "%2C") if "://" in place else (folder / with_home(place)).absolute().as_uri()
+
+
+def named_index(index: str) -> tuple[str, str]:
+    """(name, place) of an index, `URL-or-path` or `NAME=URL-or-path`; the name may be empty."""
+    name, equals, place = index.partition("=")
+    return (name, place) if equals and not set(name) & set(":/") else ("", index)

@@ -14,6 +14,7 @@ from harness.environments.uv import variables
 from harness.environments.uv.client import Uv
 from harness.environments.uv.command import find_uv
 from harness.environments.uv.errors import classify, unpublished
+from harness.environments.uv.source_options import source_options
 from harness.errors import UvError
 from harness.matrix.schema import UvSources
 from harness.model import Lock
@@ -269,3 +270,21 @@ def test_a_missing_uv_is_a_sentence(monkeypatch):
     monkeypatch.setattr(shipped, "find_uv_bin", missing)
     with pytest.raises(UvError, match="pip install uv"):
         find_uv()
+
+
+def test_no_place_is_cut_or_taken_for_something_else():
+    places = {
+        "index": ["a=b/c=d", "x=https://host/a,b"],
+        "find-links": ["a,b#c", "/a b?c", "https://host/a,b"],
+        "default-index": "./a=b",
+    }
+    sources = UvSources.model_validate(places)
+    assert source_options(sources, Path("/m,n"), torch_backend=None, offline=False) == [
+        "--index=a=file:///m%2Cn/b/c%3Dd",
+        "--index=x=https://host/a%2Cb",
+        "--find-links=file:///m%2Cn/a%2Cb%23c",
+        "--find-links=file:///a%20b%3Fc",
+        "--find-links=https://host/a%2Cb",
+        "--default-index=file:///m%2Cn/a%3Db",
+        "--no-build",
+    ]

@@ -51,10 +51,10 @@ def test_indexes_of_the_matrix_go_before_those_of_variables_as_options_do(monkey
     ]
     given = {"index": ["wheels=simple", "https://e/simple?a=b"], "default-index": "/there"}
     assert indexes(**given) == [
-        ("wheels", "/matrix/simple", False),
+        ("wheels", "file:///matrix/simple", False),
         (None, "https://e/simple?a=b", False),
         further,
-        (None, "/there", True),
+        (None, "file:///there", True),
     ]
 
 

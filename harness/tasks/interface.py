@@ -40,10 +40,22 @@ class ProbeOutput:
     """Subject → distributions that its process or fork imported; absent if it died before it could report them."""
     peak_memory: int = 0
     """Bytes."""
+    forked: bool = False
+    """Whether a fork server made the process."""
 
     def add(self, subject: Subject, result: StageResult) -> None:
         """Append a stage result."""
         self.results.setdefault(subject, []).append(result)
+
+    def take(self, subject: Subject, other: ProbeOutput) -> bool:
+        """Take over what a process that was started for `subject` reported; returns whether the next one has a chance."""
+        process = other.results.get(None, [])
+        begins = not self.results or all(result.ok for result in process)
+        # A process that does not begin says nothing of those that did.
+        self.results = {**(other.results if begins else {subject: process}), **self.results}
+        self.distributions |= other.distributions
+        self.peak_memory = max(self.peak_memory, other.peak_memory)
+        return all(result.ok for result in self.results.get(None, []))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -27,6 +27,8 @@ class Repeated:
     """Place and stage → failures that repeated there in other words, with the words that they shared."""
     chance: set[FailureKind] = field(default_factory=set)
     """Stage and signature of failures that did not, in whatever closure."""
+    alone: set[str] = field(default_factory=set)
+    """Keys of closures in which something works in a process of its own only."""
 
     def is_known(self, place: str, kind: FailureKind) -> bool:
         """Whether such a failure needs no repetition."""

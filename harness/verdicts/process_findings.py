@@ -10,13 +10,23 @@ from harness.verdicts.messages import headline
 WORDS_VARY = "words-vary"
 """A failure that came in other words each time it was repeated."""
 
-RULES = (WORDS_VARY,)
+OWN_PROCESS = "needs-own-process"
+"""What works in a process that was started for it alone, and fails in a fork or after something else."""
+
+RULES = (WORDS_VARY, OWN_PROCESS)
 
 
 def noted(result: StageResult, rule: str, message: str) -> StageResult:
     """`result` with that finding; a result has one finding of a rule."""
     findings = [finding for finding in result.data.get("findings", ()) if finding["rule"] != rule]
     return replace(result, data={**result.data, "findings": [*findings, {"rule": rule, "message": message}]})
+
+
+def needs_own_process(result: StageResult, failed: StageResult, how: str) -> StageResult:
+    """`result` of a process of its own, in place of `failed`, of a process of another kind; `how` that differs."""
+    assert failed.error is not None
+    why = f"{failed.stage.value}: {headline(failed.error.message)}"
+    return noted(result, OWN_PROCESS, f"so it was run in a process of its own; in one {how} it fails at {why}")
 
 
 def words_vary(result: StageResult, other: StageResult) -> StageResult:

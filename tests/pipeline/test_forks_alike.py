@@ -6,6 +6,7 @@ All cases are cells of one matrix, which is run twice: once as always, once with
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -254,6 +255,8 @@ class Found:
 
     errors: dict[str, str]
     forked: dict[str, bool]
+    repeated: Counter[str]
+    """How often it was repeated: once more if the process of its own, whose words stand, did something else than a fork."""
 
 
 def found(project: Project) -> Found:
@@ -265,6 +268,7 @@ def found(project: Project) -> Found:
         errors={version: error.removeprefix(VALUE) for version, error in errors.items()},
         # Of several the first: what fails is run once more at the end.
         forked={version: bool(start["server"]) for start in project.starts("export")[::-1] for version in onnx_of(start)},
+        repeated=Counter(version for start in project.repetitions() for version in onnx_of(start)),
     )
 
 
@@ -291,6 +295,7 @@ def test_a_fork_finds_out_what_a_process_of_its_own_does(as_always, without_fork
     case, versions = CASES[name], [f"{minor}.{BASE + NUMBERS[name]}" for minor in MINORS]
     assert tuple(map(as_always.errors.get, versions)) == case.told
     assert tuple(map(as_always.forked.get, versions)) == case.forked
+    assert tuple(map(as_always.repeated.get, versions)) == (1, 1)
     assert tuple(map(without_forks.errors.get, versions)) == case.told
     assert not any(map(without_forks.forked.get, versions))
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from harness import disk_space
 from harness.environments.bytecode import Bytecode
@@ -15,13 +16,14 @@ from harness.environments.layers import Closure, layers
 from harness.errors import DiskFullError
 from harness.execution.process.forks import Forks
 from harness.execution.process.probe_process import run_probe
-from harness.execution.process.repetition import settle
+from harness.execution.process.repetition import Processes, Settled, settle
 from harness.hashing import digest
 from harness.model import Failure, Limits, Stage, StageResult, Status
 from harness.store.store import BYTECODE, Store
-from harness.subprocesses import Supervisor
+from harness.subprocesses import Process, Supervisor
 from harness.tasks.interface import Batch, ProbeOutput, ProbeRequest, Subject, Workplace
 from harness.tasks.repetitions import Repeated
+from harness.verdicts import process_findings
 
 OnStage = Callable[[str], None]
 
@@ -77,36 +79,89 @@ class Probes:
     def run(self, batch: Batch, workplace: Workplace, out: Path, repeated: Repeated, on_stage: OnStage) -> ProbeOutput:
         """The results of `batch`, whose failures have repeated; its files are left in `out`.
 
+        One process does all of it, unless something in this closure works in a process of its own only.
+
         Raises:
             InterruptedError: the run is being stopped.
             RuntimeError: its environment was changed while it ran.
             DiskFullError: it failed while the store's disk was full, which proves nothing.
         """
+        process = _Process(batch=batch, workplace=workplace, repeated=repeated, on_stage=on_stage)
+        request = batch.request(workplace, out)
+        closure = digest([part.key for part in request.parts])
+        if closure not in repeated.alone:
+            output, settled = self._settled(process, out)
+            if not settled.dependent:
+                return output
+            repeated.alone.add(closure)
+            _empty(out)
+            alone = self._each_alone(process, request, out)
+            _note(alone, settled.dependent, output, {None, *request.beside})
+            return alone
+        return self._each_alone(process, request, out)
+
+    def _each_alone(self, process: _Process, request: ProbeRequest, out: Path) -> ProbeOutput:
+        """The results of each subject of `request` in a process that is started for it."""
+        subjects: list[Subject] = [subject for subject in request.places if subject is not None]
+        if not subjects or (request.job.get("reference") and request.beside.keys() >= {*subjects}):
+            # No variant does what the process as a whole is to do.
+            subjects.insert(0, None)
+        output = ProbeOutput()
+        for subject in subjects:
+            with self._store.scratch() as folder:
+                one, _ = self._settled(process, folder, only=[subject])
+                for path in folder.iterdir():
+                    shutil.rmtree(out / path.name, ignore_errors=True)
+                    path.rename(out / path.name)
+            if not output.take(subject, one):
+                break
+        return output
+
+    def _settled(self, process: _Process, out: Path, only: Collection[Subject] | None = None) -> tuple[ProbeOutput, Settled]:
+        """The results of a batch, or of `only` some subjects in a process that is no fork, and what their repetitions gave."""
+        batch, workplace = process.batch, process.workplace
+        request = batch.request(workplace, out, only)
+        alone = only is not None
 
         def again(subjects: Collection[Subject]) -> ProbeOutput:
             with self._store.scratch() as folder:
-                return self._run(batch.request(workplace, folder, subjects), on_stage, fresh=True)
+                return self._run(batch.request(workplace, folder, subjects), process.on_stage, fresh=True)
 
-        request = batch.request(workplace, out)
+        def anew() -> ProbeOutput:
+            with self._store.scratch() as folder:
+                return self._run(batch.request(workplace, folder, only), process.on_stage, may_fork=not alone)
+
         for may_mend in (True, False):
-            output = self._run(request, on_stage)
+            output = self._run(request, process.on_stage, may_fork=not alone)
 
             def mended(*, may: bool = may_mend) -> bool:
                 return may and self._bytecode.mend(request.python, self._folders(request))
 
             errors = (result.error for result in _results(output) if result.status is Status.ERROR)
             suspicious = any(error and error.type not in _NOT_OF_BYTECODE for error in errors)
-            if not (suspicious and mended()) and settle(output, request.places, repeated, again, mended=mended):
+            settled = Settled(damaged=suspicious and mended())
+            if not settled.damaged:
+                processes = Processes(again=again, anew=anew, mended=mended)
+                settled = settle(output, request.places, process.repeated, processes, apart={None, *request.beside})
+            if not settled.damaged:
                 break
-            shutil.rmtree(out)
-            out.mkdir()
-        return output
+            _empty(out)
+        return output, settled
 
-    def _run(self, request: ProbeRequest, on_stage: OnStage, *, fresh: bool = False) -> ProbeOutput:
+    def _run(self, request: ProbeRequest, on_stage: OnStage, *, fresh: bool = False, may_fork: bool = True) -> ProbeOutput:
         """One process; a `fresh` one is no fork, and reads no bytecode that another process has left."""
         # An environment of the caller holds the whole lock, so one side of it can import the other.
         own = not any(part.key in self._given for part in request.parts)
-        forks = self._forks if own and not fresh else None
+        forks = self._forks if own and may_fork and not fresh else None
+        launcher = forks.launcher(request.python, request.job, request.parts[0]) if forks else None
+        forked = []
+
+        def fork(*given: Any) -> Process | None:
+            assert launcher is not None
+            made = launcher(*given)
+            forked.append(made)
+            return made
+
         self._bytecode.verify(self._folders(request))
         with self._store.scratch() as folder, self._store.temporary() as temporary:
             output = run_probe(
@@ -119,11 +174,12 @@ class Probes:
                 limits=replace(self._limits, seconds=self._limits.seconds + _COMPILING) if fresh else self._limits,
                 supervisor=self._supervisor,
                 on_stage=lambda stage, subject: on_stage(f"{stage} {subject}" if subject else stage),
-                fork=forks.launcher(request.python, request.job, request.parts[0]) if forks else None,
+                fork=fork if launcher else None,
                 bytecode=folder / BYTECODE if fresh else None,
             )
             if any(not result.ok for result in _results(output)) and disk_space.nearly_full(folder):
                 raise DiskFullError("a probe failed while the disk was full")
+        output.forked = any(forked)
         if own:
             self._check(request, output)
         return output
@@ -145,6 +201,32 @@ class Probes:
         parts = {*request.parts, *(part for beside in request.beside.values() for part in beside)}
         sites = [self._environments.site(layer) for part in parts for layer in layers(part)]
         return [request.python.parents[1], *(site.parents[2] for site in sites)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Process:
+    """What the processes of a batch have in common."""
+
+    batch: Batch
+    workplace: Workplace
+    repeated: Repeated
+    on_stage: OnStage
+
+
+def _empty(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+def _note(alone: ProbeOutput, dependent: Mapping[Subject, StageResult], first: ProbeOutput, apart: Collection[Subject]) -> None:
+    """Have the results `alone` say what became of them in the process `first`, if they work now; see `settle`."""
+    variants = [subject for subject in first.results if subject not in apart]
+    for subject, failed in dependent.items():
+        differences = {"was forked": first.forked, "had run another variant before": subject in variants[1:]}
+        how = " and ".join(name for name, there in differences.items() if there)
+        results = alone.results.get(subject, [])
+        if results and all(result.ok for result in results):
+            results[-1] = process_findings.needs_own_process(results[-1], failed, f"that {how}")
 
 
 def _results(output: ProbeOutput) -> Iterator[StageResult]:

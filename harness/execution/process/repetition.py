@@ -14,31 +14,52 @@ from harness.tasks.repetitions import TIMES_IF_CHANCE, Repeated
 from harness.verdicts import process_findings
 from harness.verdicts.signature import shared_words, signature
 
-Again = Callable[[Collection[Subject]], ProbeOutput]
-"""Repeats these subjects, and no others, in a fresh process."""
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Processes:
+    """The processes that tell how the failures of a first one are to be taken."""
+
+    again: Callable[[Collection[Subject]], ProbeOutput]
+    """Repeats these subjects, and no others, one after another in a fresh process."""
+    anew: Callable[[], ProbeOutput]
+    """Does what the first process did, in the same way: a fork if that was one, and all subjects."""
+    mended: Callable[[], bool]
+    """Looks for damaged bytecode, removes it, and returns whether there was any: then the first process proves nothing."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settled:
+    """What became of the failures of a process."""
+
+    damaged: bool = False
+    """Whether the process must be run once more because its bytecode was damaged."""
+    dependent: Mapping[Subject, StageResult] = field(default_factory=dict)
+    """Failures in processes like the first, one of which is none in a process of its own; the others are not settled."""
 
 
 def settle(
-    output: ProbeOutput, places: Mapping[Subject, str], repeated: Repeated, again: Again, *, mended: Callable[[], bool]
-) -> bool:
+    output: ProbeOutput,
+    places: Mapping[Subject, str],
+    repeated: Repeated,
+    processes: Processes,
+    *,
+    apart: Collection[Subject] = frozenset({None}),
+) -> Settled:
     """Repeat the failures in `output`, and replace those that do not repeat.
 
-    `places` names the closure of each subject that may fail, and the artifact that it runs. `mended` looks for damaged
-    bytecode if a failure does not repeat, removes it, and returns whether there was any: then `output` proves nothing.
-
-    Returns:
-        False if the process of `output` must be run once more because its bytecode was damaged.
+    `places` names the closure of each subject that may fail, and the artifact that it runs. What is `apart` has no other
+    subject before it in its process.
     """
-    repetition = _Repetition(output=output, places=places, repeated=repeated)
+    repetition = _Repetition(output=output, places=places, repeated=repeated, apart=apart)
     while subjects := repetition.open:
-        outcomes = repetition.outcomes(again(list(subjects)))
-        if any(results[-1].status is not Status.FAILS for results in outcomes.values()) and mended():
-            return False
-        for subject, results in outcomes.items():
-            repetition.note(subject, results)
-        for subject in outcomes:
-            repetition.close_if_settled(subject)
-    return True
+        second = processes.again(list(subjects))
+        outcomes = repetition.outcomes(second)
+        if any(results[-1].status is not Status.FAILS for results in outcomes.values()) and processes.mended():
+            return Settled(damaged=True)
+        doubtful = repetition.note(outcomes, second)
+        if doubtful and repetition.depends(doubtful, processes.anew()):
+            return Settled(dependent=repetition.failures)
+    return Settled()
 
 
 @dataclass(kw_only=True, slots=True)
@@ -48,14 +69,20 @@ class _Repetition:
     output: ProbeOutput
     places: Mapping[Subject, str]
     repeated: Repeated
+    apart: Collection[Subject]
     first: dict[Subject, Sequence[StageResult]] = field(init=False)
-    """Subject → its results in the first process, with the words that its repetitions shared."""
+    """Subject → its results that must repeat, with the words that its repetitions shared."""
     open: dict[Subject, int] = field(init=False)
     """Subject that is still to be repeated → how often it was."""
+    own: set[Subject] = field(init=False)
+    """Subjects whose `first` is of a process like those that repeat it: started for it, with nothing before it."""
+    proved: set[tuple[Stage, str]] = field(default_factory=set)
+    """Kinds of failures that have repeated with nothing before them."""
 
     def __post_init__(self) -> None:
         self.first = {subject: results for subject, results in self.output.results.items() if subject in self.places}
         self.open = {subject: 0 for subject in self.first if self._needs_repetition(subject)}
+        self.own = set() if self.output.forked else self._leading(self.output)
 
     def _needs_repetition(self, subject: Subject) -> bool:
         results, place = self.first[subject], self.places[subject]
@@ -68,27 +95,74 @@ class _Repetition:
                 break
         return not self.repeated.is_known(place, _failure_kind(self.first[subject]))
 
+    def _leading(self, output: ProbeOutput) -> set[Subject]:
+        """The subjects that had no other one before them in their process."""
+        others = [subject for subject in output.results if subject not in self.apart]
+        return {*self.apart, *others[:1]}
+
     def outcomes(self, second: ProbeOutput) -> dict[Subject, list[StageResult]]:
         """Subject → its results after this repetition, for those that it reached; all are errors if it reached none."""
         ends = {subject: end for subject in self.open if (end := _end(second, subject))} or dict.fromkeys(self.open, _NOTHING)
         return {subject: compared(self.first[subject], end) for subject, end in ends.items()}
 
-    def note(self, subject: Subject, results: list[StageResult]) -> None:
-        """Take over the results of a repetition."""
+    def note(self, outcomes: Mapping[Subject, list[StageResult]], second: ProbeOutput) -> list[Subject]:
+        """Take over the outcomes of a repetition; returns the subjects that work there, and failed under other conditions."""
+        leading, doubtful = self._leading(second), []
+        for subject, results in outcomes.items():
+            end = _end(second, subject)
+            works, fails = all(result.ok for result in end), any(result.status is Status.FAILS for result in end)
+            if subject in self.own or not (works or fails) or results == list(self.first[subject]):
+                self._take(subject, results)
+            elif works:
+                doubtful.append(subject)
+            elif subject in leading:
+                # What it does in a process of its own is to be repeated instead.
+                self.first[subject] = self.output.results[subject] = list(end)
+                self.open[subject] = 0
+                self.own.add(subject)
+        for subject in outcomes:
+            if subject not in doubtful:
+                self._close_if_settled(subject, leads=subject in leading)
+        return doubtful
+
+    def depends(self, doubtful: Collection[Subject], anew: ProbeOutput) -> bool:
+        """Whether one of the `doubtful` fails again in a process like the first; with the others it is chance."""
+        found = False
+        for subject in doubtful:
+            results = compared(self.first[subject], _end(anew, subject) or _NOTHING)
+            if results[-1].status is Status.FAILS:
+                found = True
+            else:
+                self._take(subject, results)
+                self._close_if_settled(subject, leads=True)
+        return found
+
+    @property
+    def failures(self) -> dict[Subject, StageResult]:
+        """Those that are not settled."""
+        return {subject: next(result for result in self.first[subject] if not result.ok) for subject in self.open}
+
+    def _take(self, subject: Subject, results: list[StageResult]) -> None:
         self.open[subject] += 1
         self.output.results[subject] = results
         if results[-1].status is Status.FLAKY:
             self.repeated.chance.add(_failure_kind(self.first[subject]))
 
-    def close_if_settled(self, subject: Subject) -> None:
-        """Repeat `subject` no more if it did not fail alike, or has failed alike often enough."""
+    def _close_if_settled(self, subject: Subject, *, leads: bool) -> None:
+        """Repeat `subject` no more if it did not fail alike, or has failed alike often enough, with nothing before it."""
         results = self.output.results[subject]
         if results[-1].status is not Status.FAILS:
             del self.open[subject]
             return
         # The next repetition is compared with the words that were shared so far.
         self.first[subject], kind = results, _failure_kind(results)
-        if self.open[subject] >= max(self.repeated.times(kind), times(results)):
+        if leads and self.open[subject]:
+            self.own.add(subject)
+        if self.open[subject] < max(self.repeated.times(kind), times(results)):
+            return
+        if leads:
+            self.proved.add(kind)
+        if kind in self.proved:
             del self.open[subject]
             self.repeated.note(self.places[subject], kind, results[-1])
 

@@ -12,7 +12,7 @@ from values import MERGED, PAIR, resolved, result, tasks_of
 
 from harness.execution import worker
 from harness.execution.process.probes import OnStage
-from harness.execution.process.repetition import compared, settle
+from harness.execution.process.repetition import Processes, Settled, compared, settle
 from harness.model import Limits, Stage, Status
 from harness.store.store import Store
 from harness.tasks.interface import Batch, ProbeOutput, ProbeRequest, Workplace
@@ -41,6 +41,10 @@ def test_what_two_processes_show(second, ended):
     assert [one.stage for one in before] == ([Stage.LOAD] if last.stage is Stage.DECODE else [])
 
 
+def processes(again, anew=ProbeOutput, mended=lambda: False) -> Processes:
+    return Processes(again=again, anew=anew, mended=mended)
+
+
 def settled(repeated: Repeated, place: str, *attempts: list) -> tuple[Status, int]:
     """How a variant ends whose processes give `attempts`, and how many repetitions that takes."""
     later = iter(attempts[1:])
@@ -52,7 +56,7 @@ def settled(repeated: Repeated, place: str, *attempts: list) -> tuple[Status, in
         asked += 1
         return ProbeOutput(results={subject: next(later) for subject in subjects})
 
-    assert settle(told, {"variant": place}, repeated, again, mended=lambda: False)
+    assert settle(told, {"variant": place}, repeated, processes(again)) == Settled()
     return told.results["variant"][-1].status, asked
 
 
@@ -86,10 +90,8 @@ def test_the_signature_is_of_the_words_that_all_processes_share():
     def failed(*words: str) -> str:
         told = ProbeOutput(results={"variant": [result(Stage.DECODE, FAILS, words[0])]})
         later = iter(words[1:])
-        settle(
-            told, {"variant": "one"}, Repeated(),
-            lambda _: ProbeOutput(results={"variant": [result(Stage.DECODE, FAILS, next(later))]}), mended=lambda: False,
-        )  # fmt: skip
+        again = processes(lambda _: ProbeOutput(results={"variant": [result(Stage.DECODE, FAILS, next(later))]}))
+        settle(told, {"variant": "one"}, Repeated(), again)
         last = told.results["variant"][-1]
         assert last.error.message == words[0]
         return signature(last.stage, last.error)
@@ -100,26 +102,80 @@ def test_the_signature_is_of_the_words_that_all_processes_share():
     assert failed("no kernel for x", "no kernel for x") == failed("no kernel for x", "no kernel for x") != one
 
 
+def conditions(first: ProbeOutput, *later: dict, anew: dict | None = None, **given) -> tuple[Settled, list]:
+    """What becomes of the failures of `first`, whose repetitions and re-run give these results; and what was repeated."""
+    ended, asked = iter(later), []
+
+    def again(subjects):
+        asked.append(list(subjects))
+        return ProbeOutput(results=next(ended))
+
+    found = processes(again, lambda: ProbeOutput(results=anew))
+    return settle(first, dict.fromkeys(first.results, "one"), Repeated(), found, **given), asked
+
+
+def test_what_fails_in_a_fork_alone_depends_on_the_process():
+    told = ProbeOutput(results={"a": list(NO), "b": list(FINE), "c": list(NO)}, forked=True)
+    found, _ = conditions(told, {"a": FINE, "c": NO}, anew={"a": NO, "b": FINE, "c": NO})
+    assert found == Settled(dependent={"a": NO[-1], "c": NO[-1]})
+
+
+@pytest.mark.parametrize("forked", [True, False])
+def test_what_works_the_second_time_under_equal_conditions_is_flaky(forked):
+    told = ProbeOutput(results={"a": list(NO)}, forked=forked)
+    assert conditions(told, {"a": FINE}, anew={"a": FINE} if forked else None) == (Settled(), [["a"]])
+    assert told.results["a"][-1].status is FLAKY
+
+
+@pytest.mark.parametrize(("apart", "dependent"), [({None}, True), ({None, "b"}, False)])
+def test_what_follows_another_subject_in_its_process_is_repeated_under_other_conditions(apart, dependent):
+    told = ProbeOutput(results={None: [result(Stage.IMPORT)], "a": list(FINE), "b": list(NO)})
+    found, asked = conditions(told, {"b": FINE}, anew={"a": FINE, "b": NO}, apart=apart)
+    assert (bool(found.dependent), asked) == (dependent, [["b"]])
+    assert (told.results["b"][-1].status is FLAKY) is not dependent
+
+
+@pytest.mark.parametrize("alone", [OTHERWISE, EARLIER])
+def test_what_a_process_of_its_own_does_takes_the_place_of_what_a_fork_did(alone):
+    told = ProbeOutput(results={"a": list(NO)}, forked=True)
+    assert conditions(told, {"a": alone}, {"a": alone}) == (Settled(), [["a"], ["a"]])
+    assert told.results["a"] == alone
+    told = ProbeOutput(results={"a": list(NO)}, forked=True)
+    conditions(told, {"a": alone}, {"a": FINE})
+    assert told.results["a"][-1].status is FLAKY
+
+
+def test_a_failure_is_a_fact_once_its_kind_came_with_nothing_before_it():
+    told = ProbeOutput(results={"a": list(NO), "b": list(OTHERWISE), "c": list(NO), "d": list(OTHERWISE)})
+    found, asked = conditions(told, dict(told.results), {"b": OTHERWISE, "d": OTHERWISE})
+    assert (found, asked) == (Settled(), [["a", "b", "c", "d"], ["b", "d"]])
+    assert {results[-1].status for results in told.results.values()} == {FAILS}
+    told = ProbeOutput(results={"a": list(NO), "b": list(OTHERWISE)})
+    found, asked = conditions(told, dict(told.results), {"b": FINE}, anew={"a": NO, "b": OTHERWISE})
+    assert (list(found.dependent), asked) == (["b"], [["a", "b"], ["b"]])
+
+
 def test_damaged_bytecode_is_mended_before_anything_is_called_flaky():
     told = ProbeOutput(results={"variant": list(NO)})
     repeated = Repeated()
-    assert not settle(told, {"variant": "one"}, repeated, lambda _: ProbeOutput(results={"variant": FINE}), mended=lambda: True)
+    again = processes(lambda _: ProbeOutput(results={"variant": FINE}), mended=lambda: True)
+    assert settle(told, {"variant": "one"}, repeated, again).damaged
     assert repeated == Repeated()
 
 
 def test_a_process_that_ends_before_a_subject_is_followed_by_another():
     told = ProbeOutput(results={"a": list(NO), "b": list(NO)})
-    processes = iter([ProbeOutput(results={"a": FINE}), ProbeOutput(results={"b": NO})])
+    ended = iter([ProbeOutput(results={"a": FINE}), ProbeOutput(results={"b": NO})])
     # The like of b was flaky in a, so it must repeat more often.
     later = [ProbeOutput(results={"b": NO})] * (TIMES_IF_CHANCE - 1)
     rest = iter(later)
-    settle(told, {"a": "one", "b": "one"}, Repeated(), lambda _: next(processes, None) or next(rest), mended=lambda: False)
+    settle(told, {"a": "one", "b": "one"}, Repeated(), processes(lambda _: next(ended, None) or next(rest)))
     assert [told.results[name][-1].status for name in "ab"] == [FLAKY, FAILS]
 
 
 def test_a_repetition_that_says_nothing_makes_an_error():
     told = ProbeOutput(results={"variant": list(NO)})
-    settle(told, {"variant": "one"}, Repeated(), lambda _: ProbeOutput(), mended=lambda: False)
+    settle(told, {"variant": "one"}, Repeated(), processes(lambda _: ProbeOutput()))
     assert told.results["variant"][-1].status is ERROR
 
 

@@ -1,0 +1,136 @@
+"""What works in a process of its own works, whatever it does in a fork or after something else."""
+
+from __future__ import annotations
+
+import packages
+import pytest
+from project import Project
+
+pytestmark = pytest.mark.usefixtures("installed_once")
+
+OF_ITS_PROCESS = "import os; _pid = os.getpid()"
+"""On import: remembers the process, as a library with threads or a device does."""
+
+
+def not_forked(module: str, otherwise: str = "") -> str:
+    """Source that fails where `module` was imported in another process; else it is `otherwise`."""
+    return f"""
+import os, sys
+if sys.modules[{module!r}]._pid != os.getpid():
+    raise RuntimeError('cannot be used in a forked process')
+{otherwise or "pass"}
+"""
+
+
+def once(module: str, error: str = "RuntimeError('it is in use already')") -> str:
+    """Source that fails the second time in a process."""
+    return f"""
+import sys
+if sys.modules[{module!r}].__dict__.get('_used'):
+    raise {error}
+sys.modules[{module!r}]._used = True
+"""
+
+
+def ends(project: Project, *arguments: str) -> list[tuple[str, str | None]]:
+    return [(one["status"], one["stage"]) for cell in project.run(*arguments).values() for one in cell["variants"]]
+
+
+def findings(project: Project) -> list[list[str]]:
+    return [one["findings"] for cell in project.cells().values() for one in cell["variants"]]
+
+
+FORKED = {
+    "export": lambda source: packages.torch("2.2.0", on_import=OF_ITS_PROCESS, on_export=source),
+    "run": lambda source: packages.onnxruntime("1.17.0", on_import=OF_ITS_PROCESS, on_run=source),
+}
+"""Kind of process → a package in which `source` runs there, and which remembers its process."""
+AXES = {"export": {"torch": ["2.2.0"]}, "run": {"onnxruntime": ["1.17.0"]}}
+MODULES = {"export": "torch", "run": "onnxruntime"}
+STAGES = {"export": "export", "run": "decode"}
+
+
+@pytest.mark.parametrize("kind", FORKED)
+def test_what_refuses_a_fork_works_in_a_process_of_its_own(project, kind):
+    project.publish(FORKED[kind](not_forked(MODULES[kind])))
+    project.configure(AXES[kind])
+    assert ends(project) == [("works", None)]
+    ((finding,),) = findings(project)
+    assert finding == (
+        "needs-own-process: so it was run in a process of its own; in one that was forked it fails at "
+        f"{STAGES[kind]}: cannot be used in a forked process"
+    )
+    starts = len(project.starts())
+    assert ends(project) == [("works", None)]
+    assert len(project.starts()) == starts
+    # The closure is forked no more: what is new in it does not fail first.
+    assert "works" in project.main("explain", "*").out
+
+
+def test_what_refuses_a_fork_before_any_variant(project):
+    eager = not_forked("transformers")
+    project.publish(packages.transformers("4.47.0", on_import=OF_ITS_PROCESS, eager=eager))
+    project.configure({"transformers": ["4.47.0"]}, variants={"exporters": ["torchscript"], "layouts": ["pair", "merged"]})
+    assert ends(project) == [("works", None)] * 2
+    assert all("fails at eager: cannot be used in a forked process" in finding for (finding,) in findings(project))
+
+
+@pytest.mark.parametrize("stage", ["export", "check"])
+def test_what_a_fork_hides_is_what_a_process_of_its_own_does(project, stage):
+    no = "raise ValueError('no kernel')"
+    project.publish(packages.onnx("1.17.0", on_check=no if stage == "check" else ""))
+    project.publish(FORKED["export"](not_forked("torch", no if stage == "export" else "")))
+    project.configure({**AXES["export"], "onnx": ["1.17.0"]})
+    assert ends(project) == [("fails", stage)]
+    (variant,) = next(iter(project.cells().values()))["variants"]
+    assert (variant["error"], variant["findings"]) == ("no kernel", [])
+
+
+LAYOUTS = {"exporters": ["torchscript"], "layouts": ["pair", "merged", "no-cache"]}
+
+
+@pytest.mark.parametrize("flags", [[], ["--no-forks"]])
+@pytest.mark.parametrize(
+    "wheel", [packages.torch("2.2.0", on_export=once("torch")), packages.onnxruntime("1.17.0", on_run=once("onnxruntime"))]
+)
+def test_what_can_be_done_once_in_a_process_works(project, wheel, flags):
+    project.publish(wheel)
+    project.configure({wheel.name: [wheel.version]}, variants=LAYOUTS)
+    assert ends(project, *flags) == [("works", None)] * 3
+    first, *others = findings(project)
+    assert first == []
+    assert all("had run another variant before it fails at" in finding for (finding,) in others)
+
+
+def test_what_follows_a_failure_fails_only_if_it_does_by_itself(project):
+    """The first variant fails, and all that follow in its process, each in its own words."""
+    after = once("torch", "RuntimeError(f'no export of {variant[\"id\"]} after a failure')")
+    project.publish(packages.torch("2.2.0", on_export=after + "if variant['layout'] == 'pair': raise ValueError('no kernel')"))
+    project.configure({"torch": ["2.2.0"]}, variants=LAYOUTS)
+    assert ends(project) == [("fails", "export"), ("works", None), ("works", None)]
+
+
+def test_a_closure_that_needs_processes_of_its_own_gets_them_from_then_on(project):
+    project.publish(packages.onnxruntime("1.17.0", on_run=once("onnxruntime")))
+    project.publish(packages.torch("2.2.0", ir=9))
+    project.configure({"torch": ["2.1.0", "2.2.0"], "onnxruntime": ["1.17.0"]}, variants=LAYOUTS)
+    assert ends(project, "--jobs", "1") == [("works", None)] * 6
+    runs = [len(start["subjects"]) for start in project.starts("run")]
+    # A batch, the same once more, and three by themselves; the second torch's are by themselves at once.
+    assert runs == [3, 3, 1, 1, 1, 1, 1, 1]
+
+
+def test_what_fails_by_chance_in_a_fork_is_flaky(project):
+    counter = project.root / "turns"
+    by_chance = f"""
+import pathlib
+counter = pathlib.Path({str(counter)!r})
+turn = int(counter.read_text()) if counter.exists() else 0
+counter.write_text(str(turn + 1))
+if turn == 0:
+    raise RuntimeError('by chance')
+"""
+    project.publish(packages.torch("2.2.0", on_export=by_chance))
+    project.configure({"torch": ["2.2.0"]})
+    assert ends(project) == [("flaky", "export")]
+    assert all(start["server"] for start in project.starts("export"))

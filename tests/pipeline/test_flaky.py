@@ -135,7 +135,7 @@ def test_what_failed_in_one_process_is_repeated_in_one(project):
         ("dynamo", "merged"): "works",
     }
     # The third one is undivided; the fourth is the failure that is run once more at the end.
-    (first, third, fourth), (second,) = project.starts("export"), project.repetitions()
+    (first, fourth), (second, third) = project.starts("export"), project.repetitions()
     assert third["subjects"] == second["subjects"]
     assert fourth["subjects"] == ["torchscript-17-pair"]
     assert len(first["subjects"]) == 4

@@ -22,8 +22,9 @@ def ends(project: Project, *arguments: str) -> list[tuple[str, str | None, str |
     return [(one["status"], one["stage"], one["error"]) for cell in cells for one in cell["variants"]]
 
 
-def kinds(project: Project) -> list[str]:
-    return [start["kind"] for start in project.starts()]
+def processes(project: Project) -> int:
+    """Those that are undivided count as repetitions: they have bytecode of their own."""
+    return len([*project.starts(), *project.repetitions()])
 
 
 def spread(project: Project) -> dict[str, list[str]]:
@@ -65,9 +66,9 @@ def script(project: Project) -> dict[str, list[str]]:
 def test_what_only_layers_break_works(project, composition, setup):
     project.configure(composition(project), setup=[setup])
     assert ends(project) == [("works", None, None)]
-    started = len(project.starts())
+    started = processes(project)
     assert ends(project) == [("works", None, None)]
-    assert len(project.starts()) == started
+    assert processes(project) == started
 
 
 def test_from_scratch_it_is_the_same(project):
@@ -114,11 +115,9 @@ def test_what_counts_undivided_counts_for_all_variants(project):
     project.configure(
         {"torch": ["2.2.0"]}, probe={"seed": 1}, variants={"exporters": ["torchscript"], "layouts": ["pair", "merged"]}
     )
-    before = len(project.starts("export"))
+    composed = len(project.starts("export"))
     assert [status for status, *_ in ends(project)] == ["works", "fails"]
-    assert [start["server"] for start in project.starts("export")[before:]].count(None) == len(
-        project.starts("export")
-    ) - before
+    assert len(project.starts("export")) == composed
 
 
 def test_a_failure_that_becomes_another_one_is_that_one(project):
@@ -132,13 +131,12 @@ def test_a_failure_costs_one_process_more_for_all_onnxruntimes(project):
     project.configure({"transformers": ["4.46.3", "4.47.0"], "onnxruntime": ["1.16.3", "1.17.0"]})
     works, broken = ("works", None, None), ("fails", "eager", "it is broken")
     assert sorted(ends(project, "--jobs", "1")) == sorted([works, works, broken, broken])
-    # The one that works; then composed, undivided, and once more at the end.
-    assert len(project.starts("export")) == 1 + 3
-    assert [start["server"] is None for start in project.starts("export")].count(True) == 1
-    assert len(project.repetitions()) == 1
-    started = len(project.starts())
+    # The one that works; then composed, and once more at the end. Between these it is repeated, and done undivided.
+    assert len(project.starts("export")) == 1 + 2
+    assert [start["server"] for start in project.repetitions()] == [None, None]
+    started = processes(project)
     assert sorted(ends(project)) == sorted([works, works, broken, broken])
-    assert len(project.starts()) == started
+    assert processes(project) == started
 
 
 def test_each_onnxruntime_is_asked_where_the_export_imports_of_it(project):
@@ -153,7 +151,8 @@ def test_each_onnxruntime_is_asked_where_the_export_imports_of_it(project):
 
 def test_what_works_costs_nothing(project):
     assert ends(project) == [("works", None, None)]
-    assert kinds(project) == ["export", "import", "run"]
+    assert [start["kind"] for start in project.starts()] == ["export", "import", "run"]
+    assert project.repetitions() == []
 
 
 def test_together_a_runtime_may_import_what_the_export_side_has(project):
@@ -183,9 +182,9 @@ def test_trouble_in_the_undivided_environment_is_an_error(project):
     ((status, stage, error),) = ends(project)
     assert (status, stage) == ("error", "eager")
     assert "killed by SIGKILL" in error
-    started = len(project.starts())
+    started = processes(project)
     assert ends(project) == [(status, stage, error)]
-    assert len(project.starts()) == started
+    assert processes(project) == started
 
 
 def test_no_undivided_environment_is_left(project):
@@ -201,16 +200,16 @@ def test_clean_keeps_what_counts(project):
     )
     project.configure({"transformers": ["4.47.0", "4.48.0"]})
     assert [status for status, *_ in ends(project)] == ["works", "fails"]
-    started = len(project.starts())
+    started = processes(project)
     assert project.main("clean").code == 0
     assert [status for status, *_ in ends(project)] == ["works", "fails"]
-    assert len(project.starts()) == started
+    assert processes(project) == started
 
 
 def test_force_asks_what_is_composed_anew(project):
     project.publish(packages.transformers("4.47.0", eager=MISSING))
     project.configure({"transformers": ["4.47.0"]})
     ends(project)
-    count = len(project.starts("export"))
+    count = processes(project)
     assert ends(project, "--force") == [("works", None, None)]
-    assert len(project.starts("export")) == 2 * count
+    assert processes(project) == 2 * count

@@ -83,9 +83,7 @@ class Forks:
 
     def launcher(self, python: Path, job: Mapping[str, Any], closure: Closure) -> Fork | None:
         """A function that forks a process for `job` in the environment of `closure`; None for a kind that is never forked."""
-        if job["kind"] not in FORKED_IMPORTS or job.get("runtime") == EVALUATOR or not closure.composed:
-            return None
-        if not sys.platform.startswith("linux"):
+        if job["kind"] not in FORKED_IMPORTS or job.get("runtime") == EVALUATOR or not sys.platform.startswith("linux"):
             return None  # the libraries of other systems may not survive a fork
         return self._fork(python, job, closure, bases(closure))
 

@@ -76,8 +76,8 @@ def write(
         sentence = f"{verdict.cell.id} was not confirmed in a fresh environment, and nothing is written: {end}"
         raise PinError(sentence) if differences else _refused(again, sentence)
     best = max(working(verdict, session.matrix.variants), key=lambda variant: support.get(variant.variant, 0)).variant
-    record = session.records.get(cell.export.variant_key(best))
-    artifact = (record and record.artifact) or ""
+    cell = cell.counting(session.records)
+    artifact = cell.export.artifact(best, session.records) or ""
     header = [
         f"{verdict.cell.id}, pinned by export-matrix on {dt.datetime.now(dt.UTC).date()}",
         *([f"with {remedy}, without which these versions fail"] if remedy else []),

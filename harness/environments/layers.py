@@ -23,6 +23,8 @@ class Closure:
     """Digest of interpreter version and distributions; see `closure`."""
     interpreter: Interpreter = field(compare=False)
     lock: Lock = field(compare=False)
+    composed: bool = field(default=True, compare=False)
+    """Whether its environment may be composed of layers; without that it is one site-packages, and the key says so."""
 
 
 @functools.cache
@@ -31,9 +33,16 @@ def closure(interpreter: Interpreter, lock: Lock) -> Closure:
     return Closure(interpreter=interpreter, lock=lock, key=digest([interpreter.version, lock.digest]))
 
 
+@functools.cache
+def undivided(interpreter: Interpreter, lock: Lock) -> Closure:
+    """The closure of `lock` in one site-packages, as any other tool installs it."""
+    key = digest([interpreter.version, lock.digest, "undivided"])
+    return Closure(interpreter=interpreter, lock=lock, key=key, composed=False)
+
+
 def layers(whole: Closure) -> tuple[Closure, ...]:
-    """The closures that `whole` is made of; without torch, `whole` itself."""
-    if "torch" not in whole.lock.versions:
+    """The closures that `whole` is made of; `whole` itself without torch, or if it is not composed."""
+    if not whole.composed or "torch" not in whole.lock.versions:
         return (whole,)
     first, torch, *others = (frozenset(whole.lock.closure(frozenset(names)).versions) for names in LAYERED)
     torch -= first

@@ -98,11 +98,11 @@ def once_more(key: str) -> str:
 
 def _failing(tasks: CellTasks, variant: VariantVerdict, kind: FailureKind, records: Records) -> Failing | None:
     """Where the result that decided on a variant is stored; None if another process has changed the store."""
-    export, run, artifact = tasks.export, tasks.run, tasks.export.artifact(variant.variant, records)
-    keys: dict[str, Task] = {export.key: export, export.variant_key(variant.variant): export, run.key: run}
-    if tasks.together:
-        keys[tasks.together.key] = export
+    counting = tasks.counting(records)
+    export, run, artifact = counting.export, counting.run, counting.export.artifact(variant.variant, records)
+    keys: dict[str, Task] = {export.key: tasks.export, export.variant_key(variant.variant): tasks.export, run.key: tasks.run}
+    keys |= {item.key: tasks.export for item in export.imports}
     if artifact:
-        keys[run.variant_key(variant.variant, artifact)] = run
+        keys[run.variant_key(variant.variant, artifact)] = tasks.run
     found = next((key for key in keys if variant.last in stages(records.get(key))), None)
     return Failing(key=found, kind=kind, task=keys[found], tasks=tasks) if found else None

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from harness import disk_space
 from harness.environments.environments import Environments
 from harness.environments.layers import Closure
 from harness.errors import DiskFullError
+from harness.execution.process import undivided
 from harness.execution.process.probes import OnStage, Probes
 from harness.execution.process.repetition import compared, times
 from harness.model import Limits, Stage, StageResult, Status
@@ -22,7 +25,7 @@ from harness.store.store import Store
 from harness.subprocesses import Supervisor
 from harness.tasks import harness_failure
 from harness.tasks.install import Install
-from harness.tasks.interface import Batch, Parts, Task
+from harness.tasks.interface import Batch, Parts, ProbeOutput, Task
 from harness.tasks.keys import require_unchanged
 from harness.tasks.records import Records
 
@@ -53,6 +56,8 @@ class Worker:
         self._installed: dict[str, Path | None] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
+        self._borrowers: Counter[str] = Counter()
+        """Undivided closure (by key) → tasks that may work in it now."""
         self._probes = Probes(
             store=store, environments=environments, supervisor=supervisor, limits=limits, given=given, forks=forks
         )
@@ -65,7 +70,7 @@ class Worker:
             DiskFullError: nothing was recorded for what was in flight.
         """
         try:
-            with harness_failure.recorded(task, self._records):
+            with self._borrowed(task), harness_failure.recorded(task, self._records):
                 self._perform(task, on_stage)
         except DiskFullError:
             self._probes.distrust_bytecode()
@@ -76,13 +81,36 @@ class Worker:
             on_stage(Stage.INSTALL)
         batch = task.next_batch(self._records, self)
         while batch is not None:
-            self._run(batch, on_stage)
+            undivided.expect(task, self._records)
+            output = self._run(batch, on_stage, self._records)
+            undivided.settle(task, output, self._records, self, lambda other: self._run_apart(other, on_stage))
             following = task.next_batch(self._records, self)
             # If nothing has changed, its process died before the first result.
             batch = following if following != batch else None
 
-    def _run(self, batch: Batch, on_stage: OnStage) -> None:
-        """Run one process and record its results.
+    @contextmanager
+    def _borrowed(self, task: Task) -> Iterator[None]:
+        """The last task that may work in an undivided environment removes it: few need it, and it shares no files."""
+        found = {closure.key: closure for closure in task.undivided_closures}
+        with self._guard:
+            self._borrowers.update(list(found))
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._borrowers.subtract(list(found))
+                for key, closure in found.items():
+                    if not self._borrowers[key] and key in self._installed:
+                        self.release((closure,))
+
+    def _run_apart(self, batch: Batch, on_stage: OnStage) -> Records:
+        """Run one process; its results are in the records that this returns, and nowhere else."""
+        apart = Records(store=self._store, limits=self._records.limits, apart=True)
+        self._run(batch, on_stage, apart)
+        return apart
+
+    def _run(self, batch: Batch, on_stage: OnStage, records: Records) -> ProbeOutput:
+        """Run one process and put its results into `records`.
 
         Raises:
             RuntimeError: the source that keys name, or the checkpoint, was edited during this run.
@@ -90,7 +118,8 @@ class Worker:
         with self._store.scratch() as out:
             output = self._probes.run(batch, self, out, self._records.repeated, on_stage)
             require_unchanged(batch.model)
-            batch.store(output, self._records, self, out)
+            batch.store(output, records, self, out)
+            return output
 
     def with_records(self, records: Records) -> Worker:
         """The same worker with its environments, and other records."""

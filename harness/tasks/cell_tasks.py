@@ -6,15 +6,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from harness.environments.layers import Closure, closure
+from harness.environments.layers import Closure, closure, layers, undivided
 from harness.environments.resolver import Resolved
 from harness.matrix.schema import ProbeSection
 from harness.model import Setup, Variant
 from harness.stack import HELPERS
-from harness.tasks.export import Export, Import
+from harness.tasks.export import Export
 from harness.tasks.graph_run import Evaluate, Run
 from harness.tasks.install import Install
 from harness.tasks.interface import Task
+from harness.tasks.joint_import import Import
+from harness.tasks.records import Records
+from harness.tasks.undivided import Undivided
 
 _Variants = TypeVar("_Variants", bound=Run | Evaluate)
 
@@ -28,6 +31,13 @@ class CellTasks:
     together: Import | None
     export: Export
     run: Run
+
+    def counting(self, records: Records) -> CellTasks:
+        """With the export and the run whose results count for the cell."""
+        (export,), (run,) = self.export.counting(records), self.run.counting(records)
+        if export is self.export and run is self.run:
+            return self
+        return replace(self, export=export, run=replace(run, export=export))
 
     @property
     def all(self) -> tuple[Task, ...]:
@@ -60,13 +70,14 @@ def of_cells(cells: Sequence[Resolved], model: ProbeSection) -> list[CellTasks |
             found.append(None)
             continue
         together = Import(parts=both, model=model) if resolved.cell.setup is Setup.TOGETHER else None
+        export = replace(exports[both[0]], undivided=_undivided(resolved, both[0], together))
         found.append(
             CellTasks(
                 resolved=resolved,
                 installs=(installs[both[0]], installs[both[1]]),
                 together=together,
-                export=replace(exports[both[0]], imports=(together,) if together else ()),
-                run=runs[both],
+                export=replace(export, imports=(together,) if together else ()),
+                run=replace(runs[both], export=export, undivided=_undivided(resolved, both[1], together)),
             )
         )
     return found
@@ -77,6 +88,14 @@ def _sides(resolved: Resolved) -> tuple[Closure, Closure] | None:
     if resolved.interpreter is None or resolved.export is None or resolved.run is None:
         return None
     return closure(resolved.interpreter, resolved.export), closure(resolved.interpreter, resolved.run)
+
+
+def _undivided(resolved: Resolved, side: Closure, together: Import | None) -> tuple[Undivided, ...]:
+    """What holds the whole closure of a side, or of a `together` cell the whole lock, if `side` is not installed so anyway."""
+    lock = resolved.lock if together else side.lock
+    if lock is None or (lock.digest == side.lock.digest and layers(side) == (side,)):
+        return ()
+    return (Undivided(composed=side, whole=undivided(side.interpreter, lock), beside=together),)
 
 
 def _usable(resolved: Resolved) -> list[Variant]:

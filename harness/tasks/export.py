@@ -13,45 +13,21 @@ from typing import Self
 from harness.environments.layers import Closure
 from harness.matrix.schema import ProbeSection
 from harness.model import Stage, StageResult, Variant
-from harness.stack import MODULES
 from harness.tasks import jobs
 from harness.tasks.install import Install
 from harness.tasks.interface import Batch, Parts, ProbeOutput, ProbeRequest, Subject, Task, Workplace
+from harness.tasks.joint_import import Import, ImportBatch
 from harness.tasks.keys import key_of, model_key, process_key
 from harness.tasks.records import Records, has_error, stages, unproven
+from harness.tasks.undivided import Divided, Pair, Undivided
 
 
 @dataclass(frozen=True, kw_only=True)
-class Import:
-    """Import all packages in one process, the export side's and then the run side's: what a `together` cell promises.
+class Export(Divided):
+    """Eager PyTorch, then every export variant of one closure, in one process; and imports beside it, in forks of that.
 
-    No task of its own: the export's process forks for it, after its own imports (probe/import_together.py).
+    What fails is done again in the undivided environments of the cells that share it (undivided.py).
     """
-
-    parts: tuple[Closure, Closure]
-    """The export's closure and the run's."""
-    model: ProbeSection = field(hash=False)
-
-    @functools.cached_property
-    def key(self) -> str:
-        """The key of its result."""
-        return process_key("import", "import", self.model, [part.key for part in self.parts], self.modules)
-
-    @property
-    def modules(self) -> list[str]:
-        """What is imported, in this order; a probe module adds its own."""
-        names = {pinned.name for part in self.parts for pinned in part.lock.distributions}
-        return [name for name in MODULES if name in names]
-
-    @property
-    def install(self) -> Install:
-        """The run side's environment."""
-        return Install(closure=self.parts[1])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Export(Task):
-    """Eager PyTorch, then every export variant of one closure, in one process; and imports beside it, in forks of that."""
 
     kind = "export"
     rank = 1
@@ -61,6 +37,8 @@ class Export(Task):
     variants: tuple[Variant, ...]
     imports: tuple[Import, ...] = field(default=(), compare=False)
     """Those of the cells of this run; the export is the same whatever is imported beside it."""
+    undivided: tuple[Undivided, ...] = field(default=(), compare=False)
+    """Those of the cells of this run."""
 
     @functools.cached_property
     def key(self) -> str:
@@ -79,7 +57,7 @@ class Export(Task):
     @property
     def environments(self) -> tuple[Parts, ...]:
         """Its own, and those of the imports beside it."""
-        return (*super().environments, *dict.fromkeys((item.parts[1],) for item in self.imports))
+        return (*super().environments, *dict.fromkeys((item.parts[-1],) for item in self.imports))
 
     @property
     def seconds(self) -> int:
@@ -96,8 +74,31 @@ class Export(Task):
         return [self.key, *map(self.variant_key, self.variants)]
 
     def keys(self, records: Records) -> list[str]:
-        """All of its keys."""
-        return [*self.measured_keys(records), *(item.key for item in self.imports)]
+        """All of its keys, and those of what is done again undivided."""
+        return [*self.measured_keys(records), *(item.key for item in self.imports), *self.keys_undivided(records)]
+
+    def within(self, whole: Undivided) -> Self:
+        """See Divided."""
+        return replace(self, closure=whole.whole, imports=whole.joint, undivided=())
+
+    def pairs(self, whole: Undivided, records: Records) -> list[Pair]:  # noqa: ARG002 -- as Divided
+        """See Divided."""
+        other, place = self.within(whole), whole.whole.key
+        pairs = [Pair(self.key, other.key, Stage.IMPORT, place)]
+        pairs += [Pair(self.variant_key(one), other.variant_key(one), Stage.EXPORT, place) for one in self.variants]
+        return pairs + [Pair(whole.beside.key, item.key, Stage.IMPORT, item.key) for item in other.imports if whole.beside]
+
+    def reference(self, records: Records) -> list[StageResult]:
+        """The stages import and eager, for its only cell."""
+        return self.counted(lambda export: export.key, records)
+
+    def exported(self, variant: Variant, records: Records) -> list[StageResult]:
+        """The stages export and check of a variant, for its only cell."""
+        return self.counted(lambda export: export.variant_key(variant), records)
+
+    def imported(self, records: Records) -> list[StageResult]:
+        """The joint import, for its only cell, a `together` cell."""
+        return self.counted(lambda export: export.imports[0].key, records)
 
     def artifact(self, variant: Variant, records: Records) -> str | None:
         """The digest of the variant's artifact; None if there is none, or it is not known."""
@@ -106,9 +107,7 @@ class Export(Task):
 
     def is_pending(self, records: Records) -> bool:
         """Whether the reference, a variant or an import is missing that can be made."""
-        if Install(closure=self.closure).is_impossible(records):
-            return False
-        return records.get(self.key) is None or bool(self.missing_variants(records) or self.missing_imports(records))
+        return not Install(closure=self.closure).is_impossible(records) and bool(self.missing(records))
 
     def missing_variants(self, records: Records) -> list[Variant]:
         """Variants without a result; none if eager PyTorch has failed already."""
@@ -125,22 +124,37 @@ class Export(Task):
 
     def missing(self, records: Records) -> list[tuple[str, Stage]]:
         """See Task. Without a result of PyTorch alone (the reference), that one is the first of its missing results."""
+        undivided = self.missing_undivided(records)
+        if self._is_replaced(records):
+            return undivided
         imports = [(item.key, Stage.IMPORT) for item in self.missing_imports(records)]
         if records.get(self.key) is None:
-            return [(self.key, Stage.IMPORT), *imports]
-        return [*imports, *((self.variant_key(variant), Stage.EXPORT) for variant in self.missing_variants(records))]
+            return [(self.key, Stage.IMPORT), *imports, *undivided]
+        return [
+            *imports,
+            *((self.variant_key(variant), Stage.EXPORT) for variant in self.missing_variants(records)),
+            *undivided,
+        ]
+
+    def _is_replaced(self, records: Records) -> bool:
+        """Whether its own results count for no cell."""
+        return bool(self.undivided) and len(self.refuted(records)) == len(self.undivided)
 
     def next_batch(self, records: Records, workplace: Workplace) -> Batch | None:
-        """The imports and variants that one process can do now."""
+        """The imports and variants that one process can do now; then what failed, undivided."""
         if workplace.python(self.closure) is None:
             return None
+        own = workplace.is_given(self.closure) or not self._is_replaced(records)
+        return (self._next_batch(records, workplace) if own else None) or self.next_undivided(records, workplace)
+
+    def _next_batch(self, records: Records, workplace: Workplace) -> Batch | None:
         imports = self.missing_imports(records)
-        if workplace.is_given(self.closure):
+        if workplace.is_given(self.closure) or not self.closure.composed:
             # One environment holds both sides, so each import has a process of its own.
             if imports:
                 return ImportBatch(task=imports[0])
         else:
-            imports = [item for item in imports if workplace.python(item.parts[1]) is not None]
+            imports = [item for item in imports if workplace.python(item.parts[-1]) is not None]
         variants = self.missing_variants(records)
         # The reference may be lost although every variant is known.
         reference = bool(variants) or records.get(self.key) is None
@@ -148,45 +162,30 @@ class Export(Task):
             return None
         return ExportBatch(task=self, variants=tuple(variants), imports=tuple(imports), reference=reference)
 
+    def repetition(self, keys: Collection[str], records: Records, workplace: Workplace) -> Batch:  # noqa: ARG002 -- as Divided
+        """See Divided."""
+        if joint := next((item for item in self.imports if item.key in keys), None):
+            alone = ExportBatch(task=self, variants=(), imports=(joint,), reference=False)
+            return alone if self.closure.composed else ImportBatch(task=joint)
+        variants = tuple(variant for variant in self.variants if self.variant_key(variant) in keys)
+        return ExportBatch(task=self, variants=variants, imports=(), reference=True)
+
     def combined(self, equal: Iterable[Self], records: Records) -> Self:
-        """With the missing imports of all of them beside it."""
+        """With the missing imports of all of them beside it, and all of their undivided environments."""
+        equal = list(equal)
         imports = itertools.chain.from_iterable(other.missing_imports(records) for other in equal)
-        return replace(self, imports=tuple(dict.fromkeys(imports)))
+        undivided = itertools.chain.from_iterable(other.undivided for other in (self, *equal))
+        return replace(self, imports=tuple(dict.fromkeys(imports)), undivided=tuple(dict.fromkeys(undivided)))
 
     def localised(self, at: Callable[[Closure], Closure], here: Callable[[ProbeSection], ProbeSection]) -> Self:
         """See Task."""
-        imports = tuple(
-            replace(item, parts=(at(item.parts[0]), at(item.parts[1])), model=here(item.model)) for item in self.imports
+        return replace(
+            self,
+            closure=at(self.closure),
+            model=here(self.model),
+            imports=tuple(item.localised(at, here) for item in self.imports),
+            undivided=tuple(whole.localised(at, here) for whole in self.undivided),
         )
-        return replace(self, closure=at(self.closure), model=here(self.model), imports=imports)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImportBatch(Batch):
-    """One import in a process of its own, of an environment that holds both sides."""
-
-    task: Import
-
-    @property
-    def model(self) -> ProbeSection:
-        """See Batch."""
-        return self.task.model
-
-    def request(self, workplace: Workplace, out: Path, only: Collection[Subject] | None = None) -> ProbeRequest:  # noqa: ARG002 -- as Batch
-        """See Batch."""
-        python = workplace.python(self.task.parts[0])
-        assert python is not None
-        return ProbeRequest(
-            python=python,
-            job=jobs.importing(self.task.modules, self.model),
-            keys=[self.task.key],
-            parts=self.task.parts,
-            places={None: self.task.key},
-        )
-
-    def store(self, output: ProbeOutput, records: Records, workplace: Workplace, out: Path) -> None:  # noqa: ARG002 -- as Batch
-        """See Batch."""
-        records.put(self.task.key, output.results[None])
 
 
 @dataclass(frozen=True, kw_only=True)

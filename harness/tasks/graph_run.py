@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -20,10 +20,11 @@ from harness.tasks.install import Install
 from harness.tasks.interface import Batch, Parts, ProbeOutput, ProbeRequest, Subject, Task, Workplace, with_layers
 from harness.tasks.keys import key_of, process_key
 from harness.tasks.records import Records, has_error, stages
+from harness.tasks.undivided import Divided, Pair, Undivided
 
 
 @dataclass(frozen=True, kw_only=True)
-class GraphRun(Task):
+class GraphRun(Divided):
     """Variants of one export in one runtime, in one process."""
 
     rank = 2
@@ -33,6 +34,7 @@ class GraphRun(Task):
     export: Export
     closure: Closure
     variants: tuple[Variant, ...]
+    undivided: tuple[Undivided, ...] = field(default=(), compare=False)
 
     @functools.cached_property
     def key(self) -> str:
@@ -65,49 +67,101 @@ class GraphRun(Task):
 
     def keys(self, records: Records) -> list[str]:
         """Without the keys of artifacts that are not known yet."""
-        return [self.key, *(self.variant_key(*item) for item in self.runnable(records))]
+        own = [self.key, *(self.variant_key(*item) for item in self.runnable(records))]
+        return [*own, *self.keys_undivided(records)]
+
+    def within(self, whole: Undivided) -> Self:
+        """See Divided."""
+        return replace(self, closure=whole.whole, undivided=())
+
+    def pairs(self, whole: Undivided, records: Records) -> list[Pair]:
+        """See Divided."""
+        other = self.within(whole)
+        return [Pair(self.key, other.key, Stage.IMPORT, other.place())] + [
+            Pair(self.variant_key(*item), other.variant_key(*item), Stage.LOAD, other.place(item[1]))
+            for item in self.runnable(records)
+        ]
+
+    def repetition(self, keys: Collection[str], records: Records, workplace: Workplace) -> Batch | None:  # noqa: ARG002 -- as Divided
+        """See Divided."""
+        runs = self.runnable(records)
+        wanted = [item for item in runs if self.variant_key(*item) in keys] or runs
+        return RunBatch(task=self, runs=_one_of_each(wanted)) if wanted else None
+
+    def place(self, artifact: str = "") -> str:
+        """What its failure is about: the closure, and an artifact. The evaluator shares its closure with the export."""
+        return f"{type(self).__name__} {self.closure.key} {artifact}".rstrip()
 
     def runnable(self, records: Records) -> list[tuple[Variant, str]]:
         """(variant, artifact digest) of every variant whose export left something to run."""
-        found = ((variant, self.export.artifact(variant, records)) for variant in self.variants)
-        return [(variant, artifact) for variant, artifact in found if artifact]
+        return list(dict.fromkeys((variant, artifact) for _, variant, artifact in self._exported(records)))
+
+    def _exported(self, records: Records) -> list[tuple[Export, Variant, str]]:
+        """(export, variant, artifact digest) of what the exports that count have left."""
+        exports = self.export.counting(records)
+        found = ((export, variant, export.artifact(variant, records)) for export in exports for variant in self.variants)
+        return [(export, variant, artifact) for export, variant, artifact in found if artifact]
 
     def missing_runs(self, records: Records) -> list[tuple[Variant, str]]:
         """Runnable variants without a result; none if a process of the export failed, or the runtime cannot be imported."""
-        if not all(result.ok for key in (self.export.key, self.key) for result in stages(records.get(key))):
+        return [(variant, artifact) for _, variant, artifact in self._missing_runs(records)]
+
+    def _missing_runs(self, records: Records) -> list[tuple[Export, Variant, str]]:
+        def works(key: str) -> bool:
+            return all(result.ok for result in stages(records.get(key)))
+
+        if not works(self.key):
             return []
         # By key: the evaluator has no bindings, and variants that differ in nothing else are one evaluation.
-        runs = {self.variant_key(*item): item for item in self.runnable(records)}
+        runs = {self.variant_key(*item[1:]): item for item in self._exported(records) if works(item[0].key)}
         return [item for key, item in runs.items() if records.get(key) is None]
 
     def is_pending(self, records: Records) -> bool:
         """Whether the export, or the run of what it left, is pending."""
         if Install(closure=self.closure).is_impossible(records):
             return False
-        return self.export.is_pending(records) or bool(self.missing_runs(records))
+        return self.export.is_pending(records) or bool(self.missing(records))
 
     def missing(self, records: Records) -> list[tuple[str, Stage]]:
         """See Task."""
-        return [(self.variant_key(*item), Stage.LOAD) for item in self.missing_runs(records)]
+        own = [(self.variant_key(*item), Stage.LOAD) for item in self.missing_runs(records)]
+        return [*own, *self.missing_undivided(records)]
 
     def lost_artifacts(self, records: Records) -> list[str]:
         """See Task. The next export replaces them."""
         return [
-            self.export.variant_key(variant)
-            for variant, artifact in self.missing_runs(records)
+            export.variant_key(variant)
+            for export, variant, artifact in self._missing_runs(records)
             if not records.store.artifacts.intact(artifact)
         ]
 
-    def next_batch(self, records: Records, workplace: Workplace) -> RunBatch | None:
-        """All missing runs in one process."""
+    def next_batch(self, records: Records, workplace: Workplace) -> Batch | None:
+        """All missing runs in one process; then what failed, undivided."""
         runs = self.missing_runs(records)
-        if not runs or workplace.python(self.closure) is None:
-            return None
-        return RunBatch(task=self, runs=tuple(runs))
+        if runs and workplace.python(self.closure) is not None:
+            return RunBatch(task=self, runs=_one_of_each(runs))
+        return self.next_undivided(records, workplace)
+
+    def combined(self, equal: Iterable[Self], records: Records) -> Self:
+        """With the undivided environments of all of them, in which their exports may count."""
+        equal = list(equal)
+        undivided = dict.fromkeys(whole for other in (self, *equal) for whole in other.undivided)
+        export = self.export.combined([other.export for other in equal], records)
+        return replace(self, export=export, undivided=tuple(undivided))
 
     def localised(self, at: Callable[[Closure], Closure], here: Callable[[ProbeSection], ProbeSection]) -> Self:
         """See Task."""
-        return replace(self, export=self.export.localised(at, here), closure=at(self.closure))
+        return replace(
+            self,
+            export=self.export.localised(at, here),
+            closure=at(self.closure),
+            undivided=tuple(whole.localised(at, here) for whole in self.undivided),
+        )
+
+
+def _one_of_each(runs: Iterable[tuple[Variant, str]]) -> tuple[tuple[Variant, str], ...]:
+    """One artifact of each variant: two exports that count for different cells may have left two."""
+    return tuple({variant: (variant, artifact) for variant, artifact in runs}.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,15 +216,13 @@ class RunBatch(Batch):
         folders = [(variant, workplace.artifact(artifact)) for variant, artifact in runs]
         python = workplace.python(task.closure)
         assert python is not None
-        # The evaluator shares its closure with the export.
-        place = f"{type(task).__name__} {task.closure.key}"
         return ProbeRequest(
             python=python,
             job=jobs.running(task.runtime_name, self.model, folders),
             keys=[task.variant_key(*item) for item in runs] or [task.key],
             parts=(task.closure,),
             # Two artifacts may fail with the same message, one of them by chance.
-            places={None: place, **{variant.id: f"{place} {artifact}" for variant, artifact in runs}},
+            places={None: task.place(), **{variant.id: task.place(artifact) for variant, artifact in runs}},
         )
 
     def store(self, output: ProbeOutput, records: Records, workplace: Workplace, out: Path) -> None:  # noqa: ARG002 -- as Batch

@@ -188,6 +188,11 @@ class Task(ABC):
         """The environments that stay until it has ended."""
         return self.environments
 
+    @property
+    def undivided_closures(self) -> tuple[Closure, ...]:
+        """The closures in one site-packages that it may work in."""
+        return () if self.closure.composed else (self.closure,)
+
     @functools.cached_property
     def imported_alike(self) -> frozenset[tuple[str, ...]]:
         """What its process imports from shared layers: the first of several such tasks imports it for all of them."""

@@ -47,7 +47,8 @@ def to_invalidate(tasks: Iterable[Task], records: Records, *, everything: bool, 
     if not (everything or statuses):
         return set()
     keys = {key for task in tasks for key in task.keys(records) if not records.is_made(key)}
-    return {key for key in keys if everything or any(result.status in statuses for result in stages(records.get(key)))}
+    known = {key: stages(records.get(key)) for key in keys}
+    return {key for key in keys if known[key] and (everything or any(result.status in statuses for result in known[key]))}
 
 
 def concerned(task: Task, records: Records) -> set[str]:

@@ -49,7 +49,7 @@ class CrossChecks:
 def needed(cells: Sequence[CellTasks], records: Records, runtimes: Runtimes) -> list[Evaluate | Run]:
     """The evaluations and runs that cross-check the unexplained failures of `cells`, each once."""
     tasks: list[Evaluate | Run] = []
-    for cell in cells:
+    for cell in (cell.counting(records) for cell in cells):
         failed = _failed(cell, records)
         tasks += _in_other_runtimes(cell, [variant for variant, _, _ in failed], runtimes)
         changed = [variant for _, _, consumers in failed for variant in consumers.values()]
@@ -59,6 +59,7 @@ def needed(cells: Sequence[CellTasks], records: Records, runtimes: Runtimes) -> 
 
 def known(cell: CellTasks, records: Records, runtimes: Runtimes) -> dict[Variant, CrossChecks]:
     """Variant with an unexplained failure → the cross-checks of it that have been run."""
+    cell = cell.counting(records)
     failed = _failed(cell, records)
     elsewhere = list(_in_other_runtimes(cell, [variant for variant, _, _ in failed], runtimes))
     return {

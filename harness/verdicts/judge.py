@@ -114,6 +114,7 @@ def judge(
     resolved: Resolved, tasks: CellTasks | None, records: Records, variants: Variants, runtimes: Runtimes | None = None
 ) -> Verdict:
     """The verdict on a cell from `records`; `variants` says which variants decide. With `runtimes` it has cross-checks."""
+    tasks = tasks.counting(records) if tasks is not None else None
     shared = _shared_steps(tasks, records) if tasks is not None else []
     verdicts = [
         _of_variant(variant, _chain(resolved, tasks, records, variant, shared)) for variant in resolved.planned.variants
@@ -175,22 +176,21 @@ def _chain(resolved: Resolved, tasks: CellTasks | None, records: Records, varian
 def _shared_steps(tasks: CellTasks, records: Records) -> Steps:
     """What all variants of a cell go through: installs, imports, PyTorch alone."""
     installs = [stages(records.get(task.key)) for task in tasks.installs]
-    exporting = stages(records.get(tasks.export.key))
+    exporting = tasks.export.reference(records)
     reference = [result for result in exporting if result.stage is Stage.EAGER or not result.ok]
     # If the export side cannot be imported by itself, it was not imported beside the run side.
     alone = [result for result in exporting if result.stage is Stage.IMPORT and not result.ok]
-    imports = _side_imports(tasks, records) if tasks.together is None else alone or stages(records.get(tasks.together.key))
+    imports = _side_imports(tasks, records) if tasks.together is None else alone or tasks.export.imported(records)
     return [_combined(Stage.INSTALL, installs), imports, reference]
 
 
 def _variant_steps(tasks: CellTasks, records: Records, variant: Variant) -> Steps:
-    exported = records.get(tasks.export.variant_key(variant))
-    artifact = exported.artifact if exported else None
+    artifact = tasks.export.artifact(variant, records)
     run: list[StageResult] = []
     if artifact:
-        imported = [result for result in stages(records.get(tasks.run.key)) if not result.ok]
-        run = imported or stages(records.get(tasks.run.variant_key(variant, artifact)))
-    return [stages(exported), run]
+        imported = [result for result in tasks.run.counted(lambda run: run.key, records) if not result.ok]
+        run = imported or tasks.run.counted(lambda run: run.variant_key(variant, artifact), records)
+    return [tasks.export.exported(variant, records), run]
 
 
 def _side_imports(tasks: CellTasks, records: Records) -> list[StageResult]:
@@ -199,7 +199,7 @@ def _side_imports(tasks: CellTasks, records: Records) -> list[StageResult]:
     If nothing was exported, the run side has nothing to do. Then its imports do not count, even if other cells have them.
     """
     exported = any(tasks.export.artifact(variant, records) for variant in tasks.resolved.planned.variants)
-    sides = [stages(records.get(key)) for key in (tasks.export.key, *([tasks.run.key] if exported else []))]
+    sides = [tasks.export.reference(records), *([stages(records.get(tasks.run.key))] if exported else [])]
     return _combined(Stage.IMPORT, [[result for result in side if result.stage is Stage.IMPORT] for side in sides if side])
 
 

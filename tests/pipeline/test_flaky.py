@@ -183,9 +183,10 @@ def test_what_failed_in_one_process_is_repeated_in_one(project):
         ("dynamo", "pair"): "works",
         ("dynamo", "merged"): "works",
     }
-    # The third one is the failure that is run once more at the end.
-    (first, third), (second,) = project.starts("export"), project.repetitions()
-    assert third["subjects"] == ["torchscript-17-pair"]
+    # The third one is undivided; the fourth is the failure that is run once more at the end.
+    (first, fourth), (second, third) = project.starts("export"), project.repetitions()
+    assert third["subjects"] == second["subjects"]
+    assert fourth["subjects"] == ["torchscript-17-pair"]
     assert len(first["subjects"]) == 4
     assert second["subjects"] == ["torchscript-17-pair", "torchscript-17-merged"]
 
@@ -267,7 +268,8 @@ def test_a_failure_that_was_run_once_more_is_a_fact_for_later_runs(project):
 
 
 def test_a_failure_whose_last_run_is_an_error_stays_a_fact(project):
-    failing(project, "export", NO, NO, KILLED, NO)
+    # Composed, repeated, undivided, once more.
+    failing(project, "export", NO, NO, NO, KILLED, NO)
     assert only(project)["status"] == "fails"
     assert only(project)["status"] == "fails"
 

@@ -134,7 +134,9 @@ def test_an_export_has_onnxruntime_where_the_probe_requires_it(project, setup):
     }
     project.configure(setup=[setup], probe={"module": "probe.py"}, variants=own)
     (without,) = project.run().values()
-    assert "No module named 'onnxruntime'" in without["variants"][0]["error"]
+    # A `together` cell has it anyway.
+    assert without["status"] == ("works" if setup == "together" else "fails")
+    assert setup == "together" or "No module named 'onnxruntime'" in without["variants"][0]["error"]
     project.configure(setup=[setup], probe={"module": "probe.py", "requires": ["onnxruntime"]}, variants=own)
     (cell,) = project.run().values()
     assert cell["status"] == "works", cell["variants"]

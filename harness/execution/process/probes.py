@@ -149,10 +149,12 @@ class Probes:
         return output, settled
 
     def _run(self, request: ProbeRequest, on_stage: OnStage, *, fresh: bool = False, may_fork: bool = True) -> ProbeOutput:
-        """One process; a `fresh` one is no fork, and reads no bytecode that another process has left."""
+        """One process; a `fresh` one, or an undivided one, is no fork, and reads no bytecode that another process has left."""
         # An environment of the caller holds the whole lock, so one side of it can import the other.
         own = not any(part.key in self._given for part in request.parts)
-        forks = self._forks if own and may_fork and not fresh else None
+        # An undivided environment is removed, and the store's bytecode is for those that come again.
+        apart = fresh or not request.parts[0].composed
+        forks = self._forks if own and may_fork and not apart else None
         launcher = forks.launcher(request.python, request.job, request.parts[0]) if forks else None
         forked = []
 
@@ -171,11 +173,11 @@ class Probes:
                 temporary=temporary,
                 log=self._store.log(digest([*request.keys, *(["repeated"] if fresh else [])])),
                 store=self._store.root,
-                limits=replace(self._limits, seconds=self._limits.seconds + _COMPILING) if fresh else self._limits,
+                limits=replace(self._limits, seconds=self._limits.seconds + _COMPILING) if apart else self._limits,
                 supervisor=self._supervisor,
                 on_stage=lambda stage, subject: on_stage(f"{stage} {subject}" if subject else stage),
                 fork=fork if launcher else None,
-                bytecode=folder / BYTECODE if fresh else None,
+                bytecode=folder / BYTECODE if apart else None,
             )
             if any(not result.ok for result in _results(output)) and disk_space.nearly_full(folder):
                 raise DiskFullError("a probe failed while the disk was full")

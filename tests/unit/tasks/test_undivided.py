@@ -1,0 +1,112 @@
+"""What is known of a task in a composed environment, and of the same undivided: which of the two counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from values import MERGED, PAIR, resolved, result, tasks_of
+
+from harness.environments.layers import closure, layers, undivided
+from harness.model import Limits, Setup, Stage, Status
+from harness.store.store import Store
+from harness.tasks.cell_tasks import CellTasks
+from harness.tasks.records import Records
+
+NO = result(Stage.EXPORT, Status.FAILS, "no")
+REFERENCE = [result(Stage.IMPORT), result(Stage.EAGER)]
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Records:
+    return Records(store=Store(tmp_path), limits=Limits(seconds=1, memory=1))
+
+
+@pytest.fixture
+def failing(records: Records) -> CellTasks:
+    """A `together` cell of which one variant fails to be exported, and the other does not."""
+    tasks = tasks_of(resolved(PAIR, MERGED))
+    records.put(tasks.export.key, REFERENCE)
+    records.put(tasks.export.variant_key(PAIR), [NO])
+    records.put(tasks.export.variant_key(MERGED), [result(Stage.EXPORT), result(Stage.CHECK)], artifact="a" * 32)
+    assert tasks.together
+    records.put(tasks.together.key, [result(Stage.IMPORT)])
+    return tasks
+
+
+def test_an_undivided_closure_is_one_layer_under_a_key_of_its_own():
+    tasks = tasks_of(resolved())
+    composed, (whole,) = tasks.export.closure, tasks.export.undivided
+    assert len(layers(composed)) > 1
+    assert layers(whole.whole) == (whole.whole,)
+    same = undivided(composed.interpreter, composed.lock)
+    assert same.key != closure(composed.interpreter, composed.lock).key
+    assert set(whole.whole.lock.versions) == {"torch", "transformers", "onnx", "onnxruntime", "numpy"}
+
+
+def test_the_sides_of_a_handoff_stay_apart():
+    tasks = tasks_of(resolved(setup=Setup.HANDOFF))
+    (whole,) = tasks.export.undivided
+    assert whole.whole.lock == tasks.export.closure.lock
+    assert tasks.run.undivided == ()
+
+
+def test_a_failure_is_pending_until_it_is_confirmed(records, failing):
+    (whole,) = failing.export.undivided
+    other = failing.export.within(whole)
+    assert failing.export.missing(records) == [(other.variant_key(PAIR), Stage.EXPORT)]
+    records.put(whole.confirmation(failing.export.variant_key(PAIR), None), [NO])
+    assert not failing.export.is_pending(records)
+    assert failing.counting(records) is failing
+
+
+def test_it_is_confirmed_for_other_run_sides_of_these_names_if_nothing_of_them_was_imported(records, failing):
+    newer = tasks_of(resolved(PAIR, MERGED, onnxruntime="1.20.1"))
+    assert newer.export == failing.export
+    ((whole,), (other,)) = failing.export.undivided, newer.export.undivided
+    key = failing.export.variant_key(PAIR)
+    for imported in (None, ["torch", "onnxruntime"]):
+        records.put(whole.confirmation(key, imported), [NO])
+        assert whole.is_confirmed(key, records)
+        assert not other.is_confirmed(key, records)
+    records.put(whole.confirmation(key, ["torch", "numpy"]), [NO])
+    assert other.is_confirmed(key, records)
+
+
+def test_what_is_refuted_counts_for_no_variant(records, failing):
+    (whole,) = failing.export.undivided
+    records.put(whole.refutation, REFERENCE)
+    counting = failing.counting(records)
+    assert counting.export.closure == whole.whole
+    assert counting.run.export == counting.export
+    assert counting.run.closure == failing.run.closure
+    other = counting.export
+    # The joint import, PyTorch alone, and in its process both variants.
+    assert {key for key, _ in failing.export.missing(records)} == {other.key, other.imports[0].key}
+    assert counting.run.runnable(records) == []
+
+
+@pytest.mark.parametrize("status", [Status.ERROR, Status.FLAKY])
+def test_trouble_undivided_is_the_verdict(records, failing, status):
+    (whole,) = failing.export.undivided
+    trouble = result(Stage.EXPORT, status)
+    records.put(failing.export.within(whole).variant_key(PAIR), [trouble])
+    assert failing.export.exported(PAIR, records) == [trouble]
+    assert failing.export.exported(MERGED, records)[-1].ok
+    assert not failing.export.is_pending(records)
+
+
+@pytest.mark.parametrize(
+    ("failure", "in_doubt"),
+    [
+        (result(Stage.LOAD, Status.FAILS), False),
+        (result(Stage.LOAD, Status.FAILS, missing={"module": "torch"}), True),
+        (result(Stage.DECODE, Status.ERROR, missing={"module": "torch"}), False),
+    ],
+)
+def test_a_run_is_in_doubt_for_want_of_a_module(records, failing, failure, in_doubt):
+    run = failing.run
+    records.put(run.key, [result(Stage.IMPORT)])
+    records.put(run.variant_key(MERGED, "a" * 32), [failure])
+    (whole,) = run.undivided
+    assert bool(run.unrepeated(whole, records)) is in_doubt

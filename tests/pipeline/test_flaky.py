@@ -86,8 +86,10 @@ def test_a_failure_is_repeated_once_in_a_fresh_process(project, stage):
     variant = only(project)
     assert (variant["status"], variant["stage"], variant["outcomes"]) == ("fails", stage, [])
     repeated, *others = project.repetitions()
-    # What is asked for a second opinion fails in other ways, each of which is repeated too.
-    assert all(one["subjects"] != repeated["subjects"] for one in others)
+    # What is asked for a second opinion fails in other ways, each of which is repeated too. Before load, it also fails
+    # undivided, and so does the model that it is compared with.
+    alike = [one for one in others if one["subjects"] == repeated["subjects"]]
+    assert len(alike) == {"import": 1, "eager": 2, "export": 2, "check": 2}.get(stage, 0)
     assert (repeated["kind"], repeated["server"]) == ("run" if stage in {"load", "decode", "parity"} else "export", None)
 
 

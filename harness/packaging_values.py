@@ -73,6 +73,13 @@ def is_version(text: str) -> bool:
     return True
 
 
+def same_version(one: str | None, other: str | None) -> bool:
+    """Whether two texts name one version, as `2020.04.01` and `2020.4.1` do; what is no version is only itself."""
+    if one == other or one is None or other is None:
+        return one == other
+    return is_version(one) and is_version(other) and Version(one) == Version(other)
+
+
 def python_version(text: str) -> str:
     """A version of CPython, with or without its patch release."""
     if not isinstance(text, str) or not _PYTHON.fullmatch(text):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from email.parser import HeaderParser
 from pathlib import Path
@@ -10,6 +11,7 @@ from packaging.utils import canonicalize_name
 
 from harness import regular_files
 from harness.model import Interpreter
+from harness.packaging_values import same_version
 
 _DESCRIPTIONS = ("*.egg-info", "*.egg-info/PKG-INFO", "*.dist-info/METADATA")
 """The files with name and version of an installed distribution; the last is what every tool writes today."""
@@ -45,15 +47,19 @@ def installed(sites: Sequence[Path]) -> dict[str, str]:
 
 def described(sites: Sequence[Path]) -> list[tuple[str, str]]:
     """As `installed`, (name, version) of each description: an interrupted installation may have left two of a distribution."""
-    descriptions = (
-        HeaderParser().parsestr(_text(path))
-        for site in sites
-        for pattern in _DESCRIPTIONS
-        for path in site.glob(pattern)
-        if not path.is_dir()
-    )
+    descriptions = (HeaderParser().parsestr(_text(path)) for site in sites for path in _descriptions(site))
     # An interrupted uninstallation leaves descriptions without a name; pip ignores them too.
     return [(canonicalize_name(found["Name"]), found["Version"]) for found in descriptions if found["Name"]]
+
+
+def _descriptions(site: Path) -> list[Path]:
+    """The descriptions of distributions in `site`, without egg-infos that a wheel has brought as files of its own."""
+    found = [path for pattern in _DESCRIPTIONS for path in site.glob(pattern) if not path.is_dir()]
+    older = [path for path in found if path.name != "METADATA"]
+    if not older:
+        return found
+    brought = {row[0] for record in site.glob("*.dist-info/RECORD") for row in csv.reader(_text(record).splitlines()) if row}
+    return [path for path in found if path not in older or path.relative_to(site).as_posix() not in brought]
 
 
 def difference(locked: Mapping[str, str], present: Mapping[str, str]) -> list[str]:
@@ -61,7 +67,7 @@ def difference(locked: Mapping[str, str], present: Mapping[str, str]) -> list[st
     return [
         f"{name} {present.get(name, 'missing')}, locked {locked.get(name, 'not at all')}"
         for name in sorted(locked.keys() | present.keys())
-        if locked.get(name) != present.get(name)
+        if not same_version(locked.get(name), present.get(name))
     ]
 
 

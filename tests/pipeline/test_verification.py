@@ -117,6 +117,21 @@ class Liar(Wheel):
         return super()._metadata().replace(f"Version: {self.version}", "Version: 1.16.9")
 
 
+def test_another_spelling_of_a_version_and_an_egg_info_within_a_wheel_are_as_locked(project):
+    """`2020.04.01` is 2020.4.1, and the descriptions that a wheel brings are files of it."""
+    brought = packages.package("brings", "1.0")
+    older = {"oldthing.egg-info/PKG-INFO": "Metadata-Version: 1.0\nName: oldthing\nVersion: 0.1\n"}
+    project.publish(
+        packages.package("calver", "2020.04.01"),
+        dataclasses.replace(brought, files={**brought.files, **older}),
+        packages.torch("2.2.0", requires=("sympy", "calver", "brings"), on_import="import calver, brings"),
+    )
+    project.configure({"torch": ["2.2.0"]})
+    (cell,) = project.run().values()
+    assert (cell["status"], cell["resolved"]["calver"], cell["resolved"]["brings"]) == ("works", "2020.4.1", "1.0")
+    assert "oldthing" not in cell["resolved"]
+
+
 def test_a_wheel_that_cannot_be_unpacked_is_an_error(project):
     wheel = packages.onnxruntime("1.17.0").write(project.index)
     content = wheel.read_bytes()

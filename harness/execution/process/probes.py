@@ -19,6 +19,7 @@ from harness.execution.process.probe_process import run_probe
 from harness.execution.process.repetition import Processes, Settled, settle
 from harness.hashing import digest
 from harness.model import Failure, Limits, Stage, StageResult, Status
+from harness.packaging_values import same_version
 from harness.store.store import BYTECODE, Store
 from harness.subprocesses import Process, Supervisor
 from harness.tasks.interface import Batch, ProbeOutput, ProbeRequest, Subject, Workplace
@@ -240,7 +241,9 @@ def _check_distributions(
 ) -> None:
     """A result is an error if its process, or its fork, imported a distribution that its key does not name."""
     keyed = {name: version for part in parts for name, version in part.lock.versions.items()}
-    strangers = [f"{name} {version}" for name, version in sorted(distributions.items()) if keyed.get(name) != version]
+    strangers = [
+        f"{name} {version}" for name, version in sorted(distributions.items()) if not same_version(keyed.get(name), version)
+    ]
     if strangers:
         failure = Failure(type="key", message=f"the probe imported what its key leaves out: {', '.join(strangers)}")
         for name in output.results if subject is None else [subject]:

@@ -16,6 +16,9 @@ from harness.environments.installed import difference, installed, python_of
         ({"a": "1"}, {"a": "2"}, ["a 2, locked 1"]),
         ({"a": "1"}, {}, ["a missing, locked 1"]),
         ({}, {"a": "1"}, ["a 1, locked not at all"]),
+        ({"a": "2020.4.1", "b": "1.0"}, {"a": "2020.04.01", "b": "1.0.0"}, []),
+        ({"a": "1.0"}, {"a": "1.0+cpu"}, ["a 1.0+cpu, locked 1.0"]),
+        ({"a": "1.0"}, {"a": "unknown"}, ["a unknown, locked 1.0"]),
         ({"b": "1", "a": "1"}, {"c": "1"}, ["a missing, locked 1", "b missing, locked 1", "c 1, locked not at all"]),
     ],
 )
@@ -29,6 +32,22 @@ def test_what_is_installed_is_read_under_canonical_names(tmp_path):
     with zipfile.ZipFile(packages.package("Sentence_Piece", "0.2.0").write(tmp_path)) as archive:
         archive.extractall(tmp_path / "site")
     assert installed([tmp_path / "site"]) == {"sentence-piece": "0.2.0"}
+
+
+def described(folder, name: str, version: str) -> None:
+    folder.mkdir(parents=True)
+    file = folder / ("METADATA" if folder.suffix == ".dist-info" else "PKG-INFO")
+    file.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("record", "found"), [("", {"a": "1", "old": "2"}), ("old.egg-info/PKG-INFO,sha256=x,9\n", {"a": "1"})]
+)
+def test_an_egg_info_that_a_wheel_has_brought_is_no_distribution(tmp_path, record, found):
+    described(tmp_path / "a-1.dist-info", "a", "1")
+    (tmp_path / "a-1.dist-info" / "RECORD").write_text(f"a.py,,\n{record}", encoding="utf-8")
+    described(tmp_path / "old.egg-info", "old", "2")
+    assert installed([tmp_path]) == found
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from harness import regular_files
 from harness.model import Interpreter
-from harness.packaging_values import same_version
+from harness.packaging_values import same_build
 
 _DESCRIPTIONS = ("*.egg-info", "*.egg-info/PKG-INFO", "*.dist-info/METADATA")
 """The files with name and version of an installed distribution; the last is what every tool writes today."""
@@ -67,7 +67,7 @@ def difference(locked: Mapping[str, str], present: Mapping[str, str]) -> list[st
     return [
         f"{name} {present.get(name, 'missing')}, locked {locked.get(name, 'not at all')}"
         for name in sorted(locked.keys() | present.keys())
-        if not same_version(locked.get(name), present.get(name))
+        if not same_build(locked.get(name), present.get(name))
     ]
 
 

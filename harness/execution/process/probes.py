@@ -19,7 +19,7 @@ from harness.execution.process.probe_process import run_probe
 from harness.execution.process.repetition import Processes, Settled, settle
 from harness.hashing import digest
 from harness.model import Failure, Limits, Stage, StageResult, Status
-from harness.packaging_values import same_version
+from harness.packaging_values import same_build
 from harness.store.store import BYTECODE, Store
 from harness.subprocesses import Process, Supervisor
 from harness.tasks.interface import Batch, ProbeOutput, ProbeRequest, Subject, Workplace
@@ -242,7 +242,7 @@ def _check_distributions(
     """A result is an error if its process, or its fork, imported a distribution that its key does not name."""
     keyed = {name: version for part in parts for name, version in part.lock.versions.items()}
     strangers = [
-        f"{name} {version}" for name, version in sorted(distributions.items()) if not same_version(keyed.get(name), version)
+        f"{name} {version}" for name, version in sorted(distributions.items()) if not same_build(keyed.get(name), version)
     ]
     if strangers:
         failure = Failure(type="key", message=f"the probe imported what its key leaves out: {', '.join(strangers)}")

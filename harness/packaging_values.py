@@ -74,7 +74,7 @@ def is_version(text: str) -> bool:
 
 
 def same_build(one: str | None, other: str | None) -> bool:
-    """Whether two texts name one version and build of it, as `2020.04.01` and `2020.4.1` do; what is no version is only itself."""
+    """Whether two texts name one version and build, as `2020.04.01` and `2020.4.1` do; what is no version is only itself."""
     if one == other or one is None or other is None:
         return one == other
     return is_version(one) and is_version(other) and Version(one) == Version(other)

@@ -18,7 +18,7 @@ from harness.verdicts import report_file
 from harness.verdicts.report_schema import OBSERVED, Report, schema
 
 _PLAIN, _COMPRESSED = locations.REPORT_FILES
-_LARGE = 1_000_000
+_LARGE = 2_000_000
 """Bytes of a matrix.json that is not put into a repository as it is."""
 
 

@@ -73,6 +73,11 @@ def opened_named(path: Path, *, limit: int) -> contextlib.AbstractContextManager
     return opened(_resolved(path), limit=limit)
 
 
+def real(path: Path) -> Path:
+    """`path` with links followed. One that leads to itself stays as it is, and using it is an OSError."""
+    return Path(os.path.realpath(path))
+
+
 def _resolved(path: Path) -> Path:
     try:
         return path.resolve()
@@ -99,7 +104,7 @@ def folder(root: Path, parts: Sequence[str], *, make: bool = False) -> Iterator[
     if make:
         root.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as open_folders:
-        handle = open_folders.enter_context(folder_at(str(root.resolve()), None))
+        handle = open_folders.enter_context(folder_at(str(real(root)), None))
         for part in parts:
             if make:
                 with contextlib.suppress(FileExistsError):

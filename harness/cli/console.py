@@ -26,8 +26,12 @@ def show(page: Page[Any], format_name: str, out: Console) -> None:
     for variable, other in chosen.appended.items():
         if path := os.environ.get(variable):
             content = other().render(page)
-            with Path(path).open("ab") as file:
-                file.write(content if isinstance(content, bytes) else content.encode())
+            try:
+                with Path(path).open("ab") as file:
+                    file.write(content if isinstance(content, bytes) else content.encode())
+            except OSError as error:  # the answer has been given: nothing but the copy is missing
+                text = f"{variable} cannot be written: {error}"
+                console(color="auto", stderr=True).print(text, soft_wrap=True, style="dim")
 
 
 def console(*, color: str, stderr: bool) -> Console:

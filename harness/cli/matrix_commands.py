@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from harness import locations, machine, pipeline, published
+from harness import locations, machine, pipeline, published, regular_files
 from harness.cli.console import show
 from harness.cli.given import same_matrix, settings_of
 from harness.cli.options import REGRESSIONS
@@ -196,7 +196,7 @@ def plan(options: argparse.Namespace, out: Console, err: Console) -> int:
 def cell(options: argparse.Namespace, out: Console, err: Console) -> int:
     """Run one cell, and keep its environments."""
     settings = replace(settings_of(options), keep_envs=True)
-    given = options.environment.resolve() if options.environment else None
+    given = regular_files.real(options.environment) if options.environment else None
     with listener(err, quiet=options.quiet) as listen:
         session = opened(settings, listen)
         session.given = given

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness import regular_files
 from harness.environments import published_versions
 from harness.environments.index_answers import IndexAnswers
 from harness.environments.interface import ProviderFailure
@@ -23,7 +24,7 @@ from harness.subprocesses import Supervisor
 
 def client(settings: Settings, config: Matrix, supervisor: Supervisor, *, offline: bool) -> Uv:
     """Uv with the sources of the matrix; where torch comes from is decided later."""
-    folder = settings.config.resolve().parent
+    folder = regular_files.real(settings.config).parent
     return Uv(binary=find_uv(), sources=config.uv, folder=folder, torch_backend=None, offline=offline, children=supervisor)
 
 

@@ -46,7 +46,7 @@ def load(path: Path, note: Callable[[str], None] = lambda _: None) -> Matrix:
     Raises:
         ConfigError: the file is missing or not TOML, a key is unknown or missing, or a value is not what was expected.
     """
-    file, folder = path.name, path.resolve().parent
+    file, folder = path.name, regular_files.real(path).parent
     content = _content(path)
     tables = _normalised(file, _tables(path, content))
     if old := _old_spellings(file, tables):
@@ -112,7 +112,7 @@ def with_model(matrix: Matrix, model: str, file: str, folder: Path, profile: str
     if matrix.probe.module is not None:
         raise ConfigError(file, "", f"models are the built-in probe's; {matrix.probe.name} chooses its own")
     if model not in FAMILIES:
-        checkpoint = (folder / with_home(model)).resolve()
+        checkpoint = regular_files.real(folder / with_home(model))
         if (checkpoint / "config.json").is_file():
             model = str(checkpoint)
         elif checkpoint.exists() or not HUB_ID.fullmatch(model):
@@ -126,7 +126,7 @@ def _with_module(matrix: Matrix, table: dict[str, Any], file: str, folder: Path)
     for key in ("model", "profile"):
         if key in table:
             raise ConfigError(file, f"probe.{key}", "is the built-in probe's; with probe.module, use probe.options")
-    module = (folder / with_home(str(matrix.probe.module))).resolve()
+    module = regular_files.real(folder / with_home(str(matrix.probe.module)))
     if not module.is_file() or module.suffix != ".py":
         raise ConfigError(file, "probe.module", f"expected a Python file; {matrix.probe.module!r} is none")
     for index, pattern in enumerate(matrix.probe.files):

@@ -32,7 +32,7 @@ def make_plain(folder: Path) -> None:
     for path in list(folder.rglob("*")):
         mode = path.lstat().st_mode
         if stat.S_ISLNK(mode) and path.is_file():
-            content = path.resolve()
+            content = regular_files.real(path)
             path.unlink()
             shutil.copyfile(content, path)
         elif not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
@@ -50,11 +50,11 @@ def copy_within(folder: Path, target: Path, names: Iterable[str] | None = None) 
         path = folder / name
         if not counts(name) or path.is_dir():
             continue
-        if not path.resolve().is_relative_to(folder.resolve()):
+        if not regular_files.real(path).is_relative_to(regular_files.real(folder)):
             raise RefusedFileError(f"{path} is a link that leads out of {folder}: put a copy of what it names in its place")
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         try:
-            regular_files.copy(path.resolve(), target / name, limit=shutil.disk_usage(target).free)
+            regular_files.copy(regular_files.real(path), target / name, limit=shutil.disk_usage(target).free)
         except FileNotFoundError:
             raise RefusedFileError(f"{path} is a link to nothing") from None
         except RefusedFileError as problem:

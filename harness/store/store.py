@@ -54,7 +54,7 @@ class Store:
         Raises:
             StoreError: `root` cannot be made or written.
         """
-        self.root = root.resolve()
+        self.root = regular_files.real(root)
         self._mirror = mirror
         self._access = access
         self._note = note

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import packages
 import pytest
-from project import AXES, PYTHON, Project
+from project import AXES, PYTHON, Project, printed
 
 
 def refused(project: Project, *arguments: str, command: str = "run") -> str:
@@ -221,3 +221,28 @@ def test_a_bad_axis_is_found_before_anything_is_installed_for_the_others(project
     project.configure({"torch": [*AXES["torch"], "2.2.0"], "onnxruntime": ["9.9.9"]})
     refused(project)
     assert list((project.store / "envs").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["loop", "there", "loop/x"])
+def test_links_that_lead_to_themselves_are_one_sentence(project, monkeypatch, name):
+    monkeypatch.chdir(project.root)
+    for link, target in (("loop", "loop"), ("there", "back"), ("back", "there")):
+        (project.root / link).symlink_to(target)
+    config, store = ("--config", str(project.config)), ("--store", str(project.store))
+    for command, arguments in {
+        "plan": (*store, "--config", name),
+        "run": (*config, "--store", name, "--reports", "out"),
+        "report": (*config, *store, "--reports", name),
+        "merge": (*config, *store, name),
+        "check": (*config, *store, "--from", name),
+        "inspect": (name,),
+        "show": ("--reports", name),
+    }.items():
+        answer = printed(command, *arguments)
+        assert (answer.code, answer.out) == (2, "")
+        assert answer.err.splitlines()[-1].startswith("error: ")
+        assert "the harness itself failed" not in answer.err
+    for key in ("module", "model"):
+        project.configure(probe={key: f"./{name}"})
+        answer = project.main("plan")
+        assert (answer.code, answer.err.startswith(f"error: matrix.toml: probe.{key}: ")) == (2, True)

@@ -188,3 +188,14 @@ def test_explain_for_programs(known):
     assert found["cell"] == failing
     assert found["nearest"]["axes"] == [{"name": "onnxruntime", "here": "1.17.0", "there": "1.16.3"}]
     assert found["command"].startswith(f"python -m harness cell {failing['id']} --config")
+
+
+@pytest.mark.parametrize("path", ["/nowhere/summary.md", "/dev/full", "."])
+def test_a_job_summary_that_cannot_be_written_ends_no_command(project: Project, monkeypatch, path):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", path)
+    answer = project.main("run", "--format", "github")
+    assert answer.code == 0
+    assert answer.out.startswith("::notice ")
+    assert "GITHUB_STEP_SUMMARY cannot be written: [Errno " in answer.err
+    assert "the disk is full" not in answer.err
+    assert len(project.report()["cells"]) == 1

@@ -45,7 +45,7 @@ EXPECTED = {
     "parity": (FAILS, "parity", "logits differ from PyTorch by 0.5"),
     "timeout": (ERROR, "decode", "no progress in decode for 4 s"),
     "memory": (ERROR, "decode", "more than 0.3 GB resident in decode"),
-    "probe-bug": (ERROR, "import", "exit code 1 in the probe's own code"),
+    "probe-bug": (ERROR, "import", "the probe's own code failed"),
     "exhausted": (ERROR, "decode", "No space left on device"),
     "python": (NOT_RUN, "resolve", None),
 }

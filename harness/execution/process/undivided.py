@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from harness.execution.process.repetition import compared
-from harness.model import Status
+from harness.model import StageResult, Status
 from harness.tasks.interface import Batch, ProbeOutput, Task, Workplace
 from harness.tasks.records import Records, stages, unproven
 from harness.tasks.undivided import Divided, Pair, Undivided
@@ -34,7 +34,7 @@ def settle(task: Task, output: ProbeOutput, records: Records, workplace: Workpla
         ended = task.repeated(whole, pair.undivided, records)
         if not ended or unproven(ended):
             continue
-        if compared(stages(records.get(pair.key)), ended)[-1].status is Status.FAILS:
+        if _alike(stages(records.get(pair.key)), ended):
             records.put(whole.confirmation(pair.key, output.distributions.get(None)), ended)
         else:
             otherwise.setdefault(whole, []).append(pair)
@@ -51,6 +51,13 @@ def _judge(task: Divided, whole: Undivided, pairs: Sequence[Pair], records: Reco
             records.put(whole.refutation, task.repeated(whole, pair.undivided, records))
         else:
             records.put(pair.key, results)
+
+
+def _alike(composed: Sequence[StageResult], undivided: Sequence[StageResult]) -> bool:
+    """Whether both ended with one failure. The same stage is not enough: in the whole environment something else may fail."""
+    ends = [next((result for result in results if not result.ok), None) for results in (composed, undivided)]
+    kinds = [end and end.error and (end.status, end.stage, signature(end.stage, end.error)) for end in ends]
+    return kinds[0] == kinds[1] and all(end is not None and end.status is Status.FAILS for end in ends)
 
 
 def _unrepeated(task: Task, records: Records) -> Iterator[tuple[Undivided, Pair]]:

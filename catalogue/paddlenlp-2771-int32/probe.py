@@ -1,4 +1,4 @@
-"""A model of token ids, which the program of the report feeds as int32; the feedback names the type."""
+"""A model of token ids, which the graph takes as int64; the program of the report feeds int32."""
 
 from harness_probe.protocol import Case, GraphRequest
 
@@ -33,4 +33,5 @@ def graphs(model):
 
 
 def run(graphs, case, variant, start):
-    yield graphs["net"].run({"input_ids": case.inputs["input_ids"].astype(variant.feedback)})
+    ids = case.inputs["input_ids"]
+    yield graphs["net"].run({"input_ids": ids.astype("int32") if variant.feedback == "other-type" else ids})

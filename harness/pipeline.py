@@ -87,7 +87,7 @@ def known(settings: Settings, listen: Listener) -> Report:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
+class PlannedWork:
     """What a run would do."""
 
     cells: tuple[tuple[Resolved, CellTasks | None], ...]
@@ -100,11 +100,11 @@ class Plan:
     """What `--strategy pairwise` takes up first; None for other strategies."""
 
 
-def planned(session: Session) -> Plan:
+def planned(session: Session) -> PlannedWork:
     """What a run of `session` would do first; installs nothing."""
     chosen = session.strategy.next(session.cells, ())
     pending = session.pending(chosen)
-    return Plan(
+    return PlannedWork(
         cells=tuple(chosen),
         pending=tuple(pending),
         cost=session.cost(pending) if pending else None,

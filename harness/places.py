@@ -20,7 +20,7 @@ _LIMIT = 64 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
+class FilePlace:
     """A place in a file; both fields are None where there is none."""
 
     file: str | None = None
@@ -44,13 +44,13 @@ class Places:
             if name is not None and text is not None:
                 self._files.append((name, path, text))
 
-    def of(self, names: Iterable[str] = (), version: str | None = None) -> Place:
+    def of(self, names: Iterable[str] = (), version: str | None = None) -> FilePlace:
         """The first line that names one of `names`, normalised, or of an axis that `version`; else the first file alone."""
         for wanted in names:
             for file, path, text in self._files:
                 if line := line_of(path, text, wanted, version):
-                    return Place(file=file, line=line)
-        return Place(file=self._files[0][0]) if self._files else Place()
+                    return FilePlace(file=file, line=line)
+        return FilePlace(file=self._files[0][0]) if self._files else FilePlace()
 
 
 NOWHERE = Places(())

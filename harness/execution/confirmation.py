@@ -26,7 +26,7 @@ _NOT_OF_THE_PROBE = {Stage.RESOLVE, Stage.INSTALL}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Failing:
+class StoredFailure:
     """A failure, where it is stored, and the task that gives it."""
 
     key: str
@@ -67,9 +67,9 @@ def outcomes(session: Session) -> bool:
     return bool(held)
 
 
-def unconfirmed(session: Session, verdicts: Iterable[tuple[CellTasks | None, Verdict]]) -> list[Failing]:
+def unconfirmed(session: Session, verdicts: Iterable[tuple[CellTasks | None, Verdict]]) -> list[StoredFailure]:
     """One failure of each task and kind, if none of these has been run once more; all of a kind that was flaky anywhere."""
-    records, groups = session.records, dict[tuple[str, FailureKind], list[Failing]]()
+    records, groups = session.records, dict[tuple[str, FailureKind], list[StoredFailure]]()
     for tasks, cell in verdicts:
         for variant in cell.variants if tasks else ():
             kind = (variant.last.stage, variant.signature or "")
@@ -79,14 +79,14 @@ def unconfirmed(session: Session, verdicts: Iterable[tuple[CellTasks | None, Ver
                 assert tasks is not None
                 if found := _failing(tasks, variant, kind, records):
                     groups.setdefault((found.task.key, kind), []).append(found)
-    chosen: list[Failing] = []
+    chosen: list[StoredFailure] = []
     for (_, kind), failing in groups.items():
         open_ = [found for found in failing if not _is_confirmed(found, records)]
         chosen += open_ if kind in records.repeated.chance else open_[:1] if len(open_) == len(failing) else []
     return chosen
 
 
-def _is_confirmed(found: Failing, records: Records) -> bool:
+def _is_confirmed(found: StoredFailure, records: Records) -> bool:
     """Whether it was run once more, and failed alike, after the results that count now were made."""
     return bool(stages(records.get(once_more(found.key)))) and not records.is_made(found.key)
 
@@ -96,7 +96,7 @@ def once_more(key: str) -> str:
     return key_of("once more", key)
 
 
-def _failing(tasks: CellTasks, variant: VariantVerdict, kind: FailureKind, records: Records) -> Failing | None:
+def _failing(tasks: CellTasks, variant: VariantVerdict, kind: FailureKind, records: Records) -> StoredFailure | None:
     """Where the result that decided on a variant is stored; None if another process has changed the store."""
     counting = tasks.counting(records)
     export, run, artifact = counting.export, counting.run, counting.export.artifact(variant.variant, records)
@@ -105,4 +105,4 @@ def _failing(tasks: CellTasks, variant: VariantVerdict, kind: FailureKind, recor
     if artifact:
         keys[run.variant_key(variant.variant, artifact)] = tasks.run
     found = next((key for key in keys if variant.last in stages(records.get(key))), None)
-    return Failing(key=found, kind=kind, task=keys[found], tasks=tasks) if found else None
+    return StoredFailure(key=found, kind=kind, task=keys[found], tasks=tasks) if found else None

@@ -41,7 +41,7 @@ def packed(report: Report, options: str = "") -> str:
 
 def _data(report: Report, options: str) -> dict[str, Any]:
     nodes, explained = _Nodes(), ReportExplained(report, options)
-    variants, sets = _Table(), _Table()
+    variants, sets = _Texts(), _Texts()
     of_cell, of_variant = _cell_filters(report), _variant_filters(report)
     cells = []
     for cell in (cell for panel in panels(report) for cell in panel.cells):
@@ -114,7 +114,7 @@ def _index(values: Sequence[str], value: str | None) -> int:
     return values.index(value) if value in values else -1
 
 
-class _Table:
+class _Texts:
     """Unique rows."""
 
     def __init__(self) -> None:
@@ -129,7 +129,7 @@ class _Table:
         return place
 
 
-class _Nodes(_Table):
+class _Nodes(_Texts):
     """Texts and blocks."""
 
     def __init__(self) -> None:

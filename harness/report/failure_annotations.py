@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.hashing import digest
 from harness.model import Status
-from harness.places import Place, Places
+from harness.places import FilePlace, Places
 from harness.report.failures import FailureGroup
 from harness.report.page import Annotation
 from harness.report.tables import counted
@@ -40,7 +40,7 @@ def _failure(group: FailureGroup, places: Places) -> Annotation:
     )
 
 
-def _place(group: FailureGroup, places: Places) -> Place:
+def _place(group: FailureGroup, places: Places) -> FilePlace:
     """The line of the version that all failures share, else of the axis of which the fewest versions fail.
 
     Of equal axes it is the last one: onnxruntime is after torch, as in what happens.

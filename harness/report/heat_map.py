@@ -35,7 +35,7 @@ class Shade(StrEnum):
     NOT_RUN = "not run"
 
 
-class Look(NamedTuple):
+class Appearance(NamedTuple):
     """The marks of a shade, each enough by itself; a pattern of the same name goes with them."""
 
     name: str
@@ -46,13 +46,13 @@ class Look(NamedTuple):
 
 
 LOOKS = {
-    Shade.WORKS: Look("works", "W", "#009e73"),
-    Shade.PARTLY: Look("partly", "P", "#f0e442"),
-    Shade.REMEDY: Look("remedy", "R", "#56b4e9"),
-    Shade.FAILS: Look("fails", "F", "#d55e00"),
-    Shade.FLAKY: Look("flaky", "K", "#cc79a7"),
-    Shade.ERROR: Look("error", "E", "#e69f00"),
-    Shade.NOT_RUN: Look("notrun", "N", "#cccccc"),
+    Shade.WORKS: Appearance("works", "W", "#009e73"),
+    Shade.PARTLY: Appearance("partly", "P", "#f0e442"),
+    Shade.REMEDY: Appearance("remedy", "R", "#56b4e9"),
+    Shade.FAILS: Appearance("fails", "F", "#d55e00"),
+    Shade.FLAKY: Appearance("flaky", "K", "#cc79a7"),
+    Shade.ERROR: Appearance("error", "E", "#e69f00"),
+    Shade.NOT_RUN: Appearance("notrun", "N", "#cccccc"),
 }
 
 _OF = {
@@ -65,7 +65,7 @@ _OF = {
 }
 
 
-def look(status: Status) -> Look:
+def look(status: Status) -> Appearance:
     """How a status looks by itself."""
     return LOOKS[_OF[status]]
 

@@ -42,7 +42,7 @@ _CONFLICT = (b"<<<<<<<", b"|||||||", b"=======", b">>>>>>>")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class PastRun:
     """What a run came to: a line of the file."""
 
     schema: Literal[1]
@@ -73,7 +73,7 @@ class Run:
 class History:
     """What a file tells."""
 
-    runs: tuple[Run, ...]
+    runs: tuple[PastRun, ...]
     """The oldest first."""
     skipped: tuple[str, ...]
     """A sentence about each line that is none of a history."""
@@ -83,7 +83,7 @@ class History:
 class Entry:
     """A cell in a run."""
 
-    run: Run
+    run: PastRun
     status: Status
     lock: str | None
     changed: tuple[str, ...]
@@ -154,7 +154,7 @@ def read(folder: Path) -> History:
         ReportError: the file cannot be read.
     """
     path = folder / locations.HISTORY
-    runs: dict[str, Run] = {}
+    runs: dict[str, PastRun] = {}
     skipped: list[str] = []
     try:
         with regular_files.opened_named(path, limit=FILE_LIMIT) as (handle, _), os.fdopen(os.dup(handle), "rb") as file:
@@ -182,7 +182,7 @@ def _lines(file: io.BufferedReader) -> Iterator[bytes | None]:
         yield None if too_long else line
 
 
-def _parsed(line: bytes | None) -> Run | str | None:
+def _parsed(line: bytes | None) -> PastRun | str | None:
     """The run of a line, or why it is none; None for an empty line."""
     if line is None:
         return f"it has more than {LINE_LIMIT:,} bytes"
@@ -200,7 +200,7 @@ def _parsed(line: bytes | None) -> Run | str | None:
     return run if len(set(names)) == len(names) else "a cell has two statuses"
 
 
-_RUN = TypeAdapter(Run)
+_RUN = TypeAdapter(PastRun)
 
 
 def statuses(history: History, cell: str) -> list[Status]:

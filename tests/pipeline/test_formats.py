@@ -52,7 +52,7 @@ def test_a_new_format_is_at_once_a_choice_of_every_command(known, monkeypatch):
     }
     failing, working = (next(name for name in known.cells() if name.endswith(end)) for end in ("r1170", "r1163"))
     assert answers == {
-        "plan": "Plan: 2 cells, 2 variants\n",
+        "plan": "PlannedWork: 2 cells, 2 variants\n",
         "report": "Report: Which versions work together\n",
         "cell": f"Verdict: {failing}: fails\n",
         "explain": f"ExplainedCell: {failing}: fails\n",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.places import NOWHERE, Place, Places, line_in, line_of
+from harness.places import NOWHERE, FilePlace, Places, line_in, line_of
 
 REQUIREMENTS = """\
 # torch==9
@@ -112,9 +112,9 @@ def test_the_first_name_that_has_a_line_else_the_first_file(tmp_path, monkeypatc
     (tmp_path / "sub" / "new.txt").write_text("torch==2.4\n")
     (tmp_path / "old.txt").write_text("onnx==1\ntorch==2.1\n")
     places = Places([Path("sub/new.txt"), tmp_path / "old.txt"])
-    assert places.of(["torch", "onnx"]) == Place(file="sub/new.txt", line=1)
-    assert places.of(["numpy", "onnx"]) == Place(file="old.txt", line=1)
-    assert places.of(["numpy"]) == places.of() == Place(file="sub/new.txt")
+    assert places.of(["torch", "onnx"]) == FilePlace(file="sub/new.txt", line=1)
+    assert places.of(["numpy", "onnx"]) == FilePlace(file="old.txt", line=1)
+    assert places.of(["numpy"]) == places.of() == FilePlace(file="sub/new.txt")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
@@ -130,7 +130,7 @@ def test_what_has_no_lines_or_lies_elsewhere_is_no_place(tmp_path, monkeypatch):
     (tmp_path / "outside.txt").write_text("torch==2\n")
     (tmp_path / "here" / "bytes.txt").write_bytes(b"\xfftorch==2\n")
     paths = [tmp_path / "outside.txt", Path("../outside.txt"), Path(), Path("nothing.txt"), Path("bytes.txt")]
-    assert Places(paths).of(["torch"]) == NOWHERE.of(["torch"]) == Place()
+    assert Places(paths).of(["torch"]) == NOWHERE.of(["torch"]) == FilePlace()
     # A line is known all the same.
     assert line_in(tmp_path / "outside.txt", "torch") == 1
     assert line_in(Path("nothing.txt"), "torch") is None

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from harness.environments.resolver import Resolved
 from harness.execution.work import Coverage
 from harness.model import Stage
-from harness.pipeline import Plan
+from harness.pipeline import PlannedWork
 from harness.report.cost import data, sentence
 from harness.report.page import Block, Item, Page, Paragraph, Quote, Span, Table, items
 from harness.report.tables import counted
@@ -17,7 +17,7 @@ from harness.tasks.cell_tasks import CellTasks
 _KINDS = {"installs": "install", "exports": "export", "runs": "run"}
 
 
-def page(plan: Plan, *, ordered: bool) -> Page[Plan]:
+def page(plan: PlannedWork, *, ordered: bool) -> Page[PlannedWork]:
     """The page of a plan; `ordered` where a budget is spent on the first cells first."""
     cells, pending, cost = plan.cells, plan.pending, plan.cost
     distinct = {task for _, tasks in cells if tasks for task in tasks.all}

@@ -40,6 +40,9 @@ EXPORTS_WITH_RUNTIME = frozenset({"optimum", "optimum-onnx"})
 HELPERS = {"dynamo": "onnxscript"}
 """Exporter → the distribution that it imports and torch does not require."""
 
+BESIDE_THE_AXES = ("numpy", *HELPERS.values())
+"""Distributions that a set to pin names too if it has them: their newest release breaks some sets."""
+
 NO_MODEL_CODE = frozenset({*HELPERS.values(), "onnx-ir", "onnx", "numpy", "ml-dtypes", "protobuf", RUNTIME})
 """Distributions of an export that hold no code of a model; torch holds code of every model."""
 

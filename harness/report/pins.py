@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness import invocation
 from harness.report.tables import recommendations
+from harness.stack import BESIDE_THE_AXES
 from harness.verdicts.report_schema import Report, ReportedCell
 
 
@@ -35,7 +36,8 @@ def pins(report: Report, options: str = "") -> list[Pin]:
             made.append(Pin(runtime=row[0], works=row[-1]))
             continue
         cell = cells[row[-1]]
-        requirements = tuple(f"{name}=={version}" for name, version in cell.pins.items())
+        requirements = [f"{name}=={version}" for name, version in cell.pins.items()]
+        others = [name for name in BESIDE_THE_AXES if name in cell.resolved.keys() - cell.pins.keys()]
         options_of_pin = [f"--require {shlex.quote(text)}" for text in requirements]
         if select := _select(report, cell):
             options_of_pin.append(f"--select {shlex.quote(select)}")
@@ -45,7 +47,7 @@ def pins(report: Report, options: str = "") -> list[Pin]:
                 works=row[-2],
                 cell=cell.id,
                 python=cell.python,
-                requirements=requirements,
+                requirements=(*requirements, *(f"{name}=={cell.resolved[name]}" for name in others)),
                 command=invocation.command("pin", " \\\n  ".join(options_of_pin) + options),
             )
         )

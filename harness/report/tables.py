@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from harness.matrix.selection import VARIANT_FIELDS, value_of
-from harness.model import Stage, Status
-from harness.stack import RUNTIME, RUNTIMES, RuntimeVersion
+from harness.model import ABSENT, Stage, Status
+from harness.stack import BESIDE_THE_AXES, RUNTIME, RUNTIMES, RuntimeVersion
 from harness.verdicts.report_schema import (
     Report,
     ReportedCell,
@@ -162,6 +162,8 @@ def recommendations(report: Report) -> tuple[list[str], list[list[str]]]:
     """(header, rows) of the newest working set for each onnxruntime; a row is short where there is none."""
     cells, names = {cell.id: cell for cell in report.cells}, variant_names(report)
     axes = [axis for axis in report.axes if axis not in {"python", *RUNTIMES}]
+    chosen = [cells[cell] for cell in report.recommended.values() if cell in cells]
+    beside = [name for name in BESIDE_THE_AXES if name not in axes and any(name in cell.resolved for cell in chosen)]
     # Two environments are two sets of versions, so the setup is shown if there are both kinds.
     several = len({cell.environment for cell in report.cells}) > 1
     rows = []
@@ -173,8 +175,9 @@ def recommendations(report: Report) -> tuple[list[str], list[list[str]]]:
         working_names = [names[identity(variant)] for variant in cell.variants if variant.status is Status.WORKS]
         working = ", ".join(working_names) if len(names) <= GLYPH_LIMIT else _working_text(cell)
         environment = [cell.environment.value] if several else []
-        rows.append([runtime.version, cell.python, *(cell.version(axis) for axis in axes), *environment, working, cell.id])
-    header = [RUNTIME, "Python", *axes, *(["environment"] if several else []), "variants that work", "cell"]
+        versions = [*map(cell.version, axes), *(cell.resolved.get(name, ABSENT) for name in beside)]
+        rows.append([runtime.version, cell.python, *versions, *environment, working, cell.id])
+    header = [RUNTIME, "Python", *axes, *beside, *(["environment"] if several else []), "variants that work", "cell"]
     return header, rows
 
 

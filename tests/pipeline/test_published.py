@@ -220,7 +220,8 @@ def test_the_table_of_the_readme_is_the_published_one():
     for runtime, name in MATRIX["recommended"].items():
         pins = cells[name]["pins"]
         works = [f"{one['exporter']} {one['layout']}" for one in cells[name]["variants"] if one["status"] == "works"]
-        versions = [pins["torch"], pins["transformers"], pins["onnx"]]
+        resolved = cells[name]["resolved"]
+        versions = [pins["torch"], pins["transformers"], pins["onnx"], resolved["numpy"], resolved["onnxscript"]]
         expected.append([runtime, cells[name]["python"], *versions, ", ".join(works)])
     assert rows == expected
     assert f"{len(WORKS)} of its {len(MATRIX['cells'])} combinations work" in text

@@ -224,5 +224,5 @@ def test_the_table_of_the_readme_is_the_published_one():
         versions = [pins["torch"], pins["transformers"], pins["onnx"], resolved["numpy"], resolved["onnxscript"]]
         expected.append([runtime, cells[name]["python"], *versions, ", ".join(works)])
     assert rows == expected
-    assert f"{len(WORKS)} of its {len(MATRIX['cells'])} combinations work" in text
+    assert f"{len(WORKS)} of the {len(MATRIX['cells'])} combinations work" in text
     assert all(f"`{rule}`" in text for rule in [MATRIX["rules"][2]["text"]])

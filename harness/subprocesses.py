@@ -151,7 +151,8 @@ class Supervisor:
 
         `time_limit` (seconds) counts from `last_sign()`, the `time.time()` of the last progress, so that each stage of a
         child has the whole limit; without `last_sign` it counts from the start. `memory_limit` is bytes of resident memory
-        of the whole process group. If `fork` makes a process, that runs in place of `command`.
+        of the whole process group, in which what its processes share counts once. If `fork` makes a process, that runs in
+        place of `command`.
         """
         child = self.start(command, env=env, cwd=cwd, log=log, fork=fork)
         started = time.time()
@@ -162,7 +163,7 @@ class Supervisor:
                     return Exit(ending=ExitReason.EXITED, code=child.wait(LOOK_SECONDS), peak_memory=peak)
                 except subprocess.TimeoutExpired:
                     pass
-                peak = max(peak, memory := resident(child.pid))
+                peak = max(peak, memory := resident(child.pid, memory_limit))
                 if memory > memory_limit:
                     return Exit(ending=ExitReason.MEMORY, code=self._kill(child), peak_memory=peak)
                 since = max(started, last_sign() if last_sign else 0.0)
@@ -239,15 +240,34 @@ def _kill_strays(token: str, since: float) -> None:
                 process.kill()
 
 
-def resident(pid: int) -> int:
-    """Resident bytes of a process and of all that it started; 0 if it has ended."""
-    total = 0
+def resident(pid: int, limit: int) -> int:
+    """Resident bytes of a process and of all that it started; 0 if it has ended.
+
+    A page that several of them share counts once for each, unless that would be more than `limit`: then it counts once.
+    """
     with contextlib.suppress(psutil.Error):
         leader = psutil.Process(pid)
-        for process in [leader, *leader.children(recursive=True)]:
-            with contextlib.suppress(psutil.Error):
-                total += process.memory_info().rss
-    return total
+        processes = [leader, *leader.children(recursive=True)]
+        total = sum(_bytes(process, "rss") for process in processes)
+        return total if total <= limit else min(total, _shared_once(processes))
+    return 0
+
+
+def _shared_once(processes: Sequence[psutil.Process]) -> int:
+    """The larger of two sums that both are too small where pages are shared: with other processes, or among the started."""
+    leader, *others = processes
+    proportional = sum(_bytes(process, "pss") for process in processes)
+    return max(proportional, _bytes(leader, "rss") + sum(_bytes(process, "uss") for process in others))
+
+
+def _bytes(process: psutil.Process, kind: str) -> int:
+    """A number of psutil's (`rss`, `uss`, `pss`); 0 if the process has ended, and rss where the system does not tell."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        plain = process.memory_info().rss
+        with contextlib.suppress(psutil.AccessDenied):
+            return plain if kind == "rss" else int(getattr(process.memory_full_info(), kind, plain))
+        return plain
+    return 0
 
 
 def cut_back(log: Path) -> None:

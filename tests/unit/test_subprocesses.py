@@ -57,6 +57,23 @@ def test_memory_is_that_of_the_whole_group(tmp_path):
     assert ended.peak_memory > 200_000_000
 
 
+@pytest.mark.parametrize(
+    ("in_child", "ending"), [("", ExitReason.EXITED), ("hoard = bytearray(b'y' * 200_000_000)", ExitReason.MEMORY)]
+)
+def test_memory_that_processes_share_counts_once(tmp_path, in_child, ending):
+    """Two processes with the 200 MB of one, and with 200 MB each."""
+    source = f"""
+import os, time
+hoard = bytearray(b"x" * 200_000_000)
+if not os.fork():
+    {in_child}
+    time.sleep(1.5)
+    os._exit(0)
+os.wait()
+"""
+    assert run(source, tmp_path, memory_limit=350_000_000).ending is ending
+
+
 def test_stop_kills_what_lives_and_lets_nothing_start(tmp_path):
     living = Supervisor()
     ended: list[Exit] = []

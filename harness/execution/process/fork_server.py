@@ -110,7 +110,7 @@ class ForkServer:
         """Its report when it has imported everything; None if it ends before, or needs too much time or memory."""
         process = self._process.result()
         deadline = time.monotonic() + limits.seconds
-        while time.monotonic() < deadline and resident(process.pid) <= limits.memory:
+        while time.monotonic() < deadline and resident(process.pid, limits.memory) <= limits.memory:
             try:
                 return self._ready.result(LOOK_SECONDS)
             except EOFError:

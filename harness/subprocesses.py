@@ -7,10 +7,12 @@ those that are chosen here.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import resource
 import signal
 import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -21,6 +23,8 @@ from pathlib import Path
 from typing import Protocol
 
 import psutil
+
+from harness.machine import resident
 
 # LD_LIBRARY_PATH: a CPython that is a shared library (GitHub's, Nix's) does not start without it.
 _PASSED = (
@@ -58,6 +62,12 @@ _MARK = "EXPORT_MATRIX_CHILD"
 
 LOOK_SECONDS = 0.25
 """Interval at which memory, time and log of a child are checked; its end is noticed at once."""
+
+_PR_SET_CHILD_SUBREAPER = 36
+"""Linux' prctl by which a process becomes the parent of descendants whose own parent has ended."""
+
+_LEADERS: set[int] = set()
+"""The living children of all supervisors of this process."""
 
 _PASSED_TO_PROBE = ("LD_LIBRARY_PATH",)
 """The caller's variables that a probe sees, because its Python may not start without them."""
@@ -134,6 +144,9 @@ class Supervisor:
         """Leader of a group → (value of the variable that marks its descendants, Unix time of the start)."""
         self._lock = threading.Lock()
         self._stopped = False
+        self._made = time.time()
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
     def run(
         self,
@@ -209,15 +222,22 @@ class Supervisor:
             child = subprocess.Popen(
                 command, env=env, cwd=cwd, stdin=stdin, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
+            _LEADERS.add(child.pid)
             self._living[child.pid] = (token, time.time())
             return child
 
     def end(self, child: Process) -> None:
-        """Kill `child` and all that it started; return when they are gone."""
+        """Kill `child` and all that it started; return when they are gone.
+
+        A process without the variable that marks it, in a session of its own, is found when no other child lives.
+        """
         self._kill(child)
+        _kill_strays(*self._living[child.pid])
         with self._lock:
-            token, started = self._living.pop(child.pid)
-        _kill_strays(token, started)
+            del self._living[child.pid]
+            _LEADERS.discard(child.pid)
+            if not _LEADERS:
+                _kill_orphans(self._made)
 
     @staticmethod
     def _kill(child: Process) -> int:
@@ -240,34 +260,22 @@ def _kill_strays(token: str, since: float) -> None:
                 process.kill()
 
 
-def resident(pid: int, limit: int) -> int:
-    """Resident bytes of a process and of all that it started; 0 if it has ended.
-
-    A page that several of them share counts once for each, unless that would be more than `limit`: then it counts once.
-    """
-    with contextlib.suppress(psutil.Error):
-        leader = psutil.Process(pid)
-        processes = [leader, *leader.children(recursive=True)]
-        total = sum(_bytes(process, "rss") for process in processes)
-        return total if total <= limit else min(total, _shared_once(processes))
-    return 0
-
-
-def _shared_once(processes: Sequence[psutil.Process]) -> int:
-    """The larger of two sums that both are too small where pages are shared: with other processes, or among the started."""
-    leader, *others = processes
-    proportional = sum(_bytes(process, "pss") for process in processes)
-    return max(proportional, _bytes(leader, "rss") + sum(_bytes(process, "uss") for process in others))
+def _kill_orphans(since: float) -> None:
+    """Kill the children that this process has not started, but adopted: they are in another session."""
+    tried = set[int]()
+    # Those that one of them leaves are adopted in turn.
+    while found := [one for one in psutil.Process().children() if one.pid not in tried and _is_adopted(one, since)]:
+        for process in found:
+            tried.add(process.pid)
+            with contextlib.suppress(psutil.Error, ChildProcessError):
+                process.kill()
+                os.waitpid(process.pid, 0)
 
 
-def _bytes(process: psutil.Process, kind: str) -> int:
-    """A number of psutil's (`rss`, `uss`, `pss`); 0 if the process has ended, and rss where the system does not tell."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        plain = process.memory_info().rss
-        with contextlib.suppress(psutil.AccessDenied):
-            return plain if kind == "rss" else int(getattr(process.memory_full_info(), kind, plain))
-        return plain
-    return 0
+def _is_adopted(process: psutil.Process, since: float) -> bool:
+    with contextlib.suppress(psutil.Error, OSError):
+        return bool(process.create_time() >= since - 1 and os.getsid(process.pid) != os.getsid(0))
+    return False
 
 
 def cut_back(log: Path) -> None:

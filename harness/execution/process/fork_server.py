@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.execution.process.probe_process import command_for
+from harness.machine import resident
 from harness.model import Limits
 from harness.store.store import Store
-from harness.subprocesses import LOOK_SECONDS, Fork, Process, Supervisor, cut_back, resident
+from harness.subprocesses import LOOK_SECONDS, Fork, Process, Supervisor, cut_back
 
 _PATIENCE = 30.0
 """Seconds in which a sound server has forked, or has reported that a fork has ended."""

@@ -1,9 +1,13 @@
-"""Cores and memory of this machine, as far as the control group of this process allows them (cgroups of version 2 and 1)."""
+"""Cores and memory of this machine, as far as the control group of this process allows them (cgroups of version 2 and 1).
+
+And the memory that processes have.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -71,3 +75,33 @@ def _lines(path: Path) -> list[str]:
 
 def _words(path: Path) -> list[str]:
     return " ".join(_lines(path)).split()
+
+
+def resident(pid: int, limit: int) -> int:
+    """Resident bytes of a process and of all that it started; 0 if it has ended.
+
+    A page that several of them share counts once for each, unless that would be more than `limit`: then it counts once.
+    """
+    with contextlib.suppress(psutil.Error):
+        leader = psutil.Process(pid)
+        processes = [leader, *leader.children(recursive=True)]
+        total = sum(_bytes(process, "rss") for process in processes)
+        return total if total <= limit else min(total, _shared_once(processes))
+    return 0
+
+
+def _shared_once(processes: Sequence[psutil.Process]) -> int:
+    """The larger of two sums that both are too small where pages are shared: with other processes, or among the started."""
+    leader, *others = processes
+    proportional = sum(_bytes(process, "pss") for process in processes)
+    return max(proportional, _bytes(leader, "rss") + sum(_bytes(process, "uss") for process in others))
+
+
+def _bytes(process: psutil.Process, kind: str) -> int:
+    """A number of psutil's (`rss`, `uss`, `pss`); 0 if the process has ended, and rss where the system does not tell."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        plain = process.memory_info().rss
+        with contextlib.suppress(psutil.AccessDenied):
+            return plain if kind == "rss" else int(getattr(process.memory_full_info(), kind, plain))
+        return plain
+    return 0

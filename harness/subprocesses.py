@@ -7,10 +7,12 @@ those that are chosen here.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import resource
 import signal
 import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -21,6 +23,8 @@ from pathlib import Path
 from typing import Protocol
 
 import psutil
+
+from harness.machine import resident
 
 # LD_LIBRARY_PATH: a CPython that is a shared library (GitHub's, Nix's) does not start without it.
 _PASSED = (
@@ -58,6 +62,12 @@ _MARK = "EXPORT_MATRIX_CHILD"
 
 LOOK_SECONDS = 0.25
 """Interval at which memory, time and log of a child are checked; its end is noticed at once."""
+
+_PR_SET_CHILD_SUBREAPER = 36
+"""Linux' prctl by which a process becomes the parent of descendants whose own parent has ended."""
+
+_LEADERS: set[int] = set()
+"""The living children of all supervisors of this process."""
 
 _PASSED_TO_PROBE = ("LD_LIBRARY_PATH",)
 """The caller's variables that a probe sees, because its Python may not start without them."""
@@ -134,6 +144,9 @@ class Supervisor:
         """Leader of a group → (value of the variable that marks its descendants, Unix time of the start)."""
         self._lock = threading.Lock()
         self._stopped = False
+        self._made = time.time()
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
     def run(
         self,
@@ -151,7 +164,8 @@ class Supervisor:
 
         `time_limit` (seconds) counts from `last_sign()`, the `time.time()` of the last progress, so that each stage of a
         child has the whole limit; without `last_sign` it counts from the start. `memory_limit` is bytes of resident memory
-        of the whole process group. If `fork` makes a process, that runs in place of `command`.
+        of the whole process group, in which what its processes share counts once. If `fork` makes a process, that runs in
+        place of `command`.
         """
         child = self.start(command, env=env, cwd=cwd, log=log, fork=fork)
         started = time.time()
@@ -162,7 +176,7 @@ class Supervisor:
                     return Exit(ending=ExitReason.EXITED, code=child.wait(LOOK_SECONDS), peak_memory=peak)
                 except subprocess.TimeoutExpired:
                     pass
-                peak = max(peak, memory := resident(child.pid))
+                peak = max(peak, memory := resident(child.pid, memory_limit))
                 if memory > memory_limit:
                     return Exit(ending=ExitReason.MEMORY, code=self._kill(child), peak_memory=peak)
                 since = max(started, last_sign() if last_sign else 0.0)
@@ -208,15 +222,22 @@ class Supervisor:
             child = subprocess.Popen(
                 command, env=env, cwd=cwd, stdin=stdin, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
+            _LEADERS.add(child.pid)
             self._living[child.pid] = (token, time.time())
             return child
 
     def end(self, child: Process) -> None:
-        """Kill `child` and all that it started; return when they are gone."""
+        """Kill `child` and all that it started; return when they are gone.
+
+        A process without the variable that marks it, in a session of its own, is found when no other child lives.
+        """
         self._kill(child)
+        _kill_strays(*self._living[child.pid])
         with self._lock:
-            token, started = self._living.pop(child.pid)
-        _kill_strays(token, started)
+            del self._living[child.pid]
+            _LEADERS.discard(child.pid)
+            if not _LEADERS:
+                _kill_orphans(self._made)
 
     @staticmethod
     def _kill(child: Process) -> int:
@@ -239,15 +260,22 @@ def _kill_strays(token: str, since: float) -> None:
                 process.kill()
 
 
-def resident(pid: int) -> int:
-    """Resident bytes of a process and of all that it started; 0 if it has ended."""
-    total = 0
-    with contextlib.suppress(psutil.Error):
-        leader = psutil.Process(pid)
-        for process in [leader, *leader.children(recursive=True)]:
-            with contextlib.suppress(psutil.Error):
-                total += process.memory_info().rss
-    return total
+def _kill_orphans(since: float) -> None:
+    """Kill the children that this process has not started, but adopted: they are in another session."""
+    tried = set[int]()
+    # Those that one of them leaves are adopted in turn.
+    while found := [one for one in psutil.Process().children() if one.pid not in tried and _is_adopted(one, since)]:
+        for process in found:
+            tried.add(process.pid)
+            with contextlib.suppress(psutil.Error, ChildProcessError):
+                process.kill()
+                os.waitpid(process.pid, 0)
+
+
+def _is_adopted(process: psutil.Process, since: float) -> bool:
+    with contextlib.suppress(psutil.Error, OSError):
+        return bool(process.create_time() >= since - 1 and os.getsid(process.pid) != os.getsid(0))
+    return False
 
 
 def cut_back(log: Path) -> None:

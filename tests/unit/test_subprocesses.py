@@ -57,6 +57,52 @@ def test_memory_is_that_of_the_whole_group(tmp_path):
     assert ended.peak_memory > 200_000_000
 
 
+ESCAPES = {
+    "child": "print(subprocess.Popen(sleep, env={}, start_new_session=True).pid, flush=True)",
+    "daemon": "os.fork() or (os.setsid(), os.fork() or (print(os.getpid(), flush=True), os.execve(sleep[0], sleep, {})))",
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux alone")
+@pytest.mark.parametrize("way", ESCAPES)
+def test_what_leaves_group_and_variables_behind_is_killed_too(tmp_path, way):
+    source = f"import os, subprocess, time; sleep = ['/bin/sleep', '97']\n{ESCAPES[way]}\ntime.sleep(0.5)"
+    run(source, tmp_path)
+    assert not alive(int((tmp_path / "log").read_text()))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux alone")
+def test_another_child_keeps_what_it_has_started(tmp_path):
+    supervisor = Supervisor()
+    log = tmp_path / "log"
+    source = f"import os, subprocess, time; sleep = ['/bin/sleep', '97']\n{ESCAPES['daemon']}\ntime.sleep(97)"
+    child = supervisor.start([sys.executable, "-I", "-c", source], env=chosen_environment(), cwd=tmp_path, log=log)
+    wait_until(lambda: log.read_text().endswith("\n"))
+    (tmp_path / "other").mkdir()
+    run("pass", tmp_path / "other")
+    escaped = int(log.read_text())
+    assert alive(escaped)
+    supervisor.end(child)
+    assert not alive(escaped)
+
+
+@pytest.mark.parametrize(
+    ("in_child", "ending"), [("", ExitReason.EXITED), ("hoard = bytearray(b'y' * 200_000_000)", ExitReason.MEMORY)]
+)
+def test_memory_that_processes_share_counts_once(tmp_path, in_child, ending):
+    """Two processes with the 200 MB of one, and with 200 MB each."""
+    source = f"""
+import os, time
+hoard = bytearray(b"x" * 200_000_000)
+if not os.fork():
+    {in_child}
+    time.sleep(1.5)
+    os._exit(0)
+os.wait()
+"""
+    assert run(source, tmp_path, memory_limit=350_000_000).ending is ending
+
+
 def test_stop_kills_what_lives_and_lets_nothing_start(tmp_path):
     living = Supervisor()
     ended: list[Exit] = []

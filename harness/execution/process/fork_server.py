@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.execution.process.probe_process import command_for
+from harness.machine import resident
 from harness.model import Limits
 from harness.store.store import Store
-from harness.subprocesses import LOOK_SECONDS, Fork, Process, Supervisor, cut_back, resident
+from harness.subprocesses import LOOK_SECONDS, Fork, Process, Supervisor, cut_back
 
 _PATIENCE = 30.0
 """Seconds in which a sound server has forked, or has reported that a fork has ended."""
@@ -110,7 +111,7 @@ class ForkServer:
         """Its report when it has imported everything; None if it ends before, or needs too much time or memory."""
         process = self._process.result()
         deadline = time.monotonic() + limits.seconds
-        while time.monotonic() < deadline and resident(process.pid) <= limits.memory:
+        while time.monotonic() < deadline and resident(process.pid, limits.memory) <= limits.memory:
             try:
                 return self._ready.result(LOOK_SECONDS)
             except EOFError:

@@ -164,7 +164,10 @@ class Export(Divided):
 
     def repetition(self, keys: Collection[str], records: Records, workplace: Workplace) -> Batch:  # noqa: ARG002 -- as Divided
         """See Divided."""
-        if joint := next((item for item in self.imports if item.key in keys), None):
+        # `combined` keeps the missing imports alone, and this one is known.
+        imports = (*self.imports, *(whole.beside for whole in self.undivided if whole.beside))
+        if joint := next((item for item in imports if item.key in keys), None):
+            workplace.python(joint.parts[-1])  # the run side, which nothing else has built then
             alone = ExportBatch(task=self, variants=(), imports=(joint,), reference=False)
             return alone if self.closure.composed else ImportBatch(task=joint)
         variants = tuple(variant for variant in self.variants if self.variant_key(variant) in keys)

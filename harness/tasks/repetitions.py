@@ -41,8 +41,9 @@ class Repeated:
     def note(self, place: str, kind: FailureKind, failed: StageResult) -> None:
         """`failed`, which is of that kind, has repeated there as often as it must."""
         self.steady.add((place, *kind))
-        if failed.error and failed.error.shared:
-            self.varying.setdefault((place, failed.stage), []).append(failed)
+        known = self.varying.setdefault((place, failed.stage), [])
+        if failed.error and failed.error.shared and failed not in known:
+            known.append(failed)
 
     def times(self, kind: FailureKind) -> int:
         """How often a failure must repeat before it is a fact."""

@@ -134,3 +134,13 @@ if turn == 0:
     project.configure({"torch": ["2.2.0"]})
     assert ends(project) == [("flaky", "export")]
     assert all(start["server"] for start in project.starts("export"))
+
+
+def test_a_process_that_ends_earlier_than_the_fork_comes_to_an_end(project):
+    """In a fork the export fails; in every process of its own PyTorch alone does, and the export is never reached."""
+    forked = "import os, sys\nif sys.modules['transformers']._pid == os.getpid(): raise RuntimeError('only in forks')"
+    project.publish(packages.transformers("4.47.0", on_import="import os; _pid = os.getpid()", eager=forked))
+    project.publish(packages.torch("2.2.0", on_export="raise ValueError('no')"))
+    project.configure({"transformers": ["4.47.0"], "torch": ["2.2.0"]})
+    (cell,) = project.run().values()
+    assert [(variant["status"], variant["stage"]) for variant in cell["variants"]] == [("fails", "eager")]

@@ -213,3 +213,41 @@ def test_force_asks_what_is_composed_anew(project):
     count = processes(project)
     assert ends(project, "--force") == [("works", None, None)]
     assert processes(project) == 2 * count
+
+
+def test_what_a_crash_keeps_from_running_once_more_is_not_chance(project):
+    """The first variant crashes composed, so that the process which runs both once more never reaches the second."""
+    lines = packages.CRASH_IN_C.splitlines()
+    source = "\n".join(["try:", "    import flatbuffers", "except ImportError:", *(f"    {line}" for line in lines)])
+    project.publish(packages.onnxruntime("1.17.0", requires=("numpy",)), packages.torch("2.2.0", on_export=source))
+    variants = {"exporters": ["torchscript"], "layouts": ["pair", "merged"]}
+    project.configure({"torch": ["2.2.0"], "onnxruntime": ["1.16.3", "1.17.0"]}, variants=variants)
+    assert [status for status, *_ in ends(project, "--jobs", "1")] == ["works", "works", "fails", "fails"]
+
+
+def test_a_joint_import_that_is_known_is_not_chance(project):
+    """Undivided it was killed by chance: the second run repeats that alone, against the joint import of the first."""
+    axes = spread(project)
+    turns = project.root / "turns"
+    source = "import spread.plug\n" + packages.in_turn(turns, packages.KILLED)
+    project.publish(packages.onnxruntime("1.17.0", on_import=source, requires=("flatbuffers", "numpy", "spreadplug")))
+    project.configure({"torch": axes["torch"], "onnxruntime": ["1.17.0"]})
+    ends(project)
+    assert ends(project, "--retry", "error") == [("works", None, None)]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import random; raise RuntimeError('no kernel: ' + 'more ' * random.randint(1, 99) + 'of it')",
+        "import os; raise (KeyError, ValueError, TypeError)[os.getpid() % 3]('no kernel for it')",
+    ],
+    ids=["count", "class"],
+)
+def test_words_that_vary_refute_nothing(project, source):
+    project.publish(packages.torch("2.2.0", on_export=source))
+    project.configure({"torch": ["2.2.0"]})
+    assert [end[:2] for end in ends(project)] == [("fails", "export")]
+    starts = len(project.starts("export"))
+    assert [end[:2] for end in ends(project)] == [("fails", "export")]
+    assert len(project.starts("export")) == starts

@@ -37,6 +37,10 @@ class Settled:
     """Failures in processes like the first, one of which is none in a process of its own; the others are not settled."""
 
 
+_ROUNDS = 100
+"""Repetitions of one process. Each settles something; that they come to an end must not rest on that."""
+
+
 def settle(
     output: ProbeOutput,
     places: Mapping[Subject, str],
@@ -51,7 +55,9 @@ def settle(
     subject before it in its process.
     """
     repetition = _Repetition(output=output, places=places, repeated=repeated, apart=apart)
-    while subjects := repetition.open:
+    for _ in range(_ROUNDS):
+        if not (subjects := repetition.open):
+            return Settled()
         second = processes.again(list(subjects))
         outcomes = repetition.outcomes(second)
         if any(results[-1].status is not Status.FAILS for results in outcomes.values()) and processes.mended():
@@ -59,7 +65,7 @@ def settle(
         doubtful = repetition.note(outcomes, second)
         if doubtful and repetition.depends(doubtful, processes.anew()):
             return Settled(dependent=repetition.failures)
-    return Settled()
+    raise RuntimeError(f"its failures did not settle in {_ROUNDS} repetitions: {sorted(map(str, repetition.open))}")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -113,7 +119,8 @@ class _Repetition:
             works, fails = all(result.ok for result in end), any(result.status is Status.FAILS for result in end)
             if subject in self.own or not (works or fails) or results == list(self.first[subject]):
                 self._take(subject, results)
-            elif works:
+            elif works or subject not in second.results:
+                # The process as a whole ended before this one: a process like the first says whether that is chance.
                 doubtful.append(subject)
             elif subject in leading:
                 # What it does in a process of its own is to be repeated instead.

@@ -22,7 +22,7 @@ def expect(task: Task, records: Records) -> None:
     for _, pair in _unrepeated(task, records):
         failed = next(result for result in stages(records.get(pair.key)) if not result.ok)
         if failed.error:
-            records.repeated.steady.add((pair.place, failed.stage, signature(failed.stage, failed.error)))
+            records.repeated.note(pair.place, (failed.stage, signature(failed.stage, failed.error)), failed)
 
 
 def settle(task: Task, output: ProbeOutput, records: Records, workplace: Workplace, again: Callable[[Batch], Records]) -> None:
@@ -38,26 +38,49 @@ def settle(task: Task, output: ProbeOutput, records: Records, workplace: Workpla
             records.put(whole.confirmation(pair.key, output.distributions.get(None)), ended)
         else:
             otherwise.setdefault(whole, []).append(pair)
-    for whole, pairs in otherwise.items():
-        if batch := task.repetition({pair.key for pair in pairs}, records, workplace):
-            _judge(task, whole, pairs, records, again(batch))
+    for whole, found in otherwise.items():
+        pairs: Sequence[Pair] = found
+        # Those again that a process did not reach, until one refutes their environment.
+        while pairs and (batch := task.repetition({pair.key for pair in pairs}, records, workplace)):
+            left = _judge(task, whole, pairs, records, again(batch))
+            pairs = left if len(left) < len(pairs) else []
 
 
-def _judge(task: Divided, whole: Undivided, pairs: Sequence[Pair], records: Records, again: Records) -> None:
-    """Refute the composed environment of `pairs` if one of them failed as before in the records of `again`."""
+def _judge(task: Divided, whole: Undivided, pairs: Sequence[Pair], records: Records, again: Records) -> list[Pair]:
+    """Refute the composed environment of `pairs` if one of them failed as before in the records of `again`.
+
+    Returns those that the process did not reach, because it ended in another one; none if the environment is refuted.
+    """
+    left, refuted = list[Pair](), False
     for pair in pairs:
-        results = compared(stages(records.get(pair.key)), stages(again.get(pair.key)) or stages(again.get(task.key)))
-        if results[-1].status is Status.FAILS:
+        known = stages(records.get(pair.key))
+        end = stages(again.get(pair.key)) or [result for result in stages(again.get(task.key)) if not result.ok]
+        results = compared(known, end) if end else known
+        if not end:
+            left.append(pair)
+        elif results[-1].status is Status.FAILS:
             records.put(whole.refutation, task.repeated(whole, pair.undivided, records))
+            refuted = True
         else:
+            if results[-1].status is Status.FLAKY:
+                failed = next(result for result in known if not result.ok)
+                assert failed.error
+                records.repeated.chance.add((failed.stage, signature(failed.stage, failed.error)))
             records.put(pair.key, results)
+    return [] if refuted else left
 
 
 def _alike(composed: Sequence[StageResult], undivided: Sequence[StageResult]) -> bool:
     """Whether both ended with one failure. The same stage is not enough: in the whole environment something else may fail."""
     ends = [next((result for result in results if not result.ok), None) for results in (composed, undivided)]
-    kinds = [end and end.error and (end.status, end.stage, signature(end.stage, end.error)) for end in ends]
-    return kinds[0] == kinds[1] and all(end is not None and end.status is Status.FAILS for end in ends)
+    one, other = ends
+    if one is None or other is None or one.error is None or other.error is None:
+        return False
+    if not (one.status is other.status is Status.FAILS and one.stage is other.stage):
+        return False
+    # Words that vary from process to process vary here too.
+    vary = one.error.shared or other.error.shared
+    return bool(vary) or signature(one.stage, one.error) == signature(other.stage, other.error)
 
 
 def _unrepeated(task: Task, records: Records) -> Iterator[tuple[Undivided, Pair]]:

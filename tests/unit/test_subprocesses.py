@@ -87,13 +87,13 @@ def test_another_child_keeps_what_it_has_started(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("in_child", "ending"), [("", ExitReason.EXITED), ("hoard = bytearray(b'y' * 200_000_000)", ExitReason.MEMORY)]
+    ("in_child", "ending"), [("", ExitReason.EXITED), ("hoard = bytearray(b'y') * 200_000_000", ExitReason.MEMORY)]
 )
 def test_memory_that_processes_share_counts_once(tmp_path, in_child, ending):
     """Two processes with the 200 MB of one, and with 200 MB each."""
     source = f"""
 import os, time
-hoard = bytearray(b"x" * 200_000_000)
+hoard = bytearray(b"x") * 200_000_000
 if not os.fork():
     {in_child}
     time.sleep(1.5)

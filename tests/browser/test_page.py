@@ -203,7 +203,7 @@ def test_pins_are_copied(small, opened: Opened):
     page.locator(".cards article").first.get_by_role("button", name="Copy").first.click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied == "torch==2.6.0\ntransformers==5.0.0\nonnx==1.16.2\nonnxruntime==1.16.3"
+    assert copied == "torch==2.6.0\ntransformers==5.0.0\nonnx==1.16.2\nonnxruntime==1.16.3\nnumpy==1.26.4"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

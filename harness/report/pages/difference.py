@@ -41,8 +41,6 @@ _NAMED = 3
 """Number of cells, variants and moves that a line names; programs get them all."""
 _GROUPS = 40
 """Number of entries of a section."""
-_ANNOTATIONS = 10
-"""GitHub shows no more errors of a step."""
 
 _TITLES = {
     ChangeKind.BROKEN: "Newly broken",
@@ -253,7 +251,7 @@ def _cells(title: str, cells: Sequence[ReportedCell]) -> Iterator[Section]:
 
 def _annotations(found: ReportDifference) -> Iterator[Annotation]:
     """An error for each group of regressions."""
-    for group in _groups(found.regressions)[:_ANNOTATIONS]:
+    for group in _groups(found.regressions):
         entry = _entry(ChangeKind.BROKEN, group)
         details = map(plain, _variants(group[0]))
         text = "\n".join([plain(entry.text), *details, plain(_lock(group[0]))])

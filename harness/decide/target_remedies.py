@@ -13,6 +13,7 @@ from harness.decide.experiments import Experiment, Experiments, Unanswered
 from harness.decide.regressions import gained, lost, needed, survives, variant_text
 from harness.decide.version_sets import TargetSet, Versions
 from harness.diagnose.remedies.interface import Remedy
+from harness.diagnose.remedies.version_steps import parts_apart
 from harness.model import Status, Variant
 from harness.packaging_values import after
 from harness.stack import EXPORTS_WITH_RUNTIME, LARGE
@@ -193,34 +194,58 @@ class TargetRemedies:
         return self._newer([axis for axis in self._experiments.axes if axis not in EXPORTS_WITH_RUNTIME])
 
     def _newer(self, axes: Sequence[str]) -> TargetRemedy | None:
-        # torch is last: it is by far the largest.
-        for axis in sorted(axes, key=lambda name: name == "torch"):
-            if axis not in self._moved and axis in self._target.versions.exact:
-                try:
-                    found = self._raised(axis)
-                except Unanswered as reason:
-                    self.unanswered.append(str(reason))
-                    continue
-                if found:
-                    return TargetRemedy(change=f"{axis} {found.versions.exact[axis]} as well", experiment=found)
-        return None
+        # What is by far the largest is tried only if nothing else helps.
+        ordinary = [axis for axis in axes if axis not in LARGE]
+        return self._smallest(ordinary) or self._smallest([axis for axis in axes if axis in LARGE])
 
-    def _raised(self, axis: str) -> Experiment | None:
-        """The target with the oldest newer release on `axis` that makes it work; only the last release of a minor version.
+    def _smallest(self, axes: Sequence[str]) -> TargetRemedy | None:
+        """The target with a newer release on one of `axes`, which is the fewest releases away.
 
-        The nearest release is tried first, then the newest, and bisection finds the oldest that works. If both fail, the
-        ones between them are tried in their order. If a release has gigabytes, the newest is first and fewer are tried.
+        The nearest release of every axis is tried first. If none works, each axis is searched to its end.
         """
-        versions = self._target.versions
-        own, newest = versions.exact[axis], self._experiments.newest(axis, "", versions)
-        if Version(newest) <= Version(own):
+        releases = {axis: newer for axis in axes if (newer := self._newer_releases(axis))}
+        found = self._nearest(releases) or [(axis, self._raised(axis, newer)) for axis, newer in releases.items()]
+        working = [(axis, run) for axis, run in found if run]
+        if not working:
             return None
-        releases = self._experiments.between(axis, f"{after(own)},<={newest}", "latest-per-minor", versions) or [newest]
-        return (
-            self._any_working(axis, releases[: 0 if axis in LARGE else 1])
-            or self.first_working(axis, [own, *releases])
-            or self._any_working(axis, releases[: LARGE.get(axis, _RELEASES)])
-        )
+        own = self._target.versions.exact
+        axis, run = min(working, key=lambda one: parts_apart(own[one[0]], one[1].versions.exact[one[0]]))
+        return TargetRemedy(change=f"{axis} {run.versions.exact[axis]} as well", experiment=run)
+
+    def _newer_releases(self, axis: str) -> list[str]:
+        """The last release of every minor version of `axis` that is newer than the target's, oldest first."""
+        versions = self._target.versions
+        own = versions.exact.get(axis)
+        if axis in self._moved or own is None:
+            return []
+        try:
+            newest = self._experiments.newest(axis, "", versions)
+            if Version(newest) <= Version(own):
+                return []
+            return self._experiments.between(axis, f"{after(own)},<={newest}", "latest-per-minor", versions) or [newest]
+        except Unanswered as reason:
+            self.unanswered.append(str(reason))
+            return []
+
+    def _nearest(self, releases: Mapping[str, Sequence[str]]) -> list[tuple[str, Experiment | None]]:
+        """The axes whose nearest newer release makes the target work, with that set; all of them are run at once."""
+        axes = [axis for axis in releases if axis not in LARGE]
+        goal = self._goal
+        sets = [self._experiments.moved(goal.base, {**goal.requested, axis: releases[axis][0]}) for axis in axes]
+        return [(axis, run) for axis, (run, works) in zip(axes, self._run(sets), strict=True) if works]
+
+    def _raised(self, axis: str, releases: Sequence[str]) -> Experiment | None:
+        """The target with the oldest of `releases` of `axis` that makes it work.
+
+        If the newest works, bisection finds the oldest that does. Else they are tried in their order, from the oldest. Of
+        an axis whose releases have gigabytes fewer are tried.
+        """
+        own = self._target.versions.exact[axis]
+        try:
+            return self.first_working(axis, [own, *releases]) or self._any_working(axis, releases[: LARGE.get(axis, _RELEASES)])
+        except Unanswered as reason:
+            self.unanswered.append(str(reason))
+            return None
 
     def _any_working(self, axis: str, releases: Sequence[str]) -> Experiment | None:
         for release in releases:

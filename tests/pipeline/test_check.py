@@ -577,6 +577,37 @@ def test_the_forms_of_an_answer(shared, monkeypatch, tmp_path):
     assert markdown == summary.read_text()
 
 
+NEEDS_SOMETHING_NEWER = """
+import importlib.metadata as m
+def release(name):
+    try: return tuple(map(int, m.version(name).split(".")))
+    except m.PackageNotFoundError: return (0,)
+if release("onnx") < (1, {onnx}) and release("extrathing") < (0, {extra}): raise ImportError("needs something newer")
+"""
+
+
+@pytest.mark.parametrize(
+    ("onnx", "extra", "change"),
+    [
+        (19, 2, "extrathing 0.2.0 as well"),  # the nearest of one axis, the third of another
+        (17, 3, "onnx 1.17.0 as well"),
+        (19, 3, "extrathing 0.3.0 as well"),  # the nearest of none
+        (18, 4, "onnx 1.18.0 as well"),
+        (20, 4, "extrathing 0.4.0 as well"),  # the newest of one, nothing of the other
+    ],
+)
+def test_of_two_axes_the_one_that_moves_less_is_the_smallest_change(project, onnx, extra, change):
+    need = NEEDS_SOMETHING_NEWER.format(onnx=onnx, extra=extra)
+    project.publish(
+        packages.transformers("4.47.0", on_import=need),
+        *(packages.onnx(f"1.{minor}.0") for minor in (17, 18, 19)),
+        *(packages.package("extrathing", f"0.{minor}.0") for minor in (1, 2, 3, 4)),
+    )
+    project.configure({"extrathing": ["0.1.0"]})
+    given = FOUR + "extrathing==0.1.0\n"
+    assert upgrade(asked(project, given, "--to", "transformers==4.47.0", code=1))["mend"]["change"] == change
+
+
 @pytest.mark.parametrize(
     ("text", "arguments", "said"),
     [

@@ -37,16 +37,17 @@ def step_size(own: str, other: str) -> StepSize:
 
 def distance(cell: Cell, axis: str, version: str) -> tuple[object, ...]:
     """Sort key of other versions for `cell`: newer before older, the order of the axes, nearer before farther."""
-    older, parts = _parts_apart(str(cell.version(axis)), version)
+    own = str(cell.version(axis))
+    older, parts = Version(version) < Version(own), parts_apart(own, version)
     names = [name for name, _ in cell.pins]
     place = len(names) + _SELDOM_CHANGED.index(axis) if axis in _SELDOM_CHANGED else names.index(axis)
     return older, place, parts
 
 
 @functools.cache
-def _parts_apart(own: str, other: str) -> tuple[bool, tuple[tuple[int, ...], int]]:
-    """(whether `other` is older, (the difference in each part of the release, in the post-release))."""
+def parts_apart(own: str, other: str) -> tuple[tuple[int, ...], int]:
+    """(the difference in the epoch and in each part of the release, in the post-release): less is nearer."""
     mine, theirs = Version(own), Version(other)
     parts = zip_longest((mine.epoch, *mine.release), (theirs.epoch, *theirs.release), fillvalue=0)
     posts = [-1 if version.post is None else version.post for version in (mine, theirs)]
-    return theirs < mine, (tuple(abs(here - there) for here, there in parts), abs(posts[0] - posts[1]))
+    return tuple(abs(here - there) for here, there in parts), abs(posts[0] - posts[1])

@@ -17,8 +17,8 @@ from harness.environments.lock_records import LOCK
 from harness.environments.uv.cache import Wheels
 from harness.environments.uv.client import Uv
 from harness.errors import StoreError
-from harness.execution.confirmation import unconfirmed
 from harness.execution.events import Listener
+from harness.execution.once_more import unconfirmed
 from harness.execution.opening import opened
 from harness.execution.session import Session
 from harness.execution.settings import Settings

@@ -37,6 +37,9 @@ LABELS = {"torch": "torch", "transformers": "tf", "onnx": "onnx", RUNTIME: "ort"
 EXPORTS_WITH_RUNTIME = frozenset({"optimum", "optimum-onnx"})
 """Distributions with an exporter that loads its own graphs with onnxruntime, so that an export closure has both."""
 
+EXPORTER_AXES = {"optimum": EXPORTS_WITH_RUNTIME}
+"""Exporter → the axes of which a cell must have one for it; an exporter of torch needs none."""
+
 HELPERS = {"dynamo": "onnxscript"}
 """Exporter → the distribution that it imports and torch does not require."""
 

@@ -22,12 +22,13 @@ from harness.execution.executors import local
 from harness.execution.extra_cells import ExtraCells
 from harness.execution.session import Session
 from harness.hashing import digest
-from harness.matrix.plan import Planned, deciding, requirements, short_name, unique_ids
+from harness.matrix.plan import Planned, requirements, short_name, unique_ids
 from harness.matrix.schema import BUILT_IN, Matrix, Variants
 from harness.matrix.values import NAME
+from harness.matrix.variants import deciding, product
 from harness.model import Cell, Interpreter, Lock, LockedDistribution, Variant
 from harness.packaging_values import quoted, required_name
-from harness.stack import EXPORTS_WITH_RUNTIME, LARGE, REQUIRED_AXES
+from harness.stack import EXPORTER_AXES, LARGE, REQUIRED_AXES
 from harness.verdicts.judge import VariantVerdict, Verdict
 
 _AT_ONCE = 8
@@ -77,7 +78,7 @@ def requested_variants(
     chosen = own.model_copy(update={"exporters": requested, "opsets": opsets, "layouts": list(layouts) or own.layouts})
     all_exporters = list(dict.fromkeys([*own.exporters, *requested]))
     rule = chosen.model_copy(update={"exporters": all_exporters})
-    return matrix.model_copy(update={"variants": rule}), tuple(chosen.product())
+    return matrix.model_copy(update={"variants": rule}), tuple(product(chosen))
 
 
 class Experiments:
@@ -87,7 +88,7 @@ class Experiments:
         """`variants` are run of each set."""
         self.session = session
         self._variants = variants
-        exports_itself = sorted(EXPORTS_WITH_RUNTIME) if any(variant.exporter == "optimum" for variant in variants) else []
+        exports_itself = sorted(frozenset().union(*(EXPORTER_AXES.get(variant.exporter, ()) for variant in variants)))
         self.axes = [axis for axis in dict.fromkeys([*session.matrix.axes, *exports_itself]) if axis != "python"]
         """Distributions that are installed if a set has them; any other one in a set is only a bound."""
 

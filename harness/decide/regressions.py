@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
 
-from harness.matrix.plan import deciding
 from harness.matrix.schema import Variants
+from harness.matrix.variants import deciding
 from harness.model import Stage, Status, Variant
 from harness.verdicts.judge import VariantVerdict, Verdict
 from harness.verdicts.messages import headline, plain

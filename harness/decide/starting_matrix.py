@@ -9,7 +9,8 @@ from packaging.requirements import Requirement
 
 from harness.decide.version_sets import Versions
 from harness.foreign_text import line
-from harness.stack import EXPORTS_WITH_RUNTIME, REQUIRED_AXES, RUNTIME
+from harness.probe.export.registry import GRAPH_EXPORTERS
+from harness.stack import EXPORTER_AXES, EXPORTS_WITH_RUNTIME, REQUIRED_AXES, RUNTIME
 
 _NEIGHBOURS = {
     "torch": "the exporter changes with it: dynamo is the default from 2.9 on",
@@ -57,7 +58,7 @@ def text(versions: Versions, runtimes: Sequence[str], python: str) -> str:
     names = [axis for axis in REQUIRED_AXES if axis != "python"]
     names += [name for name in sorted(EXPORTS_WITH_RUNTIME) if name in versions.exact]
     axes = [text for name in names for text in _axis(name, versions, runtimes if name == RUNTIME else ())]
-    exporters = ["torchscript", "dynamo", *(["optimum"] if EXPORTS_WITH_RUNTIME & versions.exact.keys() else [])]
+    exporters = [*GRAPH_EXPORTERS, *(name for name, axes in EXPORTER_AXES.items() if axes & versions.exact.keys())]
     return _TEXT.format(
         source=line(versions.source),
         python=json.dumps([python]),

@@ -204,6 +204,8 @@ class TargetRemedies:
         The nearest release of every axis is tried first. If none works, each axis is searched to its end.
         """
         releases = {axis: newer for axis in axes if (newer := self._newer_releases(axis))}
+        if not releases:
+            return None
         found = self._nearest(releases) or [(axis, self._raised(axis, newer)) for axis, newer in releases.items()]
         working = [(axis, run) for axis, run in found if run]
         if not working:
@@ -230,6 +232,8 @@ class TargetRemedies:
     def _nearest(self, releases: Mapping[str, Sequence[str]]) -> list[tuple[str, Experiment | None]]:
         """The axes whose nearest newer release makes the target work, with that set; all of them are run at once."""
         axes = [axis for axis in releases if axis not in LARGE]
+        if not axes:
+            return []
         goal = self._goal
         sets = [self._experiments.moved(goal.base, {**goal.requested, axis: releases[axis][0]}) for axis in axes]
         return [(axis, run) for axis, (run, works) in zip(axes, self._run(sets), strict=True) if works]

@@ -16,7 +16,7 @@ from harness.environments.lockfile import PublishedVersion
 from harness.environments.published_versions import NotAnswered
 from harness.environments.resolver import Resolver
 from harness.errors import UnpublishedError, interruptible
-from harness.execution import confirmation
+from harness.execution import once_more
 from harness.execution.session import Session
 from harness.execution.work import CellWork, ExtraCell, Origin, Work
 from harness.matrix.plan import Planned
@@ -48,7 +48,7 @@ def run(session: Session, planned: Sequence[Planned], *, cross_checked: bool = T
         if not work:
             return verdicts
         session.run(work)
-        confirmation.outcomes(session)
+        once_more.outcomes(session)
         session.extra_cells.verdicts.clear()
 
 
@@ -112,11 +112,11 @@ class ExtraCells:
         return self._missing(cells, work)
 
     def failures_once_more(self, planned: Sequence[Planned], verdicts: Sequence[Verdict]) -> Work:
-        """Those of `verdicts`, on `planned`, that are still to be run once more (confirmation.py)."""
+        """Those of `verdicts`, on `planned`, that are still to be run once more (once_more.py)."""
         if not self.acts:
             return Work()
         work = self._resolved([ExtraCell(planned=item) for item in planned])
-        return confirmation.work(self.session, zip((tasks for _, tasks in work), verdicts, strict=True))
+        return once_more.work(self.session, zip((tasks for _, tasks in work), verdicts, strict=True))
 
     def published(self, requirement: str, python: str) -> PublishedVersion | NotAnswered | None:
         """The newest version that satisfies `requirement` where uv looks, or None: the answer stands until a refresh."""

@@ -18,7 +18,7 @@ from harness.tasks.records import Records
 from harness.verdicts.cross_checks import unexplained
 from harness.verdicts.judge import judge
 
-_UNCOUNTED = frozenset({Origin.TRIAL, Origin.REPETITION})
+_UNCOUNTED = frozenset({Origin.TRIAL, Origin.ONCE_MORE})
 
 
 @dataclass(kw_only=True, slots=True)

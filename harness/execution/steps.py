@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from harness.execution import confirmation
+from harness.execution import once_more
 from harness.execution.session import Session
 from harness.execution.work import Work
 from harness.model import Status
@@ -50,12 +50,12 @@ def checks_elsewhere(session: Session, verdicts: Sequence[Verdict]) -> Work:
 
 def failures_once_more(session: Session, verdicts: Sequence[Verdict]) -> Work:
     """What failed before everything else ran, once more: a failure by chance must not prove what was changed meanwhile."""
-    if confirmation.outcomes(session):
+    if once_more.outcomes(session):
         verdicts = session.verdicts()
     if session.over:
         return Work()
     tasks = [tasks for _, tasks in session.cells]
-    return confirmation.work(session, zip(tasks, verdicts, strict=True))
+    return once_more.work(session, zip(tasks, verdicts, strict=True))
 
 
 def _elsewhere(session: Session, verdicts: Sequence[Verdict]) -> list[Task]:

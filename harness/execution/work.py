@@ -39,8 +39,8 @@ class Origin(Enum):
     """Extra cells of `check`, `bisect`, `pin` or a boundary: each is announced, and not counted."""
     TRIAL = auto()
     """Extra cells of a search for remedies: their tasks are shown, the cells are not."""
-    REPETITION = auto()
-    """Failures that are run once more (confirmation.py); no cell is announced again."""
+    ONCE_MORE = auto()
+    """Failures that are run once more (once_more.py); no cell is announced again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

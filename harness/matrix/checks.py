@@ -13,6 +13,7 @@ from harness.matrix.schema import BUILT_IN, Matrix, Variants
 from harness.matrix.selection import Expression, parse
 from harness.matrix.spelling import spelled
 from harness.matrix.values import COMBINATIONS, version_key
+from harness.matrix.variants import product
 from harness.model import ABSENT
 from harness.packaging_values import python_version
 from harness.stack import REQUIRED_AXES
@@ -95,7 +96,7 @@ def _require(matrix: Matrix) -> Problems:
     text = matrix.variants.require
     if text not in {"any", "all"}:
         yield from _expression("variants.require", text, matrix)
-        if not any(parse(text).admits(None, variant) for variant in matrix.variants.product()):
+        if not any(parse(text).admits(None, variant) for variant in product(matrix.variants)):
             yield "variants.require", f"{text!r} names no variant of this matrix"
 
 

@@ -1,4 +1,4 @@
-"""Matrix → cells and their variants: pure functions, no network, nothing installed."""
+"""Matrix → cells, each with the variants to run in it (variants.py). Pure: no network, nothing installed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from packaging.version import Version
 
 from harness.errors import SelectionError, did_you_mean
 from harness.hashing import digest
-from harness.matrix.schema import Matrix, Variants
+from harness.matrix.schema import Matrix
 from harness.matrix.selection import Selection, parse
 from harness.matrix.values import COMBINATIONS, version_key
+from harness.matrix.variants import product
 from harness.model import ABSENT, Cell, Setup, Variant
 from harness.packaging_values import required_name, within
 from harness.stack import ABBREVIATIONS, EXPORTS_WITH_RUNTIME, RUNTIME, helpers
@@ -49,7 +50,7 @@ def plan(matrix: Matrix, axes: Mapping[str, Sequence[str]], selection: Selection
     Raises:
         SelectionError: a part of the selection holds for nothing, nothing is left, or there are too many cells.
     """
-    variants, all_cells = matrix.variants.product(), cells(matrix, axes)
+    variants, all_cells = product(matrix.variants), cells(matrix, axes)
     selection.require_known(all_cells, variants)
     planned = []
     for cell in all_cells:
@@ -165,18 +166,6 @@ def _short_versions(versions: set[str]) -> dict[str, str]:
     digits = {version: re.sub(r"[^A-Za-z0-9]", "", version) for version in versions}
     count = Counter(digits.values())
     return {version: short if count[short] == 1 else re.sub(r"[^A-Za-z0-9]", "_", version) for version, short in digits.items()}
-
-
-def deciding(variants: Variants, cell: Cell, selected: Sequence[Variant]) -> list[Variant]:
-    """The variants of `selected` that decide the status of the cell: those that `[variants] require` names.
-
-    `feed-all` is a diagnostic and never decides. If `require` names none of `selected`, all others decide.
-    """
-    able = [variant for variant in selected if variant.feedback != "feed-all"]
-    if variants.require in {"any", "all"}:
-        return able
-    expression = parse(variants.require)
-    return [variant for variant in able if expression.admits(cell, variant)] or able
 
 
 def exports_with_runtime(cell: Cell, matrix: Matrix) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 from collections.abc import Sized
@@ -27,7 +26,7 @@ from harness.matrix.values import (
     VersionOrAbsent,
     listed,
 )
-from harness.model import Setup, Variant
+from harness.model import Setup
 from harness.packaging_values import TorchBackend, distribution_name
 from harness.probe.decoders.export.models import families
 from harness.probe.export.registry import GRAPH_EXPORTERS, MODEL_EXPORTERS
@@ -126,40 +125,6 @@ class Variants(_Table):
             *(self.optimizations, self.memory_patterns),
         )
         return opsets * math.prod(map(len, lists))
-
-    def product(self) -> list[Variant]:
-        """Every combination of the lists that can exist.
-
-        Without a cache there is nothing to feed back or to mix, and the exporter optimum chooses the attention itself.
-        """
-        exports = (
-            combination
-            for exporter in self.exporters
-            for combination in itertools.product(
-                [exporter], self.layouts, self.attentions if exporter != "optimum" else ["default"], self.ir_versions
-            )
-        )
-        return [
-            Variant(
-                exporter=exporter,
-                opset=opset,
-                layout=layout,
-                feedback=feedback,
-                binding=binding,
-                strategy=strategy,
-                attention=attention,
-                ir_version=None if ir_version == "stamped" else ir_version,
-                optimization=optimization,
-                memory_pattern=memory_pattern,
-            )
-            for exporter, layout, attention, ir_version in exports
-            for opset in self.opsets[exporter]
-            for feedback in (self.feedbacks if layout != "no-cache" else self.feedbacks[:1])
-            for binding in self.bindings
-            for strategy in (self.strategies if layout != "no-cache" else ["cached"])
-            for optimization in self.optimizations
-            for memory_pattern in self.memory_patterns
-        ]
 
 
 BUILT_IN = {

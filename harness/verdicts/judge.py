@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.environments.resolver import Resolved
-from harness.matrix.plan import deciding
 from harness.matrix.schema import Variants
+from harness.matrix.variants import deciding
 from harness.model import Cell, Failure, Stage, StageResult, Status, Variant
 from harness.stack import HELPERS
 from harness.tasks.cell_tasks import CellTasks

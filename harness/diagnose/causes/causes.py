@@ -7,7 +7,7 @@
 | eager | model; version conflict where its code and torch work with others | PyTorch with and without a cache; other cells |
 | export, check | exporter | another exporter, or a cell that differs in one version |
 | export, check | version conflict | the same exporter works beside other versions |
-| load | format gate | measured limits of the runtime |
+| load | format gate | measured limits of the runtime (format_gate.py) |
 | load, decode, parity | runtime, exporter, consumer protocol, version conflict | the same artifact elsewhere (runtime.py) |
 | eager to parity | architecture, model | nothing works, and another model does (model.py) |
 

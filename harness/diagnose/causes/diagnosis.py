@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from harness.model import Cause, Certainty
+from harness.model import Cause, Certainty, Status
 from harness.verdicts.messages import headline
-from harness.verdicts.report_schema import ReportedVariant
+from harness.verdicts.report_schema import ReportedCell, ReportedVariant
 
 SETTLE = "to settle it: "
 """How the sentence about missing evidence begins."""
@@ -51,3 +51,17 @@ def brief_outcome(text: str) -> str:
     """`fails at decode: …` with the message cut."""
     end, colon, message = text.partition(": ")
     return f"{end}: {brief(message)}" if colon else text
+
+
+def refusal(cell: ReportedCell, variant: ReportedVariant) -> str:
+    """The sentence about a failure in the runtime of its own cell."""
+    return f"onnxruntime {cell.pins.get('onnxruntime')} in {cell.id} fails at {variant.stage}: {brief(variant.error)}"
+
+
+def opinions(variant: ReportedVariant) -> list[str]:
+    """Sentences about the artifact in other runtimes; errors of the harness and flaky outcomes prove nothing."""
+    return [
+        f"{name} runs the same artifact correctly" if text == "works" else f"{name}, the same artifact: {brief_outcome(text)}"
+        for name, text in variant.opinions.items()
+        if not text.startswith((Status.ERROR, Status.FLAKY))
+    ]

@@ -2,7 +2,7 @@
 
 In this order, for what fails at load, decode or parity:
 
-1. its stamp is above what this onnxruntime was measured to run: *format gate*
+1. its stamp is above what this onnxruntime was measured to run: *format gate* (format_gate.py)
 2. a change of secondary pins alone, run on this variant, makes it work: *version conflict*
 3. another onnxruntime and the reference evaluator run it, consumed in the same way: *runtime*
 4. this onnxruntime runs it, consumed in another way: *consumer protocol*
@@ -18,7 +18,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from harness.diagnose.causes.diagnosis import SETTLE, Diagnosis, brief, brief_outcome, likely, proven, undecided
+from harness.diagnose.causes import format_gate
+from harness.diagnose.causes.diagnosis import SETTLE, Diagnosis, brief, likely, opinions, proven, refusal, undecided
 from harness.diagnose.causes.failure_kinds import Reason, RuntimeFailure, failure_of
 from harness.diagnose.nearest_cell import Neighbours, model_code, run_numpy
 from harness.matrix.selection import VARIANT_FIELDS
@@ -47,7 +48,7 @@ _MAIN = {*EXPORTING, RUNTIME}
 def diagnosed(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbours) -> Diagnosis:
     """The cause why `variant` fails at load, decode or parity."""
     changes = effects(variant)
-    if found := _above(cell, variant, changes):
+    if found := format_gate.diagnosed(cell, variant, changes, runs_here=_runs_here(cell, variant, changes)):
         return found
     if bounds := next((changed for changed in changes if changed.versions and not changed.pins), None):
         return _between_versions(cell, variant, bounds)
@@ -55,7 +56,7 @@ def diagnosed(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbou
     accepting = [name for name, text in variant.opinions.items() if text == "works"]
     others = [*(name for name in accepting if name != EVALUATOR), *elsewhere]
     remade = [] if others else _remade(changes)
-    evidence = [_refusal(cell, variant), *_opinions(variant), *elsewhere, *remade]
+    evidence = [refusal(cell, variant), *opinions(variant), *elsewhere, *remade]
     consumers = _consumers(variant, changes)
     consumed = _consumed(consumers, cell)
     if EVALUATOR in accepting and others:
@@ -84,8 +85,8 @@ def _version(runtime: str) -> str:
 def _between_versions(cell: ReportedCell, variant: ReportedVariant, changed: RemedyEffect) -> Diagnosis:
     return proven(
         Cause.VERSION_CONFLICT,
-        _refusal(cell, variant),
-        *_opinions(variant),
+        refusal(cell, variant),
+        *opinions(variant),
         f"with {changed.text} alone the same cell works",
     )
 
@@ -214,26 +215,6 @@ def _flaws(variant: ReportedVariant) -> list[str]:
     ]
 
 
-def _above(cell: ReportedCell, variant: ReportedVariant, changes: Sequence[RemedyEffect]) -> Diagnosis | None:
-    """The cause if the artifact's stamps are above the measured limits of this onnxruntime."""
-    found = [finding.partition(": ")[2] for finding in variant.findings if finding.startswith(ABOVE)]
-    if found and variant.stage is Stage.LOAD:
-        # It cannot be loaded, whatever else may be wrong: there is no cross-check (verdicts/cross_checks.py).
-        measured = [f"the artifact has {sentence}, measured with one-node models" for sentence in dict.fromkeys(found)]
-        return proven(Cause.FORMAT_GATE, _refusal(cell, variant), *measured)
-    evidence = _opinions(variant)
-    if is_above(variant.error or ""):
-        if stamp := next((changed.text for changed in changes if changed.only(frozenset({"ir-version"}))), None):
-            return proven(Cause.FORMAT_GATE, _refusal(cell, variant), *evidence, f"with {stamp} the same graph works here")
-        settle = "to settle it: what this onnxruntime runs was not measured"
-        return likely(Cause.FORMAT_GATE, _refusal(cell, variant), *evidence, settle)
-    elsewhere = any(text == "works" for name, text in variant.opinions.items() if name != EVALUATOR)
-    if found and elsewhere and not _runs_here(cell, variant, changes):
-        settle = "to settle it: the same graph with a lower opset"
-        return likely(Cause.FORMAT_GATE, _refusal(cell, variant), *found, *evidence, settle)
-    return None
-
-
 def _runs_here(cell: ReportedCell, variant: ReportedVariant, changes: Sequence[RemedyEffect]) -> bool:
     """Whether this onnxruntime runs a graph with the same stamps, with another session, caller or secondary pin."""
     consumed = any(_consumers(variant, changes).values()) or _works_with_option(cell, variant) is not None
@@ -254,23 +235,10 @@ def _as_when_kept(cell: ReportedCell, variant: ReportedVariant, kept: ReportedVa
     ails = "what is fed back is not all that ails it"
     kept_too = f"with feedback keep-cross the same artifact fails too, at {kept.stage}: {ails}"
     certainty = found.certainty if kept.signature == variant.signature else min(found.certainty, Certainty.LIKELY, key=_SURE)
-    return replace(found, certainty=certainty, evidence=(_refusal(cell, variant), kept_too, *found.evidence))
+    return replace(found, certainty=certainty, evidence=(refusal(cell, variant), kept_too, *found.evidence))
 
 
 _SURE = [Certainty.OPEN, Certainty.LIKELY, Certainty.PROVEN].index
-
-
-def _refusal(cell: ReportedCell, variant: ReportedVariant) -> str:
-    return f"onnxruntime {cell.pins.get('onnxruntime')} in {cell.id} fails at {variant.stage}: {brief(variant.error)}"
-
-
-def _opinions(variant: ReportedVariant) -> list[str]:
-    """Sentences about the artifact in other runtimes; errors of the harness and flaky outcomes prove nothing."""
-    return [
-        f"{name} runs the same artifact correctly" if text == "works" else f"{name}, the same artifact: {brief_outcome(text)}"
-        for name, text in variant.opinions.items()
-        if not text.startswith((Status.ERROR, Status.FLAKY))
-    ]
 
 
 def _consumed(consumers: Mapping[str, bool], cell: ReportedCell) -> list[str]:

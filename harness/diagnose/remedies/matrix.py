@@ -16,8 +16,9 @@ from harness.diagnose.remedies.interface import Change, Remedy, RemedyKind, Reme
 from harness.diagnose.remedies.observed import Observations
 from harness.diagnose.remedies.trials import VariantSearch
 from harness.execution.extra_cells import ExtraCells, Pending
-from harness.matrix.plan import Planned, deciding
+from harness.matrix.plan import Planned
 from harness.matrix.selection import parse
+from harness.matrix.variants import deciding
 from harness.model import Stage, Status, Variant
 from harness.verdicts.judge import VariantVerdict, Verdict
 

@@ -12,9 +12,10 @@ import pytest
 
 from harness.errors import SelectionError
 from harness.matrix.load import load
-from harness.matrix.plan import Planned, Requirements, cells, deciding, plan, requirements
+from harness.matrix.plan import Planned, Requirements, cells, plan, requirements
 from harness.matrix.schema import Matrix
 from harness.matrix.selection import Selection
+from harness.matrix.variants import deciding, product
 from harness.model import Cell, Setup
 
 AXES = {"python": ["3.11"], "torch": ["2.1.2"], "transformers": ["4.46.3"], "onnx": ["1.16.2"], "onnxruntime": ["1.16.3"]}
@@ -134,7 +135,7 @@ def test_an_include_rule_may_write_a_version_otherwise_than_the_axis():
 
 def test_variants_are_the_product_with_each_exporter_its_own_opsets():
     variants = matrix(variants={"opsets": {"torchscript": [14, 17], "dynamo": 18}, "layouts": ["pair"]}).variants
-    assert [variant.id for variant in variants.product()] == [
+    assert [variant.id for variant in product(variants)] == [
         "torchscript-14-pair-keep-cross-numpy",
         "torchscript-17-pair-keep-cross-numpy",
         "dynamo-18-pair-keep-cross-numpy",
@@ -154,7 +155,7 @@ def test_variants_are_the_product_with_each_exporter_its_own_opsets():
 def test_require_chooses_who_decides_and_never_feed_all(require, chosen):
     variants = matrix(variants={"require": require, "feedbacks": ["keep-cross", "feed-all"]}).variants
     cell = Cell(id="c", python="3.11", pins=())
-    decisive = deciding(variants, cell, variants.product())
+    decisive = deciding(variants, cell, product(variants))
     assert [f"{variant.exporter} {variant.layout}" for variant in decisive] == chosen
     assert {variant.feedback for variant in decisive} == {"keep-cross"}
 
@@ -175,7 +176,7 @@ def test_an_empty_selection_names_itself_and_the_axes():
 
 def test_where_require_names_none_of_what_is_selected_all_of_that_decides():
     variants = matrix(variants={"require": "exporter=dynamo", "feedbacks": ["keep-cross", "feed-all"]}).variants
-    offered = [variant for variant in variants.product() if variant.exporter == "torchscript"]
+    offered = [variant for variant in product(variants) if variant.exporter == "torchscript"]
     decisive = deciding(variants, Cell(id="c", python="3.11", pins=()), offered)
     assert [variant.id for variant in decisive] == [variant.id for variant in offered if variant.feedback == "keep-cross"]
     assert len(decisive) == 2
@@ -272,13 +273,13 @@ def test_optimum_has_one_attention_its_own():
     configured = matrix(
         variants={"exporters": ["torchscript", "optimum"], "layouts": ["pair"], "attentions": ["eager", "sdpa"]}
     )
-    made = [(variant.exporter, variant.attention) for variant in configured.variants.product()]
+    made = [(variant.exporter, variant.attention) for variant in product(configured.variants)]
     assert made == [("torchscript", "eager"), ("torchscript", "sdpa"), ("optimum", "default")]
 
 
 def test_opsets_may_be_a_range():
     configured = matrix(variants={"exporters": ["torchscript"], "opsets": {"torchscript": ["12-14", 17]}, "layouts": ["pair"]})
-    assert [variant.opset for variant in configured.variants.product()] == [12, 13, 14, 17]
+    assert [variant.opset for variant in product(configured.variants)] == [12, 13, 14, 17]
 
 
 def test_what_nobody_could_run_is_not_planned():

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from harness.diagnose.remedies.interface import Change, Failing, FieldKind, since
 from harness.matrix.schema import Variants
 from harness.model import Stage, Variant
-from harness.stack import EXPORTS_WITH_RUNTIME
+from harness.stack import EXPORTER_AXES
 
 
 class Exporter(FieldKind):
@@ -21,7 +21,7 @@ class Exporter(FieldKind):
         matrix = failing.matrix
         offered = [*matrix.variants.exporters, *([] if matrix.probe.module else ["torchscript"])]
         opsets = {**Variants().opsets, **matrix.variants.opsets}
-        absent = {"optimum"} if EXPORTS_WITH_RUNTIME.isdisjoint(dict(failing.cell.pins)) else set()
+        absent = {name for name, axes in EXPORTER_AXES.items() if axes.isdisjoint(dict(failing.cell.pins))}
         others = [name for name in dict.fromkeys(offered) if name in opsets and name not in absent]
         yield [self.change(name, opset=opsets[name][0]) for name in others if name != failing.variant.exporter]
 

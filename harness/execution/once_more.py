@@ -44,7 +44,7 @@ def work(session: Session, verdicts: Iterable[tuple[CellTasks | None, Verdict]])
     if not tasks:
         # Nothing can run them again, and what is known of them counts.
         session.records.held_back()
-    return Work(tasks=tuple(tasks), origin=Origin.REPETITION)
+    return Work(tasks=tuple(tasks), origin=Origin.ONCE_MORE)
 
 
 def outcomes(session: Session) -> bool:

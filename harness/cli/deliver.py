@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,11 @@ def page_of(report: Report, options: argparse.Namespace) -> Page[Report]:
     return matrix.page(report, same_matrix(options), Places([options.config]))
 
 
+def write(page: Page[Report], options: argparse.Namespace, logs: Mapping[str, str] | None = None) -> list[Path]:
+    """Write the reports. They may be read on another machine, so no command in them names a store of this one."""
+    return files.write(replace(page, options=same_matrix(options, here=False)), options.reports, logs)
+
+
 def shown(page: Page[Report], compared: Comparison | None) -> Page[Any]:
     """What a command prints: the report, or what differs from an earlier one."""
     return difference.page(compared, page.options) if compared else page
@@ -48,7 +55,7 @@ def deliver(
     page = page_of(report, options)
     compared = difference.compared(old, report) if old else None
     try:
-        written = files.write(page, options.reports, logs)
+        written = write(page, options, logs)
     except NothingObservedError:
         show(shown(page, compared), options.format, out)
         raise

@@ -22,9 +22,9 @@ def settings_of(options: argparse.Namespace) -> Settings:
     return Settings(**given, cell=getattr(options, "id", None))
 
 
-def same_matrix(options: argparse.Namespace) -> str:
-    """The given options for matrix, store and model, as text for another command."""
-    names = ("--config", "--store", "--model", "--profile")
+def same_matrix(options: argparse.Namespace, *, here: bool = True) -> str:
+    """The given options for matrix and model, and unless it is for readers elsewhere for the store, as text of a command."""
+    names = ("--config", *(["--store"] if here else []), "--model", "--profile")
     given = [(name, getattr(options, name[2:])) for name in names]
     return "".join(
         f" {name} {shlex.quote(str(value))}"

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from harness import machine, pipeline
 from harness.cli.console import show
-from harness.cli.deliver import answer, deliver, page_of
+from harness.cli.deliver import answer, deliver, page_of, write
 from harness.cli.given import settings_of
 from harness.cli.progress import listener
 from harness.cli.published import earlier
@@ -53,7 +53,7 @@ def _partial(settings: Settings, options: argparse.Namespace, out: Console) -> s
     """Report the finished part of an interrupted run; returns a sentence about that."""
     try:
         page = page_of(pipeline.known(settings, lambda _event: None), options)
-        files.write(page, options.reports)
+        write(page, options)
     except HarnessError as error:
         return f"no report: {error}"
     show(page, options.format, out)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from harness import locations
@@ -56,8 +54,6 @@ def write(page: Page[Report], folder: Path, logs: Mapping[str, str] | None = Non
     """
     if (why := nothing_observed(page.source)) and observed(folder):
         raise NothingObservedError(f"{why}. {folder} keeps the report of an earlier run")
-    # The files may be read on another machine, so no command in them names a store of this one.
-    page = replace(page, options=_without_store(page.options))
     formats = list(map(format_named, FORMATS))
     contents = {f"matrix.{chosen.suffix}": _encoded(chosen.render(page)) for chosen in formats if chosen.suffix}
     if logs is not None and len(contents[_PLAIN]) > _LARGE:
@@ -75,13 +71,6 @@ def write(page: Page[Report], folder: Path, logs: Mapping[str, str] | None = Non
     except OSError as error:
         raise ReportError(f"the reports cannot be written to {folder}: {error}; the results are kept in the store") from None
     return written
-
-
-def _without_store(options: str) -> str:
-    """The options of a page (`Page.options`) without `--store`."""
-    words = shlex.split(options)
-    kept = [word for place, word in enumerate(words) if "--store" not in words[max(place - 1, 0) : place + 1]]
-    return f" {shlex.join(kept)}" if kept else ""
 
 
 def _encoded(content: str | bytes) -> bytes:

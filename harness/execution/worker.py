@@ -82,8 +82,8 @@ class Worker:
         batch = task.next_batch(self._records, self)
         while batch is not None:
             undivided.expect(task, self._records)
-            output = self._run(batch, on_stage, self._records)
-            undivided.settle(task, output, self._records, self, lambda other: self._run_apart(other, on_stage))
+            self._run(batch, on_stage, self._records)
+            undivided.settle(task, self._records, self, lambda other: self._run_apart(other, on_stage))
             following = task.next_batch(self._records, self)
             # If nothing has changed, its process died before the first result.
             batch = following if following != batch else None

@@ -53,13 +53,10 @@ class ProbeOutput:
         begins = is_first or all(result.ok for result in process)
         # A process that does not begin says nothing of those that did.
         self.results = {**(other.results if begins else {subject: process}), **self.results}
-        imported, whole = self.distributions.get(None), other.distributions.get(None)
-        self.distributions |= other.distributions
-        if not is_first:
-            # What any of the processes imported; unknown if one of them died before it could say.
-            self.distributions.pop(None, None)
-            if imported is not None and whole is not None:
-                self.distributions[None] = {**imported, **whole}
+        self.distributions = {**other.distributions, **self.distributions}
+        if None in self.distributions:
+            # What any of the processes imported.
+            self.distributions[None] = self.distributions[None] | other.distributions.get(None, {})
         self.peak_memory = max(self.peak_memory, other.peak_memory)
         return all(result.ok for result in self.results.get(None, []))
 

@@ -42,23 +42,12 @@ class Undivided:
         """The key of what refuted the composed environment."""
         return key_of("refuted", self.composed.key, self.whole.key, platform_id())
 
-    def confirmation(self, key: str, imported: Collection[str] | None) -> str:
-        """The key under which it is known that the failure under `key` repeats.
+    def confirmation(self, key: str) -> str:
+        """The key under which it is known that the failure under `key` repeats, in this lock and in no other one.
 
-        `imported` are the distributions that the process has imported, if they are known. Without any beside those of the
-        composed closure it would have failed beside other versions of these too.
+        A process that imports nothing of what another lock differs in may read its metadata or its files all the same.
         """
-        names = self.whole.lock.versions.keys() - self.composed.lock.versions.keys()
-        alone = imported is not None and names.isdisjoint(imported)
-        return key_of("repeated undivided", key, ",".join(sorted(names)) if alone else self.whole.key)
-
-    def is_confirmed(self, key: str, records: Records) -> bool:
-        """Whether the failure under `key` is known to repeat."""
-        return any(records.get(self.confirmation(key, imported)) for imported in ((), None))
-
-    def keys(self, key: str) -> list[str]:
-        """The keys of all that may be known besides of a failure under `key`."""
-        return [self.confirmation(key, ()), self.confirmation(key, None)]
+        return key_of("repeated undivided", key, self.whole.key)
 
     def localised(self, at: Callable[[Closure], Closure], here: Callable[[ProbeSection], ProbeSection]) -> Self:
         """See Task."""
@@ -110,7 +99,7 @@ class Divided(Task):
             return []
         doubted = [pair for pair in self.pairs(whole, records) if in_doubt(stages(records.get(pair.key)))]
         open_ = [pair for pair in doubted if not unproven(self.repeated(whole, pair.undivided, records))]
-        return [pair for pair in open_ if not whole.is_confirmed(pair.key, records)]
+        return [pair for pair in open_ if not records.get(whole.confirmation(pair.key))]
 
     def repeated(self, whole: Undivided, key: str, records: Records) -> list[StageResult]:
         """How the result under `key` ended undivided, perhaps before its own first stage; empty if it was not run."""
@@ -137,7 +126,7 @@ class Divided(Task):
         found: list[str] = []
         for whole in self.undivided:
             found += [whole.refutation, Install(closure=whole.whole).key, *self.within(whole).keys(records)]
-            found += [key for pair in self.pairs(whole, records) for key in whole.keys(pair.key)]
+            found += [whole.confirmation(pair.key) for pair in self.pairs(whole, records)]
         return found
 
     def missing_undivided(self, records: Records) -> list[tuple[str, Stage]]:

@@ -126,14 +126,14 @@ def test_a_failure_that_becomes_another_one_is_that_one(project):
     assert ends(project) == [("fails", "eager", "and it is broken")]
 
 
-def test_a_failure_costs_one_process_more_for_all_onnxruntimes(project):
+def test_a_failure_costs_one_process_more_for_each_onnxruntime(project):
     project.publish(packages.onnxruntime("1.17.0"), packages.transformers("4.47.0", eager="raise RuntimeError('it is broken')"))
     project.configure({"transformers": ["4.46.3", "4.47.0"], "onnxruntime": ["1.16.3", "1.17.0"]})
     works, broken = ("works", None, None), ("fails", "eager", "it is broken")
     assert sorted(ends(project, "--jobs", "1")) == sorted([works, works, broken, broken])
     # The one that works; then composed, and once more at the end. Between these it is repeated, and done undivided.
     assert len(project.starts("export")) == 1 + 2
-    assert [start["server"] for start in project.repetitions()] == [None, None]
+    assert [start["server"] for start in project.repetitions()] == [None, None, None]
     started = processes(project)
     assert sorted(ends(project)) == sorted([works, works, broken, broken])
     assert processes(project) == started
@@ -147,6 +147,31 @@ def test_each_onnxruntime_is_asked_where_the_export_imports_of_it(project):
     project.publish(packages.onnxruntime("1.16.0", requires=("flatbuffers<25", "numpy")))
     project.configure({"transformers": ["4.47.0"], "onnxruntime": ["1.16.0", "1.17.0"]})
     assert ends(project, "--jobs", "1") == [("fails", "eager", "too old"), ("works", None, None)]
+
+
+@pytest.mark.parametrize("onnxruntimes", [["1.16.0", "1.17.0"], ["1.17.0", "1.16.0"]])
+@pytest.mark.parametrize(
+    "read",
+    [
+        "int(importlib.metadata.version('flatbuffers').partition('.')[0])",
+        "int((pathlib.Path(transformers.__file__).parents[1] / 'flatbuffers' / 'release.txt').read_text())",
+    ],
+    ids=["metadata", "file"],
+)
+def test_each_onnxruntime_is_asked_where_the_export_reads_of_it(project, read, onnxruntimes):
+    """It says the same where flatbuffers is absent as where it is too old, and imports nothing of it."""
+    source = "import importlib.metadata, pathlib, transformers\n"
+    source += f"try: found = {read}\nexcept (ImportError, OSError): found = 0\n"
+    source += "if found < 25: raise RuntimeError('too old')"
+    for release in ("24", "25"):
+        files = {"flatbuffers/__init__.py": "", "flatbuffers/release.txt": release}
+        project.publish(Wheel(name="flatbuffers", version=f"{release}.0.0", files=files))
+    project.publish(packages.transformers("4.47.0", eager=source))
+    project.publish(packages.onnxruntime("1.17.0", requires=("flatbuffers>=25", "numpy")))
+    project.publish(packages.onnxruntime("1.16.0", requires=("flatbuffers<25", "numpy")))
+    project.configure({"transformers": ["4.47.0"], "onnxruntime": onnxruntimes})
+    found = {cell["pins"]["onnxruntime"]: cell["variants"][0]["status"] for cell in project.run("--jobs", "1").values()}
+    assert found == {"1.16.0": "fails", "1.17.0": "works"}
 
 
 def test_what_works_costs_nothing(project):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from harness.execution.process.repetition import compared
 from harness.model import StageResult, Status
-from harness.tasks.interface import Batch, ProbeOutput, Task, Workplace
+from harness.tasks.interface import Batch, Task, Workplace
 from harness.tasks.records import Records, stages, unproven
 from harness.tasks.undivided import Divided, Pair, Undivided
 from harness.verdicts.signature import signature
@@ -25,8 +25,8 @@ def expect(task: Task, records: Records) -> None:
             records.repeated.note(pair.place, (failed.stage, signature(failed.stage, failed.error)), failed)
 
 
-def settle(task: Task, output: ProbeOutput, records: Records, workplace: Workplace, again: Callable[[Batch], Records]) -> None:
-    """Confirm or refute what failed composed, now that the process of `output` has ended; `again` runs a batch apart."""
+def settle(task: Task, records: Records, workplace: Workplace, again: Callable[[Batch], Records]) -> None:
+    """Confirm or refute what failed composed, now that a process of `task` has ended; `again` runs a batch apart."""
     if not isinstance(task, Divided):
         return
     otherwise: dict[Undivided, list[Pair]] = {}
@@ -35,7 +35,7 @@ def settle(task: Task, output: ProbeOutput, records: Records, workplace: Workpla
         if not ended or unproven(ended):
             continue
         if _alike(stages(records.get(pair.key)), ended):
-            records.put(whole.confirmation(pair.key, output.distributions.get(None)), ended)
+            records.put(whole.confirmation(pair.key), ended)
         else:
             otherwise.setdefault(whole, []).append(pair)
     for whole, found in otherwise.items():

@@ -55,22 +55,19 @@ def test_a_failure_is_pending_until_it_is_confirmed(records, failing):
     (whole,) = failing.export.undivided
     other = failing.export.within(whole)
     assert failing.export.missing(records) == [(other.variant_key(PAIR), Stage.EXPORT)]
-    records.put(whole.confirmation(failing.export.variant_key(PAIR), None), [NO])
+    records.put(whole.confirmation(failing.export.variant_key(PAIR)), [NO])
     assert not failing.export.is_pending(records)
     assert failing.counting(records) is failing
 
 
-def test_it_is_confirmed_for_other_run_sides_of_these_names_if_nothing_of_them_was_imported(records, failing):
+def test_it_is_confirmed_for_one_run_side(records, failing):
     newer = tasks_of(resolved(PAIR, MERGED, onnxruntime="1.20.1"))
     assert newer.export == failing.export
     ((whole,), (other,)) = failing.export.undivided, newer.export.undivided
     key = failing.export.variant_key(PAIR)
-    for imported in (None, ["torch", "onnxruntime"]):
-        records.put(whole.confirmation(key, imported), [NO])
-        assert whole.is_confirmed(key, records)
-        assert not other.is_confirmed(key, records)
-    records.put(whole.confirmation(key, ["torch", "numpy"]), [NO])
-    assert other.is_confirmed(key, records)
+    records.put(whole.confirmation(key), [NO])
+    assert records.get(whole.confirmation(key))
+    assert not records.get(other.confirmation(key))
 
 
 def test_what_is_refuted_counts_for_no_variant(records, failing):

@@ -79,11 +79,16 @@ class Worker:
     def _perform(self, task: Task, on_stage: OnStage) -> None:
         if task.installs:
             on_stage(Stage.INSTALL)
+
+        def settle() -> None:
+            undivided.settle(task, self._records, self, lambda other: self._run_apart(other, on_stage))
+
+        settle()  # what an interrupted run has left
         batch = task.next_batch(self._records, self)
         while batch is not None:
             undivided.expect(task, self._records)
             self._run(batch, on_stage, self._records)
-            undivided.settle(task, self._records, self, lambda other: self._run_apart(other, on_stage))
+            settle()
             following = task.next_batch(self._records, self)
             # If nothing has changed, its process died before the first result.
             batch = following if following != batch else None

@@ -8,6 +8,9 @@ from packages import raises
 from project import Project
 from wheels import Wheel
 
+from harness.tasks.keys import key_of
+from harness.tasks.undivided import Undivided
+
 pytestmark = pytest.mark.usefixtures("installed_once")
 
 MISSING = "import flatbuffers"
@@ -209,6 +212,18 @@ def test_trouble_in_the_undivided_environment_is_an_error(project):
     assert "killed by SIGKILL" in error
     started = processes(project)
     assert ends(project) == [(status, stage, error)]
+    assert processes(project) == started
+
+
+def test_what_an_interrupted_run_has_not_compared_is_not_run_again(project, monkeypatch):
+    project.publish(packages.transformers("4.47.0", eager="raise RuntimeError('it is broken')"))
+    project.configure({"transformers": ["4.47.0"]})
+    with monkeypatch.context() as earlier:
+        # What that run compares is found under no key of this one.
+        earlier.setattr(Undivided, "confirmation", lambda self, key: key_of("lost", key, self.whole.key))
+        broken = ends(project)
+    started = processes(project)
+    assert ends(project) == broken == [("fails", "eager", "it is broken")]
     assert processes(project) == started
 
 

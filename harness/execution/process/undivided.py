@@ -26,7 +26,7 @@ def expect(task: Task, records: Records) -> None:
 
 
 def settle(task: Task, records: Records, workplace: Workplace, again: Callable[[Batch], Records]) -> None:
-    """Confirm or refute what failed composed, now that a process of `task` has ended; `again` runs a batch apart."""
+    """Confirm or refute what failed composed and is known undivided too; `again` runs a batch apart."""
     if not isinstance(task, Divided):
         return
     otherwise: dict[Undivided, list[Pair]] = {}

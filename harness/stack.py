@@ -62,6 +62,9 @@ does not require them."""
 SLOW_IMPORTS = ("torch", "transformers")
 """Distributions that fork servers import."""
 
+COMPLAIN_OF_IMPORTERS = frozenset({"numpy", "google"})
+"""Modules that raise in frames of their own what is wrong with the module that imports them; google has protobuf."""
+
 FORKED_IMPORTS = {"export": ("numpy", "torch", "transformers"), "run": ("numpy", RUNTIME)}
 """Kind of job → the modules that its fork server imports, as far as its layers have them."""
 

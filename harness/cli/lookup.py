@@ -10,8 +10,9 @@ from rich.console import Console
 
 from harness import published, regular_files
 from harness.cli.console import show
-from harness.decide import known_messages
-from harness.decide.lookup import nearest, recognised
+from harness.decide import finding_out, known_messages
+from harness.decide.lookup import recognised
+from harness.decide.nearest import nearest
 from harness.errors import MessageError
 from harness.report.pages import lookup as pages
 
@@ -28,7 +29,8 @@ def lookup(options: argparse.Namespace, out: Console, _err: Console) -> int:
         show(pages.all_known(known, first), options.format, out)
         return 0
     found = recognised(text, known)
-    show(pages.recognised(found, first) if found else pages.unknown(nearest(text, known)), options.format, out)
+    page = pages.recognised(found, first) if found else pages.unknown(nearest(text, known), finding_out.way(text))
+    show(page, options.format, out)
     return 0 if found else 1
 
 

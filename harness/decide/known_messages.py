@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from harness.decide import message_forms
+from harness.decide import measured_remedies, message_forms
 from harness.matrix.plan import by_version
 from harness.matrix.selection import VARIANT_FIELDS, value_of
 from harness.model import Cause, Certainty, Stage, Status
@@ -32,6 +32,20 @@ class MeasuredFailure:
     """The numbers in its message."""
     names: set[str]
     """The names with digits in its message."""
+
+    @property
+    def remedies(self) -> list[str]:
+        """What was run and made it work, each once, in the order of cost."""
+        return list(dict.fromkeys(map(measured_remedies.plain, self.variant.remedies)))
+
+    @property
+    def module(self) -> str | None:
+        """The module whose import failed; None at other stages."""
+        return message_forms.imported(self.variant.error or "") if self.variant.stage is Stage.IMPORT else None
+
+
+Admits = Callable[[MeasuredFailure, str], bool]
+"""Whether a remedy of a failure may hold for the text that is looked up."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +83,7 @@ class MeasuredCause:
     variants: int
     cells: int
     remedies: dict[str, int]
-    """Change that was run and made variants work → their number; the most frequent first, then the cheapest."""
+    """Change that was run and made variants work → their number (`measured_remedies.counted`)."""
     evidence: list[str]
     """What the cause rests on in the first example, one sentence each."""
     occurrences: list[Occurrence]
@@ -151,7 +165,9 @@ def _forms(variant: ReportedVariant) -> tuple[str, ...]:
     return message_forms.parts(message, complaints=variant.error_type in _OWN_WORDS)
 
 
-def causes(failures: Sequence[MeasuredFailure], first: Mapping[str, str]) -> list[MeasuredCause]:
+def causes(
+    failures: Sequence[MeasuredFailure], first: Mapping[str, str], admits: Admits = lambda _failure, _change: True
+) -> list[MeasuredCause]:
     """`failures` by cause, the best supported first. `first`: cell id → the report in which `explain` finds it."""
     groups: dict[tuple[Cause | None, Certainty | None], list[MeasuredFailure]] = {}
     for failure in failures:
@@ -162,12 +178,19 @@ def causes(failures: Sequence[MeasuredFailure], first: Mapping[str, str]) -> lis
             certainty=certainty,
             variants=len(members),
             cells=len({(member.published.name, member.cell.id) for member in members}),
-            remedies=_remedies(members),
+            remedies=_remedies(members, admits),
             evidence=_example(members, first).variant.evidence[1:],
             occurrences=list(_occurrences(members, first)),
         )
         for (cause, certainty), members in sorted(groups.items(), key=lambda group: -len(group[1]))
     ]
+
+
+def _remedies(failures: Sequence[MeasuredFailure], admits: Admits) -> dict[str, int]:
+    stage = failures[0].variant.stage
+    assert stage
+    admitted = ([change for change in failure.remedies if admits(failure, change)] for failure in failures)
+    return measured_remedies.counted(admitted, stage)
 
 
 def explained_in(reports: Iterable[Published]) -> dict[str, str]:
@@ -178,18 +201,6 @@ def explained_in(reports: Iterable[Published]) -> dict[str, str]:
             if cell.status is not Status.NOT_RUN:
                 first.setdefault(cell.id, published.name)
     return first
-
-
-def _remedies(failures: Sequence[MeasuredFailure]) -> dict[str, int]:
-    """The remedies of each variant stand in the order of their cost, which decides between equally frequent ones."""
-    counts: Counter[str] = Counter()
-    places: Counter[str] = Counter()
-    for failure in failures:
-        for place, remedy in enumerate(failure.variant.remedies):
-            change = remedy.partition(" (also ")[0]
-            counts[change] += 1
-            places[change] += place
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], places[item[0]] / item[1])))
 
 
 def _example(failures: Sequence[MeasuredFailure], first: Mapping[str, str]) -> MeasuredFailure:

@@ -6,21 +6,21 @@ says what the message says. Everything less is unknown: what is merely similar i
 
 from __future__ import annotations
 
-import difflib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from harness.decide import message_forms
+from harness.decide.imported_modules import Imports
 from harness.decide.known_messages import KnownMessage, MeasuredFailure
+from harness.decide.measured_remedies import distributions, limit
+from harness.model import Stage
 
 _LEAST = (20, 3)
 """Characters and words of a message that may stand anywhere in a text; a shorter one must be a line of its own."""
-_NEAR = 0.6
-"""The least similarity (`difflib`, 0 to 1) of a message that is named as the nearest."""
-_COMPARED = 40
-"""Lines of a text that are compared with the known messages, the last ones."""
-_COMPARED_CHARACTERS = 600
+_IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError"}
+"""Classes of exceptions that say what could not be imported, and not by which package."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,38 +32,48 @@ class Recognised:
     """The numbers in the text."""
     whole: bool
     """False if the text has the end of the message alone, without the nodes in which it happened."""
-    alike: list[MeasuredFailure]
-    """The failures with these numbers, and with names that the text has too."""
+    measured: bool
+    """Whether the message was measured with what the text says."""
+    failures: list[MeasuredFailure]
+    """The failures that the text speaks of; all with this message, if it was measured with other values."""
+    unnamed: set[str]
+    """The distributions that were imported, or changed, when it was measured, and of which the text does not speak."""
 
     @property
-    def measured(self) -> bool:
-        """Whether the message was measured with what the text says."""
-        return bool(self.alike)
+    def shows_cause(self) -> bool:
+        """Whether the cause of `failures` is that of the text; else it is that of what was measured."""
+        return self.message.shows_cause and not self.unnamed
+
+    def admits(self, failure: MeasuredFailure, change: str) -> bool:
+        """Whether a remedy of a failure may hold for the text."""
+        return not distributions(change) & self.unnamed and not self._limit(failure, change)
 
     @property
-    def failures(self) -> list[MeasuredFailure]:
-        """The failures that the text speaks of; all with this message, if it was measured with other values."""
-        return self.alike or self.message.failures
+    def ruled_out(self) -> dict[str, str]:
+        """Remedy that the numbers of the text rule out → the limit that they set."""
+        limits = {change: self._limit(failure, change) for failure in self.failures for change in failure.remedies}
+        return {change: words for change, words in limits.items() if words}
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Near:
-    """A known message that is similar to a line of a text. It says nothing about the text."""
-
-    message: KnownMessage
-    similarity: float
-    """0 to 1."""
+    def _limit(self, failure: MeasuredFailure, change: str) -> str | None:
+        if self.measured or not self.values:
+            return None
+        return limit(change, failure.values[-len(self.values) :], self.values)
 
 
 class _Text:
     """A text, as it is compared."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, imports: Imports) -> None:
         self._text = text
+        self.imports = imports
         clean = message_forms.cleaned(text)
         self.form = message_forms.form(text)
         self.nodes = set(message_forms.nodes(clean))
         self.names = message_forms.names(clean)
+
+    def speaks_of(self, distribution: str) -> bool:
+        """Whether it names a distribution: `optimum-onnx` by `optimum` too, and not `onnx` by `onnxscript`."""
+        return bool(re.search(rf"{re.split('[-_.]', distribution)[0]}(?![a-z])", self._text, re.IGNORECASE))
 
     @cached_property
     def lines(self) -> list[str]:
@@ -73,23 +83,11 @@ class _Text:
 
 def recognised(text: str, known: Sequence[KnownMessage]) -> list[Recognised]:
     """The known messages that are in `text`, the best supported first; empty if it is unknown."""
-    found = _found(_Text(text), known)
+    imports = Imports(text)
+    found = _found(_Text(text, imports), known)
     # A terminal may have broken words in two.
-    found = found or [match for match in _found(_Text("".join(text.splitlines())), known) if match.whole]
+    found = found or [match for match in _found(_Text("".join(text.splitlines()), imports), known) if match.whole]
     return sorted(_outermost(found), key=lambda match: -len(match.failures))
-
-
-def nearest(text: str, known: Sequence[KnownMessage], count: int = 3) -> list[Near]:
-    """The known messages that are most similar to a line of `text`, or to all of it, the most similar first."""
-    pieces = [line[: 4 * _COMPARED_CHARACTERS] for line in text.splitlines() if line.strip()][-_COMPARED:]
-    forms = dict.fromkeys(message_forms.template(message_forms.form(piece)) for piece in [*pieces, " ".join(pieces)])
-    near = []
-    for message in known:
-        whole = " ".join(message.templates)
-        similarity = max((_similarity(piece, whole) for piece in forms), default=0.0)
-        if similarity >= _NEAR:
-            near.append(Near(message=message, similarity=round(similarity, 2)))
-    return sorted(near, key=lambda found: -found.similarity)[:count]
 
 
 def _found(text: _Text, known: Sequence[KnownMessage]) -> list[Recognised]:
@@ -103,12 +101,40 @@ def _matches(message: KnownMessage, text: _Text) -> Iterator[Recognised]:
     start = message.templates[0]
     anywhere = len(start) >= _LEAST[0] and len(start.split()) >= _LEAST[1]
     pieces = [text.form] if anywhere else [line for line in text.lines if message.pattern.fullmatch(line)]
-    numbers = dict.fromkeys(found.groups() for piece in pieces for found in message.pattern.finditer(piece))
+    numbers = dict.fromkeys(match.groups() for piece in pieces for match in message.pattern.finditer(piece))
     whole = bool(numbers)
-    for values in numbers or _end(message, text.form):
-        alike = [failure for failure in message.failures if failure.values[-len(values) :] == values or not values]
+    found = list(numbers) or _end(message, text.form)
+    failures, unnamed = _spoken_of(message, text) if found else ([], set())
+    for values in found if failures else ():
+        alike = [failure for failure in failures if failure.values[-len(values) :] == values or not values]
         alike = [failure for failure in alike if failure.names <= text.names]
-        yield Recognised(message=message, values=values, whole=whole, alike=alike)
+        yield Recognised(
+            message=message,
+            values=values,
+            whole=whole,
+            measured=bool(alike),
+            failures=alike or failures,
+            unnamed=unnamed,
+        )
+
+
+def _spoken_of(message: KnownMessage, text: _Text) -> tuple[list[MeasuredFailure], set[str]]:
+    """The failures that a text with `message` may speak of, and the distributions that it does not show to be concerned."""
+    if message.stage is Stage.IMPORT:
+        return _imported(message, text.imports)
+    # An export failed for an import: the message does not say which package has it.
+    missing = [failure for failure in message.failures if failure.variant.error_type in _IMPORT_ERRORS]
+    changed = {name for failure in missing for change in failure.remedies for name in distributions(change)}
+    return message.failures, {name for name in changed if not text.speaks_of(name)}
+
+
+def _imported(message: KnownMessage, imports: Imports) -> tuple[list[MeasuredFailure], set[str]]:
+    """As `_spoken_of`: the import that failed is the one in which a traceback ends; without a traceback it may be any."""
+    ends = imports.failing_with(message.pattern)
+    if shown := [failure for failure in message.failures if failure.module in {None, *ends}]:
+        return shown, set()
+    possible = [failure for failure in message.failures if not imports.modules or failure.module in imports.modules]
+    return possible, {failure.module for failure in possible if failure.module}
 
 
 def _end(message: KnownMessage, form: str) -> list[tuple[str, ...]]:
@@ -132,11 +158,3 @@ def _without_class(line: str) -> str:
     """A line of a traceback without the class of its exception."""
     name, colon, rest = line.partition(": ")
     return rest if colon and " " not in name else line
-
-
-def _similarity(piece: str, whole: str) -> float:
-    piece, whole = piece[:_COMPARED_CHARACTERS], whole[:_COMPARED_CHARACTERS]
-    matcher = difflib.SequenceMatcher(None, piece, whole, autojunk=False)
-    if matcher.real_quick_ratio() < _NEAR or matcher.quick_ratio() < _NEAR:
-        return 0.0
-    return matcher.ratio()

@@ -45,9 +45,10 @@ _UNIFIED = (
 )
 _VALUE = re.compile(r"(?<![\w.…/'])(?:\d(?:[\w+…]|\.(?=[\w…]))*|…(?![\w/}'\]]))")
 """A number or a version that stands alone; `normalised` has replaced those that vary from run to run."""
+_IMPORT = re.compile(r"import (\w+)[\w.-]*: ")
 _PREFIXES = (
     re.compile(r"case [^\n]*?, step \d+: "),
-    re.compile(r"import [\w.-]+: "),
+    _IMPORT,
     re.compile(r"(?:[\w-]+: )?\[ONNXRuntimeError\] : \d+ : \w+ : "),
     re.compile(r"(?:[\w.]+\.)?[A-Z]\w*(?:Error|Exception|Warning|Fail|InvalidArgument|NotImplemented): "),
     re.compile(r"Load model from .{1,500}? failed:"),
@@ -55,8 +56,12 @@ _PREFIXES = (
 """What stands before the message of a package: the harness's own words, a class, onnxruntime's way to load."""
 _CAUSED_BY = re.compile(r"\s*\ncaused by \w+: ")
 _OVERLOADS = re.compile(r"\. The following argument types are supported:.*?(?=\(Occurred when|\Z)", re.DOTALL)
-_REQUEST = re.compile(r"\. Please (?:feel free to request support|open a bug to request) .*", re.DOTALL)
-"""What PyTorch asks for behind an operator that cannot be exported; many leave it out."""
+_ADVICE = re.compile(
+    r"\.\s+(?:Please (?:feel free to request support|open a bug to request)|If this call came from|"
+    r"`?np\.\w+`? was a deprecated) .*",
+    re.DOTALL,
+)
+"""What PyTorch asks for behind an operator that cannot be exported, and what protobuf and numpy explain; many leave it out."""
 _CUT = " […] "
 """Stands for the middle of a message in a report (`report_schema.shortened`)."""
 _NAMES = re.compile(r"(?<!Name:)(?<!name )'([A-Za-z_][\w.]*)'")
@@ -104,11 +109,13 @@ def parts(message: str, *, complaints: bool = False) -> tuple[str, ...]:
     if inner:
         # A short one says something together with the exception that it led to, which a traceback has behind it.
         message = inner[-1] if len(inner[-1]) >= _CONTEXT else f"{inner[-1]}{_CUT}{outer}"
-    message = _REQUEST.sub("", _OVERLOADS.sub(_CUT, message))
+    message = _ADVICE.sub("", _OVERLOADS.sub(_CUT, message))
     for prefix in _PREFIXES:
         message = message[found.end() :] if (found := prefix.match(message)) else message
     if complaints:
         message = message.partition("; ")[0]
+    # What the probe joins to an exception without a text.
+    message = message.removeprefix("; ")
     return tuple(filter(None, (trimmed(form(part)) for part in message.split(_CUT))))
 
 
@@ -117,6 +124,12 @@ def proof(message: str) -> tuple[str, ...]:
     proved = message.partition("\nhint:")[0].rpartition(_CUT)[2]
     start = re.search(r"\b(?:And b|B)ecause ", proved)
     return (trimmed(form(proved[start.start() :] if start else proved)),)
+
+
+def imported(message: str) -> str | None:
+    """The module whose import failed with a message of a report; None if it is not about an import."""
+    found = _IMPORT.match(message)
+    return found[1] if found else None
 
 
 def template(found: str) -> str:

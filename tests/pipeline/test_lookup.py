@@ -71,7 +71,7 @@ def test_an_unknown_message_has_the_nearest_and_a_command(measured):
     assert answer.code == 1
     assert answer.out.startswith("unknown: no published report has this message\n")
     assert "of the report variants" in answer.out
-    assert "python -m harness check --from requirements.txt" in answer.out
+    assert "docs/probe.md" in answer.out
     assert "works with" not in answer.out
 
 
@@ -87,14 +87,17 @@ def test_programs_read_the_answer_as_data(measured):
         {"feedback keep-cross": 1},
     )
     assert cause["occurrences"][0]["report"] == "variants"
-    unknown = json.loads(printed("lookup", "something else", "--format", "json").out)
+    unknown = json.loads(printed("lookup", "ImportError: something else", "--format", "json").out)
     assert unknown["recognised"] is False
-    assert unknown["next"] == "python -m harness check --from requirements.txt"
+    assert (unknown["find_out"], unknown["next"]) == ("versions", "python -m harness check --from requirements.txt")
+    unknown = json.loads(printed("lookup", "Invalid Feed Input Name:a", "--format", "json").out)
+    assert (unknown["find_out"], unknown["next"]) == ("model", None)
 
 
 def test_a_file_and_stdin_are_read(tmp_path, monkeypatch):
     log = tmp_path / "error.log"
-    log.write_text(f"Traceback\n  File 'a.py', line 3\nAttributeError: {PYTREE}\n", encoding="utf-8")
+    frame = 'File "/a/site-packages/transformers/utils/generic.py", line 3, in <module>'
+    log.write_text(f"Traceback\n  {frame}\nAttributeError: {PYTREE}\n", encoding="utf-8")
     title = "recognised: fails at import; cause: version conflict, proven"
     assert printed("lookup", str(log)).out.splitlines()[0] == title
     stdin = io.TextIOWrapper(io.BytesIO(log.read_bytes() + b"\xff"))

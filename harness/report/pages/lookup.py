@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, assert_never
 
 from harness import invocation
 from harness.decide import known_messages, message_forms
+from harness.decide.finding_out import FindOut
 from harness.decide.known_messages import KnownMessage, MeasuredCause, Occurrence, Spread
-from harness.decide.lookup import Near, Recognised
-from harness.model import Status
+from harness.decide.lookup import Recognised
+from harness.decide.nearest import Near
+from harness.model import Stage, Status
 from harness.report.page import Block, Item, Page, Paragraph, Quote, Section, Span, Text, code, items, joined, strong
 from harness.report.tables import counted
 from harness.verdicts.messages import headline
@@ -23,6 +25,8 @@ _EVIDENCE = 3
 """Sentences of evidence; `explain` has them all."""
 _SENTENCE = 240
 """Characters of such a sentence."""
+_APART = 120
+"""Characters of each side of a difference."""
 _NUMBERS = 3
 """Numbers in a message that mean something; more of them are sizes, or the versions of a proof."""
 _REMEDIES = 6
@@ -32,7 +36,7 @@ _REPORTS = 4
 
 def recognised(found: Sequence[Recognised], first: Mapping[str, str]) -> Page[Sequence[Recognised]]:
     """The page of a text with known messages. `first`: see `known_messages.causes`."""
-    answers = [(match, known_messages.causes(match.failures, first)) for match in found]
+    answers = [(match, known_messages.causes(match.failures, first, match.admits)) for match in found]
     return Page(
         title=Span(f"recognised: {'; '.join(dict.fromkeys(_title(*answer) for answer in answers))}", status=Status.FAILS),
         blocks=[_answer(match, causes) for match, causes in answers],
@@ -43,27 +47,39 @@ def recognised(found: Sequence[Recognised], first: Mapping[str, str]) -> Page[Se
 
 def _title(match: Recognised, causes: Sequence[MeasuredCause]) -> str:
     """The answer, as sure as it is."""
-    held = "" if match.message.shows_cause else ", where it was measured"
+    held = "" if match.shows_cause else ", where it was measured"
     other = "" if match.measured else ", with other values"
     return f"fails at {match.message.stage}; cause{held}{other}: {' or '.join(map(_named, causes))}"
 
 
-def unknown(near: Sequence[Near]) -> Page[Sequence[Recognised]]:
-    """The page of a text without any known message."""
+def unknown(near: Sequence[Near], way: FindOut) -> Page[Sequence[Recognised]]:
+    """The page of a text without any known message. `way`: what would answer for it."""
     command = invocation.command("check", "--from requirements.txt")
     blocks: list[Block] = []
     if near:
-        lines = [Item(text=_heading(found.message), blocks=[items(_similarity(found))]) for found in near]
+        lines = [Item(text=_heading(found.message), blocks=[items(_similarity(found), *_apart(found))]) for found in near]
         blocks.append(Section(title="The nearest that are known, which are not the same", blocks=[items(*lines)]))
-    find_out = joined("write the versions into a file (pip freeze > requirements.txt), and run ", code(command))
-    blocks.append(Section(title="To find out", blocks=[items(find_out)]))
+    blocks.append(Section(title="To find out", blocks=[items(_find_out(way, command))]))
     nearest = [_near_data(found) for found in near]
+    following = command if way is FindOut.VERSIONS else None
     return Page(
         title="unknown: no published report has this message",
         blocks=blocks,
-        data={"recognised": False, "messages": [], "nearest": nearest, "next": command},
+        data={"recognised": False, "messages": [], "nearest": nearest, "next": following, "find_out": way},
         source=(),
     )
+
+
+def _find_out(way: FindOut, command: str) -> Text:
+    match way:
+        case FindOut.VERSIONS:
+            return joined("write the versions into a file (pip freeze > requirements.txt), and run ", code(command))
+        case FindOut.MODEL:
+            return "it takes the model: a probe of your own runs yours with the versions that you name (docs/probe.md)"
+        case FindOut.NOTHING:
+            return "it is about native libraries of the system or of a GPU, which are not measured at all"
+        case _:
+            assert_never(way)
 
 
 def all_known(known: Sequence[KnownMessage], first: Mapping[str, str]) -> Page[Sequence[KnownMessage]]:
@@ -93,8 +109,9 @@ def _listed(message: KnownMessage, causes: Sequence[MeasuredCause]) -> Section:
 
 
 def _answer(match: Recognised, causes: Sequence[MeasuredCause]) -> Section:
-    notes = [Paragraph(text=note) for note in [*_values(match), *_part(match)]]
-    shown = [_cause(cause, evidence=cause.evidence[:_EVIDENCE], commands=True) for cause in causes]
+    notes = [Paragraph(text=note) for note in [*_values(match), *_part(match), *_unnamed(match), *_ruled_out(match)]]
+    evidence = 0 if match.unnamed else _EVIDENCE
+    shown = [_cause(cause, evidence=cause.evidence[:evidence], commands=True) for cause in causes]
     return Section(
         title=joined(Span(f"fails at {match.message.stage}", status=Status.FAILS), ": ", _heading(match.message)),
         blocks=[*notes, *_notes(match.message), items(*shown)],
@@ -108,7 +125,7 @@ def _heading(message: KnownMessage) -> str:
     if nodes := message_forms.operators(whole):
         text = f"{' → '.join(nodes)}: {text}"
     text = re.sub("^And because", "Because", text)
-    return text if len(text) <= _HEADING else f"{text[:_HEADING].rpartition(' ')[0]} …"
+    return _shortened(text, _HEADING)
 
 
 def _notes(message: KnownMessage) -> Iterator[Paragraph]:
@@ -151,6 +168,24 @@ def _part(match: Recognised) -> Iterator[str]:
             f"The text has the end of this message alone. It was measured in a node {' inside a node '.join(reversed(nodes))}; "
             "elsewhere it may be another failure."
         )
+
+
+def _unnamed(match: Recognised) -> Iterator[str]:
+    """What the answer leaves open, since the text does not say which package imports."""
+    if match.unnamed:
+        names = ", ".join(sorted(match.unnamed))
+        if match.message.stage is Stage.IMPORT:
+            where = f"Measured at the import of {names}. The text does not show that it is this import which fails"
+        else:
+            where = f"The text does not say which package imports, and does not speak of {names}"
+        yield f"{where}: changes of {names} are left out. The whole traceback would tell."
+
+
+def _ruled_out(match: Recognised) -> Iterator[str]:
+    """Remedies that the numbers of the text rule out."""
+    for change, limit in match.ruled_out.items():
+        name = change.rpartition(" ")[0]
+        yield f"Left out: {change}, which was for other numbers. With those of the text, {name} must be {limit}."
 
 
 def _cause(cause: MeasuredCause, evidence: Sequence[str] = (), *, commands: bool = False) -> Item:
@@ -207,8 +242,19 @@ def _similarity(found: Near) -> str:
     )
 
 
+def _apart(found: Near) -> Iterator[Text]:
+    measured, pasted = (_shortened(part.replace("#", "…"), _APART) for part in found.apart)
+    if measured or pasted:
+        yield f"differs in: {measured or 'nothing'} (measured), {pasted or 'nothing'} (the text)"
+
+
+def _shortened(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:limit].rpartition(' ')[0]} …"
+
+
 def _data(match: Recognised, causes: Sequence[MeasuredCause]) -> dict[str, Any]:
     measured = {"values": match.values, "measured": match.measured, "whole": match.whole}
+    measured |= {"unnamed": sorted(match.unnamed), "ruled_out": match.ruled_out}
     return measured | _message_data(match.message, match.message.values, causes)
 
 
@@ -231,4 +277,5 @@ def _near_data(found: Near) -> dict[str, Any]:
         "similarity": found.similarity,
         "report": failure.published.name,
         "cell": failure.cell.id,
+        "differs_in": found.apart,
     }

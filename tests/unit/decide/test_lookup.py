@@ -10,7 +10,7 @@ import pytest
 from values import report, reported_cell, reported_variant
 
 from harness.decide.known_messages import KnownMessage, causes, explained_in, known_messages
-from harness.decide.lookup import Recognised, nearest, recognised
+from harness.decide.lookup import Recognised, recognised
 from harness.model import Cause, Certainty, Stage, Status
 from harness.published import Published
 from harness.verdicts.report_schema import ReportedVariant
@@ -97,17 +97,72 @@ def test_the_end_alone_is_said_to_be_a_part(known):
     assert only(IN_IF, known).whole
 
 
+NUMPY = "A module that was compiled using NumPy 1.x cannot be run in NumPy 2.0.2 as it may crash"
+FRAME = 'Traceback (most recent call last):\n  File "/a/site-packages/{}/__init__.py", line 3, in <module>\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "unnamed"),
+    [
+        (NUMPY, {"onnxruntime"}),
+        (f"{NUMPY}\n{FRAME.format('onnxruntime')}", set()),
+        (f"{NUMPY}\n{FRAME.format('cv2')}AttributeError: no\n{FRAME.format('onnxruntime')}ValueError: no", {"onnxruntime"}),
+        (f"import cv2\nimport onnxruntime\n\n{NUMPY}", {"onnxruntime"}),
+        (f"import onnxruntime\nimport numpy as np\n\n{NUMPY}", set()),
+    ],
+)
+def test_a_module_is_blamed_only_if_its_import_is_the_one_that_failed(text, unnamed):
+    known = known_messages([published(measured("numpy 2", remedies=["onnxruntime 1.19.2 (also 1.20.1)", "numpy 1.26.4"]))])
+    match = only(text, known)
+    (failure,) = match.failures
+    assert match.unnamed == unnamed
+    assert match.shows_cause is not bool(unnamed)
+    assert match.admits(failure, "onnxruntime 1.19.2") is not bool(unnamed)
+    assert match.admits(failure, "numpy 1.26.4")
+
+
+def test_of_one_message_of_several_imports_the_failures_of_the_same_import_count():
+    other = replace(measured("numpy 2"), error=f"import torch: {NUMPY}")
+    known = known_messages([published(measured("numpy 2"), other)])
+    assert [failure.module for failure in only(f"{NUMPY}\n{FRAME.format('torch')}", known).failures] == ["torch"]
+    assert only(NUMPY, known).unnamed == {"torch", "onnxruntime"}
+
+
+@pytest.mark.parametrize(
+    ("text", "unnamed"),
+    [
+        ("No module named 'onnxscript'", {"torch"}),
+        ("with PyTorch 2.9: No module named 'onnxscript'", set()),
+        ("torchvision: No module named 'onnxscript'", {"torch"}),
+    ],
+)
+def test_an_export_that_lacks_an_import_blames_no_package_of_which_the_text_does_not_speak(text, unnamed):
+    remedies = ["onnxscript", "torch 2.6.0", "exporter torchscript"]
+    words = "No module named 'onnxscript'"
+    known = known_messages(
+        [published(failing(Stage.EXPORT, "ModuleNotFoundError", Cause.VERSION_CONFLICT, words, remedies=remedies))]
+    )
+    match = only(text, known)
+    admitted = [change for change in remedies if match.admits(match.failures[0], change)]
+    assert match.unnamed == unnamed
+    assert admitted == [change for change in remedies if change != "torch 2.6.0" or not unnamed]
+
+
+def test_a_remedy_that_the_numbers_rule_out_is_left_out():
+    words = "Opset {} is under development. Current official support for domain ai.onnx is till opset {}."
+    fails = failing(Stage.LOAD, "Fail", Cause.FORMAT_GATE, words.format(20, 19), remedies=["opset 18", "onnxruntime 1.20.1"])
+    known = known_messages([published(fails)])
+    other, same = only(words.format(16, 15), known), only(words.format(20, 19), known)
+    assert other.ruled_out == {"opset 18": "at most 15"}
+    assert [other.admits(other.failures[0], change) for change in fails.remedies] == [False, True]
+    assert same.ruled_out == {}
+    assert all(same.admits(same.failures[0], change) for change in fails.remedies)
+
+
 def test_a_log_with_several_messages_gives_them_all_the_best_supported_first():
     known = known_messages([published(measured("attention"), measured("pytree"), measured("pytree"))])
     log = "\n".join(MESSAGES["measured"][name]["error"] for name in ("attention", "pytree"))
     assert found(log, known) == ["pytree", "attention"]
-
-
-def test_the_nearest_are_named_and_never_too_far(known):
-    near = nearest(f"{RUNNING} Reshape node. Name:'/Reshape_1' Status Message: {ZERO}", known)
-    assert near[0].message.text == MESSAGES["measured"]["zero"]["error"]
-    assert 0.6 <= near[0].similarity < 1
-    assert nearest("the weather is fine today", known) == []
 
 
 def test_words_of_the_harness_are_no_messages_but_what_packages_log_at_import():

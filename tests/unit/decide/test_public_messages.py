@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness import locations, published
-from harness.decide.known_messages import KnownMessage, known_messages
+from harness.decide.known_messages import KnownMessage, causes, known_messages
 from harness.decide.lookup import recognised
+from harness.decide.nearest import nearest
 
 MESSAGES = tomllib.loads((Path(__file__).parent / "public_messages.toml").read_text(encoding="utf-8"))["message"]
 
@@ -21,11 +22,27 @@ def known() -> list[KnownMessage]:
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message["source"])
 def test_a_public_message_is_recognised_with_the_right_cause_or_unknown(message, known):
-    causes = {failure.variant.cause for found in recognised(message["text"], known) for failure in found.failures}
+    found_causes = {failure.variant.cause for found in recognised(message["text"], known) for failure in found.failures}
     expected = locations.reports().keys() & set(message.get("reports", ()))
     right = message.get("cause", [])
-    assert bool(causes) == bool(expected)
-    assert causes <= ({right} if isinstance(right, str) else set(right))
+    assert bool(found_causes) == bool(expected)
+    assert found_causes <= ({right} if isinstance(right, str) else set(right))
+
+
+@pytest.mark.parametrize(
+    "message", [message for message in MESSAGES if "works_with" in message], ids=lambda message: message["source"]
+)
+def test_an_answer_names_no_remedy_that_the_text_speaks_against(message, known):
+    (match,) = recognised(message["text"], known)
+    answers = causes(match.failures, {}, match.admits)
+    assert [change for answer in answers for change in answer.remedies] == message["works_with"]
+
+
+@pytest.mark.parametrize(
+    "message", [message for message in MESSAGES if "differs_in" in message], ids=lambda message: message["source"]
+)
+def test_the_nearest_message_says_where_it_differs(message, known):
+    assert list(nearest(message["text"], known)[0].apart) == message["differs_in"]
 
 
 def test_every_message_says_where_it_is_from_and_what_it_is():

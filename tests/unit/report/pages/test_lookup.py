@@ -8,8 +8,10 @@ import pytest
 from values import report, reported_cell, reported_variant
 
 from harness import invocation
+from harness.decide.finding_out import FindOut
 from harness.decide.known_messages import explained_in, known_messages
-from harness.decide.lookup import nearest, recognised
+from harness.decide.lookup import recognised
+from harness.decide.nearest import nearest
 from harness.model import Cause, Certainty, Stage, Status
 from harness.published import Published
 from harness.report.formats import FORMATS, format_named
@@ -40,7 +42,7 @@ def lines(page: Page[object], format_name: str = "text") -> list[str]:
 def answer(text: str, *reports: Published) -> Page[object]:
     known, first = known_messages(reports), explained_in(reports)
     found = recognised(text, known)
-    return lookup.recognised(found, first) if found else lookup.unknown(nearest(text, known))
+    return lookup.recognised(found, first) if found else lookup.unknown(nearest(text, known), FindOut.VERSIONS)
 
 
 def test_all_causes_are_named_the_best_supported_first():
@@ -70,7 +72,13 @@ def test_an_open_cause_is_named_as_such():
 def test_remedies_are_counted_and_the_rest_is_a_number():
     remedies = [f"numpy<{number}" for number in range(2, 10)]
     shown = lines(
-        answer(MESSAGE, published(failing(Cause.RUNTIME, remedies=remedies), failing(Cause.RUNTIME, remedies=["opset 14"])))
+        answer(
+            MESSAGE,
+            published(
+                failing(Cause.RUNTIME, Stage.EXPORT, remedies=remedies),
+                failing(Cause.RUNTIME, Stage.EXPORT, remedies=["opset 14"]),
+            ),
+        )
     )
     (remedy,) = [line for line in shown if line.startswith("works with: ")]
     assert remedy.startswith("works with: numpy<2 (1 variant); opset 14 (1 variant); numpy<3 (1 variant); ")
@@ -91,6 +99,73 @@ def test_what_is_near_has_neither_cause_nor_remedy():
     assert any(" alike; at load, in " in line for line in shown)
     assert not any("runtime, proven" in line or "opset 14" in line for line in shown)
     assert invocation.command("check", "--from requirements.txt") in shown[-1]
+
+
+def test_what_is_near_differs_in_a_part_that_is_shown():
+    shown = lines(answer(MESSAGE.replace("expects", "accepts"), published(failing(Cause.RUNTIME))))
+    assert "differs in: expects (measured), accepts (the text)" in shown
+
+
+def test_a_long_difference_is_cut_and_a_missing_one_is_called_nothing():
+    error = f"{'one two ' * 40}{'it is so ' * 16}and here is the end"
+    shown = lines(answer(error.replace("it is so " * 16, "nobody knows "), published(failing(Cause.RUNTIME, error=error))))
+    (line,) = [line for line in shown if line.startswith("differs in: ")]
+    assert line.startswith("differs in: it is so it is so ")
+    assert line.endswith(" it … (measured), nobody knows (the text)")
+    shown = lines(answer(MESSAGE.rpartition(" ")[0], published(failing(Cause.RUNTIME))))
+    assert "differs in: expects (measured), nothing (the text)" in shown
+
+
+@pytest.mark.parametrize(
+    ("way", "words", "following"),
+    [
+        (FindOut.VERSIONS, "check --from requirements.txt", True),
+        (FindOut.MODEL, "docs/probe.md", False),
+        (FindOut.NOTHING, "not measured at all", False),
+    ],
+)
+def test_how_to_find_out_is_said_as_far_as_the_project_measures_it(way, words, following):
+    page = lookup.unknown([], way)
+    assert words in lines(page)[-1]
+    assert bool(page.data["next"]) is following
+    assert page.data["find_out"] == way
+
+
+def test_an_import_that_the_text_does_not_show_is_said_and_blamed_for_nothing():
+    error = "import onnx: module 'ml_dtypes' has no attribute 'float4'"
+    made = published(failing(Cause.VERSION_CONFLICT, Stage.IMPORT, error, remedies=["onnx 1.18.0", "ml-dtypes 0.5.3"]))
+    shown = lines(answer("module 'ml_dtypes' has no attribute 'float4'", made))
+    assert shown[0] == "recognised: fails at import; cause, where it was measured: version conflict, proven"
+    assert any(line.startswith("Measured at the import of onnx. The text does not show") for line in shown)
+    assert "works with: ml-dtypes 0.5.3 (1 variant)" in shown
+    assert "another one works" not in shown
+    with_traceback = "File /a/site-packages/onnx/helper.py:3\nmodule 'ml_dtypes' has no attribute 'float4'"
+    shown = lines(answer(with_traceback, made))
+    assert shown[0] == "recognised: fails at import; cause: version conflict, proven"
+    assert "works with: onnx 1.18.0 (1 variant); ml-dtypes 0.5.3 (1 variant)" in shown
+    assert "another one works" in shown
+
+
+def test_a_missing_import_of_an_export_names_what_is_left_out():
+    missing = {"error_type": "ModuleNotFoundError", "remedies": ["onnxscript", "torch 2.6.0"]}
+    shown = lines(
+        answer(
+            "No module named 'onnxscript'",
+            published(failing(Cause.VERSION_CONFLICT, Stage.EXPORT, "No module named 'onnxscript'", **missing)),
+        )
+    )
+    assert any("does not speak of torch: changes of torch are left out" in line for line in shown)
+    assert "works with: onnxscript (1 variant)" in shown
+
+
+def test_a_remedy_that_the_numbers_rule_out_is_named_with_its_limit():
+    error = "Opset 20 is under development, and the support is till opset 19"
+    made = published(failing(Cause.FORMAT_GATE, error=error, remedies=["opset 18", "onnxruntime 1.20.1"]))
+    page = answer(error.replace("20", "16").replace("19", "15"), made)
+    shown = lines(page)
+    assert "Left out: opset 18, which was for other numbers. With those of the text, opset must be at most 15." in shown
+    assert "works with: onnxruntime 1.20.1 (1 variant)" in shown
+    assert page.data["messages"][0]["ruled_out"] == {"opset 18": "at most 15"}
 
 
 def test_without_anything_near_only_the_command_is_shown():

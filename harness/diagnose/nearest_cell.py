@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.diagnose.by_axes import ByAxes
+from harness.diagnose.distances import Distances
 from harness.environments.resolver import Resolved
 from harness.model import ABSENT, Setup, Stage, Status, Variant
 from harness.stack import EXPORTS_WITH_RUNTIME, NO_MODEL_CODE, RUN_SIDE, RUNTIME, VENDORS
@@ -68,6 +69,7 @@ class Neighbours:
         self._passing: dict[tuple[Stage, tuple[str, ...], Export | None], _Passing] = {}
         self._untried = {cell.id for cell in cells if not imports_all(cell)}
         self._known: dict[tuple[object, ...], ReportedCell | None] = {}
+        self._distances = Distances()
         self._exporting = ("python", *(name for name in names if name != RUNTIME))
         self._working = self._works()
 
@@ -148,7 +150,7 @@ class Neighbours:
         versions = tuple(version(cell, name) for name in same)
         able = self._passed(stage, same, export).get(versions)
         closest = able.closest(cell) if able else []
-        return min(closest, key=lambda other: _distance(cell, other), default=None)
+        return min(closest, key=lambda other: self._distances.between(cell, other), default=None)
 
     def _passed(self, stage: Stage, same: tuple[str, ...], export: Export | None) -> _Passing:
         """The cells that passed, by their versions of `same`."""
@@ -173,12 +175,6 @@ class Neighbours:
 def run_numpy(cell: ReportedCell) -> str | None:
     """The numpy beside the runtime of a cell: what passes it arrays."""
     return (cell.resolved_sides.get("run") or cell.resolved).get("numpy")
-
-
-def _distance(cell: ReportedCell, other: ReportedCell) -> int:
-    """The number of differences, distributions that no axis names included (`_differences` lists them)."""
-    mine, theirs = ({"python": held.python, **held.pins, **held.resolved} for held in (cell, other))
-    return len({name for name, _ in mine.items() ^ theirs.items()}) + (cell.environment is not other.environment)
 
 
 def version(cell: ReportedCell, name: str) -> str | None:

@@ -17,7 +17,8 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from harness.foreign_text import visible
@@ -25,12 +26,13 @@ from harness.matrix.plan import by_version
 from harness.matrix.selection import VARIANT_FIELDS, value_of
 from harness.model import Stage, Status
 from harness.report.heat_map import LOOKS, Shade, look, panels, shade
-from harness.report.page import Block, Item, Items, Look, Paragraph, Quote, Section, Span, Table, Text, marked
+from harness.report.page import Block, Item, Items, Look, Paragraph, Quote, Section, Table, Text, marked
 from harness.report.pages.explain_published import ReportExplained, versions
 from harness.verdicts.report_schema import Report, ReportedCell, ReportedVariant
 
 CELL, VARIANT, END = "cell", "variant", "end"
 _ENDS = ("status", "stage", "cause")
+_end = attrgetter(*VARIANT_FIELDS, *_ENDS)
 
 
 def packed(report: Report, options: str = "") -> str:
@@ -41,20 +43,23 @@ def packed(report: Report, options: str = "") -> str:
 
 def _data(report: Report, options: str) -> dict[str, Any]:
     nodes, explained = _Nodes(), ReportExplained(report, options)
-    variants, sets = _Texts(), _Texts()
+    variants, sets = _Rows(), _Rows()
+    shown = [cell for panel in panels(report) for cell in panel.cells]
     of_cell, of_variant = _cell_filters(report), _variant_filters(report)
-    cells = []
-    for cell in (cell for panel in panels(report) for cell in panel.cells):
-        keys = [variants.place(tuple(_index(values, _of(held, name)) for name, values in of_variant)) for held in cell.variants]
-        cells.append(
-            [
-                nodes.text(cell.id),
-                nodes.text(versions(cell)),
-                [_index(values, _of_cell(cell, name)) for name, values in of_cell],
-                sets.place(tuple(keys)),
-                nodes.blocks(explained.blocks(cell)),
-            ]
-        )
+    ended = {
+        key: variants[tuple(_index(values, _of(held, name)) for name, values in of_variant)]
+        for key, held in _ended(shown).items()
+    }
+    cells = [
+        [
+            nodes.texts[cell.id],
+            nodes.texts[versions(cell)],
+            [_index(values, _of_cell(cell, name)) for name, values in of_cell],
+            sets[tuple(ended[_end(held)] for held in cell.variants)],
+            nodes.blocks(explained.blocks(cell)),
+        ]
+        for cell in shown
+    ]
     filters = [(name, values, CELL) for name, values in of_cell]
     filters += [(name, values, END if name in _ENDS else VARIANT) for name, values in of_variant]
     return {
@@ -62,7 +67,7 @@ def _data(report: Report, options: str) -> dict[str, Any]:
         "variants": variants.rows,
         "sets": sets.rows,
         "cells": cells,
-        "nodes": nodes.rows,
+        "nodes": nodes.places.rows,
         "looks": {status: look(status).name for status in Status},
         "letters": {mark.name: mark.letter for mark in LOOKS.values()},
     }
@@ -90,7 +95,7 @@ def _of_cell(cell: ReportedCell, name: str) -> str:
 
 
 def _variant_filters(report: Report) -> _Filters:
-    variants = [variant for cell in report.cells for variant in cell.variants]
+    variants = _ended(report.cells).values()
     made: _Filters = []
     for name in VARIANT_FIELDS:
         values = {value_of(variant, name) for variant in variants}
@@ -106,6 +111,11 @@ def _variant_filters(report: Report) -> _Filters:
     return made
 
 
+def _ended(cells: Iterable[ReportedCell]) -> dict[tuple[Any, ...], ReportedVariant]:
+    """What the filters know of a variant → one of which it is true; reports have a few hundred of them at most."""
+    return {_end(variant): variant for cell in cells for variant in cell.variants}
+
+
 def _of(variant: ReportedVariant, name: str) -> str | None:
     return getattr(variant, name) if name in _ENDS else value_of(variant, name)
 
@@ -114,74 +124,75 @@ def _index(values: Sequence[str], value: str | None) -> int:
     return values.index(value) if value in values else -1
 
 
-class _Texts:
-    """Unique rows."""
-
-    def __init__(self) -> None:
-        self.rows: list[Any] = []
-        self._places: dict[Any, int] = {}
-
-    def place(self, row: Any) -> int:
-        """Where `row` stands."""
-        if (place := self._places.get(row)) is None:
-            place = self._places[row] = len(self.rows)
-            self.rows.append(row)
-        return place
-
-
-class _Nodes(_Texts):
-    """Texts and blocks."""
+class _Rows(dict[Any, int]):
+    """Row → its place in `rows`, where each stands once."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._texts: dict[str, int] = {}
-        self._lines: dict[str | Span, int] = {}
-        self._quotes: dict[str, int] = {}
+        self.rows: list[Any] = []
 
-    def text(self, text: str) -> int:
-        """A text, which is made visible."""
-        if text not in self._texts:
-            self._texts[text] = self.place(visible(text))
-        return self._texts[text]
+    def __missing__(self, row: Any) -> int:
+        place = self[row] = len(self.rows)
+        self.rows.append(row)
+        return place
+
+
+class _Known(dict[Any, int]):
+    """Value → the place that `find` has found for it."""
+
+    def __init__(self, find: Callable[[Any], int]) -> None:
+        super().__init__()
+        self._find = find
+
+    def __missing__(self, value: Any) -> int:
+        place = self[value] = self._find(value)
+        return place
+
+
+class _Nodes:
+    """Texts and blocks. Most of what a cell consists of has a place already, which a look-up finds without a call."""
+
+    def __init__(self) -> None:
+        self.places = _Rows()
+        self.texts = _Known(lambda text: self.places[visible(text)])
+        self._lines = _Known(self._line)
+        self._quotes = _Known(lambda text: self.places[tuple(map(self.texts.__getitem__, text.split("\n")))])
 
     def blocks(self, blocks: Iterable[Block]) -> int:
         """A list of blocks."""
-        return self.place(tuple(map(self._block, blocks)))
+        return self.places[tuple(map(self._block, blocks))]
+
+    def _text(self, text: Text) -> int:
+        return self._lines[tuple(text) if isinstance(text, list) else text]
 
     def _line(self, text: Text) -> int:
-        if not isinstance(text, str | Span):
-            return self._pieces(text)
-        if text not in self._lines:
-            self._lines[text] = self._pieces(text)
-        return self._lines[text]
-
-    def _pieces(self, text: Text) -> int:
-        pieces = []
+        texts, pieces = self.texts, []
         for span in marked(text):
             plain = span.look is Look.PLAIN and span.status is None
-            look = (self.text(span.look), self.text(span.status or ""), self.text(span.text))
-            pieces.append(self.text(span.text) if plain else self.place(look))
-        return self.place(tuple(pieces))
+            look = (texts[span.look], texts[span.status or ""], texts[span.text])
+            pieces.append(texts[span.text] if plain else self.places[look])
+        return self.places[tuple(pieces)]
+
+    def _row(self, row: Iterable[Text]) -> int:
+        return self.places[tuple(map(self._text, row))]
 
     def _block(self, block: Block) -> int:
+        texts = self.texts
         match block:
             case Section():
                 kind = "details" if block.detail else "section"
-                return self.place((self.text(kind), self._line(block.title), self.blocks(block.blocks)))
+                return self.places[texts[kind], self._text(block.title), self.blocks(block.blocks)]
             case Paragraph():
-                return self.place((self.text("p"), self._line(block.text)))
+                return self.places[texts["p"], self._text(block.text)]
             case Quote():
-                if block.text not in self._quotes:
-                    self._quotes[block.text] = self.place(tuple(map(self.text, block.text.split("\n"))))
-                return self.place((self.text("pre"), self._quotes[block.text]))
+                quote = self._quotes[block.text]
+                return self.places[texts["pre"], quote]
             case Items():
-                return self.place((self.text("ul"), *map(self._item, block.items)))
+                return self.places[(texts["ul"], *map(self._item, block.items))]
             case Table():
-                header = self.place(tuple(map(self._line, block.header)))
-                return self.place(
-                    (self.text("table"), header, *(self.place(tuple(map(self._line, row))) for row in block.rows))
-                )
+                header = self._row(block.header)
+                return self.places[(texts["table"], header, *map(self._row, block.rows))]
         raise TypeError(f"no explanation of a cell has {block!r}")
 
     def _item(self, item: Item) -> int:
-        return self.place((self._line(item.text), self.blocks(item.blocks)))
+        return self.places[self._text(item.text), self.blocks(item.blocks)]

@@ -15,7 +15,7 @@ from harness.report.remedies import RemedyText, RemedyTexts
 from harness.report.tables import counted
 from harness.tasks.harness_failure import HARNESS_FAILED
 from harness.verdicts.messages import headline
-from harness.verdicts.report_schema import OBSERVED, Report, ReportedCell, ReportedVariant
+from harness.verdicts.report_schema import OBSERVED, Report, ReportedCell, ReportedVariant, distinct
 
 _Members = list[tuple[ReportedCell, ReportedVariant]]
 
@@ -176,11 +176,10 @@ class _AllValues:
 
     @classmethod
     def of(cls, report: Report) -> _AllValues:
-        fields: dict[str, set[str]] = {field: set() for field in VARIANT_FIELDS}
+        variants = distinct(variant for cell in report.cells for variant in cell.variants)
+        fields = {field: {value_of(variant, field) for variant in variants} for field in VARIANT_FIELDS}
         opsets: dict[str, set[str]] = {}
-        for variant in (variant for cell in report.cells for variant in cell.variants):
-            for field, values in fields.items():
-                values.add(value_of(variant, field))
+        for variant in variants:
             opsets.setdefault(variant.exporter, set()).add(value_of(variant, "opset"))
         return cls({axis: {cell.version(axis) for cell in report.cells} for axis in report.axes}, fields, opsets)
 
@@ -192,9 +191,10 @@ class _AllValues:
     def common(self, members: _Members) -> str:
         """What distinguishes `members` from all others."""
         parts = [f"{axis} {', '.join(versions)}" for axis, versions in self.affected(members).items()]
-        own_opsets = set[str]().union(*(self.opsets[exporter] for exporter in {variant.exporter for _, variant in members}))
+        variants = distinct(variant for _, variant in members)
+        own_opsets = set[str]().union(*(self.opsets[exporter] for exporter in {variant.exporter for variant in variants}))
         for field, present in {**self.fields, "opset": own_opsets}.items():
-            chosen = {value_of(variant, field) for _, variant in members}
+            chosen = {value_of(variant, field) for variant in variants}
             if chosen != present:
                 parts.append(f"{field.replace('_', '-')} {', '.join(sorted(chosen))}")
         return " · ".join(parts) or "everywhere"

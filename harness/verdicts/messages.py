@@ -6,6 +6,7 @@ The patterns take time in proportion to the message, whatever its content: every
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 CPP_PLACE = re.compile(
     r"/onnxruntime_src/\S{1,500}:\d+ "
@@ -42,6 +43,7 @@ def plain(message: str) -> str:
     return message[: found.end("error")] + (listed[len(listed[: note.start()].rstrip()) :] if note else "")
 
 
+@lru_cache(maxsize=1024)  # a report has the same few messages thousands of times
 def headline(message: str, limit: int = 300) -> str:
     """The point of a message, on one line of at most `limit` characters.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
+from operator import attrgetter
 from typing import Annotated, Any, Literal, TypeVar
 
 from packaging.version import Version
@@ -119,7 +121,7 @@ class ReportedVariant:
     @property
     def id(self) -> str:
         """The id of the variant."""
-        return Variant(**{name: getattr(self, name) for name in VARIANT_FIELDS}).id
+        return _id(*identity(self))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,6 +239,16 @@ def age(cell: Cell | ReportedCell) -> tuple[list[Version], bool]:
     return [by_version(cell.version(axis) or ABSENT) for axis in NEWEST_BY], cell.setup is Setup.TOGETHER
 
 
-def identity(variant: ReportedVariant | Variant) -> tuple[object, ...]:
-    """The fields that distinguish a variant from others."""
-    return tuple(getattr(variant, name) for name in VARIANT_FIELDS)
+identity: Callable[[ReportedVariant | Variant], tuple[Any, ...]] = attrgetter(*VARIANT_FIELDS)
+"""The fields that distinguish a variant from others, in the order of `VARIANT_FIELDS`."""
+
+
+@lru_cache(maxsize=4096)  # all cells of a report have the same few
+def _id(*fields: Any) -> str:
+    """The id of the variant with these fields."""
+    return Variant(**dict(zip(VARIANT_FIELDS, fields, strict=True))).id
+
+
+def distinct(variants: Iterable[ReportedVariant]) -> list[ReportedVariant]:
+    """One of each: variants of different cells with the same identity count once."""
+    return list({identity(variant): variant for variant in variants}.values())

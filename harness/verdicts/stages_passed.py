@@ -9,9 +9,14 @@ from harness.verdicts.report_schema import ReportedCell, ReportedVariant
 
 def passed(variant: VariantVerdict | ReportedVariant, stage: Stage) -> bool:
     """Whether `variant` got beyond `stage`."""
-    if variant.status in {Status.WORKS, Status.WORKS_WITH_REMEDY}:
-        return True
-    return variant.stage is not None and variant.stage.number > stage.number
+    return passed_count(variant) > stage.number
+
+
+def passed_count(variant: VariantVerdict | ReportedVariant) -> int:
+    """How many stages `variant` got beyond: the first ones."""
+    if variant.status is Status.WORKS or variant.status is Status.WORKS_WITH_REMEDY:
+        return len(Stage)
+    return variant.stage.number if variant.stage else 0
 
 
 def imports_all(cell: ReportedCell) -> bool:

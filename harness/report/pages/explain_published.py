@@ -15,12 +15,15 @@ from harness.report.remedies import RemedyText, RemedyTexts
 from harness.report.tables import GLYPHS, counted
 from harness.verdicts.messages import headline
 from harness.verdicts.report_schema import Report, ReportedCell, ReportedVariant
-from harness.verdicts.stages_passed import passed
+from harness.verdicts.stages_passed import passed_count
 
 _NAMED = 4
 """Variants in a heading, at most; the table of stages names them all."""
 _PLACES = {Status.WORKS: 1, Status.NOT_RUN: 2}
 """What did not work comes first."""
+_STAGES = tuple(Stage)
+_HEADER = ["variant", *(stage.value for stage in Stage), "all"]
+"""Of the table of stages."""
 _Group = list[tuple[ReportedVariant, RemedyText]]
 
 
@@ -82,19 +85,19 @@ class ReportExplained:
 
 def _stages(cell: ReportedCell) -> Table:
     """The time of each stage that ended well, where the report has it; the status of the one that did not."""
-    rows: list[list[Text]] = [
-        [variant.id, *(_stage(variant, stage) for stage in Stage), f"{variant.seconds:.1f} s"] for variant in cell.variants
-    ]
-    return Table(header=["variant", *(stage.value for stage in Stage), "all"], rows=rows)
+    rows: list[list[Text]] = [[variant.id, *_ends(variant), f"{variant.seconds:.1f} s"] for variant in cell.variants]
+    return Table(header=_HEADER, rows=rows)
 
 
-def _stage(variant: ReportedVariant, stage: Stage) -> Text:
-    if variant.stage is stage:
-        return Span(variant.status.value, status=variant.status)
-    if not passed(variant, stage):
-        return ""
-    seconds = next((ran.seconds for ran in variant.stages if ran.stage is stage), None)
-    return GLYPHS[Status.WORKS] if seconds is None else f"{seconds:.1f} s"
+def _ends(variant: ReportedVariant) -> list[Text]:
+    """An entry for each stage."""
+    seconds = {ran.stage: f"{ran.seconds:.1f} s" for ran in variant.stages}
+    count = passed_count(variant)
+    ends: list[Text] = [seconds.get(stage, GLYPHS[Status.WORKS]) for stage in _STAGES[:count]]
+    ends += [""] * (len(_STAGES) - count)
+    if variant.stage:
+        ends[variant.stage.number] = Span(variant.status.value, status=variant.status)
+    return ends
 
 
 def _locks(cell: ReportedCell) -> Iterator[Section]:
@@ -109,9 +112,9 @@ def _locks(cell: ReportedCell) -> Iterator[Section]:
 def _section(group: _Group) -> Section:
     variant, remedy = group[0]
     end = "works" if variant.status is Status.WORKS else f"{variant.status.value} at {variant.stage}"
-    names = [member.id for member, _ in group]
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    title = joined(Span(end, status=variant.status), f" — {counted(len(group), 'variant')}: {', '.join(names[:_NAMED])}{more}")
+    names = [member.id for member, _ in group[:_NAMED]]
+    more = f" and {len(group) - _NAMED} more" if len(group) > _NAMED else ""
+    title = joined(Span(end, status=variant.status), f" — {counted(len(group), 'variant')}: {', '.join(names)}{more}")
     message = headline(variant.error, limit=600) if variant.error else variant.reason
     blocks: list[Block] = [Quote(text=message)] if message else []
     lines = [*cause(variant), *(Item(text=text) for text in finding_lines(variant.findings))]

@@ -120,14 +120,23 @@ class HeatMap {
     square.tabIndex = 0;
   }
 
+  // The squares of a map that are in sight. The map may be some times as wide as the window.
+  seen(map) {
+    const { left, right } = map.closest(".wide").getBoundingClientRect();
+    const columns = [...map.querySelectorAll("thead tr:last-child th")].map((name) => name.getBoundingClientRect());
+    const first = columns.findIndex((column) => column.right > left);
+    const count = columns.filter((column) => column.right > left && column.left < right).length;
+    return [...map.querySelectorAll("tbody tr")].flatMap(({ cells }) => [...cells].slice(first + 1, first + 1 + count));
+  }
+
   // Show what the filters leave: at once where it is seen, and elsewhere when that is painted.
   show(ends) {
-    const draw = (maps) => maps.forEach((map) => map.querySelectorAll("tbody td:not(.none)").forEach((square) => this.draw(square, ends)));
-    draw(this.maps.filter((map) => this.inSight.has(map)));
+    const draw = (squares) => squares.forEach((square) => this.draw(square, ends));
+    draw(this.maps.filter((map) => this.inSight.has(map)).flatMap((map) => this.seen(map)).filter((square) => this.places.has(square)));
     this.ends = ends;
     const later = () => {
       if (this.ends !== ends) return; // another filter came
-      draw(this.maps.filter((map) => !this.inSight.has(map)));
+      draw(this.squares);
       for (const panel of this.panels) {
         const first = panel.querySelector("td[tabindex]:not(.off)") ?? panel.querySelector("tbody td:not(.off):not(.none)");
         if (first) this.reachable(first);

@@ -48,6 +48,7 @@ _VALUE = re.compile(r"(?<![\w.…/'])(?:\d(?:[\w+…]|\.(?=[\w…]))*|…(?![\w/
 _PREFIXES = (
     re.compile(r"case [^\n]*?, step \d+: "),
     re.compile(r"import [\w.-]+: "),
+    re.compile(r"it cannot exchange arrays with the installed numpy: "),
     re.compile(r"(?:[\w-]+: )?\[ONNXRuntimeError\] : \d+ : \w+ : "),
     re.compile(r"(?:[\w.]+\.)?[A-Z]\w*(?:Error|Exception|Warning|Fail|InvalidArgument|NotImplemented): "),
     re.compile(r"Load model from .{1,500}? failed:"),

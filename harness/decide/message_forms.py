@@ -49,6 +49,7 @@ _IMPORT = re.compile(r"import (\w+)[\w.-]*: ")
 _PREFIXES = (
     re.compile(r"case [^\n]*?, step \d+: "),
     _IMPORT,
+    re.compile(r"it cannot exchange arrays with the installed numpy: "),
     re.compile(r"(?:[\w-]+: )?\[ONNXRuntimeError\] : \d+ : \w+ : "),
     re.compile(r"(?:[\w.]+\.)?[A-Z]\w*(?:Error|Exception|Warning|Fail|InvalidArgument|NotImplemented): "),
     re.compile(r"Load model from .{1,500}? failed:"),

@@ -170,3 +170,8 @@ def test_a_form_takes_time_in_proportion_to_the_text(text):
         return time.process_time() - start
 
     assert min(seconds(text) for _ in range(2)) < 40 * max(seconds(text[: len(text) // 8]), 0.001)
+
+
+def test_what_the_probe_says_before_a_message_of_a_package_is_no_part_of_it():
+    message = "import torch: it cannot exchange arrays with the installed numpy: Numpy is not available"
+    assert message_forms.parts(message) == ("Numpy is not available",)

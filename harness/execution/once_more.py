@@ -1,12 +1,13 @@
 """Failures run once more, when everything else has run.
 
 A package that fails twice by chance and then works would make a remedy, or a proof, of whatever was changed meanwhile. So one
-failure of each signature and task is run again after all changes: what fails then was not mended by the time that passed.
-A second record beside that of the failure says how it ended.
+failure of each signature, variant and task is run again after all changes: what fails then was not mended by the time that
+passed. A second record beside that of the failure says how it ended.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from harness.tasks.interface import Task
 from harness.tasks.keys import key_of
 from harness.tasks.pending import outstanding
 from harness.tasks.records import Records, stages
-from harness.tasks.repetitions import FailureKind
+from harness.tasks.repetitions import WORDLESS, FailureKind
 from harness.verdicts.judge import VariantVerdict, Verdict
 
 _NOT_OF_THE_PROBE = {Stage.RESOLVE, Stage.INSTALL}
@@ -68,8 +69,11 @@ def outcomes(session: Session) -> bool:
 
 
 def unconfirmed(session: Session, verdicts: Iterable[tuple[CellTasks | None, Verdict]]) -> list[StoredFailure]:
-    """One failure of each task and kind, if none of these has been run once more; all of a kind that was flaky anywhere."""
-    records, groups = session.records, dict[tuple[str, FailureKind], list[StoredFailure]]()
+    """One failure of each task, variant and kind, if none of these has been run once more, and each crash.
+
+    All of a kind that was flaky anywhere.
+    """
+    records, groups = session.records, dict[tuple[str, str, FailureKind], dict[str, StoredFailure]]()
     for tasks, cell in verdicts:
         for variant in cell.variants if tasks else ():
             kind = (variant.last.stage, variant.signature or "")
@@ -78,12 +82,16 @@ def unconfirmed(session: Session, verdicts: Iterable[tuple[CellTasks | None, Ver
             elif variant.status is Status.FAILS and kind[0] not in _NOT_OF_THE_PROBE:
                 assert tasks is not None
                 if found := _failing(tasks, variant, kind, records):
-                    groups.setdefault((found.task.key, kind), []).append(found)
-    chosen: list[StoredFailure] = []
-    for (_, kind), failing in groups.items():
-        open_ = [found for found in failing if not _is_confirmed(found, records)]
-        chosen += open_ if kind in records.repeated.chance else open_[:1] if len(open_) == len(failing) else []
-    return chosen
+                    where = found.key if variant.error and variant.error.type in WORDLESS else found.task.key
+                    groups.setdefault((where, variant.variant.id, kind), {})[found.key] = found
+    chosen: dict[str, StoredFailure] = {}
+    for (*_, kind), failing in groups.items():
+        open_ = {key: found for key, found in failing.items() if not _is_confirmed(found, records)}
+        if kind in records.repeated.chance:
+            chosen |= open_
+        elif len(open_) == len(failing):
+            chosen |= itertools.islice(open_.items(), 1)
+    return list(chosen.values())
 
 
 def _is_confirmed(found: StoredFailure, records: Records) -> bool:

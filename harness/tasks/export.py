@@ -19,6 +19,7 @@ from harness.tasks.interface import Batch, Parts, ProbeOutput, ProbeRequest, Sub
 from harness.tasks.joint_import import Import, ImportBatch
 from harness.tasks.keys import key_of, model_key, process_key
 from harness.tasks.records import Records, has_error, stages, unproven
+from harness.tasks.repetitions import Place
 from harness.tasks.undivided import Divided, Pair, Undivided
 
 
@@ -83,10 +84,16 @@ class Export(Divided):
 
     def pairs(self, whole: Undivided, records: Records) -> list[Pair]:  # noqa: ARG002 -- as Divided
         """See Divided."""
-        other, place = self.within(whole), whole.whole.key
-        pairs = [Pair(self.key, other.key, Stage.IMPORT, place)]
-        pairs += [Pair(self.variant_key(one), other.variant_key(one), Stage.EXPORT, place) for one in self.variants]
-        return pairs + [Pair(whole.beside.key, item.key, Stage.IMPORT, item.key) for item in other.imports if whole.beside]
+        other = self.within(whole)
+        pairs = [Pair(self.key, other.key, Stage.IMPORT, other.place())]
+        pairs += [Pair(self.variant_key(one), other.variant_key(one), Stage.EXPORT, other.place(one)) for one in self.variants]
+        return pairs + [
+            Pair(whole.beside.key, item.key, Stage.IMPORT, Place(item.key)) for item in other.imports if whole.beside
+        ]
+
+    def place(self, variant: Variant | None = None) -> Place:
+        """What its failure is about: the closure, and a variant."""
+        return Place(self.closure.key, variant.export_id if variant else None)
 
     def reference(self, records: Records) -> list[StageResult]:
         """The stages import and eager, for its only cell."""
@@ -222,8 +229,9 @@ class ExportBatch(Batch):
             parts=(task.closure,),
             beside={item.key: item.parts for item in imports},
             places={
-                **dict.fromkeys([None, *(variant.export_id for variant in variants)], task.closure.key),
-                **{item.key: item.key for item in imports},
+                None: task.place(),
+                **{variant.export_id: task.place(variant) for variant in variants},
+                **{item.key: Place(item.key) for item in imports},
             },
         )
 

@@ -20,6 +20,7 @@ from harness.tasks.install import Install
 from harness.tasks.interface import Batch, Parts, ProbeOutput, ProbeRequest, Subject, Task, Workplace, with_layers
 from harness.tasks.keys import key_of, process_key
 from harness.tasks.records import Records, has_error, stages
+from harness.tasks.repetitions import Place
 from harness.tasks.undivided import Divided, Pair, Undivided
 
 
@@ -78,7 +79,7 @@ class GraphRun(Divided):
         """See Divided."""
         other = self.within(whole)
         return [Pair(self.key, other.key, Stage.IMPORT, other.place())] + [
-            Pair(self.variant_key(*item), other.variant_key(*item), Stage.LOAD, other.place(item[1]))
+            Pair(self.variant_key(*item), other.variant_key(*item), Stage.LOAD, other.place(*item))
             for item in self.runnable(records)
         ]
 
@@ -88,9 +89,10 @@ class GraphRun(Divided):
         wanted = [item for item in runs if self.variant_key(*item) in keys] or runs
         return RunBatch(task=self, runs=_one_of_each(wanted)) if wanted else None
 
-    def place(self, artifact: str = "") -> str:
-        """What its failure is about: the closure, and an artifact. The evaluator shares its closure with the export."""
-        return f"{type(self).__name__} {self.closure.key} {artifact}".rstrip()
+    def place(self, variant: Variant | None = None, artifact: str = "") -> Place:
+        """What its failure is about. Two artifacts may fail with the same message, one of them by chance."""
+        # The evaluator shares its closure with the export.
+        return Place(f"{type(self).__name__} {self.closure.key} {artifact}".rstrip(), variant.id if variant else None)
 
     def runnable(self, records: Records) -> list[tuple[Variant, str]]:
         """(variant, artifact digest) of every variant whose export left something to run."""
@@ -221,8 +223,7 @@ class RunBatch(Batch):
             job=jobs.running(task.runtime_name, self.model, folders),
             keys=[task.variant_key(*item) for item in runs] or [task.key],
             parts=(task.closure,),
-            # Two artifacts may fail with the same message, one of them by chance.
-            places={None: task.place(), **{variant.id: task.place(artifact) for variant, artifact in runs}},
+            places={None: task.place(), **{variant.id: task.place(variant, artifact) for variant, artifact in runs}},
         )
 
     def store(self, output: ProbeOutput, records: Records, workplace: Workplace, out: Path) -> None:  # noqa: ARG002 -- as Batch

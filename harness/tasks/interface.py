@@ -22,6 +22,7 @@ from harness.matrix.schema import ProbeSection
 from harness.model import Stage, StageResult
 from harness.stack import LABELS, MODULES
 from harness.tasks.records import Records
+from harness.tasks.repetitions import Place
 
 Subject = str | None
 """What a result is about: the id of a variant or an import; None is the process as a whole."""
@@ -73,8 +74,8 @@ class ProbeRequest:
     """What it can import."""
     beside: Mapping[str, Parts] = field(default_factory=dict)
     """Subject → what the fork for that subject can import."""
-    places: Mapping[Subject, str]
-    """Subject → the name of the environment that its failure is about."""
+    places: Mapping[Subject, Place]
+    """Subject → what its failure is about."""
 
 
 class Workplace(Protocol):

@@ -16,6 +16,7 @@ from harness.tasks.install import Install
 from harness.tasks.interface import Batch, Parts, ProbeOutput, ProbeRequest, Subject, Workplace
 from harness.tasks.keys import process_key
 from harness.tasks.records import Records
+from harness.tasks.repetitions import Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,7 @@ class ImportBatch(Batch):
             job=jobs.importing(self.task.modules, self.model),
             keys=[self.task.key],
             parts=self.task.parts,
-            places={None: self.task.key},
+            places={None: Place(self.task.key)},
         )
 
     def store(self, output: ProbeOutput, records: Records, workplace: Workplace, out: Path) -> None:  # noqa: ARG002 -- as Batch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from harness.model import Stage, StageResult
 
@@ -13,35 +14,51 @@ TIMES_IF_CHANCE = 4
 One in five by chance is one in 3,000 five times in a row.
 """
 
+WORDLESS = {"signal", "exit"}
+"""Types of failures that say nothing of what went wrong: two variants that crash may have two reasons, one of them chance."""
+
 FailureKind = tuple[Stage, str]
 """Stage and signature."""
+
+
+class Place(NamedTuple):
+    """What a failure is about."""
+
+    environment: str
+    """A closure, and the artifact that was run in it."""
+    subject: str | None = None
+    """The variant; None for a process as a whole."""
+
+    def of(self, failed: StageResult) -> Place:
+        """The place in which such a failure is known once it has repeated: of all variants, or of one if it has no words."""
+        return self if failed.error and failed.error.type in WORDLESS else Place(self.environment)
 
 
 @dataclass(kw_only=True, slots=True)
 class Repeated:
     """What a run has learned from its repetitions; used by many threads at once."""
 
-    steady: set[tuple[str, Stage, str]] = field(default_factory=set)
-    """Place (a closure, and the artifact that was run in it), stage and signature of failures that repeated."""
-    varying: dict[tuple[str, Stage], list[StageResult]] = field(default_factory=dict)
+    steady: set[tuple[Place, FailureKind]] = field(default_factory=set)
+    """Place and kind of failures that repeated."""
+    varying: dict[tuple[Place, Stage], list[StageResult]] = field(default_factory=dict)
     """Place and stage → failures that repeated there in other words, with the words that they shared."""
     chance: set[FailureKind] = field(default_factory=set)
     """Stage and signature of failures that did not, in whatever closure."""
     alone: set[str] = field(default_factory=set)
     """Keys of closures in which something works in a process of its own only."""
 
-    def is_known(self, place: str, kind: FailureKind) -> bool:
-        """Whether such a failure needs no repetition."""
-        return (place, *kind) in self.steady and kind not in self.chance
+    def is_known(self, place: Place, kind: FailureKind, failed: StageResult) -> bool:
+        """Whether `failed`, which is of that kind, needs no repetition."""
+        return (place.of(failed), kind) in self.steady and kind not in self.chance
 
-    def worded(self, place: str, stage: Stage) -> Sequence[StageResult]:
+    def worded(self, place: Place, failed: StageResult) -> Sequence[StageResult]:
         """See `varying`."""
-        return self.varying.get((place, stage), [])
+        return self.varying.get((place.of(failed), failed.stage), [])
 
-    def note(self, place: str, kind: FailureKind, failed: StageResult) -> None:
+    def note(self, place: Place, kind: FailureKind, failed: StageResult) -> None:
         """`failed`, which is of that kind, has repeated there as often as it must."""
-        self.steady.add((place, *kind))
-        known = self.varying.setdefault((place, failed.stage), [])
+        self.steady.add((place.of(failed), kind))
+        known = self.varying.setdefault((place.of(failed), failed.stage), [])
         if failed.error and failed.error.shared and failed not in known:
             known.append(failed)
 

@@ -21,6 +21,7 @@ from harness.tasks.interface import Batch, Task, Workplace
 from harness.tasks.joint_import import Import
 from harness.tasks.keys import key_of, platform_id
 from harness.tasks.records import Records, stages, unproven
+from harness.tasks.repetitions import Place
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,8 +64,8 @@ class Pair(NamedTuple):
     """Its key."""
     stage: Stage
     """Its first stage."""
-    place: str
-    """The place of its failure (`ProbeRequest.places`)."""
+    place: Place
+    """That of its failure (`ProbeRequest.places`)."""
 
 
 class Divided(Task):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import packages
@@ -113,6 +114,25 @@ def test_a_run_that_dies_leaves_the_other_variants_their_results(project):
         "dynamo pair": ("fails", "decode"),
         "dynamo merged": ("works", None),
     }
+
+
+@pytest.mark.parametrize("place", ["export", "decode"])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_crash_by_chance_beside_one_that_always_comes_is_flaky(project, place, times):
+    """A crash has no words: both have one signature. The second one is found out by the run at the end."""
+    always = "variant['layout'] == 'pair'" if place == "export" else "run['binding'] == 'numpy'"
+    source = textwrap.dedent(f"""
+        import pathlib
+        always, count = {always}, pathlib.Path({str(project.root / "count")!r})
+        done = 0 if always or not count.exists() else len(count.read_text())
+        always or count.write_text("x" * (done + 1))
+        if always or done < {times}:
+            {SEGFAULT}
+    """)
+    project.publish(packages.torch(on_export=source) if place == "export" else packages.onnxruntime(on_run=source))
+    layouts, bindings = (["pair", "merged"], ["numpy"]) if place == "export" else (["pair"], ["numpy", "ortvalue"])
+    project.configure(variants={"exporters": ["torchscript"], "layouts": layouts, "bindings": bindings})
+    assert [(one["status"], one["stage"]) for one in only_cell(project)["variants"]] == [("fails", place), ("flaky", place)]
 
 
 def test_an_eager_that_dies_is_tried_once(project):

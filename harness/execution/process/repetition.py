@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from harness.model import Failure, Stage, StageResult, Status
 from harness.tasks.interface import ProbeOutput, Subject
-from harness.tasks.repetitions import TIMES_IF_CHANCE, Repeated
+from harness.tasks.repetitions import TIMES_IF_CHANCE, Place, Repeated
 from harness.verdicts import process_findings
 from harness.verdicts.signature import shared_words, signature
 
@@ -43,7 +43,7 @@ _ROUNDS = 100
 
 def settle(
     output: ProbeOutput,
-    places: Mapping[Subject, str],
+    places: Mapping[Subject, Place],
     repeated: Repeated,
     processes: Processes,
     *,
@@ -51,8 +51,7 @@ def settle(
 ) -> Settled:
     """Repeat the failures in `output`, and replace those that do not repeat.
 
-    `places` names the closure of each subject that may fail, and the artifact that it runs. What is `apart` has no other
-    subject before it in its process.
+    `places` has each subject that may fail. What is `apart` has no other subject before it in its process.
     """
     repetition = _Repetition(output=output, places=places, repeated=repeated, apart=apart)
     for _ in range(_ROUNDS):
@@ -73,7 +72,7 @@ class _Repetition:
     """The failures of one process, and how often each has repeated."""
 
     output: ProbeOutput
-    places: Mapping[Subject, str]
+    places: Mapping[Subject, Place]
     repeated: Repeated
     apart: Collection[Subject]
     first: dict[Subject, Sequence[StageResult]] = field(init=False)
@@ -94,12 +93,12 @@ class _Repetition:
         results, place = self.first[subject], self.places[subject]
         if all(result.status is not Status.FAILS for result in results):
             return False
-        for known in self.repeated.worded(place, _failure_kind(results)[0]):
+        for known in self.repeated.worded(place, _failed(results)):
             alike = compared(results, [known])
             if _failure_kind(alike) == _failure_kind([known]):
                 self.first[subject] = self.output.results[subject] = alike
                 break
-        return not self.repeated.is_known(place, _failure_kind(self.first[subject]))
+        return not self.repeated.is_known(place, _failure_kind(self.first[subject]), _failed(self.first[subject]))
 
     def _leading(self, output: ProbeOutput) -> set[Subject]:
         """The subjects that had no other one before them in their process."""
@@ -147,7 +146,7 @@ class _Repetition:
     @property
     def failures(self) -> dict[Subject, StageResult]:
         """Those that are not settled."""
-        return {subject: next(result for result in self.first[subject] if not result.ok) for subject in self.open}
+        return {subject: _failed(self.first[subject]) for subject in self.open}
 
     def _take(self, subject: Subject, results: list[StageResult]) -> None:
         self.open[subject] += 1
@@ -182,7 +181,7 @@ def times(results: Sequence[StageResult]) -> int:
 
 def compared(first: Sequence[StageResult], second: Sequence[StageResult]) -> list[StageResult]:
     """The results of a failing subject after its repetition, which ended as `second`."""
-    failed = next(result for result in first if not result.ok)
+    failed = _failed(first)
     again = next((result for result in second if not result.ok), None)
     before = [result for result in first if result.ok]
     if again is not None and again.status is Status.ERROR:
@@ -224,8 +223,12 @@ def _end(output: ProbeOutput, subject: Subject) -> Sequence[StageResult]:
 
 
 def _failure_kind(results: Sequence[StageResult]) -> tuple[Stage, str]:
-    failed = next(result for result in results if not result.ok)
+    failed = _failed(results)
     return failed.stage, signature(failed.stage, failed.error) if failed.error else ""
+
+
+def _failed(results: Sequence[StageResult]) -> StageResult:
+    return next(result for result in results if not result.ok)
 
 
 def _text(result: StageResult) -> str:

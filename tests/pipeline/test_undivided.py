@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import packages
 import pytest
 from packages import raises
@@ -18,6 +20,15 @@ MISSING = "import flatbuffers"
 
 BESIDE = "import importlib.util\nif importlib.util.find_spec('onnxruntime'): raise RuntimeError('not beside onnxruntime')"
 
+BESIDE_ME = """
+import pathlib, onnxruntime
+if not (pathlib.Path(onnxruntime.__file__).parents[1] / 'torch').is_dir(): raise RuntimeError('no')
+"""
+AMONG_DISTRIBUTIONS = """
+import importlib.metadata
+if 'torch' not in {found.metadata['Name'] for found in importlib.metadata.distributions()}: raise RuntimeError('no')
+"""
+
 
 def ends(project: Project, *arguments: str) -> list[tuple[str, str | None, str | None]]:
     """(status, stage, error) of every variant of every cell."""
@@ -28,6 +39,12 @@ def ends(project: Project, *arguments: str) -> list[tuple[str, str | None, str |
 def processes(project: Project) -> int:
     """Those that are undivided count as repetitions: they have bytecode of their own."""
     return len([*project.starts(), *project.repetitions()])
+
+
+def undivided_runs(project: Project) -> list[dict[str, Any]]:
+    """The processes that ran graphs in an environment in which no first process did."""
+    composed = {start["python"] for start in project.starts("run")}
+    return [start for start in project.repetitions() if start["kind"] == "run" and start["python"] not in composed]
 
 
 def spread(project: Project) -> dict[str, list[str]]:
@@ -190,6 +207,31 @@ def test_together_a_runtime_may_import_what_the_export_side_has(project):
     project.configure({"onnxruntime": ["1.17.0", "1.18.0"]}, setup=["together", "handoff"])
     found = {(cell["environment"], one["stage"]) for cell in project.run().values() for one in cell["variants"]}
     assert found == {("together", None), ("handoff", "import"), ("handoff", "decode")}
+
+
+@pytest.mark.parametrize("moment", ["on_load", "on_run"])
+@pytest.mark.parametrize("looks", [BESIDE_ME, AMONG_DISTRIBUTIONS], ids=["file", "metadata"])
+def test_together_a_runtime_may_look_for_what_the_export_side_has(project, looks, moment):
+    project.publish(packages.onnxruntime("1.17.0", **{moment: looks}))
+    project.configure({"onnxruntime": ["1.17.0"]}, setup=["together", "handoff"])
+    found = {(cell["environment"], one["stage"]) for cell in project.run().values() for one in cell["variants"]}
+    assert found == {("together", None), ("handoff", moment.replace("on_run", "on_decode").removeprefix("on_"))}
+
+
+def test_the_variants_of_a_run_that_fails_share_one_process_more(project):
+    project.publish(packages.onnxruntime("1.17.0", on_run="raise RuntimeError('no kernel')"))
+    project.configure({"onnxruntime": ["1.17.0"]}, variants={"exporters": ["torchscript"], "layouts": ["pair", "merged"]})
+    assert ends(project, "--jobs", "1") == [("fails", "decode", "no kernel")] * 2
+    # And the other consumers, which fail too.
+    assert [len(start["subjects"]) for start in undivided_runs(project)] == [2, 6]
+
+
+def test_a_stamp_above_the_limits_of_a_runtime_is_refused_wherever_it_lies(project):
+    project.publish(packages.onnxruntime("1.17.0", max_ir=7))
+    project.configure({"onnxruntime": ["1.17.0"]})
+    ((status, stage, _),) = ends(project)
+    assert (status, stage) == ("fails", "load")
+    assert undivided_runs(project) == []
 
 
 def test_a_joint_import_that_only_layers_break_works(project):

@@ -161,9 +161,18 @@ class Divided(Task):
 
 
 def in_doubt(results: Collection[StageResult]) -> bool:
-    """Whether they end with a failure that may be due to the composition.
+    """Whether they end with what may be due to the composition: a failure, or an error that a package `raised`.
 
     A runtime refuses a stamp above its limits wherever it is installed.
     """
     failures = (result for result in results if result.status is Status.FAILS)
-    return any("missing" in result.data or not is_above_limits(result) for result in failures)
+    return raised(results) or any("missing" in result.data or not is_above_limits(result) for result in failures)
+
+
+def raised(results: Collection[StageResult]) -> bool:
+    """Whether they end with an error that a package raised before a graph was loaded.
+
+    What does not find its files may ask a network for them, and there is none.
+    """
+    errors = (result.error for result in results if result.status is Status.ERROR and result.stage.number < Stage.LOAD.number)
+    return any(error is not None and error.raised_in == "package" for error in errors)

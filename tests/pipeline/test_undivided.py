@@ -257,6 +257,38 @@ def test_trouble_in_the_undivided_environment_is_an_error(project):
     assert processes(project) == started
 
 
+@pytest.mark.parametrize("setup", ["together", "handoff"])
+def test_an_error_for_want_of_a_file_is_none_undivided(project, setup):
+    """Without its file the package asks the network; with another model that is known."""
+    files = {"tokenizers/__init__.py": "", "tokenizers-0.21.0.data/data/share/tokenizers/words.txt": "hello"}
+    project.publish(Wheel(name="tokenizers", version="0.21.0", files=files))
+    looks = (
+        "import os, sys\nif not os.path.exists(sys.prefix + '/share/tokenizers/words.txt'): raise ConnectionError('no network')"
+    )
+    project.publish(packages.transformers("4.47.0", requires=("tokenizers==0.21.0",), eager=looks))
+    project.configure({"transformers": ["4.47.0"]}, setup=[setup])
+    assert ends(project) == [("works", None, None)]
+    started = processes(project)
+    assert ends(project) == [("works", None, None)]
+    assert processes(project) == started
+
+
+def test_an_error_undivided_too_is_one_and_costs_one_process_more(project):
+    project.publish(packages.transformers("4.47.0", eager=raises("ConnectionError('no network')")))
+    project.configure({"transformers": ["4.47.0"]})
+    assert ends(project) == [("error", "eager", "no network")]
+    assert (len(project.starts("export")), len(project.repetitions())) == (1, 1)
+    assert ends(project) == [("error", "eager", "no network")]
+    assert (len(project.starts("export")), len(project.repetitions())) == (1, 1)
+
+
+def test_what_kills_a_process_is_not_done_again(project):
+    project.publish(packages.transformers("4.47.0", eager=packages.KILLED))
+    project.configure({"transformers": ["4.47.0"]})
+    assert [end[:2] for end in ends(project)] == [("error", "eager")]
+    assert project.repetitions() == []
+
+
 def test_what_an_interrupted_run_has_not_compared_is_not_run_again(project, monkeypatch):
     project.publish(packages.transformers("4.47.0", eager="raise RuntimeError('it is broken')"))
     project.configure({"transformers": ["4.47.0"]})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from values import MERGED, PAIR, resolved, result, tasks_of
 
 from harness.environments.layers import closure, layers, undivided
-from harness.model import Limits, Setup, Stage, Status
+from harness.model import Failure, Limits, Setup, Stage, Status
 from harness.store.store import Store
 from harness.tasks.cell_tasks import CellTasks
 from harness.tasks.records import Records
@@ -92,6 +93,20 @@ def test_trouble_undivided_is_the_verdict(records, failing, status):
     assert failing.export.exported(PAIR, records) == [trouble]
     assert failing.export.exported(MERGED, records)[-1].ok
     assert not failing.export.is_pending(records)
+
+
+@pytest.mark.parametrize(
+    ("error", "in_doubt"),
+    [
+        (Failure(type="ConnectionError", message="no", raised_in="package"), True),
+        (Failure(type="KeyError", message="no", raised_in="probe"), False),
+        (Failure(type="timeout", message="no"), False),
+    ],
+)
+def test_an_error_of_a_package_is_in_doubt(records, failing, error, in_doubt):
+    (whole,) = failing.export.undivided
+    records.put(failing.export.variant_key(PAIR), [replace(result(Stage.EXPORT, Status.ERROR, "no"), error=error)])
+    assert bool(failing.export.unrepeated(whole, records)) is in_doubt
 
 
 @pytest.mark.parametrize(

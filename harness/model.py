@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -245,6 +245,8 @@ class Failure:
     traceback: str = ""
     shared: tuple[str, str] | None = None
     """If processes failed with different words: what class and message have in common, `…` in place of the rest."""
+    raised_in: Literal["package", "probe"] | None = None
+    """Whose code raised the exception; None if nothing was raised."""
 
     def __post_init__(self) -> None:
         """Bound the length of the message, in which patterns are searched later."""

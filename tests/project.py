@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,6 +75,17 @@ class Project:
         """Put wheels on the index."""
         for wheel in wheels:
             wheel.write(self.index)
+
+    def publish_source(self, name: str, backend: str) -> None:
+        """Put `name` 1.0 on the index without a wheel; `backend` is the source of its build backend."""
+        table = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+        table += f'[project]\nname = "{name}"\nversion = "1.0"\n'
+        with tarfile.open(self.index / f"{name}-1.0.tar.gz", "w:gz") as archive:
+            for file, text in {"backend.py": backend, "pyproject.toml": table, "PKG-INFO": metadata}.items():
+                entry = tarfile.TarInfo(f"{name}-1.0/{file}")
+                entry.size = len(text.encode())
+                archive.addfile(entry, io.BytesIO(text.encode()))
 
     def configure(self, axes: Mapping[str, Sequence[str]] | None = None, **tables: Any) -> None:
         """Write matrix.toml: `AXES` and `TABLES` overridden by what is given; `uv` is the local index unless given."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter
 
-from harness.model import Lock
+from harness.environments.uv.errors import needs_build
+from harness.model import Lock, Stage, StageResult, Status
 from harness.packaging_values import DistributionName, ExactVersion
 from harness.stage_data import CheckedResult
 from harness.store.envelope import RecordKind
@@ -26,6 +27,17 @@ LOCK = RecordKind(name="lock", adapter=TypeAdapter(Solved))
 
 UNPUBLISHED = RecordKind(name="unpublished", adapter=TypeAdapter(tuple[DistributionName, ExactVersion]))
 """Why a solve has no answer: a distribution and the version of it that no index had. A run that asks an index solves again."""
+
+
+def not_run(reason: str) -> StageResult:
+    """The stage `resolve`, of which nothing is known."""
+    return StageResult(stage=Stage.RESOLVE, status=Status.NOT_RUN, data={"reason": reason})
+
+
+def without_build(result: StageResult) -> StageResult:
+    """`result`, or that nothing is known, where a set was refused only because nothing is built from source."""
+    why = needs_build(result.problem) if result.status is Status.FAILS else None
+    return not_run(why) if why else result
 
 
 def same_answer(solved: Solved, other: Solved) -> bool:

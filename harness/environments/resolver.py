@@ -12,7 +12,7 @@ from harness.environments.index_answers import IndexAnswers
 from harness.environments.interface import FailureType, Provider, ProviderFailure
 from harness.environments.interpreters import Interpreters
 from harness.environments.lock_check import contradiction_of
-from harness.environments.lock_records import LOCK, UNPUBLISHED, Solved, differences, same_answer
+from harness.environments.lock_records import LOCK, UNPUBLISHED, Solved, differences, not_run, same_answer, without_build
 from harness.environments.solve import lock_for
 from harness.errors import DiskFullError, UnpublishedError, not_published
 from harness.hashing import canonical, digest, digest_with
@@ -250,15 +250,16 @@ class Resolver:
 
     def _assemble(self, item: Planned, solves: Sequence[_Solve], solved: Mapping[str, Solved]) -> Resolved:
         if not solves:
-            return Resolved(planned=item, interpreter=None, result=_not_run(self._interpreters.why_missing(item.cell.python)))
+            return Resolved(planned=item, interpreter=None, result=not_run(self._interpreters.why_missing(item.cell.python)))
         interpreter = solves[0].interpreter
         sides = [solved[solve.key] for solve in solves]
         locks = [side.lock for side in sides if side.lock is not None]
         if len(locks) < len(sides):
             if missing := next(filter(None, map(self._missing, solves)), None):
-                result = _not_run(not_published(*missing))
+                result = not_run(not_published(*missing))
                 return Resolved(planned=item, interpreter=interpreter, result=result, unpublished=missing)
-            failed = next(side.result for side in sides if side.lock is None)
+            ends = [without_build(side.result) for side in sides if side.lock is None]
+            failed = next((result for result in ends if result.status is not Status.NOT_RUN), ends[0])
             return Resolved(planned=item, interpreter=interpreter, result=failed)
         with_runtime = exports_with_runtime(item.cell, self._matrix)
         export, run = locks if item.cell.setup is Setup.HANDOFF else _split(locks[0], item, with_runtime=with_runtime)
@@ -278,11 +279,7 @@ class Resolver:
         )
 
 
-def _not_run(reason: str) -> StageResult:
-    return StageResult(stage=Stage.RESOLVE, status=Status.NOT_RUN, data={"reason": reason})
-
-
-_UNKNOWN = Solved(lock=None, result=_not_run(NOT_RESOLVED))
+_UNKNOWN = Solved(lock=None, result=not_run(NOT_RESOLVED))
 
 
 def _split(lock: Lock, planned: Planned, *, with_runtime: bool) -> tuple[Lock, Lock]:

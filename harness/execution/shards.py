@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from harness.environments.resolver import NOT_RESOLVED
 from harness.errors import ShardError
 from harness.execution.work import CellWork
 from harness.matrix.shard import Shard
@@ -70,11 +71,9 @@ def _require_locks(cells: Sequence[CellWork]) -> None:
     """Without a cell's lock this shard would deal otherwise than the others, and no shard would run some cells."""
     for resolved, _ in cells:
         result = resolved.result
-        known = resolved.interpreter is None or resolved.unpublished is not None
-        if not known and result.status in {Status.ERROR, Status.NOT_RUN}:
-            why = result.error.message if result.error else result.data.get("reason")
+        if result.status is Status.ERROR or result.problem == NOT_RESOLVED:
             raise ShardError(
-                f"shards are dealt out by what every cell resolves to, and {resolved.cell.id} has no answer: {why}"
+                f"shards are dealt out by what every cell resolves to, and {resolved.cell.id} has no answer: {result.problem}"
             )
 
 

@@ -209,7 +209,7 @@ class UvSources(_Table):
     exclude_newer: Place | None = None
     """A date; releases from then on do not count."""
     build: bool = False
-    """Whether source distributions may be built; without it a version that has no wheel is unsatisfiable."""
+    """Whether source distributions may be built; without it a cell that needs one is not run."""
 
 
 class RunSection(_Table):

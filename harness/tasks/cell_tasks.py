@@ -105,11 +105,15 @@ def _usable(resolved: Resolved) -> list[Variant]:
 
 
 def merged(tasks: Iterable[_Variants]) -> list[_Variants]:
-    """`tasks`, those whose results are stored in one place made one task, with the variants of all of them."""
+    """`tasks`, those whose results are stored in one place made one task, with the variants and environments of all of them."""
     found: dict[tuple[str, str], _Variants] = {}
     for task in tasks:
         place = (task.key, task.export.key)
         earlier = found.setdefault(place, task)
-        if not set(task.variants).issubset(earlier.variants):
-            found[place] = replace(earlier, variants=tuple(dict.fromkeys((*earlier.variants, *task.variants))))
+        if not (set(task.variants) <= set(earlier.variants) and set(task.undivided) <= set(earlier.undivided)):
+            found[place] = replace(
+                earlier,
+                variants=tuple(dict.fromkeys((*earlier.variants, *task.variants))),
+                undivided=tuple(dict.fromkeys((*earlier.undivided, *task.undivided))),
+            )
     return list(found.values())

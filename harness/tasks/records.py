@@ -12,7 +12,7 @@ from pydantic import Field, TypeAdapter
 
 from harness.errors import StoreError
 from harness.hashing import Digest
-from harness.model import Limits, StageResult, Status
+from harness.model import Limits, Stage, StageResult, Status
 from harness.stage_data import CheckedResult
 from harness.store.envelope import RecordKind
 from harness.store.store import Store
@@ -36,6 +36,9 @@ class _Stored:
 
 STORED = _Stored()
 """In place of an override: there is none."""
+
+ABOVE = ("ir-above-runtime", "opset-above-runtime")
+"""Rules of the findings about a stamp that is above the onnxruntime (probe/runtimes/ort/supported_formats.py)."""
 
 STAGES = RecordKind(name="stages", adapter=TypeAdapter(Record))
 
@@ -173,3 +176,8 @@ def unproven(results: Iterable[StageResult]) -> bool:
 def has_error(results: Iterable[StageResult]) -> bool:
     """Whether one of them is an error rather than a fact."""
     return any(result.status is Status.ERROR for result in results)
+
+
+def is_above_limits(result: StageResult) -> bool:
+    """Whether it is the load of a graph with an IR or opset above the measured limits of this onnxruntime."""
+    return result.stage is Stage.LOAD and any(finding["rule"] in ABOVE for finding in result.data.get("findings", ()))

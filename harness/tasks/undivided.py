@@ -20,7 +20,7 @@ from harness.tasks.install import Install
 from harness.tasks.interface import Batch, Task, Workplace
 from harness.tasks.joint_import import Import
 from harness.tasks.keys import key_of, platform_id
-from harness.tasks.records import Records, stages, unproven
+from harness.tasks.records import Records, is_above_limits, stages, unproven
 from harness.tasks.repetitions import Place
 
 
@@ -162,6 +162,18 @@ class Divided(Task):
 
 
 def in_doubt(results: Collection[StageResult]) -> bool:
-    """Whether they end with a failure that may be due to the composition: before a graph is loaded, or for want of a module."""
+    """Whether they end with what may be due to the composition: a failure, or an error that a package `raised`.
+
+    A runtime refuses a stamp above its limits wherever it is installed.
+    """
     failures = (result for result in results if result.status is Status.FAILS)
-    return any(result.stage.number < Stage.LOAD.number or "missing" in result.data for result in failures)
+    return raised(results) or any("missing" in result.data or not is_above_limits(result) for result in failures)
+
+
+def raised(results: Collection[StageResult]) -> bool:
+    """Whether they end with an error that a package raised before a graph was loaded.
+
+    What does not find its files may ask a network for them, and there is none.
+    """
+    errors = (result.error for result in results if result.status is Status.ERROR and result.stage.number < Stage.LOAD.number)
+    return any(error is not None and error.raised_in == "package" for error in errors)

@@ -21,8 +21,7 @@ from harness.stack import RUNTIME
 from harness.tasks import cell_tasks
 from harness.tasks.cell_tasks import CellTasks
 from harness.tasks.interface import Task
-from harness.tasks.records import Records
-from harness.verdicts.cross_checks import ABOVE
+from harness.tasks.records import Records, is_above_limits
 from harness.verdicts.judge import VariantVerdict, Verdict, judge
 
 _BEFORE = {Stage.RESOLVE, Stage.INSTALL, Stage.IMPORT}
@@ -118,7 +117,4 @@ def _fault(verdict: VariantVerdict) -> str | None:
     """The signature of a failure that may be due to the model; None for all else."""
     if verdict.status is not Status.FAILS or verdict.last.stage in _BEFORE:
         return None
-    findings = verdict.last.data.get("findings", ())
-    if verdict.last.stage is Stage.LOAD and any(finding["rule"] in ABOVE for finding in findings):
-        return None
-    return verdict.signature
+    return None if is_above_limits(verdict.last) else verdict.signature

@@ -21,12 +21,9 @@ from harness.model import Stage, StageResult, Status, Variant
 from harness.stack import RUNTIME
 from harness.tasks.cell_tasks import CellTasks, merged
 from harness.tasks.graph_run import Evaluate, Run
-from harness.tasks.records import Records, stages
+from harness.tasks.records import Records, is_above_limits, stages
 
 _RUNTIME_STAGES = {Stage.LOAD, Stage.DECODE, Stage.PARITY}
-
-ABOVE = ("ir-above-runtime", "opset-above-runtime")
-"""Rules of the findings about a stamp that is above the onnxruntime (probe/runtimes/ort/supported_formats.py)."""
 
 _OTHER = {"keep-cross": "feed-all", "feed-all": "keep-cross", "numpy": "ortvalue", "ortvalue": "numpy"}
 
@@ -74,9 +71,10 @@ def known(cell: CellTasks, records: Records, runtimes: Runtimes) -> dict[Variant
 def unexplained(run: Run, records: Records) -> list[_Failed]:
     """The artifacts that this onnxruntime refuses or gets wrong although their stamps are not above it."""
     return [
-        (variant, artifact, stage)
-        for variant, artifact, stage in _failures(run, records)
-        if stage is not Stage.LOAD or not _is_above(stages(records.get(run.variant_key(variant, artifact))))
+        (variant, artifact, result.stage)
+        for variant, artifact in run.runnable(records)
+        for result in stages(records.get(run.variant_key(variant, artifact)))
+        if result.status is Status.FAILS and result.stage in _RUNTIME_STAGES and not is_above_limits(result)
     ]
 
 
@@ -113,19 +111,6 @@ def _failed(cell: CellTasks, records: Records) -> list[tuple[Variant, str, dict[
 
 def _keys(run: Run, variants: Mapping[str, Variant], artifact: str) -> dict[str, str]:
     return {name: run.variant_key(variant, artifact) for name, variant in variants.items()}
-
-
-def _failures(run: Run, records: Records) -> list[_Failed]:
-    return [
-        (variant, artifact, result.stage)
-        for variant, artifact in run.runnable(records)
-        for result in stages(records.get(run.variant_key(variant, artifact)))
-        if result.status is Status.FAILS and result.stage in _RUNTIME_STAGES
-    ]
-
-
-def _is_above(results: Sequence[StageResult]) -> bool:
-    return any(finding["rule"] in ABOVE for result in results for finding in result.data.get("findings", ()))
 
 
 def _deciding(keys: Mapping[str, str], records: Records) -> dict[str, StageResult]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from harness.environments.lock_records import without_build
 from harness.environments.resolver import Resolved
 from harness.matrix.schema import Variants
 from harness.matrix.variants import deciding
@@ -150,7 +151,8 @@ def _cell_status(verdicts: Sequence[VariantVerdict], require: str) -> Status:
     for status in (decisive, Status.ERROR, Status.FLAKY):
         if status in statuses:
             return status
-    unfinished = any(verdict.open for verdict in verdicts)
+    unresolved = any(verdict.status is Status.NOT_RUN and verdict.last.stage is Stage.RESOLVE for verdict in verdicts)
+    unfinished = unresolved or any(verdict.open for verdict in verdicts)
     return otherwise if otherwise in statuses and not unfinished else Status.NOT_RUN
 
 
@@ -164,7 +166,8 @@ def _chain(resolved: Resolved, tasks: CellTasks | None, records: Records, varian
         return [resolved.result]
     if reason := dict(resolved.dropped).get(HELPERS.get(variant.exporter, "")):
         failure = Failure(type="unsatisfiable", message=f"{HELPERS[variant.exporter]} cannot be added: {reason}")
-        return [StageResult(stage=Stage.RESOLVE, status=Status.FAILS, error=failure, finished=resolved.result.finished)]
+        refused = StageResult(stage=Stage.RESOLVE, status=Status.FAILS, error=failure, finished=resolved.result.finished)
+        return [without_build(refused)]
     chain = [resolved.result]
     for step in (*shared, *_variant_steps(tasks, records, variant)):
         chain += step

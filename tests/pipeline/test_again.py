@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import packages
@@ -315,18 +313,7 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
         file.write("built\\n")
     raise SystemExit({why})
 """
-    project_table = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
-    project_table += '[project]\nname = "broken"\nversion = "1.0"\n'
-    files = {
-        "backend.py": backend,
-        "pyproject.toml": project_table,
-        "PKG-INFO": "Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n",
-    }
-    with tarfile.open(project.index / "broken-1.0.tar.gz", "w:gz") as archive:
-        for name, text in files.items():
-            entry = tarfile.TarInfo(f"broken-1.0/{name}")
-            entry.size = len(text.encode())
-            archive.addfile(entry, io.BytesIO(text.encode()))
+    project.publish_source("broken", backend)
 
 
 def test_a_lost_artifact_is_made_again(project):

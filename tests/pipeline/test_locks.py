@@ -134,3 +134,64 @@ def test_what_was_merged_twice_is_still_another_stores(project):
     assert again.report() == project.report()
     (path,) = envelopes.records(again.store, "lock")
     assert envelopes.value(path)["foreign"] is True
+
+
+BUILDS = """
+import pathlib, zipfile
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    name = "sourceonly-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(pathlib.Path(folder, name), "w") as wheel:
+        wheel.writestr("sourceonly/__init__.py", "")
+        wheel.writestr("sourceonly-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: sourceonly\\nVersion: 1.0\\n")
+        wheel.writestr("sourceonly-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr("sourceonly-1.0.dist-info/RECORD", "")
+    return name
+"""
+
+
+@pytest.fixture
+def source_only(tmp_path) -> Project:
+    """One whose index has `sourceonly` without a wheel."""
+    project = Project.working(tmp_path / "source")
+    project.publish_source("sourceonly", BUILDS)
+    return project
+
+
+NOT_BUILT = "nothing is built from source here, and sourceonly has no wheel: `build = true` in [uv] would settle it"
+
+
+def test_what_would_have_to_be_built_is_not_run(source_only):
+    source_only.publish(packages.transformers("4.47.0", requires=("sourceonly",), on_import="import sourceonly"))
+    source_only.configure({"transformers": ["4.46.3", "4.47.0"]})
+    older, newer = source_only.run().values()
+    assert (older["status"], newer["status"]) == ("works", "not-run")
+    assert [(one["status"], one["reason"], one["cause"]) for one in newer["variants"]] == [("not-run", NOT_BUILT, None)]
+    assert source_only.report()["rules"] == []
+    deal = source_only.main("plan", "--format", "github", "--shards", "2")
+    assert (deal.code, len(json.loads(deal.out)["include"])) == (0, 1)
+    requirements = source_only.root / "requirements.txt"
+    requirements.write_text("torch==2.1.0\ntransformers==4.46.3\nonnx==1.16.2\nonnxruntime==1.16.3\n")
+    check = source_only.main("check", "--from", str(requirements), "--to", "transformers==4.47.0")
+    assert check.code == 3
+    assert f"UNKNOWN: transformers 4.46.3 → 4.47.0\n  not known: not-run at resolve: {NOT_BUILT}" in check.out
+
+
+def test_what_would_have_to_be_built_is_built_on_request(source_only):
+    source_only.publish(packages.transformers("4.47.0", requires=("sourceonly",), on_import="import sourceonly"))
+    uv = {"no-index": True, "find-links": [source_only.index.name], "torch-backend": "default", "build": True}
+    source_only.configure({"transformers": ["4.47.0"]}, uv=uv)
+    assert [cell["status"] for cell in source_only.run().values()] == ["works"]
+
+
+def test_an_exporter_whose_helper_would_have_to_be_built_is_not_run(source_only):
+    """And the cell fails only if all exporters do."""
+    next(source_only.index.glob("onnxscript-*")).unlink()
+    source_only.publish(packages.package("onnxscript", "0.2.0", requires=("onnx", "sourceonly")))
+    source_only.publish(packages.torch("2.6.0", on_export="raise RuntimeError('no')"))
+    variants = {"exporters": ["torchscript", "dynamo"], "layouts": ["pair"]}
+    source_only.configure({"torch": ["2.6.0"]}, variants=variants)
+    (cell,) = source_only.run().values()
+    ends = {one["exporter"]: (one["status"], one["reason"]) for one in cell["variants"]}
+    assert ends == {"torchscript": ("fails", None), "dynamo": ("not-run", NOT_BUILT)}
+    assert cell["status"] == "not-run"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import packages
 import pytest
 from packages import raises
@@ -18,6 +20,15 @@ MISSING = "import flatbuffers"
 
 BESIDE = "import importlib.util\nif importlib.util.find_spec('onnxruntime'): raise RuntimeError('not beside onnxruntime')"
 
+BESIDE_ME = """
+import pathlib, onnxruntime
+if not (pathlib.Path(onnxruntime.__file__).parents[1] / 'torch').is_dir(): raise RuntimeError('no')
+"""
+AMONG_DISTRIBUTIONS = """
+import importlib.metadata
+if 'torch' not in {found.metadata['Name'] for found in importlib.metadata.distributions()}: raise RuntimeError('no')
+"""
+
 
 def ends(project: Project, *arguments: str) -> list[tuple[str, str | None, str | None]]:
     """(status, stage, error) of every variant of every cell."""
@@ -28,6 +39,12 @@ def ends(project: Project, *arguments: str) -> list[tuple[str, str | None, str |
 def processes(project: Project) -> int:
     """Those that are undivided count as repetitions: they have bytecode of their own."""
     return len([*project.starts(), *project.repetitions()])
+
+
+def undivided_runs(project: Project) -> list[dict[str, Any]]:
+    """The processes that ran graphs in an environment in which no first process did."""
+    composed = {start["python"] for start in project.starts("run")}
+    return [start for start in project.repetitions() if start["kind"] == "run" and start["python"] not in composed]
 
 
 def spread(project: Project) -> dict[str, list[str]]:
@@ -192,6 +209,31 @@ def test_together_a_runtime_may_import_what_the_export_side_has(project):
     assert found == {("together", None), ("handoff", "import"), ("handoff", "decode")}
 
 
+@pytest.mark.parametrize("moment", ["on_load", "on_run"])
+@pytest.mark.parametrize("looks", [BESIDE_ME, AMONG_DISTRIBUTIONS], ids=["file", "metadata"])
+def test_together_a_runtime_may_look_for_what_the_export_side_has(project, looks, moment):
+    project.publish(packages.onnxruntime("1.17.0", **{moment: looks}))
+    project.configure({"onnxruntime": ["1.17.0"]}, setup=["together", "handoff"])
+    found = {(cell["environment"], one["stage"]) for cell in project.run().values() for one in cell["variants"]}
+    assert found == {("together", None), ("handoff", moment.replace("on_run", "on_decode").removeprefix("on_"))}
+
+
+def test_the_variants_of_a_run_that_fails_share_one_process_more(project):
+    project.publish(packages.onnxruntime("1.17.0", on_run="raise RuntimeError('no kernel')"))
+    project.configure({"onnxruntime": ["1.17.0"]}, variants={"exporters": ["torchscript"], "layouts": ["pair", "merged"]})
+    assert ends(project, "--jobs", "1") == [("fails", "decode", "no kernel")] * 2
+    # And the other consumers, which fail too.
+    assert [len(start["subjects"]) for start in undivided_runs(project)] == [2, 6]
+
+
+def test_a_stamp_above_the_limits_of_a_runtime_is_refused_wherever_it_lies(project):
+    project.publish(packages.onnxruntime("1.17.0", max_ir=7))
+    project.configure({"onnxruntime": ["1.17.0"]})
+    ((status, stage, _),) = ends(project)
+    assert (status, stage) == ("fails", "load")
+    assert undivided_runs(project) == []
+
+
 def test_a_joint_import_that_only_layers_break_works(project):
     """The run side has a part of a package whose first part is on the export side."""
     axes = spread(project)
@@ -213,6 +255,38 @@ def test_trouble_in_the_undivided_environment_is_an_error(project):
     started = processes(project)
     assert ends(project) == [(status, stage, error)]
     assert processes(project) == started
+
+
+@pytest.mark.parametrize("setup", ["together", "handoff"])
+def test_an_error_for_want_of_a_file_is_none_undivided(project, setup):
+    """Without its file the package asks the network; with another model that is known."""
+    files = {"tokenizers/__init__.py": "", "tokenizers-0.21.0.data/data/share/tokenizers/words.txt": "hello"}
+    project.publish(Wheel(name="tokenizers", version="0.21.0", files=files))
+    looks = (
+        "import os, sys\nif not os.path.exists(sys.prefix + '/share/tokenizers/words.txt'): raise ConnectionError('no network')"
+    )
+    project.publish(packages.transformers("4.47.0", requires=("tokenizers==0.21.0",), eager=looks))
+    project.configure({"transformers": ["4.47.0"]}, setup=[setup])
+    assert ends(project) == [("works", None, None)]
+    started = processes(project)
+    assert ends(project) == [("works", None, None)]
+    assert processes(project) == started
+
+
+def test_an_error_undivided_too_is_one_and_costs_one_process_more(project):
+    project.publish(packages.transformers("4.47.0", eager=raises("ConnectionError('no network')")))
+    project.configure({"transformers": ["4.47.0"]})
+    assert ends(project) == [("error", "eager", "no network")]
+    assert (len(project.starts("export")), len(project.repetitions())) == (1, 1)
+    assert ends(project) == [("error", "eager", "no network")]
+    assert (len(project.starts("export")), len(project.repetitions())) == (1, 1)
+
+
+def test_what_kills_a_process_is_not_done_again(project):
+    project.publish(packages.transformers("4.47.0", eager=packages.KILLED))
+    project.configure({"transformers": ["4.47.0"]})
+    assert [end[:2] for end in ends(project)] == [("error", "eager")]
+    assert project.repetitions() == []
 
 
 def test_what_an_interrupted_run_has_not_compared_is_not_run_again(project, monkeypatch):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.diagnose.causes.diagnosis import SETTLE, Diagnosis, likely, opinions, proven, refusal
 from harness.model import Cause, Stage
 from harness.stack import EVALUATOR
-from harness.verdicts.cross_checks import ABOVE
+from harness.tasks.records import ABOVE
 from harness.verdicts.messages import is_above
 from harness.verdicts.remedy_effects import RemedyEffect
 from harness.verdicts.report_schema import ReportedCell, ReportedVariant

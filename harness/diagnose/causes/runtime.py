@@ -25,9 +25,9 @@ from harness.diagnose.nearest_cell import Neighbours, model_code, run_numpy
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Cause, Certainty, Stage, Status
 from harness.stack import EVALUATOR, EXPORTING, RUNTIME
+from harness.tasks.records import ABOVE
 from harness.verdicts import process_findings
 from harness.verdicts.control_model import MODEL
-from harness.verdicts.cross_checks import ABOVE
 from harness.verdicts.messages import is_above
 from harness.verdicts.remedy_effects import CONSUMER, SESSION, RemedyEffect, effects
 from harness.verdicts.report_schema import ReportedCell, ReportedVariant, identity

@@ -20,7 +20,7 @@ from harness.diagnose.causes.failure_kinds import failure_of, import_of
 from harness.diagnose.rules.outcomes import Seen, union
 from harness.model import Cause, Certainty, Stage
 from harness.stack import RUN_SIDE
-from harness.verdicts.cross_checks import ABOVE
+from harness.tasks.records import ABOVE
 from harness.verdicts.messages import is_above
 from harness.verdicts.report_schema import ReportedVariant
 

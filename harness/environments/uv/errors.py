@@ -36,6 +36,9 @@ _NETWORK = re.compile(
 )
 """Texts about a server that did not answer, wherever they stand: uv calls that a failed build, with no solution inside."""
 
+_NOT_BUILT = re.compile(r"Wheels are required for `(?P<name>[^`]+)` because building from source is disabled")
+"""A hint of uv below "No solution found"."""
+
 
 def classify(text: str) -> FailureType:
     """The type of the failure that uv's output describes (exit code not 0)."""
@@ -48,6 +51,17 @@ def classify(text: str) -> FailureType:
     if "Failed to build" in text or "build backend returned an error" in text.lower():
         return FailureType.BUILD
     return FailureType.INFRASTRUCTURE
+
+
+def needs_build(text: str) -> str | None:
+    """Why uv's output proves nothing of versions: it counts what has no wheel as absent, since builds are not allowed.
+
+    None if no build could change the answer.
+    """
+    found = dict.fromkeys(match["name"] for match in _NOT_BUILT.finditer(" ".join(text.split())))
+    if not found:
+        return None
+    return f"nothing is built from source here, and {' and '.join(found)} has no wheel: `build = true` in [uv] would settle it"
 
 
 def unpublished(text: str, requested: Iterable[str]) -> str | None:

@@ -116,6 +116,7 @@ class _EventReader:
             "type": error["type"],
             "message": self._portable(error["message"]),
             "traceback": self._portable(error["traceback"] or ""),
+            "raised_in": error["where"],
         }
         fields = {name: event[name] for name in ("stage", "status", "seconds", "data")}
         result = RESULT.validate_python({**fields, "error": failure})

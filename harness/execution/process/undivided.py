@@ -2,7 +2,8 @@
 
 See tasks/undivided.py. A failure that repeats is confirmed. If it ends otherwise, works or fails in another way, the composed
 process runs once more: if it fails as before, its environment is refuted, and what ended undivided counts for all variants of
-the cell; if not, it was chance. An error or chance in the undivided environment proves nothing.
+the cell; if not, it was chance. What composed is an error, and undivided is none, refutes that environment at once. An error or
+chance in the undivided environment proves nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from harness.execution.process.repetition import compared
 from harness.model import StageResult, Status
 from harness.tasks.interface import Batch, Task, Workplace
 from harness.tasks.records import Records, stages, unproven
-from harness.tasks.undivided import Divided, Pair, Undivided
+from harness.tasks.undivided import Divided, Pair, Undivided, raised
 from harness.verdicts.signature import signature
 
 
@@ -21,7 +22,7 @@ def expect(task: Task, records: Records) -> None:
     """Have no failure repeated undivided that has repeated composed: the undivided process is its repetition."""
     for _, pair in _unrepeated(task, records):
         failed = next(result for result in stages(records.get(pair.key)) if not result.ok)
-        if failed.error:
+        if failed.error and failed.status is Status.FAILS:
             records.repeated.note(pair.place, (failed.stage, signature(failed.stage, failed.error)), failed)
 
 
@@ -34,7 +35,10 @@ def settle(task: Task, records: Records, workplace: Workplace, again: Callable[[
         ended = task.repeated(whole, pair.undivided, records)
         if not ended or unproven(ended):
             continue
-        if _alike(stages(records.get(pair.key)), ended):
+        known = stages(records.get(pair.key))
+        if raised(known):
+            records.put(whole.refutation, ended)
+        elif _alike(known, ended):
             records.put(whole.confirmation(pair.key), ended)
         else:
             otherwise.setdefault(whole, []).append(pair)

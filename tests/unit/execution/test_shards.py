@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from values import PAIR, resolved, tasks_of
 
+from harness.environments.resolver import NOT_RESOLVED
 from harness.errors import ShardError
 from harness.execution.shards import deal, github, share
 from harness.execution.work import CellWork
@@ -20,8 +21,8 @@ def cell(*variants: Variant, **pins: str) -> CellWork:
     return one, tasks_of(one)
 
 
-def without_lock(status: Status, *, python: bool = True, **pins: str) -> CellWork:
-    found = StageResult(stage=Stage.RESOLVE, status=status, data={"reason": "because"})
+def without_lock(status: Status, *, python: bool = True, why: str = "because", **pins: str) -> CellWork:
+    found = StageResult(stage=Stage.RESOLVE, status=status, data={"reason": why})
     one = replace(resolved(**pins), result=found, export=None, run=None)
     return (one if python else replace(one, interpreter=None)), None
 
@@ -61,10 +62,15 @@ def test_what_has_no_solution_goes_with_who_has_the_least():
     assert torches(deal(cells[:1], 3)) == [["1.0"]]
 
 
-@pytest.mark.parametrize("status", [Status.ERROR, Status.NOT_RUN])
-def test_nothing_is_dealt_out_before_every_lock_is_known(status):
-    with pytest.raises(ShardError, match=r"2\.9\.0.* has no answer: because"):
-        deal([*FOUR, without_lock(status, torch="2.9.0")], 2)
+@pytest.mark.parametrize(("status", "why"), [(Status.ERROR, "because"), (Status.NOT_RUN, NOT_RESOLVED)])
+def test_nothing_is_dealt_out_before_every_lock_is_known(status, why):
+    with pytest.raises(ShardError, match=rf"2\.9\.0.* has no answer: {why}"):
+        deal([*FOUR, without_lock(status, why=why, torch="2.9.0")], 2)
+
+
+def test_what_is_known_to_have_no_lock_is_dealt_out():
+    """It would have to be built, or a version is not published."""
+    assert torches(deal([without_lock(Status.NOT_RUN, torch="2.9.0")], 2)) == [["2.9.0"]]
 
 
 def test_a_job_matrix_has_a_job_for_every_shard_that_has_something_to_do():

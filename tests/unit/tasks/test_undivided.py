@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from values import MERGED, PAIR, resolved, result, tasks_of
 
 from harness.environments.layers import closure, layers, undivided
-from harness.model import Limits, Setup, Stage, Status
+from harness.model import Failure, Limits, Setup, Stage, Status
 from harness.store.store import Store
 from harness.tasks.cell_tasks import CellTasks
 from harness.tasks.records import Records
 
 NO = result(Stage.EXPORT, Status.FAILS, "no")
+ABOVE_LIMITS = {"rule": "ir-above-runtime", "message": "IR version 10; onnxruntime 1.16.3 runs up to 9"}
 REFERENCE = [result(Stage.IMPORT), result(Stage.EAGER)]
 
 
@@ -94,14 +96,31 @@ def test_trouble_undivided_is_the_verdict(records, failing, status):
 
 
 @pytest.mark.parametrize(
+    ("error", "in_doubt"),
+    [
+        (Failure(type="ConnectionError", message="no", raised_in="package"), True),
+        (Failure(type="KeyError", message="no", raised_in="probe"), False),
+        (Failure(type="timeout", message="no"), False),
+    ],
+)
+def test_an_error_of_a_package_is_in_doubt(records, failing, error, in_doubt):
+    (whole,) = failing.export.undivided
+    records.put(failing.export.variant_key(PAIR), [replace(result(Stage.EXPORT, Status.ERROR, "no"), error=error)])
+    assert bool(failing.export.unrepeated(whole, records)) is in_doubt
+
+
+@pytest.mark.parametrize(
     ("failure", "in_doubt"),
     [
-        (result(Stage.LOAD, Status.FAILS), False),
-        (result(Stage.LOAD, Status.FAILS, missing={"module": "torch"}), True),
+        (result(Stage.LOAD, Status.FAILS), True),
+        (result(Stage.DECODE, Status.FAILS), True),
+        (result(Stage.LOAD, Status.FAILS, findings=[ABOVE_LIMITS]), False),
+        (result(Stage.DECODE, Status.FAILS, findings=[ABOVE_LIMITS]), True),
+        (result(Stage.LOAD, Status.FAILS, findings=[ABOVE_LIMITS], missing={"module": "torch"}), True),
         (result(Stage.DECODE, Status.ERROR, missing={"module": "torch"}), False),
     ],
 )
-def test_a_run_is_in_doubt_for_want_of_a_module(records, failing, failure, in_doubt):
+def test_a_run_that_fails_is_in_doubt_unless_its_stamp_is_above_the_limits(records, failing, failure, in_doubt):
     run = failing.run
     records.put(run.key, [result(Stage.IMPORT)])
     records.put(run.variant_key(MERGED, "a" * 32), [failure])

@@ -13,7 +13,7 @@ from harness.environments.interface import FailureType, ProviderFailure
 from harness.environments.uv import variables
 from harness.environments.uv.client import Uv
 from harness.environments.uv.command import find_uv
-from harness.environments.uv.errors import classify, unpublished
+from harness.environments.uv.errors import classify, needs_build, unpublished
 from harness.environments.uv.source_options import source_options
 from harness.errors import UvError
 from harness.matrix.schema import UvSources
@@ -33,6 +33,12 @@ NO_LINK = NO_NAME.replace("the package registry", "the provided package location
 NO_WHEEL = """  × No solution found when resolving dependencies:
   ╰─▶ Because torch==1.13.1 has no wheels with a matching Python ABI tag (e.g., `cp312`) and you require torch==1.13.1,
       we can conclude that your requirements are unsatisfiable."""
+NOT_BUILT = """error: No solution found when resolving dependencies
+  cause: Because sdonly==1.0 has no usable wheels and you require sdonly==1.0, we can conclude that your requirements are
+         unsatisfiable.
+
+hint: Wheels are required for `sdonly` because building from source is disabled for all packages (i.e., with
+      `--no-build`)"""
 OFFLINE = """  × No solution found when resolving dependencies:
   ╰─▶ Because torch was not found in the cache and you require torch, we can conclude that your requirements are
       unsatisfiable.
@@ -288,3 +294,15 @@ def test_no_place_is_cut_or_taken_for_something_else():
         "--default-index=file:///m%2Cn/a%3Db",
         "--no-build",
     ]
+
+
+def test_a_build_that_is_not_allowed_is_no_fact():
+    assert (
+        needs_build(NOT_BUILT)
+        == "nothing is built from source here, and sdonly has no wheel: `build = true` in [uv] would settle it"
+    )
+
+
+@pytest.mark.parametrize("text", [NO_SOLUTION, NO_WHEEL, NO_VERSION])
+def test_no_build_would_give_a_solution(text):
+    assert needs_build(text) is None

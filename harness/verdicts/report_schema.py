@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 
+from packaging.utils import canonicalize_version
 from packaging.version import Version
 from pydantic import AfterValidator, Field, TypeAdapter
 
@@ -235,6 +236,11 @@ def sorted_runtimes(cells: Iterable[ReportedCell]) -> list[RuntimeVersion]:
 def age(cell: Cell | ReportedCell) -> tuple[list[Version], bool]:
     """Sort key: the versions of torch, transformers, onnx and python, then together before handoff; newer is larger."""
     return [by_version(cell.version(axis) or ABSENT) for axis in NEWEST_BY], cell.setup is Setup.TOGETHER
+
+
+def versions_of(cell: ReportedCell) -> tuple[str, tuple[tuple[str, str], ...], Setup]:
+    """What distinguishes a cell from others, equal for versions that are spelled otherwise, as 2.2 and 2.2.0 are."""
+    return cell.python, tuple(sorted((name, canonicalize_version(version)) for name, version in cell.pins.items())), cell.setup
 
 
 def identity(variant: ReportedVariant | Variant) -> tuple[object, ...]:

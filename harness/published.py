@@ -12,7 +12,7 @@ from harness.errors import ReportError, did_you_mean
 from harness.model import Status
 from harness.verdicts import report_file
 from harness.verdicts import runtime_limits as limits_file
-from harness.verdicts.report_schema import Report, ReportedCell, identity
+from harness.verdicts.report_schema import Report, ReportedCell, identity, versions_of
 from harness.verdicts.runtime_limits import RuntimeLimits
 
 
@@ -96,7 +96,7 @@ def _contradiction(report: Report) -> str | None:
     cells = {cell.id: cell for cell in report.cells}
     if len(cells) < len(report.cells):
         return "cells: an id is there twice"
-    if len({(cell.python, tuple(sorted(cell.pins.items())), cell.setup) for cell in report.cells}) < len(cells):
+    if len(set(map(versions_of, report.cells))) < len(cells):
         return "cells: two have the same versions and environment"
     if twice := next((cell.id for cell in report.cells if len(set(map(identity, cell.variants))) < len(cell.variants)), None):
         return f"cell {twice}: a variant is there twice"

@@ -202,7 +202,7 @@ class Bisect:
             releases=len(history),
             probes=self._probes,
             unproven=any(self._is_unknown(run) for run in unknown),
-            how=tuple(self._how),
+            how=(*self._how, _left_out(start, history)),
         )
 
     def _refined(self, found: Bisected) -> Bisected:
@@ -256,6 +256,13 @@ class Bisect:
 def _versions(steps: Sequence[Release]) -> dict[str, str]:
     """Name → the last version that it was moved to."""
     return {release.name: release.version for release in steps}
+
+
+def _left_out(start: Versions, history: Sequence[Release]) -> str:
+    """What an index does not offer: yanked releases, and pre-releases unless a bound of the search is one."""
+    versions = [version for release in history for version in (start.exact[release.name], release.version)]
+    searched = any(Version(version).is_prerelease for version in versions)
+    return "yanked releases were not searched" + ("" if searched else ", nor were pre-releases")
 
 
 def _key(versions: Versions) -> tuple[tuple[str, str], ...]:

@@ -5,7 +5,8 @@ Lines are independent of each other and only ever added, so git merges two histo
 line of a history.
 
     {"schema": 1, "id": …, "time": …, "newest": …, "harness": …, "uv": …, "platform": …, "probe": …,
-     "torch": …, "cells": {"works": {"py311-t2150-…": "1a2b3c4d", …}, "fails": {…}}}
+     "torch": …, "cells": {"works": {"py311-t2150-…": "1a2b3c4d", …}, "fails": {…}},
+     "versions": {"py311-t2150-…": "5e6f7a8b", …}}
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -28,13 +29,14 @@ import harness
 from harness import locations, regular_files
 from harness.errors import ReportError
 from harness.foreign_text import escaped_json
+from harness.hashing import digest
 from harness.model import Status
-from harness.verdicts.report_schema import FILE_LIMIT, OBSERVED, UTC, Report
+from harness.verdicts.report_schema import FILE_LIMIT, OBSERVED, UTC, Report, versions_of
 
 LINE_LIMIT = 8 * 2**20
-"""Bytes of the longest line that is read. One with 10,000 cells has half a megabyte."""
-_LOCK = 8
-"""Characters of the digest of a lock: enough to see that the lock of one cell moved."""
+"""Bytes of the longest line that is read. One with 10,000 cells has a megabyte."""
+_DIGEST = 8
+"""Characters of a digest: enough to see that the lock of one cell moved, and to tell the cells of a matrix apart."""
 _SHOWN = 100
 """Characters of a place in a line that are shown."""
 _CONFLICT = (b"<<<<<<<", b"|||||||", b"=======", b">>>>>>>")
@@ -61,12 +63,20 @@ class PastRun:
     """Digest of the probe's source."""
     torch: str
     """The source of torch."""
-    cells: dict[Status, dict[str, Annotated[str, Field(max_length=_LOCK)] | None]]
+    cells: dict[Status, dict[str, Annotated[str, Field(max_length=_DIGEST)] | None]]
     """Status → id of a cell → the start of the digest of its lock; null if it had none."""
+    versions: dict[str, Annotated[str, Field(max_length=_DIGEST)]] = field(default_factory=dict)
+    """Id → the start of a digest of what distinguishes the cell; its id has versions as they are spelled. Old lines lack it."""
 
     def status(self, cell: str) -> Status | None:
         """What a cell came to; None if the run did not have it."""
         return next((status for status, cells in self.cells.items() if cell in cells), None)
+
+    def id_of(self, cell: str, versions: str | None) -> str | None:
+        """The id in this run of the cell that another run calls `cell`, with these `versions`; None if it is not there."""
+        if versions is None or not self.versions or self.versions.get(cell) == versions:
+            return cell
+        return next((name for name, found in self.versions.items() if found == versions), None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,7 +127,7 @@ def append(report: Report, folder: Path) -> Path | None:
 def _line(report: Report) -> dict[str, Any]:
     cells: dict[str, dict[str, str | None]] = {}
     for cell in report.cells:
-        cells.setdefault(cell.status.value, {})[cell.id] = cell.lock and cell.lock[:_LOCK]
+        cells.setdefault(cell.status.value, {})[cell.id] = cell.lock and cell.lock[:_DIGEST]
     return {
         "schema": 1,
         "id": secrets.token_hex(6),
@@ -129,6 +139,7 @@ def _line(report: Report) -> dict[str, Any]:
         "probe": report.probe.id,
         "torch": report.torch,
         "cells": cells,
+        "versions": {cell.id: digest(versions_of(cell))[:_DIGEST] for cell in report.cells},
     }
 
 
@@ -205,15 +216,17 @@ _RUN = TypeAdapter(PastRun)
 
 def statuses(history: History, cell: str) -> list[Status]:
     """What a cell came to in each run that had it, the oldest first."""
-    return [status for run in history.runs if (status := run.status(cell))]
+    return [entry.status for entry in entries(history, cell)]
 
 
 def entries(history: History, cell: str) -> list[Entry]:
-    """The runs that had a cell, the oldest first, each with what changed."""
+    """The runs that had a cell, the oldest first, each with what changed; `cell` is its id in the newest run with that id."""
+    versions = next((run.versions.get(cell) for run in reversed(history.runs) if run.status(cell)), None)
     found: list[Entry] = []
     for run in history.runs:
-        if status := run.status(cell):
-            entry = Entry(run=run, status=status, lock=run.cells[status][cell], changed=())
+        name = run.id_of(cell, versions)
+        if name and (status := run.status(name)):
+            entry = Entry(run=run, status=status, lock=run.cells[status][name], changed=())
             changed = tuple(_changed(found[-1], entry)) if found else ()
             found.append(Entry(run=run, status=status, lock=entry.lock, changed=changed))
     return found

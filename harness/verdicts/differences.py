@@ -8,7 +8,8 @@ from enum import StrEnum
 from itertools import chain
 
 from harness.model import Setup, Status
-from harness.verdicts.report_schema import OBSERVED, Report, ReportedCell, ReportedVariant, identity
+from harness.packaging_values import same_build
+from harness.verdicts.report_schema import OBSERVED, Report, ReportedCell, ReportedVariant, identity, versions_of
 
 
 class ChangeKind(StrEnum):
@@ -112,9 +113,6 @@ class ReportDifference:
         return self.of(ChangeKind.BROKEN)
 
 
-_Key = tuple[object, ...]
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Pair:
     """A cell that both reports have."""
@@ -145,8 +143,8 @@ def difference(old: Report, new: Report) -> ReportDifference:
     )
 
 
-def _by_versions(cells: Iterable[ReportedCell]) -> dict[_Key, ReportedCell]:
-    return {(cell.python, tuple(sorted(cell.pins.items())), cell.setup): cell for cell in cells}
+def _by_versions(cells: Iterable[ReportedCell]) -> dict[object, ReportedCell]:
+    return {versions_of(cell): cell for cell in cells}
 
 
 def _works_somewhere(report: Report) -> bool:
@@ -251,7 +249,7 @@ def moves_of(before: ReportedCell, now: ReportedCell) -> tuple[VersionMove, ...]
 
 def _moves(before: Mapping[str, str], now: Mapping[str, str], side: str | None = None) -> Iterable[VersionMove]:
     for name in sorted({*before, *now}):
-        if before.get(name) != now.get(name):
+        if not same_build(before.get(name), now.get(name)):
             yield VersionMove(name=name, before=before.get(name), now=now.get(name), side=side)
 
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Annotated, Any, Literal, TypeVar
 
+from packaging.utils import canonicalize_version
 from packaging.version import Version
 from pydantic import AfterValidator, Field, TypeAdapter
 
@@ -252,3 +253,8 @@ def _id(*fields: Any) -> str:
 def distinct(variants: Iterable[ReportedVariant]) -> list[ReportedVariant]:
     """One of each: variants of different cells with the same identity count once."""
     return list({identity(variant): variant for variant in variants}.values())
+
+
+def versions_of(cell: ReportedCell) -> tuple[str, tuple[tuple[str, str], ...], Setup]:
+    """What distinguishes a cell from others, equal for versions that are spelled otherwise, as 2.2 and 2.2.0 are."""
+    return cell.python, tuple(sorted((name, canonicalize_version(version)) for name, version in cell.pins.items())), cell.setup

@@ -64,6 +64,19 @@ def test_a_lock_that_moved_and_broke_a_cell(project):
     assert {one["status"] for one in project.cells().values()} == {"works", "fails"}
 
 
+def test_a_version_that_is_spelled_otherwise_is_the_same_cell(project):
+    moved(project).configure({"torch": ["2.1"], "onnxruntime": ["1.16.3", "1.17.0"]})
+    code, out = against(project, "--refresh", "--fail-on", "regressions")
+    respelled = cell("1.17.0").replace("t210", "t21")
+    assert code == 1
+    assert out.splitlines()[0] == "1 regression in 2 cells that both reports have"
+    assert f"works → fails: {respelled}" in out
+    assert ("New cells" in out, "Cells that are gone" in out) == (False, False)
+    for name in (respelled, cell("1.17.0")):
+        shown = json.loads(printed("history", name, "--reports", str(project.reports), "--format", "json").out)
+        assert [run["status"] for run in shown["runs"]] == ["works", "fails"], name
+
+
 def test_one_axis_moved(project):
     project.configure({"onnxruntime": ["1.17.0", "1.18.0"]})
     code, out = against(project, "--format", "json", "--fail-on", "regressions")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import http_index
 import packages
 import pytest
 from project import Project
@@ -108,7 +109,10 @@ def test_of_two_files_the_package_that_alone_breaks_it_is_searched_first(shared)
     told = found(shared, "--good", good, "--bad", bad)
     assert suspects(told) == ["transformers 4.50.0", "transformers 4.51.0"]
     assert told["first_bad"]["pins"]["onnx"] == "1.16.2"
-    assert told["how"] == ["transformers alone breaks it: its releases were searched, with all else as in the good set"]
+    assert told["how"] == [
+        "transformers alone breaks it: its releases were searched, with all else as in the good set",
+        "yanked releases were not searched, nor were pre-releases",
+    ]
 
 
 def test_what_is_on_no_axis_is_searched_as_well(shared):
@@ -185,6 +189,21 @@ def test_an_error_on_the_way_is_told_from_a_fact(project):
     told = found(project, "--axis", "transformers", "--good", "4.46.3", "--bad", "4.49.0", code=3)
     assert suspects(told) == ["transformers 4.48.0", "transformers 4.49.0"]
     assert project.main("bisect", "--axis", "transformers", "--good", "4.46.3", "--bad", "4.48.0").code == 3
+
+
+def test_what_an_index_does_not_offer_is_named(project):
+    """4.47 broke it, and was yanked; the release candidate of 4.48 broke it too."""
+    broken = packages.raises("ImportError('late')")
+    for version in ("4.47.0", "4.48.0rc1", "4.48.0"):
+        project.publish(packages.transformers(version, on_import=broken))
+    with http_index.serving(project.index) as index:
+        index.yanked.add("transformers-4.47.0-py3-none-any.whl")
+        project.configure(uv={"default-index": index.url, "torch-backend": "default"})
+        told = found(project, "--axis", "transformers", "--good", "4.46.3", "--bad", "4.48.0")
+        earlier = found(project, "--axis", "transformers", "--good", "4.46.3", "--bad", "4.48.0rc1")
+    assert (suspects(told), told["releases"]) == (["transformers 4.48.0"], 1)
+    assert told["how"] == ["yanked releases were not searched, nor were pre-releases"]
+    assert (suspects(earlier), earlier["how"]) == (["transformers 4.48.0rc1"], ["yanked releases were not searched"])
 
 
 def test_the_answer_in_words(shared):

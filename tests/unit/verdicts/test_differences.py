@@ -157,6 +157,16 @@ def test_cells_match_by_versions_and_setup_not_by_id():
     )
 
 
+def test_a_version_is_the_same_however_it_is_spelled_and_a_build_is_another_one():
+    def one(onnx: str) -> ReportedCell:
+        return replace(reported_cell(onnx=onnx), id=f"spelled-{onnx}", lock=onnx, resolved={"onnx": onnx})
+
+    respelled = between(one("1.16"), one("1.16.0"))
+    assert (respelled.compared, respelled.new, respelled.gone) == (1, (), ())
+    assert [moved.moves for moved in respelled.moved] == [()]
+    assert between(one("1.16.0"), one("1.16.0+cpu")).compared == 0
+
+
 def test_what_differs_besides_versions():
     old = report(reported_cell())
     new = replace(old, platform="macOS", probe=replace(old.probe, id="e" * 16, seed=1))

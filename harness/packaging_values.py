@@ -134,6 +134,11 @@ def same_version(first: str | None, second: str | None) -> bool:
     return bare_version(first) == bare_version(second)
 
 
+def the_build(first: str, second: str) -> str:
+    """Of two texts that mean one version, the one that names a build of it."""
+    return second if Version(second).local and not Version(first).local else first
+
+
 @functools.lru_cache(maxsize=16384)
 def bare_version(version: str) -> str:
     """A text that is equal for equal versions: without zeros at the end, and without its local part, which names a build."""

@@ -12,7 +12,8 @@ from harness.cli.console import show
 from harness.cli.version_sets import INCONCLUSIVE, given, opened_experiments
 from harness.decide import version_sets
 from harness.decide.bisect import Bisect
-from harness.decide.experiments import Experiments, Unanswered
+from harness.decide.complete_sets import Unanswered
+from harness.decide.experiments import Experiments
 from harness.decide.given_sets import names_set
 from harness.decide.version_sets import Versions
 from harness.errors import VersionsError
@@ -45,5 +46,5 @@ def _ends(experiments: Experiments, options: argparse.Namespace) -> tuple[Versio
         else:
             base = given(options).versions(options.from_, experiments)
             named_end = version_sets.distribution(f"{options.axis}=={text}", option)
-            ends.append(replace(base.with_([named_end]), source=f"{options.axis} {text}"))
+            ends.append(replace(base.with_([named_end], adds=False), source=f"{options.axis} {text}"))
     return ends[0], ends[1]

@@ -27,12 +27,15 @@ def init(options: argparse.Namespace, out: Console, _err: Console) -> int:
     if path.exists() and not options.force:
         raise VersionsError(f"{path} exists already; name another with --output, or replace it with --force")
     running = ".".join(platform.python_version_tuple()[:2])
-    versions = version_files.read(options.from_, options.python, None) if options.from_ else _nothing(options.python)
+    versions = (
+        version_files.read(options.from_, options.python, None, with_extras=True) if options.from_ else _nothing(options.python)
+    )
     runtimes = list(dict.fromkeys(map(_runtime, options.runtime)))
     _write(path, starting_matrix.text(versions, runtimes, versions.python or running))
     command = invocation.command("plan", f"--config {path}")
-    left_out = [f"not used: {reason}" for reason in versions.ignored]
-    data = {"file": str(path), "not used": versions.ignored, "next": command}
+    unused = (*versions.ignored, *versions.missing)
+    left_out = [f"not used: {reason}" for reason in unused]
+    data = {"file": str(path), "not used": unused, "next": command}
     show(
         Page(title=f"wrote {path}", blocks=[items(*left_out, f"next: {command}")], data=data, source=None), options.format, out
     )

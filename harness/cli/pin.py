@@ -19,7 +19,7 @@ from harness.cli.published import same_question
 from harness.cli.version_sets import INCONCLUSIVE, given, opened_experiments
 from harness.decide import choose, version_files, version_sets
 from harness.decide import pin as pinning
-from harness.decide.experiments import Unanswered
+from harness.decide.complete_sets import Unanswered
 from harness.decide.remedied import remedied
 from harness.decide.version_sets import Versions
 from harness.diagnose import assembly

@@ -9,14 +9,16 @@ from dataclasses import dataclass, replace
 from packaging.version import Version
 
 from harness.bisection import Transition, transition
-from harness.decide.experiments import Experiment, Experiments, Unanswered
+from harness.decide.complete_sets import Unanswered
+from harness.decide.experiments import Experiment, Experiments
 from harness.decide.regressions import last_line, lost, signatures, survives, unknown_reason, variant_text
 from harness.decide.releases import Release, Releases, in_order
+from harness.decide.set_ends import completed, not_run, only_in
 from harness.decide.version_sets import VersionChange, Versions
 from harness.errors import VersionsError, did_you_mean
 from harness.execution.events import Listener, Note
 from harness.model import Stage, Status
-from harness.packaging_values import bare_version, required_name, same_version
+from harness.packaging_values import bare_version, same_version
 from harness.verdicts.judge import VariantVerdict
 
 
@@ -81,7 +83,9 @@ class Bisect:
             Unanswered: an index could not be asked, or an end ended in an error.
         """
         self._good, self._bad = self._confirmed(self._experiments.complete(good), self._experiments.complete(bad), suspect)
-        start, end = _completed(self._good, self._bad)
+        self._how += [f"not run with these sets: {reason}" for reason in not_run(self._good, self._bad)]
+        start, end = completed(self._good, self._bad)
+        start = self._with_the_same(start)
         self._known = {_key(start): replace(self._good, versions=start), _key(end): replace(self._bad, versions=end)}
         changed = [name for name in end.exact if not same_version(end.exact[name], start.exact[name])]
         if not changed:
@@ -96,6 +100,29 @@ class Bisect:
             first = suspect or max(changed, key=lambda name: len(histories[name]))
             histories = self._alone(first, start, histories)
         return self._refined(self._between(start, in_order(histories, suspect)))
+
+    def _with_the_same(self, start: Versions) -> Versions:
+        """`start`, with what nothing requires and only the bad set has, and without what only the good one has.
+
+        Raises:
+            VersionsError: it breaks the good set.
+            Unanswered: that is not known.
+        """
+        lost, gained = only_in(self._good, self._bad), only_in(self._bad, self._good)
+        names = ", ".join(sorted(lost | gained))
+        if not names:
+            return start
+        start = replace(start, limited=(start.limited | lost) - gained)
+        (run,) = self._experiments.run([start])
+        match self._works(run):
+            case False:
+                raise VersionsError(f"no release breaks it, but that only one of the sets has {names}")
+            case None:
+                raise Unanswered(f"only one of the sets has {names}: {self._reason_unknown(run)}")
+            case True:
+                self._how.append(f"only one of the sets has {names}, and that does not break it")
+                self._good = run
+        return start
 
     def _alone(self, name: str, start: Versions, histories: dict[str, list[Release]]) -> dict[str, list[Release]]:
         """The history of `name`, if that distribution alone breaks it as the bad end does; else all, with dates."""
@@ -267,27 +294,6 @@ def _left_out(start: Versions, history: Sequence[Release]) -> str:
 
 def _key(versions: Versions) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((name, bare_version(version)) for name, version in versions.exact.items()))
-
-
-def _completed(good: Experiment, bad: Experiment) -> tuple[Versions, Versions]:
-    """The two sets, both with a version of every distribution that one of them names; the resolver chose the open ones."""
-    names = {required_name(text) for end in (good, bad) for text in end.versions.open}
-    first, second = _exact(good, names), _exact(bad, names)
-    # A bound on a distribution that a set does not need does no harm.
-    return (
-        replace(good.versions, exact={**second, **first}, open=_still_open(good)),
-        replace(bad.versions, exact={**first, **second}, open=_still_open(bad)),
-    )
-
-
-def _exact(end: Experiment, names: set[str]) -> dict[str, str]:
-    lock = end.verdict.resolved.lock
-    found = {name: lock.versions[name] for name in names if name in lock.versions} if lock else {}
-    return {**end.versions.exact, **{name: Version(version).public for name, version in found.items()}}
-
-
-def _still_open(end: Experiment) -> tuple[str, ...]:
-    return end.versions.open if end.verdict.resolved.lock is None else ()
 
 
 def _moved_along(good: Experiment, bad: Experiment, suspects: set[str]) -> tuple[VersionChange, ...]:

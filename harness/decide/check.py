@@ -12,7 +12,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from harness.decide import set_differences
-from harness.decide.experiments import Experiment, Experiments, Unanswered
+from harness.decide.complete_sets import Unanswered
+from harness.decide.experiments import Experiment, Experiments
 from harness.decide.regressions import losses, lost, survives, unknown_end, unknown_reason
 from harness.decide.target_remedies import TargetRemedies, TargetRemedy
 from harness.decide.version_sets import TargetSet, VersionChange, Versions
@@ -95,7 +96,8 @@ class Check:
             upgrade = replace(upgrade, reason=unknown_reason(verdict))
         elif answer is CheckResult.BREAKS:
             upgrade = self._with_remedy(replace(upgrade, lost=self._lost(self._current)), TargetSet(base=self._versions))
-        return self._worst([upgrade], self._versions.ignored)
+        notes = (*self._versions.ignored, *self._versions.missing)
+        return self._worst([_proven_with(upgrade, self._versions.missing)], notes)
 
     def to(self, requirements: Sequence[Requirement], new: Versions | None = None) -> Checked:
         """Whether an upgrade to all `requirements` at once is safe; `new` is a set in place of the current one.
@@ -130,7 +132,12 @@ class Check:
             self._upgrade(goal, next(ran)) if isinstance(target, Versions) else self._unresolved(goal, target)
             for goal, target in zip(goals, targets, strict=True)
         ]
-        notes = [*self._versions.ignored, *(note for goal in goals for note in goal.base.ignored)]
+        upgrades = [
+            _proven_with(upgrade, (*self._versions.missing, *goal.base.missing))
+            for upgrade, goal in zip(upgrades, goals, strict=True)
+        ]
+        sets = [self._versions, *(goal.base for goal in goals)]
+        notes = [note for versions in sets for note in (*versions.ignored, *versions.missing)]
         notes += [note for upgrade in upgrades for note in upgrade.not_needed]
         return self._worst(upgrades, tuple(dict.fromkeys(notes)))
 
@@ -239,7 +246,9 @@ class Check:
     def _changed(self, changes: Sequence[VersionChange]) -> Versions:
         """The current set with `changes` alone."""
         kept = self._versions.without({change.name for change in changes if change.new is None})
-        return self._experiments.moved(kept, {change.name: change.new for change in changes if change.new is not None})
+        return self._experiments.moved(
+            kept, {change.name: change.new for change in changes if change.new is not None}, adds=True
+        )
 
     def _nearest(self, upgrade: Upgrade, goal: TargetSet, breaking: Sequence[VersionChange]) -> Experiment | None:
         """The nearest target that works if one breaking part stays behind; None if only the current set works."""
@@ -261,6 +270,14 @@ class Check:
 
     def _lost(self, target: Experiment) -> tuple[VariantVerdict, ...]:
         return tuple(lost(self._current.verdict, target.verdict, self._experiments.rule))
+
+
+def _proven_with(upgrade: Upgrade, missing: Sequence[str]) -> Upgrade:
+    """`upgrade`, which is not proven safe if something of its sets is `missing`."""
+    if upgrade.answer is not CheckResult.SAFE or not missing:
+        return upgrade
+    reason = f"the rest of the set works, and this was not run with it: {'; '.join(dict.fromkeys(missing))}"
+    return replace(upgrade, answer=CheckResult.UNKNOWN, reason=reason)
 
 
 _WORST_FIRST = (CheckResult.BREAKS, CheckResult.UNKNOWN, CheckResult.FAILS_ALREADY, CheckResult.SAFE)

@@ -11,7 +11,8 @@ from packaging.utils import canonicalize_name
 
 from harness.decide import version_files, version_sets
 from harness.decide.check import Check, Checked, CheckResult, Upgrade
-from harness.decide.experiments import Experiments, Unanswered
+from harness.decide.complete_sets import Unanswered
+from harness.decide.experiments import Experiments
 from harness.decide.given_sets import GivenSet, names_set
 from harness.decide.version_sets import Versions
 from harness.errors import VersionsError

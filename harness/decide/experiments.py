@@ -3,44 +3,36 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NoReturn
 
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from harness.decide import planned_sets
+from harness.decide.complete_sets import Completion, Unanswered, refuse
 from harness.decide.version_sets import Versions
 from harness.diagnose.remedies.interface import Remedy, RemedySearch
 from harness.diagnose.remedies.kinds import KINDS
 from harness.diagnose.remedies.trials import VariantSearch
-from harness.environments import published_versions, solve
+from harness.environments import published_versions
 from harness.environments.interface import FailureType, ProviderFailure
 from harness.errors import UnpublishedError, VersionsError, did_you_mean
 from harness.execution import extra_cells
 from harness.execution.executors import local
 from harness.execution.extra_cells import ExtraCells
 from harness.execution.session import Session
-from harness.hashing import digest
-from harness.matrix.plan import Planned, requirements, short_name, unique_ids
+from harness.matrix.plan import Planned, unique_ids
 from harness.matrix.schema import BUILT_IN, Matrix, Variants
 from harness.matrix.values import NAME
 from harness.matrix.variants import deciding, product
-from harness.model import Cell, Interpreter, Lock, LockedDistribution, Variant
+from harness.model import Lock, LockedDistribution, Variant
 from harness.packaging_values import quoted, required_name
-from harness.stack import EXPORTER_AXES, LARGE, REQUIRED_AXES
+from harness.stack import EXPORTER_AXES, LARGE
 from harness.verdicts.judge import VariantVerdict, Verdict
 
 _AT_ONCE = 8
 """Sets that run at once, at most: each has an environment on disk."""
-
-
-_SHOWN = 3
-"""Reasons why entries of a set are not used that an error names."""
-
-
-class Unanswered(Exception):  # noqa: N818 -- an outcome: the answer is UNKNOWN
-    """The question cannot be answered now: an index does not answer, or this machine lacks the Python."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,7 +82,8 @@ class Experiments:
         self._variants = variants
         exports_itself = sorted(frozenset().union(*(EXPORTER_AXES.get(variant.exporter, ()) for variant in variants)))
         self.axes = [axis for axis in dict.fromkeys([*session.matrix.axes, *exports_itself]) if axis != "python"]
-        """Distributions that are installed if a set has them; any other one in a set is only a bound."""
+        """Distributions with a version of their own in a cell; others of a set are installed beside them."""
+        self._completion = Completion(session, self.axes, self._planned)
 
     @property
     def rule(self) -> Variants:
@@ -102,61 +95,9 @@ class Experiments:
         jobs = local.jobs(self.session.settings.jobs or self.session.matrix.run.jobs)
         return min(jobs, LARGE.get(name, _AT_ONCE))
 
-    def python(self, versions: Versions) -> Interpreter:
-        """The interpreter of a set.
-
-        Raises:
-            Unanswered: this machine does not have it.
-        """
-        found = self.session.interpreter(str(versions.python))
-        if found is None:
-            raise Unanswered(self.session.pythons.why_missing(str(versions.python)))
-        return found
-
     def complete(self, versions: Versions) -> Versions:
-        """The same with an exact version on every axis: an open requirement becomes what the resolver picks today.
-
-        Raises:
-            VersionsError: a distribution that every cell needs is not in it, or there is no solution.
-            Unanswered: the resolver could not be asked.
-        """
-        # An axis that is only bounded is absent, unless every cell has it.
-        versions = versions.with_bounds_as_entries([axis for axis in self.axes if axis not in REQUIRED_AXES])
-        # A distribution may have several bounds, and a pin that they exclude.
-        open_ = [(required_name(text), text) for text in versions.open]
-        names = {name for name, _ in open_}
-        self._require_complete(versions, names)
-        unpinned = [axis for axis in self.axes if axis in names and axis not in versions.exact]
-        if not unpinned:
-            return versions
-        pinned = [f"{axis}=={versions.exact[axis]}" for axis in self.axes if axis in versions.exact]
-        requested = [text for name, text in open_ if name in unpinned]
-        bounds = [*self._bounds(versions), *(text for name, text in open_ if name not in unpinned)]
-        try:
-            lock = self.session.uv.resolve([*pinned, *requested], self.python(versions), bounds)
-        except ProviderFailure as failure:
-            self._refuse(failure, f"{versions.source} has no solution")
-        found = {axis: lock.versions[axis] for axis in unpinned}
-        return replace(
-            versions,
-            exact={**versions.exact, **{axis: str(Version(version).public) for axis, version in found.items()}},
-            open=tuple(text for name, text in open_ if name not in found),
-            ignored=(*versions.ignored, *(f"{text}: it is {found[name]} today" for name, text in open_ if name in found)),
-        )
-
-    def _require_complete(self, versions: Versions, open_: Collection[str]) -> None:
-        if versions.python is None:
-            known = ", ".join(self.session.matrix.axes["python"])
-            raise VersionsError(f"{versions.source} says nothing of Python: give --python (the matrix has {known})")
-        needed = [axis for axis in REQUIRED_AXES if axis in self.axes]
-        missing = [axis for axis in needed if axis not in versions.exact and axis not in open_]
-        if missing:
-            present = ", ".join(axis for axis in needed if axis not in missing) or "none of what is needed"
-            options = " ".join(f"--with {axis}==…" for axis in missing)
-            unused = "".join(f"; not used: {reason}" for reason in versions.ignored[:_SHOWN])
-            raise VersionsError(
-                f"{versions.source} has {present}; {', '.join(missing)} missing: name them with {options}{unused}"
-            )
+        """See `Completion.complete`."""
+        return self._completion.complete(versions)
 
     def newest(self, name: str, bounds: str, versions: Versions) -> str:
         """The newest published version of a distribution within `bounds`.
@@ -166,23 +107,23 @@ class Experiments:
             Unanswered: the index could not be asked.
         """
         try:
-            found = self.session.uv.newest(name, bounds, self.python(versions))
+            found = self.session.uv.newest(name, bounds, self._completion.python(versions))
         except ProviderFailure as failure:
             if failure.unpublished:
                 raise VersionsError(f"nobody publishes a distribution named {name!r} where uv looked") from None
-            self._refuse(failure, f"{name}{bounds} cannot be looked up")
+            refuse(failure, f"{name}{bounds} cannot be looked up")
         if found is None:
             raise VersionsError(f"no published version of {name} satisfies {bounds!r} on Python {versions.python}")
-        return Version(found).public
+        return found if "+" in bounds else Version(found).public
 
     def between(self, name: str, bounds: str, policy: str, versions: Versions) -> list[str]:
         """The published versions of `name` within `bounds` that `policy` keeps (values.POLICIES), oldest first."""
         try:
             found = published_versions.published(
-                name, f"{bounds}; {policy}", self.session.answers, self.session.uv, self.python(versions)
+                name, f"{bounds}; {policy}", self.session.answers, self.session.uv, self._completion.python(versions)
             )
         except ProviderFailure as failure:
-            self._refuse(failure, f"{name}{bounds} cannot be looked up")
+            refuse(failure, f"{name}{bounds} cannot be looked up")
         return list(dict.fromkeys(Version(version).public for version in found))
 
     def released(self, name: str, version: str, versions: Versions) -> dt.date | None:
@@ -192,21 +133,37 @@ class Experiments:
             Unanswered: the index could not be asked.
         """
         try:
-            when = self.session.uv.released(name, version, self.python(versions))
+            when = self.session.uv.released(name, version, self._completion.python(versions))
         except ProviderFailure as failure:
             if failure.type is FailureType.INFRASTRUCTURE:
                 raise Unanswered(f"{name} {version} cannot be looked up: {failure}") from None
             return None
         return when.date() if when else None
 
-    def moved(self, versions: Versions, exact: Mapping[str, str]) -> Versions:
+    def moved(self, versions: Versions, exact: Mapping[str, str], *, adds: bool = False) -> Versions:
         """`versions` with other versions of some distributions, and with the distributions on no axis adapted to them.
+
+        With `adds` one that is not in the set is installed.
 
         Raises:
             Unanswered: the resolver could not be asked.
         """
-        requested = [Requirement(f"{name}=={version}") for name, version in exact.items()]
-        return self._settled(replace(versions.with_(requested), source="the target"), frozenset(exact))
+        builds = {name: self._same_build(versions, name, version) for name, version in exact.items()}
+        requested = [Requirement(f"{name}=={version}") for name, version in builds.items()]
+        target = versions.with_(requested, adds=adds)
+        return self._settled(replace(target, source="the target"), frozenset(exact))
+
+    def _same_build(self, versions: Versions, name: str, version: str) -> str:
+        """`version` in the build (`+cpu`) that the set has of `name`, if that is published."""
+        local = Version(versions.exact[name]).local if name in versions.exact else None
+        if local is None or Version(version).local:
+            return version
+        try:
+            return self.session.uv.newest(name, f"=={version}+{local}", self._completion.python(versions)) or version
+        except ProviderFailure as failure:
+            if failure.type is FailureType.INFRASTRUCTURE:
+                raise Unanswered(f"{name} {version}+{local} cannot be looked up: {failure}") from None
+            return version
 
     def _settled(self, versions: Versions, held: frozenset[str]) -> Versions:
         """The same with distributions on no axis moved if the resolver must move them, and else kept.
@@ -219,16 +176,13 @@ class Experiments:
         if not others:
             return versions
         preferred = Lock(distributions=tuple(LockedDistribution(name=name, version=others[name]) for name in sorted(others)))
-        without = replace(versions, exact={name: version for name, version in versions.exact.items() if name not in others})
-        found: dict[str, str] = {}
         try:
-            for needed in requirements(self._planned(without), self.session.matrix, frozenset(self.rule.exporters)):
-                found |= solve.lock_for(needed, self.session.uv, self.python(versions), preferred).versions
+            found = self._completion.locked(versions.released(others), preferred)
         except ProviderFailure as failure:
             if failure.type is FailureType.INFRASTRUCTURE:
                 raise Unanswered(str(failure)) from None
             return versions  # these versions have no solution, which is what the session will find
-        kept = {name: Version(found[name]).public if name in found else version for name, version in others.items()}
+        kept = {name: found.get(name, version) for name, version in others.items()}
         return replace(versions, exact={**versions.exact, **kept})
 
     def run(self, sets: Sequence[Versions]) -> list[Experiment]:
@@ -238,7 +192,7 @@ class Experiments:
             VersionsError: one names a version that nobody publishes.
         """
         planned = [self._planned(versions) for versions in sets]
-        names = unique_ids([(cell.cell.id, [cell.cell.python, cell.cell.pins, cell.bounds]) for cell in planned])
+        names = unique_ids([(cell.cell.id, [cell.cell.python, cell.cell.pins, cell.bounds, cell.added]) for cell in planned])
         planned = [replace(cell, cell=replace(cell.cell, id=name)) for cell, name in zip(planned, names, strict=True)]
         try:
             verdicts = extra_cells.run(self.session, planned)
@@ -277,22 +231,4 @@ class Experiments:
         return verdict
 
     def _planned(self, versions: Versions) -> Planned:
-        pins = tuple((axis, versions.exact[axis]) for axis in self.axes if axis in versions.exact)
-        bounds = (*self._bounds(versions), *versions.open)
-        names = "-".join(
-            f"{short_name(name)}{version.replace('.', '')}" for name, version in (("python", str(versions.python)), *pins)
-        )
-        # Two sets may differ only in their bounds.
-        identifier = f"{names}-{digest(bounds)[:6]}" if bounds else names
-        cell = Cell(id=identifier, python=str(versions.python), pins=pins, setup=self.session.matrix.setup[0])
-        return Planned(cell=cell, variants=self._variants, bounds=bounds)
-
-    def _bounds(self, versions: Versions) -> tuple[str, ...]:
-        pins = (f"{name}=={version}" for name, version in sorted(versions.exact.items()) if name not in self.axes)
-        return (*pins, *versions.bounds)
-
-    @staticmethod
-    def _refuse(failure: ProviderFailure, what: str) -> NoReturn:
-        if failure.type is FailureType.INFRASTRUCTURE:
-            raise Unanswered(f"{what}: {failure}") from None
-        raise VersionsError(f"{what}: {failure}") from None
+        return planned_sets.planned(versions, self.axes, self._variants, self.session.matrix.setup)

@@ -44,7 +44,7 @@ class GivenSet:
         else:
             python = self.python or only.pop("python", None)
             exact = {axis: version for axis, version in only.items() if axis != "python" and version != "absent"}
-            found = Versions(source="what is given", python=python, exact=exact)
+            found = Versions(source="what is given", python=python, exact=exact, is_environment=False)
         return found.with_(version_sets.distribution(text, "--with") for text in self.with_)
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from packaging.version import Version
 
-from harness.decide.experiments import Experiments, Unanswered
+from harness.decide.complete_sets import Unanswered
+from harness.decide.experiments import Experiments
 from harness.decide.version_sets import Versions
 from harness.packaging_values import after
 
@@ -39,7 +40,7 @@ class Releases:
         """The releases of `name` after the one in `start`, up to the one in `end`; only that one unless `whole`."""
         old, new = start.exact[name], end.exact[name]
         low, high = sorted((old, new), key=Version)
-        found = self._experiments.between(name, f"{after(low)},<{high}", "all", start) if whole else []
+        found = self._experiments.between(name, f"{after(low)},<{Version(high).public}", "all", start) if whole else []
         versions = [*(found if low == old else reversed(found)), new]
         return [Release(name=name, version=version, date=None) for version in versions]
 

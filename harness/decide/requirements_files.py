@@ -16,7 +16,7 @@ from harness import regular_files
 from harness.decide.version_sets import Versions, exactly, name_and_bounds
 from harness.errors import VersionsError
 from harness.foreign_text import redacted
-from harness.packaging_values import distribution_name, quoted, requirement, same_version, within
+from harness.packaging_values import distribution_name, quoted, requirement, same_version, the_build, within
 
 ELSEWHERE = "it comes from a URL or a folder, and no index has it"
 """Why an entry is not used."""
@@ -48,7 +48,7 @@ class RequirementsFiles:
         self._python = python
         self._environment = marker_environment(python)
         self._required, self._limits = list[Requirement](), list[Requirement]()
-        self._ignored: list[str] = []
+        self._ignored, self._missing = list[str](), list[str]()
         self._seen: set[tuple[Path, bool]] = set()
 
     def read(self, path: Path, text: str, *, named: bool = True, limits: bool = False) -> None:
@@ -109,7 +109,7 @@ class RequirementsFiles:
             raise ValueError(f"the marker {error} has a meaning in a lock only") from None
         name = distribution_name(required.name)
         if required.url:
-            self._ignored.append(f"{name}: {ELSEWHERE}")
+            self._missing.append(f"{name}: {ELSEWHERE}")
         elif name == "python":
             self._ignored.append(f"{place}: Python is chosen with --python")
         else:
@@ -133,7 +133,9 @@ class RequirementsFiles:
             exact=exact,
             open=open_,
             bounds=(*(f"{name}=={version}" for name, version in pins.items()), *loose),
+            extras=_extras(self._required),
             ignored=tuple(dict.fromkeys(self._ignored)),
+            missing=tuple(dict.fromkeys(self._missing)),
         )
 
 
@@ -150,10 +152,21 @@ def _separated(source: str, entries: Iterable[Requirement]) -> tuple[dict[str, s
             open_.append(required)
         elif not same_version(exact.setdefault(name, version), version):
             raise VersionsError(f"{source}: {name} is pinned twice, to {exact[name]} and to {version}")
+        else:
+            exact[name] = the_build(exact[name], version)
     pins = [(exact.get(distribution_name(required.name)), required) for required in open_]
     # With a pin that a requirement excludes, there is no solution.
     said = [required for pin, required in pins if pin is None or not within(pin, required.specifier)]
     return exact, tuple(dict.fromkeys(map(name_and_bounds, said)))
+
+
+def _extras(entries: Iterable[Requirement]) -> dict[str, frozenset[str]]:
+    """Name → its extras, of those that have some."""
+    found: dict[str, frozenset[str]] = {}
+    for required in filter(lambda entry: entry.extras, entries):
+        name = distribution_name(required.name)
+        found[name] = found.get(name, frozenset()).union(map(distribution_name, required.extras))
+    return found
 
 
 def _entries(text: str) -> Iterator[tuple[int, str]]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 from harness.decide.version_sets import Versions
 from harness.foreign_text import line
@@ -55,6 +57,8 @@ model = "marian"
 def text(versions: Versions, runtimes: Sequence[str], python: str) -> str:
     """The content of a matrix.toml; `runtimes` are the versions of onnxruntime that must stay, `python` that of the cells."""
     versions = versions.with_bounds_as_entries(EXPORTS_WITH_RUNTIME)
+    # Which build there is depends on the machine; an axis has versions.
+    versions = replace(versions, exact={name: Version(version).public for name, version in versions.exact.items()})
     names = [axis for axis in REQUIRED_AXES if axis != "python"]
     names += [name for name in sorted(EXPORTS_WITH_RUNTIME) if name in versions.exact]
     axes = [text for name in names for text in _axis(name, versions, runtimes if name == RUNTIME else ())]

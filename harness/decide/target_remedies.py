@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from packaging.version import Version
 
 from harness.bisection import transition
-from harness.decide.experiments import Experiment, Experiments, Unanswered
+from harness.decide.complete_sets import Unanswered
+from harness.decide.experiments import Experiment, Experiments
 from harness.decide.regressions import gained, lost, needed, survives, variant_text
 from harness.decide.version_sets import TargetSet, Versions
 from harness.diagnose.remedies.interface import Remedy

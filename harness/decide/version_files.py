@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -18,7 +19,7 @@ from harness import regular_files
 from harness.decide import uv_lock
 from harness.decide.requirements_files import ELSEWHERE, RequirementsFiles, marker_environment, read_text
 from harness.decide.version_sets import Versions
-from harness.environments.installed import described, python_of
+from harness.environments.installed import described, installed_directly, python_of
 from harness.environments.lockfile import parse_pylock
 from harness.errors import VersionsError
 from harness.packaging_values import (
@@ -29,13 +30,15 @@ from harness.packaging_values import (
     required_name,
     same_version,
     specifier_set,
+    the_build,
 )
 
 
-def read(path: Path, python: str | None, default: str | None) -> Versions:
+def read(path: Path, python: str | None, default: str | None, *, with_extras: bool = False) -> Versions:
     """The set that `path` holds: an environment's folder, a pyproject.toml, a pylock.toml, a uv.lock, or else requirements.
 
-    `python` overrides the Python of the file; `default` is for a file without one.
+    `python` overrides the Python of the file; `default` is for a file without one. `with_extras` takes the extras and
+    dependency groups of a pyproject.toml too, which are not installed with it.
 
     Raises:
         VersionsError: it cannot be read, or is none of these.
@@ -48,7 +51,7 @@ def read(path: Path, python: str | None, default: str | None) -> Versions:
     if path.suffix == ".lock":
         return _of_uv_lock(path, text, python, default)
     if path.name == "pyproject.toml":
-        return _of_pyproject(path, text, python, default)
+        return _of_pyproject(path, text, python, default, with_extras=with_extras)
     if path.suffix in {".toml", ".json", ".yml", ".yaml"}:
         kinds = "a requirements file, a pyproject.toml, a pylock.toml, a uv.lock or the folder of a virtual environment"
         raise VersionsError(f"{path}: expected {kinds}")
@@ -60,7 +63,7 @@ def read(path: Path, python: str | None, default: str | None) -> Versions:
 def _exact(
     source: Path, entries: Iterable[tuple[object, object]], several: str = "write one (uv export does)"
 ) -> dict[str, str]:
-    """Name → version without its local part; `source` is the file of the entries, `several` what to do about two versions.
+    """Name → version; `source` is the file of the entries, `several` what to do about two versions.
 
     Raises:
         VersionsError: an entry is not a name and a version, or a name has two versions.
@@ -68,12 +71,13 @@ def _exact(
     found: dict[str, str] = {}
     for name, version in entries:
         try:
-            normalized, public = distribution_name(_string(name)), Version(exact_version(_string(version))).public
+            normalized, read = distribution_name(_string(name)), exact_version(_string(version))
         except ValueError as error:
             where = f" of {quoted(name)}" if isinstance(name, str) else ""
             raise VersionsError(f"{source} cannot be used: an entry{where}: {error}; make it anew, or correct it") from None
-        if not same_version(found.setdefault(normalized, public), public):
-            raise VersionsError(f"{source} has several versions of {normalized}, {found[normalized]} and {public}; {several}")
+        if not same_version(found.setdefault(normalized, read), read):
+            raise VersionsError(f"{source} has several versions of {normalized}, {found[normalized]} and {read}; {several}")
+        found[normalized] = the_build(found[normalized], read)
     return found
 
 
@@ -94,10 +98,22 @@ def _of_environment(folder: Path, python: str | None) -> Versions:
     if match is None:
         raise VersionsError(f"{folder} cannot be used: its pyvenv.cfg names no CPython 3, but {quoted(own)}")
     try:
-        there = described([folder / "lib" / f"python{match[0]}" / "site-packages"])
+        sites = [folder / "lib" / f"python{match[0]}" / "site-packages"]
+        direct, there = installed_directly(sites), described(sites)
     except (OSError, regular_files.RefusedFileError) as problem:
         raise VersionsError(f"{folder} cannot be used: {problem}") from None
-    return Versions(source=str(folder), python=python or match[0], exact=_exact(folder, there, several=_REPAIR))
+    indexed = [(name, version) for name, version in there if name not in direct and name != _INSTALLER]
+    return Versions(
+        source=str(folder),
+        python=python or match[0],
+        exact=_exact(folder, indexed, several=_REPAIR),
+        ignored=tuple(f"{name}: it is a project in editable mode" for name in sorted(direct) if direct[name]),
+        missing=tuple(f"{name}: {ELSEWHERE}" for name in sorted(direct) if not direct[name]),
+    )
+
+
+_INSTALLER = "pip"
+"""What puts itself into an environment, and is imported by nothing there."""
 
 
 def _of_pylock(path: Path, text: str, python: str | None, default: str | None) -> Versions:
@@ -113,24 +129,24 @@ def _of_pylock(path: Path, text: str, python: str | None, default: str | None) -
     foreign = [package for package in selected if package.vcs or package.directory or package.archive]
     indexed = [package for package in selected if package not in foreign]
     exact = _exact(path, ((package.name, str(package.version)) for package in indexed if package.version))
-    ignored = (
+    missing = (
         *(f"{package.name}: {ELSEWHERE}" for package in foreign),
         *(f"{package.name}: it has no version in {path.name}" for package in indexed if not package.version),
     )
-    return Versions(source=str(path), python=python, exact=exact, ignored=ignored)
+    return Versions(source=str(path), python=python, exact=exact, missing=missing)
 
 
-def _of_pyproject(path: Path, text: str, python: str | None, default: str | None) -> Versions:
-    """The requirements of a project, with those of its extras and dependency groups."""
+def _of_pyproject(path: Path, text: str, python: str | None, default: str | None, *, with_extras: bool) -> Versions:
+    """The dependencies of a project, `with_extras` also those of its extras and dependency groups."""
     try:
         data = tomllib.loads(text)
         project = data.get("project", {})
-        groups = data.get("dependency-groups", {})
-        found = [
-            *project.get("dependencies", []),
-            *(entry for extra in project.get("optional-dependencies", {}).values() for entry in extra),
-            *resolve_dependency_groups(groups, *groups),
-        ]
+        extras, groups = project.get("optional-dependencies", {}), data.get("dependency-groups", {})
+        found = list(project.get("dependencies", []))
+        if with_extras:
+            found += [entry for extra in extras.values() for entry in extra]
+            found += resolve_dependency_groups(groups, *groups)
+        left_out = [] if with_extras else [*(f"the extra {name}" for name in extras), *(f"the group {name}" for name in groups)]
         own = distribution_name(project["name"]) if "name" in project else None
         # An extra may name the project itself, with other extras.
         entries = [text for text in map(_string, found) if own is None or required_name(text) != own]
@@ -139,7 +155,9 @@ def _of_pyproject(path: Path, text: str, python: str | None, default: str | None
         raise VersionsError(f"{path} is not read as a pyproject.toml: {type(error).__name__}: {error}") from None
     files = RequirementsFiles(python)
     files.take(path, entries)
-    return files.versions(str(path))
+    versions = files.versions(str(path))
+    ignored = (f"{', '.join(left_out)}: the set is what `pip install .` installs, the dependencies",) if left_out else ()
+    return replace(versions, ignored=(*versions.ignored, *ignored))
 
 
 def _of_uv_lock(path: Path, text: str, python: str | None, default: str | None) -> Versions:
@@ -148,11 +166,11 @@ def _of_uv_lock(path: Path, text: str, python: str | None, default: str | None) 
         python = python or _oldest(data["requires-python"]) or default
         found = uv_lock.installed(data, marker_environment(python), _default_groups(path.parent / "pyproject.toml"))
         exact = _exact(path, [(package["name"], package["version"]) for package in found.indexed])
-        ignored = [f"{distribution_name(package['name'])}: {ELSEWHERE}" for package in found.others]
+        missing = [f"{distribution_name(package['name'])}: {ELSEWHERE}" for package in found.others]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise VersionsError(f"{path} is not read as a uv.lock: {type(error).__name__}: {error}") from None
-    ignored += [found.left_out] if found.left_out else []
-    return Versions(source=str(path), python=python, exact=exact, ignored=tuple(ignored))
+    ignored = (found.left_out,) if found.left_out else ()
+    return Versions(source=str(path), python=python, exact=exact, ignored=ignored, missing=tuple(missing))
 
 
 def _default_groups(path: Path) -> list[str] | None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
 from harness.errors import VersionsError
 from harness.packaging_values import exact_version, index_requirement, quoted, required_name, same_version
@@ -22,11 +21,19 @@ class Versions:
     python: str | None
     """As on an axis (`3.11`, `3.11.7`); None if the source does not say."""
     exact: Mapping[str, str]
-    """Name → version. A local part (`+cu121`) is left out: it names a build of the same version."""
+    """Name → version, with its local part (`+cu121`) if the source names a build."""
     open: tuple[str, ...] = ()
     """Requirements such as `torch>=2` that leave the version to the resolver."""
     bounds: tuple[str, ...] = ()
     """Requirements that limit versions and require nothing: those of a constraints file."""
+    extras: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Name → the extras that are installed with it."""
+    limited: frozenset[str] = frozenset()
+    """Names of entries that limit a version and require nothing."""
+    is_environment: bool = True
+    """Whether it is all that is installed, as a file is; else what exporters need is added to it."""
+    missing: tuple[str, ...] = ()
+    """What is part of the set and is not installed, with the reason: without it nothing is proven safe."""
     ignored: tuple[str, ...] = ()
     """Entries that were read and are not used, with the reason."""
 
@@ -36,17 +43,22 @@ class Versions:
         exact = {name: f"{name}=={version}" for name, version in self.exact.items()}
         return {**{required_name(text): text for text in (*self.bounds, *self.open)}, **exact}
 
-    def with_(self, requirements: Iterable[Requirement]) -> Versions:
-        """The same with `requirements` in place of its own entries for these distributions."""
+    def with_(self, requirements: Iterable[Requirement], *, adds: bool = True) -> Versions:
+        """The same with `requirements` in place of its own entries for these distributions.
+
+        Without `adds` one of a distribution that is not in the set only limits its version.
+        """
         requested = list(requirements)
-        kept = self.without({canonicalize_name(required.name) for required in requested})
+        names = {canonicalize_name(required.name) for required in requested}
+        limited = self.limited if adds else self.limited | (names - self.requirements.keys())
+        kept = self.without(names)
         exact, open_ = dict(kept.exact), list(kept.open)
         for required in requested:
             if (version := exactly(required)) is not None:
                 exact[canonicalize_name(required.name)] = version
             else:
                 open_.append(name_and_bounds(required))
-        return replace(self, exact=exact, open=tuple(open_))
+        return replace(self, exact=exact, open=tuple(open_), limited=limited)
 
     def without(self, names: Collection[str]) -> Versions:
         """The same without its entries for `names`, so that the resolver chooses their versions."""
@@ -59,7 +71,20 @@ class Versions:
         entries = {*self.exact, *map(required_name, self.open), *besides}
         taken = [text for text in self.bounds if required_name(text) not in entries]
         kept = tuple(text for text in self.bounds if text not in taken)
-        return replace(self.with_(map(Requirement, taken)), bounds=kept)
+        limited = self.limited.union(map(required_name, taken))
+        return replace(self.with_(map(Requirement, taken)), bounds=kept, limited=limited)
+
+    def released(self, names: Collection[str]) -> Versions:
+        """The same with the versions of `names` left to the resolver; what the set requires, it still requires."""
+        required = [name for name in self.requirements if name in names and name not in self.limited]
+        bounds = set(map(required_name, self.bounds)) - self.exact.keys() - set(map(required_name, self.open))
+        kept = self.without(names)
+        return replace(kept, open=(*kept.open, *(name for name in required if name not in bounds)))
+
+    def without_entry(self, name: str, reason: str) -> Versions:
+        """The same without an entry that cannot be installed, and with the `reason`."""
+        extras = {other: found for other, found in self.extras.items() if other != name}
+        return replace(self.without({name}), extras=extras, missing=(*self.missing, reason))
 
 
 def together(sets: Sequence[Versions]) -> Versions:
@@ -77,7 +102,19 @@ def together(sets: Sequence[Versions]) -> Versions:
         exact = {**other.exact, **first.exact}
         open_ = dict.fromkeys(text for text in (*first.open, *other.open) if required_name(text) not in exact)
         bounds = tuple(dict.fromkeys((*first.bounds, *other.bounds)))
-        first = replace(first, exact=exact, open=tuple(open_), bounds=bounds, ignored=(*first.ignored, *other.ignored))
+        extras = {
+            name: first.extras.get(name, frozenset()) | other.extras.get(name, frozenset())
+            for name in {*first.extras, *other.extras}
+        }
+        first = replace(
+            first,
+            exact=exact,
+            open=tuple(open_),
+            bounds=bounds,
+            extras=extras,
+            ignored=(*first.ignored, *other.ignored),
+            missing=(*first.missing, *other.missing),
+        )
     return first
 
 
@@ -107,7 +144,7 @@ def exactly(requirement: Requirement) -> str | None:
     """The one version that `requirement` admits, or None."""
     parts = list(requirement.specifier)
     if len(parts) == 1 and parts[0].operator in {"==", "==="} and not parts[0].version.endswith(".*"):
-        return Version(exact_version(parts[0].version)).public
+        return exact_version(parts[0].version)
     return None
 
 
@@ -148,5 +185,5 @@ def distribution(text: str, place: str) -> Requirement:
 
 
 def name_and_bounds(required: Requirement) -> str:
-    """A requirement without extras and marker: what an extra requires is installed anyway, or not at all."""
+    """A requirement without extras and marker, which are read apart."""
     return f"{canonicalize_name(required.name)}{required.specifier}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Mapping, Sequence
 from email.parser import HeaderParser
 from pathlib import Path
@@ -50,6 +51,27 @@ def described(sites: Sequence[Path]) -> list[tuple[str, str]]:
     descriptions = (HeaderParser().parsestr(_text(path)) for site in sites for path in _descriptions(site))
     # An interrupted uninstallation leaves descriptions without a name; pip ignores them too.
     return [(canonicalize_name(found["Name"]), found["Version"]) for found in descriptions if found["Name"]]
+
+
+def installed_directly(sites: Sequence[Path]) -> dict[str, bool]:
+    """The distributions in `sites` that come from a URL or a folder (PEP 610) → whether in editable mode.
+
+    Raises:
+        RefusedFileError: a description is no regular file.
+    """
+    found: dict[str, bool] = {}
+    for origin in (path for site in sites for path in site.glob("*.dist-info/direct_url.json")):
+        if (description := origin.with_name("METADATA")).is_file():
+            name = HeaderParser().parsestr(_text(description))["Name"]
+            found |= {canonicalize_name(name): _is_editable(_text(origin))} if name else {}
+    return found
+
+
+def _is_editable(origin: str) -> bool:
+    try:
+        return json.loads(origin)["dir_info"]["editable"] is True
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _descriptions(site: Path) -> list[Path]:

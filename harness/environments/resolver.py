@@ -287,7 +287,7 @@ def _split(lock: Lock, planned: Planned, *, with_runtime: bool) -> tuple[Lock, L
 
     The first has onnxruntime only `with_runtime`; the second has no torch.
     """
-    to_run = {name for side, name in planned.added if side == "run"}
+    to_run = {required_name(text) for side, text in planned.added if side == "run"}
     first = {pinned.name for pinned in lock.distributions if not pinned.via} - to_run
     roots = frozenset(first | set(dict(planned.cell.pins)) | {"numpy"})
     if not with_runtime:

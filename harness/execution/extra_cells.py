@@ -14,7 +14,7 @@ from typing import TypeVar
 from harness.environments import published_versions
 from harness.environments.lockfile import PublishedVersion
 from harness.environments.published_versions import NotAnswered
-from harness.environments.resolver import Resolver
+from harness.environments.resolver import Resolved, Resolver
 from harness.errors import UnpublishedError, interruptible
 from harness.execution import once_more
 from harness.execution.session import Session
@@ -100,6 +100,10 @@ class ExtraCells:
                 known |= dict(zip(names, verdicts, strict=True))
         self.fresh |= self.session.extra_cells.trials.intersection(cells)
         return verdicts
+
+    def resolved(self, planned: Sequence[Planned]) -> list[Resolved]:
+        """`planned` with their locks, or why they have none. Raises ConfigError as `verdicts`."""
+        return [resolved for resolved, _ in self._resolved([ExtraCell(planned=item) for item in planned])]
 
     def work(self) -> Work:
         """What is to run before the next pass gets further: tasks of the cells, then the cross-checks of what failed."""

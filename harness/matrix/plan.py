@@ -33,7 +33,9 @@ class Planned:
     bounds: tuple[str, ...] = ()
     """Requirements such as `numpy<2`, which limit the versions of what the cell needs, and add nothing to it."""
     added: tuple[tuple[str, str], ...] = ()
-    """(`export` or `run`, distribution): what is added to that side, besides what the cell needs."""
+    """(`export` or `run`, distribution or requirement): what is added to that side, besides what the cell needs."""
+    is_environment: bool = False
+    """Whether this is all that is installed: what only an exporter needs is not added."""
 
     def with_version(self, axis: str, version: str) -> Planned:
         """The same with another version on `axis`, and an id that shows it."""
@@ -192,7 +194,7 @@ class Requirements:
 
 def requirements(planned: Planned, matrix: Matrix, exporters: frozenset[str]) -> list[Requirements]:
     """The requirements of a `together` cell, or those of the export side and of the run side of a `handoff` cell."""
-    sides = _sides(planned.cell, matrix, exporters)
+    sides = _sides(planned.cell, matrix, frozenset() if planned.is_environment else exporters)
     export, run = ([name for side, name in planned.added if side == which] for which in ("export", "run"))
     added = [export, run] if len(sides) > 1 else [[*export, *run]]
     return [

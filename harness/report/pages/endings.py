@@ -48,9 +48,9 @@ def cell_data(experiment: Experiment | None) -> ReportedCell | None:
 
 
 def version_set(experiment: Experiment) -> str:
-    """`Python 3.11, torch 2.1.2, …`."""
+    """`Python 3.11, torch 2.1.2, …, together`."""
     cell = experiment.verdict.cell
-    return f"Python {cell.python}, " + ", ".join(f"{name} {version}" for name, version in cell.pins)
+    return ", ".join([f"Python {cell.python}", *(f"{name} {version}" for name, version in cell.pins), cell.setup.value])
 
 
 def listed(changes: Sequence[VersionChange]) -> str:

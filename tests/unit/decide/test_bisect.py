@@ -98,9 +98,11 @@ def search(monkeypatch):
     def searched(index: Index, end, good: dict[str, str], bad: dict[str, str], suspect=None) -> tuple[Bisected, FakeRuns]:
         fake = FakeRuns(index, end)
         session = SimpleNamespace(
-            matrix=matrix, uv=index, answers=None, settings=SimpleNamespace(jobs=1), interpreter=lambda _: PYTHON
+            matrix=matrix, uv=index, answers=None, settings=SimpleNamespace(jobs=1), interpreter=lambda _: PYTHON, acts=True
         )
         monkeypatch.setattr("harness.execution.extra_cells.run", fake.run)
+        found = Resolved(planned=None, interpreter=PYTHON, result=result(Stage.RESOLVE))
+        monkeypatch.setattr("harness.execution.extra_cells.ExtraCells.resolved", lambda *_: [found])
         experiments = Experiments(session, (PAIR,))
         monkeypatch.setattr(experiments, "between", between)
         ends = [Versions(source=said, python="3.11", exact={**PINS, **exact}) for said, exact in (("good", good), ("bad", bad))]

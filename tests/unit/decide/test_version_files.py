@@ -43,15 +43,16 @@ def test_requirements_with_hashes_comments_markers_and_nested_files(tmp_path):
         """,
     )
     found = read(path, None, "3.10")
-    assert found.exact == FOUR
+    assert found.exact == {**FOUR, "torch": "2.1.0+cu121"}
+    assert found.extras == {"transformers": {"sentencepiece"}}
     assert found.open == ("numpy<2", "numpy>=1.24")
     assert found.python == "3.10"
-    assert [text.split(":")[0] for text in found.ignored] == ["--index-url https", "ours"]
+    assert [text.split(":")[0] for text in (*found.ignored, *found.missing)] == ["--index-url https", "ours"]
 
 
 def test_a_version_that_is_written_otherwise_is_no_second_pin(tmp_path):
     path = written(tmp_path, "r.txt", "torch==2.1\nonnx==1.16.2\ntorch==2.1.0+cu121\n")
-    assert read(path, None, None).exact == {"torch": "2.1", "onnx": "1.16.2"}
+    assert read(path, None, None).exact == {"torch": "2.1.0+cu121", "onnx": "1.16.2"}
 
 
 def test_a_constraints_file_limits_what_is_required_and_requires_nothing(tmp_path):
@@ -67,7 +68,7 @@ def test_a_constraints_file_limits_what_is_required_and_requires_nothing(tmp_pat
     found = read(path, None, None)
     assert found.exact == {"torch": "2.1.0", "onnx": "1.16.2"}
     assert found.open == ()
-    assert found.bounds == ("extrathing==0.1.0", "transformers==4.46.3", "numpy<2", "numpy>1", "protobuf<4")
+    assert found.bounds == ("extrathing==0.1.0+cpu", "transformers==4.46.3", "numpy<2", "numpy>1", "protobuf<4")
     # The same file as both.
     path.write_text("-c limits.txt\n-r more.txt\ntorch\n")
     assert read(path, None, None).exact == {"torch": "2.1.0", "transformers": "4.46.3"}
@@ -296,10 +297,8 @@ def test_a_uv_lock_without_the_project_itself_and_by_its_markers(tmp_path):
         source=str(path),
         python="3.11",
         exact={"torch": "2.1.0", "numpy": "1.26.4", "inner": "3.0"},
-        ignored=(
-            "theirs: it comes from a URL or a folder, and no index has it",
-            "the extra cpu of ours: the set is what `uv sync` installs, the dependencies",
-        ),
+        ignored=("the extra cpu of ours: the set is what `uv sync` installs, the dependencies",),
+        missing=("theirs: it comes from a URL or a folder, and no index has it",),
     )
     assert read(path, "3.12", None).exact["numpy"] == "2.1.0"
 
@@ -326,7 +325,7 @@ def test_an_environment_by_what_is_installed_in_it(tmp_path):
         info.mkdir(parents=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n")
     found = read(tmp_path, None, None)
-    assert (found.python, found.exact) == (version, {"torch": "2.1.0", "some-thing": "1.0"})
+    assert (found.python, found.exact) == (version, {"torch": "2.1.0+cpu", "some-thing": "1.0"})
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_the_details_and_the_data():
         "  the resolver also moved these, and one of them may be the reason: helper 1.0 → absent",
         "  all that differs was searched",
         "  1 probe among 9 releases, both ends confirmed",
-        f"  last that works: Python 3.11, {', '.join(f'{name} {version}' for name, version in PINS.items())}",
+        f"  last that works: Python 3.11, {', '.join(f'{name} {version}' for name, version in PINS.items())}, together",
     ]
     data = json.loads(format_named("json").render(page))
     assert data["suspects"] == [{"name": "numpy", "version": "2.0.0", "date": "2024-06-16"}]

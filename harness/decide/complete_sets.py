@@ -1,0 +1,154 @@
+"""A version set as it can be run: with an exact version on every axis, and without what no index has, which is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from typing import NoReturn
+
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from harness.decide.planned_sets import entry_without_wheel
+from harness.decide.version_sets import Versions
+from harness.environments import solve
+from harness.environments.interface import FailureType, ProviderFailure
+from harness.errors import UnpublishedError, VersionsError
+from harness.execution import extra_cells
+from harness.execution.session import Session
+from harness.matrix.plan import Planned, requirements
+from harness.model import Interpreter, Lock
+from harness.packaging_values import required_name
+from harness.stack import REQUIRED_AXES
+
+_SHOWN = 3
+"""Reasons why entries of a set are not used that an error names."""
+
+
+class Unanswered(Exception):  # noqa: N818 -- an outcome: the answer is UNKNOWN
+    """The question cannot be answered now: an index does not answer, or this machine lacks the Python."""
+
+
+class Completion:
+    """Completes version sets in a session."""
+
+    def __init__(self, session: Session, axes: Sequence[str], planned: Callable[[Versions], Planned]) -> None:
+        """`planned` is the cell of a set."""
+        self._session = session
+        self._axes = axes
+        self._planned = planned
+
+    def python(self, versions: Versions) -> Interpreter:
+        """The interpreter of a set.
+
+        Raises:
+            Unanswered: this machine does not have it.
+        """
+        found = self._session.interpreter(str(versions.python))
+        if found is None:
+            raise Unanswered(self._session.pythons.why_missing(str(versions.python)))
+        return found
+
+    def complete(self, versions: Versions) -> Versions:
+        """The same with an exact version on every axis: an open requirement becomes what the resolver picks today.
+
+        Raises:
+            VersionsError: a distribution that every cell needs is not in it, or there is no solution.
+            Unanswered: the resolver could not be asked.
+        """
+        # An axis that is only bounded is absent, unless every cell has it.
+        versions = versions.with_bounds_as_entries([axis for axis in self._axes if axis not in REQUIRED_AXES])
+        # A distribution may have several bounds, and a pin that they exclude.
+        names = set(map(required_name, versions.open))
+        self._require_complete(versions, names)
+        unpinned = [axis for axis in self._axes if axis in names and axis not in versions.exact]
+        if not unpinned:
+            return self._installable(versions)
+        versions, locked = self._picked(versions)
+        found = {axis: locked[axis] for axis in unpinned}
+        open_ = [(required_name(text), text) for text in versions.open]
+        versions = replace(
+            versions,
+            exact={**versions.exact, **{axis: str(Version(version).public) for axis, version in found.items()}},
+            open=tuple(text for name, text in open_ if name not in found),
+            ignored=(*versions.ignored, *(f"{text}: it is {found[name]} today" for name, text in open_ if name in found)),
+        )
+        return self._installable(versions)
+
+    def _picked(self, versions: Versions) -> tuple[Versions, dict[str, str]]:
+        """(`versions` without entries that no index has, name → the version that the resolver picks of what is open)."""
+        while True:
+            try:
+                return versions, self.locked(versions)
+            except ProviderFailure as failure:
+                name, _, version = (failure.unpublished or "").partition("==")
+                found = self._without(versions, name, version) or self._without_unbuilt(versions, str(failure))
+                if found is None:
+                    refuse(failure, f"{versions.source} has no solution")
+                versions = found
+
+    def locked(self, versions: Versions, preferred: Lock | None = None) -> dict[str, str]:
+        """Name → version of what the resolver picks for a set. Raises ProviderFailure."""
+        found: dict[str, str] = {}
+        matrix = self._session.matrix
+        for needed in requirements(self._planned(versions), matrix, frozenset(matrix.variants.exporters)):
+            found |= solve.lock_for(needed, self._session.uv, self.python(versions), preferred).versions
+        return found
+
+    def _installable(self, versions: Versions) -> Versions:
+        """`versions` without the entries besides the axes that cannot be installed here: they are named as missing.
+
+        An index is asked by way of the lock, which is remembered.
+        """
+        while self._planned(versions).added or any(Version(version).local for version in versions.exact.values()):
+            try:
+                (resolved,) = extra_cells.ExtraCells(self._session).resolved([self._planned(versions)])
+            except UnpublishedError as error:
+                found = self._without(versions, error.name, error.version)
+            else:
+                error_text = resolved.result.error.message if resolved.result.error else ""
+                found = self._without_unbuilt(versions, error_text)
+            if found is None:
+                break
+            versions = found
+        return versions
+
+    def _without(self, versions: Versions, name: str, version: str) -> Versions | None:
+        """`versions` without what no index has, or with another build on an axis; None if it is not in the way."""
+        name = canonicalize_name(name)
+        if name in self._axes:
+            if (own := versions.exact.get(name)) is None or own != version or not Version(own).local:
+                return None
+            public = Version(own).public
+            reason = f"{name} {own}: it is not published where uv looked, and {public} of another build was run in its place"
+            return replace(versions, exact={**versions.exact, name: public}, missing=(*versions.missing, reason))
+        if name not in versions.requirements or name in versions.limited:
+            return None
+        entry = f"{name} {version or versions.exact.get(name, '')}".strip()
+        return versions.without_entry(name, f"{entry}: it is not published where uv looked, and was not installed")
+
+    def _without_unbuilt(self, versions: Versions, message: str) -> Versions | None:
+        name = entry_without_wheel(message, versions, self._axes)
+        reason = f"{name}: no wheel of it fits, and nothing is built here ([uv] build), so it was not installed"
+        return versions.without_entry(name, reason) if name else None
+
+    def _require_complete(self, versions: Versions, open_: Collection[str]) -> None:
+        if versions.python is None:
+            known = ", ".join(self._session.matrix.axes["python"])
+            raise VersionsError(f"{versions.source} says nothing of Python: give --python (the matrix has {known})")
+        needed = [axis for axis in REQUIRED_AXES if axis in self._axes]
+        missing = [axis for axis in needed if axis not in versions.exact and axis not in open_]
+        if missing:
+            present = ", ".join(axis for axis in needed if axis not in missing) or "none of what is needed"
+            options = " ".join(f"--with {axis}==…" for axis in missing)
+            unused = "".join(f"; not used: {reason}" for reason in (*versions.ignored, *versions.missing)[:_SHOWN])
+            raise VersionsError(
+                f"{versions.source} has {present}; {', '.join(missing)} missing: name them with {options}{unused}"
+            )
+
+
+def refuse(failure: ProviderFailure, what: str) -> NoReturn:
+    """Raise what a failure of the resolver means: Unanswered if it could not be asked, else VersionsError."""
+    if failure.type is FailureType.INFRASTRUCTURE:
+        raise Unanswered(f"{what}: {failure}") from None
+    raise VersionsError(f"{what}: {failure}") from None

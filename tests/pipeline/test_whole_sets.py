@@ -1,0 +1,175 @@
+"""A set is run as it is installed: all that stands in it, in its builds and with its extras, and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+
+import packages
+import pytest
+from project import PYTHON, Project
+
+pytestmark = pytest.mark.usefixtures("installed_once")
+
+FOUR = {"torch": "2.1.0", "transformers": "4.46.3", "onnx": "1.16.2", "onnxruntime": "1.16.3"}
+PINS = "".join(f"{name}=={version}\n" for name, version in FOUR.items())
+REFUSES_PLUGIN = """
+    import importlib.util
+    if importlib.util.find_spec("plugin"):
+        raise ImportError("plugin is too old")
+"""
+NEEDS_NUMPY_2 = """
+    import numpy
+    if not numpy.__version__.startswith("2"):
+        raise ImportError("numpy 2 is needed")
+"""
+NO_CUDA = "raise ImportError('libcudart.so.11.0: cannot open shared object file')"
+
+
+def environment(folder: Path, versions: Mapping[str, str], direct: Mapping[str, object] | None = None) -> Path:
+    """A virtual environment as far as it is read; `direct` is the origin of what no index has."""
+    site = folder / "lib" / f"python{PYTHON}" / "site-packages"
+    site.mkdir(parents=True)
+    (folder / "pyvenv.cfg").write_text(f"version_info = {PYTHON}.1\n")
+    for name, version in versions.items():
+        info = site / f"{name}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        if name in (direct or {}):
+            (info / "direct_url.json").write_text(json.dumps((direct or {})[name]))
+    return folder
+
+
+def checked(project: Project, given: str | Path, *arguments: str, code: int):
+    path = given
+    if isinstance(given, str):
+        path = project.root / "requirements.txt"
+        path.write_text(given)
+    answer = project.main("check", "--from", str(path), "--python", PYTHON, "--quiet", "--format", "json", *arguments)
+    assert answer.code == code, answer.err + answer.out
+    return json.loads(answer.out)
+
+
+@pytest.mark.parametrize("kind", ["file", "environment", "target"])
+def test_what_nothing_requires_is_installed_too(project, kind):
+    project.publish(packages.package("plugin", "1.0"), packages.transformers("4.47.0", on_import=REFUSES_PLUGIN))
+    target = ["--to", "transformers==4.47.0"]
+    given: str | Path = PINS
+    if kind == "file":
+        given += "plugin==1.0\n"
+    elif kind == "environment":
+        given = environment(project.root / "venv", {**FOUR, "plugin": "1.0", "pip": "24.0"})
+    else:
+        new = project.root / "new.txt"
+        new.write_text(PINS.replace("4.46.3", "4.47.0") + "plugin\n")
+        target = ["--to", str(new)]
+    found = checked(project, given, *target, code=1)
+    (upgrade,) = found["upgrades"]
+    assert (found["answer"], upgrade["lost"][0]["message"]) == ("BREAKS", "import transformers: ImportError: plugin is too old")
+    assert upgrade["target"]["resolved"]["plugin"] == "1.0"
+    assert ("plugin" in found["current"]["resolved"]) is (kind != "target")
+
+
+def test_the_build_that_the_set_names_is_the_one_that_runs(project):
+    """The index has a newer build of the same version, which breaks."""
+    for path in project.index.glob("torch-*"):
+        path.unlink()
+    for version in ("2.1.0", "2.2.0"):
+        project.publish(packages.torch(f"{version}+cpu"), packages.torch(f"{version}+cu118", on_import=NO_CUDA))
+    pins = PINS.replace("2.1.0", "2.1.0+cpu")
+    for target in ("torch==2.2.0+cpu", "torch"):
+        found = checked(project, pins, "--to", target, code=0)
+        assert found["current"]["resolved"]["torch"] == "2.1.0+cpu"
+        assert found["upgrades"][0]["target"]["resolved"]["torch"] == "2.2.0+cpu"
+    assert checked(project, PINS, code=1)["current"]["resolved"]["torch"] == "2.1.0+cu118"
+
+
+def test_a_build_that_no_index_has_is_not_proven_safe(project):
+    found = checked(project, PINS.replace("2.1.0", "2.1.0+cu121"), code=3)
+    note = "torch 2.1.0+cu121: it is not published where uv looked, and 2.1.0 of another build was run in its place"
+    assert (found["answer"], found["current"]["status"], found["notes"]) == ("UNKNOWN", "works", [note])
+
+
+def test_an_extra_brings_in_what_it_requires(project):
+    needs = ("tokenizers", "plugin ; extra == 'x'")
+    project.publish(
+        packages.package("plugin", "1.0", requires=("numpy<2",)),
+        dataclasses.replace(packages.transformers("4.46.4"), requires=needs),
+        packages.torch("2.2.0", on_import=NEEDS_NUMPY_2),
+    )
+    pins = PINS.replace("4.46.3", "4.46.4")
+    checked(project, pins, "--to", "torch==2.2.0", code=0)
+    found = checked(project, pins.replace("transformers", "transformers[x]"), "--to", "torch==2.2.0", code=1)
+    assert found["upgrades"][0]["target"]["resolved"]["numpy"] == "1.26.4"
+    assert found["upgrades"][0]["lost"][0]["message"] == "import torch: ImportError: numpy 2 is needed"
+
+
+def test_what_an_exporter_of_the_matrix_needs_is_not_added(project):
+    """onnxscript would move numpy; and the exporter that needs it fails without it."""
+    for path in project.index.glob("onnxscript-*"):
+        path.unlink()
+    needs = "import importlib.util\nif variant['exporter'] == 'dynamo' and not importlib.util.find_spec('onnxscript'):\n"
+    needs += "    raise ModuleNotFoundError(\"No module named 'onnxscript'\", name='onnxscript')"
+    project.publish(packages.package("onnxscript", "0.1.0", requires=("numpy<2",)), packages.torch("2.6.0", on_export=needs))
+    project.configure(variants={"exporters": ["torchscript", "dynamo"], "layouts": ["pair"]})
+    pins = PINS.replace("2.1.0", "2.6.0")
+    resolved = checked(project, pins, "--exporter", "torchscript", code=0)["current"]["resolved"]
+    assert (resolved["numpy"], "onnxscript" in resolved) == ("2.1.0", False)
+    (upgrade,) = checked(project, pins, "--exporter", "dynamo", code=1)["upgrades"]
+    assert (upgrade["lost"][0]["stage"], upgrade["mend"]["change"]) == ("export", "onnxscript")
+
+
+def test_a_set_is_one_environment(project):
+    project.publish(
+        packages.torch("2.2.0", requires=("numpy<2",)), packages.onnxruntime("1.18.0", requires=("flatbuffers", "numpy>=2"))
+    )
+    project.configure(setup=["handoff", "together"])
+    pins = PINS.replace("2.1.0", "2.2.0")
+    found = checked(project, pins, "--to", "onnxruntime==1.18.0", code=1)
+    (upgrade,) = found["upgrades"]
+    assert (found["current"]["environment"], upgrade["lost"][0]["stage"]) == ("together", "resolve")
+    path = project.root / "requirements.txt"
+    assert "onnxruntime 1.16.3, together: works." in project.main("check", "--from", str(path), "--quiet").out
+    project.configure(setup="handoff")
+    assert checked(project, pins, "--to", "onnxruntime==1.18.0", code=0)["current"]["environment"] == "handoff"
+
+
+def test_a_project_is_its_dependencies_without_extras_and_groups(project):
+    project.publish(packages.torch("2.2.0"))
+    path = project.root / "pyproject.toml"
+    path.write_text(
+        textwrap.dedent(f"""
+        [project]
+        name = "ours"
+        version = "1"
+        dependencies = {json.dumps(["torch>=2.1", *PINS.split()[1:]])}
+        [project.optional-dependencies]
+        old = ["torch==2.1.0"]
+        new = ["torch==2.2.0"]
+        [dependency-groups]
+        dev = ["plugin==1.0"]
+        """)
+    )
+    found = checked(project, path, code=0)
+    assert found["current"]["pins"]["torch"] == "2.2.0"
+    left_out = "the extra old, the extra new, the group dev: the set is what `pip install .` installs, the dependencies"
+    assert left_out in found["notes"]
+
+
+def test_what_cannot_be_installed_is_named_and_not_proven_safe(project):
+    """A project in editable mode is the user's own; a name that an index may have belongs to somebody else there."""
+    project.publish(packages.package("theirs", "1.0", on_import="raise ImportError"))
+    origins = {"ours": {"dir_info": {"editable": True}, "url": "file:///x"}, "theirs": {"url": "file:///y", "dir_info": {}}}
+    here = {**FOUR, "ours": "1.0"}
+    found = checked(project, environment(project.root / "own", here, origins), code=0)
+    assert found["notes"] == ["ours: it is a project in editable mode"]
+    found = checked(project, environment(project.root / "both", {**here, "theirs": "1.0"}, origins), code=3)
+    assert "theirs" not in found["current"]["resolved"]
+    assert found["notes"][1] == "theirs: it comes from a URL or a folder, and no index has it"
+    found = checked(project, PINS + "plugin==1.0\n", code=3)
+    note = "plugin 1.0: it is not published where uv looked, and was not installed"
+    assert (found["answer"], found["notes"]) == ("UNKNOWN", [note])
+    assert found["upgrades"][0]["why"] == f"the rest of the set works, and this was not run with it: {note}"

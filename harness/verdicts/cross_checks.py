@@ -75,7 +75,7 @@ def unexplained(run: Run, records: Records) -> list[_Failed]:
     """The artifacts that this onnxruntime refuses or gets wrong although their stamps are not above it."""
     return [
         (variant, artifact, stage)
-        for variant, artifact, stage in _failures(run, records)
+        for variant, artifact, stage in failures(run, records)
         if stage is not Stage.LOAD or not _is_above(stages(records.get(run.variant_key(variant, artifact))))
     ]
 
@@ -115,7 +115,8 @@ def _keys(run: Run, variants: Mapping[str, Variant], artifact: str) -> dict[str,
     return {name: run.variant_key(variant, artifact) for name, variant in variants.items()}
 
 
-def _failures(run: Run, records: Records) -> list[_Failed]:
+def failures(run: Run, records: Records) -> list[_Failed]:
+    """The artifacts that this onnxruntime refuses or gets wrong."""
     return [
         (variant, artifact, result.stage)
         for variant, artifact in run.runnable(records)

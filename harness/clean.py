@@ -17,6 +17,7 @@ from harness.environments.lock_records import LOCK
 from harness.environments.uv.cache import Wheels
 from harness.environments.uv.client import Uv
 from harness.errors import StoreError
+from harness.execution import exported_again
 from harness.execution.events import Listener
 from harness.execution.once_more import unconfirmed
 from harness.execution.opening import opened
@@ -95,6 +96,7 @@ def _reported(settings: Settings, listen: Listener) -> Session:
     verdicts = session.verdicts()
     report(session, verdicts)
     session.pending(session.cells)
+    exported_again.needed(session.tasks, session.records, lambda _name: True)
     unconfirmed(session, zip((tasks for _, tasks in session.cells), verdicts, strict=True))
     return session
 

@@ -24,6 +24,7 @@ from harness.model import Stage, Status
 from harness.store.envelope import DamagedRecordError, RecordKind
 from harness.store.foreign import LOG_LIMIT, ForeignStore
 from harness.store.store import Store
+from harness.tasks.exported_again import LAST_ATTEMPT, again_key
 from harness.tasks.records import STAGES, Record
 from harness.verdicts.messages import headline
 from harness.verdicts.report_schema import Report
@@ -102,6 +103,8 @@ class _Choice:
             source.refuse(f"results/{key[:2]}/{key}.json", f"is a record of another kind than that of {self._root(earlier)}")
             return
         known = earlier.value if earlier else self.store.get(new.kind, key)
+        if isinstance(known, Record) and isinstance(new.value, Record) and known.artifact and new.value.artifact:
+            self._keep_beside(known.artifact, new, key)
         if known is None or _rank(new.value) > _rank(known):
             self.chosen[key] = new
         elif _rank(new.value) == _rank(known) == _FACT and _meaning(known) != _meaning(new.value):
@@ -115,6 +118,18 @@ class _Choice:
                     self.notes.append(_reasons(root, source.root, known, new.value))
             else:
                 raise ShardError(_contradiction(root, source.root, key, known, new.value))
+
+    def _keep_beside(self, artifact: str, new: _Candidate, key: str) -> None:
+        """Keep the other artifact of an export as what another attempt has left: what was run with either is compared."""
+        for attempt in range(1, LAST_ATTEMPT + 1):
+            if new.value.artifact == artifact:
+                return
+            beside = again_key(key, attempt)
+            taken = self.chosen[beside].value if beside in self.chosen else self.store.get(STAGES, beside)
+            if not isinstance(taken, Record) or taken.artifact is None:
+                self.chosen[beside] = new
+                return
+            artifact = taken.artifact
 
     def _root(self, candidate: _Candidate | None) -> Path:
         """The store that a record is of; None stands for one of this store."""

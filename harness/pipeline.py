@@ -13,6 +13,7 @@ from pathlib import Path
 from harness import merge
 from harness.environments.resolver import NOT_RESOLVED, Resolved
 from harness.errors import interruptible
+from harness.execution import exported_again
 from harness.execution.audit import audit
 from harness.execution.cost import Cost
 from harness.execution.events import Damage, Listener, Note, once
@@ -32,6 +33,7 @@ from harness.verdicts.report_schema import Report
 
 STEPS = (
     "harness.execution.steps:matrix_cells",
+    "harness.execution.steps:exports_again",
     "harness.execution.steps:checks_elsewhere",
     "harness.diagnose.assembly:search_remedies",
     "harness.execution.steps:failures_once_more",
@@ -131,7 +133,9 @@ def merged(sources: Sequence[Path], settings: Settings, listen: Listener) -> Rep
     store = Store.open(settings.store, note=lambda text: listen(Damage(text=text)))
     for text in merge.copy(sources, store):
         listen(Damage(text=text))
-    found = known(settings, listen)
+    session = opened(settings, listen, acts=False)
+    exported_again.settle(session.tasks, session.records, working=True)
+    found = report(session, session.verdicts())
     if count := sum(any(one.reason in BEFORE_A_RUN for one in cell.variants) for cell in found.cells):
         why = "their shard is missing or unfinished, or had another matrix, probe, platform or Python"
         listen(Note(text=f"cells whose results are not in these stores: {count} of {len(found.cells)}; {why}"))

@@ -45,7 +45,7 @@ def torch(
     version: str = "2.1.0",
     *,
     ir: int = 8,
-    flawed: bool = False,
+    flawed: bool | str = False,
     on_import: str = "",
     on_export: str = "",
     on_evaluate: str = "",
@@ -53,7 +53,7 @@ def torch(
 ) -> Wheel:
     """`torch.onnx.export(variant, path)` writes a file that carries IR version `ir`.
 
-    `variant` is the job's dict, with the model's family; no runtime runs correctly what is `flawed`.
+    `variant` is the job's dict, with the model's family; no runtime runs correctly what is `flawed`, perhaps an expression.
     `on_evaluate` runs where the reference evaluator decodes what was exported.
     """
     body = f"""

@@ -15,6 +15,7 @@ from harness.environments.environments import Environments
 from harness.environments.layers import closure
 from harness.environments.resolver import Resolved
 from harness.errors import HarnessError
+from harness.execution import exported_again
 from harness.execution.events import Listener, Note
 from harness.execution.executors import close
 from harness.execution.session import Session
@@ -22,6 +23,7 @@ from harness.execution.worker import Worker
 from harness.model import Setup, Status
 from harness.tasks.cell_tasks import CellTasks
 from harness.tasks.interface import Task
+from harness.tasks.pending import outstanding
 from harness.tasks.records import Records
 from harness.verdicts.judge import VariantVerdict, Verdict, judge
 
@@ -64,6 +66,7 @@ def from_scratch(session: Session, resolved: Resolved, cell: CellTasks, listen: 
             )
             for task in _probes(cell):
                 worker.perform(task, lambda _stage: None)
+            _export_again(cell, records, worker)
             return _judged(session, resolved, cell, records)
     finally:
         close(made, listen, keep=False)
@@ -93,6 +96,22 @@ def _whole(
 
 def _probes(cell: CellTasks) -> Sequence[Task]:
     return [task for task in cell.all if task not in cell.installs]
+
+
+def _export_again(cell: CellTasks, records: Records, worker: Worker) -> None:
+    """Do what failed with further exports, as a run does: one may have failed by chance."""
+    done: set[object] = set()
+
+    def untried(name: object) -> bool:
+        new = name not in done
+        done.add(name)
+        return new
+
+    while tasks := outstanding(exported_again.needed([cell], records, untried), records):
+        for task in tasks:
+            if not task.installs:
+                worker.perform(task, lambda _stage: None)
+        exported_again.settle([cell], records)
 
 
 def _judged(session: Session, resolved: Resolved, cell: CellTasks, records: Records) -> Verdict:

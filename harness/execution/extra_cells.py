@@ -22,6 +22,7 @@ from harness.execution.work import CellWork, ExtraCell, Origin, Work
 from harness.matrix.plan import Planned
 from harness.tasks import cell_tasks
 from harness.tasks.cell_tasks import CellTasks
+from harness.tasks.interface import Task
 from harness.tasks.pending import outstanding, to_invalidate
 from harness.verdicts import cross_checks
 from harness.verdicts.judge import Verdict
@@ -151,12 +152,14 @@ class ExtraCells:
                 done[cell] = tasks
         session.extra_cells.trials.update(incomplete)
         own = [task for _, tasks in incomplete.values() if tasks for task in tasks.all]
-        checks = []
-        if self._cross_checked:
+        # A trial that fails is no answer to anybody.
+        again = session.exported_again(list(done.values())) if self._origin is Origin.EXTRA_CELL else []
+        checks: Sequence[Task] = ()
+        if self._cross_checked and not again:
             untried = [tasks for cell, tasks in done.items() if session.untried((cell, "cross-checks"))]
             checks = cross_checks.needed(untried, session.records, session.runtimes)
             session.invalidate(checks)
-        needed = tuple(outstanding([*own, *checks], session.records))
+        needed = tuple(outstanding([*own, *again, *checks], session.records))
         return Work(tasks=needed, cells=tuple(incomplete.values()), origin=self._origin)
 
     def _resolved(self, cells: Sequence[ExtraCell]) -> tuple[CellWork, ...]:

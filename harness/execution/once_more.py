@@ -11,11 +11,13 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from harness.execution import exported_again
 from harness.execution.process.repetition import compared
 from harness.execution.session import Session
 from harness.execution.work import Origin, Work
-from harness.model import Stage, Status
+from harness.model import Stage, Status, Variant
 from harness.tasks.cell_tasks import CellTasks
+from harness.tasks.graph_run import Run
 from harness.tasks.interface import Task
 from harness.tasks.keys import key_of
 from harness.tasks.pending import outstanding
@@ -34,6 +36,8 @@ class StoredFailure:
     kind: FailureKind
     task: Task
     tasks: CellTasks
+    run: tuple[Run, Variant] | None
+    """Of a failure with an artifact: the run that gave it, and the variant."""
 
 
 def work(session: Session, verdicts: Iterable[tuple[CellTasks | None, Verdict]]) -> Work:
@@ -41,7 +45,11 @@ def work(session: Session, verdicts: Iterable[tuple[CellTasks | None, Verdict]])
     chosen = [found for found in unconfirmed(session, verdicts) if session.untried(("once more", found.key))]
     for found in chosen:
         session.records.hold_back(found.key)
-    tasks = outstanding([task for found in chosen for task in (found.tasks.export, found.tasks.run)], session.records)
+    # What failed with an artifact may do so because of that one alone, and by chance with each that was made until now.
+    exported = exported_again.last(found.run for found in chosen if found.run)
+    session.invalidate_runs(exported)
+    own = [task for found in chosen for task in (found.tasks.export, found.tasks.run)]
+    tasks = outstanding([*own, *exported], session.records)
     if not tasks:
         # Nothing can run them again, and what is known of them counts.
         session.records.held_back()
@@ -113,4 +121,7 @@ def _failing(tasks: CellTasks, variant: VariantVerdict, kind: FailureKind, recor
     if artifact:
         keys[run.variant_key(variant.variant, artifact)] = tasks.run
     found = next((key for key in keys if variant.last in stages(records.get(key))), None)
-    return StoredFailure(key=found, kind=kind, task=keys[found], tasks=tasks) if found else None
+    if found is None:
+        return None
+    with_artifact = (run, variant.variant) if artifact and found == run.variant_key(variant.variant, artifact) else None
+    return StoredFailure(key=found, kind=kind, task=keys[found], tasks=tasks, run=with_artifact)

@@ -15,7 +15,7 @@ from harness.tasks.graph_run import Run
 from harness.tasks.interface import Parts, Task, with_layers
 from harness.tasks.memory import Memory
 from harness.tasks.records import Records
-from harness.verdicts.cross_checks import unexplained
+from harness.verdicts.cross_checks import failures
 from harness.verdicts.judge import judge
 
 _UNCOUNTED = frozenset({Origin.TRIAL, Origin.ONCE_MORE})
@@ -39,7 +39,7 @@ class Round:
     announced: int
     """Cells of the matrix that earlier rounds have announced."""
     cross_checked: set[Parts]
-    """Environments that stay, because a cross-check will need them; this round adds its own."""
+    """Environments that stay, because another export or a cross-check will need them; this round adds its own."""
     _waiting: list[set[Task]] = field(default_factory=list)
     """For each cell its tasks that have not ended."""
     _leases: Counter[Parts] = field(default_factory=Counter)
@@ -103,7 +103,7 @@ class Round:
             self._release(event.task)
 
     def _release(self, task: Task) -> None:
-        if isinstance(task, Run) and unexplained(task, self.records):
+        if isinstance(task, Run) and failures(task, self.records):
             self.cross_checked.update([*with_layers(task.export.closure), *with_layers(task.closure)])
         for parts in task.held:
             self._leases[parts] -= 1

@@ -5,6 +5,7 @@ A session that does not act asks no index and runs nothing: what the store does 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from harness.environments.resolver import Resolved, Resolver
 from harness.environments.sources import Pythons
 from harness.environments.uv.client import Uv
 from harness.errors import interruptible
-from harness.execution import cost, executors, given_environment
+from harness.execution import cost, executors, exported_again, given_environment
 from harness.execution.cost import Cost
 from harness.execution.events import Estimated, Listener, Note
 from harness.execution.executors import local
@@ -33,6 +34,7 @@ from harness.model import Interpreter, Limits
 from harness.store.store import Store
 from harness.subprocesses import Supervisor
 from harness.tasks.cell_tasks import CellTasks
+from harness.tasks.graph_run import Run
 from harness.tasks.interface import Task
 from harness.tasks.memory import Memory
 from harness.tasks.pending import invalidate, outstanding
@@ -140,6 +142,17 @@ class Session:
     def invalidate(self, tasks: Iterable[Task]) -> None:
         """Hide the stored results of `tasks` that the options want made again; each once."""
         invalidate(tasks, self.records, everything=self.settings.force, statuses=self.settings.retry)
+
+    def invalidate_runs(self, runs: Iterable[Run]) -> None:
+        """The same of runs and of the exports that they alone need."""
+        self.invalidate(itertools.chain.from_iterable((run.export, run) for run in runs))
+
+    def exported_again(self, cells: Sequence[CellTasks]) -> list[Task]:
+        """The tasks that are still to confirm failures of `cells` with further exports; records what is known of them."""
+        if self.settings.invalidates:
+            self.invalidate_runs(exported_again.known(cells, self.records))
+        exported_again.settle(cells, self.records)
+        return outstanding(exported_again.needed(cells, self.records, self.untried), self.records)
 
     def run(self, work: Work) -> None:
         """Run tasks and announce cells; results are in the records afterwards. Sets `over` if the budget ends first.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from harness.execution import once_more
+from harness.execution import exported_again, once_more
 from harness.execution.session import Session
 from harness.execution.work import Work
 from harness.model import Status
@@ -35,6 +35,11 @@ def matrix_cells(session: Session, verdicts: Sequence[Verdict]) -> Work:
     return Work(tasks=tuple(session.pending(cells)), cells=cells)
 
 
+def exports_again(session: Session, verdicts: Sequence[Verdict]) -> Work:  # noqa: ARG001 -- as Step
+    """What failed from `load` on, with what another process exports: no proof may rest on a graph that comes by chance."""
+    return Work() if session.over else Work(tasks=tuple(session.exported_again(session.tasks)))
+
+
 def checks_elsewhere(session: Session, verdicts: Sequence[Verdict]) -> Work:
     """What failed, in other runtimes and by other consumers; and where nothing works, the same cells with another model."""
     if session.over:
@@ -51,6 +56,7 @@ def checks_elsewhere(session: Session, verdicts: Sequence[Verdict]) -> Work:
 def failures_once_more(session: Session, verdicts: Sequence[Verdict]) -> Work:
     """What failed before everything else ran, once more: a failure by chance must not prove what was changed meanwhile."""
     if once_more.outcomes(session):
+        exported_again.settle(session.tasks, session.records)
         verdicts = session.verdicts()
     if session.over:
         return Work()

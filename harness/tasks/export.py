@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from harness.environments.layers import Closure
 from harness.matrix.schema import ProbeSection
@@ -32,6 +32,8 @@ class Export(Divided):
 
     kind = "export"
     rank = 1
+    may_fork: ClassVar[bool] = True
+    """Whether a fork server may make its process."""
 
     closure: Closure
     model: ProbeSection = field(hash=False)
@@ -228,6 +230,7 @@ class ExportBatch(Batch):
             keys=[task.key, *map(task.variant_key, variants), *(item.key for item in imports)],
             parts=(task.closure,),
             beside={item.key: item.parts for item in imports},
+            may_fork=task.may_fork,
             places={
                 None: task.place(),
                 **{variant.export_id: task.place(variant) for variant in variants},

@@ -74,6 +74,8 @@ class ProbeRequest:
     """What it can import."""
     beside: Mapping[str, Parts] = field(default_factory=dict)
     """Subject → what the fork for that subject can import."""
+    may_fork: bool = True
+    """Whether a fork server may make it."""
     places: Mapping[Subject, Place]
     """Subject → what its failure is about."""
 

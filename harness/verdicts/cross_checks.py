@@ -71,10 +71,7 @@ def known(cell: CellTasks, records: Records, runtimes: Runtimes) -> dict[Variant
 def unexplained(run: Run, records: Records) -> list[_Failed]:
     """The artifacts that this onnxruntime refuses or gets wrong although their stamps are not above it."""
     return [
-        (variant, artifact, result.stage)
-        for variant, artifact in run.runnable(records)
-        for result in stages(records.get(run.variant_key(variant, artifact)))
-        if result.status is Status.FAILS and result.stage in _RUNTIME_STAGES and not is_above_limits(result)
+        (variant, artifact, result.stage) for variant, artifact, result in _failing(run, records) if not is_above_limits(result)
     ]
 
 
@@ -111,6 +108,18 @@ def _failed(cell: CellTasks, records: Records) -> list[tuple[Variant, str, dict[
 
 def _keys(run: Run, variants: Mapping[str, Variant], artifact: str) -> dict[str, str]:
     return {name: run.variant_key(variant, artifact) for name, variant in variants.items()}
+
+
+def failures(run: Run, records: Records) -> list[_Failed]:
+    """The artifacts that this onnxruntime refuses or gets wrong."""
+    return [(variant, artifact, result.stage) for variant, artifact, result in _failing(run, records)]
+
+
+def _failing(run: Run, records: Records) -> Iterator[tuple[Variant, str, StageResult]]:
+    for variant, artifact in run.runnable(records):
+        for result in stages(records.get(run.variant_key(variant, artifact))):
+            if result.status is Status.FAILS and result.stage in _RUNTIME_STAGES:
+                yield variant, artifact, result
 
 
 def _deciding(keys: Mapping[str, str], records: Records) -> dict[str, StageResult]:

@@ -155,7 +155,7 @@ class Probes:
         own = not any(part.key in self._given for part in request.parts)
         # An undivided environment is removed, and the store's bytecode is for those that come again.
         apart = fresh or not request.parts[0].composed
-        forks = self._forks if own and may_fork and not apart else None
+        forks = self._forks if own and may_fork and request.may_fork and not apart else None
         launcher = forks.launcher(request.python, request.job, request.parts[0]) if forks else None
         forked = []
 

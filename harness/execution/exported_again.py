@@ -1,0 +1,141 @@
+"""Failures from `load` on, with what further processes export.
+
+An exporter may write another graph in each process: it walks a set, or has a race. A failure that repeats with one artifact is
+a fact about that artifact. It is one about versions only if it comes with what another process exports, too. If that process
+leaves the same artifact, nothing else is to be run. If it leaves another one, more of them must fail alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from harness.execution.process.repetition import compared
+from harness.model import Stage, StageResult, Status, Variant
+from harness.tasks.cell_tasks import CellTasks
+from harness.tasks.exported_again import LAST_ATTEMPT, ExportAgain
+from harness.tasks.graph_run import Run
+from harness.tasks.records import Records, stages
+from harness.tasks.repetitions import TIMES_IF_CHANCE
+from harness.verdicts.signature import signature
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Ran:
+    """A variant that was run with what the first process exported."""
+
+    run: Run
+    """The one that counts for its cell."""
+    variant: Variant
+    artifact: str
+    results: list[StageResult]
+
+    @property
+    def key(self) -> str:
+        return self.run.variant_key(self.variant, self.artifact)
+
+    @property
+    def fails(self) -> bool:
+        """Whether it failed, and with the artifact."""
+        return self.results[-1].status is Status.FAILS and self.results[-1].stage.number >= Stage.LOAD.number
+
+    def attempts(self, records: Records) -> Iterator[tuple[int, str | None, list[StageResult]]]:
+        """(number, artifact, how it ended) of every further export; no results where it is not known."""
+        for attempt in range(1, LAST_ATTEMPT + 1):
+            again = _again(self.run, [self.variant], attempt)
+            artifact = again.artifact(self.variant, records)
+            key = self.run.variant_key(self.variant, artifact) if artifact else again.variant_key(self.variant)
+            yield attempt, artifact, stages(records.get(key))
+
+
+def needed(cells: Iterable[CellTasks], records: Records, untried: Callable[[object], bool]) -> list[Run]:
+    """The runs, each with a further export that is not known yet, by which a failure of `cells` is to be confirmed.
+
+    Runs that share an export share the further one. `untried` says of a name whether its work may be done.
+    """
+    open_ = ((ran, _next(ran, records)) for ran in _ran(cells, records) if ran.fails)
+    return _runs(
+        (ran.run, ran.variant, attempt)
+        for ran, attempt in open_
+        if attempt is not None and untried(("exported again", ran.key, attempt))
+    )
+
+
+def last(failures: Iterable[tuple[Run, Variant]]) -> list[Run]:
+    """The runs of `failures` with the exports that are made when everything else has run."""
+    return _runs((run, variant, LAST_ATTEMPT) for run, variant in failures)
+
+
+def known(cells: Iterable[CellTasks], records: Records) -> list[Run]:
+    """The runs that may have confirmed the failures of `cells` already."""
+    failures = [ran for ran in _ran(cells, records) if ran.fails]
+    return _runs((ran.run, ran.variant, attempt) for ran in failures for attempt in range(1, LAST_ATTEMPT + 1))
+
+
+def _runs(attempts: Iterable[tuple[Run, Variant, int]]) -> list[Run]:
+    """The runs of variants with further exports, by the number of these; what shares an export shares the further one."""
+    found: dict[tuple[str, int], dict[str, tuple[Run, dict[Variant, None]]]] = {}
+    for run, variant, attempt in attempts:
+        sharing = found.setdefault((run.export.key, attempt), {})
+        sharing.setdefault(run.key, (run, {}))[1][variant] = None
+    made = []
+    for (_, attempt), sharing in found.items():
+        exported = {variant.export_id: variant for _, variants in sharing.values() for variant in variants}
+        for run, variants in sharing.values():
+            again = _again(run, exported.values(), attempt)
+            made.append(replace(run, export=again, variants=tuple(variants), undivided=()))
+    return made
+
+
+def settle(cells: Iterable[CellTasks], records: Records, *, working: bool = False) -> None:
+    """Record as flaky what failed and, with another export, did not fail alike.
+
+    With `working` also what works and fails with another export: where stores are merged, each may have its own first one.
+    """
+    for ran in _ran(cells, records):
+        results = ran.results
+        if ran.fails:
+            for _, _, end in ran.attempts(records):
+                results = compared(results, end) if end and results[-1].status is Status.FAILS else results
+        elif working and results[-1].ok:
+            ends = (end for _, artifact, end in ran.attempts(records) if artifact and end)
+            results = next((compared(end, results) for end in ends if end[-1].status is Status.FAILS), results)
+        if results != ran.results:
+            if results[-1].status is Status.FLAKY and ran.fails:
+                records.repeated.chance.add(_kind(ran))
+            records.put(ran.key, results)
+
+
+def _next(ran: _Ran, records: Records) -> int | None:
+    """The number of the next export that a failure needs; None if it is confirmed."""
+    wanted = records.repeated.times(_kind(ran))
+    for attempt, artifact, end in ran.attempts(records):
+        if artifact != ran.artifact and end:
+            wanted = TIMES_IF_CHANCE
+        if attempt > wanted:
+            break
+        if not end:
+            return attempt
+    return None
+
+
+def _kind(ran: _Ran) -> tuple[Stage, str]:
+    failed = ran.results[-1]
+    return failed.stage, signature(failed.stage, failed.error) if failed.error else ""
+
+
+def _again(run: Run, variants: Iterable[Variant], attempt: int) -> ExportAgain:
+    export = run.export
+    return ExportAgain(closure=export.closure, model=export.model, variants=tuple(variants), attempt=attempt)
+
+
+def _ran(cells: Iterable[CellTasks], records: Records) -> Iterator[_Ran]:
+    """Each result of a run that `cells` rest on, once."""
+    seen = set()
+    for cell in (cell.counting(records) for cell in cells):
+        for variant in cell.resolved.planned.variants:
+            artifact = cell.export.artifact(variant, records)
+            key = cell.run.variant_key(variant, artifact) if artifact else None
+            if artifact and key not in seen and (results := stages(records.get(key or ""))):
+                seen.add(key)
+                yield _Ran(run=cell.run, variant=variant, artifact=artifact, results=results)

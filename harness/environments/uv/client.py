@@ -74,7 +74,12 @@ class Uv:
         return [sources, self.torch_backend, source_variables(relative), setting_files()]
 
     def resolve(
-        self, requirements: Sequence[str], python: Interpreter, bounds: Sequence[str] = (), preferred: Lock | None = None
+        self,
+        requirements: Sequence[str],
+        python: Interpreter,
+        bounds: Sequence[str] = (),
+        preferred: Lock | None = None,
+        overrides: Sequence[str] = (),
     ) -> Lock:
         """See Provider; the requirements are solved together."""
         with self._neutral() as folder:
@@ -85,6 +90,10 @@ class Uv:
                 # uv prefers the versions in its output file.
                 write(locked, preferred)
             options = [f"--constraints={limits}", "--generate-hashes", "--prerelease=explicit"]
+            if overrides:
+                held = folder / "overrides.txt"
+                write(held, overrides)
+                options += [f"--override={held}"]
             self._compile([str(needed), f"--output-file={locked}", f"--python={python.path}", *options], folder, requirements)
             with readable():
                 return parse_lock(locked.read_text(encoding="utf-8"))

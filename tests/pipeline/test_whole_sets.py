@@ -85,6 +85,10 @@ def test_the_build_that_the_set_names_is_the_one_that_runs(project):
         assert found["current"]["resolved"]["torch"] == "2.1.0+cpu"
         assert found["upgrades"][0]["target"]["resolved"]["torch"] == "2.2.0+cpu"
     assert checked(project, PINS, code=1)["current"]["resolved"]["torch"] == "2.1.0+cu118"
+    other = project.root / "other.txt"
+    other.write_text(pins.replace("+cpu", "+cu118"))
+    (upgrade,) = checked(project, pins, "--to", str(other), code=1)["upgrades"]
+    assert upgrade["changes"] == [{"name": "torch", "old": "2.1.0+cpu", "new": "2.1.0+cu118"}]
 
 
 def test_a_build_that_no_index_has_is_not_proven_safe(project):

@@ -138,6 +138,10 @@ def _pin_given(options: argparse.Namespace, out: Console, err: Console) -> int:
             answer = f"{found.versions.source} does not work, and is not pinned"
             show(pages.nothing(answer, [*ends, hint]), options.format, out)
             return 1 if verdict.status is Status.FAILS else INCONCLUSIVE
+        if found.versions.missing:
+            answer = f"{found.versions.source} works without what was not installed, and is not pinned"
+            show(pages.nothing(answer, found.versions.missing), options.format, out)
+            return INCONCLUSIVE
         written = pinning.write(experiments.session, verdict, {}, options.reports, recipe=recipe.render)
     show(pages.page(written), options.format, out)
     return 0

@@ -259,7 +259,9 @@ class Check:
                 continue
             low, high = sorted((old, new), key=Version)
             try:
-                releases = self._experiments.between(name, f"{after(low)},<{high}", "latest-per-minor", self._versions)
+                releases = self._experiments.between(
+                    name, f"{after(low)},<{Version(high).public}", "latest-per-minor", self._versions
+                )
                 backwards = reversed(releases) if low == old else releases
                 found = remedies.first_working(name, [new, *backwards, old])
             except Unanswered:

@@ -17,8 +17,8 @@ from harness.errors import UnpublishedError, VersionsError
 from harness.execution import extra_cells
 from harness.execution.session import Session
 from harness.matrix.plan import Planned, requirements
-from harness.model import Interpreter, Lock
-from harness.packaging_values import required_name
+from harness.model import Interpreter, Lock, LockedDistribution
+from harness.packaging_values import required_name, same_build
 from harness.stack import REQUIRED_AXES
 
 _SHOWN = 3
@@ -100,18 +100,38 @@ class Completion:
 
         An index is asked by way of the lock, which is remembered.
         """
-        while self._planned(versions).added or any(Version(version).local for version in versions.exact.values()):
+        builds = any(Version(version).local for version in versions.exact.values())
+        while builds or versions.is_installed or self._planned(versions).added:
             try:
                 (resolved,) = extra_cells.ExtraCells(self._session).resolved([self._planned(versions)])
             except UnpublishedError as error:
                 found = self._without(versions, error.name, error.version)
             else:
-                error_text = resolved.result.error.message if resolved.result.error else ""
-                found = self._without_unbuilt(versions, error_text)
+                failure = resolved.result.error
+                found = self._without_unbuilt(versions, failure.message) if failure else None
+                if found is None and failure and failure.type == FailureType.UNSATISFIABLE:
+                    found = self._as_it_stands(versions)
             if found is None:
                 break
             versions = found
         return versions
+
+    def _as_it_stands(self, versions: Versions) -> Versions | None:
+        """`versions`, which have no solution, held against what they require; None if they are no installed ones.
+
+        Only those are held that a resolver would have to move, unless the axes themselves do not go together.
+        """
+        everything = frozenset(versions.exact)
+        if not versions.is_installed or versions.held == everything:
+            return None
+        others = {name: version for name, version in versions.exact.items() if name not in self._axes}
+        preferred = Lock(distributions=tuple(LockedDistribution(name=name, version=others[name]) for name in sorted(others)))
+        try:
+            found = self.locked(versions.released(others), preferred)
+        except ProviderFailure:
+            return replace(versions, held=everything)
+        moved = frozenset(name for name in others if not same_build(found.get(name), others[name]))
+        return replace(versions, held=everything if versions.held or not moved else moved)
 
     def _without(self, versions: Versions, name: str, version: str) -> Versions | None:
         """`versions` without what no index has, or with another build on an axis; None if it is not in the way."""

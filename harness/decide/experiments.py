@@ -171,7 +171,7 @@ class Experiments:
         The resolver does not move `held`, the requested ones: a solution has them, or there is none. Neither does it move
         a pin that a bound of the set excludes.
         """
-        fixed = {*self.axes, *held, *map(required_name, versions.open)}
+        fixed = {*self.axes, *held, *versions.held, *map(required_name, versions.open)}
         others = {name: version for name, version in versions.exact.items() if name not in fixed}
         if not others:
             return versions
@@ -192,7 +192,8 @@ class Experiments:
             VersionsError: one names a version that nobody publishes.
         """
         planned = [self._planned(versions) for versions in sets]
-        names = unique_ids([(cell.cell.id, [cell.cell.python, cell.cell.pins, cell.bounds, cell.added]) for cell in planned])
+        content = [[cell.cell.python, cell.cell.pins, cell.bounds, cell.added, cell.overrides] for cell in planned]
+        names = unique_ids([(cell.cell.id, parts) for cell, parts in zip(planned, content, strict=True)])
         planned = [replace(cell, cell=replace(cell.cell, id=name)) for cell, name in zip(planned, names, strict=True)]
         try:
             verdicts = extra_cells.run(self.session, planned)

@@ -78,9 +78,15 @@ def write(
     best = max(working(verdict, session.matrix.variants), key=lambda variant: support.get(variant.variant, 0)).variant
     cell = cell.counting(session.records)
     artifact = cell.export.artifact(best, session.records) or ""
+    overrides = resolved.planned.overrides
     header = [
         f"{verdict.cell.id}, pinned by export-matrix on {dt.datetime.now(dt.UTC).date()}",
         *([f"with {remedy}, without which these versions fail"] if remedy else []),
+        *(
+            [f"to be installed with --no-deps: other packages refuse {', '.join(overrides)} by their metadata"]
+            if overrides
+            else []
+        ),
         f"platform {keys.platform_id()}, Python {resolved.interpreter.version}",
         f"torch from: {_torch(session.uv.torch_backend)}",
         f"probe {keys.probe_id(session.matrix.probe)[:16]}, result {cell.run.variant_key(best, artifact)}",

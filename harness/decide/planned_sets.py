@@ -29,7 +29,14 @@ def planned(versions: Versions, axes: Sequence[str], variants: tuple[Variant, ..
     identifier = f"{names}-{digest(rest)[:6]}" if rest else names
     setup = Setup.TOGETHER if Setup.TOGETHER in setups else setups[0]
     cell = Cell(id=identifier, python=str(versions.python), pins=pins, setup=setup)
-    return Planned(cell=cell, variants=variants, bounds=bounds, added=added, is_environment=versions.is_environment)
+    return Planned(
+        cell=cell,
+        variants=variants,
+        bounds=bounds,
+        overrides=tuple(f"{name}=={versions.exact[name]}" for name in sorted(versions.held) if name in versions.exact),
+        added=added,
+        is_environment=versions.is_environment,
+    )
 
 
 def entry_without_wheel(message: str, versions: Versions, axes: Sequence[str]) -> str | None:

@@ -30,8 +30,18 @@ def changes(goal: TargetSet, current: Experiment, new: Mapping[str, str], certai
         names |= dict.fromkeys([*goal.base.requirements, *current.versions.requirements])
     old = installed(current)
     for name in names:
-        if not same_version(old.get(name), new.get(name)) and (name in new or name in certain):
-            yield VersionChange(name=name, old=old.get(name), new=new.get(name))
+        if not same_version(old.get(name), new.get(name)):
+            if name in new or name in certain:
+                yield VersionChange(name=name, old=old.get(name), new=new.get(name))
+        elif builds := _builds(current.versions.exact.get(name), {**goal.base.exact, **goal.requested}.get(name)):
+            yield VersionChange(name=name, old=builds[0], new=builds[1])
+
+
+def _builds(old: str | None, new: str | None) -> tuple[str, str] | None:
+    """The two versions, if they are different builds of one."""
+    if old is None or new is None or Version(old).local == Version(new).local:
+        return None
+    return old, new
 
 
 def moved(base: Versions, versions: Versions, requested: Collection[str]) -> Iterable[VersionChange]:

@@ -107,6 +107,7 @@ def _of_environment(folder: Path, python: str | None) -> Versions:
         source=str(folder),
         python=python or match[0],
         exact=_exact(folder, indexed, several=_REPAIR),
+        is_installed=True,
         ignored=tuple(f"{name}: it is a project in editable mode" for name in sorted(direct) if direct[name]),
         missing=tuple(f"{name}: {ELSEWHERE}" for name in sorted(direct) if not direct[name]),
     )
@@ -133,7 +134,7 @@ def _of_pylock(path: Path, text: str, python: str | None, default: str | None) -
         *(f"{package.name}: {ELSEWHERE}" for package in foreign),
         *(f"{package.name}: it has no version in {path.name}" for package in indexed if not package.version),
     )
-    return Versions(source=str(path), python=python, exact=exact, missing=missing)
+    return Versions(source=str(path), python=python, exact=exact, is_installed=True, missing=missing)
 
 
 def _of_pyproject(path: Path, text: str, python: str | None, default: str | None, *, with_extras: bool) -> Versions:
@@ -170,7 +171,7 @@ def _of_uv_lock(path: Path, text: str, python: str | None, default: str | None) 
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise VersionsError(f"{path} is not read as a uv.lock: {type(error).__name__}: {error}") from None
     ignored = (found.left_out,) if found.left_out else ()
-    return Versions(source=str(path), python=python, exact=exact, ignored=ignored, missing=tuple(missing))
+    return Versions(source=str(path), python=python, exact=exact, is_installed=True, ignored=ignored, missing=tuple(missing))
 
 
 def _default_groups(path: Path) -> list[str] | None:

@@ -32,6 +32,10 @@ class Versions:
     """Names of entries that limit a version and require nothing."""
     is_environment: bool = True
     """Whether it is all that is installed, as a file is; else what exporters need is added to it."""
+    is_installed: bool = False
+    """Whether these versions stand beside each other whatever they require: those of a lock or an environment."""
+    held: frozenset[str] = frozenset()
+    """Names whose versions hold against what other distributions require of them."""
     missing: tuple[str, ...] = ()
     """What is part of the set and is not installed, with the reason: without it nothing is proven safe."""
     ignored: tuple[str, ...] = ()
@@ -112,6 +116,7 @@ def together(sets: Sequence[Versions]) -> Versions:
             open=tuple(open_),
             bounds=bounds,
             extras=extras,
+            is_installed=first.is_installed and other.is_installed,
             ignored=(*first.ignored, *other.ignored),
             missing=(*first.missing, *other.missing),
         )

@@ -283,4 +283,4 @@ def _differing(mine: Mapping[str, str], theirs: Mapping[str, str], order: Iterab
 
 def _identity(resolved: Resolved) -> tuple[object, ...]:
     """The cell, with the bounds and additions of a trial."""
-    return resolved.cell, resolved.planned.bounds, resolved.planned.added
+    return resolved.cell, resolved.planned.bounds, resolved.planned.overrides, resolved.planned.added

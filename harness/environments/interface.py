@@ -74,9 +74,17 @@ class Provider(Protocol):
         """The newest version that satisfies `requirement`, with date and size, or None."""
 
     def resolve(
-        self, requirements: Sequence[str], python: Interpreter, bounds: Sequence[str] = (), preferred: Lock | None = None
+        self,
+        requirements: Sequence[str],
+        python: Interpreter,
+        bounds: Sequence[str] = (),
+        preferred: Lock | None = None,
+        overrides: Sequence[str] = (),
     ) -> Lock:
-        """All packages that `requirements` need, within `bounds`, with hashes; versions of `preferred` are kept if possible."""
+        """All packages that `requirements` need, within `bounds`, with hashes; versions of `preferred` are kept if possible.
+
+        `overrides` hold in place of what packages require of these distributions.
+        """
 
     def create(self, folder: Path, python: Interpreter) -> None:
         """Make an empty environment at `folder`."""

@@ -88,7 +88,7 @@ def parse_lock(text: str) -> Lock:
             hashes.setdefault(names[-1][0], []).append(stripped.removeprefix("--hash="))
         elif names and stripped.startswith("#"):
             parent = stripped.removeprefix("#").strip().removeprefix("via").strip()
-            if parent and not parent.startswith(("-r ", "-c ")):
+            if parent and not parent.startswith("-"):
                 via.setdefault(names[-1][0], []).append(distribution_name(parent.partition("[")[0]))
     return Lock(
         distributions=tuple(

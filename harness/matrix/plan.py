@@ -32,6 +32,8 @@ class Planned:
     variants: tuple[Variant, ...]
     bounds: tuple[str, ...] = ()
     """Requirements such as `numpy<2`, which limit the versions of what the cell needs, and add nothing to it."""
+    overrides: tuple[str, ...] = ()
+    """Requirements such as `numpy==2.1.0`, which hold in place of whatever other distributions require of these."""
     added: tuple[tuple[str, str], ...] = ()
     """(`export` or `run`, distribution or requirement): what is added to that side, besides what the cell needs."""
     is_environment: bool = False
@@ -185,10 +187,14 @@ class Requirements:
     """Left out if no solution has room for them; the exporters that need them then fail at `resolve`."""
     bounds: tuple[str, ...] = ()
     """Limits for the versions of what is needed; they add nothing to it (uv's constraints)."""
+    overrides: tuple[str, ...] = ()
+    """They hold in place of what distributions require of these (uv's overrides)."""
 
     @property
     def parts(self) -> list[tuple[str, ...]]:
         """The content, JSON-able; part of the key of a lock."""
+        if self.overrides:
+            return [self.needed, self.optional, self.bounds, self.overrides]
         return [self.needed, self.optional, *([self.bounds] if self.bounds else [])]
 
 
@@ -198,7 +204,8 @@ def requirements(planned: Planned, matrix: Matrix, exporters: frozenset[str]) ->
     export, run = ([name for side, name in planned.added if side == which] for which in ("export", "run"))
     added = [export, run] if len(sides) > 1 else [[*export, *run]]
     return [
-        replace(side, needed=(*side.needed, *names), bounds=planned.bounds) for side, names in zip(sides, added, strict=True)
+        replace(side, needed=(*side.needed, *names), bounds=planned.bounds, overrides=planned.overrides)
+        for side, names in zip(sides, added, strict=True)
     ]
 
 

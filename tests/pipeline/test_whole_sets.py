@@ -85,6 +85,10 @@ def test_the_build_that_the_set_names_is_the_one_that_runs(project):
         assert found["current"]["resolved"]["torch"] == "2.1.0+cpu"
         assert found["upgrades"][0]["target"]["resolved"]["torch"] == "2.2.0+cpu"
     assert checked(project, PINS, code=1)["current"]["resolved"]["torch"] == "2.1.0+cu118"
+    other = project.root / "other.txt"
+    other.write_text(pins.replace("+cpu", "+cu118"))
+    (upgrade,) = checked(project, pins, "--to", str(other), code=1)["upgrades"]
+    assert upgrade["changes"] == [{"name": "torch", "old": "2.1.0+cpu", "new": "2.1.0+cu118"}]
 
 
 def test_a_build_that_no_index_has_is_not_proven_safe(project):
@@ -173,3 +177,100 @@ def test_what_cannot_be_installed_is_named_and_not_proven_safe(project):
     note = "plugin 1.0: it is not published where uv looked, and was not installed"
     assert (found["answer"], found["notes"]) == ("UNKNOWN", [note])
     assert found["upgrades"][0]["why"] == f"the rest of the set works, and this was not run with it: {note}"
+
+
+UV_LOCK = """\
+version = 1
+requires-python = ">=3.9"
+
+[manifest]
+overrides = [{ name = "numpy", specifier = "==2.1.0" }]
+
+[[package]]
+name = "ours"
+version = "1"
+source = { virtual = "." }
+"""
+
+
+def locked(project: Project, versions: Mapping[str, str]) -> Path:
+    """A uv.lock of `versions`, on all of which the project depends."""
+    source = 'source = { registry = "https://example.org/simple" }'
+    needs = ", ".join(f'{{ name = "{name}" }}' for name in versions)
+    tables = [f'[[package]]\nname = "{name}"\nversion = "{version}"\n{source}\n' for name, version in versions.items()]
+    path = project.root / "uv.lock"
+    path.write_text("\n".join([f"{UV_LOCK}dependencies = [{needs}]\n", *tables]))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["lock", "environment"])
+def test_what_stands_beside_each_other_is_run_whatever_it_requires(project, kind):
+    """numpy 2 was put beside a torch that refuses it by its metadata alone; the next torch cannot do with it."""
+    needs = ("numpy<2", "sympy")
+    breaks = "import numpy\nif numpy.__version__.startswith('2'): raise RuntimeError('built for numpy 1')"
+    project.publish(
+        packages.torch("2.2.0", requires=needs),
+        packages.torch("2.3.0", requires=needs, on_export=breaks),
+        packages.package("tokenizers", "0.21.0"),
+        packages.transformers("4.47.0", requires=("tokenizers>=0.21",)),
+    )
+    versions = {**FOUR, "torch": "2.2.0", "numpy": "2.1.0", "tokenizers": "0.20.3"}
+    path = locked(project, versions) if kind == "lock" else environment(project.root / "venv", versions)
+    found = checked(project, path, code=0)
+    assert (found["current"]["status"], found["current"]["resolved"]["numpy"]) == ("works", "2.1.0")
+    (upgrade,) = checked(project, path, "--to", "torch==2.3.0", code=1)["upgrades"]
+    assert (upgrade["answer"], upgrade["target"]["resolved"]["numpy"]) == ("BREAKS", "2.1.0")
+    assert upgrade["lost"][0]["message"] == "built for numpy 1"
+    # What goes together is moved as ever.
+    (upgrade,) = checked(project, path, "--to", "transformers==4.47.0", code=0)["upgrades"]
+    assert upgrade["forced"] == [{"name": "tokenizers", "old": "0.20.3", "new": "0.21.0"}]
+    assert upgrade["target"]["resolved"]["numpy"] == "2.1.0"
+
+
+def test_axes_that_do_not_go_together_are_run_as_they_stand(project):
+    project.publish(packages.transformers("4.47.0", requires=("tokenizers", "torch>=2.2")))
+    path = environment(project.root / "venv", {**FOUR, "transformers": "4.47.0", "tokenizers": "0.20.3"})
+    assert checked(project, path, code=0)["current"]["pins"] == {**FOUR, "transformers": "4.47.0"}
+    assert checked(project, PINS.replace("4.46.3", "4.47.0"), code=1)["current"]["variants"][0]["stage"] == "resolve"
+
+
+def test_no_release_is_blamed_for_what_only_one_set_has(project):
+    """Of the bad set plugin breaks it, and not the newer onnx."""
+    project.publish(
+        packages.package("plugin", "1.0"),
+        packages.onnx("1.17.0"),
+        packages.transformers("4.47.0", on_import=REFUSES_PLUGIN),
+        packages.onnxruntime("1.17.0", on_import="raise ImportError('too new')"),
+    )
+    good, bad = project.root / "good.txt", project.root / "bad.txt"
+    good.write_text(PINS.replace("4.46.3", "4.47.0"))
+    bad.write_text(good.read_text().replace("1.16.2", "1.17.0") + "plugin==1.0\n")
+    arguments = ["--good", str(good), "--bad", str(bad), "--python", PYTHON, "--quiet"]
+    answer = project.main("bisect", *arguments)
+    assert (answer.code, "no release breaks it, but that only one of the sets has plugin" in answer.err) == (2, True)
+    # Where it does no harm, it is told, and the release is found.
+    good.write_text(PINS)
+    bad.write_text(PINS.replace("1.16.2", "1.17.0").replace("onnxruntime==1.16.3", "onnxruntime==1.17.0") + "plugin==1.0\n")
+    answer = project.main("bisect", *arguments)
+    assert answer.code == 0, answer.err
+    assert answer.out.startswith("onnxruntime 1.17.0 is the first that breaks")
+    assert "only one of the sets has plugin, and that does not break it" in answer.out
+
+
+def test_what_cannot_be_installed_whole_is_not_pinned(project):
+    path = project.root / "requirements.txt"
+    path.write_text(PINS + "plugin==1.0\n")
+    answer = project.main("pin", "--from", str(path), "--python", PYTHON, "--quiet")
+    assert (answer.code, "plugin 1.0: it is not published where uv looked" in answer.out) == (3, True)
+    assert not (project.reports / "pins").exists()
+
+
+def test_a_pin_of_what_contradicts_its_packages_says_how_to_install_it(project):
+    project.publish(packages.torch("2.2.0", requires=("numpy<2",)))
+    path = environment(project.root / "venv", {**FOUR, "torch": "2.2.0", "numpy": "2.1.0"})
+    answer = project.main("pin", "--from", str(path), "--quiet")
+    assert answer.code == 0, answer.err
+    (pinned,) = (project.reports / "pins").glob("*/requirements.txt")
+    text = pinned.read_text()
+    assert "# to be installed with --no-deps: other packages refuse numpy==2.1.0 by their metadata" in text
+    assert "\nnumpy==2.1.0" in text

@@ -74,17 +74,23 @@ class Uv:
         return [sources, self.torch_backend, source_variables(relative), setting_files()]
 
     def resolve(
-        self, requirements: Sequence[str], python: Interpreter, bounds: Sequence[str] = (), preferred: Lock | None = None
+        self,
+        requirements: Sequence[str],
+        python: Interpreter,
+        bounds: Sequence[str] = (),
+        preferred: Lock | None = None,
+        overrides: Sequence[str] = (),
     ) -> Lock:
         """See Provider; the requirements are solved together."""
         with self._neutral() as folder:
-            needed, limits, locked = folder / "cell.in", folder / "bounds.txt", folder / "cell.txt"
-            write(needed, requirements)
-            write(limits, bounds)
+            needed, limits, held, locked = (folder / name for name in ("cell.in", "bounds.txt", "held.txt", "cell.txt"))
+            for file, lines in ((needed, requirements), (limits, bounds), (held, overrides)):
+                write(file, lines)
             if preferred is not None:
                 # uv prefers the versions in its output file.
                 write(locked, preferred)
             options = [f"--constraints={limits}", "--generate-hashes", "--prerelease=explicit"]
+            options += [f"--override={held}"] if overrides else []
             self._compile([str(needed), f"--output-file={locked}", f"--python={python.path}", *options], folder, requirements)
             with readable():
                 return parse_lock(locked.read_text(encoding="utf-8"))

@@ -30,7 +30,7 @@ class Index:
         self._helpers = helpers
         self._dates = dates or {}
 
-    def resolve(self, _needed, _python, bounds, preferred=None) -> Lock:
+    def resolve(self, _needed, _python, bounds, preferred=None, _overrides=()) -> Lock:
         asked = [Requirement(text) for text in bounds]
         liked = preferred.versions if preferred else {}
         able = [

@@ -297,6 +297,7 @@ def test_a_uv_lock_without_the_project_itself_and_by_its_markers(tmp_path):
         source=str(path),
         python="3.11",
         exact={"torch": "2.1.0", "numpy": "1.26.4", "inner": "3.0"},
+        is_installed=True,
         ignored=("the extra cpu of ours: the set is what `uv sync` installs, the dependencies",),
         missing=("theirs: it comes from a URL or a folder, and no index has it",),
     )

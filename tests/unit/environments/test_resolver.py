@@ -50,7 +50,7 @@ class Provider:
     def identity(self, _store: Path) -> list[object]:
         return ["a table"]
 
-    def resolve(self, requirements, _python, _bounds=(), _preferred=None) -> Lock:
+    def resolve(self, requirements, _python, _bounds=(), _preferred=None, _overrides=()) -> Lock:
         self.solves.append(list(requirements))
         for requirement, failure in self.failures.items():
             if requirement in requirements:

@@ -12,7 +12,7 @@ from harness.bisection import Transition, transition
 from harness.decide.complete_sets import Unanswered
 from harness.decide.experiments import Experiment, Experiments
 from harness.decide.regressions import last_line, lost, signatures, survives, unknown_reason, variant_text
-from harness.decide.releases import Release, Releases, in_order
+from harness.decide.releases import Release, Releases, in_order, not_searched
 from harness.decide.set_ends import completed, not_run, only_in
 from harness.decide.version_sets import VersionChange, Versions
 from harness.errors import VersionsError, did_you_mean
@@ -229,7 +229,7 @@ class Bisect:
             releases=len(history),
             probes=self._probes,
             unproven=any(self._is_unknown(run) for run in unknown),
-            how=(*self._how, _left_out(start, history)),
+            how=(*self._how, not_searched(start, history)),
         )
 
     def _refined(self, found: Bisected) -> Bisected:
@@ -283,13 +283,6 @@ class Bisect:
 def _versions(steps: Sequence[Release]) -> dict[str, str]:
     """Name → the last version that it was moved to."""
     return {release.name: release.version for release in steps}
-
-
-def _left_out(start: Versions, history: Sequence[Release]) -> str:
-    """What an index does not offer: yanked releases, and pre-releases unless a bound of the search is one."""
-    versions = [version for release in history for version in (start.exact[release.name], release.version)]
-    searched = any(Version(version).is_prerelease for version in versions)
-    return "yanked releases were not searched" + ("" if searched else ", nor were pre-releases")
 
 
 def _key(versions: Versions) -> tuple[tuple[str, str], ...]:

@@ -74,3 +74,10 @@ def in_order(histories: Mapping[str, Sequence[Release]], first: str | None) -> l
             latest = max(latest, release.date)
             keyed.append(((latest, place, number), release))
     return [release for _, release in sorted(keyed, key=lambda entry: entry[0])]
+
+
+def not_searched(start: Versions, history: Sequence[Release]) -> str:
+    """What an index does not offer: yanked releases, and pre-releases unless a bound of the search is one."""
+    versions = [version for release in history for version in (start.exact[release.name], release.version)]
+    searched = any(Version(version).is_prerelease for version in versions)
+    return "yanked releases were not searched" + ("" if searched else ", nor were pre-releases")

@@ -19,7 +19,7 @@ from harness.tasks.interface import Batch, Parts, ProbeOutput, ProbeRequest, Sub
 from harness.tasks.joint_import import Import, ImportBatch
 from harness.tasks.keys import key_of, model_key, process_key
 from harness.tasks.records import Records, has_error, stages, unproven
-from harness.tasks.repetitions import Place
+from harness.tasks.repetitions import FailurePlace
 from harness.tasks.undivided import Divided, Pair, Undivided
 
 
@@ -90,12 +90,12 @@ class Export(Divided):
         pairs = [Pair(self.key, other.key, Stage.IMPORT, other.place())]
         pairs += [Pair(self.variant_key(one), other.variant_key(one), Stage.EXPORT, other.place(one)) for one in self.variants]
         return pairs + [
-            Pair(whole.beside.key, item.key, Stage.IMPORT, Place(item.key)) for item in other.imports if whole.beside
+            Pair(whole.beside.key, item.key, Stage.IMPORT, FailurePlace(item.key)) for item in other.imports if whole.beside
         ]
 
-    def place(self, variant: Variant | None = None) -> Place:
+    def place(self, variant: Variant | None = None) -> FailurePlace:
         """What its failure is about: the closure, and a variant."""
-        return Place(self.closure.key, variant.export_id if variant else None)
+        return FailurePlace(self.closure.key, variant.export_id if variant else None)
 
     def reference(self, records: Records) -> list[StageResult]:
         """The stages import and eager, for its only cell."""
@@ -234,7 +234,7 @@ class ExportBatch(Batch):
             places={
                 None: task.place(),
                 **{variant.export_id: task.place(variant) for variant in variants},
-                **{item.key: Place(item.key) for item in imports},
+                **{item.key: FailurePlace(item.key) for item in imports},
             },
         )
 

@@ -20,7 +20,7 @@ from harness.tasks.install import Install
 from harness.tasks.interface import Batch, Parts, ProbeOutput, ProbeRequest, Subject, Task, Workplace, with_layers
 from harness.tasks.keys import key_of, process_key
 from harness.tasks.records import Records, has_error, stages
-from harness.tasks.repetitions import Place
+from harness.tasks.repetitions import FailurePlace
 from harness.tasks.undivided import Divided, Pair, Undivided
 
 
@@ -89,10 +89,10 @@ class GraphRun(Divided):
         wanted = [item for item in runs if self.variant_key(*item) in keys] or runs
         return RunBatch(task=self, runs=_one_of_each(wanted)) if wanted else None
 
-    def place(self, variant: Variant | None = None, artifact: str = "") -> Place:
+    def place(self, variant: Variant | None = None, artifact: str = "") -> FailurePlace:
         """What its failure is about. Two artifacts may fail with the same message, one of them by chance."""
         # The evaluator shares its closure with the export.
-        return Place(f"{type(self).__name__} {self.closure.key} {artifact}".rstrip(), variant.id if variant else None)
+        return FailurePlace(f"{type(self).__name__} {self.closure.key} {artifact}".rstrip(), variant.id if variant else None)
 
     def runnable(self, records: Records) -> list[tuple[Variant, str]]:
         """(variant, artifact digest) of every variant whose export left something to run."""

@@ -22,7 +22,7 @@ from harness.matrix.schema import ProbeSection
 from harness.model import Stage, StageResult
 from harness.stack import LABELS, MODULES
 from harness.tasks.records import Records
-from harness.tasks.repetitions import Place
+from harness.tasks.repetitions import FailurePlace
 
 Subject = str | None
 """What a result is about: the id of a variant or an import; None is the process as a whole."""
@@ -76,7 +76,7 @@ class ProbeRequest:
     """Subject → what the fork for that subject can import."""
     may_fork: bool = True
     """Whether a fork server may make it."""
-    places: Mapping[Subject, Place]
+    places: Mapping[Subject, FailurePlace]
     """Subject → what its failure is about."""
 
 

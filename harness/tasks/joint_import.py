@@ -16,7 +16,7 @@ from harness.tasks.install import Install
 from harness.tasks.interface import Batch, Parts, ProbeOutput, ProbeRequest, Subject, Workplace
 from harness.tasks.keys import process_key
 from harness.tasks.records import Records
-from harness.tasks.repetitions import Place
+from harness.tasks.repetitions import FailurePlace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ class ImportBatch(Batch):
             job=jobs.importing(self.task.modules, self.model),
             keys=[self.task.key],
             parts=self.task.parts,
-            places={None: Place(self.task.key)},
+            places={None: FailurePlace(self.task.key)},
         )
 
     def store(self, output: ProbeOutput, records: Records, workplace: Workplace, out: Path) -> None:  # noqa: ARG002 -- as Batch

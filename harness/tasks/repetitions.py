@@ -21,7 +21,7 @@ FailureKind = tuple[Stage, str]
 """Stage and signature."""
 
 
-class Place(NamedTuple):
+class FailurePlace(NamedTuple):
     """What a failure is about."""
 
     environment: str
@@ -29,33 +29,33 @@ class Place(NamedTuple):
     subject: str | None = None
     """The variant; None for a process as a whole."""
 
-    def of(self, failed: StageResult) -> Place:
+    def of(self, failed: StageResult) -> FailurePlace:
         """The place in which such a failure is known once it has repeated: of all variants, or of one if it has no words."""
-        return self if failed.error and failed.error.type in WORDLESS else Place(self.environment)
+        return self if failed.error and failed.error.type in WORDLESS else FailurePlace(self.environment)
 
 
 @dataclass(kw_only=True, slots=True)
 class Repeated:
     """What a run has learned from its repetitions; used by many threads at once."""
 
-    steady: set[tuple[Place, FailureKind]] = field(default_factory=set)
+    steady: set[tuple[FailurePlace, FailureKind]] = field(default_factory=set)
     """Place and kind of failures that repeated."""
-    varying: dict[tuple[Place, Stage], list[StageResult]] = field(default_factory=dict)
+    varying: dict[tuple[FailurePlace, Stage], list[StageResult]] = field(default_factory=dict)
     """Place and stage → failures that repeated there in other words, with the words that they shared."""
     chance: set[FailureKind] = field(default_factory=set)
     """Stage and signature of failures that did not, in whatever closure."""
     alone: set[str] = field(default_factory=set)
     """Keys of closures in which something works in a process of its own only."""
 
-    def is_known(self, place: Place, kind: FailureKind, failed: StageResult) -> bool:
+    def is_known(self, place: FailurePlace, kind: FailureKind, failed: StageResult) -> bool:
         """Whether `failed`, which is of that kind, needs no repetition."""
         return (place.of(failed), kind) in self.steady and kind not in self.chance
 
-    def worded(self, place: Place, failed: StageResult) -> Sequence[StageResult]:
+    def worded(self, place: FailurePlace, failed: StageResult) -> Sequence[StageResult]:
         """See `varying`."""
         return self.varying.get((place.of(failed), failed.stage), [])
 
-    def note(self, place: Place, kind: FailureKind, failed: StageResult) -> None:
+    def note(self, place: FailurePlace, kind: FailureKind, failed: StageResult) -> None:
         """`failed`, which is of that kind, has repeated there as often as it must."""
         self.steady.add((place.of(failed), kind))
         known = self.varying.setdefault((place.of(failed), failed.stage), [])

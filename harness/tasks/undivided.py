@@ -21,7 +21,7 @@ from harness.tasks.interface import Batch, Task, Workplace
 from harness.tasks.joint_import import Import
 from harness.tasks.keys import key_of, platform_id
 from harness.tasks.records import Records, is_above_limits, stages, unproven
-from harness.tasks.repetitions import Place
+from harness.tasks.repetitions import FailurePlace
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +64,7 @@ class Pair(NamedTuple):
     """Its key."""
     stage: Stage
     """Its first stage."""
-    place: Place
+    place: FailurePlace
     """That of its failure (`ProbeRequest.places`)."""
 
 

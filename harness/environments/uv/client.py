@@ -82,7 +82,7 @@ class Uv:
         overrides: Sequence[str] = (),
     ) -> Lock:
         """See Provider; the requirements are solved together."""
-        with self._neutral() as folder:
+        with neutral_folder(self.temporary) as folder:
             needed, limits, held, locked = (folder / name for name in ("cell.in", "bounds.txt", "held.txt", "cell.txt"))
             for file, lines in ((needed, requirements), (limits, bounds), (held, overrides)):
                 write(file, lines)
@@ -137,7 +137,7 @@ class Uv:
         self, requirements: Sequence[str], output: str, python: Interpreter, *options: str, requested: Iterable[str] = ()
     ) -> str:
         """The solution for `requirements` as the text of the file `output`; its name tells uv the format."""
-        with self._neutral() as folder:
+        with neutral_folder(self.temporary) as folder:
             needed, locked = folder / "needed.in", folder / output
             write(needed, requirements)
             form = ["--format=pylock.toml"] if output == "pylock.toml" else []
@@ -179,7 +179,7 @@ class Uv:
 
     def create(self, folder: Path, python: Interpreter) -> None:
         """Make an empty virtual environment at `folder`."""
-        with self._neutral() as cwd:
+        with neutral_folder(self.temporary) as cwd:
             options = ["--quiet", "--no-project", "--allow-existing"]
             self._call(["venv", str(folder), f"--python={python.path}", *options], cwd, _RESOLVE_SECONDS)
 
@@ -192,7 +192,7 @@ class Uv:
         Raises:
             ProviderFailure: a build failed, or the network or the disk.
         """
-        with self._neutral() as cwd:
+        with neutral_folder(self.temporary) as cwd:
             locked = cwd / "lock.txt"
             write(locked, lock)
             where = [f"--python={python.path}", f"--prefix={folder}"] if python else [f"--python={folder}"]
@@ -218,12 +218,12 @@ class Uv:
 
     def cache_folder(self) -> Path:
         """The folder of uv's cache, which may not be there yet. Raises ProviderFailure."""
-        with self._neutral() as cwd:
+        with neutral_folder(self.temporary) as cwd:
             return Path(self._call(["cache", "dir"], cwd, _LIST_SECONDS).splitlines()[-1])
 
     def clean_cache(self, names: Sequence[str]) -> None:
         """Have uv remove all versions of these distributions from its cache. Raises ProviderFailure."""
-        with self._neutral() as cwd:
+        with neutral_folder(self.temporary) as cwd:
             self._call(["cache", "clean", *names], cwd, _INSTALL_SECONDS)
 
     def tool(self, package: str, command: Sequence[str], **extra: str) -> None:
@@ -232,7 +232,7 @@ class Uv:
         Raises:
             ProviderFailure: the package cannot be downloaded, or the command failed.
         """
-        with self._neutral() as cwd:
+        with neutral_folder(self.temporary) as cwd:
             arguments = replace(self, torch_backend=None)._source_options()  # noqa: SLF001 -- of the same class
             arguments = ["tool", "run", "--quiet", *arguments, "--from", package, *command]
             self._call(arguments, cwd, _DOWNLOAD_SECONDS, environment(**extra))
@@ -241,7 +241,7 @@ class Uv:
         """The CPythons that uv finds on this machine, those that it manages first; downloads nothing."""
         # The shims of a version manager are no interpreters, and slow: uv would start each of them and warn.
         places = [place for place in os.environ.get("PATH", "").split(os.pathsep) if Path(place).name != "shims"]
-        with self._neutral() as cwd:
+        with neutral_folder(self.temporary) as cwd:
             arguments = ["python", "list", "--only-installed", "--output-format", "json"]
             text = self._call(arguments, cwd, _LIST_SECONDS, environment(PATH=os.pathsep.join(places)))
         listed = "\n".join(itertools.dropwhile(lambda line: not line.startswith("["), text.splitlines()))
@@ -258,7 +258,7 @@ class Uv:
             ProviderFailure: it could not be downloaded, or there is none for this machine.
         """
         retries = os.environ.get("UV_HTTP_RETRIES", "1")
-        with self._neutral() as cwd:
+        with neutral_folder(self.temporary) as cwd:
             environ = environment(UV_PYTHON_DOWNLOADS="auto", UV_HTTP_RETRIES=retries)
             self._call(["python", "install", version, "--no-bin"], cwd, _DOWNLOAD_SECONDS, environ)
 
@@ -273,7 +273,7 @@ class Uv:
         return self._answers("numpy", python, seconds, "--refresh-package=numpy", *self._source_options())
 
     def _answers(self, name: str, python: Interpreter, seconds: float, *options: str) -> bool:
-        with self._neutral() as cwd:
+        with neutral_folder(self.temporary) as cwd:
             needed = cwd / "needed.in"
             write(needed, [name])
             arguments = ["pip", "compile", str(needed), "--no-deps", "--quiet", f"--python={python.path}", *options]
@@ -284,9 +284,8 @@ class Uv:
             return True
 
     def _source_options(self, *, indexes: bool = True) -> list[str]:
-        return source_options(
-            self.sources, self.folder, torch_backend=self.torch_backend, offline=self.offline, indexes=indexes
-        )
+        backend = self.torch_backend
+        return source_options(self.sources, self.folder, torch_backend=backend, offline=self.offline, indexes=indexes)
 
     def _call(
         self,
@@ -298,6 +297,3 @@ class Uv:
     ) -> str:
         """See `command.call`."""
         return call(self.binary, arguments, folder, self.children, seconds=seconds, environ=environ, requested=requested)
-
-    def _neutral(self) -> contextlib.AbstractContextManager[Path]:
-        return neutral_folder(self.temporary)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from harness.model import Failure, Stage, StageResult, Status
 from harness.tasks.interface import ProbeOutput, Subject
-from harness.tasks.repetitions import TIMES_IF_CHANCE, Place, Repeated
+from harness.tasks.repetitions import TIMES_IF_CHANCE, FailurePlace, Repeated
 from harness.verdicts import process_findings
 from harness.verdicts.signature import shared_words, signature
 
@@ -43,7 +43,7 @@ _ROUNDS = 100
 
 def settle(
     output: ProbeOutput,
-    places: Mapping[Subject, Place],
+    places: Mapping[Subject, FailurePlace],
     repeated: Repeated,
     processes: Processes,
     *,
@@ -72,7 +72,7 @@ class _Repetition:
     """The failures of one process, and how often each has repeated."""
 
     output: ProbeOutput
-    places: Mapping[Subject, Place]
+    places: Mapping[Subject, FailurePlace]
     repeated: Repeated
     apart: Collection[Subject]
     first: dict[Subject, Sequence[StageResult]] = field(init=False)

@@ -17,7 +17,7 @@ from harness.model import Failure, Limits, Stage, Status
 from harness.store.store import Store
 from harness.tasks.interface import Batch, ProbeOutput, ProbeRequest, Workplace
 from harness.tasks.records import Records
-from harness.tasks.repetitions import TIMES_IF_CHANCE, Place, Repeated
+from harness.tasks.repetitions import TIMES_IF_CHANCE, FailurePlace, Repeated
 from harness.verdicts.signature import signature
 
 WORKS, FAILS, FLAKY, ERROR = Status.WORKS, Status.FAILS, Status.FLAKY, Status.ERROR
@@ -56,7 +56,7 @@ def settled(repeated: Repeated, place: str, *attempts: list) -> tuple[Status, in
         asked += 1
         return ProbeOutput(results={subject: next(later) for subject in subjects})
 
-    assert settle(told, {"variant": Place(place, "variant")}, repeated, processes(again)) == Settled()
+    assert settle(told, {"variant": FailurePlace(place, "variant")}, repeated, processes(again)) == Settled()
     return told.results["variant"][-1].status, asked
 
 
@@ -78,7 +78,7 @@ def test_a_crash_has_no_words_so_each_variant_repeats_its_own(type_):
             asked.append(subjects)
             return ProbeOutput(results={subject: [LOADED, died]})
 
-        settle(told, {subject: Place("one", subject)}, repeated, processes(again))
+        settle(told, {subject: FailurePlace("one", subject)}, repeated, processes(again))
         return told.results[subject][-1].status, len(asked)
 
     repeated = Repeated()
@@ -110,7 +110,7 @@ def test_the_signature_is_of_the_words_that_all_processes_share():
         told = ProbeOutput(results={"variant": [result(Stage.DECODE, FAILS, words[0])]})
         later = iter(words[1:])
         again = processes(lambda _: ProbeOutput(results={"variant": [result(Stage.DECODE, FAILS, next(later))]}))
-        settle(told, {"variant": Place("one")}, Repeated(), again)
+        settle(told, {"variant": FailurePlace("one")}, Repeated(), again)
         last = told.results["variant"][-1]
         assert last.error.message == words[0]
         return signature(last.stage, last.error)
@@ -130,7 +130,7 @@ def conditions(first: ProbeOutput, *later: dict, anew: dict | None = None, **giv
         return ProbeOutput(results=next(ended))
 
     found = processes(again, lambda: ProbeOutput(results=anew))
-    return settle(first, dict.fromkeys(first.results, Place("one")), Repeated(), found, **given), asked
+    return settle(first, dict.fromkeys(first.results, FailurePlace("one")), Repeated(), found, **given), asked
 
 
 def test_what_fails_in_a_fork_alone_depends_on_the_process():
@@ -178,7 +178,7 @@ def test_damaged_bytecode_is_mended_before_anything_is_called_flaky():
     told = ProbeOutput(results={"variant": list(NO)})
     repeated = Repeated()
     again = processes(lambda _: ProbeOutput(results={"variant": FINE}), mended=lambda: True)
-    assert settle(told, {"variant": Place("one")}, repeated, again).damaged
+    assert settle(told, {"variant": FailurePlace("one")}, repeated, again).damaged
     assert repeated == Repeated()
 
 
@@ -188,13 +188,18 @@ def test_a_process_that_ends_before_a_subject_is_followed_by_another():
     # The like of b was flaky in a, so it must repeat more often.
     later = [ProbeOutput(results={"b": NO})] * (TIMES_IF_CHANCE - 1)
     rest = iter(later)
-    settle(told, {"a": Place("one"), "b": Place("one")}, Repeated(), processes(lambda _: next(ended, None) or next(rest)))
+    settle(
+        told,
+        {"a": FailurePlace("one"), "b": FailurePlace("one")},
+        Repeated(),
+        processes(lambda _: next(ended, None) or next(rest)),
+    )
     assert [told.results[name][-1].status for name in "ab"] == [FLAKY, FAILS]
 
 
 def test_a_repetition_that_says_nothing_makes_an_error():
     told = ProbeOutput(results={"variant": list(NO)})
-    settle(told, {"variant": Place("one")}, Repeated(), processes(lambda _: ProbeOutput()))
+    settle(told, {"variant": FailurePlace("one")}, Repeated(), processes(lambda _: ProbeOutput()))
     assert told.results["variant"][-1].status is ERROR
 
 
@@ -254,8 +259,8 @@ def test_each_artifact_is_a_place_of_its_own(tmp_path, monkeypatch):
     (asked,) = probes.requests
     closure = f"Run {run.closure.key}"
     assert asked.places == {
-        None: Place(closure),
-        PAIR.id: Place(f"{closure} {artifacts['pair']}", PAIR.id),
-        fed.id: Place(f"{closure} {artifacts['pair']}", fed.id),
-        MERGED.id: Place(f"{closure} {artifacts['merged']}", MERGED.id),
+        None: FailurePlace(closure),
+        PAIR.id: FailurePlace(f"{closure} {artifacts['pair']}", PAIR.id),
+        fed.id: FailurePlace(f"{closure} {artifacts['pair']}", fed.id),
+        MERGED.id: FailurePlace(f"{closure} {artifacts['merged']}", MERGED.id),
     }

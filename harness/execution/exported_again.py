@@ -15,7 +15,7 @@ from harness.model import Stage, StageResult, Status, Variant
 from harness.tasks.cell_tasks import CellTasks
 from harness.tasks.exported_again import LAST_ATTEMPT, ExportAgain
 from harness.tasks.graph_run import Run
-from harness.tasks.records import Records, stages
+from harness.tasks.records import Records, is_above_limits, stages
 from harness.tasks.repetitions import TIMES_IF_CHANCE
 from harness.verdicts.signature import signature
 
@@ -36,8 +36,9 @@ class _Ran:
 
     @property
     def fails(self) -> bool:
-        """Whether it failed, and with the artifact."""
-        return self.results[-1].status is Status.FAILS and self.results[-1].stage.number >= Stage.LOAD.number
+        """Whether it failed, and because of what is in the artifact: another graph would have the same stamp."""
+        end = self.results[-1]
+        return end.status is Status.FAILS and end.stage.number >= Stage.LOAD.number and not is_above_limits(end)
 
     def attempts(self, records: Records) -> Iterator[tuple[int, str | None, list[StageResult]]]:
         """(number, artifact, how it ended) of every further export; no results where it is not known."""

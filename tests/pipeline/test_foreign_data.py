@@ -251,7 +251,7 @@ def test_an_archive_and_a_folder_in_a_pylock_are_left_out_and_named(tmp_path):
     )
     found = version_files.read(path, None, "3.11")
     assert found.exact == {"torch": "2.1.0"}
-    assert [text.partition(":")[0] for text in found.ignored] == ["a", "b", "c"]
+    assert [text.partition(":")[0] for text in found.missing] == ["a", "b", "c"]
 
 
 def source_tree(folder: Path) -> Path:

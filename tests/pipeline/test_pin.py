@@ -52,7 +52,8 @@ def test_the_newest_observed_working_set_and_its_files(shared):
     assert told["pins"] == {"torch": "2.2.0", "transformers": "4.46.3", "onnx": "1.16.2", "onnxruntime": "1.17.0"}
     assert told["files"] == ["requirements.txt", "constraints.txt", "pylock.toml", "export-recipe.md"]
     kinds = [start["kind"] for start in shared.starts()[before:]]
-    assert sorted(kinds) == ["export", "import", "run"]  # once more, in an environment of its own
+    # Once more, in an environment of its own; and the graph that feed-all fails with is exported twice.
+    assert sorted(kinds) == ["export", "export", "import", "run"]
     assert not [path for path in (shared.store / "envs").iterdir() if path.is_dir()]
 
     (cell,) = (cell for cell in shared.cells().values() if cell["id"] == told["pinned"])
@@ -120,7 +121,8 @@ def test_a_published_report_is_enough_and_is_confirmed_here(shared, tmp_path):
     shutil.rmtree(fresh.store)
     told = pinned(fresh, "--require", "onnxruntime==1.16.3")
     assert told["pins"]["torch"] == "2.2.0"
-    assert len(fresh.starts("export")) == 2  # observed here, then once more in a fresh environment
+    # Observed here, then once more in a fresh environment; what feed-all fails with is exported again in both, and at the end.
+    assert len(fresh.starts("export")) == 2 + 3
 
 
 def test_without_anything_observed_there_is_nothing_to_pin(project):

@@ -21,7 +21,7 @@ from harness.tasks.graph_run import Run
 from harness.tasks.interface import Task
 from harness.tasks.keys import key_of
 from harness.tasks.pending import outstanding
-from harness.tasks.records import Records, stages
+from harness.tasks.records import Records, is_above_limits, stages
 from harness.tasks.repetitions import WORDLESS, FailureKind
 from harness.verdicts.judge import VariantVerdict, Verdict
 
@@ -123,5 +123,7 @@ def _failing(tasks: CellTasks, variant: VariantVerdict, kind: FailureKind, recor
     found = next((key for key in keys if variant.last in stages(records.get(key))), None)
     if found is None:
         return None
-    with_artifact = (run, variant.variant) if artifact and found == run.variant_key(variant.variant, artifact) else None
+    with_artifact = None
+    if artifact and found == run.variant_key(variant.variant, artifact) and not is_above_limits(variant.last):
+        with_artifact = (run, variant.variant)
     return StoredFailure(key=found, kind=kind, task=keys[found], tasks=tasks, run=with_artifact)

@@ -107,7 +107,7 @@ def test_a_further_layout_exports_only_that_layout(done):
 
 def test_another_feedback_runs_the_same_export(done):
     done.configure(variants={"exporters": ["torchscript"], "layouts": ["pair"], "feedbacks": ["keep-cross", "feed-all"]})
-    done.run()
+    done.run("--jobs", "1")
     # The feedback fails: another export confirms it, and both come once more at the end.
     assert kinds(done) == {"import": 1, "export": 3, "run": 3}
 

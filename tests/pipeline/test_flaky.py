@@ -117,7 +117,7 @@ VARYING = {
     "seconds": "import time; raise RuntimeError(f'gave up after {time.perf_counter_ns() % 10**6} ms, as always')",
     "a name": "import os; raise RuntimeError('no kernel for ' + os.urandom(5).hex())",
     "lines": "import random; raise RuntimeError('no kernel: ' + 'more ' * random.randint(1, 9999) + 'of it')",
-    "the code": "import random, os; os._exit(random.randint(1, 250))",
+    "the code": "import random, os; os._exit(random.randint(1, 99))",
     "the class": "import os; raise (ValueError, TypeError, OSError, KeyError)[os.getpid() % 4]('no kernel')",
     "the signal": "import os, signal; os.kill(os.getpid(), (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS)[os.getpid() % 3])",
     "everything": "import os; raise type('E' + os.urandom(4).hex(), (Exception,), {})(os.urandom(9).hex())",

@@ -1,7 +1,8 @@
 """Is it sound to share results? A sample of cells, done again from scratch, must come to the same verdicts.
 
-From scratch means: nothing that is known, no layers, nothing shared with another cell. The whole lock is installed into
-one environment of its own (for a handoff: one for each side), as somebody would do by hand for this cell alone.
+From scratch means: nothing that is known, no layers, nothing shared with another cell, and no variant before another one in a
+process. The whole lock is installed into one environment of its own (for a handoff: one for each side), as somebody would do by
+hand for this cell alone.
 """
 
 from __future__ import annotations
@@ -63,6 +64,8 @@ def from_scratch(session: Session, resolved: Resolved, cell: CellTasks, listen: 
                 supervisor=session.supervisor,
                 limits=session.limits,
                 given=_whole(session, resolved, cell, made=made, folder=folder, records=records),
+                # Who uses a cell runs one variant, and no other one before it.
+                batches=False,
             )
             for task in _probes(cell):
                 worker.perform(task, lambda _stage: None)

@@ -46,8 +46,12 @@ class Worker:
         limits: Limits,
         given: Mapping[str, Path],
         forks: bool = True,
+        batches: bool = True,
     ) -> None:
-        """`given` maps closures (by key) to the interpreter of an environment that the caller made and that holds them."""
+        """`given` maps closures (by key) to the interpreter of an environment that the caller made and that holds them.
+
+        `forks` and `batches`: see Probes.
+        """
         self._store = store
         self._records = records
         self._environments = environments
@@ -59,7 +63,13 @@ class Worker:
         self._borrowers: Counter[str] = Counter()
         """Undivided closure (by key) → tasks that may work in it now."""
         self._probes = Probes(
-            store=store, environments=environments, supervisor=supervisor, limits=limits, given=given, forks=forks
+            store=store,
+            environments=environments,
+            supervisor=supervisor,
+            limits=limits,
+            given=given,
+            forks=forks,
+            batches=batches,
         )
 
     def perform(self, task: Task, on_stage: OnStage) -> None:

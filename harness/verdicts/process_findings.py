@@ -13,7 +13,10 @@ WORDS_VARY = "words-vary"
 OWN_PROCESS = "needs-own-process"
 """What works in a process that was started for it alone, and fails in a fork or after something else."""
 
-RULES = (WORDS_VARY, OWN_PROCESS)
+NEEDS_ANOTHER = "needs-another-variant"
+"""What fails in a process that was started for it alone, and works after another variant."""
+
+RULES = (WORDS_VARY, OWN_PROCESS, NEEDS_ANOTHER)
 
 
 def noted(result: StageResult, rule: str, message: str) -> StageResult:
@@ -27,6 +30,13 @@ def needs_own_process(result: StageResult, failed: StageResult, how: str) -> Sta
     assert failed.error is not None
     why = f"{failed.stage.value}: {headline(failed.error.message)}"
     return noted(result, OWN_PROCESS, f"so it was run in a process of its own; in one {how} it fails at {why}")
+
+
+def needs_another(result: StageResult) -> StageResult:
+    """The failure `result` of a process of its own, of what works after another variant."""
+    return noted(
+        result, NEEDS_ANOTHER, "so it was run in a process of its own; in one that had run another variant before it works"
+    )
 
 
 def words_vary(result: StageResult, other: StageResult) -> StageResult:

@@ -185,8 +185,9 @@ def test_what_failed_in_one_process_is_repeated_in_one(project):
         ("dynamo", "pair"): "works",
         ("dynamo", "merged"): "works",
     }
-    # The third one is undivided; the fourth is the failure that is run once more at the end.
-    (first, fourth), (second, third) = project.starts("export"), project.repetitions()
+    # The third one is undivided; the fourth is what failed, which is run once more at the end.
+    (first, witness, fourth), (second, third) = project.starts("export"), project.repetitions()
+    assert witness["subjects"] == ["dynamo-18-pair"]
     assert third["subjects"] == second["subjects"]
     assert fourth["subjects"] == second["subjects"]
     assert len(first["subjects"]) == 4

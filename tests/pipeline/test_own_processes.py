@@ -144,3 +144,67 @@ def test_a_process_that_ends_earlier_than_the_fork_comes_to_an_end(project):
     project.configure({"transformers": ["4.47.0"], "torch": ["2.2.0"]})
     (cell,) = project.run().values()
     assert [(variant["status"], variant["stage"]) for variant in cell["variants"]] == [("fails", "eager")]
+
+
+def first_fails(module: str) -> str:
+    """Source that fails the first time in a process."""
+    return f"""
+import sys
+if not sys.modules[{module!r}].__dict__.get('_warm'):
+    sys.modules[{module!r}]._warm = True
+    raise RuntimeError('this process is cold')
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "variants"),
+    [("export", {"layouts": ["pair", "merged"]}), ("run", {"layouts": ["pair"], "bindings": ["numpy", "ortvalue"]})],
+)
+def test_what_works_only_after_a_failure_fails_and_proves_nothing(project, kind, variants):
+    project.publish(FORKED[kind](first_fails(MODULES[kind])))
+    project.configure(AXES[kind], variants={"exporters": ["torchscript"], **variants})
+    assert ends(project) == [("fails", STAGES[kind])] * 2
+    (cell,) = project.cells().values()
+    assert "consumer protocol" not in {variant["cause"] for variant in cell["variants"]}
+    (nothing, (finding,)) = findings(project)
+    assert nothing == []
+    assert finding.startswith("needs-another-variant: so it was run in a process of its own; ")
+
+
+def test_a_change_that_works_only_after_a_failure_is_no_remedy(project):
+    project.remedies = True
+    project.publish(packages.torch("2.2.0", on_export=first_fails("torch")))
+    project.configure({"torch": ["2.2.0"]})
+    (cell,) = project.run().values()
+    assert (cell["status"], cell["remedies"]) == ("fails", [])
+
+
+def test_what_works_beside_a_failure_is_run_in_a_process_of_its_own_once_for_each_kind(project):
+    no = "if variant['layout'] == 'pair': raise ValueError('no kernel')"
+    project.publish(packages.torch("2.2.0", on_export=no))
+    project.configure({"torch": ["2.2.0"]}, variants=LAYOUTS)
+    assert ends(project) == [("fails", "export"), ("works", None), ("works", None)]
+    # Besides, what fails comes once more at the end.
+    subjects = [start["subjects"] for start in project.starts("export")]
+    assert [len(one) for one in subjects] == [3, 1, 1]
+    assert subjects[1] == ["torchscript-17-merged"]
+
+
+AFTER_ANOTHER = """
+import sys
+if variant['layout'] == 'merged' and not sys.modules['torch'].__dict__.get('_warm'):
+    raise RuntimeError('the tracer was never warmed up')
+sys.modules['torch']._warm = True
+"""
+
+
+def test_a_pin_and_an_audit_run_each_variant_in_a_process_of_its_own(project):
+    project.publish(packages.torch("2.2.0", on_export=AFTER_ANOTHER))
+    variants = {"exporters": ["torchscript"], "layouts": ["pair", "merged"], "require": "layout=merged"}
+    project.configure({"torch": ["2.2.0"]}, variants=variants)
+    audited = project.main("run", "--audit", "100%")
+    assert audited.code == 2
+    assert "torchscript-17-merged-keep-cross-numpy was works, and is fails export from scratch" in audited.err
+    refused = project.main("pin")
+    assert (refused.code, "was not confirmed in a fresh environment" in refused.err) == (2, True)
+    assert not (project.reports / "pins").exists()

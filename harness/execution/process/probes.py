@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from harness.subprocesses import Process, Supervisor
 from harness.tasks.interface import Batch, ProbeOutput, ProbeRequest, Subject, Workplace
 from harness.tasks.repetitions import Repeated
 from harness.verdicts import process_findings
+from harness.verdicts.signature import signature
 
 OnStage = Callable[[str], None]
 
@@ -47,10 +48,11 @@ class Probes:
         limits: Limits,
         given: Mapping[str, Path],
         forks: bool,
+        batches: bool,
     ) -> None:
         """`given` maps closures (by key) to the interpreter of an environment that the caller made and that holds them.
 
-        Without `forks` a process is started for every job.
+        Without `forks` a process is started for every job, without `batches` for every variant.
         """
         self._store = store
         self._environments = environments
@@ -58,6 +60,7 @@ class Probes:
         self._limits = limits
         self._given = given
         self._forks = Forks(environments=environments, supervisor=supervisor, store=store, limits=limits) if forks else None
+        self._batches = batches
         self._sealing = True
         self._bytecode = Bytecode(store.root / BYTECODE, envs=store.root / "envs", scratch=store.root / "tmp")
 
@@ -80,7 +83,7 @@ class Probes:
     def run(self, batch: Batch, workplace: Workplace, out: Path, repeated: Repeated, on_stage: OnStage) -> ProbeOutput:
         """The results of `batch`, whose failures have repeated; its files are left in `out`.
 
-        One process does all of it, unless something in this closure works in a process of its own only.
+        One process does all of it, unless something in this closure works in a process of its own only, or does not work there.
 
         Raises:
             InterruptedError: the run is being stopped.
@@ -90,16 +93,28 @@ class Probes:
         process = _Process(batch=batch, workplace=workplace, repeated=repeated, on_stage=on_stage)
         request = batch.request(workplace, out)
         closure = digest([part.key for part in request.parts])
-        if closure not in repeated.alone:
+        if self._batches and closure not in repeated.alone:
             output, settled = self._settled(process, out)
-            if not settled.dependent:
+            apart = {None, *request.beside}
+            leaning = () if settled.dependent else self._leaning(process, _witnesses(output, apart))
+            if not settled.dependent and not leaning:
                 return output
             repeated.alone.add(closure)
             _empty(out)
             alone = self._each_alone(process, request, out)
-            _note(alone, settled.dependent, output, {None, *request.beside})
+            _note(alone, settled.dependent, output, apart)
+            _note_leaning(alone, leaning)
             return alone
         return self._each_alone(process, request, out)
+
+    def _leaning(self, process: _Process, subjects: Iterable[Subject]) -> Collection[Subject]:
+        """The first of `subjects`, which work after others in a process, that fails in one of its own; empty if none does."""
+        for subject in subjects:
+            with self._store.scratch() as folder:
+                alone, _ = self._settled(process, folder, only=[subject])
+            if any(result.status is Status.FAILS for result in alone.results.get(subject, ())):
+                return [subject]
+        return ()
 
     def _each_alone(self, process: _Process, request: ProbeRequest, out: Path) -> ProbeOutput:
         """The results of each subject of `request` in a process that is started for it."""
@@ -230,6 +245,31 @@ def _note(alone: ProbeOutput, dependent: Mapping[Subject, StageResult], first: P
         results = alone.results.get(subject, [])
         if results and all(result.ok for result in results):
             results[-1] = process_findings.needs_own_process(results[-1], failed, f"that {how}")
+
+
+def _witnesses(output: ProbeOutput, apart: Collection[Subject]) -> list[Subject]:
+    """What works beside each kind of failure, and may do so only because of what ran before it in its process.
+
+    Of a kind the next one that works, or else the one before it: what works alike is likely to lean on the same.
+    """
+    variants = [subject for subject in output.results if subject not in apart]
+    works = [subject in variants[1:] and all(result.ok for result in output.results[subject]) for subject in variants]
+    found: dict[tuple[Stage, str], Subject] = {}
+    for place, subject in enumerate(variants):
+        failed = next((result for result in output.results[subject] if result.status is Status.FAILS), None)
+        beside = [*range(place + 1, len(variants)), *reversed(range(place))]
+        witness = next((variants[other] for other in beside if works[other]), None)
+        if failed and failed.error and witness is not None:
+            found.setdefault((failed.stage, signature(failed.stage, failed.error)), witness)
+    return list(dict.fromkeys(found.values()))
+
+
+def _note_leaning(alone: ProbeOutput, leaning: Collection[Subject]) -> None:
+    """Have the results of what fails `alone` say that it works after another variant."""
+    for subject in leaning:
+        results = alone.results.get(subject, [])
+        if results and results[-1].status is Status.FAILS:
+            results[-1] = process_findings.needs_another(results[-1])
 
 
 def _results(output: ProbeOutput) -> Iterator[StageResult]:

@@ -11,8 +11,10 @@ from harness import locations
 from harness.errors import ReportError, did_you_mean
 from harness.model import Status
 from harness.verdicts import report_file
+from harness.verdicts import runtime_kernels as kernels_file
 from harness.verdicts import runtime_limits as limits_file
 from harness.verdicts.report_schema import Report, ReportedCell, identity, versions_of
+from harness.verdicts.runtime_kernels import Operators
 from harness.verdicts.runtime_limits import RuntimeLimits
 
 
@@ -110,3 +112,8 @@ def _contradiction(report: Report) -> str | None:
 def runtime_limits() -> dict[str, RuntimeLimits]:
     """Version of onnxruntime → what it was measured to read, the oldest first. Raises ReportError as `runtime_limits.read`."""
     return limits_file.read(locations.ROOT / "reports" / "runtimes.json")
+
+
+def runtime_kernels() -> Operators:
+    """The operators of which kernels were looked for in each onnxruntime. Raises ReportError as `runtime_kernels.read`."""
+    return kernels_file.read(locations.ROOT / "reports" / "kernels.json")

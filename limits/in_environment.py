@@ -1,6 +1,7 @@
 """Measures the onnxruntime of this environment and prints the limits as JSON; run.py starts it, from Python 3.8 on.
 
-The one-node models and the search for the largest stamps are the probe's own.
+The one-node models and the search for the largest stamps are the probe's own. Of operators it prints the signatures and the
+kernels on the CPU that this onnxruntime has registered.
 """
 
 import json
@@ -23,6 +24,10 @@ DOMAINS = (
     "com.microsoft.experimental", "com.microsoft.nchwc", "com.ms.internal.nhwc", "org.pytorch.aten",
 )  # fmt: skip
 """Domains other than the default one that some release knows, besides those that it says itself."""
+DEFAULT_DOMAIN = "ai.onnx"
+KERNEL_DOMAINS = (DEFAULT_DOMAIN, "ai.onnx.ml")
+"""Those of which operators are described."""
+WITHOUT_END = 2**31 - 1
 UNGATED = 9999
 """A version of a domain that is refused wherever versions of that domain are looked at."""
 WEIGHT = np.full(1, 2, dtype=np.float32)
@@ -65,6 +70,61 @@ def domain_limits():
     domains = sorted({schema.domain for schema in schemas} - {""} | set(DOMAINS))
     gated = [domain for domain in domains if domain_refusal(domain, UNGATED)]
     return {domain: largest(0, lambda version, domain=domain: domain_refusal(domain, version) is None) for domain in gated}
+
+
+def parameters(given, schema):
+    """The type of each input or output: `T`, or the only one that it may have (`tensor(int64)`).
+
+    With `+` one that repeats, with `*` one that repeats and has a type of its own each time.
+    """
+    only = {one.type_param_str: list(one.allowed_type_strs) for one in schema.type_constraints}
+    only = {name: types[0] for name, types in only.items() if len(types) == 1}
+    repeats = {True: "+", False: "*"}
+    return [
+        only.get(one.typeStr, one.typeStr) + (repeats[one.isHomogeneous] if one.option.name == "Variadic" else "")
+        for one in given
+    ]
+
+
+def merged(kernels):
+    """Kernels (parameter -> types), those that differ in the types of one parameter made one."""
+    found = []
+    for types in kernels:
+        for other in found:
+            differing = [name for name in types if sorted(types[name]) != sorted(other.get(name, ()))]
+            if types.keys() == other.keys() and len(differing) <= 1:
+                for name in differing:
+                    other[name] = sorted({*other[name], *types[name]})
+                break
+        else:
+            found.append({name: sorted(own) for name, own in types.items()})
+    return found if len(found) == len(kernels) else merged(found)
+
+
+def operators():
+    """Domain -> operator -> the opset that brought this form of it -> its signature and its kernels on the CPU.
+
+    Releases before 1.16 do not tell; of them none is known.
+    """
+    state, registered, found = onnxruntime.capi.onnxruntime_pybind11_state, {}, {}
+    if not hasattr(state, "get_all_opkernel_def"):
+        return found
+    for kernel in state.get_all_opkernel_def():
+        if kernel.provider == "CPUExecutionProvider":
+            place = kernel.domain or DEFAULT_DOMAIN, kernel.op_name
+            registered.setdefault(place, []).append((kernel.version_range, kernel.type_constraints))
+    for schema in state.get_all_operator_schema():
+        domain, since = schema.domain or DEFAULT_DOMAIN, schema.since_version
+        if domain in KERNEL_DOMAINS:
+            # As onnxruntime looks them up: a kernel without an end is for the form of the operator of its first opset alone.
+            kernels = [
+                types
+                for (first, last), types in registered.get((domain, schema.name), ())
+                if first == since or (first < since <= last and last != WITHOUT_END)
+            ]
+            signature = {name: parameters(getattr(schema, name), schema) for name in ("inputs", "outputs")}
+            found.setdefault(domain, {}).setdefault(schema.name, {})[since] = dict(signature, kernels=merged(kernels))
+    return found
 
 
 def largest(first, runs):
@@ -147,6 +207,7 @@ def main():
         "refusal_opset": stamp_refusal(SAFE_IR, opset + 1),
         "external": external,
         "domains": domain_limits(),
+        "operators": operators(),
         "python": platform.python_version(),
         "numpy": np.__version__,
     }

@@ -1,4 +1,6 @@
-"""Measures which IR version, opset and external data each onnxruntime reads, and writes reports/runtimes.json.
+"""Measures which IR version, opset and external data each onnxruntime reads, and asks it for its kernels.
+
+It writes reports/runtimes.json and reports/kernels.json.
 
     nox -s limits                  the newest patch of every minor version since 1.14, and those in ALSO
     nox -s limits -- VERSION …     these versions; the others in the file stay
@@ -16,6 +18,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from packaging.version import Version
 from pydantic import TypeAdapter
@@ -23,6 +26,8 @@ from pydantic import TypeAdapter
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path.insert(0, str(ROOT))
+
+import kernels
 
 from harness.environments import interpreters
 from harness.environments.uv.client import Uv
@@ -37,6 +42,7 @@ from harness.verdicts import runtime_limits
 from harness.verdicts.runtime_limits import ADAPTER, MeasuredRuntimes, RuntimeLimits
 
 FILE = ROOT / "reports" / "runtimes.json"
+KERNELS = ROOT / "reports" / "kernels.json"
 FIRST = "1.14"
 """The oldest minor version that is measured."""
 ALSO = ("1.16.0",)
@@ -79,8 +85,8 @@ def planned(uv: Uv, found: Sequence[Interpreter], named: Sequence[str]) -> dict[
     return dict(sorted(chosen.items(), key=lambda item: Version(item[0])))
 
 
-def measure(version: str, python: Interpreter) -> RuntimeLimits | str:
-    """The limits of one version, or why they could not be measured."""
+def measure(version: str, python: Interpreter) -> tuple[RuntimeLimits, dict[str, Any]] | str:
+    """The limits and the operators of one version, or why they could not be measured."""
     message = ""
     for bound in NUMPY:
         needed = [f"--with={RUNTIME}=={version}", *([f"--with={bound}"] if bound else [])]
@@ -93,8 +99,9 @@ def measure(version: str, python: Interpreter) -> RuntimeLimits | str:
             found = json.loads(done.stdout.splitlines()[-1])
             if found.pop("version") != version:
                 return "another version was imported"
+            operators = found.pop("operators")
             found |= {"measured": dt.datetime.now(dt.UTC).date(), "platform": platform_id()}
-            return TypeAdapter(RuntimeLimits).validate_python(found)
+            return TypeAdapter(RuntimeLimits).validate_python(found), operators
         message = done.stderr.strip().rpartition("\n")[2]
     return message
 
@@ -115,10 +122,12 @@ def main() -> int:
             missing += 1
             sys.stderr.write(f"{version}: not measured: {found}\n")
             continue
-        known[version] = found
-        sys.stderr.write(f"{version}: IR {found.ir}, opset {found.opset} (Python {found.python}, numpy {found.numpy})\n")
+        limits, operators = found
+        known[version] = limits
+        sys.stderr.write(f"{version}: IR {limits.ir}, opset {limits.opset} (Python {limits.python}, numpy {limits.numpy})\n")
         ordered = dict(sorted(known.items(), key=lambda item: Version(item[0])))
         FILE.write_bytes(ADAPTER.dump_json(MeasuredRuntimes(schema=1, runtimes=ordered), indent=1) + b"\n")
+        kernels.write(KERNELS, kernels.with_runtime(kernels.read(KERNELS), version, operators))
     return 3 if missing else 0
 
 

@@ -23,10 +23,10 @@ def inspect(options: argparse.Namespace, out: Console, _err: Console) -> int:
     """Inspect files; 1 if a runtime that was named refuses one of them, 3 if that is not known of one."""
     limits = _chosen(options.runtime)
     reports = {held.name: held.report for held in published.every()}
-    models = []
+    models, kernels = [], published.runtime_kernels()
     for path in options.models:
         model = read_model(path)
-        models.append(inspected(str(path), model, data_files(model, path), limits, reports))
+        models.append(inspected(str(path), model, data_files(model, path), limits, kernels, reports=reports))
     show(pages.page(models, limits), options.format, out)
     return _exit_code(models) if options.runtime else 0
 

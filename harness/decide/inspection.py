@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.decide.evidence import Evidence, evidence, loop_evidence
-from harness.decide.reading import IR_ABOVE, OPSET_ABOVE, Reading, RuntimeAnswer, not_measured, runtime_answer
+from harness.decide.reading import IR_ABOVE, OPSET_ABOVE, TYPE_ABOVE, Reading, RuntimeAnswer, model_facts, runtime_answer
 from harness.onnx_files import graph_lint
 from harness.onnx_files.external_data import DataFile, DataPlace
 from harness.onnx_files.graph_lint import GraphFinding, MergedDecoder
 from harness.onnx_files.onnx_model import DEFAULT_DOMAIN, ELEMENT_TYPES, Dimension, OnnxModel, Value, type_name
 from harness.verdicts.report_schema import Report
+from harness.verdicts.runtime_kernels import Operators
 from harness.verdicts.runtime_limits import RuntimeLimits
 
 _OVERLOADS_SINCE = 10
@@ -77,11 +78,13 @@ def inspected(
     model: OnnxModel,
     files: Sequence[DataFile],
     limits: Mapping[str, RuntimeLimits],
+    kernels: Operators,
+    *,
     reports: Mapping[str, Report],
 ) -> InspectedModel:
     """The answer about the model at `path`, for the runtimes in `limits`; `reports` are those that were published."""
-    gaps = list(not_measured(model))
-    answers = [runtime_answer(model, files, gaps, version, limit) for version, limit in limits.items()]
+    facts = model_facts(model, files, kernels)
+    answers = [runtime_answer(model, facts, version, limit, kernels) for version, limit in limits.items()]
     merged = graph_lint.merged_decoder(model)
     operators: dict[str, Counter[str]] = {}
     for node in model.nodes():
@@ -100,7 +103,7 @@ def inspected(
         inputs=[_described(value) for value in graph_lint.graph_inputs(model.graph)],
         outputs=[_described(value) for value in model.graph.outputs],
         external=list(files),
-        findings=[*graph_lint.lint(model), *_fixed(model), *gaps],
+        findings=[*graph_lint.lint(model), *_fixed(model), *facts.gaps],
         merged=merged,
         runtimes=answers,
         suggestions=[
@@ -135,7 +138,8 @@ def _ir_stamps(
     """For each limit the stamp that fits under it, where nothing else is in the way."""
     by_limit: dict[int, list[str]] = {}
     for answer in answers:
-        if [reason.rule for reason in answer.reasons if answer.reading is Reading.REFUSES] == [IR_ABOVE]:
+        refused = {reason.rule for reason in answer.reasons if answer.reading is Reading.REFUSES}
+        if IR_ABOVE in refused and refused <= {IR_ABOVE, TYPE_ABOVE}:
             by_limit.setdefault(limits[answer.version].ir, []).append(answer.version)
     for ir, versions in sorted(by_limit.items(), reverse=True):
         newer = newer_parts(model, ir)

@@ -95,6 +95,8 @@ class Node:
     tensors: tuple[Tensor, ...] = ()
     integers: tuple[tuple[str, tuple[int, ...]], ...] = ()
     """(name of the attribute, its integers)."""
+    attributes: tuple[str, ...] = ()
+    """The names of all its attributes."""
 
     def integer(self, name: str) -> int:
         """The first integer of an attribute; 0 if there is none."""
@@ -121,6 +123,8 @@ class Function:
     overload: str
     opsets: dict[str, int]
     nodes: tuple[Node, ...]
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -132,14 +132,17 @@ class _ModelReader:
                 case _:
                     pass
         graphs, tensors, integers = list[tuple[str, OnnxGraph]](), list[Tensor](), list[tuple[str, tuple[int, ...]]]()
+        names = list[str]()
         for attribute in attributes:
             name, its_graphs, its_tensors, its_integers = self._attribute(attribute, deeper)
+            names.append(name)
             graphs += [(name, graph) for graph in its_graphs]
             tensors += its_tensors
             integers += [(name, its_integers)] if its_integers else []
         return Node(
             op_type=texts[4], domain=_domain(texts[7]), name=texts[3], overload=texts[8], inputs=tuple(inputs),
             outputs=tuple(outputs), graphs=tuple(graphs), tensors=tuple(tensors), integers=tuple(integers),
+            attributes=tuple(names),
         )  # fmt: skip
 
     def _attribute(self, message: Message, deeper: int) -> tuple[str, list[OnnxGraph], list[Tensor], tuple[int, ...]]:
@@ -212,10 +215,15 @@ class _ModelReader:
     def _function(self, message: Message) -> Function:
         self._count()
         texts, opsets, nodes = {1: "", 10: "", 13: ""}, dict[str, int](), list[Node]()
+        inputs, outputs = list[str](), list[str]()
         for field in fields(message):
             match field.number:
                 case 1 | 10 | 13:
                     texts[field.number] = field.text()
+                case 4:
+                    inputs.append(field.text())
+                case 5:
+                    outputs.append(field.text())
                 case 7:
                     nodes.append(self._node(field.message(), _DEEPEST))
                 case 9:
@@ -223,7 +231,8 @@ class _ModelReader:
                 case _:
                     pass
         return Function(
-            name=texts[1], domain=_domain(texts[10]), overload=texts[13], opsets=opsets, nodes=tuple(nodes)
+            name=texts[1], domain=_domain(texts[10]), overload=texts[13], opsets=opsets, nodes=tuple(nodes),
+            inputs=tuple(inputs), outputs=tuple(outputs),
         )  # fmt: skip
 
     def _count(self) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx_models import external, identity, merged, saved
+from onnx import TensorProto, helper
+from onnx_models import external, identity, merged, model, saved, value
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMITS = json.loads((ROOT / "reports" / "runtimes.json").read_text(encoding="utf-8"))["runtimes"]
@@ -74,6 +75,16 @@ def test_what_is_not_known_has_a_code_of_its_own(tmp_path, opsets, domain, code)
     saved(tmp_path / "model.onnx", made)
     assert inspect(tmp_path, "model.onnx", "--runtime", "1.16.3")[0] == code
     assert inspect(tmp_path, "model.onnx")[0] == 0
+
+
+@pytest.mark.parametrize(("kind", "code"), [(TensorProto.FLOAT, 0), (TensorProto.BFLOAT16, 3), (TensorProto.INT4, 1)])
+def test_the_first_line_and_the_exit_code_are_about_kernels_and_types_too(tmp_path, kind, code):
+    product = helper.make_node("MatMul", ["x", "x"], ["y"])
+    given = value("x", (2, 2), kind)
+    saved(tmp_path / "model.onnx", model([product], [given], [value("y", (2, 2), kind)], ir=8, opsets={"": 17}))
+    found, out, _ = inspect(tmp_path, "model.onnx", "--runtime", "1.16.3")
+    said = {0: "reads it", 3: "may read it", 1: "refuses it"}[code]
+    assert (found, out.splitlines()[0]) == (code, f"IR 8, opset 17: onnxruntime 1.16.3 {said}")
 
 
 def test_several_models_have_one_answer(tmp_path):

@@ -223,5 +223,6 @@ def _basis(limits: Mapping[str, RuntimeLimits]) -> str:
     days = sorted({limit.measured for limit in limits.values()})
     return (
         f"Reading is a matter of IR version, opset and place of the data, measured with models of one node on the CPU "
-        f"({', '.join(platforms)}, {days[-1]}). Whether each operator has a kernel, and gives right numbers, only a run shows."
+        f"({', '.join(platforms)}, {days[-1]}), and of the kernels that each {RUNTIME} names for the operators and types "
+        f"of a model. Whether shapes and attributes fit, and the numbers are right, only a run shows."
     )

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper
 from onnx_models import external, identity, merged, model, saved, value, weight
 from values import report, reported_cell, reported_variant
 
+from harness import published
 from harness.decide.inspection import InspectedModel, inspected, newer_parts
 from harness.decide.reading import Reading
 from harness.model import Stage, Status
@@ -26,13 +27,14 @@ OLD = RuntimeLimits(
     platform="Linux", python="3.8.18", numpy="1.24.4",
 )  # fmt: skip
 NEW = replace(OLD, ir=13, opset=25, opset_some=25, external=OLD.external | {DataPlace.OUTSIDE: "it escapes"})
-LIMITS = {"1.15.1": OLD, "1.16.3": replace(OLD, opset=19), "1.24.4": NEW}
+KERNELS = published.runtime_kernels()
+LIMITS = {"1.16.0": OLD, "1.16.3": replace(OLD, opset=19), "1.24.4": NEW}
 
 
 def answer(folder: Path, made: Any, reports: dict[str, Any] | None = None) -> InspectedModel:
     path = saved(folder / "model.onnx", made)
     read = read_model(path)
-    return inspected(str(path), read, data_files(read, path), LIMITS, reports or {})
+    return inspected(str(path), read, data_files(read, path), LIMITS, KERNELS, reports=reports or {})
 
 
 def readings(found: InspectedModel) -> dict[str, str]:
@@ -58,15 +60,15 @@ def test_stamps_against_limits(tmp_path, ir, opsets, expected):
 def test_reasons_have_the_words_of_the_probe(tmp_path):
     first, *_ = answer(tmp_path, identity(ir=10, opsets={"": 20})).runtimes
     assert [(reason.rule, reason.message) for reason in first.reasons] == [
-        ("ir-above-runtime", "IR version 10; onnxruntime 1.15.1 runs up to 9"),
-        ("opset-above-runtime", "opset 20; onnxruntime 1.15.1 runs up to 18"),
+        ("ir-above-runtime", "IR version 10; onnxruntime 1.16.0 runs up to 9"),
+        ("opset-above-runtime", "opset 20; onnxruntime 1.16.0 runs up to 18"),
     ]
 
 
 def test_external_data(tmp_path):
     weights = [external("w", (4,), location="../w.data")]
     found = answer(tmp_path, identity(ir=9, weights=weights))
-    assert readings(found) == {"1.15.1": "reads", "1.16.3": "reads", "1.24.4": "refuses"}
+    assert readings(found) == {"1.16.0": "reads", "1.16.3": "reads", "1.24.4": "refuses"}
     (suggested,) = found.suggestions
     assert (suggested.change, suggested.evidence.measured) == (
         "the data as a file in the folder of the model, and no link (../w.data)",
@@ -95,7 +97,7 @@ def test_a_stamp_is_suggested_with_the_runs_that_are_known(tmp_path):
         reported_cell(gated(remedies=["ir-version 9"], findings=[])),
     ]
     (suggested,) = answer(tmp_path, identity(ir=10), {"matrix": report(*cells)}).suggestions
-    assert (suggested.change, suggested.ir, suggested.runtimes) == ("ir-version 9", 9, ("1.15.1", "1.16.3"))
+    assert (suggested.change, suggested.ir, suggested.runtimes) == ("ir-version 9", 9, ("1.16.0", "1.16.3"))
     assert (suggested.evidence.works, suggested.evidence.run) == (2, 4)
     # What mended another stamp is no help here.
     assert suggested.evidence.others == (("exporter torchscript", 2),)
@@ -143,7 +145,7 @@ def test_another_opset_takes_another_export(tmp_path):
     found = answer(tmp_path, identity(ir=9, opsets={"": 21}))
     assert [(suggested.change, suggested.runtimes, suggested.ir) for suggested in found.suggestions] == [
         ("opset 19", ("1.16.3",), None),
-        ("opset 18", ("1.15.1",), None),
+        ("opset 18", ("1.16.0",), None),
     ]
 
 
@@ -251,6 +253,61 @@ def test_domains_functions_and_operators(tmp_path, case):
     made, reading, reason = CASES[case]
     found = next(each for each in answer(tmp_path, made).runtimes if each.version == "1.16.3")
     assert (found.reading, "; ".join(why.message for why in found.reasons)) == (Reading(reading), reason)
+
+
+BFLOAT16, INT16, INT4 = TensorProto.BFLOAT16, TensorProto.INT16, TensorProto.INT4
+
+
+def of(operator: str, element: int = TensorProto.FLOAT, opset: int = 17, second: int | None = None) -> Any:
+    """A model of one node with two inputs."""
+    inputs = [value("a", element=element), value("b", element=second or element)]
+    return model(
+        [helper.make_node(operator, ["a", "b"], ["y"])], inputs, [value("y", element=element)], ir=8, opsets={"": opset}
+    )
+
+
+def twice() -> Any:
+    nodes = [helper.make_node("Identity", ["x"], ["y"])] * 2
+    return model(nodes, [value("x")], [value("y")], ir=8)
+
+
+def unfed(inner: str = "x", outer: str = "x") -> Any:
+    """A model whose branch reads `inner`, and whose graph reads `outer`."""
+    branch = helper.make_graph([helper.make_node("Relu", [inner], ["z"])], "branch", [], [value("z")])
+    node = helper.make_node("If", ["condition"], ["a"], then_branch=branch, else_branch=branch)
+    inputs = [value("x"), value("condition", (), TensorProto.BOOL)]
+    return model([node, helper.make_node("Add", ["a", outer], ["y"])], inputs, [value("y")], ir=8)
+
+
+@pytest.mark.parametrize(
+    ("made", "reading", "reason"),
+    [
+        (of("Add"), "reads", ""),
+        (of("Add", TensorProto.FLOAT16), "reads", ""),
+        (of("MatMul", BFLOAT16), "unknown", "no kernel on the CPU of MatMul-13 for tensor(bfloat16)"),
+        (of("Add", INT16), "unknown", "no kernel on the CPU of Add-14 for tensor(int16)"),
+        (of("Add", opset=6), "unknown", "opset 6; no release says that it runs any before 7"),
+        (one("Det", opsets={"": 17}), "reads", ""),
+        (of("CastLike"), "reads", ""),
+        (of("CastLike", second=TensorProto.STRING), "reads", ""),
+        (of("Add", second=TensorProto.INT64), "refuses", "Add gets tensor(int64) beside tensor(float)"),
+        (identity(ir=8, weights=[helper.make_tensor("w", INT4, [2], [1, 2])]), "refuses", "int4 came after IR version 9"),
+        (twice(), "refuses", "these names are given twice: y"),
+        (unfed(), "reads", ""),
+        (unfed(inner="q"), "refuses", "nothing gives these names: q"),
+        (unfed(outer="z"), "refuses", "nothing gives these names: z"),
+    ],
+)
+def test_types_kernels_and_names(tmp_path, made, reading, reason):
+    """As onnxruntime 1.16.3 was seen to load, or to refuse, these models; what it refuses for want of a kernel is not known."""
+    found = next(each for each in answer(tmp_path, made).runtimes if each.version == "1.16.3")
+    assert found.reading.value == reading
+    assert reason in "; ".join(why.message for why in found.reasons)
+
+
+def test_a_runtime_whose_kernels_are_not_known_is_not_said_to_read_anything(tmp_path, monkeypatch):
+    monkeypatch.setitem(LIMITS, "1.15.1", OLD)
+    assert answer(tmp_path, of("Add")).reading("1.15.1") is Reading.UNKNOWN
 
 
 def test_limits_without_domains_tell_nothing_of_imports(tmp_path, monkeypatch):

@@ -141,7 +141,8 @@ def merge(options: argparse.Namespace, out: Console, err: Console) -> int:
 
 
 def _page(report: Report, options: argparse.Namespace) -> Page[Report]:
-    return matrix.page(report, same_matrix(options), Places([options.config]))
+    page = matrix.page(report, same_matrix(options), Places([options.config]))
+    return replace(page, trend=history.trend(options.reports, report))
 
 
 def _shown(page: Page[Report], compared: Comparison | None) -> Page[Any]:

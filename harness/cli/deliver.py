@@ -28,7 +28,8 @@ from harness.verdicts.report_schema import Report
 
 def page_of(report: Report, options: argparse.Namespace) -> Page[Report]:
     """The page of a report; other commands that it names mean the same matrix."""
-    return matrix.page(report, same_matrix(options), Places([options.config]))
+    page = matrix.page(report, same_matrix(options), Places([options.config]))
+    return replace(page, trend=history.trend(options.reports, report))
 
 
 def write(page: Page[Report], options: argparse.Namespace, logs: Mapping[str, str] | None = None) -> list[Path]:

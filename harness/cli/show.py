@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import webbrowser
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from harness.cli.console import show as print_page
 from harness.cli.published import chosen
 from harness.errors import ReportError
 from harness.published import Published
+from harness.report import history
 from harness.report.formats import format_named
 from harness.report.page import Page
 from harness.report.pages import difference
 from harness.report.pages import show as pages
+from harness.verdicts.report_schema import Report
 
 
 def show(options: argparse.Namespace, out: Console, err: Console) -> int:
@@ -28,7 +31,7 @@ def show(options: argparse.Namespace, out: Console, err: Console) -> int:
     """
     shown = chosen(options)
     compared = difference.compared(published.named(options.against), shown.report) if options.against else None
-    page = difference.page(compared) if compared else pages.page(shown)
+    page = difference.page(compared) if compared else _page(shown)
     if not options.open:
         print_page(page, options.format, out)
         return 0
@@ -37,6 +40,11 @@ def show(options: argparse.Namespace, out: Console, err: Console) -> int:
         raise ReportError(f"no browser can be started here; the page is {path}")
     err.print(f"opened {path}", markup=False, highlight=False, soft_wrap=True)
     return 0
+
+
+def _page(shown: Published) -> Page[Report]:
+    """The page of a report, with the runs that its folder knows."""
+    return replace(pages.page(shown), trend=history.trend(shown.path.parent, shown.report))
 
 
 def _file(shown: Published, page: Page[Any]) -> Path:

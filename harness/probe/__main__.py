@@ -40,4 +40,6 @@ if __name__ == "__main__":
     settle()
     _register_package()
     importlib.import_module(PACKAGE + ".forking.process_control").die_with_the_parent()
-    importlib.import_module(PACKAGE + ".dispatch").main(sys.argv[1])
+    # Packages that read options of the program they are in must not read the probe's.
+    job = sys.argv.pop()
+    importlib.import_module(PACKAGE + ".dispatch").main(job)

@@ -31,10 +31,13 @@ from harness.errors import ReportError
 from harness.foreign_text import escaped_json
 from harness.hashing import digest
 from harness.model import Status
+from harness.report.page import RunCount
 from harness.verdicts.report_schema import FILE_LIMIT, OBSERVED, UTC, Report, versions_of
 
 LINE_LIMIT = 8 * 2**20
 """Bytes of the longest line that is read. One with 10,000 cells has a megabyte."""
+TREND = 60
+"""Runs in a picture, at most."""
 _DIGEST = 8
 """Characters of a digest: enough to see that the lock of one cell moved, and to tell the cells of a matrix apart."""
 _SHOWN = 100
@@ -230,6 +233,26 @@ def entries(history: History, cell: str) -> list[Entry]:
             changed = tuple(_changed(found[-1], entry)) if found else ()
             found.append(Entry(run=run, status=status, lock=entry.lock, changed=changed))
     return found
+
+
+def trend(folder: Path, report: Report) -> list[RunCount]:
+    """The runs in a folder of reports, and `report` unless it is of the newest of them; the oldest first, the last `TREND`.
+
+    Empty if that is one run; or if the file cannot be read: `append` says so.
+    """
+    try:
+        runs = read(folder).runs
+    except ReportError:
+        return []
+    found = [
+        RunCount(time=run.time, works=len(run.cells.get(Status.WORKS, ())), cells=sum(map(len, run.cells.values())))
+        for run in runs
+    ]
+    if report.generated:
+        now = RunCount(time=report.generated, works=report.count(Status.WORKS), cells=len(report.cells))
+        if not runs or runs[-1].newest != now.time or replace(found[-1], time=now.time) != now:
+            found.append(now)
+    return found[-TREND:] if len(found) > 1 else []
 
 
 def _changed(before: Entry, now: Entry) -> Iterator[str]:

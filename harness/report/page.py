@@ -182,6 +182,17 @@ class Annotation:
     """Equal for the same problem in another run."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunCount:
+    """What a run of the matrix came to, in numbers."""
+
+    time: str
+    """When it ended, ISO 8601."""
+    works: int
+    """The cells that work by themselves."""
+    cells: int
+
+
 Source = TypeVar("Source")
 
 
@@ -205,3 +216,5 @@ class Page(Generic[Source]):
     """The answer in a word or so, where the title says more or something else."""
     options: str = ""
     """The options with which another command means the same matrix and store, as text: ` --config my.toml`."""
+    trend: Sequence[RunCount] = ()
+    """The runs up to this report, the oldest first, for a format that draws how they went; empty if no earlier one is known."""

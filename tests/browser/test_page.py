@@ -12,6 +12,9 @@ from synthetic_report import synthetic
 from values import report, reported_cell, reported_variant
 
 from harness.model import Cause, Certainty, Setup, Stage, Status
+from harness.report.formats import format_named
+from harness.report.page import RunCount
+from harness.report.pages import matrix
 from harness.verdicts.report_schema import Report, ReportedCell, ReportedVariant, StageTime
 from harness.verdicts.rule_model import Condition, ConditionKind, Rule
 
@@ -268,6 +271,26 @@ def test_printed_it_has_its_colours_and_no_controls(small, opened: Opened):
     expect(page.locator("#filters")).not_to_be_visible()
     expect(page.get_by_role("button").first).not_to_be_visible()
     assert page.locator(".heat tbody td").last.evaluate("square => getComputedStyle(square).printColorAdjust") == "exact"
+
+
+@pytest.mark.parametrize(("scheme", "scripted"), [("light", True), ("dark", True), ("light", False)])
+def test_the_line_of_the_runs(small, opened: Opened, scheme, scripted):
+    runs = [RunCount(time=f"2026-01-0{n + 1}T10:00:00+00:00", works=n, cells=8) for n in (4, 5, 6)]
+    text = str(format_named("html").render(replace(matrix.page(small), trend=runs)))
+    page = opened(text, ready=scripted, color_scheme=scheme, java_script_enabled=scripted)
+    named = "combinations that work, run by run: 4 of 8 on 2026-01-05, 5 of 8 on 2026-01-06, 6 of 8 on 2026-01-07"
+    picture = page.get_by_role("img", name=named)
+    expect(picture).to_be_visible()
+    line = picture.locator("polyline.working")
+    colours = {"light": "rgb(0, 80, 138)", "dark": "rgb(140, 200, 255)"}
+    assert line.evaluate("line => getComputedStyle(line).stroke") == colours[scheme]
+    page.get_by_text("3 runs", exact=True).click()
+    assert page.locator(".trend tbody tr").last.inner_text().split() == ["2026-01-07", "10:00", "UTC", "6", "8"]
+    if scripted:
+        assert violations(page) == []
+    page.emulate_media(media="print")
+    expect(picture).to_be_visible()
+    assert line.evaluate("line => getComputedStyle(line).stroke") == "rgb(0, 0, 0)"
 
 
 def test_ten_thousand_combinations(opened: Opened):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import packages
 import pytest
@@ -58,6 +59,31 @@ def test_the_history_of_a_cell(weeks):
         (third["id"], "fails", []),
     ]
     assert f"status works → fails; lock {old} → {new}" in history(weeks, CELL, "--format", "markdown")
+
+
+def test_the_page_has_a_line_of_the_numbers_of_working_cells(weeks):
+    days = [str(line["time"])[:10] for line in lines(weeks)]
+    page = (weeks.reports / "matrix.html").read_text()
+    (label,) = re.findall(r'<svg [^>]*role="img" aria-label="([^"]*)"', page)
+    # The page of the last run has no line of its own in the file yet, and the time of its newest result.
+    day = str(weeks.report()["generated"])[:10]
+    assert label == f"combinations that work, run by run: 1 of 1 on {days[0]}, 0 of 1 on {days[1]}, 1 of 2 on {day}"
+    assert re.findall(r'<polyline class="working" points="([^"]*)"', page) == ["4.0,24.0 120.0,44.0 236.0,24.0 "]
+    assert f"1 of 2 now; 1 of 1 on {days[0]}, 2 runs earlier" in page
+
+
+def test_the_first_run_has_no_line_of_runs(project):
+    project.run()
+    assert "<svg" not in (project.reports / "matrix.html").read_text()
+
+
+def test_a_report_of_the_last_run_is_no_further_run(weeks, tmp_path):
+    project = weeks.copy(tmp_path / "copy")
+    project.main("report")
+    page = (project.reports / "matrix.html").read_text()
+    assert page.count("<polyline") == 2
+    assert "1 of 2 now" in page
+    assert "2 runs earlier" in page
 
 
 def test_a_run_without_the_cell_is_not_listed(weeks):

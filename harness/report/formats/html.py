@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from markupsafe import Markup
 
 from harness.model import Status
-from harness.report import heat_map, rules, templating
+from harness.report import heat_map, rules, spark_line, templating
 from harness.report.cell_data import packed
 from harness.report.formats.interface import Format
 from harness.report.page import Page, Section, plain
@@ -61,6 +61,7 @@ def _of_report(page: Page[Report]) -> dict[str, Any]:
         "title": answer(report),
         "tally": heat_map.tally(report),
         "asked": _asked(report),
+        "spark": _spark(page),
         "advice": [block for block in own if block in page.blocks[:first]],
         "pins": pins(report, page.options),
         "rules": shown,
@@ -77,6 +78,13 @@ def _of_report(page: Page[Report]) -> dict[str, Any]:
         "rest": [block for block in own if block not in page.blocks[:first]],
         "data": packed(report, page.options),
     }
+
+
+def _spark(page: Page[Report]) -> dict[str, Any] | None:
+    """The spark line of the runs, if the page has any."""
+    if not page.trend:
+        return None
+    return {"line": spark_line.SparkLine(runs=page.trend), "width": spark_line.WIDTH, "height": spark_line.HEIGHT}
 
 
 def _asked(report: Report) -> list[tuple[str, str]]:

@@ -225,3 +225,28 @@ def test_two_branches_are_merged_without_a_conflict(tmp_path):
     git("merge", "other")
     found = history.read(tmp_path)
     assert ([run.id for run in found.runs], found.skipped) == (["run0", "run1", "run2"], ())
+
+
+def test_the_runs_in_numbers_end_with_the_report(tmp_path):
+    def counts(made: Report) -> list[tuple[str, int, int]]:
+        return [(count.time, count.works, count.cells) for count in history.trend(tmp_path, made)]
+
+    made = replace(matrix(count=3), generated="2026-01-05T00:00:00+00:00")
+    assert counts(made) == []
+    runs = [line(0), line(1, {"works": {CELL: None}, "fails": {"another": None}, "works-with-remedy": {"third": None}})]
+    written(tmp_path, *runs)
+    earlier = [("2026-01-01T00:00:00+00:00", 1, 1), ("2026-01-02T00:00:00+00:00", 1, 3)]
+    assert counts(made) == [*earlier, ("2026-01-05T00:00:00+00:00", 3, 3)]
+    assert counts(replace(made, generated=None)) == earlier
+    # The run that made this report has added its line.
+    same = line(2, {"works": dict.fromkeys("abc")}, newest=made.generated)
+    written(tmp_path, *runs, same)
+    assert counts(made) == [*earlier, ("2026-01-03T00:00:00+00:00", 3, 3)]
+    assert len(counts(matrix())) == 4
+    written(tmp_path, *(line(n, time=f"2026-01-01T00:{n % 60:02}:00Z") for n in range(80)))
+    assert len(counts(made)) == history.TREND
+
+
+def test_a_history_that_cannot_be_read_draws_nothing(tmp_path):
+    os.mkfifo(tmp_path / "history.jsonl")
+    assert history.trend(tmp_path, matrix()) == []

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import gzip
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from harness.report import history
 from harness.report.formats import format_named
 from harness.report.pages import matrix
 from harness.verdicts import report_file
@@ -20,7 +22,8 @@ NAMES = {"html": "matrix.html", "svg": "matrix.svg", "badge": "matrix.badge.svg"
 
 def made(path: Path) -> dict[Path, str]:
     """File → content of what stands beside a report."""
-    page = matrix.page(report_file.read(path))
+    report = report_file.read(path)
+    page = replace(matrix.page(report), trend=history.trend(path.parent, report))
     return {path.parent / name: str(format_named(chosen).render(page)) for chosen, name in NAMES.items()}
 
 

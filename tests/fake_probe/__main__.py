@@ -98,4 +98,4 @@ if __name__ == "__main__":
     sys.modules[real.PACKAGE].__path__.insert(0, str(HERE))
     dispatch = importlib.import_module(real.PACKAGE + ".dispatch")
     dispatch.main = _noting(dispatch.main)
-    dispatch.main(sys.argv[1])
+    dispatch.main(sys.argv.pop())

@@ -52,8 +52,9 @@ def test_the_newest_observed_working_set_and_its_files(shared):
     assert told["pins"] == {"torch": "2.2.0", "transformers": "4.46.3", "onnx": "1.16.2", "onnxruntime": "1.17.0"}
     assert told["files"] == ["requirements.txt", "constraints.txt", "pylock.toml", "export-recipe.md"]
     kinds = [start["kind"] for start in shared.starts()[before:]]
-    # Once more, in an environment of its own; and the graph that feed-all fails with is exported twice.
-    assert sorted(kinds) == ["export", "export", "import", "run"]
+    # Once more, in an environment of its own and each feedback in a process of its own; the graph that feed-all fails with is
+    # exported twice.
+    assert sorted(kinds) == ["export", "export", "import", "run", "run"]
     assert not [path for path in (shared.store / "envs").iterdir() if path.is_dir()]
 
     (cell,) = (cell for cell in shared.cells().values() if cell["id"] == told["pinned"])

@@ -206,7 +206,6 @@ class _Server:
         os.chdir(request["folder"])
         for variable, folder in self._left.items():
             shutil.copytree(folder, os.environ[variable], symlinks=True, dirs_exist_ok=True)
-        del sys.argv[1:]
         _move(request["python"], self._others, request["others"])
         dispatch.main(request["job"])
 

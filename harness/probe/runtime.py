@@ -72,6 +72,9 @@ class Runtime(ABC):
     def start(self, job: RunJob) -> None:  # noqa: B027 - most have nothing to start
         """Begin, in the process of `job`, before anything else is called."""
 
+    def stop(self) -> None:  # noqa: B027
+        """End what `start` has started, as far as it came."""
+
     def measure(self) -> dict[str, Any]:
         """Return what the stage `import` records of this runtime."""
         return {}

@@ -14,6 +14,7 @@ largest_stamps.py  the largest IR and opset that a runtime runs
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from typing import Iterator, NamedTuple
 
@@ -53,12 +54,15 @@ def run(job: RunJob, journal: Journal) -> None:
         found: Runtime = importlib.import_module(RUNTIMES[job["runtime"]].module, __name__).RUNTIME
         return found
 
-    def begin(stage: StageScope) -> None:
-        runtime().start(job)
-        stage.data.update(runtime().measure())
+    with contextlib.ExitStack() as ending:
 
-    if import_stage(journal, packages(job), begin):
-        # It imports numpy at its top, so it is loaded only now that the stage has shown that numpy loads.
-        stages = importlib.import_module(".stages", __name__)
-        for request in job["runs"]:
-            stages.run_artifact(request, load_probe(job), runtime(), journal)
+        def begin(stage: StageScope) -> None:
+            ending.callback(runtime().stop)
+            runtime().start(job)
+            stage.data.update(runtime().measure())
+
+        if import_stage(journal, packages(job), begin):
+            # It imports numpy at its top, so it is loaded only now that the stage has shown that numpy loads.
+            stages = importlib.import_module(".stages", __name__)
+            for request in job["runs"]:
+                stages.run_artifact(request, load_probe(job), runtime(), journal)

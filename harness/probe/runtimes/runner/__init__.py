@@ -21,7 +21,7 @@ from ...runtime import Graph, RunnerError, Runtime
 from ...wire import RunJob
 from ..largest_stamps import largest_stamps, stamps_above
 from .client import Client, Runner, RuntimeFault
-from .graph import BINDINGS, ArrayGraph
+from .graph import BINDINGS
 from .process import RunnerCrash
 
 
@@ -45,6 +45,11 @@ class RunnerRuntime(Runtime):
             message = f"{job['runtime']} does not load: {sentence(exc)}"
             raise ProbeFailure(message, exc) from exc
 
+    def stop(self) -> None:
+        """See Runtime."""
+        if self._runner is not None:
+            self._runner.close()
+
     def load(self, path: Path, binding: str, options: Mapping[str, str]) -> Graph:
         """See Runtime. The options are those of onnxruntime's sessions."""
         assert self._runner is not None
@@ -53,7 +58,11 @@ class RunnerRuntime(Runtime):
     def measure(self) -> dict[str, Any]:
         """Return the runner's versions, and the largest IR and opset."""
         with tempfile.TemporaryDirectory() as folder:
-            self._limits = largest_stamps(lambda model: self._runs(Path(folder) / "model.onnx", model))
+            try:
+                self._limits = largest_stamps(lambda model: self._runs(Path(folder) / "model.onnx", model))
+            except RunnerCrash as exc:
+                message = f"the largest stamps: {sentence(exc)}"
+                raise ProbeFailure(message, exc) from exc
         return {"runner": self._client().versions, **self._limits}
 
     def lint(self, manifest: Mapping[str, Any]) -> Findings:
@@ -67,10 +76,10 @@ class RunnerRuntime(Runtime):
 
     def _runs(self, path: Path, model: bytes) -> bool:
         path.write_bytes(model)
-        assert self._runner is not None
+        client = self._client()
         try:
-            ArrayGraph(self._runner, path, {}).run({"x": np.ones(1, dtype=np.float32)})
-        except (RuntimeFault, ProbeFailure):
+            client.read(list(client.run(client.load(path, {}), {"x": np.ones(1, dtype=np.float32)}).values()))
+        except RuntimeFault:
             return False
         return True
 

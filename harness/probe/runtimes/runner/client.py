@@ -48,13 +48,14 @@ class HeldValue(Held):
 
 
 class HeldGraph(Held):
-    """A loaded graph, with the names of its inputs."""
+    """A loaded graph, with the names of its inputs and outputs."""
 
     kind = "graphs"
 
-    def __init__(self, client: Client, number: int, inputs: tuple[str, ...]) -> None:
+    def __init__(self, client: Client, number: int, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> None:
         super().__init__(client, number)
         self.inputs = inputs
+        self.outputs = outputs
 
 
 class Client:
@@ -66,13 +67,13 @@ class Client:
         self.runtime = runtime
         self.unused: dict[str, list[int]] = {"values": [], "graphs": []}
         self.versions = self._ask({"do": "hello"}, _greeting)
-        if self.versions.keys().isdisjoint({runtime}):
-            raise process.broken(f"it is none of {runtime}, but of {', '.join(self.versions)}")
+        if runtime not in self.versions:
+            raise process.broken(f"it has no version of {runtime}, but of {', '.join(self.versions)}")
 
     def load(self, path: Path, options: Mapping[str, str]) -> HeldGraph:
         """Load the graph at `path`."""
-        number, inputs = self._ask({"do": "load", "path": str(path), "options": dict(options)}, _loaded)
-        return HeldGraph(self, number, inputs)
+        loaded = self._ask({"do": "load", "path": str(path), "options": dict(options)}, _loaded)
+        return HeldGraph(self, *loaded)
 
     def run(self, graph: HeldGraph, values: Mapping[str, Any]) -> dict[str, HeldValue]:
         """Run a graph on arrays and held values; return its outputs in the graph's order."""
@@ -86,6 +87,8 @@ class Client:
                 inputs.append({"name": name, "dtype": str(value.dtype), "shape": [int(size) for size in value.shape]})
                 arrays.append(value)
         outputs = self._ask({"do": "run", "graph": graph.number, "inputs": inputs}, _outputs, arrays)
+        if tuple(name for name, _, _ in outputs) != graph.outputs:
+            raise self.process.broken(f"it returns {[name for name, _, _ in outputs]} of a graph with {[*graph.outputs]}")
         return {name: HeldValue(self, number, form) for name, number, form in outputs}
 
     def read(self, values: Sequence[HeldValue]) -> list[Any]:
@@ -164,8 +167,8 @@ def _greeting(header: Mapping[str, Any]) -> dict[str, str]:
     return {_text(name): _text(version) for name, version in header["versions"].items()}
 
 
-def _loaded(header: Mapping[str, Any]) -> tuple[int, tuple[str, ...]]:
-    return _count(header["graph"]), tuple(_text(name) for name in header["inputs"])
+def _loaded(header: Mapping[str, Any]) -> tuple[int, tuple[str, ...], tuple[str, ...]]:
+    return _count(header["graph"]), _texts(header["inputs"]), _texts(header["outputs"])
 
 
 def _outputs(header: Mapping[str, Any]) -> list[tuple[str, int, Form]]:
@@ -178,6 +181,10 @@ def _forms(header: Mapping[str, Any]) -> list[Form]:
 
 def _form(described: Mapping[str, Any]) -> Form:
     return Form(_text(described["dtype"]), tuple(_count(size) for size in described["shape"]))
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    return tuple(_text(value) for value in values)
 
 
 def _text(value: Any) -> str:

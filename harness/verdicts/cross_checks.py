@@ -26,7 +26,7 @@ from harness.tasks.records import Records, stages
 _RUNTIME_STAGES = {Stage.LOAD, Stage.DECODE, Stage.PARITY}
 
 ABOVE = ("ir-above-runtime", "opset-above-runtime")
-"""Rules of the findings about a stamp that is above the onnxruntime (probe/runtimes/ort/supported_formats.py)."""
+"""Rules of the findings about a stamp that is above the onnxruntime (probe/runtimes/largest_stamps.py)."""
 
 _OTHER = {"keep-cross": "feed-all", "feed-all": "keep-cross", "numpy": "ortvalue", "ortvalue": "numpy"}
 

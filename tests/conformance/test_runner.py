@@ -23,8 +23,10 @@ FAKE = Path(__file__).resolve().parents[1] / "fake_runner.py"
 GIVEN = os.environ.get("HARNESS_RUNNER")
 RUNNERS = ["fake", *(pytest.param(version, marks=pytest.mark.real, id=f"node-{version}") for version in ("1.16.3", "latest"))]
 FLOATS = ("float16", "float32", "float64")
-NODE_HAS_FLOAT16 = Version("1.20")
-"""Its binding refuses it in 1.18, and takes it in 1.20.1."""
+FLOAT16_SINCE = Version("1.20")
+"""onnxruntime-node 1.18 refuses it, and 1.20.1 takes it."""
+FLOAT16_BEFORE = Version("24")
+"""Node.js 24 has a Float16Array, which no binding up to 1.30.0 takes."""
 SHAPES = [(), (0,), (1,), (5,), (2, 0, 3), (1, 1), (2, 3, 4)]
 
 
@@ -63,8 +65,11 @@ def refused(runner: RawRunner, request: object, body: bytes = b"") -> str:
 
 def refused_dtypes(runner: RawRunner) -> set[str]:
     """What the runtime itself does not take, whatever its runner does."""
-    node = runner.hello()["versions"].get("onnxruntime-node")
-    return {"float16"} if node and Version(node) < NODE_HAS_FLOAT16 else set()
+    versions = runner.hello()["versions"]
+    if "onnxruntime-node" not in versions or "node" not in versions:
+        return set()
+    takes = Version(versions["onnxruntime-node"]) >= FLOAT16_SINCE and Version(versions["node"]) < FLOAT16_BEFORE
+    return set() if takes else {"float16"}
 
 
 def extremes(dtype: str) -> np.ndarray:

@@ -16,7 +16,7 @@ const FAILED_ITSELF = 113;
 const STDIN = 0;
 const STDOUT = 1;
 
-// float16 has no array of its own before Node 24: its bits go through as they are.
+// float16 goes through as bits: it has an array of its own from Node 24 on alone.
 const ARRAYS = {
   bool: Uint8Array,
   int8: Int8Array,

@@ -12,44 +12,17 @@ from typing import Any
 import psutil
 import pytest
 
-np = pytest.importorskip("numpy")
+pytest.importorskip("numpy")
 
-import runner_models  # noqa: E402
-from project import alive, wait_until  # noqa: E402
+from project import alive, wait_until
+from runner_jobs import X, artifact, job
 
-import harness.probe  # noqa: E402
-from harness.probe import runtimes  # noqa: E402
-from harness.probe.artifact import Case, Reference, write_json  # noqa: E402
-from harness.probe.journal import Journal  # noqa: E402
+import harness.probe
+from harness.probe import runtimes
+from harness.probe.journal import Journal
 
-FAKE = Path(__file__).resolve().parents[4] / "fake_runner.py"
 REAL_PROBE = Path(harness.probe.__file__).parent / "__main__.py"
-X = np.array([1, 2, 3], np.float32)
-
 Ends = list[dict[str, Any]]
-
-
-def artifact(folder: Path, expected: Any = X, ir: int = 8) -> Path:
-    """An artifact of one graph that copies x to y."""
-    folder.mkdir()
-    path = runner_models.identity(folder)
-    value = {"dtype": "float32", "dims": None}
-    graph = {"file": path.name, "inputs": [{"name": "x", **value}], "outputs": [{"name": "y", **value}], "ir": ir, "opset": 13}
-    variant = {"id": folder.name, "exporter": "own", "opset": 13, "layout": "whole"}
-    write_json(folder / "manifest.json", {"variant": variant, "graphs": {"net": graph}, "declared": {}})
-    Reference({}, {"absolute": 0.0, "relative": 0.0}, [Case("three", {"x": X}, {"y": expected})]).write(folder / "reference")
-    return folder
-
-
-def job(folder: Path, fault: list[str], artifacts: list[Path], binding: str = "numpy") -> dict[str, Any]:
-    module = folder / "own.py"
-    module.write_text("def cases(model): ...\ndef graphs(model): ...\n")
-    of_all = {"layout": "whole", "feedback": "", "binding": binding, "strategy": "", "session": {}}
-    runs = [{"id": path.name, "artifact": str(path), "reference": str(path / "reference"), **of_all} for path in artifacts]
-    return {
-        "kind": "run", "runtime": "onnxruntime-node", "runs": runs, "events": str(folder / "events"),
-        "runner": [sys.executable, "-I", str(FAKE), *fault], "probe": {"path": str(module), "options": {}},
-    }  # fmt: skip
 
 
 def ends(folder: Path, given: dict[str, Any]) -> Ends:

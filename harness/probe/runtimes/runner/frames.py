@@ -71,8 +71,8 @@ def arrays_in(body: bytearray, forms: Sequence[tuple[str, Sequence[int]]]) -> li
     arrays, start = [], 0
     for dtype, shape in forms:
         end = start + byte_size(dtype, shape)
-        # A copy, which is aligned: a part of a body need not be.
-        arrays.append(np.frombuffer(bytes(body[start:end]), dtype=dtype).reshape(shape))
+        # A copy, which is aligned, and can be written to as an array of onnxruntime's can.
+        arrays.append(np.frombuffer(body[start:end], dtype=dtype).reshape(shape))
         start = end
     return arrays
 

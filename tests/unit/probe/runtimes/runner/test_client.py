@@ -90,6 +90,7 @@ def test_arrays_are_read_at_once_and_their_values_are_released(scripted):
     net = load("numpy")
     outputs = net.run({"x": X})
     assert {name: array.tolist() for name, array in outputs.items()} == {"y": [1, 2], "z": [1, 2]}
+    assert outputs["y"].flags.writeable
     net.run(outputs | {"x": outputs["y"]})
     (process,) = scripted
     assert process.dos == ["hello", "load", "run", "read", "release", "run", "read"]

@@ -27,7 +27,7 @@ from harness.matrix.schema import BUILT_IN, Matrix, Variants
 from harness.matrix.values import NAME
 from harness.model import Cell, Interpreter, Lock, LockedDistribution, Variant
 from harness.packaging_values import quoted, required_name
-from harness.stack import EXPORTS_WITH_RUNTIME, LARGE, REQUIRED_AXES
+from harness.stack import EXPORTS_WITH_RUNTIME, LARGE, required_axes
 from harness.verdicts.judge import VariantVerdict, Verdict
 
 _AT_ONCE = 8
@@ -120,7 +120,7 @@ class Experiments:
             Unanswered: the resolver could not be asked.
         """
         # An axis that is only bounded is absent, unless every cell has it.
-        versions = versions.with_bounds_as_entries([axis for axis in self.axes if axis not in REQUIRED_AXES])
+        versions = versions.with_bounds_as_entries([axis for axis in self.axes if axis not in required_axes(self.axes)])
         # A distribution may have several bounds, and a pin that they exclude.
         open_ = [(required_name(text), text) for text in versions.open]
         names = {name for name, _ in open_}
@@ -147,7 +147,7 @@ class Experiments:
         if versions.python is None:
             known = ", ".join(self.session.matrix.axes["python"])
             raise VersionsError(f"{versions.source} says nothing of Python: give --python (the matrix has {known})")
-        needed = [axis for axis in REQUIRED_AXES if axis in self.axes]
+        needed = [axis for axis in required_axes(self.axes) if axis in self.axes]
         missing = [axis for axis in needed if axis not in versions.exact and axis not in open_]
         if missing:
             present = ", ".join(axis for axis in needed if axis not in missing) or "none of what is needed"

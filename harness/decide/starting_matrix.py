@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 
 from harness.decide.version_sets import Versions
 from harness.foreign_text import line
-from harness.stack import EXPORTS_WITH_RUNTIME, REQUIRED_AXES, RUNTIME
+from harness.stack import EXPORTS_WITH_RUNTIME, RUNTIME, required_axes
 
 _NEIGHBOURS = {
     "torch": "the exporter changes with it: dynamo is the default from 2.9 on",
@@ -54,7 +54,7 @@ model = "marian"
 def text(versions: Versions, runtimes: Sequence[str], python: str) -> str:
     """The content of a matrix.toml; `runtimes` are the versions of onnxruntime that must stay, `python` that of the cells."""
     versions = versions.with_bounds_as_entries(EXPORTS_WITH_RUNTIME)
-    names = [axis for axis in REQUIRED_AXES if axis != "python"]
+    names = [axis for axis in required_axes([RUNTIME]) if axis != "python"]
     names += [name for name in sorted(EXPORTS_WITH_RUNTIME) if name in versions.exact]
     axes = [text for name in names for text in _axis(name, versions, runtimes if name == RUNTIME else ())]
     exporters = ["torchscript", "dynamo", *(["optimum"] if EXPORTS_WITH_RUNTIME & versions.exact.keys() else [])]

@@ -150,5 +150,7 @@ def _in_other_runtimes(cell: CellTasks, failed: Sequence[Variant], runtimes: Run
         yield Run(export=cell.export, closure=other, variants=tuple(failed))
 
 
-def _runtime(closure: Closure) -> Version:
-    return Version(closure.lock.versions[RUNTIME])
+def _runtime(closure: Closure) -> Version | None:
+    """The version of the runtime of Python in a closure; None if it has none."""
+    version = closure.lock.versions.get(RUNTIME)
+    return Version(version) if version else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -15,7 +15,7 @@ from harness.matrix.selection import VARIANT_FIELDS
 from harness.matrix.values import Name, VersionOrAbsent
 from harness.model import ABSENT, Cause, Cell, Certainty, Setup, Stage, Status, Variant
 from harness.packaging_values import CellId, DistributionName, ExactVersion, PythonVersion
-from harness.stack import NEWEST_BY, RUNTIMES, RuntimeVersion, runtime_of
+from harness.stack import NEWEST_BY, RUNTIME, RUNTIMES, RuntimeVersion, runtime_of
 from harness.verdicts.rule_model import Rule, Unexplained
 
 MESSAGE_LIMIT = 1000
@@ -195,6 +195,14 @@ class Report:
     """onnxruntime version → id of the newest working cell that has it."""
     unexplained: list[Unexplained] = field(default_factory=list)
     """The failures that none of the rules explains."""
+    recommended_elsewhere: dict[DistributionName, dict[ExactVersion, CellId]] = field(default_factory=dict)
+    """Another runtime than onnxruntime → its version → id of the newest working cell that has it."""
+
+    @property
+    def newest_working(self) -> dict[RuntimeVersion, str]:
+        """Runtime → id of the newest working cell that has it."""
+        named = {RUNTIME: self.recommended, **self.recommended_elsewhere}
+        return {RuntimeVersion(name, version): cell for name, found in named.items() for version, cell in found.items()}
 
     def count(self, status: Status) -> int:
         """The number of cells with this status."""
@@ -229,7 +237,20 @@ def newest_by_runtime(cells: Iterable[_AnyCell]) -> dict[RuntimeVersion, _AnyCel
 def sorted_runtimes(cells: Iterable[ReportedCell]) -> list[RuntimeVersion]:
     """The runtimes of `cells`, each once, by name and version."""
     runtimes = {cell.runtime for cell in cells if cell.runtime}
-    return sorted(runtimes, key=lambda runtime: (RUNTIMES.index(runtime.name), Version(runtime.version)))
+    return sorted(runtimes, key=runtime_order)
+
+
+def runtime_order(runtime: RuntimeVersion) -> tuple[int, Version]:
+    """Sort key: by name, as `RUNTIMES` has them, and then by version."""
+    return RUNTIMES.index(runtime.name), Version(runtime.version)
+
+
+def recommendation(newest: Mapping[RuntimeVersion, Cell | ReportedCell]) -> dict[str, Any]:
+    """The fields `recommended` and `recommended_elsewhere` of a report: for each runtime the cell that is recommended."""
+    found: dict[str, dict[str, str]] = {RUNTIME: {}}
+    for runtime in sorted(newest, key=runtime_order):
+        found.setdefault(runtime.name, {})[runtime.version] = newest[runtime].id
+    return {"recommended": found.pop(RUNTIME), "recommended_elsewhere": found}
 
 
 def age(cell: Cell | ReportedCell) -> tuple[list[Version], bool]:

@@ -23,7 +23,7 @@ from harness.diagnose.causes.failure_kinds import Reason, RuntimeFailure, failur
 from harness.diagnose.nearest_cell import Neighbours, model_code, run_numpy
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Cause, Certainty, Stage, Status
-from harness.stack import EVALUATOR, EXPORTING, RUNTIME
+from harness.stack import EVALUATOR, EXPORTING, RUNTIMES, RuntimeVersion
 from harness.verdicts import process_findings
 from harness.verdicts.control_model import MODEL
 from harness.verdicts.cross_checks import ABOVE
@@ -40,8 +40,11 @@ _NAMED = 2
 _BROKEN_PROMISES = ("frozen-dimension", "dimension-bound-twice")
 """Findings that the sizes in a graph are not those of the request, or not those of its run."""
 
-_MAIN = {*EXPORTING, RUNTIME}
+_MAIN = {*EXPORTING, *RUNTIMES}
 """The exporter, the runtime and the code of built-in models: another version of them changes the very suspect."""
+
+_ONE_RUNTIME = [{name} for name in RUNTIMES]
+"""The axes of a change of the runtime alone."""
 
 
 def diagnosed(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbours) -> Diagnosis:
@@ -60,7 +63,7 @@ def diagnosed(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbou
     consumed = _consumed(consumers, cell)
     if EVALUATOR in accepting and others:
         # An onnxruntime loads a graph without numpy, which passes it the arrays of a run.
-        alone = variant.stage is Stage.LOAD or elsewhere or any(neighbours.numpy_held(cell, _version(name)) for name in others)
+        alone = variant.stage is Stage.LOAD or elsewhere or any(neighbours.numpy_held(cell, _named(name)) for name in others)
         if alone:
             return proven(Cause.RUNTIME, *evidence, *consumed)
         return likely(Cause.RUNTIME, *evidence, *consumed, f"{SETTLE}numpy {run_numpy(cell)} beside {others[0]}")
@@ -77,8 +80,9 @@ def diagnosed(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbou
     return _by_opinions(variant, evidence, evaluated=EVALUATOR in accepting, others=bool(others or remade))
 
 
-def _version(runtime: str) -> str:
-    return runtime.rpartition(" ")[2]
+def _named(runtime: str) -> RuntimeVersion:
+    name, _, version = runtime.rpartition(" ")
+    return RuntimeVersion(name, version)
 
 
 def _between_versions(cell: ReportedCell, variant: ReportedVariant, changed: RemedyEffect) -> Diagnosis:
@@ -93,7 +97,7 @@ def _between_versions(cell: ReportedCell, variant: ReportedVariant, changed: Rem
 def _elsewhere(
     cell: ReportedCell, variant: ReportedVariant, changes: Sequence[RemedyEffect], neighbours: Neighbours
 ) -> list[str]:
-    """Sentences about other onnxruntimes that run the same artifact, and are no opinion: in other cells, or as a remedy.
+    """Sentences about other runtimes that run the same artifact, and are no opinion: in other cells, or as a remedy.
 
     The artifact of a remedy is the same only if no onnxruntime brings anything into the export.
     """
@@ -101,10 +105,10 @@ def _elsewhere(
         name: f"{name} in {other.id}"
         for other in neighbours.same_artifact(cell, variant)
         if (variant.stage is Stage.LOAD or run_numpy(other) == run_numpy(cell))
-        and (name := f"onnxruntime {other.pins['onnxruntime']}") not in variant.opinions
+        and (name := str(other.runtime)) not in variant.opinions
     }
     for changed in changes if neighbours.exports_apart(cell) else ():
-        if changed.versions == {"onnxruntime"} and changed.text not in variant.opinions:
+        if changed.versions in _ONE_RUNTIME and changed.text not in variant.opinions:
             found.setdefault(changed.text, changed.text)
     named = list(found.values())[:_NAMED]
     more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
@@ -112,8 +116,8 @@ def _elsewhere(
 
 
 def _remade(changes: Sequence[RemedyEffect]) -> list[str]:
-    """A sentence about another onnxruntime in which the variant works, perhaps as another artifact."""
-    found = [changed.text for changed in changes if changed.versions == {"onnxruntime"}][:1]
+    """A sentence about another runtime in which the variant works, perhaps as another artifact."""
+    found = [changed.text for changed in changes if changed.versions in _ONE_RUNTIME][:1]
     return [f"with {text} alone the same variant works; what else that brings may change the artifact" for text in found]
 
 
@@ -130,7 +134,7 @@ def _by_session(
     option = next((changed.text for changed in changes if changed.only(SESSION)), None) or _works_with_option(cell, variant)
     if option is None:
         return None
-    evidence = [*evidence, f"with {option} the same artifact works in the same onnxruntime {cell.pins.get('onnxruntime')}"]
+    evidence = [*evidence, f"with {option} the same artifact works in the same {cell.runtime}"]
     if broken := [flaw for flaw in _flaws(variant) if _is_broken(flaw)]:
         # A runtime may rely on the sizes in the graph.
         return likely(Cause.EXPORTER, *evidence, *broken, f"{SETTLE}the same graph with sizes that hold")
@@ -261,7 +265,7 @@ _SURE = [Certainty.OPEN, Certainty.LIKELY, Certainty.PROVEN].index
 
 
 def _refusal(cell: ReportedCell, variant: ReportedVariant) -> str:
-    return f"onnxruntime {cell.pins.get('onnxruntime')} in {cell.id} fails at {variant.stage}: {brief(variant.error)}"
+    return f"{cell.runtime} in {cell.id} fails at {variant.stage}: {brief(variant.error)}"
 
 
 def _opinions(variant: ReportedVariant) -> list[str]:
@@ -275,7 +279,6 @@ def _opinions(variant: ReportedVariant) -> list[str]:
 
 def _consumed(consumers: Mapping[str, bool], cell: ReportedCell) -> list[str]:
     """Sentences about the same artifact in the same runtime, consumed in other ways."""
-    runtime = f"onnxruntime {cell.pins.get('onnxruntime')}"
     if consumers and not any(consumers.values()):
-        return [f"with {' or '.join(consumers)} the same artifact does not work in {runtime} either"]
-    return [f"with {name} the same artifact works in {runtime}" for name, works in consumers.items() if works]
+        return [f"with {' or '.join(consumers)} the same artifact does not work in {cell.runtime} either"]
+    return [f"with {name} the same artifact works in {cell.runtime}" for name, works in consumers.items() if works]

@@ -17,7 +17,7 @@ from harness.decide import given_sets
 from harness.decide.check import Checked, CheckResult
 from harness.decide.check_request import CheckRequest
 from harness.decide.given_sets import GivenSet
-from harness.environments.resolver import Resolved
+from harness.environments.resolved import Resolved
 from harness.errors import HarnessError, SelectionError
 from harness.execution.cost import Cost
 from harness.execution.events import Event, Listener

@@ -19,6 +19,9 @@ RUNTIME = "onnxruntime"
 ECOSYSTEMS = {"onnxruntime-node": "npm"}
 """Runtime that is no distribution of Python → the kind of its packages. Such a runtime is the run side of a handoff."""
 
+RUNNERS = {"onnxruntime-node": "node/main.js"}
+"""Such a runtime → its runner in harness/runners: the program that a probe process drives in place of an import."""
+
 RUNTIMES = (RUNTIME, *ECOSYSTEMS)
 """The axes of runtimes. A matrix has at least one of them, and a cell a version on one."""
 
@@ -34,7 +37,7 @@ MODULES = ("torch", "transformers", "onnx", RUNTIME)
 ABBREVIATIONS = {"python": "py", "torch": "t", "transformers": "tf", "onnx": "o", RUNTIME: "r", "onnxruntime-node": "n"}
 """Axis → its prefix in the id of a cell."""
 
-LABELS = {"torch": "torch", "transformers": "tf", "onnx": "onnx", RUNTIME: "ort"}
+LABELS = {"torch": "torch", "transformers": "tf", "onnx": "onnx", RUNTIME: "ort", "onnxruntime-node": "ort-node"}
 """Distribution → its name in the label of a task."""
 
 EXPORTS_WITH_RUNTIME = frozenset({"optimum", "optimum-onnx"})
@@ -157,6 +160,11 @@ def required_axes(axes: Collection[str]) -> list[str]:
 def of_python(name: str) -> bool:
     """Whether an axis is a distribution of Python, or Python itself."""
     return name not in ECOSYSTEMS
+
+
+def tool_of(name: str) -> str:
+    """What looks up and installs a distribution, or the packages of a runtime: `uv`, `npm`."""
+    return ECOSYSTEMS.get(name, "uv")
 
 
 def helpers(exporters: frozenset[str], torch: str | None) -> Iterator[str]:

@@ -114,6 +114,23 @@ else:
     runpy.run_path(str(pathlib.Path(sys.argv[2]) / "node_modules" / "onnxruntime-node" / "runner.py"), run_name="__main__")
 """
 
+WORKS = """
+import json, pathlib, sys
+
+request, model = json.loads(sys.stdin.read())
+if request["feedback"] == "feed-all":
+    print(json.dumps(dict(error="Reshape node node_Reshape_17: the input tensor cannot be reshaped: {0,4,0,8}")))
+else:
+    print(json.dumps(dict(logits=[0.5])))
+"""
+"""The runner of a runtime that works, and dies of feed-all as facts.md describes."""
+
+
+def refuses(message: str) -> str:
+    """The runner of a runtime that refuses whatever it is given."""
+    return f"import sys; sys.exit({message!r})"
+
+
 DAY = "2026-01-{:02}T12:00:00.000Z"
 
 
@@ -146,7 +163,7 @@ class FakeNpm:
             }
         (self.root / "registry.json").write_text(json.dumps(self.packages))
 
-    def publish_runtime(self, version: str, runner: str = "") -> None:
+    def publish_runtime(self, version: str, runner: str = WORKS) -> None:
         """Publish onnxruntime-node and onnxruntime-common."""
         self.publish("onnxruntime-common", version)
         self.publish("onnxruntime-node", version, {"onnxruntime-common": version}, runner=runner)

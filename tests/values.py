@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from harness.environments.resolver import Resolved
+from harness.environments.resolved import Resolved
 from harness.matrix.plan import Planned
 from harness.model import Cell, Failure, Interpreter, Lock, LockedDistribution, Setup, Stage, StageResult, Status, Variant
 from harness.report.formats import format_named

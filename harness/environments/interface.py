@@ -17,12 +17,11 @@ import datetime as dt
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from harness.environments.lockfile import PublishedVersion
 from harness.errors import UvError
 from harness.model import Failure, Interpreter, Lock
-from harness.store.envelope import RecordKind
 from harness.subprocesses import Supervisor
 
 
@@ -101,18 +100,18 @@ class Provider(Protocol):
         """Name → version of what the environment at `folder` holds, read from disk. May raise OSError, RefusedFileError."""
 
 
-class PackageProvider(Provider, Protocol):
-    """Resolves and installs the packages of a runtime that is no distribution of Python."""
+class DatedProvider(Provider, Protocol):
+    """A provider that knows when versions were published."""
 
-    @property
-    def lock_kind(self) -> RecordKind[Any]:
-        """How the store keeps its answers: records of `Solved`."""
+    def released(self, name: str, version: str, python: Interpreter) -> dt.datetime | None:
+        """The upload time of a published version; None if it is not known."""
+
+
+class PackageProvider(DatedProvider, Protocol):
+    """Resolves and installs the packages of a runtime that is no distribution of Python."""
 
     def program(self) -> Interpreter | None:
         """What runs the packages, such as node; None if this machine lacks it, or the tool that installs them."""
 
     def why_missing(self) -> str:
         """Why there is no program, and how to get one; empty if there is one."""
-
-    def released(self, name: str, version: str, python: Interpreter) -> dt.datetime | None:
-        """The upload time of a published version; None if it is not known."""

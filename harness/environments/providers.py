@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from harness.environments.interface import PackageProvider
@@ -18,16 +18,20 @@ Packages = Mapping[str, PackageProvider]
 """Kind of packages → its provider in this session."""
 
 
+def kinds(axes: Iterable[str]) -> list[str]:
+    """The kinds of packages that a matrix with `axes` needs besides distributions of Python."""
+    return list(dict.fromkeys(ECOSYSTEMS[axis] for axis in axes if axis in ECOSYSTEMS))
+
+
 def opened(
-    axes: Mapping[str, object],
+    needed: Iterable[str],
     children: Supervisor,
     temporary: Callable[[], contextlib.AbstractContextManager[Path]],
     *,
     offline: bool,
 ) -> Packages:
-    """The providers that a matrix with `axes` needs."""
-    kinds = dict.fromkeys(ECOSYSTEMS[axis] for axis in axes if axis in ECOSYSTEMS)
-    return {kind: pkgutil.resolve_name(PROVIDERS[kind])(children, temporary, offline=offline) for kind in kinds}
+    """The providers of the kinds `needed`."""
+    return {kind: pkgutil.resolve_name(PROVIDERS[kind])(children, temporary, offline=offline) for kind in needed}
 
 
 def provider_of(axis: str, packages: Packages) -> PackageProvider | None:

@@ -20,6 +20,8 @@ from harness.execution import confirmation
 from harness.execution.session import Session
 from harness.execution.work import CellWork, ExtraCell, Origin, Work
 from harness.matrix.plan import Planned
+from harness.packaging_values import required_name
+from harness.stack import tool_of
 from harness.tasks import cell_tasks
 from harness.tasks.cell_tasks import CellTasks
 from harness.tasks.pending import outstanding, to_invalidate
@@ -124,7 +126,8 @@ class ExtraCells:
         if interpreter is None:
             return NotAnswered()
         unanswered = session.extra_cells.unanswered
-        return published_versions.newest(requirement, session.answers, session.uv, interpreter, unanswered, ask=self.acts)
+        provider, asked_for = session.provider(required_name(requirement), interpreter)
+        return published_versions.newest(requirement, session.answers, provider, asked_for, unanswered, ask=self.acts)
 
     def _invalid(self, cells: Sequence[ExtraCell], work: Sequence[CellWork]) -> set[str]:
         """Keys of stored results that the options want made again, of cells that no earlier round has run."""
@@ -170,7 +173,9 @@ class ExtraCells:
                     solved = self._resolver(day).resolve([cell.planned for cell in part], lambda *_: None)
                     for resolved in solved:
                         if resolved.unpublished:
-                            raise UnpublishedError(self.session.settings.config.name, *resolved.unpublished, resolved.cell.id)
+                            name, version = resolved.unpublished
+                            file, tool = self.session.settings.config.name, tool_of(name)
+                            raise UnpublishedError(file, name, version, resolved.cell.id, tool=tool)
                     locks |= {(cell, self.acts): resolved for cell, resolved in zip(part, solved, strict=True)}
         found = [locks[cell, self.acts] for cell in cells]
         return tuple(zip(found, cell_tasks.of_cells(found, self.session.matrix.probe), strict=True))
@@ -189,5 +194,6 @@ class ExtraCells:
                 file=session.settings.config.name,
                 ask=self.acts,
                 dated=exclude_newer is not None,
+                packages=session.packages,
             )
         return resolvers[exclude_newer, self.acts]

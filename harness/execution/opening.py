@@ -11,7 +11,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from harness.environments import checkpoints, published_versions
+from harness.environments import checkpoints, providers, published_versions
 from harness.environments.index_answers import IndexAnswers
 from harness.environments.interface import ProviderFailure
 from harness.environments.layers import Closure, closure
@@ -59,7 +59,15 @@ def opened(settings: Settings, listen: Listener, *, acts: bool = True, access: A
         for python in dict.fromkeys(item.cell.python for item in planned):
             session.pythons.find(python)
         _choose_torch_index(session)
-        resolver = Resolver(config, session.answers, session.uv, session.pythons, file=settings.config.name, ask=acts)
+        resolver = Resolver(
+            config,
+            session.answers,
+            session.uv,
+            session.pythons,
+            file=settings.config.name,
+            ask=acts,
+            packages=session.packages,
+        )
         resolved = resolver.resolve(planned, lambda done, total: listen(Resolving(done=done, total=total, cells=len(planned))))
         for text in unpublished.notes(session, resolved) if acts else ():
             listen(Note(text=text))
@@ -90,7 +98,9 @@ def _planned(session: Session) -> list[plan.Planned]:
                 session.pythons.find(version)
     present = session.pythons.present(config.axes["python"])
     versions = published_versions.resolve if session.acts else published_versions.recorded
-    session.axes = versions(config, session.answers, session.uv, present, file=settings.config.name)
+    session.axes = versions(config, session.answers, session.uv, present, file=settings.config.name, packages=session.packages)
+    for axis, why in published_versions.left_out(config, session.axes, session.packages):
+        session.note(f"{axis}: what its selectors stand for is not known, and they are left out: {why}")
     _require_axes(settings.close_boundaries or (), session.axes)
     planned = plan.plan(config, session.axes, selection)
     return planned if settings.cell is None else plan.only(planned, settings.cell)
@@ -147,9 +157,12 @@ def _opened(settings: Settings, listen: Listener, *, acts: bool, access: Access)
         axes=config.axes,
         cells=(),
         uv=uv,
+        packages=providers.opened(
+            providers.kinds(config.axes), supervisor, store.temporary, offline=settings.offline or not acts
+        ),
         pythons=Pythons(uv, refused=refused, note=lambda text: listen(Note(text=text))),
         store=store,
-        answers=_answers(settings, store, uv, listen, acts=acts),
+        answers=_answers(settings, store, uv, listen, acts=acts, asks=bool(providers.kinds(config.axes))),
         records=Records(store=store, limits=limits),
         limits=limits,
         supervisor=supervisor,
@@ -184,9 +197,12 @@ def _choose_torch_index(session: Session) -> None:
     )
 
 
-def _answers(settings: Settings, store: Store, uv: Uv, listen: Listener, *, acts: bool) -> IndexAnswers:
-    """What indexes answered; an offline run shows a note that newer versions may be published."""
-    provisional = uv.offline and uv.asks_index
+def _answers(settings: Settings, store: Store, uv: Uv, listen: Listener, *, acts: bool, asks: bool) -> IndexAnswers:
+    """What indexes answered; an offline run shows a note that newer versions may be published.
+
+    `asks` says that a registry is asked besides the sources of uv.
+    """
+    provisional = uv.offline and (uv.asks_index or asks)
     if acts and provisional:
         text = "offline: no index is asked; what is resolved now is what uv's cache holds, and newer versions may be published"
         listen(Note(text=text))

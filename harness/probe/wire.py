@@ -91,13 +91,18 @@ class RunRequest(TypedDict):
     """Options of the runtime that are not the default: `optimization`, `memory_pattern`."""
 
 
-class RunJob(_Job):
-    """Run artifacts in one runtime."""
-
+class _RunJob(_Job):
     kind: Literal["run"]
     runtime: str
     """A name of runtimes.RUNTIMES. The version is that of the environment."""
     runs: list[RunRequest]
+
+
+class RunJob(_RunJob, total=False):
+    """Run artifacts in one runtime."""
+
+    runner: list[str]
+    """The command that starts the runtime's program (docs/runtimes.md). Absent, or empty, for a Python package."""
 
 
 class ForkServerJob(_Job, total=False):

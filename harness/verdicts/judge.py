@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness.environments.resolver import Resolved
+from harness.environments.resolved import Resolved
 from harness.matrix.plan import deciding
 from harness.matrix.schema import Variants
 from harness.model import Cell, Failure, Stage, StageResult, Status, Variant

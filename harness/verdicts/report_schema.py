@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 
 from packaging.version import Version
-from pydantic import AfterValidator, Field, TypeAdapter
+from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter
 
 from harness.foreign_text import redacted
 from harness.matrix.plan import by_version
@@ -142,6 +142,10 @@ class ReportedCell:
     """The two environments of a handoff cell, `export` and `run`, each name → version; empty for a together cell."""
     inferred: Literal["works", "fails"] | None = None
     """What follows for a cell that was not run from those that were; null if nothing does. It proves nothing."""
+    packages: dict[PackagePlace, PackageVersion] = field(default_factory=dict)
+    """The packages of a runtime that is no distribution of Python, place → version; empty for onnxruntime."""
+    program: PackageVersion | None = None
+    """The version of the program that runs these packages, of node; null for onnxruntime."""
 
     @property
     def setup(self) -> Setup:
@@ -170,6 +174,11 @@ class ReportedProbe:
     requires: list[str] = field(default_factory=list)
     """Distributions that an export needs besides the axes."""
 
+
+PackagePlace = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9@~_-][A-Za-z0-9@~_./-]*$", max_length=2000)]
+"""Where a package lies: `a`, `@scope/a`, or `b/node_modules/a` for what b alone has."""
+
+PackageVersion = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+-]*$", max_length=200)]
 
 UTC = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\+00:00|Z)$"
 """ISO 8601, to the second."""

@@ -18,9 +18,9 @@ from harness import regular_files
 from harness.environments.interface import FailureType, ProviderFailure
 from harness.environments.lockfile import PublishedVersion
 from harness.environments.npm import command
-from harness.environments.npm.lockfile import PACKAGE_LOCK, PackageLock, manifest, parse
+from harness.environments.npm.lockfile import manifest, parse
 from harness.environments.npm.variables import source_settings
-from harness.model import Interpreter, Lock
+from harness.model import Interpreter, Lock, PackageLock
 from harness.packaging_values import required_name, requirement, specifier_set
 from harness.store import scratch
 from harness.subprocesses import Supervisor
@@ -37,8 +37,6 @@ _GET = "Node.js brings both: its installer, a package `nodejs` with `npm`, or a 
 
 class Npm:
     """npm and node as they are on this machine, a `PackageProvider`. Both are looked for once. Thread-safe."""
-
-    lock_kind = PACKAGE_LOCK
 
     def __init__(
         self,

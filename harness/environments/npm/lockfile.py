@@ -5,15 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import PlainSerializer, PlainValidator, TypeAdapter
-
-from harness.environments.lock_records import Solved
-from harness.model import Lock, LockedDistribution
+from harness.model import LockedDistribution, PackageLock
 from harness.packaging_values import quoted
-from harness.store.envelope import RecordKind
 
 _NAME = r"(?:@[a-z0-9~-][a-z0-9._~-]{0,100}/)?[A-Za-z0-9~-][A-Za-z0-9._~-]{0,213}"
 _PLACE = re.compile(rf"node_modules/{_NAME}(?:/node_modules/{_NAME}){{0,20}}")
@@ -30,24 +25,12 @@ _LISTS = ("os", "cpu", "libc")
 _FLAGS = ("optional", "peer", "dev", "devOptional", "hasInstallScript", "inBundle")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PackageLock(Lock):
-    """All packages that npm resolved for a cell. A name in it is a place: `a`, or `b/node_modules/a` for what b alone has."""
-
-    text: str
-    """The package-lock.json that is installed from, without URLs."""
-    root: tuple[str, str]
-    """The package that was requested, and its version."""
-
-
-def parse(text: object) -> PackageLock:
+def parse(text: str) -> PackageLock:
     """Read a package-lock.json of version 3 with one requirement.
 
     Raises:
         ValueError: it is none, or a package in it is not one of the registry with an integrity.
     """
-    if not isinstance(text, str):
-        raise TypeError(f"expected a package-lock.json, not {quoted(text)}")
     packages = _mapping(_mapping(json.loads(text)).get("packages"))
     kept = {place: _entry(place, _mapping(entry)) for place, entry in sorted(packages.items())}
     if "" not in kept or len(kept[""].get("dependencies", {})) != 1:
@@ -69,7 +52,7 @@ def parse(text: object) -> PackageLock:
         for place, entry in kept.items()
     )
     whole = {"lockfileVersion": 3, "requires": True, "packages": {"": {"dependencies": {name: version}}, **kept}}
-    return PackageLock(distributions=distributions, text=json.dumps(whole, sort_keys=True), root=(name, version))
+    return PackageLock(kind="npm", distributions=distributions, text=json.dumps(whole, sort_keys=True), root=(name, version))
 
 
 def manifest(lock: PackageLock) -> str:
@@ -123,16 +106,3 @@ def _mapping(value: object) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"expected a table, not {quoted(value)}")  # noqa: TRY004 -- as for every other value of the file
     return value
-
-
-_Recorded = Annotated[PackageLock, PlainValidator(parse), PlainSerializer(lambda lock: lock.text)]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SolvedPackages(Solved):
-    """The answer of a solve by npm."""
-
-    lock: _Recorded | None
-
-
-PACKAGE_LOCK = RecordKind(name="package-lock", adapter=TypeAdapter(SolvedPackages))

@@ -194,7 +194,8 @@ class Probes:
             RuntimeError: an environment was changed.
         """
         sides = ((side,) for parts in request.beside.values() for side in parts)
-        if not all(map(self._environments.intact, (request.parts, *sides))):
+        packages = ((closure,) for closure in request.packages)
+        if not all(map(self._environments.intact, (request.parts, *sides, *packages))):
             raise RuntimeError("its environment was removed or found changed while it ran")
         for subject, distributions in output.distributions.items():
             _check_distributions(output, subject, distributions, request.beside.get(subject or "", request.parts))

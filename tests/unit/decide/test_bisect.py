@@ -14,7 +14,7 @@ from harness.decide.bisect import Bisect, Bisected
 from harness.decide.experiments import Experiments
 from harness.decide.version_sets import Versions
 from harness.environments.interface import FailureType, ProviderFailure
-from harness.environments.resolver import Resolved
+from harness.environments.resolved import Resolved
 from harness.matrix.schema import Matrix
 from harness.model import Lock, LockedDistribution, Stage, StageResult, Status
 from harness.verdicts.judge import VariantVerdict, Verdict

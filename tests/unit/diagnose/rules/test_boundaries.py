@@ -12,7 +12,7 @@ from values import PAIR, PINS, PYTHON, report, reported_cell, reported_variant, 
 from harness.diagnose.rules import boundaries
 from harness.diagnose.rules.rules import find
 from harness.environments import published_versions
-from harness.environments.resolver import Resolved
+from harness.environments.resolved import Resolved
 from harness.matrix.plan import Planned
 from harness.model import Cell, Failure, Lock, LockedDistribution, Setup, Stage, StageResult, Status
 from harness.verdicts.judge import VariantVerdict, Verdict

@@ -19,6 +19,9 @@ RUNTIME = "onnxruntime"
 ECOSYSTEMS = {"onnxruntime-node": "npm"}
 """Runtime that is no distribution of Python → the kind of its packages. Such a runtime is the run side of a handoff."""
 
+PROGRAMS = {"npm": "node"}
+"""Kind of packages → what runs them, as messages name it."""
+
 RUNNERS = {"onnxruntime-node": "node/main.js"}
 """Such a runtime → its runner in harness/runners: the program that a probe process drives in place of an import."""
 

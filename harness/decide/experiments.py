@@ -10,32 +10,29 @@ from typing import NoReturn
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from harness.decide.completeness import require_complete
 from harness.decide.version_sets import Versions
 from harness.diagnose.remedies.interface import Remedy, RemedySearch
 from harness.diagnose.remedies.kinds import KINDS
 from harness.diagnose.remedies.trials import VariantSearch
 from harness.environments import published_versions, solve
 from harness.environments.interface import FailureType, ProviderFailure
-from harness.errors import UnpublishedError, VersionsError, did_you_mean
+from harness.errors import UnpublishedError, VersionsError, did_you_mean, nobody_publishes
 from harness.execution import extra_cells
 from harness.execution.executors import local
 from harness.execution.extra_cells import ExtraCells
 from harness.execution.session import Session
 from harness.hashing import digest
-from harness.matrix.plan import Planned, deciding, requirements, short_name, unique_ids
+from harness.matrix.plan import Planned, deciding, requirements, runs_apart, short_name, unique_ids
 from harness.matrix.schema import BUILT_IN, Matrix, Variants
 from harness.matrix.values import NAME
-from harness.model import Cell, Interpreter, Lock, LockedDistribution, Variant
+from harness.model import Cell, Interpreter, Lock, LockedDistribution, Setup, Variant
 from harness.packaging_values import quoted, required_name
-from harness.stack import EXPORTS_WITH_RUNTIME, LARGE, required_axes
+from harness.stack import EXPORTS_WITH_RUNTIME, LARGE, of_python, required_axes, tool_of
 from harness.verdicts.judge import VariantVerdict, Verdict
 
 _AT_ONCE = 8
 """Sets that run at once, at most: each has an environment on disk."""
-
-
-_SHOWN = 3
-"""Reasons why entries of a set are not used that an error names."""
 
 
 class Unanswered(Exception):  # noqa: N818 -- an outcome: the answer is UNKNOWN
@@ -124,11 +121,13 @@ class Experiments:
         # A distribution may have several bounds, and a pin that they exclude.
         open_ = [(required_name(text), text) for text in versions.open]
         names = {name for name, _ in open_}
-        self._require_complete(versions, names)
+        require_complete(versions, names, self.axes, self.session.matrix)
         unpinned = [axis for axis in self.axes if axis in names and axis not in versions.exact]
         if not unpinned:
             return versions
-        pinned = [f"{axis}=={versions.exact[axis]}" for axis in self.axes if axis in versions.exact]
+        if apart := [axis for axis in unpinned if not of_python(axis)]:
+            return self.complete(self._with_newest(versions, apart))
+        pinned = [f"{axis}=={versions.exact[axis]}" for axis in self.axes if axis in versions.exact and of_python(axis)]
         requested = [text for name, text in open_ if name in unpinned]
         bounds = [*self._bounds(versions), *(text for name, text in open_ if name not in unpinned)]
         try:
@@ -143,19 +142,12 @@ class Experiments:
             ignored=(*versions.ignored, *(f"{text}: it is {found[name]} today" for name, text in open_ if name in found)),
         )
 
-    def _require_complete(self, versions: Versions, open_: Collection[str]) -> None:
-        if versions.python is None:
-            known = ", ".join(self.session.matrix.axes["python"])
-            raise VersionsError(f"{versions.source} says nothing of Python: give --python (the matrix has {known})")
-        needed = [axis for axis in required_axes(self.axes) if axis in self.axes]
-        missing = [axis for axis in needed if axis not in versions.exact and axis not in open_]
-        if missing:
-            present = ", ".join(axis for axis in needed if axis not in missing) or "none of what is needed"
-            options = " ".join(f"--with {axis}==…" for axis in missing)
-            unused = "".join(f"; not used: {reason}" for reason in versions.ignored[:_SHOWN])
-            raise VersionsError(
-                f"{versions.source} has {present}; {', '.join(missing)} missing: name them with {options}{unused}"
-            )
+    def _with_newest(self, versions: Versions, names: Collection[str]) -> Versions:
+        """The same with the newest versions that its requirements of packages of another kind admit: uv does not know them."""
+        requirements_ = [Requirement(text) for text in versions.open]
+        bounds = {name: ",".join(str(each.specifier) for each in requirements_ if each.name == name) for name in names}
+        found = {name: self.newest(name, bound, versions) for name, bound in bounds.items()}
+        return versions.with_(Requirement(f"{name}=={version}") for name, version in found.items())
 
     def newest(self, name: str, bounds: str, versions: Versions) -> str:
         """The newest published version of a distribution within `bounds`.
@@ -165,10 +157,11 @@ class Experiments:
             Unanswered: the index could not be asked.
         """
         try:
-            found = self.session.uv.newest(name, bounds, self.python(versions))
+            provider, asked_for = self.session.provider(name, self.python(versions))
+            found = provider.newest(name, bounds, asked_for)
         except ProviderFailure as failure:
             if failure.unpublished:
-                raise VersionsError(f"nobody publishes a distribution named {name!r} where uv looked") from None
+                raise VersionsError(nobody_publishes(name, tool_of(name))) from None
             self._refuse(failure, f"{name}{bounds} cannot be looked up")
         if found is None:
             raise VersionsError(f"no published version of {name} satisfies {bounds!r} on Python {versions.python}")
@@ -177,9 +170,9 @@ class Experiments:
     def between(self, name: str, bounds: str, policy: str, versions: Versions) -> list[str]:
         """The published versions of `name` within `bounds` that `policy` keeps (values.POLICIES), oldest first."""
         try:
-            found = published_versions.published(
-                name, f"{bounds}; {policy}", self.session.answers, self.session.uv, self.python(versions)
-            )
+            provider, asked_for = self.session.provider(name, self.python(versions))
+            selector = f"{bounds}; {policy}"
+            found = published_versions.published(name, selector, self.session.answers, provider, asked_for)
         except ProviderFailure as failure:
             self._refuse(failure, f"{name}{bounds} cannot be looked up")
         return list(dict.fromkeys(Version(version).public for version in found))
@@ -191,7 +184,8 @@ class Experiments:
             Unanswered: the index could not be asked.
         """
         try:
-            when = self.session.uv.released(name, version, self.python(versions))
+            provider, asked_for = self.session.provider(name, self.python(versions))
+            when = provider.released(name, version, asked_for)
         except ProviderFailure as failure:
             if failure.type is FailureType.INFRASTRUCTURE:
                 raise Unanswered(f"{name} {version} cannot be looked up: {failure}") from None
@@ -222,7 +216,8 @@ class Experiments:
         found: dict[str, str] = {}
         try:
             for needed in requirements(self._planned(without), self.session.matrix, frozenset(self.rule.exporters)):
-                found |= solve.lock_for(needed, self.session.uv, self.python(versions), preferred).versions
+                if needed.ecosystem is None:
+                    found |= solve.lock_for(needed, self.session.uv, self.python(versions), preferred).versions
         except ProviderFailure as failure:
             if failure.type is FailureType.INFRASTRUCTURE:
                 raise Unanswered(str(failure)) from None
@@ -283,7 +278,8 @@ class Experiments:
         )
         # Two sets may differ only in their bounds.
         identifier = f"{names}-{digest(bounds)[:6]}" if bounds else names
-        cell = Cell(id=identifier, python=str(versions.python), pins=pins, setup=self.session.matrix.setup[0])
+        setup = Setup.HANDOFF if runs_apart(dict(pins)) else self.session.matrix.setup[0]
+        cell = Cell(id=identifier, python=str(versions.python), pins=pins, setup=setup)
         return Planned(cell=cell, variants=self._variants, bounds=bounds)
 
     def _bounds(self, versions: Versions) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from packaging.tags import Tag, compatible_tags, cpython_tags, sys_tags
 from packaging.version import Version
 
 from harness import regular_files
-from harness.decide import uv_lock
+from harness.decide import package_files, uv_lock
 from harness.decide.requirements_files import ELSEWHERE, RequirementsFiles, marker_environment, read_text
 from harness.decide.version_sets import Versions
 from harness.environments.installed import described, python_of
@@ -33,8 +33,9 @@ from harness.packaging_values import (
 
 
 def read(path: Path, python: str | None, default: str | None) -> Versions:
-    """The set that `path` holds: an environment's folder, a pyproject.toml, a pylock.toml, a uv.lock, or else requirements.
+    """The set that `path` holds: an environment's folder, a file that its name tells, or else requirements.
 
+    Such files are pyproject.toml, pylock.toml, uv.lock, package.json and package-lock.json.
     `python` overrides the Python of the file; `default` is for a file without one.
 
     Raises:
@@ -49,6 +50,8 @@ def read(path: Path, python: str | None, default: str | None) -> Versions:
         return _of_uv_lock(path, text, python, default)
     if path.name == "pyproject.toml":
         return _of_pyproject(path, text, python, default)
+    if path.name in package_files.NAMES:
+        return package_files.read(path, text, python or default)
     if path.suffix in {".toml", ".json", ".yml", ".yaml"}:
         kinds = "a requirements file, a pyproject.toml, a pylock.toml, a uv.lock or the folder of a virtual environment"
         raise VersionsError(f"{path}: expected {kinds}")

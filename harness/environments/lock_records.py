@@ -24,6 +24,15 @@ READERS: Mapping[str, Callable[[str], PackageLock]] = {"npm": lockfile.parse}
 """Kind of packages → the reader of its lock file."""
 
 
+FILES: Mapping[str, Callable[[PackageLock], dict[str, str]]] = {"npm": lockfile.files}
+"""Kind of packages → the files from which its tool installs a lock."""
+
+
+def package_files(lock: Lock) -> dict[str, str]:
+    """Name → text of the files from which the packages of `lock` are installed; none of a lock of distributions of Python."""
+    return FILES[lock.kind](lock) if isinstance(lock, PackageLock) else {}
+
+
 def _read(value: object, read: ValidatorFunctionWrapHandler) -> Lock:
     """A lock of distributions of Python as it is; of other packages `{kind: lock file}`."""
     if isinstance(value, dict) and len(value) == 1 and (kind := next(iter(value))) in READERS:

@@ -14,7 +14,7 @@ from packaging.version import Version
 from harness.environments import checkpoints, providers, published_versions
 from harness.environments.index_answers import IndexAnswers
 from harness.environments.interface import ProviderFailure
-from harness.environments.layers import Closure, closure
+from harness.environments.layers import closure
 from harness.environments.resolver import Resolver
 from harness.environments.sources import NOT_NOW, Pythons, downloads_refused, with_torch_backend
 from harness.environments.uv import variables
@@ -31,7 +31,7 @@ from harness.matrix import load, plan
 from harness.matrix.schema import Matrix
 from harness.matrix.selection import Selection
 from harness.model import Limits
-from harness.stack import RUNTIME
+from harness.stack import RUNTIME, RuntimeVersion
 from harness.store.access import Access
 from harness.store.store import Store
 from harness.subprocesses import Supervisor
@@ -73,7 +73,7 @@ def opened(settings: Settings, listen: Listener, *, acts: bool = True, access: A
             listen(Note(text=text))
         for change, ids in resolver.changes.items():
             listen(Note(text=f"resolved otherwise than before: {change} ({', '.join(ids[:3])}{', …' if len(ids) > 3 else ''})"))
-        session.runtimes = _newest_runtimes(session, planned, resolver)
+        session.runtimes = _cross_checking(session, planned, resolver)
         cells = list(zip(resolved, cell_tasks.of_cells(resolved, config.probe), strict=True))
         if settings.shard:
             cells = shards.share(cells, settings.shard)
@@ -209,25 +209,40 @@ def _answers(settings: Settings, store: Store, uv: Uv, listen: Listener, *, acts
     return IndexAnswers(store, refresh=settings.refresh and acts, provisional=provisional)
 
 
-def _newest_runtimes(session: Session, planned: Sequence[plan.Planned], resolver: Resolver) -> cross_checks.Runtimes:
-    """For each Python of `planned` the two newest onnxruntimes in the whole matrix of which a lock is known."""
+def _cross_checking(session: Session, planned: Sequence[plan.Planned], resolver: Resolver) -> cross_checks.Runtimes:
+    """For each Python of `planned` the run sides in the whole matrix that cross-check others, as far as a lock is known.
+
+    Those are the two newest onnxruntimes, and what has the version of another runtime.
+    """
     settings, axes, pythons = session.settings, session.axes, {item.cell.python for item in planned}
     if settings.select or settings.exclude or settings.cell is not None:
         planned = plan.plan(session.matrix, axes, Selection.of((), (), axes=list(axes)))
-    cells: dict[str, dict[Version, list[plan.Planned]]] = {}
+    cells: dict[str, dict[RuntimeVersion, list[plan.Planned]]] = {}
     for item in planned:
-        runtime = item.cell.version(RUNTIME)
-        if runtime is not None and item.cell.python in pythons:
-            cells.setdefault(item.cell.python, {}).setdefault(Version(runtime), []).append(item)
-    runtimes: dict[str, dict[str, Closure]] = {}
-    for by_version in cells.values():
+        if item.cell.runtime is not None and item.cell.python in pythons:
+            cells.setdefault(item.cell.python, {}).setdefault(item.cell.runtime, []).append(item)
+    runtimes: dict[str, dict[object, cross_checks.RunSide]] = {}
+    for by_runtime in cells.values():
         known = 0
-        for version in sorted(by_version, reverse=True):
-            resolved = resolver.known(by_version[version])
-            found = [closure(cell.interpreter, cell.run) for cell in resolved if cell.interpreter and cell.run]
-            for each in found:
-                runtimes.setdefault(each.interpreter.version, {})[each.key] = each
-            known += bool(found)
-            if known == 2:
-                break
-    return {interpreter: list(by_key.values()) for interpreter, by_key in runtimes.items()}
+        for runtime in sorted(by_runtime, key=lambda runtime: Version(runtime.version), reverse=True):
+            if (runtime.name != RUNTIME or known == _NEWEST) and not _has_sibling(runtime, by_runtime):
+                continue
+            found = [
+                cross_checks.RunSide(closure(cell.interpreter, cell.run), cell.packages)
+                for cell in resolver.known(by_runtime[runtime])
+                if cell.interpreter and cell.run
+            ]
+            for side in found:
+                runtimes.setdefault(side.closure.interpreter.version, {})[side] = side
+            known += bool(found) and runtime.name == RUNTIME
+    return {interpreter: list(sides.values()) for interpreter, sides in runtimes.items()}
+
+
+_NEWEST = 2
+"""So many onnxruntimes cross-check all others: one of them may be the one in question."""
+
+
+def _has_sibling(runtime: RuntimeVersion, runtimes: Iterable[RuntimeVersion]) -> bool:
+    """Whether another of `runtimes` has the same version, and so the same library."""
+    same = (other for other in runtimes if other.name != runtime.name)
+    return any(Version(other.version) == Version(runtime.version) for other in same)

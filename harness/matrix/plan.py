@@ -103,7 +103,7 @@ def cells(matrix: Matrix, axes: Mapping[str, Sequence[str]]) -> list[Cell]:
     result = []
     for setup, versions in itertools.product(matrix.setup, combinations):
         pins = _present(zip(names, versions, strict=True))
-        if apart := _runs_apart(pins):
+        if apart := runs_apart(pins):
             if setup is not matrix.setup[-1]:
                 continue
             setup = Setup.HANDOFF  # noqa: PLW2901 -- the only one that there is for it
@@ -124,7 +124,7 @@ def _present(versions: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {name: version for name, version in versions if version != ABSENT}
 
 
-def _runs_apart(pins: Mapping[str, str]) -> bool:
+def runs_apart(pins: Mapping[str, str]) -> bool:
     """Whether the runtime is no distribution of Python: then there is nothing together, and the setup is no choice."""
     runtime = runtime_of(pins)
     return runtime is not None and not of_python(runtime.name)

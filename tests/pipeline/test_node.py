@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import packages
 import pytest
-from fake_npm import FakeNpm, refuses
+from fake_npm import WORKS, FakeNpm, refuses
 from packages import raises
 from project import AXES, Project
 
@@ -159,23 +159,17 @@ def test_environments_of_npm_are_removed_when_the_run_ends_and_cleaned_if_they_w
     assert not kept[0].exists()
 
 
-def test_shards_are_merged_with_the_packages(project, tmp_path):
+def test_shards_are_merged_with_the_packages(project):
     project.configure({NODE: ["1.16.3", "1.20.1"]})
-    whole = project.run()
-    stores = []
+    whole, stores = project.run(), []
     for number in (1, 2):
-        shard = project.copy(tmp_path / f"shard{number}")
-        shard.store = tmp_path / f"store{number}"
-        shard.main("run", "--shard", f"{number}/2")
-        stores.append(str(shard.store))
-    merged = project.copy(tmp_path / "merged")
-    merged.store = tmp_path / "merged-store"
-    assert merged.main("merge", *stores).code == 0
-    timeless = {name: [variant["status"] for variant in cell["variants"]] for name, cell in merged.cells().items()}
-    assert timeless == {name: [variant["status"] for variant in cell["variants"]] for name, cell in whole.items()}
-    assert {name: cell["packages"] for name, cell in merged.cells().items()} == {
-        name: cell["packages"] for name, cell in whole.items()
-    }
+        project.store = project.root / f"store{number}"
+        project.main("run", "--shard", f"{number}/2")
+        stores.append(str(project.store))
+    project.store = project.root / "merged-store"
+    assert project.main("merge", *stores).code == 0
+    for name, cell in project.cells().items():
+        assert (cell["status"], cell["packages"]) == (whole[name]["status"], whole[name]["packages"])
 
 
 def test_an_audit_installs_the_packages_anew(project):
@@ -192,3 +186,81 @@ def test_a_failure_of_the_export_is_not_nodes(project):
     (cell,) = project.run().values()
     assert cell["variants"][0]["stage"] == "export"
     assert project.starts("run") == []
+
+
+def test_another_binding_of_the_same_library_is_asked(project):
+    project.npm.publish_runtime("1.22.0", refuses("Reshape node: cannot be reshaped"))
+    project.publish(packages.onnxruntime("1.22.0"))
+    project.configure({NODE: ["1.22.0"], "onnxruntime": ["1.16.3", "1.22.0"]})
+    cells = project.run()
+    (variant,) = cells[f"{STACK}-n1220"]["variants"]
+    assert variant["opinions"] == {"onnx.reference": "works", "onnxruntime 1.16.3": "works", "onnxruntime 1.22.0": "works"}
+    assert variant["cause"] == "runtime"
+    sentence = "onnxruntime 1.22.0 has the same library and runs it: the binding of onnxruntime-node 1.22.0 is at fault, or its"
+    assert any(text.startswith(sentence) for text in variant["evidence"])
+    # What the cross-check needed was run for the matrix already.
+    assert len(project.starts("run")) == 3
+
+
+def test_both_bindings_that_fail_alike_are_one_library(project):
+    message = "Reshape node: cannot be reshaped"
+    project.npm.publish_runtime("1.22.0", refuses(f"RuntimeError: {message}"))
+    project.publish(packages.onnxruntime("1.22.0", on_load=raises(f"RuntimeError({message!r})")))
+    project.configure({NODE: ["1.22.0"], "onnxruntime": ["1.22.0"]})
+    cells = project.run()
+    for own, other in (("r1220", "onnxruntime-node 1.22.0"), ("n1220", "onnxruntime 1.22.0")):
+        (variant,) = cells[f"{STACK}-{own}"]["variants"]
+        assert variant["opinions"].keys() == {"onnx.reference", other}
+        assert f"{other} has the same library and fails alike: no binding is at fault" in variant["evidence"]
+
+
+def test_a_pin_has_the_lines_of_package_json_beside_the_export_side(project):
+    project.configure(ONLY_NODE)
+    project.run()
+    answer = project.main("pin", "--require", f"{NODE}==1.16.3", "--reports", str(project.reports))
+    assert answer.code == 0, answer.err
+    folder = project.reports / "pins" / f"{STACK}-n1163"
+    assert json.loads((folder / "run" / "package.json").read_text()) == {"private": True, "dependencies": {NODE: "1.16.3"}}
+    lock = json.loads((folder / "run" / "package-lock.json").read_text())["packages"]
+    assert lock[f"node_modules/{NODE}"]["integrity"] == project.npm.integrity(NODE, "1.16.3")
+    assert sorted(path.name for path in (folder / "run").iterdir()) == ["package-lock.json", "package.json"]
+    assert "torch==2.1.0" in (folder / "export" / "requirements.txt").read_text()
+    recipe = (folder / "export-recipe.md").read_text()
+    assert "node 20.11.1" in recipe
+    assert "await session.run(" in recipe
+
+
+SET = "torch==2.1.0\ntransformers==4.46.3\nonnx==1.16.2\n"
+
+
+def test_an_upgrade_of_the_runtime_in_a_package_json_is_checked(project):
+    project.configure(ONLY_NODE)
+    project.npm.publish_runtime("1.22.0", refuses("Unsupported model IR version: 8"))
+    (project.root / "package.json").write_text(json.dumps({"dependencies": {NODE: "1.16.3", "left-pad": "^1"}}))
+    (project.root / "export.txt").write_text(SET)
+    given = ["--from", str(project.root / "package.json"), *(f"--with={line}" for line in SET.split())]
+    safe = project.main("check", *given, "--to", f"{NODE}==1.20.1")
+    assert (safe.code, "SAFE" in safe.out) == (0, True), safe.err + safe.out
+    breaks = project.main("check", *given, "--to", f"{NODE}==1.22.0")
+    assert (breaks.code, "BREAKS" in breaks.out) == (1, True), breaks.err + breaks.out
+
+
+def test_the_release_of_the_package_that_broke_it_is_found(project):
+    for number in range(4, 8):
+        project.npm.publish_runtime(f"1.16.{number}", refuses("no") if number > 5 else WORKS)
+    project.configure(ONLY_NODE)
+    shared = SET.split()
+    for name, version in (("good", "1.16.3"), ("bad", "1.16.7")):
+        (project.root / f"{name}.txt").write_text("\n".join([*shared, f"{NODE}=={version}"]))
+    answer = project.main("bisect", "--good", str(project.root / "good.txt"), "--bad", str(project.root / "bad.txt"))
+    assert answer.code == 0, answer.err + answer.out
+    assert "1.16.6" in answer.out
+
+
+def test_doctor_names_node_and_how_to_get_it(project, monkeypatch):
+    assert "node and npm" in project.main("doctor").out
+    monkeypatch.setenv("PATH", str(project.npm.bin))
+    (project.npm.bin / "npm").unlink()
+    answer = project.main("doctor")
+    assert "no npm on this machine's PATH" in answer.out
+    assert "without it the cells of its runtime are not run" in answer.out

@@ -18,12 +18,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from harness.diagnose.causes import bindings
 from harness.diagnose.causes.diagnosis import SETTLE, Diagnosis, brief, brief_outcome, likely, proven, undecided
-from harness.diagnose.causes.failure_kinds import Reason, RuntimeFailure, failure_of
+from harness.diagnose.causes.failure_kinds import Reason, RuntimeFailure, against, failure_of
 from harness.diagnose.nearest_cell import Neighbours, model_code, run_numpy
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Cause, Certainty, Stage, Status
-from harness.stack import EVALUATOR, EXPORTING, RUNTIMES, RuntimeVersion
+from harness.stack import EVALUATOR, EXPORTING, RUNTIMES
 from harness.verdicts import process_findings
 from harness.verdicts.control_model import MODEL
 from harness.verdicts.cross_checks import ABOVE
@@ -58,12 +59,22 @@ def diagnosed(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbou
     accepting = [name for name, text in variant.opinions.items() if text == "works"]
     others = [*(name for name in accepting if name != EVALUATOR), *elsewhere]
     remade = [] if others else _remade(changes)
-    evidence = [_refusal(cell, variant), *_opinions(variant), *elsewhere, *remade]
+    evidence = [
+        _refusal(cell, variant),
+        *_opinions(variant),
+        *bindings.sentences(cell, variant, _failure(variant)),
+        *elsewhere,
+        *remade,
+    ]
     consumers = _consumers(variant, changes)
     consumed = _consumed(consumers, cell)
     if EVALUATOR in accepting and others:
+
+        def held(name: str) -> bool:
+            return neighbours.numpy_held(cell, bindings.named(name))
+
         # An onnxruntime loads a graph without numpy, which passes it the arrays of a run.
-        alone = variant.stage is Stage.LOAD or elsewhere or any(neighbours.numpy_held(cell, _named(name)) for name in others)
+        alone = variant.stage is Stage.LOAD or elsewhere or any(map(held, others))
         if alone:
             return proven(Cause.RUNTIME, *evidence, *consumed)
         return likely(Cause.RUNTIME, *evidence, *consumed, f"{SETTLE}numpy {run_numpy(cell)} beside {others[0]}")
@@ -77,12 +88,7 @@ def diagnosed(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbou
         return _as_when_kept(cell, variant, kept, neighbours)
     if found := _by_session(cell, variant, changes, evidence):
         return found
-    return _by_opinions(variant, evidence, evaluated=EVALUATOR in accepting, others=bool(others or remade))
-
-
-def _named(runtime: str) -> RuntimeVersion:
-    name, _, version = runtime.rpartition(" ")
-    return RuntimeVersion(name, version)
+    return _by_opinions(cell, variant, evidence, evaluated=EVALUATOR in accepting, others=bool(others or remade))
 
 
 def _between_versions(cell: ReportedCell, variant: ReportedVariant, changed: RemedyEffect) -> Diagnosis:
@@ -151,7 +157,9 @@ def _works_with_option(cell: ReportedCell, variant: ReportedVariant) -> str | No
     return None
 
 
-def _by_opinions(variant: ReportedVariant, evidence: list[str], *, evaluated: bool, others: bool) -> Diagnosis:
+def _by_opinions(
+    cell: ReportedCell, variant: ReportedVariant, evidence: list[str], *, evaluated: bool, others: bool
+) -> Diagnosis:
     """The cause by opinions. `evaluated`: the evaluator runs the artifact correctly; `others`: another onnxruntime does."""
     failure = _failure(variant)
     if others and not evaluated:
@@ -163,12 +171,14 @@ def _by_opinions(variant: ReportedVariant, evidence: list[str], *, evaluated: bo
         return likely(Cause.RUNTIME, *evidence, unable, f"{SETTLE}an onnx whose reference evaluator runs the artifact")
     if evaluated:
         return likely(Cause.RUNTIME, *evidence, f"{SETTLE}an onnxruntime that runs the artifact")
-    return _refused(variant, failure, [*evidence, *_flaws(variant)])
+    return _refused(cell, variant, failure, [*evidence, *_flaws(variant)])
 
 
-def _refused(variant: ReportedVariant, failure: RuntimeFailure, evidence: list[str]) -> Diagnosis:
+def _refused(cell: ReportedCell, variant: ReportedVariant, failure: RuntimeFailure, evidence: list[str]) -> Diagnosis:
     """The cause if no runtime runs the artifact: it depends on whether they refuse it for the same reason."""
-    refusing = {name: found for name, text in variant.opinions.items() if (found := _against(text))}
+    # Another binding of the same library is no other runtime.
+    apart = {name: text for name, text in variant.opinions.items() if not bindings.is_sibling(cell, name)}
+    refusing = {name: found for name, text in apart.items() if (found := against(text))}
     broken = any(map(_is_broken, _flaws(variant)))
     evaluator = refusing.pop(EVALUATOR, None)
     if evaluator and (failure.same(evaluator) or (broken and failure.reason is evaluator.reason is Reason.SIZE)):
@@ -188,15 +198,6 @@ def _refused(variant: ReportedVariant, failure: RuntimeFailure, evidence: list[s
 def _failure(variant: ReportedVariant) -> RuntimeFailure:
     assert variant.stage
     return failure_of(variant.stage, variant.error or "", (variant.node or {}).get("op_type"))
-
-
-def _against(opinion: str) -> RuntimeFailure | None:
-    """The failure in an opinion, if it may be held against the artifact; None if the artifact is above that runtime."""
-    if not opinion.startswith("fails at ") or is_above(opinion):
-        return None
-    end, _, message = opinion.partition(": ")
-    found = failure_of(Stage(end.removeprefix("fails at ")), message)
-    return None if found.reason is Reason.LIMIT else found
 
 
 def _is_broken(flaw: str) -> bool:

@@ -18,7 +18,7 @@ from harness import regular_files
 from harness.environments.interface import FailureType, ProviderFailure
 from harness.environments.lockfile import PublishedVersion
 from harness.environments.npm import command
-from harness.environments.npm.lockfile import manifest, parse
+from harness.environments.npm.lockfile import files, parse
 from harness.environments.npm.variables import source_settings
 from harness.model import Interpreter, Lock, PackageLock
 from harness.packaging_values import required_name, requirement, specifier_set
@@ -152,8 +152,8 @@ class Npm:
 
     def _install(self, folder: Path, lock: Lock, network: str) -> None:
         assert isinstance(lock, PackageLock)
-        (folder / "package.json").write_text(manifest(lock), encoding="utf-8")
-        (folder / "package-lock.json").write_text(lock.text, encoding="utf-8")
+        for name, text in files(lock).items():
+            (folder / name).write_text(text, encoding="utf-8")
         # Without retries an empty cache is noticed at once.
         retries = ["--fetch-retries=0"] if network == "--offline" else []
         with self._temporary() as own:

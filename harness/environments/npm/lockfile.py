@@ -55,9 +55,11 @@ def parse(text: str) -> PackageLock:
     return PackageLock(kind="npm", distributions=distributions, text=json.dumps(whole, sort_keys=True), root=(name, version))
 
 
-def manifest(lock: PackageLock) -> str:
-    """The package.json of an environment."""
-    return json.dumps({"private": True, "dependencies": dict([lock.root])})
+def files(lock: PackageLock) -> dict[str, str]:
+    """What `npm ci` installs from: package.json and package-lock.json."""
+    manifest = {"private": True, "dependencies": dict([lock.root])}
+    whole = json.dumps(json.loads(lock.text), indent=2)
+    return {"package.json": f"{json.dumps(manifest, indent=2)}\n", "package-lock.json": f"{whole}\n"}
 
 
 def _entry(place: str, entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.environments.npm.lockfile import manifest, parse
+from harness.environments.npm.lockfile import files, parse
 
 INTEGRITY = "sha512-" + "A" * 86 + "=="
 
@@ -44,7 +44,9 @@ def test_what_installs_it_is_kept_and_where_it_comes_from_is_not():
         "peerDependenciesMeta": {"typescript": {"optional": True}},
     }
     assert "name" not in kept
-    assert json.loads(manifest(found)) == {"private": True, "dependencies": {"onnxruntime-node": "1.16.3"}}
+    made = files(found)
+    assert json.loads(made["package.json"]) == {"private": True, "dependencies": {"onnxruntime-node": "1.16.3"}}
+    assert parse(made["package-lock.json"]) == found
     assert parse(found.text) == found
 
 

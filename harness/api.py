@@ -228,7 +228,7 @@ def _cell(resolved: Resolved) -> PlannedCell:
         pins=dict(cell.pins),
         setup=cell.setup,
         variants=len(resolved.planned.variants),
-        lock=lock.digest if lock else None,
+        lock=resolved.digest,
         resolved=lock.versions if lock else {},
         reason=resolved.result.problem,
     )

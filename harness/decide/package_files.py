@@ -41,7 +41,7 @@ def read(path: Path, text: str, python: str | None) -> Versions:
     open_ = [f"{name}{_bounds(path, name, bounds)}" for name, bounds in wanted.items() if name not in exact]
     if not exact and not open_:
         raise VersionsError(f"{path} names no runtime that is known ({', '.join(ECOSYSTEMS)})")
-    pinned = [text for text in open_ if "==" in text]
+    pinned = [text for text in open_ if "==" in text and not text.endswith(".*")]
     exact |= dict(text.split("==", 1) for text in pinned)
     return Versions(source=str(path), python=python, exact=exact, open=tuple(text for text in open_ if text not in pinned))
 

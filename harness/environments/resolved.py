@@ -51,6 +51,13 @@ class Resolved:
         return Lock(distributions=tuple(merged[name] for name in sorted(merged)))
 
     @property
+    def versions(self) -> dict[str, str]:
+        """Name → version of the whole lock, and of a runtime that is no distribution of Python; empty without a lock."""
+        found = self.lock.versions if self.lock else {}
+        runtime = self.cell.runtime
+        return {**found, runtime.name: runtime.version} if found and self.packages and runtime else found
+
+    @property
     def digest(self) -> str | None:
         """Identifies all that may be installed for the cell; None without a lock."""
         lock = self.lock

@@ -198,13 +198,11 @@ def test_another_binding_of_the_same_library_is_asked(project):
     assert variant["cause"] == "runtime"
     sentence = "onnxruntime 1.22.0 has the same library and runs it: the binding of onnxruntime-node 1.22.0 is at fault, or its"
     assert any(text.startswith(sentence) for text in variant["evidence"])
-    # What the cross-check needed was run for the matrix already.
-    assert len(project.starts("run")) == 3
 
 
 def test_both_bindings_that_fail_alike_are_one_library(project):
     message = "Reshape node: cannot be reshaped"
-    project.npm.publish_runtime("1.22.0", refuses(f"RuntimeError: {message}"))
+    project.npm.publish_runtime("1.22.0", refuses(message))
     project.publish(packages.onnxruntime("1.22.0", on_load=raises(f"RuntimeError({message!r})")))
     project.configure({NODE: ["1.22.0"], "onnxruntime": ["1.22.0"]})
     cells = project.run()

@@ -98,7 +98,12 @@ def search(monkeypatch):
     def searched(index: Index, end, good: dict[str, str], bad: dict[str, str], suspect=None) -> tuple[Bisected, FakeRuns]:
         fake = FakeRuns(index, end)
         session = SimpleNamespace(
-            matrix=matrix, uv=index, answers=None, settings=SimpleNamespace(jobs=1), interpreter=lambda _: PYTHON
+            matrix=matrix,
+            uv=index,
+            provider=lambda _, python: (index, python),
+            answers=None,
+            settings=SimpleNamespace(jobs=1),
+            interpreter=lambda _: PYTHON,
         )
         monkeypatch.setattr("harness.execution.extra_cells.run", fake.run)
         experiments = Experiments(session, (PAIR,))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+NEEDS_NODE = pytest.mark.programs("node", "npm")
+
 RUNNER = Path(__file__).resolve().parents[1] / "harness" / "runners" / "node" / "main.js"
 
 

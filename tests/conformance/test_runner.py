@@ -15,13 +15,16 @@ import numpy as np
 import psutil
 import pytest
 import runner_models
-from node_environment import runner_of
+from node_environment import NEEDS_NODE, runner_of
 from packaging.version import Version
 from runner_wire import PATIENCE, RawRunner, RefusedRequestError, frame, run_request
 
 FAKE = Path(__file__).resolve().parents[1] / "fake_runner.py"
 GIVEN = os.environ.get("HARNESS_RUNNER")
-RUNNERS = ["fake", *(pytest.param(version, marks=pytest.mark.real, id=f"node-{version}") for version in ("1.16.3", "latest"))]
+OF_NODE = [
+    pytest.param(version, marks=[pytest.mark.real, NEEDS_NODE], id=f"node-{version}") for version in ("1.16.3", "latest")
+]
+RUNNERS = ["fake", *OF_NODE]
 FLOATS = ("float16", "float32", "float64")
 FLOAT16_SINCE = Version("1.20")
 """onnxruntime-node 1.18 refuses it, and 1.20.1 takes it."""

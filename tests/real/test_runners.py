@@ -12,11 +12,11 @@ import numpy as np
 import onnx_models
 import pytest
 import uv
-from node_environment import runner_of
+from node_environment import NEEDS_NODE, runner_of
 from onnx import TensorProto, helper
 from runner_wire import RawRunner, RefusedRequestError
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, NEEDS_NODE]
 
 IN_PYTHON = """
 import json, sys

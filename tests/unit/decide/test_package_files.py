@@ -49,7 +49,8 @@ def test_a_lock_by_itself(tmp_path):
     packages = {"node_modules/onnxruntime-node": {"version": "1.20.1"}}
     path = tmp_path / "package-lock.json"
     path.write_text(json.dumps({"packages": packages}))
-    assert read(path, "3.12", None) == Versions(source=str(path), python="3.12", exact={"onnxruntime-node": "1.20.1"})
+    exact = {"onnxruntime-node": "1.20.1"}
+    assert read(path, "3.12", None) == Versions(source=str(path), python="3.12", exact=exact, is_environment=False)
 
 
 @pytest.mark.parametrize("group", ["devDependencies", "optionalDependencies", "peerDependencies"])

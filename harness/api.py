@@ -17,7 +17,7 @@ from harness.decide import given_sets
 from harness.decide.check import Checked, CheckResult
 from harness.decide.check_request import CheckRequest
 from harness.decide.given_sets import GivenSet
-from harness.environments.resolver import Resolved
+from harness.environments.resolved import Resolved
 from harness.errors import HarnessError, SelectionError
 from harness.execution.cost import Cost
 from harness.execution.events import Event, Listener
@@ -228,7 +228,7 @@ def _cell(resolved: Resolved) -> PlannedCell:
         pins=dict(cell.pins),
         setup=cell.setup,
         variants=len(resolved.planned.variants),
-        lock=lock.digest if lock else None,
+        lock=resolved.digest,
         resolved=lock.versions if lock else {},
         reason=resolved.result.problem,
     )

@@ -23,7 +23,7 @@ from harness.execution.once_more import unconfirmed
 from harness.execution.opening import opened
 from harness.execution.session import Session
 from harness.execution.settings import Settings
-from harness.model import Lock, Stage
+from harness.model import Lock, PackageLock, Stage
 from harness.store import usage
 from harness.store.access import Access
 from harness.store.envelope import DamagedRecordError
@@ -157,7 +157,8 @@ def _locks(root: Path) -> Iterator[tuple[str, Lock]]:
     for key, kind, value in ForeignStore(root=root).records():
         if kind == LOCK.name:
             with suppress(DamagedRecordError):
-                if lock := LOCK.parsed(value).lock:
+                lock = LOCK.parsed(value).lock
+                if lock and not isinstance(lock, PackageLock):
                     yield key, lock
 
 

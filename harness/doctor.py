@@ -14,7 +14,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from harness import machine, quantities, regular_files
-from harness.environments.interface import ProviderFailure
+from harness.environments import providers
+from harness.environments.interface import PackageProvider, ProviderFailure
 from harness.environments.sources import Pythons, downloads_refused
 from harness.environments.uv import variables
 from harness.environments.uv.client import Uv
@@ -24,6 +25,8 @@ from harness.execution.settings import Settings
 from harness.matrix import load
 from harness.matrix.schema import Matrix
 from harness.model import Interpreter
+from harness.stack import PROGRAMS
+from harness.store import scratch
 from harness.store.envelope import LIMIT, DamagedRecordError, opened
 from harness.subprocesses import Supervisor
 
@@ -108,10 +111,21 @@ def _environments(settings: Settings) -> list[HealthCheck]:
         pythons = Pythons(uv)
         refused = downloads_refused(config.run.python_downloads, offline=settings.offline or variables.offline())
         present = pythons.present(config.axes["python"])
+        packages = providers.opened(providers.kinds(config.axes), uv.children, scratch.temporary, offline=settings.offline)
     except (HarnessError, ProviderFailure, OSError, subprocess.SubprocessError) as error:
         return [_check("uv", str(error), Outcome.PROBLEM, f"{sys.executable} -m pip install uv")]
     found = [_check("uv", version), *(_interpreter(version, pythons, refused) for version in config.axes["python"])]
+    found += [_packages(kind, each) for kind, each in packages.items()]
     return found if not present else [*found, *_indexes(uv, config, present[0])]
+
+
+def _packages(kind: str, provider: PackageProvider) -> HealthCheck:
+    """What runs packages that are no distributions of Python, such as node."""
+    name = f"{PROGRAMS[kind]} and {kind}"
+    if program := provider.program():
+        return _check(name, program.version)
+    found, _, mend = provider.why_missing().partition("; ")
+    return _check(name, found, Outcome.PROBLEM, f"{mend}; without it the cells of its runtime are not run")
 
 
 def _interpreter(version: str, pythons: Pythons, refused: str | None) -> HealthCheck:

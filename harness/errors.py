@@ -28,20 +28,22 @@ class ConfigError(HarnessError):
 class UnpublishedError(ConfigError):
     """No index has a distribution, or a version of one, and what is asked cannot be answered without it."""
 
-    def __init__(self, file: str, name: str, version: str, cell: str, hint: str = "") -> None:
-        """`hint` is the end of the sentence, such as the versions that are published."""
+    def __init__(self, file: str, name: str, version: str, cell: str, hint: str = "", *, tool: str = "uv") -> None:
+        """`hint` is the end of the sentence, such as the versions that are published; `tool` has looked for it."""
         self.name, self.version = name, version
-        self.summary = not_published(name, version) if version else f"nobody publishes a distribution named {name!r} {_WHERE}"
+        self.summary = not_published(name, version, tool) if version else nobody_publishes(name, tool)
         where = f" (first met in cell {cell})" if version else ""
         super().__init__(file, f"axes.{name}", self.summary + where + hint)
 
 
-_WHERE = "where uv looked"
+def nobody_publishes(name: str, tool: str = "uv") -> str:
+    """The sentence about a name that no index has where `tool` looked."""
+    return f"nobody publishes a {'distribution' if tool == 'uv' else 'package'} named {name!r} where {tool} looked"
 
 
-def not_published(name: str, version: str) -> str:
-    """The sentence about a version that no index has."""
-    return f"{name} {version} is not published {_WHERE}"
+def not_published(name: str, version: str, tool: str = "uv") -> str:
+    """The sentence about a version that no index has where `tool` looked."""
+    return f"{name} {version} is not published where {tool} looked"
 
 
 class SelectionError(HarnessError):

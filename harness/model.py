@@ -230,6 +230,17 @@ class Lock:
         return Lock(distributions=tuple(pinned for pinned in self.distributions if pinned.name in names))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PackageLock(Lock):
+    """All packages of a runtime that is no distribution of Python; names are places: `a`, `b/node_modules/a`."""
+
+    kind: str
+    text: str
+    """The lock file of that kind, without URLs; it is installed from."""
+    root: tuple[str, str]
+    """The requested package, and its version."""
+
+
 _MESSAGE_LIMIT = 20_000
 """Characters of the longest message. A message of a probe has 4000 at most, and uv's longest proofs some 10,000."""
 

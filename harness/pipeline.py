@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import merge
-from harness.environments.resolver import NOT_RESOLVED, Resolved
+from harness.environments.resolved import Resolved
+from harness.environments.resolver import NOT_RESOLVED
 from harness.errors import interruptible
 from harness.execution import exported_again
 from harness.execution.audit import audit

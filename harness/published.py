@@ -10,6 +10,7 @@ from pathlib import Path
 from harness import locations
 from harness.errors import ReportError, did_you_mean
 from harness.model import Status
+from harness.stack import RUNTIME
 from harness.verdicts import report_file
 from harness.verdicts import runtime_kernels as kernels_file
 from harness.verdicts import runtime_limits as limits_file
@@ -102,10 +103,11 @@ def _contradiction(report: Report) -> str | None:
         return "cells: two have the same versions and environment"
     if twice := next((cell.id for cell in report.cells if len(set(map(identity, cell.variants))) < len(cell.variants)), None):
         return f"cell {twice}: a variant is there twice"
-    for runtime, name in report.recommended.items():
+    for runtime, name in report.newest_working.items():
         cell = cells.get(name)
         if cell is None or cell.status is not Status.WORKS:
-            return f"recommended.{runtime}: {name} is no cell that works"
+            place = "recommended" if runtime.name == RUNTIME else f"recommended_elsewhere.{runtime.name}"
+            return f"{place}.{runtime.version}: {name} is no cell that works"
     return None
 
 

@@ -5,7 +5,7 @@ Another distribution of the stack, or another runtime, is added here first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from packaging.specifiers import SpecifierSet
@@ -14,24 +14,33 @@ from packaging.version import Version
 from harness.packaging_values import within
 
 RUNTIME = "onnxruntime"
-"""The distribution that runs artifacts."""
+"""The runtime that is a distribution of Python."""
 
-RUNTIMES = (RUNTIME,)
-"""The axes of runtimes. A cell has a version on one of them."""
+ECOSYSTEMS = {"onnxruntime-node": "npm"}
+"""Runtime that is no distribution of Python → the kind of its packages. Such a runtime is the run side of a handoff."""
+
+PROGRAMS = {"npm": "node"}
+"""Kind of packages → what runs them, as messages name it."""
+
+RUNNERS = {"onnxruntime-node": "node/main.js"}
+"""Such a runtime → its runner in harness/runners: the program that a probe process drives in place of an import."""
+
+RUNTIMES = (RUNTIME, *ECOSYSTEMS)
+"""The axes of runtimes. A matrix has at least one of them, and a cell a version on one."""
 
 EVALUATOR = "onnx.reference"
 """ONNX's reference evaluator, as reports name it."""
 
-REQUIRED_AXES = ("python", "torch", "transformers", "onnx", RUNTIME)
-"""Axes of every matrix; with a probe of one's own, transformers may be missing."""
+REQUIRED_AXES = ("python", "torch", "transformers", "onnx")
+"""Axes of every matrix, besides a runtime; with a probe of one's own, transformers may be missing."""
 
 MODULES = ("torch", "transformers", "onnx", RUNTIME)
 """The modules that a process imports first, in this order, as far as its closure has them."""
 
-ABBREVIATIONS = {"python": "py", "torch": "t", "transformers": "tf", "onnx": "o", RUNTIME: "r"}
+ABBREVIATIONS = {"python": "py", "torch": "t", "transformers": "tf", "onnx": "o", RUNTIME: "r", "onnxruntime-node": "n"}
 """Axis → its prefix in the id of a cell."""
 
-LABELS = {"torch": "torch", "transformers": "tf", "onnx": "onnx", RUNTIME: "ort"}
+LABELS = {"torch": "torch", "transformers": "tf", "onnx": "onnx", RUNTIME: "ort", "onnxruntime-node": "ort-node"}
 """Distribution → its name in the label of a task."""
 
 EXPORTS_WITH_RUNTIME = frozenset({"optimum", "optimum-onnx"})
@@ -46,10 +55,10 @@ HELPERS = {"dynamo": "onnxscript"}
 BESIDE_THE_AXES = ("numpy", *HELPERS.values())
 """Distributions that a set to pin names too if it has them: their newest release breaks some sets."""
 
-NO_MODEL_CODE = frozenset({*HELPERS.values(), "onnx-ir", "onnx", "numpy", "ml-dtypes", "protobuf", RUNTIME})
+NO_MODEL_CODE = frozenset({*HELPERS.values(), "onnx-ir", "onnx", "numpy", "ml-dtypes", "protobuf", *RUNTIMES})
 """Distributions of an export that hold no code of a model; torch holds code of every model."""
 
-RUN_SIDE = frozenset({"python", "numpy", RUNTIME})
+RUN_SIDE = frozenset({"python", "numpy", *RUNTIMES})
 """Axes of the run side of a handoff cell, and numpy."""
 
 EXPORTING = ("torch", "transformers", "optimum", "optimum-onnx")
@@ -138,9 +147,33 @@ class RuntimeVersion(NamedTuple):
         return f"{self.name} {self.version}"
 
 
+def listed(runtimes: Iterable[RuntimeVersion]) -> str:
+    """`onnxruntime 1.16.3, 1.20.1 and onnxruntime-node 1.16.3`."""
+    versions: dict[str, list[str]] = {}
+    for runtime in runtimes:
+        versions.setdefault(runtime.name, []).append(runtime.version)
+    return " and ".join(f"{name} {', '.join(found)}" for name, found in versions.items())
+
+
 def runtime_of(pins: Mapping[str, str]) -> RuntimeVersion | None:
     """The runtime among the versions of a cell; None if it has none."""
     return next((RuntimeVersion(name, pins[name]) for name in RUNTIMES if name in pins), None)
+
+
+def required_axes(axes: Collection[str]) -> list[str]:
+    """The axes on which every cell has a version, in a matrix with `axes`: of several runtimes a cell has one."""
+    runtimes = [name for name in RUNTIMES if name in axes]
+    return [*REQUIRED_AXES, *(runtimes if len(runtimes) == 1 else [])]
+
+
+def of_python(name: str) -> bool:
+    """Whether an axis is a distribution of Python, or Python itself."""
+    return name not in ECOSYSTEMS
+
+
+def tool_of(name: str) -> str:
+    """What looks up and installs a distribution, or the packages of a runtime: `uv`, `npm`."""
+    return ECOSYSTEMS.get(name, "uv")
 
 
 def helpers(exporters: frozenset[str], torch: str | None) -> Iterator[str]:

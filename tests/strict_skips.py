@@ -1,11 +1,13 @@
 """`--strict-skips`: what would be skipped, a test or a file, fails: so in CI, where everything that tests need is there.
 
-A test in a browser is skipped all the same where there is none, but not in CI: pip cannot install it.
+A test in a browser is skipped all the same where there is none, but not in CI: pip cannot install it. A test of a real runner
+is where its program is missing, in CI too.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Generator
 from typing import TypeVar
 
@@ -22,8 +24,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     without_browser = item.get_closest_marker("browser") is not None and "CI" not in os.environ
+    without_program = any(shutil.which(name) is None for mark in item.iter_markers("programs") for name in mark.args)
     # A failure that is expected is reported as skipped too.
-    return report if hasattr(report, "wasxfail") or without_browser else _strict(item.config, report)
+    allowed = hasattr(report, "wasxfail") or without_browser or without_program
+    return report if allowed else _strict(item.config, report)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -60,3 +60,11 @@ def test_a_browser_may_be_missing_but_not_in_ci(tmp_path):
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = browser\n")
     assert "1 skipped" in run(tmp_path, "--strict-skips").stdout
     assert "1 failed" in run(tmp_path, "--strict-skips", ci="true").stdout
+
+
+@pytest.mark.parametrize(("program", "outcome"), [("no-such-program", "1 skipped"), (sys.executable, "1 failed")])
+def test_a_program_may_be_missing(tmp_path, program, outcome):
+    test = f"@pytest.mark.programs({sys.executable!r}, {program!r})\ndef test_it():\n    pytest.skip('no program')\n"
+    (tmp_path / "test_program.py").write_text(f"import pytest\n\n\n{test}")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = programs\n")
+    assert outcome in run(tmp_path, "--strict-skips", ci="true").stdout

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from harness.environments.resolver import Resolved
+from harness.environments.resolved import Resolved
 from harness.matrix.plan import Planned
 from harness.model import Cell, Failure, Interpreter, Lock, LockedDistribution, Setup, Stage, StageResult, Status, Variant
 from harness.report.formats import format_named
@@ -81,8 +81,8 @@ def reported_cell(
 
 
 def report(*cells: ReportedCell, recommended: dict[str, str] | None = None) -> Report:
-    axes = {"python": [cell.python for cell in cells]}
-    axes |= {axis: [cell.pins[axis] for cell in cells] for axis in cells[0].pins}
+    names = dict.fromkeys(["python", *(axis for cell in cells for axis in cell.pins)])
+    axes = {axis: [cell.version(axis) for cell in cells] for axis in names}
     return Report(
         schema=1,
         generated="2026-01-01T00:00:00+00:00",

@@ -30,7 +30,10 @@ def cell(options: argparse.Namespace, out: Console, err: Console) -> int:
         session.given = given
         (verdict,) = pipeline.run_steps(session, pipeline.CELL_STEPS)
     report = _among_others(settings, verdict)
-    environments = [given] if given and session.tasks else given_environment.keep(session.cells, session.store, session.uv)
+    if given and session.tasks:
+        environments = [given]
+    else:
+        environments = given_environment.keep(session.cells, session.store, session.uv, session.packages)
     show(cell_pages.page(verdict, report.cells[0], store=session.store.root, environments=environments), options.format, out)
     return answer(report, None, err)
 

@@ -204,7 +204,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "--from": {
         "type": Path, "metavar": "FILE", "dest": "from_",
-        "help": "the current version set: requirements.txt, pyproject.toml, pylock.toml, uv.lock, or a virtual environment",
+        "help": "the current version set: requirements.txt, pyproject.toml, pylock.toml, uv.lock, package.json, or a venv",
     },
     "--with": {
         "action": "append", "default": [], "metavar": "REQUIREMENT", "dest": "with_",

@@ -34,7 +34,7 @@ from harness.report import files, recipe
 from harness.report.page import Page
 from harness.report.pages import pin as pages
 from harness.report.pages.endings import ending
-from harness.stack import REQUIRED_AXES
+from harness.stack import required_axes
 from harness.store.access import Access
 from harness.verdicts.judge import Verdict
 from harness.verdicts.report_schema import Report, ReportedCell
@@ -107,7 +107,7 @@ def _candidates(session: Session, options: argparse.Namespace) -> _Candidates:
     if choose.working_cells(report) or able or other is None:
         known = {verdict.cell.id: verdict for verdict in verdicts} | able
         return _Candidates(report=report, verdicts=known, remedied=able.keys())
-    needed = [axis for axis in REQUIRED_AXES if axis in session.matrix.axes]
+    needed = [axis for axis in required_axes(session.matrix.axes) if axis in session.matrix.axes]
     complete = choose.complete(other.report, needed, other.name)
     return _Candidates(report=complete, verdicts={}, remedied=())
 

@@ -150,8 +150,8 @@ class Bisect:
             if (axis in good.exact) != (axis in bad.exact):
                 raise VersionsError(f"{axis} is in one of {good.source} and {bad.source} only")
         first, second = self._experiments.run([good, bad])
-        locks = [end.verdict.resolved.lock for end in (first, second)]
-        locked = {name for lock in locks if lock for name in lock.versions}
+        locks = [end.verdict.resolved.versions for end in (first, second)]
+        locked = {name for lock in locks for name in lock}
         if suspect is not None and all(locks) and suspect not in locked:
             raise VersionsError(f"nothing in these sets needs {suspect}{did_you_mean(suspect, locked)}")
         for name, end in (("good", first), ("bad", second)):
@@ -291,7 +291,7 @@ def _key(versions: Versions) -> tuple[tuple[str, str], ...]:
 
 def _moved_along(good: Experiment, bad: Experiment, suspects: set[str]) -> tuple[VersionChange, ...]:
     """The difference of the locks of two sets besides `suspects`."""
-    first, second = (end.verdict.resolved.lock.versions if end.verdict.resolved.lock else {} for end in (good, bad))
+    first, second = (end.verdict.resolved.versions for end in (good, bad))
     return tuple(
         VersionChange(name=name, old=first.get(name), new=second.get(name))
         for name in sorted(first.keys() | second.keys())

@@ -14,9 +14,9 @@ from harness.errors import VersionsError, did_you_mean
 from harness.matrix.plan import by_version
 from harness.model import ABSENT, Status, Variant
 from harness.packaging_values import same_version, within
-from harness.stack import REQUIRED_AXES
+from harness.stack import required_axes
 from harness.verdicts.judge import Verdict
-from harness.verdicts.report_schema import Report, ReportedCell, age, identity, newest_by_runtime
+from harness.verdicts.report_schema import Report, ReportedCell, age, identity, newest_by_runtime, recommendation
 
 
 def choose(
@@ -42,7 +42,7 @@ def choose(
             return max(able, key=lambda cell: (*robustness(report, cell), newness(cell)), default=None)
         case "smallest-change":
             assert like is not None
-            like = like.with_bounds_as_entries(report.axes.keys() - REQUIRED_AXES)
+            like = like.with_bounds_as_entries(report.axes.keys() - required_axes(report.axes))
             return max(able, key=lambda cell: (*_kept(cell, like), newness(cell)), default=None)
         case _:
             return max(able, key=newness, default=None)
@@ -52,7 +52,7 @@ def newest(report: Report, requires: Sequence[Requirement]) -> Report:
     """`report` with the cells that satisfy `requires` alone, and the newest of them that works for each runtime."""
     cells = _satisfying(report, requires)
     best = newest_by_runtime(cell for cell in cells if cell.status is Status.WORKS)
-    return replace(report, cells=cells, recommended={runtime.version: cell.id for runtime, cell in best.items()})
+    return replace(report, cells=cells, **recommendation(best))
 
 
 def complete(report: Report, axes: Sequence[str], source: str) -> Report:
@@ -74,7 +74,7 @@ def complete(report: Report, axes: Sequence[str], source: str) -> Report:
 
 
 def newness(cell: ReportedCell) -> tuple[object, ...]:
-    """The sort key by age; onnxruntime counts last, because its version is often given."""
+    """The sort key by age; the runtime counts last, because its version is often given."""
     return (*age(cell), by_version(cell.runtime.version if cell.runtime else ABSENT))
 
 

@@ -6,23 +6,22 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import NoReturn
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from harness.decide.completeness import require_complete
 from harness.decide.planned_sets import entry_without_wheel
 from harness.decide.version_sets import Versions
 from harness.environments import solve
-from harness.environments.interface import FailureType, ProviderFailure
-from harness.errors import UnpublishedError, VersionsError
+from harness.environments.interface import DatedProvider, FailureType, ProviderFailure
+from harness.errors import UnpublishedError, VersionsError, nobody_publishes
 from harness.execution import extra_cells
 from harness.execution.session import Session
 from harness.matrix.plan import Planned, requirements
 from harness.model import Interpreter, Lock, LockedDistribution
 from harness.packaging_values import required_name, same_build
-from harness.stack import REQUIRED_AXES
-
-_SHOWN = 3
-"""Reasons why entries of a set are not used that an error names."""
+from harness.stack import of_python, required_axes, tool_of
 
 
 class Unanswered(Exception):  # noqa: N818 -- an outcome: the answer is UNKNOWN
@@ -57,13 +56,15 @@ class Completion:
             Unanswered: the resolver could not be asked.
         """
         # An axis that is only bounded is absent, unless every cell has it.
-        versions = versions.with_bounds_as_entries([axis for axis in self._axes if axis not in REQUIRED_AXES])
+        versions = versions.with_bounds_as_entries([axis for axis in self._axes if axis not in required_axes(self._axes)])
         # A distribution may have several bounds, and a pin that they exclude.
         names = set(map(required_name, versions.open))
-        self._require_complete(versions, names)
+        require_complete(versions, names, self._axes, self._session.matrix)
         unpinned = [axis for axis in self._axes if axis in names and axis not in versions.exact]
         if not unpinned:
             return self._installable(versions)
+        if apart := [axis for axis in unpinned if not of_python(axis)]:
+            return self.complete(self._with_newest(versions, apart))
         versions, locked = self._picked(versions)
         found = {axis: locked[axis] for axis in unpinned}
         open_ = [(required_name(text), text) for text in versions.open]
@@ -74,6 +75,35 @@ class Completion:
             ignored=(*versions.ignored, *(f"{text}: it is {found[name]} today" for name, text in open_ if name in found)),
         )
         return self._installable(versions)
+
+    def _with_newest(self, versions: Versions, names: Collection[str]) -> Versions:
+        """The same with the newest versions that its requirements of packages of another kind admit: uv does not know them."""
+        requirements_ = [Requirement(text) for text in versions.open]
+        bounds = {name: ",".join(str(each.specifier) for each in requirements_ if each.name == name) for name in names}
+        found = {name: self.newest(name, bound, versions) for name, bound in bounds.items()}
+        return versions.with_(Requirement(f"{name}=={version}") for name, version in found.items())
+
+    def newest(self, name: str, bounds: str, versions: Versions) -> str:
+        """The newest published version of a distribution within `bounds`.
+
+        Raises:
+            VersionsError: there is none.
+            Unanswered: the index could not be asked.
+        """
+        try:
+            provider, asked_for = self.provider(name, versions)
+            found = provider.newest(name, bounds, asked_for)
+        except ProviderFailure as failure:
+            if failure.unpublished:
+                raise VersionsError(nobody_publishes(name, tool_of(name))) from None
+            refuse(failure, f"{name}{bounds} cannot be looked up")
+        if found is None:
+            raise VersionsError(f"no published version of {name} satisfies {bounds!r} on Python {versions.python}")
+        return found if "+" in bounds else Version(found).public
+
+    def provider(self, name: str, versions: Versions) -> tuple[DatedProvider, Interpreter]:
+        """What knows which versions of a distribution are published, and for what it is asked. Raises Unanswered."""
+        return self._session.provider(name, self.python(versions))
 
     def _picked(self, versions: Versions) -> tuple[Versions, dict[str, str]]:
         """(`versions` without entries that no index has, name → the version that the resolver picks of what is open)."""
@@ -92,7 +122,8 @@ class Completion:
         found: dict[str, str] = {}
         matrix = self._session.matrix
         for needed in requirements(self._planned(versions), matrix, frozenset(matrix.variants.exporters)):
-            found |= solve.lock_for(needed, self._session.uv, self.python(versions), preferred).versions
+            if needed.ecosystem is None:
+                found |= solve.lock_for(needed, self._session.uv, self.python(versions), preferred).versions
         return found
 
     def _installable(self, versions: Versions) -> Versions:
@@ -151,20 +182,6 @@ class Completion:
         name = entry_without_wheel(message, versions, self._axes)
         reason = f"{name}: no wheel of it fits, and nothing is built here ([uv] build), so it was not installed"
         return versions.without_entry(name, reason) if name else None
-
-    def _require_complete(self, versions: Versions, open_: Collection[str]) -> None:
-        if versions.python is None:
-            known = ", ".join(self._session.matrix.axes["python"])
-            raise VersionsError(f"{versions.source} says nothing of Python: give --python (the matrix has {known})")
-        needed = [axis for axis in REQUIRED_AXES if axis in self._axes]
-        missing = [axis for axis in needed if axis not in versions.exact and axis not in open_]
-        if missing:
-            present = ", ".join(axis for axis in needed if axis not in missing) or "none of what is needed"
-            options = " ".join(f"--with {axis}==…" for axis in missing)
-            unused = "".join(f"; not used: {reason}" for reason in (*versions.ignored, *versions.missing)[:_SHOWN])
-            raise VersionsError(
-                f"{versions.source} has {present}; {', '.join(missing)} missing: name them with {options}{unused}"
-            )
 
 
 def refuse(failure: ProviderFailure, what: str) -> NoReturn:

@@ -100,28 +100,15 @@ class Experiments:
         return self._completion.complete(versions)
 
     def newest(self, name: str, bounds: str, versions: Versions) -> str:
-        """The newest published version of a distribution within `bounds`.
-
-        Raises:
-            VersionsError: there is none.
-            Unanswered: the index could not be asked.
-        """
-        try:
-            found = self.session.uv.newest(name, bounds, self._completion.python(versions))
-        except ProviderFailure as failure:
-            if failure.unpublished:
-                raise VersionsError(f"nobody publishes a distribution named {name!r} where uv looked") from None
-            refuse(failure, f"{name}{bounds} cannot be looked up")
-        if found is None:
-            raise VersionsError(f"no published version of {name} satisfies {bounds!r} on Python {versions.python}")
-        return found if "+" in bounds else Version(found).public
+        """See `Completion.newest`."""
+        return self._completion.newest(name, bounds, versions)
 
     def between(self, name: str, bounds: str, policy: str, versions: Versions) -> list[str]:
         """The published versions of `name` within `bounds` that `policy` keeps (values.POLICIES), oldest first."""
         try:
-            found = published_versions.published(
-                name, f"{bounds}; {policy}", self.session.answers, self.session.uv, self._completion.python(versions)
-            )
+            provider, asked_for = self._completion.provider(name, versions)
+            selector = f"{bounds}; {policy}"
+            found = published_versions.published(name, selector, self.session.answers, provider, asked_for)
         except ProviderFailure as failure:
             refuse(failure, f"{name}{bounds} cannot be looked up")
         return list(dict.fromkeys(Version(version).public for version in found))
@@ -133,7 +120,8 @@ class Experiments:
             Unanswered: the index could not be asked.
         """
         try:
-            when = self.session.uv.released(name, version, self._completion.python(versions))
+            provider, asked_for = self._completion.provider(name, versions)
+            when = provider.released(name, version, asked_for)
         except ProviderFailure as failure:
             if failure.type is FailureType.INFRASTRUCTURE:
                 raise Unanswered(f"{name} {version} cannot be looked up: {failure}") from None

@@ -12,13 +12,16 @@ from packaging.pylock import PylockValidationError
 
 from harness.decide.regressions import unknown_reason, working
 from harness.environments.interface import ProviderFailure
+from harness.environments.lock_records import package_files
 from harness.environments.lockfile import file_hashes, lock_text, parse_pylock
+from harness.environments.resolved import Resolved
 from harness.errors import HarnessError, ReportError
 from harness.execution import audit
 from harness.execution.session import Session
 from harness.foreign_text import comments, without_userinfo
 from harness.model import Interpreter, Lock, Status, Variant
 from harness.packaging_values import cell_id
+from harness.stack import ECOSYSTEMS, PROGRAMS
 from harness.store.scratch import remove
 from harness.tasks import cell_tasks, keys
 from harness.verdicts.judge import Verdict
@@ -87,19 +90,34 @@ def write(
             if overrides
             else []
         ),
-        f"platform {keys.platform_id()}, Python {resolved.interpreter.version}",
+        f"platform {keys.platform_id()}, Python {resolved.interpreter.version}{_program(resolved)}",
         f"torch from: {_torch(session.uv.torch_backend)}",
         f"probe {keys.probe_id(session.matrix.probe)[:16]}, result {cell.run.variant_key(best, artifact)}",
         "verified: installed into a fresh environment and probed once more before this was written",
     ]
     texts: dict[str, str] = {}
-    for side, lock in (resolved.sides or {"": resolved.lock}).items():
+    for side, lock in _sides(resolved).items():
         for name, text in _lock_files(session, lock, resolved.interpreter, header).items():
             texts[f"{side}/{name}" if side else name] = text
+    if resolved.packages:
+        texts |= {f"run/{name}": text for name, text in package_files(resolved.packages.lock).items()}
     texts["export-recipe.md"] = recipe(verdict, best, support, header)
     folder = reports / "pins" / cell_id(verdict.cell.id)
     _publish(folder, texts)
     return WrittenPin(folder=folder, files=tuple(texts), verdict=again, variant=best)
+
+
+def _program(resolved: Resolved) -> str:
+    """What runs the packages of the runtime, as the end of a line."""
+    found = resolved.packages
+    return f", {PROGRAMS[ECOSYSTEMS[found.runtime]]} {found.interpreter.version}" if found and found.runtime else ""
+
+
+def _sides(resolved: Resolved) -> Mapping[str, Lock]:
+    """Folder of the pin → its lock; what runs packages of another kind has no need of a Python."""
+    assert resolved.lock is not None
+    sides = resolved.sides or {"": resolved.lock}
+    return {"export": sides["export"]} if resolved.packages else sides
 
 
 def _torch(backend: str | None) -> str:

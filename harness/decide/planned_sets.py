@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from harness.decide.version_sets import Versions
 from harness.hashing import digest
-from harness.matrix.plan import Planned, short_name
+from harness.matrix.plan import Planned, runs_apart, short_name
 from harness.model import Cell, Setup, Variant
 from harness.packaging_values import required_name
 from harness.stack import RUNTIME
@@ -16,18 +16,23 @@ from harness.stack import RUNTIME
 def planned(versions: Versions, axes: Sequence[str], variants: tuple[Variant, ...], setups: Sequence[Setup]) -> Planned:
     """The cell of `versions`: what is on `axes` is its versions, and everything else of the set is installed beside them.
 
-    A set is one environment, so its setup is `together` unless `setups`, those of the matrix, have `handoff` alone.
+    A set is one environment, so its setup is `together` unless `setups`, those of the matrix, have `handoff` alone, or the
+    runtime is no distribution of Python.
     """
     pins = tuple((axis, versions.exact[axis]) for axis in axes if axis in versions.exact)
     bounds = (*_limits(versions, axes), *versions.open)
-    added = tuple(("run" if required_name(text) == RUNTIME else "export", text) for text in _beside(versions, axes))
+    apart = runs_apart(dict(pins))
+    # Beside a runtime of another kind, that of Python can only be for the export.
+    added = tuple(
+        ("run" if required_name(text) == RUNTIME and not apart else "export", text) for text in _beside(versions, axes)
+    )
     names = "-".join(
         f"{short_name(name)}{version.replace('.', '')}" for name, version in (("python", str(versions.python)), *pins)
     )
     # Two sets may differ only in what is beside the axes.
     rest = [*bounds, *([] if set(bounds).issuperset(text for _, text in added) else map(list, added))]
     identifier = f"{names}-{digest(rest)[:6]}" if rest else names
-    setup = Setup.TOGETHER if Setup.TOGETHER in setups else setups[0]
+    setup = Setup.HANDOFF if apart else Setup.TOGETHER if Setup.TOGETHER in setups else setups[0]
     cell = Cell(id=identifier, python=str(versions.python), pins=pins, setup=setup)
     return Planned(
         cell=cell,

@@ -15,8 +15,7 @@ from harness.packaging_values import same_version
 
 def installed(run: Experiment) -> dict[str, str]:
     """Name → version of what a set installs; if it has no lock, of what it pins."""
-    lock = run.verdict.resolved.lock
-    found = lock.versions if lock else run.versions.exact
+    found = run.verdict.resolved.versions or run.versions.exact
     return {name: Version(version).public for name, version in found.items()}
 
 
@@ -81,5 +80,4 @@ def _alike(first: str | None, second: str | None) -> bool:
 
 
 def _needed(*runs: Experiment) -> set[str]:
-    locks = [run.verdict.resolved.lock for run in runs]
-    return {name for lock in locks if lock for name in lock.versions}
+    return {name for run in runs for name in run.verdict.resolved.versions}

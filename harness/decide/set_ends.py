@@ -34,8 +34,8 @@ def only_in(end: Experiment, other: Experiment) -> set[str]:
 
 
 def _exact(end: Experiment, names: set[str]) -> dict[str, str]:
-    lock = end.verdict.resolved.lock
-    found = {name: lock.versions[name] for name in names if name in lock.versions} if lock else {}
+    versions = end.verdict.resolved.versions
+    found = {name: versions[name] for name in names if name in versions}
     return {**end.versions.exact, **{name: Version(version).public for name, version in found.items()}}
 
 

@@ -11,14 +11,15 @@ from packaging.version import Version
 
 from harness.decide.version_sets import Versions
 from harness.foreign_text import line
+from harness.packaging_values import required_name
 from harness.probe.export.registry import GRAPH_EXPORTERS
-from harness.stack import EXPORTER_AXES, EXPORTS_WITH_RUNTIME, REQUIRED_AXES, RUNTIME
+from harness.stack import EXPORTER_AXES, EXPORTS_WITH_RUNTIME, REQUIRED_AXES, RUNTIME, RUNTIMES
 
 _NEIGHBOURS = {
     "torch": "the exporter changes with it: dynamo is the default from 2.9 on",
     "transformers": "the cache of its models changes with it",
     "onnx": "stamps its IR version into what it merges, which an older onnxruntime refuses",
-    RUNTIME: "what runs the model",
+    **dict.fromkeys(RUNTIMES, "what runs the model"),
 }
 """Axis → why it is asked about."""
 _HELD = ("numpy", "protobuf", "ml-dtypes", "onnxscript")
@@ -32,12 +33,7 @@ python = {python}
 {axes}
 
 # Known transitive traps: without these bounds a cell shows the trap instead of what lies behind it.
-[[constraint]]
-when = "onnxruntime<1.19"
-add = ["numpy<2"]
-reason = "built against numpy 1"
-
-[[constraint]]
+{trap}[[constraint]]
 when = "torch<2.3"
 add = ["numpy<2"]
 reason = "built against numpy 1"
@@ -54,12 +50,25 @@ model = "marian"
 """
 
 
+_TRAP = """\
+[[constraint]]
+when = "onnxruntime<1.19"
+add = ["numpy<2"]
+reason = "built against numpy 1"
+
+"""
+"""Of the runtime of Python."""
+
+
 def text(versions: Versions, runtimes: Sequence[str], python: str) -> str:
     """The content of a matrix.toml; `runtimes` are the versions of onnxruntime that must stay, `python` that of the cells."""
     versions = versions.with_bounds_as_entries(EXPORTS_WITH_RUNTIME)
     # Which build there is depends on the machine; an axis has versions.
     versions = replace(versions, exact={name: Version(version).public for name, version in versions.exact.items()})
-    names = [axis for axis in REQUIRED_AXES if axis != "python"]
+    given = {*versions.exact, *map(required_name, versions.open)}
+    own = [name for name in RUNTIMES if name in given and not (name == RUNTIME and runtimes)]
+    chosen = list(dict.fromkeys([*([RUNTIME] if runtimes or not own else []), *own]))
+    names = [*(axis for axis in REQUIRED_AXES if axis != "python"), *chosen]
     names += [name for name in sorted(EXPORTS_WITH_RUNTIME) if name in versions.exact]
     axes = [text for name in names for text in _axis(name, versions, runtimes if name == RUNTIME else ())]
     exporters = [*GRAPH_EXPORTERS, *(name for name, axes in EXPORTER_AXES.items() if axes & versions.exact.keys())]
@@ -67,6 +76,7 @@ def text(versions: Versions, runtimes: Sequence[str], python: str) -> str:
         source=line(versions.source),
         python=json.dumps([python]),
         axes="\n".join([*axes, *_held(versions)]),
+        trap=_TRAP if RUNTIME in chosen else "",
         exporters=json.dumps(exporters),
     )
 
@@ -93,7 +103,7 @@ def _axis(name: str, versions: Versions, fixed: Sequence[str]) -> Iterator[str]:
 
 def _build(versions: Versions) -> str | None:
     """A build of onnxruntime for other hardware in the set, such as onnxruntime-gpu."""
-    return next((name for name in versions.exact if name.startswith(f"{RUNTIME}-")), None)
+    return next((name for name in versions.exact if name.startswith(f"{RUNTIME}-") and name not in RUNTIMES), None)
 
 
 def _held(versions: Versions) -> Iterator[str]:

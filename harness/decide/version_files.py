@@ -16,7 +16,7 @@ from packaging.tags import Tag, compatible_tags, cpython_tags, sys_tags
 from packaging.version import Version
 
 from harness import regular_files
-from harness.decide import uv_lock
+from harness.decide import package_files, uv_lock
 from harness.decide.requirements_files import ELSEWHERE, RequirementsFiles, marker_environment, read_text
 from harness.decide.version_sets import Versions
 from harness.environments.installed import described, installed_directly, python_of
@@ -35,8 +35,9 @@ from harness.packaging_values import (
 
 
 def read(path: Path, python: str | None, default: str | None, *, with_extras: bool = False) -> Versions:
-    """The set that `path` holds: an environment's folder, a pyproject.toml, a pylock.toml, a uv.lock, or else requirements.
+    """The set that `path` holds: an environment's folder, a file that its name tells, or else requirements.
 
+    Such files are pyproject.toml, pylock.toml, uv.lock, package.json and package-lock.json.
     `python` overrides the Python of the file; `default` is for a file without one. `with_extras` takes the extras and
     dependency groups of a pyproject.toml too, which are not installed with it.
 
@@ -52,6 +53,8 @@ def read(path: Path, python: str | None, default: str | None, *, with_extras: bo
         return _of_uv_lock(path, text, python, default)
     if path.name == "pyproject.toml":
         return _of_pyproject(path, text, python, default, with_extras=with_extras)
+    if path.name in package_files.NAMES:
+        return package_files.read(path, text, python or default)
     if path.suffix in {".toml", ".json", ".yml", ".yaml"}:
         kinds = "a requirements file, a pyproject.toml, a pylock.toml, a uv.lock or the folder of a virtual environment"
         raise VersionsError(f"{path}: expected {kinds}")

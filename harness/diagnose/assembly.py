@@ -9,8 +9,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from packaging.version import Version
-
 from harness.diagnose.causes.causes import diagnosed
 from harness.diagnose.remedies import matrix
 from harness.diagnose.remedies.found import MatrixRemedies
@@ -25,7 +23,7 @@ from harness.matrix.schema import ProbeSection
 from harness.model import Status
 from harness.tasks.keys import platform_id, probe_id
 from harness.verdicts.judge import Verdict
-from harness.verdicts.report_schema import Report, ReportedCell, ReportedProbe, newest_by_runtime
+from harness.verdicts.report_schema import Report, ReportedCell, ReportedProbe, newest_by_runtime, recommendation
 from harness.verdicts.reporting import Remedies, reported
 
 
@@ -116,20 +114,14 @@ def assemble(
         axes={axis: _present(axis, cells) for axis in axes},
         cells=cells,
         rules=found,
-        recommended=recommended(cells),
         unexplained=unexplained,
+        **recommendation(newest_by_runtime(cell for cell in cells if cell.status is Status.WORKS)),
     )
 
 
 def _present(axis: str, cells: Sequence[ReportedCell]) -> list[str]:
     """The versions on an axis that cells have, also those of `[[include]]`, oldest first."""
     return sorted({cell.version(axis) for cell in cells}, key=by_version)
-
-
-def recommended(cells: Sequence[ReportedCell]) -> dict[str, str]:
-    """For each onnxruntime the newest cell that was seen to work."""
-    newest = newest_by_runtime(cell for cell in cells if cell.status is Status.WORKS)
-    return {runtime.version: newest[runtime].id for runtime in sorted(newest, key=lambda runtime: Version(runtime.version))}
 
 
 def _cells(verdicts: Sequence[Verdict], known: Remedies) -> list[ReportedCell]:

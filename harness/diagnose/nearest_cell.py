@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from harness.diagnose.by_axes import ByAxes
 from harness.diagnose.distances import Distances
-from harness.environments.resolver import Resolved
-from harness.model import ABSENT, Setup, Stage, Status, Variant
-from harness.stack import EXPORTS_WITH_RUNTIME, NO_MODEL_CODE, RUN_SIDE, RUNTIME, VENDORS
+from harness.environments.resolved import Resolved
+from harness.model import Setup, Stage, Status, Variant
+from harness.stack import EXPORTS_WITH_RUNTIME, NO_MODEL_CODE, RUN_SIDE, RUNTIME, RUNTIMES, VENDORS, RuntimeVersion
 from harness.verdicts.judge import Verdict
 from harness.verdicts.remedy_effects import secondary_pins
 from harness.verdicts.report_schema import ReportedCell, ReportedVariant, identity
@@ -70,7 +70,7 @@ class Neighbours:
         self._untried = {cell.id for cell in cells if not imports_all(cell)}
         self._known: dict[tuple[object, ...], ReportedCell | None] = {}
         self._distances = Distances()
-        self._exporting = ("python", *(name for name in names if name != RUNTIME))
+        self._exporting = ("python", *(name for name in names if name not in RUNTIMES))
         self._working = self._works()
 
     def nearest(
@@ -101,16 +101,16 @@ class Neighbours:
         named = [each for each in found if each.name not in axes and not each.name.startswith(VENDORS)]
         return [str(each) for each in named if each.here and each.there]
 
-    def numpy_held(self, cell: ReportedCell, runtime: str) -> bool:
-        """Whether a cross-check of `cell` in this version of the runtime has the same numpy: it has if any cell offers that."""
-        others = [other for other in self._cells if (other.python, other.pins.get(RUNTIME)) == (cell.python, runtime)]
+    def numpy_held(self, cell: ReportedCell, runtime: RuntimeVersion) -> bool:
+        """Whether a cross-check of `cell` in this runtime has the same numpy: it has if any cell offers that."""
+        others = [other for other in self._cells if (other.python, other.runtime) == (cell.python, runtime)]
         return any(run_numpy(other) == run_numpy(cell) for other in others)
 
     def same_artifact(self, cell: ReportedCell, variant: ReportedVariant) -> list[ReportedCell]:
-        """The cells that differ from `cell` in their onnxruntime alone, and in which the same variant works.
+        """The cells that differ from `cell` in their runtime alone, and in which the same variant works.
 
-        An export does not see onnxruntime, so the same artifact works there. Optimum, or a distribution that a probe
-        requires, may bring it into the export's environment: then nothing follows.
+        An export does not see the runtime, so the same artifact works there. Optimum, or a distribution that a probe
+        requires, may bring onnxruntime into the export's environment: then nothing follows.
         """
         if self._may_see_runtime(cell):
             return []
@@ -118,7 +118,7 @@ class Neighbours:
         return [other for other in able if other.id != cell.id and _exports_alike(cell, other)]
 
     def exports_apart(self, cell: ReportedCell) -> bool:
-        """Whether `cell` exports the same with any onnxruntime: it is on the other side, with all that it requires."""
+        """Whether `cell` exports the same with any runtime: it is on the other side, with all that it requires."""
         return cell.environment is Setup.HANDOFF and not self._may_see_runtime(cell)
 
     def _may_see_runtime(self, cell: ReportedCell) -> bool:
@@ -139,7 +139,7 @@ class Neighbours:
         works: dict[_ExportSide, list[ReportedCell]] = {}
         for cell in self._cells:
             for variant in cell.variants:
-                if variant.status is Status.WORKS and cell.pins.get(RUNTIME, ABSENT) != ABSENT:
+                if variant.status is Status.WORKS and cell.runtime is not None:
                     works.setdefault(self._export_side(cell, variant), []).append(cell)
         return works
 
@@ -193,9 +193,9 @@ def model_code(cell: ReportedCell) -> list[str]:
 
 
 def _exports_alike(cell: ReportedCell, other: ReportedCell) -> bool:
-    """Whether the export sides of two cells with the same pins, except onnxruntime, are the same distributions.
+    """Whether the export sides of two cells with the same pins, except the runtime, are the same distributions.
 
-    A distribution that only one of the two has is required by its onnxruntime alone.
+    A distribution that only one of the two has is required by its runtime alone.
     """
     if cell.environment is Setup.HANDOFF:
         side = cell.resolved_sides.get("export")

@@ -14,14 +14,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from harness import regular_files
 from harness.environments.installed import difference, python_of, site_packages
 from harness.environments.interface import FailureType, Provider, ProviderFailure
 from harness.environments.layers import Closure, layers
+from harness.environments.providers import Packages
 from harness.errors import StoreError
 from harness.hashing import digest
 from harness.model import Failure, Interpreter, Lock, Stage, StageResult, Status
+from harness.stack import ECOSYSTEMS
 from harness.store.scratch import FileLock
 from harness.store.store import BYTECODE, Store
 
@@ -33,9 +36,11 @@ class Environments:
     holds that lock alone removes the environment or builds it anew.
     """
 
-    def __init__(self, store: Store, provider: Provider) -> None:
+    def __init__(self, store: Store, provider: Provider, packages: Packages = MappingProxyType({})) -> None:
+        """`provider` is that of distributions of Python, and `packages` has those of other packages."""
         self._store = store
         self._provider = provider
+        self._packages = packages
         self._shares: dict[Path, FileLock] = {}
         # Half a million files take long to remove; probes need not wait for it.
         self._removal = ThreadPoolExecutor(1, thread_name_prefix="removal")
@@ -66,7 +71,7 @@ class Environments:
             share.close()
 
     def ensure(self, closure: Closure) -> tuple[Path | None, StageResult]:
-        """(python of the environment, result of the stage `install`); no python if that did not work."""
+        """(python of the environment, or its folder if it has none; result of `install`); None if that did not work."""
         parts = layers(closure)
         if len(parts) == 1:
             return self._ensure_closure(closure, is_layer=False)
@@ -110,17 +115,21 @@ class Environments:
             return None, _result(Status.ERROR, time.time(), Failure(type="verification", message=message))
         return self._fill(folder, closure, create=False, install=True)
 
+    def build(self, folder: Path, closure: Closure) -> tuple[Path | None, StageResult]:
+        """As `ensure`, at `folder`, which the caller removes; what is there already is made to hold the closure."""
+        return self._fill(folder, closure, create=not folder.exists(), install=True)
+
     def _fill(
         self, folder: Path, closure: Closure, *, create: bool, install: bool, is_layer: bool = False
     ) -> tuple[Path | None, StageResult]:
-        started = time.time()
+        started, provider = time.time(), self._provider_of(closure)
         try:
             if create:
-                self._provider.create(folder, closure.interpreter)
+                provider.create(folder, closure.interpreter)
             if install:
                 # People may run the scripts of an environment, which must start its own Python. A layer is only imported from.
-                self._install(folder, closure.lock, closure.interpreter if is_layer else None)
-            differences = difference(closure.lock.versions, self._provider.installed(folder, closure.interpreter))
+                self._install(provider, folder, closure.lock, closure.interpreter if is_layer else None)
+            differences = difference(closure.lock.versions, provider.installed(folder, closure.interpreter))
         except ProviderFailure as failure:
             status = Status.ERROR if failure.type is FailureType.INFRASTRUCTURE else Status.FAILS
             return None, _result(status, started, failure.failure)
@@ -133,21 +142,28 @@ class Environments:
             (folder / _VERIFIED).unlink(missing_ok=True)
             return None, _result(Status.ERROR, started, Failure(type="verification", message=message))
         (folder / _VERIFIED).touch()
-        return folder / "bin" / "python", _result(Status.WORKS, started)
+        return folder if closure.runtime else folder / "bin" / "python", _result(Status.WORKS, started)
 
-    def _install(self, folder: Path, lock: Lock, python: Interpreter | None) -> None:
+    def _provider_of(self, closure: Closure) -> Provider:
+        return self._packages[ECOSYSTEMS[closure.runtime]] if closure.runtime else self._provider
+
+    def _install(self, provider: Provider, folder: Path, lock: Lock, python: Interpreter | None) -> None:
         """Install from the cache at once; one install at a time downloads what is missing there.
 
         So nothing is downloaded twice, and the provider itself downloads in parallel.
         """
-        if not self._provider.install_from_cache(folder, lock, python):
+        if not provider.install_from_cache(folder, lock, python):
             with self._locked("install"):
-                self._provider.install(folder, lock, python)
+                provider.install(folder, lock, python)
 
     def compose(self, parts: tuple[Closure, ...]) -> Path:
         """The python of an environment that sees all distributions of `parts`, which must be installed."""
         key = _key(parts)
         return self._folder(key) / "bin" / "python" if len(parts) == 1 else self._compose(key, parts)
+
+    def folder(self, parts: tuple[Closure, ...]) -> Path:
+        """The folder of the environment of `parts`, which is composed if need be."""
+        return self._folder(parts[0].key) if len(parts) == 1 else self.compose(parts).parent.parent
 
     def _compose(self, key: str, parts: tuple[Closure, ...]) -> Path:
         interpreter, folder = parts[0].interpreter, self._folder(key)

@@ -1,8 +1,8 @@
 """What a provider of environments does: it turns versions into locks, and locks into environments on disk.
 
-uv is the only provider, for distributions of Python (uv/client.py). `Resolver`, `Environments` and the look-ups of published
-versions know nothing else of it than this interface. A runtime that is no Python package, such as Node.js with packages of
-npm, or a Rust crate, comes with a provider that says of it
+uv is the provider for distributions of Python (uv/client.py). `Resolver`, `Environments` and the look-ups of published
+versions know nothing else of it than this interface. A runtime that is no Python package, such as onnxruntime-node of npm
+(npm/client.py), or a Rust crate, comes with a `PackageProvider` (providers.py registers it) that says of it
 
 - which versions of a name on its axis are published (`newest`, `oldest`, `published`), and from which sources (`identity`, a
   part of every key);
@@ -13,6 +13,7 @@ npm, or a Rust crate, comes with a provider that says of it
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -38,11 +39,12 @@ class FailureType(StrEnum):
 class ProviderFailure(Exception):  # noqa: N818 -- often a fact about versions, not an error
     """A provider gives no answer; `str()` is its own text."""
 
-    def __init__(self, type_: FailureType, message: str, unpublished: str | None = None) -> None:
+    def __init__(self, type_: FailureType, message: str, unpublished: str | None = None, tool: str = "uv") -> None:
         """`unpublished` is the requirement (`name==version`, or a bare name) that no index has, if that is the reason."""
         super().__init__(message)
         self.type = type_
         self.unpublished = unpublished
+        self.tool = tool
 
     @property
     def failure(self) -> Failure:
@@ -51,11 +53,18 @@ class ProviderFailure(Exception):  # noqa: N818 -- often a fact about versions, 
 
     def as_error(self) -> UvError:
         """The failure as an error, for a question that is about no cell."""
-        return UvError(f"uv could not find out what is published:\n{self}")
+        return UvError(f"{self.tool} could not find out what is published:\n{self}")
+
+
+ANY = Interpreter(version="any", path="")
+"""In place of an interpreter in look-ups of packages: what is published does not depend on what runs it."""
 
 
 class Provider(Protocol):
-    """Resolves and installs. Every method may raise ProviderFailure. Thread-safe."""
+    """Resolves and installs. Every method may raise ProviderFailure. Thread-safe.
+
+    A parameter `python` is the interpreter; for packages of another kind it is the program that runs them, or `ANY`.
+    """
 
     @property
     def children(self) -> Supervisor:
@@ -97,3 +106,20 @@ class Provider(Protocol):
 
     def installed(self, folder: Path, python: Interpreter) -> dict[str, str]:
         """Name → version of what the environment at `folder` holds, read from disk. May raise OSError, RefusedFileError."""
+
+
+class DatedProvider(Provider, Protocol):
+    """A provider that knows when versions were published."""
+
+    def released(self, name: str, version: str, python: Interpreter) -> dt.datetime | None:
+        """The upload time of a published version; None if it is not known."""
+
+
+class PackageProvider(DatedProvider, Protocol):
+    """Resolves and installs the packages of a runtime that is no distribution of Python."""
+
+    def program(self) -> Interpreter | None:
+        """What runs the packages, such as node; None if this machine lacks it, or the tool that installs them."""
+
+    def why_missing(self) -> str:
+        """Why there is no program, and how to get one; empty if there is one."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from harness.hashing import digest
 from harness.model import Interpreter, Lock
-from harness.stack import LAYERED, SLOW_IMPORTS
+from harness.stack import ECOSYSTEMS, LAYERED, SLOW_IMPORTS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +25,8 @@ class Closure:
     lock: Lock = field(compare=False)
     composed: bool = field(default=True, compare=False)
     """Whether its environment may be composed of layers; without that it is one site-packages, and the key says so."""
+    runtime: str | None = field(default=None, compare=False)
+    """The runtime of which these are the packages, and the `interpreter` what runs them; None for distributions of Python."""
 
 
 @functools.cache
@@ -40,9 +42,16 @@ def undivided(interpreter: Interpreter, lock: Lock) -> Closure:
     return Closure(interpreter=interpreter, lock=lock, key=key, composed=False)
 
 
+@functools.cache
+def packages(runtime: str, program: Interpreter, lock: Lock) -> Closure:
+    """The packages of a runtime that is no distribution of Python, for the program that runs them."""
+    key = digest([ECOSYSTEMS[runtime], program.version, lock.digest])
+    return Closure(interpreter=program, lock=lock, key=key, runtime=runtime)
+
+
 def layers(whole: Closure) -> tuple[Closure, ...]:
     """The closures that `whole` is made of; `whole` itself without torch, or if it is not composed."""
-    if not whole.composed or "torch" not in whole.lock.versions:
+    if whole.runtime or not whole.composed or "torch" not in whole.lock.versions:
         return (whole,)
     first, torch, *others = (frozenset(whole.lock.closure(frozenset(names)).versions) for names in LAYERED)
     torch -= first

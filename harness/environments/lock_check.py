@@ -11,7 +11,7 @@ from packaging.version import Version
 from harness.environments.lock_records import Solved
 from harness.matrix.plan import Requirements
 from harness.model import Interpreter, Lock, Stage, Status
-from harness.packaging_values import distribution_name, within
+from harness.packaging_values import distribution_name, same_build, within
 
 
 def contradiction_of(solved: Solved, requirements: Requirements, interpreter: Interpreter) -> str | None:
@@ -24,6 +24,8 @@ def contradiction_of(solved: Solved, requirements: Requirements, interpreter: In
 
 def contradiction(lock: Lock, requirements: Requirements, interpreter: Interpreter) -> str | None:
     """Why `lock` is no answer to `requirements`, as the end of a sentence about it; None if it is one."""
+    if requirements.ecosystem:
+        return _contradiction_of_packages(lock, requirements)
     versions, dropped = lock.versions, {name for name, _ in lock.dropped}
     if len(versions) < len(lock.distributions):
         return "has a distribution twice"
@@ -39,6 +41,17 @@ def contradiction(lock: Lock, requirements: Requirements, interpreter: Interpret
         name, version = requirement.name, versions.get(distribution_name(requirement.name))
         if version is not None and not _within(version, text):
             return f"has {name} {version}, and {name}{requirement.specifier} is required"
+    if strangers := sorted(versions.keys() - lock.reached(roots)):
+        return f"has {strangers[0]}, which no requirement needs"
+    return None
+
+
+def _contradiction_of_packages(lock: Lock, requirements: Requirements) -> str | None:
+    """As `contradiction`, of packages that are no distributions of Python: the names are theirs, and the versions are exact."""
+    versions, roots = lock.versions, dict(text.split("==", 1) for text in requirements.needed)
+    for name, version in roots.items():
+        if not same_build(versions.get(name), version):
+            return f"has {name} {versions.get(name, 'not at all')}, and {name}=={version} is required"
     if strangers := sorted(versions.keys() - lock.reached(roots)):
         return f"has {strangers[0]}, which no requirement needs"
     return None

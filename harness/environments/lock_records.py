@@ -2,22 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Annotated
 
-from pydantic import TypeAdapter
+from pydantic import (
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    ValidatorFunctionWrapHandler,
+    WrapSerializer,
+    WrapValidator,
+)
 
+from harness.environments.npm import lockfile
 from harness.environments.uv.errors import needs_build
-from harness.model import Lock, Stage, StageResult, Status
+from harness.model import Lock, PackageLock, Stage, StageResult, Status
 from harness.packaging_values import DistributionName, ExactVersion
 from harness.stage_data import CheckedResult
 from harness.store.envelope import RecordKind
+
+READERS: Mapping[str, Callable[[str], PackageLock]] = {"npm": lockfile.parse}
+"""Kind of packages → the reader of its lock file."""
+
+
+FILES: Mapping[str, Callable[[PackageLock], dict[str, str]]] = {"npm": lockfile.files}
+"""Kind of packages → the files from which its tool installs a lock."""
+
+
+def package_files(lock: Lock) -> dict[str, str]:
+    """Name → text of the files from which the packages of `lock` are installed; none of a lock of distributions of Python."""
+    return FILES[lock.kind](lock) if isinstance(lock, PackageLock) else {}
+
+
+def _read(value: object, read: ValidatorFunctionWrapHandler) -> Lock:
+    """A lock of distributions of Python as it is; of other packages `{kind: lock file}`."""
+    if isinstance(value, dict) and len(value) == 1 and (kind := next(iter(value))) in READERS:
+        if not isinstance(text := value[kind], str):
+            raise ValueError(f"expected the lock file of {kind}")
+        return READERS[kind](text)
+    lock: Lock = read(value)
+    return lock
+
+
+def _written(lock: Lock, write: SerializerFunctionWrapHandler) -> object:
+    return {lock.kind: lock.text} if isinstance(lock, PackageLock) else write(lock)
+
+
+RecordedLock = Annotated[Lock, WrapValidator(_read), WrapSerializer(_written)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Solved:
     """The answer of a solve."""
 
-    lock: Lock | None
+    lock: RecordedLock | None
     result: CheckedResult
     foreign: bool = False
     """Whether it was merged from another store and not solved here since."""

@@ -6,7 +6,8 @@ every index, mirror, credential and cut-off date that a resolution would.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated
 
 from packaging.version import Version
@@ -14,19 +15,27 @@ from pydantic import Field, TypeAdapter
 
 from harness import invocation
 from harness.environments.index_answers import IndexAnswers
-from harness.environments.interface import Provider, ProviderFailure
+from harness.environments.interface import ANY, Provider, ProviderFailure
 from harness.environments.lockfile import PublishedVersion
-from harness.errors import ConfigError
+from harness.environments.providers import Packages, provider_of
+from harness.errors import ConfigError, nobody_publishes
 from harness.hashing import digest
 from harness.matrix.schema import Matrix
 from harness.matrix.values import version_key
 from harness.model import Interpreter
 from harness.packaging_values import ExactVersion, after, release_text, required_name
+from harness.stack import tool_of
 from harness.store.envelope import RecordKind
 
 
 def recorded(
-    matrix: Matrix, answers: IndexAnswers, provider: Provider, pythons: Sequence[Interpreter], *, file: str | None = None
+    matrix: Matrix,
+    answers: IndexAnswers,
+    provider: Provider,
+    pythons: Sequence[Interpreter],
+    *,
+    file: str | None = None,
+    packages: Packages = MappingProxyType({}),
 ) -> dict[str, list[str]]:
     """Axis → exact versions, without asking an index: those in the matrix, and those of selectors that have a record.
 
@@ -35,8 +44,9 @@ def recorded(
     """
     versions = {}
     for axis, values in matrix.axes.items():
-        found = [_record(axis, value, answers, provider, pythons) for value in values]
-        if file and None in found:
+        own = provider_of(axis, packages)
+        found = [_record(axis, value, answers, own or provider, [ANY] if own else pythons) for value in values]
+        if file and None in found and not (own and own.why_missing()):
             index = found.index(None)
             problem = f"the selector {values[index]!r} has not been resolved yet; `{invocation.command('plan')}` does that"
             raise ConfigError(file, f"axes.{axis}[{index}]", problem)
@@ -45,9 +55,18 @@ def recorded(
 
 
 def resolve(
-    matrix: Matrix, answers: IndexAnswers, provider: Provider, pythons: Sequence[Interpreter], *, file: str
+    matrix: Matrix,
+    answers: IndexAnswers,
+    provider: Provider,
+    pythons: Sequence[Interpreter],
+    *,
+    file: str,
+    packages: Packages = MappingProxyType({}),
 ) -> dict[str, list[str]]:
     """Axis → exact versions, ascending within a selector; asks indexes about selectors that have no record.
+
+    `packages` has the providers besides `provider`. If this machine lacks what one of them needs, the selectors of its axes
+    that have no record stand for no version (`left_out`).
 
     Raises:
         ConfigError: a selector admits no version, or no index has the distribution.
@@ -56,13 +75,25 @@ def resolve(
     resolved = {}
     for axis, values in matrix.axes.items():
         versions: list[str] = []
+        own = provider_of(axis, packages)
+        if own and own.why_missing():
+            resolved[axis] = recorded(matrix, answers, provider, pythons, packages=packages)[axis]
+            continue
         for index, value in enumerate(values):
             try:
-                versions += _record_or_ask(axis, value, answers, provider, pythons)
+                versions += _record_or_ask(axis, value, answers, own or provider, [ANY] if own else pythons)
             except LookupError as problem:
                 raise ConfigError(file, f"axes.{axis}[{index}]", str(problem)) from None
         resolved[axis] = _unique(axis, versions)
     return resolved
+
+
+def left_out(matrix: Matrix, axes: Mapping[str, Sequence[str]], packages: Packages) -> Iterator[tuple[str, str]]:
+    """(axis, why) of selectors that stand for no version among `axes`, because this machine cannot ask what is published."""
+    for axis, values in matrix.axes.items():
+        own = provider_of(axis, packages)
+        if own and (why := own.why_missing()) and len(axes[axis]) < len(values):
+            yield axis, why
 
 
 def between(
@@ -148,7 +179,7 @@ def _ask(axis: str, value: str, provider: Provider, pythons: Sequence[Interprete
             found.update(_published(provider, axis, python, spec, policy))
         except ProviderFailure as failure:
             if failure.unpublished:
-                raise LookupError(f"nobody publishes a distribution named {axis!r} where uv looked") from None
+                raise LookupError(nobody_publishes(axis, tool_of(axis))) from None
             raise
     if not found:
         raise LookupError(f"no published version of {axis} satisfies {spec!r} on this Python")

@@ -6,21 +6,26 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from harness import disk_space
 from harness.environments.index_answers import IndexAnswers
 from harness.environments.interface import FailureType, Provider, ProviderFailure
 from harness.environments.interpreters import Interpreters
+from harness.environments.layers import packages
 from harness.environments.lock_check import contradiction_of
 from harness.environments.lock_records import LOCK, UNPUBLISHED, Solved, differences, not_run, same_answer, without_build
+from harness.environments.providers import Packages
+from harness.environments.resolved import Resolved
 from harness.environments.solve import lock_for
 from harness.errors import DiskFullError, UnpublishedError, not_published
 from harness.hashing import canonical, digest, digest_with
 from harness.matrix.plan import Planned, Requirements, exports_with_runtime, requirements
+from harness.matrix.plan import packages as packages_of
 from harness.matrix.schema import Matrix
 from harness.model import Cell, Interpreter, Lock, Setup, Stage, StageResult, Status
 from harness.packaging_values import required_name
-from harness.stack import RUNTIME
+from harness.stack import RUNTIME, tool_of
 
 NOT_RESOLVED = "it has not been resolved yet; `run` or `plan` does that"
 
@@ -42,45 +47,6 @@ class _Solve:
         return digest(["unpublished", self.key])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Resolved:
-    """A planned cell with its lock, or with the reason why it has none."""
-
-    planned: Planned
-    interpreter: Interpreter | None
-    result: StageResult
-    export: Lock | None = None
-    """What the export process can import."""
-    run: Lock | None = None
-    """What the run process can import: onnxruntime, numpy and their requirements."""
-    dropped: tuple[tuple[str, str], ...] = ()
-    """See `Lock.dropped`."""
-    foreign: bool = False
-    """Whether a lock was merged from another store and not solved here; then nothing is installed from it."""
-    unpublished: tuple[str, str] | None = None
-    """The distribution and its version that no index has, if that is why there is no lock."""
-
-    @property
-    def cell(self) -> Cell:
-        """The cell itself."""
-        return self.planned.cell
-
-    @property
-    def sides(self) -> dict[str, Lock]:
-        """The locks of the two environments of a handoff cell; empty for a together cell, which has one environment."""
-        if self.cell.setup is Setup.TOGETHER or self.export is None or self.run is None:
-            return {}
-        return {"export": self.export, "run": self.run}
-
-    @property
-    def lock(self) -> Lock | None:
-        """The whole lock: of the one environment, or of both sides (with the run side's version if they differ)."""
-        if self.export is None or self.run is None:
-            return None
-        merged = {pinned.name: pinned for side in (self.export, self.run) for pinned in side.distributions}
-        return Lock(distributions=tuple(merged[name] for name in sorted(merged)))
-
-
 class Resolver:
     """Resolves planned cells. Equal requirements are solved once, and locks that are recorded are not solved."""
 
@@ -94,8 +60,9 @@ class Resolver:
         file: str,
         ask: bool,
         dated: bool = False,
+        packages: Packages = MappingProxyType({}),
     ) -> None:
-        """`file` is the name of the matrix in errors.
+        """`file` is the name of the matrix in errors; `packages` has the providers besides that of distributions of Python.
 
         With `dated` the provider sees the index as it was on a day that a search has chosen: a version that was published
         later has no solution there, and is no mistake in the matrix.
@@ -104,7 +71,9 @@ class Resolver:
         self._matrix = matrix
         self._answers = answers
         self._provider = provider
-        self._identity = canonical(provider.identity(answers.store.root))
+        self._packages = packages
+        asked: list[tuple[str | None, Provider]] = [(None, provider), *packages.items()]
+        self._identities = {kind: canonical(each.identity(answers.store.root)) for kind, each in asked}
         self._interpreters = interpreters
         self._file = file
         self._ask = ask
@@ -165,20 +134,28 @@ class Resolver:
         return [self._assemble(item, solves, solved) for item, solves in zip(planned, needed, strict=True)]
 
     def _solves(self, item: Planned) -> list[_Solve]:
-        """The solves that a cell needs; none if its interpreter is missing."""
-        interpreter = self._interpreters.find(item.cell.python)
-        if interpreter is None:
-            return []
+        """The solves that a cell needs; none if its interpreter is missing, or what runs its packages."""
         # All exporters of the matrix: a cell has the same lock under every selection.
         exporters = frozenset(self._matrix.variants.exporters)
-        return [
-            _Solve(
-                key=digest_with(["lock", *needed.parts, interpreter.version], self._identity),
-                requirements=needed,
-                interpreter=interpreter,
-            )
-            for needed in requirements(item, self._matrix, exporters)
-        ]
+        solves = []
+        for needed in requirements(item, self._matrix, exporters):
+            program = self._program(needed, item.cell)
+            if program is None:
+                return []
+            parts = ["lock", *needed.parts, program.version]
+            key = digest_with(parts, self._identities[needed.ecosystem])
+            solves.append(_Solve(key=key, requirements=needed, interpreter=program))
+        return solves
+
+    def _program(self, needed: Requirements, cell: Cell) -> Interpreter | None:
+        """What runs what is `needed`: an interpreter, or the program of its packages."""
+        return self._packages[needed.ecosystem].program() if needed.ecosystem else self._interpreters.find(cell.python)
+
+    def _why_missing(self, cell: Cell) -> str:
+        if self._interpreters.find(cell.python) is None:
+            return self._interpreters.why_missing(cell.python)
+        (needed,) = packages_of(cell)
+        return self._packages[needed.ecosystem or ""].why_missing()
 
     def _solve(self, solve: _Solve, cell: Cell) -> Solved:
         """The provider's answer, recorded unless it is an error."""
@@ -189,12 +166,13 @@ class Resolver:
         started = time.time()
         lock, error, status = None, None, Status.WORKS
         try:
-            lock = lock_for(solve.requirements, self._provider, solve.interpreter)
+            kind = solve.requirements.ecosystem
+            lock = lock_for(solve.requirements, self._packages[kind] if kind else self._provider, solve.interpreter)
         except ProviderFailure as failure:
             if failure.unpublished and not self._dated:
                 name, _, version = failure.unpublished.partition("==")
                 if not version:
-                    raise UnpublishedError(self._file, name, version, cell.id) from None
+                    raise UnpublishedError(self._file, name, version, cell.id, tool=tool_of(name)) from None
                 self._unpublished.add(failure.unpublished.lower())
                 return self._without((name, version), solve)
             if disk_space.says_full(str(failure)):
@@ -250,19 +228,20 @@ class Resolver:
 
     def _assemble(self, item: Planned, solves: Sequence[_Solve], solved: Mapping[str, Solved]) -> Resolved:
         if not solves:
-            return Resolved(planned=item, interpreter=None, result=not_run(self._interpreters.why_missing(item.cell.python)))
+            return Resolved(planned=item, interpreter=None, result=not_run(self._why_missing(item.cell)))
         interpreter = solves[0].interpreter
         sides = [solved[solve.key] for solve in solves]
         locks = [side.lock for side in sides if side.lock is not None]
         if len(locks) < len(sides):
             if missing := next(filter(None, map(self._missing, solves)), None):
-                result = not_run(not_published(*missing))
+                result = not_run(not_published(*missing, tool_of(missing[0])))
                 return Resolved(planned=item, interpreter=interpreter, result=result, unpublished=missing)
             ends = [without_build(side.result) for side in sides if side.lock is None]
             failed = next((result for result in ends if result.status is not Status.NOT_RUN), ends[0])
             return Resolved(planned=item, interpreter=interpreter, result=failed)
         with_runtime = exports_with_runtime(item.cell, self._matrix)
-        export, run = locks if item.cell.setup is Setup.HANDOFF else _split(locks[0], item, with_runtime=with_runtime)
+        export, run, *others = locks if item.cell.setup is Setup.HANDOFF else _split(locks[0], item, with_runtime=with_runtime)
+        runtime = item.cell.runtime
         return Resolved(
             planned=item,
             interpreter=interpreter,
@@ -274,6 +253,7 @@ class Resolver:
             ),
             export=export,
             run=run,
+            packages=packages(runtime.name, solves[-1].interpreter, others[0]) if runtime and others else None,
             dropped=tuple(entry for lock in locks for entry in lock.dropped),
             foreign=any(side.foreign for side in sides),
         )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.environments.environments import Environments
 from harness.environments.layers import closure
-from harness.environments.resolver import Resolved
+from harness.environments.resolved import Resolved
 from harness.errors import HarnessError
 from harness.execution import exported_again
 from harness.execution.events import Listener, Note
@@ -54,7 +54,7 @@ def audit(session: Session) -> list[str]:
 def from_scratch(session: Session, resolved: Resolved, cell: CellTasks, listen: Listener) -> Verdict:
     """The verdict on a cell when its whole lock is installed into a fresh environment and everything is done anew."""
     records = Records(store=session.store, limits=session.limits, apart=True)
-    made = Environments(session.store, session.uv)
+    made = Environments(session.store, session.uv, session.packages)
     try:
         with session.store.scratch() as folder:
             worker = Worker(
@@ -63,7 +63,7 @@ def from_scratch(session: Session, resolved: Resolved, cell: CellTasks, listen: 
                 environments=made,
                 supervisor=session.supervisor,
                 limits=session.limits,
-                given=_whole(session, resolved, cell, made=made, folder=folder, records=records),
+                given=_whole(resolved, cell, made=made, folder=folder, records=records),
                 # Who uses a cell runs one variant, and no other one before it.
                 batches=False,
             )
@@ -75,9 +75,7 @@ def from_scratch(session: Session, resolved: Resolved, cell: CellTasks, listen: 
         close(made, listen, keep=False)
 
 
-def _whole(
-    session: Session, resolved: Resolved, cell: CellTasks, *, made: Environments, folder: Path, records: Records
-) -> dict[str, Path]:
+def _whole(resolved: Resolved, cell: CellTasks, *, made: Environments, folder: Path, records: Records) -> dict[str, Path]:
     """Closure key → python of an environment that holds all that the process could see, made at `folder`."""
     if resolved.interpreter is None or resolved.lock is None:
         return {}
@@ -88,9 +86,7 @@ def _whole(
     given: dict[str, Path] = {}
     for install, side in sides:
         place = folder / side.key[:16]
-        if not place.exists():
-            session.uv.create(place, resolved.interpreter)
-        python, result = made.adopt(place, side)
+        python, result = made.build(place, side)
         records.put(install.key, [result])
         if python is not None:
             given[install.closure.key] = python

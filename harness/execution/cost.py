@@ -108,7 +108,8 @@ def estimate(tasks: Sequence[Task], uv: Uv, store: Path, *, probes: int, if_fetc
 
     None with `if_fetched` if uv's cache holds all that they need: that is quick to find out.
     """
-    closures = {closure for task in tasks for parts in task.environments for closure in parts}
+    # Of other packages no size is known before they are fetched.
+    closures = {closure for task in tasks for parts in task.environments for closure in parts if not closure.runtime}
     # Without an index every file is on this machine, or is not installed.
     found = downloads.missing(closures, uv) if uv.asks_index and not uv.offline else []
     if if_fetched and not found:

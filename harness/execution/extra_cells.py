@@ -14,12 +14,15 @@ from typing import TypeVar
 from harness.environments import published_versions
 from harness.environments.lockfile import PublishedVersion
 from harness.environments.published_versions import NotAnswered
-from harness.environments.resolver import Resolved, Resolver
+from harness.environments.resolved import Resolved
+from harness.environments.resolver import Resolver
 from harness.errors import UnpublishedError, interruptible
 from harness.execution import once_more
 from harness.execution.session import Session
 from harness.execution.work import CellWork, ExtraCell, Origin, Work
 from harness.matrix.plan import Planned
+from harness.packaging_values import required_name
+from harness.stack import tool_of
 from harness.tasks import cell_tasks
 from harness.tasks.cell_tasks import CellTasks
 from harness.tasks.interface import Task
@@ -129,7 +132,8 @@ class ExtraCells:
         if interpreter is None:
             return NotAnswered()
         unanswered = session.extra_cells.unanswered
-        return published_versions.newest(requirement, session.answers, session.uv, interpreter, unanswered, ask=self.acts)
+        provider, asked_for = session.provider(required_name(requirement), interpreter)
+        return published_versions.newest(requirement, session.answers, provider, asked_for, unanswered, ask=self.acts)
 
     def _invalid(self, cells: Sequence[ExtraCell], work: Sequence[CellWork]) -> set[str]:
         """Keys of stored results that the options want made again, of cells that no earlier round has run."""
@@ -177,7 +181,9 @@ class ExtraCells:
                     solved = self._resolver(day).resolve([cell.planned for cell in part], lambda *_: None)
                     for resolved in solved:
                         if resolved.unpublished:
-                            raise UnpublishedError(self.session.settings.config.name, *resolved.unpublished, resolved.cell.id)
+                            name, version = resolved.unpublished
+                            file, tool = self.session.settings.config.name, tool_of(name)
+                            raise UnpublishedError(file, name, version, resolved.cell.id, tool=tool)
                     locks |= {(cell, self.acts): resolved for cell, resolved in zip(part, solved, strict=True)}
         found = [locks[cell, self.acts] for cell in cells]
         return tuple(zip(found, cell_tasks.of_cells(found, self.session.matrix.probe), strict=True))
@@ -196,5 +202,6 @@ class ExtraCells:
                 file=session.settings.config.name,
                 ask=self.acts,
                 dated=exclude_newer is not None,
+                packages=session.packages,
             )
         return resolvers[exclude_newer, self.acts]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.environments.environments import Environments
 from harness.environments.layers import closure
+from harness.environments.providers import Packages
 from harness.environments.uv.client import Uv
 from harness.errors import HarnessError
 from harness.execution.work import CellWork
@@ -37,16 +38,16 @@ def adopt(made: Environments, folder: Path, cells: Sequence[CellWork], records: 
     return {install.closure.key: python for install in cell.installs}
 
 
-def keep(cells: Iterable[CellWork], store: Store, uv: Uv) -> list[Path]:
-    """The environments of `cells`, built where they are not there: one for a cell, or export's and run's of a handoff."""
-    made = Environments(store, uv)
+def keep(cells: Iterable[CellWork], store: Store, uv: Uv, packages: Packages) -> list[Path]:
+    """The environments of `cells`, built where they are not there: one for a cell, or those of a handoff."""
+    made = Environments(store, uv, packages)
     folders = []
     try:
         for _, cell in cells:
             if cell and all([made.ensure(install.closure)[0] for install in cell.installs]):  # noqa: C419 -- build all
                 parts = [install.closure for install in cell.installs]
                 groups = [tuple(parts)] if cell.together else [(part,) for part in parts]
-                folders += [made.compose(group).parent.parent for group in groups]
+                folders += [made.folder(group) for group in groups]
     finally:
         made.close(keep=True)
     return folders

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from harness.environments import checkpoints, published_versions
+from harness.environments import checkpoints, providers, published_versions
 from harness.environments.index_answers import IndexAnswers
 from harness.environments.interface import ProviderFailure
-from harness.environments.layers import Closure, closure
+from harness.environments.layers import closure
 from harness.environments.resolver import Resolver
 from harness.environments.sources import NOT_NOW, Pythons, downloads_refused, with_torch_backend
 from harness.environments.uv import variables
@@ -31,7 +31,7 @@ from harness.matrix import load, plan
 from harness.matrix.schema import Matrix
 from harness.matrix.selection import Selection
 from harness.model import Limits
-from harness.stack import RUNTIME
+from harness.stack import RUNTIME, RuntimeVersion
 from harness.store.access import Access
 from harness.store.store import Store
 from harness.subprocesses import Supervisor
@@ -59,13 +59,21 @@ def opened(settings: Settings, listen: Listener, *, acts: bool = True, access: A
         for python in dict.fromkeys(item.cell.python for item in planned):
             session.pythons.find(python)
         _choose_torch_index(session)
-        resolver = Resolver(config, session.answers, session.uv, session.pythons, file=settings.config.name, ask=acts)
+        resolver = Resolver(
+            config,
+            session.answers,
+            session.uv,
+            session.pythons,
+            file=settings.config.name,
+            ask=acts,
+            packages=session.packages,
+        )
         resolved = resolver.resolve(planned, lambda done, total: listen(Resolving(done=done, total=total, cells=len(planned))))
         for text in unpublished.notes(session, resolved) if acts else ():
             listen(Note(text=text))
         for change, ids in resolver.changes.items():
             listen(Note(text=f"resolved otherwise than before: {change} ({', '.join(ids[:3])}{', …' if len(ids) > 3 else ''})"))
-        session.runtimes = _newest_runtimes(session, planned, resolver)
+        session.runtimes = _cross_checking(session, planned, resolver)
         cells = list(zip(resolved, cell_tasks.of_cells(resolved, config.probe), strict=True))
         if settings.shard:
             cells = shards.share(cells, settings.shard)
@@ -90,7 +98,9 @@ def _planned(session: Session) -> list[plan.Planned]:
                 session.pythons.find(version)
     present = session.pythons.present(config.axes["python"])
     versions = published_versions.resolve if session.acts else published_versions.recorded
-    session.axes = versions(config, session.answers, session.uv, present, file=settings.config.name)
+    session.axes = versions(config, session.answers, session.uv, present, file=settings.config.name, packages=session.packages)
+    for axis, why in published_versions.left_out(config, session.axes, session.packages):
+        session.note(f"{axis}: what its selectors stand for is not known, and they are left out: {why}")
     _require_axes(settings.close_boundaries or (), session.axes)
     planned = plan.plan(config, session.axes, selection)
     return planned if settings.cell is None else plan.only(planned, settings.cell)
@@ -147,9 +157,12 @@ def _opened(settings: Settings, listen: Listener, *, acts: bool, access: Access)
         axes=config.axes,
         cells=(),
         uv=uv,
+        packages=providers.opened(
+            providers.kinds(config.axes), supervisor, store.temporary, offline=settings.offline or not acts
+        ),
         pythons=Pythons(uv, refused=refused, note=lambda text: listen(Note(text=text))),
         store=store,
-        answers=_answers(settings, store, uv, listen, acts=acts),
+        answers=_answers(settings, store, uv, listen, acts=acts, asks=bool(providers.kinds(config.axes))),
         records=Records(store=store, limits=limits),
         limits=limits,
         supervisor=supervisor,
@@ -184,34 +197,52 @@ def _choose_torch_index(session: Session) -> None:
     )
 
 
-def _answers(settings: Settings, store: Store, uv: Uv, listen: Listener, *, acts: bool) -> IndexAnswers:
-    """What indexes answered; an offline run shows a note that newer versions may be published."""
-    provisional = uv.offline and uv.asks_index
+def _answers(settings: Settings, store: Store, uv: Uv, listen: Listener, *, acts: bool, asks: bool) -> IndexAnswers:
+    """What indexes answered; an offline run shows a note that newer versions may be published.
+
+    `asks` says that a registry is asked besides the sources of uv.
+    """
+    provisional = uv.offline and (uv.asks_index or asks)
     if acts and provisional:
         text = "offline: no index is asked; what is resolved now is what uv's cache holds, and newer versions may be published"
         listen(Note(text=text))
     return IndexAnswers(store, refresh=settings.refresh and acts, provisional=provisional)
 
 
-def _newest_runtimes(session: Session, planned: Sequence[plan.Planned], resolver: Resolver) -> cross_checks.Runtimes:
-    """For each Python of `planned` the two newest onnxruntimes in the whole matrix of which a lock is known."""
+def _cross_checking(session: Session, planned: Sequence[plan.Planned], resolver: Resolver) -> cross_checks.Runtimes:
+    """For each Python of `planned` the run sides in the whole matrix that cross-check others, as far as a lock is known.
+
+    Those are the two newest onnxruntimes, and what has the version of another runtime.
+    """
     settings, axes, pythons = session.settings, session.axes, {item.cell.python for item in planned}
     if settings.select or settings.exclude or settings.cell is not None:
         planned = plan.plan(session.matrix, axes, Selection.of((), (), axes=list(axes)))
-    cells: dict[str, dict[Version, list[plan.Planned]]] = {}
+    cells: dict[str, dict[RuntimeVersion, list[plan.Planned]]] = {}
     for item in planned:
-        runtime = item.cell.version(RUNTIME)
-        if runtime is not None and item.cell.python in pythons:
-            cells.setdefault(item.cell.python, {}).setdefault(Version(runtime), []).append(item)
-    runtimes: dict[str, dict[str, Closure]] = {}
-    for by_version in cells.values():
+        if item.cell.runtime is not None and item.cell.python in pythons:
+            cells.setdefault(item.cell.python, {}).setdefault(item.cell.runtime, []).append(item)
+    runtimes: dict[str, dict[object, cross_checks.RunSide]] = {}
+    for by_runtime in cells.values():
         known = 0
-        for version in sorted(by_version, reverse=True):
-            resolved = resolver.known(by_version[version])
-            found = [closure(cell.interpreter, cell.run) for cell in resolved if cell.interpreter and cell.run]
-            for each in found:
-                runtimes.setdefault(each.interpreter.version, {})[each.key] = each
-            known += bool(found)
-            if known == 2:
-                break
-    return {interpreter: list(by_key.values()) for interpreter, by_key in runtimes.items()}
+        for runtime in sorted(by_runtime, key=lambda runtime: Version(runtime.version), reverse=True):
+            if (runtime.name != RUNTIME or known == _NEWEST) and not _has_sibling(runtime, by_runtime):
+                continue
+            found = [
+                cross_checks.RunSide(closure(cell.interpreter, cell.run), cell.packages)
+                for cell in resolver.known(by_runtime[runtime])
+                if cell.interpreter and cell.run
+            ]
+            for side in found:
+                runtimes.setdefault(side.closure.interpreter.version, {})[side] = side
+            known += bool(found) and runtime.name == RUNTIME
+    return {interpreter: list(sides.values()) for interpreter, sides in runtimes.items()}
+
+
+_NEWEST = 2
+"""So many onnxruntimes cross-check all others: one of them may be the one in question."""
+
+
+def _has_sibling(runtime: RuntimeVersion, runtimes: Iterable[RuntimeVersion]) -> bool:
+    """Whether another of `runtimes` has the same version, and so the same library."""
+    same = (other for other in runtimes if other.name != runtime.name)
+    return any(Version(other.version) == Version(runtime.version) for other in same)

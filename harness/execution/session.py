@@ -15,9 +15,11 @@ from typing import Self
 
 from harness.environments.environments import Environments
 from harness.environments.index_answers import IndexAnswers
-from harness.environments.interface import ProviderFailure
+from harness.environments.interface import ANY, DatedProvider, ProviderFailure
 from harness.environments.layers import Closure
-from harness.environments.resolver import Resolved, Resolver
+from harness.environments.providers import Packages, provider_of
+from harness.environments.resolved import Resolved
+from harness.environments.resolver import Resolver
 from harness.environments.sources import Pythons
 from harness.environments.uv.client import Uv
 from harness.errors import interruptible
@@ -72,6 +74,8 @@ class Session:
     cells: tuple[CellWork, ...]
     """The selected cells of the matrix, in its order; none in a session for extra cells alone."""
     uv: Uv
+    packages: Packages
+    """The providers of packages that are no distributions of Python."""
     pythons: Pythons
     store: Store
     answers: IndexAnswers
@@ -221,6 +225,11 @@ class Session:
                 self._executor.release(parts)
         self._cross_checked.clear()
 
+    def provider(self, name: str, python: Interpreter) -> tuple[DatedProvider, Interpreter]:
+        """What knows which versions of a distribution, or of a runtime's package, are published; and for what it is asked."""
+        own = provider_of(name, self.packages)
+        return (own, ANY) if own else (self.uv, python)
+
     def interpreter(self, version: str) -> Interpreter | None:
         """The CPython of that version on this machine, installed by uv if it may."""
         return self.pythons.find(version)
@@ -232,6 +241,7 @@ class Session:
             settings=self.settings,
             probe=self.matrix.probe,
             uv=self.uv,
+            packages=self.packages,
             store=self.store,
             records=self.records,
             limits=self.limits,

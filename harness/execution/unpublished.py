@@ -8,10 +8,11 @@ from packaging.version import Version
 
 from harness import places
 from harness.environments.interface import ProviderFailure
-from harness.environments.resolver import Resolved
+from harness.environments.resolved import Resolved
 from harness.errors import UnpublishedError, not_published
 from harness.execution.session import Session
 from harness.model import ABSENT, Interpreter
+from harness.stack import tool_of
 
 
 def notes(session: Session, resolved: Sequence[Resolved]) -> Iterator[str]:
@@ -29,9 +30,9 @@ def notes(session: Session, resolved: Sequence[Resolved]) -> Iterator[str]:
         found = ", ".join(_nearest(session, name, version, cells[0].interpreter))
         hint = f"; the nearest: {found}" if found else ""
         if all((name, other) in lost for other in session.axes.get(name, ()) if other != ABSENT):
-            raise UnpublishedError(file.name, name, version, cells[0].cell.id, hint)
+            raise UnpublishedError(file.name, name, version, cells[0].cell.id, hint, tool=tool_of(name))
         line = places.line_in(file, name, version)
-        place = f"{file.name}: axes.{name}: {not_published(name, version)}" + (f" (line {line})" if line else "")
+        place = f"{file.name}: axes.{name}: {not_published(name, version, tool_of(name))}" + (f" (line {line})" if line else "")
         count = "1 cell is" if len(cells) == 1 else f"{len(cells)} cells are"
         yield f"{place}{hint}; {count} not run"
 
@@ -41,7 +42,8 @@ def _nearest(session: Session, name: str, version: str, python: Interpreter | No
     public = Version(version).public
     try:
         assert python is not None
-        found = [session.uv.newest(name, f"<={public}", python), session.uv.oldest(name, f">={public}", python)]
+        provider, asked_for = session.provider(name, python)
+        found = [provider.newest(name, f"<={public}", asked_for), provider.oldest(name, f">={public}", asked_for)]
     except ProviderFailure:
         return []
     return list(dict.fromkeys(filter(None, found)))

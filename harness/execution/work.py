@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
-from harness.environments.resolver import Resolved
+from harness.environments.resolved import Resolved
 from harness.matrix.plan import Planned
 from harness.tasks.cell_tasks import CellTasks
 from harness.tasks.interface import Task

@@ -26,7 +26,7 @@ from harness.subprocesses import Supervisor
 from harness.tasks import harness_failure
 from harness.tasks.install import Install
 from harness.tasks.interface import Batch, Parts, ProbeOutput, Task
-from harness.tasks.keys import require_unchanged
+from harness.tasks.keys import require_unchanged, runner
 from harness.tasks.records import Records
 
 
@@ -168,6 +168,13 @@ class Worker:
                 if python is None:
                     raise RuntimeError(f"its environment cannot be built here: {result.error and result.error.message}")
                 self._installed[closure.key] = python
+
+    def runner(self, packages: Closure) -> list[str]:
+        """See tasks.interface.Workplace."""
+        folder = self.python(packages)
+        assert folder is not None
+        assert packages.runtime is not None
+        return [packages.interpreter.path, str(runner(packages.runtime)), str(folder)]
 
     def is_given(self, closure: Closure) -> bool:
         """See tasks.interface.Workplace."""

@@ -16,7 +16,7 @@ from harness.matrix.values import COMBINATIONS, version_key
 from harness.matrix.variants import product
 from harness.model import ABSENT
 from harness.packaging_values import python_version
-from harness.stack import REQUIRED_AXES
+from harness.stack import RUNTIMES, required_axes
 
 Problems = Iterator[tuple[str, str]]
 
@@ -51,11 +51,14 @@ def _unknown_values(variants: Variants, table: Mapping[str, Any]) -> Problems:
 
 
 def _axes(matrix: Matrix) -> Problems:
-    for axis in _required(matrix):
+    for axis in dict.fromkeys((*_required(matrix), *RUNTIMES)):
         if ABSENT in matrix.axes.get(axis, ()):
             yield f"axes.{axis}", _NEVER_ABSENT.format(axis)
+    for axis in _required(matrix):
         if axis not in matrix.axes:
             yield "axes", f"the axis {axis!r} is missing; expected at least one version of it"
+    if matrix.axes.keys().isdisjoint(RUNTIMES):
+        yield "axes", f"a runtime is missing; expected at least one version of {' or '.join(map(repr, RUNTIMES))}"
     for python in matrix.axes["python"]:
         yield from _invalid(python_version, python, "axes.python")
     for axis, values in matrix.axes.items():
@@ -68,7 +71,7 @@ def _axes(matrix: Matrix) -> Problems:
 
 def _required(matrix: Matrix) -> list[str]:
     """The axes that no cell can be without."""
-    return [axis for axis in REQUIRED_AXES if axis != "transformers" or matrix.probe.module is None]
+    return [axis for axis in required_axes(matrix.axes) if axis != "transformers" or matrix.probe.module is None]
 
 
 _NEVER_ABSENT = "{} cannot be absent; only an axis that you added can"
@@ -121,8 +124,11 @@ def _includes(matrix: Matrix) -> Problems:
     for index, extra in enumerate(matrix.include):
         place, versions = f"include[{index}]", extra.axes
         yield from _unknown_axes(place, versions, matrix)
-        for axis in sorted(matrix.axes.keys() - versions.keys()):
+        runtimes = [axis for axis in RUNTIMES if axis in matrix.axes]
+        for axis in sorted(matrix.axes.keys() - versions.keys() - (set(runtimes) if len(runtimes) > 1 else set())):
             yield place, f"expected a version for every axis; {axis!r} is missing"
+        if len(runtimes) > 1 and sum(versions.get(axis, ABSENT) != ABSENT for axis in runtimes) != 1:
+            yield place, f"expected a version of one runtime, {' or '.join(runtimes)}"
         for axis, version in versions.items():
             if version == ABSENT and axis in _required(matrix):
                 yield f"{place}.{axis}", _NEVER_ABSENT.format(axis)

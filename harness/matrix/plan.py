@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -21,7 +21,7 @@ from harness.matrix.values import COMBINATIONS, version_key
 from harness.matrix.variants import product
 from harness.model import ABSENT, Cell, Setup, Variant
 from harness.packaging_values import required_name, within
-from harness.stack import ABBREVIATIONS, EXPORTS_WITH_RUNTIME, RUNTIME, helpers
+from harness.stack import ABBREVIATIONS, ECOSYSTEMS, EXPORTS_WITH_RUNTIME, RUNTIME, RUNTIMES, helpers, of_python, runtime_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,13 +92,13 @@ def cells(matrix: Matrix, axes: Mapping[str, Sequence[str]]) -> list[Cell]:
         SelectionError: there are too many.
     """
     names = list(axes)
-    count = math.prod(map(len, axes.values())) * len(matrix.setup)
+    count = _count(axes, len(matrix.setup))
     if count > COMBINATIONS:
         sizes = ", ".join(f"{axis} {len(versions)}" for axis, versions in axes.items())
         raise SelectionError(f"the matrix has {count:,} combinations ({sizes}), and {COMBINATIONS:,} at most can be planned")
     rules = [{axis: SpecifierSet(bound) for axis, bound in rule.axes.items()} for rule in matrix.exclude]
     combinations: dict[tuple[str, ...], None] = {}
-    for versions in itertools.product(*axes.values()):
+    for versions in _combinations(axes):
         pins = dict(zip(names, versions, strict=True))
         if not any(all(_within(pins[axis], bound) for axis, bound in rule.items()) for rule in rules):
             combinations[versions] = None
@@ -107,26 +107,64 @@ def cells(matrix: Matrix, axes: Mapping[str, Sequence[str]]) -> list[Cell]:
     prefixes = _short_names(names)
     result = []
     for setup, versions in itertools.product(matrix.setup, combinations):
+        pins = _present(zip(names, versions, strict=True))
+        if apart := runs_apart(pins):
+            if setup is not matrix.setup[-1]:
+                continue
+            setup = Setup.HANDOFF  # noqa: PLW2901 -- the only one that there is for it
         identifier = "-".join(
             f"{prefixes[name]}{short[name][version]}"
             for name, version in zip(names, versions, strict=True)
             if version != ABSENT
         )
-        if setup is Setup.HANDOFF:
+        if setup is Setup.HANDOFF and not apart:
             identifier += "-handoff"
-        pins = dict(zip(names, versions, strict=True))
         python = pins.pop("python")
-        present = tuple((name, version) for name, version in pins.items() if version != ABSENT)
-        result.append(Cell(id=identifier, python=python, pins=present, setup=setup))
+        result.append(Cell(id=identifier, python=python, pins=tuple(pins.items()), setup=setup))
     ids = unique_ids([(cell.id, [cell.python, cell.pins, cell.setup]) for cell in result])
     return [cell if cell.id == unique else replace(cell, id=unique) for cell, unique in zip(result, ids, strict=True)]
+
+
+def _present(versions: Iterable[tuple[str, str]]) -> dict[str, str]:
+    return {name: version for name, version in versions if version != ABSENT}
+
+
+def runs_apart(pins: Mapping[str, str]) -> bool:
+    """Whether the runtime is no distribution of Python: then there is nothing together, and the setup is no choice."""
+    runtime = runtime_of(pins)
+    return runtime is not None and not of_python(runtime.name)
+
+
+def _combinations(axes: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, ...]]:
+    """The product of the axes; of several runtimes each combination has one."""
+    runtimes = [name for name in RUNTIMES if name in axes]
+    if len(runtimes) < 2:
+        yield from itertools.product(*axes.values())
+        return
+    places = [place for place, name in enumerate(axes) if name in runtimes]
+    first = places[0]
+    # The versions of the first runtime come before those of the second.
+    choices = [
+        values if place not in places else [*values, ABSENT] if place == first else [ABSENT, *values]
+        for place, values in enumerate(axes.values())
+    ]
+    for versions in itertools.product(*choices):
+        if sum(versions[place] != ABSENT for place in places) == 1:
+            yield versions
+
+
+def _count(axes: Mapping[str, Sequence[str]], setups: int) -> int:
+    """The number of cells before any rule."""
+    others = math.prod(len(versions) for name, versions in axes.items() if name not in RUNTIMES)
+    return others * sum(len(axes.get(name, ())) * (setups if of_python(name) else 1) for name in RUNTIMES)
 
 
 def _included(matrix: Matrix, axes: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, ...]]:
     """The combinations of include rules; a version is spelled as on its axis, or as the first rule does."""
     spelled = {(axis, version_key(axis, version)): version for axis, versions in axes.items() for version in versions}
     for rule in matrix.include:
-        named = [(axis, rule.axes[axis]) for axis in axes]
+        # A rule may leave out the runtimes that its cell does not have.
+        named = [(axis, rule.axes.get(axis, ABSENT)) for axis in axes]
         yield tuple(spelled.setdefault((axis, version_key(axis, version)), version) for axis, version in named)
 
 
@@ -173,7 +211,7 @@ def _short_versions(versions: set[str]) -> dict[str, str]:
 
 
 def exports_with_runtime(cell: Cell, matrix: Matrix) -> bool:
-    """Whether an export of `cell` can import onnxruntime."""
+    """Whether an export of `cell` can import the runtime of Python."""
     required = set(map(required_name, matrix.probe.requires))
     return not EXPORTS_WITH_RUNTIME.isdisjoint(dict(cell.pins)) or RUNTIME in required
 
@@ -189,30 +227,45 @@ class Requirements:
     """Limits for the versions of what is needed; they add nothing to it (uv's constraints)."""
     overrides: tuple[str, ...] = ()
     """They hold in place of what distributions require of these (uv's overrides)."""
+    ecosystem: str | None = None
+    """The kind of packages; None for distributions of Python."""
 
     @property
     def parts(self) -> list[tuple[str, ...]]:
         """The content, JSON-able; part of the key of a lock."""
+        named = [(self.ecosystem,)] if self.ecosystem else []
         if self.overrides:
-            return [self.needed, self.optional, self.bounds, self.overrides]
-        return [self.needed, self.optional, *([self.bounds] if self.bounds else [])]
+            return [*named, self.needed, self.optional, self.bounds, self.overrides]
+        return [*named, self.needed, self.optional, *([self.bounds] if self.bounds else [])]
 
 
 def requirements(planned: Planned, matrix: Matrix, exporters: frozenset[str]) -> list[Requirements]:
-    """The requirements of a `together` cell, or those of the export side and of the run side of a `handoff` cell."""
+    """The requirements of a `together` cell, or those of the export side and of the run side of a `handoff` cell.
+
+    A runtime that is no distribution of Python has its own after these.
+    """
     sides = _sides(planned.cell, matrix, frozenset() if planned.is_environment else exporters)
     export, run = ([name for side, name in planned.added if side == which] for which in ("export", "run"))
     added = [export, run] if len(sides) > 1 else [[*export, *run]]
-    return [
+    of_sides = [
         replace(side, needed=(*side.needed, *names), bounds=planned.bounds, overrides=planned.overrides)
         for side, names in zip(sides, added, strict=True)
     ]
+    return [*of_sides, *packages(planned.cell)]
+
+
+def packages(cell: Cell) -> list[Requirements]:
+    """The requirements of a runtime that is no distribution of Python; none for another one."""
+    runtime = cell.runtime
+    if runtime is None or of_python(runtime.name):
+        return []
+    return [Requirements(needed=(f"{runtime.name}=={runtime.version}",), ecosystem=ECOSYSTEMS[runtime.name])]
 
 
 def _sides(cell: Cell, matrix: Matrix, exporters: frozenset[str]) -> list[Requirements]:
     if cell.setup is Setup.TOGETHER:
         return [_requirements(cell, matrix, exporters, frozenset(dict(cell.pins)))]
-    run_side = frozenset({RUNTIME})
+    run_side = frozenset({cell.runtime.name if cell.runtime else RUNTIME})
     return [
         _requirements(cell, matrix, exporters, frozenset(dict(cell.pins)) - run_side),
         _requirements(cell, matrix, frozenset(), run_side),
@@ -220,12 +273,11 @@ def _sides(cell: Cell, matrix: Matrix, exporters: frozenset[str]) -> list[Requir
 
 
 def _requirements(cell: Cell, matrix: Matrix, exporters: frozenset[str], side: frozenset[str]) -> Requirements:
-    needed = [f"{name}=={version}" for name, version in cell.pins if name in side]
+    needed = [f"{name}=={version}" for name, version in cell.pins if name in side and of_python(name)]
     needed += [] if "numpy" in side else ["numpy"]
     if "torch" in side:
         needed += matrix.probe.requires
-    if RUNTIME not in side and exports_with_runtime(cell, matrix):
-        needed += [RUNTIME]
+        needed += [RUNTIME] if RUNTIME not in side and exports_with_runtime(cell, matrix) else []
     for rule in matrix.constraint:
         when = parse(rule.when)
         # A conflict between onnxruntime and numpy does not concern a side without onnxruntime.

@@ -3,18 +3,10 @@
 A *value* is whatever a runtime passes from graph to graph: an array, or a handle of its own, such as an OrtValue. Arrays
 come in, and `numpy()` of a handle gives an array, so a handle's content need not be read in between.
 
-A runtime that is no Python package (Node.js, a Rust crate) is a folder like runtimes/ort/ too. Its environment holds Python
-with numpy, and the program. It needs:
-
-- in runtimes/__init__.py a line with numpy as its only package; `measure` starts the program, and so the stage `import` tells
-  whether it starts;
-- a `Graph` that talks to the program over a pipe: `load` sends path, binding and options, and receives the names of the
-  inputs; `run` sends arrays as dtype, shape and bytes, or the number of a handle, and receives the same; `form` needs dtype
-  and shape only, which come with each handle;
-- CallFailure with the program's message unchanged; and, if the program ends, with how it ended: its end is not that of the
-  probe;
-- on the host an axis for its versions, and how a version becomes an environment: resolve, lock, install, verify. The job names
-  the runtime; the version is that of the environment.
+A runtime that is no Python package (Node.js, a Rust crate) is a program that speaks the protocol of docs/runtimes.md, a runner.
+runtimes/runner/ is the client of all of them. The environment of such a run holds Python with numpy, and the job names the
+runner's command. Another one needs a line in runtimes/__init__.py; and on the host an axis for its versions, and how a version
+becomes an environment: resolve, lock, install, verify.
 """
 
 from __future__ import annotations
@@ -25,6 +17,7 @@ from typing import Any, Dict, Mapping, NamedTuple
 
 from .findings import Findings
 from .outcome import ProbeFailure
+from .wire import RunJob
 
 Values = Dict[str, Any]
 
@@ -45,6 +38,10 @@ class CallFailure(ProbeFailure):
     def __init__(self, message: str, original: BaseException, node: dict[str, Any] | None) -> None:
         super().__init__(message, original)
         self.node = node
+
+
+class RunnerError(Exception):
+    """A runner broke the protocol, or was ended from outside: an `error`, no fact about versions."""
 
 
 class Graph(ABC):
@@ -71,6 +68,12 @@ class Runtime(ABC):
     @abstractmethod
     def load(self, path: Path, binding: str, options: Mapping[str, str]) -> Graph:
         """Load the graph at `path`. NotRun if this runtime does not implement what the graph uses."""
+
+    def start(self, job: RunJob) -> None:  # noqa: B027 - most have nothing to start
+        """Begin, in the process of `job`, before anything else is called."""
+
+    def stop(self) -> None:  # noqa: B027
+        """End what `start` has started, as far as it came."""
 
     def measure(self) -> dict[str, Any]:
         """Return what the stage `import` records of this runtime."""

@@ -7,10 +7,14 @@ file that the job names (journal.py), or over the socket of a fork server (forki
 
 from __future__ import annotations
 
+import signal
 from typing import Any, Literal, TypedDict
 
 FAILED_ITSELF = 113
-"""Exit code of a probe process whose own code failed: no fact about the packages."""
+"""Exit code of a probe process, or of a runner, whose own code failed: no fact about the packages."""
+
+CRASHES = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP})
+"""Signals that a package causes in its own process; any other came from outside."""
 
 # --- jobs: host to probe -----------------------------------------------------------------------------------------------
 
@@ -91,13 +95,18 @@ class RunRequest(TypedDict):
     """Options of the runtime that are not the default: `optimization`, `memory_pattern`."""
 
 
-class RunJob(_Job):
-    """Run artifacts in one runtime."""
-
+class _RunJob(_Job):
     kind: Literal["run"]
     runtime: str
     """A name of runtimes.RUNTIMES. The version is that of the environment."""
     runs: list[RunRequest]
+
+
+class RunJob(_RunJob, total=False):
+    """Run artifacts in one runtime."""
+
+    runner: list[str]
+    """The command that starts the runtime's program (docs/runtimes.md). Absent, or empty, for a Python package."""
 
 
 class ForkServerJob(_Job, total=False):

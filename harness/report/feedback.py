@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness.model import Stage, Status
+from harness.stack import RuntimeVersion, listed
 from harness.verdicts.messages import headline
 from harness.verdicts.report_schema import Report, ReportedCell, ReportedVariant, identity, sorted_runtimes
 
@@ -26,8 +27,8 @@ class FeedbackComparison:
     feed_all_works: int
     differing: int
     """Pairs in which keep-cross works and feed-all fails."""
-    runtimes: tuple[str, ...]
-    """onnxruntime versions on which that was seen."""
+    runtimes: tuple[RuntimeVersion, ...]
+    """The runtimes on which that was seen."""
     steps: tuple[int, ...]
     """Decoding steps at which feed-all died."""
     messages: tuple[str, ...]
@@ -55,7 +56,7 @@ def sentence(comparison: FeedbackComparison) -> str:
         f"With a `{comparison.layout}` graph, a decoding loop that feeds every `present.*` output back as the next past "
         f"dies{where}; one that keeps the cross-attention cache (`present.*.encoder.*`) of its first step decodes correctly. "
         f"Seen in {comparison.differing} of {comparison.keep_cross_works} pairs of runs that differ in nothing else, "
-        f"on onnxruntime {', '.join(comparison.runtimes)}."
+        f"on {listed(comparison.runtimes)}."
     )
     whole = comparison.differing == comparison.keep_cross_works
     return f"{text} So the loop has to change, and no version." if whole else text
@@ -74,7 +75,7 @@ def _comparison(layout: str, pairs: Sequence[tuple[ReportedCell, ReportedVariant
         keep_cross_works=sum(kept.status is Status.WORKS for _, kept, _ in pairs),
         feed_all_works=sum(fed.status is Status.WORKS for _, _, fed in pairs),
         differing=len(apart),
-        runtimes=tuple(runtime.version for runtime in sorted_runtimes(cell for cell, _ in apart)),
+        runtimes=tuple(sorted_runtimes(cell for cell, _ in apart)),
         steps=tuple(sorted({int(found[1]) for _, fed in apart if (found := re.search(r"step (\d+)", fed.error or ""))})),
         messages=tuple(message for message, _ in Counter(messages).most_common()),
     )

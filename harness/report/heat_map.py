@@ -1,6 +1,7 @@
-"""The cells of a report as a picture: outer rows torch, outer columns transformers, inside each a grid of onnx by onnxruntime.
+"""The cells of a report as a picture: outer rows torch, outer columns transformers, inside each a grid of onnx by runtime.
 
-Every other axis, and the setup, makes further panels. The page and the SVG picture draw the same layout. Pure.
+Every other axis, the setup, and each further runtime make further panels. The page and the SVG picture draw the same
+layout. Pure.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ from typing import NamedTuple
 from harness.matrix.plan import by_version
 from harness.model import Status
 from harness.report.tables import furthest, working_of_tried
-from harness.stack import RUNTIME
+from harness.stack import RUNTIME, RUNTIMES
 from harness.verdicts.report_schema import Report, ReportedCell
 
-OUTER, INNER = ("torch", "transformers"), ("onnx", RUNTIME)
+OUTER = ("torch", "transformers")
 """(axis of the rows, axis of the columns)."""
+
+INNER_ROWS = "onnx"
+"""The axis of the rows inside an outer row; the columns are the runtime of the panel."""
 
 
 class Shade(StrEnum):
@@ -110,7 +114,9 @@ class Panel:
     """The cells that are alike on all axes which the picture does not spread out."""
 
     title: str
-    """`Python 3.11 · optimum 1.23.3 · handoff`, without what all panels share; may be empty."""
+    """`Python 3.11 · optimum 1.23.3 · handoff · onnxruntime-node`, without what all panels share; may be empty."""
+    runtime: str
+    """The inner axis of the columns."""
     columns: Sequence[tuple[str, Sequence[str]]]
     """(version on the outer axis, versions on the inner axis)."""
     rows: Sequence[tuple[str, Sequence[tuple[str, Squares]]]]
@@ -129,24 +135,28 @@ class Panel:
 
 def panels(report: Report) -> list[Panel]:
     """The cells of `report`, each once."""
-    apart = [axis for axis in report.axes if axis not in {*OUTER, *INNER}]
+    apart = [axis for axis in report.axes if axis not in {*OUTER, INNER_ROWS, *RUNTIMES}]
     found: dict[tuple[str, ...], list[ReportedCell]] = {}
     for cell in report.cells:
-        found.setdefault((*(cell.version(axis) for axis in apart), cell.setup.value), []).append(cell)
+        found.setdefault((*(cell.version(axis) for axis in apart), cell.setup.value, _runtime(cell)), []).append(cell)
     names = ["Python" if axis == "python" else axis for axis in apart]
-    shown = [len({key[place] for key in found}) > 1 for place in range(len(apart) + 1)]
+    shown = [len({key[place] for key in found}) > 1 for place in range(len(apart) + 2)]
     return [
         _panel(" · ".join(part for part, differs in zip(_parts(names, key), shown, strict=True) if differs), cells)
-        for key, cells in sorted(found.items(), key=lambda item: [by_version(value) for value in item[0][:-1]])
+        for key, cells in sorted(found.items(), key=lambda item: [by_version(value) for value in item[0][:-2]])
     ]
 
 
 def _parts(names: Sequence[str], key: Sequence[str]) -> list[str]:
-    return [*(f"{name} {version}" for name, version in zip(names, key[:-1], strict=True)), key[-1]]
+    return [*(f"{name} {version}" for name, version in zip(names, key[:-2], strict=True)), *key[-2:]]
+
+
+def _runtime(cell: ReportedCell) -> str:
+    return cell.runtime.name if cell.runtime else RUNTIME
 
 
 def _panel(title: str, cells: Sequence[ReportedCell]) -> Panel:
-    (outer_row, outer_column), (inner_row, inner_column) = OUTER, INNER
+    (outer_row, outer_column), inner_row, inner_column = OUTER, INNER_ROWS, _runtime(cells[0])
     columns = _groups(cells, outer_column, inner_column)
     flat = [(outer, inner) for outer, versions in columns for inner in versions]
     places = {tuple(cell.version(axis) for axis in (outer_row, inner_row, outer_column, inner_column)): cell for cell in cells}
@@ -154,7 +164,7 @@ def _panel(title: str, cells: Sequence[ReportedCell]) -> Panel:
         (outer, [(inner, [places.get((outer, inner, *column)) for column in flat]) for inner in versions])
         for outer, versions in _groups(cells, outer_row, inner_row)
     ]
-    return Panel(title=title, columns=columns, rows=rows)
+    return Panel(title=title, runtime=inner_column, columns=columns, rows=rows)
 
 
 def _groups(cells: Iterable[ReportedCell], outer: str, inner: str) -> list[tuple[str, list[str]]]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from harness import invocation
 from harness.report.tables import recommendations
-from harness.stack import BESIDE_THE_AXES
-from harness.verdicts.report_schema import Report, ReportedCell
+from harness.stack import BESIDE_THE_AXES, of_python
+from harness.verdicts.report_schema import Report, ReportedCell, sorted_runtimes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,6 +16,7 @@ class Pin:
     """The newest working set of one runtime."""
 
     runtime: str
+    """Name and version."""
     works: str
     """The variants that work in it; or why there is no such set."""
     cell: str = ""
@@ -23,6 +24,8 @@ class Pin:
     python: str = ""
     requirements: tuple[str, ...] = ()
     """`torch==2.15.0`, …"""
+    packages: tuple[str, ...] = ()
+    """What is no distribution of Python, as a line of package.json has it: `"onnxruntime-node": "1.16.3"`."""
     command: str = ""
     """The command that confirms the set, and writes its lock."""
 
@@ -31,9 +34,9 @@ def pins(report: Report, options: str = "") -> list[Pin]:
     """A set for each runtime of `report`; `options` are those with which `pin` means the same matrix."""
     cells, made = {cell.id: cell for cell in report.cells}, []
     header, rows = recommendations(report)
-    for row in rows:
+    for runtime, row in zip(map(str, sorted_runtimes(report.cells)), rows, strict=True):
         if len(row) < len(header):
-            made.append(Pin(runtime=row[0], works=row[-1]))
+            made.append(Pin(runtime=runtime, works=row[-1]))
             continue
         cell = cells[row[-1]]
         requirements = [f"{name}=={version}" for name, version in cell.pins.items()]
@@ -43,11 +46,15 @@ def pins(report: Report, options: str = "") -> list[Pin]:
             options_of_pin.append(f"--select {shlex.quote(select)}")
         made.append(
             Pin(
-                runtime=row[0],
+                runtime=runtime,
                 works=row[-2],
                 cell=cell.id,
                 python=cell.python,
-                requirements=(*requirements, *(f"{name}=={cell.resolved[name]}" for name in others)),
+                requirements=(
+                    *(f"{name}=={version}" for name, version in cell.pins.items() if of_python(name)),
+                    *(f"{name}=={cell.resolved[name]}" for name in others),
+                ),
+                packages=tuple(f'"{name}": "{version}"' for name, version in cell.pins.items() if not of_python(name)),
                 command=invocation.command("pin", " \\\n  ".join(options_of_pin) + options),
             )
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.decide.regressions import last_line
-from harness.model import Stage, Status, Variant
+from harness.model import Cell, Stage, Status, Variant
 from harness.report.formats.markdown import escape, table
 from harness.report.tables import counted
 from harness.verdicts.judge import VariantVerdict, Verdict
@@ -31,6 +31,31 @@ _STRATEGIES = {
     "cached": "the cache from the first step after the prefix on",
     "mixed": "after the prefix two steps without the cache, each with all tokens so far; then the cache",
 }
+
+
+_LOOPS = {
+    "onnxruntime-node": [
+        "## In Node.js",
+        "",
+        "`npm ci --ignore-scripts` in `run/` installs the runtime as it was locked. An output is a tensor that goes back into",
+        "`run` as it is, and its data need not be read:",
+        "",
+        "```js",
+        "const { InferenceSession, Tensor } = require('onnxruntime-node');",
+        "const session = await InferenceSession.create('model.onnx');",
+        "let past = first; // name of a `past_key_values.*` input → tensor; of the first step, as the layout above says",
+        "for (const token of tokens) {",
+        "  const ids = new Tensor('int64', BigInt64Array.of(BigInt(token)), [1, 1]);",
+        "  const outputs = await session.run({ ...inputs, decoder_input_ids: ids, ...past });",
+        "  for (const name of Object.keys(outputs).filter(name => name.startsWith('present.'))) {",
+        "    if (isFedBack(name)) past[name.replace('present', 'past_key_values')] = outputs[name]; // `feedback` above",
+        "  }",
+        "}",
+        "```",
+        "",
+    ]
+}
+"""Runtime → how a program uses it."""
 
 
 def render(verdict: Verdict, best: Variant, support: Mapping[Variant, int], header: Sequence[str]) -> str:
@@ -62,6 +87,7 @@ def render(verdict: Verdict, best: Variant, support: Mapping[Variant, int], head
             "",
             table(["", "use"], settings),
             "",
+            *_loop(cell),
             "## Why",
             "",
             _why(verdict, chosen, support),
@@ -73,6 +99,12 @@ def render(verdict: Verdict, best: Variant, support: Mapping[Variant, int], head
             "",
         ]
     )
+
+
+def _loop(cell: Cell) -> list[str]:
+    """How to install and call a runtime that is no distribution of Python."""
+    runtime = cell.runtime
+    return _LOOPS.get(runtime.name, []) if runtime else []
 
 
 def _why(verdict: Verdict, chosen: VariantVerdict, support: Mapping[Variant, int]) -> str:

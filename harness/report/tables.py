@@ -1,4 +1,4 @@
-"""The tables of a report: one for each Python, setup and torch, with transformers and the rest by onnxruntime."""
+"""The tables of a report: one for each Python, setup and torch, with transformers and the rest by runtime."""
 
 from __future__ import annotations
 
@@ -159,25 +159,31 @@ def variant_names(report: Report) -> dict[tuple[object, ...], str]:
 
 
 def recommendations(report: Report) -> tuple[list[str], list[list[str]]]:
-    """(header, rows) of the newest working set for each onnxruntime; a row is short where there is none."""
+    """(header, rows) of the newest working set for each runtime; a row is short where there is none.
+
+    The first entry of a row is the version of the runtime, with its name if there are several.
+    """
     cells, names = {cell.id: cell for cell in report.cells}, variant_names(report)
     axes = [axis for axis in report.axes if axis not in {"python", *RUNTIMES}]
-    chosen = [cells[cell] for cell in report.recommended.values() if cell in cells]
+    newest, runtimes = report.newest_working, sorted_runtimes(report.cells)
+    chosen = [cells[cell] for cell in newest.values() if cell in cells]
     beside = [name for name in BESIDE_THE_AXES if name not in axes and any(name in cell.resolved for cell in chosen)]
     # Two environments are two sets of versions, so the setup is shown if there are both kinds.
     several = len({cell.environment for cell in report.cells}) > 1
     rows = []
-    for runtime in sorted_runtimes(report.cells):
-        cell = cells.get(report.recommended.get(runtime.version, ""))
+    one_name = len({runtime.name for runtime in runtimes}) < 2
+    for runtime in runtimes:
+        cell, shown = cells.get(newest.get(runtime, "")), runtime.version if one_name else str(runtime)
         if cell is None:
-            rows.append([runtime.version, _none([cell for cell in report.cells if cell.runtime == runtime])])
+            rows.append([shown, _none([cell for cell in report.cells if cell.runtime == runtime])])
             continue
         working_names = [names[identity(variant)] for variant in cell.variants if variant.status is Status.WORKS]
         working = ", ".join(working_names) if len(names) <= GLYPH_LIMIT else _working_text(cell)
         environment = [cell.environment.value] if several else []
         versions = [*map(cell.version, axes), *(cell.resolved.get(name, ABSENT) for name in beside)]
-        rows.append([runtime.version, cell.python, *versions, *environment, working, cell.id])
-    header = [RUNTIME, "Python", *axes, *beside, *(["environment"] if several else []), "variants that work", "cell"]
+        rows.append([shown, cell.python, *versions, *environment, working, cell.id])
+    name = runtimes[0].name if one_name and runtimes else "runtime" if runtimes else RUNTIME
+    header = [name, "Python", *axes, *beside, *(["environment"] if several else []), "variants that work", "cell"]
     return header, rows
 
 

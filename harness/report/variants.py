@@ -13,7 +13,7 @@ _FIELDS = ("exporter", "opset", "layout", "feedback")
 
 
 def by_variant(report: Report, facet: Facet) -> tuple[list[str], list[list[str]]]:
-    """(header, rows) of the outcomes in a facet by variant and onnxruntime: `✓ 8 ✗ load 4 · 4`.
+    """(header, rows) of the outcomes in a facet by variant and runtime: `✓ 8 ✗ load 4 · 4`.
 
     A row counts all variants with its values, over all rows of the facet.
     """

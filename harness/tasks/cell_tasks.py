@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from harness.environments.layers import Closure, closure, layers, undivided
-from harness.environments.resolver import Resolved
+from harness.environments.resolved import Resolved
 from harness.matrix.schema import ProbeSection
 from harness.model import Setup, Variant
 from harness.stack import HELPERS
@@ -55,39 +55,53 @@ def of_cells(cells: Sequence[Resolved], model: ProbeSection) -> list[CellTasks |
     """The tasks of every cell, those of one key made one task: it has the variants of all the cells that share it."""
     sides = [_sides(resolved) for resolved in cells]
     exported: dict[Closure, dict[Variant, None]] = {}
-    run: dict[tuple[Closure, Closure], dict[Variant, None]] = {}
-    for resolved, both in zip(cells, sides, strict=True):
-        if both is not None:
+    run: dict[_Sides, dict[Variant, None]] = {}
+    for resolved, own in zip(cells, sides, strict=True):
+        if own is not None:
             usable = _usable(resolved)
-            exported.setdefault(both[0], {}).update(dict.fromkeys({variant.export_id: variant for variant in usable}.values()))
-            run.setdefault(both, {}).update(dict.fromkeys(usable))
-    installs = {side: Install(closure=side) for both in run for side in both}
+            exported.setdefault(own.export, {}).update(
+                dict.fromkeys({variant.export_id: variant for variant in usable}.values())
+            )
+            run.setdefault(own, {}).update(dict.fromkeys(usable))
+    installs = {side: Install(closure=side) for own in run for side in own if side}
     exports = {side: Export(closure=side, model=model, variants=tuple(variants)) for side, variants in exported.items()}
-    runs = {both: Run(export=exports[both[0]], closure=both[1], variants=tuple(variants)) for both, variants in run.items()}
+    runs = {
+        own: Run(export=exports[own.export], closure=own.run, packages=own.packages, variants=tuple(variants))
+        for own, variants in run.items()
+    }
     found: list[CellTasks | None] = []
-    for resolved, both in zip(cells, sides, strict=True):
-        if both is None:
+    for resolved, own in zip(cells, sides, strict=True):
+        if own is None:
             found.append(None)
             continue
-        together = Import(parts=both, model=model) if resolved.cell.setup is Setup.TOGETHER else None
-        export = replace(exports[both[0]], undivided=_undivided(resolved, both[0], together))
+        together = Import(parts=own[:2], model=model) if resolved.cell.setup is Setup.TOGETHER else None
+        export = replace(exports[own.export], undivided=_undivided(resolved, own.export, together))
         found.append(
             CellTasks(
                 resolved=resolved,
-                installs=(installs[both[0]], installs[both[1]]),
+                installs=tuple(installs[side] for side in own if side),
                 together=together,
                 export=replace(export, imports=(together,) if together else ()),
-                run=replace(runs[both], export=export, undivided=_undivided(resolved, both[1], together)),
+                run=replace(runs[own], export=export, undivided=_undivided(resolved, own.run, together)),
             )
         )
     return found
 
 
-def _sides(resolved: Resolved) -> tuple[Closure, Closure] | None:
-    """The closures of the export and of the run; None for a cell that did not resolve."""
+class _Sides(NamedTuple):
+    """The environments of a cell."""
+
+    export: Closure
+    run: Closure
+    packages: Closure | None
+
+
+def _sides(resolved: Resolved) -> _Sides | None:
+    """The environments of a cell; None for one that did not resolve."""
     if resolved.interpreter is None or resolved.export is None or resolved.run is None:
         return None
-    return closure(resolved.interpreter, resolved.export), closure(resolved.interpreter, resolved.run)
+    export, run = (closure(resolved.interpreter, side) for side in (resolved.export, resolved.run))
+    return _Sides(export, run, resolved.packages)
 
 
 def _undivided(resolved: Resolved, side: Closure, together: Import | None) -> tuple[Undivided, ...]:

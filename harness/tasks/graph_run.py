@@ -1,4 +1,4 @@
-"""The tasks that run exported graphs: in onnxruntime, or in ONNX's reference evaluator."""
+"""The tasks that run exported graphs: in a runtime, or in ONNX's reference evaluator."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Self
 
 from harness.environments.layers import Closure
 from harness.hashing import digest
 from harness.matrix.schema import ProbeSection
 from harness.model import Stage, Variant
-from harness.stack import EVALUATOR, RUNTIME
+from harness.stack import EVALUATOR, LABELS, RUNTIME
 from harness.tasks import jobs
 from harness.tasks.export import Export
 from harness.tasks.install import Install
 from harness.tasks.interface import Batch, Parts, ProbeOutput, ProbeRequest, Subject, Task, Workplace, with_layers
-from harness.tasks.keys import key_of, process_key
+from harness.tasks.keys import key_of, process_key, runner_source
 from harness.tasks.records import Records, has_error, stages
 from harness.tasks.repetitions import FailurePlace
 from harness.tasks.undivided import Divided, Pair, Undivided
@@ -29,23 +29,47 @@ class GraphRun(Divided):
     """Variants of one export in one runtime, in one process."""
 
     rank = 2
-    runtime_name: ClassVar[str]
-    """The runtime, as the probe's registry names it."""
 
     export: Export
     closure: Closure
     variants: tuple[Variant, ...]
     undivided: tuple[Undivided, ...] = field(default=(), compare=False)
+    packages: Closure | None = None
+    """The packages of a runtime that is no distribution of Python."""
+
+    @property
+    @abstractmethod
+    def runtime_name(self) -> str:
+        """The runtime, as the probe's registry names it."""
 
     @functools.cached_property
     def key(self) -> str:
         """The key of the runtime's import."""
-        return process_key(f"{self.kind}-import", self.runtime_name, self.export.model, self.closure.key)
+        return process_key(f"{self.kind}-import", self.runtime_name, self.export.model, self.closure.key, *self._apart)
+
+    @property
+    def _apart(self) -> tuple[str, ...]:
+        """What else runs the graphs of such a runtime: its packages with their program, and the runner."""
+        return () if self.packages is None else (self.packages.key, runner_source(self.runtime_name))
+
+    @property
+    def label(self) -> str:
+        """With the runtime, if that is in no closure of Python."""
+        if self.packages is None:
+            return super().label
+        return f"{super().label} {LABELS[self.runtime_name]} {self.packages.lock.versions[self.runtime_name]}"
+
+    @property
+    def environments(self) -> tuple[Parts, ...]:
+        """Those of the closure, and that of the packages."""
+        own = with_layers(self.closure)
+        return own if self.packages is None else (*own, (self.packages,))
 
     @property
     def runtime(self) -> str:
-        """What runs the artifact: name, and version if it is a distribution."""
-        return " ".join(filter(None, (self.runtime_name, self.closure.lock.versions.get(self.runtime_name))))
+        """What runs the artifact: name, and version if it is a distribution or a package."""
+        lock = (self.packages or self.closure).lock
+        return " ".join(filter(None, (self.runtime_name, lock.versions.get(self.runtime_name))))
 
     @abstractmethod
     def variant_key(self, variant: Variant, artifact: str) -> str:
@@ -53,8 +77,12 @@ class GraphRun(Divided):
 
     @property
     def needs(self) -> tuple[Task, ...]:
-        """The export, and its environment."""
-        return (self.export, Install(closure=self.closure))
+        """The export, and its environments."""
+        return (self.export, *self._installs)
+
+    @property
+    def _installs(self) -> tuple[Install, ...]:
+        return tuple(Install(closure=closure) for closure in (self.closure, self.packages) if closure)
 
     @property
     def seconds(self) -> int:
@@ -91,8 +119,9 @@ class GraphRun(Divided):
 
     def place(self, variant: Variant | None = None, artifact: str = "") -> FailurePlace:
         """What its failure is about. Two artifacts may fail with the same message, one of them by chance."""
-        # The evaluator shares its closure with the export.
-        return FailurePlace(f"{type(self).__name__} {self.closure.key} {artifact}".rstrip(), variant.id if variant else None)
+        # The evaluator shares its closure with the export, and runtimes of other packages share theirs with each other.
+        names = (type(self).__name__, self.closure.key, *self._apart, artifact)
+        return FailurePlace(" ".join(names).rstrip(), variant.id if variant else None)
 
     def runnable(self, records: Records) -> list[tuple[Variant, str]]:
         """(variant, artifact digest) of every variant whose export left something to run."""
@@ -120,7 +149,7 @@ class GraphRun(Divided):
 
     def is_pending(self, records: Records) -> bool:
         """Whether the export, or the run of what it left, is pending."""
-        if Install(closure=self.closure).is_impossible(records):
+        if any(install.is_impossible(records) for install in self._installs):
             return False
         return self.export.is_pending(records) or bool(self.missing(records))
 
@@ -140,7 +169,7 @@ class GraphRun(Divided):
     def next_batch(self, records: Records, workplace: Workplace) -> Batch | None:
         """All missing runs in one process; then what failed, undivided."""
         runs = self.missing_runs(records)
-        if runs and workplace.python(self.closure) is not None:
+        if runs and all([workplace.python(install.closure) for install in self._installs]):  # noqa: C419 -- build all
             return RunBatch(task=self, runs=_one_of_each(runs))
         return self.next_undivided(records, workplace)
 
@@ -157,6 +186,7 @@ class GraphRun(Divided):
             self,
             export=self.export.localised(at, here),
             closure=at(self.closure),
+            packages=at(self.packages) if self.packages else None,
             undivided=tuple(whole.localised(at, here) for whole in self.undivided),
         )
 
@@ -168,11 +198,15 @@ def _one_of_each(runs: Iterable[tuple[Variant, str]]) -> tuple[tuple[Variant, st
 
 @dataclass(frozen=True, kw_only=True)
 class Run(GraphRun):
-    """Variants of one export in one onnxruntime."""
+    """Variants of one export in one runtime."""
 
     kind = "run"
-    runtime_name = RUNTIME
     imports_torch = False
+
+    @property
+    def runtime_name(self) -> str:
+        """See GraphRun."""
+        return self.packages.runtime or RUNTIME if self.packages else RUNTIME
 
     def variant_key(self, variant: Variant, artifact: str) -> str:
         """See GraphRun."""
@@ -192,7 +226,11 @@ class Evaluate(GraphRun):
     """Variants of one export in ONNX's reference evaluator, in the export's own environment."""
 
     kind = "evaluate"
-    runtime_name = EVALUATOR
+
+    @property
+    def runtime_name(self) -> str:
+        """See GraphRun."""
+        return EVALUATOR
 
     def variant_key(self, variant: Variant, artifact: str) -> str:
         """See GraphRun. The evaluator has no bindings and no session options."""
@@ -220,9 +258,10 @@ class RunBatch(Batch):
         assert python is not None
         return ProbeRequest(
             python=python,
-            job=jobs.running(task.runtime_name, self.model, folders),
+            job=jobs.running(task.runtime_name, self.model, folders, workplace.runner(task.packages) if task.packages else ()),
             keys=[task.variant_key(*item) for item in runs] or [task.key],
             parts=(task.closure,),
+            packages=(task.packages,) if task.packages else (),
             places={None: task.place(), **{variant.id: task.place(variant, artifact) for variant, artifact in runs}},
         )
 

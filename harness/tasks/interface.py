@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Protocol, Self
 from harness.environments.layers import Closure, bases, layers
 from harness.matrix.schema import ProbeSection
 from harness.model import Stage, StageResult
-from harness.stack import LABELS, MODULES
+from harness.stack import LABELS
 from harness.tasks.records import Records
 from harness.tasks.repetitions import FailurePlace
 
@@ -76,6 +76,8 @@ class ProbeRequest:
     """Subject → what the fork for that subject can import."""
     may_fork: bool = True
     """Whether a fork server may make it."""
+    packages: Parts = ()
+    """The packages of its runner, if it has one."""
     places: Mapping[Subject, FailurePlace]
     """Subject → what its failure is about."""
 
@@ -84,7 +86,13 @@ class Workplace(Protocol):
     """The environments and artifacts that the batches of a task use."""
 
     def python(self, closure: Closure) -> Path | None:
-        """The interpreter of the closure's environment, which is built first if necessary; None if it cannot be built."""
+        """The interpreter of the closure's environment, which is built first if necessary; None if it cannot be built.
+
+        Of packages that are no distributions of Python it is the folder of the environment.
+        """
+
+    def runner(self, packages: Closure) -> list[str]:
+        """The command that runs graphs in the runtime of these packages, whose environment is there."""
 
     def is_given(self, closure: Closure) -> bool:
         """Whether the caller of the harness made this environment, which then holds the whole lock of its cell."""
@@ -135,7 +143,7 @@ class Task(ABC):
     def label(self) -> str:
         """For the progress display."""
         versions = self.closure.lock.versions
-        return " ".join([self.kind, *(f"{LABELS[name]} {versions[name]}" for name in MODULES if name in versions)])
+        return " ".join([self.kind, *(f"{label} {versions[name]}" for name, label in LABELS.items() if name in versions)])
 
     @property
     @abstractmethod

@@ -48,9 +48,9 @@ def exporting(
     }
 
 
-def running(runtime: str, model: ProbeSection, runs: Iterable[tuple[Variant, Path]]) -> RunJob:
-    """Variants, each with the folder of its artifact, in the runtime of that name."""
-    return {
+def running(runtime: str, model: ProbeSection, runs: Iterable[tuple[Variant, Path]], runner: Sequence[str] = ()) -> RunJob:
+    """Variants, each with the folder of its artifact, in the runtime of that name, which the command `runner` starts."""
+    job: RunJob = {
         "kind": "run",
         "probe": _source(model),
         "runtime": runtime,
@@ -68,6 +68,7 @@ def running(runtime: str, model: ProbeSection, runs: Iterable[tuple[Variant, Pat
             for variant, artifact in runs
         ],
     }
+    return {**job, "runner": list(runner)} if runner else job
 
 
 def _source(model: ProbeSection) -> ProbeSource:

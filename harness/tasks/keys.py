@@ -14,6 +14,7 @@ from harness import subprocesses
 from harness.hashing import canonical, digest, digest_with
 from harness.matrix.schema import ProbeSection
 from harness.probe.runtimes import RUNTIMES
+from harness.stack import RUNNERS
 from harness.store.digests import file_digest, folder_digest
 
 PROBE = Path(harness.__file__).parent / "probe" / "__main__.py"
@@ -21,6 +22,9 @@ PROBE = Path(harness.__file__).parent / "probe" / "__main__.py"
 
 RULES = 2
 """Part of every key: to be raised when a probe's events or end come to mean something else, here or in execution/worker.py."""
+
+RUNNERS_FOLDER = Path(harness.__file__).parent / "runners"
+"""The programs that probe processes drive in place of importing a runtime."""
 
 _FOLDERS = {"import": None, "export": "export", **{name: runtime.module.strip(".") for name, runtime in RUNTIMES.items()}}
 """`import`, `export` or a runtime → the folder of the probe that its jobs alone use; all other files are for every job."""
@@ -35,7 +39,7 @@ def key_of(*parts: str | int | None) -> str:
 @functools.cache
 def source(user: str) -> str:
     """Digest of the probe's source as far as a job can use it; `user` is `import`, `export` or the name of a runtime."""
-    left_out = {folder for folder in _FOLDERS.values() if folder not in {None, _FOLDERS[user]}}
+    left_out = {folder for folder in _FOLDERS.values() if folder not in {None, _FOLDERS.get(user)}}
     return digest({path.as_posix(): content for path, content in _sums().items() if left_out.isdisjoint(path.parts)})
 
 
@@ -45,6 +49,20 @@ def _sums() -> dict[Path, str]:
     root = PROBE.parent
     _stamp(root)
     return {path.relative_to(root): hashlib.sha256(path.read_bytes()).hexdigest() for path in root.rglob("*.py")}
+
+
+@functools.cache
+def runner_source(runtime: str) -> str:
+    """Digest of the runner of `runtime`: another runner is another measurement."""
+    folder = runner(runtime).parent
+    _stamp(RUNNERS_FOLDER)
+    files = (path for path in folder.rglob("*") if path.is_file() and "node_modules" not in path.parts)
+    return digest({path.relative_to(folder).as_posix(): file_digest(path) for path in files})
+
+
+def runner(runtime: str) -> Path:
+    """The program that runs graphs in `runtime`."""
+    return RUNNERS_FOLDER / RUNNERS[runtime]
 
 
 @functools.cache
@@ -121,7 +139,7 @@ def _looks(folder: Path) -> dict[Path, tuple[int, int, int]]:
 
 def read_anew() -> None:
     """Forget the files and variables that an earlier run of this process has read."""
-    for cached in (source, _sums, _files_digest, _checkpoint_digest, _common_part):
+    for cached in (source, runner_source, _sums, _files_digest, _checkpoint_digest, _common_part):
         cached.cache_clear()
 
 
@@ -131,7 +149,7 @@ def require_unchanged(model: ProbeSection) -> None:
     Raises:
         RuntimeError: they were edited since, so a result may be of other source.
     """
-    read = [PROBE.parent, *([Path(model.checkpoint)] if model.checkpoint else [])]
+    read = [PROBE.parent, RUNNERS_FOLDER, *([Path(model.checkpoint)] if model.checkpoint else [])]
     for folder in read:
         looked = _STAMPS.get(folder)
         if looked is None:

@@ -38,7 +38,7 @@ STORED = _Stored()
 """In place of an override: there is none."""
 
 ABOVE = ("ir-above-runtime", "opset-above-runtime")
-"""Rules of the findings about a stamp that is above the onnxruntime (probe/runtimes/ort/supported_formats.py)."""
+"""Rules of the findings about a stamp that is above the onnxruntime (probe/runtimes/largest_stamps.py)."""
 
 STAGES = RecordKind(name="stages", adapter=TypeAdapter(Record))
 

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.environments.resolver import Resolved
+from harness.environments.resolved import Resolved
 from harness.matrix.schema import FAMILIES, Matrix, ProbeSection
 from harness.model import Setup, Stage, Status, Variant
 from harness.probe.decoders.export.models import families
-from harness.stack import RUNTIME
+from harness.stack import RUNTIMES
 from harness.tasks import cell_tasks
 from harness.tasks.cell_tasks import CellTasks
 from harness.tasks.interface import Task
@@ -39,8 +39,8 @@ SAME_FAMILY = " of the same family"
 
 
 def stack(stage: Stage | None, python: str, pins: Mapping[str, str], setup: Setup) -> Stack:
-    """The python, setup and versions that a failure at `stage` depends on; before `load` that is without onnxruntime."""
-    return (python, setup, *(version for axis, version in pins.items() if axis != RUNTIME or stage in _RUNS))
+    """The python, setup and versions that a failure at `stage` depends on; before `load` that is without a runtime."""
+    return (python, setup, *(version for axis, version in pins.items() if axis not in RUNTIMES or stage in _RUNS))
 
 
 def control_of(model: ProbeSection) -> tuple[ProbeSection, str] | None:

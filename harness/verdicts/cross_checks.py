@@ -1,7 +1,8 @@
 """Cross-checks of an artifact that an onnxruntime refuses or gets wrong: which runs are needed, and their results.
 
 - *Other runtimes*: ONNX's reference evaluator and the newest other onnxruntime of the matrix run the same artifact. If
-  they run it correctly, the cause is this onnxruntime; if they fail too, it is the exporter.
+  they run it correctly, the cause is this onnxruntime; if they fail too, it is the exporter. Another runtime of the same
+  version, which has the same library, tells a fault of the binding from one of the library.
 - *Another consumer*: the same artifact in the same onnxruntime, with the other feedback, the other binding, and both. If
   that works, the cause is the consumer.
 
@@ -13,12 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from packaging.version import Version
 
 from harness.environments.layers import Closure
 from harness.model import Stage, StageResult, Status, Variant
-from harness.stack import RUNTIME
+from harness.stack import RUNTIME, RuntimeVersion
 from harness.tasks.cell_tasks import CellTasks, merged
 from harness.tasks.graph_run import Evaluate, Run
 from harness.tasks.records import Records, is_above_limits, stages
@@ -27,8 +29,28 @@ _RUNTIME_STAGES = {Stage.LOAD, Stage.DECODE, Stage.PARITY}
 
 _OTHER = {"keep-cross": "feed-all", "feed-all": "keep-cross", "numpy": "ortvalue", "ortvalue": "numpy"}
 
-Runtimes = Mapping[str, Sequence[Closure]]
-"""Version of an interpreter → the run closures with the two newest onnxruntimes of the matrix for it."""
+
+class RunSide(NamedTuple):
+    """What runs graphs: a closure, and the packages of a runtime that is no distribution of Python."""
+
+    closure: Closure
+    packages: Closure | None = None
+
+    @property
+    def runtime(self) -> RuntimeVersion:
+        """Name and version of the runtime."""
+        name = (self.packages and self.packages.runtime) or RUNTIME
+        return RuntimeVersion(name, (self.packages or self.closure).lock.versions[name])
+
+    @property
+    def version(self) -> Version:
+        """The version of the runtime, in which runtimes of one library agree."""
+        return Version(self.runtime.version)
+
+
+Runtimes = Mapping[str, Sequence[RunSide]]
+"""Version of an interpreter → the run sides of the matrix for it that may be asked: those with the two newest onnxruntimes,
+and, where a version is there in several runtimes, all of these."""
 
 _Failed = tuple[Variant, str, Stage]
 """Variant, digest of its artifact, stage at which it failed."""
@@ -131,18 +153,16 @@ def _deciding(keys: Mapping[str, str], records: Records) -> dict[str, StageResul
 
 
 def _in_other_runtimes(cell: CellTasks, failed: Sequence[Variant], runtimes: Runtimes) -> Iterator[Evaluate | Run]:
-    """The tasks that run the artifacts of `cell` in the reference evaluator, and in the newest other onnxruntime."""
+    """The tasks that run the artifacts of `cell` in the evaluator, the newest other onnxruntime, and another binding."""
     if not failed:
         return
     yield Evaluate(export=cell.export, closure=cell.export.closure, variants=tuple(failed))
-    own = cell.run.closure
-    others = [other for other in runtimes.get(own.interpreter.version, ()) if _runtime(other) != _runtime(own)]
-    if others:
-        # Of several the one with the same numpy.
-        numpy = own.lock.versions.get("numpy")
-        other = max(others, key=lambda other: (_runtime(other), other.lock.versions.get("numpy") == numpy))
-        yield Run(export=cell.export, closure=other, variants=tuple(failed))
-
-
-def _runtime(closure: Closure) -> Version:
-    return Version(closure.lock.versions[RUNTIME])
+    own = RunSide(cell.run.closure, cell.run.packages)
+    known = runtimes.get(own.closure.interpreter.version, ())
+    others = [other for other in known if other.version != own.version and other.runtime.name == RUNTIME]
+    bindings = [other for other in known if other.version == own.version and other.runtime.name != own.runtime.name]
+    numpy = own.closure.lock.versions.get("numpy")
+    for able in filter(None, (others, bindings)):
+        # Of several the newest, and of these the one with the same numpy.
+        other = max(able, key=lambda other: (other.version, other.closure.lock.versions.get("numpy") == numpy))
+        yield Run(export=cell.export, closure=other.closure, packages=other.packages, variants=tuple(failed))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.environments.lock_records import without_build
-from harness.environments.resolver import Resolved
+from harness.environments.resolved import Resolved
 from harness.matrix.schema import Variants
 from harness.matrix.variants import deciding
 from harness.model import Cell, Failure, Stage, StageResult, Status, Variant

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import attrgetter
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from packaging.utils import canonicalize_version
 from packaging.version import Version
-from pydantic import AfterValidator, Field, TypeAdapter
+from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter
 
 from harness.foreign_text import redacted
 from harness.matrix.plan import by_version
@@ -18,7 +18,7 @@ from harness.matrix.selection import VARIANT_FIELDS
 from harness.matrix.values import Name, VersionOrAbsent
 from harness.model import ABSENT, Cause, Cell, Certainty, Setup, Stage, Status, Variant
 from harness.packaging_values import CellId, DistributionName, ExactVersion, PythonVersion
-from harness.stack import NEWEST_BY, RUNTIMES, RuntimeVersion, runtime_of
+from harness.stack import NEWEST_BY, RUNTIME, RUNTIMES, RuntimeVersion, runtime_of
 from harness.verdicts.rule_model import Rule, Unexplained
 
 MESSAGE_LIMIT = 1000
@@ -145,6 +145,10 @@ class ReportedCell:
     """The two environments of a handoff cell, `export` and `run`, each name → version; empty for a together cell."""
     inferred: Literal["works", "fails"] | None = None
     """What follows for a cell that was not run from those that were; null if nothing does. It proves nothing."""
+    packages: dict[PackagePlace, PackageVersion] = field(default_factory=dict)
+    """The packages of a runtime that is no distribution of Python, place → version; empty for onnxruntime."""
+    program: PackageVersion | None = None
+    """The version of the program that runs these packages, of node; null for onnxruntime."""
 
     @property
     def setup(self) -> Setup:
@@ -174,6 +178,11 @@ class ReportedProbe:
     """Distributions that an export needs besides the axes."""
 
 
+PackagePlace = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9@~_-][A-Za-z0-9@~_./-]*$", max_length=2000)]
+"""Where a package lies: `a`, `@scope/a`, or `b/node_modules/a` for what b alone has."""
+
+PackageVersion = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+-]*$", max_length=200)]
+
 UTC = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\+00:00|Z)$"
 """ISO 8601, to the second."""
 
@@ -198,6 +207,14 @@ class Report:
     """onnxruntime version → id of the newest working cell that has it."""
     unexplained: list[Unexplained] = field(default_factory=list)
     """The failures that none of the rules explains."""
+    recommended_elsewhere: dict[DistributionName, dict[ExactVersion, CellId]] = field(default_factory=dict)
+    """Another runtime than onnxruntime → its version → id of the newest working cell that has it."""
+
+    @property
+    def newest_working(self) -> dict[RuntimeVersion, str]:
+        """Runtime → id of the newest working cell that has it."""
+        named = {RUNTIME: self.recommended, **self.recommended_elsewhere}
+        return {RuntimeVersion(name, version): cell for name, found in named.items() for version, cell in found.items()}
 
     def count(self, status: Status) -> int:
         """The number of cells with this status."""
@@ -232,7 +249,20 @@ def newest_by_runtime(cells: Iterable[_AnyCell]) -> dict[RuntimeVersion, _AnyCel
 def sorted_runtimes(cells: Iterable[ReportedCell]) -> list[RuntimeVersion]:
     """The runtimes of `cells`, each once, by name and version."""
     runtimes = {cell.runtime for cell in cells if cell.runtime}
-    return sorted(runtimes, key=lambda runtime: (RUNTIMES.index(runtime.name), Version(runtime.version)))
+    return sorted(runtimes, key=runtime_order)
+
+
+def runtime_order(runtime: RuntimeVersion) -> tuple[int, Version]:
+    """Sort key: by name, as `RUNTIMES` has them, and then by version."""
+    return RUNTIMES.index(runtime.name), Version(runtime.version)
+
+
+def recommendation(newest: Mapping[RuntimeVersion, Cell | ReportedCell]) -> dict[str, Any]:
+    """The fields `recommended` and `recommended_elsewhere` of a report: for each runtime the cell that is recommended."""
+    found: dict[str, dict[str, str]] = {RUNTIME: {}}
+    for runtime in sorted(newest, key=runtime_order):
+        found.setdefault(runtime.name, {})[runtime.version] = newest[runtime].id
+    return {"recommended": found.pop(RUNTIME), "recommended_elsewhere": found}
 
 
 def age(cell: Cell | ReportedCell) -> tuple[list[Version], bool]:

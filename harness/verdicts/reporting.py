@@ -41,14 +41,14 @@ def reported(
 ) -> ReportedCell:
     """The cell of the report for `verdict`."""
     remedies = remedies or Remedies()
-    cell, lock = verdict.cell, verdict.resolved.lock
+    cell, lock, packages = verdict.cell, verdict.resolved.lock, verdict.resolved.packages
     return ReportedCell(
         id=cell.id,
         python=cell.python,
         pins=dict(cell.pins),
         environment=cell.setup,
         status=Status.WORKS_WITH_REMEDY if cell.id in remedies.with_remedy else verdict.status,
-        lock=lock.digest if lock else None,
+        lock=verdict.resolved.digest,
         resolved=dict(sorted(lock.versions.items())) if lock else {},
         remedies=list(remedies.cells.get(cell.id, ())),
         variants=[
@@ -57,6 +57,8 @@ def reported(
         ],
         resolved_sides={side: dict(sorted(lock.versions.items())) for side, lock in verdict.resolved.sides.items()},
         inferred=inferred,
+        packages=dict(sorted(packages.lock.versions.items())) if packages else {},
+        program=str(packages.interpreter.version) if packages else None,
     )
 
 

@@ -12,6 +12,9 @@ from harness.verdicts.messages import CPP_PLACE
 
 _ONNXRUNTIME = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : |Error in execution: ")
 
+_RUNTIME_FAULT = "RuntimeFault"
+"""What the client of runners raises where a runtime refuses something (probe/runtimes/runner/client.py)."""
+
 _REPLACEMENTS = (
     # Function signatures and conditions change from release to release; the message behind them does not.
     (CPP_PLACE, ""),
@@ -90,7 +93,8 @@ def shared_words(one: Failure, other: Failure) -> tuple[str, str]:
 def _words(failure: Failure) -> tuple[str, str]:
     """Class and message of a failure, as far as they identify it."""
     # onnxruntime's classes of exceptions depend on the API, not on the fault.
-    kind = "onnxruntime" if _ONNXRUNTIME.search(failure.message) else failure.type
+    by_runtime = failure.type == _RUNTIME_FAULT or _ONNXRUNTIME.search(failure.message)
+    kind = "onnxruntime" if by_runtime else failure.type
     return failure.shared or (kind, normalised(failure.message))
 
 

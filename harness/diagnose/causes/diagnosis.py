@@ -55,7 +55,7 @@ def brief_outcome(text: str) -> str:
 
 def refusal(cell: ReportedCell, variant: ReportedVariant) -> str:
     """The sentence about a failure in the runtime of its own cell."""
-    return f"onnxruntime {cell.pins.get('onnxruntime')} in {cell.id} fails at {variant.stage}: {brief(variant.error)}"
+    return f"{cell.runtime} in {cell.id} fails at {variant.stage}: {brief(variant.error)}"
 
 
 def opinions(variant: ReportedVariant) -> list[str]:

@@ -14,6 +14,7 @@ from math import isclose
 from packaging.utils import canonicalize_name
 
 from harness.model import Stage
+from harness.verdicts.messages import is_above
 from harness.verdicts.signature import normalised
 
 
@@ -137,6 +138,15 @@ def import_of(message: str) -> str | None:
 
 _IMPORTED = re.compile(r"import (\w+): ")
 """How the probe's messages name the package (probe/imports.py)."""
+
+
+def against(opinion: str) -> RuntimeFailure | None:
+    """The failure in an opinion, if it may be held against the artifact; None if the artifact is above that runtime."""
+    if not opinion.startswith("fails at ") or is_above(opinion):
+        return None
+    end, _, message = opinion.partition(": ")
+    found = failure_of(Stage(end.removeprefix("fails at ")), message)
+    return None if found.reason is Reason.LIMIT else found
 
 
 def _deviation(text: str) -> RuntimeFailure:

@@ -18,17 +18,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from harness.diagnose.causes import format_gate
+from harness.diagnose.causes import bindings, format_gate
 from harness.diagnose.causes.diagnosis import SETTLE, Diagnosis, brief, likely, opinions, proven, refusal, undecided
-from harness.diagnose.causes.failure_kinds import Reason, RuntimeFailure, failure_of
+from harness.diagnose.causes.failure_kinds import Reason, RuntimeFailure, against, failure_of
 from harness.diagnose.nearest_cell import Neighbours, model_code, run_numpy
 from harness.matrix.selection import VARIANT_FIELDS
 from harness.model import Cause, Certainty, Stage, Status
-from harness.stack import EVALUATOR, EXPORTING, RUNTIME
+from harness.stack import EVALUATOR, EXPORTING, RUNTIMES
 from harness.tasks.records import ABOVE
 from harness.verdicts import process_findings
 from harness.verdicts.control_model import MODEL
-from harness.verdicts.messages import is_above
 from harness.verdicts.remedy_effects import CONSUMER, SESSION, RemedyEffect, effects
 from harness.verdicts.report_schema import ReportedCell, ReportedVariant, identity
 
@@ -41,8 +40,11 @@ _NAMED = 2
 _BROKEN_PROMISES = ("frozen-dimension", "dimension-bound-twice")
 """Findings that the sizes in a graph are not those of the request, or not those of its run."""
 
-_MAIN = {*EXPORTING, RUNTIME}
+_MAIN = {*EXPORTING, *RUNTIMES}
 """The exporter, the runtime and the code of built-in models: another version of them changes the very suspect."""
+
+_ONE_RUNTIME = [{name} for name in RUNTIMES]
+"""The axes of a change of the runtime alone."""
 
 
 def diagnosed(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbours) -> Diagnosis:
@@ -56,12 +58,22 @@ def diagnosed(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbou
     accepting = [name for name, text in variant.opinions.items() if text == "works"]
     others = [*(name for name in accepting if name != EVALUATOR), *elsewhere]
     remade = [] if others else _remade(changes)
-    evidence = [refusal(cell, variant), *opinions(variant), *elsewhere, *remade]
+    evidence = [
+        refusal(cell, variant),
+        *opinions(variant),
+        *bindings.sentences(cell, variant, _failure(variant)),
+        *elsewhere,
+        *remade,
+    ]
     consumers = _consumers(variant, changes)
     consumed = _consumed(consumers, cell)
     if EVALUATOR in accepting and others:
+
+        def held(name: str) -> bool:
+            return neighbours.numpy_held(cell, bindings.named(name))
+
         # An onnxruntime loads a graph without numpy, which passes it the arrays of a run.
-        alone = variant.stage is Stage.LOAD or elsewhere or any(neighbours.numpy_held(cell, _version(name)) for name in others)
+        alone = variant.stage is Stage.LOAD or elsewhere or any(map(held, others))
         if alone:
             return proven(Cause.RUNTIME, *evidence, *consumed)
         return likely(Cause.RUNTIME, *evidence, *consumed, f"{SETTLE}numpy {run_numpy(cell)} beside {others[0]}")
@@ -75,11 +87,7 @@ def diagnosed(cell: ReportedCell, variant: ReportedVariant, neighbours: Neighbou
         return _as_when_kept(cell, variant, kept, neighbours)
     if found := _by_session(cell, variant, changes, evidence):
         return found
-    return _by_opinions(variant, evidence, evaluated=EVALUATOR in accepting, others=bool(others or remade))
-
-
-def _version(runtime: str) -> str:
-    return runtime.rpartition(" ")[2]
+    return _by_opinions(cell, variant, evidence, evaluated=EVALUATOR in accepting, others=bool(others or remade))
 
 
 def _between_versions(cell: ReportedCell, variant: ReportedVariant, changed: RemedyEffect) -> Diagnosis:
@@ -94,7 +102,7 @@ def _between_versions(cell: ReportedCell, variant: ReportedVariant, changed: Rem
 def _elsewhere(
     cell: ReportedCell, variant: ReportedVariant, changes: Sequence[RemedyEffect], neighbours: Neighbours
 ) -> list[str]:
-    """Sentences about other onnxruntimes that run the same artifact, and are no opinion: in other cells, or as a remedy.
+    """Sentences about other runtimes that run the same artifact, and are no opinion: in other cells, or as a remedy.
 
     The artifact of a remedy is the same only if no onnxruntime brings anything into the export.
     """
@@ -102,10 +110,10 @@ def _elsewhere(
         name: f"{name} in {other.id}"
         for other in neighbours.same_artifact(cell, variant)
         if (variant.stage is Stage.LOAD or run_numpy(other) == run_numpy(cell))
-        and (name := f"onnxruntime {other.pins['onnxruntime']}") not in variant.opinions
+        and (name := str(other.runtime)) not in variant.opinions
     }
     for changed in changes if neighbours.exports_apart(cell) else ():
-        if changed.versions == {"onnxruntime"} and changed.text not in variant.opinions:
+        if changed.versions in _ONE_RUNTIME and changed.text not in variant.opinions:
             found.setdefault(changed.text, changed.text)
     named = list(found.values())[:_NAMED]
     more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
@@ -113,8 +121,8 @@ def _elsewhere(
 
 
 def _remade(changes: Sequence[RemedyEffect]) -> list[str]:
-    """A sentence about another onnxruntime in which the variant works, perhaps as another artifact."""
-    found = [changed.text for changed in changes if changed.versions == {"onnxruntime"}][:1]
+    """A sentence about another runtime in which the variant works, perhaps as another artifact."""
+    found = [changed.text for changed in changes if changed.versions in _ONE_RUNTIME][:1]
     return [f"with {text} alone the same variant works; what else that brings may change the artifact" for text in found]
 
 
@@ -131,7 +139,7 @@ def _by_session(
     option = next((changed.text for changed in changes if changed.only(SESSION)), None) or _works_with_option(cell, variant)
     if option is None:
         return None
-    evidence = [*evidence, f"with {option} the same artifact works in the same onnxruntime {cell.pins.get('onnxruntime')}"]
+    evidence = [*evidence, f"with {option} the same artifact works in the same {cell.runtime}"]
     if broken := [flaw for flaw in _flaws(variant) if _is_broken(flaw)]:
         # A runtime may rely on the sizes in the graph.
         return likely(Cause.EXPORTER, *evidence, *broken, f"{SETTLE}the same graph with sizes that hold")
@@ -148,7 +156,9 @@ def _works_with_option(cell: ReportedCell, variant: ReportedVariant) -> str | No
     return None
 
 
-def _by_opinions(variant: ReportedVariant, evidence: list[str], *, evaluated: bool, others: bool) -> Diagnosis:
+def _by_opinions(
+    cell: ReportedCell, variant: ReportedVariant, evidence: list[str], *, evaluated: bool, others: bool
+) -> Diagnosis:
     """The cause by opinions. `evaluated`: the evaluator runs the artifact correctly; `others`: another onnxruntime does."""
     failure = _failure(variant)
     if others and not evaluated:
@@ -160,12 +170,14 @@ def _by_opinions(variant: ReportedVariant, evidence: list[str], *, evaluated: bo
         return likely(Cause.RUNTIME, *evidence, unable, f"{SETTLE}an onnx whose reference evaluator runs the artifact")
     if evaluated:
         return likely(Cause.RUNTIME, *evidence, f"{SETTLE}an onnxruntime that runs the artifact")
-    return _refused(variant, failure, [*evidence, *_flaws(variant)])
+    return _refused(cell, variant, failure, [*evidence, *_flaws(variant)])
 
 
-def _refused(variant: ReportedVariant, failure: RuntimeFailure, evidence: list[str]) -> Diagnosis:
+def _refused(cell: ReportedCell, variant: ReportedVariant, failure: RuntimeFailure, evidence: list[str]) -> Diagnosis:
     """The cause if no runtime runs the artifact: it depends on whether they refuse it for the same reason."""
-    refusing = {name: found for name, text in variant.opinions.items() if (found := _against(text))}
+    # Another binding of the same library is no other runtime.
+    apart = {name: text for name, text in variant.opinions.items() if not bindings.is_sibling(cell, name)}
+    refusing = {name: found for name, text in apart.items() if (found := against(text))}
     broken = any(map(_is_broken, _flaws(variant)))
     evaluator = refusing.pop(EVALUATOR, None)
     if evaluator and (failure.same(evaluator) or (broken and failure.reason is evaluator.reason is Reason.SIZE)):
@@ -185,15 +197,6 @@ def _refused(variant: ReportedVariant, failure: RuntimeFailure, evidence: list[s
 def _failure(variant: ReportedVariant) -> RuntimeFailure:
     assert variant.stage
     return failure_of(variant.stage, variant.error or "", (variant.node or {}).get("op_type"))
-
-
-def _against(opinion: str) -> RuntimeFailure | None:
-    """The failure in an opinion, if it may be held against the artifact; None if the artifact is above that runtime."""
-    if not opinion.startswith("fails at ") or is_above(opinion):
-        return None
-    end, _, message = opinion.partition(": ")
-    found = failure_of(Stage(end.removeprefix("fails at ")), message)
-    return None if found.reason is Reason.LIMIT else found
 
 
 def _is_broken(flaw: str) -> bool:
@@ -243,7 +246,6 @@ _SURE = [Certainty.OPEN, Certainty.LIKELY, Certainty.PROVEN].index
 
 def _consumed(consumers: Mapping[str, bool], cell: ReportedCell) -> list[str]:
     """Sentences about the same artifact in the same runtime, consumed in other ways."""
-    runtime = f"onnxruntime {cell.pins.get('onnxruntime')}"
     if consumers and not any(consumers.values()):
-        return [f"with {' or '.join(consumers)} the same artifact does not work in {runtime} either"]
-    return [f"with {name} the same artifact works in {runtime}" for name, works in consumers.items() if works]
+        return [f"with {' or '.join(consumers)} the same artifact does not work in {cell.runtime} either"]
+    return [f"with {name} the same artifact works in {cell.runtime}" for name, works in consumers.items() if works]

@@ -9,9 +9,9 @@ from itertools import zip_longest
 from packaging.version import Version
 
 from harness.model import Cell
-from harness.stack import RUNTIME
+from harness.stack import RUNTIMES
 
-_SELDOM_CHANGED = ("python", RUNTIME)
+_SELDOM_CHANGED = ("python", *RUNTIMES)
 """Axes whose version is seldom a choice: they come last, in this order."""
 
 

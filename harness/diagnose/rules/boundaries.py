@@ -17,7 +17,7 @@ from harness.diagnose.rules.conditions import contradicted, holds
 from harness.diagnose.rules.kinds import fault, on_run_side
 from harness.environments import published_versions
 from harness.environments.interface import ProviderFailure
-from harness.environments.resolver import Resolved
+from harness.environments.resolved import Resolved
 from harness.errors import ConfigError
 from harness.execution.extra_cells import ExtraCells, Pending
 from harness.execution.session import Session
@@ -195,9 +195,10 @@ class _Closer:
         look_up = f"{name} between {older} and {newer}"
         if interpreter is None or look_up in session.extra_cells.unanswered:
             return None
+        provider, asked_for = session.provider(name, interpreter)
         try:
             found = published_versions.between(
-                name, (older, newer), policy, answers=session.answers, provider=session.uv, python=interpreter, ask=ask
+                name, (older, newer), policy, answers=session.answers, provider=provider, python=asked_for, ask=ask
             )
         except ProviderFailure as failure:
             session.extra_cells.unanswered.add(look_up)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.environments.environments import Environments
+from harness.environments.providers import Packages
 from harness.environments.uv.client import Uv
 from harness.execution.settings import Settings
 from harness.matrix.schema import ProbeSection
@@ -32,6 +33,7 @@ class RunContext:
     settings: Settings
     probe: ProbeSection
     uv: Uv
+    packages: Packages
     store: Store
     records: Records
     limits: Limits

@@ -20,7 +20,7 @@ def opened(context: RunContext) -> Local:
     Raises:
         HarnessError: an environment that the caller made cannot hold its lock.
     """
-    made = Environments(context.store, context.uv)
+    made = Environments(context.store, context.uv, context.packages)
     try:
         return Local(
             store=context.store,

@@ -13,6 +13,7 @@ import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.environments import providers
 from harness.environments.environments import Environments
 from harness.environments.layers import Closure
 from harness.environments.sources import Pythons
@@ -22,8 +23,9 @@ from harness.errors import HarnessError
 from harness.execution.executors.interface import RunContext
 from harness.execution.worker import Worker
 from harness.matrix.schema import ProbeSection, UvSources
-from harness.model import Limits
+from harness.model import Interpreter, Limits
 from harness.regular_files import RefusedFileError
+from harness.stack import ECOSYSTEMS
 from harness.store.digests import copy_within, folder_digest
 from harness.store.store import Store
 from harness.subprocesses import Supervisor
@@ -44,6 +46,8 @@ class RunConfig:
     """Where relative paths in `sources` start; must be there on each machine if there are any."""
     torch_backend: str | None
     offline: bool
+    packages: tuple[str, ...]
+    """The kinds of packages besides distributions of Python."""
     limits: Limits
     model: ProbeSection
     files: str | None
@@ -60,6 +64,7 @@ def run_config(run: RunContext, store: Path | str, *, keep_envs: bool) -> RunCon
         folder=run.uv.folder,
         torch_backend=run.uv.torch_backend,
         offline=run.uv.offline,
+        packages=tuple(run.packages),
         limits=run.limits,
         model=run.probe,
         files=_shared(run.probe, run.store),
@@ -132,13 +137,14 @@ class RemoteWorker:
             children=self._supervisor,
             temporary=self._store.temporary,
         )
+        self._packages = providers.opened(config.packages, self._supervisor, self._store.temporary, offline=config.offline)
         self._pythons = Pythons(uv)
         self._searching = threading.Lock()
         self._model = _localised_model(config.model, config.files, self._store)
         self._worker = Worker(
             store=self._store,
             records=Records(store=self._store, limits=config.limits),
-            environments=Environments(self._store, uv),
+            environments=Environments(self._store, uv, self._packages),
             supervisor=self._supervisor,
             limits=config.limits,
             given={},
@@ -192,11 +198,22 @@ class RemoteWorker:
     def _closure(self, closure: Closure) -> Closure:
         """`closure` with this machine's interpreter."""
         version = closure.interpreter.version
+        if closure.runtime:
+            return replace(closure, interpreter=self._program(closure.runtime, version))
         with self._searching:
             found = self._pythons.find(version)
         if found is None:
             raise RuntimeError(f"{socket.gethostname()} has no CPython {version}, which the lock is for")
         return replace(closure, interpreter=found)
+
+    def _program(self, runtime: str, version: str) -> Interpreter:
+        """What runs the packages of `runtime` here, in that version."""
+        provider = self._packages[ECOSYSTEMS[runtime]]
+        program = provider.program()
+        if program is None or program.version != version:
+            why = f"has version {program.version}" if program else provider.why_missing()
+            raise RuntimeError(f"{socket.gethostname()} does not run {runtime} as the plan has it, with {version}: {why}")
+        return program
 
     def _probe(self, probe: ProbeSection) -> ProbeSection:
         """`probe` with this machine's files; a family has none."""

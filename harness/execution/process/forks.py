@@ -28,7 +28,7 @@ from harness.execution.process.fork_server import Forked, ForkServer
 from harness.execution.process.probe_process import JOB
 from harness.hashing import digest
 from harness.model import Limits
-from harness.stack import EVALUATOR, FORKED_IMPORTS, reads_presence_only
+from harness.stack import FORKED_IMPORTS, RUNTIME, reads_presence_only
 from harness.store.store import Store
 from harness.subprocesses import Fork, Supervisor
 
@@ -83,7 +83,7 @@ class Forks:
 
     def launcher(self, python: Path, job: Mapping[str, Any], closure: Closure) -> Fork | None:
         """A function that forks a process for `job` in the environment of `closure`; None for a kind that is never forked."""
-        if job["kind"] not in FORKED_IMPORTS or job.get("runtime") == EVALUATOR or not sys.platform.startswith("linux"):
+        if job["kind"] not in FORKED_IMPORTS or job.get("runtime", RUNTIME) != RUNTIME or not sys.platform.startswith("linux"):
             return None  # the libraries of other systems may not survive a fork
         return self._fork(python, job, closure, bases(closure))
 

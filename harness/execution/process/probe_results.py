@@ -13,12 +13,9 @@ from pydantic import ValidationError
 
 from harness.execution.process.probe_events import RESULT, event_in
 from harness.model import Failure, Limits, Stage, StageResult, Status
-from harness.probe.wire import FAILED_ITSELF
+from harness.probe.wire import CRASHES, FAILED_ITSELF
 from harness.subprocesses import Exit, ExitReason
 from harness.tasks.interface import ProbeOutput
-
-CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP}
-"""Signals that a package causes in its own process; any other came from outside."""
 
 _TAIL_LINES = 20
 

@@ -92,7 +92,7 @@ class Probes:
         """
         process = _Process(batch=batch, workplace=workplace, repeated=repeated, on_stage=on_stage)
         request = batch.request(workplace, out)
-        closure = digest([part.key for part in request.parts])
+        closure = digest([part.key for part in (*request.parts, *request.packages)])
         if self._batches and closure not in repeated.alone:
             output, settled = self._settled(process, out)
             apart = {None, *request.beside}
@@ -209,7 +209,8 @@ class Probes:
             RuntimeError: an environment was changed.
         """
         sides = ((side,) for parts in request.beside.values() for side in parts)
-        if not all(map(self._environments.intact, (request.parts, *sides))):
+        packages = ((closure,) for closure in request.packages)
+        if not all(map(self._environments.intact, (request.parts, *sides, *packages))):
             raise RuntimeError("its environment was removed or found changed while it ran")
         for subject, distributions in output.distributions.items():
             _check_distributions(output, subject, distributions, request.beside.get(subject or "", request.parts))

@@ -14,7 +14,7 @@ from ..journal import Journal, StageScope
 from ..messages import sentence
 from ..outcome import NotRun, ProbeFailure, ProbeModuleError
 from ..protocol import Pairs, Probe, RequestedVariant, Step
-from ..runtime import CallFailure, Graph, Runtime, array_of
+from ..runtime import CallFailure, Graph, RunnerError, Runtime, array_of
 from ..wire import RunRequest
 from .graph_names import GraphNames, by_role, returned_names
 from .watched_graph import WatchedGraph
@@ -65,6 +65,8 @@ def _load(runtime: Runtime, role: str, path: Path, request: RunRequest) -> Graph
         return runtime.load(path, request["binding"], request["session"])
     except NotRun as exc:
         raise NotRun(f"{role}: {exc}") from exc
+    except RunnerError:
+        raise
     except Exception as exc:
         raise ProbeFailure(f"{role}: {sentence(exc)}", exc) from exc
 

@@ -72,7 +72,7 @@ def _of_report(page: Page[Report]) -> dict[str, Any]:
         "marks": heat_map.LOOKS,
         "panels": heat_map.panels(report),
         "outer": heat_map.OUTER,
-        "inner": heat_map.INNER,
+        "inner": heat_map.INNER_ROWS,
         "shade": heat_map.shade,
         "detail": heat_map.detail,
         "rest": [block for block in own if block not in page.blocks[:first]],

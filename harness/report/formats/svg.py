@@ -40,6 +40,7 @@ class _Drawn:
     """A panel with its places, which count from its upper left corner."""
 
     title: str
+    runtime: str
     top: int
     columns: Sequence[_Group]
     rows: Sequence[_Group]
@@ -76,7 +77,7 @@ class SvgFormat(Format):
             square=(WIDTH, HEIGHT),
             left=_LEFT,
             outer=heat_map.OUTER,
-            inner=heat_map.INNER,
+            inner=heat_map.INNER_ROWS,
             shade=heat_map.shade,
             detail=heat_map.detail,
         )
@@ -88,7 +89,7 @@ def _drawn(panels: Iterable[Panel]) -> list[_Drawn]:
     for panel in panels:
         rows = _groups(panel.rows, _TOP + (_CAPTION if panel.title else 0), HEIGHT)
         columns = _groups(panel.columns, _LEFT, WIDTH)
-        made.append(_Drawn(title=panel.title, top=top, columns=columns, rows=rows))
+        made.append(_Drawn(title=panel.title, runtime=panel.runtime, top=top, columns=columns, rows=rows))
         top += rows[-1].end + 2 * GAP
     return made
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from harness import invocation
 from harness.diagnose.nearest_cell import Neighbours, compared
@@ -13,6 +13,7 @@ from harness.report.pages.variant import cause, finding_lines
 from harness.report.published_logs import is_published
 from harness.report.remedies import RemedyText, RemedyTexts
 from harness.report.tables import GLYPHS, counted
+from harness.stack import ECOSYSTEMS, PROGRAMS
 from harness.verdicts.messages import headline
 from harness.verdicts.report_schema import Report, ReportedCell, ReportedVariant
 from harness.verdicts.stages_passed import passed_count
@@ -103,10 +104,21 @@ def _ends(variant: ReportedVariant) -> list[Text]:
 def _locks(cell: ReportedCell) -> Iterator[Section]:
     """The distributions of a cell; of a handoff cell, those of each side."""
     sides = {f"Lock, {side} side": lock for side, lock in cell.resolved_sides.items()} or {"Lock": cell.resolved}
+    if cell.packages:
+        yield Section(title=_packages(cell), blocks=[Quote(text=_listed(cell.packages, "@"))], detail=True)
     for title, lock in sides.items():
         if lock:
-            text = "\n".join(f"{name}=={version}" for name, version in lock.items())
-            yield Section(title=title, blocks=[Quote(text=text)], detail=True)
+            yield Section(title=title, blocks=[Quote(text=_listed(lock, "=="))], detail=True)
+
+
+def _packages(cell: ReportedCell) -> str:
+    runtime = cell.runtime.name if cell.runtime else ""
+    kind = ECOSYSTEMS.get(runtime, "packages")
+    return f"Lock of {kind}, for {PROGRAMS.get(kind, 'its program')} {cell.program}"
+
+
+def _listed(lock: Mapping[str, str], sign: str) -> str:
+    return "\n".join(f"{name}{sign}{version}" for name, version in lock.items())
 
 
 def _section(group: _Group) -> Section:

@@ -28,8 +28,9 @@ from harness.report.page import (
 )
 from harness.report.tables import GLYPH_LIMIT, cell_text, counted, facets, legend, recommendations, tally, variant_names
 from harness.report.variants import by_variant
+from harness.stack import RUNTIME
 from harness.verdicts.messages import headline
-from harness.verdicts.report_schema import Report, ReportedCell
+from harness.verdicts.report_schema import Report, ReportedCell, sorted_runtimes
 
 
 def page(report: Report, options: str = "", places: Places = NOWHERE) -> Page[Report]:
@@ -44,7 +45,7 @@ def page(report: Report, options: str = "", places: Places = NOWHERE) -> Page[Re
         blocks=[
             *_introduction(report),
             *tables(report),
-            recommended(report, "Newest working set for each onnxruntime"),
+            newest_working(report),
             *_rules(report),
             *_feedback(report),
             *_suspects(report),
@@ -91,6 +92,12 @@ def tables(report: Report) -> Iterator[Block]:
             header, rows = by_variant(report, facet)
             blocks.append(Table(header=header, rows=rows))
         yield Section(title=facet.title, blocks=blocks, pictured=True)
+
+
+def newest_working(report: Report) -> Section:
+    """The newest working set for each runtime, under its usual title."""
+    names = {runtime.name for runtime in sorted_runtimes(report.cells)} or {RUNTIME}
+    return recommended(report, f"Newest working set for each {names.pop() if len(names) == 1 else 'runtime'}")
 
 
 def recommended(report: Report, title: str) -> Section:

@@ -9,6 +9,7 @@ from harness.decide.pin import WrittenPin
 from harness.decide.regressions import variant_text
 from harness.report.page import Page, items
 from harness.report.pages import matrix
+from harness.stack import RUNTIME
 from harness.verdicts.report_schema import Report
 
 
@@ -41,16 +42,21 @@ def page(written: WrittenPin, remedy: str = "") -> Page[WrittenPin]:
 def listing(report: Report) -> Page[Report]:
     """The page of `--list`: the newest working set for each runtime, to choose from."""
     cells = {cell.id: cell for cell in report.cells}
-    example = next(iter(report.recommended), None)
+    example = next((f"{runtime.name}=={runtime.version}" for runtime in report.newest_working), None)
     return Page(
         title="what `pin` can choose",
         blocks=[
-            matrix.recommended(report, "Newest working set for each onnxruntime"),
-            *([items(f"pin one: {invocation.command('pin', f'--require onnxruntime=={example}')}")] if example else []),
+            matrix.newest_working(report),
+            *([items(f"pin one: {invocation.command('pin', f'--require {example}')}")] if example else []),
         ],
         data={
-            runtime: {"cell": cell_id, "python": cells[cell_id].python, "pins": cells[cell_id].pins}
-            for runtime, cell_id in report.recommended.items()
+            # The version alone of the runtime that was the only one first.
+            runtime.version if runtime.name == RUNTIME else str(runtime): {
+                "cell": cell_id,
+                "python": cells[cell_id].python,
+                "pins": cells[cell_id].pins,
+            }
+            for runtime, cell_id in report.newest_working.items()
         },
         source=report,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from harness.environments.resolver import Resolved
+from harness.environments.resolved import Resolved
 from harness.execution.work import Coverage
 from harness.model import Stage
 from harness.pipeline import PlannedWork

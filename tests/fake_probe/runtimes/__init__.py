@@ -10,7 +10,11 @@ from harness_probe.imports import import_stage
 # What is not replaced here is the real one's.
 __path__.append(f"{sys.modules['harness_probe'].__path__[-1]}/runtimes")
 
-RUNTIMES = {"onnxruntime": (".ort", ("numpy", "onnxruntime")), "onnx.reference": (".reference", ("numpy", "onnx"))}
+RUNTIMES = {
+    "onnxruntime": (".ort", ("numpy", "onnxruntime")),
+    "onnx.reference": (".reference", ("numpy", "onnx")),
+    "onnxruntime-node": (".node", ("numpy",)),
+}
 
 
 def packages(job):
@@ -20,5 +24,6 @@ def packages(job):
 def run(job, journal):
     if import_stage(journal, packages(job)):
         runtime = importlib.import_module(RUNTIMES[job["runtime"]][0], __name__)
+        runtime.RUNNER = job.get("runner")
         for request in job["runs"]:
             runtime.run(request, journal)

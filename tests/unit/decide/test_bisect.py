@@ -14,7 +14,7 @@ from harness.decide.bisect import Bisect, Bisected
 from harness.decide.experiments import Experiments
 from harness.decide.version_sets import Versions
 from harness.environments.interface import FailureType, ProviderFailure
-from harness.environments.resolver import Resolved
+from harness.environments.resolved import Resolved
 from harness.matrix.schema import Matrix
 from harness.model import Lock, LockedDistribution, Stage, StageResult, Status
 from harness.verdicts.judge import VariantVerdict, Verdict
@@ -98,7 +98,13 @@ def search(monkeypatch):
     def searched(index: Index, end, good: dict[str, str], bad: dict[str, str], suspect=None) -> tuple[Bisected, FakeRuns]:
         fake = FakeRuns(index, end)
         session = SimpleNamespace(
-            matrix=matrix, uv=index, answers=None, settings=SimpleNamespace(jobs=1), interpreter=lambda _: PYTHON, acts=True
+            matrix=matrix,
+            uv=index,
+            provider=lambda _, python: (index, python),
+            answers=None,
+            settings=SimpleNamespace(jobs=1),
+            interpreter=lambda _: PYTHON,
+            acts=True,
         )
         monkeypatch.setattr("harness.execution.extra_cells.run", fake.run)
         found = Resolved(planned=None, interpreter=PYTHON, result=result(Stage.RESOLVE))

@@ -11,7 +11,7 @@ from harness.decide.version_sets import TargetSet, Versions
 def run(**exact: str):
     """A set that was run; it has no lock, so its pins are what is installed."""
     versions = Versions(source="s", python="3.11", exact=exact)
-    return SimpleNamespace(versions=versions, verdict=SimpleNamespace(resolved=SimpleNamespace(lock=None)))
+    return SimpleNamespace(versions=versions, verdict=SimpleNamespace(resolved=SimpleNamespace(lock=None, versions={})))
 
 
 def test_another_spelling_is_no_change():

@@ -8,7 +8,7 @@ import pytest
 from values import MERGED, PAIR, reported_cell, resolved, result
 
 from harness.diagnose.nearest_cell import Neighbours, compared, difference, nearest_working
-from harness.environments.resolver import Resolved
+from harness.environments.resolved import Resolved
 from harness.model import Lock, LockedDistribution, Setup, Stage, Status, Variant
 from harness.verdicts.judge import VariantVerdict, Verdict
 from harness.verdicts.report_schema import ReportedCell

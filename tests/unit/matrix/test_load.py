@@ -198,7 +198,10 @@ layout = ['pair']
         ("", "axes: missing"),
         ("axes = 3", "axes: "),
         ('environment = "apart"' + AXES, "environment: input should be 'together' or 'handoff'"),
-        (AXES.replace("onnxruntime", "onnxruntime-gpu"), "axes: the axis 'onnxruntime' is missing"),
+        (
+            AXES.replace("onnxruntime", "onnxruntime-gpu"),
+            "axes: a runtime is missing; expected at least one version of 'onnxruntime'",
+        ),
         (AXES.replace('"3.11"', '"pypy3.10"'), "axes.python: expected an exact version"),
         (AXES.replace('"3.11"', '"2.7"'), "axes.python: expected CPython versions such as '3.11', not '2.7'"),
         (AXES.replace('"3.11"', '">=3.9; all"'), "axes.python: expected CPython versions"),

@@ -39,7 +39,7 @@ def test_the_kinds_of_models_are_classes():
 
 
 def test_the_runtimes_are_those_of_the_host():
-    assert runtimes.RUNTIMES.keys() == {RUNTIME, EVALUATOR}
+    assert runtimes.RUNTIMES.keys() == {RUNTIME, EVALUATOR, "onnxruntime-node"}
 
 
 def test_the_kinds_of_jobs_that_are_forked_say_what_they_import():

@@ -22,7 +22,7 @@ def both(fed, kept=Status.WORKS, **axes):
 def test_a_loop_that_must_change_is_told_in_one_sentence():
     (found,) = comparisons(report(both(Status.FAILS, onnxruntime="1.20.1"), both(Status.FAILS, onnxruntime="1.16.3")))
     assert (found.layout, found.pairs, found.keep_cross_works, found.feed_all_works, found.differing) == ("merged", 2, 2, 0, 2)
-    assert found.runtimes == ("1.16.3", "1.20.1")
+    assert [runtime.version for runtime in found.runtimes] == ["1.16.3", "1.20.1"]
     assert found.steps == (2,)
     assert found.messages == ("The dimension with value zero exceeds the dimension size",)
     told = sentence(found)

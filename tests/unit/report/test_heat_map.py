@@ -102,3 +102,16 @@ def test_the_legend_counts_what_there_is():
     made = report(reported_cell(), reported_cell(WORKS, FAILS, onnx="1"), reported_cell(FAILS, status=Status.FAILS, onnx="2"))
     assert legend(made) == [(Shade.WORKS, 1), (Shade.PARTLY, 1), (Shade.FAILS, 1)]
     assert tally(made) == "works: 1, works in part: 1, fails: 1"
+
+
+def test_each_runtime_has_panels_of_its_own():
+    node = {"onnxruntime": None, "onnxruntime-node": "1.16.3"}
+    cells = [
+        reported_cell(),
+        replace(reported_cell(**node), environment=Setup.HANDOFF),
+        replace(reported_cell(**node | {"onnxruntime-node": "1.30.0"}), environment=Setup.HANDOFF),
+    ]
+    python, javascript = sorted(panels(report(*cells)), key=lambda panel: panel.runtime)
+    assert (python.title, javascript.title) == ("together · onnxruntime", "handoff · onnxruntime-node")
+    assert (python.columns, javascript.columns) == ([("4.46.3", ["1.16.3"])], [("4.46.3", ["1.16.3", "1.30.0"])])
+    assert [cell for panel in (python, javascript) for cell in panel.cells] == cells

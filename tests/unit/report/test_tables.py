@@ -246,3 +246,21 @@ def test_an_open_search_is_no_search_that_found_nothing():
     assert [remedy.text for remedy in group.remedies] == [
         "remedy open: 1 change tried in vain, 1 ended in an error or flaky, which proves nothing"
     ]
+
+
+def test_a_runtime_is_named_where_there_are_several():
+    node = replace(reported_cell(**{"onnxruntime": None, "onnxruntime-node": "1.16.3"}), environment=Setup.HANDOFF)
+    made = replace(
+        report(reported_cell(), node),
+        recommended={"1.16.3": reported_cell().id},
+        recommended_elsewhere={"onnxruntime-node": {"1.16.3": node.id}},
+    )
+    header, rows = recommendations(made)
+    assert (header[0], [row[0] for row in rows]) == ("runtime", ["onnxruntime 1.16.3", "onnxruntime-node 1.16.3"])
+    assert [facet.columns for facet in facets(made)] == [(("onnxruntime", "1.16.3"),), (("onnxruntime-node", "1.16.3"),)]
+
+
+def test_the_only_runtime_heads_its_versions():
+    node = {"onnxruntime": None, "onnxruntime-node": "1.16.3"}
+    header, (row,) = recommendations(report(reported_cell(status=Status.FAILS, **node)))
+    assert (header[0], row[0]) == ("onnxruntime-node", "1.16.3")

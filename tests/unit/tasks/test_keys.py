@@ -6,13 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from values import DYNAMO, MERGED, PAIR, resolved, tasks_of
+from values import DYNAMO, MERGED, PAIR, PINS, resolved, tasks_of
 
 from harness import subprocesses
-from harness.matrix.schema import ProbeSection
+from harness.hashing import canonical, digest_with
+from harness.matrix.plan import Planned, cells, requirements
+from harness.matrix.schema import Matrix, ProbeSection
 from harness.model import Setup
 from harness.stack import EVALUATOR, RUNTIME
-from harness.tasks import keys
+from harness.tasks import install, keys
 from harness.tasks.cell_tasks import of_cell
 from harness.tasks.graph_run import Evaluate
 from harness.tasks.keys import platform_id, read_anew, source
@@ -118,3 +120,33 @@ def test_options_of_a_session_are_a_run_of_their_own_and_no_export():
     assert tasks.run.variant_key(other, "one") != tasks.run.variant_key(PAIR, "one")
     assert tasks.export.variant_key(other) == tasks.export.variant_key(PAIR)
     assert other.id == f"{PAIR.id}-optimization-disabled"
+
+
+def test_what_was_stored_before_there_were_other_runtimes_is_still_known(monkeypatch):
+    """The keys of a cell with the runtime of Python, as they were before; the probe's source apart."""
+    monkeypatch.setattr(keys, "_common_part", lambda _source: '["fixed"]')
+    monkeypatch.setattr(install, "platform_id", lambda: "Linux")
+    together, handoff = tasks_of(resolved()), tasks_of(resolved(setup=Setup.HANDOFF))
+    assert together.together.key == "9aaf8133c55e79de552bf1f79f12d4c2"
+    for tasks in (together, handoff):
+        installs = ["767d1838226f665ed31932d65c16b0e7", "1569a929292278ba2d5f1c8db8db30db"]
+        assert [task.key for task in tasks.installs] == installs
+        assert tasks.export.key == "c819590f6f5be0c8ab7429036cb80892"
+        assert tasks.run.key == "c4c6582ac4c49e94ab81122cce7ec8c8"
+        assert tasks.run.variant_key(PAIR, "a") == "890bd6ce78e2f34406bee4930cf75e2c"
+
+
+def test_locks_that_were_stored_before_there_were_other_runtimes_are_still_known():
+    axes = {"python": ["3.11"], **{axis: [version] for axis, version in PINS.items()}, "numpy": ["1.26.4"]}
+    trap = {"when": "onnxruntime<1.19", "add": ["protobuf<5"], "reason": "why"}
+    matrix = Matrix.model_validate({"axes": axes, "setup": ["together", "handoff"], "constraint": [trap]})
+    solves = [
+        digest_with(["lock", *needed.parts, "3.11.7"], canonical(["id"]))
+        for cell in cells(matrix, axes)
+        for needed in requirements(Planned(cell=cell, variants=()), matrix, frozenset({"dynamo", "torchscript"}))
+    ]
+    assert solves == [
+        "d688233e200abe3184b674eb04931832",
+        "ff50989708c5727d4d8f19d57f17c917",
+        "f0869890158fbb15efd24c269a099da6",
+    ]

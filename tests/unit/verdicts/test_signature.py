@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.model import Failure, Stage
+from harness.probe.runtimes.runner.client import RuntimeFault
 from harness.verdicts.signature import normalised, signature
 
 
@@ -84,6 +85,14 @@ def test_a_signature_is_of_a_stage_a_type_and_a_message():
     assert signature(Stage.LOAD, failure) == signature(Stage.LOAD, same)
     assert signature(Stage.LOAD, failure) != signature(Stage.DECODE, failure)
     assert signature(Stage.LOAD, failure) != signature(Stage.LOAD, Failure(type="TypeError", message="object at 0x1"))
+
+
+def test_one_refusal_of_a_library_has_one_signature_whatever_its_binding():
+    text = "Non-zero status code returned while running Reshape node. Name:'a' Status Message: no"
+    of_python = Failure(type="Fail", message=f"[ONNXRuntimeError] : 1 : FAIL : {text}")
+    of_runner = Failure(type=RuntimeFault.__name__, message=text)
+    assert signature(Stage.DECODE, of_python) == signature(Stage.DECODE, of_runner)
+    assert signature(Stage.DECODE, of_runner) != signature(Stage.DECODE, Failure(type="RunnerCrash", message=text))
 
 
 @pytest.mark.parametrize(

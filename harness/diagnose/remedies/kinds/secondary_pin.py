@@ -18,7 +18,7 @@ from harness.diagnose.nearest_cell import difference, nearest_working
 from harness.diagnose.remedies.interface import Attempt, Change, RemedyKind, Trials, since
 from harness.environments.lockfile import PublishedVersion
 from harness.environments.published_versions import NotAnswered
-from harness.environments.resolver import Resolved
+from harness.environments.resolved import Resolved
 from harness.model import Failure, Stage
 from harness.packaging_values import release_text
 from harness.verdicts.judge import Verdict

@@ -1,7 +1,6 @@
 """onnxruntime.
 
 session.py             one graph in onnxruntime, by each binding
-failing_node.py        the failing node, read from onnxruntime's messages
 supported_formats.py   the largest IR and opset that this onnxruntime runs, measured
 """
 

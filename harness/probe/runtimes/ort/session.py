@@ -11,7 +11,7 @@ import onnxruntime
 
 from ...messages import sentence, text_of
 from ...runtime import CallFailure, Form, Graph, Values, array_form
-from .failing_node import failing_node
+from ..failing_node import failing_node
 
 _ERRORS_ONLY = 3
 _LEVELS = {"disabled": "ORT_DISABLE_ALL", "basic": "ORT_ENABLE_BASIC", "extended": "ORT_ENABLE_EXTENDED"}

@@ -12,7 +12,7 @@ from values import PAIR, PINS, PYTHON, report, reported_cell, reported_variant, 
 from harness.diagnose.rules import boundaries
 from harness.diagnose.rules.rules import find
 from harness.environments import published_versions
-from harness.environments.resolver import Resolved
+from harness.environments.resolved import Resolved
 from harness.matrix.plan import Planned
 from harness.model import Cell, Failure, Lock, LockedDistribution, Setup, Stage, StageResult, Status
 from harness.verdicts.judge import VariantVerdict, Verdict
@@ -68,7 +68,13 @@ def closed(monkeypatch, cells: Sequence[ReportedCell], between: Sequence[str], t
     monkeypatch.setattr(published_versions, "between", lambda name, *_given, **_named: published.get(name))
     uv = SimpleNamespace(offline=False)
     session = SimpleNamespace(
-        cells=asked, answers=None, uv=uv, deadline=float("inf"), extra_cells=SimpleNamespace(unanswered=set()), note=print
+        cells=asked,
+        answers=None,
+        uv=uv,
+        provider=lambda _, python: (uv, python),
+        deadline=float("inf"),
+        extra_cells=SimpleNamespace(unanswered=set()),
+        note=print,
     )
     acting, axes = FakeExtraCells(trial, acts=True), frozenset({"onnxruntime"})
     (rule,) = boundaries.closed(replace(report(*cells), rules=rules), session, acting, axes=axes).rules

@@ -8,7 +8,7 @@ import pytest
 from values import resolved
 
 from harness.diagnose.remedies.kinds.secondary_pin import LockSuspect, named, suspects
-from harness.environments.resolver import Resolved
+from harness.environments.resolved import Resolved
 from harness.model import Failure, Lock, LockedDistribution
 
 

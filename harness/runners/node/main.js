@@ -1,0 +1,279 @@
+// The runner of onnxruntime-node: `node main.js FOLDER`, where FOLDER/node_modules holds onnxruntime-node.
+//
+// It speaks the protocol of docs/runtimes.md over its standard input and output: one request at a time, in frames of a JSON
+// header and the bytes of tensors. Outputs stay here under a handle until they are released.
+
+'use strict';
+
+const fs = require('fs');
+const path = require('path');
+
+const PROTOCOL = 1;
+const MAGIC = Buffer.from('RUN1', 'latin1');
+const HEAD_BYTES = 16;
+const HEADER_LIMIT = 16 * 2 ** 20;
+const FAILED_ITSELF = 113;
+const STDIN = 0;
+const STDOUT = 1;
+
+// float16 goes through as bits: it has an array of its own from Node 24 on alone.
+const ARRAYS = {
+  bool: Uint8Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+  float16: Uint16Array,
+  float32: Float32Array,
+  float64: Float64Array,
+};
+
+// Option of `load` → value → the option of a session.
+const OPTIONS = {
+  optimization: {
+    disabled: { graphOptimizationLevel: 'disabled' },
+    basic: { graphOptimizationLevel: 'basic' },
+    extended: { graphOptimizationLevel: 'extended' },
+  },
+  memory_pattern: { disabled: { enableMemPattern: false } },
+};
+const ERRORS_ONLY = 3;
+
+/** The answer to a request that is not fulfilled. */
+class Refusal extends Error {
+  constructor(kind, message) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+/** What `action` gives; what it throws is the runtime's refusal, with its message unchanged. */
+async function inRuntime(action) {
+  try {
+    return await action();
+  } catch (error) {
+    const message = String(error instanceof Error ? error.message : error);
+    const exhausted = error instanceof RangeError && message.includes('allocation failed');
+    throw new Refusal(exhausted ? 'machine' : 'runtime', message);
+  }
+}
+
+function demand(holds, message) {
+  if (!holds) throw new Refusal('request', message);
+}
+
+/** Things under numbers that are given once each, from 1 on. */
+class Handles {
+  constructor(what) {
+    this.what = what;
+    this.held = new Map();
+    this.last = 0;
+  }
+
+  add(thing) {
+    this.last += 1;
+    this.held.set(this.last, thing);
+    return this.last;
+  }
+
+  get(number) {
+    demand(this.held.has(number), `there is no ${this.what} ${JSON.stringify(number)}`);
+    return this.held.get(number);
+  }
+
+  remove(number) {
+    const thing = this.get(number);
+    this.held.delete(number);
+    return thing;
+  }
+}
+
+class Runner {
+  constructor(folder) {
+    this.modules = path.join(path.resolve(folder), 'node_modules');
+    this.ort = null;
+    this.graphs = new Handles('graph');
+    this.values = new Handles('value');
+  }
+
+  /** The answer to a request: [header, pieces of the body]. */
+  async answer(header, body) {
+    const known = { hello: this.hello, load: this.load, run: this.run, read: this.read, release: this.release };
+    demand(Object.prototype.hasOwnProperty.call(known, header.do), `there is no request ${JSON.stringify(header.do)}`);
+    demand(this.ort !== null || header.do === 'hello', 'the first request must be hello');
+    demand(header.do === 'run' || body.length === 0, `${header.do} has no body`);
+    return known[header.do].call(this, header, body);
+  }
+
+  async hello() {
+    const versionOf = (name) => require(path.join(this.modules, name, 'package.json')).version;
+    const versions = await inRuntime(() => ({
+      'onnxruntime-node': versionOf('onnxruntime-node'),
+      'onnxruntime-common': versionOf('onnxruntime-common'),
+      node: process.versions.node,
+    }));
+    this.ort = await inRuntime(() => require(path.join(this.modules, 'onnxruntime-node')));
+    this.ort.env.logLevel = 'error';
+    return [{ protocol: PROTOCOL, versions }, []];
+  }
+
+  async load(header) {
+    demand(typeof header.path === 'string', 'load needs a path');
+    const options = sessionOptions(header.options || {});
+    const session = await inRuntime(() => this.ort.InferenceSession.create(header.path, options));
+    const graph = this.graphs.add(session);
+    return [{ graph, inputs: [...session.inputNames], outputs: [...session.outputNames] }, []];
+  }
+
+  async run(header, body) {
+    const session = this.graphs.get(header.graph);
+    const feeds = await this.feeds(header.inputs, body);
+    const results = await inRuntime(() => session.run(feeds));
+    const outputs = session.outputNames.map((name) => {
+      const tensor = results[name];
+      return { name, value: this.values.add(tensor), dtype: tensor.type, shape: [...tensor.dims] };
+    });
+    return [{ outputs }, []];
+  }
+
+  /** The tensors that a run is given: held ones, and those in the body. */
+  async feeds(inputs, body) {
+    demand(Array.isArray(inputs), 'run needs a list of inputs');
+    const feeds = Object.create(null);
+    let start = 0;
+    for (const input of inputs) {
+      demand(input && typeof input.name === 'string', 'an input needs a name');
+      if (input.value !== undefined) {
+        feeds[input.name] = this.values.get(input.value);
+        continue;
+      }
+      const end = start + bytesOf(input);
+      demand(end <= body.length, `the body ends before the content of ${input.name}`);
+      feeds[input.name] = await inRuntime(() => this.tensor(input, body.subarray(start, end)));
+      start = end;
+    }
+    demand(start === body.length, `the body has ${body.length - start} bytes too many`);
+    return feeds;
+  }
+
+  tensor({ dtype, shape }, bytes) {
+    // A copy: a typed array must begin at a multiple of its element's size, and lives on after the request.
+    const copy = new Uint8Array(bytes);
+    return new this.ort.Tensor(dtype, new ARRAYS[dtype](copy.buffer), shape);
+  }
+
+  async read(header) {
+    demand(Array.isArray(header.values), 'read needs a list of values');
+    const tensors = header.values.map((number) => this.values.get(number));
+    const values = tensors.map((tensor) => ({ dtype: tensor.type, shape: [...tensor.dims] }));
+    values.forEach(({ dtype }) => demand(isDtype(dtype), `a value of ${dtype} cannot be read`));
+    const body = tensors.map(({ data }) => Buffer.from(data.buffer, data.byteOffset, data.byteLength));
+    return [{ values }, body];
+  }
+
+  async release(header) {
+    for (const [numbers, handles] of [[header.values, this.values], [header.graphs, this.graphs]]) {
+      demand(numbers === undefined || Array.isArray(numbers), 'release needs lists');
+      (numbers || []).forEach((number) => handles.get(number));
+    }
+    (header.values || []).forEach((number) => this.values.remove(number));
+    for (const number of header.graphs || []) {
+      const session = this.graphs.remove(number);
+      // 1.16 has none: there the garbage collector frees a session.
+      if (session.release) await inRuntime(() => session.release());
+    }
+    return [{}, []];
+  }
+}
+
+function isDtype(name) {
+  return Object.prototype.hasOwnProperty.call(ARRAYS, name);
+}
+
+function bytesOf({ name, dtype, shape }) {
+  demand(isDtype(dtype), `${name} has the unknown dtype ${JSON.stringify(dtype)}`);
+  const isShape = Array.isArray(shape) && shape.every((size) => Number.isSafeInteger(size) && size >= 0);
+  demand(isShape, `${name} has no shape`);
+  return shape.reduce((product, size) => product * size, ARRAYS[dtype].BYTES_PER_ELEMENT);
+}
+
+function sessionOptions(requested) {
+  const options = {
+    executionProviders: ['cpu'],
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    logSeverityLevel: ERRORS_ONLY,
+  };
+  for (const [name, value] of Object.entries(requested)) {
+    const values = Object.prototype.hasOwnProperty.call(OPTIONS, name) ? OPTIONS[name] : {};
+    const known = Object.prototype.hasOwnProperty.call(values, value);
+    demand(known, `there is no option ${JSON.stringify(name)} with the value ${JSON.stringify(value)}`);
+    Object.assign(options, values[value]);
+  }
+  return options;
+}
+
+/** The next `length` bytes of the input; null at its end. */
+function readBytes(length) {
+  const bytes = Buffer.alloc(length);
+  for (let start = 0; start < length; ) {
+    const count = fs.readSync(STDIN, bytes, start, length - start, null);
+    if (count === 0) return null;
+    start += count;
+  }
+  return bytes;
+}
+
+/** The next request, [header, body]; null at the end of the input. Throws if it is none: what follows cannot be found then. */
+function readRequest() {
+  const head = readBytes(HEAD_BYTES);
+  if (head === null) return null;
+  if (!head.subarray(0, MAGIC.length).equals(MAGIC)) throw new Error('the input is no frame');
+  const length = head.readUInt32LE(4);
+  if (length > HEADER_LIMIT) throw new Error(`a header of ${length} bytes`);
+  const header = readBytes(length);
+  const body = header && readBytes(Number(head.readBigUInt64LE(8)));
+  if (!body) return null;
+  const request = JSON.parse(header.toString('utf8'));
+  if (request === null || typeof request !== 'object' || Array.isArray(request)) throw new Error('a header that is no object');
+  return [request, body];
+}
+
+function writeAnswer(header, body) {
+  const text = Buffer.from(JSON.stringify(header), 'utf8');
+  const head = Buffer.alloc(HEAD_BYTES);
+  MAGIC.copy(head);
+  head.writeUInt32LE(text.length, 4);
+  head.writeBigUInt64LE(BigInt(body.reduce((sum, piece) => sum + piece.length, 0)), 8);
+  for (const piece of [head, text, ...body]) {
+    for (let start = 0; start < piece.length; ) start += fs.writeSync(STDOUT, piece, start);
+  }
+}
+
+async function serve(runner) {
+  for (let request = readRequest(); request !== null; request = readRequest()) {
+    try {
+      writeAnswer(...(await runner.answer(...request)));
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      writeAnswer({ error: error.kind }, [Buffer.from(error.message, 'utf8')]);
+    }
+    // Memory of the runtime is freed in a turn of the event loop, to which reading and writing above never return.
+    await new Promise(setImmediate);
+  }
+}
+
+// What a package prints must not get between the frames.
+Object.defineProperty(process, 'stdout', { get: () => process.stderr });
+
+serve(new Runner(process.argv[2])).then(
+  () => process.exit(0),
+  (error) => {
+    fs.writeSync(2, `the runner failed: ${error && error.stack}\n`);
+    process.exit(FAILED_ITSELF);
+  },
+);

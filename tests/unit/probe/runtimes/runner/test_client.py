@@ -1,0 +1,158 @@
+"""What the client asks of a runner, and when: nothing is read that nobody needs, and nothing is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+np = pytest.importorskip("numpy")
+
+from harness.probe.outcome import ProbeFailure  # noqa: E402
+from harness.probe.runtime import Form, RunnerError, array_of  # noqa: E402
+from harness.probe.runtimes.runner import client, graph  # noqa: E402
+
+GRAPH = Path("net.onnx")
+X = np.array([1, 2], np.float32)
+
+
+class Scripted:
+    """A process that gives ready answers, and writes down what it was asked."""
+
+    alive = True
+
+    def __init__(self, **answers: Any) -> None:
+        form = {"dtype": "float32", "shape": [2]}
+        self._answers = {
+            "hello": {"protocol": 1, "versions": {"fake": "1"}},
+            "load": {"graph": 1, "inputs": ["x"], "outputs": ["y", "z"]},
+            "run": {"outputs": [{"name": "y", "value": 2, **form}, {"name": "z", "value": 3, **form}]},
+            "read": {"values": [form]},
+            "release": {},
+            **answers,
+        }
+        self.asked: list[Mapping[str, Any]] = []
+
+    def ask(self, request: Mapping[str, Any], arrays: Sequence[Any] = (), body: int = 0) -> tuple[dict[str, Any], bytearray]:
+        self.asked.append(request)
+        answer = dict(self._answers[request["do"]])
+        if request["do"] == "read":
+            answer["values"] = answer["values"] * len(request["values"])
+        return answer, bytearray(np.tile(X, body // X.nbytes).tobytes())
+
+    def broken(self, problem: str) -> RunnerError:
+        self.alive = False
+        return RunnerError(problem)
+
+    def close(self) -> None:
+        self.alive = False
+
+    @property
+    def dos(self) -> list[str]:
+        return [request["do"] for request in self.asked]
+
+
+@pytest.fixture
+def scripted(monkeypatch) -> list[Scripted]:
+    """The processes that are started: each is a Scripted one."""
+    made: list[Scripted] = []
+
+    def start(_: object) -> Scripted:
+        made.append(Scripted())
+        return made[-1]
+
+    monkeypatch.setattr(client, "RunnerProcess", start)
+    return made
+
+
+def load(binding: str) -> graph.HandleGraph:
+    return graph.BINDINGS[binding](client.Runner(["command"], "fake"), GRAPH, {"optimization": "basic"})
+
+
+def test_outputs_stay_in_the_runner_until_they_are_read(scripted):
+    net = load("ortvalue")
+    outputs = net.run({"x": X, "more": X})
+    assert list(outputs) == ["y", "z"]
+    assert net.form(outputs["y"]) == net.form(X) == Form("float32", (2,))
+    net.run({"x": outputs["y"]})
+    (process,) = scripted
+    assert process.asked[1] == {"do": "load", "path": "net.onnx", "options": {"optimization": "basic"}}
+    assert process.asked[2]["inputs"] == [{"name": "x", "dtype": "float32", "shape": [2]}]
+    assert process.asked[-1]["inputs"] == [{"name": "x", "value": 2}]
+    assert "read" not in process.dos
+    assert array_of(outputs["z"]).tolist() == [1, 2]
+    assert process.asked[-1] == {"do": "read", "values": [3]}
+
+
+def test_arrays_are_read_at_once_and_their_values_are_released(scripted):
+    net = load("numpy")
+    outputs = net.run({"x": X})
+    assert {name: array.tolist() for name, array in outputs.items()} == {"y": [1, 2], "z": [1, 2]}
+    assert outputs["y"].flags.writeable
+    net.run(outputs | {"x": outputs["y"]})
+    (process,) = scripted
+    assert process.dos == ["hello", "load", "run", "read", "release", "run", "read"]
+    assert process.asked[4] == {"do": "release", "values": [2, 3]}
+
+
+def test_what_nobody_uses_is_released_with_the_next_request(scripted):
+    net = load("ortvalue")
+    outputs = net.run({"x": X})
+    del outputs["z"]
+    net._held = net._runner.client().load(GRAPH, {})
+    (process,) = scripted
+    assert process.dos == ["hello", "load", "run", "release", "load"]
+    net.run({"x": X})
+    assert [request for request in process.asked if request["do"] == "release"] == [
+        {"do": "release", "values": [3]},
+        {"do": "release", "graphs": [1]},
+    ]
+
+
+def test_a_runner_that_has_ended_is_started_again_and_its_graphs_are_loaded_anew(scripted):
+    net = load("ortvalue")
+    lost = net.run({"x": X})["y"]
+    scripted[0].alive = False
+    net.run({"x": X})
+    assert scripted[1].dos == ["hello", "load", "run"]
+    with pytest.raises(RunnerError, match="the runner that held x has ended"):
+        net.run({"x": lost})
+
+
+def test_a_dtype_that_numpy_lacks_is_fed_back_and_not_read(scripted):
+    net = load("ortvalue")
+    outputs = [{"name": name, "value": number, "dtype": "bfloat16", "shape": [2]} for number, name in enumerate("yz")]
+    scripted[0]._answers["run"] = {"outputs": outputs}
+    value = net.run({"x": X})["y"]
+    net.run({"x": value})
+    with pytest.raises(ProbeFailure, match=r"a value is bfloat16\[2\], which cannot be read"):
+        array_of(value)
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [
+        ("hello", {"protocol": 2, "versions": {"fake": "1"}}),
+        ("hello", {"protocol": 1, "versions": {"fake": 1}}),
+        ("hello", {"protocol": 1, "versions": ["fake"]}),
+        ("hello", {"protocol": 1, "versions": {"other": "1"}}),
+        ("load", {"graph": "1", "inputs": [], "outputs": []}),
+        ("load", {"graph": True, "inputs": [], "outputs": []}),
+        ("load", {"graph": 1, "inputs": [1], "outputs": []}),
+        ("run", {"outputs": [{"name": "y", "value": 2, "dtype": "float32", "shape": [-1]}]}),
+        ("run", {"outputs": [{"name": "y", "value": 2, "dtype": "float32", "shape": None}]}),
+        ("run", {"outputs": {}}),
+        ("read", {"values": [{"dtype": "float32", "shape": [1, 2]}]}),
+        ("read", {"values": []}),
+        ("run", {"error": "request"}),
+        ("run", {"error": None}),
+    ],
+)
+def test_an_answer_that_is_not_as_the_protocol_has_it_breaks_the_runner(monkeypatch, request_, answer):
+    process = Scripted(**{request_: answer})
+    monkeypatch.setattr(client, "RunnerProcess", lambda _: process)
+    with pytest.raises(RunnerError):
+        load("numpy").run({"x": X})
+    assert not process.alive

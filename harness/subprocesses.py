@@ -24,7 +24,7 @@ from typing import Protocol
 
 import psutil
 
-from harness.machine import resident
+from harness.machine import footprint
 
 # LD_LIBRARY_PATH: a CPython that is a shared library (GitHub's, Nix's) does not start without it.
 _PASSED = (
@@ -59,6 +59,9 @@ LOG_LIMIT = 8 * 10**6
 
 _MARK = "EXPORT_MATRIX_CHILD"
 """A variable that marks the descendants of a child."""
+
+PROCESSES = 512
+"""Processes that a child may have at once, itself included."""
 
 LOOK_SECONDS = 0.25
 """Interval at which memory, time and log of a child are checked; its end is noticed at once."""
@@ -108,6 +111,9 @@ class ExitReason(StrEnum):
     EXITED = "exited"
     TIMEOUT = "timeout"
     MEMORY = "memory"
+    PROCESSES = "processes"
+    DISK = "disk"
+    EVENTS = "events"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,14 +164,15 @@ class Supervisor:
         time_limit: float,
         memory_limit: int,
         last_sign: Callable[[], float] | None = None,
+        excess: Callable[[], ExitReason | None] = lambda: None,
         fork: Fork | None = None,
     ) -> Exit:
         """Run `command` to its end, its output appended to `log`.
 
         `time_limit` (seconds) counts from `last_sign()`, the `time.time()` of the last progress, so that each stage of a
         child has the whole limit; without `last_sign` it counts from the start. `memory_limit` is bytes of resident memory
-        of the whole process group, in which what its processes share counts once. If `fork` makes a process, that runs in
-        place of `command`.
+        of the whole process group, in which what its processes share counts once. `excess` says which other limit the child
+        has passed. If `fork` makes a process, that runs in place of `command`.
         """
         child = self.start(command, env=env, cwd=cwd, log=log, fork=fork)
         started = time.time()
@@ -176,12 +183,17 @@ class Supervisor:
                     return Exit(ending=ExitReason.EXITED, code=child.wait(LOOK_SECONDS), peak_memory=peak)
                 except subprocess.TimeoutExpired:
                     pass
-                peak = max(peak, memory := resident(child.pid, memory_limit))
-                if memory > memory_limit:
-                    return Exit(ending=ExitReason.MEMORY, code=self._kill(child), peak_memory=peak)
+                memory, processes = footprint(child.pid, memory_limit)
+                peak = max(peak, memory)
                 since = max(started, last_sign() if last_sign else 0.0)
-                if time.time() - since > time_limit:
-                    return Exit(ending=ExitReason.TIMEOUT, code=self._kill(child), peak_memory=peak)
+                if memory > memory_limit:
+                    reason: ExitReason | None = ExitReason.MEMORY
+                elif processes > PROCESSES:
+                    reason = ExitReason.PROCESSES
+                else:
+                    reason = ExitReason.TIMEOUT if time.time() - since > time_limit else excess()
+                if reason:
+                    return Exit(ending=reason, code=self._kill(child), peak_memory=peak)
                 cut_back(log)
         finally:
             self.end(child)

@@ -60,6 +60,7 @@ def from_scratch(session: Session, resolved: Resolved, cell: CellTasks, listen: 
                 environments=made,
                 supervisor=session.supervisor,
                 limits=session.limits,
+                sandbox=session.sandbox,
                 given=_whole(session, resolved, cell, made=made, folder=folder, records=records),
             )
             for task in _probes(cell):

@@ -20,6 +20,7 @@ from harness.errors import DiskFullError
 from harness.execution.process import undivided
 from harness.execution.process.probes import OnStage, Probes
 from harness.execution.process.repetition import compared, times
+from harness.execution.process.sandbox import Sandbox
 from harness.model import Limits, Stage, StageResult, Status
 from harness.store.store import Store
 from harness.subprocesses import Supervisor
@@ -46,6 +47,7 @@ class Worker:
         limits: Limits,
         given: Mapping[str, Path],
         forks: bool = True,
+        sandbox: Sandbox | None = None,
     ) -> None:
         """`given` maps closures (by key) to the interpreter of an environment that the caller made and that holds them."""
         self._store = store
@@ -59,7 +61,13 @@ class Worker:
         self._borrowers: Counter[str] = Counter()
         """Undivided closure (by key) → tasks that may work in it now."""
         self._probes = Probes(
-            store=store, environments=environments, supervisor=supervisor, limits=limits, given=given, forks=forks
+            store=store,
+            environments=environments,
+            supervisor=supervisor,
+            limits=limits,
+            given=given,
+            forks=forks,
+            sandbox=sandbox,
         )
 
     def perform(self, task: Task, on_stage: OnStage) -> None:

@@ -61,7 +61,7 @@ _MARK = "EXPORT_MATRIX_CHILD"
 """A variable that marks the descendants of a child."""
 
 PROCESSES = 512
-"""Processes that a child may have at once, itself included."""
+"""Processes that a child may be at once."""
 
 LOOK_SECONDS = 0.25
 """Interval at which memory, time and log of a child are checked; its end is noticed at once."""
@@ -185,14 +185,10 @@ class Supervisor:
                     pass
                 memory, processes = footprint(child.pid, memory_limit)
                 peak = max(peak, memory)
-                since = max(started, last_sign() if last_sign else 0.0)
-                if memory > memory_limit:
-                    reason: ExitReason | None = ExitReason.MEMORY
-                elif processes > PROCESSES:
-                    reason = ExitReason.PROCESSES
-                else:
-                    reason = ExitReason.TIMEOUT if time.time() - since > time_limit else excess()
-                if reason:
+                late = time.time() - max(started, last_sign() if last_sign else 0.0) > time_limit
+                crowd = ExitReason.PROCESSES if processes > PROCESSES else None
+                large = ExitReason.MEMORY if memory > memory_limit else None
+                if reason := large or crowd or (ExitReason.TIMEOUT if late else excess()):
                     return Exit(ending=reason, code=self._kill(child), peak_memory=peak)
                 cut_back(log)
         finally:

@@ -138,13 +138,6 @@ def _opened(settings: Settings, listen: Listener, *, acts: bool, access: Access)
         folder = checkpoints.checkpoint(hub_id, store, uv, file=file, refresh=refresh, installs=installs)
         config = load.with_model(config, str(folder), file, folder)
     runs = access is Access.REMOVE
-    confined = sandbox.of(settings.sandbox) if runs else None
-    if confined and confined.gaps:
-        listen(Note(text=f"probes are confined by {confined.words} alone: {'; '.join(confined.gaps)} (docs/security.md)"))
-    elif runs and confined is None and settings.sandbox != sandbox.OFF:
-        listen(
-            Note(text="probes are not confined: this machine offers neither Landlock nor user namespaces (docs/security.md)")
-        )
     if runs:
         config = config.model_copy(update={"probe": probe_snapshot.of(config.probe, store)})
     refused = downloads_refused(config.run.python_downloads, offline=offline) or (None if runs else NOT_NOW)
@@ -161,11 +154,21 @@ def _opened(settings: Settings, listen: Listener, *, acts: bool, access: Access)
         records=Records(store=store, limits=limits, unconfined=settings.sandbox == sandbox.OFF),
         limits=limits,
         supervisor=supervisor,
-        sandbox=confined,
+        sandbox=_sandbox(settings, listen) if runs else None,
         listen=listen,
         acts=acts,
         strategy=_strategy(settings, config),
     )
+
+
+def _sandbox(settings: Settings, listen: Listener) -> sandbox.Sandbox | None:
+    """What confines the probes of this machine; says what it lacks, unless none is wanted. Raises SandboxError."""
+    found = sandbox.of(settings.sandbox)
+    if found and found.gaps:
+        listen(Note(text=f"probes are confined by {found.words} alone: {'; '.join(found.gaps)} (docs/security.md)"))
+    elif found is None and settings.sandbox != sandbox.OFF:
+        listen(Note(text="probes are not confined: this machine has neither Landlock nor user namespaces (docs/security.md)"))
+    return found
 
 
 _CHECKPOINT_COPIES = 8

@@ -2,8 +2,7 @@
 
 As a program it confines itself and then becomes a command, so nothing of an environment under test, not even a .pth file,
 runs before: `python -I -S confinement.py landlock 7 namespaces user,mount processes 512 read PATH write PATH -- COMMAND…`,
-where `read` and `write` may come again and again. With `--try` it prints what this machine offers. A fork of a fork server
-calls `restrict_files` for itself.
+where `read` and `write` may come again and again. A fork of a fork server calls `restrict_files` for itself.
 
 It starts before every process, so it imports only what starts quickly: no json, signal, socket or typing.
 
@@ -32,29 +31,21 @@ _MOUNT_SETATTR, _LANDLOCK_CREATE_RULESET, _LANDLOCK_ADD_RULE, _LANDLOCK_RESTRICT
 
 _CLONE = {"user": 0x10000000, "mount": 0x00020000, "net": 0x40000000, "ipc": 0x08000000, "pid": 0x20000000}
 """Namespace → its flag for unshare(2)."""
-_WITH_PID = ["user", "mount", "net", "ipc", "pid"]
-_WITHOUT_PID = _WITH_PID[:-1]
-"""Some containers hide parts of /proc; the kernel then refuses a new one, without which processes would not find themselves."""
-
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_BIND, _MS_REC, _MS_PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
 _AT_FDCWD, _AT_RECURSIVE, _RDONLY = -100, 0x8000, 1
 _PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 24, 38
-_CAPABILITIES = 64
-_SIGKILL = 9
-_CAPABILITY_VERSION_3 = 0x20080522
+_CAPABILITIES, _CAPABILITY_VERSION_3, _SIGKILL = 64, 0x20080522, 9
 
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _REFER, _TRUNCATE = 1, 2, 4, 8, 1 << 13, 1 << 14
-_REMOVE = 1 << 4 | 1 << 5
+_REMOVE, _MAKE_LINK = 1 << 4 | 1 << 5, 1 << 12
 _MAKE = 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 12
 """Folders, files, sockets, FIFOs and links: no devices."""
-_MAKE_LINK = 1 << 12
 _OF_ABI_1 = (1 << 13) - 1
 _OF_A_FILE = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE
 _READ = _EXECUTE | _READ_FILE | _READ_DIR
 _WRITE = _READ | _WRITE_FILE | _REMOVE | _MAKE | _REFER | _TRUNCATE
-_TCP = 1 | 2
-_SCOPES = 1 | 2
-"""Abstract Unix sockets and signals: only within this process' own domain."""
+_TCP, _SCOPES = 1 | 2, 1 | 2
+"""Bind and connect; abstract Unix sockets and signals, only within this process' own domain."""
 TCP_ABI, SIGNAL_ABI = 4, 6
 """The versions of Landlock with rules for TCP, and for signals."""
 
@@ -67,12 +58,8 @@ SHARED = ("/tmp", "/var/tmp", "/run", _SHARED_MEMORY)  # noqa: S108
 _SHARED_BYTES = 2**30
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Do what the program is asked; returns only after `--try`."""
-    if list(arguments) == ["--try"]:
-        abi, namespaces, reason = offered()
-        print(abi, ",".join(namespaces), reason, sep="\n")  # noqa: T201 - the answer
-        return
+def main(arguments: Sequence[str]) -> NoReturn:
+    """Do what the program is asked."""
     end = arguments.index("--")
     enter(_confinement(arguments[:end]), arguments[end + 1 :])
 
@@ -87,46 +74,6 @@ def _confinement(words: Sequence[str]) -> Confinement:
         "read": [value for name, value in pairs if name == "read"],
         "write": [value for name, value in pairs if name == "write"],
     }
-
-
-def offered() -> tuple[int, list[str], str]:
-    """Return what this machine offers to a process without privileges: Landlock's version, namespaces, and why not more.
-
-    Each is tried in a child.
-    """
-    abi = _landlock_abi()
-    if abi and _refusal(lambda: restrict_files({**_NOTHING, "landlock": abi})):
-        abi = 0
-    reason = ""
-    for namespaces in (_WITH_PID, _WITHOUT_PID):
-        reason = _refusal(lambda names=namespaces: enter({**_NOTHING, "namespaces": names}, _TRUE))  # type: ignore[misc]
-        if not reason:
-            return abi, namespaces, ""
-    return abi, [], reason
-
-
-_NOTHING: Confinement = {"landlock": 0, "namespaces": [], "read": [], "write": [], "processes": 0}
-_TRUE = [sys.executable, "-I", "-S", "-c", "open('/proc/self/stat').close()"]
-
-
-def _refusal(action: Callable[[], Any]) -> str:
-    """Return why `action` fails in a child; empty if it works."""
-    reads, writes = os.pipe()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            action()
-            code = 0
-        except OSError as error:
-            os.write(writes, str(error).encode("utf-8", "replace"))
-        finally:
-            os._exit(code)
-    os.close(writes)
-    reason = os.read(reads, 1000).decode("utf-8", "replace")
-    os.close(reads)
-    _, status = os.waitpid(child, 0)
-    return "" if status == 0 else reason or "it ended"
 
 
 def enter(confinement: Confinement, command: Sequence[str]) -> NoReturn:
@@ -156,10 +103,7 @@ def _become(confinement: Confinement, command: Sequence[str]) -> NoReturn:
 
 def _unshare(namespaces: Sequence[str]) -> None:
     user, group = os.getuid(), os.getgid()
-    flags = 0
-    for name in namespaces:
-        flags |= _CLONE[name]
-    _call("unshare", _LIBC.unshare, flags)
+    _call("unshare", _LIBC.unshare, sum(map(_CLONE.__getitem__, namespaces)))
     for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
         with open(f"/proc/self/{name}", "w") as file:
             file.write(text)
@@ -173,7 +117,6 @@ def _bring_up_loopback() -> None:
     request = struct.pack("16sh14x", b"lo", 0)
     flags = struct.unpack("16sh14x", fcntl.ioctl(any_socket, get_flags, request))[1]
     fcntl.ioctl(any_socket, set_flags, struct.pack("16sh14x", b"lo", flags | up))
-    any_socket.close()
 
 
 def _make_read_only(confinement: Confinement) -> None:
@@ -223,8 +166,7 @@ def _in_process_namespace(confinement: Confinement, command: Sequence[str]) -> N
         _first_process(confinement, command, writes)
     os.close(writes)
     _leave_input()
-    with open(reads, "rb") as stream:
-        ended = stream.read()
+    ended = os.read(reads, 20)  # at its end; nothing if the first process was killed
     os.waitpid(first, 0)
     _end_like(int(ended) if ended.isdigit() else _SIGKILL)
 
@@ -258,9 +200,7 @@ def _first_process(confinement: Confinement, command: Sequence[str], writes: int
 
 def _leave_input() -> None:
     """The input is the channel of a fork server: whoever keeps it open hides that the server has ended."""
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 
 
 def _end_like(status: int) -> NoReturn:
@@ -268,10 +208,7 @@ def _end_like(status: int) -> NoReturn:
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        if number != _SIGKILL:
-            import signal  # noqa: PLC0415 - it takes long, and is seldom needed
-
-            signal.signal(number, signal.SIG_DFL)
+        _LIBC.signal(number, None)  # as the system does by default
         os.kill(os.getpid(), number)
     os._exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 1)
 
@@ -318,7 +255,7 @@ def _allow(ruleset: int, path: str, access: int) -> None:
         os.close(descriptor)
 
 
-def _landlock_abi() -> int:
+def landlock_abi() -> int:
     """Return the version of the kernel's Landlock; 0 if there is none."""
     return max(0, int(_LIBC.syscall(_LANDLOCK_CREATE_RULESET, None, 0, 1)))
 
@@ -336,17 +273,14 @@ def _die_with_the_parent() -> None:
 
 
 def _mount(source: str | None, target: str, flags: int, kind: str | None = None, options: str | None = None) -> None:
-    source_, target_, kind_, options_ = (
-        None if text is None else os.fsencode(text) for text in (source, target, kind, options)
-    )
-    _call(f"mount {target}", _LIBC.mount, source_, target_, kind_, ctypes.c_ulong(flags), options_)
+    *names, last = (os.fsencode(text) if text else None for text in (source, target, kind, options))
+    _call(f"mount {target}", _LIBC.mount, *names, ctypes.c_ulong(flags), last)
 
 
 def _set_read_only(path: str, *, read_only: bool = True, recursive: bool = False) -> None:
     attributes = struct.pack("=4Q", *((_RDONLY, 0) if read_only else (0, _RDONLY)), 0, 0)
-    flags = _AT_RECURSIVE if recursive else 0
-    arguments = (_MOUNT_SETATTR, _AT_FDCWD, os.fsencode(path), flags, attributes, len(attributes))
-    _call(f"mount_setattr {path}", _LIBC.syscall, *arguments)
+    place = (_AT_FDCWD, os.fsencode(path), _AT_RECURSIVE if recursive else 0)
+    _call(f"mount_setattr {path}", _LIBC.syscall, _MOUNT_SETATTR, *place, attributes, len(attributes))
 
 
 def _call(name: str, function: Callable[..., int], *arguments: Any) -> int:

@@ -94,27 +94,17 @@ class ForkServer:
         """What it writes to: its work, and temporary files."""
         return self._folder, self._temporary.parent
 
-    def start(
-        self,
-        python: Path,
-        job: Mapping[str, Any],
-        limits: Limits,
-        *,
-        confined: Confinement | None = None,
-        fork: Fork | None = None,
-    ) -> bool:
+    def start(self, python: Path, job: Mapping[str, Any], limits: Limits, fork: Fork | None = None) -> bool:
         """Start it, and wait until it has imported what `job` names. False if it cannot serve; it is closed then.
 
         `fork` may have a process that has imported a part of it already.
         """
-        self._confined = confined is not None
+        self._confined = job["confined"] is not None
         self._channel, theirs = fork_channel.pair()
         work = self._folder / "work"
         work.mkdir()
-        job_with_events = {**job, "events": str(self._folder / "events.jsonl"), "confined": confined}
-        command = command_for(
-            python, job_with_events, folder=work, temporary=self._temporary, store=self._store.root, confined=confined
-        )
+        job_with_events = {**job, "events": str(self._folder / "events.jsonl")}
+        command = command_for(python, job_with_events, folder=work, temporary=self._temporary, store=self._store.root)
         launch = partial(self._supervisor.start, **command, cwd=work, log=self._log, stdin=theirs.fileno(), fork=fork)
         arguments = (self._channel, theirs, launch)
         self._thread = threading.Thread(target=self._serve, args=arguments, name="fork server", daemon=True)
@@ -139,7 +129,7 @@ class ForkServer:
         process = self._process.result()
         deadline = time.monotonic() + limits.seconds
         disk = DiskUse(self.folders, None, (), limits.disk)
-        while time.monotonic() < deadline and self._is_within(process.pid, limits) and not disk.exceeds():
+        while time.monotonic() < deadline and _is_within(limits, process.pid) and not disk.exceeds():
             try:
                 return self._ready.result(LOOK_SECONDS)
             except EOFError:
@@ -149,11 +139,6 @@ class ForkServer:
             finally:
                 cut_back(self._log)
         return None
-
-    @staticmethod
-    def _is_within(pid: int, limits: Limits) -> bool:
-        memory, processes = footprint(pid, limits.memory)
-        return memory <= limits.memory and processes <= PROCESSES
 
     @property
     def alive(self) -> bool:
@@ -301,3 +286,8 @@ class ForkServer:
                     answer.set_result(None)
                 if left:
                     left.code.set_result(int(event["code"]))
+
+
+def _is_within(limits: Limits, pid: int) -> bool:
+    memory, processes = footprint(pid, limits.memory)
+    return memory <= limits.memory and processes <= PROCESSES

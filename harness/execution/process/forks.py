@@ -172,8 +172,8 @@ class Forks:
             "probe": job["probe"],
         }
         fork = self._fork(python, job, closure, before, server.folders) if before else None
-        confined = self._confined(python, server_job, server.folders)
-        if not server.start(python, server_job, self._limits, confined=confined, fork=fork):
+        server_job["confined"] = self._confined(python, server_job, server.folders)
+        if not server.start(python, server_job, self._limits, fork):
             return None
         if self._compiler:
             self._compiler.add(python, server.uncompiled, beside=True)

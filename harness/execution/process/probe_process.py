@@ -17,7 +17,7 @@ from harness import regular_files
 from harness.execution.process.disk_use import DiskUse
 from harness.execution.process.probe_events import event_in
 from harness.execution.process.probe_results import read_events, refuse_large
-from harness.execution.process.sandbox import OFF, confining_command, file_size
+from harness.execution.process.sandbox import confining_command, file_size
 from harness.model import Failure, Limits
 from harness.probe.wire import Confinement
 from harness.store.store import BYTECODE
@@ -46,14 +46,13 @@ def run_probe(
     fork: Fork | None = None,
     bytecode: Path | None = None,
     confined: Confinement | None = None,
-    sandbox: str = OFF,
 ) -> ProbeOutput:
     """Run `job` with `python` and return what it reported; never raises for what the probe does.
 
     `folder` is scratch space, `temporary` is for temporary files, and `log` gets the complete output. `folder` and `log` lie
     in `store`, whose path is removed from every message, so that results mean the same elsewhere. `on_stage` is called with
     (stage, subject) as each begins. `fork` may have a process with the job's imports. `bytecode` is for Python's bytecode.
-    `confined` is what the process may use, None if it is not confined; `sandbox` says so in words, which stand in its results.
+    `confined` is what the process may use, None if it is not confined.
 
     Raises:
         InterruptedError: the run is being stopped, and the probe was killed.
@@ -61,10 +60,9 @@ def run_probe(
     events, output = folder / "events.jsonl", folder / "output.log"
     watch = _Watch(events, on_stage)
     use = DiskUse([folder, temporary], Path(job["out"]) if "out" in job else None, _exports(job), limits.disk)
-    added = {"events": str(events), "confined": confined, "file_size": file_size(limits)}
-    job = {**job, **added}
+    job = {**job, "events": str(events), "confined": confined, "file_size": file_size(limits)}
     ended = supervisor.run(
-        **command_for(python, job, folder=folder, temporary=temporary, store=store, bytecode=bytecode, confined=confined),
+        **command_for(python, job, folder=folder, temporary=temporary, store=store, bytecode=bytecode),
         cwd=folder,
         log=output,
         time_limit=limits.seconds,
@@ -78,7 +76,6 @@ def run_probe(
     lines = watch.read_all()
     found = read_events(lines, ended, limits, log=log, store=store, problem=watch.problem, confined=confined is not None)
     refuse_large(found, use.large(), limits)
-    found.note(sandbox=sandbox)
     _add_failures(log, found)
     return found
 
@@ -115,15 +112,17 @@ def command_for(
     temporary: Path,
     store: Path,
     bytecode: Path | None = None,
-    confined: Confinement | None = None,
 ) -> _Command:
-    """The command and variables that start a probe process for `job`, which is written to `folder`, where it works."""
+    """The command and variables that start a probe process for `job`, which is written to `folder`, where it works.
+
+    The command confines itself to what the job has as `confined`.
+    """
     (folder / JOB).write_text(json.dumps(job), encoding="utf-8")
     home = folder / "home"
     home.mkdir(exist_ok=True)
     (folder / TEMPORARY).symlink_to(temporary)
     prefix = bytecode or store / BYTECODE
-    confining = confining_command(confined) if confined else []
+    confining = confining_command(job["confined"]) if job["confined"] else []
     return {
         # Bytecode of a layer is compiled once for all its users, now and in later runs; an environment holds only links.
         "command": [*confining, str(python), "-I", "-X", f"pycache_prefix={prefix}", str(keys.PROBE), str(folder / JOB)],

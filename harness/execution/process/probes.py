@@ -184,11 +184,11 @@ class Probes:
                     fork=launching.fork,
                     bytecode=folder / BYTECODE if apart else None,
                     confined=confinement(self._sandbox, request.python, request.job, store=self._store, writes=writes),
-                    sandbox=self._sandbox.words if self._sandbox else OFF,
                 )
             if any(not result.ok for result in _results(output)) and disk_space.nearly_full(folder):
                 raise DiskFullError("a probe failed while the disk was full")
         output.forked = launching.made is not None
+        output.note(sandbox=self._sandbox.words if self._sandbox else OFF)
         if self._compiler and not apart:
             self._compiler.add(request.python, output.uncompiled, beside=False)
         if own:

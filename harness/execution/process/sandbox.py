@@ -17,7 +17,7 @@ from typing import Any
 import harness
 from harness.errors import SandboxError
 from harness.model import Limits
-from harness.probe.confinement import SIGNAL_ABI, TCP_ABI
+from harness.probe.confinement import SIGNAL_ABI, TCP_ABI, landlock_abi
 from harness.probe.wire import Confinement
 from harness.store.store import BYTECODE, Store
 from harness.subprocesses import chosen_environment, probe_environment
@@ -32,6 +32,9 @@ PROCESSES = 4096
 _PROGRAM = Path(harness.__file__).parent / "probe" / "confinement.py"
 _READ_OF_STORE = ("envs", "artifacts", "models", BYTECODE)
 _SECONDS = 30.0
+_FIND_ITSELF = "open('/proc/self/stat').close()"
+_NAMESPACES = (("user", "mount", "net", "ipc", "pid"), ("user", "mount", "net", "ipc"))
+"""Without one of processes where a container hides parts of /proc: then the kernel refuses a new /proc."""
 _COMMAND = [sys.executable, "-I", "-S", "-B", str(_PROGRAM)]
 
 
@@ -90,14 +93,27 @@ def offered() -> Sandbox:
     """What this machine offers, by trying it; nothing where the system is not Linux."""
     if sys.platform != "linux":
         return Sandbox(reason="only Linux has them")
+    landlock, reason = landlock_abi(), ""
+    for namespaces in (*_NAMESPACES, ()):
+        found = Sandbox(landlock=landlock, namespaces=namespaces, reason=reason)
+        refused = _refusal(found)
+        if not refused:
+            return found
+        reason = reason or refused
+    return Sandbox(reason=reason)
+
+
+def _refusal(tried: Sandbox) -> str:
+    """Why a process cannot be confined like that; empty if it can."""
+    python = [sys.prefix, sys.base_prefix]
+    rights = Confinement(landlock=tried.landlock, namespaces=list(tried.namespaces), processes=0, read=python, write=[])
+    command = [*confining_command(rights), sys.executable, "-I", "-S", "-c", _FIND_ITSELF]
     try:
-        tried = subprocess.run(
-            [*_COMMAND, "--try"], env=chosen_environment(), check=True, capture_output=True, text=True, timeout=_SECONDS
-        )
+        done = subprocess.run(command, env=chosen_environment(), check=False, capture_output=True, text=True, timeout=_SECONDS)
     except (OSError, subprocess.SubprocessError) as error:
-        return Sandbox(reason=str(error))
-    landlock, namespaces, reason, *_ = [*tried.stdout.splitlines(), "", "", ""]
-    return Sandbox(landlock=int(landlock), namespaces=tuple(filter(None, namespaces.split(","))), reason=reason)
+        return str(error)
+    said = done.stderr.splitlines() or [f"exit code {done.returncode}"]
+    return said[-1] if done.returncode else ""
 
 
 def of(mode: str) -> Sandbox | None:

@@ -47,6 +47,8 @@ class Answer:
 class Project:
     """Everything lives under `root`; nothing is shared with another project but uv's cache."""
 
+    sandbox = "off"
+    """The value of `--sandbox`: most fake packages leave notes outside of what a confined probe may write."""
     remedies = False
     """Whether what would mend what fails is tried and told: most tests count what the matrix itself takes."""
 
@@ -150,6 +152,7 @@ class Project:
     def _options(self, command: str) -> list[str]:
         options = ["--config", str(self.config), "--store", str(self.store)]
         options += ["--reports", str(self.reports)] if command in {"run", "report", "merge", "pin"} else []
+        options += ["--sandbox", self.sandbox] if command in {"run", "cell", "check", "bisect", "pin"} else []
         return [*options, "--no-remedies"] if command in {"run", "report", "merge"} and not self.remedies else options
 
 

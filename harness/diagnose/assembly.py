@@ -7,7 +7,7 @@ when the file was written.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from packaging.version import Version
 
@@ -22,9 +22,9 @@ from harness.execution.session import Session
 from harness.execution.work import Origin, Work
 from harness.matrix.plan import by_version
 from harness.matrix.schema import ProbeSection
-from harness.model import Status
+from harness.model import StageResult, Status
 from harness.tasks.keys import platform_id, probe_id
-from harness.verdicts.judge import Verdict
+from harness.verdicts.judge import VariantVerdict, Verdict
 from harness.verdicts.report_schema import Report, ReportedCell, ReportedProbe, newest_by_runtime
 from harness.verdicts.reporting import Remedies, reported
 
@@ -78,7 +78,7 @@ def build(
 ) -> Report:
     """The report on `verdicts`, in their order, with the remedies of those that fail."""
     variants = [variant for verdict in verdicts for variant in verdict.variants]
-    newest = max((result.finished for variant in variants for result in variant.results), default=0.0)
+    newest = max((result.finished for result in _results(variants)), default=0.0)
     return assemble(
         _cells(verdicts, known or Remedies()),
         axes,
@@ -92,7 +92,12 @@ def build(
             seed=probe.seed,
             requires=list(probe.requires),
         ),
+        sandbox=sorted({words for result in _results(variants) if (words := result.data.get("sandbox"))}),
     )
+
+
+def _results(variants: Iterable[VariantVerdict]) -> Iterator[StageResult]:
+    return (result for variant in variants for result in variant.results)
 
 
 def assemble(
@@ -103,6 +108,7 @@ def assemble(
     platform: str,
     torch: str,
     probe: ReportedProbe,
+    sandbox: Sequence[str] = (),
 ) -> Report:
     """The report on `cells`, in their order, with causes and rules."""
     cells = diagnosed(cells, requires=probe.requires)
@@ -118,6 +124,7 @@ def assemble(
         rules=found,
         recommended=recommended(cells),
         unexplained=unexplained,
+        sandbox=list(sandbox),
     )
 
 

@@ -198,6 +198,8 @@ class Report:
     """onnxruntime version → id of the newest working cell that has it."""
     unexplained: list[Unexplained] = field(default_factory=list)
     """The failures that none of the rules explains."""
+    sandbox: list[str] = field(default_factory=list)
+    """What confined the probes of these results, `off` for those that nothing confined; empty in older reports."""
 
     def count(self, status: Status) -> int:
         """The number of cells with this status."""

@@ -33,7 +33,8 @@ from pathlib import Path
 from typing import Any, Iterator
 
 from .. import dispatch
-from ..distributions import imported_distributions
+from ..confinement import restrict_files
+from ..distributions import imported_distributions, uncompiled
 from ..imports import import_module
 from ..journal import Journal
 from ..wire import ForkRequest, ForkServerJob, ServerForked, ServerLeft, ServerReady
@@ -125,7 +126,8 @@ class _Server:
         self._at_child = signal.getsignal(signal.SIGCHLD)
         self._random = random.getstate()
         self._me = os.getpid()
-        self._forks: set[int] = set()
+        self._forks: dict[int, int] = {}
+        """Process id, as this process sees it → number of the request."""
         self._received: list[int] = []
         """Descriptors that came with requests that are not handled yet."""
 
@@ -139,6 +141,7 @@ class _Server:
         self._send(
             {
                 "event": "ready",
+                "uncompiled": uncompiled(),
                 "sought": sorted(_RECORDER.sought),
                 "tried": sorted(_RECORDER.tried),
                 "versions": sorted(_RECORDER.versions),
@@ -177,11 +180,10 @@ class _Server:
             leave_with(self._become, request, stdin)
         if stdin is not None:
             os.close(stdin)
-        if child is not None:
-            self._forks.add(child)
-            with contextlib.suppress(OSError):  # the fork has done so itself, or is gone already
-                os.setpgid(child, child)
-        self._send({"event": "forked", "number": request["number"], "pid": child})
+        if child is None:
+            self._send({"event": "left", "number": request["number"], "code": 1})
+        else:
+            self._forks[child] = request["number"]
 
     def _become(self, request: ForkRequest, stdin: int | None) -> None:
         """Do what a process that was started for the job does."""
@@ -189,6 +191,7 @@ class _Server:
         die_with_the_parent()
         if os.getppid() != self._me:
             return  # the server was gone before the kernel was asked
+        self._send({"event": "forked", "number": request["number"]})
         adopt_orphans()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, self._at_child)
@@ -197,6 +200,7 @@ class _Server:
             os.close(descriptor)
         if stdin is not None:
             _read_from(stdin)
+        _follow(request["moved"])
         log = os.open(request["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         os.dup2(log, 1)
         os.dup2(log, 2)
@@ -207,6 +211,8 @@ class _Server:
         for variable, folder in self._left.items():
             shutil.copytree(folder, os.environ[variable], symlinks=True, dirs_exist_ok=True)
         _move(request["python"], self._others, request["others"])
+        if request["confinement"]:
+            restrict_files(request["confinement"])
         dispatch.main(request["job"])
 
     def _reap(self) -> None:
@@ -216,18 +222,25 @@ class _Server:
                 if child == 0:
                     break
                 if child in self._forks:
-                    self._forks.remove(child)
+                    number = self._forks.pop(child)
                     self._kill_strays()
-                    self._send({"event": "left", "pid": child, "code": exit_code(status)})
+                    self._send({"event": "left", "number": number, "code": exit_code(status)})
 
     def _kill_strays(self) -> None:
         """Kill the processes that a fork has left: the server has adopted them (living forks adopt their own)."""
-        for stray in children() - self._forks:
+        for stray in children() - self._forks.keys():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(stray, signal.SIGKILL)
 
     def _send(self, event: ServerReady | ServerForked | ServerLeft) -> None:
         self._channel.sendall(json.dumps(event).encode("ascii") + b"\n")
+
+
+def _follow(moved: list[tuple[str, str]]) -> None:
+    """Have the old names of moved folders lead to them here too: what holds these names may be another folder here."""
+    for name, folder in moved:
+        if not os.path.lexists(name):
+            Path(name).symlink_to(folder)
 
 
 def _move(python: str, replaced: list[str], replacing: list[str]) -> None:

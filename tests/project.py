@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import packages
+from noted import NOTES, starts_of
 from wheels import Wheel
 
 from harness.cli import main
@@ -47,8 +48,8 @@ class Answer:
 class Project:
     """Everything lives under `root`; nothing is shared with another project but uv's cache."""
 
-    sandbox = "off"
-    """The value of `--sandbox`: most fake packages leave notes outside of what a confined probe may write."""
+    sandbox = os.environ.get("TEST_SANDBOX", "auto")
+    """The value of `--sandbox`."""
     remedies = False
     """Whether what would mend what fails is tried and told: most tests count what the matrix itself takes."""
 
@@ -58,7 +59,10 @@ class Project:
         self.config = root / "matrix.toml"
         self.store = root / "store"
         self.reports = root / "reports"
+        self.notes = root / NOTES
+        """What fake packages may write to, whatever confines them."""
         self.index.mkdir(parents=True, exist_ok=True)
+        self.notes.mkdir(exist_ok=True)
 
     def copy(self, root: Path) -> Project:
         """The same project elsewhere, results included: no key depends on where a project lies."""
@@ -166,7 +170,7 @@ def starts(store: Path, kind: str | None = None) -> list[dict[str, Any]]:
 
 
 def _noted(store: Path) -> list[dict[str, Any]]:
-    log = store / "probe-starts.jsonl"
+    log = starts_of(store)
     return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
 
 

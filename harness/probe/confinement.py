@@ -32,7 +32,7 @@ _MOUNT_SETATTR, _LANDLOCK_CREATE_RULESET, _LANDLOCK_ADD_RULE, _LANDLOCK_RESTRICT
 _CLONE = {"user": 0x10000000, "mount": 0x00020000, "net": 0x40000000, "ipc": 0x08000000, "pid": 0x20000000}
 """Namespace → its flag for unshare(2)."""
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_BIND, _MS_REC, _MS_PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
-_AT_FDCWD, _AT_RECURSIVE, _RDONLY = -100, 0x8000, 1
+_AT_FDCWD, _AT_RECURSIVE, _RDONLY, _NODEV = -100, 0x8000, 1, 4
 _PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 24, 38
 _CAPABILITIES, _CAPABILITY_VERSION_3, _SIGKILL = 64, 0x20080522, 9
 
@@ -126,11 +126,14 @@ def _make_read_only(confinement: Confinement) -> None:
     shared = [folder for folder in SHARED if os.path.isdir(folder) and not os.path.islink(folder)]
     for folder in shared:
         _replace(folder, _within(folder, confinement))
-    for path in confinement["write"]:
+    devices = [path for path in _DEVICES if os.path.exists(path)]
+    for path in (*confinement["write"], *devices):
         _mount(path, path, _MS_BIND)
-    _set_read_only("/", recursive=True)
+    _change_mount("/", sets=_RDONLY | _NODEV, recursive=True)  # devices could be written to all the same
     for path in (*confinement["write"], *shared):
-        _set_read_only(path, read_only=False)
+        _change_mount(path, clears=_RDONLY)
+    for path in devices:
+        _change_mount(path, clears=_NODEV)
     os.chdir(here)  # into the mount that lies there now
 
 
@@ -177,7 +180,7 @@ def _first_process(confinement: Confinement, command: Sequence[str], writes: int
     try:
         _die_with_the_parent()
         _mount("proc", "/proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, kind="proc")
-        _set_read_only("/proc")
+        _change_mount("/proc", sets=_RDONLY)
         child = os.fork()
         if child == 0:
             os.close(writes)
@@ -277,10 +280,9 @@ def _mount(source: str | None, target: str, flags: int, kind: str | None = None,
     _call(f"mount {target}", _LIBC.mount, *names, ctypes.c_ulong(flags), last)
 
 
-def _set_read_only(path: str, *, read_only: bool = True, recursive: bool = False) -> None:
-    attributes = struct.pack("=4Q", *((_RDONLY, 0) if read_only else (0, _RDONLY)), 0, 0)
-    place = (_AT_FDCWD, os.fsencode(path), _AT_RECURSIVE if recursive else 0)
-    _call(f"mount_setattr {path}", _LIBC.syscall, _MOUNT_SETATTR, *place, attributes, len(attributes))
+def _change_mount(path: str, *, sets: int = 0, clears: int = 0, recursive: bool = False) -> None:
+    attributes, flags = struct.pack("=4Q", sets, clears, 0, 0), _AT_RECURSIVE if recursive else 0
+    _call(f"mount_setattr {path}", _LIBC.syscall, _MOUNT_SETATTR, _AT_FDCWD, os.fsencode(path), flags, attributes, 32)
 
 
 def _call(name: str, function: Callable[..., int], *arguments: Any) -> int:

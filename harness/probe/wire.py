@@ -134,19 +134,18 @@ class ForkServerJob(_Job, total=False):
 
 
 class ForkRequest(TypedDict):
-    """A line to a fork server: one job for one fork."""
+    """A line to a fork server: one job for one fork. With it comes the descriptor of the log."""
 
     number: int
     job: str
     """Path of the job file."""
-    log: str
     folder: str
     environ: dict[str, str]
     python: str
     others: list[str]
     """Folders that replace the server's."""
     stdin: bool
-    """Whether a descriptor comes with the request, to be the fork's input."""
+    """Whether a second descriptor comes with the request, to be the fork's input."""
     moved: list[tuple[str, str]]
     """(old name, where it is) of folders of this fork, which the host has moved to where the server may write."""
     confinement: Confinement | None

@@ -38,7 +38,8 @@ class Compiler:
         self._supervisor = supervisor
         self._sandbox = sandbox
         self._limits = limits
-        self._known: set[str] = set()
+        self._known: set[tuple[Path, str]] = set()
+        """(interpreter, source) of all that was compiled."""
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="compiler")
 
@@ -50,12 +51,13 @@ class Compiler:
         """
         roots = tuple(f"{path}{os.sep}" for path in rights(self._sandbox, python, store=self._store)["read"])
         with self._lock:
-            found = {path for path in sources if _is_plain(path) and path.startswith(roots)} - self._known
-            self._known |= found
+            named = {(python.resolve(), path) for path in sources if _is_plain(path) and path.startswith(roots)}
+            found = sorted(path for _, path in named - self._known)
+            self._known |= named
         if found and beside:
-            self._thread.submit(self._compile, python, sorted(found))
+            self._thread.submit(self._compile, python, found)
         elif found:
-            self._compile(python, sorted(found))
+            self._compile(python, found)
 
     def close(self) -> None:
         """Finish what is compiled beside the probes."""

@@ -12,6 +12,8 @@ _SENDER = struct.Struct("3i")
 _SO_PASSCRED, _SCM_CREDENTIALS = 16, 2
 """Linux' option of a socket by which the kernel tells, and the kind of message by which it does."""
 _CHUNK = 65536
+_LONGEST = 8 * 2**20
+"""Bytes of the longest line: a server's names some ten thousand modules."""
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -22,7 +24,7 @@ def pair() -> tuple[socket.socket, socket.socket]:
 
 
 def messages(channel: socket.socket) -> Iterator[tuple[int, bytes]]:
-    """(process, line) of all that is sent to the harness' end, until the other end is closed.
+    """(process, line) of all that is sent to the harness' end, until the other end is closed or a line is too long.
 
     A process in a namespace knows itself by another id, and may lie about it: the kernel says which one has sent a line.
     """
@@ -33,4 +35,6 @@ def messages(channel: socket.socket) -> Iterator[tuple[int, bytes]]:
             return
         sender, *_ = next(_SENDER.unpack(told) for _, kind, told in ancillary if kind == _SCM_CREDENTIALS)
         *lines, parts[sender] = (parts[sender] + data).split(b"\n")
+        if len(parts[sender]) > _LONGEST:
+            return
         yield from ((sender, line) for line in lines)

@@ -79,7 +79,8 @@ class ForkServer:
         self._temporary = self._resources.enter_context(store.temporary())
         self._store = store
         self.lent = LentFolders(self.folders)
-        self._log = self._folder / "output.log"
+        # Where it may not write: the harness reads and writes this file by its name.
+        self._log = self._resources.enter_context(store.scratch()) / "output.log"
         self._channel: socket.socket | None = None
         self._process: Future[Process] = Future()
         self._ready: Future[Mapping[str, Any]] = Future()
@@ -154,32 +155,25 @@ class ForkServer:
         server the folders that the fork `writes` are lent to it, until `lent.give_back`.
         """
         number, answer = next(self._numbers), Future[Forked | None]()
-        given = [] if stdin == subprocess.DEVNULL else [stdin]
+        makes_servers = stdin != subprocess.DEVNULL
         with self._lock:
             self.used = time.monotonic()
             if self._channel is None or self._unresponsive:
                 return None
             moved = self.lent.take(writes) if self._confined else []
-            whole = {
-                **request,
-                "number": number,
-                "log": str(log),
-                "stdin": bool(given),
-                "moved": moved,
-                "confinement": confined,
-            }
+            whole = {**request, "number": number, "stdin": makes_servers, "moved": moved, "confinement": confined}
             line = json.dumps(whole).encode() + b"\n"
             self._open[number] = answer
             shutil.copyfile(self._log, log)
-            with contextlib.suppress(OSError):
-                socket.send_fds(self._channel, [line[:1]], given)
+            with log.open("ab") as output, contextlib.suppress(OSError):
+                socket.send_fds(self._channel, [line[:1]], [output.fileno(), *([stdin] if makes_servers else [])])
                 self._channel.sendall(line[1:])
         forked = None
         with contextlib.suppress(EOFError):
             try:
                 forked = answer.result(_PATIENCE)
             except TimeoutError:
-                self._give_up(number, makes_servers=bool(given))
+                self._give_up(number, makes_servers=makes_servers)
         if forked is None:
             self.lent.give_back(writes)
         return forked

@@ -263,6 +263,10 @@ class Launching:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.give_back()
+
+    def give_back(self) -> None:
+        """Nothing of the process runs any more; may be called again."""
         if self._forks and self.made:
             self._forks.give_back(self.made, self._writes)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import stat
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,3 +47,7 @@ class LentFolders:
                     if place:
                         folder.unlink()
                         place.rename(folder)
+                        # The server could put anything in its place, and the harness works on what is there now.
+                        if not stat.S_ISDIR(folder.lstat().st_mode):
+                            folder.unlink()
+                            folder.mkdir()

@@ -20,6 +20,7 @@ from harness.execution.process.probe_results import read_events, refuse_large
 from harness.execution.process.sandbox import confining_command, file_size
 from harness.model import Failure, Limits
 from harness.probe.wire import Confinement
+from harness.store.digests import make_plain
 from harness.store.store import BYTECODE
 from harness.subprocesses import ExitReason, Fork, Supervisor, probe_environment, temporary_in
 from harness.tasks import keys
@@ -38,28 +39,33 @@ def run_probe(
     *,
     folder: Path,
     temporary: Path,
+    output: Path,
     log: Path,
     store: Path,
     limits: Limits,
     supervisor: Supervisor,
     on_stage: Callable[[str, str | None], None],
     fork: Fork | None = None,
+    on_end: Callable[[], None] = lambda: None,
     bytecode: Path | None = None,
     confined: Confinement | None = None,
 ) -> ProbeOutput:
     """Run `job` with `python` and return what it reported; never raises for what the probe does.
 
-    `folder` is scratch space, `temporary` is for temporary files, and `log` gets the complete output. `folder` and `log` lie
-    in `store`, whose path is removed from every message, so that results mean the same elsewhere. `on_stage` is called with
-    (stage, subject) as each begins. `fork` may have a process with the job's imports. `bytecode` is for Python's bytecode.
-    `confined` is what the process may use, None if it is not confined.
+    `folder` is scratch space, `temporary` is for temporary files, and `log` gets the complete output, which is in the file
+    `output` meanwhile: the probe may not reach that by its name, or it could put a link in its place. All lie in `store`, whose
+    path is removed from every message, so that results mean the same elsewhere. `on_stage` is called with (stage, subject) as
+    each begins. `fork` may have a process with the job's imports. `on_end` is called when nothing of the process runs any
+    more, before its files are read. `bytecode` is for Python's bytecode. `confined` is what the process may use, None if it is
+    not confined.
 
     Raises:
         InterruptedError: the run is being stopped, and the probe was killed.
     """
-    events, output = folder / "events.jsonl", folder / "output.log"
+    events = folder / "events.jsonl"
     watch = _Watch(events, on_stage)
-    use = DiskUse([folder, temporary], Path(job["out"]) if "out" in job else None, _exports(job), limits.disk)
+    out = Path(job["out"]) if "out" in job else None
+    use = DiskUse([folder, temporary], out, _exports(job), limits.disk)
     job = {**job, "events": str(events), "confined": confined, "file_size": file_size(limits)}
     ended = supervisor.run(
         **command_for(python, job, folder=folder, temporary=temporary, store=store, bytecode=bytecode),
@@ -72,6 +78,9 @@ def run_probe(
         fork=fork,
     )
     supervisor.check()
+    on_end()
+    if out:
+        make_plain(out)
     output.replace(log)
     lines = watch.read_all()
     found = read_events(lines, ended, limits, log=log, store=store, problem=watch.problem, confined=confined is not None)

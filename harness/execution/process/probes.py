@@ -182,7 +182,7 @@ class Probes:
         forks = self._forks if own and may_fork and request.may_fork and not apart else None
         log = self._store.log(digest([*request.keys, *(["repeated"] if fresh else [])]))
         self._bytecode.verify(self._folders(request))
-        with self._store.scratch() as folder, self._store.temporary() as temporary:
+        with self._store.scratch() as folder, self._store.temporary() as temporary, self._store.scratch() as kept:
             writes = [folder, temporary.parent, *([Path(request.job["out"])] if "out" in request.job else [])]
             with Launching(forks, request, writes) as launching:
                 output = run_probe(
@@ -190,12 +190,14 @@ class Probes:
                     request.job,
                     folder=folder,
                     temporary=temporary,
+                    output=kept / "output.log",
                     log=log,
                     store=self._store.root,
                     limits=replace(self._limits, seconds=self._limits.seconds + _COMPILING) if apart else self._limits,
                     supervisor=self._supervisor,
                     on_stage=lambda stage, subject: on_stage(f"{stage} {subject}" if subject else stage),
                     fork=launching.fork,
+                    on_end=launching.give_back,
                     bytecode=folder / BYTECODE if apart else None,
                     confined=confinement(self._sandbox, request.python, request.job, store=self._store, writes=writes),
                 )

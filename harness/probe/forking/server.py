@@ -163,29 +163,29 @@ class _Server:
                     self._fork(json.loads(line))
 
     def _receive(self) -> bytes:
-        data, ancillary, *_ = self._channel.recvmsg(_LINE, socket.CMSG_SPACE(_DESCRIPTOR.size))
-        self._received += [_DESCRIPTOR.unpack(descriptor)[0] for *_, descriptor in ancillary]
+        data, ancillary, *_ = self._channel.recvmsg(_LINE, socket.CMSG_SPACE(2 * _DESCRIPTOR.size))
+        self._received += [number for *_, given in ancillary for (number,) in _DESCRIPTOR.iter_unpack(given)]
         return data
 
     def _fork(self, request: ForkRequest) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
-        stdin = self._received.pop(0) if request["stdin"] else None
+        given = [self._received.pop(0) for _ in range(2 if request["stdin"] else 1)]
         try:
             child = os.fork()
         except OSError as error:
             print(f"cannot fork: {error}", file=sys.stderr)  # noqa: T201 - it goes to the log
             child = None
         if child == 0:
-            leave_with(self._become, request, stdin)
-        if stdin is not None:
-            os.close(stdin)
+            leave_with(self._become, request, *given)
+        for descriptor in given:
+            os.close(descriptor)
         if child is None:
             self._send({"event": "left", "number": request["number"], "code": 1})
         else:
             self._forks[child] = request["number"]
 
-    def _become(self, request: ForkRequest, stdin: int | None) -> None:
+    def _become(self, request: ForkRequest, log: int, stdin: int | None = None) -> None:
         """Do what a process that was started for the job does."""
         os.setpgid(0, 0)
         die_with_the_parent()
@@ -201,7 +201,6 @@ class _Server:
         if stdin is not None:
             _read_from(stdin)
         _follow(request["moved"])
-        log = os.open(request["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)

@@ -88,6 +88,14 @@ def test_shared_folders_are_its_own(tmp_path):
     assert not Path("/var/tmp", planted).exists()
 
 
+@pytest.mark.parametrize("part", PARTS)
+def test_it_has_a_few_harmless_devices(tmp_path, part):
+    source = "open('/dev/null', 'w').close(); print(open('/dev/zero', 'rb').read(1)); open('/dev/ptmx', 'rb')"
+    done = confined(PARTS[part], tmp_path, source)
+    assert done.stdout == "b'\\x00'\n", done.stderr
+    assert "PermissionError" in done.stderr
+
+
 def test_what_cannot_be_confined_is_not_started(tmp_path):
     done = confined(Sandbox(namespaces=("user", "mount", "nonsense")), tmp_path, "print('started')")
     assert done.returncode != 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from harness.execution.process.lent_folders import LentFolders
 
 
@@ -42,3 +44,16 @@ def test_nobody_waits_for_it_any_more(tmp_path):
     (tmp_path / "fork").unlink()
     lent.give_back([tmp_path / "fork"])
     assert not (tmp_path / "fork").exists()
+
+
+def test_what_the_server_has_put_in_its_place_is_not_followed(tmp_path):
+    for name in ("server", "fork", "private"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "private" / "file").touch()
+    lent = LentFolders([tmp_path / "server"])
+    ((_, place),) = lent.take([tmp_path / "fork"])
+    Path(place).rmdir()
+    Path(place).symlink_to(tmp_path / "private")
+    lent.give_back([tmp_path / "fork"])
+    assert not (tmp_path / "fork").is_symlink()
+    assert list((tmp_path / "fork").iterdir()) == []

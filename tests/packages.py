@@ -29,8 +29,8 @@ def raises(error: str) -> str:
 def in_turn(counter: Path, *sources: str) -> str:
     """Source that runs the first of `sources` the first time, then the next, then nothing; a fork server cannot import it."""
     return f"""
-import json as _json, pathlib as _pathlib, sys as _sys
-if _json.loads(_pathlib.Path(_sys.argv[1]).read_text())["kind"] == "forkserver":
+import os as _os, pathlib as _pathlib, sys as _sys
+if getattr(_sys.modules["__main__"], "SERVER", {{}}).get("pid") == _os.getpid():  # fake_probe/__main__.py
     raise ImportError("not in a fork server")
 _counter = _pathlib.Path({str(counter)!r})
 _turn = int(_counter.read_text()) if _counter.exists() else 0

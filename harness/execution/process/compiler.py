@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from harness.execution.process.sandbox import Sandbox, confining_command, rights
-from harness.model import Limits
+from harness.model import Interpreter, Limits
 from harness.store.store import BYTECODE, Store
 from harness.subprocesses import Supervisor, probe_environment
 
@@ -38,38 +38,41 @@ class Compiler:
         self._supervisor = supervisor
         self._sandbox = sandbox
         self._limits = limits
-        self._known: set[tuple[Path, str]] = set()
+        self._known: set[tuple[str, str]] = set()
         """(interpreter, source) of all that was compiled."""
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="compiler")
 
-    def add(self, python: Path, sources: Sequence[str], *, beside: bool) -> None:
-        """Compile `sources`, as far as they are files that many probes read; each once.
+    def add(self, interpreter: Interpreter, python: Path, sources: Sequence[str], *, beside: bool) -> None:
+        """Compile `sources`, as far as they are files that many probes of the environment of `python` read; each once.
+
+        That was made with `interpreter`, which compiles: it reads no file of the environment but these.
 
         What a fork server has imported is much, and is compiled `beside` the probes; all else at once, because the
         environment may be removed after its last process.
         """
-        roots = tuple(f"{path}{os.sep}" for path in rights(self._sandbox, python, store=self._store)["read"])
+        reads = rights(self._sandbox, python, store=self._store)["read"]
+        roots = tuple(f"{path}{os.sep}" for path in reads)
         with self._lock:
-            named = {(python.resolve(), path) for path in sources if _is_plain(path) and path.startswith(roots)}
+            named = {(interpreter.path, path) for path in sources if _is_plain(path) and path.startswith(roots)}
             found = sorted(path for _, path in named - self._known)
             self._known |= named
         if found and beside:
-            self._thread.submit(self._compile, python, found)
+            self._thread.submit(self._compile, interpreter, reads, found)
         elif found:
-            self._compile(python, found)
+            self._compile(interpreter, reads, found)
 
     def close(self) -> None:
         """Finish what is compiled beside the probes."""
         self._thread.shutdown()
 
-    def _compile(self, python: Path, sources: Sequence[str]) -> None:
-        prefix = self._store.root / BYTECODE
+    def _compile(self, interpreter: Interpreter, reads: Sequence[str], sources: Sequence[str]) -> None:
+        python, prefix = Path(interpreter.path), self._store.root / BYTECODE
         prefix.mkdir(exist_ok=True)
         with self._store.scratch() as folder:
             listed = folder / "sources"
             listed.write_text("\n".join(sources), encoding="utf-8", errors="surrogateescape")
-            confined = rights(self._sandbox, python, store=self._store, writes=[folder, prefix])
+            confined = rights(self._sandbox, python, store=self._store, reads=[*map(Path, reads)], writes=[folder, prefix])
             self._supervisor.run(
                 [*confining_command(confined), str(python), *_options(prefix), "-c", _COMPILE, str(listed)],
                 env=probe_environment(HOME=str(folder)),

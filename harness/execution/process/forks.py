@@ -177,7 +177,7 @@ class Forks:
         if not server.start(python, server_job, self._limits, fork):
             return None
         if self._compiler:
-            self._compiler.add(python, server.uncompiled, beside=True)
+            self._compiler.add(closure.interpreter, python, server.uncompiled, beside=True)
         answers = self._answers(closure, base, server)
         if answers is None or server.attempted & self._modules(closure, base):
             # It tried to import one of these in vain, or it would not serve; in another environment the import may succeed.

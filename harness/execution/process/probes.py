@@ -160,7 +160,8 @@ class Probes:
             output = self._run(request, process.on_stage, may_fork=not alone)
 
             def mended(*, may: bool = may_mend) -> bool:
-                return may and self._bytecode.mend(request.python, self._folders(request))
+                interpreter = request.parts[0].interpreter
+                return may and self._bytecode.mend(Path(interpreter.path), self._folders(request))
 
             errors = (result.error for result in _results(output) if result.status is Status.ERROR)
             suspicious = any(error and error.type not in _NOT_OF_BYTECODE for error in errors)
@@ -206,7 +207,7 @@ class Probes:
         output.forked = launching.made is not None
         output.note(sandbox=self._sandbox.words if self._sandbox else OFF)
         if self._compiler and not apart:
-            self._compiler.add(request.python, output.uncompiled, beside=False)
+            self._compiler.add(request.parts[0].interpreter, request.python, output.uncompiled, beside=False)
         if own:
             self._check(request, output)
         return output

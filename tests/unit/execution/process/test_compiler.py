@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pytest
 
 from harness.execution.process.compiler import Compiler
 from harness.execution.process.sandbox import Sandbox
-from harness.model import Limits
+from harness.model import Interpreter, Limits
 from harness.store.store import Store
 from harness.subprocesses import Supervisor
+
+INTERPRETER = Interpreter(version=platform.python_version(), path=str(Path(sys.executable).resolve()))
 
 
 @pytest.fixture
@@ -31,7 +34,9 @@ def test_what_is_in_an_environment_is_compiled(store, compiler, beside):
     package.mkdir(parents=True)
     for name, text in (("good.py", "x = 1"), ("bad.py", "x ="), ("also.py", "y = 2")):
         (package / name).write_text(text)
-    compiler.add(Path(sys.executable), [str(package / name) for name in ("bad.py", "good.py", "also.py")], beside=beside)
+    compiler.add(
+        INTERPRETER, Path(sys.executable), [str(package / name) for name in ("bad.py", "good.py", "also.py")], beside=beside
+    )
     compiler.close()
     made = {path.name.partition(".")[0] for path in (store.root / "bytecode").rglob("*.pyc") if "envs" in path.parts}
     assert made == {"good", "also"}
@@ -48,6 +53,20 @@ def test_nothing_else_is(store, compiler, tmp_path):
         "relative.py",
         "",
     ]
-    compiler.add(Path(sys.executable), named, beside=False)
+    compiler.add(INTERPRETER, Path(sys.executable), named, beside=False)
     compiler.close()
     assert not (store.root / "bytecode").exists()
+
+
+def test_nothing_of_the_environment_is_executed(store, compiler, tmp_path):
+    environment = store.root / "envs" / "e"
+    (environment / "bin").mkdir(parents=True)
+    python = environment / "bin" / "python"
+    python.write_text(f"#!/bin/sh\ntouch {tmp_path}/executed {store.root}/bytecode/planted\n")
+    python.chmod(0o755)
+    (environment / "good.py").write_text("x = 1")
+    compiler.add(INTERPRETER, python, [str(environment / "good.py")], beside=False)
+    compiler.close()
+    assert [path.name for path in (store.root / "bytecode").rglob("good*.pyc")] == [f"good.{sys.implementation.cache_tag}.pyc"]
+    assert not (tmp_path / "executed").exists()
+    assert not (store.root / "bytecode" / "planted").exists()

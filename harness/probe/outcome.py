@@ -99,12 +99,12 @@ def add_probe_folder(folder: Path) -> None:
     _PROBE_FOLDERS.append(f"{folder.resolve()}{os.sep}")
 
 
-def status_of(exc: BaseException) -> tuple[Literal["fails", "error"], Literal["package", "probe", "sandbox"]]:
-    """Return (`fails` or `error`, `package`, `probe` or `sandbox`): the status, and where the exception was raised."""
+def status_of(exc: BaseException) -> tuple[Literal["fails", "error"], Literal["package", "probe"]]:
+    """Return (`fails` or `error`, `package` or `probe`): the status, and where the exception was raised."""
     source = _source(exc)
     where = _raised_in(source)
     if _may_be_refused(source):
-        return "error", "sandbox"
+        return "error", where
     behind = list(chain(source))
     # The hub is switched off for every probe: code that asks it does so on every machine.
     switched_off = any(class_name(each) == "OfflineModeIsEnabled" for each in behind)
@@ -115,7 +115,7 @@ def status_of(exc: BaseException) -> tuple[Literal["fails", "error"], Literal["p
     return "error", "probe"
 
 
-def describe(exc: BaseException, where: Literal["package", "probe", "sandbox"]) -> Error:
+def describe(exc: BaseException, where: Literal["package", "probe"]) -> Error:
     """Return the `error` object of an `end` event."""
     source = _source(exc)
     message = summary(source, None if source is exc else text_of(exc))
@@ -126,6 +126,7 @@ def describe(exc: BaseException, where: Literal["package", "probe", "sandbox"]) 
         "message": _shorten(message, _MESSAGE_LIMIT),
         "traceback": _shorten(without_colours(_traceback(source)), _TRACEBACK_LIMIT),
         "where": where,
+        "refused": _may_be_refused(source),
     }
 
 

@@ -161,8 +161,10 @@ class Error(TypedDict):
     type: str
     message: str
     traceback: str
-    where: Literal["package", "probe", "sandbox"]
-    """Where it was raised; `sandbox` if the confinement of the process may be what raised it."""
+    where: Literal["package", "probe"]
+    """Where it was raised."""
+    refused: bool
+    """Whether the confinement of the process may have led to it."""
 
 
 class Finding(TypedDict):

@@ -134,7 +134,7 @@ class _EventReader:
         }
         fields = {name: event[name] for name in ("stage", "status", "seconds", "data")}
         result = RESULT.validate_python({**fields, "error": failure})
-        if result.error and error["where"] == "sandbox":
+        if result.error and error["refused"]:
             result = replace(result, error=_refused(result.error))
         return replace(result, log=self._log_name, finished=time.time())
 

@@ -404,16 +404,20 @@ def missing(path: str) -> FileNotFoundError:
     ids=str,
 )
 def test_what_a_confined_process_may_have_been_refused_is_an_error(confined, raised, refused):
-    found = confined.status_of(caught((PROBE, ONNX), raised))
-    assert found == (("error", "sandbox") if refused else ("fails", "package"))
+    exc = caught((PROBE, ONNX), raised)
+    assert confined.status_of(exc) == ("error" if refused else "fails", "package")
+    assert confined.describe(exc, "package")["refused"] == refused
 
 
 def test_what_was_caught_before_counts_too(confined):
     source = "try:\n    raise PermissionError(13, 'no')\nexcept OSError:\n    raise ValueError('bad') from None\n"
     with pytest.raises(ValueError, match="bad") as raised:
         exec(compile(source, ONNX, "exec"))
-    assert confined.status_of(raised.value) == ("error", "sandbox")
+    assert confined.status_of(raised.value)[0] == "error"
+    assert confined.describe(raised.value, "package")["refused"]
 
 
 def test_without_a_sandbox_nothing_is_a_refusal(outcome):
-    assert outcome.status_of(caught((PROBE, ONNX), PermissionError(errno.EACCES, "Permission denied"))) == ("fails", "package")
+    exc = caught((PROBE, ONNX), PermissionError(errno.EACCES, "Permission denied"))
+    assert outcome.status_of(exc) == ("fails", "package")
+    assert not outcome.describe(exc, "package")["refused"]

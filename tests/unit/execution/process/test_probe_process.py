@@ -115,7 +115,8 @@ def test_dying_after_done_changes_nothing(tmp_path):
 
 
 def test_messages_do_not_say_where_the_store_is(tmp_path):
-    error = {"type": "OSError", "message": f"no {tmp_path}/artifacts/x", "traceback": None, "where": "package"}
+    error = {"type": "OSError", "message": f"no {tmp_path}/artifacts/x", "traceback": None}
+    error |= {"where": "package", "refused": False}
     event = {**end("load", "v", "fails"), "error": error}
     assert (
         told(tmp_path, begin("load", "v"), event, DONE, ended=exited(0)).results["v"][0].error.message

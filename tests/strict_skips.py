@@ -1,6 +1,7 @@
 """`--strict-skips`: what would be skipped, a test or a file, fails: so in CI, where everything that tests need is there.
 
-A test in a browser is skipped all the same where there is none, but not in CI: pip cannot install it.
+A test in a browser is skipped all the same where there is none, but not in CI: pip cannot install it. What needs a kernel
+with some feature is skipped everywhere where there is none.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     without_browser = item.get_closest_marker("browser") is not None and "CI" not in os.environ
+    without_kernel = item.get_closest_marker("kernel") is not None
     # A failure that is expected is reported as skipped too.
-    return report if hasattr(report, "wasxfail") or without_browser else _strict(item.config, report)
+    may_skip = hasattr(report, "wasxfail") or without_browser or without_kernel
+    return report if may_skip else _strict(item.config, report)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -60,3 +60,11 @@ def test_a_browser_may_be_missing_but_not_in_ci(tmp_path):
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = browser\n")
     assert "1 skipped" in run(tmp_path, "--strict-skips").stdout
     assert "1 failed" in run(tmp_path, "--strict-skips", ci="true").stdout
+
+
+def test_a_kernel_may_lack_what_a_test_needs_everywhere(tmp_path):
+    text = "import pytest\n\n\n@pytest.mark.kernel\n@pytest.mark.skipif(True, reason='no Landlock')\ndef test_it(): ...\n"
+    (tmp_path / "test_kernel.py").write_text(text)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = kernel\n")
+    for ci in (None, "1"):
+        assert "1 skipped" in run(tmp_path, "--strict-skips", ci=ci).stdout

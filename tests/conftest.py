@@ -89,6 +89,14 @@ def installed_once(_surroundings: None, _installs: Path) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def confined() -> Iterator[None]:
+    """Projects of the module run as a user's: confined as far as this machine can."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Project, "sandbox", os.environ.get("TEST_SANDBOX", "auto"))
+        yield
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """A project whose index holds one working version of everything, and whose matrix is that one cell."""

@@ -31,7 +31,8 @@ PROCESSES = 4096
 
 _PROGRAM = Path(harness.__file__).parent / "probe" / "confinement.py"
 _READ_OF_STORE = ("envs", "artifacts", "models", BYTECODE)
-_SECONDS = 30.0
+_SECONDS = 300.0
+"""A machine that is busy is no machine without a sandbox."""
 _FIND_ITSELF = "open('/proc/self/stat').close()"
 _NAMESPACES = (("user", "mount", "net", "ipc", "pid"), ("user", "mount", "net", "ipc"))
 """Without one of processes where a container hides parts of /proc: then the kernel refuses a new /proc."""

@@ -156,6 +156,7 @@ def run(
     strategy: Literal["full", "pairwise"] = "full",
     budget: float | None = None,
     remedies: bool = True,
+    sandbox: Literal["auto", "require", "off"] = "auto",
     listen: Listener | None = None,
 ) -> Report:
     """Run what is not known of the matrix in `config`, and report on all of it. It writes no reports, only the store.
@@ -163,7 +164,7 @@ def run(
     Arguments that `plan` has mean the same here. Tasks run where `executor` says: `local`, `dask` or `dask:ADDRESS`. With
     `force` everything is run again, with `retry` the results that have these statuses. `strategy="pairwise"` runs few cells
     first, and then those that the results suggest; after `budget` seconds no task begins. Without `remedies` no change is
-    tried on what fails.
+    tried on what fails. `sandbox` says how probes are confined (docs/security.md).
 
     Raises:
         Interrupted: Ctrl-C; what was finished is in the store.
@@ -177,7 +178,7 @@ def run(
         "force": force,
         "retry": tuple(retry),
     }
-    given |= {"executor": executor, "strategy": strategy, "budget": budget, "remedies": remedies}
+    given |= {"executor": executor, "strategy": strategy, "budget": budget, "remedies": remedies, "sandbox": sandbox}
     report, _ = pipeline.run(_settings(config, store, jobs, select, exclude, **given), listen or _silent)
     return report
 
@@ -197,6 +198,7 @@ def check(
     jobs: int | None = None,
     offline: bool = False,
     refresh: bool = False,
+    sandbox: Literal["auto", "require", "off"] = "auto",
     listen: Listener | None = None,
 ) -> Checked:
     """Whether an upgrade of a version set breaks, at which step, and what makes it work. Runs what is not known.
@@ -215,7 +217,7 @@ def check(
     """
     given = GivenSet(with_=_texts(changes), python=python, exporter=_texts(exporters), opset=opset, layout=_texts(layouts))
     request = CheckRequest(current=None if current is None else Path(current), to=_texts(to), outdated=outdated, given=given)
-    settings = _settings(config, store, jobs, offline=offline, refresh=refresh)
+    settings = _settings(config, store, jobs, offline=offline, refresh=refresh, sandbox=sandbox)
     with given_sets.opened_experiments(settings, given, listen or _silent) as experiments:
         return request.answer(experiments)
 

@@ -21,6 +21,7 @@ from harness.environments.uv import variables
 from harness.environments.uv.client import Uv
 from harness.errors import HarnessError
 from harness.execution.listing import client
+from harness.execution.process import sandbox
 from harness.execution.settings import Settings
 from harness.matrix import load
 from harness.matrix.schema import Matrix
@@ -64,7 +65,11 @@ def checks(settings: Settings) -> list[HealthCheck]:
     """All checks, in the order in which a run meets them; those that wait for others run side by side."""
     parts = [_platform(), _python(), *_matrix(settings)]
     problem = any(check.outcome is Outcome.PROBLEM for check in parts)
-    lazy: list[Callable[[], list[HealthCheck]]] = [lambda: [_memory()], lambda: _disk(settings), lambda: [_store(settings)]]
+    lazy: list[Callable[[], list[HealthCheck]]] = [
+        lambda: [_sandbox(), _memory()],
+        lambda: _disk(settings),
+        lambda: [_store(settings)],
+    ]
     if not problem:
         lazy.insert(0, lambda: _environments(settings))
     with ThreadPoolExecutor(len(lazy)) as pool:
@@ -153,6 +158,15 @@ def _indexes(uv: Uv, config: Matrix, python: Interpreter) -> Iterator[HealthChec
     mend = f"torch comes with CUDA, {quantities.text(_TORCH)} each in uv's cache; [uv] torch-backend and find-links name others"
     found = "CPU builds from PyTorch's own index" if own else "from the default index; PyTorch's own gave no answer within 2 s"
     yield _check("torch", found, None if own else Outcome.WARNING, mend)
+
+
+def _sandbox() -> HealthCheck:
+    """What keeps probes from files, the network and processes."""
+    found = sandbox.offered()
+    if not found.gaps:
+        return _check("sandbox", found.words)
+    text = f"{found.words}: {'; '.join(found.gaps)}" + (f"; no namespaces: {found.reason}" if found.reason else "")
+    return _check("sandbox", text, Outcome.WARNING, "run packages that you do not trust in a container; docs/security.md")
 
 
 def _memory() -> HealthCheck:

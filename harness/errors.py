@@ -66,6 +66,10 @@ class UvError(HarnessError):
     """uv is missing or too old, or it was called wrongly: nothing can be resolved or installed."""
 
 
+class SandboxError(HarnessError):
+    """Probes are to be confined (`--sandbox require`), and this machine does not offer enough for that."""
+
+
 class StoreError(HarnessError):
     """The store cannot be read or written."""
 

@@ -77,8 +77,8 @@ def _words(path: Path) -> list[str]:
     return " ".join(_lines(path)).split()
 
 
-def resident(pid: int, limit: int) -> int:
-    """Resident bytes of a process and of all that it started; 0 if it has ended.
+def footprint(pid: int, limit: int) -> tuple[int, int]:
+    """(resident bytes, number) of a process and of all that it started; (0, 0) if it has ended.
 
     A page that several of them share counts once for each, unless that would be more than `limit`: then it counts once.
     """
@@ -86,8 +86,8 @@ def resident(pid: int, limit: int) -> int:
         leader = psutil.Process(pid)
         processes = [leader, *leader.children(recursive=True)]
         total = sum(_bytes(process, "rss") for process in processes)
-        return total if total <= limit else min(total, _shared_once(processes))
-    return 0
+        return total if total <= limit else min(total, _shared_once(processes)), len(processes)
+    return 0, 0
 
 
 def _shared_once(processes: Sequence[psutil.Process]) -> int:

@@ -267,6 +267,7 @@ def join(reports: Sequence[tuple[Path, Report]], order: Sequence[str], axes: Seq
         platform=first.platform,
         torch=first.torch,
         probe=first.probe,
+        sandbox=sorted({words for _, report in reports for words in report.sandbox}),
     )
 
 

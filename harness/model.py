@@ -299,3 +299,5 @@ class Limits:
     seconds: float
     memory: int
     """Resident bytes of the probe's process group."""
+    disk: int = 2 * 10**9
+    """Bytes of what one export leaves, and of the other files of a process."""

@@ -10,7 +10,6 @@ import contextlib
 import ctypes
 import os
 import resource
-import signal
 import subprocess
 import sys
 import threading
@@ -22,9 +21,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-import psutil
-
-from harness.machine import resident
+from harness import process_groups
+from harness.machine import footprint
 
 # LD_LIBRARY_PATH: a CPython that is a shared library (GitHub's, Nix's) does not start without it.
 _PASSED = (
@@ -59,6 +57,9 @@ LOG_LIMIT = 8 * 10**6
 
 _MARK = "EXPORT_MATRIX_CHILD"
 """A variable that marks the descendants of a child."""
+
+PROCESSES = 512
+"""Processes that a child may be at once."""
 
 LOOK_SECONDS = 0.25
 """Interval at which memory, time and log of a child are checked; its end is noticed at once."""
@@ -108,6 +109,9 @@ class ExitReason(StrEnum):
     EXITED = "exited"
     TIMEOUT = "timeout"
     MEMORY = "memory"
+    PROCESSES = "processes"
+    DISK = "disk"
+    EVENTS = "events"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,14 +162,15 @@ class Supervisor:
         time_limit: float,
         memory_limit: int,
         last_sign: Callable[[], float] | None = None,
+        excess: Callable[[], ExitReason | None] = lambda: None,
         fork: Fork | None = None,
     ) -> Exit:
         """Run `command` to its end, its output appended to `log`.
 
         `time_limit` (seconds) counts from `last_sign()`, the `time.time()` of the last progress, so that each stage of a
         child has the whole limit; without `last_sign` it counts from the start. `memory_limit` is bytes of resident memory
-        of the whole process group, in which what its processes share counts once. If `fork` makes a process, that runs in
-        place of `command`.
+        of the whole process group, in which what its processes share counts once. `excess` says which other limit the child
+        has passed. If `fork` makes a process, that runs in place of `command`.
         """
         child = self.start(command, env=env, cwd=cwd, log=log, fork=fork)
         started = time.time()
@@ -176,12 +181,13 @@ class Supervisor:
                     return Exit(ending=ExitReason.EXITED, code=child.wait(LOOK_SECONDS), peak_memory=peak)
                 except subprocess.TimeoutExpired:
                     pass
-                peak = max(peak, memory := resident(child.pid, memory_limit))
-                if memory > memory_limit:
-                    return Exit(ending=ExitReason.MEMORY, code=self._kill(child), peak_memory=peak)
-                since = max(started, last_sign() if last_sign else 0.0)
-                if time.time() - since > time_limit:
-                    return Exit(ending=ExitReason.TIMEOUT, code=self._kill(child), peak_memory=peak)
+                memory, processes = footprint(child.pid, memory_limit)
+                peak = max(peak, memory)
+                late = time.time() - max(started, last_sign() if last_sign else 0.0) > time_limit
+                crowd = ExitReason.PROCESSES if processes > PROCESSES else None
+                large = ExitReason.MEMORY if memory > memory_limit else None
+                if reason := large or crowd or (ExitReason.TIMEOUT if late else excess()):
+                    return Exit(ending=reason, code=self._kill(child), peak_memory=peak)
                 cut_back(log)
         finally:
             self.end(child)
@@ -193,7 +199,7 @@ class Supervisor:
             self._stopped = True
             living = list(self._living)
         for group in living:
-            _kill_group(group)
+            process_groups.kill_group(group)
 
     def check(self) -> None:
         """Raise InterruptedError if `stop` was called: a child that ended since was killed, and proves nothing."""
@@ -232,50 +238,23 @@ class Supervisor:
         A process without the variable that marks it, in a session of its own, is found when no other child lives.
         """
         self._kill(child)
-        _kill_strays(*self._living[child.pid])
+        process_groups.kill_strays(_MARK, *self._living[child.pid])
         with self._lock:
             del self._living[child.pid]
             _LEADERS.discard(child.pid)
             if not _LEADERS:
-                _kill_orphans(self._made)
+                process_groups.kill_orphans(self._made)
 
     @staticmethod
     def _kill(child: Process) -> int:
         # The group outlives its leader if a probe has left children.
-        _kill_group(child.pid)
-        return child.wait()
-
-
-def _kill_group(group: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGKILL)
-
-
-def _kill_strays(token: str, since: float) -> None:
-    """Kill what a child started in another session: such a process is not in its group, but has inherited the token."""
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            # A second of grace: creation times are rounded to clock ticks.
-            if process.create_time() >= since - 1 and process.environ().get(_MARK) == token:
-                process.kill()
-
-
-def _kill_orphans(since: float) -> None:
-    """Kill the children that this process has not started, but adopted: they are in another session."""
-    tried = set[int]()
-    # Those that one of them leaves are adopted in turn.
-    while found := [one for one in psutil.Process().children() if one.pid not in tried and _is_adopted(one, since)]:
-        for process in found:
-            tried.add(process.pid)
-            with contextlib.suppress(psutil.Error, ChildProcessError):
-                process.kill()
-                os.waitpid(process.pid, 0)
-
-
-def _is_adopted(process: psutil.Process, since: float) -> bool:
-    with contextlib.suppress(psutil.Error, OSError):
-        return bool(process.create_time() >= since - 1 and os.getsid(process.pid) != os.getsid(0))
-    return False
+        members = process_groups.members(child.pid)
+        process_groups.kill_group(child.pid)
+        code = child.wait()
+        for member in members:
+            with contextlib.suppress(ChildProcessError):  # it was adopted by a process of its own
+                os.waitpid(member, 0)
+        return code
 
 
 def cut_back(log: Path) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import copied_installs
+import noted
 import pytest
 from project import Project
 from strict_skips import pytest_addoption, pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401 -- hooks
 
+from harness.execution.process import sandbox
 from harness.tasks import keys
 
 MEMORY = Path("/dev/shm")
@@ -68,6 +70,7 @@ def _surroundings(uv_cache: Path) -> Iterator[None]:
         # Nor an interpreter.
         patch.setenv("UV_PYTHON_DOWNLOADS", "never")
         patch.setattr(keys, "PROBE", FAKE_PROBE)
+        patch.setattr(sandbox, "rights", noted.allowing())
         keys.read_anew()
         yield
     keys.read_anew()
@@ -83,6 +86,14 @@ def installed_once(_surroundings: None, _installs: Path) -> Iterator[None]:
     """What uv has installed is copied where the same lock is installed again; for modules about what comes after."""
     with pytest.MonkeyPatch.context() as patch:
         copied_installs.patched(patch, _installs)
+        yield
+
+
+@pytest.fixture(scope="module")
+def confined() -> Iterator[None]:
+    """Projects of the module run as a user's: confined as far as this machine can."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Project, "sandbox", os.environ.get("TEST_SANDBOX", "auto"))
         yield
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import noted
+
+from harness.execution.process import sandbox
 from harness.tasks import keys
 
 keys.PROBE = Path(__file__).resolve().parent / "fake_probe" / "__main__.py"
+sandbox.rights = noted.allowing()

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import packages
+from noted import NOTES, starts_of
 from wheels import Wheel
 
 from harness.cli import main
@@ -47,6 +48,8 @@ class Answer:
 class Project:
     """Everything lives under `root`; nothing is shared with another project but uv's cache."""
 
+    sandbox = os.environ.get("TEST_SANDBOX", "off")
+    """The value of `--sandbox`; `TEST_SANDBOX=auto pytest …` runs any test as a user's run is confined."""
     remedies = False
     """Whether what would mend what fails is tried and told: most tests count what the matrix itself takes."""
 
@@ -56,7 +59,10 @@ class Project:
         self.config = root / "matrix.toml"
         self.store = root / "store"
         self.reports = root / "reports"
+        self.notes = root / NOTES
+        """What fake packages may write to, whatever confines them."""
         self.index.mkdir(parents=True, exist_ok=True)
+        self.notes.mkdir(exist_ok=True)
 
     def copy(self, root: Path) -> Project:
         """The same project elsewhere, results included: no key depends on where a project lies."""
@@ -150,6 +156,7 @@ class Project:
     def _options(self, command: str) -> list[str]:
         options = ["--config", str(self.config), "--store", str(self.store)]
         options += ["--reports", str(self.reports)] if command in {"run", "report", "merge", "pin"} else []
+        options += ["--sandbox", self.sandbox] if command in {"run", "cell", "check", "bisect", "pin"} else []
         return [*options, "--no-remedies"] if command in {"run", "report", "merge"} and not self.remedies else options
 
 
@@ -163,7 +170,7 @@ def starts(store: Path, kind: str | None = None) -> list[dict[str, Any]]:
 
 
 def _noted(store: Path) -> list[dict[str, Any]]:
-    log = store / "probe-starts.jsonl"
+    log = starts_of(store)
     return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
 
 

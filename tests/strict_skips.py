@@ -1,7 +1,7 @@
 """`--strict-skips`: what would be skipped, a test or a file, fails: so in CI, where everything that tests need is there.
 
-A test in a browser is skipped all the same where there is none, but not in CI: pip cannot install it. A test of a real runner
-is where its program is missing, in CI too.
+A test in a browser is skipped all the same where there is none, but not in CI: pip cannot install it. What needs a kernel
+with some feature is skipped everywhere where there is none, and a test of a real runner where its program is missing.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     without_browser = item.get_closest_marker("browser") is not None and "CI" not in os.environ
     without_program = any(shutil.which(name) is None for mark in item.iter_markers("programs") for name in mark.args)
+    without_kernel = item.get_closest_marker("kernel") is not None
     # A failure that is expected is reported as skipped too.
-    allowed = hasattr(report, "wasxfail") or without_browser or without_program
+    allowed = hasattr(report, "wasxfail") or without_browser or without_program or without_kernel
     return report if allowed else _strict(item.config, report)
 
 

@@ -68,3 +68,11 @@ def test_a_program_may_be_missing(tmp_path, program, outcome):
     (tmp_path / "test_program.py").write_text(f"import pytest\n\n\n{test}")
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = programs\n")
     assert outcome in run(tmp_path, "--strict-skips", ci="true").stdout
+
+
+def test_a_kernel_may_lack_what_a_test_needs_everywhere(tmp_path):
+    text = "import pytest\n\n\n@pytest.mark.kernel\n@pytest.mark.skipif(True, reason='no Landlock')\ndef test_it(): ...\n"
+    (tmp_path / "test_kernel.py").write_text(text)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = kernel\n")
+    for ci in (None, "1"):
+        assert "1 skipped" in run(tmp_path, "--strict-skips", ci=ci).stdout

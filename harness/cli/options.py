@@ -73,7 +73,7 @@ MATRIX = (*EVERYWHERE, "--quiet")
 CELLS = ("--select", "--exclude")
 INDEX = ("--offline", "--refresh")
 SEARCH = ("--strategy", "--budget")
-TASKS = ("--jobs", "--retry", "--force", "--no-forks", "--no-disk-check")
+TASKS = ("--jobs", "--retry", "--force", "--no-forks", "--no-disk-check", "--sandbox")
 RUN = ("--executor", "--audit", "--keep-envs", "--timings", "--timeline", "--close-boundaries")
 REPORTS = ("--reports", "--format")
 COMPARED = ("--against", "--fail-on")
@@ -164,6 +164,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "--no-forks": {
         "action": "store_true", "help": "start a new process for every probe, instead of a fork of one that has imported torch"
+    },
+    "--sandbox": {
+        "choices": ("auto", "require", "off"), "default": "auto",
+        "help": "keep probes from files, network and processes: auto as far as this machine can, require or run nothing, off",
     },
     "--no-disk-check": {
         "dest": "disk_check", "action": "store_false", "help": "begin even if the disk may not hold what is to be fetched"

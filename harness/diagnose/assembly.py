@@ -7,7 +7,7 @@ when the file was written.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from harness.diagnose.causes.causes import diagnosed
 from harness.diagnose.remedies import matrix
@@ -20,9 +20,9 @@ from harness.execution.session import Session
 from harness.execution.work import Origin, Work
 from harness.matrix.plan import by_version
 from harness.matrix.schema import ProbeSection
-from harness.model import Status
+from harness.model import StageResult, Status
 from harness.tasks.keys import platform_id, probe_id
-from harness.verdicts.judge import Verdict
+from harness.verdicts.judge import VariantVerdict, Verdict
 from harness.verdicts.report_schema import Report, ReportedCell, ReportedProbe, newest_by_runtime, recommendation
 from harness.verdicts.reporting import Remedies, reported
 
@@ -76,7 +76,7 @@ def build(
 ) -> Report:
     """The report on `verdicts`, in their order, with the remedies of those that fail."""
     variants = [variant for verdict in verdicts for variant in verdict.variants]
-    newest = max((result.finished for variant in variants for result in variant.results), default=0.0)
+    newest = max((result.finished for result in _results(variants)), default=0.0)
     return assemble(
         _cells(verdicts, known or Remedies()),
         axes,
@@ -90,7 +90,12 @@ def build(
             seed=probe.seed,
             requires=list(probe.requires),
         ),
+        sandbox=sorted({words for result in _results(variants) if (words := result.data.get("sandbox"))}),
     )
+
+
+def _results(variants: Iterable[VariantVerdict]) -> Iterator[StageResult]:
+    return (result for variant in variants for result in variant.results)
 
 
 def assemble(
@@ -101,6 +106,7 @@ def assemble(
     platform: str,
     torch: str,
     probe: ReportedProbe,
+    sandbox: Sequence[str] = (),
 ) -> Report:
     """The report on `cells`, in their order, with causes and rules."""
     cells = diagnosed(cells, requires=probe.requires)
@@ -115,6 +121,7 @@ def assemble(
         cells=cells,
         rules=found,
         unexplained=unexplained,
+        sandbox=list(sandbox),
         **recommendation(newest_by_runtime(cell for cell in cells if cell.status is Status.WORKS)),
     )
 

@@ -76,7 +76,10 @@ class Bytecode:
                     self._sums[group] = self._verified(group)
 
     def mend(self, python: Path, environments: Iterable[Path]) -> bool:
-        """Remove the groups that `python` reads in these environments if a file in one is damaged; return whether one was."""
+        """Remove the groups of these environments if a file in one is damaged; return whether one was.
+
+        `python` is what they were made with, and belongs to none of them: it is not confined.
+        """
         with self._lock:
             groups = self._groups(environments)
             damaged = self._unreadable(python, groups)

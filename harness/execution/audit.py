@@ -63,6 +63,7 @@ def from_scratch(session: Session, resolved: Resolved, cell: CellTasks, listen: 
                 environments=made,
                 supervisor=session.supervisor,
                 limits=session.limits,
+                sandbox=session.sandbox,
                 given=_whole(resolved, cell, made=made, folder=folder, records=records),
                 # Who uses a cell runs one variant, and no other one before it.
                 batches=False,

@@ -24,6 +24,7 @@ from harness.errors import Interrupted, SelectionError, ShardError, did_you_mean
 from harness.execution import shards, unpublished
 from harness.execution.events import Damage, Dealt, Listener, Note, Resolving
 from harness.execution.listing import client
+from harness.execution.process import sandbox
 from harness.execution.session import Session
 from harness.execution.settings import Settings
 from harness.execution.work import EveryCell, Strategy
@@ -150,7 +151,7 @@ def _opened(settings: Settings, listen: Listener, *, acts: bool, access: Access)
     if runs:
         config = config.model_copy(update={"probe": probe_snapshot.of(config.probe, store)})
     refused = downloads_refused(config.run.python_downloads, offline=offline) or (None if runs else NOT_NOW)
-    limits = Limits(seconds=config.run.time_limit, memory=config.run.memory_limit)
+    limits = Limits(seconds=config.run.time_limit, memory=config.run.memory_limit, disk=_disk_limit(config))
     return Session(
         settings=settings,
         matrix=config,
@@ -163,13 +164,36 @@ def _opened(settings: Settings, listen: Listener, *, acts: bool, access: Access)
         pythons=Pythons(uv, refused=refused, note=lambda text: listen(Note(text=text))),
         store=store,
         answers=_answers(settings, store, uv, listen, acts=acts, asks=bool(providers.kinds(config.axes))),
-        records=Records(store=store, limits=limits),
+        records=Records(store=store, limits=limits, unconfined=settings.sandbox == sandbox.OFF),
         limits=limits,
         supervisor=supervisor,
+        sandbox=_sandbox(settings, listen) if runs else None,
         listen=listen,
         acts=acts,
         strategy=_strategy(settings, config),
     )
+
+
+def _sandbox(settings: Settings, listen: Listener) -> sandbox.Sandbox | None:
+    """What confines the probes of this machine; says what it lacks, unless none is wanted. Raises SandboxError."""
+    found = sandbox.of(settings.sandbox)
+    if found and found.gaps:
+        listen(Note(text=f"probes are confined by {found.words} alone: {'; '.join(found.gaps)} (docs/security.md)"))
+    elif found is None and settings.sandbox != sandbox.OFF:
+        listen(Note(text="probes are not confined: this machine has neither Landlock nor user namespaces (docs/security.md)"))
+    return found
+
+
+_CHECKPOINT_COPIES = 8
+"""How much larger than its checkpoint an export may be: a merged graph and a pair hold the weights several times."""
+
+
+def _disk_limit(config: Matrix) -> int:
+    """Bytes that an export may leave; more for a large checkpoint, unless the matrix says how many."""
+    limit, folder = config.run.disk_limit, config.probe.checkpoint
+    if folder is None or "disk_limit" in config.run.model_fields_set:
+        return limit
+    return max(limit, _CHECKPOINT_COPIES * sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file()))
 
 
 _SEARCH = "harness.execution.search.search:CellSearch"

@@ -28,6 +28,7 @@ from harness.execution.cost import Cost
 from harness.execution.events import Estimated, Listener, Note
 from harness.execution.executors import local
 from harness.execution.executors.interface import RunContext, TaskExecutor
+from harness.execution.process.sandbox import Sandbox
 from harness.execution.round import Round
 from harness.execution.settings import Settings
 from harness.execution.work import CellWork, EveryCell, ExtraCell, Origin, Strategy, Work
@@ -83,6 +84,8 @@ class Session:
     records: Records
     limits: Limits
     supervisor: Supervisor
+    sandbox: Sandbox | None
+    """What confines the probes of this machine; None if nothing does, or nothing runs."""
     listen: Listener
     acts: bool
     """Whether it may ask indexes and run tasks."""
@@ -246,6 +249,7 @@ class Session:
             records=self.records,
             limits=self.limits,
             supervisor=self.supervisor,
+            sandbox=self.sandbox,
             given=self._adopted if self.given and self.tasks else None,
         )
 

@@ -35,6 +35,8 @@ class Settings:
     keep_envs: bool = False
     no_forks: bool = False
     """Whether every probe is a process that was started for it (execution/process/forks.py)."""
+    sandbox: str = "auto"
+    """How probes are confined: `auto`, `require` or `off` (execution/process/sandbox.py)."""
     model: str | None = None
     """Instead of `[probe] model`; a folder is relative to the current one."""
     profile: str | None = None

@@ -20,6 +20,7 @@ from harness.errors import DiskFullError
 from harness.execution.process import undivided
 from harness.execution.process.probes import OnStage, Probes
 from harness.execution.process.repetition import compared, times
+from harness.execution.process.sandbox import Sandbox
 from harness.model import Limits, Stage, StageResult, Status
 from harness.store.store import Store
 from harness.subprocesses import Supervisor
@@ -47,6 +48,7 @@ class Worker:
         given: Mapping[str, Path],
         forks: bool = True,
         batches: bool = True,
+        sandbox: Sandbox | None = None,
     ) -> None:
         """`given` maps closures (by key) to the interpreter of an environment that the caller made and that holds them.
 
@@ -70,6 +72,7 @@ class Worker:
             given=given,
             forks=forks,
             batches=batches,
+            sandbox=sandbox,
         )
 
     def perform(self, task: Task, on_stage: OnStage) -> None:

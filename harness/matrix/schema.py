@@ -221,6 +221,9 @@ class RunSection(_Table):
     """For each stage of a probe, in seconds, or as text such as `"5m"`."""
     memory_limit: Bytes = 8 * 10**9
     """Resident, for a probe with all processes that it starts, in bytes, or as text such as `"8GB"`."""
+    disk_limit: Bytes = 2 * 10**9
+    """What one export may leave, and a probe may write besides, in bytes, or as text such as `"2GB"`; for a checkpoint 8 times
+    its size, if that is more and nothing is said here."""
     python_downloads: Literal["auto", "never"] = "auto"
     """Whether uv installs an interpreter that this machine lacks."""
 

@@ -8,6 +8,7 @@ the probe module  protocol.py (what it offers)  variant.py  graph_request.py  fi
 stage import      imports.py  import_together.py (in a fork)  joint_session.py (torch and onnxruntime at work)
 export/           kind "export": PyTorch alone, the exporters, lint and checker
 runtimes/         kind "run": load, decode, compare; runtime.py is what a runtime offers
+confinement.py    a process that gives up files, network and other processes, before anything else runs
 forking/          kind "forkserver": import once, fork for each job
 a failure         outcome.py (fails or error)  messages.py  missing_module.py
 files             artifact.py (between export and run)  compare.py (what is equal)  distributions.py (what was really used)

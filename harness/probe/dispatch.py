@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import importlib
 import json
 import os
+import resource
 import sys
 import traceback
 from pathlib import Path
 from typing import Any
 
-from .distributions import imported_distributions
+from .distributions import imported_distributions, uncompiled
 from .journal import Journal
+from .outcome import expect_refusals
 from .wire import FAILED_ITSELF
 
 KINDS = {"import": ".imports", "export": ".export", "run": ".runtimes", "forkserver": ".forking.server"}
@@ -27,11 +30,16 @@ def main(job_path: str) -> None:
     """
     faulthandler.enable()
     job: dict[str, Any] = json.loads(Path(job_path).read_text(encoding="utf-8"))
+    if job.get("confined"):
+        expect_refusals(job["confined"])
+    if job.get("file_size"):
+        with contextlib.suppress(ValueError, OSError):  # the caller's own limit is lower
+            resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_size"], job["file_size"]))
     journal = Journal(job["events"])
     code = 0
     try:
         importlib.import_module(KINDS[job["kind"]], __package__).run(job, journal)
-        journal.done(imported_distributions())
+        journal.done(imported_distributions(), uncompiled=uncompiled() if job.get("confined") else ())
     except Exception:  # noqa: BLE001 - whatever it is, it is told apart from the exit of a package
         traceback.print_exc()
         code = FAILED_ITSELF

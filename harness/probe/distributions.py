@@ -72,6 +72,13 @@ def loaded_files() -> Iterator[str]:
                 yield _real_path("/" + path)
 
 
+def uncompiled() -> list[str]:
+    """Return the sources of all modules for which Python has found no bytecode, and could write none."""
+    specs = [_own(module, "__spec__") for module in list(sys.modules.values())]
+    found = [(getattr(spec, "origin", None), getattr(spec, "cached", None)) for spec in specs]
+    return [source for source, cached in found if source and cached and not Path(cached).exists()]
+
+
 @functools.lru_cache(maxsize=None)
 def _installed(folder: str) -> tuple[tuple[str, str, frozenset[str]], ...]:
     """Return (normalised name, version, absolute paths of the files) of each distribution in `folder`.

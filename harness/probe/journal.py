@@ -12,7 +12,7 @@ import os
 import resource
 import sys
 import time
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterable, Iterator
 
 from .messages import plain
 from .missing_module import missing_module
@@ -69,9 +69,17 @@ class Journal:
         end["seconds"], end["data"] = round(time.perf_counter() - started, 4), stage.data
         self._write(end)
 
-    def done(self, distributions: dict[str, str], subject: str | None = None) -> None:
+    def done(self, distributions: dict[str, str], subject: str | None = None, uncompiled: Iterable[str] = ()) -> None:
         """Write the last event of this process."""
-        self._write({"event": "done", "subject": subject, "distributions": distributions, "peak_rss": _peak_rss()})
+        self._write(
+            {
+                "event": "done",
+                "subject": subject,
+                "distributions": distributions,
+                "peak_rss": _peak_rss(),
+                "uncompiled": list(uncompiled),
+            }
+        )
 
     def left(self, subject: str, code: int) -> None:
         """Write how the fork for `subject` ended."""

@@ -10,8 +10,9 @@ import traceback
 from pathlib import Path
 from typing import Literal
 
+from .confinement import SHARED
 from .messages import chain, class_name, class_names, frames_outside_stdlib, summary, text_of, without_colours
-from .wire import Error
+from .wire import Confinement, Error
 
 _PROBE_FOLDERS = [f"{Path(__file__).resolve().parent}{os.sep}"]
 _MESSAGE_LIMIT = 4000
@@ -21,10 +22,17 @@ _MACHINE_ERRORS = {
     for name in (
         *("ENOMEM", "ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "EIO", "EAGAIN", "ESTALE", "ENOBUFS"),
         *("ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "EPIPE", "ETIMEDOUT"),
-        *("ENETDOWN", "ENETUNREACH", "EHOSTDOWN", "EHOSTUNREACH", "EADDRNOTAVAIL"),
+        *("ENETDOWN", "ENETUNREACH", "EHOSTDOWN", "EHOSTUNREACH", "EADDRNOTAVAIL", "EFBIG"),
     )
 }
 """Numbers of errors of a machine or its network: no fact about versions."""
+_REFUSALS = {"EACCES", "EPERM", "EROFS", "ESRCH", "ENETUNREACH", "EAFNOSUPPORT"}
+"""Names of the errors with which a confined process meets its limits: files, other processes, the network."""
+REFUSAL_TEXTS = (
+    *("Permission denied", "Operation not permitted", "Read-only file system", "No such process"),
+    *("Network is unreachable", "Temporary failure in name resolution", "Name or service not known"),
+)
+"""How C and C++ code report the same."""
 _MACHINE_ERROR_CLASSES = {
     *("MemoryError", "ConnectionError", "TimeoutError", "timeout", "gaierror", "SSLError"),
     *("URLError", "RequestException", "HTTPException", "HTTPError", "TransportError"),
@@ -45,9 +53,8 @@ _MACHINE_ERROR_TEXTS = (
     *("can't allocate memory", "Cannot allocate memory", "bad_alloc", "Failed to allocate memory"),
     *("No space left on device", "Disk quota exceeded", "Too many open files"),
     *("can't start new thread", "Resource temporarily unavailable", "pthread_create failed"),
-    *("Connection refused", "Connection reset by peer", "Temporary failure in name resolution"),
+    *("Connection refused", "Connection reset by peer", "Temporary failure in name resolution", "File too large"),
 )
-
 
 _SIZE = re.compile(r"(?:size|allocate)\D{0,3}(?P<bytes>\d{13,})|\ballocate (?P<large>\d[\d.]* [TPE]i?B)\b")
 """A request for a terabyte or more: no machine has that, so it is a wrong size that a package has computed."""
@@ -72,6 +79,21 @@ class ProbeModuleError(Exception):
     """A probe module lacks a required function, or uses what does not exist: an `error` with a message for its author."""
 
 
+_refusals: set[int] = set()
+_hidden: tuple[str, ...] = ()
+"""Folders that are other ones in a view of its own."""
+_shown: tuple[str, ...] = ()
+"""What is in them all the same."""
+
+
+def expect_refusals(confinement: Confinement) -> None:
+    """From now on, what this process is refused is an error: it is confined, and elsewhere that may work."""
+    global _hidden, _shown  # noqa: PLW0603 - of this process, which is confined once
+    _refusals.update(getattr(errno, name) for name in _REFUSALS)
+    _hidden = SHARED if "mount" in confinement["namespaces"] else ()
+    _shown = (*confinement["read"], *confinement["write"])
+
+
 def add_probe_folder(folder: Path) -> None:
     """Count code in `folder` as the probe's: an exception from there is no fact about the versions."""
     _PROBE_FOLDERS.append(f"{folder.resolve()}{os.sep}")
@@ -81,6 +103,8 @@ def status_of(exc: BaseException) -> tuple[Literal["fails", "error"], Literal["p
     """Return (`fails` or `error`, `package` or `probe`): the status, and where the exception was raised."""
     source = _source(exc)
     where = _raised_in(source)
+    if _may_be_refused(source):
+        return "error", where
     behind = list(chain(source))
     # The hub is switched off for every probe: code that asks it does so on every machine.
     switched_off = any(class_name(each) == "OfflineModeIsEnabled" for each in behind)
@@ -102,6 +126,7 @@ def describe(exc: BaseException, where: Literal["package", "probe"]) -> Error:
         "message": _shorten(message, _MESSAGE_LIMIT),
         "traceback": _shorten(without_colours(_traceback(source)), _TRACEBACK_LIMIT),
         "where": where,
+        "refused": _may_be_refused(source),
     }
 
 
@@ -127,6 +152,33 @@ def _is_machine_error(exc: BaseException) -> bool:
     if any(module in _MACHINE_ERROR_MODULES and name in _MACHINE_ERROR_CLASSES for module, name in class_names(exc)):
         return True
     return not isinstance(exc, _ABOUT_ARGUMENTS) and any(fragment in text for fragment in _MACHINE_ERROR_TEXTS)
+
+
+def _may_be_refused(exc: BaseException) -> bool:
+    """Whether the confinement of this process may have led to `exc`. Unlike in `chain`, all that was caught before counts."""
+    if not _refusals:
+        return False
+    behind: list[BaseException] = []
+    pending: list[BaseException | None] = [exc]
+    while pending:
+        each = pending.pop()
+        if each is not None and not any(each is known for known in behind):
+            behind.append(each)
+            pending += [each.__cause__, each.__context__]
+    return any(map(_is_refusal, behind))
+
+
+def _is_refusal(exc: BaseException) -> bool:
+    if isinstance(exc, OSError):
+        path = str(Path(os.fsdecode(exc.filename)).absolute()) if isinstance(exc.filename, (str, bytes)) else ""
+        if exc.errno in _refusals or (exc.errno == errno.ENOENT and _is_in(path, _hidden) and not _is_in(path, _shown)):
+            return True
+    text = text_of(exc)
+    return any(fragment in text for fragment in REFUSAL_TEXTS)
+
+
+def _is_in(path: str, folders: tuple[str, ...]) -> bool:
+    return path.startswith(tuple(folder + os.sep for folder in folders))
 
 
 def _is_foreign_import_error(exc: BaseException) -> bool:

@@ -28,9 +28,28 @@ class ProbeSource(TypedDict):
     """The argument of the module's `load`."""
 
 
+class Confinement(TypedDict):
+    """What a process may use of its machine: see confinement.py."""
+
+    landlock: int
+    """The version of Landlock that restricts it; 0 for none."""
+    namespaces: list[str]
+    """The namespaces that it has for itself."""
+    processes: int
+    """How many processes and threads it may start in a user namespace; 0 for no limit."""
+    read: list[str]
+    """Files and folders that it may read, besides the system's."""
+    write: list[str]
+    """Folders that it may write to."""
+
+
 class _Started(TypedDict, total=False):
     events: str
     """The file for events, which is named when the process is started."""
+    file_size: int
+    """Bytes of the largest file that it may write."""
+    confined: Confinement | None
+    """What confines it."""
 
 
 class _Job(_Started):
@@ -124,19 +143,22 @@ class ForkServerJob(_Job, total=False):
 
 
 class ForkRequest(TypedDict):
-    """A line to a fork server: one job for one fork."""
+    """A line to a fork server: one job for one fork. With it comes the descriptor of the log."""
 
     number: int
     job: str
     """Path of the job file."""
-    log: str
     folder: str
     environ: dict[str, str]
     python: str
     others: list[str]
     """Folders that replace the server's."""
     stdin: bool
-    """Whether a descriptor comes with the request, to be the fork's input."""
+    """Whether a second descriptor comes with the request, to be the fork's input."""
+    moved: list[tuple[str, str]]
+    """(old name, where it is) of folders of this fork, which the host has moved to where the server may write."""
+    confinement: Confinement | None
+    """What the fork gives up of what the server may use."""
 
 
 # --- events: probe to host ---------------------------------------------------------------------------------------------
@@ -150,6 +172,8 @@ class Error(TypedDict):
     traceback: str
     where: Literal["package", "probe"]
     """Where it was raised."""
+    refused: bool
+    """Whether the confinement of the process may have led to it."""
 
 
 class Finding(TypedDict):
@@ -186,6 +210,8 @@ class StageData(TypedDict, total=False):
     node: dict[str, Any] | None
     """The node that failed: name, op_type, input_shapes, graph."""
     max_abs_diff: float | None
+    sandbox: str
+    """What confined its process; `off` if nothing did."""
 
 
 class Begin(TypedDict):
@@ -230,6 +256,8 @@ class Done(TypedDict):
     """Normalised name → version of what was really used."""
     peak_rss: int
     """Bytes."""
+    uncompiled: list[str]
+    """Sources that it has found no bytecode for, if it may not write any."""
 
 
 class Left(TypedDict):
@@ -245,6 +273,8 @@ class ServerReady(TypedDict):
     """A fork server has imported its packages; what they looked up meanwhile: see forking/import_recorder.py."""
 
     event: Literal["ready"]
+    uncompiled: list[str]
+    """As in `Done`."""
     sought: list[str]
     tried: list[str]
     versions: list[tuple[str, str]]
@@ -252,18 +282,16 @@ class ServerReady(TypedDict):
 
 
 class ServerForked(TypedDict):
-    """The answer to the request of this number."""
+    """Sent by the fork itself, for the request of this number: the kernel tells the host which process has sent it."""
 
     event: Literal["forked"]
     number: int
-    pid: int | None
-    """Process and group; None if there is none."""
 
 
 class ServerLeft(TypedDict):
-    """A fork has ended."""
+    """The fork for the request of this number has ended, or there is none."""
 
     event: Literal["left"]
-    pid: int
+    number: int
     code: int
     """Exit code, negative for a signal."""

@@ -28,13 +28,17 @@ def plain_digest(folder: Path) -> str | None:
 
 
 def make_plain(folder: Path) -> None:
-    """Replace links to files in `folder` by copies, and remove whatever else is no regular file and no folder."""
+    """Replace links to other files in `folder` by these, and remove whatever else is no regular file and no folder.
+
+    What a link names elsewhere is not read: whoever made it may not have been allowed to.
+    """
+    root = regular_files.real(folder)
     for path in list(folder.rglob("*")):
         mode = path.lstat().st_mode
-        if stat.S_ISLNK(mode) and path.is_file():
-            content = regular_files.real(path)
+        content = regular_files.real(path)
+        if stat.S_ISLNK(mode) and content.is_relative_to(root) and content.is_file():
             path.unlink()
-            shutil.copyfile(content, path)
+            os.link(content, path)
         elif not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             path.unlink()
 

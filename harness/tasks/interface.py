@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
@@ -39,6 +39,8 @@ class ProbeOutput:
     """Subject → its stages in order."""
     distributions: dict[Subject, dict[str, str]] = field(default_factory=dict)
     """Subject → distributions that its process or fork imported; absent if it died before it could report them."""
+    uncompiled: list[str] = field(default_factory=list)
+    """Sources that it has found no bytecode for, if it may not write any."""
     peak_memory: int = 0
     """Bytes."""
     forked: bool = False
@@ -47,6 +49,11 @@ class ProbeOutput:
     def add(self, subject: Subject, result: StageResult) -> None:
         """Append a stage result."""
         self.results.setdefault(subject, []).append(result)
+
+    def note(self, **data: object) -> None:
+        """Add `data` to every result."""
+        for subject, results in self.results.items():
+            self.results[subject] = [replace(result, data={**result.data, **data}) for result in results]
 
     def take(self, subject: Subject, other: ProbeOutput) -> bool:
         """Take over what a process that was started for `subject` reported; returns whether the next one has a chance."""

@@ -26,6 +26,8 @@ class Record:
     stages: Annotated[tuple[CheckedResult, ...], Field(min_length=1)]
     limits: tuple[float, float]
     """Seconds and bytes that its process was allowed."""
+    disk: float | None = None
+    """Bytes of files that it was allowed; None in older records."""
     artifact: Digest | None = None
     """The digest of what an export has left to run."""
 
@@ -51,6 +53,8 @@ class Records:
     limits: Limits
     passing: dict[str, Record | None] = field(default_factory=dict)
     """Overrides of the store for this run; None hides a record so that it is made again."""
+    unconfined: bool = False
+    """Whether probes run without a sandbox: an error that may come of one is to be made again."""
     apart: bool = False
     """Whether the store is neither read nor written."""
     repeated: Repeated = field(default_factory=Repeated)
@@ -66,7 +70,7 @@ class Records:
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def get(self, key: str) -> Record | None:
-        """The record under `key`; None if there is none, or if it is an error under other limits than today's."""
+        """The record under `key`; None if there is none, or if it is an error under other conditions than today's."""
         # Half a million times for 10,000 cells, in a run that knows them all.
         if not self.passing and not self.apart and (known := self._read.get(key)) is not None:
             return known
@@ -80,7 +84,7 @@ class Records:
                 return known
             changes = self._changes[key]
             record = self.store.get(STAGES, key)
-            if record is None or (record.limits != self._limits and has_error(record.stages)):
+            if record is None or self._is_outdated(record):
                 return None
             with self._guard:
                 if self._changes[key] == changes:
@@ -89,7 +93,7 @@ class Records:
     def put(self, key: str, results: Sequence[StageResult], *, remember: bool = True, artifact: str | None = None) -> None:
         """Record stage results under `key`; without `remember` they last until this run's report."""
         self._made.add(key)
-        record = Record(stages=tuple(results), limits=self._limits, artifact=artifact)
+        record = Record(stages=tuple(results), limits=self._limits, disk=self.limits.disk, artifact=artifact)
         if remember and not self.apart and key not in self.held:
             self.store.put(STAGES, key, record)
             self._changed([key])
@@ -157,6 +161,12 @@ class Records:
         self.passing |= {key: before for key, before in self.held.items() if not isinstance(before, _Stored)}
         self.held.clear()
         return made
+
+    def _is_outdated(self, record: Record) -> bool:
+        """Whether it is an error that today's limits, or a process that is not confined, might not give."""
+        errors = {result.error.type for result in record.stages if result.status is Status.ERROR and result.error}
+        larger = record.limits != self._limits or ("disk" in errors and record.disk != self.limits.disk)
+        return bool(errors) and (larger or (self.unconfined and "sandbox" in errors))
 
     @property
     def _limits(self) -> tuple[float, float]:

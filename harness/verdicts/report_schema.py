@@ -209,6 +209,8 @@ class Report:
     """The failures that none of the rules explains."""
     recommended_elsewhere: dict[DistributionName, dict[ExactVersion, CellId]] = field(default_factory=dict)
     """Another runtime than onnxruntime → its version → id of the newest working cell that has it."""
+    sandbox: list[str] = field(default_factory=list)
+    """What confined the probes of these results, `off` for those that nothing confined; empty in older reports."""
 
     @property
     def newest_working(self) -> dict[RuntimeVersion, str]:

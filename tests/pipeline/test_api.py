@@ -46,7 +46,7 @@ def project(prepared, tmp_path, monkeypatch) -> Iterator[Project]:
 
 
 def run(project: Project, **given: object) -> harness.Report:
-    return harness.run(project.config, store=project.store, remedies=False, **given)  # type: ignore[arg-type]
+    return harness.run(project.config, store=project.store, remedies=False, sandbox="off", **given)  # type: ignore[arg-type]
 
 
 def test_the_example_of_the_page(project):

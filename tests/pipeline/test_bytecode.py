@@ -98,7 +98,7 @@ if sys.pycache_prefix and "/tmp/" not in sys.pycache_prefix[len(str(pathlib.Path
 
 def test_what_is_damaged_in_a_run_is_removed_and_the_task_done_once_more(project):
     """The bytecode of transformers is spoilt while torch is imported, once."""
-    once = packages.in_turn(project.root / "turns", "", "", spoils("transformers"))
+    once = packages.in_turn(project.notes / "turns", "", "", spoils("transformers"))
     project.publish(packages.torch(on_import=once))
     (cell,) = project.run().values()
     assert cell["status"] == "works"

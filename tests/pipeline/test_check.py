@@ -326,7 +326,7 @@ def test_trouble_is_unknown_and_not_a_fact(shared):
 
 @pytest.mark.parametrize("now", ["error", "flaky"])
 def test_what_is_not_known_now_is_not_broken_by_the_upgrade(project, now):
-    ends = {"error": packages.KILLED, "flaky": packages.in_turn(project.root / "turns", packages.raises("RuntimeError('no')"))}
+    ends = {"error": packages.KILLED, "flaky": packages.in_turn(project.notes / "turns", packages.raises("RuntimeError('no')"))}
     project.publish(
         packages.torch("2.1.0", on_export=ends[now]),
         packages.torch("2.2.0", on_export=packages.raises("ValueError('of my own')")),

@@ -124,7 +124,7 @@ def test_a_crash_by_chance_beside_one_that_always_comes_is_flaky(project, place,
     always = "variant['layout'] == 'pair'" if place == "export" else "run['binding'] == 'numpy'"
     source = textwrap.dedent(f"""
         import pathlib
-        always, count = {always}, pathlib.Path({str(project.root / "count")!r})
+        always, count = {always}, pathlib.Path({str(project.notes / "count")!r})
         done = 0 if always or not count.exists() else len(count.read_text())
         always or count.write_text("x" * (done + 1))
         if always or done < {times}:
@@ -158,7 +158,7 @@ def leaves_early(flag: Path) -> str:
 
 
 def test_an_export_process_that_dies_after_its_last_stage_leaves_nothing_to_run(project):
-    flag = project.root / "flag"
+    flag = project.notes / "flag"
     flag.touch()
     project.publish(packages.onnx("1.17.0", on_check=leaves_early(flag)))
     project.configure({"onnx": ["1.17.0"]})
@@ -172,7 +172,7 @@ def test_an_export_process_that_dies_after_its_last_stage_leaves_nothing_to_run(
 
 
 def test_a_later_export_process_that_dies_takes_nothing_from_what_worked_before(project):
-    flag = project.root / "flag"
+    flag = project.notes / "flag"
     project.publish(packages.onnx("1.17.0", on_check=leaves_early(flag)))
     project.configure({"onnx": ["1.17.0"]})
     project.run()
@@ -229,7 +229,7 @@ DETACHED = "subprocess.Popen(['sleep', '600'], start_new_session=True)"
 
 @pytest.mark.parametrize("ending", ["pass", HANG, LEAVE_3], ids=["done", "timeout", "exit"])
 def test_what_a_probe_leaves_running_is_gone(project, ending):
-    note = project.root / "pid"
+    note = project.notes / "pid"
     project.publish(packages.onnxruntime("1.17.0", on_run=f"{grandchild(str(note), PLAIN)}; {ending}"))
     project.configure({"onnxruntime": ["1.17.0"]}, run=LIMITS)
     project.run()
@@ -237,7 +237,7 @@ def test_what_a_probe_leaves_running_is_gone(project, ending):
 
 
 def test_what_a_probe_has_detached_is_gone(project):
-    note = project.root / "pid"
+    note = project.notes / "pid"
     project.publish(packages.onnxruntime("1.17.0", on_run=grandchild(str(note), DETACHED.replace("600", "20"))))
     project.configure({"onnxruntime": ["1.17.0"]})
     project.run()

@@ -208,7 +208,7 @@ def test_an_executor_that_nobody_knows(project, executor):
 def test_a_failure_is_run_once_more_by_a_worker_too(project):
     """What it gives is held back there, and compared here."""
     project.publish(
-        packages.onnxruntime(on_load=packages.in_turn(project.root / "turns", *["raise RuntimeError('by chance')"] * 2))
+        packages.onnxruntime(on_load=packages.in_turn(project.notes / "turns", *["raise RuntimeError('by chance')"] * 2))
     )
     (cell,) = project.run(*DASK).values()
     assert cell["variants"][0]["outcomes"] == ["fails at load: by chance", "works"]

@@ -27,6 +27,7 @@ def test_a_machine_that_has_everything(project: Project):
         f"CPython {PYTHON}",
         "index",
         "torch",
+        "sandbox",
         "memory",
         "disk of store",
         "disk of uv's cache",

@@ -19,7 +19,7 @@ def exporting(project: Project, flawed: str, *, version: str = "2.1.0", differs:
     """`project` with a torch whose export is `flawed`, by its `turn` from 0, and differs from turn to turn where asked for."""
     source = f"""
         import pathlib
-        turns = pathlib.Path({str(project.root / "turns")!r})
+        turns = pathlib.Path({str(project.notes / "turns")!r})
         turn = len(turns.read_text()) if turns.exists() else 0
         turns.write_text("x" * (turn + 1))
         variant = {{**variant, "id": turn if {differs} else 0}}

@@ -30,7 +30,7 @@ def picky(project: Project) -> Project:
 
 
 def session_of(project: Project, *, acts: bool = True) -> Session:
-    settings = Settings(config=project.config, store=project.store)
+    settings = Settings(config=project.config, store=project.store, sandbox="off")
     session = opened(settings, lambda _event: None)
     session.acts = acts
     return session

@@ -39,7 +39,7 @@ def only(project: Project, *arguments: str) -> dict:
 
 def failing(project: Project, stage: str, *sources: str) -> Project:
     """`project` with a package that runs the first of `sources` at `stage` the first time, then the next, then nothing."""
-    project.publish(PLACES[stage](in_turn(project.root / "turns", *sources)))
+    project.publish(PLACES[stage](in_turn(project.notes / "turns", *sources)))
     return project
 
 
@@ -158,7 +158,7 @@ def test_words_that_are_known_to_vary_are_not_repeated_again(project, flags, tim
 
 
 def test_a_flaky_variant_stands_where_both_processes_got_to(project):
-    counter = project.root / "turns"
+    counter = project.notes / "turns"
     project.publish(packages.onnxruntime(on_load=in_turn(counter, "", OTHERWISE), on_run=NO))
     variant = only(project, "--no-forks")
     assert (variant["status"], variant["stage"]) == ("flaky", "load")
@@ -205,21 +205,21 @@ def test_one_repetition_for_each_signature_of_a_closure_is_enough(project):
 
 def test_what_was_flaky_elsewhere_must_repeat_more_often(project):
     # The first closure's failure does not repeat, the second's does twice, and works then.
-    project.publish(packages.onnxruntime(on_run=in_turn(project.root / "one", NO)))
-    project.publish(packages.onnxruntime("1.17.0", on_run=in_turn(project.root / "two", NO, NO, NO)))
+    project.publish(packages.onnxruntime(on_run=in_turn(project.notes / "one", NO)))
+    project.publish(packages.onnxruntime("1.17.0", on_run=in_turn(project.notes / "two", NO, NO, NO)))
     project.configure({"onnxruntime": ["1.16.3", "1.17.0"]})
     statuses = [cell["variants"][0]["status"] for cell in project.run("--jobs", "1").values()]
     assert statuses == ["flaky", "flaky"]
 
 
 def test_a_flaky_import_beside_the_export(project):
-    project.publish(packages.onnxruntime(on_import=in_turn(project.root / "turns", NO)))
+    project.publish(packages.onnxruntime(on_import=in_turn(project.notes / "turns", NO)))
     variant = only(project)
     assert (variant["status"], variant["stage"]) == ("flaky", "import")
 
 
 def test_a_flaky_evaluator_gives_no_opinion(project):
-    project.publish(packages.onnx(on_evaluate=in_turn(project.root / "turns", OTHERWISE)))
+    project.publish(packages.onnx(on_evaluate=in_turn(project.notes / "turns", OTHERWISE)))
     project.publish(packages.onnxruntime("1.17.0", on_run=NO))
     project.configure({"onnxruntime": ["1.17.0"]})
     variant = only(project)
@@ -280,7 +280,7 @@ def test_a_failure_whose_last_run_is_an_error_stays_a_fact(project):
 
 def test_where_one_failure_was_by_chance_all_of_its_kind_run_once_more(project):
     # Both artifacts fail twice with one message; the first works the third time, and so the second fails four times more.
-    turns = project.root / "turns"
+    turns = project.notes / "turns"
     project.publish(packages.onnxruntime(on_run=in_turn(turns, *[NO] * 4)))
     project.configure(variants={"exporters": ["torchscript"], "layouts": ["pair", "merged"]})
     assert {one["status"] for one in only_cell(project)["variants"]} == {"flaky"}

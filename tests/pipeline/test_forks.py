@@ -196,8 +196,8 @@ def test_what_was_said_at_import_is_in_the_log_of_each_fork(two):
 
 @pytest.mark.parametrize("torch_alone_dies", [False, True])
 def test_a_server_that_dies_takes_no_verdict_with_it(two, torch_alone_dies):
-    gate = two.root / "gate"
-    there = two.root / "there"
+    gate = two.notes / "gate"
+    there = two.notes / "there"
     waits = f"import os, time\nopen({str(there)!r}, 'w')\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.02)"
     two.publish(packages.torch("2.2.0", on_export=waits))
     two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, setup=["handoff"])
@@ -287,7 +287,7 @@ def test_what_floods_a_server_floods_no_log(two):
 
 
 def test_what_a_fork_has_left_running_is_gone_before_the_next(two):
-    note = two.root / "daemon"
+    note = two.notes / "daemon"
     leaves = f"""
 import os, time
 note = {str(note)!r}
@@ -314,7 +314,7 @@ if left:
 
 
 def test_a_server_that_dies_is_noticed_whoever_lives_on(two):
-    there = two.root / "there"
+    there = two.notes / "there"
     waits = f"import time\nopen({str(there)!r}, 'w')\ntime.sleep(600)"
     two.publish(packages.torch("2.2.0", on_import="import os\nos.system('sleep 20 &')", on_export=waits))
     two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2"]}, setup=["handoff"], run={"time-limit": "60s"})

@@ -146,7 +146,7 @@ def test_reports_on_a_full_disk(project, monkeypatch):
 
 
 def test_what_fails_while_the_disk_is_full_is_no_fact(project, monkeypatch):
-    because = packages.in_turn(project.root / "turns", "raise RuntimeError('because of the disk')")
+    because = packages.in_turn(project.notes / "turns", "raise RuntimeError('because of the disk')")
     project.publish(packages.torch(on_export=because))
     monkeypatch.setattr(disk_space, "nearly_full", lambda _folder: True)
     assert project.main().code == 3

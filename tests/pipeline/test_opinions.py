@@ -99,7 +99,7 @@ def test_a_verdict_reads_each_record_a_few_times_however_many_variants_fail(proj
     variants = {"exporters": ["torchscript"], "layouts": ["pair", "merged"], "opsets": {"torchscript": [14, 15, 16, 17]}}
     project.configure(versions, variants=variants)
     project.run()
-    session = opened(Settings(config=project.config, store=project.store), lambda _event: None)
+    session = opened(Settings(config=project.config, store=project.store, sandbox="off"), lambda _event: None)
     reads: Counter[str] = Counter()
     read = Store.get
 

@@ -121,7 +121,7 @@ def test_a_closure_that_needs_processes_of_its_own_gets_them_from_then_on(projec
 
 
 def test_what_fails_by_chance_in_a_fork_is_flaky(project):
-    counter = project.root / "turns"
+    counter = project.notes / "turns"
     by_chance = f"""
 import pathlib
 counter = pathlib.Path({str(counter)!r})

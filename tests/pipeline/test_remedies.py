@@ -230,7 +230,7 @@ def test_force_tries_the_changes_again_too_each_once(project):
 
 
 def test_retry_error_tries_again_what_ended_in_an_error(project):
-    gate = project.root / "gate"
+    gate = project.notes / "gate"
     dies = f"import os\nif ({CHANGED}) and not os.path.exists({str(gate)!r}):\n    {KILLED}\n{unless(CHANGED)}"
     cell, _ = on(project, packages.onnxruntime("1.17.0", on_run=dies), onnxruntime="1.17.0")
     gate.touch()
@@ -342,7 +342,7 @@ def test_options_of_a_session_may_stand_in_the_matrix(project):
 
 
 def test_an_interrupted_search_leaves_a_report_and_goes_on(project):
-    gate, there = project.root / "gate", project.root / "there"
+    gate, there = project.notes / "gate", project.notes / "there"
     waits = f"import os, time\nif run['session']: open({str(there)!r}, 'w')\n"
     waits += f"while run['session'] and not os.path.exists({str(gate)!r}): time.sleep(0.02)"
     project.publish(packages.onnxruntime("1.17.0", on_run=f"{waits}\n{unless(CHANGED)}"))

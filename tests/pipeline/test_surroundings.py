@@ -265,7 +265,7 @@ def test_temporary_files_are_each_process_own_and_gone_with_it(project, tmp_path
 
 
 def test_what_kill_9_leaves_of_temporary_files_is_gone_after_the_next_run(project, tmp_path):
-    mine, there = tmp_path / "T", tmp_path / "there"
+    mine, there = tmp_path / "T", project.notes / "there"
     mine.mkdir()
     waits = f"import tempfile, time\nKEPT = tempfile.TemporaryDirectory()\nopen({str(there)!r}, 'w')\ntime.sleep(600)"
     project.publish(packages.torch("2.2.0", on_export=waits))

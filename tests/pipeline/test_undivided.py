@@ -342,7 +342,7 @@ def test_what_a_crash_keeps_from_running_once_more_is_not_chance(project):
 def test_a_joint_import_that_is_known_is_not_chance(project):
     """Undivided it was killed by chance: the second run repeats that alone, against the joint import of the first."""
     axes = spread(project)
-    turns = project.root / "turns"
+    turns = project.notes / "turns"
     source = "import spread.plug\n" + packages.in_turn(turns, packages.KILLED)
     project.publish(packages.onnxruntime("1.17.0", on_import=source, requires=("flatbuffers", "numpy", "spreadplug")))
     project.configure({"torch": axes["torch"], "onnxruntime": ["1.17.0"]})

@@ -52,6 +52,9 @@ def environment(**extra: str) -> dict[str, str]:
     }
     if links := passed.get("UV_FIND_LINKS"):
         passed["UV_FIND_LINKS"] = ",".join(anchored(place, Path.cwd()) for place in links.split(","))
+    if _link_mode() == "symlink":
+        # Such files go with uv's cache, and confined probes do not read that.
+        passed["UV_LINK_MODE"] = "hardlink"
     return chosen_environment(**{"UV_PYTHON_DOWNLOADS": "never", **passed, **extra})
 
 
@@ -80,6 +83,11 @@ def python_downloads() -> str:
     settings = [os.environ.get("UV_PYTHON_DOWNLOADS"), *(setting.get("python-downloads") for setting in user_settings())]
     text = str(next((setting for setting in settings if setting), "auto")).lower()
     return {"false": "never", "0": "never"}.get(text, text)
+
+
+def _link_mode() -> str | None:
+    settings = [os.environ.get("UV_LINK_MODE"), *(setting.get("link-mode") for setting in user_settings())]
+    return next((setting for setting in settings if setting), None)
 
 
 def _setting_files() -> list[bytes]:

@@ -14,6 +14,7 @@ from typing import Protocol
 from harness.environments.environments import Environments
 from harness.environments.providers import Packages
 from harness.environments.uv.client import Uv
+from harness.execution.process.sandbox import Sandbox
 from harness.execution.settings import Settings
 from harness.matrix.schema import ProbeSection
 from harness.model import Limits
@@ -38,6 +39,8 @@ class RunContext:
     records: Records
     limits: Limits
     supervisor: Supervisor
+    sandbox: Sandbox | None = None
+    """What confines the probes of this machine."""
     given: Given | None = None
     """For an executor of this process."""
 

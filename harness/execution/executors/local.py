@@ -30,6 +30,7 @@ def opened(context: RunContext) -> Local:
             limits=context.limits,
             given=context.given(made) if context.given else {},
             forks=not context.settings.no_forks,
+            sandbox=context.sandbox,
         )
     except BaseException:
         made.close(keep=context.settings.keep_envs)

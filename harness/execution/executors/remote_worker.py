@@ -21,6 +21,7 @@ from harness.environments.uv.client import Uv
 from harness.environments.uv.command import find_uv
 from harness.errors import HarnessError
 from harness.execution.executors.interface import RunContext
+from harness.execution.process import sandbox
 from harness.execution.worker import Worker
 from harness.matrix.schema import ProbeSection, UvSources
 from harness.model import Interpreter, Limits
@@ -54,6 +55,8 @@ class RunConfig:
     """The artifact that holds what `model` reads from disk."""
     keep_envs: bool
     no_forks: bool
+    sandbox: str
+    """The value of `--sandbox`: each machine tries what it offers."""
 
 
 def run_config(run: RunContext, store: Path | str, *, keep_envs: bool) -> RunConfig:
@@ -70,6 +73,7 @@ def run_config(run: RunContext, store: Path | str, *, keep_envs: bool) -> RunCon
         files=_shared(run.probe, run.store),
         keep_envs=keep_envs,
         no_forks=run.settings.no_forks,
+        sandbox=run.settings.sandbox,
     )
 
 
@@ -123,7 +127,7 @@ class RemoteWorker:
     """Performs tasks in the process that it is made in; one for each process and run. Used by many threads at once."""
 
     def __init__(self, config: RunConfig) -> None:
-        """Raises StoreError where the store cannot be used from here."""
+        """Raises StoreError where the store cannot be used from here, SandboxError where a sandbox is required and lacking."""
         self._config = config
         keys.read_anew()
         self._store = Store.open(config.store, pull=False)
@@ -149,6 +153,7 @@ class RemoteWorker:
             limits=config.limits,
             given={},
             forks=not config.no_forks,
+            sandbox=sandbox.of(config.sandbox),
         )
 
     def perform(self, request: TaskRequest) -> TaskResult:

@@ -12,18 +12,23 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from harness.execution.process import fork_channel
+from harness.execution.process.disk_use import DiskUse
+from harness.execution.process.lent_folders import LentFolders
+from harness.execution.process.probe_events import READY
 from harness.execution.process.probe_process import command_for
-from harness.machine import resident
+from harness.machine import footprint
 from harness.model import Limits
+from harness.probe.wire import Confinement
 from harness.store.store import Store
-from harness.subprocesses import LOOK_SECONDS, Fork, Process, Supervisor, cut_back
+from harness.subprocesses import LOOK_SECONDS, PROCESSES, Fork, Process, Supervisor, cut_back
 
 _PATIENCE = 30.0
 """Seconds in which a sound server has forked, or has reported that a fork has ended."""
@@ -60,9 +65,12 @@ class ForkServer:
         """(distribution, top-level module that read its version) while it imported."""
         self.groups: frozenset[str] = frozenset()
         """Groups of entry points that its imports read."""
+        self.uncompiled: list[str] = []
+        """Sources for which its imports found no bytecode."""
         self.used = time.monotonic()
         """When a fork was last requested."""
         self._supervisor = supervisor
+        self._confined = False
         self._thread: threading.Thread | None = None
         self._unresponsive = False
         """Whether it has once not answered."""
@@ -70,21 +78,30 @@ class ForkServer:
         self._folder = self._resources.enter_context(store.scratch())
         self._temporary = self._resources.enter_context(store.temporary())
         self._store = store
-        self._log = self._folder / "output.log"
+        self.lent = LentFolders(self.folders)
+        # Where it may not write: the harness reads and writes this file by its name.
+        self._log = self._resources.enter_context(store.scratch()) / "output.log"
         self._channel: socket.socket | None = None
         self._process: Future[Process] = Future()
         self._ready: Future[Mapping[str, Any]] = Future()
         self._numbers = itertools.count()
         self._open: dict[int, Future[Forked | None]] = {}
         self._forks: dict[int, Forked] = {}
+        """Number of the request → the fork."""
         self._lock = threading.Lock()
+
+    @property
+    def folders(self) -> tuple[Path, Path]:
+        """What it writes to: its work, and temporary files."""
+        return self._folder, self._temporary.parent
 
     def start(self, python: Path, job: Mapping[str, Any], limits: Limits, fork: Fork | None = None) -> bool:
         """Start it, and wait until it has imported what `job` names. False if it cannot serve; it is closed then.
 
         `fork` may have a process that has imported a part of it already.
         """
-        self._channel, theirs = socket.socketpair()
+        self._confined = job["confined"] is not None
+        self._channel, theirs = fork_channel.pair()
         work = self._folder / "work"
         work.mkdir()
         job_with_events = {**job, "events": str(self._folder / "events.jsonl")}
@@ -104,14 +121,16 @@ class ForkServer:
         self.searched, self.attempted = frozenset(ready["sought"]), frozenset(ready["tried"])
         self.versions_read = frozenset((name, reader) for name, reader in ready["versions"])
         self.groups = frozenset(ready["groups"])
+        self.uncompiled = ready["uncompiled"]
         self.used = time.monotonic()
         return True
 
     def _imported(self, limits: Limits) -> Mapping[str, Any] | None:
-        """Its report when it has imported everything; None if it ends before, or needs too much time or memory."""
+        """Its report when it has imported everything; None if it ends before, or passes a limit."""
         process = self._process.result()
         deadline = time.monotonic() + limits.seconds
-        while time.monotonic() < deadline and resident(process.pid, limits.memory) <= limits.memory:
+        disk = DiskUse(self.folders, None, (), limits.disk)
+        while time.monotonic() < deadline and _is_within(limits, process.pid) and not disk.exceeds():
             try:
                 return self._ready.result(LOOK_SECONDS)
             except EOFError:
@@ -127,30 +146,37 @@ class ForkServer:
         """Whether it takes requests."""
         return self._channel is not None and not self._unresponsive
 
-    def fork(self, *, log: Path, stdin: int, **request: object) -> Forked | None:
+    def fork(
+        self, *, log: Path, stdin: int, writes: Sequence[Path], confined: Confinement | None, **request: object
+    ) -> Forked | None:
         """A fork that does what the request says (probe/forking/server.py); None if the server is gone, or does not answer.
 
-        `log` begins with the server's output, which belongs to the import. `stdin` is as in `subprocess`.
+        `log` begins with the server's output, which belongs to the import. `stdin` is as in `subprocess`. Of a confined
+        server the folders that the fork `writes` are lent to it, until `lent.give_back`.
         """
         number, answer = next(self._numbers), Future[Forked | None]()
-        given = [] if stdin == subprocess.DEVNULL else [stdin]
-        line = json.dumps({**request, "number": number, "log": str(log), "stdin": bool(given)}).encode() + b"\n"
+        makes_servers = stdin != subprocess.DEVNULL
         with self._lock:
             self.used = time.monotonic()
             if self._channel is None or self._unresponsive:
                 return None
+            moved = self.lent.take(writes) if self._confined else []
+            whole = {**request, "number": number, "stdin": makes_servers, "moved": moved, "confinement": confined}
+            line = json.dumps(whole).encode() + b"\n"
             self._open[number] = answer
             shutil.copyfile(self._log, log)
-            with contextlib.suppress(OSError):
-                socket.send_fds(self._channel, [line[:1]], given)
+            with log.open("ab") as output, contextlib.suppress(OSError):
+                socket.send_fds(self._channel, [line[:1]], [output.fileno(), *([stdin] if makes_servers else [])])
                 self._channel.sendall(line[1:])
-        try:
-            return answer.result(_PATIENCE)
-        except EOFError:
-            return None
-        except TimeoutError:
-            self._give_up(number, makes_servers=bool(given))
-            return None
+        forked = None
+        with contextlib.suppress(EOFError):
+            try:
+                forked = answer.result(_PATIENCE)
+            except TimeoutError:
+                self._give_up(number, makes_servers=makes_servers)
+        if forked is None:
+            self.lent.give_back(writes)
+        return forked
 
     def _give_up(self, number: int, *, makes_servers: bool) -> None:
         """Send it no more requests, and end it, unless it `makes_servers`: such forks report on channels of their own."""
@@ -185,6 +211,8 @@ class ForkServer:
     def _clear(self) -> None:
         if self._thread is not None:
             self._thread.join()
+        # All forks have ended with it, and their results are read from the old places.
+        self.lent.give_back()
         self._resources.close()
 
     def _disconnect(self) -> None:
@@ -204,10 +232,10 @@ class ForkServer:
         except BaseException as error:  # noqa: BLE001 -- for the thread that waits
             self._process.set_exception(error)
         try:
-            # The last line of a server that has died may be incomplete.
-            with channel, channel.makefile("rb") as lines, contextlib.suppress(OSError, json.JSONDecodeError):
-                for line in lines:
-                    self._on_event(json.loads(line))
+            # A server is code under test: what is no event ends it.
+            with channel, contextlib.suppress(OSError, ValueError, TypeError, LookupError, RecursionError):
+                for sender, line in fork_channel.messages(channel):
+                    self._on_event(json.loads(line), sender)
         finally:
             self._on_end()
             if process:  # at once: the number of a fork that has ended may be given to another process
@@ -227,23 +255,33 @@ class ForkServer:
         for fork in forks:
             fork.code.set_result(-signal.SIGKILL)  # they end with it; any other cause of death is unknown
 
-    def _on_event(self, event: Mapping[str, Any]) -> None:
+    def _on_event(self, event: Mapping[str, Any], sender: int) -> None:
+        """Take in what the process `sender` has sent."""
         match event["event"]:
             case "ready":
-                self._ready.set_result(event)
+                if not self._ready.done():
+                    self._ready.set_result(READY.validate_python(event))
             case "forked":
-                fork = Forked(event["pid"], self) if event["pid"] is not None else None
+                fork = Forked(sender, self)
                 with self._lock:
                     answer = self._open.pop(event["number"], None)
-                    if fork and answer:
-                        self._forks[fork.pid] = fork
+                    if answer:
+                        self._forks[event["number"]] = fork
                 if answer:
                     answer.set_result(fork)
-                elif fork:  # no thread waits for it any more
+                else:  # no thread waits for it any more
                     with contextlib.suppress(ProcessLookupError):
-                        os.kill(fork.pid, signal.SIGKILL)
+                        os.kill(sender, signal.SIGKILL)
             case "left":
                 with self._lock:
-                    fork = self._forks.pop(event["pid"], None)
-                if fork:
-                    fork.code.set_result(event["code"])
+                    answer = self._open.pop(event["number"], None)
+                    left = self._forks.pop(event["number"], None)
+                if answer:
+                    answer.set_result(None)
+                if left:
+                    left.code.set_result(int(event["code"]))
+
+
+def _is_within(limits: Limits, pid: int) -> bool:
+    memory, processes = footprint(pid, limits.memory)
+    return memory <= limits.memory and processes <= PROCESSES

@@ -18,19 +18,23 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from packaging.utils import canonicalize_name
 
 from harness.environments.environments import Environments
 from harness.environments.layers import Closure, bases, layers
+from harness.execution.process.compiler import Compiler
 from harness.execution.process.fork_server import Forked, ForkServer
 from harness.execution.process.probe_process import JOB
+from harness.execution.process.sandbox import Sandbox, confinement
 from harness.hashing import digest
 from harness.model import Limits
+from harness.probe.wire import Confinement
 from harness.stack import FORKED_IMPORTS, RUNTIME, reads_presence_only
 from harness.store.store import Store
-from harness.subprocesses import Fork, Supervisor
+from harness.subprocesses import Fork, Process, Supervisor
+from harness.tasks.interface import ProbeRequest
 
 _IDLE = {"export": 2, "run": 8}
 """Kind of job → idle servers that are kept at each level (torch alone, everything): 400 MB each with torch, 60 MB without."""
@@ -70,24 +74,40 @@ class _Answers:
 class Forks:
     """The fork servers of a worker. Used by many threads at once."""
 
-    def __init__(self, *, environments: Environments, supervisor: Supervisor, store: Store, limits: Limits) -> None:
+    def __init__(
+        self,
+        *,
+        environments: Environments,
+        supervisor: Supervisor,
+        store: Store,
+        limits: Limits,
+        sandbox: Sandbox | None,
+        compiler: Compiler | None,
+    ) -> None:
         """`limits` are those of a server's import."""
         self._environments = environments
         self._supervisor = supervisor
         self._store = store
         self._limits = limits
+        self._sandbox = sandbox
+        self._compiler = compiler
         self._servers: dict[str, _Serving | None] = {}
         """Digest of all that a server is chosen by → the server; None if no server can serve."""
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
 
-    def launcher(self, python: Path, job: Mapping[str, Any], closure: Closure) -> Fork | None:
-        """A function that forks a process for `job` in the environment of `closure`; None for a kind that is never forked."""
+    def launcher(self, python: Path, job: Mapping[str, Any], closure: Closure, writes: Sequence[Path]) -> Fork | None:
+        """A function that forks a process for `job` in the environment of `closure`; None for a kind that is never forked.
+
+        `writes` are the folders that the process writes to; `give_back` is to be called with them when it has ended.
+        """
         if job["kind"] not in FORKED_IMPORTS or job.get("runtime", RUNTIME) != RUNTIME or not sys.platform.startswith("linux"):
             return None  # the libraries of other systems may not survive a fork
-        return self._fork(python, job, closure, bases(closure))
+        return self._fork(python, job, closure, bases(closure), writes)
 
-    def _fork(self, python: Path, job: Mapping[str, Any], closure: Closure, shared: Sequence[_Base]) -> Fork:
+    def _fork(
+        self, python: Path, job: Mapping[str, Any], closure: Closure, shared: Sequence[_Base], writes: Sequence[Path]
+    ) -> Fork:
         """Forks in the environment of `closure`, from a server that has imported from the last of the bases `shared`."""
 
         def fork(environ: Mapping[str, str], folder: Path, log: Path, stdin: int) -> Forked | None:
@@ -102,9 +122,19 @@ class Forks:
                 environ=environ,
                 python=str(python),
                 others=self._sites(closure, shared[-1]),
+                writes=writes,
+                confined=self._confined(python, job, writes),
             )
 
         return fork
+
+    def _confined(self, python: Path, job: Mapping[str, Any], writes: Sequence[Path]) -> Confinement | None:
+        return confinement(self._sandbox, python, job, store=self._store, writes=writes)
+
+    def give_back(self, made: Process, writes: Sequence[Path]) -> None:
+        """The fork has ended: its folders are in their place again."""
+        if isinstance(made, Forked):
+            made.server.lent.give_back(writes)
 
     def release(self, closure: Closure) -> None:
         """The environment of `closure` is about to be removed: end the servers that use its files."""
@@ -142,8 +172,12 @@ class Forks:
             "others": self._sites(closure, base),
             "probe": job["probe"],
         }
-        if not server.start(python, server_job, self._limits, self._fork(python, job, closure, before) if before else None):
+        fork = self._fork(python, job, closure, before, server.folders) if before else None
+        server_job["confined"] = self._confined(python, server_job, server.folders)
+        if not server.start(python, server_job, self._limits, fork):
             return None
+        if self._compiler:
+            self._compiler.add(closure.interpreter, python, server.uncompiled, beside=True)
         answers = self._answers(closure, base, server)
         if answers is None or server.attempted & self._modules(closure, base):
             # It tried to import one of these in vain, or it would not serve; in another environment the import may succeed.
@@ -204,6 +238,37 @@ class Forks:
             ended = [self._servers.pop(key, None) for key in reversed(keys)]
         for serving in filter(None, ended):
             serving.server.close()
+
+
+class Launching:
+    """The fork for one process, if there is one; what it was lent is given back at the end of the block."""
+
+    def __init__(self, forks: Forks | None, request: ProbeRequest, writes: Sequence[Path]) -> None:
+        self.made: Process | None = None
+        self._forks = forks
+        self._writes = writes
+        self._launcher = forks.launcher(request.python, request.job, request.parts[0], writes) if forks else None
+
+    @property
+    def fork(self) -> Fork | None:
+        """See subprocesses.Fork; None for what is never forked."""
+        return self._fork if self._launcher else None
+
+    def _fork(self, environ: Mapping[str, str], folder: Path, log: Path, stdin: int) -> Process | None:
+        assert self._launcher is not None
+        self.made = self._launcher(environ, folder, log, stdin)
+        return self.made
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.give_back()
+
+    def give_back(self) -> None:
+        """Nothing of the process runs any more; may be called again."""
+        if self._forks and self.made:
+            self._forks.give_back(self.made, self._writes)
 
 
 def _module(path: Path) -> str:

@@ -24,6 +24,9 @@ _annotated: Any = Annotated
 _EVENT: TypeAdapter[Any] = TypeAdapter(_annotated[functools.reduce(operator.or_, _EVENTS), Field(discriminator="event")])
 """What probe/wire.py declares; what else is in an event is left out."""
 
+READY: TypeAdapter[Any] = TypeAdapter(validated(wire.ServerReady))
+"""What a fork server says once."""
+
 RESULT: TypeAdapter[StageResult] = TypeAdapter(CheckedResult)
 """What an `end` says of its stage."""
 

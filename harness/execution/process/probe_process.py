@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from harness import regular_files
+from harness.execution.process.disk_use import DiskUse
 from harness.execution.process.probe_events import event_in
-from harness.execution.process.probe_results import read_events
+from harness.execution.process.probe_results import read_events, refuse_large
+from harness.execution.process.sandbox import confining_command, file_size
 from harness.model import Failure, Limits
+from harness.probe.wire import Confinement
+from harness.store.digests import make_plain
 from harness.store.store import BYTECODE
-from harness.subprocesses import Fork, Supervisor, probe_environment, temporary_in
+from harness.subprocesses import ExitReason, Fork, Supervisor, probe_environment, temporary_in
 from harness.tasks import keys
 from harness.tasks.interface import ProbeOutput
 
@@ -35,26 +39,34 @@ def run_probe(
     *,
     folder: Path,
     temporary: Path,
+    output: Path,
     log: Path,
     store: Path,
     limits: Limits,
     supervisor: Supervisor,
     on_stage: Callable[[str, str | None], None],
     fork: Fork | None = None,
+    on_end: Callable[[], None] = lambda: None,
     bytecode: Path | None = None,
+    confined: Confinement | None = None,
 ) -> ProbeOutput:
     """Run `job` with `python` and return what it reported; never raises for what the probe does.
 
-    `folder` is scratch space, `temporary` is for temporary files, and `log` gets the complete output. `folder` and `log` lie
-    in `store`, whose path is removed from every message, so that results mean the same elsewhere. `on_stage` is called with
-    (stage, subject) as each begins. `fork` may have a process with the job's imports. `bytecode` is for Python's bytecode.
+    `folder` is scratch space, `temporary` is for temporary files, and `log` gets the complete output, which is in the file
+    `output` meanwhile: the probe may not reach that by its name, or it could put a link in its place. All lie in `store`, whose
+    path is removed from every message, so that results mean the same elsewhere. `on_stage` is called with (stage, subject) as
+    each begins. `fork` may have a process with the job's imports. `on_end` is called when nothing of the process runs any
+    more, before its files are read. `bytecode` is for Python's bytecode. `confined` is what the process may use, None if it is
+    not confined.
 
     Raises:
         InterruptedError: the run is being stopped, and the probe was killed.
     """
-    events, output = folder / "events.jsonl", folder / "output.log"
+    events = folder / "events.jsonl"
     watch = _Watch(events, on_stage)
-    job = {**job, "events": str(events)}
+    out = Path(job["out"]) if "out" in job else None
+    use = DiskUse([folder, temporary], out, _exports(job), limits.disk)
+    job = {**job, "events": str(events), "confined": confined, "file_size": file_size(limits)}
     ended = supervisor.run(
         **command_for(python, job, folder=folder, temporary=temporary, store=store, bytecode=bytecode),
         cwd=folder,
@@ -62,13 +74,24 @@ def run_probe(
         time_limit=limits.seconds,
         memory_limit=limits.memory,
         last_sign=watch.last_sign,
+        excess=lambda: ExitReason.EVENTS if watch.problem else ExitReason.DISK if use.exceeds() else None,
         fork=fork,
     )
     supervisor.check()
+    on_end()
+    if out:
+        make_plain(out)
     output.replace(log)
-    found = read_events(watch.read_all(), ended, limits, log=log, store=store, problem=watch.problem)
+    lines = watch.read_all()
+    found = read_events(lines, ended, limits, log=log, store=store, problem=watch.problem, confined=confined is not None)
+    refuse_large(found, use.large(), limits)
     _add_failures(log, found)
     return found
+
+
+def _exports(job: Mapping[str, Any]) -> list[str]:
+    """The names of the folders that a job leaves in `out`."""
+    return ["reference", *(variant["id"] for variant in job.get("variants", ()))]
 
 
 def _add_failures(log: Path, found: ProbeOutput) -> None:
@@ -91,17 +114,27 @@ def _whole(failure: Failure) -> str:
 
 
 def command_for(
-    python: Path, job: Mapping[str, Any], *, folder: Path, temporary: Path, store: Path, bytecode: Path | None = None
+    python: Path,
+    job: Mapping[str, Any],
+    *,
+    folder: Path,
+    temporary: Path,
+    store: Path,
+    bytecode: Path | None = None,
 ) -> _Command:
-    """The command and variables that start a probe process for `job`, which is written to `folder`, where it works."""
+    """The command and variables that start a probe process for `job`, which is written to `folder`, where it works.
+
+    The command confines itself to what the job has as `confined`.
+    """
     (folder / JOB).write_text(json.dumps(job), encoding="utf-8")
     home = folder / "home"
     home.mkdir(exist_ok=True)
     (folder / TEMPORARY).symlink_to(temporary)
     prefix = bytecode or store / BYTECODE
+    confining = confining_command(job["confined"]) if job["confined"] else []
     return {
         # Bytecode of a layer is compiled once for all its users, now and in later runs; an environment holds only links.
-        "command": [str(python), "-I", "-X", f"pycache_prefix={prefix}", str(keys.PROBE), str(folder / JOB)],
+        "command": [*confining, str(python), "-I", "-X", f"pycache_prefix={prefix}", str(keys.PROBE), str(folder / JOB)],
         # A home of its own: caches and settings of the user must not reach a verdict, and its files are removed with it.
         "env": probe_environment(HOME=str(home), **temporary_in(temporary), **_caches(temporary)),
     }
@@ -146,6 +179,9 @@ class _Watch:
         complete = chunk[: chunk.rfind(b"\n") + 1]
         self._position += len(complete)
         for line in complete.decode("utf-8", errors="replace").splitlines():
+            if len(self._lines) == _EVENTS:
+                self.problem = f"it has more than {_EVENTS:,} events"
+                break
             self._lines.append(line)
             self._seen = time.time()
             with contextlib.suppress(ValueError, RecursionError):
@@ -155,5 +191,8 @@ class _Watch:
         return self._lines
 
 
-_EVENTS_LIMIT = 256 * 2**20
+_EVENTS_LIMIT = 64 * 2**20
 """Bytes of the longest file of events: a stage writes some kilobytes."""
+
+_EVENTS = 50_000
+"""The most events: a variant has some twenty."""

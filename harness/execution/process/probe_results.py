@@ -4,30 +4,44 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from harness import quantities
 from harness.execution.process.probe_events import RESULT, event_in
 from harness.model import Failure, Limits, Stage, StageResult, Status
+from harness.probe.outcome import REFUSAL_TEXTS
 from harness.probe.wire import CRASHES, FAILED_ITSELF
-from harness.subprocesses import Exit, ExitReason
-from harness.tasks.interface import ProbeOutput
+from harness.subprocesses import PROCESSES, Exit, ExitReason
+from harness.tasks.interface import ProbeOutput, Subject
 
 _TAIL_LINES = 20
 
+REFUSED = "sandbox"
+"""The type of the error of a confined process that was refused something."""
+
 
 def read_events(
-    lines: list[str], ended: Exit, limits: Limits, *, log: Path, store: Path, problem: str | None = None
+    lines: list[str],
+    ended: Exit,
+    limits: Limits,
+    *,
+    log: Path,
+    store: Path,
+    problem: str | None = None,
+    confined: bool = False,
 ) -> ProbeOutput:
     """Turn events into stage results.
 
     `problem` is what is wrong with the file after these lines. From the first line that is no event, nothing is believed.
+    What a `confined` process was refused is an error.
     """
-    reader = _EventReader(limits=limits, log=log, store=store, output=ProbeOutput(peak_memory=ended.peak_memory))
+    output = ProbeOutput(peak_memory=ended.peak_memory)
+    reader = _EventReader(limits=limits, log=log, store=store, output=output, confined=confined)
     for number, line in enumerate(lines, 1):
         try:
             reader.read(event_in(line))
@@ -35,11 +49,7 @@ def read_events(
             problem = f"line {number} of its events is none ({_first(error)})"
             break
     reader.end(ended, problem)
-    output = reader.output
-    for subject, results in output.results.items():
-        output.results[subject] = [
-            replace(result, data={**result.data, "peak_memory": output.peak_memory}) for result in results
-        ]
+    output.note(peak_memory=output.peak_memory)
     return output
 
 
@@ -51,6 +61,7 @@ class _EventReader:
     log: Path
     store: Path
     output: ProbeOutput
+    confined: bool
     open_stage: dict[str, Any] | None = field(default=None)
     """The `begin` of the stage that has no end yet."""
     done: bool = False
@@ -75,6 +86,7 @@ class _EventReader:
             case "done":
                 self.done = event["subject"] is None
                 self.output.distributions[event["subject"]] = event["distributions"]
+                self.output.uncompiled += event["uncompiled"]
                 self.output.peak_memory = max(self.output.peak_memory, event["peak_rss"])
 
     def end(self, ended: Exit, problem: str | None) -> None:
@@ -97,6 +109,8 @@ class _EventReader:
         """Add the result of the stage in which a process, or a fork of it, ended."""
         where = ", ".join(filter(None, (begun["stage"], begun.get("doing"))))
         status, failure = classify_exit(ended, self.limits, where, tail(self.log))
+        if self.confined and status is Status.FAILS and any(text in failure.traceback for text in REFUSAL_TEXTS):
+            status, failure = Status.ERROR, _refused(failure)
         result = StageResult(
             stage=Stage(begun["stage"]),
             status=status,
@@ -117,6 +131,8 @@ class _EventReader:
         }
         fields = {name: event[name] for name in ("stage", "status", "seconds", "data")}
         result = RESULT.validate_python({**fields, "error": failure})
+        if result.error and error["refused"]:
+            result = replace(result, error=_refused(result.error))
         return replace(result, log=self._log_name, finished=time.time())
 
     def _portable(self, text: str) -> str:
@@ -125,6 +141,20 @@ class _EventReader:
     @property
     def _log_name(self) -> str:
         return str(self.log.relative_to(self.store))
+
+
+def _refused(failure: Failure) -> Failure:
+    """The error of a confined process that was refused something, or may have been."""
+    message = f"{failure.message} ({failure.type}; the sandbox may have refused it: --sandbox off tries it without)"
+    return replace(failure, type=REFUSED, message=message)
+
+
+def refuse_large(output: ProbeOutput, large: Collection[Subject], limits: Limits) -> None:
+    """Have the exports that are too `large` be errors; all results if the process has left too much besides (None)."""
+    failure = Failure(type="disk", message=f"it left more than {quantities.text(limits.disk)} of files ([run] disk-limit)")
+    for subject, results in output.results.items():
+        if (None in large or subject in large) and results[-1].status in {Status.WORKS, Status.FAILS}:
+            results[-1] = replace(results[-1], status=Status.ERROR, error=failure)
 
 
 def _first(error: Exception) -> str:
@@ -142,6 +172,13 @@ def classify_exit(ended: Exit, limits: Limits, where: str, output: str) -> tuple
             kind, message, status = "timeout", f"no progress in {where} for {limits.seconds:g} s", Status.ERROR
         case ExitReason.MEMORY:
             kind, message, status = "memory", f"more than {limits.memory / 1e9:.1f} GB resident in {where}", Status.ERROR
+        case ExitReason.PROCESSES:
+            kind, message, status = "processes", f"more than {PROCESSES} processes in {where}", Status.ERROR
+        case ExitReason.DISK:
+            kind, status = "disk", Status.ERROR
+            message = f"more than {quantities.text(limits.disk)} of files in {where} ([run] disk-limit)"
+        case ExitReason.EVENTS:
+            kind, message, status = "events", f"what the probe tells cannot be believed in {where}", Status.ERROR
         case ExitReason.EXITED if ended.code < 0:
             name = _signal_name(-ended.code)
             kind, message = "signal", f"killed by {name} in {where}"

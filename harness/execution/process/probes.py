@@ -6,22 +6,25 @@ import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from harness import disk_space
 from harness.environments.bytecode import Bytecode
 from harness.environments.environments import Environments
 from harness.environments.layers import Closure, layers
 from harness.errors import DiskFullError
-from harness.execution.process.forks import Forks
+from harness.execution.process.compiler import Compiler
+from harness.execution.process.forks import Forks, Launching
 from harness.execution.process.probe_process import run_probe
+from harness.execution.process.probe_results import REFUSED
 from harness.execution.process.repetition import Processes, Settled, settle
+from harness.execution.process.sandbox import OFF, Sandbox, confinement
 from harness.hashing import digest
 from harness.model import Failure, Limits, Stage, StageResult, Status
 from harness.packaging_values import same_build
 from harness.store.store import BYTECODE, Store
-from harness.subprocesses import Process, Supervisor
+from harness.subprocesses import Supervisor
 from harness.tasks.interface import Batch, ProbeOutput, ProbeRequest, Subject, Workplace
 from harness.tasks.repetitions import Repeated
 from harness.verdicts import process_findings
@@ -32,7 +35,7 @@ OnStage = Callable[[str], None]
 _COMPILING = 60.0
 """Seconds that a process without bytecode may need besides: torch and transformers take up to half."""
 
-_NOT_OF_BYTECODE = {"timeout", "memory", "signal"}
+_NOT_OF_BYTECODE = {"timeout", "memory", "signal", "processes", "disk", "events", REFUSED}
 """Types of errors that no damaged bytecode causes."""
 
 
@@ -49,6 +52,7 @@ class Probes:
         given: Mapping[str, Path],
         forks: bool,
         batches: bool,
+        sandbox: Sandbox | None,
     ) -> None:
         """`given` maps closures (by key) to the interpreter of an environment that the caller made and that holds them.
 
@@ -59,8 +63,11 @@ class Probes:
         self._supervisor = supervisor
         self._limits = limits
         self._given = given
-        self._forks = Forks(environments=environments, supervisor=supervisor, store=store, limits=limits) if forks else None
         self._batches = batches
+        self._sandbox = sandbox
+        self._compiler = Compiler(store=store, supervisor=supervisor, sandbox=sandbox, limits=limits) if sandbox else None
+        servers = partial(Forks, environments=environments, supervisor=supervisor, store=store, limits=limits)
+        self._forks = servers(sandbox=sandbox, compiler=self._compiler) if forks else None
         self._sealing = True
         self._bytecode = Bytecode(store.root / BYTECODE, envs=store.root / "envs", scratch=store.root / "tmp")
 
@@ -77,6 +84,8 @@ class Probes:
         """End all fork servers; nothing runs any more. Later runs trust the present bytecode, unless it is distrusted."""
         if self._forks:
             self._forks.close()
+        if self._compiler:
+            self._compiler.close()
         if self._sealing:
             self._bytecode.seal()
 
@@ -151,7 +160,8 @@ class Probes:
             output = self._run(request, process.on_stage, may_fork=not alone)
 
             def mended(*, may: bool = may_mend) -> bool:
-                return may and self._bytecode.mend(request.python, self._folders(request))
+                interpreter = request.parts[0].interpreter
+                return may and self._bytecode.mend(Path(interpreter.path), self._folders(request))
 
             errors = (result.error for result in _results(output) if result.status is Status.ERROR)
             suspicious = any(error and error.type not in _NOT_OF_BYTECODE for error in errors)
@@ -171,33 +181,33 @@ class Probes:
         # An undivided environment is removed, and the store's bytecode is for those that come again.
         apart = fresh or not request.parts[0].composed
         forks = self._forks if own and may_fork and request.may_fork and not apart else None
-        launcher = forks.launcher(request.python, request.job, request.parts[0]) if forks else None
-        forked = []
-
-        def fork(*given: Any) -> Process | None:
-            assert launcher is not None
-            made = launcher(*given)
-            forked.append(made)
-            return made
-
+        log = self._store.log(digest([*request.keys, *(["repeated"] if fresh else [])]))
         self._bytecode.verify(self._folders(request))
-        with self._store.scratch() as folder, self._store.temporary() as temporary:
-            output = run_probe(
-                request.python,
-                request.job,
-                folder=folder,
-                temporary=temporary,
-                log=self._store.log(digest([*request.keys, *(["repeated"] if fresh else [])])),
-                store=self._store.root,
-                limits=replace(self._limits, seconds=self._limits.seconds + _COMPILING) if apart else self._limits,
-                supervisor=self._supervisor,
-                on_stage=lambda stage, subject: on_stage(f"{stage} {subject}" if subject else stage),
-                fork=fork if launcher else None,
-                bytecode=folder / BYTECODE if apart else None,
-            )
+        with self._store.scratch() as folder, self._store.temporary() as temporary, self._store.scratch() as kept:
+            writes = [folder, temporary.parent, *([Path(request.job["out"])] if "out" in request.job else [])]
+            with Launching(forks, request, writes) as launching:
+                output = run_probe(
+                    request.python,
+                    request.job,
+                    folder=folder,
+                    temporary=temporary,
+                    output=kept / "output.log",
+                    log=log,
+                    store=self._store.root,
+                    limits=replace(self._limits, seconds=self._limits.seconds + _COMPILING) if apart else self._limits,
+                    supervisor=self._supervisor,
+                    on_stage=lambda stage, subject: on_stage(f"{stage} {subject}" if subject else stage),
+                    fork=launching.fork,
+                    on_end=launching.give_back,
+                    bytecode=folder / BYTECODE if apart else None,
+                    confined=confinement(self._sandbox, request.python, request.job, store=self._store, writes=writes),
+                )
             if any(not result.ok for result in _results(output)) and disk_space.nearly_full(folder):
                 raise DiskFullError("a probe failed while the disk was full")
-        output.forked = any(forked)
+        output.forked = launching.made is not None
+        output.note(sandbox=self._sandbox.words if self._sandbox else OFF)
+        if self._compiler and not apart:
+            self._compiler.add(request.parts[0].interpreter, request.python, output.uncompiled, beside=False)
         if own:
             self._check(request, output)
         return output

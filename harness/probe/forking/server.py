@@ -33,7 +33,8 @@ from pathlib import Path
 from typing import Any, Iterator
 
 from .. import dispatch
-from ..distributions import imported_distributions
+from ..confinement import restrict_files
+from ..distributions import imported_distributions, uncompiled
 from ..imports import import_module
 from ..journal import Journal
 from ..wire import ForkRequest, ForkServerJob, ServerForked, ServerLeft, ServerReady
@@ -125,7 +126,8 @@ class _Server:
         self._at_child = signal.getsignal(signal.SIGCHLD)
         self._random = random.getstate()
         self._me = os.getpid()
-        self._forks: set[int] = set()
+        self._forks: dict[int, int] = {}
+        """Process id, as this process sees it → number of the request."""
         self._received: list[int] = []
         """Descriptors that came with requests that are not handled yet."""
 
@@ -139,6 +141,7 @@ class _Server:
         self._send(
             {
                 "event": "ready",
+                "uncompiled": uncompiled(),
                 "sought": sorted(_RECORDER.sought),
                 "tried": sorted(_RECORDER.tried),
                 "versions": sorted(_RECORDER.versions),
@@ -160,35 +163,35 @@ class _Server:
                     self._fork(json.loads(line))
 
     def _receive(self) -> bytes:
-        data, ancillary, *_ = self._channel.recvmsg(_LINE, socket.CMSG_SPACE(_DESCRIPTOR.size))
-        self._received += [_DESCRIPTOR.unpack(descriptor)[0] for *_, descriptor in ancillary]
+        data, ancillary, *_ = self._channel.recvmsg(_LINE, socket.CMSG_SPACE(2 * _DESCRIPTOR.size))
+        self._received += [number for *_, given in ancillary for (number,) in _DESCRIPTOR.iter_unpack(given)]
         return data
 
     def _fork(self, request: ForkRequest) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
-        stdin = self._received.pop(0) if request["stdin"] else None
+        given = [self._received.pop(0) for _ in range(2 if request["stdin"] else 1)]
         try:
             child = os.fork()
         except OSError as error:
             print(f"cannot fork: {error}", file=sys.stderr)  # noqa: T201 - it goes to the log
             child = None
         if child == 0:
-            leave_with(self._become, request, stdin)
-        if stdin is not None:
-            os.close(stdin)
-        if child is not None:
-            self._forks.add(child)
-            with contextlib.suppress(OSError):  # the fork has done so itself, or is gone already
-                os.setpgid(child, child)
-        self._send({"event": "forked", "number": request["number"], "pid": child})
+            leave_with(self._become, request, *given)
+        for descriptor in given:
+            os.close(descriptor)
+        if child is None:
+            self._send({"event": "left", "number": request["number"], "code": 1})
+        else:
+            self._forks[child] = request["number"]
 
-    def _become(self, request: ForkRequest, stdin: int | None) -> None:
+    def _become(self, request: ForkRequest, log: int, stdin: int | None = None) -> None:
         """Do what a process that was started for the job does."""
         os.setpgid(0, 0)
         die_with_the_parent()
         if os.getppid() != self._me:
             return  # the server was gone before the kernel was asked
+        self._send({"event": "forked", "number": request["number"]})
         adopt_orphans()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, self._at_child)
@@ -197,7 +200,7 @@ class _Server:
             os.close(descriptor)
         if stdin is not None:
             _read_from(stdin)
-        log = os.open(request["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        _follow(request["moved"])
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)
@@ -207,6 +210,8 @@ class _Server:
         for variable, folder in self._left.items():
             shutil.copytree(folder, os.environ[variable], symlinks=True, dirs_exist_ok=True)
         _move(request["python"], self._others, request["others"])
+        if request["confinement"]:
+            restrict_files(request["confinement"])
         dispatch.main(request["job"])
 
     def _reap(self) -> None:
@@ -216,18 +221,25 @@ class _Server:
                 if child == 0:
                     break
                 if child in self._forks:
-                    self._forks.remove(child)
+                    number = self._forks.pop(child)
                     self._kill_strays()
-                    self._send({"event": "left", "pid": child, "code": exit_code(status)})
+                    self._send({"event": "left", "number": number, "code": exit_code(status)})
 
     def _kill_strays(self) -> None:
         """Kill the processes that a fork has left: the server has adopted them (living forks adopt their own)."""
-        for stray in children() - self._forks:
+        for stray in children() - self._forks.keys():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(stray, signal.SIGKILL)
 
     def _send(self, event: ServerReady | ServerForked | ServerLeft) -> None:
         self._channel.sendall(json.dumps(event).encode("ascii") + b"\n")
+
+
+def _follow(moved: list[tuple[str, str]]) -> None:
+    """Have the old names of moved folders lead to them here too: what holds these names may be another folder here."""
+    for name, folder in moved:
+        if not os.path.lexists(name):
+            Path(name).symlink_to(folder)
 
 
 def _move(python: str, replaced: list[str], replacing: list[str]) -> None:

@@ -72,7 +72,8 @@ def _introduction(report: Report) -> Iterator[Block]:
         f"{counted(len(report.cells), 'combination')}: {tally(report)}. Measured on {report.platform}, {newest}; "
         f"model {probe.model} ({probe.profile}, seed {probe.seed}), torch from: {report.torch}, probe "
     )
-    yield Paragraph(text=[measured, code(probe.id), "."], pictured=True)
+    sandbox = f". Probes were confined by: {'; '.join(report.sandbox)}." if report.sandbox else "."
+    yield Paragraph(text=[measured, code(probe.id), sandbox], pictured=True)
     yield Paragraph(text=f"{legend(report)}.", pictured=True)
     if len(names) <= GLYPH_LIMIT:
         yield Paragraph(text=f"The glyphs in a cell stand for: {', '.join(names.values())}.", pictured=True)

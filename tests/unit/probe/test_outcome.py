@@ -371,3 +371,53 @@ def test_what_the_probe_does_not_find_says_what_would_help(outcome):
     exc = caught((PROBE,), ModuleNotFoundError("No module named 'sacremoses'", name="sacremoses"))
     assert "[probe] requires" in outcome.describe(exc, "probe")["message"]
     assert "[probe] requires" not in outcome.describe(exc, "package")["message"]
+
+
+@pytest.fixture
+def confined(outcome, monkeypatch) -> ModuleType:
+    """The module in a process that is confined, and may read one folder of /tmp."""
+    for name in ("_refusals", "_hidden", "_shown"):
+        monkeypatch.setattr(outcome, name, type(getattr(outcome, name))())
+    rights = {"landlock": 7, "namespaces": ["user", "mount"], "processes": 0, "read": ["/tmp/store"], "write": []}
+    outcome.expect_refusals(rights)
+    return outcome
+
+
+def missing(path: str) -> FileNotFoundError:
+    return FileNotFoundError(errno.ENOENT, "No such file or directory", path)
+
+
+@pytest.mark.parametrize(
+    ("raised", "refused"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied"), True),
+        (OSError(errno.EROFS, "Read-only file system"), True),
+        (ProcessLookupError(errno.ESRCH, "No such process"), True),
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), True),
+        (RuntimeError("open failed: Operation not permitted"), True),
+        (missing("/run/user/1/socket"), True),
+        (missing("/tmp/other"), True),
+        (missing("/tmp/store/envs/x.json"), False),
+        (missing("/usr/share/x.json"), False),
+        (ValueError("bad model"), False),
+    ],
+    ids=str,
+)
+def test_what_a_confined_process_may_have_been_refused_is_an_error(confined, raised, refused):
+    exc = caught((PROBE, ONNX), raised)
+    assert confined.status_of(exc) == ("error" if refused else "fails", "package")
+    assert confined.describe(exc, "package")["refused"] == refused
+
+
+def test_what_was_caught_before_counts_too(confined):
+    source = "try:\n    raise PermissionError(13, 'no')\nexcept OSError:\n    raise ValueError('bad') from None\n"
+    with pytest.raises(ValueError, match="bad") as raised:
+        exec(compile(source, ONNX, "exec"))
+    assert confined.status_of(raised.value)[0] == "error"
+    assert confined.describe(raised.value, "package")["refused"]
+
+
+def test_without_a_sandbox_nothing_is_a_refusal(outcome):
+    exc = caught((PROBE, ONNX), PermissionError(errno.EACCES, "Permission denied"))
+    assert outcome.status_of(exc) == ("fails", "package")
+    assert not outcome.describe(exc, "package")["refused"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.regular_files import RefusedFileError
-from harness.store.digests import copy_within, folder_digest
+from harness.store.digests import copy_within, folder_digest, make_plain
 
 
 @pytest.fixture
@@ -54,6 +54,27 @@ def test_what_is_no_file_of_the_folder_is_refused(folder, tmp_path, case):
         with pytest.raises(RefusedFileError, match=problem) as refused:
             copy_within(folder, tmp_path / f"copy-{names}", names)
         assert str(refused.value).startswith(str(folder / "model.bin"))
+
+
+def test_a_link_in_what_a_probe_has_left_is_the_file_that_it_names(folder):
+    (folder / "model.bin").symlink_to("blobs/0")
+    (folder / "again.bin").symlink_to(folder / "model.bin")
+    (folder / "linked").symlink_to("blobs")
+    make_plain(folder)
+    assert {path.name for path in folder.rglob("*")} == {"blobs", "0", "config.json", "model.bin", "again.bin"}
+    assert not any(path.is_symlink() for path in folder.rglob("*"))
+    assert (folder / "model.bin").read_text() == (folder / "again.bin").read_text() == "weights"
+    # A thousand links to a large file take no more than that.
+    assert (folder / "model.bin").samefile(folder / "blobs" / "0")
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_a_probe_has_left_is_no_way_to_other_files(folder, case):
+    make, _ = REFUSED[case]
+    make(folder / "model.bin")
+    make_plain(folder)
+    assert {path.name for path in folder.rglob("*")} == {"blobs", "0", "config.json"}
+    assert (folder.parent / "private").read_text() == "PRIVATE"
 
 
 def test_a_folder_that_is_a_link_itself(folder, tmp_path):

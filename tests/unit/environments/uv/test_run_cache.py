@@ -113,3 +113,21 @@ def test_what_the_user_lets_uv_download(home, monkeypatch, variable, text, setti
         monkeypatch.setenv("UV_PYTHON_DOWNLOADS", variable)
     (home / ".config/uv/uv.toml").write_text(text)
     assert variables.python_downloads() == setting
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "mode"),
+    [
+        (None, "", None),
+        ("copy", 'link-mode = "symlink"', "copy"),
+        ("symlink", "", "hardlink"),
+        (None, 'link-mode = "symlink"', "hardlink"),
+        (None, 'link-mode = "clone"', None),
+    ],
+)
+def test_no_environment_is_made_of_links_into_the_cache(home, monkeypatch, variable, text, mode):
+    monkeypatch.delenv("UV_LINK_MODE", raising=False)
+    if variable:
+        monkeypatch.setenv("UV_LINK_MODE", variable)
+    (home / ".config/uv/uv.toml").write_text(text)
+    assert variables.environment().get("UV_LINK_MODE") == mode

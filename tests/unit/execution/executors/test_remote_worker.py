@@ -41,7 +41,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def planned(project: Project) -> Session:
-    return opened(Settings(config=project.config, store=project.store), lambda _event: None)
+    return opened(Settings(config=project.config, store=project.store, sandbox="off"), lambda _event: None)
 
 
 def sent(one: Any) -> Any:

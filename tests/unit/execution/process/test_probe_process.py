@@ -41,6 +41,8 @@ def killed(ending: ExitReason) -> Exit:
         (exited(FAILED_ITSELF), Status.ERROR, "probe", "the probe's own code failed in load"),
         (killed(ExitReason.TIMEOUT), Status.ERROR, "timeout", "no progress in load for 90 s"),
         (killed(ExitReason.MEMORY), Status.ERROR, "memory", "more than 6.0 GB resident in load"),
+        (killed(ExitReason.PROCESSES), Status.ERROR, "processes", "more than 512 processes in load"),
+        (killed(ExitReason.DISK), Status.ERROR, "disk", "more than 2.0 GB of files in load ([run] disk-limit)"),
     ],
 )
 def test_a_classify_exit_is_a_fact_only_where_the_process_did_it_to_itself(ended, status, kind, message):
@@ -70,7 +72,7 @@ def end(stage: str, subject: str | None = None, status: str = "works") -> dict[s
     }
 
 
-DONE = {"event": "done", "subject": None, "distributions": {"torch": "2.1.2"}, "peak_rss": 7}
+DONE = {"event": "done", "subject": None, "distributions": {"torch": "2.1.2"}, "peak_rss": 7, "uncompiled": []}
 
 
 def told(tmp_path: Path, *events: dict[str, Any], ended: Exit):
@@ -113,7 +115,8 @@ def test_dying_after_done_changes_nothing(tmp_path):
 
 
 def test_messages_do_not_say_where_the_store_is(tmp_path):
-    error = {"type": "OSError", "message": f"no {tmp_path}/artifacts/x", "traceback": None, "where": "package"}
+    error = {"type": "OSError", "message": f"no {tmp_path}/artifacts/x", "traceback": None}
+    error |= {"where": "package", "refused": False}
     event = {**end("load", "v", "fails"), "error": error}
     assert (
         told(tmp_path, begin("load", "v"), event, DONE, ended=exited(0)).results["v"][0].error.message

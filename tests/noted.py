@@ -1,0 +1,30 @@
+"""Where fake packages and the fake probe leave notes for tests: a folder beside the store that confined probes may write to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.execution.process import sandbox
+from harness.probe.wire import Confinement
+
+NOTES = "notes"
+"""Beside a store; without it the fake probe notes its starts in the store, if it can."""
+
+
+def starts_of(store: Path) -> Path:
+    """The file in which the fake probe notes its starts (it has these names too)."""
+    notes = store.parent / NOTES
+    return notes / f"{store.name}-starts.jsonl" if notes.is_dir() else store / "probe-starts.jsonl"
+
+
+def allowing(rights: Callable[..., Confinement] = sandbox.rights) -> Callable[..., Confinement]:
+    """`sandbox.rights`, with the folder of notes beside what a process may write to."""
+
+    def allowed(*given: object, **named: object) -> Confinement:
+        found = rights(*given, **named)
+        store = named["store"].root  # type: ignore[attr-defined]
+        notes = store.parent / NOTES
+        return {**found, "write": [*found["write"], *([str(notes)] if notes.is_dir() else [])]}
+
+    return allowed

@@ -1,0 +1,94 @@
+"""What a machine offers, in words, and what is enough."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.errors import SandboxError
+from harness.execution.process import sandbox
+from harness.execution.process.sandbox import Sandbox
+from harness.store.store import Store
+
+BOTH = Sandbox(landlock=7, namespaces=("user", "mount", "net", "ipc", "pid"))
+WITHOUT_PID = Sandbox(landlock=5, namespaces=("user", "mount", "net", "ipc"))
+
+
+@pytest.mark.parametrize(
+    ("found", "words", "complete", "gaps"),
+    [
+        (BOTH, "Landlock 7, namespaces (user, mount, net, ipc, pid)", True, []),
+        (
+            WITHOUT_PID,
+            "Landlock 5, namespaces (user, mount, net, ipc)",
+            True,
+            ["other processes can be seen", "other processes can be ended"],
+        ),
+        (
+            Sandbox(landlock=7),
+            "Landlock 7",
+            True,
+            ["UDP can be sent", "permissions of files can be changed", "other processes can be seen"],
+        ),
+        (
+            Sandbox(landlock=3),
+            "Landlock 3",
+            False,
+            [
+                "the network can be used",
+                "permissions of files can be changed",
+                "other processes can be seen",
+                "other processes can be ended",
+            ],
+        ),
+        (
+            Sandbox(namespaces=BOTH.namespaces),
+            f"namespaces ({', '.join(BOTH.namespaces)})",
+            True,
+            ["files of others can be read"],
+        ),
+    ],
+)
+def test_what_it_keeps_from_probes(found, words, complete, gaps):
+    assert (found.words, found.is_complete, found.gaps) == (words, complete, gaps)
+
+
+def test_nothing_is_off(monkeypatch):
+    monkeypatch.setattr(sandbox, "offered", lambda: Sandbox(reason="no"))
+    assert sandbox.of("auto") is None
+    assert sandbox.of("off") is None
+    with pytest.raises(SandboxError, match=r"neither user namespaces \(no\) nor Landlock 4"):
+        sandbox.of("require")
+
+
+def test_less_than_enough(monkeypatch):
+    monkeypatch.setattr(sandbox, "offered", lambda: Sandbox(landlock=3))
+    assert sandbox.of("auto") == Sandbox(landlock=3)
+    with pytest.raises(SandboxError, match="offers Landlock 3, and nothing that keeps both"):
+        sandbox.of("require")
+
+
+def test_elsewhere_than_on_linux(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert sandbox.offered.__wrapped__() == Sandbox(reason="only Linux has them")
+
+
+def test_what_a_probe_may_use(tmp_path):
+    store = Store(tmp_path / "store")
+    job = {"probe": {"path": "/mine/probe.py", "options": {"path": "/elsewhere"}}}
+    found = sandbox.confinement(BOTH, Path(sys.executable), job, store=store, writes=[tmp_path / "own"])
+    assert found is not None
+    assert found["write"] == [str(tmp_path / "own")]
+    own = {path.removeprefix(f"{store.root}/") for path in found["read"] if path.startswith(str(store.root))}
+    assert own == {"envs", "artifacts", "models", "bytecode"}
+    # The options of one's own module are its own: a text in them is no path.
+    assert "/mine" in found["read"]
+    assert "/elsewhere" not in found["read"]
+    checkpoint = {"probe": {"path": None, "options": {"path": "/elsewhere"}}}
+    assert "/elsewhere" in sandbox.rights(BOTH, Path(sys.executable), store=store, reads=[Path("/elsewhere")])["read"]
+    there = sandbox.confinement(BOTH, Path(sys.executable), checkpoint, store=store, writes=[])
+    assert there is not None
+    assert "/elsewhere" in there["read"]
+    assert sandbox.confinement(None, Path(sys.executable), job, store=store, writes=[]) is None

@@ -15,7 +15,7 @@ from harness.model import Cause, Certainty, Stage, Status
 from harness.published import Published
 from harness.verdicts.report_schema import ReportedCell, ReportedVariant
 
-_OWN_WORDS = {"ProbeFailure", "CallFailure", "InventedInput", "MissingOutput", "signal", "exit"}
+_OWN_WORDS = {"ProbeFailure", "CallFailure", "InventedInput", "MissingOutput", "RunnerCrash", "signal", "exit"}
 """Types of failures that the harness words itself; at the import it repeats what a package logs."""
 _BY_CONTRAST = {Stage.EAGER, Stage.DECODE, Stage.PARITY}
 """Stages at which runs beside a failure show its cause, and not the message."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness import regular_files
-from harness.environments import published_versions
+from harness.environments import providers, published_versions
 from harness.environments.index_answers import IndexAnswers
 from harness.environments.interface import ProviderFailure
 from harness.environments.sources import Pythons
@@ -52,13 +52,16 @@ def selected(settings: Settings) -> tuple[list[str], list[str]]:
 def _recorded(settings: Settings, *, file: str | None) -> tuple[Matrix, dict[str, list[str]], Pythons]:
     """The matrix, its axes as far as known (see `published_versions.recorded`), and the interpreters."""
     config = load.load(settings.config)
-    uv = client(settings, config, Supervisor(), offline=True)
+    children = Supervisor()
+    uv = client(settings, config, children, offline=True)
+    packages = providers.opened(providers.kinds(config.axes), children, scratch.temporary, offline=True)
     pythons = Pythons(uv)
     with scratch.temporary() as empty:
         store = Store.open(settings.store if Path(settings.store).is_dir() else empty, access=Access.ADD)
         try:
             known = IndexAnswers(store, provisional=uv.asks_index)
-            axes = published_versions.recorded(config, known, uv, pythons.present(config.axes["python"]), file=file)
+            present = pythons.present(config.axes["python"])
+            axes = published_versions.recorded(config, known, uv, present, file=file, packages=packages)
         except ProviderFailure as failure:
             raise failure.as_error() from None
     return config, axes, pythons

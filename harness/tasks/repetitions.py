@@ -14,7 +14,7 @@ TIMES_IF_CHANCE = 4
 One in five by chance is one in 3,000 five times in a row.
 """
 
-WORDLESS = {"signal", "exit"}
+WORDLESS = {"signal", "exit", "RunnerCrash"}
 """Types of failures that say nothing of what went wrong: two variants that crash may have two reasons, one of them chance."""
 
 FailureKind = tuple[Stage, str]

@@ -172,6 +172,13 @@ def test_shards_are_merged_with_the_packages(project):
         assert (cell["status"], cell["packages"]) == (whole[name]["status"], whole[name]["packages"])
 
 
+def test_reports_are_merged_in_the_order_of_selectors(project):
+    project.configure({NODE: ["; latest-per-minor"]})
+    project.run()
+    assert project.main("merge", str(project.reports / "matrix.json")).code == 0
+    assert list(project.cells()) == [f"{STACK}-{runtime}" for runtime in ("r1163", "n1163", "n1201")]
+
+
 def test_an_audit_installs_the_packages_anew(project):
     project.configure(ONLY_NODE)
     answer = project.main("run", "--audit", "100%")

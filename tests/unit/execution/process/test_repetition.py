@@ -14,6 +14,7 @@ from harness.execution import worker
 from harness.execution.process.probes import OnStage
 from harness.execution.process.repetition import Processes, Settled, compared, settle
 from harness.model import Failure, Limits, Stage, Status
+from harness.probe.runtimes.runner.process import RunnerCrash
 from harness.store.store import Store
 from harness.tasks.interface import Batch, ProbeOutput, ProbeRequest, Workplace
 from harness.tasks.records import Records
@@ -68,7 +69,7 @@ def test_one_repetition_of_a_signature_in_a_closure_is_enough():
     assert settled(repeated, "two", NO, NO) == (FAILS, 1)
 
 
-@pytest.mark.parametrize("type_", ["signal", "exit"])
+@pytest.mark.parametrize("type_", ["signal", "exit", RunnerCrash.__name__])
 def test_a_crash_has_no_words_so_each_variant_repeats_its_own(type_):
     def crash(subject: str) -> tuple[Status, int]:
         died = replace(result(Stage.DECODE, FAILS), error=Failure(type=type_, message="the process died in decode"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import copied_installs
@@ -71,6 +72,8 @@ def _surroundings(uv_cache: Path) -> Iterator[None]:
         patch.setenv("UV_PYTHON_DOWNLOADS", "never")
         patch.setattr(keys, "PROBE", FAKE_PROBE)
         patch.setattr(sandbox, "rights", noted.allowing())
+        if mode := os.environ.get("TEST_SANDBOX"):
+            _confine(patch, mode)
         keys.read_anew()
         yield
     keys.read_anew()
@@ -89,11 +92,19 @@ def installed_once(_surroundings: None, _installs: Path) -> Iterator[None]:
         yield
 
 
+def _confine(patch: pytest.MonkeyPatch, mode: str) -> None:
+    """Run all projects under `--sandbox MODE`, but without a namespace of processes: notes have process ids."""
+    found = sandbox.offered()
+    kept = tuple(name for name in found.namespaces if name != "pid")
+    patch.setattr(Project, "sandbox", mode)
+    patch.setattr(sandbox, "offered", lambda: replace(found, namespaces=kept))
+
+
 @pytest.fixture(scope="module")
 def confined() -> Iterator[None]:
-    """Projects of the module run as a user's: confined as far as this machine can."""
+    """Projects of the module run confined, as a user's do; see `_confine`. `TEST_SANDBOX` overrides it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Project, "sandbox", os.environ.get("TEST_SANDBOX", "auto"))
+        _confine(patch, os.environ.get("TEST_SANDBOX", "auto"))
         yield
 
 

@@ -48,8 +48,8 @@ class Answer:
 class Project:
     """Everything lives under `root`; nothing is shared with another project but uv's cache."""
 
-    sandbox = os.environ.get("TEST_SANDBOX", "off")
-    """The value of `--sandbox`; `TEST_SANDBOX=auto pytest …` runs any test as a user's run is confined."""
+    sandbox = "off"
+    """The value of `--sandbox`; the fixture `confined` has another, and `TEST_SANDBOX=auto pytest …` runs any test so."""
     remedies = False
     """Whether what would mend what fails is tried and told: most tests count what the matrix itself takes."""
 

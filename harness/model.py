@@ -236,9 +236,8 @@ class PackageLock(Lock):
 
     kind: str
     text: str
-    """The lock file of that kind, without URLs; it is installed from."""
+    """The lock file of that kind, without URLs; it is installed from. `root` is the requested package and its version."""
     root: tuple[str, str]
-    """The requested package, and its version."""
 
 
 _MESSAGE_LIMIT = 20_000

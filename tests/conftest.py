@@ -100,12 +100,10 @@ def _confine(patch: pytest.MonkeyPatch, mode: str) -> None:
     patch.setattr(sandbox, "offered", lambda: replace(found, namespaces=kept))
 
 
-@pytest.fixture(scope="module")
-def confined() -> Iterator[None]:
-    """Projects of the module run confined, as a user's do; see `_confine`. `TEST_SANDBOX` overrides it."""
-    with pytest.MonkeyPatch.context() as patch:
-        _confine(patch, os.environ.get("TEST_SANDBOX", "auto"))
-        yield
+@pytest.fixture
+def confined(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The projects of a test run confined, as a user's do; see `_confine`. `TEST_SANDBOX` overrides it."""
+    _confine(monkeypatch, os.environ.get("TEST_SANDBOX", "auto"))
 
 
 @pytest.fixture

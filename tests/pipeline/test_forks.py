@@ -58,6 +58,7 @@ def remembered(project: Project) -> list[str]:
     return [cell["variants"][0]["error"] for cell in cells]
 
 
+@pytest.mark.usefixtures("confined")
 def test_what_is_imported_alike_is_imported_once(two):
     assert {cell["status"] for cell in two.run().values()} == {"works"}
     torch, exporting, running = two.starts("forkserver")
@@ -87,6 +88,7 @@ def eras(project: Project, on_import: str) -> tuple[list[str], list[bool]]:
     return [cell["variants"][0]["error"] for cell in cells], list(map(bool, servers(project, "export")))[:2]
 
 
+@pytest.mark.usefixtures("confined")
 def test_torch_is_imported_once_for_several_transformers(generations):
     errors, forked = eras(generations, "import os; REMEMBERED = f'process {os.getpid()}'")
     torch = torch_alone(generations)[0]

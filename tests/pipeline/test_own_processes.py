@@ -50,6 +50,7 @@ MODULES = {"export": "torch", "run": "onnxruntime"}
 STAGES = {"export": "export", "run": "decode"}
 
 
+@pytest.mark.usefixtures("confined")
 @pytest.mark.parametrize("kind", FORKED)
 def test_what_refuses_a_fork_works_in_a_process_of_its_own(project, kind):
     project.publish(FORKED[kind](not_forked(MODULES[kind])))

@@ -23,7 +23,8 @@ from harness.execution.once_more import unconfirmed
 from harness.execution.opening import opened
 from harness.execution.session import Session
 from harness.execution.settings import Settings
-from harness.model import Lock, PackageLock, Stage
+from harness.locked import Lock, PackageLock
+from harness.model import Stage
 from harness.store import usage
 from harness.store.access import Access
 from harness.store.envelope import DamagedRecordError

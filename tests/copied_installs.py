@@ -17,7 +17,8 @@ import pytest
 from harness.environments.lockfile import lock_text
 from harness.environments.uv.client import Uv
 from harness.hashing import digest
-from harness.model import Interpreter, Lock
+from harness.locked import Lock
+from harness.model import Interpreter
 
 
 def patched(patch: pytest.MonkeyPatch, folder: Path) -> None:

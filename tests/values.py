@@ -6,8 +6,9 @@ from dataclasses import fields
 from typing import Any
 
 from harness.environments.resolved import Resolved
+from harness.locked import Lock, LockedDistribution
 from harness.matrix.plan import Planned
-from harness.model import Cell, Failure, Interpreter, Lock, LockedDistribution, Setup, Stage, StageResult, Status, Variant
+from harness.model import Cell, Failure, Interpreter, Setup, Stage, StageResult, Status, Variant
 from harness.report.formats import format_named
 from harness.report.pages import matrix
 from harness.tasks.cell_tasks import CellTasks, of_cell

@@ -18,8 +18,9 @@ from harness.environments.interface import DatedProvider, FailureType, ProviderF
 from harness.errors import UnpublishedError, VersionsError, nobody_publishes
 from harness.execution import extra_cells
 from harness.execution.session import Session
+from harness.locked import Lock, LockedDistribution
 from harness.matrix.plan import Planned, requirements
-from harness.model import Interpreter, Lock, LockedDistribution
+from harness.model import Interpreter
 from harness.packaging_values import required_name, same_build
 from harness.stack import of_python, required_axes, tool_of
 

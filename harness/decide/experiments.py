@@ -22,11 +22,12 @@ from harness.execution import extra_cells
 from harness.execution.executors import local
 from harness.execution.extra_cells import ExtraCells
 from harness.execution.session import Session
+from harness.locked import Lock, LockedDistribution
 from harness.matrix.plan import Planned, unique_ids
 from harness.matrix.schema import BUILT_IN, Matrix, Variants
 from harness.matrix.values import NAME
 from harness.matrix.variants import deciding, product
-from harness.model import Lock, LockedDistribution, Variant
+from harness.model import Variant
 from harness.packaging_values import quoted, required_name
 from harness.stack import EXPORTER_AXES, LARGE
 from harness.verdicts.judge import VariantVerdict, Verdict

@@ -19,7 +19,8 @@ from harness.errors import HarnessError, ReportError
 from harness.execution import audit
 from harness.execution.session import Session
 from harness.foreign_text import comments, without_userinfo
-from harness.model import Interpreter, Lock, Status, Variant
+from harness.locked import Lock
+from harness.model import Interpreter, Status, Variant
 from harness.packaging_values import cell_id
 from harness.stack import ECOSYSTEMS, PROGRAMS
 from harness.store.scratch import remove

@@ -18,7 +18,8 @@ from harness.environments.layers import Closure
 from harness.environments.lockfile import parse_pylock
 from harness.environments.uv.cache import Wheels
 from harness.environments.uv.client import Uv
-from harness.model import Interpreter, Lock, LockedDistribution
+from harness.locked import Lock, LockedDistribution
+from harness.model import Interpreter
 from harness.stack import unpacked
 
 if TYPE_CHECKING:

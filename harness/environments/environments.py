@@ -23,7 +23,8 @@ from harness.environments.layers import Closure, layers
 from harness.environments.providers import Packages
 from harness.errors import StoreError
 from harness.hashing import digest
-from harness.model import Failure, Interpreter, Lock, Stage, StageResult, Status
+from harness.locked import Lock
+from harness.model import Failure, Interpreter, Stage, StageResult, Status
 from harness.stack import ECOSYSTEMS
 from harness.store.scratch import FileLock
 from harness.store.store import BYTECODE, Store

@@ -21,7 +21,8 @@ from typing import Protocol
 
 from harness.environments.lockfile import PublishedVersion
 from harness.errors import UvError
-from harness.model import Failure, Interpreter, Lock
+from harness.locked import Lock
+from harness.model import Failure, Interpreter
 from harness.subprocesses import Supervisor
 
 

@@ -11,7 +11,8 @@ import functools
 from dataclasses import dataclass, field
 
 from harness.hashing import digest
-from harness.model import Interpreter, Lock
+from harness.locked import Lock
+from harness.model import Interpreter
 from harness.stack import ECOSYSTEMS, LAYERED, SLOW_IMPORTS
 
 

@@ -9,8 +9,9 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from harness.environments.lock_records import Solved
+from harness.locked import Lock
 from harness.matrix.plan import Requirements
-from harness.model import Interpreter, Lock, Stage, Status
+from harness.model import Interpreter, Stage, Status
 from harness.packaging_values import distribution_name, same_build, within
 
 

@@ -16,7 +16,8 @@ from pydantic import (
 
 from harness.environments.npm import lockfile
 from harness.environments.uv.errors import needs_build
-from harness.model import Lock, PackageLock, Stage, StageResult, Status
+from harness.locked import Lock, PackageLock
+from harness.model import Stage, StageResult, Status
 from harness.packaging_values import DistributionName, ExactVersion
 from harness.stage_data import CheckedResult
 from harness.store.envelope import RecordKind

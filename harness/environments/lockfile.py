@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from harness.model import Lock, LockedDistribution
+from harness.locked import Lock, LockedDistribution
 from harness.packaging_values import ExactVersion, FileHash, distribution_name, exact_version, requirement_line
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from harness.environments.layers import Closure
 from harness.hashing import digest
+from harness.locked import Lock
 from harness.matrix.plan import Planned
-from harness.model import Cell, Interpreter, Lock, Setup, StageResult
+from harness.model import Cell, Interpreter, Setup, StageResult
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

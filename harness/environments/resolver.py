@@ -20,10 +20,11 @@ from harness.environments.resolved import Resolved
 from harness.environments.solve import lock_for
 from harness.errors import DiskFullError, UnpublishedError, not_published
 from harness.hashing import canonical, digest, digest_with
+from harness.locked import Lock
 from harness.matrix.plan import Planned, Requirements, exports_with_runtime, requirements
 from harness.matrix.plan import packages as packages_of
 from harness.matrix.schema import Matrix
-from harness.model import Cell, Interpreter, Lock, Setup, Stage, StageResult, Status
+from harness.model import Cell, Interpreter, Setup, Stage, StageResult, Status
 from harness.packaging_values import required_name
 from harness.stack import RUNTIME, tool_of
 

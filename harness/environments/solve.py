@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from harness.environments.interface import FailureType, Provider, ProviderFailure
+from harness.locked import Lock
 from harness.matrix.plan import Requirements
-from harness.model import Interpreter, Lock
+from harness.model import Interpreter
 
 
 def lock_for(what: Requirements, provider: Provider, interpreter: Interpreter, preferred: Lock | None = None) -> Lock:

@@ -19,9 +19,10 @@ from harness.environments import lock_records, published_versions, sources
 from harness.environments.interface import ProviderFailure
 from harness.environments.uv.client import Uv
 from harness.errors import HarnessError, UvError
+from harness.locked import Lock, LockedDistribution
 from harness.matrix import load, selection
 from harness.matrix.schema import UvSources
-from harness.model import Interpreter, Lock, LockedDistribution
+from harness.model import Interpreter
 from harness.subprocesses import Supervisor
 from harness.verdicts import report_file
 

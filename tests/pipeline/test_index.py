@@ -16,8 +16,9 @@ from harness.cli import main
 from harness.execution.opening import opened
 from harness.execution.session import Session
 from harness.execution.settings import Settings
+from harness.locked import Lock
 from harness.matrix.plan import requirements
-from harness.model import Cell, Lock, Status
+from harness.model import Cell, Status
 
 AXES = {"torch": ["2.1.0", "2.2.0"], "onnxruntime": ["1.16.3", "1.17.0"]}
 CELLS = [(torch, runtime) for torch in AXES["torch"] for runtime in AXES["onnxruntime"]]

@@ -19,7 +19,8 @@ from harness.environments.published_versions import BETWEEN, PUBLISHED, VERSIONS
 from harness.environments.sources import TORCH_BACKEND, TorchBackend
 from harness.errors import ReportError, ShardError
 from harness.hashing import digest
-from harness.model import Failure, Lock, LockedDistribution, Stage, StageResult, Status
+from harness.locked import Lock, LockedDistribution
+from harness.model import Failure, Stage, StageResult, Status
 from harness.store import foreign
 from harness.store.store import Store
 from harness.tasks.records import STAGES, Record

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.hashing import digest
-from harness.model import Lock, LockedDistribution
+from harness.locked import Lock, LockedDistribution
 
 
 def pinned(name: str, *via: str, version: str = "1", hashes: tuple[str, ...] = ()) -> LockedDistribution:

@@ -20,7 +20,8 @@ from harness.environments.lockfile import PublishedVersion
 from harness.environments.npm import command
 from harness.environments.npm.lockfile import files, parse
 from harness.environments.npm.variables import source_settings
-from harness.model import Interpreter, Lock, PackageLock
+from harness.locked import Lock, PackageLock
+from harness.model import Interpreter
 from harness.packaging_values import required_name, requirement, specifier_set
 from harness.store import scratch
 from harness.subprocesses import Supervisor

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.model import LockedDistribution, PackageLock
+from harness.locked import LockedDistribution, PackageLock
 from harness.packaging_values import quoted
 
 _NAME = r"(?:@[a-z0-9~-][a-z0-9._~-]{0,100}/)?[A-Za-z0-9~-][A-Za-z0-9._~-]{0,213}"

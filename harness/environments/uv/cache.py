@@ -19,7 +19,8 @@ from pathlib import Path
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from harness.model import Interpreter, LockedDistribution
+from harness.locked import LockedDistribution
+from harness.model import Interpreter
 
 _BUCKET = re.compile(r"wheels-v(\d+)")
 _FILE_NAME = re.compile(rb"[A-Za-z0-9_.]+-[A-Za-z0-9_.+!]+(?:-\d\w*)?-[\w.]+-[\w.]+-[\w.]+\.whl")

@@ -23,9 +23,10 @@ from harness.environments.uv.run_cache import INDEX_VARIABLES, RunCache, index_s
 from harness.environments.uv.source_options import ask_index, source_options
 from harness.environments.uv.variables import environment, setting_files, source_variables
 from harness.foreign_text import without_userinfo
+from harness.locked import Lock, LockedDistribution
 from harness.matrix.schema import UvSources
 from harness.matrix.values import with_home
-from harness.model import Interpreter, Lock, LockedDistribution
+from harness.model import Interpreter
 from harness.store import scratch
 from harness.subprocesses import Supervisor
 

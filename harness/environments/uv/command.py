@@ -14,7 +14,7 @@ from harness.environments.uv.errors import classify, unpublished
 from harness.environments.uv.variables import environment
 from harness.errors import UvError
 from harness.foreign_text import redacted
-from harness.model import Lock
+from harness.locked import Lock
 from harness.subprocesses import ExitReason, Supervisor, temporary_in
 
 _MEMORY = 16 * 10**9

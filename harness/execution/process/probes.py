@@ -14,6 +14,7 @@ from harness.environments.bytecode import Bytecode
 from harness.environments.environments import Environments
 from harness.environments.layers import Closure, layers
 from harness.errors import DiskFullError
+from harness.execution.process import own_process
 from harness.execution.process.compiler import Compiler
 from harness.execution.process.forks import Forks, Launching
 from harness.execution.process.probe_process import run_probe
@@ -27,8 +28,6 @@ from harness.store.store import BYTECODE, Store
 from harness.subprocesses import Supervisor
 from harness.tasks.interface import Batch, ProbeOutput, ProbeRequest, Subject, Workplace
 from harness.tasks.repetitions import Repeated
-from harness.verdicts import process_findings
-from harness.verdicts.signature import signature
 
 OnStage = Callable[[str], None]
 
@@ -105,14 +104,14 @@ class Probes:
         if self._batches and closure not in repeated.alone:
             output, settled = self._settled(process, out)
             apart = {None, *request.beside}
-            leaning = () if settled.dependent else self._leaning(process, _witnesses(output, apart))
+            leaning = () if settled.dependent else self._leaning(process, own_process.witnesses(output, apart))
             if not settled.dependent and not leaning:
                 return output
             repeated.alone.add(closure)
             _empty(out)
             alone = self._each_alone(process, request, out)
-            _note(alone, settled.dependent, output, apart)
-            _note_leaning(alone, leaning)
+            own_process.note_dependent(alone, settled.dependent, output, apart)
+            own_process.note_leaning(alone, leaning)
             return alone
         return self._each_alone(process, request, out)
 
@@ -245,42 +244,6 @@ class _Process:
 def _empty(folder: Path) -> None:
     shutil.rmtree(folder)
     folder.mkdir()
-
-
-def _note(alone: ProbeOutput, dependent: Mapping[Subject, StageResult], first: ProbeOutput, apart: Collection[Subject]) -> None:
-    """Have the results `alone` say what became of them in the process `first`, if they work now; see `settle`."""
-    variants = [subject for subject in first.results if subject not in apart]
-    for subject, failed in dependent.items():
-        differences = {"was forked": first.forked, "had run another variant before": subject in variants[1:]}
-        how = " and ".join(name for name, there in differences.items() if there)
-        results = alone.results.get(subject, [])
-        if results and all(result.ok for result in results):
-            results[-1] = process_findings.needs_own_process(results[-1], failed, f"that {how}")
-
-
-def _witnesses(output: ProbeOutput, apart: Collection[Subject]) -> list[Subject]:
-    """What works beside each kind of failure, and may do so only because of what ran before it in its process.
-
-    Of a kind the next one that works, or else the one before it: what works alike is likely to lean on the same.
-    """
-    variants = [subject for subject in output.results if subject not in apart]
-    works = [subject in variants[1:] and all(result.ok for result in output.results[subject]) for subject in variants]
-    found: dict[tuple[Stage, str], Subject] = {}
-    for place, subject in enumerate(variants):
-        failed = next((result for result in output.results[subject] if result.status is Status.FAILS), None)
-        beside = [*range(place + 1, len(variants)), *reversed(range(place))]
-        witness = next((variants[other] for other in beside if works[other]), None)
-        if failed and failed.error and witness is not None:
-            found.setdefault((failed.stage, signature(failed.stage, failed.error)), witness)
-    return list(dict.fromkeys(found.values()))
-
-
-def _note_leaning(alone: ProbeOutput, leaning: Collection[Subject]) -> None:
-    """Have the results of what fails `alone` say that it works after another variant."""
-    for subject in leaning:
-        results = alone.results.get(subject, [])
-        if results and results[-1].status is Status.FAILS:
-            results[-1] = process_findings.needs_another(results[-1])
 
 
 def _results(output: ProbeOutput) -> Iterator[StageResult]:

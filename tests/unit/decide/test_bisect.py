@@ -15,8 +15,9 @@ from harness.decide.experiments import Experiments
 from harness.decide.version_sets import Versions
 from harness.environments.interface import FailureType, ProviderFailure
 from harness.environments.resolved import Resolved
+from harness.locked import Lock, LockedDistribution
 from harness.matrix.schema import Matrix
-from harness.model import Lock, LockedDistribution, Stage, StageResult, Status
+from harness.model import Stage, StageResult, Status
 from harness.verdicts.judge import VariantVerdict, Verdict
 
 NUMPY = ["1.26.4", "1.26.5", "1.26.6", "2.0.0", "2.0.1", "2.1.0"]

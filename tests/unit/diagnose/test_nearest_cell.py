@@ -9,7 +9,8 @@ from values import MERGED, PAIR, reported_cell, resolved, result
 
 from harness.diagnose.nearest_cell import Neighbours, compared, difference, nearest_working
 from harness.environments.resolved import Resolved
-from harness.model import Lock, LockedDistribution, Setup, Stage, Status, Variant
+from harness.locked import Lock, LockedDistribution
+from harness.model import Setup, Stage, Status, Variant
 from harness.verdicts.judge import VariantVerdict, Verdict
 from harness.verdicts.report_schema import ReportedCell
 

@@ -17,7 +17,8 @@ from harness.environments.environments import Environments
 from harness.environments.installed import installed, site_packages
 from harness.environments.interface import FailureType, ProviderFailure
 from harness.environments.layers import bases, closure, layers
-from harness.model import Interpreter, Lock, LockedDistribution, Status
+from harness.locked import Lock, LockedDistribution
+from harness.model import Interpreter, Status
 from harness.store.scratch import FileLock
 from harness.store.store import BYTECODE, Store
 from harness.subprocesses import Supervisor

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from harness.environments.lock_check import contradiction
+from harness.locked import Lock, LockedDistribution
 from harness.matrix.plan import Requirements
-from harness.model import Interpreter, Lock, LockedDistribution
+from harness.model import Interpreter
 
 PYTHON = Interpreter(version="3.11.7", path="/python")
 WANTED = Requirements(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.environments.lockfile import PublishedVersion, lock_text, parse_lock, parse_published
-from harness.model import Lock, LockedDistribution
+from harness.locked import Lock, LockedDistribution
 
 TEXT = """numpy==1.26.4 \\
     --hash=sha256:aa \\

@@ -14,9 +14,10 @@ from harness.environments.interface import FailureType, ProviderFailure
 from harness.environments.lock_records import LOCK
 from harness.environments.resolver import NOT_RESOLVED, Resolver
 from harness.errors import DiskFullError, UnpublishedError
+from harness.locked import Lock, LockedDistribution
 from harness.matrix.plan import Planned
 from harness.matrix.schema import Matrix
-from harness.model import Cell, Interpreter, Lock, LockedDistribution, Setup, Status
+from harness.model import Cell, Interpreter, Setup, Status
 from harness.store.store import Store
 from harness.subprocesses import Supervisor
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from values import PAIR, resolved, tasks_of
 
 from harness.environments.layers import packages
-from harness.model import Interpreter, LockedDistribution, PackageLock, Setup
+from harness.locked import LockedDistribution, PackageLock
+from harness.model import Interpreter, Setup
 from harness.tasks.graph_run import Run
 
 NODE = "onnxruntime-node"

@@ -13,8 +13,9 @@ from harness.diagnose.rules import boundaries
 from harness.diagnose.rules.rules import find
 from harness.environments import published_versions
 from harness.environments.resolved import Resolved
+from harness.locked import Lock, LockedDistribution
 from harness.matrix.plan import Planned
-from harness.model import Cell, Failure, Lock, LockedDistribution, Setup, Stage, StageResult, Status
+from harness.model import Cell, Failure, Setup, Stage, StageResult, Status
 from harness.verdicts.judge import VariantVerdict, Verdict
 from harness.verdicts.report_schema import ReportedCell
 from harness.verdicts.signature import signature

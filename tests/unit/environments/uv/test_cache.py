@@ -8,7 +8,7 @@ import pytest
 from values import PYTHON
 
 from harness.environments.uv.cache import Wheels
-from harness.model import LockedDistribution
+from harness.locked import LockedDistribution
 
 NUMPY = LockedDistribution(name="numpy", version="1.26.4", hashes=("sha256:" + "a" * 64, "sha256:" + "b" * 64))
 

@@ -16,8 +16,8 @@ from harness.environments.uv.command import find_uv
 from harness.environments.uv.errors import classify, needs_build, unpublished
 from harness.environments.uv.source_options import source_options
 from harness.errors import UvError
+from harness.locked import Lock
 from harness.matrix.schema import UvSources
-from harness.model import Lock
 from harness.subprocesses import Supervisor
 
 NO_SOLUTION = """  × No solution found when resolving dependencies:

@@ -9,7 +9,8 @@ from values import resolved
 
 from harness.diagnose.remedies.kinds.secondary_pin import LockSuspect, named, suspects
 from harness.environments.resolved import Resolved
-from harness.model import Failure, Lock, LockedDistribution
+from harness.locked import Lock, LockedDistribution
+from harness.model import Failure
 
 
 def holding(one: Resolved, **versions: str) -> Resolved:

@@ -86,7 +86,9 @@ def script() -> ModuleType:
     assert spec.loader is not None
     made = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = made
+    sys.path.insert(0, str(ROOT / "limits"))  # as for a script
     spec.loader.exec_module(made)
+    sys.path.remove(str(ROOT / "limits"))
     return made
 
 

@@ -50,7 +50,7 @@ class Forking:
         self._server = ForkServer(supervisor=supervisor, store=store)
         server_job = {
             "kind": "forkserver", "of": "run", "runtime": job["runtime"],
-            "imports": ["numpy"], "others": [], "probe": job["probe"],
+            "imports": ["numpy"], "others": [], "probe": job["probe"], "confined": None,
         }  # fmt: skip
         assert self._server.start(PYTHON, server_job, LIMITS)
         self.forks: list[Forked] = []
@@ -69,14 +69,14 @@ class Forking:
                 "python": sys.executable,
                 "others": [],
             }
-            made = self._server.fork(log=log, stdin=stdin, **asked)
+            made = self._server.fork(log=log, stdin=stdin, writes=[], confined=None, **asked)
             assert made
             self.forks.append(made)
             return made
 
-        with self._store.scratch() as folder, self._store.temporary() as temporary:
+        with self._store.scratch() as folder, self._store.temporary() as temporary, self._store.scratch() as kept:
             return run_probe(
-                PYTHON, {**self._job, **changed}, folder=folder, temporary=temporary, log=self._store.log(digest(["job"])),
+                PYTHON, {**self._job, **changed}, folder=folder, temporary=temporary, output=kept / "output.log", log=self._store.log(digest(["job"])),
                 store=self._store.root, limits=LIMITS, supervisor=self._supervisor, on_stage=self.on_stage, fork=fork,
             )  # fmt: skip
 

@@ -76,8 +76,9 @@ class Forking:
 
         with self._store.scratch() as folder, self._store.temporary() as temporary, self._store.scratch() as kept:
             return run_probe(
-                PYTHON, {**self._job, **changed}, folder=folder, temporary=temporary, output=kept / "output.log", log=self._store.log(digest(["job"])),
-                store=self._store.root, limits=LIMITS, supervisor=self._supervisor, on_stage=self.on_stage, fork=fork,
+                PYTHON, {**self._job, **changed}, folder=folder, temporary=temporary, output=kept / "output.log",
+                log=self._store.log(digest(["job"])), store=self._store.root, limits=LIMITS, supervisor=self._supervisor,
+                on_stage=self.on_stage, fork=fork,
             )  # fmt: skip
 
     def on_stage(self, stage: str, subject: str | None) -> None:

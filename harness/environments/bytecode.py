@@ -11,8 +11,10 @@ killed, or has met a full disk, writes no sums.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
+import shutil
 import stat
 import subprocess
 import threading
@@ -21,6 +23,7 @@ from pathlib import Path
 
 from harness import regular_files
 from harness.disk_space import nearly_full
+from harness.model import Interpreter
 from harness.store.digests import file_digest
 from harness.store.scratch import remove
 from harness.subprocesses import chosen_environment
@@ -101,6 +104,38 @@ class Bytecode:
             for group in self._sums:
                 with contextlib.suppress(OSError):
                     _write(group / _SUMS, self._kept(group))
+
+    def compiled(self, sources: Iterable[str], interpreter: Interpreter) -> None:
+        """The harness itself has compiled these sources with `interpreter`: their bytecode is intact as it is now."""
+        with self._lock:
+            for source in map(Path, sources):
+                path = self._within(source.parent) / (source.stem + _suffix(interpreter))
+                group = next((group for group in path.parents if group.parent == self._envs), self._root)
+                if group in self._sums:
+                    with contextlib.suppress(OSError):
+                        self._sums[group][self._name(group, path)] = self._digest(path)
+
+    def copy(self, interpreter: Interpreter, environments: Iterable[Path], prefix: Path) -> None:
+        """Fill `prefix`, the `pycache_prefix` of one process, with copies of intact bytecode of what it imports.
+
+        Environments share the files of a distribution by hard links. So bytecode of one environment is that of another, too:
+        Python compares the time and size of the source, and corrects its name. A copy has the digest that its file should
+        have, however that file is now. What is not known to be intact is left to the process to compile.
+        """
+        suffix = _suffix(interpreter)
+        with self._lock:
+            known = [(group, dict(sums)) for group, sums in self._sums.items()]
+        shared: dict[tuple[int, int], tuple[Path, str]] = {}
+        for group, sums in known:
+            for path, digest in ((group / name, digest) for name, digest in sums.items() if name.endswith(suffix)):
+                if group == self._root:
+                    _copy(path, digest, prefix / path.relative_to(self._root))
+                elif file := _identity(Path("/", path.relative_to(self._root)).with_name(path.name[: -len(suffix)] + ".py")):
+                    shared[file] = path, digest
+        for at, _, names in itertools.chain.from_iterable(map(os.walk, {*environments})):
+            for source in (Path(at, name) for name in names if name.endswith(".py")):
+                if found := shared.get(_identity(source) or (0, 0)):
+                    _copy(*found, prefix / source.relative_to(source.anchor).with_name(source.stem + suffix))
 
     def _kept(self, group: Path) -> dict[str, str]:
         """The sums of a group as it is now. Files that changed since it was verified are removed."""
@@ -195,6 +230,33 @@ class Bytecode:
     @staticmethod
     def _name(group: Path, path: Path) -> str:
         return path.relative_to(group).as_posix()
+
+
+def _suffix(interpreter: Interpreter) -> str:
+    """How names of its bytecode files end."""
+    major, minor = interpreter.version.split(".")[:2]
+    return f".cpython-{major}{minor}.pyc"
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode of a file; None if there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _copy(path: Path, digest: str, target: Path) -> None:
+    """Copy a file if it has that digest."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        shutil.copyfile(path, target, follow_symlinks=False)
+        intact = stat.S_ISREG(target.lstat().st_mode) and file_digest(target) == digest
+    except OSError:
+        intact = False
+    if not intact:
+        remove(target)
 
 
 def _write(path: Path, sums: dict[str, str]) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from harness.environments.bytecode import Bytecode
 from harness.execution.process.sandbox import Sandbox, confining_command, rights
 from harness.model import Interpreter, Limits
 from harness.store.store import BYTECODE, Store
@@ -33,8 +34,9 @@ with open(sys.argv[1], encoding="utf-8", errors="surrogateescape") as lines:
 class Compiler:
     """Used by many threads at once."""
 
-    def __init__(self, *, store: Store, supervisor: Supervisor, sandbox: Sandbox, limits: Limits) -> None:
+    def __init__(self, *, store: Store, bytecode: Bytecode, supervisor: Supervisor, sandbox: Sandbox, limits: Limits) -> None:
         self._store = store
+        self._bytecode = bytecode
         self._supervisor = supervisor
         self._sandbox = sandbox
         self._limits = limits
@@ -81,6 +83,7 @@ class Compiler:
                 time_limit=self._limits.seconds,
                 memory_limit=self._limits.memory,
             )
+        self._bytecode.compiled(sources, interpreter)
 
 
 def _options(prefix: Path) -> list[str]:

@@ -64,11 +64,12 @@ class Probes:
         self._given = given
         self._batches = batches
         self._sandbox = sandbox
-        self._compiler = Compiler(store=store, supervisor=supervisor, sandbox=sandbox, limits=limits) if sandbox else None
+        self._bytecode = bytecode = Bytecode(store.root / BYTECODE, envs=store.root / "envs", scratch=store.root / "tmp")
+        compiler = partial(Compiler, store=store, bytecode=bytecode, supervisor=supervisor, limits=limits)
+        self._compiler = compiler(sandbox=sandbox) if sandbox else None
         servers = partial(Forks, environments=environments, supervisor=supervisor, store=store, limits=limits)
         self._forks = servers(sandbox=sandbox, compiler=self._compiler) if forks else None
         self._sealing = True
-        self._bytecode = Bytecode(store.root / BYTECODE, envs=store.root / "envs", scratch=store.root / "tmp")
 
     def release(self, closure: Closure) -> None:
         """The environment of `closure` is about to be removed."""
@@ -174,7 +175,7 @@ class Probes:
         return output, settled
 
     def _run(self, request: ProbeRequest, on_stage: OnStage, *, fresh: bool = False, may_fork: bool = True) -> ProbeOutput:
-        """One process; a `fresh` one, or an undivided one, is no fork, and reads no bytecode that another process has left."""
+        """One process; a `fresh` one, or an undivided one, is no fork, and reads only bytecode that is known to be intact."""
         # An environment of the caller holds the whole lock, so one side of it can import the other.
         own = not any(part.key in self._given for part in request.parts)
         # An undivided environment is removed, and the store's bytecode is for those that come again.
@@ -184,6 +185,8 @@ class Probes:
         self._bytecode.verify(self._folders(request))
         with self._store.scratch() as folder, self._store.temporary() as temporary, self._store.scratch() as kept:
             writes = [folder, temporary.parent, *([Path(request.job["out"])] if "out" in request.job else [])]
+            if apart:
+                self._bytecode.copy(request.parts[0].interpreter, self._folders(request), folder / BYTECODE)
             with Launching(forks, request, writes) as launching:
                 output = run_probe(
                     request.python,

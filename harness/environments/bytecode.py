@@ -11,10 +11,10 @@ killed, or has met a full disk, writes no sums.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 import json
 import os
-import shutil
 import stat
 import subprocess
 import threading
@@ -123,16 +123,19 @@ class Bytecode:
         have, however that file is now. What is not known to be intact is left to the process to compile.
         """
         suffix = _suffix(interpreter)
+        folders = {*environments}
         with self._lock:
-            known = [(group, dict(sums)) for group, sums in self._sums.items()]
+            known = {group: dict(sums) for group, sums in self._sums.items()}
         shared: dict[tuple[int, int], tuple[Path, str]] = {}
-        for group, sums in known:
+        own = {self._root, *map(self._within, folders)}
+        for group, sums in known.items():
             for path, digest in ((group / name, digest) for name, digest in sums.items() if name.endswith(suffix)):
-                if group == self._root:
+                if group in own:
                     _copy(path, digest, prefix / path.relative_to(self._root))
                 elif file := _identity(Path("/", path.relative_to(self._root)).with_name(path.name[: -len(suffix)] + ".py")):
                     shared[file] = path, digest
-        for at, _, names in itertools.chain.from_iterable(map(os.walk, {*environments})):
+        new = [folder for folder in folders if not known.get(self._within(folder))]
+        for at, _, names in itertools.chain.from_iterable(map(os.walk, new)):
             for source in (Path(at, name) for name in names if name.endswith(".py")):
                 if found := shared.get(_identity(source) or (0, 0)):
                     _copy(*found, prefix / source.relative_to(source.anchor).with_name(source.stem + suffix))
@@ -249,14 +252,10 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def _copy(path: Path, digest: str, target: Path) -> None:
     """Copy a file if it has that digest."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        shutil.copyfile(path, target, follow_symlinks=False)
-        intact = stat.S_ISREG(target.lstat().st_mode) and file_digest(target) == digest
-    except OSError:
-        intact = False
-    if not intact:
-        remove(target)
+    with contextlib.suppress(OSError):
+        if stat.S_ISREG(path.lstat().st_mode) and hashlib.sha256(content := path.read_bytes()).hexdigest() == digest:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
 
 
 def _write(path: Path, sums: dict[str, str]) -> None:

@@ -38,7 +38,7 @@ if sys.platform == "win32":
     raise SystemExit(invocation.WINDOWS)
 
 from harness.errors import HarnessError
-from harness.execution import listing
+from harness.execution import cell_lists
 from harness.execution.settings import Settings
 from harness.model import Cell
 
@@ -54,7 +54,7 @@ SETTINGS = Settings(
 def _cells() -> list[tuple[Cell, str]]:
     """The cells with their pythons; none, and a warning, where the matrix cannot be read: lint and tests go without."""
     try:
-        return listing.listed(SETTINGS)
+        return cell_lists.listed(SETTINGS)
     except HarnessError as error:
         sys.stderr.write(f"no probe sessions: {error}\n")
         return []

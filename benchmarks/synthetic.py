@@ -23,7 +23,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from packages import helpers, package
 
 from harness.execution.once_more import once_more
-from harness.execution.opening import opened
+from harness.execution.preparation import opened
 from harness.execution.session import Session
 from harness.execution.settings import Settings
 from harness.model import Failure, Stage, StageResult, Status

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from harness import pipeline, published
+from harness import pipeline, published_reports
 from harness.decide import given_sets
 from harness.decide.check import Checked, CheckResult
 from harness.decide.check_request import CheckRequest
@@ -21,7 +21,7 @@ from harness.environments.resolved import Resolved
 from harness.errors import HarnessError, SelectionError
 from harness.execution.cost import Cost
 from harness.execution.events import Event, Listener
-from harness.execution.opening import opened
+from harness.execution.preparation import opened
 from harness.execution.settings import Settings
 from harness.model import Setup, Status
 from harness.store.access import Access
@@ -90,7 +90,7 @@ def load_report(report: str | Path) -> Report:
     Raises:
         ReportError: there is none, it is no report of this version, or it contradicts itself.
     """
-    return (published.named(report) if isinstance(report, str) else published.at(report)).report
+    return (published_reports.named(report) if isinstance(report, str) else published_reports.at(report)).report
 
 
 def compare(old: Report, new: Report) -> ReportDifference:

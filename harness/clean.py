@@ -20,7 +20,7 @@ from harness.errors import StoreError
 from harness.execution import exported_again
 from harness.execution.events import Listener
 from harness.execution.once_more import unconfirmed
-from harness.execution.opening import opened
+from harness.execution.preparation import opened
 from harness.execution.session import Session
 from harness.execution.settings import Settings
 from harness.locked import Lock, PackageLock
@@ -30,7 +30,7 @@ from harness.store.access import Access
 from harness.store.envelope import DamagedRecordError
 from harness.store.foreign import ForeignStore
 from harness.store.store import Store
-from harness.store.unreached import Leftover, freed, remove_all, unreached
+from harness.store.unreachable import Leftover, freed, remove_all, unreached
 from harness.tasks import cell_tasks
 from harness.tasks.records import STAGES
 

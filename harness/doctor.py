@@ -20,7 +20,7 @@ from harness.environments.sources import Pythons, downloads_refused
 from harness.environments.uv import variables
 from harness.environments.uv.client import Uv
 from harness.errors import HarnessError
-from harness.execution.listing import client
+from harness.execution.cell_lists import client
 from harness.execution.process import sandbox
 from harness.execution.settings import Settings
 from harness.matrix import load
@@ -34,7 +34,7 @@ from harness.subprocesses import Supervisor
 _TORCH = 5 * 10**9
 """Bytes of a torch with CUDA in uv's cache, unpacked."""
 _PROBE = 10**9
-"""Bytes of a probe process with torch and a tiny model; see tasks/memory.py."""
+"""Bytes of a probe process with torch and a tiny model; see tasks/memory_need.py."""
 _RECORDS = 2_000
 """Records that are verified, the newest first."""
 _GB = 10**9

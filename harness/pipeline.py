@@ -16,10 +16,10 @@ from harness.environments.resolver import NOT_RESOLVED
 from harness.errors import interruptible
 from harness.execution import exported_again
 from harness.execution.audit import audit
+from harness.execution.cell_lists import selected
 from harness.execution.cost import Cost
 from harness.execution.events import Damage, Listener, Note, once
-from harness.execution.listing import selected
-from harness.execution.opening import opened
+from harness.execution.preparation import opened
 from harness.execution.session import Session
 from harness.execution.settings import Settings
 from harness.execution.steps import Step, invalidate

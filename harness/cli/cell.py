@@ -10,10 +10,10 @@ from rich.console import Console
 from harness import pipeline, regular_files
 from harness.cli.console import show
 from harness.cli.deliver import answer
-from harness.cli.given import settings_of
 from harness.cli.progress import listener
+from harness.cli.settings import settings_of
 from harness.execution import given_environment
-from harness.execution.opening import opened
+from harness.execution.preparation import opened
 from harness.execution.settings import Settings
 from harness.report.pages import cell as cell_pages
 from harness.store.access import Access

@@ -10,8 +10,8 @@ from harness.cli.console import show
 from harness.cli.version_sets import INCONCLUSIVE, given, opened_experiments
 from harness.decide.check import CheckResult
 from harness.decide.check_request import CheckRequest
-from harness.places import Places
 from harness.report.pages import check as pages
+from harness.source_lines import Places
 
 
 def check(options: argparse.Namespace, out: Console, err: Console) -> int:

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from harness import clean as cleaning
 from harness.cli.console import show
-from harness.cli.given import settings_of
 from harness.cli.progress import listener
+from harness.cli.settings import settings_of
 from harness.report.pages import clean as pages
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness import disk_space, locations
+from harness import disk_space, report_locations
 from harness.cli.console import console
 from harness.cli.options import ARGUMENTS
 from harness.errors import DiskFullError, HarnessError, UvError
@@ -39,8 +39,13 @@ def run(options: argparse.Namespace) -> int:
 def _with_matrix(options: argparse.Namespace, err: Console) -> None:
     """Where there is no matrix.toml, and none is named, take the one that comes with the project."""
     config = getattr(options, "config", None)
-    if config is not None and config == ARGUMENTS["--config"]["default"] and not config.exists() and locations.MATRIX.is_file():
-        options.config = locations.MATRIX
+    if (
+        config is not None
+        and config == ARGUMENTS["--config"]["default"]
+        and not config.exists()
+        and report_locations.MATRIX.is_file()
+    ):
+        options.config = report_locations.MATRIX
         text = f"there is no {config} here: the matrix that comes with the project is used"
         err.print(text, highlight=False, soft_wrap=True, style="dim")
 

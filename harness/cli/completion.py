@@ -9,7 +9,7 @@ from pathlib import Path
 
 import argcomplete
 
-from harness import locations, regular_files
+from harness import regular_files, report_locations
 from harness.cli.options import ARGUMENTS
 
 _LIMIT = 8 * 2**20
@@ -23,10 +23,12 @@ def complete(parser: argparse.ArgumentParser) -> None:
 
 def cell_ids(options: argparse.Namespace) -> list[str]:
     """The ids in the report in `reports`; without one, in the published report of the matrix. None if it is too large."""
-    own = locations.report_in(ARGUMENTS["--reports"]["default"])
+    own = report_locations.report_in(ARGUMENTS["--reports"]["default"])
     default: Path = ARGUMENTS["--config"]["default"]
     given: Path = getattr(options, "config", default)
-    shipped = locations.reports().get(locations.report_of(given if given.exists() else locations.MATRIX) or "")
+    shipped = report_locations.reports().get(
+        report_locations.report_of(given if given.exists() else report_locations.MATRIX) or ""
+    )
     named = given != default
     report = shipped if named and shipped else own or shipped
     if report is None:

@@ -11,18 +11,18 @@ from typing import Any
 from rich.console import Console
 
 from harness.cli.console import show
-from harness.cli.given import same_matrix
 from harness.cli.options import REGRESSIONS
+from harness.cli.settings import same_matrix
 from harness.errors import NothingObservedError
 from harness.execution.work import BUDGET_OVER
 from harness.model import Status
-from harness.places import Places
-from harness.published import Published
+from harness.published_reports import Published
 from harness.report import files, history, published_logs
 from harness.report.failures import harness_failure, nothing_observed
 from harness.report.page import Page
 from harness.report.pages import difference, matrix
 from harness.report.pages.difference import Comparison
+from harness.source_lines import Places
 from harness.verdicts.report_schema import Report
 
 

@@ -7,7 +7,7 @@ import argparse
 from rich.console import Console
 
 from harness.cli.console import show
-from harness.cli.given import settings_of
+from harness.cli.settings import settings_of
 from harness.doctor import Outcome, checks
 from harness.report.pages import doctor as pages
 

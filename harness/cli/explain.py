@@ -12,12 +12,12 @@ from rich.console import Console
 
 from harness import pipeline
 from harness.cli.console import show
-from harness.cli.given import same_matrix, settings_of
 from harness.cli.progress import show_damage
-from harness.cli.published import observing
+from harness.cli.published_reports import observing
+from harness.cli.settings import same_matrix, settings_of
 from harness.diagnose import assembly
 from harness.errors import SelectionError
-from harness.execution.opening import opened
+from harness.execution.preparation import opened
 from harness.matrix import plan
 from harness.model import Status
 from harness.report.page import Page

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from harness import published
+from harness import published_reports
 from harness.cli.console import show
 from harness.decide.inspection import InspectedModel, inspected
-from harness.decide.reading import Reading
+from harness.decide.runtime_limits import Reading
 from harness.errors import VersionsError
 from harness.onnx_files.external_data import data_files
 from harness.onnx_files.reader import read_model
@@ -22,8 +22,8 @@ from harness.verdicts.runtime_limits import RuntimeLimits
 def inspect(options: argparse.Namespace, out: Console, _err: Console) -> int:
     """Inspect files; 1 if a runtime that was named refuses one of them, 3 if that is not known of one."""
     limits = _chosen(options.runtime)
-    reports = {held.name: held.report for held in published.every()}
-    models, kernels = [], published.runtime_kernels()
+    reports = {held.name: held.report for held in published_reports.every()}
+    models, kernels = [], published_reports.runtime_kernels()
     for path in options.models:
         model = read_model(path)
         models.append(inspected(str(path), model, data_files(model, path), limits, kernels, reports=reports))
@@ -42,7 +42,7 @@ def _chosen(versions: Sequence[str]) -> dict[str, RuntimeLimits]:
     Raises:
         VersionsError: one was not measured.
     """
-    known = published.runtime_limits()
+    known = published_reports.runtime_limits()
     if unknown := [version for version in versions if version not in known]:
         raise VersionsError(
             f"the limits of {RUNTIME} {', '.join(unknown)} were not measured; those of {', '.join(known)} were "

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness import published, regular_files
+from harness import published_reports, regular_files
 from harness.cli.console import show
-from harness.decide import finding_out, known_messages
+from harness.decide import known_messages, next_steps
 from harness.decide.lookup import recognised
 from harness.decide.nearest import nearest
 from harness.errors import MessageError
@@ -23,13 +23,13 @@ LIMIT = 2**20
 def lookup(options: argparse.Namespace, out: Console, _err: Console) -> int:
     """Show what the published reports know about a message; 1 if that is nothing."""
     text = "" if options.list else _text(options.text)
-    reports = list(published.every())
+    reports = list(published_reports.every())
     known, first = known_messages.known_messages(reports), known_messages.explained_in(reports)
     if options.list:
         show(pages.all_known(known, first), options.format, out)
         return 0
     found = recognised(text, known)
-    page = pages.recognised(found, first) if found else pages.unknown(nearest(text, known), finding_out.way(text))
+    page = pages.recognised(found, first) if found else pages.unknown(nearest(text, known), next_steps.way(text))
     show(page, options.format, out)
     return 0 if found else 1
 

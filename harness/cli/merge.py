@@ -8,9 +8,9 @@ from rich.console import Console
 
 from harness import pipeline
 from harness.cli.deliver import answer, deliver
-from harness.cli.given import settings_of
 from harness.cli.progress import listener
-from harness.cli.published import earlier
+from harness.cli.published_reports import earlier
+from harness.cli.settings import settings_of
 from harness.report import files
 
 

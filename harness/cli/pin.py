@@ -11,21 +11,21 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from rich.console import Console
 
-from harness import invocation, locations, pipeline, published
+from harness import invocation, pipeline, published_reports, report_locations
 from harness.cli.console import show
-from harness.cli.given import settings_of
 from harness.cli.progress import listener
-from harness.cli.published import same_question
+from harness.cli.published_reports import same_question
+from harness.cli.settings import settings_of
 from harness.cli.version_sets import INCONCLUSIVE, given, opened_experiments
 from harness.decide import choose, version_files, version_sets
 from harness.decide import pin as pinning
 from harness.decide.complete_sets import Unanswered
-from harness.decide.remedied import remedied
+from harness.decide.remedied_cells import remedied
 from harness.decide.version_sets import Versions
 from harness.diagnose import assembly
 from harness.errors import VersionsError
 from harness.execution import extra_cells
-from harness.execution.opening import opened, opened_without_cells
+from harness.execution.preparation import opened, opened_without_cells
 from harness.execution.session import Session
 from harness.matrix.plan import Planned
 from harness.matrix.selection import VARIANT_FIELDS
@@ -33,7 +33,7 @@ from harness.model import Cell, Status, Variant
 from harness.report import files, recipe
 from harness.report.page import Page
 from harness.report.pages import pin as pages
-from harness.report.pages.endings import ending
+from harness.report.pages.outcomes import ending
 from harness.stack import required_axes
 from harness.store.access import Access
 from harness.verdicts.judge import Verdict
@@ -102,8 +102,8 @@ def _candidates(session: Session, options: argparse.Namespace) -> _Candidates:
     verdicts = session.verdicts()
     report = pipeline.report(session, verdicts)
     able = remedied(session, verdicts, assembly.remedies(session, verdicts))
-    own = locations.report_in(options.reports)
-    other = published.read(own) if own else same_question(options)
+    own = report_locations.report_in(options.reports)
+    other = published_reports.read(own) if own else same_question(options)
     if choose.working_cells(report) or able or other is None:
         known = {verdict.cell.id: verdict for verdict in verdicts} | able
         return _Candidates(report=report, verdicts=known, remedied=able.keys())

@@ -9,11 +9,11 @@ from rich.console import Console
 
 from harness import pipeline
 from harness.cli.console import show
-from harness.cli.given import settings_of
 from harness.cli.progress import listener
+from harness.cli.settings import settings_of
 from harness.errors import ShardError
 from harness.execution import shards
-from harness.execution.opening import opened
+from harness.execution.preparation import opened
 from harness.matrix.shard import GITHUB_JOBS
 from harness.report.pages import plan as plan_pages
 from harness.store.access import Access

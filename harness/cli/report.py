@@ -7,13 +7,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness import locations, pipeline, published
+from harness import pipeline, published_reports, report_locations
 from harness.cli.console import show
 from harness.cli.deliver import answer, deliver, page_of, shown
-from harness.cli.given import settings_of
 from harness.cli.progress import listener
-from harness.cli.published import earlier, same_question
-from harness.published import Published
+from harness.cli.published_reports import earlier, same_question
+from harness.cli.settings import settings_of
+from harness.published_reports import Published
 from harness.report import files
 from harness.report.failures import nothing_observed
 from harness.report.pages import difference
@@ -39,8 +39,8 @@ def report(options: argparse.Namespace, out: Console, err: Console) -> int:
 
 def _published(shipped: Published, old: Published | None, options: argparse.Namespace, out: Console, err: Console) -> int:
     """Show the published report of this matrix, or that in the folder of reports; write nothing."""
-    own = locations.report_in(options.reports) if files.observed(options.reports) else None
-    found = published.read(own) if own else shipped
+    own = report_locations.report_in(options.reports) if files.observed(options.reports) else None
+    found = published_reports.read(own) if own else shipped
     text = f"nothing has run here: this is the report {found.source}; nothing was written"
     err.print(text, markup=False, highlight=False, soft_wrap=True)
     compared = difference.compared(old, found.report) if old else None

@@ -9,9 +9,9 @@ from rich.console import Console
 from harness import machine, pipeline
 from harness.cli.console import show
 from harness.cli.deliver import answer, deliver, page_of, write
-from harness.cli.given import settings_of
 from harness.cli.progress import listener
-from harness.cli.published import earlier
+from harness.cli.published_reports import earlier
+from harness.cli.settings import settings_of
 from harness.errors import HarnessError, Interrupted
 from harness.execution import executors
 from harness.execution.audit import AuditError

@@ -11,11 +11,11 @@ from typing import Any
 
 from rich.console import Console
 
-from harness import locations, published
+from harness import published_reports, report_locations
 from harness.cli.console import show as print_page
-from harness.cli.published import chosen
+from harness.cli.published_reports import chosen
 from harness.errors import ReportError
-from harness.published import Published
+from harness.published_reports import Published
 from harness.report import history
 from harness.report.formats import format_named
 from harness.report.page import Page
@@ -30,7 +30,7 @@ def show(options: argparse.Namespace, out: Console, err: Console) -> int:
     With --open in a browser.
     """
     shown = chosen(options)
-    compared = difference.compared(published.named(options.against), shown.report) if options.against else None
+    compared = difference.compared(published_reports.named(options.against), shown.report) if options.against else None
     page = difference.page(compared) if compared else _page(shown)
     if not options.open:
         print_page(page, options.format, out)
@@ -50,7 +50,7 @@ def _page(shown: Published) -> Page[Report]:
 def _file(shown: Published, page: Page[Any]) -> Path:
     """The page beside a report, or a new file."""
     beside = shown.path.with_name("matrix.html")
-    is_there = shown.path.name in locations.REPORT_FILES and beside.exists()
+    is_there = shown.path.name in report_locations.REPORT_FILES and beside.exists()
     return beside.resolve() if is_there else _temporary(page)
 
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from harness.cli.given import settings_of
 from harness.cli.progress import listener
+from harness.cli.settings import settings_of
 from harness.decide import given_sets
 from harness.decide.experiments import Experiments
 from harness.decide.given_sets import GivenSet

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from packaging.version import Version
 
 from harness.bisection import Transition, transition
+from harness.decide.bisection_ends import completed, not_run, only_in
 from harness.decide.complete_sets import Unanswered
 from harness.decide.experiments import Experiment, Experiments
 from harness.decide.regressions import last_line, lost, signatures, survives, unknown_reason, variant_text
 from harness.decide.releases import Release, Releases, in_order, not_searched
-from harness.decide.set_ends import completed, not_run, only_in
 from harness.decide.version_sets import VersionChange, Versions
 from harness.errors import VersionsError, did_you_mean
 from harness.execution.events import Listener, Note

@@ -12,7 +12,7 @@ from harness.decide import version_files, version_sets
 from harness.decide.experiments import Experiments, requested_variants
 from harness.decide.version_sets import Versions
 from harness.execution.events import Listener
-from harness.execution.opening import opened_without_cells
+from harness.execution.preparation import opened_without_cells
 from harness.execution.settings import Settings
 
 

@@ -12,7 +12,7 @@ from harness.decide import measured_remedies, message_forms
 from harness.matrix.plan import by_version
 from harness.matrix.selection import VARIANT_FIELDS, value_of
 from harness.model import Cause, Certainty, Stage, Status
-from harness.published import Published
+from harness.published_reports import Published
 from harness.verdicts.report_schema import ReportedCell, ReportedVariant
 
 _OWN_WORDS = {"ProbeFailure", "CallFailure", "InventedInput", "MissingOutput", "RunnerCrash", "signal", "exit"}

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.diagnose.by_axes import ByAxes
 from harness.diagnose.distances import Distances
+from harness.diagnose.neighbours import ByAxes
 from harness.environments.resolved import Resolved
 from harness.model import Setup, Stage, Status, Variant
 from harness.stack import EXPORTS_WITH_RUNTIME, NO_MODEL_CODE, RUN_SIDE, RUNTIME, RUNTIMES, VENDORS, RuntimeVersion

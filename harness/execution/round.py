@@ -13,7 +13,7 @@ from harness.execution.work import CellWork, Origin, Work
 from harness.matrix.schema import Variants
 from harness.tasks.graph_run import Run
 from harness.tasks.interface import Parts, Task, with_layers
-from harness.tasks.memory import Memory
+from harness.tasks.memory_need import Memory
 from harness.tasks.records import Records
 from harness.verdicts.cross_checks import failures
 from harness.verdicts.judge import judge

@@ -39,7 +39,7 @@ from harness.subprocesses import Supervisor
 from harness.tasks.cell_tasks import CellTasks
 from harness.tasks.graph_run import Run
 from harness.tasks.interface import Task
-from harness.tasks.memory import Memory
+from harness.tasks.memory_need import Memory
 from harness.tasks.pending import invalidate, outstanding
 from harness.tasks.records import Records
 from harness.verdicts import control_model, cross_checks

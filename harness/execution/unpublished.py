@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from packaging.version import Version
 
-from harness import places
+from harness import source_lines
 from harness.environments.interface import ProviderFailure
 from harness.environments.resolved import Resolved
 from harness.errors import UnpublishedError, not_published
@@ -31,7 +31,7 @@ def notes(session: Session, resolved: Sequence[Resolved]) -> Iterator[str]:
         hint = f"; the nearest: {found}" if found else ""
         if all((name, other) in lost for other in session.axes.get(name, ()) if other != ABSENT):
             raise UnpublishedError(file.name, name, version, cells[0].cell.id, hint, tool=tool_of(name))
-        line = places.line_in(file, name, version)
+        line = source_lines.line_in(file, name, version)
         place = f"{file.name}: axes.{name}: {not_published(name, version, tool_of(name))}" + (f" (line {line})" if line else "")
         count = "1 cell is" if len(cells) == 1 else f"{len(cells)} cells are"
         yield f"{place}{hint}; {count} not run"

@@ -17,7 +17,7 @@ from harness import disk_space
 from harness.environments.environments import Environments
 from harness.environments.layers import Closure
 from harness.errors import DiskFullError
-from harness.execution.process import undivided
+from harness.execution.process import undivided_check
 from harness.execution.process.probes import OnStage, Probes
 from harness.execution.process.repetition import compared, times
 from harness.execution.process.sandbox import Sandbox
@@ -94,12 +94,12 @@ class Worker:
             on_stage(Stage.INSTALL)
 
         def settle() -> None:
-            undivided.settle(task, self._records, self, lambda other: self._run_apart(other, on_stage))
+            undivided_check.settle(task, self._records, self, lambda other: self._run_apart(other, on_stage))
 
         settle()  # what an interrupted run has left
         batch = task.next_batch(self._records, self)
         while batch is not None:
-            undivided.expect(task, self._records)
+            undivided_check.expect(task, self._records)
             self._run(batch, on_stage, self._records)
             settle()
             following = task.next_batch(self._records, self)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from harness.hashing import digest
 from harness.model import Status
-from harness.places import FilePlace, Places
 from harness.report.failures import FailureGroup
 from harness.report.page import Annotation
 from harness.report.tables import counted
+from harness.source_lines import FilePlace, Places
 from harness.verdicts.messages import headline
 
 

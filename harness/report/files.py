@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness import locations
+from harness import report_locations
 from harness.errors import NothingObservedError, ReportError
 from harness.report import published_logs
 from harness.report.failures import nothing_observed
@@ -17,7 +17,7 @@ from harness.report.page import Page
 from harness.verdicts import report_file
 from harness.verdicts.report_schema import OBSERVED, Report, schema
 
-_PLAIN, _COMPRESSED = locations.REPORT_FILES
+_PLAIN, _COMPRESSED = report_locations.REPORT_FILES
 _LARGE = 2_000_000
 """Bytes of a matrix.json that is not put into a repository as it is."""
 
@@ -35,7 +35,7 @@ def require_writable(folder: Path) -> None:
 def observed(folder: Path) -> bool:
     """Whether the report in `folder` has a variant that was seen to work or to fail; False where there is no report."""
     try:
-        path = locations.report_in(folder)
+        path = report_locations.report_in(folder)
         report = json.loads(report_file.content(path)) if path else {"cells": []}
         return any(variant["status"] in OBSERVED for cell in report["cells"] for variant in cell["variants"])
     except (ReportError, OSError, RuntimeError, ValueError, TypeError, KeyError):
@@ -66,7 +66,7 @@ def write(page: Page[Report], folder: Path, logs: Mapping[str, str] | None = Non
             published_logs.clear(folder)
         for name, content in contents.items():
             _replace(folder / name, content)
-        for name in set(locations.REPORT_FILES) - contents.keys():
+        for name in set(report_locations.REPORT_FILES) - contents.keys():
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise ReportError(f"the reports cannot be written to {folder}: {error}; the results are kept in the store") from None

@@ -26,7 +26,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 import harness
-from harness import locations, regular_files
+from harness import regular_files, report_locations
 from harness.errors import ReportError
 from harness.foreign_text import escaped_json
 from harness.hashing import digest
@@ -114,7 +114,7 @@ def append(report: Report, folder: Path) -> Path | None:
     """
     if not any(variant.status in OBSERVED for cell in report.cells for variant in cell.variants):
         return None
-    path = folder / locations.HISTORY
+    path = folder / report_locations.HISTORY
     content = escaped_json(json.dumps(_line(report), separators=(",", ":"))).encode()
     if runs := read(folder).runs:
         made = _RUN.validate_json(content)
@@ -167,7 +167,7 @@ def read(folder: Path) -> History:
     Raises:
         ReportError: the file cannot be read.
     """
-    path = folder / locations.HISTORY
+    path = folder / report_locations.HISTORY
     runs: dict[str, PastRun] = {}
     skipped: list[str] = []
     try:

@@ -17,7 +17,7 @@ from harness.tasks.install import Install
 from harness.tasks.interface import Task
 from harness.tasks.joint_import import Import
 from harness.tasks.records import Records
-from harness.tasks.undivided import Undivided
+from harness.tasks.undivided_environment import Undivided
 
 _Variants = TypeVar("_Variants", bound=Run | Evaluate)
 

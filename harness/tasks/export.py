@@ -20,14 +20,14 @@ from harness.tasks.joint_import import Import, ImportBatch
 from harness.tasks.keys import key_of, model_key, process_key
 from harness.tasks.records import Records, has_error, stages, unproven
 from harness.tasks.repetitions import FailurePlace
-from harness.tasks.undivided import Divided, Pair, Undivided
+from harness.tasks.undivided_environment import Divided, Pair, Undivided
 
 
 @dataclass(frozen=True, kw_only=True)
 class Export(Divided):
     """Eager PyTorch, then every export variant of one closure, in one process; and imports beside it, in forks of that.
 
-    What fails is done again in the undivided environments of the cells that share it (undivided.py).
+    What fails is done again in the undivided environments of the cells that share it (undivided_environment.py).
     """
 
     kind = "export"

@@ -21,7 +21,7 @@ from harness.tasks.interface import Batch, Parts, ProbeOutput, ProbeRequest, Sub
 from harness.tasks.keys import key_of, process_key, runner_source
 from harness.tasks.records import Records, has_error, stages
 from harness.tasks.repetitions import FailurePlace
-from harness.tasks.undivided import Divided, Pair, Undivided
+from harness.tasks.undivided_environment import Divided, Pair, Undivided
 
 
 @dataclass(frozen=True, kw_only=True)

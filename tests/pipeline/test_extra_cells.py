@@ -7,7 +7,7 @@ import pytest
 from project import Project
 
 from harness.execution import extra_cells
-from harness.execution.opening import opened
+from harness.execution.preparation import opened
 from harness.execution.session import Session
 from harness.execution.settings import Settings
 from harness.model import Cell, Status

@@ -13,7 +13,7 @@ from project import Project
 from wheels import Wheel
 
 from harness.cli import main
-from harness.execution.opening import opened
+from harness.execution.preparation import opened
 from harness.execution.session import Session
 from harness.execution.settings import Settings
 from harness.locked import Lock

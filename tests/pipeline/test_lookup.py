@@ -11,7 +11,7 @@ import pytest
 from project import printed
 from values import report, reported_cell, reported_variant
 
-from harness import locations
+from harness import report_locations
 from harness.model import Cause, Certainty, Stage, Status
 from harness.verdicts.report_schema import ADAPTER
 
@@ -42,7 +42,7 @@ def measured(tmp_path, monkeypatch) -> Path:
     folder = tmp_path / "reports" / "variants"
     folder.mkdir(parents=True)
     (folder / "matrix.json").write_bytes(ADAPTER.dump_json(replace(made, generated="2026-11-29T00:00:00+00:00")))
-    monkeypatch.setattr(locations, "ROOT", tmp_path)
+    monkeypatch.setattr(report_locations, "ROOT", tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

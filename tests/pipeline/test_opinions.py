@@ -6,7 +6,7 @@ import packages
 import pytest
 
 from harness.environments.uv.client import Uv
-from harness.execution.opening import opened
+from harness.execution.preparation import opened
 from harness.execution.settings import Settings
 from harness.store.store import Store
 

@@ -10,7 +10,7 @@ import pytest
 from packages import raises
 from project import Answer, Project, harness, printed
 
-from harness import locations
+from harness import report_locations
 from harness.report import files
 from harness.verdicts import report_file
 from harness.verdicts.report_schema import ADAPTER
@@ -196,7 +196,7 @@ def test_a_large_report_is_published_compressed(project: Project, monkeypatch, t
     assert not (project.reports / "matrix.json.gz").exists()
 
 
-@pytest.mark.parametrize("path", locations.reports().values(), ids=locations.reports().keys())
+@pytest.mark.parametrize("path", report_locations.reports().values(), ids=report_locations.reports().keys())
 def test_no_published_report_names_a_log_that_is_not_there(path):
     report = json.loads(report_file.content(path))
     named = {variant["log"] for cell in report["cells"] for variant in cell["variants"] if variant["log"]}

@@ -11,7 +11,7 @@ from project import Project
 from wheels import Wheel
 
 from harness.tasks.keys import key_of
-from harness.tasks.undivided import Undivided
+from harness.tasks.undivided_environment import Undivided
 
 pytestmark = pytest.mark.usefixtures("installed_once")
 

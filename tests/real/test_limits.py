@@ -12,7 +12,7 @@ import pytest
 from harness_run import ROOT
 from packaging.version import Version
 
-from harness import published
+from harness import published_reports
 
 pytestmark = pytest.mark.real
 
@@ -24,7 +24,7 @@ def test_the_published_limits_hold_here():
     )  # fmt: skip
     measured = json.loads(done.stdout.splitlines()[-1])
     here = Version(onnxruntime.__version__)
-    limits = {Version(version): limit for version, limit in published.runtime_limits().items()}
+    limits = {Version(version): limit for version, limit in published_reports.runtime_limits().items()}
     # The tests take the newest release, which may be younger than the file.
     nearest = limits[max(version for version in limits if version <= here)]
     assert measured["external"]["plain"] is None

@@ -20,7 +20,7 @@ from harness.diagnose.rules import conditions, set_cover
 from harness.diagnose.rules.conditions import Feature
 from harness.diagnose.rules.kinds import FailureKind, kinds
 from harness.diagnose.rules.outcomes import Seen, union
-from harness.diagnose.rules.study import Made, Study
+from harness.diagnose.rules.separation import Made, Study
 from harness.model import Stage
 from harness.verdicts.report_schema import ReportedCell
 from harness.verdicts.rule_model import Rule, Unexplained

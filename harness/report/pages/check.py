@@ -10,9 +10,9 @@ from harness.decide.check import Checked, CheckResult, Upgrade, UpgradeStep
 from harness.decide.experiments import Experiment
 from harness.hashing import digest
 from harness.model import Status
-from harness.places import NOWHERE, Places
 from harness.report.page import UNKNOWN, Annotation, Block, Item, Page, Paragraph, Section, Span, Table, items, lines
-from harness.report.pages.endings import cell_data, ending, ending_data, endings, listed, version_set
+from harness.report.pages.outcomes import cell_data, ending, ending_data, endings, listed, version_set
+from harness.source_lines import NOWHERE, Places
 from harness.verdicts.signature import signature
 
 _STATUS = {

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.model import Status
-from harness.published import Published
+from harness.published_reports import Published
 from harness.report import difference_data
 from harness.report.page import (
     Annotation,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from harness import invocation
 from harness.diagnose.nearest_cell import Neighbours, compared
 from harness.model import Stage, Status
-from harness.published import Published
+from harness.published_reports import Published
 from harness.report.page import Block, Item, Page, Paragraph, Quote, Section, Span, Table, Text, code, items, joined
 from harness.report.pages.variant import cause, finding_lines
 from harness.report.published_logs import is_published

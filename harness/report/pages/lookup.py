@@ -8,10 +8,10 @@ from typing import Any, assert_never
 
 from harness import invocation
 from harness.decide import known_messages, message_forms
-from harness.decide.finding_out import FindOut
 from harness.decide.known_messages import KnownMessage, MeasuredCause, Occurrence, Spread
 from harness.decide.lookup import Recognised
 from harness.decide.nearest import Near
+from harness.decide.next_steps import FindOut
 from harness.model import Stage, Status
 from harness.report.page import Block, Item, Page, Paragraph, Quote, Section, Span, Text, code, items, joined, strong
 from harness.report.tables import counted

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.model import Status
-from harness.places import NOWHERE, Places
 from harness.report import causes, failure_annotations, rules
 from harness.report.failures import FailureGroup, failure_groups, not_run
 from harness.report.feedback import comparisons, sentence
@@ -28,6 +27,7 @@ from harness.report.page import (
 )
 from harness.report.tables import GLYPH_LIMIT, cell_text, counted, facets, legend, recommendations, tally, variant_names
 from harness.report.variants import by_variant
+from harness.source_lines import NOWHERE, Places
 from harness.stack import RUNTIME
 from harness.verdicts.messages import headline
 from harness.verdicts.report_schema import Report, ReportedCell, sorted_runtimes

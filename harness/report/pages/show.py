@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.published import Published
+from harness.published_reports import Published
 from harness.report import rules
 from harness.report.page import Block, Page, Paragraph, Section, items
 from harness.report.pages import matrix

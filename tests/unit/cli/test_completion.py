@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import locations
+from harness import report_locations
 from harness.cli import completion
 
 ROOT = Path(__file__).parents[3]
@@ -68,7 +68,7 @@ def test_a_shipped_matrix_that_is_named_has_the_ids_of_its_report(tmp_path, monk
 
 def test_a_published_report_may_be_compressed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(locations, "ROOT", tmp_path)
+    monkeypatch.setattr(report_locations, "ROOT", tmp_path)
     config = tmp_path / "matrix-variants.toml"
     config.touch()
     (tmp_path / "reports" / "variants").mkdir(parents=True)

@@ -13,9 +13,9 @@ from onnx import TensorProto, helper
 from onnx_models import external, identity, merged, model, saved, value, weight
 from values import report, reported_cell, reported_variant
 
-from harness import published
+from harness import published_reports
 from harness.decide.inspection import InspectedModel, inspected, newer_parts
-from harness.decide.reading import Reading
+from harness.decide.runtime_limits import Reading
 from harness.model import Stage, Status
 from harness.onnx_files.external_data import DataPlace, data_files
 from harness.onnx_files.reader import read_model
@@ -27,7 +27,7 @@ OLD = RuntimeLimits(
     platform="Linux", python="3.8.18", numpy="1.24.4",
 )  # fmt: skip
 NEW = replace(OLD, ir=13, opset=25, opset_some=25, external=OLD.external | {DataPlace.OUTSIDE: "it escapes"})
-KERNELS = published.runtime_kernels()
+KERNELS = published_reports.runtime_kernels()
 LIMITS = {"1.16.0": OLD, "1.16.3": replace(OLD, opset=19), "1.24.4": NEW}
 
 

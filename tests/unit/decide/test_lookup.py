@@ -12,7 +12,7 @@ from values import report, reported_cell, reported_variant
 from harness.decide.known_messages import KnownMessage, causes, explained_in, known_messages
 from harness.decide.lookup import Recognised, recognised
 from harness.model import Cause, Certainty, Stage, Status
-from harness.published import Published
+from harness.published_reports import Published
 from harness.verdicts.report_schema import ReportedVariant
 
 MESSAGES = tomllib.loads((Path(__file__).parent / "pasted_messages.toml").read_text())

@@ -10,7 +10,7 @@ from values import report, reported_cell, reported_variant
 from harness.decide.known_messages import KnownMessage, known_messages
 from harness.decide.nearest import Near, nearest
 from harness.model import Stage, Status
-from harness.published import Published
+from harness.published_reports import Published
 
 RUNNING = "Non-zero status code returned while running"
 SIZES = "The input tensor cannot be reshaped to the requested shape. Input shape:{1}, requested shape:{16,1}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import locations, published
+from harness import published_reports, report_locations
 from harness.decide.known_messages import KnownMessage, causes, known_messages
 from harness.decide.lookup import recognised
 from harness.decide.nearest import nearest
@@ -17,13 +17,13 @@ MESSAGES = tomllib.loads((Path(__file__).parent / "public_messages.toml").read_t
 
 @pytest.fixture(scope="module")
 def known() -> list[KnownMessage]:
-    return known_messages(published.every())
+    return known_messages(published_reports.every())
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message["source"])
 def test_a_public_message_is_recognised_with_the_right_cause_or_unknown(message, known):
     found_causes = {failure.variant.cause for found in recognised(message["text"], known) for failure in found.failures}
-    expected = locations.reports().keys() & set(message.get("reports", ()))
+    expected = report_locations.reports().keys() & set(message.get("reports", ()))
     right = message.get("cause", [])
     assert bool(found_causes) == bool(expected)
     assert found_causes <= ({right} if isinstance(right, str) else set(right))

@@ -86,7 +86,8 @@ def test_it_leads_a_session_of_its_own_beside_the_first_process(tmp_path):
 def test_shared_folders_are_its_own(tmp_path):
     planted = f"planted-{os.getpid()}"
     source = f"import multiprocessing, os; multiprocessing.Lock(); print(os.listdir('/run')); os.mkdir('/var/tmp/{planted}')"
-    assert confined(OFFERED, tmp_path, source).stdout == "[]\n"
+    done = confined(OFFERED, tmp_path, source)
+    assert done.stdout == "[]\n", done.stderr
     assert not Path("/var/tmp", planted).exists()
 
 

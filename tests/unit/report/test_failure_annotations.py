@@ -8,9 +8,9 @@ import pytest
 from values import report, reported_cell, reported_variant
 
 from harness.model import Cause, Certainty, Stage, Status
-from harness.places import Places
 from harness.report.page import Annotation
 from harness.report.pages import matrix
+from harness.source_lines import Places
 from harness.verdicts.report_schema import ReportedCell
 
 MATRIX = """\

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 from packaging.version import Version
 
-from harness import published
+from harness import published_reports
 from harness.errors import ReportError
 from harness.model import Interpreter
 from harness.onnx_files.external_data import DataPlace
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_the_published_file_is_valid_and_complete():
-    limits = published.runtime_limits()
+    limits = published_reports.runtime_limits()
     versions = [Version(version) for version in limits]
     assert versions == sorted(versions)
     assert {Version("1.16.0"), Version("1.16.3")} <= set(versions)
@@ -39,7 +39,7 @@ def test_the_published_file_is_valid_and_complete():
 def test_the_documentation_has_these_numbers():
     text = (ROOT / "docs" / "inspect.md").read_text(encoding="utf-8")
     rows = [[entry.strip() for entry in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| 1.")]
-    limits = published.runtime_limits()
+    limits = published_reports.runtime_limits()
     covered = []
     for versions, ir, opset, ml, outside in rows:
         first, _, last = versions.partition(" to ")
@@ -54,7 +54,7 @@ def test_the_documentation_has_these_numbers():
 
 
 def test_newer_runtimes_read_what_older_ones_read():
-    limits = list(published.runtime_limits().values())
+    limits = list(published_reports.runtime_limits().values())
     for older, newer in itertools.pairwise(limits):
         assert older.ir <= newer.ir
         assert older.opset <= newer.opset

@@ -15,7 +15,7 @@ from harness.diagnose import assembly
 from harness.errors import HarnessError, StoreError
 from harness.execution.executors import remote_worker
 from harness.execution.executors.remote_worker import RemoteWorker, TaskRequest, TaskResult, run_config
-from harness.execution.opening import opened
+from harness.execution.preparation import opened
 from harness.execution.session import Session
 from harness.execution.settings import Settings
 from harness.model import Status

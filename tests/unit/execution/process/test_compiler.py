@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.environments.bytecode import Bytecode
 from harness.execution.process.compiler import Compiler
 from harness.execution.process.sandbox import Sandbox
 from harness.model import Interpreter, Limits
@@ -25,7 +26,8 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def compiler(store: Store) -> Compiler:
     limits = Limits(seconds=60, memory=10**9)
-    return Compiler(store=store, supervisor=Supervisor(), sandbox=Sandbox(), limits=limits)
+    bytecode = Bytecode(store.root / "bytecode", envs=store.root / "envs", scratch=store.root / "tmp")
+    return Compiler(store=store, bytecode=bytecode, supervisor=Supervisor(), sandbox=Sandbox(), limits=limits)
 
 
 @pytest.mark.parametrize("beside", [True, False])

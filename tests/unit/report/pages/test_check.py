@@ -11,9 +11,9 @@ from values import PAIR, result
 from harness.decide.check import Checked, CheckResult, Upgrade, UpgradeStep
 from harness.decide.version_sets import VersionChange
 from harness.model import Stage, Status
-from harness.places import NOWHERE, Places
 from harness.report.page import Annotation
 from harness.report.pages import check
+from harness.source_lines import NOWHERE, Places
 from harness.verdicts.judge import VariantVerdict
 
 TORCH = VersionChange(name="torch", old="2.1.2", new="2.6.0")

@@ -11,7 +11,7 @@ from typing import Any
 from values import report, reported_cell, reported_variant
 
 from harness.model import Cause, Stage, Status
-from harness.published import Published
+from harness.published_reports import Published
 from harness.report.formats import format_named
 from harness.report.pages import difference
 from harness.verdicts.report_schema import Report, ReportedCell, ReportedVariant

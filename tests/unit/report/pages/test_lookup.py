@@ -8,12 +8,12 @@ import pytest
 from values import report, reported_cell, reported_variant
 
 from harness import invocation
-from harness.decide.finding_out import FindOut
 from harness.decide.known_messages import explained_in, known_messages
 from harness.decide.lookup import recognised
 from harness.decide.nearest import nearest
+from harness.decide.next_steps import FindOut
 from harness.model import Cause, Certainty, Stage, Status
-from harness.published import Published
+from harness.published_reports import Published
 from harness.report.formats import FORMATS, format_named
 from harness.report.page import Page
 from harness.report.pages import lookup

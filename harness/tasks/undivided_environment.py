@@ -2,7 +2,7 @@
 
 A probe works in a composed environment: layers, and of a `together` cell one side alone. So a failure there may be due to the
 composition: a package that is spread over two distributions, data files in `sys.prefix`, a module that only the other side
-requires. It is a fact only if it repeats in the undivided environment (execution/process/undivided.py compares them). If
+requires. It is a fact only if it repeats in the undivided environment (execution/process/undivided_check.py compares them). If
 something else happens there, the composed environment is *refuted*: its results do not count for this cell any more.
 """
 

@@ -10,7 +10,7 @@ from values import PAIR, resolved, result, tasks_of
 from harness.matrix.schema import ProbeSection
 from harness.model import Limits, Stage
 from harness.store.store import Store
-from harness.tasks.memory import Memory
+from harness.tasks.memory_need import Memory
 from harness.tasks.records import Records
 
 

@@ -1,9 +1,9 @@
 """What failed in a composed environment, against the same in the undivided one: a fact, or due to the composition.
 
-See tasks/undivided.py. A failure that repeats is confirmed. If it ends otherwise, works or fails in another way, the composed
-process runs once more: if it fails as before, its environment is refuted, and what ended undivided counts for all variants of
-the cell; if not, it was chance. What composed is an error, and undivided is none, refutes that environment at once. An error or
-chance in the undivided environment proves nothing.
+See tasks/undivided_environment.py. A failure that repeats is confirmed. If it ends otherwise, works or fails in another way,
+the composed process runs once more: if it fails as before, its environment is refuted, and what ended undivided counts for all
+variants of the cell; if not, it was chance. What composed is an error, and undivided is none, refutes that environment at once.
+An error or chance in the undivided environment proves nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from harness.execution.process.repetition import compared
 from harness.model import StageResult, Status
 from harness.tasks.interface import Batch, Task, Workplace
 from harness.tasks.records import Records, stages, unproven
-from harness.tasks.undivided import Divided, Pair, Undivided, raised
+from harness.tasks.undivided_environment import Divided, Pair, Undivided, raised
 from harness.verdicts.signature import signature
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from harness import locations, published
+from harness import published_reports, report_locations
 from harness.cli.options import ARGUMENTS, REGRESSIONS
 from harness.errors import ReportError
-from harness.published import Published
+from harness.published_reports import Published
 
 _REPORTS = ARGUMENTS["--reports"]["default"]
 
@@ -19,11 +19,11 @@ def chosen(options: argparse.Namespace) -> Published:
         ReportError: there is none.
     """
     if options.report:
-        return published.named(options.report)
-    own = locations.report_in(options.reports)
+        return published_reports.named(options.report)
+    own = report_locations.report_in(options.reports)
     if own is None and options.reports != _REPORTS:
         raise ReportError(f"{options.reports} has no matrix.json")
-    found = published.read(own) if own else published.main()
+    found = published_reports.read(own) if own else published_reports.main()
     if found is None:
         raise ReportError(f"{options.reports} has no matrix.json, and no report comes with this copy of the project")
     return found
@@ -33,10 +33,10 @@ def earlier(options: argparse.Namespace) -> Published | None:
     """The report of `--against`, if that is given. It is read before a command replaces it.
 
     Raises:
-        ReportError: as `published.named`; or `--fail-on regressions` has nothing to compare with.
+        ReportError: as `published_reports.named`; or `--fail-on regressions` has nothing to compare with.
     """
     if options.against:
-        return published.named(options.against)
+        return published_reports.named(options.against)
     if options.fail_on == REGRESSIONS:
         raise ReportError(f"--fail-on {REGRESSIONS} compares with an earlier report: name it with --against")
     return None
@@ -45,7 +45,7 @@ def earlier(options: argparse.Namespace) -> Published | None:
 def same_question(options: argparse.Namespace) -> Published | None:
     """The published report of the matrix that a command means; None for another matrix, model or profile, or for a part."""
     changed = options.model or options.profile or getattr(options, "select", ()) or getattr(options, "exclude", ())
-    return None if changed else published.of_matrix(options.config)
+    return None if changed else published_reports.of_matrix(options.config)
 
 
 def observing(options: argparse.Namespace) -> Published | None:
@@ -56,5 +56,5 @@ def observing(options: argparse.Namespace) -> Published | None:
     own = same_question(options)
     if own is None:
         return None
-    reports = published.every() if own.name == locations.MAIN else iter((own,))
+    reports = published_reports.every() if own.name == report_locations.MAIN else iter((own,))
     return next((report for report in reports if report.observed(options.id)), None)

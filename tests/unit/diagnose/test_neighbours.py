@@ -6,7 +6,7 @@ import random
 
 from values import reported_cell
 
-from harness.diagnose.by_axes import ByAxes
+from harness.diagnose.neighbours import ByAxes
 
 AXES = ("torch", "transformers", "onnx", "onnxruntime")
 

@@ -7,7 +7,7 @@ import shlex
 from dataclasses import fields
 from typing import Any
 
-from harness import locations
+from harness import report_locations
 from harness.cli.options import ARGUMENTS
 from harness.execution.settings import Settings
 
@@ -29,5 +29,5 @@ def same_matrix(options: argparse.Namespace, *, here: bool = True) -> str:
     return "".join(
         f" {name} {shlex.quote(str(value))}"
         for name, value in given
-        if value not in {None, ARGUMENTS[name].get("default"), locations.MATRIX}
+        if value not in {None, ARGUMENTS[name].get("default"), report_locations.MATRIX}
     )

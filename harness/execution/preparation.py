@@ -22,8 +22,8 @@ from harness.environments.uv.client import Uv
 from harness.environments.uv.run_cache import RunCache
 from harness.errors import Interrupted, SelectionError, ShardError, did_you_mean
 from harness.execution import shards, unpublished
+from harness.execution.cell_lists import client
 from harness.execution.events import Damage, Dealt, Listener, Note, Resolving
-from harness.execution.listing import client
 from harness.execution.process import sandbox
 from harness.execution.session import Session
 from harness.execution.settings import Settings

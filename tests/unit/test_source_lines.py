@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.places import NOWHERE, FilePlace, Places, line_in, line_of
+from harness.source_lines import NOWHERE, FilePlace, Places, line_in, line_of
 
 REQUIREMENTS = """\
 # torch==9

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.decide.finding_out import FindOut, way
+from harness.decide.next_steps import FindOut, way
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import locations
+from harness import report_locations
 from harness.errors import ReportError, did_you_mean
 from harness.model import Status
 from harness.stack import RUNTIME
@@ -41,19 +41,19 @@ class Published:
 
 def every() -> Iterator[Published]:
     """All published reports, the one of the shipped matrix first."""
-    return (read(path, name) for name, path in locations.reports().items())
+    return (read(path, name) for name, path in report_locations.reports().items())
 
 
 def main() -> Published | None:
     """The report of the shipped matrix; None in a tree without reports."""
-    path = locations.reports().get(locations.MAIN)
-    return read(path, locations.MAIN) if path else None
+    path = report_locations.reports().get(report_locations.MAIN)
+    return read(path, report_locations.MAIN) if path else None
 
 
 def of_matrix(config: Path) -> Published | None:
     """The report of the matrix in `config`, if that is a shipped one with a report: of no other matrix it says anything."""
-    name = locations.report_of(config)
-    return read(locations.reports()[name], name) if name else None
+    name = report_locations.report_of(config)
+    return read(report_locations.reports()[name], name) if name else None
 
 
 def named(name: str) -> Published:
@@ -62,7 +62,7 @@ def named(name: str) -> Published:
     Raises:
         ReportError: there is none, or as `read`.
     """
-    paths = locations.reports()
+    paths = report_locations.reports()
     if name in paths:
         return read(paths[name], name)
     if not os.path.exists(name):  # noqa: PTH110 -- False, too, for what no path can be
@@ -76,7 +76,7 @@ def at(path: Path) -> Published:
     Raises:
         ReportError: there is none, or as `read`.
     """
-    file = locations.report_in(path) if path.is_dir() else path
+    file = report_locations.report_in(path) if path.is_dir() else path
     if file is None:
         raise ReportError(f"{path} has no matrix.json")
     return read(file)
@@ -113,9 +113,9 @@ def _contradiction(report: Report) -> str | None:
 
 def runtime_limits() -> dict[str, RuntimeLimits]:
     """Version of onnxruntime → what it was measured to read, the oldest first. Raises ReportError as `runtime_limits.read`."""
-    return limits_file.read(locations.ROOT / "reports" / "runtimes.json")
+    return limits_file.read(report_locations.ROOT / "reports" / "runtimes.json")
 
 
 def runtime_kernels() -> Operators:
     """The operators of which kernels were looked for in each onnxruntime. Raises ReportError as `runtime_kernels.read`."""
-    return kernels_file.read(locations.ROOT / "reports" / "kernels.json")
+    return kernels_file.read(report_locations.ROOT / "reports" / "kernels.json")

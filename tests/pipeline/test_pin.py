@@ -120,10 +120,11 @@ def test_nothing_that_satisfies_it_is_a_no_with_what_is_nearest(shared):
 def test_a_published_report_is_enough_and_is_confirmed_here(shared, tmp_path):
     fresh = shared.copy(tmp_path / "clone")
     shutil.rmtree(fresh.store)
+    before = len(fresh.starts("export"))
     told = pinned(fresh, "--require", "onnxruntime==1.16.3")
     assert told["pins"]["torch"] == "2.2.0"
     # Observed here, then once more in a fresh environment; what feed-all fails with is exported again in both, and at the end.
-    assert len(fresh.starts("export")) == 2 + 3
+    assert len(fresh.starts("export")) - before == 2 + 3
 
 
 def test_without_anything_observed_there_is_nothing_to_pin(project):

@@ -214,7 +214,13 @@ def test_trouble_with_one_run_is_no_word_on_the_others_of_its_closure(project, m
 def test_nothing_lies_around_in_the_working_folder(project, monkeypatch):
     monkeypatch.chdir(project.root)
     project.run()
-    assert {path.name for path in project.root.iterdir()} == {"index", "matrix.toml", "store", "reports"}
+    assert {path.name for path in project.root.iterdir()} == {
+        "index",
+        "matrix.toml",
+        "notes",
+        "store",
+        "reports",
+    }  # notes: tests/noted.py
 
 
 def test_a_module_that_is_edited_during_a_run_is_another_one_for_the_next_run_only(project):

@@ -77,6 +77,15 @@ def test_environments_that_kill_9_left_are_removed_by_the_next_run(resumed):
     assert [path.name for path in (resumed.store / "envs").iterdir() if path.is_dir()] == []
 
 
+@pytest.fixture
+def hangups() -> Iterator[None]:
+    """A child takes SIGHUP as a signal, also where these tests run under nohup, which has it ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangups")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_writes_a_partial_report_and_leaves_no_process(half_way, number):
     with half_way.start("run", "--jobs", "2") as child:

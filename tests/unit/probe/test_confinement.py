@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -83,10 +84,12 @@ def test_it_leads_a_session_of_its_own_beside_the_first_process(tmp_path):
 
 
 @needs(lambda found: found.namespaces, "namespaces")
-def test_shared_folders_are_its_own(tmp_path):
+def test_shared_folders_are_its_own():
+    """The folder of the process is not in /dev/shm, where it would take the semaphores their place (docs/security.md)."""
     planted = f"planted-{os.getpid()}"
     source = f"import multiprocessing, os; multiprocessing.Lock(); print(os.listdir('/run')); os.mkdir('/var/tmp/{planted}')"
-    done = confined(OFFERED, tmp_path, source)
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        done = confined(OFFERED, Path(folder), source)
     assert done.stdout == "[]\n", done.stderr
     assert not Path("/var/tmp", planted).exists()
 

@@ -80,7 +80,9 @@ def visible(text: str) -> str:
     """`text`, safe to show: redacted, and with escapes for invisible characters; tabs and line feeds stay."""
     if not text.isascii() or not text.isprintable():
         text = _UNSEEN.sub(_escape, text.replace("\r\n", "\n"))
-    return redacted(_COMMAND.sub(lambda found: f"{found[0][:-1]}\\x{ord(found[0][-1]):02x}", text))
+    if "::" in text or "##[" in text:
+        text = _COMMAND.sub(lambda found: f"{found[0][:-1]}\\x{ord(found[0][-1]):02x}", text)
+    return redacted(text)
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 STARTED_BY = "HARNESS_STARTED_BY"
@@ -17,7 +18,12 @@ _SESSIONS = {"run": "matrix"}
 
 def program() -> str:
     """The name of the program in its help."""
-    return _SCRIPT if Path(sys.argv[0]).stem == _SCRIPT else "python -m harness"
+    return _named(sys.argv[0])
+
+
+@lru_cache(maxsize=16)  # every cell of a page has a command
+def _named(script: str) -> str:
+    return _SCRIPT if Path(script).stem == _SCRIPT else "python -m harness"
 
 
 def command(name: str, arguments: str = "") -> str:

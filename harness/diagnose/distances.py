@@ -11,7 +11,7 @@ class Distances:
     """The number of differences between cells of one report."""
 
     def __init__(self) -> None:
-        self._bits: dict[object, int] = {}
+        self._bits = _Bits()
         self._locks: dict[str, tuple[int, int]] = {}
 
     def between(self, cell: ReportedCell, other: ReportedCell) -> int:
@@ -24,9 +24,17 @@ class Distances:
         """The names of what `cell` has, and these with their versions, as bits of two numbers."""
         if cell.id not in self._locks:
             lock = {"python": cell.python, **cell.pins, **cell.resolved}
-            self._locks[cell.id] = self._number(lock), self._number(lock.items())
+            self._locks[cell.id] = self._bits.of(lock), self._bits.of(lock.items())
         return self._locks[cell.id]
 
-    def _number(self, values: Iterable[object]) -> int:
-        """A number with a bit for each of `values`, which differ."""
-        return sum(1 << self._bits.setdefault(value, len(self._bits)) for value in values)
+
+class _Bits(dict[object, int]):
+    """Value → a number with one bit, its own."""
+
+    def __missing__(self, value: object) -> int:
+        bit = self[value] = 1 << len(self)
+        return bit
+
+    def of(self, values: Iterable[object]) -> int:
+        """The bits of `values`, which differ."""
+        return sum(map(self.__getitem__, values))

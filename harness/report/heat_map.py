@@ -69,6 +69,9 @@ _OF = {
 }
 
 
+_NO_FAILURE = frozenset({Status.WORKS, Status.NOT_RUN})
+
+
 def look(status: Status) -> Appearance:
     """How a status looks by itself."""
     return LOOKS[_OF[status]]
@@ -78,8 +81,7 @@ def shade(cell: ReportedCell) -> Shade:
     """How a cell looks: one in which a variant does not work never looks like one in which all do."""
     if cell.status is not Status.WORKS:
         return _OF[cell.status]
-    tried = {variant.status for variant in cell.variants} - {Status.NOT_RUN}
-    return Shade.WORKS if tried <= {Status.WORKS} else Shade.PARTLY
+    return Shade.WORKS if all(variant.status in _NO_FAILURE for variant in cell.variants) else Shade.PARTLY
 
 
 def detail(cell: ReportedCell) -> str:

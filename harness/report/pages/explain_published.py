@@ -93,8 +93,8 @@ def _stages(cell: ReportedCell) -> Table:
 def _ends(variant: ReportedVariant) -> list[Text]:
     """An entry for each stage."""
     seconds = {ran.stage: f"{ran.seconds:.1f} s" for ran in variant.stages}
-    count = passed_count(variant)
-    ends: list[Text] = [seconds.get(stage, GLYPHS[Status.WORKS]) for stage in _STAGES[:count]]
+    works, count = GLYPHS[Status.WORKS], passed_count(variant)
+    ends: list[Text] = [seconds.get(stage, works) for stage in _STAGES[:count]]
     ends += [""] * (len(_STAGES) - count)
     if variant.stage:
         ends[variant.stage.number] = Span(variant.status.value, status=variant.status)

@@ -10,7 +10,7 @@ from rich.console import Console
 from harness import published_reports
 from harness.cli.console import show
 from harness.decide.inspection import InspectedModel, inspected
-from harness.decide.runtime_limits import Reading
+from harness.decide.model_support import Reading
 from harness.errors import VersionsError
 from harness.onnx_files.external_data import data_files
 from harness.onnx_files.reader import read_model

@@ -33,7 +33,7 @@ from harness.model import Cell, Status, Variant
 from harness.report import files, recipe
 from harness.report.page import Page
 from harness.report.pages import pin as pages
-from harness.report.pages.outcomes import ending
+from harness.report.pages.set_outcomes import ending
 from harness.stack import required_axes
 from harness.store.access import Access
 from harness.verdicts.judge import Verdict

@@ -7,14 +7,10 @@ file that the job names (journal.py), or over the socket of a fork server (forki
 
 from __future__ import annotations
 
-import signal
 from typing import Any, Literal, TypedDict
 
 FAILED_ITSELF = 113
 """Exit code of a probe process, or of a runner, whose own code failed: no fact about the packages."""
-
-CRASHES = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP})
-"""Signals that a package causes in its own process; any other came from outside."""
 
 # --- jobs: host to probe -----------------------------------------------------------------------------------------------
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
-from harness import regular_files
-from harness.errors import ReportError
 from harness.packaging_values import ExactVersion
+from harness.verdicts import measured_file
 
 _FILE_LIMIT = 2**24
 """Bytes of the largest kernels.json that is read."""
@@ -59,13 +58,4 @@ def read(path: Path) -> Operators:
     Raises:
         ReportError: it cannot be read, or is no kernels.json of this version.
     """
-    try:
-        return ADAPTER.validate_json(regular_files.read_named(path, limit=_FILE_LIMIT)).operators
-    except OSError as error:
-        raise ReportError(f"{path} cannot be read: {error}") from None
-    except regular_files.RefusedFileError as problem:
-        raise ReportError(f"{path} {problem}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ReportError(f"{path} is no kernels.json of this version: {place}: {first['msg']}") from None
+    return measured_file.read(path, ADAPTER, kind="kernels.json", limit=_FILE_LIMIT).operators

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from packaging.version import Version
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
-from harness import regular_files
-from harness.errors import ReportError
 from harness.onnx_files.external_data import DataPlace
 from harness.packaging_values import ExactVersion
+from harness.verdicts import measured_file
 
 _FILE_LIMIT = 2**22
 """Bytes of the largest runtimes.json that is read."""
@@ -66,14 +65,5 @@ def read(path: Path) -> dict[str, RuntimeLimits]:
     Raises:
         ReportError: it cannot be read, or is no runtimes.json of this version.
     """
-    try:
-        found = ADAPTER.validate_json(regular_files.read_named(path, limit=_FILE_LIMIT)).runtimes
-    except OSError as error:
-        raise ReportError(f"{path} cannot be read: {error}") from None
-    except regular_files.RefusedFileError as problem:
-        raise ReportError(f"{path} {problem}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ReportError(f"{path} is no runtimes.json of this version: {place}: {first['msg']}") from None
+    found = measured_file.read(path, ADAPTER, kind="runtimes.json", limit=_FILE_LIMIT).runtimes
     return dict(sorted(found.items(), key=lambda item: Version(item[0])))

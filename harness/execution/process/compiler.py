@@ -17,7 +17,7 @@ from harness.environments.bytecode import Bytecode
 from harness.execution.process.sandbox import Sandbox, confining_command, rights
 from harness.model import Interpreter, Limits
 from harness.store.store import BYTECODE, Store
-from harness.subprocesses import Supervisor, probe_environment
+from harness.subprocesses import ExitReason, Supervisor, probe_environment
 
 _COMPILE = """
 import py_compile, sys
@@ -75,7 +75,7 @@ class Compiler:
             listed = folder / "sources"
             listed.write_text("\n".join(sources), encoding="utf-8", errors="surrogateescape")
             confined = rights(self._sandbox, python, store=self._store, reads=[*map(Path, reads)], writes=[folder, prefix])
-            self._supervisor.run(
+            ended = self._supervisor.run(
                 [*confining_command(confined), str(python), *_options(prefix), "-c", _COMPILE, str(listed)],
                 env=probe_environment(HOME=str(folder)),
                 cwd=folder,
@@ -83,7 +83,8 @@ class Compiler:
                 time_limit=self._limits.seconds,
                 memory_limit=self._limits.memory,
             )
-        self._bytecode.compiled(sources, interpreter)
+        if (ended.ending, ended.code) == (ExitReason.EXITED, 0):
+            self._bytecode.compiled(sources, interpreter)
 
 
 def _options(prefix: Path) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,8 @@ from harness import quantities
 from harness.execution.process.probe_events import RESULT, event_in
 from harness.model import Failure, Limits, Stage, StageResult, Status
 from harness.probe.outcome import REFUSAL_TEXTS
-from harness.probe.wire import CRASHES, FAILED_ITSELF
+from harness.probe.signals import CRASHES, signal_name
+from harness.probe.wire import FAILED_ITSELF
 from harness.subprocesses import PROCESSES, Exit, ExitReason
 from harness.tasks.interface import ProbeOutput, Subject
 
@@ -180,7 +180,7 @@ def classify_exit(ended: Exit, limits: Limits, where: str, output: str) -> tuple
         case ExitReason.EVENTS:
             kind, message, status = "events", f"what the probe tells cannot be believed in {where}", Status.ERROR
         case ExitReason.EXITED if ended.code < 0:
-            name = _signal_name(-ended.code)
+            name = signal_name(-ended.code)
             kind, message = "signal", f"killed by {name} in {where}"
             status = Status.FAILS if -ended.code in CRASHES else Status.ERROR
         case ExitReason.EXITED if ended.code == FAILED_ITSELF:
@@ -188,13 +188,6 @@ def classify_exit(ended: Exit, limits: Limits, where: str, output: str) -> tuple
         case ExitReason.EXITED:
             kind, message, status = "exit", f"the process left with exit code {ended.code} in {where}", Status.FAILS
     return status, Failure(type=kind, message=message, traceback=output)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # a real-time signal
-        return f"signal {number}"
 
 
 def tail(log: Path) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from harness.decide.bisect import Bisected
 from harness.decide.releases import Release
 from harness.report.page import Item, Page, items
-from harness.report.pages.outcomes import cell_data, ending, ending_data, endings, listed, version_set
+from harness.report.pages.set_outcomes import cell_data, ending, ending_data, endings, listed, version_set
 from harness.report.tables import counted
 
 

@@ -11,7 +11,7 @@ from harness.decide.experiments import Experiment
 from harness.hashing import digest
 from harness.model import Status
 from harness.report.page import UNKNOWN, Annotation, Block, Item, Page, Paragraph, Section, Span, Table, items, lines
-from harness.report.pages.outcomes import cell_data, ending, ending_data, endings, listed, version_set
+from harness.report.pages.set_outcomes import cell_data, ending, ending_data, endings, listed, version_set
 from harness.source_lines import NOWHERE, Places
 from harness.verdicts.signature import signature
 

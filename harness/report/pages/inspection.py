@@ -11,7 +11,7 @@ from pathlib import PurePath
 
 from harness.decide.evidence import Evidence
 from harness.decide.inspection import DescribedValue, InspectedModel, Suggestion
-from harness.decide.runtime_limits import PLACES, Reading
+from harness.decide.model_support import PLACES, Reading
 from harness.model import Status
 from harness.onnx_files.external_data import DataPlace
 from harness.onnx_files.graph_lint import SWITCH, some

@@ -15,7 +15,7 @@ from values import report, reported_cell, reported_variant
 
 from harness import published_reports
 from harness.decide.inspection import InspectedModel, inspected, newer_parts
-from harness.decide.runtime_limits import Reading
+from harness.decide.model_support import Reading
 from harness.model import Stage, Status
 from harness.onnx_files.external_data import DataPlace, data_files
 from harness.onnx_files.reader import read_model

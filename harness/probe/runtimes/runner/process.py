@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import subprocess
 import threading
 from typing import Any, Mapping, Sequence
 
 from ...forking.process_control import die_with_the_parent
 from ...runtime import RunnerError
-from ...wire import CRASHES, FAILED_ITSELF
+from ...signals import CRASHES, signal_name
+from ...wire import FAILED_ITSELF
 from .frames import HEAD, MAGIC, NoFrameError, frame, head_in, header_in
 
 _CHUNK = 1 << 20
@@ -137,18 +137,11 @@ class RunnerProcess:
             return self.broken(f"it closed its output in {doing}")
         self.close()
         if code < 0:
-            message = f"the runner was killed by {_signal_name(-code)} in {doing}"
+            message = f"the runner was killed by {signal_name(-code)} in {doing}"
             return RunnerCrash(message) if -code in CRASHES else RunnerError(message)
         if code == FAILED_ITSELF or not self._greeted:
             return RunnerError(f"the runner itself failed in {doing}, with exit code {code}: see the log")
         return RunnerCrash(f"the runner left with exit code {code} in {doing}")
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # a real-time signal
-        return f"signal {number}"
 
 
 def _copy_stderr(descriptor: int) -> None:

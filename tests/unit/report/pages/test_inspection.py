@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.decide.runtime_limits import Reading
+from harness.decide.model_support import Reading
 from harness.report.page import joined, plain
 from harness.report.pages.inspection import _command, _sentence, _without_numbers
 

@@ -9,13 +9,15 @@ from harness.execution.process import sandbox
 from harness.probe.wire import Confinement
 
 NOTES = "notes"
-"""Beside a store; without it the fake probe notes its starts in the store, if it can."""
+"""Beside a store."""
+STARTS = "probe-starts.jsonl"
+"""In a store, for programs beside these tests."""
 
 
 def starts_of(store: Path) -> Path:
     """The file in which the fake probe notes its starts (it has these names too)."""
     notes = store.parent / NOTES
-    return notes / f"{store.name}-starts.jsonl" if notes.is_dir() else store / "probe-starts.jsonl"
+    return notes / f"{store.name}-starts.jsonl" if notes.is_dir() else store / STARTS
 
 
 def allowing(rights: Callable[..., Confinement] = sandbox.rights) -> Callable[..., Confinement]:
@@ -24,7 +26,8 @@ def allowing(rights: Callable[..., Confinement] = sandbox.rights) -> Callable[..
     def allowed(*given: object, **named: object) -> Confinement:
         found = rights(*given, **named)
         store = named["store"].root  # type: ignore[attr-defined]
-        notes = store.parent / NOTES
-        return {**found, "write": [*found["write"], *([str(notes)] if notes.is_dir() else [])]}
+        own, notes = store / STARTS, store.parent / NOTES
+        own.touch()
+        return {**found, "write": [*found["write"], str(own), *([str(notes)] if notes.is_dir() else [])]}
 
     return allowed

@@ -63,7 +63,7 @@ def note_start(job_path, kind, subjects):
     # A job lies somewhere in <store>/tmp/.
     store = next(folder.parent for folder in job_path.parents if folder.name == "tmp")
     notes = store.parent / "notes"
-    # A confined probe writes nothing into the store; programs beside these tests read the file there.
+    # Programs beside these tests read the file in the store (tests/noted.py).
     for path in [store / "probe-starts.jsonl", *([notes / f"{store.name}-starts.jsonl"] if notes.is_dir() else [])]:
         with contextlib.suppress(OSError), path.open("ab", buffering=0) as log:
             log.write(json.dumps(line).encode() + b"\n")

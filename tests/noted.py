@@ -20,14 +20,16 @@ def starts_of(store: Path) -> Path:
     return notes / f"{store.name}-starts.jsonl" if notes.is_dir() else store / STARTS
 
 
-def allowing(rights: Callable[..., Confinement] = sandbox.rights) -> Callable[..., Confinement]:
-    """`sandbox.rights`, with the folder of notes beside what a process may write to."""
+def allowing(rights: Callable[..., Confinement] = sandbox.rights, *, in_store: bool = False) -> Callable[..., Confinement]:
+    """`sandbox.rights`, with the folder of notes beside what a process may write to, and `in_store` the file of starts there."""
 
     def allowed(*given: object, **named: object) -> Confinement:
         found = rights(*given, **named)
         store = named["store"].root  # type: ignore[attr-defined]
-        own, notes = store / STARTS, store.parent / NOTES
-        own.touch()
-        return {**found, "write": [*found["write"], str(own), *([str(notes)] if notes.is_dir() else [])]}
+        places = [store.parent / NOTES]
+        if in_store:
+            (store / STARTS).touch()
+            places.append(store / STARTS)
+        return {**found, "write": [*found["write"], *(str(path) for path in places if path.exists())]}
 
     return allowed

@@ -18,5 +18,5 @@ except KeyboardInterrupt:  # as `python -m harness`, which imports less before t
 
 if __name__ == "__main__":
     keys.PROBE = Path(__file__).resolve().parent / "fake_probe" / "__main__.py"
-    sandbox.rights = noted.allowing()
+    sandbox.rights = noted.allowing(in_store=True)
     sys.exit(main(sys.argv[1:]))

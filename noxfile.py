@@ -17,10 +17,10 @@
 """The sessions. Any installed nox will do: it reads the dependencies above and starts itself anew with them.
 
 nox -s matrix -- --select "onnxruntime==1.16.3"     options of `python -m harness run`
-nox -s "probe(py311-t2151-tf4576-o1232-r1163)"      one combination, its environment kept
+nox -s "probe(py311-t2150-tf4576-o1232-r1163)"      one combination, its environment kept
 nox -s probe -t onnxruntime==1.16.3                 a column
 
-Cells with `environment = "handoff"` need two environments: `python -m harness cell ID` builds them.
+Cells with `setup = "handoff"` need two environments: `python -m harness cell ID` builds them.
 """
 
 import os
@@ -113,6 +113,12 @@ def doctor(session: nox.Session) -> None:
 def clean(session: nox.Session) -> None:
     """Free what the store holds besides what the matrix reaches: nox -s clean -- --dry-run."""
     _harness(session, "clean")
+
+
+@nox.session(venv_backend="none")
+def merge(session: nox.Session) -> None:
+    """Make one report of the results of several shards: nox -s merge -- shard-1 shard-2."""
+    _harness(session, "merge")
 
 
 @nox.session(venv_backend="none")

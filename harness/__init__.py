@@ -1,4 +1,4 @@
-"""Which versions of PyTorch, Transformers, ONNX and onnxruntime work together? See docs/design.md."""
+"""Which versions of PyTorch, Transformers, ONNX and onnxruntime work together? Start with docs/start.md."""
 
 # The interface for programs (docs/api.md). Its module is imported when one of its names is used: the command line imports
 # this package for its version, and must be quick.

@@ -129,7 +129,7 @@ def _require_no_results(root: Path) -> None:
     if any(kind == STAGES.name for _, kind, _ in ForeignStore(root=root).records()):
         raise StoreError(
             f"no result in {root} is of this matrix with this version of the probe, this Python and this platform, so nothing "
-            "was removed; name the matrix that they are of (--config), or remove them all the same (--force)"
+            "was removed; name their matrix (--config), or remove them anyway (--force)"
         )
 
 

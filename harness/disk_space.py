@@ -58,7 +58,7 @@ def sentence(error: BaseException, places: Mapping[str, Path]) -> str:
     details = "; ".join(f"{mount} has {_free(mount)} free and holds {' and '.join(names)}" for mount, names in mounts.items())
     return (
         f"the disk is full: {details}. Free some space, or name other folders (--store, --reports, UV_CACHE_DIR, TMPDIR). "
-        "What was finished before is kept, and the same command goes on from there"
+        "Finished results are kept, and the same command continues from there"
     )
 
 

@@ -100,7 +100,7 @@ def _matrix(settings: Settings) -> Iterator[HealthCheck]:
             "matrix",
             str(error),
             Outcome.PROBLEM,
-            "name another with --config, or correct what it says; docs/matrix.md explains every key",
+            "name another file with --config, or correct this one; docs/matrix-keys.md explains every key",
         )
         return
     axes = ", ".join(f"{len(values)} {name}" for name, values in config.axes.items())
@@ -197,7 +197,7 @@ def _room(name: str, place: Path) -> HealthCheck:
 
 def _store(settings: Settings) -> HealthCheck:
     if isinstance(settings.store, Path) and settings.store.exists() and not settings.store.is_dir():
-        return _check("store", f"{settings.store} is no folder", Outcome.PROBLEM, "name another with --store")
+        return _check("store", f"{settings.store} is not a folder", Outcome.PROBLEM, "name another with --store")
     if not isinstance(settings.store, Path) or not settings.store.is_dir():
         return _check("store", f"{settings.store} holds nothing yet")
     paths = sorted((settings.store / "results").rglob("*.json"), key=lambda path: path.lstat().st_mtime, reverse=True)

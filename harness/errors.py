@@ -38,7 +38,7 @@ class UnpublishedError(ConfigError):
 
 def nobody_publishes(name: str, tool: str = "uv") -> str:
     """The sentence about a name that no index has where `tool` looked."""
-    return f"nobody publishes a {'distribution' if tool == 'uv' else 'package'} named {name!r} where {tool} looked"
+    return f"no index that {tool} searched has a {'distribution' if tool == 'uv' else 'package'} named {name!r}"
 
 
 def not_published(name: str, version: str, tool: str = "uv") -> str:
@@ -112,7 +112,7 @@ def interruptible() -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, InterruptedError):
-        raise Interrupted("interrupted; what was finished is kept, and the same command goes on from there") from None
+        raise Interrupted("interrupted; finished results are kept, and the same command continues from there") from None
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

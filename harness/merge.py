@@ -45,7 +45,7 @@ def are_stores(sources: Sequence[Path]) -> bool:
             raise ShardError(f"{source} does not exist")
         if source.is_dir() and not (source / "results").is_dir():
             raise ShardError(
-                f"{source} is no store: it has no folder 'results' (a store's folder or a matrix.json is expected)"
+                f"{source} is not a store: it has no folder 'results' (a store's folder or a matrix.json is expected)"
             )
     folders = {source.is_dir() for source in sources}
     if len(folders) > 1:
@@ -241,7 +241,7 @@ def _reasons(first: Path, second: Path, known: Record, new: Record) -> str:
     words = [f"{error.type}: {headline(error.message)}" for record in (known, new) if (error := record.stages[-1].error)]
     return (
         f"{first} and {second} have the same failure at {known.stages[-1].stage} with different reasons ({'; '.join(words)}); "
-        "it counts as one whose words vary"
+        "it counts as one failure with varying messages"
     )
 
 

@@ -28,7 +28,7 @@ class CommandLine(NamedTuple):  # dataclasses take ten times as long to import
     """Two, without the name of the program and of the command."""
 
 
-LOOK, RUN_IT, DECIDE = "look (runs nothing)", "run", "decide (runs what is not known)"
+LOOK, RUN_IT, DECIDE = "show results (runs nothing)", "work with a matrix", "decide (runs what is not known)"
 CELL = "py311-t2150-tf5230-o1232-r1163"
 COMMANDS: dict[str, CommandLine] = {
     "show": CommandLine(
@@ -46,7 +46,7 @@ COMMANDS: dict[str, CommandLine] = {
     "history": CommandLine(
         group=LOOK,
         options=["id", *REPORTS, "--color"],
-        help="show what a cell came to in each run, and what changed between them",
+        help="show the status of a cell in each run, and what changed between runs",
         examples=[CELL, f"{CELL} --reports out --format json"],
     ),
     "lookup": CommandLine(
@@ -70,7 +70,7 @@ COMMANDS: dict[str, CommandLine] = {
     "init": CommandLine(
         group=RUN_IT,
         options=["--from", "--runtime", "--python", "--output", "--force", "--color", "--format"],
-        help="write a commented matrix.toml for the versions that you have and those beside them",
+        help="write a commented matrix.toml with the versions that you have and the newest ones",
         examples=["--from requirements.txt --runtime 1.16.3", "--from pyproject.toml --output mine.toml"],
     ),
     "doctor": CommandLine(
@@ -118,7 +118,7 @@ COMMANDS: dict[str, CommandLine] = {
     "clean": CommandLine(
         group=RUN_IT,
         options=[*MATRIX, "--keep", "--uv-cache", "--dry-run", "--force", "--format"],
-        help="free what the store holds besides what the matrix reaches; its report stays the same",
+        help="remove from the store what the matrix does not need; its report stays the same",
         examples=["--dry-run", "--keep matrix-variants.toml --uv-cache"],
     ),
     "pin": CommandLine(
@@ -149,7 +149,7 @@ COMMANDS: dict[str, CommandLine] = {
         group=DECIDE,
         options=["--good", "--bad", "--axis", *SETS, *MATRIX, *INDEX, *TASKS, "--format"],
         help="find the release that broke it: search between a set that works and one that does not",
-        examples=["--axis transformers --good 4.46.3 --bad 4.57.6 --with torch==2.4.1", "--good good.txt --bad bad.txt"],
+        examples=["--axis transformers --good 4.46.3 --bad 4.57.6 --from requirements.txt", "--good good.txt --bad bad.txt"],
     ),
 }
 """Each command, those of one group together."""

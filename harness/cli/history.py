@@ -19,7 +19,7 @@ def history(options: argparse.Namespace, out: Console, _err: Console) -> int:
     known = {cell for run in found.runs for cells in run.cells.values() for cell in cells}
     if not known:
         why = "; ".join(found.skipped[:3]) or f"`{invocation.command('run')}` adds a line for each run"
-        raise ReportError(f"{options.reports / report_locations.HISTORY} knows no run: {why}")
+        raise ReportError(f"{options.reports / report_locations.HISTORY} has no runs: {why}")
     if options.id not in known:
         raise SelectionError(f"no run has a cell {options.id!r}{did_you_mean(options.id, known)}")
     show(pages.page(found, options.id), options.format, out)

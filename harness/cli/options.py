@@ -117,7 +117,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "--exclude": {"action": "append", "default": [], "metavar": "EXPR", "help": "not these; expressions as for --select"},
     "--shard": {
         "type": _reader("harness.matrix.shard:parse"), "metavar": "i/n",
-        "help": "only this share of the cells; 1/3, 2/3 and 3/3 have no export in common",
+        "help": "only this share of the cells, such as 2/3; no two shares need the same export",
     },
     "--shards": {
         "type": _number("a number of shards"), "metavar": "N",
@@ -149,14 +149,14 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "--audit": {
         "type": _share, "default": 0.0, "metavar": "5%", "help": "run this share of the cells again from scratch, and compare"
     },
-    "--timings": {"action": "store_true", "help": "show where the time went, and the least time that all cores need"},
+    "--timings": {"action": "store_true", "help": "show where the time went, and the shortest time possible on all cores"},
     "--timeline": {
         "type": _timeline, "metavar": "FILE",
         "help": "write what ran where and when: FILE.json, a Chrome trace, or FILE.svg, a picture",
     },
     "--no-remedies": {
         "dest": "remedies", "action": "store_false",
-        "help": "neither search nor report remedies (--budget and --strategy pairwise do not search them either)",
+        "help": "neither search nor report remedies (--budget and --strategy pairwise only report known ones)",
     },
     "--close-boundaries": {
         "type": _names, "nargs": "?", "const": [], "metavar": "AXES",
@@ -167,19 +167,19 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "--sandbox": {
         "choices": ("auto", "require", "off"), "default": "auto",
-        "help": "keep probes from files, network and processes: auto as far as this machine can, require or run nothing, off",
+        "help": "isolate probes from files, network and processes: auto: as far as possible; require: or run nothing; off: not at all",
     },
     "--no-disk-check": {
-        "dest": "disk_check", "action": "store_false", "help": "begin even if the disk may not hold what is to be fetched"
+        "dest": "disk_check", "action": "store_false", "help": "start even if the downloads may not fit on the disk"
     },
     "--keep": {
         "type": Path, "action": "append", "default": [], "metavar": "FILE",
-        "help": "a further matrix whose results stay; may be repeated",
+        "help": "another matrix whose results are kept; may be repeated",
     },
     "--dry-run": {"action": "store_true", "help": "say what would be freed; remove nothing"},
     "--uv-cache": {
         "action": "store_true",
-        "help": "also have uv's cache forget the packages that only searches met, and no lock that stays",
+        "help": "also remove from uv's cache the packages that only removed locks name",
     },
     "--keep-envs": {"action": "store_true", "help": "do not delete the environments"},
     "--reports": {
@@ -188,7 +188,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "--open": {"action": "store_true", "help": "open the page of the report in a browser; print nothing"},
     "--publish": {
         "action": "store_true",
-        "help": "write a report that stands alone: beside it one trimmed log for each failure, without paths of this machine",
+        "help": "make the report self-contained: add one trimmed log for each failure, without paths of this machine",
     },
     "--format": {
         "choices": FORMATS, "default": "text",
@@ -201,10 +201,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "--fail-on": {
         "choices": ("error", "fails", "flaky", REGRESSIONS),
-        "help": "exit with 1 if a cell has this status, or if what worked in --against fails; with 3 if nothing is proven",
+        "help": "exit with 1 if a cell has this status (regressions: if what worked in --against fails), 3 if nothing is proven",
     },
     "--environment": {
-        "type": Path, "metavar": "DIR", "help": "run in this virtual environment, which has the lock of the cell installed"
+        "type": Path, "metavar": "DIR", "help": "run in this virtual environment; the lock of the cell is installed into it"
     },
     "--from": {
         "type": Path, "metavar": "FILE", "dest": "from_",
@@ -245,7 +245,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "--prefer": {
         "nargs": "+", "metavar": ("newest|robust|smallest-change-from", "FILE"),
-        "help": "newest (the default); robust: cells one step away work too; smallest-change-from FILE",
+        "help": "newest (the default); robust: neighbouring cells work too; smallest-change-from FILE",
     },
     "--axis": {
         "type": _reader("harness.packaging_values:distribution_name"), "metavar": "NAME",
@@ -263,9 +263,9 @@ OWN: dict[tuple[str, str], dict[str, Any]] = {
         "help": "only this onnxruntime, and exit with 1 if it refuses a model, 3 if that is not known; may be repeated",
     },
     ("init", "--force"): {"help": "replace the file"},
-    ("clean", "--force"): {"help": "also if the matrix reaches none of the results"},
-    ("bisect", "--from"): {"help": "with --axis: the set in which it is moved; the files are those of check"},
+    ("clean", "--force"): {"help": "clean even if no result in the store belongs to the matrix"},
+    ("bisect", "--from"): {"help": "with --axis: the set in which that distribution is moved; the same kinds of file as for check"},
     ("lookup", "--list"): {"help": "show all messages that are known"},
-    ("pin", "--from"): {"help": "pin this set, if it works, and not a cell of the matrix; the files are those of check"},
+    ("pin", "--from"): {"help": "pin this set, if it works, instead of a cell of the matrix; the same kinds of file as for check"},
 }
 """(command, option) → its differences from the option of other commands."""

@@ -45,7 +45,7 @@ def run(options: argparse.Namespace, out: Console, err: Console) -> int:
     if options.timings:
         format_named("text").show(timings.page(measured), err)
     if disputes:
-        raise AuditError("the audit came to other verdicts; do not trust shared results here: " + "; ".join(disputes))
+        raise AuditError("the audit found other verdicts; do not trust shared results on this machine: " + "; ".join(disputes))
     return answer(report, options.fail_on, err, compared)
 
 

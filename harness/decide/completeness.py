@@ -21,7 +21,7 @@ def require_complete(versions: Versions, open_: Collection[str], axes: Collectio
     """
     if versions.python is None:
         known = ", ".join(matrix.axes["python"])
-        raise VersionsError(f"{versions.source} says nothing of Python: give --python (the matrix has {known})")
+        raise VersionsError(f"{versions.source} does not name a Python version: give --python (the matrix has {known})")
     given = {*versions.exact, *open_}
     runtimes = [axis for axis in RUNTIMES if axis in axes]
     if len(there := given.intersection(runtimes)) > 1:

@@ -40,7 +40,7 @@ def read(path: Path, text: str, python: str | None) -> Versions:
         exact = {name: version for name, version in exact.items() if name in wanted}
     open_ = [f"{name}{_bounds(path, name, bounds)}" for name, bounds in wanted.items() if name not in exact]
     if not exact and not open_:
-        raise VersionsError(f"{path} names no runtime that is known ({', '.join(ECOSYSTEMS)})")
+        raise VersionsError(f"{path} names no known runtime ({', '.join(ECOSYSTEMS)})")
     pinned = [text for text in open_ if "==" in text and not text.endswith(".*")]
     exact |= dict(text.split("==", 1) for text in pinned)
     left = tuple(text for text in open_ if text not in pinned)
@@ -74,7 +74,7 @@ def _table(path: Path, text: str) -> Mapping[str, Any]:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise VersionsError(f"{path} is no JSON: {error}") from None
+        raise VersionsError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(content, dict):
         raise VersionsError(f"{path}: expected a table, not {quoted(content)}")
     return content

@@ -62,7 +62,7 @@ class RequirementsFiles:
             if nested := _NESTED.match(entry):
                 self._nested(path, _unquoted(nested["path"].rstrip()), place, limits=limits or bool(nested["limits"]))
             elif entry.startswith("-"):
-                self._ignored.append(f"{place}: sources of distributions belong into [uv] of the matrix")
+                self._ignored.append(f"{place}: sources of distributions belong in [uv] of the matrix")
             else:
                 try:
                     self._take(_HASHES.sub("", entry).rstrip(), place, self._limits if limits else self._required)
@@ -106,7 +106,7 @@ class RequirementsFiles:
             if required.marker and not required.marker.evaluate(self._environment):
                 return
         except KeyError as error:
-            raise ValueError(f"the marker {error} has a meaning in a lock only") from None
+            raise ValueError(f"the marker {error} is valid in a lock only") from None
         name = distribution_name(required.name)
         if required.url:
             self._missing.append(f"{name}: {ELSEWHERE}")

@@ -56,7 +56,7 @@ def read(path: Path, python: str | None, default: str | None, *, with_extras: bo
     if path.name in package_files.NAMES:
         return package_files.read(path, text, python or default)
     if path.suffix in {".toml", ".json", ".yml", ".yaml"}:
-        kinds = "a requirements file, a pyproject.toml, a pylock.toml, a uv.lock or the folder of a virtual environment"
+        kinds = "a requirements file, a pyproject.toml, a pylock.toml, a uv.lock, a package.json or the folder of a virtual environment"
         raise VersionsError(f"{path}: expected {kinds}")
     files = RequirementsFiles(python or default)
     files.read(path, text)
@@ -96,7 +96,7 @@ def _string(value: object) -> str:
 def _of_environment(folder: Path, python: str | None) -> Versions:
     own = python_of(folder)
     if own is None:
-        raise VersionsError(f"{folder} is no virtual environment: it has no pyvenv.cfg that names its Python")
+        raise VersionsError(f"{folder} is not a virtual environment: it has no pyvenv.cfg that names its Python")
     match = re.match(r"3\.[0-9]{1,3}(?![0-9])", own, re.ASCII)
     if match is None:
         raise VersionsError(f"{folder} cannot be used: its pyvenv.cfg names no CPython 3, but {quoted(own)}")

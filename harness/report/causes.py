@@ -43,18 +43,18 @@ _OF = {
 MEANING = {
     Suspect.CACHE: "PyTorch alone fails or, with a cache, disagrees with itself; on another stack, or with any other model",
     Suspect.EXPORTER: "the export or its check fails, or independent runtimes fail alike on what it wrote",
-    Suspect.RUNTIME: "it does not implement it, or gets wrong what others, or itself with other options, run correctly",
+    Suspect.RUNTIME: "it lacks an implementation, or gets wrong what others, or itself with other options, run correctly",
     Suspect.ARCHITECTURE: "nothing works with this model, and one of another family works where it fails",
-    Suspect.VERSIONS: "no solution, not importable or usable beside each other, or an IR or opset above the runtime's",
+    Suspect.VERSIONS: "no solution, not importable or usable together, or an IR or opset above the runtime's",
     Suspect.INTERNALS: "PyTorch disagrees with itself on every stack, with this model only; or a checkpoint alone fails",
     Suspect.CONSUMER: "the same artifact works in the same onnxruntime with the other feedback or binding",
-    Suspect.OPEN: "what was run does not tell",
+    Suspect.OPEN: "not decided by what was run",
 }
 
 
 _Members = list[tuple[ReportedCell, ReportedVariant]]
 
-HEADER = ("suspect", "failing variants", "cells", "how sure", "for example", "measured by")
+HEADER = ("suspect", "failing variants", "cells", "certainty", "for example", "measured by")
 
 
 def rows(report: Report) -> list[list[Text]]:

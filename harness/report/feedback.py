@@ -54,12 +54,12 @@ def sentence(comparison: FeedbackComparison) -> str:
     where = f" at step {' or '.join(map(str, comparison.steps))}" if comparison.steps else ""
     text = (
         f"With a `{comparison.layout}` graph, a decoding loop that feeds every `present.*` output back as the next past "
-        f"dies{where}; one that keeps the cross-attention cache (`present.*.encoder.*`) of its first step decodes correctly. "
+        f"fails{where}; one that keeps the cross-attention cache (`present.*.encoder.*`) of its first step decodes correctly. "
         f"Seen in {comparison.differing} of {comparison.keep_cross_works} pairs of runs that differ in nothing else, "
         f"on {listed(comparison.runtimes)}."
     )
     whole = comparison.differing == comparison.keep_cross_works
-    return f"{text} So the loop has to change, and no version." if whole else text
+    return f"{text} So change the loop; no version has to change." if whole else text
 
 
 def _comparison(layout: str, pairs: Sequence[tuple[ReportedCell, ReportedVariant, ReportedVariant]]) -> FeedbackComparison:

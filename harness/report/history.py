@@ -154,7 +154,7 @@ def _append(path: Path, line: bytes) -> None:
     try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
-            raise OSError("it is no regular file")
+            raise OSError("it is not a regular file")
         cut = status.st_size and os.pread(handle, 1, status.st_size - 1) != b"\n"
         os.write(handle, b"\n" * bool(cut) + line)
     finally:

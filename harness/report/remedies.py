@@ -94,13 +94,13 @@ _VENDOR = re.compile("|".join(map(re.escape, VENDORS)))
 
 
 def _search(variant: ReportedVariant) -> str:
-    vain = f"{counted(len(variant.tried), 'change')} tried in vain" if variant.tried else ""
+    vain = f"{counted(len(variant.tried), 'change')} tried without success" if variant.tried else ""
     if not variant.search_open:
         return f"no remedy found: {vain}" if vain else ""
     unproven = f"{len(variant.unproven)} ended in an error or flaky, which proves nothing" if variant.unproven else ""
     # A report cannot distinguish an index that failed from one that was not asked: neither is recorded.
     names = dict.fromkeys(map(required_name, variant.unanswered or ()))
-    unanswered = f"no index has answered yet which other versions there are of {', '.join(names)}" if names else ""
+    unanswered = f"no index has answered yet which other versions exist of {', '.join(names)}" if names else ""
     return f"remedy open: {', '.join(filter(None, [vain, unproven, unanswered])) or 'nothing tried yet'}"
 
 

@@ -28,12 +28,12 @@ GLYPHS = {
 NOT_SELECTED = "-"
 """A cell was not to run a variant that others were to run."""
 
-LEGEND = "✓ works, ✗ fails (a fact about versions), ! error (ours or the network's: proves nothing), · not run, - not asked for"
+LEGEND = "✓ works, ✗ fails (a fact about versions), ! error (harness, machine or network: proves nothing), · not run, - not asked for"
 INFERRED = (
-    "(works?) and (fails?) stand for nothing observed: it follows from cells that were, unless three or more versions quarrel"
+    "(works?) and (fails?) are inferred from other cells, not observed; wrong if three or more versions conflict only together"
 )
 FLAKY = "~ flaky (failed, and worked or failed at another stage when it was repeated in a fresh process: proves nothing)"
-REMEDIED = "✚ works with the remedy that is named, and not by itself"
+REMEDIED = "✚ works only with the remedy that is named"
 
 
 def legend(report: Report) -> str:
@@ -183,7 +183,7 @@ def recommendations(report: Report) -> tuple[list[str], list[list[str]]]:
         versions = [*map(cell.version, axes), *(cell.resolved.get(name, ABSENT) for name in beside)]
         rows.append([shown, cell.python, *versions, *environment, working, cell.id])
     name = runtimes[0].name if one_name and runtimes else "runtime" if runtimes else RUNTIME
-    header = [name, "Python", *axes, *beside, *(["environment"] if several else []), "variants that work", "cell"]
+    header = [name, "Python", *axes, *beside, *(["setup"] if several else []), "variants that work", "cell"]
     return header, rows
 
 

@@ -44,7 +44,7 @@ def _environment() -> Environment:
     loaders = [_OWN, PrefixLoader({"shipped": _OWN})]
     if folder := os.environ.get(VARIABLE):
         if not Path(folder).is_dir():
-            raise ReportError(f"{VARIABLE} names {folder}, which is no folder")
+            raise ReportError(f"{VARIABLE} names {folder}, which is not a folder")
         loaders.insert(0, FileSystemLoader(folder))
     made = Environment(
         loader=ChoiceLoader(loaders),

@@ -180,7 +180,7 @@ def test_what_an_opinion_rests_on_has_a_log(survey, by_case):
 
 def test_the_page_counts_whom_each_failure_is_due_to(survey):
     page = (survey.reports / "matrix.md").read_text()
-    _, _, section = page.partition("## Whose fault it is\n\n")
+    _, _, section = page.partition("## Causes\n\n")
     table = [[entry.strip() for entry in line.split("|")[1:-1]] for line in section.split("\n\n")[1].splitlines()[2:]]
     counts = {row[0]: (row[1], row[2], row[3]) for row in table}
     # Where something is counted, an example and its log: uv's proofs are on the page, and have none.

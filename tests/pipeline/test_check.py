@@ -276,7 +276,7 @@ def test_a_folder_with_the_name_of_a_distribution_is_no_set(project, monkeypatch
     # Written as a path it is a folder.
     path = project.root / "requirements.txt"
     answer = project.main("check", "--from", str(path), "--to", "./transformers")
-    assert (answer.code, "transformers is no virtual environment" in answer.err) == (2, True)
+    assert (answer.code, "transformers is not a virtual environment" in answer.err) == (2, True)
     (folder / "pyvenv.cfg").write_text("version = 3.11.7\n")
     answer = project.main("check", "--from", str(path), "--to", "transformers")
     assert (answer.code, "transformers has none of what is needed" in answer.err) == (2, True)
@@ -613,7 +613,7 @@ def test_of_two_axes_the_one_that_moves_less_is_the_smallest_change(project, onn
     ("text", "arguments", "said"),
     [
         (FOUR, ["--to", "transformers==9.9"], "no published version of transformers satisfies '==9.9'"),
-        (FOUR, ["--to", "nonesuch>1"], "nobody publishes a distribution named 'nonesuch'"),
+        (FOUR, ["--to", "nonesuch>1"], "no index that uv searched has a distribution named 'nonesuch'"),
         (FOUR, ["--to", "transformers=5"], "--to: expected a requirement such as"),
         (FOUR, ["--to", "nonesuch.txt"], "--to nonesuch.txt: no such file"),
         (FOUR, ["--to", "python==3.12"], "--to python==3.12: the Python of a set is chosen with --python"),
@@ -646,7 +646,7 @@ def test_a_python_must_be_known(shared):
     finally:
         shared.configure()
     assert answer.code == 2
-    assert f"says nothing of Python: give --python (the matrix has 3.10, {PYTHON})" in answer.err
+    assert f"does not name a Python version: give --python (the matrix has 3.10, {PYTHON})" in answer.err
 
 
 def test_another_type_in_the_same_words_is_no_failure_of_the_current_set(project):

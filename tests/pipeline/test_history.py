@@ -100,7 +100,7 @@ def test_an_unknown_cell_is_an_error_with_near_ids(weeks):
 def test_without_a_history_the_command_says_what_makes_one(tmp_path):
     answer = printed("history", CELL, "--reports", str(tmp_path))
     assert (answer.code, answer.out) == (2, "")
-    assert "history.jsonl knows no run: `python -m harness run` adds a line for each run" in " ".join(answer.err.split())
+    assert "history.jsonl has no runs: `python -m harness run` adds a line for each run" in " ".join(answer.err.split())
 
 
 def test_a_damaged_line_is_named_and_stays(weeks, tmp_path):

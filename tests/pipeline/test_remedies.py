@@ -188,8 +188,8 @@ def test_nothing_mends(project):
     assert (cell["status"], cell["remedies"], variant["remedy"]) == ("fails", [], None)
     assert variant["tried"][0] == "optimization extended: fails at decode"
     tried = len(variant["tried"])
-    assert f"no remedy found: {tried} changes tried in vain" in (project.reports / "matrix.md").read_text()
-    assert f"no remedy found: {tried} changes tried in vain" in project.main("explain", "py*").out
+    assert f"no remedy found: {tried} changes tried without success" in (project.reports / "matrix.md").read_text()
+    assert f"no remedy found: {tried} changes tried without success" in project.main("explain", "py*").out
 
 
 def test_an_error_is_no_failure_of_a_change(project):
@@ -235,7 +235,7 @@ def test_retry_error_tries_again_what_ended_in_an_error(project):
     cell, _ = on(project, packages.onnxruntime("1.17.0", on_run=dies), onnxruntime="1.17.0")
     gate.touch()
     told = project.main("explain", "py*").out
-    assert "remedy open: 8 changes tried in vain, 5 ended in an error or flaky, which proves nothing" in told
+    assert "remedy open: 8 changes tried without success, 5 ended in an error or flaky, which proves nothing" in told
     assert "`run --retry error` tries again what proved nothing" in told
     assert (cell["status"], project.run()[cell["id"]]["status"]) == ("fails", "fails")
     (cell,) = project.run("--retry", "error").values()

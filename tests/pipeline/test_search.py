@@ -93,7 +93,7 @@ def test_a_table_tells_inferred_from_observed(searched, whole):
         )
     inferred = [sum(cell["inferred"] == word for cell in cells) for word in ("works", "fails")]
     assert f"(inferred, not observed: {inferred[0]} works, {inferred[1]} fails)" in text
-    assert "(works?) and (fails?) stand for nothing observed" in text
+    assert "(works?) and (fails?) are inferred from other cells, not observed" in text
     assert "?)" not in (whole.reports / "matrix.md").read_text()
 
 

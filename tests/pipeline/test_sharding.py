@@ -318,7 +318,7 @@ def test_nothing_to_merge(project):
 def test_what_is_neither_store_nor_report(project, tmp_path):
     (tmp_path / "folder").mkdir()
     assert f"{tmp_path / 'nowhere'} does not exist" in refused(project, tmp_path / "nowhere")
-    assert f"{tmp_path / 'folder'} is no store" in refused(project, tmp_path / "folder")
+    assert f"{tmp_path / 'folder'} is not a store" in refused(project, tmp_path / "folder")
     assert "matrix.toml is no matrix.json of this version" in refused(project, project.config)
 
 

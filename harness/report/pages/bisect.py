@@ -47,7 +47,7 @@ def _lines(found: Bisected, store: Path) -> Iterator[str | Item]:
     """The details below the answer."""
     yield from endings(found.lost, store)
     for variant in found.otherwise[:1]:
-        yield f"the bad end fails of something else: {ending(variant)}"
+        yield f"the bad end fails in another way: {ending(variant)}"
     if found.along:
         yield f"the resolver also moved these, and one of them may be the reason: {listed(found.along)}"
     if found.skipped:

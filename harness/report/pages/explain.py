@@ -170,7 +170,7 @@ def _remedy_lines(variant: _ExplainedVariant) -> Iterator[str | Span]:
         yield _next(search)
     proven = [trial for trial in search.trials if not trial.open and trial.status is Status.WORKS]
     for words, trials in (
-        ("tried in vain", [trial for trial in search.vain if not _blames(trial)]),
+        ("tried without success", [trial for trial in search.vain if not _blames(trial)]),
         ("dismissed", [trial for trial in search.vain if _blames(trial)]),
         ("proven", [trial for trial in proven if _blames(trial)]),
     ):

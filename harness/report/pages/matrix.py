@@ -143,7 +143,7 @@ def _feedback(report: Report) -> Iterator[Block]:
             [row.layout, str(row.pairs), str(row.keep_cross_works), str(row.feed_all_works), "; ".join(row.messages)]
             for row in found
         ]
-        header = ["layout", "pairs", "keep-cross works", "feed-all works", "what feed-all dies of, where keep-cross works"]
+        header = ["layout", "pairs", "keep-cross works", "feed-all works", "how feed-all fails, where keep-cross works"]
         text = "The same artifact on the same runtime under both protocols; nothing else differs within a pair."
         table = Table(header=header, rows=rows, records=True)
         yield Section(title="What the decoding loop feeds back", blocks=[Paragraph(text=text), table], detail=True)
@@ -152,7 +152,7 @@ def _feedback(report: Report) -> Iterator[Block]:
 def _suspects(report: Report) -> Iterator[Block]:
     if rows := causes.rows(report):
         table = Table(header=causes.HEADER, rows=rows, records=True)
-        yield Section(title="Whose fault it is", blocks=[Paragraph(text=f"{causes.summary(report)}."), table], detail=True)
+        yield Section(title="Causes", blocks=[Paragraph(text=f"{causes.summary(report)}."), table], detail=True)
 
 
 def _failures(report: Report, groups: Sequence[FailureGroup]) -> Section:

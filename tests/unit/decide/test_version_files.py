@@ -101,7 +101,7 @@ def test_markers_are_those_of_the_python_that_is_asked_about(tmp_path):
         ("torch = 2.1.0\n", "cannot read the line 'torch = 2.1.0'"),
         ("-r absent.txt\n", "absent.txt cannot be read"),
         ("# nothing\n", "names no distribution"),
-        ('numpy; "x" in extras\n', "the marker 'extras' has a meaning in a lock only"),
+        ('numpy; "x" in extras\n', "the marker 'extras' is valid in a lock only"),
         (f"numpy{' ' * 300_000}x\n", "cannot read the line"),
         (f"-r{'=' * 300_000} x\n", "x cannot be read"),
     ],
@@ -379,7 +379,7 @@ def test_a_file_that_is_none(tmp_path):
 
 
 def test_what_is_no_set_at_all(tmp_path):
-    with pytest.raises(VersionsError, match="no virtual environment"):
+    with pytest.raises(VersionsError, match="not a virtual environment"):
         read(tmp_path, None, None)
     with pytest.raises(VersionsError, match="cannot be read"):
         read(tmp_path / "absent.txt", None, None)

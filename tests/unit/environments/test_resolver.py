@@ -139,7 +139,7 @@ def test_a_version_that_was_published_after_the_day_of_a_search_has_no_solution(
 def test_a_distribution_that_nobody_publishes_names_the_axis(store, provider):
     provider.failures["torch==2.6.0"] = ProviderFailure(FailureType.UNSATISFIABLE, "no", unpublished="torch")
     provider.failures["onnxscript"] = NO_SOLUTION
-    with pytest.raises(UnpublishedError, match=r"axes\.torch: nobody publishes a distribution named 'torch'"):
+    with pytest.raises(UnpublishedError, match=r"axes\.torch: no index that uv searched has a distribution named 'torch'"):
         resolve(resolver(store, provider), cell())
 
 

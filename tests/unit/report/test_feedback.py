@@ -27,16 +27,16 @@ def test_a_loop_that_must_change_is_told_in_one_sentence():
     assert found.messages == ("The dimension with value zero exceeds the dimension size",)
     told = sentence(found)
     assert told.startswith(
-        "With a `merged` graph, a decoding loop that feeds every `present.*` output back as the next past dies at step 2; "
+        "With a `merged` graph, a decoding loop that feeds every `present.*` output back as the next past fails at step 2; "
     )
-    assert told.endswith("So the loop has to change, and no version.")
+    assert told.endswith("So change the loop; no version has to change.")
 
 
 def test_a_message_that_names_no_step():
     cell = both(Status.FAILS)
     fed = replace(cell.variants[1], error="the runtime died")
     (found,) = comparisons(report(replace(cell, variants=[cell.variants[0], fed])))
-    assert "as the next past dies; one that keeps" in sentence(found)
+    assert "as the next past fails; one that keeps" in sentence(found)
 
 
 def test_what_fails_under_both_protocols_says_nothing_about_them():

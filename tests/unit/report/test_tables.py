@@ -134,13 +134,13 @@ def test_what_works_is_named_by_all_that_differs():
     cell = reported_cell(reported_variant(), failed("x", "s", binding="ortvalue"))
     header, rows = recommendations(report(cell, recommended={"1.16.3": cell.id}))
     assert dict(zip(header, rows[0], strict=True))["variants that work"] == "numpy"
-    assert "environment" not in header
+    assert "setup" not in header
 
 
 def test_the_environment_is_named_where_there_are_both():
     one, two = reported_cell(), replace(reported_cell(), id="two", environment=Setup.HANDOFF)
     header, rows = recommendations(report(one, two, recommended={"1.16.3": "two"}))
-    assert dict(zip(header, rows[0], strict=True))["environment"] == "handoff"
+    assert dict(zip(header, rows[0], strict=True))["setup"] == "handoff"
 
 
 def test_a_headline_is_the_end_of_a_message_on_one_line():
@@ -207,7 +207,7 @@ def mended(**pins: str):
 def test_a_remedy_stands_where_the_cell_does_and_is_explained():
     told = report(mended(), reported_cell(onnxruntime="1.18.0"))
     assert cell_text(told.cells[0], variant_names(told)) == "works-with-remedy ✚ numpy<2"
-    assert "✚ works with the remedy that is named" in legend(told)
+    assert "✚ works only with the remedy that is named" in legend(told)
     assert "✚" not in legend(report(reported_cell()))
 
 
@@ -223,7 +223,7 @@ def test_a_remedy_stands_over_the_variants_that_it_was_run_on_and_the_others_say
     left, tried = reported_cell(failed("x", "s")), reported_cell(searched, onnx="1.15.0")
     (group,) = failure_groups(report(left, tried))
     assert group.example == tried.id
-    assert [remedy.text for remedy in group.remedies] == ["no remedy found: 1 change tried in vain (1 variant: onnx 1.15.0)"]
+    assert [remedy.text for remedy in group.remedies] == ["no remedy found: 1 change tried without success (1 variant: onnx 1.15.0)"]
     mended = reported_cell(replace(searched, remedy="opset 15", remedies=["opset 15 (also 16)", "layout pair"]), onnx="1.17.0")
     (group,) = failure_groups(report(left, tried, mended))
     assert group.example == mended.id
@@ -231,11 +231,11 @@ def test_a_remedy_stands_over_the_variants_that_it_was_run_on_and_the_others_say
     assert [remedy.text for remedy in group.remedies] == [
         "mended by opset 15 (also 16), or by layout pair (1 variant: onnx 1.17.0)",
         f"{hint} (1 variant: onnx 1.16.2)",
-        f"no remedy found: 1 change tried in vain; {hint} (1 variant: onnx 1.15.0)",
+        f"no remedy found: 1 change tried without success; {hint} (1 variant: onnx 1.15.0)",
     ]
     vain = reported_cell(replace(searched, tried=["opset 15: fails at decode"]), onnx="1.15.0")
     (group,) = failure_groups(report(vain, mended))
-    assert group.remedies[1].text == "no remedy found: 1 change tried in vain (1 variant: onnx 1.15.0)"
+    assert group.remedies[1].text == "no remedy found: 1 change tried without success (1 variant: onnx 1.15.0)"
     (group,) = failure_groups(report(left))
     assert (group.example, group.remedies) == (left.id, ())
 
@@ -244,7 +244,7 @@ def test_an_open_search_is_no_search_that_found_nothing():
     tried = replace(failed("x", "s"), tried=["opset 14: fails at load"], unproven=["opset 15: error at load"], search_open=True)
     (group,) = failure_groups(report(reported_cell(tried)))
     assert [remedy.text for remedy in group.remedies] == [
-        "remedy open: 1 change tried in vain, 1 ended in an error or flaky, which proves nothing"
+        "remedy open: 1 change tried without success, 1 ended in an error or flaky, which proves nothing"
     ]
 
 

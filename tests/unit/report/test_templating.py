@@ -59,5 +59,5 @@ def test_a_wrong_template_is_an_error_that_names_it(own, text):
 
 def test_a_folder_that_is_not_there(monkeypatch):
     monkeypatch.setenv("HARNESS_TEMPLATES", "/nowhere/at/all")
-    with pytest.raises(ReportError, match="HARNESS_TEMPLATES names /nowhere/at/all, which is no folder"):
+    with pytest.raises(ReportError, match="HARNESS_TEMPLATES names /nowhere/at/all, which is not a folder"):
         templating.source("page.js")

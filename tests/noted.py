@@ -13,6 +13,9 @@ NOTES = "notes"
 STARTS = "probe-starts.jsonl"
 """In a store, for programs beside these tests."""
 
+LIBRARY = Path(__file__).parent / "__pycache__" / "standard-library"
+"""The fake probe has this name too."""
+
 
 def starts_of(store: Path) -> Path:
     """The file in which the fake probe notes its starts (it has these names too)."""
@@ -21,12 +24,14 @@ def starts_of(store: Path) -> Path:
 
 
 def allowing(rights: Callable[..., Confinement] = sandbox.rights, *, in_store: bool = False) -> Callable[..., Confinement]:
-    """`sandbox.rights`, with the folder of notes beside what a process may write to, and `in_store` the file of starts there."""
+    """`sandbox.rights`, and what the fake probe writes: the folder of notes, its bytecode of the standard library, and
+    `in_store` the file of starts there."""
 
     def allowed(*given: object, **named: object) -> Confinement:
         found = rights(*given, **named)
         store = named["store"].root  # type: ignore[attr-defined]
-        places = [store.parent / NOTES]
+        LIBRARY.mkdir(parents=True, exist_ok=True)
+        places = [store.parent / NOTES, LIBRARY]
         if in_store:
             (store / STARTS).touch()
             places.append(store / STARTS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import noted
 import pytest
 
 from harness.errors import SandboxError
@@ -80,7 +81,7 @@ def test_what_a_probe_may_use(tmp_path):
     job = {"probe": {"path": "/mine/probe.py", "options": {"path": "/elsewhere"}}}
     found = sandbox.confinement(BOTH, Path(sys.executable), job, store=store, writes=[tmp_path / "own"])
     assert found is not None
-    assert found["write"] == [str(tmp_path / "own")]
+    assert found["write"] == [str(tmp_path / "own"), str(noted.LIBRARY)]
     own = {path.removeprefix(f"{store.root}/") for path in found["read"] if path.startswith(str(store.root))}
     assert own == {"envs", "artifacts", "models", "bytecode"}
     # The options of one's own module are its own: a text in them is no path.

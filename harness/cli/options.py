@@ -167,7 +167,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "--sandbox": {
         "choices": ("auto", "require", "off"), "default": "auto",
-        "help": "isolate probes from files, network and processes: auto: as far as possible; require: or run nothing; off: not at all",
+        "help": "isolate probes from files, network, processes: auto: as far as possible; require: or run nothing; off",
     },
     "--no-disk-check": {
         "dest": "disk_check", "action": "store_false", "help": "start even if the downloads may not fit on the disk"
@@ -201,7 +201,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "--fail-on": {
         "choices": ("error", "fails", "flaky", REGRESSIONS),
-        "help": "exit with 1 if a cell has this status (regressions: if what worked in --against fails), 3 if nothing is proven",
+        "help": "exit with 1 if a cell has this status (regressions: what worked in --against fails), 3 if nothing is proven",
     },
     "--environment": {
         "type": Path, "metavar": "DIR", "help": "run in this virtual environment; the lock of the cell is installed into it"
@@ -264,8 +264,8 @@ OWN: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("init", "--force"): {"help": "replace the file"},
     ("clean", "--force"): {"help": "clean even if no result in the store belongs to the matrix"},
-    ("bisect", "--from"): {"help": "with --axis: the set in which that distribution is moved; the same kinds of file as for check"},
+    ("bisect", "--from"): {"help": "with --axis: the set in which it is moved; the same kinds of file as for check"},
     ("lookup", "--list"): {"help": "show all messages that are known"},
-    ("pin", "--from"): {"help": "pin this set, if it works, instead of a cell of the matrix; the same kinds of file as for check"},
+    ("pin", "--from"): {"help": "pin this set, if it works, instead of a cell; the same kinds of file as for check"},
 }
 """(command, option) → its differences from the option of other commands."""

@@ -56,8 +56,8 @@ def read(path: Path, python: str | None, default: str | None, *, with_extras: bo
     if path.name in package_files.NAMES:
         return package_files.read(path, text, python or default)
     if path.suffix in {".toml", ".json", ".yml", ".yaml"}:
-        kinds = "a requirements file, a pyproject.toml, a pylock.toml, a uv.lock, a package.json or the folder of a virtual environment"
-        raise VersionsError(f"{path}: expected {kinds}")
+        kinds = "a requirements file, a pyproject.toml, a pylock.toml, a uv.lock or a package.json"
+        raise VersionsError(f"{path}: expected {kinds}, or the folder of a virtual environment")
     files = RequirementsFiles(python or default)
     files.read(path, text)
     return files.versions(str(path))

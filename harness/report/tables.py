@@ -28,7 +28,10 @@ GLYPHS = {
 NOT_SELECTED = "-"
 """A cell was not to run a variant that others were to run."""
 
-LEGEND = "✓ works, ✗ fails (a fact about versions), ! error (harness, machine or network: proves nothing), · not run, - not asked for"
+LEGEND = (
+    "✓ works, ✗ fails (a fact about versions), ! error (harness, machine or network: proves nothing), "
+    "· not run, - not asked for"
+)
 INFERRED = (
     "(works?) and (fails?) are inferred from other cells, not observed; wrong if three or more versions conflict only together"
 )

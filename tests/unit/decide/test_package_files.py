@@ -64,7 +64,9 @@ def test_what_is_no_range_of_versions_is_named(tmp_path, written):
         of(tmp_path, {"onnxruntime-node": written})
 
 
-@pytest.mark.parametrize(("text", "words"), [("[]", "expected a table"), ("{", "is not valid JSON"), ("{}", "names no known runtime")])
+@pytest.mark.parametrize(
+    ("text", "words"), [("[]", "expected a table"), ("{", "is not valid JSON"), ("{}", "names no known runtime")]
+)
 def test_what_names_no_runtime(tmp_path, text, words):
     path = tmp_path / "package.json"
     path.write_text(text)

@@ -223,7 +223,9 @@ def test_a_remedy_stands_over_the_variants_that_it_was_run_on_and_the_others_say
     left, tried = reported_cell(failed("x", "s")), reported_cell(searched, onnx="1.15.0")
     (group,) = failure_groups(report(left, tried))
     assert group.example == tried.id
-    assert [remedy.text for remedy in group.remedies] == ["no remedy found: 1 change tried without success (1 variant: onnx 1.15.0)"]
+    assert [remedy.text for remedy in group.remedies] == [
+        "no remedy found: 1 change tried without success (1 variant: onnx 1.15.0)"
+    ]
     mended = reported_cell(replace(searched, remedy="opset 15", remedies=["opset 15 (also 16)", "layout pair"]), onnx="1.17.0")
     (group,) = failure_groups(report(left, tried, mended))
     assert group.example == mended.id

@@ -321,7 +321,7 @@ def test_nobody_looks_for_remedies_unasked(project):
         (cell,) = project.run(*options).values()
         assert (cell["status"], cell["remedies"]) == ("fails", [])
     explained = project.main("explain", "py*").out
-    assert "remedy open: no index has answered yet which other versions there are of torch, " in explained
+    assert "remedy open: no index has answered yet which other versions exist of torch, " in explained
     project.run()
     assert project.main("report").code == 0
     assert project.cells()[cell["id"]]["remedies"] == ["numpy<2"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,8 +109,46 @@ def test_a_file_and_stdin_are_read(tmp_path, monkeypatch):
 def test_values_that_were_not_measured_are_said_so():
     known, other = printed("lookup", IR), printed("lookup", IR.replace("10", "77"))
     assert known.out.splitlines()[0] == "recognised: fails at load; cause: format gate, proven"
-    assert other.out.splitlines()[0] == "recognised: fails at load; cause, with other values: format gate, proven"
+    title = (
+        "recognised: fails at load: IR version 77, where 9 is the largest; fails at load; cause, with other values: format gate"
+    )
+    assert other.out.splitlines()[0] == f"{title}, proven"
     assert "Not measured with 77 and 9, as the text has it." in other.out
+
+
+def test_a_refusal_is_answered_from_the_measured_limits():
+    opset = (
+        "Opset 16 is under development and support for this is limited. The operator schemas and or other functionality may "
+        "change before next ONNX release and in this case ONNX Runtime will not guarantee backward compatibility. "
+    )
+    answer = printed("lookup", f"{opset}Current official support for domain ai.onnx.ml is till opset 4.")
+    assert answer.code == 0
+    lines = [line.strip() for line in answer.out.splitlines()]
+    assert lines[0] == "recognised: fails at load: opset 16 of ai.onnx.ml, where 4 is the largest"
+    assert re.match(r"each of the \d+ measured onnxruntimes refuses opset 16 of ai.onnx.ml$", lines[3])
+    assert lines[4] == "the limit 4 is that of onnxruntime 1.17.3"
+
+
+def test_an_operator_without_a_kernel_is_answered_from_the_measured_kernels():
+    text = "NOT_IMPLEMENTED : Could not find an implementation for Trilu(14) node with name '/Trilu'"
+    answer = printed("lookup", text, "--format", "json")
+    data = json.loads(answer.out)
+    assert (answer.code, data["recognised"]) == (0, True)
+    (refusal,) = data["refusals"]
+    assert (refusal["operator"], refusal["since"], refusal["type"]) == ("Trilu", 14, None)
+    first = refusal["takes"][0]
+    assert first["types"] == ["tensor(double)", "tensor(float)", "tensor(int64)"]
+    assert first["runtimes"] == ["1.16.0", "1.16.3", "1.17.3", "1.18.1"]
+    text = printed("lookup", text).out
+    assert "Trilu-14 takes tensor(double), tensor(float), tensor(int64): 1.18.1 and older" in text
+
+
+def test_a_type_that_an_operator_does_not_take_is_answered_from_the_measured_kernels():
+    text = "Type 'tensor(float16)' of input parameter (/a) of operator (Range) in node (/Range) is invalid."
+    answer = printed("lookup", text)
+    assert answer.code == 0
+    assert answer.out.startswith("recognised: fails at load: Range does not take tensor(float16)\n")
+    assert "measured onnxruntimes has a kernel for tensor(float16)" in answer.out
 
 
 @pytest.mark.parametrize("arguments", [(), ("",), (" \n",)])

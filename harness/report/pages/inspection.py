@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
 from pathlib import PurePath
 
 from harness.decide.evidence import Evidence
@@ -16,11 +14,11 @@ from harness.model import Status
 from harness.onnx_files.external_data import DataPlace
 from harness.onnx_files.graph_lint import SWITCH, some
 from harness.report.page import Block, Item, Items, Page, Paragraph, Section, Span, Table, Text, code, items, joined
+from harness.report.readings import STATUS, sentence, version_range
 from harness.report.tables import counted
 from harness.stack import RUNTIME
 from harness.verdicts.runtime_limits import RuntimeLimits
 
-_STATUS = {Reading.READS: Status.WORKS, Reading.REFUSES: Status.FAILS, Reading.UNKNOWN: Status.FLAKY}
 _WORDS = {Reading.READS: "reads it", Reading.REFUSES: "no", Reading.UNKNOWN: "not known"}
 _OPERATORS = 12
 """Operators of a domain that are named; data has all."""
@@ -35,7 +33,7 @@ def page(models: Sequence[InspectedModel], limits: Mapping[str, RuntimeLimits]) 
         title, blocks = _title(models[0], limits), _blocks(models[0], limits)
     else:
         title = joined(
-            f"{len(models)} models: ", *_sentence({version: _joint(models, version) for version in limits}, "them all")
+            f"{len(models)} models: ", *sentence({version: _joint(models, version) for version in limits}, "them all")
         )
         blocks = [block for model in models for block in _section(model, limits)]
     return Page(
@@ -59,46 +57,7 @@ def _section(model: InspectedModel, limits: Mapping[str, RuntimeLimits]) -> list
 
 def _title(model: InspectedModel, limits: Iterable[str]) -> Sequence[str | Span]:
     stamps = f"IR {model.ir}, " + ("no opset" if model.opset is None else f"opset {model.opset}")
-    return joined(f"{stamps}: ", *_sentence({version: model.reading(version) for version in limits}, "it"))
-
-
-def _sentence(readings: Mapping[str, Reading], what: str) -> Iterator[Span | str]:
-    """`onnxruntime 1.18.1 and later read it; 1.17.3 and older do not`."""
-    counts = Counter(readings.values())
-    if len(counts) == 1 and len(readings) > 1:
-        (reading,) = counts
-        yield Span(f"each of the {len(readings)} measured {RUNTIME}s {_verb(reading, 1)} {what}", status=_STATUS[reading])
-        return
-    yield f"{RUNTIME} "
-    for number, reading in enumerate(kind for kind in Reading if counts[kind]):
-        yield "; " if number else ""
-        refusal = "does not" if counts[reading] == 1 else "do not"
-        end = refusal if number and reading is Reading.REFUSES else f"{_verb(reading, counts[reading])} {what}"
-        yield Span(f"{', '.join(_ranges(readings, reading))} {end}", status=_STATUS[reading])
-
-
-def _verb(reading: Reading, count: int) -> str:
-    """What so many runtimes do."""
-    verb = {Reading.READS: "read", Reading.UNKNOWN: "may read", Reading.REFUSES: "refuse"}[reading]
-    return verb if count > 1 or reading is Reading.UNKNOWN else f"{verb}s"
-
-
-def _ranges(readings: Mapping[str, Reading], chosen: Reading) -> Iterator[str]:
-    """The versions with that reading, neighbours together."""
-    versions = list(readings)
-    for reading, group in groupby(versions, key=lambda version: readings[version]):
-        members = list(group)
-        if reading is chosen:
-            yield _range(members, first=members[0] == versions[0], last=members[-1] == versions[-1])
-
-
-def _range(versions: Sequence[str], *, first: bool, last: bool) -> str:
-    """Neighbours among the measured versions, in words."""
-    if first and not last:
-        return f"{versions[-1]} and older" if len(versions) > 1 else versions[0]
-    if last and not first:
-        return f"{versions[0]} and later" if len(versions) > 1 else versions[0]
-    return versions[0] if len(versions) == 1 else f"{versions[0]} to {versions[-1]}"
+    return joined(f"{stamps}: ", *sentence({version: model.reading(version) for version in limits}, "it"))
 
 
 def _blocks(model: InspectedModel, limits: Mapping[str, RuntimeLimits]) -> list[Block]:
@@ -122,12 +81,12 @@ def _table(model: InspectedModel, limits: Mapping[str, RuntimeLimits]) -> Table:
     for answer in model.runtimes:
         limit = limits[answer.version]
         why = "; ".join(dict.fromkeys(_short(reason.message) for reason in answer.reasons))
-        text = Span(_WORDS[answer.reading] + (f": {why}" if why else ""), status=_STATUS[answer.reading])
+        text = Span(_WORDS[answer.reading] + (f": {why}" if why else ""), status=STATUS[answer.reading])
         key = limit.ir, limit.opset, text.text
         if not rows or rows[-1][0] != key:
             rows.append((key, [], [str(limit.ir), str(limit.opset), text]))
         rows[-1][1].append(answer.version)
-    shown = [[_range(versions, first=False, last=False), *entries] for _, versions, entries in rows]
+    shown = [[version_range(versions, first=False, last=False), *entries] for _, versions, entries in rows]
     return Table(header=[RUNTIME, "IR up to", "opset up to", "this model"], rows=shown)
 
 
@@ -138,7 +97,7 @@ def _short(message: str) -> str:
 
 def _suggestion(model: InspectedModel, suggestion: Suggestion) -> Item:
     versions = suggestion.runtimes
-    where = f" for {RUNTIME} {_range(versions, first=False, last=False)}" if versions else ""
+    where = f" for {RUNTIME} {version_range(versions, first=False, last=False)}" if versions else ""
     lines: list[Text] = [_known(suggestion.evidence), suggestion.note]
     others = [f"`{change}` ({counted(number, 'variant')})" for change, number in suggestion.evidence.others]
     lines += [f"what else mended this where it was run: {', '.join(others)}"] if others else []

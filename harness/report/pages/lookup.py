@@ -12,8 +12,10 @@ from harness.decide.known_messages import KnownMessage, MeasuredCause, Occurrenc
 from harness.decide.lookup import Recognised
 from harness.decide.nearest import Near
 from harness.decide.next_steps import FindOut
+from harness.decide.runtime_refusals import RuntimeRefusal, admits
 from harness.model import Stage, Status
 from harness.report.page import Block, Item, Page, Paragraph, Quote, Section, Span, Text, code, items, joined, strong
+from harness.report.pages import runtime_refusals
 from harness.report.tables import counted
 from harness.verdicts.messages import headline
 
@@ -34,13 +36,27 @@ _REPORTS = 4
 """Reports that are named for a cause; the data has them all."""
 
 
-def recognised(found: Sequence[Recognised], first: Mapping[str, str]) -> Page[Sequence[Recognised]]:
-    """The page of a text with known messages. `first`: see `known_messages.causes`."""
-    answers = [(match, known_messages.causes(match.failures, first, match.admits)) for match in found]
+def recognised(
+    found: Sequence[Recognised], first: Mapping[str, str], refusals: Sequence[RuntimeRefusal] = ()
+) -> Page[Sequence[Recognised]]:
+    """The page of a text with known messages, with refusals, or with both. `first`: see `known_messages.causes`."""
+    answers = [(match, known_messages.causes(match.failures, first, admits(match, refusals))) for match in found]
+    messages = [_answer(match, causes) for match, causes in answers]
+    titles, limits = [_title(*answer) for answer in answers], runtime_refusals.sections(refusals)
+    # A limit is that of the text; a message may have been measured with other numbers.
+    exact = any(match.measured for match in found)
+    if not exact:
+        titles = [*(f"fails at load: {runtime_refusals.title(refusal)}" for refusal in refusals), *titles]
     return Page(
-        title=Span(f"recognised: {'; '.join(dict.fromkeys(_title(*answer) for answer in answers))}", status=Status.FAILS),
-        blocks=[_answer(match, causes) for match, causes in answers],
-        data={"recognised": True, "messages": [_data(match, causes) for match, causes in answers], "nearest": [], "next": None},
+        title=Span(f"recognised: {'; '.join(dict.fromkeys(titles))}", status=Status.FAILS),
+        blocks=[*messages, *limits] if exact else [*limits, *messages],
+        data={
+            "recognised": True,
+            "messages": [_data(match, causes) for match, causes in answers],
+            "refusals": refusals,
+            "nearest": [],
+            "next": None,
+        },
         source=found,
     )
 
@@ -65,7 +81,7 @@ def unknown(near: Sequence[Near], way: FindOut) -> Page[Sequence[Recognised]]:
     return Page(
         title="unknown: no published report has this message",
         blocks=blocks,
-        data={"recognised": False, "messages": [], "nearest": nearest, "next": following, "find_out": way},
+        data={"recognised": False, "messages": [], "refusals": [], "nearest": nearest, "next": following, "find_out": way},
         source=(),
     )
 

@@ -1,0 +1,102 @@
+"""What a refusal of onnxruntime in a pasted text comes to, as sections of the page of `lookup`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from harness import invocation
+from harness.decide.model_support import Reading
+from harness.decide.runtime_refusals import FormatRefusal, OperatorRefusal, RuntimeRefusal, Takes
+from harness.report.page import Block, Paragraph, Section, Span, Text, code, items, joined
+from harness.report.readings import STATUS, ranges, sentence
+from harness.stack import RUNTIME
+
+_BASIS = "Measured with models of one node on the CPU, and of the kernels that each onnxruntime names (docs/inspect.md)."
+
+
+def title(refusal: RuntimeRefusal) -> str:
+    """What was refused, and why: `IR version 10, where 9 is the largest`."""
+    if isinstance(refusal, FormatRefusal):
+        return f"{_named(refusal, refusal.asked)}, where {refusal.limit} is the largest"
+    if refusal.type:
+        return f"{refusal.operator} does not take {refusal.type}"
+    return f"no kernel for {_operator(refusal.operator, refusal.since)}"
+
+
+def sections(refusals: Sequence[RuntimeRefusal]) -> list[Block]:
+    """A section for each refusal, and what they rest on."""
+    shown: list[Block] = [_section(refusal) for refusal in refusals]
+    return [*shown, Paragraph(text=_BASIS)] if shown else []
+
+
+def _section(refusal: RuntimeRefusal) -> Section:
+    lines = _of_format(refusal) if isinstance(refusal, FormatRefusal) else _of_operator(refusal)
+    refused = Span("refused at load", status=STATUS[Reading.REFUSES])
+    return Section(title=joined(refused, f": {title(refusal)}"), blocks=[items(*lines)])
+
+
+def _named(refusal: FormatRefusal, version: int) -> str:
+    """`IR version 10`, `opset 16 of ai.onnx`."""
+    name, of, domain = refusal.format.partition(" of ")
+    return f"{name} {version}{of}{domain}"
+
+
+def _of_format(refusal: FormatRefusal) -> Iterator[Text]:
+    if refusal.readings:
+        yield joined(*sentence(refusal.readings, _named(refusal, refusal.asked)))
+    else:
+        yield f"this was not measured: {refusal.format}"
+    if refusal.saying:
+        yield f"the limit {refusal.limit} is that of {RUNTIME} {', '.join(ranges(list(refusal.readings), refusal.saying))}"
+    elif refusal.readings:
+        versions = list(refusal.readings)
+        yield f"no {RUNTIME} with the limit {refusal.limit} was measured; {versions[0]} to {versions[-1]} were"
+    if refusal.format == "IR version":
+        yield joined(
+            f"the stamp can be set to {refusal.limit} if the model uses nothing newer, which the file shows: ",
+            code(invocation.command("inspect", "model.onnx")),
+        )
+    else:
+        yield (
+            f"for a runtime with this limit it takes an export with at most {refusal.limit}: another number in the file "
+            "leaves the operators what they are"
+        )
+
+
+def _of_operator(refusal: OperatorRefusal) -> Iterator[Text]:
+    versions = list(refusal.readings)
+    if refusal.type:
+        yield joined(*_taking(refusal))
+    for since, forms in groupby(refusal.takes, key=lambda taken: taken.since):
+        yield from (_kernels(refusal.operator, since, taken, versions) for taken in forms)
+    without = [version for version in versions if not any(version in taken.runtimes for taken in refusal.takes)]
+    if without:
+        named = "each of them" if without == versions else ", ".join(ranges(versions, without))
+        yield Span(
+            f"no kernel of {_operator(refusal.operator, refusal.since)} in {named} ({len(versions)} measured)",
+            status=STATUS[Reading.REFUSES],
+        )
+    if refusal.takes and not refusal.type:
+        yield "the text does not say for which type: a model with another one takes a Cast before and behind this node"
+
+
+def _taking(refusal: OperatorRefusal) -> Iterator[Span | str]:
+    """Which releases have a kernel for the type that the text names."""
+    reading = [version for version, found in refusal.readings.items() if found is Reading.READS]
+    count = len(refusal.readings)
+    if not reading:
+        yield Span(f"none of the {count} measured {RUNTIME}s has a kernel for {refusal.type}", status=STATUS[Reading.REFUSES])
+    else:
+        where = ", ".join(ranges(list(refusal.readings), reading))
+        yield Span(f"{RUNTIME} {where} has a kernel for {refusal.type} ({count} measured)", status=STATUS[Reading.READS])
+
+
+def _kernels(operator: str, since: int, taken: Takes, versions: Sequence[str]) -> str:
+    types = ", ".join(taken.types) or "any type"
+    return f"{_operator(operator, since)} takes {types}: {', '.join(ranges(versions, taken.runtimes))}"
+
+
+def _operator(name: str, since: int | None) -> str:
+    """`EyeLike-9`: an operator, and the opset that brought its form."""
+    return name if since is None else f"{name}-{since}"

@@ -176,6 +176,12 @@ def limits(session: nox.Session) -> None:
     session.run(sys.executable, str(ROOT / "limits" / "run.py"), *session.posargs, external=True)
 
 
+@nox.session(venv_backend="none")
+def exporters(session: nox.Session) -> None:
+    """Ask exporters of torch what they translate, and write reports/exporters.json; arguments after -- are versions."""
+    session.run(sys.executable, str(ROOT / "limits" / "exporters.py"), *session.posargs, external=True)
+
+
 @nox.session(venv_backend="uv", reuse_venv=True, download_python="never")
 @nox.parametrize(
     ["python", "cell"],

@@ -11,9 +11,11 @@ from harness import report_locations
 from harness.errors import ReportError, did_you_mean
 from harness.model import Status
 from harness.stack import RUNTIME
+from harness.verdicts import exporter_operators as exporters_file
 from harness.verdicts import report_file
 from harness.verdicts import runtime_kernels as kernels_file
 from harness.verdicts import runtime_limits as limits_file
+from harness.verdicts.exporter_operators import ExporterOperators
 from harness.verdicts.report_schema import Report, ReportedCell, identity, versions_of
 from harness.verdicts.runtime_kernels import Operators
 from harness.verdicts.runtime_limits import RuntimeLimits
@@ -119,3 +121,8 @@ def runtime_limits() -> dict[str, RuntimeLimits]:
 def runtime_kernels() -> Operators:
     """The operators of which kernels were looked for in each onnxruntime. Raises ReportError as `runtime_kernels.read`."""
     return kernels_file.read(report_locations.ROOT / "reports" / "kernels.json")
+
+
+def exporter_operators() -> ExporterOperators:
+    """The operators that exporters of torch translate. Raises ReportError as `exporter_operators.read`."""
+    return exporters_file.read(report_locations.ROOT / "reports" / "exporters.json")

@@ -13,7 +13,7 @@ from harness.cli.console import show
 from harness.decide import known_messages, next_steps
 from harness.decide.lookup import recognised
 from harness.decide.nearest import nearest
-from harness.decide.runtime_refusals import runtime_refusals
+from harness.decide.refusals import refusals
 from harness.errors import MessageError
 from harness.report.pages import lookup as pages
 
@@ -30,9 +30,14 @@ def lookup(options: argparse.Namespace, out: Console, _err: Console) -> int:
         show(pages.all_known(known, first), options.format, out)
         return 0
     found = recognised(text, known)
-    refusals = runtime_refusals(text, published_reports.runtime_limits, published_reports.runtime_kernels)
-    if found or refusals:
-        show(pages.recognised(found, first, refusals), options.format, out)
+    refused = refusals(
+        text,
+        limits=published_reports.runtime_limits,
+        kernels=published_reports.runtime_kernels,
+        exporters=published_reports.exporter_operators,
+    )
+    if found or refused:
+        show(pages.recognised(found, first, refused), options.format, out)
         return 0
     show(pages.unknown(nearest(text, known), next_steps.way(text)), options.format, out)
     return 1

@@ -7,17 +7,11 @@ any numbers and any operator, from the measured limits, where no run of a model 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from packaging.version import Version
-
 from harness.decide import message_forms
-from harness.decide.known_messages import Admits
-from harness.decide.lookup import Recognised
 from harness.decide.model_support import Reading
-from harness.packaging_values import is_version
-from harness.stack import RUNTIME
 from harness.verdicts.runtime_kernels import Operator, Operators
 from harness.verdicts.runtime_limits import RuntimeLimits
 
@@ -32,7 +26,6 @@ _KERNEL = re.compile(
 _TYPE = re.compile(
     r"Type '(?P<type>[a-z]\w*\([^']{1,60}\))' of input parameter \([^()]{0,300}\) of operator \((?P<operator>[A-Za-z]\w*)\)"
 )
-_RUNTIME = re.compile(rf"(?:^|, ){RUNTIME} (\d\S*)")
 _DEFAULT_DOMAIN = "ai.onnx"
 
 
@@ -95,22 +88,6 @@ def runtime_refusals(
             if refusal := _operator(match.groupdict(), kernels(), tuple(limits())):
                 found[pattern.pattern, *match.groups()] = refusal
     return list(found.values())
-
-
-def admits(match: Recognised, refusals: Sequence[RuntimeRefusal]) -> Admits:
-    """Which remedies of a known message may hold for the text: with numbers that were not measured, limits rule out some."""
-    return lambda failure, change: match.admits(failure, change) and (match.measured or not _is_refused(change, refusals))
-
-
-def _is_refused(change: str, refusals: Sequence[RuntimeRefusal]) -> bool:
-    """Whether a change names an onnxruntime that refuses what one of `refusals` is about, as does one that came after it."""
-    named = [Version(text) for text in _RUNTIME.findall(change) if is_version(text)]
-    for refusal in refusals:
-        for version in named:
-            later = (reading for measured, reading in refusal.readings.items() if Version(measured) >= version)
-            if next(later, None) is Reading.REFUSES:
-                return True
-    return False
 
 
 def _ir(match: re.Match[str], limits: Mapping[str, RuntimeLimits]) -> FormatRefusal:

@@ -12,10 +12,10 @@ from harness.decide.known_messages import KnownMessage, MeasuredCause, Occurrenc
 from harness.decide.lookup import Recognised
 from harness.decide.nearest import Near
 from harness.decide.next_steps import FindOut
-from harness.decide.runtime_refusals import RuntimeRefusal, admits
+from harness.decide.refusals import Refusal, admits
 from harness.model import Stage, Status
 from harness.report.page import Block, Item, Page, Paragraph, Quote, Section, Span, Text, code, items, joined, strong
-from harness.report.pages import runtime_refusals
+from harness.report.pages import refusals as refusal_pages
 from harness.report.tables import counted
 from harness.verdicts.messages import headline
 
@@ -37,16 +37,16 @@ _REPORTS = 4
 
 
 def recognised(
-    found: Sequence[Recognised], first: Mapping[str, str], refusals: Sequence[RuntimeRefusal] = ()
+    found: Sequence[Recognised], first: Mapping[str, str], refusals: Sequence[Refusal] = ()
 ) -> Page[Sequence[Recognised]]:
     """The page of a text with known messages, with refusals, or with both. `first`: see `known_messages.causes`."""
     answers = [(match, known_messages.causes(match.failures, first, admits(match, refusals))) for match in found]
     messages = [_answer(match, causes) for match, causes in answers]
-    titles, limits = [_title(*answer) for answer in answers], runtime_refusals.sections(refusals)
+    titles, limits = [_title(*answer) for answer in answers], refusal_pages.sections(refusals)
     # A limit is that of the text; a message may have been measured with other numbers.
     exact = any(match.measured for match in found)
     if not exact:
-        titles = [*(f"fails at load: {runtime_refusals.title(refusal)}" for refusal in refusals), *titles]
+        titles = [*(refusal_pages.title(refusal) for refusal in refusals), *titles]
     return Page(
         title=Span(f"recognised: {'; '.join(dict.fromkeys(titles))}", status=Status.FAILS),
         blocks=[*messages, *limits] if exact else [*limits, *messages],

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 
 import pytest
-from values import report, reported_cell, reported_variant
 
-from harness.decide.known_messages import causes, known_messages
-from harness.decide.lookup import recognised
 from harness.decide.model_support import Reading
-from harness.decide.runtime_refusals import RuntimeRefusal, Takes, admits, runtime_refusals
-from harness.model import Cause, Certainty, Stage, Status
-from harness.published_reports import Published
+from harness.decide.runtime_refusals import RuntimeRefusal, Takes, runtime_refusals
 from harness.verdicts.runtime_kernels import Kernel, Operator, Operators
 from harness.verdicts.runtime_limits import RuntimeLimits
 
@@ -136,24 +130,3 @@ def test_nothing_is_read_for_another_text():
         raise AssertionError("read")
 
     assert runtime_refusals("ImportError: IR version 10 of opset 16, Trilu(14)", never, never) == []
-
-
-def test_a_runtime_that_was_measured_to_refuse_is_no_remedy():
-    fails = reported_variant(
-        Status.FAILS,
-        Stage.LOAD,
-        error=ir(10, 9),
-        cause=Cause.FORMAT_GATE,
-        certainty=Certainty.PROVEN,
-        remedy="onnxruntime 1.18.0",
-        remedies=["onnxruntime 1.18.0", "onnxruntime 1.20.1", "onnxruntime 1.21.0", "ir-version 9"],
-    )
-    known = known_messages([Published(name="matrix", path=Path("matrix.json"), report=report(reported_cell(fails)))])
-
-    def remedies(text: str) -> list[str]:
-        (match,) = recognised(text, known)
-        return list(causes(match.failures, {}, admits(match, refusals(text)))[0].remedies)
-
-    # 1.21.0 came after all that were measured: nothing speaks against it.
-    assert remedies(ir(11, 9)) == ["onnxruntime 1.21.0", "ir-version 9"]
-    assert "onnxruntime 1.18.0" in remedies(ir(10, 9)), "it was run"

@@ -1,4 +1,4 @@
-"""What a refusal of onnxruntime in a pasted text comes to, as sections of the page of `lookup`."""
+"""What a refusal of onnxruntime or of an exporter in a pasted text comes to, as sections of the page of `lookup`."""
 
 from __future__ import annotations
 
@@ -6,34 +6,73 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from harness import invocation
+from harness.decide.exporter_refusals import ExporterRefusal
 from harness.decide.model_support import Reading
-from harness.decide.runtime_refusals import FormatRefusal, OperatorRefusal, RuntimeRefusal, Takes
-from harness.report.page import Block, Paragraph, Section, Span, Text, code, items, joined
+from harness.decide.refusals import Refusal
+from harness.decide.runtime_refusals import FormatRefusal, OperatorRefusal, Takes
+from harness.model import Stage
+from harness.report.page import Block, Section, Span, Text, code, items, joined
 from harness.report.readings import STATUS, ranges, sentence
 from harness.stack import RUNTIME
 
-_BASIS = "Measured with models of one node on the CPU, and of the kernels that each onnxruntime names (docs/inspect.md)."
+_RUNTIME_BASIS = "measured with models of one node on the CPU, and of the kernels that each release names (docs/inspect.md)"
+_EXPORTER_BASIS = "asked of the exporters of each torch, without an export: a translation may still refuse certain arguments"
 
 
-def title(refusal: RuntimeRefusal) -> str:
-    """What was refused, and why: `IR version 10, where 9 is the largest`."""
-    if isinstance(refusal, FormatRefusal):
-        return f"{_named(refusal, refusal.asked)}, where {refusal.limit} is the largest"
-    if refusal.type:
-        return f"{refusal.operator} does not take {refusal.type}"
-    return f"no kernel for {_operator(refusal.operator, refusal.since)}"
+def title(refusal: Refusal) -> str:
+    """Where it fails, and why: `fails at load: IR version 10, where 9 is the largest`."""
+    return f"fails at {Stage.EXPORT if isinstance(refusal, ExporterRefusal) else Stage.LOAD}: {_reason(refusal)}"
 
 
-def sections(refusals: Sequence[RuntimeRefusal]) -> list[Block]:
-    """A section for each refusal, and what they rest on."""
-    shown: list[Block] = [_section(refusal) for refusal in refusals]
-    return [*shown, Paragraph(text=_BASIS)] if shown else []
+def _reason(refusal: Refusal) -> str:
+    match refusal:
+        case FormatRefusal():
+            return f"{_named(refusal, refusal.asked)}, where {refusal.limit} is the largest"
+        case ExporterRefusal():
+            return f"the {refusal.exporter} exporter has no translation of {_exported(refusal)}"
+        case _ if refusal.type:
+            return f"{refusal.operator} does not take {refusal.type}"
+        case _:
+            return f"no kernel for {_operator(refusal.operator, refusal.since)}"
 
 
-def _section(refusal: RuntimeRefusal) -> Section:
-    lines = _of_format(refusal) if isinstance(refusal, FormatRefusal) else _of_operator(refusal)
-    refused = Span("refused at load", status=STATUS[Reading.REFUSES])
-    return Section(title=joined(refused, f": {title(refusal)}"), blocks=[items(*lines)])
+def sections(refusals: Sequence[Refusal]) -> list[Block]:
+    """A section for each refusal."""
+    return [_section(refusal) for refusal in refusals]
+
+
+def _section(refusal: Refusal) -> Section:
+    lines: Iterator[Text]
+    match refusal:
+        case FormatRefusal():
+            lines, basis = _of_format(refusal), _RUNTIME_BASIS
+        case ExporterRefusal():
+            lines, basis = _of_exporter(refusal), _EXPORTER_BASIS
+        case _:
+            lines, basis = _of_operator(refusal), _RUNTIME_BASIS
+    return Section(title=Span(title(refusal), status=STATUS[Reading.REFUSES]), blocks=[items(*lines, basis)])
+
+
+def _exported(refusal: ExporterRefusal) -> str:
+    """`aten::diff with opset 11`."""
+    return refusal.operator if refusal.opset is None else f"{refusal.operator} with opset {refusal.opset}"
+
+
+def _of_exporter(refusal: ExporterRefusal) -> Iterator[Text]:
+    versions = list(refusal.readings)
+    having = {version for version, reading in refusal.readings.items() if reading is Reading.READS}
+    measured = f"({versions[0]} to {versions[-1]} measured)" if versions else "(none measured)"
+    if having:
+        where = ", ".join(ranges(versions, having))
+        yield Span(f"torch {where} has a translation of {_exported(refusal)} {measured}", status=STATUS[Reading.READS])
+    else:
+        yield Span(f"no torch has a translation of {_exported(refusal)} {measured}", status=STATUS[Reading.REFUSES])
+    for first in sorted({*refusal.first_opsets.values()}):
+        if refusal.opset is not None and first > refusal.opset:
+            later = {version for version, own in refusal.first_opsets.items() if own == first}
+            yield Span(f"from opset {first} on: torch {', '.join(ranges(versions, later))}", status=STATUS[Reading.READS])
+    for name, having_function in refusal.functions.items():
+        yield f"the dynamo exporter has a function for {name}: torch {', '.join(ranges(versions, having_function))}"
 
 
 def _named(refusal: FormatRefusal, version: int) -> str:

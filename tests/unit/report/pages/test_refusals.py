@@ -1,0 +1,85 @@
+"""The sections of refusals on the page of `lookup`, as lines."""
+
+from __future__ import annotations
+
+from harness.decide.exporter_refusals import ExporterRefusal
+from harness.decide.model_support import Reading
+from harness.decide.refusals import Refusal
+from harness.decide.runtime_refusals import FormatRefusal, OperatorRefusal, Takes
+from harness.report.formats import format_named
+from harness.report.pages import lookup
+
+READS, UNKNOWN, REFUSES = Reading.READS, Reading.UNKNOWN, Reading.REFUSES
+
+
+def lines(*refusals: Refusal) -> list[str]:
+    text = format_named("text").render(lookup.recognised([], {}, refusals))
+    assert isinstance(text, str)
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def test_a_version_above_the_limit_names_who_reads_it_and_who_has_that_limit():
+    readings = {"1.16.3": REFUSES, "1.17.3": REFUSES, "1.18.1": READS, "1.20.1": READS}
+    shown = lines(FormatRefusal(format="IR version", asked=10, limit=9, saying=("1.16.3", "1.17.3"), readings=readings))
+    assert shown[0] == "recognised: fails at load: IR version 10, where 9 is the largest"
+    assert "onnxruntime 1.18.1 and later read IR version 10; 1.17.3 and older do not" in shown
+    assert "the limit 9 is that of onnxruntime 1.17.3 and older" in shown
+    assert any(line.startswith("the stamp can be set to 9 if the model uses nothing newer") for line in shown)
+
+
+def test_a_limit_that_no_measured_release_has_is_said_so():
+    readings = {"1.16.3": READS, "1.18.1": READS}
+    shown = lines(FormatRefusal(format="opset of ai.onnx", asked=16, limit=15, saying=(), readings=readings))
+    assert "each of the 2 measured onnxruntimes reads opset 16 of ai.onnx" in shown
+    assert "no onnxruntime with the limit 15 was measured; 1.16.3 to 1.18.1 were" in shown
+    unmeasured = lines(FormatRefusal(format="opset of com.example", asked=2, limit=1, saying=(), readings={}))
+    assert "this was not measured: opset of com.example" in unmeasured
+
+
+def test_an_operator_is_shown_with_the_types_it_takes():
+    takes = (
+        Takes(since=14, types=("tensor(float)",), runtimes=("1.17.3",)),
+        Takes(since=14, types=("tensor(bool)", "tensor(float)"), runtimes=("1.18.1",)),
+    )
+    readings = {"1.16.3": REFUSES, "1.17.3": UNKNOWN, "1.18.1": UNKNOWN}
+    shown = lines(OperatorRefusal(operator="Trilu", since=14, type=None, takes=takes, readings=readings))
+    assert shown[0] == "recognised: fails at load: no kernel for Trilu-14"
+    assert "Trilu-14 takes tensor(float): 1.17.3" in shown
+    assert "Trilu-14 takes tensor(bool), tensor(float): 1.18.1" in shown
+    assert "no kernel of Trilu-14 in 1.16.3 (3 measured)" in shown
+
+
+def test_a_type_that_an_operator_does_not_take_is_looked_for():
+    takes = (Takes(since=11, types=("tensor(float)",), runtimes=("1.16.3", "1.18.1")),)
+    given = {"operator": "Range", "since": None, "type": "tensor(float16)", "takes": takes}
+    shown = lines(OperatorRefusal(**given, readings={"1.16.3": REFUSES, "1.18.1": REFUSES}))
+    assert shown[0] == "recognised: fails at load: Range does not take tensor(float16)"
+    assert "none of the 2 measured onnxruntimes has a kernel for tensor(float16)" in shown
+    some = lines(OperatorRefusal(**given, readings={"1.16.3": REFUSES, "1.18.1": READS}))
+    assert "onnxruntime 1.18.1 has a kernel for tensor(float16) (2 measured)" in some
+
+
+def test_an_operator_of_an_exporter_names_the_torches_and_opsets_that_translate_it():
+    refusal = ExporterRefusal(
+        exporter="torchscript",
+        operator="aten::scaled",
+        opset=12,
+        first_opsets={"2.1.2": 14, "2.6.0": 14, "2.9.1": 12},
+        readings={"2.0.1": REFUSES, "2.1.2": UNKNOWN, "2.6.0": UNKNOWN, "2.9.1": READS},
+        functions={"aten.scaled.default": ("2.6.0", "2.9.1")},
+    )
+    shown = lines(refusal)
+    assert shown[0] == "recognised: fails at export: the torchscript exporter has no translation of aten::scaled with opset 12"
+    assert "torch 2.9.1 has a translation of aten::scaled with opset 12 (2.0.1 to 2.9.1 measured)" in shown
+    assert "from opset 14 on: torch 2.1.2 to 2.6.0" in shown
+    assert "the dynamo exporter has a function for aten.scaled.default: torch 2.6.0 to 2.9.1" in shown
+
+
+def test_an_operator_that_no_exporter_translates_is_said_so():
+    readings = {"2.6.0": REFUSES, "2.9.1": REFUSES}
+    refusal = ExporterRefusal(
+        exporter="dynamo", operator="aten.mul.Scalar", opset=None, first_opsets={}, readings=readings, functions={}
+    )
+    shown = lines(refusal)
+    assert shown[0] == "recognised: fails at export: the dynamo exporter has no translation of aten.mul.Scalar"
+    assert "no torch has a translation of aten.mul.Scalar (2.6.0 to 2.9.1 measured)" in shown

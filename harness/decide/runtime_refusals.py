@@ -153,8 +153,8 @@ def _taken(since: int, form: Operator, releases: tuple[str, ...]) -> Iterator[Ta
         if own:
             types = {kind for kernel in own for kinds in kernel.types.values() for kind in kinds}
             by_types.setdefault(tuple(sorted(types)), []).append(version)
-    for types, versions in by_types.items():
-        yield Takes(since=since, types=types, runtimes=tuple(versions))
+    for taken, versions in by_types.items():
+        yield Takes(since=since, types=taken, runtimes=tuple(versions))
 
 
 def _described(operators: Mapping[str, Mapping[int, Operator]]) -> set[str]:

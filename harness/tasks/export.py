@@ -84,6 +84,10 @@ class Export(Divided):
         """See Divided."""
         return replace(self, closure=whole.whole, imports=whole.joint, undivided=())
 
+    def own_keys(self, whole: Undivided, records: Records) -> list[str]:
+        """See Divided."""
+        return [*self.measured_keys(records), *([whole.beside.key] if whole.beside else [])]
+
     def pairs(self, whole: Undivided, records: Records) -> list[Pair]:  # noqa: ARG002 -- as Divided
         """See Divided."""
         other = self.within(whole)
@@ -133,8 +137,9 @@ class Export(Divided):
 
     def missing(self, records: Records) -> list[tuple[str, Stage]]:
         """See Task. Without a result of PyTorch alone (the reference), that one is the first of its missing results."""
-        undivided = self.missing_undivided(records)
-        if self._is_replaced(records):
+        open_ = self.open(records)
+        undivided = self.missing_undivided(records, open_)
+        if self.undivided and all(whole in open_ and records.get(whole.refutation) for whole in self.undivided):
             return undivided
         imports = [(item.key, Stage.IMPORT) for item in self.missing_imports(records)]
         if records.get(self.key) is None:

@@ -103,6 +103,10 @@ class GraphRun(Divided):
         """See Divided."""
         return replace(self, closure=whole.whole, undivided=())
 
+    def own_keys(self, whole: Undivided, records: Records) -> list[str]:  # noqa: ARG002 -- as Divided
+        """See Divided."""
+        return [self.key, *(self.variant_key(*item) for item in self.runnable(records))]
+
     def pairs(self, whole: Undivided, records: Records) -> list[Pair]:
         """See Divided."""
         other = self.within(whole)
@@ -156,7 +160,7 @@ class GraphRun(Divided):
     def missing(self, records: Records) -> list[tuple[str, Stage]]:
         """See Task."""
         own = [(self.variant_key(*item), Stage.LOAD) for item in self.missing_runs(records)]
-        return [*own, *self.missing_undivided(records)]
+        return [*own, *self.missing_undivided(records, self.open(records))]
 
     def lost_artifacts(self, records: Records) -> list[str]:
         """See Task. The next export replaces them."""

@@ -31,6 +31,11 @@ class Record:
     artifact: Digest | None = None
     """The digest of what an export has left to run."""
 
+    @property
+    def ok(self) -> bool:
+        """Whether all of them work."""
+        return all(result.ok for result in self.stages)
+
 
 class _Stored:
     """Marks a key that this run does not override."""

@@ -9,7 +9,7 @@ something else happens there, the composed environment is *refuted*: its results
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Self
 
@@ -79,20 +79,29 @@ class Divided(Task):
         """The same task in an undivided environment."""
 
     @abstractmethod
+    def own_keys(self, whole: Undivided, records: Records) -> list[str]:
+        """The keys of all of its results that are known by key, for the cells of an undivided environment."""
+
+    @abstractmethod
     def pairs(self, whole: Undivided, records: Records) -> list[Pair]:
-        """All of its results that are known by key, with the same undivided."""
+        """The results under `own_keys`, with the same undivided."""
 
     @abstractmethod
     def repetition(self, keys: Collection[str], records: Records, workplace: Workplace) -> Batch | None:
         """The next process that does the results under `keys`, though they may be known."""
 
     def refuted(self, records: Records) -> list[Undivided]:
-        """The environments that count alone. Nobody looks if all is known, and nothing is in doubt."""
-        return [whole for whole in self.undivided if self._is_open(whole, records) and records.get(whole.refutation)]
+        """The environments that count alone."""
+        return [whole for whole in self.open(records) if records.get(whole.refutation)]
+
+    def open(self, records: Records) -> list[Undivided]:
+        """The environments that matter: not all is known, or something is in doubt."""
+        return [whole for whole in self.undivided if self._is_open(whole, records)]
 
     def _is_open(self, whole: Undivided, records: Records) -> bool:
-        known = (stages(records.get(pair.key)) for pair in self.pairs(whole, records))
-        return any(not results or in_doubt(results) for results in known)
+        # Without the keys of the same undivided: they take time, and are needed only where something is in doubt.
+        known = map(records.get, self.own_keys(whole, records))
+        return any(record is None or (not record.ok and in_doubt(record.stages)) for record in known)
 
     def unrepeated(self, whole: Undivided, records: Records) -> list[Pair]:
         """The failures of which it is not known yet whether they repeat undivided."""
@@ -130,14 +139,13 @@ class Divided(Task):
             found += [whole.confirmation(pair.key) for pair in self.pairs(whole, records)]
         return found
 
-    def missing_undivided(self, records: Records) -> list[tuple[str, Stage]]:
-        """See `Task.missing`: of what is to be done undivided."""
-        refuted = self.refuted(records)
+    def missing_undivided(self, records: Records, open_: Iterable[Undivided]) -> list[tuple[str, Stage]]:
+        """See `Task.missing`: of what is to be done undivided in the environments that are open."""
         found: list[tuple[str, Stage]] = []
-        for whole in self.undivided:
+        for whole in open_:
             found += (
                 self.within(whole).missing(records)
-                if whole in refuted
+                if records.get(whole.refutation)
                 else [(pair.undivided, pair.stage) for pair in self.unrepeated(whole, records)]
             )
         return found

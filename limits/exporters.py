@@ -53,7 +53,7 @@ def measure(version: str) -> dict[str, Any] | str:
         if done.returncode == 0:
             found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
             return found if found["version"] == version else "another version was imported"
-        message = done.stderr.strip().rpartition("\n")[2]
+        message = message or done.stderr.strip().rpartition("\n")[2]
     return message
 
 

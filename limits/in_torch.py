@@ -3,6 +3,7 @@
 Nothing is exported: both exporters are asked for what is registered with them.
 """
 
+import importlib
 import json
 import platform
 import sys
@@ -10,11 +11,12 @@ from importlib import metadata
 
 import torch
 import torch.onnx
+from torch.onnx import _constants
 
 try:
-    from torch.onnx._internal.torchscript_exporter import _constants, registration, utils  # since torch 2.9
+    from torch.onnx._internal.torchscript_exporter import registration, utils  # since torch 2.9
 except ImportError:
-    from torch.onnx import _constants, utils
+    from torch.onnx import utils
     from torch.onnx._internal import registration
 try:
     from torch.onnx._internal.exporter import _registration
@@ -29,6 +31,9 @@ def torchscript():
     """Operator (`aten::add`) -> the opsets with which the exporter finds a translation for it."""
     newest = getattr(_constants, "ONNX_TORCHSCRIPT_EXPORTER_MAX_OPSET", None) or _constants.ONNX_MAX_OPSET
     opsets = range(OLDEST_OPSET, newest + 1)
+    # An export imports them; each registers what it translates.
+    for opset in range(OLDEST_OPSET, newest + 1):
+        importlib.import_module(utils.__name__.rpartition(".")[0] + ".symbolic_opset" + str(opset))
     registry = registration.registry
     if not registry.is_registered_op("aten::add", newest):
         raise SystemExit("the operators of " + utils.__name__ + " are not registered")
@@ -41,11 +46,19 @@ def dynamo():
     if not hasattr(_registration, "ONNXRegistry"):
         return None
     registry = _registration.ONNXRegistry.from_torchlib()
-    overload = type(torch.ops.aten.add.Tensor)
-    targets = sorted(str(target) for target in registry.functions if isinstance(target, overload))
+    targets = sorted({overload(target) for target in registry.functions} - {None})
     if "aten.add.Tensor" not in targets:
         raise SystemExit("no function for aten.add.Tensor is registered")
     return targets
+
+
+def overload(target):
+    """`aten.add.Tensor` of what a function is registered for; None of a Python function."""
+    name = target if isinstance(target, str) else getattr(target, "name", str)()
+    if "::" not in name:
+        return None
+    namespace, _, operator = name.partition("::")
+    return namespace + "." + operator + ("" if "." in operator else ".default")
 
 
 def version(name):

@@ -29,7 +29,7 @@ def _reason(refusal: Refusal) -> str:
         case FormatRefusal():
             return f"{_named(refusal, refusal.asked)}, where {refusal.limit} is the largest"
         case ExporterRefusal():
-            return f"the {refusal.exporter} exporter has no translation of {_exported(refusal)}"
+            return f"the {refusal.exporter} exporter found no translation of {_exported(refusal)}"
         case _ if refusal.type:
             return f"{refusal.operator} does not take {refusal.type}"
         case _:
@@ -50,7 +50,7 @@ def _section(refusal: Refusal) -> Section:
             lines, basis = _of_exporter(refusal), _EXPORTER_BASIS
         case _:
             lines, basis = _of_operator(refusal), _RUNTIME_BASIS
-    return Section(title=Span(title(refusal), status=STATUS[Reading.REFUSES]), blocks=[items(*lines, basis)])
+    return Section(title=Span(_reason(refusal), status=STATUS[Reading.REFUSES]), blocks=[items(*lines, basis)])
 
 
 def _exported(refusal: ExporterRefusal) -> str:
@@ -67,6 +67,8 @@ def _of_exporter(refusal: ExporterRefusal) -> Iterator[Text]:
         yield Span(f"torch {where} has a translation of {_exported(refusal)} {measured}", status=STATUS[Reading.READS])
     else:
         yield Span(f"no torch has a translation of {_exported(refusal)} {measured}", status=STATUS[Reading.REFUSES])
+    if having and having == {*versions}:
+        yield "since each of them has one, what fails is this use of it: its types or its arguments"
     for first in sorted({*refusal.first_opsets.values()}):
         if refusal.opset is not None and first > refusal.opset:
             later = {version for version, own in refusal.first_opsets.items() if own == first}

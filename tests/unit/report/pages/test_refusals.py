@@ -69,7 +69,9 @@ def test_an_operator_of_an_exporter_names_the_torches_and_opsets_that_translate_
         functions={"aten.scaled.default": ("2.6.0", "2.9.1")},
     )
     shown = lines(refusal)
-    assert shown[0] == "recognised: fails at export: the torchscript exporter has no translation of aten::scaled with opset 12"
+    assert (
+        shown[0] == "recognised: fails at export: the torchscript exporter found no translation of aten::scaled with opset 12"
+    )
     assert "torch 2.9.1 has a translation of aten::scaled with opset 12 (2.0.1 to 2.9.1 measured)" in shown
     assert "from opset 14 on: torch 2.1.2 to 2.6.0" in shown
     assert "the dynamo exporter has a function for aten.scaled.default: torch 2.6.0 and later" in shown
@@ -81,5 +83,13 @@ def test_an_operator_that_no_exporter_translates_is_said_so():
         exporter="dynamo", operator="aten.mul.Scalar", opset=None, first_opsets={}, readings=readings, functions={}
     )
     shown = lines(refusal)
-    assert shown[0] == "recognised: fails at export: the dynamo exporter has no translation of aten.mul.Scalar"
+    assert shown[0] == "recognised: fails at export: the dynamo exporter found no translation of aten.mul.Scalar"
     assert "no torch has a translation of aten.mul.Scalar (2.6.0 to 2.9.1 measured)" in shown
+
+
+def test_where_every_torch_has_a_translation_it_is_the_use_that_fails():
+    given = {"exporter": "dynamo", "operator": "aten.mul.Scalar", "opset": None, "first_opsets": {}, "functions": {}}
+    every = lines(ExporterRefusal(**given, readings={"2.6.0": READS, "2.9.1": READS}))
+    assert "since each of them has one, what fails is this use of it: its types or its arguments" in every
+    one = lines(ExporterRefusal(**given, readings={"2.6.0": REFUSES, "2.9.1": READS}))
+    assert not any("what fails is this use" in line for line in one)

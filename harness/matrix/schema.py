@@ -234,7 +234,8 @@ class Matrix(_Table):
     axes: dict[str, AxisValues]
     """Axis → versions: `python`, `torch`, `transformers`, `onnx`, a runtime (`onnxruntime`, `onnxruntime-node`, or both: a
     cell has one), and any other distribution. A version is exact, or a selector such as `">=4.36,<6; latest-per-minor"`
-    (`latest`, `oldest`, `latest-per-minor`, `latest-per-major`, `all`); an axis beyond those may be `"absent"`."""
+    (`latest`, `oldest`, `latest-per-minor`, `latest-per-major`, `all`), whose bounds may be left out (`"latest"`); an axis
+    beyond those may be `"absent"`."""
     setup: Annotated[
         list[Annotated[Setup, Field(strict=False)]], BeforeValidator(listed, json_schema_input_type=Setup | list[Setup]), Once
     ] = Field(default=[Setup.TOGETHER], min_length=1)

@@ -25,7 +25,7 @@ POLICIES = ("latest", "latest-per-minor", "latest-per-major", "all", "oldest")
 def _exact_or_selector(text: str) -> str:
     if text == ABSENT:
         return text
-    spec, semicolon, policy = (part.strip() for part in text.partition(";"))
+    spec, semicolon, policy = (part.strip() for part in (f";{text}" if text.strip() in POLICIES else text).partition(";"))
     if not semicolon:
         try:
             return exact_version(spec)

@@ -38,6 +38,11 @@ def test_the_least_that_is_needed(tmp_path):
     assert matrix.uv.torch_backend == "auto"
 
 
+def test_a_selector_without_bounds_may_be_its_policy_alone(tmp_path):
+    axes = AXES.replace('onnx = ["1.16.2"]', 'onnx = ["latest", "; oldest", " all "]')
+    assert read(tmp_path, axes).axes["onnx"] == ["; latest", "; oldest", "; all"]
+
+
 def test_a_byte_order_mark_is_no_part_of_the_matrix(tmp_path):
     assert read(tmp_path, f"\ufeff{AXES}") == read(tmp_path, AXES)
 

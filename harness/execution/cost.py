@@ -39,7 +39,7 @@ A run of the shipped matrix took 1.45 times as long as its results, on all probe
 """
 
 _GUESSED = (0.8, 1.6)
-"""The same ÷ what tasks know of themselves. That run, with all that is repeated, took 8 to 16 minutes on machines of two cores."""
+"""The same ÷ what tasks know of themselves: that run took 8 to 16 minutes on machines of two cores."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

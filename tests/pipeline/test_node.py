@@ -61,6 +61,13 @@ def test_a_node_cell_runs_the_export_of_the_others_in_its_own_environments(proje
     assert [len(project.npm.calls(command)) for command in ("view", "install", "ci")] == [0, 1, 2]
 
 
+@pytest.mark.usefixtures("confined")
+def test_a_confined_probe_reads_the_program_and_the_runner(project):
+    cells = project.run()
+    (variant,) = cells[f"{STACK}-n1163"]["variants"]
+    assert (variant["status"], variant["error"]) == ("works", None)
+
+
 def test_what_is_known_is_not_run_again_and_a_report_is_the_same(project):
     first = project.run()
     starts, calls = len(project.starts()), len(project.npm.calls())

@@ -146,7 +146,15 @@ def confinement(
         return None
     module, checkpoint = job["probe"]["path"], job["probe"]["options"].get("path")
     named = [Path(module).parent] if module else [Path(checkpoint)] if isinstance(checkpoint, str) else []
-    return rights(sandbox, python, store=store, reads=named, writes=writes)
+    return rights(sandbox, python, store=store, reads=[*named, *_of_runner(job.get("runner", ()))], writes=writes)
+
+
+def _of_runner(command: Sequence[str]) -> list[Path]:
+    """The folders that a runner is read from (`worker.runner`): those of its program and of its source."""
+    if not command:
+        return []
+    program, source, *_ = map(Path, command)
+    return list(dict.fromkeys([program.parent, program.resolve().parent, source.parent]))
 
 
 def rights(

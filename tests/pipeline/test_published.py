@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import packages
@@ -17,6 +18,7 @@ from harness.verdicts.report_schema import ADAPTER
 
 ROOT = Path(__file__).resolve().parents[2]
 MATRIX = json.loads((ROOT / "reports" / "matrix.json").read_text(encoding="utf-8"))
+ELSEWHERE = MATRIX["recommended_elsewhere"]
 WORKS = [cell for cell in MATRIX["cells"] if cell["status"] == "works"]
 FAILS = next(cell for cell in MATRIX["cells"] if cell["status"] == "fails")
 
@@ -38,7 +40,7 @@ def test_show_prefers_the_report_of_the_folder_and_takes_a_name(tmp_path):
     assert (code, ADAPTER.validate_json(out)) == (0, case)
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports" / "matrix.json").write_text(
-        json.dumps({**MATRIX, "cells": MATRIX["cells"][:1], "rules": [], "recommended": {}})
+        json.dumps({**MATRIX, "cells": MATRIX["cells"][:1], "rules": [], "recommended": {}, "recommended_elsewhere": {}})
     )
     assert len(json.loads(harness(tmp_path, "show", "--format", "json")[1])["cells"]) == 1
     code, _, err = harness(tmp_path, "show", "catalog")
@@ -106,7 +108,10 @@ def test_report_and_pin_list_in_an_empty_folder(tmp_path):
     assert list(tmp_path.iterdir()) == []
     code, out, _ = harness(tmp_path, "pin", "--list", "--format", "json")
     assert code == 0
-    assert {runtime: chosen["cell"] for runtime, chosen in json.loads(out).items()} == MATRIX["recommended"]
+    assert {runtime: chosen["cell"] for runtime, chosen in json.loads(out).items()} == {
+        **MATRIX["recommended"],
+        **{f"{name} {version}": cell for name, cells in ELSEWHERE.items() for version, cell in cells.items()},
+    }
 
 
 @pytest.mark.parametrize("arguments", [["--model", "t5"], ["--profile", "base"], ["--config", "mine.toml"]])
@@ -214,13 +219,18 @@ def test_the_log_of_a_failure_has_its_traceback(project: Project):
 
 def test_the_table_of_the_readme_is_the_published_one():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| 1.")]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in text.splitlines()
+        if re.match(r"\| onnxruntime\S* 1\.", line)
+    ]
     cells = {cell["id"]: cell for cell in MATRIX["cells"]}
     expected = []
-    for runtime, name in MATRIX["recommended"].items():
+    recommended = {"onnxruntime": MATRIX["recommended"], **ELSEWHERE}
+    for runtime, name in ((f"{name} {version}", cell) for name, own in recommended.items() for version, cell in own.items()):
         pins = cells[name]["pins"]
         works = [f"{one['exporter']} {one['layout']}" for one in cells[name]["variants"] if one["status"] == "works"]
-        resolved = cells[name]["resolved"]
+        resolved = cells[name]["resolved"] or cells[name]["resolved_sides"]["export"]
         versions = [pins["torch"], pins["transformers"], pins["onnx"], resolved["numpy"], resolved["onnxscript"]]
         expected.append([runtime, cells[name]["python"], *versions, ", ".join(works)])
     assert rows == expected

@@ -35,6 +35,8 @@ class ExporterRefusal:
     """Measured torch → the first opset for which it has one; those that have none are not there."""
     readings: dict[str, Reading]
     """Measured torch → READS: it has a translation; UNKNOWN: it has one for a later opset."""
+    onnxscripts: tuple[str, ...]
+    """The onnxscripts beside them, in which functions of the dynamo exporter lie; empty for the other exporter."""
     functions: dict[str, tuple[str, ...]]
     """Overload (`aten.diff.default`) → the torches whose dynamo exporter has a function for it, if the text is of the other."""
 
@@ -43,15 +45,18 @@ def exporter_refusals(text: str, operators: Callable[[], ExporterOperators]) -> 
     """The refusals that `text` has, each once. `operators` reads what was measured, if a sentence needs it."""
     clean = " ".join(message_forms.cleaned(text).split())
     found: dict[tuple[str | None, ...], ExporterRefusal] = {}
-    for match in _TORCHSCRIPT.finditer(clean):
-        found[match.groups()] = _torchscript(match, operators())
-    for match in _DYNAMO.finditer(clean):
-        found[match.groups()] = _dynamo(match, operators())
+    for pattern, answered in ((_TORCHSCRIPT, _torchscript), (_DYNAMO, _dynamo)):
+        for match in pattern.finditer(clean):
+            if refusal := answered(match, operators()):
+                found[match.groups()] = refusal
     return list(found.values())
 
 
-def _torchscript(match: re.Match[str], measured: ExporterOperators) -> ExporterRefusal:
+def _torchscript(match: re.Match[str], measured: ExporterOperators) -> ExporterRefusal | None:
+    """None for a library whose operators were not registered when the exporters were asked."""
     namespace, name, opset = match["namespace"] or _ATEN, match["operator"], int(match["opset"])
+    if not any(known.startswith(f"{namespace}::") for known in measured.torchscript):
+        return None
     firsts = measured.torchscript.get(f"{namespace}::{name}", {})
     first_opsets = {version: first for first, versions in firsts.items() for version in versions}
     return ExporterRefusal(
@@ -60,6 +65,7 @@ def _torchscript(match: re.Match[str], measured: ExporterOperators) -> ExporterR
         opset=opset,
         first_opsets={version: first_opsets[version] for version in measured.torch if version in first_opsets},
         readings={version: _reading(first_opsets.get(version), opset) for version in measured.torch},
+        onnxscripts=(),
         functions=dict(_functions(f"{namespace}.{name}.", measured)),
     )
 
@@ -77,7 +83,11 @@ def _functions(start: str, measured: ExporterOperators) -> Iterator[tuple[str, t
             yield name, tuple(version for version in measured.torch if version in versions)
 
 
-def _dynamo(match: re.Match[str], measured: ExporterOperators) -> ExporterRefusal:
+def _dynamo(match: re.Match[str], measured: ExporterOperators) -> ExporterRefusal | None:
+    """As `_torchscript`."""
+    namespace = match["operator"].partition(".")[0]
+    if not any(known.startswith(f"{namespace}.") for known in measured.dynamo):
+        return None
     name = f"{match['operator']}.{match['overload']}"
     having = measured.dynamo.get(name, frozenset())
     asked = [version for version, torch in measured.torch.items() if torch.dynamo]
@@ -87,5 +97,6 @@ def _dynamo(match: re.Match[str], measured: ExporterOperators) -> ExporterRefusa
         opset=None,
         first_opsets={},
         readings={version: Reading.READS if version in having else Reading.REFUSES for version in asked},
+        onnxscripts=tuple(dict.fromkeys(measured.torch[version].onnxscript or "" for version in asked)),
         functions={},
     )

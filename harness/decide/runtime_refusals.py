@@ -21,7 +21,7 @@ _OPSET = re.compile(
     r"Current official support for domain (?P<domain>[\w.]*\w) is till opset (?P<limit>\d{1,9})"
 )
 _KERNEL = re.compile(
-    r"Could not find an implementation for (?:the node [^\s:()]*:)?(?P<operator>[A-Za-z]\w*)\((?P<since>\d{1,9})\)"
+    r"Could not find an implementation for (?:the node (?:[^\s:()]*:)?)?(?P<operator>[A-Za-z]\w*)\((?P<since>\d{1,9})\)"
 )
 _TYPE = re.compile(
     r"Type '(?P<type>[a-z]\w*\([^']{1,60}\))' of input parameter \([^()]{0,300}\) of operator \((?P<operator>[A-Za-z]\w*)\)"

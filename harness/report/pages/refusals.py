@@ -61,14 +61,16 @@ def _exported(refusal: ExporterRefusal) -> str:
 def _of_exporter(refusal: ExporterRefusal) -> Iterator[Text]:
     versions = list(refusal.readings)
     having = {version for version, reading in refusal.readings.items() if reading is Reading.READS}
-    measured = f"({versions[0]} to {versions[-1]} measured)" if versions else "(none measured)"
+    beside = f", with onnxscript {', '.join(refusal.onnxscripts)}" if refusal.onnxscripts else ""
+    measured = f"({versions[0]} to {versions[-1]} measured{beside})" if versions else "(none measured)"
     if having:
         where = ", ".join(ranges(versions, having))
         yield Span(f"torch {where} has a translation of {_exported(refusal)} {measured}", status=STATUS[Reading.READS])
     else:
         yield Span(f"no torch has a translation of {_exported(refusal)} {measured}", status=STATUS[Reading.REFUSES])
     if having and having == {*versions}:
-        yield "since each of them has one, what fails is this use of it: its types or its arguments"
+        other = "another onnxscript lacks it, or " if refusal.onnxscripts else ""
+        yield f"each of them has one: {other}this use of it fails, with its types or its arguments"
     for first in sorted({*refusal.first_opsets.values()}):
         if refusal.opset is not None and first > refusal.opset:
             later = {version for version, own in refusal.first_opsets.items() if own == first}
@@ -118,6 +120,8 @@ def _of_operator(refusal: OperatorRefusal) -> Iterator[Text]:
             f"no kernel of {_operator(refusal.operator, refusal.since)} in {named} ({len(versions)} measured)",
             status=STATUS[Reading.REFUSES],
         )
+    if versions:
+        yield f"releases before {versions[0]} list no kernels: of them nothing is known"
     if refusal.takes and not refusal.type:
         yield "the text does not say for which type: a model with another one takes a Cast before and behind this node"
 

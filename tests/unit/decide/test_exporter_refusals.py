@@ -15,7 +15,9 @@ READS, UNKNOWN, REFUSES = Reading.READS, Reading.UNKNOWN, Reading.REFUSES
 
 def torch(*, dynamo: bool) -> MeasuredTorch:
     day = dt.date(2026, 11, 30)
-    return MeasuredTorch(opsets=(9, 20), onnxscript=None, dynamo=dynamo, measured=day, platform="", python="")
+    return MeasuredTorch(
+        opsets=(9, 20), onnxscript="0.7.2" if dynamo else None, dynamo=dynamo, measured=day, platform="", python=""
+    )
 
 
 MEASURED = ExporterOperators(
@@ -80,3 +82,15 @@ def test_nothing_is_read_for_another_text():
         raise AssertionError("read")
 
     assert exporter_refusals("RuntimeError: aten::scaled to ONNX opset version 12", never) == []
+
+
+def test_functions_are_those_of_the_onnxscript_beside_them():
+    (refusal,) = refusals("No ONNX function found for <OpOverload(op='aten.mul', overload='Scalar')>.")
+    assert refusal.onnxscripts == ("0.7.2",)
+    (other,) = refusals(script("scaled"))
+    assert other.onnxscripts == ()
+
+
+def test_a_library_that_was_not_loaded_is_not_answered():
+    assert refusals("No ONNX function found for <OpOverload(op='quantized_decomposed.dequantize', overload='default')>.") == []
+    assert refusals(script("'mmdeploy::roi'")) == []

@@ -102,6 +102,7 @@ def test_an_operator_without_a_kernel_is_answered_with_the_types_that_have_one()
     )
     assert refusal.readings == {"1.16.3": UNKNOWN, "1.18.1": UNKNOWN, "1.20.1": UNKNOWN}, "of 1.15.1 no kernels are known"
     assert refusals("Could not find an implementation for the node Trilu_12:Trilu(14)") == [refusal]
+    assert refusals("Could not find an implementation for the node Trilu(14)") == [refusal]
 
 
 def test_an_operator_is_answered_in_the_form_that_the_text_names():

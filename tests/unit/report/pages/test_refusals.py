@@ -47,6 +47,7 @@ def test_an_operator_is_shown_with_the_types_it_takes():
     assert "Trilu-14 takes tensor(float): 1.17.3" in shown
     assert "Trilu-14 takes tensor(bool), tensor(float): 1.18.1" in shown
     assert "no kernel of Trilu-14 in 1.16.3 (3 measured)" in shown
+    assert "releases before 1.16.3 list no kernels: of them nothing is known" in shown
 
 
 def test_a_type_that_an_operator_does_not_take_is_looked_for():
@@ -66,6 +67,7 @@ def test_an_operator_of_an_exporter_names_the_torches_and_opsets_that_translate_
         opset=12,
         first_opsets={"2.1.2": 14, "2.6.0": 14, "2.9.1": 12},
         readings={"2.0.1": REFUSES, "2.1.2": UNKNOWN, "2.6.0": UNKNOWN, "2.9.1": READS},
+        onnxscripts=(),
         functions={"aten.scaled.default": ("2.6.0", "2.9.1")},
     )
     shown = lines(refusal)
@@ -80,16 +82,30 @@ def test_an_operator_of_an_exporter_names_the_torches_and_opsets_that_translate_
 def test_an_operator_that_no_exporter_translates_is_said_so():
     readings = {"2.6.0": REFUSES, "2.9.1": REFUSES}
     refusal = ExporterRefusal(
-        exporter="dynamo", operator="aten.mul.Scalar", opset=None, first_opsets={}, readings=readings, functions={}
+        exporter="dynamo",
+        operator="aten.mul.Scalar",
+        opset=None,
+        first_opsets={},
+        readings=readings,
+        onnxscripts=("0.7.2",),
+        functions={},
     )
     shown = lines(refusal)
     assert shown[0] == "recognised: fails at export: the dynamo exporter found no translation of aten.mul.Scalar"
-    assert "no torch has a translation of aten.mul.Scalar (2.6.0 to 2.9.1 measured)" in shown
+    assert "no torch has a translation of aten.mul.Scalar (2.6.0 to 2.9.1 measured, with onnxscript 0.7.2)" in shown
 
 
 def test_where_every_torch_has_a_translation_it_is_the_use_that_fails():
-    given = {"exporter": "dynamo", "operator": "aten.mul.Scalar", "opset": None, "first_opsets": {}, "functions": {}}
+    given = {
+        "exporter": "dynamo",
+        "operator": "aten.mul.Scalar",
+        "opset": None,
+        "first_opsets": {},
+        "functions": {},
+        "onnxscripts": ("0.7.2",),
+    }
     every = lines(ExporterRefusal(**given, readings={"2.6.0": READS, "2.9.1": READS}))
-    assert "since each of them has one, what fails is this use of it: its types or its arguments" in every
+    said = "each of them has one: another onnxscript lacks it, or this use of it fails, with its types or its arguments"
+    assert said in every
     one = lines(ExporterRefusal(**given, readings={"2.6.0": REFUSES, "2.9.1": READS}))
-    assert not any("what fails is this use" in line for line in one)
+    assert not any("this use of it fails" in line for line in one)

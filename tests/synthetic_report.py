@@ -21,12 +21,12 @@ def synthetic(cells: int) -> Report:
     versions = {axis: [f"{number}.{number % 7}.0" for number in range(1, side + 1)] for axis in AXES}
     chosen = itertools.islice(itertools.product(*versions.values()), cells)
     known = [cell for cell in base.cells if "onnxruntime" in cell.pins]
-    made = [
-        _cell(known[number * 7 % len(known)], dict(zip(AXES, pins, strict=True)))
-        for number, pins in enumerate(chosen)
-    ]
+    made = [_cell(known[number * 7 % len(known)], dict(zip(AXES, pins, strict=True))) for number, pins in enumerate(chosen)]
     newest = {cell.pins["onnxruntime"]: cell.id for cell in made if cell.status == "works"}
-    axes = {"python": base.axes["python"], **{axis: [v for v in versions[axis] if any(c.pins[axis] == v for c in made)] for axis in AXES}}
+    axes = {
+        "python": base.axes["python"],
+        **{axis: [v for v in versions[axis] if any(c.pins[axis] == v for c in made)] for axis in AXES},
+    }
     return replace(base, cells=made, axes=axes, recommended=newest, recommended_elsewhere={})
 
 

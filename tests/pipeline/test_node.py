@@ -122,6 +122,15 @@ def test_without_node_its_cells_are_not_run_and_the_others_are(project, monkeypa
     assert project.npm.calls() == []
 
 
+def test_a_plan_says_what_several_cells_lack_once(project, monkeypatch):
+    (project.npm.bin / "node").unlink()
+    monkeypatch.setenv("PATH", str(project.npm.bin))
+    project.configure({NODE: ["1.16.3", "1.20.1"]})
+    out = project.main("plan").out
+    assert f"{STACK}-n1163 and 1 more: not-run at resolve" in out
+    assert out.count("no node on this machine's PATH") == 1
+
+
 def test_a_version_that_is_not_published_costs_its_cells(project):
     project.configure({NODE: ["1.16.3", "1.99.0"]})
     answer = project.main("run", "--format", "json")

@@ -130,7 +130,7 @@ def test_excluded_cells_are_not_chosen_included_ones_are_and_what_does_not_resol
     out = project.main("plan", "--strategy", "pairwise").out
     # 36 less 4 excluded, plus 1 included; 8 of them do not resolve.
     assert re.search(r"pairwise: first \d+ of 25 cells that can be run; in them meet (\d+) of \1 pairs", out)
-    assert out.count("fails at resolve") == 8
+    assert "and 7 more: fails at resolve" in out
     cells = project.run("--strategy", "pairwise")
     assert not [name for name in cells if "t240" in name and "r1170" in name]
     (included,) = [cell for cell in cells.values() if cell["pins"] == {k: v for k, v in base.items() if k != "python"}]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.environments.resolved import Resolved
 from harness.execution.work import Coverage
-from harness.model import Stage
+from harness.model import Stage, Status
 from harness.pipeline import PlannedWork
 from harness.report.cost import data, sentence
 from harness.report.page import Block, Item, Page, Paragraph, Quote, Span, Table, items
@@ -31,7 +31,7 @@ def page(plan: PlannedWork, *, ordered: bool) -> Page[PlannedWork]:
         blocks=[
             *_coverage(plan.coverage),
             Table(header=["work", "distinct", "still to do"], rows=rows),
-            *([items(*map(_unsolved, unsolved))] if unsolved else []),
+            *([items(*_unsolved(unsolved))] if unsolved else []),
             *([] if pending else [Paragraph(text="everything is known already")]),
             *([Paragraph(text=sentence(cost))] if pending and cost else []),
             *(_order(cells) if ordered else ()),
@@ -55,10 +55,15 @@ def _coverage(coverage: Coverage | None) -> Iterator[Block]:
         yield Paragraph(text=f"pairwise: first {cells}; in them meet {pairs}. Then cells between what works and what fails")
 
 
-def _unsolved(resolved: Resolved) -> Item:
-    status = resolved.result.status
-    title = Span(f"{resolved.cell.id}: {status.value} at {Stage.RESOLVE}", status=status)
-    return Item(text=title, blocks=[Quote(text=resolved.result.problem)])
+def _unsolved(cells: Sequence[Resolved]) -> Iterator[Item]:
+    """An item for each reason."""
+    alike: dict[tuple[Status, str], list[str]] = {}
+    for resolved in cells:
+        alike.setdefault((resolved.result.status, resolved.result.problem), []).append(resolved.cell.id)
+    for (status, problem), ids in alike.items():
+        more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
+        title = Span(f"{ids[0]}{more}: {status.value} at {Stage.RESOLVE}", status=status)
+        yield Item(text=title, blocks=[Quote(text=problem)])
 
 
 def _order(cells: Sequence[tuple[Resolved, CellTasks | None]]) -> Iterator[Block]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from harness.decide import message_forms
 from harness.decide.model_support import Reading
+from harness.onnx_files.onnx_model import DEFAULT_DOMAIN
 from harness.verdicts.runtime_kernels import Operator, Operators
 from harness.verdicts.runtime_limits import RuntimeLimits
 
@@ -26,7 +27,6 @@ _KERNEL = re.compile(
 _TYPE = re.compile(
     r"Type '(?P<type>[a-z]\w*\([^']{1,60}\))' of input parameter \([^()]{0,300}\) of operator \((?P<operator>[A-Za-z]\w*)\)"
 )
-_DEFAULT_DOMAIN = "ai.onnx"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,7 +96,7 @@ def _ir(match: re.Match[str], limits: Mapping[str, RuntimeLimits]) -> FormatRefu
 
 def _opset(match: re.Match[str], limits: Mapping[str, RuntimeLimits]) -> FormatRefusal:
     domain = match["domain"]
-    if domain == _DEFAULT_DOMAIN:
+    if domain == DEFAULT_DOMAIN:
         known = {version: (limit.opset, limit.opset_some) for version, limit in limits.items()}
     else:
         of_domain = {version: (limit.domains or {}).get(domain) for version, limit in limits.items()}

@@ -137,9 +137,8 @@ class Export(Divided):
 
     def missing(self, records: Records) -> list[tuple[str, Stage]]:
         """See Task. Without a result of PyTorch alone (the reference), that one is the first of its missing results."""
-        open_ = self.open(records)
-        undivided = self.missing_undivided(records, open_)
-        if self.undivided and all(whole in open_ and records.get(whole.refutation) for whole in self.undivided):
+        undivided = self.missing_undivided(records)
+        if self._is_replaced(records):
             return undivided
         imports = [(item.key, Stage.IMPORT) for item in self.missing_imports(records)]
         if records.get(self.key) is None:

@@ -160,7 +160,7 @@ class GraphRun(Divided):
     def missing(self, records: Records) -> list[tuple[str, Stage]]:
         """See Task."""
         own = [(self.variant_key(*item), Stage.LOAD) for item in self.missing_runs(records)]
-        return [*own, *self.missing_undivided(records, self.open(records))]
+        return [*own, *self.missing_undivided(records)]
 
     def lost_artifacts(self, records: Records) -> list[str]:
         """See Task. The next export replaces them."""

@@ -9,7 +9,7 @@ something else happens there, the composed environment is *refuted*: its results
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Self
 
@@ -139,10 +139,10 @@ class Divided(Task):
             found += [whole.confirmation(pair.key) for pair in self.pairs(whole, records)]
         return found
 
-    def missing_undivided(self, records: Records, open_: Iterable[Undivided]) -> list[tuple[str, Stage]]:
-        """See `Task.missing`: of what is to be done undivided in the environments that are open."""
+    def missing_undivided(self, records: Records) -> list[tuple[str, Stage]]:
+        """See `Task.missing`: of what is to be done undivided."""
         found: list[tuple[str, Stage]] = []
-        for whole in open_:
+        for whole in self.open(records):
             found += (
                 self.within(whole).missing(records)
                 if records.get(whole.refutation)

@@ -13,7 +13,7 @@ from project import AXES, Project, alive, wait_until
 pytestmark = pytest.mark.usefixtures("installed_once")
 
 VARIANTS = {"exporters": ["torchscript", "dynamo"], "layouts": ["pair", "merged"]}
-LIMITS = {"time-limit": "3s", "memory-limit": "300MB"}
+LIMITS = {"time-limit": "6s", "memory-limit": "300MB"}
 
 
 def only_for(variant: str, source: str) -> str:
@@ -28,14 +28,14 @@ DEATHS_AT_EXPORT = {
     "exit-0": (LEAVE_0, "fails", "the process left with exit code 0 in export"),
     "exit-3": (LEAVE_3, "fails", "the process left with exit code 3 in export"),
     "system-exit": ("raise SystemExit(4)", "fails", "4"),
-    "hang": (HANG, "error", "no progress in export for 3 s"),
+    "hang": (HANG, "error", "no progress in export for 6 s"),
     "hoard": (HOARD, "error", "more than 0.3 GB resident in export"),
 }
 
 DEATHS_AT_IMPORT = {
     "segfault": (SEGFAULT, "fails", "killed by SIGSEGV in import"),
     "exit-0": (LEAVE_0, "fails", "the process left with exit code 0 in import"),
-    "hang": (HANG, "error", "no progress in import for 3 s"),
+    "hang": (HANG, "error", "no progress in import for 6 s"),
 }
 
 

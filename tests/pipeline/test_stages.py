@@ -43,7 +43,7 @@ EXPECTED = {
     "load": (FAILS, "load", "Unsupported model IR version: 10, max supported IR version: 9"),
     "decode": (FAILS, "decode", "Non-zero status code while running Concat"),
     "parity": (FAILS, "parity", "logits differ from PyTorch by 0.5"),
-    "timeout": (ERROR, "decode", "no progress in decode for 4 s"),
+    "timeout": (ERROR, "decode", "no progress in decode for 6 s"),
     "memory": (ERROR, "decode", "more than 0.3 GB resident in decode"),
     "probe-bug": (ERROR, "import", "the probe's own code failed"),
     "exhausted": (ERROR, "decode", "No space left on device"),
@@ -61,7 +61,7 @@ def survey(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project.configure(
         include=[*extra, {**base, "python": "3.99"}],
         variants={"exporters": ["torchscript"], "layouts": ["pair", "merged"]},
-        run={"time-limit": "4s", "memory-limit": "300MB"},
+        run={"time-limit": "6s", "memory-limit": "300MB"},
     )
     answer = project.main("run", "--jobs", "4")
     assert answer.code == 0, answer.err

@@ -164,15 +164,17 @@ class Supervisor:
         last_sign: Callable[[], float] | None = None,
         excess: Callable[[], ExitReason | None] = lambda: None,
         fork: Fork | None = None,
+        stdin: int = subprocess.DEVNULL,
+        pass_fds: Sequence[int] = (),
     ) -> Exit:
-        """Run `command` to its end, its output appended to `log`.
+        """Run `command` to its end, its output appended to `log`. `stdin` and `pass_fds` are as in `subprocess`.
 
         `time_limit` (seconds) counts from `last_sign()`, the `time.time()` of the last progress, so that each stage of a
         child has the whole limit; without `last_sign` it counts from the start. `memory_limit` is bytes of resident memory
         of the whole process group, in which what its processes share counts once. `excess` says which other limit the child
         has passed. If `fork` makes a process, that runs in place of `command`.
         """
-        child = self.start(command, env=env, cwd=cwd, log=log, fork=fork)
+        child = self.start(command, env=env, cwd=cwd, log=log, stdin=stdin, fork=fork, pass_fds=pass_fds)
         started = time.time()
         peak = 0
         try:
@@ -215,6 +217,7 @@ class Supervisor:
         log: Path,
         stdin: int = subprocess.DEVNULL,
         fork: Fork | None = None,
+        pass_fds: Sequence[int] = (),
     ) -> Process:
         """Start `command`, or let `fork` make a process in its place. It runs until `end` or `stop`."""
         token = uuid.uuid4().hex
@@ -226,7 +229,14 @@ class Supervisor:
         with self._lock, log.open("ab") as output:
             self.check()
             child = subprocess.Popen(
-                command, env=env, cwd=cwd, stdin=stdin, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                env=env,
+                cwd=cwd,
+                stdin=stdin,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=pass_fds,
             )
             _LEADERS.add(child.pid)
             self._living[child.pid] = (token, time.time())

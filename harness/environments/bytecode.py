@@ -105,6 +105,11 @@ class Bytecode:
                 with contextlib.suppress(OSError):
                     _write(group / _SUMS, self._kept(group))
 
+    def lacks(self, environment: Path) -> bool:
+        """Whether there is no bytecode at all for this environment of the store, which was verified."""
+        with self._lock:
+            return self._sums.get(self._within(environment)) == {}
+
     def compiled(self, sources: Iterable[str], interpreter: Interpreter) -> None:
         """The harness itself has compiled these sources with `interpreter`: their bytecode is intact as it is now."""
         with self._lock:

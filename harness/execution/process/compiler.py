@@ -1,15 +1,21 @@
-"""Compiles what confined probes have imported: they may not write to the store's bytecode, which other probes execute.
+"""Compiles what confined probes import: they may not write to the store's bytecode, which other probes execute.
 
-A probe says which sources it has found no bytecode for. What is compiled is decided here: files of environments, of the
-interpreter and of the probe, each to the place that belongs to it. The compiler reads them, executes nothing of them, and
-is confined itself.
+The first process in an environment asks for each source that it finds no bytecode for (bytecode_client.py), so that none is
+compiled twice, once for the process and once for the others. What it and later ones lack all the same they name at their end.
+What is compiled is decided here: files of environments, of the interpreter and of the probe, each to the place that belongs to
+it. The compiler (bytecode_service.py) reads them, executes nothing of them, and is confined itself.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
+import stat
+import tempfile
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,18 +23,12 @@ from harness.environments.bytecode import Bytecode
 from harness.execution.process.sandbox import Sandbox, confining_command, rights
 from harness.model import Interpreter, Limits
 from harness.store.store import BYTECODE, Store
-from harness.subprocesses import ExitReason, Supervisor, probe_environment
+from harness.subprocesses import Supervisor, probe_environment
 
-_COMPILE = """
-import py_compile, sys
-with open(sys.argv[1], encoding="utf-8", errors="surrogateescape") as lines:
-    for path in lines.read().splitlines():
-        try:
-            py_compile.compile(path, doraise=True)
-        except Exception:
-            pass
-"""
-"""Python 3.8 syntax."""
+_HERE = Path(__file__).parent
+_SERVICE = _HERE / "bytecode_service.py"
+CLIENT = (_HERE / "bytecode_client.py").read_text(encoding="utf-8")
+"""The program that a probe starts with which may ask: `python -c CLIENT CHANNEL PROGRAM ARGUMENT …`."""
 
 
 class Compiler:
@@ -42,6 +42,8 @@ class Compiler:
         self._limits = limits
         self._known: set[tuple[str, str]] = set()
         """(interpreter, source) of all that was compiled."""
+        self._asking: set[Path] = set()
+        """Environments whose first process has asked, or asks now."""
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="compiler")
 
@@ -64,27 +66,69 @@ class Compiler:
         elif found:
             self._compile(interpreter, reads, found)
 
+    @contextlib.contextmanager
+    def asked(self, interpreter: Interpreter, python: Path, folders: Sequence[Path]) -> Iterator[int | None]:
+        """A channel on which a process asks for bytecode if it is the first in one of the environments `folders`; else None.
+
+        `python` is that of the process, and made with `interpreter`.
+        """
+        with self._lock:
+            new = [folder for folder in folders if folder not in self._asking and self._bytecode.lacks(folder)]
+            self._asking.update(new)
+        if not new:
+            yield None
+            return
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            serving = threading.Thread(target=self._serve, args=(interpreter, python, ours.fileno()), name="compiler")
+            serving.start()
+            try:
+                yield theirs.fileno()
+            finally:
+                # It ends with its input, whoever holds the other end.
+                with contextlib.suppress(OSError):
+                    ours.shutdown(socket.SHUT_RDWR)
+                serving.join()
+
     def close(self) -> None:
         """Finish what is compiled beside the probes."""
         self._thread.shutdown()
 
+    def _serve(self, interpreter: Interpreter, python: Path, channel: int) -> None:
+        reads = rights(self._sandbox, python, store=self._store)["read"]
+        with contextlib.suppress(InterruptedError):  # the run is being stopped, and the probe with it
+            compiled = self._run(interpreter, reads, channel)
+            with self._lock:
+                self._known |= {(interpreter.path, path) for path in compiled}
+
     def _compile(self, interpreter: Interpreter, reads: Sequence[str], sources: Sequence[str]) -> None:
+        with tempfile.TemporaryFile() as listed:
+            listed.write(os.fsencode("".join(f"{path}\n" for path in sources)))
+            listed.seek(0)
+            self._run(interpreter, reads, listed.fileno())
+
+    def _run(self, interpreter: Interpreter, reads: Sequence[str], sources: int) -> list[str]:
+        """Compile what the descriptor `sources` names, and return what was compiled."""
         python, prefix = Path(interpreter.path), self._store.root / BYTECODE
         prefix.mkdir(exist_ok=True)
         with self._store.scratch() as folder:
-            listed = folder / "sources"
-            listed.write_text("\n".join(sources), encoding="utf-8", errors="surrogateescape")
-            confined = rights(self._sandbox, python, store=self._store, reads=[*map(Path, reads)], writes=[folder, prefix])
-            ended = self._supervisor.run(
-                [*confining_command(confined), str(python), *_options(prefix), "-c", _COMPILE, str(listed)],
+            made = folder / "compiled"
+            made.touch()
+            own = [*map(Path, reads), _SERVICE.parent]
+            confined = rights(self._sandbox, python, store=self._store, reads=own, writes=[folder, prefix])
+            self._supervisor.run(
+                [*confining_command(confined), str(python), *_options(prefix), str(_SERVICE), str(made), *reads],
                 env=probe_environment(HOME=str(folder)),
                 cwd=folder,
                 log=folder / "log",
                 time_limit=self._limits.seconds,
                 memory_limit=self._limits.memory,
+                last_sign=time.time if stat.S_ISSOCK(os.fstat(sources).st_mode) else None,
+                stdin=sources,
             )
-        if (ended.ending, ended.code) == (ExitReason.EXITED, 0):
-            self._bytecode.compiled(sources, interpreter)
+            compiled = [os.fsdecode(line) for line in made.read_bytes().split(b"\n")[:-1]]
+        self._bytecode.compiled(compiled, interpreter)
+        return compiled
 
 
 def _options(prefix: Path) -> list[str]:

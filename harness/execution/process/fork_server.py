@@ -95,17 +95,21 @@ class ForkServer:
         """What it writes to: its work, and temporary files."""
         return self._folder, self._temporary.parent
 
-    def start(self, python: Path, job: Mapping[str, Any], limits: Limits, fork: Fork | None = None) -> bool:
+    def start(
+        self, python: Path, job: Mapping[str, Any], limits: Limits, fork: Fork | None = None, asks: int | None = None
+    ) -> bool:
         """Start it, and wait until it has imported what `job` names. False if it cannot serve; it is closed then.
 
-        `fork` may have a process that has imported a part of it already.
+        `fork` may have a process that has imported a part of it already. `asks` is a channel on which it asks for bytecode.
         """
         self._confined = job["confined"] is not None
         self._channel, theirs = fork_channel.pair()
         work = self._folder / "work"
         work.mkdir()
         job_with_events = {**job, "events": str(self._folder / "events.jsonl")}
-        command = command_for(python, job_with_events, folder=work, temporary=self._temporary, store=self._store.root)
+        command = command_for(
+            python, job_with_events, folder=work, temporary=self._temporary, store=self._store.root, asks=asks
+        )
         launch = partial(self._supervisor.start, **command, cwd=work, log=self._log, stdin=theirs.fileno(), fork=fork)
         arguments = (self._channel, theirs, launch)
         self._thread = threading.Thread(target=self._serve, args=arguments, name="fork server", daemon=True)

@@ -12,6 +12,7 @@ collection.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import sys
 import threading
@@ -174,8 +175,9 @@ class Forks:
         }
         fork = self._fork(python, job, closure, before, server.folders) if before else None
         server_job["confined"] = self._confined(python, server_job, server.folders)
-        if not server.start(python, server_job, self._limits, fork):
-            return None
+        with self._asked(python, closure, base) if fork is None else contextlib.nullcontext() as asks:
+            if not server.start(python, server_job, self._limits, fork, asks):
+                return None
         if self._compiler:
             self._compiler.add(closure.interpreter, python, server.uncompiled, beside=True)
         answers = self._answers(closure, base, server)
@@ -184,6 +186,12 @@ class Forks:
             server.close()
             return None
         return _Serving(group=(job["kind"], len(before)), server=server, shared=base, answers=answers)
+
+    def _asked(self, python: Path, closure: Closure, base: _Base) -> contextlib.AbstractContextManager[int | None]:
+        if self._compiler is None:
+            return contextlib.nullcontext()
+        folders = [self._environments.site(part).parents[2] for part in base]
+        return self._compiler.asked(closure.interpreter, python, folders)
 
     def _answers(self, closure: Closure, base: _Base, server: ForkServer) -> _Answers | None:
         """The answers in the environment of `closure`; None if .pth files add folders, which differ in any case."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from harness import regular_files
+from harness.execution.process.compiler import CLIENT
 from harness.execution.process.disk_use import DiskUse
 from harness.execution.process.probe_events import event_in
 from harness.execution.process.probe_results import read_events, refuse_large
@@ -49,6 +50,7 @@ def run_probe(
     on_end: Callable[[], None] = lambda: None,
     bytecode: Path | None = None,
     confined: Confinement | None = None,
+    asks: int | None = None,
 ) -> ProbeOutput:
     """Run `job` with `python` and return what it reported; never raises for what the probe does.
 
@@ -57,7 +59,7 @@ def run_probe(
     path is removed from every message, so that results mean the same elsewhere. `on_stage` is called with (stage, subject) as
     each begins. `fork` may have a process with the job's imports. `on_end` is called when nothing of the process runs any
     more, before its files are read. `bytecode` is for Python's bytecode. `confined` is what the process may use, None if it is
-    not confined.
+    not confined. `asks` is a channel on which it asks for bytecode (compiler.py), None for none.
 
     Raises:
         InterruptedError: the run is being stopped, and the probe was killed.
@@ -68,7 +70,7 @@ def run_probe(
     use = DiskUse([folder, temporary], out, _exports(job), limits.disk)
     job = {**job, "events": str(events), "confined": confined, "file_size": file_size(limits)}
     ended = supervisor.run(
-        **command_for(python, job, folder=folder, temporary=temporary, store=store, bytecode=bytecode),
+        **command_for(python, job, folder=folder, temporary=temporary, store=store, bytecode=bytecode, asks=asks),
         cwd=folder,
         log=output,
         time_limit=limits.seconds,
@@ -121,10 +123,11 @@ def command_for(
     temporary: Path,
     store: Path,
     bytecode: Path | None = None,
+    asks: int | None = None,
 ) -> _Command:
     """The command and variables that start a probe process for `job`, which is written to `folder`, where it works.
 
-    The command confines itself to what the job has as `confined`.
+    The command confines itself to what the job has as `confined`. `asks`: as for `run_probe`.
     """
     (folder / JOB).write_text(json.dumps(job), encoding="utf-8")
     home = folder / "home"
@@ -132,11 +135,13 @@ def command_for(
     (folder / TEMPORARY).symlink_to(temporary)
     prefix = bytecode or store / BYTECODE
     confining = confining_command(job["confined"]) if job["confined"] else []
+    program = [*([] if asks is None else ["-c", CLIENT, str(asks)]), str(keys.PROBE)]
     return {
         # Bytecode of a layer is compiled once for all its users, now and in later runs; an environment holds only links.
-        "command": [*confining, str(python), "-I", "-X", f"pycache_prefix={prefix}", str(keys.PROBE), str(folder / JOB)],
+        "command": [*confining, str(python), "-I", "-X", f"pycache_prefix={prefix}", *program, str(folder / JOB)],
         # A home of its own: caches and settings of the user must not reach a verdict, and its files are removed with it.
         "env": probe_environment(HOME=str(home), **temporary_in(temporary), **_caches(temporary)),
+        "pass_fds": [] if asks is None else [asks],
     }
 
 
@@ -148,6 +153,7 @@ def _caches(temporary: Path) -> dict[str, str]:
 class _Command(TypedDict):
     command: list[str]
     env: dict[str, str]
+    pass_fds: list[int]
 
 
 class _Watch:

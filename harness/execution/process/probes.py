@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -187,7 +188,7 @@ class Probes:
             writes = [folder, temporary.parent, *([Path(request.job["out"])] if "out" in request.job else [])]
             if apart:
                 self._bytecode.copy(request.parts[0].interpreter, self._folders(request), folder / BYTECODE)
-            with Launching(forks, request, writes) as launching:
+            with Launching(forks, request, writes) as launching, self._asked(request, launching, apart=apart) as asks:
                 output = run_probe(
                     request.python,
                     request.job,
@@ -203,6 +204,7 @@ class Probes:
                     on_end=launching.give_back,
                     bytecode=folder / BYTECODE if apart else None,
                     confined=confinement(self._sandbox, request.python, request.job, store=self._store, writes=writes),
+                    asks=asks,
                 )
             if any(not result.ok for result in _results(output)) and disk_space.nearly_full(folder):
                 raise DiskFullError("a probe failed while the disk was full")
@@ -213,6 +215,15 @@ class Probes:
         if own:
             self._check(request, output)
         return output
+
+    def _asked(
+        self, request: ProbeRequest, launching: Launching, *, apart: bool
+    ) -> contextlib.AbstractContextManager[int | None]:
+        """A channel on which the process asks for bytecode, unless it is a fork or its bytecode serves no other."""
+        if self._compiler is None or apart or launching.fork:
+            return contextlib.nullcontext()
+        sites = [self._environments.site(layer) for part in request.parts for layer in layers(part)]
+        return self._compiler.asked(request.parts[0].interpreter, request.python, [site.parents[2] for site in sites])
 
     def _check(self, request: ProbeRequest, output: ProbeOutput) -> None:
         """The environments are intact, and the process imported nothing that its key leaves out.

@@ -134,6 +134,7 @@ COMMANDS: dict[str, CommandLine] = {
             "--jobs",
             "--no-disk-check",
             "--sandbox",
+            "--allow-pickle",
             *REPORTS,
         ],
         help="choose an observed working set, confirm it in a fresh environment, and write it as lock files",

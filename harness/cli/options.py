@@ -73,7 +73,7 @@ MATRIX = (*EVERYWHERE, "--quiet")
 CELLS = ("--select", "--exclude")
 INDEX = ("--offline", "--refresh")
 SEARCH = ("--strategy", "--budget")
-TASKS = ("--jobs", "--retry", "--force", "--no-forks", "--no-disk-check", "--sandbox")
+TASKS = ("--jobs", "--retry", "--force", "--no-forks", "--no-disk-check", "--sandbox", "--allow-pickle")
 RUN = ("--executor", "--audit", "--keep-envs", "--timings", "--timeline", "--close-boundaries")
 REPORTS = ("--reports", "--format")
 COMPARED = ("--against", "--fail-on")
@@ -168,6 +168,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "--sandbox": {
         "choices": ("auto", "require", "off"), "default": "auto",
         "help": "isolate probes from files, network, processes: auto: as far as possible; require: or run nothing; off",
+    },
+    "--allow-pickle": {
+        "action": "store_true", "help": "read a checkpoint with pickled weights, which may run code of whoever made them"
     },
     "--no-disk-check": {
         "dest": "disk_check", "action": "store_false", "help": "start even if the downloads may not fit on the disk"

@@ -1,6 +1,7 @@
-"""Checkpoints that matrix.toml names by a hub id: downloaded once, into the store. No other model is downloaded.
+"""Checkpoints: in which format their weights may be, and those that matrix.toml names by a hub id.
 
-The hub's own command `hf` downloads; uv installs and runs it in an environment of its own.
+The latter are downloaded once, into the store; no other model is downloaded. The hub's own command `hf` does it; uv installs
+and runs it in an environment of its own.
 """
 
 from __future__ import annotations
@@ -13,17 +14,34 @@ from harness.environments.uv.client import Uv
 from harness.errors import ConfigError
 from harness.store.store import Store
 
-_WEIGHTS = ("*.safetensors", "*.bin")
-"""The formats that transformers reads, the preferred one first; only one of them is downloaded."""
+_SAFE, _PICKLED = "*.safetensors", "*.bin"
+_PICKLES = ("pytorch_model*.bin", "adapter_model*.bin")
+"""The pickled weights that transformers reads in a folder."""
+_ALLOW = "--allow-pickle reads pickled weights, which may run code of whoever made them"
 
 
-def checkpoint(hub_id: str, store: Store, uv: Uv, *, file: str, refresh: bool, installs: bool) -> Path:
-    """The folder of the checkpoint `hub_id`, downloaded if it is missing or if `refresh`.
+def require_no_pickle(folder: Path, file: str) -> None:
+    """Refuse the checkpoint in `folder` if it has pickled weights: some release of transformers may read them.
+
+    Raises:
+        ConfigError: it has.
+    """
+    found = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
+    if found:
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        beside = "move it elsewhere" if any(folder.glob(_SAFE)) else "save the model as safetensors (safe_serialization=True)"
+        raise ConfigError(file, "probe.model", f"{folder} has {found[0]}{more}, a pickle: {beside}; or {_ALLOW}")
+
+
+def checkpoint(
+    hub_id: str, store: Store, uv: Uv, *, file: str, refresh: bool, installs: bool, allow_pickle: bool = False
+) -> Path:
+    """The folder of the checkpoint `hub_id`, downloaded if it is missing or if `refresh`; safetensors, if it has them.
 
     Without `installs` nothing is downloaded: the hub's command would have to be installed, and run.
 
     Raises:
-        ConfigError: it cannot be downloaded, or holds no weights that transformers reads.
+        ConfigError: it cannot be downloaded, or holds no weights that transformers reads, or may read here.
     """
     folder = store.root / "models" / hub_id
     if (folder / "config.json").is_file() and not (refresh and installs):
@@ -32,12 +50,14 @@ def checkpoint(hub_id: str, store: Store, uv: Uv, *, file: str, refresh: bool, i
         why = "asks no network" if uv.offline else "installs nothing"
         raise ConfigError(file, "probe.model", f"{hub_id} has not been downloaded yet, and a command that {why} cannot do that")
     with store.scratch() as scratch:
-        for weights in _WEIGHTS:
+        formats = (_SAFE, _PICKLED) if allow_pickle else (_SAFE,)
+        for weights in formats:
             _download(hub_id, scratch / "model", ["*.json", weights], uv, file)
             if any((scratch / "model").glob(weights)):
                 break
         else:
-            raise ConfigError(file, "probe.model", f"{hub_id} holds neither {' nor '.join(_WEIGHTS)}")
+            held = f"neither {_SAFE} nor {_PICKLED}" if allow_pickle else f"no {_SAFE}; {_ALLOW}"
+            raise ConfigError(file, "probe.model", f"{hub_id} holds {held}")
         store.replace(scratch / "model", folder)
     return folder
 

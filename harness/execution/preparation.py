@@ -145,9 +145,13 @@ def _opened(settings: Settings, listen: Listener, *, acts: bool, access: Access)
     file = settings.config.name
     if hub_id := config.probe.hub_id:
         refresh, installs = settings.refresh and acts, access is Access.REMOVE
-        folder = checkpoints.checkpoint(hub_id, store, uv, file=file, refresh=refresh, installs=installs)
+        folder = checkpoints.checkpoint(
+            hub_id, store, uv, file=file, refresh=refresh, installs=installs, allow_pickle=settings.allow_pickle
+        )
         config = load.with_model(config, str(folder), file, folder)
     runs = access is Access.REMOVE
+    if runs and config.probe.checkpoint and not settings.allow_pickle:
+        checkpoints.require_no_pickle(Path(config.probe.checkpoint), file)
     if runs:
         config = config.model_copy(update={"probe": probe_snapshot.of(config.probe, store)})
     refused = downloads_refused(config.run.python_downloads, offline=offline) or (None if runs else NOT_NOW)

@@ -37,6 +37,8 @@ class Settings:
     """Whether every probe is a process that was started for it (execution/process/forks.py)."""
     sandbox: str = "auto"
     """How probes are confined: `auto`, `require` or `off` (execution/process/sandbox.py)."""
+    allow_pickle: bool = False
+    """Whether a checkpoint may have pickled weights."""
     model: str | None = None
     """Instead of `[probe] model`; a folder is relative to the current one."""
     profile: str | None = None

@@ -108,8 +108,8 @@ def model_key(model: ProbeSection) -> object:
         return [model.options, model.seed]
     if model.checkpoint is None:
         return {"model": model.model, "profile": model.profile, "seed": model.seed}
-    # The seed draws the inputs, whatever the weights are.
-    return [_checkpoint_digest(model.checkpoint), model.seed]
+    # The seed draws the inputs, whatever the weights are. Of pickles torch takes tensors alone (probe_process.py).
+    return [_checkpoint_digest(model.checkpoint), model.seed, "weights only"]
 
 
 @functools.cache

@@ -40,14 +40,40 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_checkpoint_is_downloaded_once_in_the_format_that_there_is(project: Project, calls: Path):
     project.publish(hub(GIVES))
     project.configure(probe={"model": HUB_ID})
-    (cell,) = project.run().values()
+    (cell,) = project.run("--allow-pickle").values()
     assert cell["status"] == "works"
     assert project.report()["probe"]["model"] == "opus-mt-en-de"
     folder = project.store / "models" / HUB_ID
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "pytorch_model.bin", "tokenizer.json"]
     assert calls.read_text().splitlines() == [f"download {HUB_ID} --include"] * 2  # safetensors were looked for first
-    project.run()
+    project.run("--allow-pickle")
     assert len(calls.read_text().splitlines()) == 2
+
+
+def test_pickled_weights_are_not_downloaded_unasked(project: Project, calls: Path):
+    project.publish(hub(GIVES))
+    answer = project.main("run", "--model", HUB_ID)
+    assert answer.code == 2
+    assert f"{HUB_ID} holds no *.safetensors; --allow-pickle reads pickled weights" in answer.err
+    assert len(calls.read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "pytorch_model-00001-of-00002.bin", "adapter_model.bin"])
+def test_a_folder_with_pickled_weights_is_refused_unless_they_are_allowed(project: Project, name: str):
+    folder = project.root / "saved"
+    folder.mkdir()
+    for file in ("config.json", name, "training_args.bin"):
+        (folder / file).write_text("{}")
+    project.configure(probe={"model": "saved"})
+    answer = project.main("run")
+    assert answer.code == 2
+    assert f"{folder} has {name}, a pickle: save the model as safetensors" in answer.err
+    (folder / "model.safetensors").write_text("{}")
+    assert f"{folder} has {name}, a pickle: move it elsewhere" in project.main("run").err
+    assert project.main("run", "--allow-pickle").code == 0
+    assert project.main("report").code == 0
+    (folder / name).unlink()
+    assert project.main("run").code == 0
 
 
 def test_what_the_hub_says_is_passed_on(project: Project, calls: Path):
@@ -74,5 +100,5 @@ def test_plan_installs_nothing_so_it_does_not_download(project: Project, calls: 
     assert f"{HUB_ID} has not been downloaded yet, and a command that installs nothing cannot do that" in answer.err
     assert not calls.exists()
     project.configure(probe={"model": HUB_ID})
-    project.run()
+    project.run("--allow-pickle")
     assert project.main("plan").code == 0

@@ -140,7 +140,7 @@ def command_for(
         # Bytecode of a layer is compiled once for all its users, now and in later runs; an environment holds only links.
         "command": [*confining, str(python), "-I", "-X", f"pycache_prefix={prefix}", *program, str(folder / JOB)],
         # A home of its own: caches and settings of the user must not reach a verdict, and its files are removed with it.
-        "env": probe_environment(HOME=str(home), **temporary_in(temporary), **_caches(temporary)),
+        "env": probe_environment(HOME=str(home), **temporary_in(temporary), **_caches(temporary), **_weights(job)),
         "pass_fds": [] if asks is None else [asks],
     }
 
@@ -148,6 +148,13 @@ def command_for(
 def _caches(temporary: Path) -> dict[str, str]:
     """Where torch compiles to. Its import would set them to a folder of its own process, which then cannot be forked."""
     return {"TORCHINDUCTOR_CACHE_DIR": str(temporary / "inductor"), "TRITON_CACHE_DIR": str(temporary / "triton")}
+
+
+def _weights(job: Mapping[str, Any]) -> dict[str, str]:
+    """What has torch take nothing but tensors from a pickle, where the probe reads a checkpoint."""
+    probe = job["probe"]
+    reads_checkpoint = probe["path"] is None and "path" in probe["options"]
+    return {"TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1"} if reads_checkpoint else {}
 
 
 class _Command(TypedDict):

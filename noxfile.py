@@ -182,6 +182,12 @@ def exporters(session: nox.Session) -> None:
     session.run(sys.executable, str(ROOT / "limits" / "exporters.py"), *session.posargs, external=True)
 
 
+@nox.session(venv_backend="none")
+def names(session: nox.Session) -> None:
+    """Read which names releases of a package define, and write reports/names.json; after --: the package and versions."""
+    session.run(sys.executable, str(ROOT / "limits" / "names.py"), *session.posargs, external=True)
+
+
 @nox.session(venv_backend="uv", reuse_venv=True, download_python="never")
 @nox.parametrize(
     ["python", "cell"],

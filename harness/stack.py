@@ -171,6 +171,11 @@ def of_python(name: str) -> bool:
     return name not in ECOSYSTEMS
 
 
+def module_of(distribution: str) -> str:
+    """The module that a distribution installs."""
+    return "optimum" if distribution == "optimum-onnx" else distribution.replace("-", "_")
+
+
 def tool_of(name: str) -> str:
     """What looks up and installs a distribution, or the packages of a runtime: `uv`, `npm`."""
     return ECOSYSTEMS.get(name, "uv")

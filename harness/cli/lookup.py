@@ -11,11 +11,18 @@ from rich.console import Console
 from harness import published_reports, regular_files
 from harness.cli.console import show
 from harness.decide import known_messages, next_steps
-from harness.decide.lookup import recognised
+from harness.decide.lookup import other_builds, recognised
 from harness.decide.nearest import nearest
-from harness.decide.refusals import refusals
+from harness.decide.refusals import Measurements, refusals
 from harness.errors import MessageError
 from harness.report.pages import lookup as pages
+
+MEASUREMENTS = Measurements(
+    limits=published_reports.runtime_limits,
+    kernels=published_reports.runtime_kernels,
+    exporters=published_reports.exporter_operators,
+    names=published_reports.package_names,
+)
 
 LIMIT = 2**20
 """Bytes of the largest text that is read."""
@@ -30,14 +37,9 @@ def lookup(options: argparse.Namespace, out: Console, _err: Console) -> int:
         show(pages.all_known(known, first), options.format, out)
         return 0
     found = recognised(text, known)
-    refused = refusals(
-        text,
-        limits=published_reports.runtime_limits,
-        kernels=published_reports.runtime_kernels,
-        exporters=published_reports.exporter_operators,
-    )
+    refused = refusals(text, MEASUREMENTS, reports)
     if found or refused:
-        show(pages.recognised(found, first, refused), options.format, out)
+        show(pages.recognised(found, first, refused, other_builds(text)), options.format, out)
         return 0
     show(pages.unknown(nearest(text, known), next_steps.way(text)), options.format, out)
     return 1

@@ -84,6 +84,10 @@ class MeasuredCause:
     cells: int
     remedies: dict[str, int]
     """Change that was run and made variants work → their number (`measured_remedies.counted`)."""
+    replaced: dict[str, list[str]]
+    """Those that change the exporter, the layout or another field of variants → the values that they replaced."""
+    searched: bool
+    """Whether a change was run on any of them, with or without success."""
     evidence: list[str]
     """What the cause rests on in the first example, one sentence each."""
     occurrences: list[Occurrence]
@@ -178,7 +182,9 @@ def causes(
             certainty=certainty,
             variants=len(members),
             cells=len({(member.published.name, member.cell.id) for member in members}),
-            remedies=_remedies(members, admits),
+            remedies=(remedies := _remedies(members, admits)),
+            replaced=_replaced(remedies, members),
+            searched=any(_was_searched(member.variant) for member in members),
             evidence=_example(members, first).variant.evidence[1:],
             occurrences=list(_occurrences(members, first)),
         )
@@ -186,11 +192,26 @@ def causes(
     ]
 
 
+def _was_searched(variant: ReportedVariant) -> bool:
+    """Whether a change was run on it, with or without success."""
+    return bool(variant.remedies or variant.tried or variant.unproven)
+
+
 def _remedies(failures: Sequence[MeasuredFailure], admits: Admits) -> dict[str, int]:
     stage = failures[0].variant.stage
     assert stage
     admitted = ([change for change in failure.remedies if admits(failure, change)] for failure in failures)
     return measured_remedies.counted(admitted, stage)
+
+
+def _replaced(remedies: Iterable[str], failures: Sequence[MeasuredFailure]) -> dict[str, list[str]]:
+    fields = {name.replace("_", "-"): name for name in VARIANT_FIELDS}
+    changed = {change: fields.get(change.partition(" ")[0]) for change in remedies if "," not in change}
+    return {
+        change: sorted({value_of(failure.variant, name) for failure in failures if change in failure.remedies})
+        for change, name in changed.items()
+        if name and name != "ir_version"  # a stamp may be the exporter's own
+    }
 
 
 def explained_in(reports: Iterable[Published]) -> dict[str, str]:

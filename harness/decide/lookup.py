@@ -16,11 +16,18 @@ from harness.decide.imported_modules import Imports
 from harness.decide.known_messages import KnownMessage, MeasuredFailure
 from harness.decide.measured_remedies import distributions, limit
 from harness.model import Stage
+from harness.stack import RUNTIME
 
 _LEAST = (20, 3)
 """Characters and words of a message that may stand anywhere in a text; a shorter one must be a line of its own."""
 _IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError"}
 """Classes of exceptions that say what could not be imported, and not by which package."""
+
+_OTHER_BUILDS = re.compile(
+    r"\bonnxruntime[-_](training|gpu|directml|openvino|qnn|rocm|migraphx|cann|vitisai|web|react[-_]native|android|mobile)\b|"
+    r"\bort(training)(?=[_\W])",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,6 +95,12 @@ def recognised(text: str, known: Sequence[KnownMessage]) -> list[Recognised]:
     # A terminal may have broken words in two.
     found = found or [match for match in _found(_Text("".join(text.splitlines()), imports), known) if match.whole]
     return sorted(_outermost(found), key=lambda match: -len(match.failures))
+
+
+def other_builds(text: str) -> list[str]:
+    """The builds of onnxruntime that `text` names, and that were not measured: `onnxruntime-training`."""
+    found = (next(filter(None, names)).lower() for names in _OTHER_BUILDS.findall(text))
+    return list(dict.fromkeys(f"{RUNTIME}-{name.replace('_', '-')}" for name in found))
 
 
 def _found(text: _Text, known: Sequence[KnownMessage]) -> list[Recognised]:

@@ -63,6 +63,12 @@ _ADVICE = re.compile(
     re.DOTALL,
 )
 """What PyTorch asks for behind an operator that cannot be exported, and what protobuf and numpy explain; many leave it out."""
+_FRAMES = re.compile(
+    r"\s+(?:\(Size-like symbols: |consider using |Caused by: \(|The following call raised this error:|<omitting python frames>|"
+    r"While executing %|Original traceback:).*",
+    re.DOTALL,
+)
+"""Where torch.export adds the symbols and the sources of a model, which differ from model to model."""
 _CUT = " […] "
 """Stands for the middle of a message in a report (`report_schema.shortened`)."""
 _NAMES = re.compile(r"(?<!Name:)(?<!name )'([A-Za-z_][\w.]*)'")
@@ -110,7 +116,7 @@ def parts(message: str, *, complaints: bool = False) -> tuple[str, ...]:
     if inner:
         # A short one says something together with the exception that it led to, which a traceback has behind it.
         message = inner[-1] if len(inner[-1]) >= _CONTEXT else f"{inner[-1]}{_CUT}{outer}"
-    message = _ADVICE.sub("", _OVERLOADS.sub(_CUT, message))
+    message = _FRAMES.sub("", _ADVICE.sub("", _OVERLOADS.sub(_CUT, message)))
     for prefix in _PREFIXES:
         message = message[found.end() :] if (found := prefix.match(message)) else message
     if complaints:

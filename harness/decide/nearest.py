@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ _NEAR = 0.6
 _COMPARED = 40
 """Lines of a text that are compared with the known messages, the last ones."""
 _COMPARED_CHARACTERS = 600
+_QUOTED = re.compile(r"'([A-Za-z_][\w.…]*)'")
 _COMPARED_WORDS = 200
 
 
@@ -50,7 +52,10 @@ def _elsewhere(message: KnownMessage, text: str) -> Near:
 
 def _similar(message: KnownMessage, pieces: Sequence[str]) -> Near:
     words = " ".join(message.templates)
-    similarity, piece = max(((_similarity(piece, words), piece) for piece in pieces), default=(0.0, ""))
+    # `module 'torch' has no attribute 'x'` is alike for any two names, and says nothing of others.
+    quoted = _QUOTED.findall(words)
+    about = [piece for piece in pieces if not quoted or any(name in piece for name in quoted)]
+    similarity, piece = max(((_similarity(piece, words), piece) for piece in about), default=(0.0, ""))
     apart = _apart(words, message_forms.trimmed(piece)) if similarity >= _NEAR else ("", "")
     return Near(message=message, similarity=round(similarity, 2), apart=apart)
 

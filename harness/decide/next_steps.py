@@ -12,7 +12,8 @@ _NATIVE = re.compile(
 )
 _OF_GRAPH = re.compile(r"\bnode\b.{0,40}\bname\b|\binitializer\b|\binput name\b|\brunning \w+ node\b", re.IGNORECASE)
 _OF_VERSIONS = re.compile(
-    r"No solution found|ResolutionImpossible|No matching distribution|\bdepends on\b|"
+    r"No solution found|ResolutionImpossible|No matching distribution|\bdepends on\b|\bcan't be installed because\b|"
+    r"\brequires .{1,200}? (?:but you have|which is incompatible)|"
     r"\b(?:ImportError|ModuleNotFoundError)\b|No module named|cannot import name|\bmodule '[\w.]+' has no attribute|"
     r"\bcompiled (?:using|against)\b|_pb2\.py\b|\boperator \w+::\w+ does not exist|"
     r"\bopset version|No ONNX function found|\bONNX export of operator\b|\baten::",

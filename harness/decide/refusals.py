@@ -1,9 +1,10 @@
-"""Refusals in a pasted text, by onnxruntime and by exporters, and what they say about remedies. Pure."""
+"""Refusals in a pasted text, by resolvers, imports, exporters and onnxruntime, and what they say about remedies. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from packaging.version import Version
 
@@ -11,25 +12,49 @@ from harness.decide.exporter_refusals import ExporterRefusal, exporter_refusals
 from harness.decide.known_messages import Admits
 from harness.decide.lookup import Recognised
 from harness.decide.model_support import Reading
+from harness.decide.name_refusals import NameRefusal, name_refusals
 from harness.decide.runtime_refusals import RuntimeRefusal, runtime_refusals
+from harness.decide.version_conflicts import VersionConflict, version_conflicts
 from harness.packaging_values import is_version
+from harness.published_reports import Published
 from harness.stack import RUNTIME
 from harness.verdicts.exporter_operators import ExporterOperators
+from harness.verdicts.package_names import MeasuredNames
 from harness.verdicts.runtime_kernels import Operators
 from harness.verdicts.runtime_limits import RuntimeLimits
 
-Refusal = RuntimeRefusal | ExporterRefusal
+Refusal = RuntimeRefusal | ExporterRefusal | NameRefusal | VersionConflict
 
 
-def refusals(
-    text: str,
-    *,
-    limits: Callable[[], Mapping[str, RuntimeLimits]],
-    kernels: Callable[[], Operators],
-    exporters: Callable[[], ExporterOperators],
-) -> list[Refusal]:
-    """The refusals that `text` has, each once; the others read what was measured, if a sentence needs it."""
-    return [*exporter_refusals(text, exporters), *runtime_refusals(text, limits, kernels)]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measurements:
+    """What was measured beside the runs; each part is read if a sentence needs it."""
+
+    limits: Callable[[], Mapping[str, RuntimeLimits]]
+    kernels: Callable[[], Operators]
+    exporters: Callable[[], ExporterOperators]
+    names: Callable[[], MeasuredNames]
+
+
+def refusals(text: str, measured: Measurements, reports: Sequence[Published]) -> list[Refusal]:
+    """The refusals that `text` has, each once."""
+    return [
+        *version_conflicts(text, reports),
+        *name_refusals(text, measured.names),
+        *exporter_refusals(text, measured.exporters),
+        *runtime_refusals(text, measured.limits, measured.kernels),
+    ]
+
+
+def package_of(refusal: Refusal) -> str:
+    """The distribution that refuses."""
+    match refusal:
+        case ExporterRefusal():
+            return "torch"
+        case NameRefusal() | VersionConflict():
+            return refusal.package
+        case _:
+            return RUNTIME
 
 
 def admits(match: Recognised, refusals: Sequence[Refusal]) -> Admits:
@@ -44,10 +69,11 @@ def _is_refused(change: str, refusals: Sequence[Refusal]) -> bool:
 
 def _named(change: str, refusal: Refusal) -> Iterator[Version]:
     """The versions in a change of the package that refuses."""
-    package = "torch" if isinstance(refusal, ExporterRefusal) else RUNTIME
-    return map(Version, filter(is_version, re.findall(rf"(?:^|, ){package} (\d[^\s,]*)", change)))
+    return map(Version, filter(is_version, re.findall(rf"(?:^|, ){package_of(refusal)} (\d[^\s,]*)", change)))
 
 
 def _later(refusal: Refusal, version: Version) -> Reading | None:
     """What the first measured release from `version` on makes of it; None if none was measured."""
+    if isinstance(refusal, VersionConflict):
+        return Reading.REFUSES if version == Version(refusal.version) else None
     return next((reading for measured, reading in refusal.readings.items() if Version(measured) >= version), None)

@@ -14,7 +14,9 @@ from harness.decide.experiments import Experiment, Experiments
 from harness.decide.regressions import gained, lost, needed, survives, variant_text
 from harness.decide.version_sets import TargetSet, Versions
 from harness.diagnose.remedies.interface import Remedy
+from harness.diagnose.remedies.kinds import secondary_pin
 from harness.diagnose.remedies.version_steps import parts_apart
+from harness.errors import VersionsError
 from harness.model import Status, Variant
 from harness.packaging_values import after
 from harness.stack import EXPORTS_WITH_RUNTIME, LARGE
@@ -54,7 +56,8 @@ class TargetRemedies:
     def search(self) -> TargetRemedy | None:
         """The smallest change that works, among those that were tried."""
         # Another exporter writes another graph, and a newer release of the same one the same.
-        for kind in (self._another_variant, self._without_pins, self._newer_exporter, self._remedied, self._newer_axis):
+        pins = (self._without_pins, self._other_pins)
+        for kind in (self._another_variant, *pins, self._newer_exporter, self._remedied, self._newer_axis):
             try:
                 if found := kind():
                     return found
@@ -100,11 +103,7 @@ class TargetRemedies:
 
     def _without_pins(self) -> TargetRemedy | None:
         """The target without the pins of distributions on no axis; as few pins as possible are dropped."""
-        pins = {
-            name: text
-            for name, text in self._target.versions.requirements.items()
-            if name not in self._moved and not (name in self._experiments.axes and name in self._target.versions.exact)
-        }
+        pins = self._pins()
         if not pins:
             return None
         free, works = self._without(pins)
@@ -123,6 +122,33 @@ class TargetRemedies:
         found = free.verdict.resolved.lock.versions
         changes = (f"{name} {found.get(name, 'absent')} as well (the set says {pins[name]})" for name in fewest)
         return TargetRemedy(change=", ".join(changes), experiment=free)
+
+    def _pins(self) -> dict[str, str]:
+        """Name → its requirement, for the pins of distributions on no axis that the target keeps."""
+        return {
+            name: text
+            for name, text in self._target.versions.requirements.items()
+            if name not in self._moved and not (name in self._experiments.axes and name in self._target.versions.exact)
+        }
+
+    def _other_pins(self) -> TargetRemedy | None:
+        """The target with an older release of a pinned distribution that the failure names.
+
+        Without its pin the newest one is chosen, which may be what fails, as a NumPy 2 is.
+        """
+        pins, target = self._pins(), self._target
+        error = next((variant.error for variant in self._lost if variant.error), None)
+        for suspect in secondary_pin.suspects(target.verdict.resolved, None, error):
+            for bound in suspect.wider if suspect.name in pins else ():
+                try:
+                    release = self._experiments.newest(suspect.name, bound.removeprefix(suspect.name), target.versions)
+                except VersionsError:  # there is none
+                    continue
+                ((found, works),) = self._with_releases(suspect.name, [release])
+                if works:
+                    change = f"{suspect.name} {release} as well (the set says {pins[suspect.name]})"
+                    return TargetRemedy(change=change, experiment=found)
+        return None
 
     def _without(self, names: Collection[str]) -> tuple[Experiment, bool | None]:
         """(the target without its pins of `names`, whether it works)."""

@@ -121,6 +121,11 @@ def test_a_secondary_pin_holds_at_both_ends(shared):
     assert upgrade(free)["nearest"]["pins"]["onnxruntime"] == "1.17.0"
 
 
+def test_a_pin_that_the_failure_names_may_be_an_older_one(shared):
+    one = upgrade(asked(shared, FOUR + "numpy==2.1.0\n", "--to", "onnxruntime==1.18.0", code=1))
+    assert one["mend"]["change"] == "numpy 1.26.4 as well (the set says numpy==2.1.0)"
+
+
 def test_what_the_set_leaves_to_the_resolver_has_a_version_too(shared):
     found = asked(shared, FOUR, "--to", "numpy<2", code=0)
     assert upgrade(found)["changes"] == [{"name": "numpy", "old": "2.1.0", "new": "1.26.4"}]

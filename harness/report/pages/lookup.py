@@ -8,15 +8,17 @@ from typing import Any, assert_never
 
 from harness import invocation
 from harness.decide import known_messages, message_forms
-from harness.decide.known_messages import KnownMessage, MeasuredCause, Occurrence, Spread
+from harness.decide.known_messages import KnownMessage, MeasuredCause
 from harness.decide.lookup import Recognised
 from harness.decide.nearest import Near
 from harness.decide.next_steps import FindOut
 from harness.decide.refusals import Refusal, admits
 from harness.model import Stage, Status
-from harness.report.page import Block, Item, Page, Paragraph, Quote, Section, Span, Text, code, items, joined, strong
+from harness.report.page import Block, Item, Page, Paragraph, Quote, Section, Span, Text, code, items, joined
 from harness.report.pages import refusals as refusal_pages
+from harness.report.pages.measured_causes import cause_item, named
 from harness.report.tables import counted
+from harness.stack import RUNTIME
 from harness.verdicts.messages import headline
 
 _HEADING = 150
@@ -25,21 +27,22 @@ _MESSAGE = 600
 """Characters of a message that is shown."""
 _EVIDENCE = 3
 """Sentences of evidence; `explain` has them all."""
-_SENTENCE = 240
-"""Characters of such a sentence."""
 _APART = 120
 """Characters of each side of a difference."""
 _NUMBERS = 3
 """Numbers in a message that mean something; more of them are sizes, or the versions of a proof."""
-_REMEDIES = 6
-_REPORTS = 4
-"""Reports that are named for a cause; the data has them all."""
 
 
 def recognised(
-    found: Sequence[Recognised], first: Mapping[str, str], refusals: Sequence[Refusal] = ()
+    found: Sequence[Recognised],
+    first: Mapping[str, str],
+    refusals: Sequence[Refusal] = (),
+    other_builds: Sequence[str] = (),
 ) -> Page[Sequence[Recognised]]:
-    """The page of a text with known messages, with refusals, or with both. `first`: see `known_messages.causes`."""
+    """The page of a text with known messages, with refusals, or with both. `first`: see `known_messages.causes`.
+
+    `other_builds`: the builds of onnxruntime in the text that were not measured.
+    """
     answers = [(match, known_messages.causes(match.failures, first, admits(match, refusals))) for match in found]
     messages = [_answer(match, causes) for match, causes in answers]
     titles, limits = [_title(*answer) for answer in answers], refusal_pages.sections(refusals)
@@ -49,11 +52,12 @@ def recognised(
         titles = [*(refusal_pages.title(refusal) for refusal in refusals), *titles]
     return Page(
         title=Span(f"recognised: {'; '.join(dict.fromkeys(titles))}", status=Status.FAILS),
-        blocks=[*messages, *limits] if exact else [*limits, *messages],
+        blocks=[*_builds(other_builds), *([*messages, *limits] if exact else [*limits, *messages])],
         data={
             "recognised": True,
             "messages": [_data(match, causes) for match, causes in answers],
             "refusals": refusals,
+            "other_builds": other_builds,
             "nearest": [],
             "next": None,
         },
@@ -61,11 +65,19 @@ def recognised(
     )
 
 
+def _builds(names: Sequence[str]) -> Iterator[Block]:
+    if names:
+        yield Paragraph(
+            text=f"The text names {', '.join(names)}. What follows was measured with {RUNTIME} as it is on PyPI: another build "
+            "has releases, limits and kernels of its own."
+        )
+
+
 def _title(match: Recognised, causes: Sequence[MeasuredCause]) -> str:
     """The answer, as sure as it is."""
     held = "" if match.shows_cause else ", where it was measured"
     other = "" if match.measured else ", with other values"
-    return f"fails at {match.message.stage}; cause{held}{other}: {' or '.join(map(_named, causes))}"
+    return f"fails at {match.message.stage}; cause{held}{other}: {' or '.join(map(named, causes))}"
 
 
 def unknown(near: Sequence[Near], way: FindOut) -> Page[Sequence[Recognised]]:
@@ -119,7 +131,7 @@ def _listed(message: KnownMessage, causes: Sequence[MeasuredCause]) -> Section:
         Quote(text=headline(message.text, limit=_MESSAGE)),
         Paragraph(text=f"Fails at {message.stage}.{_measured_with(message)}"),
         *_notes(message),
-        items(*map(_cause, causes)),
+        items(*map(cause_item, causes)),
     ]
     return Section(title=_heading(message), blocks=blocks)
 
@@ -127,7 +139,7 @@ def _listed(message: KnownMessage, causes: Sequence[MeasuredCause]) -> Section:
 def _answer(match: Recognised, causes: Sequence[MeasuredCause]) -> Section:
     notes = [Paragraph(text=note) for note in [*_values(match), *_part(match), *_unnamed(match), *_ruled_out(match)]]
     evidence = 0 if match.unnamed else _EVIDENCE
-    shown = [_cause(cause, evidence=cause.evidence[:evidence], commands=True) for cause in causes]
+    shown = [cause_item(cause, evidence=cause.evidence[:evidence], commands=True) for cause in causes]
     return Section(
         title=joined(Span(f"fails at {match.message.stage}", status=Status.FAILS), ": ", _heading(match.message)),
         blocks=[*notes, *_notes(match.message), items(*shown)],
@@ -202,53 +214,6 @@ def _ruled_out(match: Recognised) -> Iterator[str]:
     for change, limit in match.ruled_out.items():
         name = change.rpartition(" ")[0]
         yield f"Left out: {change}, which was for other numbers. With those of the text, {name} must be {limit}."
-
-
-def _cause(cause: MeasuredCause, evidence: Sequence[str] = (), *, commands: bool = False) -> Item:
-    lines: list[Text | Item] = [f"{counted(cause.variants, 'variant')} of {counted(cause.cells, 'cell')}"]
-    lines += map(_occurrence, cause.occurrences[:_REPORTS])
-    if (more := len(cause.occurrences) - _REPORTS) > 0:
-        lines.append(f"and in {counted(more, 'more report')}")
-    lines.append(_remedies(cause))
-    lines += [headline(sentence, limit=_SENTENCE) for sentence in evidence]
-    if commands:
-        lines += [joined("in full: ", code(_command(cause.occurrences[0])))]
-    return Item(text=strong(f"cause: {_named(cause)}"), blocks=[items(*lines)])
-
-
-def _named(cause: MeasuredCause) -> str:
-    return f"{cause.cause}, {cause.certainty}" if cause.cause else "open"
-
-
-def _occurrence(found: Occurrence) -> str:
-    """`with onnxruntime 1.16.0, 1.16.3 (of 4 measured) · exporter dynamo; all of python 3.11; report …`."""
-    distinguishing = [spread for spread in found.versions if len(spread.failing) < spread.measured]
-    constant = [spread for spread in found.versions if spread not in distinguishing]
-    texts = [
-        f"with {' · '.join(map(_spread, distinguishing))}" if distinguishing else "",
-        f"all with {' · '.join(map(_spread, constant))}" if constant else "",
-        f"report {found.source}",
-    ]
-    return "; ".join(filter(None, texts))
-
-
-def _spread(spread: Spread) -> str:
-    of = f" (of {spread.measured} measured)" if spread.measured > max(len(spread.failing), 2) else ""
-    return f"{spread.name} {', '.join(spread.failing)}{of}"
-
-
-def _remedies(cause: MeasuredCause) -> Text:
-    if not cause.remedies:
-        return "no remedy was found"
-    shown = [f"{remedy} ({counted(count, 'variant')})" for remedy, count in list(cause.remedies.items())[:_REMEDIES]]
-    more = len(cause.remedies) - len(shown)
-    rest = f", and {more} more" if more else ""
-    return Span(f"works with: {'; '.join(shown)}{rest}", status=Status.WORKS_WITH_REMEDY)
-
-
-def _command(found: Occurrence) -> str:
-    """The command that shows more of an occurrence: `explain`, if that finds the cell in this report."""
-    return invocation.command("explain", found.example) if found.explained else invocation.command("show", found.report)
 
 
 def _similarity(found: Near) -> str:

@@ -8,20 +8,38 @@ from itertools import groupby
 from harness import invocation
 from harness.decide.exporter_refusals import ExporterRefusal
 from harness.decide.model_support import Reading
+from harness.decide.name_refusals import NameRefusal
 from harness.decide.refusals import Refusal
 from harness.decide.runtime_refusals import FormatRefusal, OperatorRefusal, Takes
+from harness.decide.version_conflicts import PYTHON, VersionConflict
 from harness.model import Stage
 from harness.report.page import Block, Section, Span, Text, code, items, joined
 from harness.report.readings import STATUS, ranges, sentence
+from harness.report.tables import counted
 from harness.stack import RUNTIME
 
 _RUNTIME_BASIS = "measured with models of one node on the CPU, and of the kernels that each release names (docs/inspect.md)"
 _EXPORTER_BASIS = "asked of the exporters of each torch, without an export: a translation may still refuse certain arguments"
 
+_NAME_BASIS = "read from the sources of each release, of which nothing was run"
+
+_CONFLICT_BASIS = "what is asked for is as the text has it; what works, in cells of the published reports"
+_VERSIONS = 8
+"""Versions that are named."""
+
 
 def title(refusal: Refusal) -> str:
-    """Where it fails, and why: `fails at load: IR version 10, where 9 is the largest`."""
-    return f"fails at {Stage.EXPORT if isinstance(refusal, ExporterRefusal) else Stage.LOAD}: {_reason(refusal)}"
+    """Where it fails, if that is known, and why: `fails at load: IR version 10, where 9 is the largest`."""
+    match refusal:
+        case NameRefusal():
+            return f"fails: {_reason(refusal)}"
+        case VersionConflict():
+            stage = Stage.RESOLVE
+        case ExporterRefusal():
+            stage = Stage.EXPORT
+        case _:
+            stage = Stage.LOAD
+    return f"fails at {stage}: {_reason(refusal)}"
 
 
 def _reason(refusal: Refusal) -> str:
@@ -30,6 +48,10 @@ def _reason(refusal: Refusal) -> str:
             return f"{_named(refusal, refusal.asked)}, where {refusal.limit} is the largest"
         case ExporterRefusal():
             return f"the {refusal.exporter} exporter found no translation of {_exported(refusal)}"
+        case VersionConflict():
+            return f"{refusal.package} {refusal.version} asks for {_needed(refusal)}, and the text has {refusal.found}"
+        case NameRefusal():
+            return f"this {refusal.package} has no {_missing(refusal)}"
         case _ if refusal.type:
             return f"{refusal.operator} does not take {refusal.type}"
         case _:
@@ -48,6 +70,10 @@ def _section(refusal: Refusal) -> Section:
             lines, basis = _of_format(refusal), _RUNTIME_BASIS
         case ExporterRefusal():
             lines, basis = _of_exporter(refusal), _EXPORTER_BASIS
+        case VersionConflict():
+            lines, basis = _of_versions(refusal), _CONFLICT_BASIS
+        case NameRefusal():
+            lines, basis = _of_name(refusal), _NAME_BASIS
         case _:
             lines, basis = _of_operator(refusal), _RUNTIME_BASIS
     return Section(title=Span(_reason(refusal), status=STATUS[Reading.REFUSES]), blocks=[items(*lines, basis)])
@@ -83,6 +109,41 @@ def _named(refusal: FormatRefusal, version: int) -> str:
     """`IR version 10`, `opset 16 of ai.onnx`."""
     name, of, domain = refusal.format.partition(" of ")
     return f"{name} {version}{of}{domain}"
+
+
+def _needed(refusal: VersionConflict) -> str:
+    """`protobuf>=3.20.2`, `python 3.11, 3.12`."""
+    return f"{refusal.needed} {refusal.bounds}" if refusal.needed == PYTHON else f"{refusal.needed}{refusal.bounds}"
+
+
+def _of_versions(refusal: VersionConflict) -> Iterator[Text]:
+    pairs = (
+        (f"{refusal.package} {refusal.version}", refusal.needed, refusal.measured),
+        (f"{refusal.needed} {refusal.found}", refusal.package, refusal.instead),
+    )
+    for kept, changed, counts in pairs:
+        if counts:
+            shown = [f"{version} ({counted(count, 'cell')})" for version, count in list(counts.items())[:_VERSIONS]]
+            more = f", and {len(counts) - _VERSIONS} more" if len(counts) > _VERSIONS else ""
+            yield Span(f"{kept} works with {changed} {', '.join(shown)}{more}", status=STATUS[Reading.READS])
+        else:
+            yield f"no published report has a cell with {kept} that works"
+
+
+def _missing(refusal: NameRefusal) -> str:
+    """`torch.compiler`, or `module optimum.exporters`."""
+    return f"module {refusal.module}" if refusal.name is None else f"{refusal.module}.{refusal.name}"
+
+
+def _of_name(refusal: NameRefusal) -> Iterator[Text]:
+    versions = list(refusal.readings)
+    for reading, verb in ((Reading.READS, "has it"), (Reading.REFUSES, "lacks it")):
+        own = [version for version, found in refusal.readings.items() if found is reading]
+        if not own:
+            continue
+        yield Span(f"{refusal.package} {', '.join(ranges(versions, own))} {verb}", status=STATUS[reading])
+    yield f"{len(versions)} releases were looked at, {versions[0]} to {versions[-1]}"
+    yield f"two packages do not fit: take a release of {refusal.package} that has it, or one of what asks for it that does not"
 
 
 def _of_format(refusal: FormatRefusal) -> Iterator[Text]:

@@ -10,7 +10,7 @@ import pytest
 from values import report, reported_cell, reported_variant
 
 from harness.decide.known_messages import KnownMessage, causes, explained_in, known_messages
-from harness.decide.lookup import Recognised, recognised
+from harness.decide.lookup import Recognised, other_builds, recognised
 from harness.model import Cause, Certainty, Stage, Status
 from harness.published_reports import Published
 from harness.verdicts.report_schema import ReportedVariant
@@ -208,3 +208,15 @@ def test_a_cell_that_explain_finds_in_another_report_is_not_explained_here():
     (message,) = known_messages(reports)
     ((occurrence,),) = [cause.occurrences for cause in causes(message.failures, explained_in(reports))]
     assert (occurrence.report, occurrence.explained) == ("variants", False)
+
+
+@pytest.mark.parametrize(
+    ("text", "builds"),
+    [
+        ("onnxruntime-training 1.19.2", ["onnxruntime-training"]),
+        ("from onnxruntime_gpu, /onnxruntime_src/orttraining/x.cc", ["onnxruntime-gpu", "onnxruntime-training"]),
+        ("onnxruntime_pybind11_state, onnxruntime-1.20.1, onnxruntime_src", []),
+    ],
+)
+def test_builds_of_onnxruntime_that_were_not_measured_are_named(text, builds):
+    assert other_builds(text) == builds

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from harness import published_reports
-from harness.decide.exporter_refusals import ExporterRefusal
+from harness.cli.lookup import MEASUREMENTS
 from harness.decide.model_support import Reading
-from harness.decide.refusals import Refusal, refusals
+from harness.decide.refusals import Refusal, package_of, refusals
+from harness.decide.version_conflicts import VersionConflict
 from harness.model import Status
-from harness.stack import RUNTIME
 
 
 def refused() -> Iterator[tuple[Refusal, str]]:
@@ -21,15 +21,12 @@ def refused() -> Iterator[tuple[Refusal, str]]:
             for variant in cell.variants:
                 if variant.status is not Status.FAILS:
                     continue
-                found = refusals(
-                    variant.error or "",
-                    limits=published_reports.runtime_limits,
-                    kernels=published_reports.runtime_kernels,
-                    exporters=published_reports.exporter_operators,
-                )
+                found = refusals(variant.error or "", MEASUREMENTS, [])
                 for refusal in found:
-                    package = "torch" if isinstance(refusal, ExporterRefusal) else RUNTIME
-                    yield refusal, (cell.version(package) or "").partition("+")[0]
+                    if isinstance(refusal, VersionConflict):
+                        continue
+                    package = package_of(refusal)
+                    yield refusal, {**cell.resolved, **cell.pins}.get(package, "").partition("+")[0]
 
 
 @pytest.fixture(scope="module")
@@ -44,4 +41,4 @@ def test_nothing_that_was_refused_in_a_run_is_said_to_be_read(all_refused):
 
 def test_the_runs_have_refusals_of_each_kind_by_measured_releases(all_refused):
     kinds = {type(refusal).__name__ for refusal, version in all_refused if version in refusal.readings}
-    assert kinds == {"FormatRefusal", "OperatorRefusal", "ExporterRefusal"}
+    assert kinds == {"FormatRefusal", "OperatorRefusal", "ExporterRefusal", "NameRefusal"}

@@ -175,3 +175,16 @@ def test_a_form_takes_time_in_proportion_to_the_text(text):
 def test_what_the_probe_says_before_a_message_of_a_package_is_no_part_of_it():
     message = "import torch: it cannot exchange arrays with the installed numpy: Numpy is not available"
     assert message_forms.parts(message) == ("Numpy is not available",)
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        "  (Size-like symbols: none)\n\nCaused by: (_export/utils.py:12 in f)\n\nThe following call raised this error:\n  F",
+        "\nCaused by: (_export/utils.py:12 in f)",
+        "\n<omitting python frames>\n\n\nWhile executing %a : [num_users=1]\nOriginal traceback:\nFile probe.py, line 17",
+    ],
+)
+def test_symbols_and_sources_of_a_model_are_no_part_of_a_message(behind):
+    message = "Could not guard on data-dependent expression Eq(u0, 1) (unhinted: Eq(u0, 1))"
+    assert message_forms.parts(f"{message}.{behind}") == (message_forms.form(message),)

@@ -19,6 +19,7 @@ OPSET = "Opset 20 is under development. Current official support for domain ai.o
 CACHE = "Dictionaries are accepted too. Here, received an input of unsupported type: EncoderDecoderCache"
 MESSAGES = [
     (Stage.IMPORT, f"import onnxruntime: {NUMPY}"),
+    (Stage.IMPORT, "module 'numpy' has no attribute 'object'"),
     (Stage.EXPORT, CACHE),
     (Stage.LOAD, OPSET),
     (Stage.DECODE, f"{RUNNING} Reshape node. Name:'/model/decoder/Reshape_1' Status Message: {SIZES}"),
@@ -69,3 +70,8 @@ def test_what_is_too_far_is_not_near(known):
 
 def test_the_number_of_those_named_is_limited(known):
     assert len(nearest("\n".join(error for _, error in MESSAGES), known, count=2)) == 2
+
+
+def test_a_message_about_other_names_is_not_near(known):
+    assert nearest("AttributeError: module 'onnx' has no attribute 'mapping'", known) == []
+    assert nearest("AttributeError: module 'numpy' has no attribute 'float'", known) != []

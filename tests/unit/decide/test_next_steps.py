@@ -11,6 +11,8 @@ from harness.decide.next_steps import FindOut, way
     "text",
     [
         "No solution found when resolving dependencies",
+        "error: Distribution `x==1.0 @ registry` can't be installed because it doesn't have a wheel for the current platform",
+        "onnx 1.13.0 requires protobuf<4,>=3.20.2, but you have protobuf 3.20.1 which is incompatible.",
         "ImportError: cannot import name 'is_tf_available' from 'transformers.utils'",
         "module 'onnx.helper' has no attribute 'float32_to_bfloat16'",
         "Exporting the operator diff to ONNX opset version 11 is not supported.",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from harness.decide.exporter_refusals import ExporterRefusal
 from harness.decide.model_support import Reading
+from harness.decide.name_refusals import NameRefusal
 from harness.decide.refusals import Refusal
 from harness.decide.runtime_refusals import FormatRefusal, OperatorRefusal, Takes
+from harness.decide.version_conflicts import VersionConflict
 from harness.report.formats import format_named
 from harness.report.pages import lookup
 
@@ -109,3 +111,25 @@ def test_where_every_torch_has_a_translation_it_is_the_use_that_fails():
     assert said in every
     one = lines(ExporterRefusal(**given, readings={"2.6.0": REFUSES, "2.9.1": READS}))
     assert not any("this use of it fails" in line for line in one)
+
+
+def test_a_missing_name_is_shown_with_the_releases_that_have_it():
+    readings = {"2.0.1": REFUSES, "2.1.2": READS, "2.6.0": READS}
+    shown = lines(NameRefusal(package="torch", module="torch", name="compiler", readings=readings))
+    assert shown[0] == "recognised: fails: this torch has no torch.compiler"
+    assert "torch 2.1.2 and later has it" in shown
+    assert "torch 2.0.1 lacks it" in shown
+    assert "3 releases were looked at, 2.0.1 to 2.6.0" in shown
+    module = NameRefusal(package="optimum", module="optimum.exporters", name=None, readings={"1.0": READS, "2.0": REFUSES})
+    assert lines(module)[0] == "recognised: fails: this optimum has no module optimum.exporters"
+
+
+def test_a_conflict_is_shown_with_what_works():
+    named = {"package": "onnx", "version": "1.14.1", "needed": "protobuf", "bounds": ">=3.20.2", "found": "3.20.0"}
+    shown = lines(VersionConflict(**named, measured={"5.26.0": 1, "4.25.0": 3}, instead={}))
+    assert shown[0] == "recognised: fails at resolve: onnx 1.14.1 asks for protobuf>=3.20.2, and the text has 3.20.0"
+    assert "onnx 1.14.1 works with protobuf 5.26.0 (1 cell), 4.25.0 (3 cells)" in shown
+    assert "no published report has a cell with protobuf 3.20.0 that works" in shown
+    many = VersionConflict(**named, measured={f"5.{number}.0": 1 for number in range(10)}, instead={"1.13.0": 2})
+    assert any(line.endswith("5.7.0 (1 cell), and 2 more") for line in lines(many))
+    assert "protobuf 3.20.0 works with onnx 1.13.0 (2 cells)" in lines(many)

@@ -1,0 +1,73 @@
+"""Names that a package of a text does not define, against what the sources of each release define. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from harness.decide import message_forms
+from harness.decide.model_support import Reading
+from harness.stack import module_of
+from harness.verdicts.package_names import MeasuredNames, PackageNames
+
+_IMPORT = re.compile(
+    r"cannot import name '(?P<name>\w{1,200})' from '(?P<module>\w[\w.]{0,300})'(?: \((?P<file>[^()]{1,500})\))?"
+)
+_ATTRIBUTE = re.compile(r"(?<!initialized )module '(?P<module>\w[\w.]{0,300})' has no attribute '(?P<name>\w{1,200})'")
+_MODULE = re.compile(r"No module named '(?P<module>\w{1,200}(?:\.\w{1,200})+)'(?!; '[\w.]+' is not a package)")
+_MODEL_TYPE = re.compile(r"has model type '?(?P<type>[\w-]{1,100})'? but Transformers does not recognize this architecture")
+_ARCHITECTURE = re.compile(r"Trying to export an? (?P<type>[\w-]{1,100}) model, that is a custom or unsupported architecture")
+_MODELS, _EXPORTED = "transformers.models", "optimum.exporters.onnx.model_configs"
+"""Where a model type has a module of its own, and where what can be exported has a class: `Qwen3OnnxConfig`."""
+_CLASS = "onnxconfig"
+_INSTALLED = re.compile(r"(?:site|dist)-packages/")
+"""Elsewhere lies a file of somebody's own with the name of a package."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NameRefusal:
+    """A name, or a module, that the package of a text does not have, and other releases of it have."""
+
+    package: str
+    """The distribution."""
+    module: str
+    name: str | None
+    """None if the module itself is missing."""
+    readings: dict[str, Reading]
+    """Measured release of the package → READS: it has it."""
+
+
+def name_refusals(text: str, names: Callable[[], MeasuredNames]) -> list[NameRefusal]:
+    """The refusals that `text` has, each once. `names` reads what was measured, if a sentence needs it."""
+    clean = " ".join(message_forms.cleaned(text).split())
+    asked: dict[tuple[str, str | None], None] = {}
+    for pattern in (_IMPORT, _ATTRIBUTE, _MODULE):
+        for match in pattern.finditer(clean):
+            named = match.groupdict()
+            if not named.get("file") or _INSTALLED.search(named["file"]):
+                asked[named["module"], named.get("name")] = None
+    for match in _MODEL_TYPE.finditer(clean):
+        asked[f"{_MODELS}.{match['type'].replace('-', '_')}", None] = None
+    for match in _ARCHITECTURE.finditer(clean):
+        asked.update({(_EXPORTED, name): None for name in _classes(match["type"], names())})
+    return [refusal for module, name in asked for refusal in _refusals(module, name, names())]
+
+
+def _classes(model_type: str, measured: MeasuredNames) -> set[str]:
+    """The classes of optimum that export a model type, in whatever case they are."""
+    wanted = re.sub(r"[-_]", "", model_type).lower() + _CLASS
+    known = (name for own in measured.packages.values() for name in own.names.get(_EXPORTED, ()))
+    return {name for name in known if name.lower() == wanted}
+
+
+def _refusals(module: str, name: str | None, measured: MeasuredNames) -> Iterator[NameRefusal]:
+    for package, own in measured.packages.items():
+        if module_of(package) == module.partition(".")[0] and (having := _having(own, module, name)):
+            readings = {version: Reading.READS if version in having else Reading.REFUSES for version in own.releases}
+            yield NameRefusal(package=package, module=module, name=name, readings=readings)
+
+
+def _having(own: PackageNames, module: str, name: str | None) -> tuple[str, ...]:
+    """The releases that have it; empty if all have it, or none."""
+    return own.having_module(module) if name is None else own.having(module, name)

@@ -44,6 +44,10 @@ _WHEELS = re.compile(
 )
 
 
+_MORE = re.compile(r"\s*(?:or\b|;)")
+"""Behind the bounds: other ones that would do, or a condition."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VersionConflict:
     """What one release asks for, and the text does not have."""
@@ -78,6 +82,8 @@ def _of_versions(text: str) -> Iterator[_Named]:
     given = _given(text)
     for pattern in (_PIP_INSTALLED, _PIP, _UV):
         for match in pattern.finditer(text):
+            if _MORE.match(text, match.end()):
+                continue
             own = match.groupdict()
             needed = _bounds(own["name"], own["bounds"])
             if needed is None or not is_version(own["version"]):
@@ -89,8 +95,10 @@ def _of_versions(text: str) -> Iterator[_Named]:
 
 
 def _given(text: str) -> dict[str, SpecifierSet]:
-    """Distribution → the bounds that the text sets itself."""
-    return dict(filter(None, (_bounds(match["name"], match["bounds"]) for match in _GIVEN.finditer(text))))
+    """Distribution → the bounds that the text sets itself; not one with several."""
+    found = set(filter(None, (_bounds(match["name"], match["bounds"]) for match in _GIVEN.finditer(text))))
+    names = Counter(name for name, _ in found)
+    return {name: bounds for name, bounds in found if names[name] == 1}
 
 
 def _against(needed: SpecifierSet, found: SpecifierSet) -> str:

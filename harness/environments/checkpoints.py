@@ -6,31 +6,53 @@ and runs it in an environment of its own.
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
+from harness import regular_files
 from harness.environments.interface import ProviderFailure
 from harness.environments.uv.client import Uv
 from harness.errors import ConfigError
 from harness.store.store import Store
 
 _SAFE, _PICKLED = "*.safetensors", "*.bin"
-_PICKLES = ("pytorch_model*.bin", "adapter_model*.bin")
-"""The pickled weights that transformers reads in a folder."""
+_PICKLES = ("pytorch_model*.bin", "pytorch_model*.bin.index.json", "adapter_model*.bin")
+"""The pickled weights that transformers reads in a folder, and what names them."""
+_NAMES_OTHERS = "adapter_config.json"
+"""It names the folder of another model, whose weights are read too."""
 _ALLOW = "--allow-pickle reads pickled weights, which may run code of whoever made them"
+_INDEX_LIMIT = 2**26
+"""Bytes of the largest index of weights that is read."""
 
 
 def require_no_pickle(folder: Path, file: str) -> None:
-    """Refuse the checkpoint in `folder` if it has pickled weights: some release of transformers may read them.
+    """Refuse the checkpoint in `folder` if some release of transformers may read pickled weights there.
 
     Raises:
-        ConfigError: it has.
+        ConfigError: it may.
     """
     found = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
+    found += sorted(path.name for path in folder.glob("*.safetensors.index.json") if not _names_safe_ones(path))
     if found:
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
         beside = "move it elsewhere" if any(folder.glob(_SAFE)) else "save the model as safetensors (safe_serialization=True)"
-        raise ConfigError(file, "probe.model", f"{folder} has {found[0]}{more}, a pickle: {beside}; or {_ALLOW}")
+        raise ConfigError(
+            file, "probe.model", f"{folder} has {found[0]}{more}, a pickle or what names one: {beside}; or {_ALLOW}"
+        )
+    if (folder / _NAMES_OTHERS).exists():
+        raise ConfigError(
+            file, "probe.model", f"{folder} is an adapter: save it merged with its model, which may be pickled; or {_ALLOW}"
+        )
+
+
+def _names_safe_ones(index: Path) -> bool:
+    """Whether an index of weights names safetensors in its own folder alone."""
+    try:
+        named = json.loads(regular_files.read(index, limit=_INDEX_LIMIT))["weight_map"].values()
+        return all(Path(name).name == name and Path(name).suffix == ".safetensors" for name in named)
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError, regular_files.RefusedFileError):
+        return False
 
 
 def checkpoint(

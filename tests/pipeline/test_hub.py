@@ -67,12 +67,44 @@ def test_a_folder_with_pickled_weights_is_refused_unless_they_are_allowed(projec
     project.configure(probe={"model": "saved"})
     answer = project.main("run")
     assert answer.code == 2
-    assert f"{folder} has {name}, a pickle: save the model as safetensors" in answer.err
+    assert f"{folder} has {name}, a pickle or what names one: save the model as safetensors" in answer.err
     (folder / "model.safetensors").write_text("{}")
-    assert f"{folder} has {name}, a pickle: move it elsewhere" in project.main("run").err
+    assert f"{folder} has {name}, a pickle or what names one: move it elsewhere" in project.main("run").err
     assert project.main("run", "--allow-pickle").code == 0
     assert project.main("report").code == 0
     (folder / name).unlink()
+    assert project.main("run").code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("model.safetensors.index.json", '{"weight_map": {"a": "evil.pt"}}'),
+        ("model.safetensors.index.json", '{"weight_map": {"a": "../other/model.safetensors"}}'),
+        ("model.safetensors.index.json", '{"weight_map": {"a": 3}}'),
+        ("model.safetensors.index.json", "[]"),
+        ("pytorch_model.bin.index.json", '{"weight_map": {"a": "model-00001.safetensors"}}'),
+        ("adapter_config.json", '{"base_model_name_or_path": "sub"}'),
+    ],
+)
+def test_a_folder_that_names_other_weights_is_refused(project: Project, name: str, text: str):
+    folder = project.root / "saved"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "model-00001.safetensors").write_text("{}")
+    (folder / name).write_text(text)
+    project.configure(probe={"model": "saved"})
+    answer = project.main("run")
+    assert answer.code == 2
+    assert "--allow-pickle reads pickled weights" in answer.err
+
+
+def test_a_folder_whose_index_names_safetensors_is_read(project: Project):
+    folder = project.root / "saved"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": "model-00001.safetensors"}}')
+    project.configure(probe={"model": "saved"})
     assert project.main("run").code == 0
 
 

@@ -19,6 +19,8 @@ def compiled(path: str, roots: tuple[str, ...]) -> bool:
     """Whether `path` is the plain name of a source in one of `roots`, and its bytecode is in its place now."""
     if not (path.endswith(".py") and path.startswith(roots) and path.isprintable() and os.path.normpath(path) == path):
         return False
+    if Path(path).name == ".py":  # its bytecode would lie where that of py.py does
+        return False
     try:
         py_compile.compile(path, doraise=True)
     except Exception:  # noqa: BLE001 - a source may have anything

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import stat
 import tempfile
 import threading
 import time
@@ -23,7 +22,7 @@ from harness.environments.bytecode import Bytecode
 from harness.execution.process.sandbox import Sandbox, confining_command, rights
 from harness.model import Interpreter, Limits
 from harness.store.store import BYTECODE, Store
-from harness.subprocesses import Supervisor, probe_environment
+from harness.subprocesses import ExitReason, Supervisor, probe_environment
 
 _HERE = Path(__file__).parent
 _SERVICE = _HERE / "bytecode_service.py"
@@ -79,27 +78,33 @@ class Compiler:
             yield None
             return
         ours, theirs = socket.socketpair()
+        ended = threading.Event()
         with ours, theirs:
-            serving = threading.Thread(target=self._serve, args=(interpreter, python, ours.fileno()), name="compiler")
+            serving = threading.Thread(target=self._serve, args=(interpreter, python, ours, ended), name="compiler")
             serving.start()
             try:
                 yield theirs.fileno()
             finally:
-                # It ends with its input, whoever holds the other end.
-                with contextlib.suppress(OSError):
-                    ours.shutdown(socket.SHUT_RDWR)
+                # It ends with its input, whoever holds the other end; what it still compiles then is wanted by nobody.
+                _shut(ours)
+                ended.set()
                 serving.join()
 
     def close(self) -> None:
         """Finish what is compiled beside the probes."""
         self._thread.shutdown()
 
-    def _serve(self, interpreter: Interpreter, python: Path, channel: int) -> None:
+    def _serve(self, interpreter: Interpreter, python: Path, channel: socket.socket, ended: threading.Event) -> None:
         reads = rights(self._sandbox, python, store=self._store)["read"]
-        with contextlib.suppress(InterruptedError):  # the run is being stopped, and the probe with it
-            compiled = self._run(interpreter, reads, channel)
+        try:
+            compiled = self._run(interpreter, reads, channel.fileno(), ended)
             with self._lock:
                 self._known |= {(interpreter.path, path) for path in compiled}
+        except (InterruptedError, OSError):
+            # The run is being stopped, or the disk is full: the process compiles for itself, and meets what there is to meet.
+            pass
+        finally:
+            _shut(channel)  # or it would wait for an answer
 
     def _compile(self, interpreter: Interpreter, reads: Sequence[str], sources: Sequence[str]) -> None:
         with tempfile.TemporaryFile() as listed:
@@ -107,8 +112,13 @@ class Compiler:
             listed.seek(0)
             self._run(interpreter, reads, listed.fileno())
 
-    def _run(self, interpreter: Interpreter, reads: Sequence[str], sources: int) -> list[str]:
-        """Compile what the descriptor `sources` names, and return what was compiled."""
+    def _run(
+        self, interpreter: Interpreter, reads: Sequence[str], sources: int, ended: threading.Event | None = None
+    ) -> list[str]:
+        """Compile what the descriptor `sources` names, and return what was compiled.
+
+        With `ended` it has no time limit, but for the process that asks, and is killed when that has ended.
+        """
         python, prefix = Path(interpreter.path), self._store.root / BYTECODE
         prefix.mkdir(exist_ok=True)
         with self._store.scratch() as folder:
@@ -123,7 +133,8 @@ class Compiler:
                 log=folder / "log",
                 time_limit=self._limits.seconds,
                 memory_limit=self._limits.memory,
-                last_sign=time.time if stat.S_ISSOCK(os.fstat(sources).st_mode) else None,
+                last_sign=time.time if ended else None,
+                excess=lambda: ExitReason.TIMEOUT if ended and ended.is_set() else None,
                 stdin=sources,
             )
             compiled = [os.fsdecode(line) for line in made.read_bytes().split(b"\n")[:-1]]
@@ -137,4 +148,9 @@ def _options(prefix: Path) -> list[str]:
 
 def _is_plain(path: str) -> bool:
     """Whether it is the name of a source by which its bytecode lies where it belongs."""
-    return path.endswith(".py") and os.path.normpath(path) == path and path.isprintable()
+    return path.endswith(".py") and os.path.normpath(path) == path and path.isprintable() and Path(path).name != ".py"
+
+
+def _shut(channel: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        channel.shutdown(socket.SHUT_RDWR)

@@ -51,7 +51,8 @@ def _reason(refusal: Refusal) -> str:
         case VersionConflict():
             return f"{refusal.package} {refusal.version} asks for {_needed(refusal)}, and the text has {refusal.found}"
         case NameRefusal():
-            return f"this {refusal.package} has no {_missing(refusal)}"
+            unimported = ", or nothing has imported it" if refusal.unimported else ""
+            return f"this {refusal.package} has no {_missing(refusal)}{unimported}"
         case _ if refusal.type:
             return f"{refusal.operator} does not take {refusal.type}"
         case _:
@@ -143,6 +144,8 @@ def _of_name(refusal: NameRefusal) -> Iterator[Text]:
             continue
         yield Span(f"{refusal.package} {', '.join(ranges(versions, own))} {verb}", status=STATUS[reading])
     yield f"{len(versions)} releases were looked at, {versions[0]} to {versions[-1]}"
+    if refusal.unimported:
+        yield joined("with a release that has it, this comes first: ", code(f"import {refusal.module}"))
     yield f"two packages do not fit: take a release of {refusal.package} that has it, or one of what asks for it that does not"
 
 

@@ -14,8 +14,8 @@ MEASURED = MeasuredNames(
     packages={
         "torch": PackageNames(
             releases=["2.0.1", "2.1.2", "2.6.0"],
-            modules={"torch.compiler": "1-2", "torch.old": "0"},
-            names={"torch": {"compiler": "1-2", "gone": "0"}, "torch.onnx.utils": {"_scale": "2"}},
+            modules={"torch.inside": "1-2", "torch.old": "0"},
+            names={"torch": {"inside": "1-2", "compiler": "1-2", "gone": "0"}, "torch.onnx.utils": {"_scale": "2"}},
         ),
         "transformers": PackageNames(releases=["4.36.2", "4.57.6"], modules={"transformers.models.qwen3_moe": "1"}, names={}),
         "optimum": PackageNames(
@@ -71,12 +71,27 @@ def test_a_module_is_held_against_the_releases_of_all_distributions_that_may_bri
         "cannot import name 'compiler' from partially initialized module 'torch' (most likely due to a circular import)",
         "AttributeError: partially initialized module 'torch' has no attribute 'compiler'",
         "No module named 'torch'",
-        "No module named 'torch.compiler'; 'torch' is not a package",
+        "No module named 'torch.inside'; 'torch' is not a package",
+        "module 'torch' has no attribute 'compiler' (consider renaming '/home/x/torch.py' if it has the same name as a library",
         "module 'numpy' has no attribute 'object'",
     ],
 )
 def test_what_another_release_would_not_bring_is_no_refusal(text):
     assert refusals(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "unimported"),
+    [
+        (missing("inside", "torch"), False),
+        ("module 'torch' has no attribute 'inside'", True),
+        ("No module named 'torch.inside'", False),
+    ],
+)
+def test_a_module_may_be_there_and_not_imported(text, unimported):
+    (refusal,) = refusals(text)
+    assert (refusal.module, refusal.name, refusal.unimported) == ("torch.inside", None, unimported)
+    assert refusal.readings == {"2.0.1": REFUSES, "2.1.2": READS, "2.6.0": READS}
 
 
 def test_a_text_is_answered_once_for_each_name():

@@ -54,6 +54,9 @@ def test_what_a_release_asks_for_is_read(text):
     [
         "The user requested protobuf==3.20.3\n onnx 1.14.1 depends on protobuf>=3.20.2",
         "onnx 1.14.1 depends on protobuf>=3.20.2",
+        "Because foo==1.0 depends on numpy>=1.20,<2 or numpy>2.2 and you require numpy==2.3, we can conclude",
+        "The user requested numpy==2.1.0\n foo 1.0 depends on numpy!=2.1.0; python_version < '3.8'",
+        "The user requested numpy==2.1.0\n The user requested numpy==1.26.4\n foo 1.0 depends on numpy<2",
         "The user requested protobuf>=3,<3.20\n onnx 1.14.1 depends on protobuf>=3.20.2",
         "The user requested protobuf==not-a-version\n onnx 1.14.1 depends on protobuf>=3.20.2",
         "onnx 1.13.0 requires protobuf<4, and you have protobuf 3.20.1",

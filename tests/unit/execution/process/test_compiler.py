@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -152,6 +154,89 @@ def test_a_fork_does_not_ask(store, compiler, environment):
     source = "import os\nif os.fork() == 0:\n    import good\n    os._exit(0)\nos.wait()\nimport also"
     asking(compiler, environment, source.replace("import also", "pass"))
     assert made(store) == set()
+
+
+def test_what_is_run_looks_as_if_it_had_been_started_by_itself(store, compiler, environment):
+    source = """
+import __main__
+print(sorted(name for name in vars(__main__) if name[:2] != "__"), __file__ == sys.argv[0], __cached__, __name__, __doc__)
+print(type(__loader__).__name__, sys.orig_argv[-2:] == sys.argv if hasattr(sys, "orig_argv") else True)
+import os
+print([name for name in os.listdir("/proc/self/fd") if int(name) > 2 and os.path.exists("/proc/self/fd/" + name)
+       and os.get_inheritable(int(name))])
+"""
+    said = asking(compiler, environment, source).splitlines()
+    assert said == ["['sys'] True None __main__ None", "SourceFileLoader True", "[]"]
+
+
+@pytest.mark.parametrize("broken", ["memory", "start"])
+def test_a_process_does_not_wait_for_a_compiler_that_died(store, compiler, environment, monkeypatch, broken):
+    if broken == "memory":
+        compiler._limits = Limits(seconds=60, memory=10**6)
+    else:
+        monkeypatch.setattr(compiler._supervisor, "run", raising(OSError(28, "No space left on device")))
+    assert asking(compiler, environment, "import time, also\ntime.sleep(1)\nimport good\nprint(also.y)") == "2\n"
+
+
+def test_what_is_still_compiled_when_the_process_has_ended_is_given_up(store, compiler, environment):
+    # All these numbers have one hash: Python takes minutes to compile them.
+    (environment / "slow.py").write_text("x = [" + ",".join(hex(number * (2**61 - 1)) for number in range(60_000)) + "]")
+    with compiler.asked(INTERPRETER, Path(sys.executable), [environment]) as channel:
+        subprocess.run(
+            [sys.executable, "-c", f"import os; os.write({channel}, b'{environment}/slow.py\\n')"],
+            check=True,
+            pass_fds=[channel],
+        )
+    assert made(store) == set()
+
+
+def test_a_source_without_a_name_is_not_compiled_in_the_place_of_another(store, compiler, environment):
+    (environment / ".py").write_text("x = 'planted'")
+    (environment / "py.py").write_text("x = 'honest.'")
+    for path in (environment / ".py", environment / "py.py"):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    with compiler.asked(INTERPRETER, Path(sys.executable), [environment]) as channel:
+        ask = f"import os; os.write({channel}, b'{environment}/.py\\n'); print(os.read({channel}, 1))"
+        done = subprocess.run([sys.executable, "-c", ask], check=True, capture_output=True, text=True, pass_fds=[channel])
+    compiler.add(INTERPRETER, Path(sys.executable), [str(environment / ".py")], beside=False)
+    compiler.close()
+    assert (done.stdout, made(store)) == ("b'0'\n", set())
+
+
+def test_what_a_signal_imports_while_a_process_asks_is_compiled_in_memory(store, compiler, environment):
+    # All these numbers have one hash: it takes the compiler a while, in which the signal comes.
+    (environment / "slow.py").write_text("x = [" + ",".join(hex(number * (2**61 - 1)) for number in range(6_000)) + "]\ny = 2")
+    source = """
+import signal
+def imports(*_):
+    import good
+    print(good.x)
+signal.signal(signal.SIGALRM, imports)
+signal.setitimer(signal.ITIMER_REAL, 0.1)
+import slow
+while "good" not in sys.modules: pass
+print(slow.y)
+"""
+    assert sorted(asking(compiler, environment, source).split()) == ["1", "2"]
+
+
+def test_nothing_is_written_to_what_a_package_opens_in_the_place_of_the_channel(store, compiler, environment, tmp_path):
+    source = f"""
+import os
+os.closerange(3, 100)
+opened = [open({str(tmp_path / "own")!r}, "w") for _ in range(90)]
+import good
+print(good.x)
+"""
+    assert asking(compiler, environment, source) == "1\n"
+    assert (tmp_path / "own").read_text() == ""
+
+
+def raising(error: Exception) -> Callable[..., None]:
+    def run(*_: object, **__: object) -> None:
+        raise error
+
+    return run
 
 
 def test_a_process_works_on_when_the_compiler_is_gone(store, compiler, environment):

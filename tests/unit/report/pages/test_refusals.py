@@ -115,13 +115,15 @@ def test_where_every_torch_has_a_translation_it_is_the_use_that_fails():
 
 def test_a_missing_name_is_shown_with_the_releases_that_have_it():
     readings = {"2.0.1": REFUSES, "2.1.2": READS, "2.6.0": READS}
-    shown = lines(NameRefusal(package="torch", module="torch", name="compiler", readings=readings))
+    shown = lines(NameRefusal(package="torch", module="torch", name="compiler", unimported=False, readings=readings))
     assert shown[0] == "recognised: fails: this torch has no torch.compiler"
     assert "torch 2.1.2 and later has it" in shown
     assert "torch 2.0.1 lacks it" in shown
     assert "3 releases were looked at, 2.0.1 to 2.6.0" in shown
-    module = NameRefusal(package="optimum", module="optimum.exporters", name=None, readings={"1.0": READS, "2.0": REFUSES})
-    assert lines(module)[0] == "recognised: fails: this optimum has no module optimum.exporters"
+    readings = {"1.0": READS, "2.0": REFUSES}
+    module = NameRefusal(package="optimum", module="optimum.exporters", name=None, unimported=True, readings=readings)
+    assert lines(module)[0] == "recognised: fails: this optimum has no module optimum.exporters, or nothing has imported it"
+    assert "with a release that has it, this comes first: import optimum.exporters" in lines(module)
 
 
 def test_a_conflict_is_shown_with_what_works():

@@ -12,7 +12,7 @@ from harness.verdicts.messages import CPP_PLACE
 
 _ONNXRUNTIME = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : |Error in execution: ")
 
-_RUNTIME_FAULT = "RuntimeFault"
+RUNTIME_FAULT = "RuntimeFault"
 """What the client of runners raises where a runtime refuses something (probe/runtimes/runner/client.py)."""
 
 _REPLACEMENTS = (
@@ -93,7 +93,7 @@ def shared_words(one: Failure, other: Failure) -> tuple[str, str]:
 def _words(failure: Failure) -> tuple[str, str]:
     """Class and message of a failure, as far as they identify it."""
     # onnxruntime's classes of exceptions depend on the API, not on the fault.
-    by_runtime = failure.type == _RUNTIME_FAULT or _ONNXRUNTIME.search(failure.message)
+    by_runtime = failure.type == RUNTIME_FAULT or _ONNXRUNTIME.search(failure.message)
     kind = "onnxruntime" if by_runtime else failure.type
     return failure.shared or (kind, normalised(failure.message))
 

@@ -68,6 +68,13 @@ def test_a_confined_probe_reads_the_program_and_the_runner(project):
     assert (variant["status"], variant["error"]) == ("works", None)
 
 
+@pytest.mark.usefixtures("confined")
+def test_a_confined_probe_reads_the_packages_of_a_fresh_environment(project):
+    project.run()
+    answer = project.main("pin", "--require", f"{NODE}==1.16.3", "--reports", str(project.reports))
+    assert answer.code == 0, answer.err
+
+
 def test_what_is_known_is_not_run_again_and_a_report_is_the_same(project):
     first = project.run()
     starts, calls = len(project.starts()), len(project.npm.calls())

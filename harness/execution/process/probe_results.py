@@ -18,9 +18,11 @@ from harness.probe.signals import CRASHES, signal_name
 from harness.probe.wire import FAILED_ITSELF
 from harness.subprocesses import PROCESSES, Exit, ExitReason
 from harness.tasks.interface import ProbeOutput, Subject
+from harness.verdicts.signature import RUNTIME_FAULT
 
 _TAIL_LINES = 20
 
+_REFUSALS_OF_RUNNERS = ("EACCES", "EPERM", "EROFS", "permission denied", "operation not permitted", "read-only file system")
 REFUSED = "sandbox"
 """The type of the error of a confined process that was refused something."""
 
@@ -131,8 +133,8 @@ class _EventReader:
         }
         fields = {name: event[name] for name in ("stage", "status", "seconds", "data")}
         result = RESULT.validate_python({**fields, "error": failure})
-        if result.error and error["refused"]:
-            result = replace(result, error=_refused(result.error))
+        if result.error and (error["refused"] or (self.confined and _is_refusal_of_runner(result.error))):
+            result = replace(result, status=Status.ERROR, error=_refused(result.error))
         return replace(result, log=self._log_name, finished=time.time())
 
     def _portable(self, text: str) -> str:
@@ -141,6 +143,11 @@ class _EventReader:
     @property
     def _log_name(self) -> str:
         return str(self.log.relative_to(self.store))
+
+
+def _is_refusal_of_runner(failure: Failure) -> bool:
+    """Whether a runner tells of something that was refused to it: programs have other words for that than Python."""
+    return failure.type == RUNTIME_FAULT and any(text in failure.message for text in _REFUSALS_OF_RUNNERS)
 
 
 def _refused(failure: Failure) -> Failure:

@@ -150,11 +150,14 @@ def confinement(
 
 
 def _of_runner(command: Sequence[str]) -> list[Path]:
-    """The folders that a runner is read from (`worker.runner`): those of its program and of its source."""
+    """The folders that a runner is read from (`worker.runner`): those of its program, of its source, and of its packages.
+
+    The packages of an environment that is made afresh lie elsewhere than those of the store.
+    """
     if not command:
         return []
-    program, source, *_ = map(Path, command)
-    return list(dict.fromkeys([program.parent, program.resolve().parent, source.parent]))
+    program, source, *packages = map(Path, command)
+    return list(dict.fromkeys([program.parent, program.resolve().parent, source.parent, *packages]))
 
 
 def rights(

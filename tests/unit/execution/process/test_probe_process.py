@@ -97,6 +97,23 @@ def test_a_process_that_dies_owes_its_open_stage(tmp_path):
     assert result.distributions == {}
 
 
+@pytest.mark.parametrize(
+    ("type_", "confined", "status"),
+    [
+        ("RuntimeFault", True, Status.ERROR),
+        ("RuntimeFault", False, Status.FAILS),
+        ("ValueError", True, Status.FAILS),
+    ],
+)
+def test_what_a_runner_was_refused_is_an_error(tmp_path, type_, confined, status):
+    message = "onnxruntime-node does not load: EACCES: permission denied, open '/x/package.json'"
+    error = {"type": type_, "message": message, "traceback": "", "where": "package", "refused": False}
+    lines = [json.dumps(event) for event in (begin("import"), {**end("import", status="fails"), "error": error}, DONE)]
+    log = tmp_path / "logs" / "x.log"
+    (result,) = read_events(lines, exited(0), LIMITS, log=log, store=tmp_path, confined=confined).results[None]
+    assert (result.status, result.error.type) == (status, "sandbox" if status is Status.ERROR else type_)
+
+
 @pytest.mark.parametrize("code", [0, 1, -11])
 def test_between_stages_only_the_probe_itself_can_have_died(tmp_path, code):
     result = told(tmp_path, begin("import"), end("import"), ended=exited(code))

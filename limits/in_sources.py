@@ -13,7 +13,7 @@ import ast
 import json
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,7 +50,15 @@ def modules(folder: Path, package: str) -> dict[str, set[str]]:
         parent, _, own = name.rpartition(".")
         if parent in found:
             found[parent].names.add(own)
-    return {name: _exported(name, found, frozenset(), everything=True) for name in found}
+    # Stars may go round in circles: what one brings is passed on until nothing is new.
+    fresh = [module for module in found.values() if module.stars]
+    while fresh:
+        sizes = [len(module.names) for module in fresh]
+        for module in fresh:
+            module.names.update(*(_offered(found[star]) for star in module.stars if star in found))
+        if sizes == [len(module.names) for module in fresh]:
+            break
+    return {name: module.names for name, module in found.items()}
 
 
 def _module(path: Path, name: str) -> Module:
@@ -130,19 +138,9 @@ def _absolute(statement: ast.ImportFrom, package: str) -> str:
     return ".".join([*parts, *filter(None, [statement.module])])
 
 
-def _exported(name: str, found: Mapping[str, Module], within: frozenset[str], *, everything: bool) -> set[str]:
-    """The names of a module, or those that a star takes from it."""
-    module = found.get(name)
-    if module is None or name in within:
-        return set()
-    names = set(module.names)
-    for star in module.stars:
-        names |= _exported(star, found, within | {name}, everything=False)
-    if everything:
-        return names
-    if module.listed is not None:
-        return names & module.listed | module.listed
-    return {own for own in names if not own.startswith("_")}
+def _offered(module: Module) -> set[str]:
+    """The names that a star takes from a module."""
+    return {name for name in module.names if not name.startswith("_")} if module.listed is None else module.listed
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def test_a_known_message_is_explained(measured):
     assert lines[0] == "recognised: fails at decode; cause, where it was measured: consumer protocol, proven"
     assert "cause: consumer protocol, proven" in lines
     assert "1 variant of 1 cell" in lines
-    assert "works with: feedback keep-cross (1 variant)" in lines
+    assert "works with: feedback keep-cross in place of feed-all (1 variant)" in lines
     assert "with feedback keep-cross the same artifact works" in lines
     assert "in full: python -m harness explain 3.11-2.1.2-4.46.3-1.16.2-1.16.3" in lines
     (where,) = [line for line in lines if "report variants" in line]

@@ -138,11 +138,14 @@ def _missing(refusal: NameRefusal) -> str:
 
 def _of_name(refusal: NameRefusal) -> Iterator[Text]:
     versions = list(refusal.readings)
-    for reading, verb in ((Reading.READS, "has it"), (Reading.REFUSES, "lacks it")):
+    for reading, (one, several) in ((Reading.READS, ("has", "have")), (Reading.REFUSES, ("lacks", "lack"))):
         own = [version for version, found in refusal.readings.items() if found is reading]
         if not own:
             continue
-        yield Span(f"{refusal.package} {', '.join(ranges(versions, own))} {verb}", status=STATUS[reading])
+        yield Span(
+            f"{refusal.package} {', '.join(ranges(versions, own))} {one if len(own) == 1 else several} it",
+            status=STATUS[reading],
+        )
     yield f"{len(versions)} releases were looked at, {versions[0]} to {versions[-1]}"
     if refusal.unimported:
         yield joined("with a release that has it, this comes first: ", code(f"import {refusal.module}"))

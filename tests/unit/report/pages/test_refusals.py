@@ -117,7 +117,7 @@ def test_a_missing_name_is_shown_with_the_releases_that_have_it():
     readings = {"2.0.1": REFUSES, "2.1.2": READS, "2.6.0": READS}
     shown = lines(NameRefusal(package="torch", module="torch", name="compiler", unimported=False, readings=readings))
     assert shown[0] == "recognised: fails: this torch has no torch.compiler"
-    assert "torch 2.1.2 and later has it" in shown
+    assert "torch 2.1.2 and later have it" in shown
     assert "torch 2.0.1 lacks it" in shown
     assert "3 releases were looked at, 2.0.1 to 2.6.0" in shown
     readings = {"1.0": READS, "2.0": REFUSES}

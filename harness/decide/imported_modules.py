@@ -23,6 +23,7 @@ _SHOWN = re.compile(
 )
 
 
+_MISSING = re.compile(r"No\\? module\\? named|cannot\\? import\\? name")
 _FRAME = re.compile(r"\bline \d+, in |\.py:\d+|\bin <module>|-> *\d+ ")
 
 
@@ -44,7 +45,9 @@ class Imports:
         """
         behind = [*self._parts[1:], _Part("")]
         found = [(part, following) for part, following in zip(self._parts, behind, strict=True) if message.search(part.form)]
-        return {module for part, following in found for module in part.end or following.end or part.only}
+        missing = bool(_MISSING.search(message.pattern))
+        ends = (part.ends(missing=missing) or following.ends(missing=missing) or part.only for part, following in found)
+        return {module for end in ends for module in end}
 
 
 class _Part:
@@ -53,10 +56,20 @@ class _Part:
     def __init__(self, text: str) -> None:
         self._text = text
         clean = message_forms.cleaned(text)
-        named = (next(filter(None, found)) for found in _SHOWN.findall(clean))
-        self.modules = [name for name in named if name not in COMPLAIN_OF_IMPORTERS]
-        self.end = self.modules[-1:] if _FRAME.search(clean) else []
+        named = [(frame, frame or next(filter(None, others))) for frame, *others in _SHOWN.findall(clean)]
+        self.modules = [name for _, name in named if name not in COMPLAIN_OF_IMPORTERS]
+        self._of_frames = [name for frame, name in named if frame and name not in COMPLAIN_OF_IMPORTERS]
+        self._has_frames = bool(_FRAME.search(clean))
         self.only = self.modules[:1] if len(set(self.modules)) == 1 else []
+
+    def ends(self, *, missing: bool) -> list[str]:
+        """The module whose import its traceback ends with, if it has one.
+
+        If something is `missing`, the last statement names just that, and the frame in which it stands is of who asks for it.
+        """
+        if missing and self._of_frames:
+            return self._of_frames[-1:]
+        return self.modules[-1:] if self._has_frames else []
 
     @cached_property
     def form(self) -> str:

@@ -53,7 +53,8 @@ class Recognised:
 
     def admits(self, failure: MeasuredFailure, change: str) -> bool:
         """Whether a remedy of a failure may hold for the text."""
-        return not distributions(change) & self.unnamed and not self._limit(failure, change)
+        unnamed = set(map(_spelled, self.unnamed))
+        return not unnamed.intersection(map(_spelled, distributions(change))) and not self._limit(failure, change)
 
     @property
     def ruled_out(self) -> dict[str, str]:
@@ -65,6 +66,11 @@ class Recognised:
         if self.measured or not self.values:
             return None
         return limit(change, failure.values[-len(self.values) :], self.values)
+
+
+def _spelled(name: str) -> str:
+    """A distribution or its module, spelled alike."""
+    return name.replace("_", "-").lower()
 
 
 class _Text:

@@ -14,7 +14,7 @@ from harness.decide.lookup import Recognised
 from harness.decide.model_support import Reading
 from harness.decide.name_refusals import NameRefusal, name_refusals
 from harness.decide.runtime_refusals import RuntimeRefusal, runtime_refusals
-from harness.decide.version_conflicts import VersionConflict, version_conflicts
+from harness.decide.version_conflicts import VersionConflict, WheelRefusal, version_conflicts, wheel_refusals
 from harness.packaging_values import is_version
 from harness.published_reports import Published
 from harness.stack import RUNTIME
@@ -23,7 +23,7 @@ from harness.verdicts.package_names import MeasuredNames
 from harness.verdicts.runtime_kernels import Operators
 from harness.verdicts.runtime_limits import RuntimeLimits
 
-Refusal = RuntimeRefusal | ExporterRefusal | NameRefusal | VersionConflict
+Refusal = RuntimeRefusal | ExporterRefusal | NameRefusal | VersionConflict | WheelRefusal
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +40,7 @@ def refusals(text: str, measured: Measurements, reports: Sequence[Published]) ->
     """The refusals that `text` has, each once."""
     return [
         *version_conflicts(text, reports),
+        *wheel_refusals(text, reports),
         *name_refusals(text, measured.names),
         *exporter_refusals(text, measured.exporters),
         *runtime_refusals(text, measured.limits, measured.kernels),
@@ -51,7 +52,7 @@ def package_of(refusal: Refusal) -> str:
     match refusal:
         case ExporterRefusal():
             return "torch"
-        case NameRefusal() | VersionConflict():
+        case NameRefusal() | VersionConflict() | WheelRefusal():
             return refusal.package
         case _:
             return RUNTIME
@@ -74,6 +75,6 @@ def _named(change: str, refusal: Refusal) -> Iterator[Version]:
 
 def _later(refusal: Refusal, version: Version) -> Reading | None:
     """What the first measured release from `version` on makes of it; None if none was measured."""
-    if isinstance(refusal, VersionConflict):
+    if isinstance(refusal, VersionConflict | WheelRefusal):
         return Reading.REFUSES if version == Version(refusal.version) else None
     return next((reading for measured, reading in refusal.readings.items() if Version(measured) >= version), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from harness import invocation
@@ -11,7 +11,7 @@ from harness.decide.model_support import Reading
 from harness.decide.name_refusals import NameRefusal
 from harness.decide.refusals import Refusal
 from harness.decide.runtime_refusals import FormatRefusal, OperatorRefusal, Takes
-from harness.decide.version_conflicts import PYTHON, VersionConflict
+from harness.decide.version_conflicts import PYTHON, VersionConflict, WheelRefusal
 from harness.model import Stage
 from harness.report.page import Block, Section, Span, Text, code, items, joined
 from harness.report.readings import STATUS, ranges, sentence
@@ -33,7 +33,7 @@ def title(refusal: Refusal) -> str:
     match refusal:
         case NameRefusal():
             return f"fails: {_reason(refusal)}"
-        case VersionConflict():
+        case VersionConflict() | WheelRefusal():
             stage = Stage.RESOLVE
         case ExporterRefusal():
             stage = Stage.EXPORT
@@ -50,6 +50,10 @@ def _reason(refusal: Refusal) -> str:
             return f"the {refusal.exporter} exporter found no translation of {_exported(refusal)}"
         case VersionConflict():
             return f"{refusal.package} {refusal.version} asks for {_needed(refusal)}, and the text has {refusal.found}"
+        case WheelRefusal():
+            return f"{refusal.package} {refusal.version} has no wheel for this Python or platform"
+        case NameRefusal() if set(refusal.readings.values()) == {Reading.READS}:
+            return f"{refusal.package} has {_missing(refusal)}"
         case NameRefusal():
             unimported = ", or nothing has imported it" if refusal.unimported else ""
             return f"this {refusal.package} has no {_missing(refusal)}{unimported}"
@@ -73,6 +77,8 @@ def _section(refusal: Refusal) -> Section:
             lines, basis = _of_exporter(refusal), _EXPORTER_BASIS
         case VersionConflict():
             lines, basis = _of_versions(refusal), _CONFLICT_BASIS
+        case WheelRefusal():
+            lines, basis = _of_wheel(refusal), _CONFLICT_BASIS
         case NameRefusal():
             lines, basis = _of_name(refusal), _NAME_BASIS
         case _:
@@ -122,13 +128,22 @@ def _of_versions(refusal: VersionConflict) -> Iterator[Text]:
         (f"{refusal.package} {refusal.version}", refusal.needed, refusal.measured),
         (f"{refusal.needed} {refusal.found}", refusal.package, refusal.instead),
     )
-    for kept, changed, counts in pairs:
-        if counts:
-            shown = [f"{version} ({counted(count, 'cell')})" for version, count in list(counts.items())[:_VERSIONS]]
-            more = f", and {len(counts) - _VERSIONS} more" if len(counts) > _VERSIONS else ""
-            yield Span(f"{kept} works with {changed} {', '.join(shown)}{more}", status=STATUS[Reading.READS])
-        else:
-            yield f"no published report has a cell with {kept} that works"
+    yield from (_working(*pair) for pair in pairs)
+
+
+def _working(kept: str, changed: str, counts: Mapping[str, int]) -> Text:
+    if not counts:
+        return f"no published report has a cell with {kept} that works"
+    shown = [f"{version} ({counted(count, 'cell')})" for version, count in list(counts.items())[:_VERSIONS]]
+    more = f", and {len(counts) - _VERSIONS} more" if len(counts) > _VERSIONS else ""
+    return Span(f"{kept} works with {changed} {', '.join(shown)}{more}", status=STATUS[Reading.READS])
+
+
+def _of_wheel(refusal: WheelRefusal) -> Iterator[Text]:
+    yield _working(f"{refusal.package} {refusal.version}", PYTHON, refusal.pythons)
+    if refusal.offered:
+        yield f"for this one the index offers {len(refusal.offered)} releases, {refusal.offered[0]} to {refusal.offered[-1]}"
+        yield _working("a published cell", refusal.package, refusal.working)
 
 
 def _missing(refusal: NameRefusal) -> str:
@@ -149,6 +164,9 @@ def _of_name(refusal: NameRefusal) -> Iterator[Text]:
     yield f"{len(versions)} releases were looked at, {versions[0]} to {versions[-1]}"
     if refusal.unimported:
         yield joined("with a release that has it, this comes first: ", code(f"import {refusal.module}"))
+    if set(refusal.readings.values()) == {Reading.READS}:
+        yield f"it is a distribution of its own, which is not installed: {refusal.package}"
+        return
     yield f"two packages do not fit: take a release of {refusal.package} that has it, or one of what asks for it that does not"
 
 
@@ -176,6 +194,12 @@ def _of_format(refusal: FormatRefusal) -> Iterator[Text]:
 
 def _of_operator(refusal: OperatorRefusal) -> Iterator[Text]:
     versions = list(refusal.readings)
+    if refusal.type and versions and set(refusal.readings.values()) == {Reading.READS}:
+        yield (
+            f"each of the {len(versions)} measured {RUNTIME}s has a kernel of {refusal.operator} for {refusal.type}, so it is "
+            "another input that may not have this type: a size or an index is tensor(int64) as a rule"
+        )
+        return
     if refusal.type:
         yield joined(*_taking(refusal))
     for since, forms in groupby(refusal.takes, key=lambda taken: taken.since):

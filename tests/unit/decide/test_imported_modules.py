@@ -78,3 +78,14 @@ def test_it_takes_time_in_proportion_to_the_text(text):
         return time.process_time() - start
 
     assert min(seconds(text) for _ in range(2)) < 40 * max(seconds(text[: len(text) // 8]), 0.001)
+
+
+def test_who_asks_for_what_is_missing_is_the_frame_and_not_the_statement():
+    text = """Traceback (most recent call last):
+  File "/x/site-packages/onnxconverter_common/float16.py", line 18, in <module>
+    from onnx.mapping import NP_TYPE_TO_TENSOR_TYPE
+ModuleNotFoundError: No module named 'onnx.mapping'
+"""
+    assert Imports(text).failing_with(re.compile(re.escape("No module named 'onnx.mapping'"))) == {"onnxconverter_common"}
+    clash = text.replace("No module named 'onnx.mapping'", "numpy is too new").replace("onnx.mapping", "onnx")
+    assert Imports(clash).failing_with(re.compile("numpy is too new")) == {"onnx"}

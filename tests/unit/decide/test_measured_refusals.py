@@ -10,7 +10,7 @@ from harness import published_reports
 from harness.cli.lookup import MEASUREMENTS
 from harness.decide.model_support import Reading
 from harness.decide.refusals import Refusal, package_of, refusals
-from harness.decide.version_conflicts import VersionConflict
+from harness.decide.version_conflicts import VersionConflict, WheelRefusal
 from harness.model import Status
 
 
@@ -23,7 +23,7 @@ def refused() -> Iterator[tuple[Refusal, str]]:
                     continue
                 found = refusals(variant.error or "", MEASUREMENTS, [])
                 for refusal in found:
-                    if isinstance(refusal, VersionConflict):
+                    if isinstance(refusal, VersionConflict | WheelRefusal):
                         continue
                     package = package_of(refusal)
                     yield refusal, {**cell.resolved, **cell.pins}.get(package, "").partition("+")[0]

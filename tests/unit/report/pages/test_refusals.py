@@ -7,7 +7,7 @@ from harness.decide.model_support import Reading
 from harness.decide.name_refusals import NameRefusal
 from harness.decide.refusals import Refusal
 from harness.decide.runtime_refusals import FormatRefusal, OperatorRefusal, Takes
-from harness.decide.version_conflicts import VersionConflict
+from harness.decide.version_conflicts import VersionConflict, WheelRefusal
 from harness.report.formats import format_named
 from harness.report.pages import lookup
 
@@ -113,6 +113,17 @@ def test_where_every_torch_has_a_translation_it_is_the_use_that_fails():
     assert not any("this use of it fails" in line for line in one)
 
 
+def test_a_type_that_each_release_takes_is_that_of_another_input():
+    takes = (Takes(since=14, types=("tensor(float)", "tensor(int32)"), runtimes=("1.16.3", "1.18.1")),)
+    readings = {"1.16.3": READS, "1.18.1": READS}
+    shown = lines(OperatorRefusal(operator="Reshape", since=None, type="tensor(int32)", takes=takes, readings=readings))
+    assert shown[0] == "recognised: fails at load: Reshape does not take tensor(int32)"
+    assert any(
+        line.startswith("each of the 2 measured onnxruntimes has a kernel of Reshape for tensor(int32)") for line in shown
+    )
+    assert not any("1.16.3" in line for line in shown)
+
+
 def test_a_missing_name_is_shown_with_the_releases_that_have_it():
     readings = {"2.0.1": REFUSES, "2.1.2": READS, "2.6.0": READS}
     shown = lines(NameRefusal(package="torch", module="torch", name="compiler", unimported=False, readings=readings))
@@ -135,3 +146,18 @@ def test_a_conflict_is_shown_with_what_works():
     many = VersionConflict(**named, measured={f"5.{number}.0": 1 for number in range(10)}, instead={"1.13.0": 2})
     assert any(line.endswith("5.7.0 (1 cell), and 2 more") for line in lines(many))
     assert "protobuf 3.20.0 works with onnx 1.13.0 (2 cells)" in lines(many)
+
+
+def test_a_release_without_a_wheel_is_shown_with_the_pythons_that_it_has():
+    given = {"package": "onnxruntime", "version": "1.16.3", "pythons": {"3.11": 48}}
+    shown = lines(WheelRefusal(**given, offered=("1.17.0", "1.18.1"), working={"1.18.1": 3}))
+    assert shown[0] == "recognised: fails at resolve: onnxruntime 1.16.3 has no wheel for this Python or platform"
+    assert "onnxruntime 1.16.3 works with python 3.11 (48 cells)" in shown
+    assert "a published cell works with onnxruntime 1.18.1 (3 cells)" in shown
+    assert not any("offers" in line for line in lines(WheelRefusal(**given, offered=(), working={})))
+
+
+def test_what_another_distribution_has_is_to_be_installed():
+    shown = lines(NameRefusal(package="optimum-onnx", module="optimum.x", name=None, unimported=False, readings={"0.1": READS}))
+    assert shown[0] == "recognised: fails: optimum-onnx has module optimum.x"
+    assert "it is a distribution of its own, which is not installed: optimum-onnx" in shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -156,10 +157,21 @@ def exactly(requirement: Requirement) -> str | None:
 def is_requirement(text: str) -> bool:
     """Whether `text` is a requirement."""
     try:
-        index_requirement(text)
+        index_requirement(_spelled(text))
     except ValueError:
         return False
     return True
+
+
+_AT = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)@(?:latest|(?P<version>\d[\w.+!-]*))")
+
+
+def _spelled(text: str) -> str:
+    """A requirement that is written as npm writes it: `NAME@latest` is any version, of which the newest is taken."""
+    found = _AT.fullmatch(text)
+    if not found:
+        return text
+    return f"{found['name']}=={found['version']}" if found["version"] else found["name"]
 
 
 def requirement(text: str, place: str) -> Requirement:
@@ -169,7 +181,7 @@ def requirement(text: str, place: str) -> Requirement:
         VersionsError: it is not a requirement, or has more than a name and versions.
     """
     try:
-        read = index_requirement(text)
+        read = index_requirement(_spelled(text))
     except ValueError as error:
         raise VersionsError(f"{place}: {error}") from None
     if read.marker or read.extras:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from packaging.requirements import Requirement
 
-from harness.decide.version_sets import Versions, requirement, together
+from harness.decide.version_sets import Versions, distribution, is_requirement, requirement, together
 from harness.errors import VersionsError
 
 FOUR = {"torch": "2.1.0", "transformers": "4.46.3", "onnx": "1.16.2", "onnxruntime": "1.16.3"}
@@ -41,3 +41,21 @@ def test_bounds_become_entries_where_something_is_there_anyway():
     assert taken.requirements["extrathing"] == "extrathing==0.1.0"
     assert taken.without(["extrathing"]).bounds == ("onnx<2",)
     assert together([base, taken]).bounds == base.bounds
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("onnxruntime-node@latest", "onnxruntime-node"),
+        ("onnxruntime-node@1.20.1", "onnxruntime-node==1.20.1"),
+        ("torch>=2", "torch>=2"),
+    ],
+)
+def test_a_requirement_may_be_written_as_npm_does(text, meant):
+    assert str(distribution(text, "--to")) == meant
+    assert is_requirement(text)
+
+
+@pytest.mark.parametrize("text", ["x@https://example.org/x.whl", "x@", "x@next", "x @ file:///x"])
+def test_anything_else_behind_an_at_is_refused(text):
+    assert not is_requirement(text)

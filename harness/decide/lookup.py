@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from packaging.utils import canonicalize_name
+
 from harness.decide import message_forms
 from harness.decide.imported_modules import Imports
 from harness.decide.known_messages import KnownMessage, MeasuredFailure
@@ -53,8 +55,10 @@ class Recognised:
 
     def admits(self, failure: MeasuredFailure, change: str) -> bool:
         """Whether a remedy of a failure may hold for the text."""
-        unnamed = set(map(_spelled, self.unnamed))
-        return not unnamed.intersection(map(_spelled, distributions(change))) and not self._limit(failure, change)
+        # Some are named by their module.
+        unnamed = set(map(canonicalize_name, self.unnamed))
+        concerned = set(map(canonicalize_name, distributions(change)))
+        return not concerned & unnamed and not self._limit(failure, change)
 
     @property
     def ruled_out(self) -> dict[str, str]:
@@ -66,11 +70,6 @@ class Recognised:
         if self.measured or not self.values:
             return None
         return limit(change, failure.values[-len(self.values) :], self.values)
-
-
-def _spelled(name: str) -> str:
-    """A distribution or its module, spelled alike."""
-    return name.replace("_", "-").lower()
 
 
 class _Text:

@@ -40,7 +40,10 @@ STEPS = (
     "harness.execution.steps:failures_once_more",
     "harness.diagnose.assembly:close_boundaries",
 )
-"""What a run does, in this order: functions `(session, verdicts) -> Work`. By name, because the core imports no wing."""
+"""What a run does, in this order: functions `(session, verdicts) -> Work`.
+
+By name, because `diagnose.assembly` imports wings, and the core imports none (docs/design.md, "What may import what").
+"""
 
 CELL_STEPS = tuple(name for name in STEPS if name.startswith("harness.execution.steps:"))
 """What `cell` does for one cell: the searches are left out, because they rest on all cells."""
@@ -61,6 +64,7 @@ def run(settings: Settings, listen: Listener) -> tuple[Report, list[str]]:
     session = opened(settings, listen)
     with interruptible():
         verdicts = run_steps(session)
+        # The environments of the session are gone; an audit makes its own.
         disputes = audit(session) if settings.audit else []
         return report(session, verdicts), disputes
 
@@ -104,7 +108,7 @@ class PlannedWork:
 
 
 def planned(session: Session) -> PlannedWork:
-    """What a run of `session` would do first; installs nothing."""
+    """What a run of `session` would do first; installs nothing. The session's strategy counts these cells as taken up."""
     chosen = session.strategy.next(session.cells, ())
     pending = session.pending(chosen)
     return PlannedWork(
@@ -135,6 +139,7 @@ def merged(sources: Sequence[Path], settings: Settings, listen: Listener) -> Rep
     for text in merge.copy(sources, store):
         listen(Damage(text=text))
     session = opened(settings, listen, acts=False)
+    # One store's first export may fail, and another's work: then the variant is flaky, whichever record was copied.
     exported_again.settle(session.tasks, session.records, working=True)
     found = report(session, session.verdicts())
     if count := sum(any(one.reason in BEFORE_A_RUN for one in cell.variants) for cell in found.cells):

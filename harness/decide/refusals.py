@@ -11,10 +11,11 @@ from packaging.version import Version
 from harness.decide.exporter_refusals import ExporterRefusal, exporter_refusals
 from harness.decide.known_messages import Admits
 from harness.decide.lookup import Recognised
+from harness.decide.missing_releases import MissingRelease, missing_releases
 from harness.decide.model_support import Reading
 from harness.decide.name_refusals import NameRefusal, name_refusals
 from harness.decide.runtime_refusals import RuntimeRefusal, runtime_refusals
-from harness.decide.version_conflicts import VersionConflict, WheelRefusal, version_conflicts, wheel_refusals
+from harness.decide.version_conflicts import VersionConflict, version_conflicts
 from harness.packaging_values import is_version
 from harness.published_reports import Published
 from harness.stack import RUNTIME
@@ -23,7 +24,7 @@ from harness.verdicts.package_names import MeasuredNames
 from harness.verdicts.runtime_kernels import Operators
 from harness.verdicts.runtime_limits import RuntimeLimits
 
-Refusal = RuntimeRefusal | ExporterRefusal | NameRefusal | VersionConflict | WheelRefusal
+Refusal = RuntimeRefusal | ExporterRefusal | NameRefusal | VersionConflict | MissingRelease
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +41,7 @@ def refusals(text: str, measured: Measurements, reports: Sequence[Published]) ->
     """The refusals that `text` has, each once."""
     return [
         *version_conflicts(text, reports),
-        *wheel_refusals(text, reports),
+        *missing_releases(text, reports),
         *name_refusals(text, measured.names),
         *exporter_refusals(text, measured.exporters),
         *runtime_refusals(text, measured.limits, measured.kernels),
@@ -52,7 +53,7 @@ def package_of(refusal: Refusal) -> str:
     match refusal:
         case ExporterRefusal():
             return "torch"
-        case NameRefusal() | VersionConflict() | WheelRefusal():
+        case NameRefusal() | VersionConflict() | MissingRelease():
             return refusal.package
         case _:
             return RUNTIME
@@ -75,6 +76,6 @@ def _named(change: str, refusal: Refusal) -> Iterator[Version]:
 
 def _later(refusal: Refusal, version: Version) -> Reading | None:
     """What the first measured release from `version` on makes of it; None if none was measured."""
-    if isinstance(refusal, VersionConflict | WheelRefusal):
-        return Reading.REFUSES if version == Version(refusal.version) else None
+    if isinstance(refusal, VersionConflict | MissingRelease):
+        return Reading.REFUSES if refusal.version and version == Version(refusal.version) else None
     return next((reading for measured, reading in refusal.readings.items() if Version(measured) >= version), None)

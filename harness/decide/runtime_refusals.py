@@ -67,6 +67,8 @@ class OperatorRefusal:
     """The type that the operator does not take; None if the text does not say."""
     takes: tuple[Takes, ...]
     """What the measured onnxruntimes have; of all forms, if the text names none."""
+    later: tuple[int, ...]
+    """The opsets that brought later forms of the operator of which a measured onnxruntime has a kernel."""
     readings: dict[str, Reading]
     """Measured onnxruntime → whether it has a kernel; UNKNOWN if it has some for certain types, and the text names none."""
 
@@ -127,6 +129,7 @@ def _operator(named: Mapping[str, str], kernels: Operators, releases: tuple[str,
     chosen = {number: form for number, form in forms.items() if since in {None, number}}
     if not chosen:
         return None
+    later = {number for number, form in forms.items() if since is not None and number > since and form.kernels}
     takes = tuple(taken for number, form in sorted(chosen.items()) for taken in _taken(number, form, releases))
     described = {version for operators in kernels.values() for version in _described(operators)}
     return OperatorRefusal(
@@ -134,6 +137,7 @@ def _operator(named: Mapping[str, str], kernels: Operators, releases: tuple[str,
         since=since,
         type=kind,
         takes=takes,
+        later=tuple(sorted(later)),
         readings={version: _reading(version, takes, kind) for version in releases if version in described},
     )
 

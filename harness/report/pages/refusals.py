@@ -7,11 +7,13 @@ from itertools import groupby
 
 from harness import invocation
 from harness.decide.exporter_refusals import ExporterRefusal
+from harness.decide.missing_releases import MissingRelease
 from harness.decide.model_support import Reading
 from harness.decide.name_refusals import NameRefusal
 from harness.decide.refusals import Refusal
 from harness.decide.runtime_refusals import FormatRefusal, OperatorRefusal, Takes
-from harness.decide.version_conflicts import PYTHON, VersionConflict, WheelRefusal
+from harness.decide.version_conflicts import VersionConflict
+from harness.decide.working_cells import PYTHON
 from harness.model import Stage
 from harness.report.page import Block, Section, Span, Text, code, items, joined
 from harness.report.readings import STATUS, ranges, sentence
@@ -33,7 +35,7 @@ def title(refusal: Refusal) -> str:
     match refusal:
         case NameRefusal():
             return f"fails: {_reason(refusal)}"
-        case VersionConflict() | WheelRefusal():
+        case VersionConflict() | MissingRelease():
             stage = Stage.RESOLVE
         case ExporterRefusal():
             stage = Stage.EXPORT
@@ -50,8 +52,10 @@ def _reason(refusal: Refusal) -> str:
             return f"the {refusal.exporter} exporter found no translation of {_exported(refusal)}"
         case VersionConflict():
             return f"{refusal.package} {refusal.version} asks for {_needed(refusal)}, and the text has {refusal.found}"
-        case WheelRefusal():
-            return f"{refusal.package} {refusal.version} has no wheel for this Python or platform"
+        case MissingRelease(absent=True):
+            return f"the index that was asked has no {refusal.package} {refusal.version}"
+        case MissingRelease():
+            return f"{_release(refusal)} has no wheel for this Python or platform"
         case NameRefusal() if set(refusal.readings.values()) == {Reading.READS}:
             return f"{refusal.package} has {_missing(refusal)}"
         case NameRefusal():
@@ -77,8 +81,8 @@ def _section(refusal: Refusal) -> Section:
             lines, basis = _of_exporter(refusal), _EXPORTER_BASIS
         case VersionConflict():
             lines, basis = _of_versions(refusal), _CONFLICT_BASIS
-        case WheelRefusal():
-            lines, basis = _of_wheel(refusal), _CONFLICT_BASIS
+        case MissingRelease():
+            lines, basis = _of_missing(refusal), _CONFLICT_BASIS
         case NameRefusal():
             lines, basis = _of_name(refusal), _NAME_BASIS
         case _:
@@ -139,11 +143,20 @@ def _working(kept: str, changed: str, counts: Mapping[str, int]) -> Text:
     return Span(f"{kept} works with {changed} {', '.join(shown)}{more}", status=STATUS[Reading.READS])
 
 
-def _of_wheel(refusal: WheelRefusal) -> Iterator[Text]:
-    yield _working(f"{refusal.package} {refusal.version}", PYTHON, refusal.pythons)
+def _of_missing(refusal: MissingRelease) -> Iterator[Text]:
+    yield _working(_release(refusal), PYTHON, refusal.pythons)
+    if refusal.version and "+" in refusal.version:
+        yield f"PyPI has no builds such as +{refusal.version.partition('+')[2]}: who builds them has an index of his own"
+    elif refusal.absent and refusal.pythons:
+        yield "so there is such a release, which another index has"
     if refusal.offered:
         yield f"for this one the index offers {len(refusal.offered)} releases, {refusal.offered[0]} to {refusal.offered[-1]}"
         yield _working("a published cell", refusal.package, refusal.working)
+
+
+def _release(refusal: MissingRelease) -> str:
+    """`onnxruntime 1.16.3`, or all of its releases."""
+    return f"{refusal.package} {refusal.version}" if refusal.version else refusal.package
 
 
 def _missing(refusal: NameRefusal) -> str:
@@ -211,6 +224,9 @@ def _of_operator(refusal: OperatorRefusal) -> Iterator[Text]:
             f"no kernel of {_operator(refusal.operator, refusal.since)} in {named} ({len(versions)} measured)",
             status=STATUS[Reading.REFUSES],
         )
+    if without == versions and refusal.later:
+        later = ", ".join(_operator(refusal.operator, since) for since in refusal.later)
+        yield f"there are kernels of {later}: a model of opset {refusal.later[0]} or later has one of these forms"
     if versions:
         yield f"releases before {versions[0]} list no kernels: of them nothing is known"
     if refusal.takes and not refusal.type:

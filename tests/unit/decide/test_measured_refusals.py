@@ -8,9 +8,10 @@ import pytest
 
 from harness import published_reports
 from harness.cli.lookup import MEASUREMENTS
+from harness.decide.missing_releases import MissingRelease
 from harness.decide.model_support import Reading
 from harness.decide.refusals import Refusal, package_of, refusals
-from harness.decide.version_conflicts import VersionConflict, WheelRefusal
+from harness.decide.version_conflicts import VersionConflict
 from harness.model import Status
 
 
@@ -23,7 +24,7 @@ def refused() -> Iterator[tuple[Refusal, str]]:
                     continue
                 found = refusals(variant.error or "", MEASUREMENTS, [])
                 for refusal in found:
-                    if isinstance(refusal, VersionConflict | WheelRefusal):
+                    if isinstance(refusal, VersionConflict | MissingRelease):
                         continue
                     package = package_of(refusal)
                     yield refusal, {**cell.resolved, **cell.pins}.get(package, "").partition("+")[0]

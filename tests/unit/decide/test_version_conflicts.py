@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from values import report, reported_cell
 
-from harness.decide.version_conflicts import VersionConflict, version_conflicts, wheel_refusals
+from harness.decide.version_conflicts import VersionConflict, version_conflicts
 from harness.model import Status
 from harness.published_reports import Published
 from harness.verdicts.report_schema import ReportedCell
@@ -100,24 +100,3 @@ def test_what_works_keeps_all_bounds_of_the_text():
 def test_a_conflict_is_told_once():
     assert len(version_conflicts(PIP + PIP, [])) == 1
     assert all(isinstance(conflict, VersionConflict) for conflict in version_conflicts(PIP + UV, []))
-
-
-@pytest.mark.parametrize(
-    ("text", "offered"),
-    [
-        ("Could not find a version that satisfies the requirement onnxruntime==1.16.3 (from versions: 1.17.0, 1.18.1)", 2),
-        ("Because onnxruntime==1.16.3 has no wheels with a matching Python ABI tag (e.g., `cp312`) and you require", 0),
-    ],
-)
-def test_a_release_without_a_wheel_is_held_against_the_pythons_with_which_it_works(text, offered):
-    cells = [reported_cell(onnxruntime="1.16.3", python="3.11"), reported_cell(onnxruntime="1.18.1", python="3.12")]
-    published = Published(name="matrix", path=Path("matrix.json"), report=report(*cells))
-    (refusal,) = wheel_refusals(text + text, [published])
-    assert (refusal.package, refusal.version, refusal.pythons) == ("onnxruntime", "1.16.3", {"3.11": 1})
-    assert (len(refusal.offered), refusal.working) == (offered, {"1.18.1": 1} if offered else {})
-
-
-def test_a_release_that_is_there_has_a_wheel():
-    assert (
-        wheel_refusals("Collecting onnxruntime==1.16.3\nNo matching distribution found for x (from versions: none)", []) == []
-    )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from harness.decide.exporter_refusals import ExporterRefusal
+from harness.decide.missing_releases import MissingRelease
 from harness.decide.model_support import Reading
 from harness.decide.name_refusals import NameRefusal
 from harness.decide.refusals import Refusal
 from harness.decide.runtime_refusals import FormatRefusal, OperatorRefusal, Takes
-from harness.decide.version_conflicts import VersionConflict, WheelRefusal
+from harness.decide.version_conflicts import VersionConflict
 from harness.report.formats import format_named
 from harness.report.pages import lookup
 
@@ -44,7 +45,7 @@ def test_an_operator_is_shown_with_the_types_it_takes():
         Takes(since=14, types=("tensor(bool)", "tensor(float)"), runtimes=("1.18.1",)),
     )
     readings = {"1.16.3": REFUSES, "1.17.3": UNKNOWN, "1.18.1": UNKNOWN}
-    shown = lines(OperatorRefusal(operator="Trilu", since=14, type=None, takes=takes, readings=readings))
+    shown = lines(OperatorRefusal(operator="Trilu", since=14, type=None, takes=takes, later=(), readings=readings))
     assert shown[0] == "recognised: fails at load: no kernel for Trilu-14"
     assert "Trilu-14 takes tensor(float): 1.17.3" in shown
     assert "Trilu-14 takes tensor(bool), tensor(float): 1.18.1" in shown
@@ -52,9 +53,16 @@ def test_an_operator_is_shown_with_the_types_it_takes():
     assert "releases before 1.16.3 list no kernels: of them nothing is known" in shown
 
 
+def test_of_an_old_form_without_a_kernel_the_later_ones_are_named():
+    given = {"operator": "Mul", "since": 6, "type": None, "takes": (), "readings": {"1.16.3": REFUSES, "1.18.1": REFUSES}}
+    shown = lines(OperatorRefusal(**given, later=(7, 13)))
+    assert "there are kernels of Mul-7, Mul-13: a model of opset 7 or later has one of these forms" in shown
+    assert not any("there are kernels" in line for line in lines(OperatorRefusal(**given, later=())))
+
+
 def test_a_type_that_an_operator_does_not_take_is_looked_for():
     takes = (Takes(since=11, types=("tensor(float)",), runtimes=("1.16.3", "1.18.1")),)
-    given = {"operator": "Range", "since": None, "type": "tensor(float16)", "takes": takes}
+    given = {"operator": "Range", "since": None, "type": "tensor(float16)", "takes": takes, "later": ()}
     shown = lines(OperatorRefusal(**given, readings={"1.16.3": REFUSES, "1.18.1": REFUSES}))
     assert shown[0] == "recognised: fails at load: Range does not take tensor(float16)"
     assert "none of the 2 measured onnxruntimes has a kernel for tensor(float16)" in shown
@@ -116,7 +124,9 @@ def test_where_every_torch_has_a_translation_it_is_the_use_that_fails():
 def test_a_type_that_each_release_takes_is_that_of_another_input():
     takes = (Takes(since=14, types=("tensor(float)", "tensor(int32)"), runtimes=("1.16.3", "1.18.1")),)
     readings = {"1.16.3": READS, "1.18.1": READS}
-    shown = lines(OperatorRefusal(operator="Reshape", since=None, type="tensor(int32)", takes=takes, readings=readings))
+    shown = lines(
+        OperatorRefusal(operator="Reshape", since=None, type="tensor(int32)", takes=takes, later=(), readings=readings)
+    )
     assert shown[0] == "recognised: fails at load: Reshape does not take tensor(int32)"
     assert any(
         line.startswith("each of the 2 measured onnxruntimes has a kernel of Reshape for tensor(int32)") for line in shown
@@ -149,12 +159,24 @@ def test_a_conflict_is_shown_with_what_works():
 
 
 def test_a_release_without_a_wheel_is_shown_with_the_pythons_that_it_has():
-    given = {"package": "onnxruntime", "version": "1.16.3", "pythons": {"3.11": 48}}
-    shown = lines(WheelRefusal(**given, offered=("1.17.0", "1.18.1"), working={"1.18.1": 3}))
+    given = {"package": "onnxruntime", "version": "1.16.3", "absent": False, "pythons": {"3.11": 48}}
+    shown = lines(MissingRelease(**given, offered=("1.17.0", "1.18.1"), working={"1.18.1": 3}))
     assert shown[0] == "recognised: fails at resolve: onnxruntime 1.16.3 has no wheel for this Python or platform"
     assert "onnxruntime 1.16.3 works with python 3.11 (48 cells)" in shown
     assert "a published cell works with onnxruntime 1.18.1 (3 cells)" in shown
-    assert not any("offers" in line for line in lines(WheelRefusal(**given, offered=(), working={})))
+    assert not any("offers" in line for line in lines(MissingRelease(**given, offered=(), working={})))
+
+
+def test_a_release_that_an_index_has_not_is_shown_with_the_cells_that_have_it():
+    shown = lines(MissingRelease(package="torch", version="2.4.1", absent=True, offered=(), pythons={"3.11": 2}, working={}))
+    assert shown[0] == "recognised: fails at resolve: the index that was asked has no torch 2.4.1"
+    assert "torch 2.4.1 works with python 3.11 (2 cells)" in shown
+    assert any(line.startswith("so there is such a release") for line in shown)
+    build = lines(MissingRelease(package="torch", version="2.4.1+cu121", absent=True, offered=(), pythons={}, working={}))
+    assert any(line.startswith("PyPI has no builds such as +cu121") for line in build)
+    every = lines(MissingRelease(package="x", version=None, absent=False, offered=(), pythons={}, working={}))
+    assert every[0] == "recognised: fails at resolve: x has no wheel for this Python or platform"
+    assert "no published report has a cell with x that works" in every
 
 
 def test_what_another_distribution_has_is_to_be_installed():

@@ -1,0 +1,106 @@
+"""Releases that pip or uv does not find for the environment of a text, and with what they ran in published reports. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from harness.decide import message_forms
+from harness.decide.resolver_words import NAME, VERSION
+from harness.decide.working_cells import PYTHON, WorkingCells, counts
+from harness.packaging_values import distribution_name, is_version, same_build, same_version
+from harness.published_reports import Published
+
+_UNFIT = r"ha(?:s|ve) no wheels (?:are available )?with a matching (?:Python|platform)"
+_WITHOUT_WHEEL = (
+    re.compile(
+        rf"that satisfies the requirement (?P<name>{NAME})(?:==(?P<version>{VERSION}))? "
+        r"\(from versions: (?P<offered>[^()]{4,20000})\)"
+    ),
+    re.compile(rf"(?<![\w.-])(?P<name>{NAME})==(?P<version>{VERSION}) {_UNFIT}"),
+    re.compile(rf"\ball versions of (?P<name>{NAME}) {_UNFIT}"),
+)
+_WITHOUT_DISTRIBUTION = re.compile(
+    rf"have no matching distributions available for your environment:[ \t]*\n(?P<names>(?:[ \t]*{NAME}[ \t]*(?:\n|\Z)){{1,40}})"
+)
+"""Of the text with its lines: pip lists one name in each."""
+_ABSENT = re.compile(
+    rf"there (?:is|are) no versions? of (?P<name>{NAME})(?:\[[\w,-]*\])?(?:\{{[^{{}}]{{1,300}}\}})?=="
+    rf"(?P<version>{VERSION})(?![\w.]*\*|\w)"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MissingRelease:
+    """A release that the index of a text has not, or not for its Python and platform."""
+
+    package: str
+    version: str | None
+    """None for all releases."""
+    absent: bool
+    """Whether the index does not have it at all; else it has no wheel that fits."""
+    offered: tuple[str, ...]
+    """The releases that the index has instead, as the text says; empty if it does not, or if there are none."""
+    pythons: dict[str, int]
+    """Version of Python → the cells of published reports that work with it and this release, newest first."""
+    working: dict[str, int]
+    """Those of the `offered` releases that work in published cells, newest first."""
+
+
+def missing_releases(text: str, reports: Sequence[Published]) -> list[MissingRelease]:
+    """The releases that `text` says are missing, each once."""
+    named = dict(_named(message_forms.cleaned(text)))
+    working = WorkingCells(reports) if named else None
+    return [_measured(release, offered, working) for release, offered in named.items()] if working else []
+
+
+class _Release(NamedTuple):
+    """A release, as a text names it."""
+
+    name: str
+    version: str | None
+    absent: bool
+
+
+def _named(text: str) -> Iterator[tuple[_Release, tuple[str, ...]]]:
+    """Each missing release, and what is offered instead."""
+    joined = " ".join(text.split())
+    for pattern in _WITHOUT_WHEEL:
+        for match in pattern.finditer(joined):
+            own = match.groupdict()
+            offered = tuple(filter(is_version, re.split(r", ?", own.get("offered") or "")))
+            yield from _release(own["name"], own.get("version"), offered)
+    for match in _WITHOUT_DISTRIBUTION.finditer(text):
+        for name in match["names"].split():
+            yield from _release(name, None, ())
+    for match in _ABSENT.finditer(joined):
+        yield from _release(match["name"], match["version"].rstrip("."), (), absent=True)
+
+
+def _release(
+    name: str, version: str | None, offered: tuple[str, ...], *, absent: bool = False
+) -> Iterator[tuple[_Release, tuple[str, ...]]]:
+    """None if this is no release."""
+    if version is None or is_version(version):
+        yield _Release(distribution_name(name), version, absent), offered
+
+
+def _measured(release: _Release, offered: tuple[str, ...], working: WorkingCells) -> MissingRelease:
+    """A missing release with what was measured of it."""
+    name, version, absent = release
+    pairs = [(by, python) for by, python in working.pairs(name, PYTHON) if by and python]
+    return MissingRelease(
+        package=name,
+        version=version,
+        absent=absent,
+        offered=offered,
+        pythons=counts(python for by, python in pairs if version is None or _is_it(by, version)),
+        working=counts(by for by, _ in pairs if by in offered),
+    )
+
+
+def _is_it(measured: str, version: str) -> bool:
+    """Whether a measured version is the one of a text, in any build if the text names none."""
+    return same_build(measured, version) if "+" in version else same_version(measured, version)

@@ -1,0 +1,85 @@
+"""Releases that pip or uv does not find, against cells that work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from values import report, reported_cell
+
+from harness.decide.missing_releases import missing_releases
+from harness.published_reports import Published
+
+PUBLISHED = Published(
+    name="matrix",
+    path=Path("matrix.json"),
+    report=report(reported_cell(onnxruntime="1.16.3", python="3.11"), reported_cell(onnxruntime="1.18.1", python="3.12")),
+)
+OFFERED = "Could not find a version that satisfies the requirement onnxruntime==1.16.3 (from versions: 1.17.0, 1.18.1)"
+NO_TAG = "Because onnxruntime==1.16.3 has no wheels with a matching Python ABI tag (e.g., `cp312`) and you require"
+NO_PLATFORM = (
+    "Because onnxruntime==1.16.3 has no wheels with a matching platform tag (e.g., `macosx_10_16_x86_64`) and you require"
+)
+
+
+@pytest.mark.parametrize(("text", "offered"), [(OFFERED, 2), (NO_TAG, 0), (NO_PLATFORM, 0)])
+def test_a_release_without_a_wheel_is_held_against_the_pythons_with_which_it_works(text, offered):
+    (missing,) = missing_releases(text + "\n" + text, [PUBLISHED])
+    assert (missing.package, missing.version, missing.pythons) == ("onnxruntime", "1.16.3", {"3.11": 1})
+    assert (len(missing.offered), missing.working) == (offered, {"1.18.1": 1} if offered else {})
+    assert not missing.absent
+
+
+PIP_NONE = "ERROR: Could not find a version that satisfies the requirement onnxruntime (from versions: none)"
+UV_ALL = "Because all versions of onnxruntime have no wheels with a matching Python ABI tag (e.g., `cp314`) and you require"
+PIP_CONFLICT = """Additionally, some packages in these conflicts have no matching distributions available for your environment:
+    onnxruntime
+
+To fix this you could try to:
+"""
+
+
+@pytest.mark.parametrize("text", [PIP_NONE, UV_ALL, PIP_CONFLICT])
+def test_all_releases_may_lack_a_wheel(text):
+    (missing,) = missing_releases(text, [PUBLISHED])
+    assert (missing.package, missing.version, missing.absent) == ("onnxruntime", None, False)
+    assert (missing.pythons, missing.offered) == ({"3.12": 1, "3.11": 1}, ())
+
+
+def test_pip_lists_one_name_in_each_line():
+    text = PIP_CONFLICT.replace("onnxruntime\n", "onnxruntime\n    piper-phonemize\n")
+    assert [missing.package for missing in missing_releases(text, [])] == ["onnxruntime", "piper-phonemize"]
+    assert missing_releases(text.replace("environment:\n", "environment:\n\n"), []) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Because there is no version of onnxruntime==1.16.3 and you require onnxruntime==1.16.3, we can conclude",
+        "Because there are no versions of onnxruntime==1.16.3.",
+        "there is no version of onnxruntime{platform_machine == 'x86_64' and sys_platform ==\n 'linux'}==1.16.3 and",
+        "there is no version of onnxruntime[extra]==1.16.3 and you require",
+    ],
+)
+def test_a_release_that_the_index_has_not_is_held_against_the_cells_that_have_it(text):
+    (missing,) = missing_releases(text, [PUBLISHED])
+    assert (missing.package, missing.version, missing.absent) == ("onnxruntime", "1.16.3", True)
+    assert missing.pythons == {"3.11": 1}
+
+
+def test_a_build_is_not_held_against_cells_with_another_one():
+    (missing,) = missing_releases("there is no version of onnxruntime==1.16.3+cpu and you require", [PUBLISHED])
+    assert (missing.version, missing.pythons) == ("1.16.3+cpu", {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Collecting onnxruntime==1.16.3\nNo matching distribution found for x (from versions: none)",
+        "Because there is no version of onnxruntime>=3 and you require onnxruntime>=3, we can conclude",
+        "Because there is no version of onnxruntime==1.* and you require onnxruntime==1.*",
+        "the requirement onnxruntime==../../x (from versions: none)",
+    ],
+)
+def test_what_names_no_release_is_none(text):
+    assert missing_releases(text, [PUBLISHED]) == []

@@ -20,6 +20,10 @@ _WITHOUT_WHEEL = (
         r"\(from versions: (?P<offered>[^()]{4,20000})\)"
     ),
     re.compile(rf"(?<![\w.-])(?P<name>{NAME})==(?P<version>{VERSION}) {_UNFIT}"),
+    re.compile(
+        rf"You're on [^()]{{1,100}} \([\w.]{{1,100}}\), but (?P<name>{NAME}) \(v(?P<version>{VERSION})\) "
+        "only has wheels for the following platforms?:"
+    ),
     re.compile(rf"\ball versions of (?P<name>{NAME}) {_UNFIT}"),
 )
 _WITHOUT_DISTRIBUTION = re.compile(

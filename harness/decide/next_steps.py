@@ -8,7 +8,8 @@ from enum import StrEnum
 from harness.decide import message_forms
 
 _NATIVE = re.compile(
-    r"\.dll\b|\bDLL load failed|\bLoadLibrary\b|\bproviders_(?:cuda|tensorrt)\b|\blib(?:cud|cublas)\w*\.so|\bundefined symbol\b"
+    r"\.dll\b|\bDLL load failed|\bLoadLibrary\b|\bproviders_(?:cuda|tensorrt)\b|\blib(?:cud|cublas)\w*\.so|\bundefined symbol\b|"
+    r"\b(?:GLIBC|GLIBCXX|CXXABI)_[\d.]+\b.{0,20} not found|\bcannot enable executable stack\b|\bcannot open shared object file\b"
 )
 _OF_GRAPH = re.compile(r"\bnode\b.{0,40}\bname\b|\binitializer\b|\binput name\b|\brunning \w+ node\b", re.IGNORECASE)
 _OF_VERSIONS = re.compile(
@@ -16,7 +17,7 @@ _OF_VERSIONS = re.compile(
     r"\brequires .{1,200}? (?:but you have|which is incompatible)|"
     r"\b(?:ImportError|ModuleNotFoundError)\b|No module named|cannot import name|\bmodule '[\w.]+' has no attribute|"
     r"\bcompiled (?:using|against)\b|_pb2\.py\b|\boperator \w+::\w+ does not exist|"
-    r"\bopset version|No ONNX function found|\bONNX export of operator\b|\baten::",
+    r"\bopset version:? \d|\bin <module>\n[^\n]*\n\w+Error: |No ONNX function found|\bONNX export of operator\b|\baten::",
 )
 
 

@@ -28,7 +28,8 @@ def sentence(readings: Mapping[str, Reading], what: str) -> Iterator[Span | str]
         yield "; " if number else ""
         refusal = "does not" if counts[reading] == 1 else "do not"
         end = refusal if number and reading is Reading.REFUSES else f"{_verb(reading, counts[reading])} {what}"
-        yield Span(f"{', '.join(ranges(list(readings), chosen))} {end}", status=STATUS[reading])
+        # What a runtime does not read, no earlier one reads.
+        yield Span(f"{', '.join(ranges(list(readings), chosen, older=True))} {end}", status=STATUS[reading])
 
 
 def _verb(reading: Reading, count: int) -> str:
@@ -37,12 +38,12 @@ def _verb(reading: Reading, count: int) -> str:
     return verb if count > 1 or reading is Reading.UNKNOWN else f"{verb}s"
 
 
-def ranges(versions: Sequence[str], chosen: Collection[str]) -> Iterator[str]:
-    """The `chosen` ones among the measured versions, neighbours together."""
+def ranges(versions: Sequence[str], chosen: Collection[str], *, older: bool = False) -> Iterator[str]:
+    """The `chosen` ones among the measured versions, neighbours together; with `older` all before the oldest are meant too."""
     for is_chosen, group in groupby(versions, key=lambda version: version in chosen):
         members = list(group)
         if is_chosen:
-            yield version_range(members, first=members[0] == versions[0], last=members[-1] == versions[-1])
+            yield version_range(members, first=older and members[0] == versions[0], last=members[-1] == versions[-1])
 
 
 def version_range(versions: Sequence[str], *, first: bool, last: bool) -> str:

@@ -140,7 +140,7 @@ def test_an_operator_without_a_kernel_is_answered_from_the_measured_kernels():
     assert first["types"] == ["tensor(double)", "tensor(float)", "tensor(int64)"]
     assert first["runtimes"] == ["1.16.0", "1.16.3", "1.17.3", "1.18.1"]
     text = printed("lookup", text).out
-    assert "Trilu-14 takes tensor(double), tensor(float), tensor(int64): 1.18.1 and older" in text
+    assert "Trilu-14 takes tensor(double), tensor(float), tensor(int64): 1.16.0 to 1.18.1" in text
 
 
 def test_a_type_that_an_operator_does_not_take_is_answered_from_the_measured_kernels():

@@ -218,9 +218,8 @@ def _ruled_out(match: Recognised) -> Iterator[str]:
 
 def _similarity(found: Near) -> str:
     failure = found.message.failures[0]
-    return (
-        f"{found.similarity:.0%} alike; at {found.message.stage}, in {failure.cell.id} of the report {failure.published.name}"
-    )
+    alike = f"{found.similarity:.0%} alike" if found.similarity < 1 else "the same words of something else"
+    return f"{alike}; at {found.message.stage}, in {failure.cell.id} of the report {failure.published.name}"
 
 
 def _apart(found: Near) -> Iterator[Text]:

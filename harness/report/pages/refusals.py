@@ -26,6 +26,8 @@ _EXPORTER_BASIS = "asked of the exporters of each torch, without an export: a tr
 _NAME_BASIS = "read from the sources of each release, of which nothing was run"
 
 _CONFLICT_BASIS = "what is asked for is as the text has it; what works, in cells of the published reports"
+_FLOAT = "tensor(float)"
+"""An operator that takes it computes with numbers of any type; one that does not, such as ConvInteger, has integers with a scale."""
 _VERSIONS = 8
 """Versions that are named."""
 
@@ -106,8 +108,11 @@ def _of_exporter(refusal: ExporterRefusal) -> Iterator[Text]:
     else:
         yield Span(f"no torch has a translation of {_exported(refusal)} {measured}", status=STATUS[Reading.REFUSES])
     if having and having == {*versions}:
-        other = "another onnxscript lacks it, or " if refusal.onnxscripts else ""
-        yield f"each of them has one: {other}this use of it fails, with its types or its arguments"
+        other = "another onnxscript may lack it, " if refusal.onnxscripts else ""
+        yield (
+            f"each of them has one: a torch before {versions[0]}, which was not measured, may lack it, {other}or its types or "
+            "its arguments are what fails"
+        )
     for first in sorted({*refusal.first_opsets.values()}):
         if refusal.opset is not None and first > refusal.opset:
             later = {version for version, own in refusal.first_opsets.items() if own == first}
@@ -151,6 +156,7 @@ def _of_missing(refusal: MissingRelease) -> Iterator[Text]:
         yield "so there is such a release, which another index has"
     if refusal.offered:
         yield f"for this one the index offers {len(refusal.offered)} releases, {refusal.offered[0]} to {refusal.offered[-1]}"
+        yield "a wheel is for a platform, too: an older system (glibc) or another architecture may be what it lacks"
         yield _working("a published cell", refusal.package, refusal.working)
 
 
@@ -174,7 +180,7 @@ def _of_name(refusal: NameRefusal) -> Iterator[Text]:
             f"{refusal.package} {', '.join(ranges(versions, own))} {one if len(own) == 1 else several} it",
             status=STATUS[reading],
         )
-    yield f"{len(versions)} releases were looked at, {versions[0]} to {versions[-1]}"
+    yield f"{len(versions)} releases were looked at, {versions[0]} to {versions[-1]}: of older ones nothing is known"
     if refusal.unimported:
         yield joined("with a release that has it, this comes first: ", code(f"import {refusal.module}"))
     if set(refusal.readings.values()) == {Reading.READS}:
@@ -229,7 +235,7 @@ def _of_operator(refusal: OperatorRefusal) -> Iterator[Text]:
         yield f"there are kernels of {later}: a model of opset {refusal.later[0]} or later has one of these forms"
     if versions:
         yield f"releases before {versions[0]} list no kernels: of them nothing is known"
-    if refusal.takes and not refusal.type:
+    if not refusal.type and any(_FLOAT in taken.types for taken in refusal.takes):
         yield "the text does not say for which type: a model with another one takes a Cast before and behind this node"
 
 

@@ -17,12 +17,13 @@ PUBLISHED = Published(
 )
 OFFERED = "Could not find a version that satisfies the requirement onnxruntime==1.16.3 (from versions: 1.17.0, 1.18.1)"
 NO_TAG = "Because onnxruntime==1.16.3 has no wheels with a matching Python ABI tag (e.g., `cp312`) and you require"
+HINT = "hint: You're on macOS (`macosx_15_0_x86_64`), but `onnxruntime` (v1.16.3) only has wheels for the following platforms: `win32`"
 NO_PLATFORM = (
     "Because onnxruntime==1.16.3 has no wheels with a matching platform tag (e.g., `macosx_10_16_x86_64`) and you require"
 )
 
 
-@pytest.mark.parametrize(("text", "offered"), [(OFFERED, 2), (NO_TAG, 0), (NO_PLATFORM, 0)])
+@pytest.mark.parametrize(("text", "offered"), [(OFFERED, 2), (NO_TAG, 0), (NO_PLATFORM, 0), (HINT, 0)])
 def test_a_release_without_a_wheel_is_held_against_the_pythons_with_which_it_works(text, offered):
     (missing,) = missing_releases(text + "\n" + text, [PUBLISHED])
     assert (missing.package, missing.version, missing.pythons) == ("onnxruntime", "1.16.3", {"3.11": 1})

@@ -26,7 +26,7 @@ def test_a_version_above_the_limit_names_who_reads_it_and_who_has_that_limit():
     shown = lines(FormatRefusal(format="IR version", asked=10, limit=9, saying=("1.16.3", "1.17.3"), readings=readings))
     assert shown[0] == "recognised: fails at load: IR version 10, where 9 is the largest"
     assert "onnxruntime 1.18.1 and later read IR version 10; 1.17.3 and older do not" in shown
-    assert "the limit 9 is that of onnxruntime 1.17.3 and older" in shown
+    assert "the limit 9 is that of onnxruntime 1.16.3 to 1.17.3" in shown
     assert any(line.startswith("the stamp can be set to 9 if the model uses nothing newer") for line in shown)
 
 
@@ -68,6 +68,18 @@ def test_a_type_that_an_operator_does_not_take_is_looked_for():
     assert "none of the 2 measured onnxruntimes has a kernel for tensor(float16)" in shown
     some = lines(OperatorRefusal(**given, readings={"1.16.3": REFUSES, "1.18.1": READS}))
     assert "onnxruntime 1.18.1 has a kernel for tensor(float16) (2 measured)" in some
+
+
+def test_a_cast_is_advised_where_it_keeps_the_numbers():
+    readings = {"1.23.2": UNKNOWN, "1.24.4": UNKNOWN}
+    given = {"since": 10, "type": None, "later": (), "readings": readings}
+
+    def shown(operator: str, *types: str) -> list[str]:
+        takes = (Takes(since=10, types=types, runtimes=("1.23.2", "1.24.4")),)
+        return lines(OperatorRefusal(operator=operator, takes=takes, **given))
+
+    assert any("takes a Cast" in line for line in shown("Trilu", "tensor(double)", "tensor(float)"))
+    assert not any("Cast" in line for line in shown("ConvInteger", "tensor(int32)", "tensor(uint8)"))
 
 
 def test_an_operator_of_an_exporter_names_the_torches_and_opsets_that_translate_it():
@@ -115,10 +127,13 @@ def test_where_every_torch_has_a_translation_it_is_the_use_that_fails():
         "onnxscripts": ("0.7.2",),
     }
     every = lines(ExporterRefusal(**given, readings={"2.6.0": READS, "2.9.1": READS}))
-    said = "each of them has one: another onnxscript lacks it, or this use of it fails, with its types or its arguments"
+    said = (
+        "each of them has one: a torch before 2.6.0, which was not measured, may lack it, another onnxscript may lack it, "
+        "or its types or its arguments are what fails"
+    )
     assert said in every
     one = lines(ExporterRefusal(**given, readings={"2.6.0": REFUSES, "2.9.1": READS}))
-    assert not any("this use of it fails" in line for line in one)
+    assert not any("each of them has one" in line for line in one)
 
 
 def test_a_type_that_each_release_takes_is_that_of_another_input():
@@ -140,7 +155,7 @@ def test_a_missing_name_is_shown_with_the_releases_that_have_it():
     assert shown[0] == "recognised: fails: this torch has no torch.compiler"
     assert "torch 2.1.2 and later have it" in shown
     assert "torch 2.0.1 lacks it" in shown
-    assert "3 releases were looked at, 2.0.1 to 2.6.0" in shown
+    assert "3 releases were looked at, 2.0.1 to 2.6.0: of older ones nothing is known" in shown
     readings = {"1.0": READS, "2.0": REFUSES}
     module = NameRefusal(package="optimum", module="optimum.exporters", name=None, unimported=True, readings=readings)
     assert lines(module)[0] == "recognised: fails: this optimum has no module optimum.exporters, or nothing has imported it"

@@ -1,0 +1,344 @@
+"""All that reads what strangers wrote: a function of bytes each, with examples of what it reads and the errors it may raise."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import onnx_models
+from packaging.pylock import PylockValidationError
+from rich.console import Console
+
+from harness import published_reports
+from harness.cli.lookup import MEASUREMENTS
+from harness.decide import known_messages, next_steps, version_files
+from harness.decide.inspection import inspected
+from harness.decide.lookup import other_builds, recognised
+from harness.decide.nearest import nearest
+from harness.decide.refusals import refusals
+from harness.environments import lockfile
+from harness.environments.checkpoints import require_no_pickle
+from harness.environments.lock_records import LOCK
+from harness.environments.npm import lockfile as npm_lockfile
+from harness.errors import HarnessError
+from harness.execution.process.probe_events import event_in
+from harness.foreign_text import line, visible
+from harness.matrix import load, plan, selection, shard
+from harness.model import Status
+from harness.onnx_files.external_data import data_files
+from harness.onnx_files.reader import read_model
+from harness.published_reports import Published
+from harness.report import history
+from harness.report.formats import FORMATS, format_named
+from harness.report.page import Page
+from harness.report.pages import difference, inspection, matrix
+from harness.report.pages import lookup as lookup_pages
+from harness.store.envelope import DamagedRecordError, RecordKind
+from harness.tasks.records import STAGES
+from harness.verdicts import report_file
+from harness.verdicts.report_schema import Report
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+KEY = "0" * 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """Something that reads bytes; what it makes of them is shown, too."""
+
+    name: str
+    read: Callable[[bytes, Path], None]
+    """Of the bytes, and an empty folder."""
+    seeds: Sequence[bytes]
+    """What it reads without an error."""
+    refuses: tuple[type[Exception], ...] = (HarnessError,)
+    """What it raises for all else."""
+
+
+def _rendered(page: Page[object]) -> None:
+    for name in FORMATS:
+        format_named(name).render(page)
+    format_named("text").show(page, Console(file=io.StringIO(), width=100))
+
+
+def _matrix_toml(content: bytes, folder: Path) -> None:
+    path = folder / "matrix.toml"
+    path.write_bytes(content)
+    read = load.load(path)
+    axes = {name: [one for one in values if isinstance(one, str)] for name, values in read.axes.items()}
+    plan.plan(read, axes, selection.Selection())
+
+
+def _versions(name: str) -> Callable[[bytes, Path], None]:
+    def read(content: bytes, folder: Path) -> None:
+        (folder / name).write_bytes(content)
+        version_files.read(folder / name, None, PYTHON, with_extras=True)
+
+    return read
+
+
+def _matrix_json(content: bytes, folder: Path) -> None:
+    path = folder / "matrix.json"
+    path.write_bytes(content)
+    found = published_reports.read(path)
+    _rendered(matrix.page(found.report))
+    _rendered(difference.page(difference.compared(Published(name="old", path=path, report=_report()), found.report)))
+    known_messages.known_messages([found])
+
+
+def _history(content: bytes, folder: Path) -> None:
+    (folder / "history.jsonl").write_bytes(content)
+    found = history.read(folder)
+    history.entries(found, _report().cells[0].id)
+    history.trend(folder, _report())
+
+
+def _onnx(content: bytes, folder: Path) -> None:
+    path = folder / "model.onnx"
+    path.write_bytes(content)
+    model = read_model(path)
+    limits = _measured_limits()
+    _rendered(inspection.page([inspected(str(path), model, data_files(model, path), limits, _kernels(), reports={})], limits))
+
+
+def _message(content: bytes, _folder: Path) -> None:
+    text = content.decode(errors="replace")
+    reports = _reports()
+    known, first = known_messages.known_messages(reports), known_messages.explained_in(reports)
+    found, refused = recognised(text, known), refusals(text, MEASUREMENTS, reports)
+    if found or refused:
+        _rendered(lookup_pages.recognised(found, first, refused, other_builds(text)))
+    else:
+        _rendered(lookup_pages.unknown(nearest(text, known), next_steps.way(text)))
+
+
+def _record(kind: RecordKind[object]) -> Callable[[bytes, Path], None]:
+    return lambda content, _folder: kind.unseal(KEY, content) and None
+
+
+def _value(kind: RecordKind[object]) -> Callable[[bytes, Path], None]:
+    return lambda content, _folder: kind.parsed(content) and None
+
+
+def _weights(content: bytes, folder: Path) -> None:
+    (folder / "model.safetensors").touch()
+    (folder / "model.safetensors.index.json").write_bytes(content)
+    require_no_pickle(folder, "matrix.toml")
+
+
+def _shown(content: bytes, _folder: Path) -> None:
+    text = content.decode("utf-8", "surrogateescape")
+    for shown in (visible(text), line(text)):
+        assert all(one in "\t\n" or one.isprintable() for one in shown)
+        assert "user:secret@" not in shown
+        shown.encode()
+
+
+@cache
+def _report() -> Report:
+    """Two cells of the published report, one of which fails."""
+    base = report_file.read(ROOT / "reports" / "matrix.json")
+    cells = [next(cell for cell in base.cells if cell.status is status) for status in (Status.WORKS, Status.FAILS)]
+    kept = {cell.id for cell in cells}
+    axes = {name: list(dict.fromkeys(cell.version(name) or "" for cell in cells)) for name in base.axes}
+    newest = {runtime: name for runtime, name in base.recommended.items() if name in kept}
+    return replace(base, cells=cells, axes=axes, rules=[], recommended=newest, recommended_elsewhere={})
+
+
+@cache
+def _reports() -> list[Published]:
+    """The default matrix alone: to read all of them takes seconds."""
+    return [published_reports.named("matrix")]
+
+
+_measured_limits = cache(published_reports.runtime_limits)
+_kernels = cache(published_reports.runtime_kernels)
+
+MATRIX_TOML = b"""[axes]
+python = ["3.11"]
+torch = ["2.1.2", "2.6.0"]
+transformers = ["4.36.2"]
+onnx = ["1.15.0"]
+onnxruntime = ["1.16.3", "1.20.1"]
+[[exclude]]
+reason = "x"
+torch = ">=2.6"
+onnxruntime = "<1.17"
+[variants]
+exporters = ["torchscript", "dynamo"]
+opsets.torchscript = [17]
+layouts = ["pair", "merged"]
+[probe]
+profile = "tiny"
+[run]
+time-limit = "90s"
+memory-limit = "6GB"
+"""
+UV_LOCK = b"""version = 1
+requires-python = ">=3.11"
+
+[[package]]
+name = "project"
+version = "0.1.0"
+source = { virtual = "." }
+dependencies = [{ name = "torch", marker = "python_full_version >= '3.11'" }, { name = "onnx", extra = ["ml"] }]
+
+[[package]]
+name = "torch"
+version = "2.6.0"
+source = { registry = "https://example.org/simple" }
+wheels = [{ url = "https://example.org/torch.whl", hash = "sha256:00", size = 1 }]
+
+[[package]]
+name = "onnx"
+version = "1.17.0"
+source = { registry = "https://example.org/simple" }
+"""
+PYLOCK = b"""lock-version = "1.0"
+created-by = "uv"
+requires-python = ">=3.11"
+[[packages]]
+name = "torch"
+version = "2.6.0"
+wheels = [{ name = "torch-2.6.0-py3-none-any.whl", url = "https://example.org/torch-2.6.0-py3-none-any.whl", hashes = { sha256 = "00" } }]
+"""
+PYPROJECT = b"""[project]
+name = "project"
+version = "1.0"
+requires-python = ">=3.11"
+dependencies = ["torch==2.6.0", "onnx>=1.15,<2; python_version < '3.14'", "transformers[torch]==4.57.6"]
+[project.optional-dependencies]
+export = ["onnxruntime==1.20.1"]
+[dependency-groups]
+test = ["pytest"]
+dev = ["numpy", {include-group = "test"}]
+[tool.uv]
+constraint-dependencies = ["numpy<2"]
+"""
+REQUIREMENTS = b"""# versions
+--index-url https://user:secret@example.org/simple
+torch==2.6.0 ; python_version >= "3.9"
+transformers[torch] ~= 4.57  # a comment
+onnx==1.17.0 \\
+    --hash=sha256:00
+onnxruntime==1.20.1
+"""
+PACKAGE = b'{"name": "app", "dependencies": {"onnxruntime-node": "^1.16.3"}, "devDependencies": {"onnxruntime-web": "1.17.0"}}'
+PACKAGE_LOCK = b"""{"lockfileVersion": 3, "packages": {"": {"dependencies": {"onnxruntime-node": "1.16.3"}},
+"node_modules/onnxruntime-node": {"version": "1.16.3", "resolved": "https://example.org/o.tgz",
+"integrity": "sha512-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==", "dependencies": {"onnxruntime-common": "~1.16.3"}},
+"node_modules/onnxruntime-common": {"version": "1.16.3", "resolved": "https://example.org/c.tgz",
+"integrity": "sha512-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="}}}"""
+COMPILED = b"""torch==2.6.0 \\
+    --hash=sha256:00
+    # via -r requirements.in
+numpy==1.26.4 \\
+    --hash=sha256:11 \\
+    --hash=sha256:22
+    # via
+    #   torch
+    #   onnx
+"""
+EVENTS = (
+    b'{"event": "begin", "stage": "load", "subject": null, "time": 1.5}',
+    b'{"event": "end", "stage": "load", "subject": "v", "status": "fails", "seconds": 0.5, "data": {}, '
+    b'"error": {"type": "Fail", "message": "x", "traceback": "t", "where": null, "refused": null}}',
+    b'{"event": "end", "stage": "parity", "subject": "v", "status": "works", "seconds": 0.5, "error": null, "data": {"max_diff": 1e-6}}',
+)
+STAGES_VALUE = (
+    b'{"artifact": "00000000000000000000000000000000", "disk": null, "limits": [90.0, 6e9], "stages": [{"stage": "load", '
+    b'"status": "fails", "error": {"type": "Fail", "message": "Unsupported", "text": "t"}, "seconds": 0.1, "finished": 1.0, '
+    b'"data": {"ir": 9, "findings": [{"rule": "ir-above-runtime", "message": "m"}]}}]}'
+)
+LOCK_VALUE = (
+    b'{"foreign": false, "lock": {"distributions": [{"name": "torch", "version": "2.6.0", "hashes": ["sha256:00"], "via": []}]}, '
+    b'"result": {"stage": "resolve", "status": "works", "seconds": 0.1}}'
+)
+MESSAGES = (
+    b"Load model from m.onnx failed: Unsupported model IR version: 10, max supported IR version: 9",
+    b"ImportError: cannot import name 'x' from 'torch.onnx' (/a/site-packages/torch/onnx/__init__.py)",
+    b"The conflict is caused by:\n    The user requested protobuf==3.20.0\n    onnx 1.14.1 depends on protobuf>=3.20.2\n",
+    b"Could not find a version that satisfies the requirement onnxruntime==1.16.3 (from versions: 1.17.0, 1.18.1)",
+    b"Because there is no version of onnxruntime==1.16.3 and you require onnxruntime==1.16.3, we can conclude that",
+    b"Could not find an implementation for Trilu(14) node with name '/model/Trilu'",
+    b"Exporting the operator 'aten::scaled_dot_product_attention' to ONNX opset version 13 is not supported.",
+    b"Non-zero status code returned while running Reshape node. Name:'/decoder/Reshape_4' Status Message: cannot be reshaped",
+)
+
+
+def _onnx_files() -> list[bytes]:
+    models = [
+        onnx_models.identity(),
+        onnx_models.merged(),
+        onnx_models.merged(np.zeros((1, 2), np.float32)),
+        onnx_models.every_feature(),
+    ]
+    return [model.SerializeToString() for model in models]
+
+
+def _history_lines() -> list[bytes]:
+    made = json.dumps(history._line(_report())).encode()
+    return [made + b"\n", made + b"\n" + made + b"\n"]
+
+
+def readers() -> list[Reader]:
+    """All readers."""
+    stages, lock = (
+        STAGES.adapter.validate_python(json.loads(STAGES_VALUE)),
+        LOCK.adapter.validate_python(json.loads(LOCK_VALUE)),
+    )
+    report_json = str(format_named("json").render(matrix.page(_report()))).encode()
+    read_files = {
+        "uv.lock": UV_LOCK,
+        "pylock.toml": PYLOCK,
+        "pyproject.toml": PYPROJECT,
+        "requirements.txt": REQUIREMENTS,
+        "package.json": PACKAGE,
+        "package-lock.json": PACKAGE_LOCK,
+    }
+    damage, unfit = (DamagedRecordError,), (ValueError, RecursionError)
+    return [
+        Reader(name="matrix.toml", read=_matrix_toml, seeds=[MATRIX_TOML, (ROOT / "matrix.toml").read_bytes()]),
+        *(Reader(name=name, read=_versions(name), seeds=[content]) for name, content in read_files.items()),
+        Reader(name="matrix.json", read=_matrix_json, seeds=[report_json]),
+        Reader(name="history.jsonl", read=_history, seeds=_history_lines()),
+        Reader(name="model.onnx", read=_onnx, seeds=_onnx_files()),
+        Reader(name="message", read=_message, seeds=MESSAGES),
+        Reader(name="record", read=_record(STAGES), seeds=[STAGES.seal(KEY, stages)], refuses=damage),
+        Reader(name="value of stages", read=_value(STAGES), seeds=[STAGES_VALUE], refuses=damage),
+        Reader(name="value of a lock", read=_value(LOCK), seeds=[LOCK_VALUE], refuses=damage),
+        Reader(
+            name="answer of uv",
+            read=lambda content, _: lockfile.parse_lock(content.decode()) and None,
+            seeds=[COMPILED],
+            refuses=unfit,
+        ),
+        Reader(
+            name="answer of uv in TOML",
+            read=lambda content, _: lockfile.parse_pylock(content.decode()) and None,
+            seeds=[PYLOCK],
+            refuses=(*unfit, PylockValidationError),
+        ),
+        Reader(
+            name="answer of npm",
+            read=lambda content, _: npm_lockfile.parse(content.decode()) and None,
+            seeds=[PACKAGE_LOCK],
+            refuses=unfit,
+        ),
+        Reader(name="event", read=lambda content, _: event_in(content.decode()) and None, seeds=EVENTS, refuses=unfit),
+        Reader(name="index of weights", read=_weights, seeds=[b'{"weight_map": {"a": "model-1.safetensors"}}']),
+        Reader(
+            name="--select",
+            read=lambda content, _: selection.parse(content.decode(errors="replace")) and None,
+            seeds=[b"torch>=2.6,onnxruntime<1.20", b"opset=17,layout=merged", b"exporter=dynamo"],
+        ),
+        Reader(name="--shard", read=lambda content, _: shard.parse(content.decode(errors="replace")) and None, seeds=[b"1/3"]),
+        Reader(name="shown text", read=_shown, seeds=[b"error at https://user:secret@example.org/simple\n", *MESSAGES]),
+    ]

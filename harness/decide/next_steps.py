@@ -8,8 +8,9 @@ from enum import StrEnum
 from harness.decide import message_forms
 
 _NATIVE = re.compile(
-    r"\.dll\b|\bDLL load failed|\bLoadLibrary\b|\bproviders_(?:cuda|tensorrt)\b|\blib(?:cud|cublas)\w*\.so|\bundefined symbol\b|"
-    r"\b(?:GLIBC|GLIBCXX|CXXABI)_[\d.]+\b.{0,20} not found|\bcannot enable executable stack\b|\bcannot open shared object file\b"
+    r"\.dll\b|\bDLL load failed|\bLoadLibrary\b|\bproviders_(?:cuda|tensorrt)\b|\blib(?:cud|cublas)\w*\.so|"
+    r"\bundefined symbol\b|\bcannot enable executable stack\b|\bcannot open shared object file\b|"
+    r"\b(?:GLIBC|GLIBCXX|CXXABI)_[\d.]+\b.{0,20} not found"
 )
 _OF_GRAPH = re.compile(r"\bnode\b.{0,40}\bname\b|\binitializer\b|\binput name\b|\brunning \w+ node\b", re.IGNORECASE)
 _OF_VERSIONS = re.compile(

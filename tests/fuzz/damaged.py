@@ -1,4 +1,4 @@
-"""Inputs that are almost right: bytes of a valid file, cut, doubled, joined with another one, and mixed with what breaks parsers."""
+"""Inputs that are almost right: a valid file, cut, doubled, joined with another one, and mixed with what breaks parsers."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _NAME_BASIS = "read from the sources of each release, of which nothing was run"
 
 _CONFLICT_BASIS = "what is asked for is as the text has it; what works, in cells of the published reports"
 _FLOAT = "tensor(float)"
-"""An operator that takes it computes with numbers of any type; one that does not, such as ConvInteger, has integers with a scale."""
+"""An operator that takes it computes with any numbers; one that does not, such as ConvInteger, has integers with a scale."""
 _VERSIONS = 8
 """Versions that are named."""
 

@@ -17,7 +17,7 @@ PUBLISHED = Published(
 )
 OFFERED = "Could not find a version that satisfies the requirement onnxruntime==1.16.3 (from versions: 1.17.0, 1.18.1)"
 NO_TAG = "Because onnxruntime==1.16.3 has no wheels with a matching Python ABI tag (e.g., `cp312`) and you require"
-HINT = "hint: You're on macOS (`macosx_15_0_x86_64`), but `onnxruntime` (v1.16.3) only has wheels for the following platforms: `win32`"
+HINT = "You're on macOS (`macosx_15_0_x86_64`), but `onnxruntime` (v1.16.3) only has wheels for the following platform: `win32`"
 NO_PLATFORM = (
     "Because onnxruntime==1.16.3 has no wheels with a matching platform tag (e.g., `macosx_10_16_x86_64`) and you require"
 )

@@ -220,7 +220,7 @@ def fuzz(session: nox.Session) -> None:
     """Try damaged inputs on all that reads what strangers wrote, 5,000 per reader or the number after --."""
     session.install("-e", ".[dev]")
     inputs = session.posargs[0] if session.posargs else "5000"
-    session.run("pytest", "-n", "2", "--dist", "load", "tests/fuzz", env={"FUZZ_INPUTS": inputs})
+    session.run("pytest", "tests/fuzz", env={"FUZZ_INPUTS": inputs})
 
 
 @nox.session

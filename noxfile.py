@@ -188,6 +188,12 @@ def names(session: nox.Session) -> None:
     session.run(sys.executable, str(ROOT / "limits" / "names.py"), *session.posargs, external=True)
 
 
+@nox.session(venv_backend="none")
+def numpy(session: nox.Session) -> None:
+    """Read which C interface releases of numpy have, and write reports/numpy.json; arguments after -- are versions."""
+    session.run(sys.executable, str(ROOT / "limits" / "numpy_interfaces.py"), *session.posargs, external=True)
+
+
 @nox.session(venv_backend="uv", reuse_venv=True, download_python="never")
 @nox.parametrize(
     ["python", "cell"],

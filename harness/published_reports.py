@@ -12,11 +12,13 @@ from harness.errors import ReportError, did_you_mean
 from harness.model import Status
 from harness.stack import RUNTIME
 from harness.verdicts import exporter_operators as exporters_file
+from harness.verdicts import numpy_interfaces as numpys_file
 from harness.verdicts import package_names as names_file
 from harness.verdicts import report_file
 from harness.verdicts import runtime_kernels as kernels_file
 from harness.verdicts import runtime_limits as limits_file
 from harness.verdicts.exporter_operators import ExporterOperators
+from harness.verdicts.numpy_interfaces import NumpyInterface
 from harness.verdicts.package_names import MeasuredNames
 from harness.verdicts.report_schema import Report, ReportedCell, identity, versions_of
 from harness.verdicts.runtime_kernels import Operators
@@ -128,6 +130,11 @@ def runtime_kernels() -> Operators:
 def exporter_operators() -> ExporterOperators:
     """The operators that exporters of torch translate. Raises ReportError as `exporter_operators.read`."""
     return exporters_file.read(report_locations.ROOT / "reports" / "exporters.json")
+
+
+def numpy_interfaces() -> dict[str, NumpyInterface]:
+    """Release of numpy → its C interface, the oldest first. Raises ReportError as `numpy_interfaces.read`."""
+    return numpys_file.read(report_locations.ROOT / "reports" / "numpy.json")
 
 
 def package_names() -> MeasuredNames:

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,47 +22,21 @@ ROOT = HERE.parent
 sys.path.insert(0, str(ROOT))
 
 from in_sources import modules
+from unpacked import unpacked
 
-from harness.environments.uv.command import find_uv
-from harness.environments.uv.variables import environment
 from harness.stack import module_of
 from harness.verdicts import package_names
 from harness.verdicts.package_names import ADAPTER, MeasuredNames, PackageNames, packed
 
 FILE = ROOT / "reports" / "names.json"
-PYTHONS = ("3.11", "3.10", "3.12", "3.13", "3.9")
-"""Tried in this order: not each of them has a wheel of each release."""
-WORK = ROOT / ".harness"
-SECONDS = 1800
-"""After which the measurement of one release is ended."""
-
 Definitions = Mapping[str, set[str]]
 """Module → its names."""
 
 
 def measure(package: str, version: str) -> Definitions | str:
     """What the sources of a release define, or why they could not be read."""
-    message = ""
-    for python in PYTHONS:
-        with tempfile.TemporaryDirectory(dir=WORK) as folder:
-            command = [
-                find_uv(),
-                "pip",
-                "install",
-                "--quiet",
-                "--no-cache",
-                "--no-deps",
-                "--only-binary=:all:",
-                f"--target={folder}",
-            ]
-            command += [f"--python-version={python}", f"{package}=={version}"]
-            done = subprocess.run(
-                command, env=environment(), check=False, capture_output=True, text=True, timeout=SECONDS
-            )  # fmt: skip
-            if done.returncode == 0:
-                return modules(Path(folder), module_of(package))
-            message = message or done.stderr.strip().rpartition("\n")[2]
-    return message
+    with unpacked(package, version) as folder:
+        return folder if isinstance(folder, str) else modules(folder, module_of(package))
 
 
 def differing(found: Mapping[str, Definitions], *, adds_modules: bool = False) -> PackageNames:
@@ -109,7 +81,6 @@ def main() -> int:
     parser.add_argument("package", metavar="PACKAGE", help="the name of a distribution")
     parser.add_argument("versions", nargs="+", metavar="VERSION", help="its releases")
     options = parser.parse_args()
-    WORK.mkdir(exist_ok=True)
     found: dict[str, Definitions] = {}
     for version in options.versions:
         measured = measure(options.package, version)

@@ -22,6 +22,7 @@ MEASUREMENTS = Measurements(
     kernels=published_reports.runtime_kernels,
     exporters=published_reports.exporter_operators,
     names=published_reports.package_names,
+    numpys=published_reports.numpy_interfaces,
 )
 
 LIMIT = 2**20

@@ -14,17 +14,19 @@ from harness.decide.lookup import Recognised
 from harness.decide.missing_releases import MissingRelease, missing_releases
 from harness.decide.model_support import Reading
 from harness.decide.name_refusals import NameRefusal, name_refusals
+from harness.decide.numpy_refusals import NumpyRefusal, numpy_refusals
 from harness.decide.runtime_refusals import RuntimeRefusal, runtime_refusals
 from harness.decide.version_conflicts import VersionConflict, version_conflicts
 from harness.packaging_values import is_version
 from harness.published_reports import Published
 from harness.stack import RUNTIME
 from harness.verdicts.exporter_operators import ExporterOperators
+from harness.verdicts.numpy_interfaces import NumpyInterface
 from harness.verdicts.package_names import MeasuredNames
 from harness.verdicts.runtime_kernels import Operators
 from harness.verdicts.runtime_limits import RuntimeLimits
 
-Refusal = RuntimeRefusal | ExporterRefusal | NameRefusal | VersionConflict | MissingRelease
+Refusal = RuntimeRefusal | ExporterRefusal | NameRefusal | NumpyRefusal | VersionConflict | MissingRelease
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +37,7 @@ class Measurements:
     kernels: Callable[[], Operators]
     exporters: Callable[[], ExporterOperators]
     names: Callable[[], MeasuredNames]
+    numpys: Callable[[], Mapping[str, NumpyInterface]]
 
 
 def refusals(text: str, measured: Measurements, reports: Sequence[Published]) -> list[Refusal]:
@@ -43,6 +46,7 @@ def refusals(text: str, measured: Measurements, reports: Sequence[Published]) ->
         *version_conflicts(text, reports),
         *missing_releases(text, reports),
         *name_refusals(text, measured.names),
+        *numpy_refusals(text, measured.numpys),
         *exporter_refusals(text, measured.exporters),
         *runtime_refusals(text, measured.limits, measured.kernels),
     ]
@@ -53,6 +57,8 @@ def package_of(refusal: Refusal) -> str:
     match refusal:
         case ExporterRefusal():
             return "torch"
+        case NumpyRefusal():
+            return "numpy"
         case NameRefusal() | VersionConflict() | MissingRelease():
             return refusal.package
         case _:

@@ -38,12 +38,15 @@ def _verb(reading: Reading, count: int) -> str:
     return verb if count > 1 or reading is Reading.UNKNOWN else f"{verb}s"
 
 
-def ranges(versions: Sequence[str], chosen: Collection[str], *, older: bool = False) -> Iterator[str]:
-    """The `chosen` ones among the measured versions, neighbours together; with `older` all before the oldest are meant too."""
+def ranges(versions: Sequence[str], chosen: Collection[str], *, older: bool = False, later: bool = True) -> Iterator[str]:
+    """The `chosen` ones among the measured versions, neighbours together.
+
+    With `older` all before the oldest measured one are meant too, and with `later` those after the newest.
+    """
     for is_chosen, group in groupby(versions, key=lambda version: version in chosen):
         members = list(group)
         if is_chosen:
-            yield version_range(members, first=older and members[0] == versions[0], last=members[-1] == versions[-1])
+            yield version_range(members, first=older and members[0] == versions[0], last=later and members[-1] == versions[-1])
 
 
 def version_range(versions: Sequence[str], *, first: bool, last: bool) -> str:

@@ -111,7 +111,11 @@ def between_versions(kind: str | None, message: str) -> str | None:
     return next((conflict for pattern, conflict in _BETWEEN_VERSIONS if pattern.search(message)), None)
 
 
-_ABOVE = re.compile(r"Unsupported model IR version: \d+, max supported IR version: \d+|Opset \d+ is under development")
+_ABOVE = re.compile(
+    # The second one is that of onnxruntime up to 1.8.
+    r"Unsupported model IR version: \d+, max supported IR version: \d+|Unknown model file format version|"
+    r"Opset \d+ is under development"
+)
 
 
 def is_above(message: str) -> bool:

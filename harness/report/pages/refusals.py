@@ -10,6 +10,7 @@ from harness.decide.exporter_refusals import ExporterRefusal
 from harness.decide.missing_releases import MissingRelease
 from harness.decide.model_support import Reading
 from harness.decide.name_refusals import NameRefusal
+from harness.decide.numpy_refusals import NumpyRefusal
 from harness.decide.refusals import Refusal
 from harness.decide.runtime_refusals import FormatRefusal, OperatorRefusal, Takes
 from harness.decide.version_conflicts import VersionConflict
@@ -23,6 +24,7 @@ from harness.stack import RUNTIME
 _RUNTIME_BASIS = "measured with models of one node on the CPU, and of the kernels that each release names (docs/inspect.md)"
 _EXPORTER_BASIS = "asked of the exporters of each torch, without an export: a translation may still refuse certain arguments"
 
+_NUMPY_BASIS = "read from the headers of each release, of which nothing was run"
 _NAME_BASIS = "read from the sources of each release, of which nothing was run"
 
 _CONFLICT_BASIS = "what is asked for is as the text has it; what works, in cells of the published reports"
@@ -37,6 +39,8 @@ def title(refusal: Refusal) -> str:
     match refusal:
         case NameRefusal():
             return f"fails: {_reason(refusal)}"
+        case NumpyRefusal():
+            stage = Stage.IMPORT
         case VersionConflict() | MissingRelease():
             stage = Stage.RESOLVE
         case ExporterRefusal():
@@ -58,6 +62,8 @@ def _reason(refusal: Refusal) -> str:
             return f"the index that was asked has no {refusal.package} {refusal.version}"
         case MissingRelease():
             return f"{_release(refusal)} has no wheel for this Python or platform"
+        case NumpyRefusal():
+            return f"a module was compiled for numpy's C interface {refusal.asked:#x}, and this numpy has {refusal.found:#x}"
         case NameRefusal() if set(refusal.readings.values()) == {Reading.READS}:
             return f"{refusal.package} has {_missing(refusal)}"
         case NameRefusal():
@@ -85,6 +91,8 @@ def _section(refusal: Refusal) -> Section:
             lines, basis = _of_versions(refusal), _CONFLICT_BASIS
         case MissingRelease():
             lines, basis = _of_missing(refusal), _CONFLICT_BASIS
+        case NumpyRefusal():
+            lines, basis = _of_numpy(refusal), _NUMPY_BASIS
         case NameRefusal():
             lines, basis = _of_name(refusal), _NAME_BASIS
         case _:
@@ -187,6 +195,20 @@ def _of_name(refusal: NameRefusal) -> Iterator[Text]:
         yield f"it is a distribution of its own, which is not installed: {refusal.package}"
         return
     yield f"two packages do not fit: take a release of {refusal.package} that has it, or one of what asks for it that does not"
+
+
+def _of_numpy(refusal: NumpyRefusal) -> Iterator[Text]:
+    versions = list(refusal.readings)
+    if large := [version for version, reading in refusal.readings.items() if reading is Reading.READS]:
+        named = ", ".join(ranges(versions, large, later=False))
+        yield Span(f"{refusal.asked:#x} or more is that of numpy {named}", status=STATUS[Reading.READS])
+    elif versions:
+        yield f"no measured numpy of this ABI has {refusal.asked:#x}: {versions[0]} to {versions[-1]} were measured"
+    else:
+        yield f"no numpy with {refusal.found:#x} was measured"
+    if refusal.having:
+        yield f"{refusal.found:#x} is that of numpy {', '.join(ranges(versions, refusal.having))}"
+    yield "take such a numpy, or a release of what was compiled that is older"
 
 
 def _of_format(refusal: FormatRefusal) -> Iterator[Text]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.verdicts.messages import between_versions, demands, headline, plain
+from harness.verdicts.messages import between_versions, demands, headline, is_above, plain
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,19 @@ from harness.verdicts.messages import between_versions, demands, headline, plain
 def test_words_about_versions_are_known(kind, message, what):
     found = between_versions(kind, message)
     assert (found is None) if what is None else what in found
+
+
+@pytest.mark.parametrize(
+    ("message", "above"),
+    [
+        ("Unsupported model IR version: 10, max supported IR version: 9", True),
+        ("model.cc:111 onnxruntime::Model::Model Unknown model file format version.", True),
+        ("Opset 20 is under development and support for this is limited.", True),
+        ("Unknown model file", False),
+    ],
+)
+def test_onnxruntime_says_in_several_ways_that_a_stamp_is_above_its_own(message, above):
+    assert is_above(message) is above
 
 
 def test_uvs_proof_names_who_asks_for_what():

@@ -6,6 +6,7 @@ from harness.decide.exporter_refusals import ExporterRefusal
 from harness.decide.missing_releases import MissingRelease
 from harness.decide.model_support import Reading
 from harness.decide.name_refusals import NameRefusal
+from harness.decide.numpy_refusals import NumpyRefusal
 from harness.decide.refusals import Refusal
 from harness.decide.runtime_refusals import FormatRefusal, OperatorRefusal, Takes
 from harness.decide.version_conflicts import VersionConflict
@@ -192,6 +193,18 @@ def test_a_release_that_an_index_has_not_is_shown_with_the_cells_that_have_it():
     every = lines(MissingRelease(package="x", version=None, absent=False, offered=(), pythons={}, working={}))
     assert every[0] == "recognised: fails at resolve: x has no wheel for this Python or platform"
     assert "no published report has a cell with x that works" in every
+
+
+def test_a_numpy_that_is_too_old_is_shown_with_those_that_are_not():
+    readings = {"1.19.5": REFUSES, "1.20.3": READS, "1.26.4": READS}
+    shown = lines(NumpyRefusal(asked=14, found=13, having=("1.19.5",), readings=readings))
+    assert shown[0] == (
+        "recognised: fails at import: a module was compiled for numpy's C interface 0xe, and this numpy has 0xd"
+    )
+    assert "0xe or more is that of numpy 1.20.3 to 1.26.4" in shown
+    assert "0xd is that of numpy 1.19.5" in shown
+    none = lines(NumpyRefusal(asked=99, found=13, having=("1.19.5",), readings={"1.19.5": REFUSES}))
+    assert "no measured numpy of this ABI has 0x63: 1.19.5 to 1.19.5 were measured" in none
 
 
 def test_what_another_distribution_has_is_to_be_installed():

@@ -1,0 +1,61 @@
+"""What a compiled module says of a numpy that is too old, against the interfaces of releases."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.decide.model_support import Reading
+from harness.decide.numpy_refusals import numpy_refusals
+from harness.published_reports import numpy_interfaces
+from harness.verdicts.numpy_interfaces import NumpyInterface
+
+READS, REFUSES = Reading.READS, Reading.REFUSES
+OLD, NEW = 0x1000009, 0x2000000
+KNOWN = {
+    "1.19.5": NumpyInterface(abi=OLD, api=13),
+    "1.20.3": NumpyInterface(abi=OLD, api=14),
+    "1.22.4": NumpyInterface(abi=OLD, api=15),
+    "2.0.2": NumpyInterface(abi=NEW, api=18),
+}
+
+
+def refused(text: str):
+    return numpy_refusals(text, lambda: KNOWN)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "RuntimeError: module compiled against API version 0xe but this version of numpy is 0xd",
+        "module was compiled against NumPy C-API version 0xe (NumPy 1.20) but the running NumPy has C-API version 0xd. Check",
+    ],
+)
+def test_a_numpy_of_the_same_abi_with_that_interface_or_a_newer_one_will_do(text):
+    (refusal,) = refused(f"{text}\n{text}")
+    assert (refusal.asked, refusal.found, refusal.having) == (14, 13, ("1.19.5",))
+    assert refusal.readings == {"1.19.5": REFUSES, "1.20.3": READS, "1.22.4": READS}, "numpy 2 has another ABI"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "module compiled against API version 0xd but this version of numpy is 0xe",
+        "module compiled against ABI version 0x1000009 but this version of numpy is 0x2000000",
+        "numpy.core.multiarray failed to import",
+    ],
+)
+def test_what_names_no_larger_interface_is_none(text):
+    assert refused(text) == []
+
+
+def test_of_an_interface_that_no_measured_release_has_nothing_is_known():
+    (refusal,) = refused("module compiled against API version 0xb but this version of numpy is 0xa")
+    assert (refusal.having, refusal.readings) == ((), {})
+
+
+def test_the_published_interfaces_only_grow_within_an_abi():
+    by_abi: dict[int, list[int]] = {}
+    for own in numpy_interfaces().values():
+        by_abi.setdefault(own.abi, []).append(own.api)
+    assert list(by_abi) == [OLD, NEW]
+    assert all(numbers == sorted(numbers) for numbers in by_abi.values())

@@ -25,7 +25,7 @@ DOMAINS = (
 )  # fmt: skip
 """Domains other than the default one that some release knows, besides those that it says itself."""
 DEFAULT_DOMAIN = "ai.onnx"
-KERNEL_DOMAINS = (DEFAULT_DOMAIN, "ai.onnx.ml")
+KERNEL_DOMAINS = (DEFAULT_DOMAIN, "ai.onnx.ml", "com.microsoft")
 """Those of which operators are described."""
 WITHOUT_END = 2**31 - 1
 UNGATED = 9999

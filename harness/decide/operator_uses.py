@@ -84,7 +84,7 @@ class _Follower:
 
     def __init__(self, functions: Iterable[Function], described: Operators) -> None:
         # onnxruntime takes operators of ONNX's own domains from its own schemas alone.
-        own = (function for function in functions if function.domain not in described)
+        own = (function for function in functions if function.domain not in operators.DOMAINS)
         self._functions = {(function.domain, function.name, function.overload): function for function in own}
         self._described = described
         self._called: dict[tuple[object, ...], list[str | None]] = {}

@@ -125,7 +125,9 @@ def _operator(named: Mapping[str, str], kernels: Operators, releases: tuple[str,
     """None for an operator of which no kernel was looked for."""
     name, kind = named["operator"], named.get("type")
     since = int(named["since"]) if "since" in named else None
-    forms = next((operators[name] for operators in kernels.values() if name in operators), {})
+    of_domains = [operators[name] for operators in kernels.values() if name in operators]
+    # `Gelu(1)` is that of com.microsoft, and `Gelu(20)` that of ONNX.
+    forms = next((forms for forms in of_domains if since in forms), of_domains[0] if of_domains else {})
     chosen = {number: form for number, form in forms.items() if since in {None, number}}
     if not chosen:
         return None

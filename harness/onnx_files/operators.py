@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from harness.onnx_files.onnx_model import DEFAULT_DOMAIN, OnnxModel
 
 ML_DOMAIN = "ai.onnx.ml"
+DOMAINS = frozenset({DEFAULT_DOMAIN, ML_DOMAIN})
 
 _SINCE = {
     DEFAULT_DOMAIN: {

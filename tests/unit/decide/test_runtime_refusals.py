@@ -41,6 +41,7 @@ KERNELS: Operators = {
         "Range": {11: operator(((FLOAT,), ("1.16.3", "1.18.1", "1.20.1"))), 27: operator(((FLOAT, HALF), ("1.20.1",)))},
         "Late": {9: operator(), 22: operator(((), ("1.20.1",)))},
     },
+    "com.microsoft": {"Late": {1: operator(((FLOAT,), ("1.18.1", "1.20.1")))}},
     "ai.onnx.ml": {"Scaler": {1: operator(((FLOAT,), ("1.16.3", "1.18.1", "1.20.1")))}},
 }
 
@@ -109,6 +110,8 @@ def test_an_operator_is_answered_in_the_form_that_the_text_names():
     (old,), (new,) = refusals(kernel("Late(9)")), refusals(kernel("Late(22)"))
     assert (old.takes, set(old.readings.values())) == ((), {REFUSES})
     assert new.readings == {"1.16.3": REFUSES, "1.18.1": REFUSES, "1.20.1": READS}
+    (other,) = refusals(kernel("Late(1)"))
+    assert other.readings == {"1.16.3": REFUSES, "1.18.1": UNKNOWN, "1.20.1": UNKNOWN}, "it is that of com.microsoft"
     assert refusals(kernel("Late(23)")) == refusals(kernel("Unheard(1)")) == []
 
 

@@ -63,7 +63,9 @@ def _reason(refusal: Refusal) -> str:
         case MissingRelease():
             return f"{_release(refusal)} has no wheel for this Python or platform"
         case NumpyRefusal():
-            return f"a module was compiled for numpy's C interface {refusal.asked:#x}, and this numpy has {refusal.found:#x}"
+            return (
+                f"a module was compiled for numpy's C {refusal.part} {refusal.asked:#x}, and this numpy has {refusal.found:#x}"
+            )
         case NameRefusal() if set(refusal.readings.values()) == {Reading.READS}:
             return f"{refusal.package} has {_missing(refusal)}"
         case NameRefusal():
@@ -201,14 +203,16 @@ def _of_numpy(refusal: NumpyRefusal) -> Iterator[Text]:
     versions = list(refusal.readings)
     if large := [version for version, reading in refusal.readings.items() if reading is Reading.READS]:
         named = ", ".join(ranges(versions, large, later=False))
-        yield Span(f"{refusal.asked:#x} or more is that of numpy {named}", status=STATUS[Reading.READS])
+        more = " or more" if refusal.part == "API" else ""
+        yield Span(f"{refusal.asked:#x}{more} is that of numpy {named}", status=STATUS[Reading.READS])
     elif versions:
-        yield f"no measured numpy of this ABI has {refusal.asked:#x}: {versions[0]} to {versions[-1]} were measured"
+        yield f"no measured numpy has {refusal.asked:#x}: {versions[0]} to {versions[-1]} were measured"
     else:
         yield f"no numpy with {refusal.found:#x} was measured"
     if refusal.having:
         yield f"{refusal.found:#x} is that of numpy {', '.join(ranges(versions, refusal.having))}"
-    yield "take such a numpy, or a release of what was compiled that is older"
+    other = "an older release" if refusal.part == "API" else "a release for this numpy"
+    yield f"take such a numpy, or {other} of what was compiled: the traceback names it"
 
 
 def _of_format(refusal: FormatRefusal) -> Iterator[Text]:

@@ -32,7 +32,7 @@ def refused(text: str):
 )
 def test_a_numpy_of_the_same_abi_with_that_interface_or_a_newer_one_will_do(text):
     (refusal,) = refused(f"{text}\n{text}")
-    assert (refusal.asked, refusal.found, refusal.having) == (14, 13, ("1.19.5",))
+    assert (refusal.part, refusal.asked, refusal.found, refusal.having) == ("API", 14, 13, ("1.19.5",))
     assert refusal.readings == {"1.19.5": REFUSES, "1.20.3": READS, "1.22.4": READS}, "numpy 2 has another ABI"
 
 
@@ -40,12 +40,26 @@ def test_a_numpy_of_the_same_abi_with_that_interface_or_a_newer_one_will_do(text
     "text",
     [
         "module compiled against API version 0xd but this version of numpy is 0xe",
-        "module compiled against ABI version 0x1000009 but this version of numpy is 0x2000000",
+        "module compiled against ABI version 0x1000009 but this version of numpy is 0x1000009",
+        "A module that was compiled using NumPy 1.x cannot be run in NumPy 2.0.2\nAttributeError: _ARRAY_API not found",
         "numpy.core.multiarray failed to import",
     ],
 )
 def test_what_names_no_larger_interface_is_none(text):
     assert refused(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "RuntimeError: module compiled against ABI version 0x1000009 but this version of numpy is 0x2000000",
+        "from .onnxruntime_pybind11_state import *  # noqa\nAttributeError: _ARRAY_API not found",
+    ],
+)
+def test_another_abi_takes_a_numpy_that_has_it(text):
+    (refusal,) = refused(text)
+    assert (refusal.part, refusal.having) == ("ABI", ("2.0.2",))
+    assert refusal.readings == {"1.19.5": READS, "1.20.3": READS, "1.22.4": READS, "2.0.2": REFUSES}
 
 
 def test_of_an_interface_that_no_measured_release_has_nothing_is_known():

@@ -197,14 +197,19 @@ def test_a_release_that_an_index_has_not_is_shown_with_the_cells_that_have_it():
 
 def test_a_numpy_that_is_too_old_is_shown_with_those_that_are_not():
     readings = {"1.19.5": REFUSES, "1.20.3": READS, "1.26.4": READS}
-    shown = lines(NumpyRefusal(asked=14, found=13, having=("1.19.5",), readings=readings))
-    assert shown[0] == (
-        "recognised: fails at import: a module was compiled for numpy's C interface 0xe, and this numpy has 0xd"
-    )
+    shown = lines(NumpyRefusal(part="API", asked=14, found=13, having=("1.19.5",), readings=readings))
+    assert shown[0] == ("recognised: fails at import: a module was compiled for numpy's C API 0xe, and this numpy has 0xd")
     assert "0xe or more is that of numpy 1.20.3 to 1.26.4" in shown
     assert "0xd is that of numpy 1.19.5" in shown
-    none = lines(NumpyRefusal(asked=99, found=13, having=("1.19.5",), readings={"1.19.5": REFUSES}))
-    assert "no measured numpy of this ABI has 0x63: 1.19.5 to 1.19.5 were measured" in none
+    other = lines(
+        NumpyRefusal(
+            part="ABI", asked=16777225, found=33554432, having=("2.0.2",), readings={"1.26.4": READS, "2.0.2": REFUSES}
+        )
+    )
+    assert "0x1000009 is that of numpy 1.26.4" in other
+    assert "take such a numpy, or a release for this numpy of what was compiled: the traceback names it" in other
+    none = lines(NumpyRefusal(part="API", asked=99, found=13, having=("1.19.5",), readings={"1.19.5": REFUSES}))
+    assert "no measured numpy has 0x63: 1.19.5 to 1.19.5 were measured" in none
 
 
 def test_what_another_distribution_has_is_to_be_installed():

@@ -116,7 +116,7 @@ def read(folder: Path) -> Case:
     path = folder / "case.toml"
     try:
         return Case.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+    except (OSError, ValueError) as error:
         raise SystemExit(f"catalogue/{folder.name}/case.toml: {error}") from None
 
 

@@ -33,7 +33,7 @@ def cell_ids(options: argparse.Namespace) -> list[str]:
     report = shipped if named and shipped else own or shipped
     if report is None:
         return []
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, regular_files.RefusedFileError):
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError, regular_files.RefusedFileError):
         content = regular_files.read_expanded(report, limit=_LIMIT)
         return [str(cell["id"]) for cell in json.loads(content)["cells"]]
     return []

@@ -70,7 +70,7 @@ def installed_directly(sites: Sequence[Path]) -> dict[str, bool]:
 def _is_editable(origin: str) -> bool:
     try:
         return json.loads(origin)["dir_info"]["editable"] is True
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return False
 
 

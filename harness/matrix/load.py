@@ -79,7 +79,7 @@ def _content(path: Path) -> str:
 def _tables(path: Path, content: str) -> dict[str, Any]:
     try:
         return tomllib.loads(content)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # not TOMLDecodeError alone: an integer may have more digits than Python converts
         raise ConfigError(path.name, "", f"not valid TOML: {error}") from None
     except RecursionError:
         raise ConfigError(path.name, "", "its brackets are too deep") from None

@@ -59,7 +59,7 @@ def _family(checkpoint: str) -> str | None:
     try:
         configuration = json.loads((Path(checkpoint) / "config.json").read_bytes())
         model_type = configuration["model_type"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return next((name for name, family in families.FAMILIES.items() if family.model_type == model_type), None)
 

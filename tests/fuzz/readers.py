@@ -31,6 +31,7 @@ from harness.errors import HarnessError
 from harness.execution.process.probe_events import event_in
 from harness.foreign_text import line, visible
 from harness.matrix import load, plan, selection, shard
+from harness.matrix.schema import ProbeSection
 from harness.model import Status
 from harness.onnx_files.external_data import data_files
 from harness.onnx_files.reader import read_model
@@ -42,7 +43,7 @@ from harness.report.pages import difference, inspection, matrix
 from harness.report.pages import lookup as lookup_pages
 from harness.store.envelope import DamagedRecordError, RecordKind
 from harness.tasks.records import STAGES
-from harness.verdicts import report_file
+from harness.verdicts import control_model, report_file
 from harness.verdicts.report_schema import Report
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -134,6 +135,29 @@ def _weights(content: bytes, folder: Path) -> None:
     (folder / "model.safetensors").touch()
     (folder / "model.safetensors.index.json").write_bytes(content)
     require_no_pickle(folder, "matrix.toml")
+
+
+def _environment(name: str) -> Callable[[bytes, Path], None]:
+    """A file of the one distribution of a virtual environment, or its pyvenv.cfg."""
+
+    def read(content: bytes, folder: Path) -> None:
+        files = {
+            "pyvenv.cfg": f"version = {PYTHON}.1\n".encode(),
+            "METADATA": b"Metadata-Version: 2.1\nName: torch\nVersion: 2.6.0\n",
+            "direct_url.json": b'{"url": "file:///x", "dir_info": {"editable": true}}',
+        }
+        description = folder / "lib" / f"python{PYTHON}" / "site-packages" / "torch-2.6.0.dist-info"
+        description.mkdir(parents=True)
+        for own, text in {**files, name: content}.items():
+            ((folder if own == "pyvenv.cfg" else description) / own).write_bytes(text)
+        version_files.read(folder, None, PYTHON)
+
+    return read
+
+
+def _configuration(content: bytes, folder: Path) -> None:
+    (folder / "config.json").write_bytes(content)
+    control_model.control_of(ProbeSection(model=str(folder)))
 
 
 def _shown(content: bytes, _folder: Path) -> None:
@@ -336,6 +360,22 @@ def readers() -> list[Reader]:
             refuses=unfit,
         ),
         Reader(name="event", read=lambda content, _: event_in(content.decode()) and None, seeds=EVENTS, refuses=unfit),
+        Reader(
+            name="pyvenv.cfg",
+            read=_environment("pyvenv.cfg"),
+            seeds=[f"home = /x\nversion_info = {PYTHON}.1.final.0\n".encode()],
+        ),
+        Reader(
+            name="METADATA",
+            read=_environment("METADATA"),
+            seeds=[b"Metadata-Version: 2.1\nName: torch\nVersion: 2.6.0\n\nA text.\n"],
+        ),
+        Reader(
+            name="direct_url.json",
+            read=_environment("direct_url.json"),
+            seeds=[b'{"url": "file:///x", "dir_info": {"editable": true}}'],
+        ),
+        Reader(name="config.json", read=_configuration, seeds=[b'{"model_type": "marian", "vocab_size": 65}']),
         Reader(name="index of weights", read=_weights, seeds=[b'{"weight_map": {"a": "model-1.safetensors"}}']),
         Reader(
             name="--select",

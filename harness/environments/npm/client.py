@@ -247,7 +247,7 @@ def _versions(text: str) -> dict[str, str]:
         versions, times = found["versions"], found.get("time", {})
         listed = [versions] if isinstance(versions, str) else versions
         return {str(version): str(times.get(version, "")) for version in listed}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         message = f"what npm wrote cannot be read: {type(error).__name__}"
         raise ProviderFailure(FailureType.INFRASTRUCTURE, message, tool="npm") from None
 
@@ -256,7 +256,7 @@ def _version(path: Path) -> str:
     """The version in a package.json; a word that is none if it cannot be read."""
     try:
         return str(json.loads(regular_files.read_named(path, limit=_LIMIT))["version"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "unreadable"
 
 
@@ -264,7 +264,7 @@ def _packages(path: Path) -> dict[str, dict[str, object]]:
     """The entries of a lock of npm; empty if there is none."""
     try:
         found = json.loads(regular_files.read_named(path, limit=_LIMIT))["packages"]
-    except (FileNotFoundError, ValueError, KeyError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

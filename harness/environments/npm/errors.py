@@ -54,6 +54,6 @@ def _code(text: str) -> tuple[str, str]:
     try:
         error = json.loads(text[text.index("{") :])["error"]
         code, sentences = str(error.get("code") or ""), f"{error.get('summary')} {error.get('detail')}"
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return "", ""
     return (code if re.fullmatch(r"E[A-Z0-9_]{1,40}|[A-Z][A-Z0-9_]{1,40}", code) else ""), sentences

@@ -67,7 +67,7 @@ def user_settings() -> list[dict[str, Any]]:
     """The content of those files, without what is no TOML; uv itself complains about that."""
     settings = []
     for content in _setting_files():
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             settings.append(tomllib.loads(content.decode()))
     return settings
 

@@ -211,6 +211,7 @@ layout = ['pair']
         (AXES.replace('"3.11"', '"2.7"'), "axes.python: expected CPython versions such as '3.11', not '2.7'"),
         (AXES.replace('"3.11"', '">=3.9; all"'), "axes.python: expected CPython versions"),
         ("axes = {", "not valid TOML"),
+        pytest.param(f"axes = {'9' * 5000}", "not valid TOML: Exceeds the limit", id="digits"),
         ('environment = ["handoff", "handoff"]' + AXES, "environment: expected each value once"),
         (AXES.replace('"3.11"', '["3.11", "3.11"]'), "axes.python[1]: expected each version once"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
 
 from harness.decide import message_forms
@@ -14,11 +15,14 @@ from harness.packaging_values import distribution_name, is_version, same_build, 
 from harness.published_reports import Published
 
 _UNFIT = r"ha(?:s|ve) no wheels (?:are available )?with a matching (?:Python|platform)"
+_UNFOUND = re.compile(
+    rf"that satisfies the requirement (?P<name>{NAME})(?:\[[\w,-]*\])?(?:==(?P<version>{VERSION}))? "
+    r"(?:\(from [^()]{1,300}\) )?\(from versions: (?P<offered>[^()]{4,20000})\)"
+)
+_UNREACHED = re.compile(r"\bRetrying \(|\b\w*ConnectionError\b|\bProxyError\b|\bSSLError\b|\bReadTimeout|\bname resolution\b")
+"""Where pip did not reach its index, it finds nothing there."""
+_CUTOFF = re.compile(r"\bexclude-newer\b")
 _WITHOUT_WHEEL = (
-    re.compile(
-        rf"that satisfies the requirement (?P<name>{NAME})(?:==(?P<version>{VERSION}))? "
-        r"\(from versions: (?P<offered>[^()]{4,20000})\)"
-    ),
     re.compile(rf"(?<![\w.-])(?P<name>{NAME})==(?P<version>{VERSION}) {_UNFIT}"),
     re.compile(
         rf"You're on [^()]{{1,100}} \([\w.]{{1,100}}\), but (?P<name>{NAME}) \(v(?P<version>{VERSION})\) "
@@ -36,28 +40,44 @@ _ABSENT = re.compile(
 )
 
 
+class Why(StrEnum):
+    """What the text says of a release."""
+
+    WHEEL = "wheel"
+    """It has no wheel for this Python or platform."""
+    ABSENT = "absent"
+    """The index does not have it, or hides it."""
+    UNFOUND = "unfound"
+    """One of both."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MissingRelease:
-    """A release that the index of a text has not, or not for its Python and platform."""
+    """A release that the resolver of a text does not find, or not for its Python and platform."""
 
     package: str
     version: str | None
     """None for all releases."""
-    absent: bool
-    """Whether the index does not have it at all; else it has no wheel that fits."""
+    why: Why
+    cutoff: bool
+    """Whether the text speaks of a date after which releases do not count."""
     offered: tuple[str, ...]
-    """The releases that the index has instead, as the text says; empty if it does not, or if there are none."""
+    """The releases that it finds instead, as the text says; empty if it does not, or if there are none."""
     pythons: dict[str, int]
     """Version of Python → the cells of published reports that work with it and this release, newest first."""
     working: dict[str, int]
-    """Those of the `offered` releases that work in published cells, newest first."""
+    """Those of the `offered` releases, in any build, that work in published cells, newest first."""
 
 
 def missing_releases(text: str, reports: Sequence[Published]) -> list[MissingRelease]:
     """The releases that `text` says are missing, each once."""
-    named = dict(_named(message_forms.cleaned(text)))
+    clean = message_forms.cleaned(text)
+    named: dict[_Release, tuple[str, ...]] = {}
+    for release, offered in _named(clean):
+        named[release] = named.get(release) or offered
     working = WorkingCells(reports) if named else None
-    return [_measured(release, offered, working) for release, offered in named.items()] if working else []
+    cutoff = bool(_CUTOFF.search(clean))
+    return [_measured(release, offered, working, cutoff=cutoff) for release, offered in named.items()] if working else []
 
 
 class _Release(NamedTuple):
@@ -65,43 +85,46 @@ class _Release(NamedTuple):
 
     name: str
     version: str | None
-    absent: bool
+    why: Why
 
 
 def _named(text: str) -> Iterator[tuple[_Release, tuple[str, ...]]]:
     """Each missing release, and what is offered instead."""
     joined = " ".join(text.split())
+    for match in _UNFOUND.finditer(joined):
+        offered = tuple(filter(is_version, re.split(r", ?", match["offered"])))
+        if offered or not _UNREACHED.search(joined):
+            yield from _release(match["name"], match["version"], Why.UNFOUND, offered)
     for pattern in _WITHOUT_WHEEL:
         for match in pattern.finditer(joined):
-            own = match.groupdict()
-            offered = tuple(filter(is_version, re.split(r", ?", own.get("offered") or "")))
-            yield from _release(own["name"], own.get("version"), offered)
+            yield from _release(match["name"], match.groupdict().get("version"), Why.WHEEL)
     for match in _WITHOUT_DISTRIBUTION.finditer(text):
         for name in match["names"].split():
-            yield from _release(name, None, ())
+            yield from _release(name, None, Why.UNFOUND)
     for match in _ABSENT.finditer(joined):
-        yield from _release(match["name"], match["version"].rstrip("."), (), absent=True)
+        yield from _release(match["name"], match["version"].rstrip("."), Why.ABSENT)
 
 
 def _release(
-    name: str, version: str | None, offered: tuple[str, ...], *, absent: bool = False
+    name: str, version: str | None, why: Why, offered: tuple[str, ...] = ()
 ) -> Iterator[tuple[_Release, tuple[str, ...]]]:
     """None if this is no release."""
     if version is None or is_version(version):
-        yield _Release(distribution_name(name), version, absent), offered
+        yield _Release(distribution_name(name), version, why), offered
 
 
-def _measured(release: _Release, offered: tuple[str, ...], working: WorkingCells) -> MissingRelease:
+def _measured(release: _Release, offered: tuple[str, ...], working: WorkingCells, *, cutoff: bool) -> MissingRelease:
     """A missing release with what was measured of it."""
-    name, version, absent = release
+    name, version, why = release
     pairs = [(by, python) for by, python in working.pairs(name, PYTHON) if by and python]
     return MissingRelease(
         package=name,
         version=version,
-        absent=absent,
+        why=why,
+        cutoff=cutoff,
         offered=offered,
         pythons=counts(python for by, python in pairs if version is None or _is_it(by, version)),
-        working=counts(by for by, _ in pairs if by in offered),
+        working=counts(by for by, _ in pairs if any(same_version(by, other) for other in offered)),
     )
 
 

@@ -14,8 +14,9 @@ _NATIVE = re.compile(
 )
 _OF_GRAPH = re.compile(r"\bnode\b.{0,40}\bname\b|\binitializer\b|\binput name\b|\brunning \w+ node\b", re.IGNORECASE)
 _OF_VERSIONS = re.compile(
-    r"No solution found|ResolutionImpossible|No matching distribution|\bdepends on\b|\bcan't be installed because\b|"
-    r"\brequires .{1,200}? (?:but you have|which is incompatible)|"
+    r"No solution found|ResolutionImpossible|no usable wheels|has no source distribution|Encountered problems while solving|"
+    r"No matching distribution|\bdepends on\b|\bcan't be installed because\b|"
+    r"\brequires .{1,200}? (?:but you have|which is incompatible)|\bhas requirement .{1,200}? but you have|"
     r"\b(?:ImportError|ModuleNotFoundError)\b|No module named|cannot import name|\bmodule '[\w.]+' has no attribute|"
     r"\bcompiled (?:using|against)\b|_pb2\.py\b|\boperator \w+::\w+ does not exist|"
     r"\bopset version:? \d|\bin <module>\n[^\n]*\n\w+Error: |No ONNX function found|\bONNX export of operator\b|\baten::",

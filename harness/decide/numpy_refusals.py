@@ -11,13 +11,12 @@ from harness.decide import message_forms
 from harness.decide.model_support import Reading
 from harness.verdicts.numpy_interfaces import NumpyInterface
 
-_ASKED, _FOUND = r"(?P<asked>0x[0-9a-f]{1,8})", r"(?P<found>0x[0-9a-f]{1,8})"
-_API = (
-    re.compile(rf"module compiled against API version {_ASKED} but this version of numpy is {_FOUND}"),
-    re.compile(
-        rf"compiled against NumPy C-API version {_ASKED} \([^()]{{1,60}}\) but the running NumPy has C-API version {_FOUND}"
-    ),
+_ASKED, _FOUND = r"(?P<asked>0x[0-9a-fA-F]{1,8})", r"(?P<found>0x[0-9a-fA-F]{1,8})"
+_API = re.compile(rf"module compiled against API version {_ASKED} but this version of numpy is {_FOUND}")
+_ANY_ABI = re.compile(
+    rf"compiled against NumPy C-API version {_ASKED} \([^()]{{1,60}}\) but the running NumPy has C-API version {_FOUND}"
 )
+"""What a module says that was compiled with the headers of numpy 2: it runs with numpy 1 and 2."""
 _ABI = re.compile(rf"module compiled against ABI version {_ASKED} but this version of numpy is {_FOUND}")
 _NUMPY_2 = re.compile(r"\b_(?:ARRAY|UFUNC)_API not found\b")
 """What numpy 2 raises when it has printed that a module was compiled using NumPy 1.x; many leave that out."""
@@ -45,14 +44,18 @@ class NumpyRefusal:
 def numpy_refusals(text: str, interfaces: Callable[[], Mapping[str, NumpyInterface]]) -> list[NumpyRefusal]:
     """The refusals that `text` has, each once. `interfaces` reads what was measured, if a sentence needs it."""
     clean = " ".join(message_forms.cleaned(text).split())
-    named = {(int(match["asked"], 16), int(match["found"], 16)) for pattern in _API for match in pattern.finditer(clean)}
-    others = {(int(match["asked"], 16), int(match["found"], 16)) for match in _ABI.finditer(clean)}
+    named = {(*pair, bound) for pattern, bound in ((_API, True), (_ANY_ABI, False)) for pair in _numbers(pattern, clean)}
+    others = _numbers(_ABI, clean)
     if _NUMPY_2.search(clean) and not _EXPLAINED.search(clean):
         others.add((_FIRST, _SECOND))
     return [
-        *(_of_api(asked, found, interfaces()) for asked, found in sorted(named) if asked > found),
+        *(_of_api(asked, found, interfaces(), bound=bound) for asked, found, bound in sorted(named) if asked > found),
         *(_of_abi(asked, found, interfaces()) for asked, found in sorted(others) if asked != found),
     ]
+
+
+def _numbers(pattern: re.Pattern[str], text: str) -> set[tuple[int, int]]:
+    return {(int(match["asked"], 16), int(match["found"], 16)) for match in pattern.finditer(text)}
 
 
 def _of_abi(asked: int, found: int, interfaces: Mapping[str, NumpyInterface]) -> NumpyRefusal:
@@ -65,17 +68,15 @@ def _of_abi(asked: int, found: int, interfaces: Mapping[str, NumpyInterface]) ->
     )
 
 
-def _of_api(asked: int, found: int, interfaces: Mapping[str, NumpyInterface]) -> NumpyRefusal:
+def _of_api(asked: int, found: int, interfaces: Mapping[str, NumpyInterface], *, bound: bool) -> NumpyRefusal:
+    """With `bound` the module has the ABI of the numpy that was found; one older than all that were read has the first."""
     having = [version for version, own in interfaces.items() if own.api == found]
-    binary = {interfaces[version].abi for version in having}
+    binary = {interfaces[version].abi for version in having} or {_FIRST}
+    alike = {version: own for version, own in interfaces.items() if own.abi in binary or not bound}
     return NumpyRefusal(
         part="API",
         asked=asked,
         found=found,
         having=tuple(having),
-        readings={
-            version: Reading.READS if own.api >= asked else Reading.REFUSES
-            for version, own in interfaces.items()
-            if own.abi in binary
-        },
+        readings={version: Reading.READS if own.api >= asked else Reading.REFUSES for version, own in alike.items()},
     )

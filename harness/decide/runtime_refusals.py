@@ -67,12 +67,15 @@ class OperatorRefusal:
     """The type that the operator does not take; None if the text does not say."""
     takes: tuple[Takes, ...]
     """What the measured onnxruntimes have; of all forms, if the text names none."""
+    castable: bool
+    """Whether its first input and its output have one type, which may be float: a Cast before and behind keeps the numbers."""
     later: tuple[int, ...]
     """The opsets that brought later forms of the operator of which a measured onnxruntime has a kernel."""
     readings: dict[str, Reading]
     """Measured onnxruntime → whether it has a kernel; UNKNOWN if it has some for certain types, and the text names none."""
 
 
+_FLOAT = "tensor(float)"
 RuntimeRefusal = FormatRefusal | OperatorRefusal
 
 
@@ -139,9 +142,16 @@ def _operator(named: Mapping[str, str], kernels: Operators, releases: tuple[str,
         since=since,
         type=kind,
         takes=takes,
+        castable=all(map(_is_castable, chosen.values())),
         later=tuple(sorted(later)),
         readings={version: _reading(version, takes, kind) for version in releases if version in described},
     )
+
+
+def _is_castable(form: Operator) -> bool:
+    if not form.inputs or form.inputs[:1] != form.outputs[:1]:
+        return False
+    return any(_FLOAT in kernel.types.get(form.inputs[0], ()) for kernel in form.kernels)
 
 
 def _reading(version: str, takes: tuple[Takes, ...], kind: str | None) -> Reading:

@@ -21,7 +21,8 @@ from harness.decide.working_cells import PYTHON, WorkingCells, counts
 from harness.packaging_values import distribution_name, is_version, requirement, same_build
 from harness.published_reports import Published
 
-_SPECIFIERS = r"(?:(?:,| and )?\s?(?:[<>=!~]=?|===)\s?[\w.*+!]{1,60}){0,40}"
+# No character is of an operator and of a version, so that a text can be read in one way alone.
+_SPECIFIERS = r"(?:(?:,| and )?\s?(?:===|[<>=!~]=|[<>])\s?(?:\d{1,6}!)?[\w.*+]{1,60}){0,40}"
 _PIP = re.compile(
     rf"(?<![\w.-])(?P<by>{NAME}) (?P<version>{VERSION}) depends on (?P<name>{NAME})(?:\[[\w,-]*\])?(?P<bounds>{_SPECIFIERS})"
 )
@@ -39,8 +40,9 @@ _GIVEN = re.compile(
     rf"(?P<name>{NAME})(?:\[[\w,-]*\])?(?P<bounds>{_SPECIFIERS})"
 )
 _WHEELS = re.compile(
-    rf"You're using CPython (?P<found>3\.\d{{1,2}}) \(cp\d+\), but (?P<by>{NAME}) \(v(?P<version>{VERSION})\) "
-    r"only has wheels with the following Python (?:implementation|ABI) tags?: (?P<tags>(?:,? ?(?:and )?cp3\d{1,2}){1,20})"
+    r"(?:You're using|You require) CPython (?P<found>3\.\d{1,2}) \(cp\d+\), but (?:we only found wheels for )?"
+    rf"(?P<by>{NAME}) \(v(?P<version>{VERSION})\) (?:only has wheels )?with the following Python (?:implementation|ABI) tags?: "
+    r"(?P<tags>(?:,? ?(?:and )?cp3\d{1,2}){1,20})"
 )
 _MORE = re.compile(r"\s*(?:or\b|;)")
 """Behind the bounds: other ones that would do, or a condition."""

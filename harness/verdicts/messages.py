@@ -119,7 +119,7 @@ _ABOVE = re.compile(
 
 
 def is_above(message: str) -> bool:
-    """Whether onnxruntime says that a model's IR or opset is above its own."""
+    """Whether onnxruntime says that a model's IR or opset is above its own; the oldest words are those of no stamp, too."""
     return bool(_ABOVE.search(message))
 
 

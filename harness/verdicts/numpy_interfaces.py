@@ -22,9 +22,12 @@ class NumpyInterface:
     """What modules that are compiled against a numpy are bound to."""
 
     abi: _Number
-    """NPY_ABI_VERSION: a module runs with a numpy of the same one."""
+    """NPY_ABI_VERSION: a module that was compiled with the headers of numpy 1 runs with a numpy of the same one."""
     api: _Number
-    """NPY_API_VERSION: it only grows; a module runs with a numpy that has at least the one it asks for."""
+    """NPY_API_VERSION: it only grows; a module runs with a numpy that has at least the one it asks for.
+
+    What was compiled with the headers of numpy 2 asks for nothing else.
+    """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

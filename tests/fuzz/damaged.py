@@ -51,6 +51,10 @@ TOKENS = (
     b"-e /tmp/x #",
     b"https://user:secret@example.org/simple",
     b"a" * 5000,
+    b"!" * 300,
+    b"=" * 300,
+    b"<" * 300,
+    b"0x" * 300,
     b" " * 5000,
 )
 """What was wrong somewhere once, or is likely to be."""

@@ -26,11 +26,9 @@ def diagnosed(
         measured = [f"the artifact has {sentence}, measured with one-node models" for sentence in dict.fromkeys(found)]
         return proven(Cause.FORMAT_GATE, refusal(cell, variant), *measured)
     evidence = opinions(variant)
-    stamp = next((changed.text for changed in changes if changed.only(frozenset({"ir-version"}))), None)
-    # At load, whatever it says: nothing else of the file is another one.
-    if stamp and (variant.stage is Stage.LOAD or is_above(variant.error or "")):
-        return proven(Cause.FORMAT_GATE, refusal(cell, variant), *evidence, f"with {stamp} the same graph works here")
     if is_above(variant.error or ""):
+        if stamp := next((changed.text for changed in changes if changed.only(frozenset({"ir-version"}))), None):
+            return proven(Cause.FORMAT_GATE, refusal(cell, variant), *evidence, f"with {stamp} the same graph works here")
         return likely(
             Cause.FORMAT_GATE, refusal(cell, variant), *evidence, f"{SETTLE}what this onnxruntime runs was not measured"
         )

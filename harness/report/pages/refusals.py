@@ -7,7 +7,7 @@ from itertools import groupby
 
 from harness import invocation
 from harness.decide.exporter_refusals import ExporterRefusal
-from harness.decide.missing_releases import MissingRelease
+from harness.decide.missing_releases import MissingRelease, Why
 from harness.decide.model_support import Reading
 from harness.decide.name_refusals import NameRefusal
 from harness.decide.numpy_refusals import NumpyRefusal
@@ -28,8 +28,6 @@ _NUMPY_BASIS = "read from the headers of each release, of which nothing was run"
 _NAME_BASIS = "read from the sources of each release, of which nothing was run"
 
 _CONFLICT_BASIS = "what is asked for is as the text has it; what works, in cells of the published reports"
-_FLOAT = "tensor(float)"
-"""An operator that takes it computes with any numbers; one that does not, such as ConvInteger, has integers with a scale."""
 _VERSIONS = 8
 """Versions that are named."""
 
@@ -58,8 +56,10 @@ def _reason(refusal: Refusal) -> str:
             return f"the {refusal.exporter} exporter found no translation of {_exported(refusal)}"
         case VersionConflict():
             return f"{refusal.package} {refusal.version} asks for {_needed(refusal)}, and the text has {refusal.found}"
-        case MissingRelease(absent=True):
-            return f"the index that was asked has no {refusal.package} {refusal.version}"
+        case MissingRelease(why=Why.ABSENT):
+            return f"the index that was asked has no {refusal.package} {refusal.version}, or hides it"
+        case MissingRelease(why=Why.UNFOUND):
+            return f"pip finds no {_release(refusal)} for this Python and platform"
         case MissingRelease():
             return f"{_release(refusal)} has no wheel for this Python or platform"
         case NumpyRefusal():
@@ -160,14 +160,23 @@ def _working(kept: str, changed: str, counts: Mapping[str, int]) -> Text:
 
 def _of_missing(refusal: MissingRelease) -> Iterator[Text]:
     yield _working(_release(refusal), PYTHON, refusal.pythons)
-    if refusal.version and "+" in refusal.version:
-        yield f"PyPI has no builds such as +{refusal.version.partition('+')[2]}: who builds them has an index of his own"
-    elif refusal.absent and refusal.pythons:
-        yield "so there is such a release, which another index has"
+    build = (refusal.version or "").partition("+")[2]
+    if refusal.cutoff:
+        yield "the text has `exclude-newer`: a release of a later day is there, and does not count"
+    elif build and not any(offered.endswith(f"+{build}") for offered in refusal.offered):
+        yield f"PyPI has no builds such as +{build}: who builds them has an index of his own"
+    elif refusal.pythons and refusal.why is Why.ABSENT:
+        yield "so there is such a release, in another index, or hidden in this one"
+    elif refusal.pythons:
+        yield "so there is such a release: what it lacks is a file for this Python, this system (glibc) or this architecture"
     if refusal.offered:
-        yield f"for this one the index offers {len(refusal.offered)} releases, {refusal.offered[0]} to {refusal.offered[-1]}"
-        yield "a wheel is for a platform, too: an older system (glibc) or another architecture may be what it lacks"
-        yield _working("a published cell", refusal.package, refusal.working)
+        yield f"what is found: {counted(len(refusal.offered), 'release')}, {' to '.join(_ends(refusal.offered))}"
+    if refusal.working:
+        yield _working(f"of these, {refusal.package}", "the versions", refusal.working)
+
+
+def _ends(versions: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys([versions[0], versions[-1]]))
 
 
 def _release(refusal: MissingRelease) -> str:
@@ -204,15 +213,15 @@ def _of_numpy(refusal: NumpyRefusal) -> Iterator[Text]:
     if large := [version for version, reading in refusal.readings.items() if reading is Reading.READS]:
         named = ", ".join(ranges(versions, large, later=False))
         more = " or more" if refusal.part == "API" else ""
-        yield Span(f"{refusal.asked:#x}{more} is that of numpy {named}", status=STATUS[Reading.READS])
+        yield Span(f"take a numpy with {refusal.asked:#x}{more}: {named}", status=STATUS[Reading.READS])
     elif versions:
         yield f"no measured numpy has {refusal.asked:#x}: {versions[0]} to {versions[-1]} were measured"
     else:
         yield f"no numpy with {refusal.found:#x} was measured"
     if refusal.having:
-        yield f"{refusal.found:#x} is that of numpy {', '.join(ranges(versions, refusal.having))}"
-    other = "an older release" if refusal.part == "API" else "a release for this numpy"
-    yield f"take such a numpy, or {other} of what was compiled: the traceback names it"
+        yield f"{refusal.found:#x} is that of numpy {', '.join(ranges(versions, refusal.having, later=False))}"
+    yield "or another release of what was compiled: the traceback names it"
+    yield f"{len(versions)} releases were read, one of each minor version" if versions else "none was read"
 
 
 def _of_format(refusal: FormatRefusal) -> Iterator[Text]:
@@ -241,9 +250,12 @@ def _of_operator(refusal: OperatorRefusal) -> Iterator[Text]:
     versions = list(refusal.readings)
     if refusal.type and versions and set(refusal.readings.values()) == {Reading.READS}:
         yield (
-            f"each of the {len(versions)} measured {RUNTIME}s has a kernel of {refusal.operator} for {refusal.type}, so it is "
-            "another input that may not have this type: a size or an index is tensor(int64) as a rule"
+            f"each of the {len(versions)} measured {RUNTIME}s has a kernel of {refusal.operator} for {refusal.type}: "
+            "the form of the model's opset does not take it, or not here; a later one may. Sizes and indices are tensor(int64)"
         )
+        taking = sorted({taken.since for taken in refusal.takes if not taken.types or refusal.type in taken.types})
+        if {*taking} != {taken.since for taken in refusal.takes}:
+            yield f"the forms that have such a kernel: {', '.join(_operator(refusal.operator, since) for since in taking)}"
         return
     if refusal.type:
         yield joined(*_taking(refusal))
@@ -261,7 +273,7 @@ def _of_operator(refusal: OperatorRefusal) -> Iterator[Text]:
         yield f"there are kernels of {later}: a model of opset {refusal.later[0]} or later has one of these forms"
     if versions:
         yield f"releases before {versions[0]} list no kernels: of them nothing is known"
-    if not refusal.type and any(_FLOAT in taken.types for taken in refusal.takes):
+    if not refusal.type and refusal.castable:
         yield "the text does not say for which type: a model with another one takes a Cast before and behind this node"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from values import report, reported_cell
 
-from harness.decide.missing_releases import missing_releases
+from harness.decide.missing_releases import Why, missing_releases
 from harness.published_reports import Published
 
 PUBLISHED = Published(
@@ -28,7 +28,7 @@ def test_a_release_without_a_wheel_is_held_against_the_pythons_with_which_it_wor
     (missing,) = missing_releases(text + "\n" + text, [PUBLISHED])
     assert (missing.package, missing.version, missing.pythons) == ("onnxruntime", "1.16.3", {"3.11": 1})
     assert (len(missing.offered), missing.working) == (offered, {"1.18.1": 1} if offered else {})
-    assert not missing.absent
+    assert missing.why is (Why.UNFOUND if text == OFFERED else Why.WHEEL)
 
 
 PIP_NONE = "ERROR: Could not find a version that satisfies the requirement onnxruntime (from versions: none)"
@@ -43,8 +43,28 @@ To fix this you could try to:
 @pytest.mark.parametrize("text", [PIP_NONE, UV_ALL, PIP_CONFLICT])
 def test_all_releases_may_lack_a_wheel(text):
     (missing,) = missing_releases(text, [PUBLISHED])
-    assert (missing.package, missing.version, missing.absent) == ("onnxruntime", None, False)
+    assert (missing.package, missing.version) == ("onnxruntime", None)
+    assert missing.why is (Why.WHEEL if text == UV_ALL else Why.UNFOUND)
     assert (missing.pythons, missing.offered) == ({"3.12": 1, "3.11": 1}, ())
+
+
+def test_what_pip_adds_to_a_requirement_is_read_over():
+    for named in ("onnxruntime[extra]==1.16.3", "onnxruntime==1.16.3 (from optimum)"):
+        (missing,) = missing_releases(f"that satisfies the requirement {named} (from versions: 1.18.1+cpu)", [PUBLISHED])
+        assert (missing.package, missing.version, missing.working) == ("onnxruntime", "1.16.3", {"1.18.1": 1})
+
+
+def test_where_the_index_was_not_reached_nothing_is_missing():
+    retrying = "WARNING: Retrying (Retry(total=4)) after connection broken by 'NewConnectionError'\n"
+    assert missing_releases(retrying + PIP_NONE, [PUBLISHED]) == []
+    assert len(missing_releases(retrying + OFFERED, [PUBLISHED])) == 1, "then it was reached"
+
+
+def test_a_cutoff_is_noted_and_a_list_is_kept():
+    absent = "there is no version of onnxruntime==1.16.3\nhint: `onnxruntime` was filtered by `exclude-newer`"
+    assert [missing.cutoff for missing in missing_releases(absent, [])] == [True]
+    (missing,) = missing_releases(f"{OFFERED}\n{OFFERED.replace('1.17.0, 1.18.1', 'none')}", [])
+    assert missing.offered == ("1.17.0", "1.18.1")
 
 
 def test_pip_lists_one_name_in_each_line():
@@ -64,7 +84,7 @@ def test_pip_lists_one_name_in_each_line():
 )
 def test_a_release_that_the_index_has_not_is_held_against_the_cells_that_have_it(text):
     (missing,) = missing_releases(text, [PUBLISHED])
-    assert (missing.package, missing.version, missing.absent) == ("onnxruntime", "1.16.3", True)
+    assert (missing.package, missing.version, missing.why) == ("onnxruntime", "1.16.3", Why.ABSENT)
     assert missing.pythons == {"3.11": 1}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
@@ -104,6 +105,18 @@ def test_an_operator_without_a_kernel_is_answered_with_the_types_that_have_one()
     assert refusal.readings == {"1.16.3": UNKNOWN, "1.18.1": UNKNOWN, "1.20.1": UNKNOWN}, "of 1.15.1 no kernels are known"
     assert refusals("Could not find an implementation for the node Trilu_12:Trilu(14)") == [refusal]
     assert refusals("Could not find an implementation for the node Trilu(14)") == [refusal]
+
+
+def test_a_cast_keeps_the_numbers_of_an_operator_that_has_one_type_alone():
+    def castable(**given: object) -> bool:
+        form = replace(operator(((FLOAT,), ("1.16.3",))), **given)
+        (refusal,) = runtime_refusals(kernel("X(1)"), lambda: LIMITS, lambda: {"ai.onnx": {"X": {1: form}}})
+        return refusal.castable
+
+    assert castable()
+    assert not castable(outputs=("T2",)), "as DequantizeLinear, EyeLike and ArgMax"
+    assert not castable(kernels=operator(((HALF,), ("1.16.3",))).kernels)
+    assert not castable(inputs=())
 
 
 def test_an_operator_is_answered_in_the_form_that_the_text_names():

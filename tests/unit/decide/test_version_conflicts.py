@@ -32,7 +32,11 @@ UV_WHEELS = """error: Distribution `onnxruntime==1.24.2 @ registry+https://examp
 hint: You're using CPython 3.10 (`cp310`), but `onnxruntime` (v1.24.2) only has wheels with the following Python \
 implementation tags: `cp311`, `cp312`, `cp313`
 """
+UV_WHEELS_ASKED = """hint: You require CPython 3.13 (`cp313`), but we only found wheels for `onnxruntime` (v1.16.3) with the \
+following Python ABI tags: `cp38`, `cp39`, `cp310`, `cp311`
+"""
 NAMED = {
+    UV_WHEELS_ASKED: ("onnxruntime", "1.16.3", "python", "3.8, 3.9, 3.10, 3.11", "3.13"),
     PIP: ("onnx", "1.14.1", "protobuf", ">=3.20.2", "3.20.0"),
     PIP_AND: ("optimum", "1.19.2", "transformers", "<4.41.0,>=4.26.0", "4.41.0"),
     PIP_INSTALLED: ("onnx", "1.13.0", "protobuf", "<4,>=3.20.2", "3.20.1"),
@@ -95,6 +99,12 @@ def test_what_works_keeps_all_bounds_of_the_text():
         f"{PIP}\n other 1.0 depends on protobuf!=4.0,!=4.1,!=4.2,!=4.3,!=4.4,!=4.5,!=4.6,!=4.7,<7", [published]
     )
     assert conflict.measured == {"5.0": 1}
+
+
+def test_a_text_of_operators_alone_is_read_in_one_way():
+    """In as many ways as there are, it would take years."""
+    text = f"onnx 1.14.1 requires protobuf{'!' * 200}; see the documentation of conflicts, which is a long text"
+    assert version_conflicts(text, []) == []
 
 
 def test_a_conflict_is_told_once():

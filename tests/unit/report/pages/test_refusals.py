@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.decide.exporter_refusals import ExporterRefusal
-from harness.decide.missing_releases import MissingRelease
+from harness.decide.missing_releases import MissingRelease, Why
 from harness.decide.model_support import Reading
 from harness.decide.name_refusals import NameRefusal
 from harness.decide.numpy_refusals import NumpyRefusal
@@ -46,7 +46,9 @@ def test_an_operator_is_shown_with_the_types_it_takes():
         Takes(since=14, types=("tensor(bool)", "tensor(float)"), runtimes=("1.18.1",)),
     )
     readings = {"1.16.3": REFUSES, "1.17.3": UNKNOWN, "1.18.1": UNKNOWN}
-    shown = lines(OperatorRefusal(operator="Trilu", since=14, type=None, takes=takes, later=(), readings=readings))
+    shown = lines(
+        OperatorRefusal(operator="Trilu", since=14, type=None, takes=takes, castable=False, later=(), readings=readings)
+    )
     assert shown[0] == "recognised: fails at load: no kernel for Trilu-14"
     assert "Trilu-14 takes tensor(float): 1.17.3" in shown
     assert "Trilu-14 takes tensor(bool), tensor(float): 1.18.1" in shown
@@ -55,7 +57,14 @@ def test_an_operator_is_shown_with_the_types_it_takes():
 
 
 def test_of_an_old_form_without_a_kernel_the_later_ones_are_named():
-    given = {"operator": "Mul", "since": 6, "type": None, "takes": (), "readings": {"1.16.3": REFUSES, "1.18.1": REFUSES}}
+    given = {
+        "operator": "Mul",
+        "since": 6,
+        "type": None,
+        "takes": (),
+        "castable": False,
+        "readings": {"1.16.3": REFUSES, "1.18.1": REFUSES},
+    }
     shown = lines(OperatorRefusal(**given, later=(7, 13)))
     assert "there are kernels of Mul-7, Mul-13: a model of opset 7 or later has one of these forms" in shown
     assert not any("there are kernels" in line for line in lines(OperatorRefusal(**given, later=())))
@@ -63,7 +72,7 @@ def test_of_an_old_form_without_a_kernel_the_later_ones_are_named():
 
 def test_a_type_that_an_operator_does_not_take_is_looked_for():
     takes = (Takes(since=11, types=("tensor(float)",), runtimes=("1.16.3", "1.18.1")),)
-    given = {"operator": "Range", "since": None, "type": "tensor(float16)", "takes": takes, "later": ()}
+    given = {"operator": "Range", "since": None, "type": "tensor(float16)", "takes": takes, "castable": False, "later": ()}
     shown = lines(OperatorRefusal(**given, readings={"1.16.3": REFUSES, "1.18.1": REFUSES}))
     assert shown[0] == "recognised: fails at load: Range does not take tensor(float16)"
     assert "none of the 2 measured onnxruntimes has a kernel for tensor(float16)" in shown
@@ -72,15 +81,10 @@ def test_a_type_that_an_operator_does_not_take_is_looked_for():
 
 
 def test_a_cast_is_advised_where_it_keeps_the_numbers():
-    readings = {"1.23.2": UNKNOWN, "1.24.4": UNKNOWN}
-    given = {"since": 10, "type": None, "later": (), "readings": readings}
-
-    def shown(operator: str, *types: str) -> list[str]:
-        takes = (Takes(since=10, types=types, runtimes=("1.23.2", "1.24.4")),)
-        return lines(OperatorRefusal(operator=operator, takes=takes, **given))
-
-    assert any("takes a Cast" in line for line in shown("Trilu", "tensor(double)", "tensor(float)"))
-    assert not any("Cast" in line for line in shown("ConvInteger", "tensor(int32)", "tensor(uint8)"))
+    takes = (Takes(since=10, types=("tensor(float)",), runtimes=("1.23.2",)),)
+    given = {"operator": "Trilu", "since": 14, "type": None, "takes": takes, "later": (), "readings": {"1.23.2": UNKNOWN}}
+    assert any("takes a Cast" in line for line in lines(OperatorRefusal(**given, castable=True)))
+    assert not any("Cast" in line for line in lines(OperatorRefusal(**given, castable=False)))
 
 
 def test_an_operator_of_an_exporter_names_the_torches_and_opsets_that_translate_it():
@@ -137,17 +141,19 @@ def test_where_every_torch_has_a_translation_it_is_the_use_that_fails():
     assert not any("each of them has one" in line for line in one)
 
 
-def test_a_type_that_each_release_takes_is_that_of_another_input():
-    takes = (Takes(since=14, types=("tensor(float)", "tensor(int32)"), runtimes=("1.16.3", "1.18.1")),)
-    readings = {"1.16.3": READS, "1.18.1": READS}
-    shown = lines(
-        OperatorRefusal(operator="Reshape", since=None, type="tensor(int32)", takes=takes, later=(), readings=readings)
+def test_a_type_that_each_release_takes_is_that_of_another_form_or_input():
+    takes = (
+        Takes(since=8, types=("tensor(float)",), runtimes=("1.16.3", "1.18.1")),
+        Takes(since=12, types=("tensor(float)", "tensor(int64)"), runtimes=("1.16.3", "1.18.1")),
     )
-    assert shown[0] == "recognised: fails at load: Reshape does not take tensor(int32)"
-    assert any(
-        line.startswith("each of the 2 measured onnxruntimes has a kernel of Reshape for tensor(int32)") for line in shown
-    )
+    given = {"operator": "Max", "since": None, "type": "tensor(int64)", "castable": True, "later": ()}
+    given |= {"readings": {"1.16.3": READS, "1.18.1": READS}}
+    shown = lines(OperatorRefusal(**given, takes=takes))
+    assert shown[0] == "recognised: fails at load: Max does not take tensor(int64)"
+    assert any(line.startswith("each of the 2 measured onnxruntimes has a kernel of Max for tensor(int64)") for line in shown)
+    assert "the forms that have such a kernel: Max-12" in shown
     assert not any("1.16.3" in line for line in shown)
+    assert not any("the forms" in line for line in lines(OperatorRefusal(**given, takes=takes[1:])))
 
 
 def test_a_missing_name_is_shown_with_the_releases_that_have_it():
@@ -175,23 +181,35 @@ def test_a_conflict_is_shown_with_what_works():
 
 
 def test_a_release_without_a_wheel_is_shown_with_the_pythons_that_it_has():
-    given = {"package": "onnxruntime", "version": "1.16.3", "absent": False, "pythons": {"3.11": 48}}
+    given = {"package": "onnxruntime", "version": "1.16.3", "why": Why.WHEEL, "cutoff": False, "pythons": {"3.11": 48}}
     shown = lines(MissingRelease(**given, offered=("1.17.0", "1.18.1"), working={"1.18.1": 3}))
     assert shown[0] == "recognised: fails at resolve: onnxruntime 1.16.3 has no wheel for this Python or platform"
     assert "onnxruntime 1.16.3 works with python 3.11 (48 cells)" in shown
-    assert "a published cell works with onnxruntime 1.18.1 (3 cells)" in shown
-    assert not any("offers" in line for line in lines(MissingRelease(**given, offered=(), working={})))
+    assert "what is found: 2 releases, 1.17.0 to 1.18.1" in shown
+    assert "of these, onnxruntime works with the versions 1.18.1 (3 cells)" in shown
+    assert not any("found" in line or "of these" in line for line in lines(MissingRelease(**given, offered=(), working={})))
+    unfound = lines(MissingRelease(**{**given, "why": Why.UNFOUND, "pythons": {}}, offered=("1.17.0",), working={}))
+    assert unfound[0] == "recognised: fails at resolve: pip finds no onnxruntime 1.16.3 for this Python and platform"
+    assert "what is found: 1 release, 1.17.0" in unfound
+    assert not any("there is such a release" in line for line in unfound), "nobody has it"
 
 
 def test_a_release_that_an_index_has_not_is_shown_with_the_cells_that_have_it():
-    shown = lines(MissingRelease(package="torch", version="2.4.1", absent=True, offered=(), pythons={"3.11": 2}, working={}))
-    assert shown[0] == "recognised: fails at resolve: the index that was asked has no torch 2.4.1"
+    absent = {"package": "torch", "why": Why.ABSENT, "working": {}}
+    given = {**absent, "version": "2.4.1", "pythons": {"3.11": 2}, "offered": ()}
+    shown = lines(MissingRelease(**given, cutoff=False))
+    assert shown[0] == "recognised: fails at resolve: the index that was asked has no torch 2.4.1, or hides it"
     assert "torch 2.4.1 works with python 3.11 (2 cells)" in shown
     assert any(line.startswith("so there is such a release") for line in shown)
-    build = lines(MissingRelease(package="torch", version="2.4.1+cu121", absent=True, offered=(), pythons={}, working={}))
-    assert any(line.startswith("PyPI has no builds such as +cu121") for line in build)
-    every = lines(MissingRelease(package="x", version=None, absent=False, offered=(), pythons={}, working={}))
-    assert every[0] == "recognised: fails at resolve: x has no wheel for this Python or platform"
+    dated = lines(MissingRelease(**given, cutoff=True))
+    assert any(line.startswith("the text has `exclude-newer`") for line in dated)
+    assert not any("so there is such a release" in line for line in dated)
+    build = {**absent, "version": "2.4.1+cu121", "pythons": {}, "cutoff": False}
+    hint = "PyPI has no builds such as +cu121"
+    assert any(line.startswith(hint) for line in lines(MissingRelease(**build, offered=())))
+    assert not any(line.startswith(hint) for line in lines(MissingRelease(**build, offered=("2.5.1+cu121",))))
+    every = lines(MissingRelease(package="x", version=None, why=Why.UNFOUND, cutoff=False, offered=(), pythons={}, working={}))
+    assert every[0] == "recognised: fails at resolve: pip finds no x for this Python and platform"
     assert "no published report has a cell with x that works" in every
 
 
@@ -199,15 +217,15 @@ def test_a_numpy_that_is_too_old_is_shown_with_those_that_are_not():
     readings = {"1.19.5": REFUSES, "1.20.3": READS, "1.26.4": READS}
     shown = lines(NumpyRefusal(part="API", asked=14, found=13, having=("1.19.5",), readings=readings))
     assert shown[0] == ("recognised: fails at import: a module was compiled for numpy's C API 0xe, and this numpy has 0xd")
-    assert "0xe or more is that of numpy 1.20.3 to 1.26.4" in shown
+    assert "take a numpy with 0xe or more: 1.20.3 to 1.26.4" in shown
     assert "0xd is that of numpy 1.19.5" in shown
     other = lines(
         NumpyRefusal(
             part="ABI", asked=16777225, found=33554432, having=("2.0.2",), readings={"1.26.4": READS, "2.0.2": REFUSES}
         )
     )
-    assert "0x1000009 is that of numpy 1.26.4" in other
-    assert "take such a numpy, or a release for this numpy of what was compiled: the traceback names it" in other
+    assert "take a numpy with 0x1000009: 1.26.4" in other
+    assert "0x2000000 is that of numpy 2.0.2" in other
     none = lines(NumpyRefusal(part="API", asked=99, found=13, having=("1.19.5",), readings={"1.19.5": REFUSES}))
     assert "no measured numpy has 0x63: 1.19.5 to 1.19.5 were measured" in none
 

@@ -165,7 +165,7 @@ def _shown(content: bytes, _folder: Path) -> None:
     for shown in (visible(text), line(text)):
         assert not any(category(one) in {"Cc", "Cs"} and one not in "\t\n" for one in shown)
         assert not BIDI.intersection(shown)
-        assert "user:secret@" not in shown
+        assert "://user:secret@" not in shown
         shown.encode()
 
 

@@ -40,14 +40,14 @@ _ABSENT = re.compile(
 )
 
 
-class Why(StrEnum):
+class MissingReason(StrEnum):
     """What the text says of a release."""
 
-    WHEEL = "wheel"
+    NO_WHEEL = "no wheel"
     """It has no wheel for this Python or platform."""
     ABSENT = "absent"
     """The index does not have it, or hides it."""
-    UNFOUND = "unfound"
+    NOT_FOUND = "not found"
     """One of both."""
 
 
@@ -58,7 +58,7 @@ class MissingRelease:
     package: str
     version: str | None
     """None for all releases."""
-    why: Why
+    reason: MissingReason
     cutoff: bool
     """Whether the text speaks of a date after which releases do not count."""
     offered: tuple[str, ...]
@@ -85,7 +85,7 @@ class _Release(NamedTuple):
 
     name: str
     version: str | None
-    why: Why
+    reason: MissingReason
 
 
 def _named(text: str) -> Iterator[tuple[_Release, tuple[str, ...]]]:
@@ -94,33 +94,33 @@ def _named(text: str) -> Iterator[tuple[_Release, tuple[str, ...]]]:
     for match in _UNFOUND.finditer(joined):
         offered = tuple(filter(is_version, re.split(r", ?", match["offered"])))
         if offered or not _UNREACHED.search(joined):
-            yield from _release(match["name"], match["version"], Why.UNFOUND, offered)
+            yield from _release(match["name"], match["version"], MissingReason.NOT_FOUND, offered)
     for pattern in _WITHOUT_WHEEL:
         for match in pattern.finditer(joined):
-            yield from _release(match["name"], match.groupdict().get("version"), Why.WHEEL)
+            yield from _release(match["name"], match.groupdict().get("version"), MissingReason.NO_WHEEL)
     for match in _WITHOUT_DISTRIBUTION.finditer(text):
         for name in match["names"].split():
-            yield from _release(name, None, Why.UNFOUND)
+            yield from _release(name, None, MissingReason.NOT_FOUND)
     for match in _ABSENT.finditer(joined):
-        yield from _release(match["name"], match["version"].rstrip("."), Why.ABSENT)
+        yield from _release(match["name"], match["version"].rstrip("."), MissingReason.ABSENT)
 
 
 def _release(
-    name: str, version: str | None, why: Why, offered: tuple[str, ...] = ()
+    name: str, version: str | None, reason: MissingReason, offered: tuple[str, ...] = ()
 ) -> Iterator[tuple[_Release, tuple[str, ...]]]:
     """None if this is no release."""
     if version is None or is_version(version):
-        yield _Release(distribution_name(name), version, why), offered
+        yield _Release(distribution_name(name), version, reason), offered
 
 
 def _measured(release: _Release, offered: tuple[str, ...], working: WorkingCells, *, cutoff: bool) -> MissingRelease:
     """A missing release with what was measured of it."""
-    name, version, why = release
+    name, version, reason = release
     pairs = [(by, python) for by, python in working.pairs(name, PYTHON) if by and python]
     return MissingRelease(
         package=name,
         version=version,
-        why=why,
+        reason=reason,
         cutoff=cutoff,
         offered=offered,
         pythons=counts(python for by, python in pairs if version is None or _is_it(by, version)),

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from harness import invocation
 from harness.decide.exporter_refusals import ExporterRefusal
-from harness.decide.missing_releases import MissingRelease, Why
+from harness.decide.missing_releases import MissingReason, MissingRelease
 from harness.decide.model_support import Reading
 from harness.decide.name_refusals import NameRefusal
 from harness.decide.numpy_refusals import NumpyRefusal
@@ -56,9 +56,9 @@ def _reason(refusal: Refusal) -> str:
             return f"the {refusal.exporter} exporter found no translation of {_exported(refusal)}"
         case VersionConflict():
             return f"{refusal.package} {refusal.version} asks for {_needed(refusal)}, and the text has {refusal.found}"
-        case MissingRelease(why=Why.ABSENT):
+        case MissingRelease(reason=MissingReason.ABSENT):
             return f"the index that was asked has no {refusal.package} {refusal.version}, or hides it"
-        case MissingRelease(why=Why.UNFOUND):
+        case MissingRelease(reason=MissingReason.NOT_FOUND):
             return f"pip finds no {_release(refusal)} for this Python and platform"
         case MissingRelease():
             return f"{_release(refusal)} has no wheel for this Python or platform"
@@ -165,7 +165,7 @@ def _of_missing(refusal: MissingRelease) -> Iterator[Text]:
         yield "the text has `exclude-newer`: a release of a later day is there, and does not count"
     elif build and not any(offered.endswith(f"+{build}") for offered in refusal.offered):
         yield f"PyPI has no builds such as +{build}: who builds them has an index of his own"
-    elif refusal.pythons and refusal.why is Why.ABSENT:
+    elif refusal.pythons and refusal.reason is MissingReason.ABSENT:
         yield "so there is such a release, in another index, or hidden in this one"
     elif refusal.pythons:
         yield "so there is such a release: what it lacks is a file for this Python, this system (glibc) or this architecture"

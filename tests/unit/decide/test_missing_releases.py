@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from values import report, reported_cell
 
-from harness.decide.missing_releases import Why, missing_releases
+from harness.decide.missing_releases import MissingReason, missing_releases
 from harness.published_reports import Published
 
 PUBLISHED = Published(
@@ -28,7 +28,7 @@ def test_a_release_without_a_wheel_is_held_against_the_pythons_with_which_it_wor
     (missing,) = missing_releases(text + "\n" + text, [PUBLISHED])
     assert (missing.package, missing.version, missing.pythons) == ("onnxruntime", "1.16.3", {"3.11": 1})
     assert (len(missing.offered), missing.working) == (offered, {"1.18.1": 1} if offered else {})
-    assert missing.why is (Why.UNFOUND if text == OFFERED else Why.WHEEL)
+    assert missing.reason is (MissingReason.NOT_FOUND if text == OFFERED else MissingReason.NO_WHEEL)
 
 
 PIP_NONE = "ERROR: Could not find a version that satisfies the requirement onnxruntime (from versions: none)"
@@ -44,7 +44,7 @@ To fix this you could try to:
 def test_all_releases_may_lack_a_wheel(text):
     (missing,) = missing_releases(text, [PUBLISHED])
     assert (missing.package, missing.version) == ("onnxruntime", None)
-    assert missing.why is (Why.WHEEL if text == UV_ALL else Why.UNFOUND)
+    assert missing.reason is (MissingReason.NO_WHEEL if text == UV_ALL else MissingReason.NOT_FOUND)
     assert (missing.pythons, missing.offered) == ({"3.12": 1, "3.11": 1}, ())
 
 
@@ -84,7 +84,7 @@ def test_pip_lists_one_name_in_each_line():
 )
 def test_a_release_that_the_index_has_not_is_held_against_the_cells_that_have_it(text):
     (missing,) = missing_releases(text, [PUBLISHED])
-    assert (missing.package, missing.version, missing.why) == ("onnxruntime", "1.16.3", Why.ABSENT)
+    assert (missing.package, missing.version, missing.reason) == ("onnxruntime", "1.16.3", MissingReason.ABSENT)
     assert missing.pythons == {"3.11": 1}
 
 

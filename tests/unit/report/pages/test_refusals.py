@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.decide.exporter_refusals import ExporterRefusal
-from harness.decide.missing_releases import MissingRelease, Why
+from harness.decide.missing_releases import MissingReason, MissingRelease
 from harness.decide.model_support import Reading
 from harness.decide.name_refusals import NameRefusal
 from harness.decide.numpy_refusals import NumpyRefusal
@@ -181,21 +181,29 @@ def test_a_conflict_is_shown_with_what_works():
 
 
 def test_a_release_without_a_wheel_is_shown_with_the_pythons_that_it_has():
-    given = {"package": "onnxruntime", "version": "1.16.3", "why": Why.WHEEL, "cutoff": False, "pythons": {"3.11": 48}}
+    given = {
+        "package": "onnxruntime",
+        "version": "1.16.3",
+        "reason": MissingReason.NO_WHEEL,
+        "cutoff": False,
+        "pythons": {"3.11": 48},
+    }
     shown = lines(MissingRelease(**given, offered=("1.17.0", "1.18.1"), working={"1.18.1": 3}))
     assert shown[0] == "recognised: fails at resolve: onnxruntime 1.16.3 has no wheel for this Python or platform"
     assert "onnxruntime 1.16.3 works with python 3.11 (48 cells)" in shown
     assert "what is found: 2 releases, 1.17.0 to 1.18.1" in shown
     assert "of these, onnxruntime works with the versions 1.18.1 (3 cells)" in shown
     assert not any("found" in line or "of these" in line for line in lines(MissingRelease(**given, offered=(), working={})))
-    unfound = lines(MissingRelease(**{**given, "why": Why.UNFOUND, "pythons": {}}, offered=("1.17.0",), working={}))
+    unfound = lines(
+        MissingRelease(**{**given, "reason": MissingReason.NOT_FOUND, "pythons": {}}, offered=("1.17.0",), working={})
+    )
     assert unfound[0] == "recognised: fails at resolve: pip finds no onnxruntime 1.16.3 for this Python and platform"
     assert "what is found: 1 release, 1.17.0" in unfound
     assert not any("there is such a release" in line for line in unfound), "nobody has it"
 
 
 def test_a_release_that_an_index_has_not_is_shown_with_the_cells_that_have_it():
-    absent = {"package": "torch", "why": Why.ABSENT, "working": {}}
+    absent = {"package": "torch", "reason": MissingReason.ABSENT, "working": {}}
     given = {**absent, "version": "2.4.1", "pythons": {"3.11": 2}, "offered": ()}
     shown = lines(MissingRelease(**given, cutoff=False))
     assert shown[0] == "recognised: fails at resolve: the index that was asked has no torch 2.4.1, or hides it"
@@ -208,7 +216,11 @@ def test_a_release_that_an_index_has_not_is_shown_with_the_cells_that_have_it():
     hint = "PyPI has no builds such as +cu121"
     assert any(line.startswith(hint) for line in lines(MissingRelease(**build, offered=())))
     assert not any(line.startswith(hint) for line in lines(MissingRelease(**build, offered=("2.5.1+cu121",))))
-    every = lines(MissingRelease(package="x", version=None, why=Why.UNFOUND, cutoff=False, offered=(), pythons={}, working={}))
+    every = lines(
+        MissingRelease(
+            package="x", version=None, reason=MissingReason.NOT_FOUND, cutoff=False, offered=(), pythons={}, working={}
+        )
+    )
     assert every[0] == "recognised: fails at resolve: pip finds no x for this Python and platform"
     assert "no published report has a cell with x that works" in every
 

@@ -216,7 +216,7 @@ def tests(session: nox.Session) -> None:
     if session.posargs:
         session.run("pytest", *session.posargs)
         return
-    # The fast ones apart: some of them measure time.
+    # The real ones alone: each builds environments of gigabytes.
     session.run("pytest", "-n", "2", "-m", "not real", "--strict-skips")
     session.run("pytest", "-m", "real", "--strict-skips")
 

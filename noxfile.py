@@ -177,6 +177,12 @@ def limits(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def misuse(session: nox.Session) -> None:
+    """Misuse each onnxruntime, and write reports/misuse.json: what it says; arguments after -- are versions."""
+    session.run(sys.executable, str(ROOT / "limits" / "misuse.py"), *session.posargs, external=True)
+
+
+@nox.session(venv_backend="none")
 def exporters(session: nox.Session) -> None:
     """Ask exporters of torch what they translate, and write reports/exporters.json; arguments after -- are versions."""
     session.run(sys.executable, str(ROOT / "limits" / "exporters.py"), *session.posargs, external=True)

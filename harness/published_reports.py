@@ -17,12 +17,14 @@ from harness.verdicts import package_names as names_file
 from harness.verdicts import report_file
 from harness.verdicts import runtime_kernels as kernels_file
 from harness.verdicts import runtime_limits as limits_file
+from harness.verdicts import runtime_misuse as misuse_file
 from harness.verdicts.exporter_operators import ExporterOperators
 from harness.verdicts.numpy_interfaces import NumpyInterface
 from harness.verdicts.package_names import MeasuredNames
 from harness.verdicts.report_schema import Report, ReportedCell, identity, versions_of
 from harness.verdicts.runtime_kernels import Operators
 from harness.verdicts.runtime_limits import RuntimeLimits
+from harness.verdicts.runtime_misuse import MeasuredMisuse
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,6 +137,16 @@ def exporter_operators() -> ExporterOperators:
 def numpy_interfaces() -> dict[str, NumpyInterface]:
     """Release of numpy → its C interface, the oldest first. Raises ReportError as `numpy_interfaces.read`."""
     return numpys_file.read(report_locations.ROOT / "reports" / "numpy.json")
+
+
+def runtime_misuse() -> MeasuredMisuse:
+    """What each onnxruntime says of damaged files and wrong feeds. Raises ReportError as `runtime_misuse.read`."""
+    return misuse_file.read(report_locations.ROOT / "reports" / "misuse.json")
+
+
+def package_parameters() -> MeasuredNames:
+    """The parameters of functions that releases do not share. Raises ReportError as `package_names.read`."""
+    return names_file.read(report_locations.ROOT / "reports" / "parameters.json")
 
 
 def package_names() -> MeasuredNames:

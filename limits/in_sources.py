@@ -70,21 +70,21 @@ def _module(path: Path, name: str) -> Module:
     except (SyntaxError, ValueError):
         return module
     package = name if path.stem == "__init__" else name.rpartition(".")[0]
-    for statement in _statements(tree.body):
+    for statement in statements(tree.body):
         _read(statement, module, package)
     return module
 
 
-def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+def statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """The statements that run at the import, those in conditions too."""
     for statement in body:
         yield statement
         if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             continue
         for part in ("body", "orelse", "finalbody"):
-            yield from _statements(getattr(statement, part, None) or [])
+            yield from statements(getattr(statement, part, None) or [])
         for handler in getattr(statement, "handlers", ()):
-            yield from _statements(handler.body)
+            yield from statements(handler.body)
 
 
 def _read(statement: ast.stmt, module: Module, package: str) -> None:
@@ -96,7 +96,7 @@ def _read(statement: ast.stmt, module: Module, package: str) -> None:
         case ast.ImportFrom(names=aliases):
             module.names |= {alias.asname or alias.name for alias in aliases if alias.name != "*"}
             if any(alias.name == "*" for alias in aliases):
-                module.stars.append(_absolute(statement, package))
+                module.stars.append(absolute(statement, package))
         case ast.Assign(targets=targets):
             for target in targets:
                 _bind(target, statement.value, module)
@@ -130,7 +130,8 @@ def _lazy(target: ast.expr, value: ast.expr) -> Iterator[str]:
             yield from (item.value for item in found.elts if isinstance(item, ast.Constant) and isinstance(item.value, str))
 
 
-def _absolute(statement: ast.ImportFrom, package: str) -> str:
+def absolute(statement: ast.ImportFrom, package: str) -> str:
+    """The module that a statement in `package` imports from."""
     if not statement.level:
         return statement.module or ""
     parts = package.split(".")

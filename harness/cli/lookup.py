@@ -22,7 +22,9 @@ MEASUREMENTS = Measurements(
     kernels=published_reports.runtime_kernels,
     exporters=published_reports.exporter_operators,
     names=published_reports.package_names,
+    parameters=published_reports.package_parameters,
     numpys=published_reports.numpy_interfaces,
+    misuse=published_reports.runtime_misuse,
 )
 
 LIMIT = 2**20

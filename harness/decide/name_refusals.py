@@ -24,6 +24,8 @@ _ARCHITECTURE = re.compile(r"Trying to export an? (?P<type>[\w-]{1,100}) model, 
 _MODELS, _EXPORTED = "transformers.models", "optimum.exporters.onnx.model_configs"
 """Where a model type has a module of its own, and where what can be exported has a class: `Qwen3OnnxConfig`."""
 _CLASS = "onnxconfig"
+_NOWHERE = "unknown location"
+"""What Python says of a folder without a module."""
 _INSTALLED = re.compile(r"(?:site|dist)-packages/")
 """Elsewhere lies a file of somebody's own with the name of a package."""
 
@@ -36,6 +38,8 @@ class _Missing(NamedTuple):
     """None for the module itself."""
     attribute: bool = False
     """Whether it was looked for as an attribute, and not by an import."""
+    nowhere: bool = False
+    """Whether the module has no file."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +54,7 @@ class NameRefusal:
     unimported: bool
     """Whether the module may be there all the same: the text has it as an attribute, and nobody may have imported it."""
     readings: dict[str, Reading]
-    """Measured release of the package → READS: it has it."""
+    """Measured release of the package → READS: it has it. If all have, what was imported is none of them."""
 
 
 def name_refusals(text: str, names: Callable[[], MeasuredNames]) -> list[NameRefusal]:
@@ -60,8 +64,9 @@ def name_refusals(text: str, names: Callable[[], MeasuredNames]) -> list[NameRef
     for pattern in (_IMPORT, _ATTRIBUTE, _MODULE):
         for match in pattern.finditer(clean):
             named = match.groupdict()
-            if not named.get("file") or _INSTALLED.search(named["file"]):
-                asked[_Missing(named["module"], named.get("name"), pattern is _ATTRIBUTE)] = None
+            nowhere = named.get("file") == _NOWHERE
+            if not named.get("file") or nowhere or _INSTALLED.search(named["file"]):
+                asked[_Missing(named["module"], named.get("name"), pattern is _ATTRIBUTE, nowhere)] = None
     for match in _MODEL_TYPE.finditer(clean):
         asked[_Missing(f"{_MODELS}.{match['type'].replace('-', '_')}")] = None
     for match in _ARCHITECTURE.finditer(clean):
@@ -84,8 +89,9 @@ def _refusals(missing: _Missing, measured: MeasuredNames) -> Iterator[NameRefusa
         # A module in a package is a name there too, for an import; as an attribute only if something has imported it.
         if unimported := f"{module}.{name}" in own.modules:
             module, name = f"{module}.{name}", None
-        # None have it, or all have, or it is not known: then no other release would bring it.
-        if having := own.having_module(module) if name is None else own.having(module, name):
+        having = own.having_module(module) if name is None else own.having(module, name)
+        # Where none has it, or that is not known, no other release would bring it. Without a file it is no release at all.
+        if having and (not missing.nowhere or len(having) == len(own.releases)):
             readings = {version: Reading.READS if version in having else Reading.REFUSES for version in own.releases}
             unimported = unimported and missing.attribute
             yield NameRefusal(package=package, module=module, name=name, unimported=unimported, readings=readings)

@@ -12,9 +12,11 @@ from harness.decide.exporter_refusals import ExporterRefusal, exporter_refusals
 from harness.decide.known_messages import Admits
 from harness.decide.lookup import Recognised
 from harness.decide.missing_releases import MissingRelease, missing_releases
+from harness.decide.misuse_refusals import MisuseRefusal, misuse_refusals
 from harness.decide.model_support import Reading
 from harness.decide.name_refusals import NameRefusal, name_refusals
 from harness.decide.numpy_refusals import NumpyRefusal, numpy_refusals
+from harness.decide.parameter_refusals import ParameterRefusal, parameter_refusals
 from harness.decide.runtime_refusals import RuntimeRefusal, runtime_refusals
 from harness.decide.version_conflicts import VersionConflict, version_conflicts
 from harness.packaging_values import is_version
@@ -25,8 +27,18 @@ from harness.verdicts.numpy_interfaces import NumpyInterface
 from harness.verdicts.package_names import MeasuredNames
 from harness.verdicts.runtime_kernels import Operators
 from harness.verdicts.runtime_limits import RuntimeLimits
+from harness.verdicts.runtime_misuse import MeasuredMisuse
 
-Refusal = RuntimeRefusal | ExporterRefusal | NameRefusal | NumpyRefusal | VersionConflict | MissingRelease
+Refusal = (
+    RuntimeRefusal
+    | ExporterRefusal
+    | NameRefusal
+    | ParameterRefusal
+    | NumpyRefusal
+    | VersionConflict
+    | MissingRelease
+    | MisuseRefusal
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,7 +49,9 @@ class Measurements:
     kernels: Callable[[], Operators]
     exporters: Callable[[], ExporterOperators]
     names: Callable[[], MeasuredNames]
+    parameters: Callable[[], MeasuredNames]
     numpys: Callable[[], Mapping[str, NumpyInterface]]
+    misuse: Callable[[], MeasuredMisuse]
 
 
 def refusals(text: str, measured: Measurements, reports: Sequence[Published]) -> list[Refusal]:
@@ -46,9 +60,11 @@ def refusals(text: str, measured: Measurements, reports: Sequence[Published]) ->
         *version_conflicts(text, reports),
         *missing_releases(text, reports),
         *name_refusals(text, measured.names),
+        *parameter_refusals(text, measured.parameters),
         *numpy_refusals(text, measured.numpys),
         *exporter_refusals(text, measured.exporters),
         *runtime_refusals(text, measured.limits, measured.kernels),
+        *misuse_refusals(text, measured.misuse),
     ]
 
 
@@ -59,7 +75,7 @@ def package_of(refusal: Refusal) -> str:
             return "torch"
         case NumpyRefusal():
             return "numpy"
-        case NameRefusal() | VersionConflict() | MissingRelease():
+        case NameRefusal() | ParameterRefusal() | VersionConflict() | MissingRelease():
             return refusal.package
         case _:
             return RUNTIME

@@ -7,6 +7,7 @@ measured.
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -44,6 +45,9 @@ _WHEELS = re.compile(
     rf"(?P<by>{NAME}) \(v(?P<version>{VERSION})\) (?:only has wheels )?with the following Python (?:implementation|ABI) tags?: "
     r"(?P<tags>(?:,? ?(?:and )?cp3\d{1,2}){1,20})"
 )
+_UNSOLVED = re.compile(r"No solution found|ResolutionImpossible|conflicting dependencies|The conflict is caused by")
+_ASKED = 6
+"""Requirements that are taken from a text that does not say which of them is in the way."""
 _MORE = re.compile(r"\s*(?:or\b|;)")
 """Behind the bounds: other ones that would do, or a condition."""
 
@@ -59,7 +63,7 @@ class VersionConflict:
     bounds: str
     """`>=3.20.2`; of Python, the versions that it has wheels for."""
     found: str
-    """The version that the text has instead, or the bounds that it sets."""
+    """The version that the text has instead; empty if it does not name one."""
     measured: dict[str, int]
     """Version of what is needed → the cells of published reports that work with it and this release, newest first."""
     instead: dict[str, int]
@@ -73,9 +77,9 @@ _Named = tuple[str, str, str, str, str]
 def version_conflicts(text: str, reports: Sequence[Published]) -> list[VersionConflict]:
     """The conflicts that `text` names, each once."""
     clean = " ".join(message_forms.cleaned(text).split())
-    named = dict.fromkeys([*_of_versions(clean), *_of_wheels(clean)])
+    named = dict.fromkeys([*_of_versions(clean), *_of_wheels(clean)]) or dict.fromkeys(_unsolved(clean))
     working = WorkingCells(reports) if named else None
-    return [_measured(fields, _limits(clean, fields[2]), working) for fields in named] if working else []
+    return [_measured(fields, _limits(clean, fields), working) for fields in named] if working else []
 
 
 def _measured(named: _Named, limits: SpecifierSet, working: WorkingCells) -> VersionConflict:
@@ -89,12 +93,15 @@ def _measured(named: _Named, limits: SpecifierSet, working: WorkingCells) -> Ver
         bounds=bounds,
         found=found,
         measured=counts(own for by, own in pairs if own and same_build(by, version) and limits.contains(own, prereleases=True)),
-        instead=counts(by for by, own in pairs if by and same_build(own, found)),
+        instead=counts(by for by, own in pairs if by and found and same_build(own, found)),
     )
 
 
-def _limits(text: str, name: str) -> SpecifierSet:
-    """All bounds that the text has for a distribution."""
+def _limits(text: str, named: _Named) -> SpecifierSet:
+    """All bounds that the text has for what is needed; those of the one release where they may exclude each other."""
+    _, _, name, own_bounds, found_version = named
+    if not found_version:
+        return SpecifierSet(own_bounds)
     found = (_bounds(match["name"], match["bounds"]) for pattern in _PATTERNS for match in pattern.finditer(text))
     return functools.reduce(and_, (bounds for own, bounds in filter(None, found) if own == name), SpecifierSet())
 
@@ -113,6 +120,15 @@ def _of_versions(text: str) -> Iterator[_Named]:
             found = SpecifierSet(f"=={own['found']}") if is_version(own.get("found") or "") else given.get(name)
             if found is not None and (version := _against(bounds, found)):
                 yield distribution_name(own["by"]), own["version"], name, str(bounds), version
+
+
+def _unsolved(text: str) -> Iterator[_Named]:
+    """What releases ask for in a text that says that there is no solution, and not which of it is in the way."""
+    asked = (match for pattern in _PATTERNS for match in pattern.finditer(text)) if _UNSOLVED.search(text) else ()
+    for match in itertools.islice(asked, _ASKED):
+        needed = _bounds(match["name"], match["bounds"])
+        if needed and needed[1] and is_version(match["version"]) and not _MORE.match(text, match.end()):
+            yield distribution_name(match["by"]), match["version"], needed[0], str(needed[1]), ""
 
 
 def _given(text: str) -> dict[str, SpecifierSet]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter
 
@@ -17,6 +17,8 @@ from harness.stage_data import CheckedResult
 from harness.store.envelope import RecordKind
 from harness.store.store import Store
 from harness.tasks.repetitions import Repeated
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +75,8 @@ class Records:
     _changes: Counter[str] = field(default_factory=Counter)
     """Key → number of changes by this process: a record that was read before a change is not cached."""
     _guard: threading.Lock = field(default_factory=threading.Lock)
+    _derived: dict[int, tuple[object, Any]] = field(default_factory=dict)
+    """Id of an object → the object, which keeps the id its own, and what follows for it from all records; see `derived`."""
 
     def get(self, key: str) -> Record | None:
         """The record under `key`; None if there is none, or if it is an error under other conditions than today's."""
@@ -95,6 +99,19 @@ class Records:
                 if self._changes[key] == changes:
                     return self._read.setdefault(key, record)
 
+    def derived(self, owner: object, compute: Callable[[], T]) -> T:
+        """What `compute` gives for `owner`, which may read any records: computed again after a record has changed."""
+        derived = self._derived
+        known = derived.get(id(owner))
+        if known is None:
+            known = derived[id(owner)] = owner, compute()
+        found: T = known[1]
+        return found
+
+    def _forget(self) -> None:
+        # A new one: who computes while a record changes writes into the old one.
+        self._derived = {}
+
     def put(self, key: str, results: Sequence[StageResult], *, remember: bool = True, artifact: str | None = None) -> None:
         """Record stage results under `key`; without `remember` they last until this run's report."""
         self._made.add(key)
@@ -104,6 +121,7 @@ class Records:
             self._changed([key])
         else:
             self.passing[key] = record
+            self._forget()
 
     def confirm(self, key: str, results: Sequence[StageResult]) -> None:
         """Record stage results under `key`, unless the record there has the same outcome already.
@@ -126,6 +144,7 @@ class Records:
         if any(self.store.get(STAGES, key) is None for key in keys):
             raise StoreError("a worker has stored results elsewhere; --store must be a folder or a URL that all machines share")
         self.passing.update(passing)
+        self._forget()
         self._made.update(passing, keys)
         self._changed(keys)
 
@@ -137,6 +156,7 @@ class Records:
                 self._read.pop(key, None)
                 # Last: as long as it is there, nobody reads the store.
                 self.passing.pop(key, None)
+        self._forget()
 
     def is_made(self, key: str) -> bool:
         """Whether this run has put `key` or will put it: it is not invalidated any more."""
@@ -149,22 +169,24 @@ class Records:
         """
         if key not in self._made:
             self._made.add(key)
-            self.passing[key] = None
+            self.hide(key)
 
     def hide(self, key: str) -> None:
         """Hide `key` until it is put anew, even if this run has put it."""
         self.passing[key] = None
+        self._forget()
 
     def hold_back(self, key: str) -> None:
         """Have `key` made again beside what is known of it: the store keeps that, and gets nothing until `held_back`."""
         self.held[key] = self.passing.get(key, STORED)
-        self.passing[key] = None
+        self.hide(key)
 
     def held_back(self) -> dict[str, Record | None]:
         """Key → what was made of those that were held back, or None; what was known of them counts again."""
         made = {key: self.passing.pop(key, None) for key in self.held}
         self.passing |= {key: before for key, before in self.held.items() if not isinstance(before, _Stored)}
         self.held.clear()
+        self._forget()
         return made
 
     def _is_outdated(self, record: Record) -> bool:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import packages
+import psutil
 import pytest
 from project import Project, alive, wait_until
 
+from harness import process_groups
 from harness.execution.process import fork_server
 
 pytestmark = [
@@ -26,6 +29,21 @@ def test_without_forks_every_probe_is_started(two, command):
     assert two.main(*command, "--no-forks").code == 0
     assert two.starts("forkserver") == []
     assert {*servers(two, "export"), *servers(two, "run")} == {None}
+
+
+def test_a_server_without_work_leaves_by_itself(two, monkeypatch):
+    """Of a process that is killed with its namespace nobody learns how much CPU time its forks have taken."""
+    killed: list[int] = []
+
+    def kill_group(group: int, kill: Callable[[int], None] = process_groups.kill_group) -> None:
+        killed.extend([group] if psutil.pid_exists(group) else [])
+        kill(group)
+
+    monkeypatch.setattr(process_groups, "kill_group", kill_group)
+    two.run()
+    served = {start["pid"] for start in two.starts("forkserver")}
+    assert served
+    assert served.isdisjoint(killed)
 
 
 @pytest.fixture

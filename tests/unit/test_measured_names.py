@@ -23,7 +23,8 @@ def names(monkeypatch) -> Any:
     import names
 
     yield names
-    del sys.modules["names"], sys.modules["in_sources"]
+    for module in ("names", "in_sources", "in_signatures"):
+        del sys.modules[module]
 
 
 def installed(folder: Path, sources: Mapping[str, str]) -> Path:
@@ -104,9 +105,9 @@ def test_only_what_differs_is_kept(names, tmp_path):
     own = names.differing(found)
     assert own.releases == ["2.0", "3.0", "10.0"]
     assert own.modules == {"p.new": "1-2", "p.old": "0"}
-    assert own.names == {"p": {"b": "0-1", "c": "1-2"}, "p.new": {"z": "1"}}
+    assert own.names == {"p": {"a": "0-2", "b": "0-1", "c": "1-2"}, "p.new": {"z": "1"}}, "of the package itself all are"
     assert own.having("p", "b") == ("2.0", "3.0")
-    assert own.having("p", "a") == own.having("p", "nothing") == own.having("nothing", "a") == ()
+    assert own.having("p.new", "y") == own.having("p", "nothing") == own.having("nothing", "a") == ()
     assert own.having_module("p.new") == ("3.0", "10.0")
 
 
@@ -120,6 +121,45 @@ def test_a_file_that_was_written_is_read(names, tmp_path):
     names.write(tmp_path / "names.json", written)
     assert package_names.read(tmp_path / "names.json") == written
     assert json.loads((tmp_path / "names.json").read_text())["packages"]["p"]["names"] == {"p": {"a": "0", "b": "1"}}
+
+
+SIGNATURES = {
+    "def f(a, /, b, *c, d=1): ...": {"f()", "f(b)", "f(d)"},
+    "def f(a, **options): ...": {"f()", "f(a)", "f(**)"},
+    "class C:\n    def m(self, a): ...\n    @classmethod\n    async def n(cls, b): ...": {"C.m()", "C.m(a)", "C.n()", "C.n(b)"},
+    "@dataclass(frozen=True)\nclass C:\n    a: int\n    b: str = ''": {"C.__init__()", "C.__init__(a)", "C.__init__(b)"},
+    "@dataclasses.dataclass\nclass C(Base):\n    a: int": {"C.__init__()", "C.__init__(a)", "C.__init__(**)"},
+    "try:\n    def f(a): ...\nexcept ImportError:\n    def f(b): ...": {"f()", "f(a)", "f(b)"},
+    "def f():\n    def g(a): ...": {"f()"},
+    "def f(:": None,
+}
+
+
+@pytest.mark.parametrize("source", SIGNATURES)
+def test_the_parameters_of_a_module(names, tmp_path, source):
+    installed(tmp_path, {"p/m.py": source})
+    assert names.signatures(tmp_path, "p").get("p.m") == SIGNATURES[source]
+
+
+def test_a_function_has_its_parameters_wherever_it_is_imported(names, tmp_path):
+    sources = {
+        "p/__init__.py": "from .a import g",
+        "p/a.py": "from p.b import f as g",
+        "p/b.py": "from q import h\ndef f(x): ...",
+    }
+    installed(tmp_path, sources)
+    assert names.signatures(tmp_path, "p") == {"p": {"g()", "g(x)"}, "p.a": {"g()", "g(x)"}, "p.b": {"f()", "f(x)"}}
+
+
+def test_only_parameters_that_differ_are_kept(names):
+    found = {
+        "1.0": {"p": {"f()", "f(a)", "f(b)", "g()", "g(a)"}},
+        "2.0": {"p": {"f()", "f(a)", "h()", "h(a)", "g()", "g(**)"}},
+        "3.0": {"p": {"f()", "f(a)", "g()"}},
+    }
+    own = names.differing_parameters(found)
+    assert own.names == {"p": {"f()": "0-2", "f(b)": "0", "g()": "0-2", "g(a)": "0-1"}}
+    assert own.having("p", "g(a)") == ("1.0", "2.0"), "any keyword is taken by the second"
 
 
 @pytest.mark.parametrize("places", [{0}, {0, 1, 2}, {0, 2, 3, 7}, {1, 5}])

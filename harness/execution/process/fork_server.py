@@ -32,6 +32,8 @@ from harness.subprocesses import LOOK_SECONDS, PROCESSES, Fork, Process, Supervi
 
 _PATIENCE = 30.0
 """Seconds in which a sound server has forked, or has reported that a fork has ended."""
+_LEAVING_SECONDS = 10.0
+"""Seconds in which a sound server whose channel is closed has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +245,9 @@ class ForkServer:
         finally:
             self._on_end()
             if process:  # at once: the number of a fork that has ended may be given to another process
+                # The CPU time of processes that are killed with their namespace is added to nobody's.
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_LEAVING_SECONDS)
                 self._supervisor.end(process)
 
     def _on_end(self) -> None:

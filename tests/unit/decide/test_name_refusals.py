@@ -15,7 +15,10 @@ MEASURED = MeasuredNames(
         "torch": PackageNames(
             releases=["2.0.1", "2.1.2", "2.6.0"],
             modules={"torch.inside": "1-2", "torch.old": "0"},
-            names={"torch": {"inside": "1-2", "compiler": "1-2", "gone": "0"}, "torch.onnx.utils": {"_scale": "2"}},
+            names={
+                "torch": {"inside": "1-2", "compiler": "1-2", "gone": "0", "always": "0-2"},
+                "torch.onnx.utils": {"_scale": "2"},
+            },
         ),
         "transformers": PackageNames(releases=["4.36.2", "4.57.6"], modules={"transformers.models.qwen3_moe": "1"}, names={}),
         "optimum": PackageNames(
@@ -52,6 +55,15 @@ def test_a_name_is_held_against_what_each_release_defines(text):
     assert refusal.readings == {"2.0.1": REFUSES, "2.1.2": READS, "2.6.0": READS}
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["module 'torch' has no attribute 'always'", missing("always", "torch"), missing("always", "torch", "unknown location")],
+)
+def test_what_every_release_has_is_missing_in_what_is_none_of_them(text):
+    (refusal,) = refusals(text)
+    assert refusal.readings == {"2.0.1": READS, "2.1.2": READS, "2.6.0": READS}
+
+
 def test_a_module_is_held_against_the_releases_of_all_distributions_that_may_bring_it():
     found = refusals("ModuleNotFoundError: No module named 'optimum.exporters.onnx'")
     assert {refusal.package: refusal.readings for refusal in found} == {
@@ -64,7 +76,7 @@ def test_a_module_is_held_against_the_releases_of_all_distributions_that_may_bri
 @pytest.mark.parametrize(
     "text",
     [
-        missing("always", "torch"),
+        missing("nothing", "torch"),
         missing("compiler", "torch.onnx"),
         missing("compiler", "torch", "/home/x/torch.py"),
         missing("compiler", "torch", "unknown location"),

@@ -6,6 +6,7 @@ import dataclasses
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from values import result
 
 from harness.hashing import digest
@@ -98,3 +99,46 @@ def test_the_first_record_of_an_outcome_stays(tmp_path):
     records.hide(KEY)
     records.confirm(KEY, [again])
     assert records.store.get(STAGES, KEY).stages == (again,)
+
+
+CHANGES = {
+    "put": lambda records: records.put(KEY, [NEW]),
+    "put for this run": lambda records: records.put(KEY, [NEW], remember=False),
+    "ignore": lambda records: records.ignore(KEY),
+    "hide": lambda records: records.hide(KEY),
+    "hold back": lambda records: records.hold_back(KEY),
+    "held back": lambda records: records.held_back(),
+    "learn": lambda records: records.learn({KEY: None}, []),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_follows_from_records_is_computed_again_after_each_change(tmp_path, change):
+    Records(store=Store(tmp_path), limits=LIMITS).put(KEY, [OLD])
+    records = Records(store=Store(tmp_path), limits=LIMITS)
+    owner, other = object(), object()
+    seen = []
+
+    def compute(who: object) -> object:
+        seen.append(who)
+        return records.get(KEY)
+
+    for _ in range(2):
+        assert records.derived(owner, lambda: compute(owner)).stages == (OLD,)
+    assert records.derived(other, lambda: compute(other)).stages == (OLD,)
+    assert seen == [owner, other]
+    CHANGES[change](records)
+    assert records.derived(owner, lambda: compute(owner)) == records.get(KEY)
+    assert seen == [owner, other, owner]
+
+
+def test_what_was_computed_before_a_change_is_not_kept_after_it(tmp_path):
+    records = Records(store=Store(tmp_path), limits=LIMITS)
+    owner = object()
+
+    def changing() -> str:
+        records.put(KEY, [NEW])
+        return "old"
+
+    assert records.derived(owner, changing) == "old"
+    assert records.derived(owner, lambda: "new") == "new"

@@ -1,0 +1,102 @@
+"""What onnxruntime says of a damaged file or a wrong feed, against what each release says of the same misuse. Pure.
+
+Such a message is about the file or the program, not about versions. The messages that were measured have the names, sizes
+and types of a model of one node; in a text any others may stand there.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from harness.decide import message_forms
+from harness.decide.model_support import Reading
+from harness.model import Stage
+from harness.verdicts.runtime_misuse import MeasuredMisuse, Misuse
+
+_PART = re.compile(r"\['\{(\w+)\}'\]|\{(\w+)\}")
+"""A list of names, or one part, in a measured message."""
+_SIZES = r"index: \d{1,9} Got: -?\d{1,12} Expected: -?\d{1,12}"
+_TYPE = r"(?:tensor|sparse_tensor|seq|map|optional)\([\w(),]{1,60}\)"
+_NUMBER = r"-?\d{1,12}"
+_PARTS = {
+    "path": r".{1,500}?",
+    "sizes": rf"{_SIZES}(?: {_SIZES}){{0,15}}",
+    "got": _NUMBER,
+    "expected": _NUMBER,
+    "number": _NUMBER,
+    "got_type": _TYPE,
+    "expected_type": _TYPE,
+    "available": r"[\w, ']{1,400}",
+}
+"""Part of a message → what may stand there in a text; where it is none of these, a name."""
+_NAME = r"[^\s'\"\[\](),;]{1,200}"
+_NAMES = r"(?:'[^\[\]]{1,2000}')?"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MisuseRefusal:
+    """What is wrong with a file or a feed, as the onnxruntime of a text says."""
+
+    stage: Stage
+    what: tuple[str, ...]
+    """What is wrong, with the names of the text: several where their messages are the same."""
+    saying: tuple[str, ...]
+    """The measured onnxruntimes with these words."""
+    readings: dict[str, Reading]
+    """Measured onnxruntime → READS if it takes the same without a word."""
+
+
+def misuse_refusals(text: str, misuse: Callable[[], MeasuredMisuse]) -> list[MisuseRefusal]:
+    """The refusals that `text` has, each once. `misuse` reads what was measured."""
+    clean = " ".join(message_forms.cleaned(text).split())
+    measured = misuse()
+    found: dict[tuple[str, str], list[tuple[Misuse, str]]] = {}
+    for own in measured.misuses:
+        for message in own.messages:
+            for match in _pattern(message).finditer(clean):
+                what = own.what.format(**{name: _shown(value) for name, value in match.groupdict().items()})
+                found.setdefault((message, match[0]), []).append((own, what))
+    refusals = (_refusal(message, ways, measured) for (message, _), ways in found.items())
+    return list({refusal.what: refusal for refusal in refusals}.values())
+
+
+def _refusal(message: str, ways: list[tuple[Misuse, str]], measured: MeasuredMisuse) -> MisuseRefusal:
+    saying = {version for own, _ in ways for version in measured.saying(own.messages[message])}
+    refusing = [set(_refusing(own, measured)) for own, _ in ways]
+    return MisuseRefusal(
+        stage=Stage(ways[0][0].stage),
+        what=tuple(dict.fromkeys(what for _, what in ways)),
+        saying=tuple(version for version in measured.releases if version in saying),
+        readings={
+            version: Reading.REFUSES if any(version in own for own in refusing) else Reading.READS
+            for version in measured.releases
+        },
+    )
+
+
+def _refusing(own: Misuse, measured: MeasuredMisuse) -> Iterator[str]:
+    for places in own.messages.values():
+        yield from measured.saying(places)
+
+
+def _shown(value: str) -> str:
+    """What stands in a place of a message: `a, b` for the list `'a', 'b'`."""
+    return value.strip("'.").replace("', '", ", ")
+
+
+@functools.cache
+def _pattern(message: str) -> re.Pattern[str]:
+    """What a text must have to be that message; its groups are the parts that vary."""
+    pieces, place, seen = [r"(?<![\w'])"], 0, {"number"}
+    for part in _PART.finditer(message):
+        name = part[1] or part[2]
+        pieces.append(re.escape(message[place : part.start()]))
+        value = _NAMES if part[1] else _PARTS.get(name, _NAME)
+        value = f"(?P={name})" if name in seen - {"number"} else value if name == "number" else f"(?P<{name}>{value})"
+        pieces.append(rf"\[{value}\]" if part[1] else value)
+        seen.add(name)
+        place = part.end()
+    return re.compile("".join([*pieces, re.escape(message[place:])]))

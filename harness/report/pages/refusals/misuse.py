@@ -1,0 +1,41 @@
+"""Files and feeds that no version mends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.decide.misuse_refusals import MisuseRefusal
+from harness.decide.model_support import Reading
+from harness.report.page import Span, Text
+from harness.report.pages.refusals.interface import RefusalWords
+from harness.report.readings import STATUS, ranges
+from harness.stack import RUNTIME
+
+
+def _reason(refusal: MisuseRefusal) -> str:
+    return ", or ".join(refusal.what)
+
+
+def _lines(refusal: MisuseRefusal) -> Iterator[Text]:
+    versions = list(refusal.readings)
+    taking = [version for version, reading in refusal.readings.items() if reading is Reading.READS]
+    if not taking:
+        yield Span(
+            f"each of the {len(versions)} measured {RUNTIME}s refuses this or warns of it ({versions[0]} to {versions[-1]}): "
+            "another version does not mend it",
+            status=STATUS[Reading.REFUSES],
+        )
+    else:
+        refusing = [version for version in versions if version not in taking]
+        yield Span(f"{RUNTIME} {', '.join(ranges(versions, taking))} took it without a word", status=STATUS[Reading.READS])
+        yield Span(f"{RUNTIME} {', '.join(ranges(versions, refusing))} did not", status=STATUS[Reading.REFUSES])
+    if len(refusal.saying) < len(versions):
+        yield f"in these words: {RUNTIME} {', '.join(ranges(versions, refusal.saying))}"
+
+
+WORDS = RefusalWords(
+    stage=None,
+    basis="measured with a model of two nodes that was misused in this way, on the CPU",
+    reason=_reason,
+    lines=_lines,
+)

@@ -142,18 +142,8 @@ def _opened(settings: Settings, listen: Listener, *, acts: bool, access: Access)
     offline = settings.offline or variables.offline()
     uv = client(settings, config, supervisor, offline=offline or not acts)
     uv = replace(uv, run_cache=RunCache(store.scratch), temporary=store.temporary)
-    file = settings.config.name
-    if hub_id := config.probe.hub_id:
-        refresh, installs = settings.refresh and acts, access is Access.REMOVE
-        folder = checkpoints.checkpoint(
-            hub_id, store, uv, file=file, refresh=refresh, installs=installs, allow_pickle=settings.allow_pickle
-        )
-        config = load.with_model(config, str(folder), file, folder)
     runs = access is Access.REMOVE
-    if runs and config.probe.checkpoint and not settings.allow_pickle:
-        checkpoints.require_no_pickle(Path(config.probe.checkpoint), file)
-    if runs:
-        config = config.model_copy(update={"probe": probe_snapshot.of(config.probe, store)})
+    config = _with_checkpoint(config, settings, store, uv, refresh=settings.refresh and acts, runs=runs)
     refused = downloads_refused(config.run.python_downloads, offline=offline) or (None if runs else NOT_NOW)
     limits = Limits(seconds=config.run.time_limit, memory=config.run.memory_limit, disk=_disk_limit(config))
     return Session(
@@ -176,6 +166,18 @@ def _opened(settings: Settings, listen: Listener, *, acts: bool, access: Access)
         acts=acts,
         strategy=_strategy(settings, config),
     )
+
+
+def _with_checkpoint(config: Matrix, settings: Settings, store: Store, uv: Uv, *, refresh: bool, runs: bool) -> Matrix:
+    """`config` with what its probe reads where it is now: a checkpoint on the hub in the store, a copy of a probe module."""
+    file = settings.config.name
+    if hub_id := config.probe.hub_id:
+        allow = settings.allow_pickle
+        folder = checkpoints.checkpoint(hub_id, store, uv, file=file, refresh=refresh, installs=runs, allow_pickle=allow)
+        config = load.with_model(config, str(folder), file, folder)
+    if runs and config.probe.checkpoint and not settings.allow_pickle:
+        checkpoints.require_no_pickle(Path(config.probe.checkpoint), file)
+    return config.model_copy(update={"probe": probe_snapshot.of(config.probe, store)}) if runs else config
 
 
 def _sandbox(settings: Settings, listen: Listener) -> sandbox.Sandbox | None:

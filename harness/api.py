@@ -26,8 +26,8 @@ from harness.execution.settings import Settings
 from harness.model import Setup, Status
 from harness.store.access import Access
 from harness.verdicts.differences import ReportDifference, difference
+from harness.verdicts.flat_table import rows
 from harness.verdicts.report_schema import Report, ReportedCell, ReportedVariant
-from harness.verdicts.rows import rows
 
 __all__ = [
     "CheckResult",

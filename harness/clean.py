@@ -30,7 +30,7 @@ from harness.store.access import Access
 from harness.store.envelope import DamagedRecordError
 from harness.store.foreign import ForeignStore
 from harness.store.store import Store
-from harness.store.unreachable import Leftover, freed, remove_all, unreached
+from harness.store.unreferenced import Leftover, freed, remove_all, unreached
 from harness.tasks import cell_tasks
 from harness.tasks.records import STAGES
 

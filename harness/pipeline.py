@@ -42,7 +42,7 @@ STEPS = (
 )
 """What a run does, in this order: functions `(session, verdicts) -> Work`.
 
-By name, because `diagnose.assembly` imports wings, and the core imports none (docs/design.md, "What may import what").
+By name, so that a step of a wing is an entry here, and no import (docs/design.md, "What may import what").
 """
 
 CELL_STEPS = tuple(name for name in STEPS if name.startswith("harness.execution.steps:"))
@@ -59,7 +59,7 @@ def run(settings: Settings, listen: Listener) -> tuple[Report, list[str]]:
     """Run the matrix; returns the report, and a sentence for each verdict that an audit contradicts.
 
     Raises:
-        HarnessError: see errors.py; `Interrupted` carries no report, `known` reports what was finished.
+        HarnessError: see errors.py; `Interrupted` carries no report; `known` then reports what was finished.
     """
     session = opened(settings, listen)
     with interruptible():
@@ -79,7 +79,7 @@ def run_steps(session: Session, steps: Sequence[str] = STEPS) -> list[Verdict]:
             judged = True
             while work := step(session, verdicts):
                 session.run(work)
-                # Trials concern other cells; what they share with the matrix is judged once, when the step is done.
+                # What other rounds change for the cells of the matrix is judged once, when the step ends.
                 judged = not work.tasks and judged
                 if not judged and work.origin is Origin.MATRIX:
                     verdicts, judged = session.verdicts(), True
@@ -126,7 +126,7 @@ def report(session: Session, verdicts: Sequence[Verdict]) -> Report:
 
 
 def merged(sources: Sequence[Path], settings: Settings, listen: Listener) -> Report:
-    """The one report of several shards, running nothing: of their stores, copied into this one, or of their matrix.json files.
+    """One report of several shards; runs nothing. `sources`: their stores, which are copied into this one, or their files.
 
     Raises:
         HarnessError: they cannot be merged, or, of files, not every cell is in one.

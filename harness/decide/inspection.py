@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.decide.evidence import Evidence, evidence, loop_evidence
 from harness.decide.model_support import IR_ABOVE, OPSET_ABOVE, TYPE_ABOVE, Reading, RuntimeAnswer, model_facts, runtime_answer
+from harness.decide.remedy_counts import Evidence, evidence, loop_evidence
 from harness.onnx_files import graph_lint
 from harness.onnx_files.external_data import DataFile, DataPlace
 from harness.onnx_files.graph_lint import GraphFinding, MergedDecoder

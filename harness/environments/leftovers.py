@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.environments.environments import MARKS
 from harness.store.scratch import FileLock
 from harness.store.store import BYTECODE
-from harness.store.unreachable import Leftover, leftover
+from harness.store.unreferenced import Leftover, leftover
 
 _NAME = re.compile("[0-9a-f]{16}")
 

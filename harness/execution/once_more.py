@@ -70,7 +70,7 @@ def outcomes(session: Session) -> bool:
             records.put(key, results)
         elif results[-1].status is Status.FAILS:
             if results != list(known.stages):
-                # It failed again, in other words.
+                # It failed again, with another message.
                 records.put(key, results)
             records.put(once_more(key), again.stages)
     return bool(held)

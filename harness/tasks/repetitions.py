@@ -41,7 +41,7 @@ class Repeated:
     steady: set[tuple[FailurePlace, FailureKind]] = field(default_factory=set)
     """Place and kind of failures that repeated."""
     varying: dict[tuple[FailurePlace, Stage], list[StageResult]] = field(default_factory=dict)
-    """Place and stage → failures that repeated there in other words, with the words that they shared."""
+    """Place and stage → failures that repeated there with another message, with the words that they shared."""
     chance: set[FailureKind] = field(default_factory=set)
     """Stage and signature of failures that did not, in whatever closure."""
     alone: set[str] = field(default_factory=set)

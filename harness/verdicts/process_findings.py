@@ -8,7 +8,7 @@ from harness.model import StageResult
 from harness.verdicts.messages import headline
 
 WORDS_VARY = "words-vary"
-"""A failure that came in other words each time it was repeated."""
+"""A failure that came with another message each time it was repeated."""
 
 OWN_PROCESS = "needs-own-process"
 """What works in a process that was started for it alone, and fails in a fork or after something else."""

@@ -25,7 +25,7 @@ from packaging.utils import canonicalize_name
 
 from harness.environments.environments import Environments
 from harness.environments.layers import Closure, bases, layers
-from harness.execution.process.compiler import Compiler
+from harness.execution.process.bytecode_compiler import Compiler
 from harness.execution.process.fork_server import Forked, ForkServer
 from harness.execution.process.probe_process import JOB
 from harness.execution.process.sandbox import Sandbox, confinement

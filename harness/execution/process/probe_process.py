@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from harness import regular_files
-from harness.execution.process.compiler import CLIENT
+from harness.execution.process.bytecode_compiler import CLIENT
 from harness.execution.process.disk_use import DiskUse
 from harness.execution.process.probe_events import event_in
 from harness.execution.process.probe_results import read_events, refuse_large
@@ -59,7 +59,7 @@ def run_probe(
     path is removed from every message, so that results mean the same elsewhere. `on_stage` is called with (stage, subject) as
     each begins. `fork` may have a process with the job's imports. `on_end` is called when nothing of the process runs any
     more, before its files are read. `bytecode` is for Python's bytecode. `confined` is what the process may use, None if it is
-    not confined. `asks` is a channel on which it asks for bytecode (compiler.py), None for none.
+    not confined. `asks` is a channel on which it asks for bytecode (bytecode_compiler.py), None for none.
 
     Raises:
         InterruptedError: the run is being stopped, and the probe was killed.

@@ -15,8 +15,8 @@ from harness.environments.bytecode import Bytecode
 from harness.environments.environments import Environments
 from harness.environments.layers import Closure, layers
 from harness.errors import DiskFullError
-from harness.execution.process import own_process
-from harness.execution.process.compiler import Compiler
+from harness.execution.process import process_dependence
+from harness.execution.process.bytecode_compiler import Compiler
 from harness.execution.process.forks import Forks, Launching
 from harness.execution.process.probe_process import run_probe
 from harness.execution.process.probe_results import REFUSED
@@ -106,14 +106,14 @@ class Probes:
         if self._batches and closure not in repeated.alone:
             output, settled = self._settled(process, out)
             apart = {None, *request.beside}
-            leaning = () if settled.dependent else self._leaning(process, own_process.witnesses(output, apart))
+            leaning = () if settled.dependent else self._leaning(process, process_dependence.witnesses(output, apart))
             if not settled.dependent and not leaning:
                 return output
             repeated.alone.add(closure)
             _empty(out)
             alone = self._each_alone(process, request, out)
-            own_process.note_dependent(alone, settled.dependent, output, apart)
-            own_process.note_leaning(alone, leaning)
+            process_dependence.note_dependent(alone, settled.dependent, output, apart)
+            process_dependence.note_leaning(alone, leaning)
             return alone
         return self._each_alone(process, request, out)
 

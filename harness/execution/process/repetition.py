@@ -199,7 +199,7 @@ def compared(first: Sequence[StageResult], second: Sequence[StageResult]) -> lis
 
 
 def _worded(failed: StageResult, again: StageResult) -> StageResult:
-    """`failed`, which came again in other words."""
+    """`failed`, which came again with another message."""
     assert failed.error is not None
     assert again.error is not None
     worded = replace(failed, error=replace(failed.error, shared=shared_words(failed.error, again.error)))

@@ -10,7 +10,7 @@ from typing import Any
 from harness.foreign_text import line
 from harness.report.formats.interface import Format
 from harness.report.page import Annotation, Block, Page, Section, Table, plain
-from harness.verdicts.rows import columns, rows_of
+from harness.verdicts.flat_table import columns, rows_of
 
 _ANNOTATION = ("status", "level", "subject", "rule", "text", "file", "line", "fingerprint")
 _FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")

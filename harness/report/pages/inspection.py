@@ -7,9 +7,9 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 
-from harness.decide.evidence import Evidence
 from harness.decide.inspection import DescribedValue, InspectedModel, Suggestion
 from harness.decide.model_support import PLACES, Reading
+from harness.decide.remedy_counts import Evidence
 from harness.model import Status
 from harness.onnx_files.external_data import DataPlace
 from harness.onnx_files.graph_lint import SWITCH, some

@@ -11,7 +11,7 @@ from values import report, reported_cell, reported_variant
 
 from harness.model import Cause, Certainty, Stage, Status
 from harness.verdicts import report_file
-from harness.verdicts.rows import columns, rows
+from harness.verdicts.flat_table import columns, rows
 
 ROOT = Path(__file__).parents[3]
 

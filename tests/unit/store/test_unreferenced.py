@@ -18,7 +18,7 @@ from harness.hashing import digest
 from harness.store import usage
 from harness.store.envelope import RecordKind
 from harness.store.store import Store
-from harness.store.unreachable import freed, remove_all, unreached
+from harness.store.unreferenced import freed, remove_all, unreached
 
 KIND = RecordKind(name="anything", adapter=TypeAdapter(Any))
 KEY, OTHER = digest("key"), digest("other")

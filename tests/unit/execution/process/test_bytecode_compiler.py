@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.environments.bytecode import Bytecode
-from harness.execution.process.compiler import CLIENT, Compiler
+from harness.execution.process.bytecode_compiler import CLIENT, Compiler
 from harness.execution.process.sandbox import Sandbox
 from harness.model import Interpreter, Limits
 from harness.store.store import Store

@@ -72,7 +72,9 @@ STANDS_FOR = (
     (re.compile(r"tensor\(float\)"), "{expected_type}"),
     (re.compile(r"CUDAExecutionProvider"), "{absent}"),
     (re.compile(r"'Azure\w+, CPUExecutionProvider'|'CPUExecutionProvider'"), "'{available}'"),
-    (re.compile(r"\['Azure\w+', 'CPUExecutionProvider'\]"), "['{available}']"),
+    (re.compile(r"\['Azure\w+', 'CPUExecutionProvider'\]"), "[{available}]"),
+    (re.compile(r"\w+\.cc:\d+ \w+ (?=External)"), "{place} "),
+    (re.compile(r"(?<=requires )2(.*)1$"), r"{number}\1{number}"),
 )
 """What is left out of a message, and what parts of it stand for, in this order."""
 

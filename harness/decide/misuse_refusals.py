@@ -30,8 +30,11 @@ _PARTS = {
     "got_type": _TYPE,
     "expected_type": _TYPE,
     "available": r"[\w, ']{1,400}",
+    "place": r"[\w.]{1,100}:\d{1,6} \w{1,100}",
 }
 """Part of a message → what may stand there in a text; where it is none of these, a name."""
+_UNNAMED = {"number", "place"}
+"""Parts of which several in a message have nothing to do with each other."""
 _NAME = r"[^\s'\"\[\](),;]{1,200}"
 _NAMES = r"(?:'[^\[\]]{1,2000}')?"
 
@@ -57,7 +60,7 @@ def misuse_refusals(text: str, misuse: Callable[[], MeasuredMisuse]) -> list[Mis
     for own in measured.misuses:
         for message in own.messages:
             for match in _pattern(message).finditer(clean):
-                what = own.what.format(**{name: _shown(value) for name, value in match.groupdict().items()})
+                what = own.what.format_map(_Shown(match.groupdict()))
                 found.setdefault((message, match[0]), []).append((own, what))
     refusals = (_refusal(message, ways, measured) for (message, _), ways in found.items())
     return list({refusal.what: refusal for refusal in refusals}.values())
@@ -82,20 +85,23 @@ def _refusing(own: Misuse, measured: MeasuredMisuse) -> Iterator[str]:
         yield from measured.saying(places)
 
 
-def _shown(value: str) -> str:
-    """What stands in a place of a message: `a, b` for the list `'a', 'b'`."""
-    return value.strip("'.").replace("', '", ", ")
+class _Shown(dict[str, str]):
+    """What stands in the parts of a message: `a, b` for the list `'a', 'b'`, and `…` for a part that it lacks."""
+
+    def __getitem__(self, name: str) -> str:
+        return self.get(name, "…").strip("'.").replace("', '", ", ")
 
 
 @functools.cache
 def _pattern(message: str) -> re.Pattern[str]:
     """What a text must have to be that message; its groups are the parts that vary."""
-    pieces, place, seen = [r"(?<![\w'])"], 0, {"number"}
+    pieces, place, seen = [r"(?<![\w'])"], 0, set[str]()
     for part in _PART.finditer(message):
         name = part[1] or part[2]
         pieces.append(re.escape(message[place : part.start()]))
         value = _NAMES if part[1] else _PARTS.get(name, _NAME)
-        value = f"(?P={name})" if name in seen - {"number"} else value if name == "number" else f"(?P<{name}>{value})"
+        if name not in _UNNAMED:
+            value = f"(?P={name})" if name in seen else f"(?P<{name}>{value})"
         pieces.append(rf"\[{value}\]" if part[1] else value)
         seen.add(name)
         place = part.end()

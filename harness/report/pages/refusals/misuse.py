@@ -35,7 +35,7 @@ def _lines(refusal: MisuseRefusal) -> Iterator[Text]:
 
 WORDS = RefusalWords(
     stage=None,
-    basis="measured with a model of two nodes that was misused in this way, on the CPU",
+    basis="measured with a model of two nodes that was misused in this way, with the wheels for CPUs of PyPI",
     reason=_reason,
     lines=_lines,
 )

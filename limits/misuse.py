@@ -36,8 +36,8 @@ from harness.verdicts.runtime_misuse import ADAPTER, MeasuredMisuse, Misuse
 
 FILE = ROOT / "reports" / "misuse.json"
 WAYS = {
-    "cut-file": ("load", "the file {path} ends early: an incomplete download or copy"),
-    "cut-bytes": ("load", "the bytes of the model end early: an incomplete download or copy"),
+    "cut-file": ("load", "the file {path} ends early: a download or a copy is incomplete"),
+    "cut-bytes": ("load", "the bytes of the model end early: a download or a copy is incomplete"),
     "pointer-file": ("load", "the file {path} is no model, but a text such as what Git LFS leaves until `git lfs pull`"),
     "empty-file": ("load", "the file {path} is empty"),
     "absent-file": ("load", "there is no file {path}"),

@@ -89,7 +89,8 @@ class _Shown(dict[str, str]):
     """What stands in the parts of a message: `a, b` for the list `'a', 'b'`, and `…` for a part that it lacks."""
 
     def __getitem__(self, name: str) -> str:
-        return self.get(name, "…").strip("'.").replace("', '", ", ")
+        value = self.get(name, "…").strip("'.").replace("', '", ", ")
+        return value.rpartition("/")[2] if name == "path" else value
 
 
 @functools.cache

@@ -42,4 +42,4 @@ def test_nothing_that_was_refused_in_a_run_is_said_to_be_read(all_refused):
 
 def test_the_runs_have_refusals_of_each_kind_by_measured_releases(all_refused):
     kinds = {type(refusal).__name__ for refusal, version in all_refused if version in refusal.readings}
-    assert kinds == {"FormatRefusal", "OperatorRefusal", "ExporterRefusal", "NameRefusal"}
+    assert kinds == {"FormatRefusal", "OperatorRefusal", "ExporterRefusal", "NameRefusal", "MisuseRefusal"}

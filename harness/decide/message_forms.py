@@ -64,7 +64,7 @@ _ADVICE = re.compile(
 )
 """What PyTorch asks for behind an operator that cannot be exported, and what protobuf and numpy explain; many leave it out."""
 _FRAMES = re.compile(
-    r"\s+(?:\(Size-like symbols: |consider using |Caused by: \(|The following call raised this error:|<omitting python frames>|"
+    r"\s+(?:\(Size-like symbols: |\[Caused by the value '|consider using |Caused by: \(|The following call raised this error:|<omitting python frames>|"
     r"While executing %|Original traceback:).*",
     re.DOTALL,
 )

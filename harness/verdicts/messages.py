@@ -29,6 +29,9 @@ _OVERLOADS = re.compile(
 )
 """pybind11's error for a call that fits no signature; all signatures and the values follow."""
 
+_GRAPH = re.compile(r"\s{1,4}\[Caused by the value '")
+"""Where torchscript's exporter begins to print the graph around what it does not translate."""
+
 _OCCURRED = re.compile(r"\(Occurred when [^()]*\)\.?\Z")
 """PyTorch's note about what it was doing."""
 
@@ -50,7 +53,7 @@ def headline(message: str, limit: int = 300) -> str:
     Packages write paths first and the point last, so the end of a long message is kept. Of an innermost cause the start is
     kept too, which has its class.
     """
-    message = plain(message)
+    message = _GRAPH.split(plain(message), maxsplit=1)[0]
     hint = _HINT.search(message)
     content = hint["unanswered"] or message[: hint.start()] if hint else message
     if cause := _CAUSED_BY.search(content):

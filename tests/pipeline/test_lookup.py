@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def measured(tmp_path, monkeypatch) -> Path:
     folder = tmp_path / "reports" / "variants"
     folder.mkdir(parents=True)
     (folder / "matrix.json").write_bytes(ADAPTER.dump_json(replace(made, generated="2026-11-29T00:00:00+00:00")))
+    shutil.copy(ROOT / "reports" / "misuse.json", tmp_path / "reports")
     monkeypatch.setattr(report_locations, "ROOT", tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -91,7 +93,7 @@ def test_programs_read_the_answer_as_data(measured):
     unknown = json.loads(printed("lookup", "ImportError: something else", "--format", "json").out)
     assert unknown["recognised"] is False
     assert (unknown["find_out"], unknown["next"]) == ("versions", "python -m harness check --from requirements.txt")
-    unknown = json.loads(printed("lookup", "Invalid Feed Input Name:a", "--format", "json").out)
+    unknown = json.loads(printed("lookup", "Error: no available backend found", "--format", "json").out)
     assert (unknown["find_out"], unknown["next"]) == ("model", None)
 
 

@@ -15,8 +15,9 @@ _NAME = {"ids": lambda page: str(page.relative_to(ROOT))}
 
 
 def prose(page: Path) -> str:
-    """The text of a page without its blocks of code."""
-    return re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    """The text of a page without its blocks of code, and without quoted messages."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return re.sub(r"^> .*$", "", text, flags=re.MULTILINE)
 
 
 def anchors(page: Path) -> set[str]:

@@ -90,3 +90,11 @@ def test_no_words_keep_anybody_waiting(message):
     assert headline(message) == headline(f"{message} ")
     assert demands(message) == []
     assert between_versions("RuntimeError", message) is None
+
+
+def test_the_graph_that_torchscript_prints_is_not_the_point():
+    dump = (
+        "  [Caused by the value '29 defined in (%29 : Float(*) = onnx::Pad(%x))' (type 'Tensor') in the TorchScript graph.]"
+        + " x" * 300
+    )
+    assert headline(f"Unsupported: a kernel of unknown shape.{dump}") == "Unsupported: a kernel of unknown shape."

@@ -64,11 +64,11 @@ _ADVICE = re.compile(
 )
 """What PyTorch asks for behind an operator that cannot be exported, and what protobuf and numpy explain; many leave it out."""
 _FRAMES = re.compile(
-    r"\s+(?:\(Size-like symbols: |\[Caused by the value '|consider using |Caused by: \(|The following call raised this error:|<omitting python frames>|"
-    r"While executing %|Original traceback:).*",
+    r"\s+(?:\(Size-like symbols: |consider using |Caused by: \(|The following call raised this error:|<omitting python frames>|"
+    r"While executing %|Original traceback:|\[Caused by the value ').*",
     re.DOTALL,
 )
-"""Where torch.export adds the symbols and the sources of a model, which differ from model to model."""
+"""Where torch.export adds symbols and sources of a model, or torchscript its graph: they differ between models."""
 _CUT = " […] "
 """Stands for the middle of a message in a report (`report_schema.shortened`)."""
 _NAMES = re.compile(r"(?<!Name:)(?<!name )'([A-Za-z_][\w.]*)'")

@@ -51,7 +51,7 @@ WAYS = {
     "no-array": ("decode", "the program feeds {fed} as something else than an array of numpy"),
     "unknown-output": ("decode", "the program asks for {unknown}, which is no output of the graph"),
     "no-providers": ("load", "the program does not say which execution providers it wants, and this build has several"),
-    "absent-provider": ("load", "the program asks for {absent}, which the wheel of onnxruntime for CPUs does not have"),
+    "absent-provider": ("load", "the program asks for {absent}, and this build of onnxruntime has {available}"),
 }
 """Way → where it fails, and what is wrong; see misuse_in_environment.py."""
 STANDS_FOR = (

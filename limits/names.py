@@ -125,7 +125,7 @@ def main() -> int:
         found[version], parameters[version] = measured
         sys.stderr.write(f"{options.package} {version}: {len(found[version])} modules\n")
     if found:
-        adds = module_of(options.package) in _known(FILE)
+        adds = module_of(options.package) != options.package and module_of(options.package) in _known(FILE)
         _replace(FILE, options.package, differing(found, adds_modules=adds))
         _replace(PARAMETERS, options.package, differing_parameters(parameters))
     return 0 if len(found) == len(options.versions) else 3

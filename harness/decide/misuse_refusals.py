@@ -22,7 +22,7 @@ _SIZES = r"index: \d{1,9} Got: -?\d{1,12} Expected: -?\d{1,12}"
 _TYPE = r"(?:tensor|sparse_tensor|seq|map|optional)\([\w(),]{1,60}\)"
 _NUMBER = r"-?\d{1,12}"
 _PARTS = {
-    "path": r".{1,500}?",
+    "path": r"(?:(?! failed:|Load model from ).){1,500}?",
     "sizes": rf"{_SIZES}(?: {_SIZES}){{0,15}}",
     "got": _NUMBER,
     "expected": _NUMBER,
@@ -36,6 +36,9 @@ _PARTS = {
 _UNNAMED = {"number", "place"}
 """Parts of which several in a message have nothing to do with each other."""
 _NAME = r"[^\s'\"\[\](),;]{1,200}"
+_COMMON = {"absent-data", "extra-input", "unknown-output"}
+"""Ways with messages that other programs have too: the text must name onnxruntime."""
+_RUNTIME = re.compile(r"onnx[-_ ]?runtime|\bort\b|\bOrt(?:::|Error|Exception)|InferenceSession", re.IGNORECASE)
 _NAMES = r"(?:'[^\[\]]{1,2000}')?"
 
 
@@ -43,6 +46,8 @@ _NAMES = r"(?:'[^\[\]]{1,2000}')?"
 class MisuseRefusal:
     """What is wrong with a file or a feed, as the onnxruntime of a text says."""
 
+    ways: tuple[str, ...]
+    """See `Misuse`."""
     stage: Stage
     what: tuple[str, ...]
     """What is wrong, with the names of the text: several where their messages are the same."""
@@ -54,12 +59,18 @@ class MisuseRefusal:
 
 def misuse_refusals(text: str, misuse: Callable[[], MeasuredMisuse]) -> list[MisuseRefusal]:
     """The refusals that `text` has, each once. `misuse` reads what was measured."""
-    clean = " ".join(message_forms.cleaned(text).split())
+    lines = message_forms.cleaned(text)
+    joined = " ".join(lines.split())
     measured = misuse()
+    named = bool(_RUNTIME.search(joined))
     found: dict[tuple[str, str], list[tuple[Misuse, str]]] = {}
     for own in measured.misuses:
-        for message in own.messages:
-            for match in _pattern(message).finditer(clean):
+        for message in own.messages if named or own.way not in _COMMON else ():
+            # Where a name ends the message, the line says where it ends.
+            ends = _ends_in_a_name(message)
+            # Without all that the sentence takes, as in a message that counts inputs, it does not say what is wrong.
+            whole = set(_parts(own.what)) <= set(_parts(message))
+            for match in _pattern(message).finditer(lines if ends else joined) if whole else ():
                 what = own.what.format_map(_Shown(match.groupdict()))
                 found.setdefault((message, match[0]), []).append((own, what))
     refusals = (_refusal(message, ways, measured) for (message, _), ways in found.items())
@@ -70,6 +81,7 @@ def _refusal(message: str, ways: list[tuple[Misuse, str]], measured: MeasuredMis
     saying = {version for own, _ in ways for version in measured.saying(own.messages[message])}
     refusing = [set(_refusing(own, measured)) for own, _ in ways]
     return MisuseRefusal(
+        ways=tuple(own.way for own, _ in ways),
         stage=Stage(ways[0][0].stage),
         what=tuple(dict.fromkeys(what for _, what in ways)),
         saying=tuple(version for version in measured.releases if version in saying),
@@ -93,6 +105,14 @@ class _Shown(dict[str, str]):
         return value.rpartition("/")[2] if name == "path" else value
 
 
+def _parts(text: str) -> list[str]:
+    return [part[1] or part[2] for part in _PART.finditer(text)]
+
+
+def _ends_in_a_name(message: str) -> bool:
+    return message.endswith("}") and _parts(message)[-1] not in _PARTS
+
+
 @functools.cache
 def _pattern(message: str) -> re.Pattern[str]:
     """What a text must have to be that message; its groups are the parts that vary."""
@@ -106,4 +126,5 @@ def _pattern(message: str) -> re.Pattern[str]:
         pieces.append(rf"\[{value}\]" if part[1] else value)
         seen.add(name)
         place = part.end()
-    return re.compile("".join([*pieces, re.escape(message[place:])]))
+    end = r"\.?[ \t]*$" if _ends_in_a_name(message) else ""
+    return re.compile("".join([*pieces, re.escape(message[place:]), end]), re.MULTILINE)

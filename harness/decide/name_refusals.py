@@ -13,7 +13,8 @@ from harness.stack import module_of
 from harness.verdicts.package_names import MeasuredNames
 
 _IMPORT = re.compile(
-    r"cannot import name '(?P<name>\w{1,200})' from '(?P<module>\w[\w.]{0,300})'(?: \((?P<file>[^()]{1,500})\))?"
+    r"cannot import name '(?P<name>\w{1,200})' from '(?P<module>\w[\w.]{0,300})'"
+    r"(?: \((?P<file>.{1,1000}?)\)(?=[\s.,:;'\"\])]|$)|(?! \())"
 )
 _ATTRIBUTE = re.compile(
     r"(?<!initialized )module '(?P<module>\w[\w.]{0,300})' has no attribute '(?P<name>\w{1,200})'(?! \(consider renaming )"

@@ -14,7 +14,8 @@ _UNEXPECTED = re.compile(
     r"(?<![\w.])(?P<function>\w[\w.]{0,200})\(\) got an unexpected keyword argument '(?P<parameter>\w{1,100})'"
 )
 _DISTINCT = 10
-"""Characters of a function that is taken for that of a package which the text does not name."""
+"""Characters of a function at the top of a package that is taken for that one, though the text does not name the package."""
+_FRAME = re.compile(r"(?:site|dist)-packages/(\w{1,100})")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,11 +41,11 @@ def parameter_refusals(text: str, parameters: Callable[[], MeasuredNames]) -> li
 
 
 def _refusal(function: str, parameter: str, text: str, measured: MeasuredNames) -> ParameterRefusal | None:
-    """None if no measured function has the parameter, or functions of several packages have it."""
+    """None if no measured function has the parameter, or functions have it that differ."""
     found = list(_having(function, parameter, measured))
     named = [refusal for refusal in found if _speaks_of(text, refusal.module)]
-    found = named or (found if len(function) >= _DISTINCT else [])
-    if len({refusal.package for refusal in found}) != 1:
+    found = named or [refusal for refusal in found if _is_offered(refusal, text)]
+    if len({(refusal.package, *refusal.readings.items()) for refusal in found}) != 1:
         return None
     # What a package offers at several places is one function; a program calls it at the shortest.
     return min(found, key=lambda refusal: len(refusal.module.split(".")))
@@ -63,6 +64,13 @@ def _having(function: str, parameter: str, measured: MeasuredNames) -> Iterator[
 def _readings(own: PackageNames, module: str, function: str, parameter: str) -> dict[str, Reading]:
     taking = own.having(module, f"{function}({parameter})")
     return {version: Reading.READS if version in taking else Reading.REFUSES for version in own.having(module, f"{function}()")}
+
+
+def _is_offered(refusal: ParameterRefusal, text: str) -> bool:
+    """Whether a package offers a function at its top, under a name that is its own, and no other package was called last."""
+    frames = _FRAME.findall(text)
+    offered = refusal.module.count(".") <= 1 and "." not in refusal.function and len(refusal.function) >= _DISTINCT
+    return offered and (not frames or frames[-1] == refusal.module.partition(".")[0])
 
 
 def _speaks_of(text: str, module: str) -> bool:

@@ -7,7 +7,6 @@ measured.
 from __future__ import annotations
 
 import functools
-import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -46,8 +45,6 @@ _WHEELS = re.compile(
     r"(?P<tags>(?:,? ?(?:and )?cp3\d{1,2}){1,20})"
 )
 _UNSOLVED = re.compile(r"No solution found|ResolutionImpossible|conflicting dependencies|The conflict is caused by")
-_ASKED = 6
-"""Requirements that are taken from a text that does not say which of them is in the way."""
 _MORE = re.compile(r"\s*(?:or\b|;)")
 """Behind the bounds: other ones that would do, or a condition."""
 
@@ -123,12 +120,24 @@ def _of_versions(text: str) -> Iterator[_Named]:
 
 
 def _unsolved(text: str) -> Iterator[_Named]:
-    """What releases ask for in a text that says that there is no solution, and not which of it is in the way."""
-    asked = (match for pattern in _PATTERNS for match in pattern.finditer(text)) if _UNSOLVED.search(text) else ()
-    for match in itertools.islice(asked, _ASKED):
-        needed = _bounds(match["name"], match["bounds"])
-        if needed and needed[1] and is_version(match["version"]) and not _MORE.match(text, match.end()):
-            yield distribution_name(match["by"]), match["version"], needed[0], str(needed[1]), ""
+    """What releases ask for of a distribution, where two sentences of a text without a solution exclude each other."""
+    if not _UNSOLVED.search(text):
+        return
+    asked = [match for pattern in _PATTERNS for match in pattern.finditer(text) if not _MORE.match(text, match.end())]
+    bounds = {match: _bounds(match["name"], match["bounds"]) for match in asked}
+    stated = [*filter(None, bounds.values()), *_given(text).items()]
+    for match, needed in bounds.items():
+        if needed and is_version(match["version"]):
+            others = [other for name, other in stated if name == needed[0]]
+            if any(_exclude(needed[1], other) for other in others):
+                yield distribution_name(match["by"]), match["version"], needed[0], str(needed[1]), ""
+
+
+def _exclude(one: SpecifierSet, other: SpecifierSet) -> bool:
+    """Whether no version is in both: of those that they name, what comes right after each, the first and the last."""
+    named = [bound.version.removesuffix(".*") for bound in (*one, *other)]
+    tried = [*named, *(f"{version}.1" for version in named), "0", "99999"]
+    return not any((one & other).contains(version, prereleases=True) for version in filter(is_version, tried))
 
 
 def _given(text: str) -> dict[str, SpecifierSet]:

@@ -32,7 +32,7 @@ from harness.subprocesses import LOOK_SECONDS, PROCESSES, Fork, Process, Supervi
 
 _PATIENCE = 30.0
 """Seconds in which a sound server has forked, or has reported that a fork has ended."""
-_LEAVING_SECONDS = 10.0
+_LEAVING_SECONDS = 2.0
 """Seconds in which a sound server whose channel is closed has ended."""
 
 
@@ -76,6 +76,8 @@ class ForkServer:
         self._thread: threading.Thread | None = None
         self._unresponsive = False
         """Whether it has once not answered."""
+        self._leaves = False
+        """Whether it is given time to end by itself."""
         self._resources = contextlib.ExitStack()
         self._folder = self._resources.enter_context(store.scratch())
         self._temporary = self._resources.enter_context(store.temporary())
@@ -204,13 +206,15 @@ class ForkServer:
         with self._lock:
             if self._forks or self._open:
                 return False
+            self._leaves = True
             self._disconnect()
         self._clear()
         return True
 
-    def close(self) -> None:
-        """End it and its remaining forks."""
+    def close(self, *, patient: bool = False) -> None:
+        """End it and its remaining forks; `patient` if nothing is wrong with it."""
         with self._lock:
+            self._leaves = patient
             self._disconnect()
         self._clear()
 
@@ -247,7 +251,7 @@ class ForkServer:
             if process:  # at once: the number of a fork that has ended may be given to another process
                 # The CPU time of processes that are killed with their namespace is added to nobody's.
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(_LEAVING_SECONDS)
+                    process.wait(_LEAVING_SECONDS if self._leaves else 0)
                 self._supervisor.end(process)
 
     def _on_end(self) -> None:

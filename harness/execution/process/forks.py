@@ -183,7 +183,7 @@ class Forks:
         answers = self._answers(closure, base, server)
         if answers is None or server.attempted & self._modules(closure, base):
             # It tried to import one of these in vain, or it would not serve; in another environment the import may succeed.
-            server.close()
+            server.close(patient=True)
             return None
         return _Serving(group=(job["kind"], len(before)), server=server, shared=base, answers=answers)
 
@@ -245,7 +245,7 @@ class Forks:
         with self._guard:
             ended = [self._servers.pop(key, None) for key in reversed(keys)]
         for serving in filter(None, ended):
-            serving.server.close()
+            serving.server.close(patient=True)
 
 
 class Launching:

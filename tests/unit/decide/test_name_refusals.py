@@ -79,6 +79,8 @@ def test_a_module_is_held_against_the_releases_of_all_distributions_that_may_bri
         missing("nothing", "torch"),
         missing("compiler", "torch.onnx"),
         missing("compiler", "torch", "/home/x/torch.py"),
+        missing("compiler", "torch", "/home/x/a (copy)/torch.py"),
+        missing("compiler", "torch", r"C:\Program Files (x86)\a\torch.py"),
         missing("compiler", "torch", "unknown location"),
         "cannot import name 'compiler' from partially initialized module 'torch' (most likely due to a circular import)",
         "AttributeError: partially initialized module 'torch' has no attribute 'compiler'",

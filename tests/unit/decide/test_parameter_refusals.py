@@ -15,7 +15,7 @@ MEASURED = MeasuredNames(
         "onnxruntime": PackageNames(
             releases=["1.14.1", "1.16.3", "1.20.1"],
             modules={},
-            names={"onnxruntime.quantization.quantize": {"quantize_dynamic()": "0-2", "quantize_dynamic(optimize_model)": "0"}},
+            names={"onnxruntime.quantization": {"quantize_dynamic()": "0-2", "quantize_dynamic(optimize_model)": "0"}},
         ),
         "torch": PackageNames(
             releases=["2.0.1", "2.6.0"],
@@ -23,6 +23,8 @@ MEASURED = MeasuredNames(
             names={
                 "torch.onnx": {"export()": "0-1", "export(dynamo)": "1"},
                 "torch.onnx.utils": {"export()": "0-1", "export(dynamo)": "1"},
+                "torch.ao.quantize": {"two_at_once()": "0-1", "two_at_once(x)": "0"},
+                "torch.ao.quantize.fx": {"two_at_once()": "0-1", "two_at_once(x)": "1"},
                 "torch.ao": {"prepare_everything(x)": "0", "prepare_everything()": "0-1"},
             },
         ),
@@ -52,12 +54,13 @@ def unexpected(function: str, parameter: str) -> str:
 def test_a_parameter_is_held_against_what_each_release_takes():
     text = unexpected("quantize_dynamic", "optimize_model")
     (refusal,) = refusals(f"{text}\n{text}")
-    assert (refusal.package, refusal.module) == ("onnxruntime", "onnxruntime.quantization.quantize")
+    assert (refusal.package, refusal.module) == ("onnxruntime", "onnxruntime.quantization")
     assert refusal.readings == {"1.14.1": READS, "1.16.3": REFUSES, "1.20.1": REFUSES}
 
 
 def test_a_release_without_the_function_is_not_counted():
-    (refusal,) = refusals(unexpected("MarianDecoder.forward", "cache_position"))
+    frame = 'File "/x/site-packages/transformers/models/marian/modeling_marian.py", line 1, in forward'
+    (refusal,) = refusals(f"{frame}\n{unexpected('MarianDecoder.forward', 'cache_position')}")
     assert refusal.readings == {"4.57.6": REFUSES, "5.0.0": READS}
 
 
@@ -76,6 +79,9 @@ def test_a_common_name_takes_a_text_that_names_its_package(place):
         f"torchvision.export()\n{unexpected('export', 'dynamo')}",
         unexpected("prepare_everything", "x"),
         unexpected("forward", "cache_position"),
+        unexpected("MarianDecoder.forward", "cache_position"),
+        f"/x/site-packages/other/a.py {unexpected('quantize_dynamic', 'optimize_model')}",
+        f"torch.ao.quantize {unexpected('two_at_once', 'x')}",
         unexpected("OtherDecoder.forward", "cache_position"),
         unexpected("quantize_dynamic", "something"),
         "quantize_dynamic() missing 1 required positional argument: 'optimize_model'",

@@ -110,3 +110,30 @@ def test_a_text_of_operators_alone_is_read_in_one_way():
 def test_a_conflict_is_told_once():
     assert len(version_conflicts(PIP + PIP, [])) == 1
     assert all(isinstance(conflict, VersionConflict) for conflict in version_conflicts(PIP + UV, []))
+
+
+EXCLUDING = """ResolutionImpossible. The conflict is caused by:
+    optimum 1.24.0 depends on transformers<4.49.0,>=4.36
+    vllm 0.10.1 depends on transformers>=4.55
+    torch 2.3.0 depends on typing-extensions>=4.8.0
+    onnx 1.16.0 depends on protobuf>=3.20.2"""
+
+
+def test_of_a_text_without_a_solution_what_excludes_each_other_is_the_conflict():
+    found = [(own.package, own.needed, own.bounds, own.found) for own in version_conflicts(EXCLUDING, [])]
+    assert found == [("optimum", "transformers", "<4.49.0,>=4.36", ""), ("vllm", "transformers", ">=4.55", "")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        EXCLUDING.replace(">=4.55", ">=4.48.3"),
+        EXCLUDING.replace("ResolutionImpossible. The conflict is caused by:", "Installed:"),
+        "No solution found. Because only torch<2.4 is available and you require torch>=2.4, torch==2.0.0 depends on sympy>=1.0",
+        "No solution found: onnx==1.16.0 depends on numpy>=1.20",
+    ],
+)
+def test_what_may_be_had_together_is_no_conflict(text):
+    assert (
+        version_conflicts(text.replace("The conflict is caused by", "x") if text.startswith(" is caused") else text, []) == []
+    )

@@ -9,6 +9,7 @@ from harness.decide.name_refusals import NameRefusal
 from harness.report.page import Span, Text, code, joined
 from harness.report.pages.refusals.interface import RefusalWords
 from harness.report.readings import STATUS, ranges
+from harness.stack import module_of
 
 _NO_WHOLE = (
     "so it was a release that is older than these, or no whole one: a file or a folder of the program with this name, or an "
@@ -18,7 +19,7 @@ _NO_WHOLE = (
 
 def _reason(refusal: NameRefusal) -> str:
     if set(refusal.readings.values()) == {Reading.READS}:
-        other = "" if refusal.name is None else ", and what was imported has not"
+        other = "" if module_of(refusal.package) != refusal.package else ", and what was imported has not"
         return f"{refusal.package} has {_missing(refusal)}{other}"
     unimported = ", or nothing has imported it" if refusal.unimported else ""
     return f"this {refusal.package} has no {_missing(refusal)}{unimported}"
@@ -43,9 +44,8 @@ def _lines(refusal: NameRefusal) -> Iterator[Text]:
     if refusal.unimported:
         yield joined("with a release that has it, this comes first: ", code(f"import {refusal.module}"))
     if set(refusal.readings.values()) == {Reading.READS}:
-        yield (
-            f"it is a distribution of its own, which is not installed: {refusal.package}" if refusal.name is None else _NO_WHOLE
-        )
+        apart = module_of(refusal.package) != refusal.package
+        yield f"it is a distribution of its own, which is not installed: {refusal.package}" if apart else _NO_WHOLE
         return
     yield f"two packages do not fit: take a release of {refusal.package} that has it, or one of what asks for it that does not"
 

@@ -26,11 +26,9 @@ def _needed(refusal: VersionConflict) -> str:
 
 
 def _of_conflict(refusal: VersionConflict) -> Iterator[Text]:
-    pairs = (
-        (f"{refusal.package} {refusal.version}", refusal.needed, refusal.measured),
-        (f"{refusal.needed} {refusal.found}", refusal.package, refusal.instead),
-    )
-    yield from (working(*pair) for pair in pairs)
+    yield working(f"{refusal.package} {refusal.version}", refusal.needed, refusal.measured)
+    if refusal.found:
+        yield working(f"{refusal.needed} {refusal.found}", refusal.package, refusal.instead)
 
 
 def _reason_of_missing(refusal: MissingRelease) -> str:

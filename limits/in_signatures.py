@@ -8,11 +8,10 @@ both: programs call it by the shorter name. Stubs (.pyi) are not read: what is c
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from in_sources import absolute, statements
+from in_sources import absolute, parsed, statements
 
 ANY = "**"
 _HOPS = 5
@@ -25,7 +24,7 @@ def signatures(folder: Path, package: str) -> dict[str, set[str]]:
     imported: dict[str, dict[str, tuple[str, str]]] = {}
     for path in sorted((folder / package).rglob("*.py")):
         name = ".".join(path.relative_to(folder).with_suffix("").parts).removesuffix(".__init__")
-        tree = _tree(path)
+        tree = parsed(path)
         found[name] = set(_of(tree, ""))
         imported[name] = dict(_imported(tree, name if path.stem == "__init__" else name.rpartition(".")[0]))
     for module, names in imported.items():
@@ -51,15 +50,6 @@ def _origin(module: str, name: str, imported: Mapping[str, Mapping[str, tuple[st
             break
         module, name = imported[module][name]
     return module, name
-
-
-def _tree(path: Path) -> ast.Module:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError):
-        return ast.Module(body=[], type_ignores=[])
 
 
 def _of(node: ast.AST, prefix: str) -> Iterator[str]:

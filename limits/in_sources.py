@@ -61,16 +61,20 @@ def modules(folder: Path, package: str) -> dict[str, set[str]]:
     return {name: module.names for name, module in found.items()}
 
 
-def _module(path: Path, name: str) -> Module:
-    module = Module()
+def parsed(path: Path) -> ast.Module:
+    """The syntax of a source; an empty module if it has none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(path.read_bytes())
+            return ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):
-        return module
+        return ast.Module(body=[], type_ignores=[])
+
+
+def _module(path: Path, name: str) -> Module:
+    module = Module()
     package = name if path.stem == "__init__" else name.rpartition(".")[0]
-    for statement in statements(tree.body):
+    for statement in statements(parsed(path).body):
         _read(statement, module, package)
     return module
 

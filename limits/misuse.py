@@ -9,9 +9,7 @@ uv makes a throw-away environment for each version, as run.py does. Exit code: 0
 from __future__ import annotations
 
 import argparse
-import json
 import re
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,17 +22,11 @@ sys.path.insert(0, str(ROOT))
 
 import run
 
-from harness.environments.uv.client import Uv
-from harness.environments.uv.command import find_uv
-from harness.environments.uv.variables import environment
-from harness.matrix.schema import UvSources
-from harness.model import Interpreter
-from harness.stack import RUNTIME
-from harness.subprocesses import Supervisor
 from harness.verdicts.package_names import packed
 from harness.verdicts.runtime_misuse import ADAPTER, MeasuredMisuse, Misuse
 
 FILE = ROOT / "reports" / "misuse.json"
+IN_ENVIRONMENT = "misuse_in_environment.py"
 WAYS = {
     "cut-file": ("load", "the file {path} ends early: a download or a copy is incomplete"),
     "cut-bytes": ("load", "the bytes of the model end early: a download or a copy is incomplete"),
@@ -71,8 +63,8 @@ STANDS_FOR = (
     (re.compile(r"tensor\(int32\)"), "{got_type}"),
     (re.compile(r"tensor\(float\)"), "{expected_type}"),
     (re.compile(r"CUDAExecutionProvider"), "{absent}"),
-    (re.compile(r"'Azure\w+, CPUExecutionProvider'|'CPUExecutionProvider'"), "'{available}'"),
     (re.compile(r"\['Azure\w+', 'CPUExecutionProvider'\]"), "[{available}]"),
+    (re.compile(r"'Azure\w+, CPUExecutionProvider'|'CPUExecutionProvider'"), "'{available}'"),
     (re.compile(r"\w+\.cc:\d+ \w+ (?=External)"), "{place} "),
     (re.compile(r"(?<=requires )2(.*)1$"), r"{number}\1{number}"),
 )
@@ -85,23 +77,6 @@ def template(message: str) -> str:
     for pattern, instead in STANDS_FOR:
         message = pattern.sub(instead, message)
     return message.rstrip(" .")
-
-
-def measure(version: str, python: Interpreter) -> dict[str, str | None] | str:
-    """Way → what one release says, or why that could not be measured."""
-    problem = ""
-    for bound in run.NUMPY:
-        needed = [f"--with={RUNTIME}=={version}", *([f"--with={bound}"] if bound else [])]
-        command = [find_uv(), "run", "--quiet", "--isolated", "--no-project", f"--python={python.path}", *needed]
-        done = subprocess.run(
-            [*command, "python", str(HERE / "misuse_in_environment.py")],
-            env=environment(PYTHONPATH=str(ROOT)), check=False, capture_output=True, text=True, timeout=run.SECONDS,
-        )  # fmt: skip
-        if done.returncode == 0:
-            found = json.loads(done.stdout.splitlines()[-1])
-            return dict(found["messages"]) if found["version"] == version else "another version was imported"
-        problem = done.stderr.strip().rpartition("\n")[2]
-    return problem
 
 
 def summarized(found: Mapping[str, Mapping[str, str | None]]) -> MeasuredMisuse:
@@ -123,18 +98,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("versions", nargs="*", metavar="VERSION", help="versions (default: every minor, see above)")
     options = parser.parse_args()
-    uv = Uv(
-        binary=find_uv(), sources=UvSources(), folder=ROOT, torch_backend=None, offline=False, children=Supervisor()
-    )  # fmt: skip
     found: dict[str, dict[str, str | None]] = {}
     missing = 0
-    for version, python in run.planned(uv, run.pythons(uv), options.versions).items():
-        messages = measure(version, python) if python else "no interpreter of this machine can install it"
-        if isinstance(messages, str):
+    for version, python in run.with_pythons(options.versions).items():
+        measured = run.found_in(version, python, IN_ENVIRONMENT) if python else "no interpreter of this machine can install it"
+        if isinstance(measured, str):
             missing += 1
-            sys.stderr.write(f"{version}: not measured: {messages}\n")
+            sys.stderr.write(f"{version}: not measured: {measured}\n")
             continue
-        found[version] = messages
+        found[version] = messages = measured["messages"]
         sys.stderr.write(f"{version}: {sum(map(bool, messages.values()))} of {len(WAYS)} ways are refused\n")
     if found:
         FILE.write_bytes(ADAPTER.dump_json(summarized(found), indent=1) + b"\n")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from packaging.version import Version
@@ -44,6 +44,16 @@ def measure(package: str, version: str) -> tuple[Definitions, Definitions] | str
         return modules(folder, module), signatures(folder, module)
 
 
+def _places(releases: Sequence[str], found: Mapping[str, Definitions]) -> dict[str, dict[str, set[int]]]:
+    """Module → name → the places of the releases that define it."""
+    places: dict[str, dict[str, set[int]]] = {}
+    for place, version in enumerate(releases):
+        for module, names in found[version].items():
+            for name in names:
+                places.setdefault(module, {}).setdefault(name, set()).add(place)
+    return places
+
+
 def differing(found: Mapping[str, Definitions], *, adds_modules: bool = False) -> PackageNames:
     """What the releases in `found` do not all have; it has release → module → names.
 
@@ -51,12 +61,10 @@ def differing(found: Mapping[str, Definitions], *, adds_modules: bool = False) -
     """
     releases = sorted(found, key=Version)
     of_modules: dict[str, set[int]] = {}
-    of_names: dict[str, dict[str, set[int]]] = {}
     for place, version in enumerate(releases):
-        for module, names in found[version].items():
+        for module in found[version]:
             of_modules.setdefault(module, set()).add(place)
-            for name in names:
-                of_names.setdefault(module, {}).setdefault(name, set()).add(place)
+    of_names = _places(releases, found)
     lacking = {
         module: {name: packed(own) for name, own in sorted(names.items()) if own != of_modules[module] or "." not in module}
         for module, names in sorted(of_names.items())
@@ -71,11 +79,7 @@ def differing(found: Mapping[str, Definitions], *, adds_modules: bool = False) -
 def differing_parameters(found: Mapping[str, Definitions]) -> PackageNames:
     """The parameters that a function has in some of the releases in `found`, and not in all that have the function."""
     releases = sorted(found, key=Version)
-    of_names: dict[str, dict[str, set[int]]] = {}
-    for place, version in enumerate(releases):
-        for module, names in found[version].items():
-            for name in names:
-                of_names.setdefault(module, {}).setdefault(name, set()).add(place)
+    of_names = _places(releases, found)
     kept: dict[str, dict[str, Places]] = {}
     for module, names in sorted(of_names.items()):
         for name, places in sorted(names.items()):

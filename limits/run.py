@@ -85,25 +85,39 @@ def planned(uv: Uv, found: Sequence[Interpreter], named: Sequence[str]) -> dict[
     return dict(sorted(chosen.items(), key=lambda item: Version(item[0])))
 
 
-def measure(version: str, python: Interpreter) -> tuple[RuntimeLimits, dict[str, Any]] | str:
-    """The limits and the operators of one version, or why they could not be measured."""
+def found_in(version: str, python: Interpreter, script: str) -> dict[str, Any] | str:
+    """What a script of this folder prints beside one onnxruntime, or why it could not be run."""
     message = ""
     for bound in NUMPY:
         needed = [f"--with={RUNTIME}=={version}", *([f"--with={bound}"] if bound else [])]
         command = [find_uv(), "run", "--quiet", "--isolated", "--no-project", f"--python={python.path}", *needed]
         done = subprocess.run(
-            [*command, "python", str(HERE / "in_environment.py")],
+            [*command, "python", str(HERE / script)],
             env=environment(PYTHONPATH=str(ROOT)), check=False, capture_output=True, text=True, timeout=SECONDS,
         )  # fmt: skip
         if done.returncode == 0:
-            found = json.loads(done.stdout.splitlines()[-1])
-            if found.pop("version") != version:
-                return "another version was imported"
-            operators = found.pop("operators")
-            found |= {"measured": dt.datetime.now(dt.UTC).date(), "platform": platform_id()}
-            return TypeAdapter(RuntimeLimits).validate_python(found), operators
+            found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+            return found if found.pop("version") == version else "another version was imported"
         message = done.stderr.strip().rpartition("\n")[2]
     return message
+
+
+def measure(version: str, python: Interpreter) -> tuple[RuntimeLimits, dict[str, Any]] | str:
+    """The limits and the operators of one version, or why they could not be measured."""
+    found = found_in(version, python, "in_environment.py")
+    if isinstance(found, str):
+        return found
+    operators = found.pop("operators")
+    found |= {"measured": dt.datetime.now(dt.UTC).date(), "platform": platform_id()}
+    return TypeAdapter(RuntimeLimits).validate_python(found), operators
+
+
+def with_pythons(versions: Sequence[str]) -> dict[str, Interpreter | None]:
+    """See `planned`, with the interpreters of this machine."""
+    uv = Uv(
+        binary=find_uv(), sources=UvSources(), folder=ROOT, torch_backend=None, offline=False, children=Supervisor()
+    )  # fmt: skip
+    return planned(uv, pythons(uv), versions)
 
 
 def main() -> int:
@@ -111,12 +125,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("versions", nargs="*", metavar="VERSION", help="versions (default: every minor, see above)")
     options = parser.parse_args()
-    uv = Uv(
-        binary=find_uv(), sources=UvSources(), folder=ROOT, torch_backend=None, offline=False, children=Supervisor()
-    )  # fmt: skip
     known = runtime_limits.read(FILE) if FILE.exists() else {}
     missing = 0
-    for version, python in planned(uv, pythons(uv), options.versions).items():
+    for version, python in with_pythons(options.versions).items():
         found = measure(version, python) if python else "no interpreter of this machine can install it"
         if isinstance(found, str):
             missing += 1

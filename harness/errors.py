@@ -74,6 +74,10 @@ class StoreError(HarnessError):
     """The store cannot be read or written."""
 
 
+class OtherStoreError(StoreError):
+    """A worker stores its results where this run does not see them."""
+
+
 class ReportError(HarnessError):
     """A report cannot be read or written. The results are in the store, so writing it again costs nothing."""
 

@@ -70,21 +70,18 @@ def run(settings: Settings, listen: Listener) -> tuple[Report, list[str]]:
 
 
 def run_steps(session: Session, steps: Sequence[str] = STEPS) -> list[Verdict]:
-    """Run the work of each step and judge again, until the step has none left."""
+    """Run the work of each step, until the step has none left. Each step begins with what is known by then."""
     with session:
         invalidate(session)
-        verdicts = session.verdicts()
         for name in steps:
             step: Step = pkgutil.resolve_name(name)
-            judged = True
+            verdicts = session.verdicts()
             while work := step(session, verdicts):
                 session.run(work)
-                # What other rounds change for the cells of the matrix is judged once, when the step ends.
-                judged = not work.tasks and judged
-                if not judged and work.origin is Origin.MATRIX:
-                    verdicts, judged = session.verdicts(), True
-            verdicts = verdicts if judged else session.verdicts()
-        return verdicts
+                # What other rounds change for the cells of the matrix counts from the next step on.
+                if work.origin is Origin.MATRIX:
+                    verdicts = session.verdicts()
+        return session.verdicts()
 
 
 def known(settings: Settings, listen: Listener) -> Report:

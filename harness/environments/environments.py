@@ -1,7 +1,7 @@
 """Lock → environment on disk, verified against the lock.
 
-The environment of an export's closure holds no files, it is composed of layers. A `together` environment is composed of
-both closures; distributions that both have agree, because they come from one lock.
+The environment of an export's closure holds no files, it is composed of layers. What `cell` leaves behind for a `together`
+cell is composed of both closures; distributions that both have agree, because they come from one lock.
 """
 
 from __future__ import annotations
@@ -82,7 +82,10 @@ class Environments:
             if python is None:
                 return None, result
         started = time.time()
-        python = self._compose(closure.key, parts)
+        with _failures(started) as failed:
+            python = self._compose(closure.key, parts)
+        if failed:
+            return None, failed[0]
         results = [result for _, result in ensured]
         seconds = sum(result.seconds for result in results) + time.time() - started
         return python, replace(results[-1], seconds=round(seconds, 3))
@@ -124,20 +127,15 @@ class Environments:
         self, folder: Path, closure: Closure, *, create: bool, install: bool, is_layer: bool = False
     ) -> tuple[Path | None, StageResult]:
         started, provider = time.time(), self._provider_of(closure)
-        try:
+        with _failures(started) as failed:
             if create:
                 provider.create(folder, closure.interpreter)
             if install:
                 # People may run the scripts of an environment, which must start its own Python. A layer is only imported from.
                 self._install(provider, folder, closure.lock, closure.interpreter if is_layer else None)
             differences = difference(closure.lock.versions, provider.installed(folder, closure.interpreter))
-        except ProviderFailure as failure:
-            status = Status.ERROR if failure.type is FailureType.INFRASTRUCTURE else Status.FAILS
-            return None, _result(status, started, failure.failure)
-        except InterruptedError:
-            raise
-        except (OSError, regular_files.RefusedFileError) as error:
-            return None, _result(Status.ERROR, started, Failure(type="disk", message=str(error)))
+        if failed:
+            return None, failed[0]
         if differences:
             message = "the environment is not what was locked: " + "; ".join(differences)
             (folder / _VERIFIED).unlink(missing_ok=True)
@@ -157,14 +155,11 @@ class Environments:
             with self._locked("install"):
                 provider.install(folder, lock, python)
 
-    def compose(self, parts: tuple[Closure, ...]) -> Path:
-        """The python of an environment that sees all distributions of `parts`, which must be installed."""
-        key = _key(parts)
-        return self._folder(key) / "bin" / "python" if len(parts) == 1 else self._compose(key, parts)
-
     def folder(self, parts: tuple[Closure, ...]) -> Path:
-        """The folder of the environment of `parts`, which is composed if need be."""
-        return self._folder(parts[0].key) if len(parts) == 1 else self.compose(parts).parent.parent
+        """The folder of the environment of `parts`, which must be installed; several are composed if need be."""
+        if len(parts) > 1:
+            self._compose(_key(parts), parts)
+        return self._folder(_key(parts))
 
     def _compose(self, key: str, parts: tuple[Closure, ...]) -> Path:
         interpreter, folder = parts[0].interpreter, self._folder(key)
@@ -288,6 +283,21 @@ def _modified(path: Path) -> float:
         return path.stat().st_mtime
     except OSError:
         return 0.0
+
+
+@contextlib.contextmanager
+def _failures(started: float) -> Iterator[list[StageResult]]:
+    """Ends at a failure of what installs, or of the disk: the list has its result then."""
+    failed: list[StageResult] = []
+    try:
+        yield failed
+    except ProviderFailure as failure:
+        status = Status.ERROR if failure.type is FailureType.INFRASTRUCTURE else Status.FAILS
+        failed.append(_result(status, started, failure.failure))
+    except InterruptedError:
+        raise
+    except (OSError, regular_files.RefusedFileError) as error:
+        failed.append(_result(Status.ERROR, started, Failure(type="disk", message=str(error))))
 
 
 def _mark_temporary(folder: Path) -> None:

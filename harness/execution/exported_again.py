@@ -9,15 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from harness.execution.process.repetition import compared
 from harness.model import Stage, StageResult, Status, Variant
 from harness.tasks.cell_tasks import CellTasks
 from harness.tasks.exported_again import LAST_ATTEMPT, ExportAgain
 from harness.tasks.graph_run import Run
-from harness.tasks.records import Records, is_above_limits, stages
+from harness.tasks.records import Records, has_error, is_above_limits, stages
 from harness.tasks.repetitions import TIMES_IF_CHANCE
 from harness.verdicts.signature import signature
+
+
+class _Attempt(NamedTuple):
+    """A further export, and how it ended."""
+
+    number: int
+    artifact: str | None
+    end: list[StageResult]
+    remembered: bool
+    """Whether later runs know of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,13 +51,13 @@ class _Ran:
         end = self.results[-1]
         return end.status is Status.FAILS and end.stage.number >= Stage.LOAD.number and not is_above_limits(end)
 
-    def attempts(self, records: Records) -> Iterator[tuple[int, str | None, list[StageResult]]]:
-        """(number, artifact, how it ended) of every further export; no results where it is not known."""
-        for attempt in range(1, LAST_ATTEMPT + 1):
-            again = _again(self.run, [self.variant], attempt)
+    def attempts(self, records: Records) -> Iterator[_Attempt]:
+        """Every further export; no results where it is not known how it ended."""
+        for number in range(1, LAST_ATTEMPT + 1):
+            again = _again(self.run, [self.variant], number)
             artifact = again.artifact(self.variant, records)
             key = self.run.variant_key(self.variant, artifact) if artifact else again.variant_key(self.variant)
-            yield attempt, artifact, stages(records.get(key))
+            yield _Attempt(number, artifact, stages(records.get(key)), records.is_remembered(key))
 
 
 def needed(cells: Iterable[CellTasks], records: Records, untried: Callable[[object], bool]) -> list[Run]:
@@ -94,29 +105,33 @@ def settle(cells: Iterable[CellTasks], records: Records, *, working: bool = Fals
     With `working` also what works and fails with another export: where stores are merged, each may have its own first one.
     """
     for ran in _ran(cells, records):
-        results = ran.results
+        results, remember = ran.results, True
+        attempts = [attempt for attempt in ran.attempts(records) if attempt.end]
         if ran.fails:
-            for _, _, end in ran.attempts(records):
-                results = compared(results, end) if end and results[-1].status is Status.FAILS else results
+            for attempt in attempts:
+                if attempt.number == LAST_ATTEMPT and has_error(attempt.end):
+                    continue  # it was confirmed before, and an error does not take that back
+                if results[-1].status is Status.FAILS:
+                    results, remember = compared(results, attempt.end), remember and attempt.remembered
         elif working and results[-1].ok:
-            ends = (end for _, artifact, end in ran.attempts(records) if artifact and end)
-            results = next((compared(end, results) for end in ends if end[-1].status is Status.FAILS), results)
+            failing = (attempt.end for attempt in attempts if attempt.artifact and attempt.end[-1].status is Status.FAILS)
+            results = next((compared(end, results) for end in failing), results)
         if results != ran.results:
             if results[-1].status is Status.FLAKY and ran.fails:
                 records.repeated.chance.add(_kind(ran))
-            records.put(ran.key, results)
+            records.put(ran.key, results, remember=remember)
 
 
 def _next(ran: _Ran, records: Records) -> int | None:
     """The number of the next export that a failure needs; None if it is confirmed."""
     wanted = records.repeated.times(_kind(ran))
-    for attempt, artifact, end in ran.attempts(records):
-        if artifact != ran.artifact and end:
+    for attempt in ran.attempts(records):
+        if attempt.artifact != ran.artifact and attempt.end:
             wanted = TIMES_IF_CHANCE
-        if attempt > wanted:
+        if attempt.number > wanted:
             break
-        if not end:
-            return attempt
+        if not attempt.end:
+            return attempt.number
     return None
 
 

@@ -12,7 +12,7 @@ from harness.execution.scheduler import Scheduler, TaskEnded, TaskStarted
 from harness.execution.work import CellWork, Origin, Work
 from harness.matrix.schema import Variants
 from harness.tasks.graph_run import Run
-from harness.tasks.interface import Parts, Task, with_layers
+from harness.tasks.interface import Parts, Task
 from harness.tasks.memory_need import Memory
 from harness.tasks.records import Records
 from harness.verdicts.cross_checks import failures
@@ -34,11 +34,11 @@ class Round:
     listen: Listener
     deadline: float
     """When no more tasks begin, by the monotonic clock."""
-    keep: bool
+    keep_all: bool
     """Whether environments stay because they will be needed again."""
     announced: int
     """Cells of the matrix that earlier rounds have announced."""
-    cross_checked: set[Parts]
+    kept: set[Parts]
     """Environments that stay, because another export or a cross-check will need them; this round adds its own."""
     _waiting: list[set[Task]] = field(default_factory=list)
     """For each cell its tasks that have not ended."""
@@ -99,15 +99,15 @@ class Round:
                 waiting.discard(event.task)
                 if not waiting:
                     self._announce(cell)
-        if not self.keep:
+        if not self.keep_all:
             self._release(event.task)
 
     def _release(self, task: Task) -> None:
         if isinstance(task, Run) and failures(task, self.records):
-            self.cross_checked.update([*with_layers(task.export.closure), *with_layers(task.closure)])
+            self.kept.update(task.held)
         for parts in task.held:
             self._leases[parts] -= 1
-            if not self._leases[parts] and parts not in self.cross_checked:
+            if not self._leases[parts] and parts not in self.kept:
                 self.executor.release(parts)
 
     def _announce(self, cell: CellWork) -> None:

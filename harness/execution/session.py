@@ -91,7 +91,7 @@ class Session:
     """Whether it may ask indexes and run tasks."""
     strategy: Strategy = field(default_factory=EveryCell)
     runtimes: cross_checks.Runtimes = field(default_factory=dict)
-    """The two newest onnxruntimes of the matrix, whatever is selected: they cross-check what another one fails."""
+    """The two newest onnxruntimes of the matrix, and what has the version of another runtime: they cross-check failures."""
     deadline: float = math.inf
     """When no more tasks begin, by the monotonic clock."""
     given: Path | None = None
@@ -107,7 +107,7 @@ class Session:
     _notes: set[str] = field(default_factory=set)
     _executor: TaskExecutor | None = None
     _memory: Memory | None = None
-    _cross_checked: set[tuple[Closure, ...]] = field(default_factory=set)
+    _kept: set[tuple[Closure, ...]] = field(default_factory=set)
 
     def __enter__(self) -> Self:
         return self
@@ -134,8 +134,11 @@ class Session:
             self.listen(Note(text=text))
 
     def verdicts(self) -> list[Verdict]:
-        """What is known of every cell of the matrix now."""
-        return control_model.with_answers(self.judge(self.cells), self.records, self.matrix)
+        """What is known of every cell of the matrix now; judged again after a record has changed."""
+        return list(self.records.derived(self._judged))
+
+    def _judged(self, records: Records) -> list[Verdict]:
+        return control_model.with_answers(self.judge(self.cells), records, self.matrix)
 
     def judge(self, cells: Iterable[CellWork], *, cross_checked: bool = True) -> list[Verdict]:
         """What is known of `cells` now; without what the control model gave, and on request without cross-checks."""
@@ -182,9 +185,9 @@ class Session:
                 memory=self._memory,
                 listen=self.listen,
                 deadline=self.deadline,
-                keep=self.settings.keep_envs or work.origin is not Origin.MATRIX,
+                keep_all=self.settings.keep_envs or work.origin is not Origin.MATRIX,
                 announced=len(self.begun),
-                cross_checked=self._cross_checked,
+                kept=self._kept,
             )
             if work.origin is Origin.MATRIX:
                 self.begun |= dict.fromkeys(resolved.cell.id for resolved, _ in work.cells)
@@ -221,12 +224,12 @@ class Session:
         """Whether no earlier round has run the work of that name: what a round could not finish does not run again."""
         return self._tried.setdefault(name, self._rounds) == self._rounds
 
-    def release_cross_checked(self) -> None:
+    def release_kept(self) -> None:
         """Release the environments that were kept for cross-checks, which are done."""
         if self._executor is not None and not self.settings.keep_envs:
-            for parts in self._cross_checked:
+            for parts in self._kept:
                 self._executor.release(parts)
-        self._cross_checked.clear()
+        self._kept.clear()
 
     def provider(self, name: str, python: Interpreter) -> tuple[DatedProvider, Interpreter]:
         """What knows which versions of a distribution, or of a runtime's package, are published; and for what it is asked."""

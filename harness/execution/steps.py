@@ -1,7 +1,7 @@
-"""The steps that every run takes: the cells of the matrix, then the cross-checks of what failed.
+"""The steps that every run takes: the cells of the matrix, and what makes sure of their failures.
 
-A step is a function `(session, verdicts) -> Work`: what is still to run before it is done. The pipeline runs that, judges
-again, and calls the step again, until nothing is left.
+A step is a function `(session, verdicts) -> Work`: what is still to run before it is done. The pipeline runs that, and calls
+the step again, until nothing is left. What a step records itself, such as that a failure is chance, counts for the next one.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def checks_elsewhere(session: Session, verdicts: Sequence[Verdict]) -> Work:
         session.invalidate(checks)
         if tasks := outstanding(checks, session.records):
             return Work(tasks=tuple(tasks))
-    session.release_cross_checked()
+    session.release_kept()
     return Work()
 
 

@@ -59,7 +59,7 @@ class Artifacts:
             except regular_files.RefusedFileError as refused:
                 problem = str(refused)
             if problem:
-                mirror.files.remove(_name(digest))
+                mirror.remove(_name(digest))
                 raise StoreError(f"artifact {digest} was lost or damaged ({problem}); the next run makes it again")
             self.discard(digest)
             with contextlib.suppress(OSError):  # another task was first
@@ -96,7 +96,7 @@ class Artifacts:
         """
         if self._is_whole(digest):
             return True
-        return is_digest(digest) and self._mirror is not None and self._mirror.files.has(_name(digest))
+        return is_digest(digest) and self._mirror is not None and self._mirror.has(_name(digest))
 
     def _is_whole(self, digest: str) -> bool:
         """Whether that artifact is in the folder, and is what its name says; damage is reported."""

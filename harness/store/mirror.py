@@ -6,13 +6,14 @@ shared_folder.py). Nothing is locked: a name stands for a content, or for a reco
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from harness import regular_files
+from harness import disk_space, regular_files
 from harness.errors import StoreError
 from harness.hashing import digest
 from harness.store.access import Access
@@ -31,50 +32,59 @@ _MARKER = "export-matrix"
 
 
 class Mirror:
-    """Files behind a URL. Names are those in a store's folder, with slashes. Thread-safe."""
+    """Files behind a URL. Names are those in a store's folder, with slashes. Thread-safe.
+
+    Whatever goes wrong there is a StoreError, except that a full disk stays what it is.
+    """
 
     def __init__(self, url: str, *, access: Access = Access.REMOVE) -> None:
         """Raises StoreError if `url` cannot be used, or fsspec is not installed."""
         self._url = url
         try:
-            self.files = _opened(url, access)
-            """The files themselves."""
+            self._files = _opened(url, access)
             if access is Access.ADD:
-                self.files.has(_MARKER)
+                self._files.has(_MARKER)
             else:
-                self.files.write(_MARKER, b"a store of export-matrix\n")
+                self._files.write(_MARKER, b"a store of export-matrix\n")
         except ImportError as error:
             advice = "pip install 'export-matrix[remote]'"
             raise StoreError(f"the store {url} needs what is not installed ({error}): {advice}") from None
         except Exception as error:  # noqa: BLE001 -- every file system has errors of its own
             raise StoreError(f"the store {url} cannot be used: {error or type(error).__name__}") from None
 
-    def write(self, name: str, content: bytes) -> None:
-        """Write the file `name`; it replaces what is there.
+    def has(self, name: str) -> bool:
+        """Whether there is a file or folder of that name."""
+        with self._used("read"):
+            return self._files.has(name)
 
-        Raises:
-            StoreError: a folder on the way is a link.
-        """
-        try:
-            self.files.write(name, content)
-        except regular_files.RefusedFileError as problem:
-            raise self._unwritten(problem) from None
+    def read(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Name → content of those of `names` that are there."""
+        with self._used("read"):
+            return self._files.read(names)
+
+    def remove(self, name: str) -> None:
+        """Remove a file or folder, if it is there."""
+        with self._used("written"):
+            self._files.remove(name)
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write the file `name`; it replaces what is there. A folder on the way that is a link is refused."""
+        with self._used("written"):
+            self._files.write(name, content)
 
     def upload(self, folder: Path, name: str) -> None:
-        """Upload the files of `folder` under `name`, unless they are there. Raises as `write`."""
+        """Upload the files of `folder` under `name`, unless they are there. A link on the way is refused."""
         files = files_of(folder)
         # Sizes are enough here: they show an interrupted upload, and a download verifies the digest.
         if self._sizes(name) != {file: path.stat().st_size for file, path in files.items()}:
-            try:
-                self.files.put({f"{name}/{file}": path for file, path in files.items()})
-            except regular_files.RefusedFileError as problem:
-                raise self._unwritten(problem) from None
+            with self._used("written"):
+                self._files.put({f"{name}/{file}": path for file, path in files.items()})
 
     def download(self, name: str, folder: Path) -> None:
         """Download the files under `name` that a digest covers, to the new `folder`; it stays empty if there are none.
 
         Raises:
-            RefusedFileError: a name leads out of the folder.
+            RefusedFileError: a name leads out of the folder, or to what is no regular file.
             StoreError: the disk has no room for them.
         """
         folder.mkdir()
@@ -85,19 +95,29 @@ class Mirror:
         if sum(sizes.values()) > shutil.disk_usage(folder).free:
             raise StoreError(f"there is no room here for {name} of the store: free some space and run again")
         if sizes:
-            self.files.get({f"{name}/{file}": folder / file for file in sizes})
+            with self._used("read", refused=True):
+                self._files.get({f"{name}/{file}": folder / file for file in sizes})
 
     def versions(self, name: str) -> dict[str, str]:
         """Name → a value that changes with the content, for every file under `name` that is not too large for a record."""
-        files = self.files.files(name)
+        with self._used("read"):
+            files = self._files.files(name)
         return {f"{name}/{file}": digest(str(version)) for file, (size, version) in files.items() if size <= LIMIT}
 
     def _sizes(self, name: str) -> dict[str, int]:
         """Relative name → bytes of every file of the artifact `name`."""
-        return {file: size for file, (size, _) in self.files.files(name).items() if counts(file)}
+        with self._used("read"):
+            return {file: size for file, (size, _) in self._files.files(name).items() if counts(file)}
 
-    def _unwritten(self, problem: Exception) -> StoreError:
-        return StoreError(f"the store {self._url} cannot be written: {problem}")
+    @contextlib.contextmanager
+    def _used(self, how: str, *, refused: bool = False) -> Iterator[None]:
+        """Every file system has errors of its own. With `refused` a RefusedFileError is the caller's to handle."""
+        try:
+            yield
+        except Exception as error:
+            if disk_space.is_full(error) or (refused and isinstance(error, regular_files.RefusedFileError)):
+                raise
+            raise StoreError(f"the store {self._url} cannot be {how}: {error or type(error).__name__}") from error
 
 
 def _opened(url: str, access: Access) -> SharedFolder | _Remote:

@@ -96,6 +96,8 @@ class Store:
         try:
             if pull:
                 store._pull()
+        except StoreError:
+            raise
         except Exception as error:  # noqa: BLE001 -- every file system has errors of its own
             raise StoreError(f"the store {place} cannot be read: {error or type(error).__name__}") from None
         return store
@@ -162,7 +164,7 @@ class Store:
 
     def _bring(self, mirror: Mirror, names: Sequence[str]) -> None:
         """Copy records of these names from `mirror`; a damaged one replaces nothing here."""
-        for name, content in mirror.files.read(names).items() if names else ():
+        for name, content in mirror.read(names).items() if names else ():
             try:
                 opened(Path(name).stem, content)
             except DamagedRecordError as problem:

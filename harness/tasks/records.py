@@ -6,11 +6,12 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeVar
+from types import MethodType
+from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import Field, TypeAdapter
 
-from harness.errors import StoreError
+from harness.errors import OtherStoreError
 from harness.hashing import Digest
 from harness.model import Limits, Stage, StageResult, Status
 from harness.stage_data import CheckedResult
@@ -75,8 +76,8 @@ class Records:
     _changes: Counter[str] = field(default_factory=Counter)
     """Key → number of changes by this process: a record that was read before a change is not cached."""
     _guard: threading.Lock = field(default_factory=threading.Lock)
-    _derived: dict[int, tuple[object, Any]] = field(default_factory=dict)
-    """Id of an object → the object, which keeps the id its own, and what follows for it from all records; see `derived`."""
+    _derived: dict[tuple[int, object], tuple[object, Any]] = field(default_factory=dict)
+    """Id of an object, and a function → the object, which keeps the id its own, and what follows from all records."""
 
     def get(self, key: str) -> Record | None:
         """The record under `key`; None if there is none, or if it is an error under other conditions than today's."""
@@ -99,12 +100,14 @@ class Records:
                 if self._changes[key] == changes:
                     return self._read.setdefault(key, record)
 
-    def derived(self, owner: object, compute: Callable[[], T]) -> T:
-        """What `compute` gives for `owner`, which may read any records: computed again after a record has changed."""
+    def derived(self, method: Callable[[Records], T]) -> T:
+        """What a bound method gives for these records, any of which it may read: computed again after a record has changed."""
         derived = self._derived
-        known = derived.get(id(owner))
+        bound = cast("MethodType", method)
+        key = id(bound.__self__), bound.__func__
+        known = derived.get(key)
         if known is None:
-            known = derived[id(owner)] = owner, compute()
+            known = derived[key] = bound.__self__, method(self)
         found: T = known[1]
         return found
 
@@ -137,12 +140,14 @@ class Records:
         """Take over the results of another process: overrides for this run, and the keys of what it stored.
 
         Raises:
-            StoreError: it has another store than this one.
+            OtherStoreError: it has another store than this one.
+            StoreError: the store cannot be read.
         """
         keys = list(stored)
         self.store.refresh(keys)
         if any(self.store.get(STAGES, key) is None for key in keys):
-            raise StoreError("a worker has stored results elsewhere; --store must be a folder or a URL that all machines share")
+            text = "a worker has stored results elsewhere; --store must be a folder or a URL that all machines share"
+            raise OtherStoreError(text)
         self.passing.update(passing)
         self._forget()
         self._made.update(passing, keys)
@@ -161,6 +166,10 @@ class Records:
     def is_made(self, key: str) -> bool:
         """Whether this run has put `key` or will put it: it is not invalidated any more."""
         return key in self._made
+
+    def is_remembered(self, key: str) -> bool:
+        """Whether what `get` gives is in the store, and not of this run alone."""
+        return key not in self.passing
 
     def ignore(self, key: str) -> None:
         """Hide `key` until it is put anew, unless this run has put it.

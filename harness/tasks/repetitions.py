@@ -34,6 +34,15 @@ class FailurePlace(NamedTuple):
         return self if failed.error and failed.error.type in WORDLESS else FailurePlace(self.environment)
 
 
+class Lessons(NamedTuple):
+    """What one task learns from its repetitions, and others of the run must know, wherever they run."""
+
+    chance: frozenset[FailureKind] = frozenset()
+    """See Repeated."""
+    alone: frozenset[str] = frozenset()
+    """See Repeated."""
+
+
 @dataclass(kw_only=True, slots=True)
 class Repeated:
     """What a run has learned from its repetitions; used by many threads at once."""
@@ -65,3 +74,13 @@ class Repeated:
     def times(self, kind: FailureKind) -> int:
         """How often a failure must repeat before it is a fact."""
         return TIMES_IF_CHANCE if kind in self.chance else 1
+
+    @property
+    def lessons(self) -> Lessons:
+        """What tasks on other machines must know of it."""
+        return Lessons(chance=frozenset(self.chance), alone=frozenset(self.alone))
+
+    def learn(self, lessons: Lessons) -> None:
+        """Add what was learned elsewhere."""
+        self.chance |= lessons.chance
+        self.alone |= lessons.alone

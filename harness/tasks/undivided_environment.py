@@ -96,10 +96,11 @@ class Divided(Task):
 
     def open(self, records: Records) -> list[Undivided]:
         """The environments that matter: not all is known, or something is in doubt."""
-        if not self.undivided:
-            return []
         # Asked again for each result of each variant of each cell.
-        return records.derived(self, lambda: [whole for whole in self.undivided if self._is_open(whole, records)])
+        return records.derived(self._open) if self.undivided else []
+
+    def _open(self, records: Records) -> list[Undivided]:
+        return [whole for whole in self.undivided if self._is_open(whole, records)]
 
     def _is_open(self, whole: Undivided, records: Records) -> bool:
         # Without the keys of the same undivided: they take time, and are needed only where something is in doubt.

@@ -22,7 +22,7 @@ import dask
 import distributed
 
 from harness import disk_space, machine
-from harness.errors import HarnessError
+from harness.errors import HarnessError, OtherStoreError
 from harness.execution.executors import local
 from harness.execution.executors.interface import RunContext
 from harness.execution.executors.remote_worker import RemoteWorker, RunConfig, TaskRequest, TaskResult, run_config, task_request
@@ -61,7 +61,12 @@ class Dask:
         """As this machine carries in a cluster of its own; a probe for each thread in another cluster."""
         if self._client is None:
             self._client = self._connected(local.jobs(requested))
-        self._threads = self._client.nthreads()
+        try:
+            self._threads = self._client.nthreads()
+        except Exception:
+            # Without a scheduler, what is sent becomes an error, and the run goes on to its report.
+            if not self._threads:
+                raise
         threads = self._threads
         probes = requested if isinstance(requested, int) else sum(threads.values()) if self._address else local.jobs(requested)
         return probes, INSTALLS * len({urlsplit(address).hostname for address in threads})
@@ -75,21 +80,20 @@ class Dask:
 
         Raises:
             InterruptedError: the run is being stopped.
-            StoreError: the worker has another store.
+            OtherStoreError: the worker has another store.
         """
         on_stage("elsewhere")
-        request = task_request(task, self._run.records)
         future = None
         try:
-            future = self._send(request)
+            future = self._send(task_request(task, self._run.records))
             result = self._received(future)
+            self._run.records.repeated.learn(result.repeated)
+            self._run.records.learn(result.passing, result.stored)
         except (Exception, CancelledError, asyncio.CancelledError) as error:
             self._run.supervisor.check()
-            if disk_space.is_full(error):
+            if disk_space.is_full(error) or isinstance(error, OtherStoreError):
                 raise
             harness_failure.record(task, self._run.records, _lost(error))
-        else:
-            self._run.records.learn(result.passing, result.stored)
         finally:
             with self._guard:
                 self._flying.discard(future)

@@ -35,6 +35,7 @@ from harness.tasks.interface import Parts, Task
 from harness.tasks.keys import platform_id
 from harness.tasks.pending import concerned
 from harness.tasks.records import STORED, Record, Records, stages
+from harness.tasks.repetitions import Lessons
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,11 +106,16 @@ class TaskRequest:
     """Key → record, or None if it is to be made, of everything that the task reads or produces."""
     held: frozenset[str]
     """Keys whose results are sent back, and not stored."""
+    repeated: Lessons
+    """What repetitions have taught the run."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskResult:
     """The results of a task. Can be pickled."""
+
+    repeated: Lessons
+    """What repetitions have taught the run and this task."""
 
     passing: dict[str, Record | None]
     """Key → record that counts for this run only."""
@@ -120,7 +126,8 @@ class TaskResult:
 def task_request(task: Task, records: Records) -> TaskRequest:
     """`task` with the records that it reads."""
     known = {key: records.get(key) for key in concerned(task, records)}
-    return TaskRequest(task=task, known=known, held=frozenset(records.held).intersection(known))
+    held = frozenset(records.held).intersection(known)
+    return TaskRequest(task=task, known=known, held=held, repeated=records.repeated.lessons)
 
 
 class RemoteWorker:
@@ -170,6 +177,7 @@ class RemoteWorker:
             passing=dict(request.known),
             held=dict.fromkeys(request.held, STORED),
         )
+        records.repeated.learn(request.repeated)
         if not concerned(task, records) <= request.known.keys():
             # Its results would be stored under keys that the run does not read.
             here = f"{socket.gethostname()} ({platform_id()})"
@@ -177,6 +185,7 @@ class RemoteWorker:
         if self._built(task, records):
             self._worker.with_records(records).perform(task, lambda _stage: None)
         return TaskResult(
+            repeated=records.repeated.lessons,
             passing={key: record for key, record in records.passing.items() if request.known.get(key) != record},
             stored=[key for key in request.known if key not in records.passing],
         )

@@ -24,7 +24,7 @@ from harness.model import Stage, Status
 from harness.store.envelope import DamagedRecordError, RecordKind
 from harness.store.foreign import LOG_LIMIT, ForeignStore
 from harness.store.store import Store
-from harness.tasks.exported_again import LAST_ATTEMPT, again_key
+from harness.tasks.further_export import LAST_ATTEMPT, again_key
 from harness.tasks.records import STAGES, Record
 from harness.verdicts.messages import headline
 from harness.verdicts.report_schema import Report

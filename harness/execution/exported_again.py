@@ -14,11 +14,11 @@ from typing import NamedTuple
 from harness.execution.process.repetition import compared
 from harness.model import Stage, StageResult, Status, Variant
 from harness.tasks.cell_tasks import CellTasks
-from harness.tasks.exported_again import LAST_ATTEMPT, ExportAgain
+from harness.tasks.further_export import LAST_ATTEMPT, ExportAgain
 from harness.tasks.graph_run import Run
 from harness.tasks.records import Records, has_error, is_above_limits, stages
 from harness.tasks.repetitions import TIMES_IF_CHANCE
-from harness.verdicts.signature import signature
+from harness.verdicts.signature import failure_kind
 
 
 class _Attempt(NamedTuple):
@@ -118,13 +118,13 @@ def settle(cells: Iterable[CellTasks], records: Records, *, working: bool = Fals
             results = next((compared(end, results) for end in failing), results)
         if results != ran.results:
             if results[-1].status is Status.FLAKY and ran.fails:
-                records.repeated.chance.add(_kind(ran))
+                records.repeated.chance.add(failure_kind(ran.results[-1]))
             records.put(ran.key, results, remember=remember)
 
 
 def _next(ran: _Ran, records: Records) -> int | None:
     """The number of the next export that a failure needs; None if it is confirmed."""
-    wanted = records.repeated.times(_kind(ran))
+    wanted = records.repeated.times(failure_kind(ran.results[-1]))
     for attempt in ran.attempts(records):
         if attempt.artifact != ran.artifact and attempt.end:
             wanted = TIMES_IF_CHANCE
@@ -133,11 +133,6 @@ def _next(ran: _Ran, records: Records) -> int | None:
         if not attempt.end:
             return attempt.number
     return None
-
-
-def _kind(ran: _Ran) -> tuple[Stage, str]:
-    failed = ran.results[-1]
-    return failed.stage, signature(failed.stage, failed.error) if failed.error else ""
 
 
 def _again(run: Run, variants: Iterable[Variant], attempt: int) -> ExportAgain:

@@ -52,7 +52,7 @@ def run(session: Session, planned: Sequence[Planned], *, cross_checked: bool = T
         if not work:
             return verdicts
         session.run(work)
-        once_more.outcomes(session)
+        once_more.record_outcomes(session)
         session.extra_cells.verdicts.clear()
 
 
@@ -157,7 +157,7 @@ class ExtraCells:
         session.extra_cells.trials.update(incomplete)
         own = [task for _, tasks in incomplete.values() if tasks for task in tasks.all]
         # A trial that fails is no answer to anybody.
-        again = session.exported_again(list(done.values())) if self._origin is Origin.EXTRA_CELL else []
+        again = session.confirming_tasks(list(done.values())) if self._origin is Origin.EXTRA_CELL else []
         checks: Sequence[Task] = ()
         if self._cross_checked and not again:
             untried = [tasks for cell, tasks in done.items() if session.untried((cell, "cross-checks"))]

@@ -41,7 +41,7 @@ class StoredFailure:
 
 
 def work(session: Session, verdicts: Iterable[tuple[CellTasks | None, Verdict]]) -> Work:
-    """The failures among `verdicts` that are still to be run once more; their results are held back until `outcomes`."""
+    """The failures among `verdicts` that are still to be run once more; their results are held back until `record_outcomes`."""
     chosen = [found for found in unconfirmed(session, verdicts) if session.untried(("once more", found.key))]
     for found in chosen:
         session.records.hold_back(found.key)
@@ -56,7 +56,7 @@ def work(session: Session, verdicts: Iterable[tuple[CellTasks | None, Verdict]])
     return Work(tasks=tuple(tasks), origin=Origin.ONCE_MORE)
 
 
-def outcomes(session: Session) -> bool:
+def record_outcomes(session: Session) -> bool:
     """Record how the failures ended that were run once more; returns whether there were any."""
     records = session.records
     held = records.held_back()
@@ -72,7 +72,7 @@ def outcomes(session: Session) -> bool:
             if results != list(known.stages):
                 # It failed again, with another message.
                 records.put(key, results)
-            records.put(once_more(key), again.stages)
+            records.put(second_key(key), again.stages)
     return bool(held)
 
 
@@ -104,10 +104,10 @@ def unconfirmed(session: Session, verdicts: Iterable[tuple[CellTasks | None, Ver
 
 def _is_confirmed(found: StoredFailure, records: Records) -> bool:
     """Whether it was run once more, and failed alike, after the results that count now were made."""
-    return bool(stages(records.get(once_more(found.key)))) and not records.is_made(found.key)
+    return bool(stages(records.get(second_key(found.key)))) and not records.is_made(found.key)
 
 
-def once_more(key: str) -> str:
+def second_key(key: str) -> str:
     """The key of the second record of a failure."""
     return key_of("once more", key)
 

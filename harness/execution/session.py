@@ -157,7 +157,7 @@ class Session:
         """The same of runs and of the exports that they alone need."""
         self.invalidate(itertools.chain.from_iterable((run.export, run) for run in runs))
 
-    def exported_again(self, cells: Sequence[CellTasks]) -> list[Task]:
+    def confirming_tasks(self, cells: Sequence[CellTasks]) -> list[Task]:
         """The tasks that are still to confirm failures of `cells` with further exports; records what is known of them."""
         if self.settings.invalidates:
             self.invalidate_runs(exported_again.known(cells, self.records))

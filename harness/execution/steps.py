@@ -37,7 +37,7 @@ def matrix_cells(session: Session, verdicts: Sequence[Verdict]) -> Work:
 
 def exports_again(session: Session, verdicts: Sequence[Verdict]) -> Work:  # noqa: ARG001 -- as Step
     """What failed from `load` on, with what another process exports: no proof may rest on a graph that comes by chance."""
-    return Work() if session.over else Work(tasks=tuple(session.exported_again(session.tasks)))
+    return Work() if session.over else Work(tasks=tuple(session.confirming_tasks(session.tasks)))
 
 
 def checks_elsewhere(session: Session, verdicts: Sequence[Verdict]) -> Work:
@@ -55,7 +55,7 @@ def checks_elsewhere(session: Session, verdicts: Sequence[Verdict]) -> Work:
 
 def failures_once_more(session: Session, verdicts: Sequence[Verdict]) -> Work:
     """What failed before everything else ran, once more: a failure by chance must not prove what was changed meanwhile."""
-    if once_more.outcomes(session):
+    if once_more.record_outcomes(session):
         exported_again.settle(session.tasks, session.records)
         verdicts = session.verdicts()
     if session.over:

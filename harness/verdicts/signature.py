@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from harness.hashing import digest
-from harness.model import Failure, Stage
+from harness.model import Failure, Stage, StageResult
 from harness.verdicts.messages import CPP_PLACE
 
 _ONNXRUNTIME = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : |Error in execution: ")
@@ -72,6 +72,16 @@ def normalised(message: str) -> str:
 def _sorted(found: re.Match[str]) -> str:
     """A set in the order of its elements: Python's own follows hashes, which differ from process to process."""
     return f"{{{', '.join(sorted(found[1].split(', ')))}}}"
+
+
+def first_failure(results: Iterable[StageResult]) -> StageResult:
+    """The first of `results` that does not work; there is one."""
+    return next(result for result in results if not result.ok)
+
+
+def failure_kind(result: StageResult) -> tuple[Stage, str]:
+    """What failures that count as one have in common: stage and signature."""
+    return result.stage, signature(result.stage, result.error) if result.error else ""
 
 
 def signature(stage: Stage, failure: Failure) -> str:

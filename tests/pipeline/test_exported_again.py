@@ -7,7 +7,7 @@ from typing import Any
 
 import packages
 import pytest
-from packages import raises
+from packages import KILLED, raises
 from project import Project, printed
 
 pytestmark = pytest.mark.usefixtures("installed_once")
@@ -15,13 +15,17 @@ pytestmark = pytest.mark.usefixtures("installed_once")
 FIRST, SECOND, ALWAYS = "turn == 0", "turn == 1", "True"
 
 
-def exporting(project: Project, flawed: str, *, version: str = "2.1.0", differs: bool = False) -> Project:
-    """`project` with a torch whose export is `flawed`, by its `turn` from 0, and differs from turn to turn where asked for."""
+def exporting(
+    project: Project, flawed: str, *, version: str = "2.1.0", differs: bool = False, killed: str = "False"
+) -> Project:
+    """`project` with a torch whose export is `flawed` or `killed`, by its `turn` from 0, and differs where asked for."""
     source = f"""
         import pathlib
         turns = pathlib.Path({str(project.notes / "turns")!r})
         turn = len(turns.read_text()) if turns.exists() else 0
         turns.write_text("x" * (turn + 1))
+        if {killed}:
+            {KILLED}
         variant = {{**variant, "id": turn if {differs} else 0}}
     """
     project.publish(packages.torch(version, on_export=source, flawed=flawed))
@@ -41,6 +45,20 @@ def test_a_graph_that_is_wrong_by_chance_proves_nothing(project, flawed):
     found = only(exporting(project, flawed))
     assert (found["status"], found["stage"], found["cause"], found["remedies"]) == ("flaky", "parity", None, [])
     assert found["outcomes"] == ["fails at parity: logits differ from PyTorch by 0.5", "works"]
+
+
+def test_it_proves_nothing_beside_what_works(project):
+    project.configure(variants={"exporters": ["torchscript"], "layouts": ["pair", "merged"]})
+    exporting(project, FIRST)
+    ends = {one["layout"]: one["status"] for cell in project.run().values() for one in cell["variants"]}
+    assert ends == {"pair": "flaky", "merged": "works"}
+
+
+def test_an_error_at_the_last_export_takes_no_fact_back(project):
+    exporting(project, ALWAYS, killed="turn == 3")
+    assert (only(project)["status"], len(project.starts("export"))) == ("fails", 1 + 1 + 1 + 1)
+    # It is made again by the next run.
+    assert (only(project)["status"], len(project.starts("export"))) == ("fails", 5)
 
 
 def test_graphs_that_differ_and_fail_alike_leave_a_fact(project):

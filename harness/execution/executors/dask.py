@@ -152,7 +152,7 @@ class Dask:
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except (OSError, TimeoutError, ValueError) as error:
             raise HarnessError(f"no dask cluster at {self._address or 'this machine'}: {error}") from None
-        config = run_config(self._run, self._store(), keep_envs=self._settings.keep_envs)
+        config = run_config(self._run, self._store())
         try:
             client.register_plugin(_WorkerPlugin(config, own=not self._address), name=self._name)
         except Exception as error:  # noqa: BLE001 -- whatever it is that they lack

@@ -60,7 +60,7 @@ class RunConfig:
     """The value of `--sandbox`: each machine tries what it offers."""
 
 
-def run_config(run: RunContext, store: Path | str, *, keep_envs: bool) -> RunConfig:
+def run_config(run: RunContext, store: Path | str) -> RunConfig:
     """The configuration of a run whose workers use `store`; puts what its probe reads into the store."""
     return RunConfig(
         store=store,
@@ -72,7 +72,7 @@ def run_config(run: RunContext, store: Path | str, *, keep_envs: bool) -> RunCon
         limits=run.limits,
         model=run.probe,
         files=_shared(run.probe, run.store),
-        keep_envs=keep_envs,
+        keep_envs=run.settings.keep_envs,
         no_forks=run.settings.no_forks,
         sandbox=run.settings.sandbox,
     )

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from harness.model import Stage, StageResult, Status
 from harness.tasks.interface import ProbeOutput, Subject
 from harness.verdicts import process_findings
-from harness.verdicts.signature import signature
+from harness.verdicts.signature import failure_kind
 
 
 def note_dependent(
@@ -36,7 +36,7 @@ def witnesses(output: ProbeOutput, apart: Collection[Subject]) -> list[Subject]:
         beside = [*range(place + 1, len(variants)), *reversed(range(place))]
         witness = next((variants[other] for other in beside if works[other]), None)
         if failed and failed.error and witness is not None:
-            found.setdefault((failed.stage, signature(failed.stage, failed.error)), witness)
+            found.setdefault(failure_kind(failed), witness)
     return list(dict.fromkeys(found.values()))
 
 

@@ -12,7 +12,7 @@ from harness.model import Failure, Stage, StageResult, Status
 from harness.tasks.interface import ProbeOutput, Subject
 from harness.tasks.repetitions import TIMES_IF_CHANCE, FailurePlace, Repeated
 from harness.verdicts import process_findings
-from harness.verdicts.signature import shared_words, signature
+from harness.verdicts.signature import failure_kind, first_failure, shared_words
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,12 +93,13 @@ class _Repetition:
         results, place = self.first[subject], self.places[subject]
         if all(result.status is not Status.FAILS for result in results):
             return False
-        for known in self.repeated.worded(place, _failed(results)):
+        for known in self.repeated.worded(place, first_failure(results)):
             alike = compared(results, [known])
-            if _failure_kind(alike) == _failure_kind([known]):
+            if failure_kind(first_failure(alike)) == failure_kind(known):
                 self.first[subject] = self.output.results[subject] = alike
                 break
-        return not self.repeated.is_known(place, _failure_kind(self.first[subject]), _failed(self.first[subject]))
+        now = first_failure(self.first[subject])
+        return not self.repeated.is_known(place, failure_kind(now), now)
 
     def _leading(self, output: ProbeOutput) -> set[Subject]:
         """The subjects that had no other one before them in their process."""
@@ -146,13 +147,13 @@ class _Repetition:
     @property
     def failures(self) -> dict[Subject, StageResult]:
         """Those that are not settled."""
-        return {subject: _failed(self.first[subject]) for subject in self.open}
+        return {subject: first_failure(self.first[subject]) for subject in self.open}
 
     def _take(self, subject: Subject, results: list[StageResult]) -> None:
         self.open[subject] += 1
         self.output.results[subject] = results
         if results[-1].status is Status.FLAKY:
-            self.repeated.chance.add(_failure_kind(self.first[subject]))
+            self.repeated.chance.add(failure_kind(first_failure(self.first[subject])))
 
     def _close_if_settled(self, subject: Subject, *, leads: bool) -> None:
         """Repeat `subject` no more if it did not fail alike, or has failed alike often enough, with nothing before it."""
@@ -161,7 +162,7 @@ class _Repetition:
             del self.open[subject]
             return
         # The next repetition is compared with the words that were shared so far.
-        self.first[subject], kind = results, _failure_kind(results)
+        self.first[subject], kind = results, failure_kind(first_failure(results))
         if leads and self.open[subject]:
             self.own.add(subject)
         if self.open[subject] < max(self.repeated.times(kind), times(results)):
@@ -181,14 +182,14 @@ def times(results: Sequence[StageResult]) -> int:
 
 def compared(first: Sequence[StageResult], second: Sequence[StageResult]) -> list[StageResult]:
     """The results of a failing subject after its repetition, which ended as `second`."""
-    failed = _failed(first)
+    failed = first_failure(first)
     again = next((result for result in second if not result.ok), None)
     before = [result for result in first if result.ok]
     if again is not None and again.status is Status.ERROR:
         return [*before, replace(again, stage=failed.stage, error=_unrepeated(failed, again))]
     if again is not None and again.status is Status.FAILS and again.stage is failed.stage:
         worded = _worded(failed, again)
-        return list(first) if _failure_kind([worded]) == _failure_kind([failed]) else [*before, worded]
+        return list(first) if failure_kind(worded) == failure_kind(failed) else [*before, worded]
     stage = min((failed.stage, again.stage if again else failed.stage), key=lambda stage: stage.number)
     ends = [_text(failed), _text(again) if again else Status.WORKS.value]
     logs = [result.log for result in (failed, *second[-1:]) if result.log]
@@ -220,15 +221,6 @@ def _end(output: ProbeOutput, subject: Subject) -> Sequence[StageResult]:
     """How `subject` ended in its repetition; empty if the process ended in another subject before it reached this one."""
     process = output.results.get(None, [])
     return output.results.get(subject) or ([] if all(result.ok for result in process) else process)
-
-
-def _failure_kind(results: Sequence[StageResult]) -> tuple[Stage, str]:
-    failed = _failed(results)
-    return failed.stage, signature(failed.stage, failed.error) if failed.error else ""
-
-
-def _failed(results: Sequence[StageResult]) -> StageResult:
-    return next(result for result in results if not result.ok)
 
 
 def _text(result: StageResult) -> str:

@@ -15,15 +15,15 @@ from harness.model import StageResult, Status
 from harness.tasks.interface import Batch, Task, Workplace
 from harness.tasks.records import Records, stages, unproven
 from harness.tasks.undivided_environment import Divided, Pair, Undivided, raised
-from harness.verdicts.signature import signature
+from harness.verdicts.signature import failure_kind, first_failure
 
 
 def expect(task: Task, records: Records) -> None:
     """Have no failure repeated undivided that has repeated composed: the undivided process is its repetition."""
     for _, pair in _unrepeated(task, records):
-        failed = next(result for result in stages(records.get(pair.key)) if not result.ok)
-        if failed.error and failed.status is Status.FAILS:
-            records.repeated.note(pair.place, (failed.stage, signature(failed.stage, failed.error)), failed)
+        known = first_failure(stages(records.get(pair.key)))
+        if known.error and known.status is Status.FAILS:
+            records.repeated.note(pair.place, failure_kind(known), known)
 
 
 def settle(task: Task, records: Records, workplace: Workplace, again: Callable[[Batch], Records]) -> None:
@@ -67,9 +67,7 @@ def _judge(task: Divided, whole: Undivided, pairs: Sequence[Pair], records: Reco
             refuted = True
         else:
             if results[-1].status is Status.FLAKY:
-                failed = next(result for result in known if not result.ok)
-                assert failed.error
-                records.repeated.chance.add((failed.stage, signature(failed.stage, failed.error)))
+                records.repeated.chance.add(failure_kind(first_failure(known)))
             records.put(pair.key, results)
     return [] if refuted else left
 
@@ -84,7 +82,7 @@ def _alike(composed: Sequence[StageResult], undivided: Sequence[StageResult]) ->
         return False
     # Words that vary from process to process vary here too.
     vary = one.error.shared or other.error.shared
-    return bool(vary) or signature(one.stage, one.error) == signature(other.stage, other.error)
+    return bool(vary) or failure_kind(one) == failure_kind(other)
 
 
 def _unrepeated(task: Task, records: Records) -> Iterator[tuple[Undivided, Pair]]:

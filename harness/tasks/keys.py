@@ -21,7 +21,7 @@ PROBE = Path(harness.__file__).parent / "probe" / "__main__.py"
 """The program that every probe process runs."""
 
 RULES = 2
-"""Part of every key: to be raised when a probe's events or end come to mean something else (execution/process/probe_results.py)."""
+"""Part of every key: to be raised when a probe's events or end come to mean something else (process/probe_results.py)."""
 
 RUNNERS_FOLDER = Path(harness.__file__).parent / "runners"
 """The programs that probe processes drive in place of importing a runtime."""

@@ -216,6 +216,15 @@ def test_a_failure_is_run_once_more_by_a_worker_too(project):
     assert cell["variants"][0]["outcomes"] == ["fails at load: by chance", "works"]
 
 
+def test_what_was_flaky_with_one_worker_must_repeat_more_often_with_another(project):
+    no = "raise RuntimeError('by chance')"
+    project.publish(packages.onnxruntime(on_run=packages.in_turn(project.notes / "one", no)))
+    project.publish(packages.onnxruntime("1.17.0", on_run=packages.in_turn(project.notes / "two", no, no, no)))
+    project.configure({"onnxruntime": ["1.16.3", "1.17.0"]})
+    statuses = [cell["variants"][0]["status"] for cell in project.run(*DASK, "--jobs", "1").values()]
+    assert statuses == ["flaky", "flaky"]
+
+
 def test_in_a_timeline_a_task_is_elsewhere(again, local):
     path = again.root / "run.json"
     (local.root / "gate").touch()

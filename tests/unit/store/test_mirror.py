@@ -14,6 +14,7 @@ from harness.errors import StoreError
 from harness.hashing import digest
 from harness.store.access import Access
 from harness.store.envelope import RecordKind
+from harness.store.shared_folder import SharedFolder
 from harness.store.store import Store
 
 pytest.importorskip("fsspec")
@@ -180,3 +181,22 @@ def test_what_was_left_half_written_goes_after_a_week(opened, shared):
     assert sorted(contents(shared)) == [".new-now", ".new-old"]
     opened("one")
     assert sorted(contents(shared)) == [".new-now", "export-matrix"]
+
+
+USES = {
+    "read": lambda store: store.refresh([KEY]),
+    "write": lambda store: store.put(KIND, KEY, 1),
+    "has": lambda store: store.artifacts.intact(KEY),
+    "files": lambda store: store.artifacts.folder(KEY),
+}
+
+
+@pytest.mark.parametrize("method", USES)
+def test_whatever_goes_wrong_there_is_an_error_of_the_store(opened, monkeypatch, method):
+    def down(*_: object) -> None:
+        raise ConnectionResetError("the bucket is down")
+
+    store = opened("one")
+    monkeypatch.setattr(SharedFolder, method, down)
+    with pytest.raises(StoreError, match="the store .* cannot be (read|written): the bucket is down"):
+        USES[method](store)

@@ -112,33 +112,42 @@ CHANGES = {
 }
 
 
+class Owner:
+    """Two things follow from the records for each."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def one(self, records: Records) -> object:
+        self.seen.append("one")
+        return records.get(KEY)
+
+    def other(self, records: Records) -> object:
+        self.seen.append("other")
+        return KEY
+
+    def changing(self, records: Records) -> object:
+        if not self.seen:
+            records.put(KEY, [NEW])
+        return self.one(records)
+
+
 @pytest.mark.parametrize("change", CHANGES)
 def test_what_follows_from_records_is_computed_again_after_each_change(tmp_path, change):
     Records(store=Store(tmp_path), limits=LIMITS).put(KEY, [OLD])
     records = Records(store=Store(tmp_path), limits=LIMITS)
-    owner, other = object(), object()
-    seen = []
-
-    def compute(who: object) -> object:
-        seen.append(who)
-        return records.get(KEY)
-
-    for _ in range(2):
-        assert records.derived(owner, lambda: compute(owner)).stages == (OLD,)
-    assert records.derived(other, lambda: compute(other)).stages == (OLD,)
-    assert seen == [owner, other]
+    owners = [Owner(), Owner()]
+    for owner in owners * 2:
+        assert records.derived(owner.one).stages == (OLD,)
+        assert records.derived(owner.other) == KEY
+    assert [owner.seen for owner in owners] == [["one", "other"]] * 2
     CHANGES[change](records)
-    assert records.derived(owner, lambda: compute(owner)) == records.get(KEY)
-    assert seen == [owner, other, owner]
+    assert records.derived(owners[0].one) == records.get(KEY)
+    assert [owner.seen for owner in owners] == [["one", "other", "one"], ["one", "other"]]
 
 
 def test_what_was_computed_before_a_change_is_not_kept_after_it(tmp_path):
-    records = Records(store=Store(tmp_path), limits=LIMITS)
-    owner = object()
-
-    def changing() -> str:
-        records.put(KEY, [NEW])
-        return "old"
-
-    assert records.derived(owner, changing) == "old"
-    assert records.derived(owner, lambda: "new") == "new"
+    records, owner = Records(store=Store(tmp_path), limits=LIMITS), Owner()
+    records.derived(owner.changing)
+    records.derived(owner.changing)
+    assert owner.seen == ["one", "one"]

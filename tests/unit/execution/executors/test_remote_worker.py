@@ -24,6 +24,7 @@ from harness.tasks import install, pending
 from harness.tasks.export import Export
 from harness.tasks.interface import Task
 from harness.tasks.pending import outstanding
+from harness.tasks.repetitions import Lessons
 from harness.verdicts import control_model
 
 MODULE = """
@@ -71,7 +72,7 @@ def test_another_machine_answers_under_the_same_keys(project, elsewhere, probe):
     }
     project.configure(probe=asked[probe])
     session = planned(project)
-    agreed = sent(run_config(session.context, elsewhere, keep_envs=False))
+    agreed = sent(run_config(session.context, elsewhere))
     # What belongs to the machine that planned is not there.
     (project.root / "mine").rename(project.root / "gone")
     there = RemoteWorker(agreed)
@@ -93,7 +94,7 @@ def test_a_checkpoint_with_a_link_to_elsewhere_is_not_shared(project, elsewhere)
     (project.root / "mine" / "model.bin").symlink_to(project.config)
     project.configure(probe={"model": "mine"})
     with pytest.raises(HarnessError, match=r"the checkpoint cannot be shared: .*model\.bin is a link that leads out of"):
-        run_config(planned(project).context, elsewhere, keep_envs=False)
+        run_config(planned(project).context, elsewhere)
     assert list((project.store / "artifacts").iterdir()) == []
 
 
@@ -114,7 +115,7 @@ def test_a_model_that_is_not_the_runs_is_itself_elsewhere_too(project, elsewhere
     project.publish(packages.transformers("4.56.0", eager="if family is None: return [0.5], [0.75]"))
     project.configure({"transformers": ["4.56.0"]}, probe={"model": "mine"})
     session = planned(project)
-    there = RemoteWorker(run_config(session.context, elsewhere, keep_envs=False))
+    there = RemoteWorker(run_config(session.context, elsewhere))
     work(session, there)
     work(session, there, outstanding(control_model.needed(session.verdicts(), session.matrix.probe), session.records))
     there.close()
@@ -127,7 +128,7 @@ def test_what_is_to_be_forgotten_is_done_again(project, elsewhere):
     session = planned(project)
     all_tasks = [task for cell in session.tasks for task in cell.all]
     pending.invalidate(all_tasks, session.records, everything=True, statuses=())
-    there = RemoteWorker(run_config(session.context, elsewhere, keep_envs=False))
+    there = RemoteWorker(run_config(session.context, elsewhere))
     answers = work(session, there)
     there.close()
     assert len(answers) == 4
@@ -138,13 +139,13 @@ def test_an_environment_that_cannot_be_built_here_is_no_word_on_the_lock(project
     session = planned(project)
     install, *_ = session.pending(session.cells)
     export = next(task for task in session.pending(session.cells) if isinstance(task, Export))
-    first = RemoteWorker(run_config(session.context, elsewhere, keep_envs=False))
+    first = RemoteWorker(run_config(session.context, elsewhere))
     for one in (install, *(need for need in export.needs)):
         answer = first.perform(remote_worker.task_request(one, session.records))
         session.records.learn(answer.passing, answer.stored)
     first.close()
     project.index.rename(project.root / "index-is-gone")
-    second = RemoteWorker(run_config(session.context, elsewhere, keep_envs=False))
+    second = RemoteWorker(run_config(session.context, elsewhere))
     with pytest.raises(RuntimeError, match="its environment cannot be built here"):
         second.perform(remote_worker.task_request(export, session.records))
     second.close()
@@ -155,15 +156,17 @@ def test_an_environment_that_cannot_be_built_here_is_no_word_on_the_lock(project
 def test_a_task_whose_install_did_not_work_is_not_begun(project, elsewhere):
     session = planned(project)
     export = next(task for task in session.pending(session.cells) if isinstance(task, Export))
-    there = RemoteWorker(run_config(session.context, elsewhere, keep_envs=False))
-    assert there.perform(remote_worker.task_request(export, session.records)) == TaskResult(passing={}, stored=[])
+    there = RemoteWorker(run_config(session.context, elsewhere))
+    assert there.perform(remote_worker.task_request(export, session.records)) == TaskResult(
+        repeated=Lessons(), passing={}, stored=[]
+    )
     there.close()
 
 
 def test_another_platform_would_answer_another_question(project, elsewhere, monkeypatch):
     session = planned(project)
     order = remote_worker.task_request(session.pending(session.cells)[0], session.records)
-    there = RemoteWorker(run_config(session.context, elsewhere, keep_envs=False))
+    there = RemoteWorker(run_config(session.context, elsewhere))
     monkeypatch.setattr(install, "platform_id", lambda: "Plan9")
     with pytest.raises(RuntimeError, match="another platform than the machine that planned"):
         there.perform(order)
@@ -171,15 +174,15 @@ def test_another_platform_would_answer_another_question(project, elsewhere, monk
 
 def test_no_such_interpreter_there(project, elsewhere, monkeypatch):
     session = planned(project)
-    there = RemoteWorker(run_config(session.context, elsewhere, keep_envs=False))
+    there = RemoteWorker(run_config(session.context, elsewhere))
     monkeypatch.setattr(there._pythons, "find", lambda _version: None)
     with pytest.raises(RuntimeError, match="has no CPython 3"):
-        there.perform(TaskRequest(task=session.pending(session.cells)[0], known={}, held=frozenset()))
+        there.perform(TaskRequest(task=session.pending(session.cells)[0], known={}, held=frozenset(), repeated=Lessons()))
 
 
 def test_a_store_that_is_not_shared_is_found_out(project, elsewhere):
     session = planned(project)
-    there = RemoteWorker(run_config(session.context, f"{elsewhere}-of-somebody-else", keep_envs=False))
+    there = RemoteWorker(run_config(session.context, f"{elsewhere}-of-somebody-else"))
     with pytest.raises(StoreError, match="that all machines share"):
         work(session, there)
     there.close()

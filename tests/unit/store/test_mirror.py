@@ -198,5 +198,5 @@ def test_whatever_goes_wrong_there_is_an_error_of_the_store(opened, monkeypatch,
 
     store = opened("one")
     monkeypatch.setattr(SharedFolder, method, down)
-    with pytest.raises(StoreError, match="the store .* cannot be (read|written): the bucket is down"):
+    with pytest.raises(StoreError, match=r"the store .* cannot be (read|written): the bucket is down"):
         USES[method](store)

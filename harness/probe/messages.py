@@ -31,8 +31,8 @@ _BOILERPLATE = (
     re.compile(r"\s*Error report has been saved to '[^']*'\."),
     # torch.export
     re.compile(r"\s*The error above occurred when calling torch\.export\.export\.[^`]*`export\(\)`[^`]*`draft_export\(\)`\."),
-    # torch._dynamo and torch.export: where to find more information.
-    re.compile(r"\s*\n[^\n]*\b(?:TORCH_LOGS|TORCHDYNAMO_\w+)\b[^\n]*"),
+    # torch._dynamo and torch.export: where to find more information, a line or a sentence at the end of one.
+    re.compile(r"(?:\s*\n|(?<=[.!?]) )(?:[^\n.!?]|[.!?](?! ))*\b(?:TORCH_LOGS|TORCHDYNAMO_\w+)\b[^\n]*"),
     re.compile(r"\s*\n\s*For more (?:information|debugging help)[^\n]*"),
     re.compile(
         r"\s*\n\s*You can suppress this exception and fall back to eager[^\n]*(?:\s*\n\s*(?:import )?torch\._dynamo[^\n]*)*"

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from harness.matrix.plan import by_version
+from harness.model import Stage
 from harness.report.page import Look, Span, code, joined
 from harness.report.tables import counted
 from harness.verdicts.report_schema import Report
@@ -36,7 +37,8 @@ def sentence(rule: Rule) -> str:
     """A rule in words: `With layout merged and onnxruntime older than 1.32.0, everything that gets to load fails there`."""
     *most, last = (f"{atom.name} {_BOUNDS[atom.op].format(atom.value)}" for atom in rule.atoms)
     where = f"{', '.join(most)} and {last}" if most else last
-    return f"With {where}, everything that gets as far as {rule.stage} fails there"
+    nothing_before = rule.stage is Stage.RESOLVE
+    return f"With {where}, " + ("nothing resolves" if nothing_before else f"everything that gets as far as {rule.stage} fails there")
 
 
 _BOUNDS = {"=": "{}", "<": "older than {}", ">=": "{} or newer"}

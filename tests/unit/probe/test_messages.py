@@ -57,6 +57,15 @@ def test_of_torchs_report_the_innermost_cause_is_left():
     )
 
 
+@pytest.mark.parametrize("before", ["", "torch.export failed:\n"])
+def test_a_sentence_before_the_advice_of_its_line_is_kept(before):
+    violated = "Constraints violated (batch)!"
+    more = 'For more information, run with TORCH_LOGS="+dynamic".'
+    why = "\n  - Not all values of batch = L['x'].size()[0] satisfy the generated guard batch <= 8."
+    assert plain(f"{before}{violated} {more}{why}") == f"{before}{violated}{why}"
+    assert plain(f"{before}{violated}\nSet TORCHDYNAMO_VERBOSE=1 for the stack. {more}{why}") == f"{before}{violated}{why}"
+
+
 def test_a_report_without_its_exceptions_keeps_its_summary():
     text = summary(TorchExportError(f"{STEP}\n\n## Exception summary\n\n<class 'X'>: the point\n⬆️\n<class 'Y'>: more\n{REFER}"))
     assert text == "Failed to export the model with torch.export.\n<class 'X'>: the point"

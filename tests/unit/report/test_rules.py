@@ -114,3 +114,4 @@ def atom(name: str, op: str, value: str) -> Condition:
 def test_a_rule_is_a_sentence(atoms, text):
     rule = replace(OLD.rules[0], atoms=atoms, stage=Stage.LOAD)
     assert rules.sentence(rule) == f"{text}, everything that gets as far as load fails there"
+    assert rules.sentence(replace(rule, stage=Stage.RESOLVE)) == f"{text}, nothing resolves"

@@ -44,6 +44,7 @@ def test_a_report_that_observed_something_is_not_replaced_by_one_that_did_not(pr
 
 def test_where_there_is_no_report_it_is_written_and_the_exit_code_is_3_all_the_same(project):
     project.configure({"python": [NOWHERE]})
+    assert "none of them can be run" in project.main("plan").out
     assert project.main().code == 3
     (cell,) = project.cells().values()
     assert cell["status"] == "not-run"

@@ -32,7 +32,7 @@ def page(plan: PlannedWork, *, ordered: bool) -> Page[PlannedWork]:
             *_coverage(plan.coverage),
             Table(header=["work", "distinct", "still to do"], rows=rows),
             *([items(*_unsolved(unsolved))] if unsolved else []),
-            *([] if pending else [Paragraph(text="everything is known already")]),
+            *([] if pending else [Paragraph(text="everything is known already" if distinct else "none of them can be run")]),
             *([Paragraph(text=sentence(cost))] if pending and cost else []),
             *(_order(cells) if ordered else ()),
         ],

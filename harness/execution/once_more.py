@@ -8,7 +8,7 @@ passed. A second record beside that of the failure says how it ended.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.execution import exported_again
@@ -43,6 +43,7 @@ class StoredFailure:
 def work(session: Session, verdicts: Iterable[tuple[CellTasks | None, Verdict]]) -> Work:
     """The failures among `verdicts` that are still to be run once more; their results are held back until `record_outcomes`."""
     chosen = [found for found in unconfirmed(session, verdicts) if session.untried(("once more", found.key))]
+    chosen = _claimed(session, chosen)
     for found in chosen:
         session.records.hold_back(found.key)
     # What failed with an artifact may do so because of that one alone, and by chance with each that was made until now.
@@ -56,9 +57,28 @@ def work(session: Session, verdicts: Iterable[tuple[CellTasks | None, Verdict]])
     return Work(tasks=tuple(tasks), origin=Origin.ONCE_MORE)
 
 
+def _claimed(session: Session, chosen: Sequence[StoredFailure]) -> list[StoredFailure]:
+    """Those that no other run on this store has run once more meanwhile; none does so until `record_outcomes`."""
+    records = session.records
+    # All runs claim in one order, so that no two wait for each other.
+    if done := [found for found in sorted(chosen, key=lambda found: found.key) if session.claim(second_key(found.key))]:
+        records.read_anew(key for found in done for key in (found.key, second_key(found.key)))
+    return [found for found in chosen if _fails(found, records) and not _is_confirmed(found, records)]
+
+
+def _fails(found: StoredFailure, records: Records) -> bool:
+    return any(result.status is Status.FAILS for result in stages(records.get(found.key)))
+
+
 def record_outcomes(session: Session) -> bool:
     """Record how the failures ended that were run once more; returns whether there were any."""
-    records = session.records
+    try:
+        return _record_outcomes(session.records)
+    finally:
+        session.release_claims()
+
+
+def _record_outcomes(records: Records) -> bool:
     held = records.held_back()
     for key, again in held.items():
         known = records.get(key)
@@ -104,7 +124,8 @@ def unconfirmed(session: Session, verdicts: Iterable[tuple[CellTasks | None, Ver
 
 def _is_confirmed(found: StoredFailure, records: Records) -> bool:
     """Whether it was run once more, and failed alike, after the results that count now were made."""
-    return bool(stages(records.get(second_key(found.key)))) and not records.is_made(found.key)
+    known, again = (stages(records.get(key)) for key in (found.key, second_key(found.key)))
+    return bool(known and again) and again[-1].finished >= known[-1].finished
 
 
 def second_key(key: str) -> str:

@@ -5,6 +5,7 @@ A session that does not act asks no index and runs nothing: what the store does 
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -108,11 +109,13 @@ class Session:
     _executor: TaskExecutor | None = None
     _memory: Memory | None = None
     _kept: set[tuple[Closure, ...]] = field(default_factory=set)
+    _claims: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.release_claims()
         if self._executor is not None:
             executors.close(self._executor, self.listen, keep=self.settings.keep_envs)
             self._executor = None
@@ -223,6 +226,14 @@ class Session:
     def untried(self, name: object) -> bool:
         """Whether no earlier round has run the work of that name: what a round could not finish does not run again."""
         return self._tried.setdefault(name, self._rounds) == self._rounds
+
+    def claim(self, key: str) -> bool:
+        """Keep the claim on `key` until `release_claims`; returns whether another run had it, which may have done the work."""
+        return self._claims.enter_context(self.store.claim(key, self.supervisor.check))
+
+    def release_claims(self) -> None:
+        """Other runs may do now what this one has left."""
+        self._claims.close()
 
     def release_kept(self) -> None:
         """Release the environments that were kept for cross-checks, which are done."""

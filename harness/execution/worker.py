@@ -83,7 +83,7 @@ class Worker:
             DiskFullError: nothing was recorded for what was in flight.
         """
         try:
-            with self._borrowed(task), harness_failure.recorded(task, self._records):
+            with self._claimed(task, on_stage), self._borrowed(task), harness_failure.recorded(task, self._records):
                 self._perform(task, on_stage)
         except DiskFullError:
             self._probes.distrust_bytecode()
@@ -105,6 +105,19 @@ class Worker:
             following = task.next_batch(self._records, self)
             # If nothing has changed, its process died before the first result.
             batch = following if following != batch else None
+
+    @contextmanager
+    def _claimed(self, task: Task, on_stage: OnStage) -> Iterator[None]:
+        """Of the runs that share the store one does the task, and the others take over its results."""
+
+        def look() -> None:
+            on_stage("elsewhere")
+            self._supervisor.check()
+
+        with self._store.claim(task.claim, look) as waited:
+            if waited:
+                self._records.read_anew(task.keys(self._records))
+            yield
 
     @contextmanager
     def _borrowed(self, task: Task) -> Iterator[None]:

@@ -38,7 +38,9 @@ def sentence(rule: Rule) -> str:
     *most, last = (f"{atom.name} {_BOUNDS[atom.op].format(atom.value)}" for atom in rule.atoms)
     where = f"{', '.join(most)} and {last}" if most else last
     nothing_before = rule.stage is Stage.RESOLVE
-    return f"With {where}, " + ("nothing resolves" if nothing_before else f"everything that gets as far as {rule.stage} fails there")
+    return f"With {where}, " + (
+        "nothing resolves" if nothing_before else f"everything that gets as far as {rule.stage} fails there"
+    )
 
 
 _BOUNDS = {"=": "{}", "<": "older than {}", ">=": "{} or newer"}

@@ -4,6 +4,7 @@
     <store>/artifacts/<digest>/       artifacts (artifacts.py), named by content
     <store>/logs/<key>.log            output of one process, by digest of the keys of its results
     <store>/envs/                     environments (environments/environments.py)
+    <store>/claims/                   who works on what (claims.py)
     <store>/tmp/                      work in flight (scratch.py)
     <store>/bytecode/                 bytecode of the environments, by path
     <store>/in-use.lock               held by every process that uses the store (usage.py)
@@ -20,7 +21,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from harness.hashing import DIGEST, digest
 from harness.store import usage
 from harness.store.access import Access, Note
 from harness.store.artifacts import Artifacts, require_digest
+from harness.store.claims import claimed
 from harness.store.digests import make_folder, sync
 from harness.store.envelope import LIMIT, DamagedRecordError, OlderRecordError, RecordKind, T, opened
 from harness.store.mirror import Mirror, cache_of
@@ -40,7 +42,7 @@ from harness.store.scratch import Scratch, temporaries, temporary_in, with_socke
 BYTECODE = "bytecode"
 """The folder of a store that Python keeps bytecode in."""
 
-_FOLDERS = ("results", "artifacts", "logs", "envs", "tmp")
+_FOLDERS = ("results", "artifacts", "logs", "envs", "claims", "tmp")
 
 
 class Store:
@@ -137,6 +139,10 @@ class Store:
     def log(self, key: str) -> Path:
         """The path of the log of `key`."""
         return self.root / "logs" / f"{require_digest(key)}.log"
+
+    def claim(self, key: str, look: Callable[[], object]) -> AbstractContextManager[bool]:
+        """See `claims.claimed`: of the processes that use this folder one works on `key`."""
+        return claimed(self.root / "claims", require_digest(key), look)
 
     def scratch(self) -> AbstractContextManager[Path]:
         """A new folder for work in flight; removed at the end."""

@@ -29,3 +29,8 @@ class ExportAgain(Export):
     def variant_key(self, variant: Variant) -> str:
         """See Export."""
         return again_key(super().variant_key(variant), self.attempt)
+
+    @property
+    def claim(self) -> str:
+        """See Task."""
+        return again_key(self.key, self.attempt)

@@ -48,6 +48,11 @@ class GraphRun(Divided):
         return process_key(f"{self.kind}-import", self.runtime_name, self.export.model, self.closure.key, *self._apart)
 
     @property
+    def claim(self) -> str:
+        """The runtime's import is shared by the runs of several exports."""
+        return key_of(self.key, self.export.claim)
+
+    @property
     def _apart(self) -> tuple[str, ...]:
         """What else runs the graphs of such a runtime: its packages with their program, and the runner."""
         return () if self.packages is None else (self.packages.key, runner_source(self.runtime_name))

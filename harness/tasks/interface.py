@@ -205,6 +205,11 @@ class Task(ABC):
         return with_layers(self.closure)
 
     @property
+    def claim(self) -> str:
+        """A digest that no other task has, but the same task of another run does (`Store.claim`)."""
+        return self.key
+
+    @property
     def held(self) -> tuple[Parts, ...]:
         """The environments that stay until it has ended."""
         return self.environments

@@ -111,6 +111,14 @@ class Records:
         found: T = known[1]
         return found
 
+    def read_anew(self, keys: Iterable[str]) -> None:
+        """Read these from the store again, where another process may have stored something meanwhile."""
+        with self._guard:
+            for key in keys:
+                self._changes[key] += 1
+                self._read.pop(key, None)
+        self._forget()
+
     def _forget(self) -> None:
         # A new one: who computes while a record changes writes into the old one.
         self._derived = {}

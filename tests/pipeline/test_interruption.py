@@ -199,22 +199,22 @@ def test_a_run_that_is_killed_while_it_exports_repeats_that_export(project):
 
 
 def test_two_runs_on_one_store_do_not_take_environments_from_each_other(project):
-    # The first run's export waits until the second run's has begun, which goes on until the first run has ended.
+    # The first run's probe waits until the second run's has begun, which goes on until the first run has ended.
     over = project.root / "first-is-over"
     source = f"""
         import os, pathlib, time
         root = pathlib.Path({str(project.root)!r})
-        (root / f"exporting-{{os.getpid()}}").touch()
-        first = len(list(root.glob("exporting-*"))) == 1
-        while len(list(root.glob("exporting-*"))) < 2 or not (first or os.path.exists({str(over)!r})):
+        (root / f"running-{{os.getpid()}}").touch()
+        first = len(list(root.glob("running-*"))) == 1
+        while len(list(root.glob("running-*"))) < 2 or not (first or os.path.exists({str(over)!r})):
             time.sleep(0.02)
-        import mpmath
+        import flatbuffers
     """
-    project.publish(packages.torch("2.2.0", on_export=source), packages.onnxruntime("1.17.0"))
-    project.configure({"torch": ["2.2.0"], "onnxruntime": ["1.16.3", "1.17.0"]})
-    with project.start("run", "--jobs", "1", "--select", "onnxruntime==1.16.3") as first:
-        wait_until(lambda: len(list(project.root.glob("exporting-*"))) == 1)
-        with project.start("run", "--jobs", "1", "--select", "onnxruntime==1.17.0") as second:
+    project.publish(packages.torch("2.2.0"), packages.onnxruntime(on_run=source))
+    project.configure({"torch": ["2.1.0", "2.2.0"]})
+    with project.start("run", "--jobs", "1", "--select", "torch==2.1.0") as first:
+        wait_until(lambda: len(list(project.root.glob("running-*"))) == 1)
+        with project.start("run", "--jobs", "1", "--select", "torch==2.2.0") as second:
             assert first.wait(60) == 0
             over.touch()
             assert second.wait(60) == 0

@@ -40,7 +40,7 @@ def integrity(package):
 
 def cached(name, make):
     place = CACHE / name.replace("/", "+")
-    if "--offline" in options:
+    if "--offline" in options or ("--prefer-offline" in options and place.exists()):
         if not place.exists():
             end("ENOTCACHED", "request to https://user:secret@registry.example/x failed: cache mode is 'only-if-cached'")
     else:
@@ -50,13 +50,14 @@ def cached(name, make):
     return json.loads(place.read_text())
 
 
-def packument(name):
+def packument(name, of="full"):
+    # npm keeps two documents of a package: `view` and `install` read the full one, `ci` the abbreviated one.
     def make():
         if name not in REGISTRY:
             end("E404", "Not Found - GET https://user:secret@registry.example/" + name,
                 "The requested resource '" + name + "@*' could not be found or you do not have permission to access it.")
         return REGISTRY[name]
-    return cached(name, make)
+    return cached(of + " " + name, make)
 
 
 def locked(name, version, prefix, packages):
@@ -91,6 +92,8 @@ elif command == "ci":
     packages = {{place: entry for place, entry in lock["packages"].items() if place}}
     for place, entry in packages.items():
         name = place.rpartition("node_modules/")[2]
+        if entry["version"] not in packument(name, "abbreviated"):
+            end("ETARGET", "No matching version found for " + name + "@" + entry["version"] + ".")
         package = cached(name + "@" + entry["version"], lambda: REGISTRY[name][entry["version"]])
         if integrity(package) != entry["integrity"]:
             end("EINTEGRITY", "sha512 integrity checksum failed")

@@ -141,25 +141,26 @@ class Npm:
         folder.mkdir(parents=True, exist_ok=True)
 
     def install(self, folder: Path, lock: Lock, python: Interpreter | None = None) -> None:  # noqa: ARG002 -- as Provider
-        """See Provider. npm compares each file with the integrity in the lock."""
-        self._install(folder, lock, "--offline" if self._offline else "--prefer-offline")
+        """See Provider. npm compares each file with the integrity in the lock, and reads its cache before it downloads one."""
+        self._install(folder, lock, offline=self._offline)
 
     def install_from_cache(self, folder: Path, lock: Lock, python: Interpreter | None = None) -> bool:  # noqa: ARG002 -- as Provider
         """As `install`, from npm's cache alone; False if it lacks something."""
         try:
-            self._install(folder, lock, "--offline")
+            self._install(folder, lock, offline=True)
         except ProviderFailure:
             return False
         return True
 
-    def _install(self, folder: Path, lock: Lock, network: str) -> None:
+    def _install(self, folder: Path, lock: Lock, *, offline: bool) -> None:
         assert isinstance(lock, PackageLock)
         for name, text in files(lock).items():
             (folder / name).write_text(text, encoding="utf-8")
+        # Not --prefer-offline: npm would take old lists of what is published from its cache, and find no locked version there.
         # Without retries an empty cache is noticed at once.
-        retries = ["--fetch-retries=0"] if network == "--offline" else []
+        network = ["--offline", "--fetch-retries=0"] if offline else []
         with self._temporary() as own:
-            self._call(["ci", "--ignore-scripts", network, *retries], folder, own, _INSTALL_SECONDS)
+            self._call(["ci", "--ignore-scripts", *network], folder, own, _INSTALL_SECONDS)
 
     def installed(self, folder: Path, python: Interpreter) -> dict[str, str]:  # noqa: ARG002 -- as Provider
         """See Provider: place → version. One that npm did not install from the locked file says so in its version."""

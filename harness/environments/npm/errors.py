@@ -19,6 +19,8 @@ _FACTS = {
 }
 """Code → what it says about versions."""
 
+_NOT_PUBLISHED = {"ETARGET", "E404"}
+
 _UNPUBLISHED = re.compile(r"(?:No matching version found for|The requested resource ')\s*'?(@?[\w./-]+)@([\w.+~^*-]+)")
 """Where npm names the package, and the version, that its registry does not have."""
 
@@ -31,9 +33,12 @@ _HINTS = {
 
 
 def failure(text: str, requested: dict[str, str]) -> ProviderFailure:
-    """The failure that npm's output describes; `requested` is the package and the version that npm was asked about."""
+    """The failure that npm's output describes; `requested` is the package and the version that npm was asked about.
+
+    It is empty where a lock is installed. A lock is proof of publication, so nothing of it is a fact that says otherwise.
+    """
     code, sentences = _code(text)
-    if code not in _FACTS:
+    if code not in _FACTS or (code in _NOT_PUBLISHED and not requested):
         hint = _HINTS.get(code, "its registry, the network or the disk failed it; `npm ping` and `npm doctor` say more")
         return ProviderFailure(FailureType.INFRASTRUCTURE, f"npm ended with {code or 'no code'}: {hint}", tool="npm")
     named = _UNPUBLISHED.search(sentences)
@@ -44,7 +49,7 @@ def failure(text: str, requested: dict[str, str]) -> ProviderFailure:
 
 def _unpublished(code: str, named: re.Match[str] | None, requested: dict[str, str]) -> str | None:
     """The requirement that is not published, if it is the requested one: `name==version`, or the bare name."""
-    if code not in {"ETARGET", "E404"} or named is None or named[1] not in requested:
+    if code not in _NOT_PUBLISHED or named is None or named[1] not in requested:
         return None
     return named[1] if code == "E404" else f"{named[1]}=={requested[named[1]]}"
 

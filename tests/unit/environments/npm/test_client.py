@@ -165,6 +165,26 @@ def test_an_environment_holds_what_is_locked_from_the_cache_if_it_is_there(clien
     ]
 
 
+def test_an_old_cache_of_npm_costs_nothing(client, npm, tmp_path):
+    for version in ("1.0.0", "1.1.0"):
+        npm.publish("a", version)
+        lock, folder = client.resolve([f"a=={version}"], ANY), tmp_path / version
+        client.create(folder, ANY)
+        assert client.install_from_cache(folder, lock) is False
+        client.install(folder, lock)
+        assert client.installed(folder, ANY) == {"a": version}
+
+
+@pytest.mark.parametrize("code", ["ETARGET", "E404"])
+def test_a_lock_is_proof_of_publication(client, npm, tmp_path, code):
+    lock, folder = client.resolve([f"{NAME}==1.16.3"], ANY), tmp_path / "env"
+    client.create(folder, ANY)
+    npm.trouble(ci=code)
+    with pytest.raises(ProviderFailure, match=f"npm ended with {code}: its registry") as caught:
+        client.install(folder, lock)
+    assert caught.value.type is FailureType.INFRASTRUCTURE
+
+
 def test_what_was_changed_on_disk_is_noticed(client, tmp_path):
     lock, folder = client.resolve([f"{NAME}==1.16.3"], ANY), tmp_path / "env"
     client.create(folder, ANY)

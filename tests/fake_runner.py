@@ -150,6 +150,10 @@ def flood(stream: Any) -> None:
         stream.buffer.write(b"the flood \xff\xfe\n" * 1000)
 
 
+def complain(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
 def write_head(body: int) -> None:
     write(struct.pack("<4sIQ", b"RUN1", 2, body) + b"{}")
 
@@ -169,6 +173,8 @@ FAULTS = {
     "abort": os.abort,
     "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "exit": lambda: os._exit(3),
+    "full-disk": lambda: (complain("fatal: No space left on device"), os._exit(3)),
+    "refused": lambda: (complain("Error: EACCES: permission denied, open '/x'"), os.abort()),
     "own-failure": lambda: os._exit(113),
     "closed": lambda: (os.close(1), time.sleep(3600)),
     "hang": lambda: time.sleep(3600),

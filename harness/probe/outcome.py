@@ -17,22 +17,28 @@ from .wire import Confinement, Error
 _PROBE_FOLDERS = [f"{Path(__file__).resolve().parent}{os.sep}"]
 _MESSAGE_LIMIT = 4000
 _TRACEBACK_LIMIT = 8000
-_MACHINE_ERRORS = {
-    getattr(errno, name)
-    for name in (
-        *("ENOMEM", "ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "EIO", "EAGAIN", "ESTALE", "ENOBUFS"),
-        *("ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "EPIPE", "ETIMEDOUT"),
-        *("ENETDOWN", "ENETUNREACH", "EHOSTDOWN", "EHOSTUNREACH", "EADDRNOTAVAIL", "EFBIG"),
-    )
-}
-"""Numbers of errors of a machine or its network: no fact about versions."""
-_REFUSALS = {"EACCES", "EPERM", "EROFS", "ESRCH", "ENETUNREACH", "EAFNOSUPPORT"}
+_MACHINE_NAMES = (
+    *("ENOMEM", "ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "EIO", "EAGAIN", "ESTALE", "ENOBUFS"),
+    *("ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "EPIPE", "ETIMEDOUT"),
+    *("ENETDOWN", "ENETUNREACH", "EHOSTDOWN", "EHOSTUNREACH", "EADDRNOTAVAIL", "EFBIG"),
+)
+"""Names of errors of a machine or its network: no fact about versions."""
+_MACHINE_ERRORS = {getattr(errno, name) for name in _MACHINE_NAMES}
+_REFUSALS = ("EACCES", "EPERM", "EROFS", "ESRCH", "ENETUNREACH", "EAFNOSUPPORT")
 """Names of the errors with which a confined process meets its limits: files, other processes, the network."""
-REFUSAL_TEXTS = (
+
+
+def _texts(*texts: str, names: tuple[str, ...]) -> re.Pattern[str]:
+    """Return a pattern for one of these texts, in whatever case, or the name of an error as a word of its own."""
+    return re.compile(rf"(?i:{'|'.join(map(re.escape, texts))})|\b(?:{'|'.join(names)})\b")
+
+
+_REFUSAL_TEXTS = _texts(
     *("Permission denied", "Operation not permitted", "Read-only file system", "No such process"),
     *("Network is unreachable", "Temporary failure in name resolution", "Name or service not known"),
+    names=(*_REFUSALS, "ENOTFOUND", "EAI_AGAIN"),
 )
-"""How C and C++ code report the same."""
+"""How C and C++ code, and a runner's language, report the same: Node.js writes names and small letters."""
 _MACHINE_ERROR_CLASSES = {
     *("MemoryError", "ConnectionError", "TimeoutError", "timeout", "gaierror", "SSLError"),
     *("URLError", "RequestException", "HTTPException", "HTTPError", "TransportError"),
@@ -48,12 +54,15 @@ _ABOUT_ARGUMENTS = (
     *(SyntaxError, AssertionError, NotImplementedError),
 )
 """Exceptions that may quote a text of a machine, and report none."""
-# How C++ code, and Python's threads, report what Python calls MemoryError, ENOMEM, ENOSPC, EDQUOT, EMFILE, EAGAIN, …
-_MACHINE_ERROR_TEXTS = (
-    *("can't allocate memory", "Cannot allocate memory", "bad_alloc", "Failed to allocate memory"),
-    *("No space left on device", "Disk quota exceeded", "Too many open files"),
+# How C++ code, Python's threads and Node.js report what Python calls MemoryError, ENOMEM, ENOSPC, EDQUOT, EMFILE, EAGAIN, …
+_MACHINE_ERROR_TEXTS = _texts(
+    *("can't allocate memory", "Cannot allocate memory", "bad_alloc", "Failed to allocate memory", "not enough memory"),
+    *("heap out of memory", "Array buffer allocation failed"),
+    *("No space left on device", "Disk quota exceeded", "Too many open files", "file table overflow"),
     *("can't start new thread", "Resource temporarily unavailable", "pthread_create failed"),
-    *("Connection refused", "Connection reset by peer", "Temporary failure in name resolution", "File too large"),
+    *("Connection refused", "Connection reset by peer", "Temporary failure in name resolution", "Network is unreachable"),
+    *("Input/output error", "i/o error"),
+    names=("File too large", *_MACHINE_NAMES, "EAI_AGAIN", "ENOTFOUND"),
 )
 
 _SIZE = re.compile(r"(?:size|allocate)\D{0,3}(?P<bytes>\d{13,})|\ballocate (?P<large>\d[\d.]* [TPE]i?B)\b")
@@ -69,6 +78,14 @@ class ProbeFailure(Exception):  # noqa: N818 - a finding, not an error
     def __init__(self, message: str, original: BaseException | None = None) -> None:
         super().__init__(message)
         self.original = original
+
+
+class RunnerCrash(Exception):  # noqa: N818 - a finding about the runtime
+    """A runtime has crashed in its runner. `said` are the last lines of the runner's stderr, of which the message has nothing."""
+
+    def __init__(self, message: str, said: str = "") -> None:
+        super().__init__(message)
+        self.said = said
 
 
 class NotRun(Exception):  # noqa: N818 - not an error either
@@ -124,7 +141,7 @@ def describe(exc: BaseException, where: Literal["package", "probe"]) -> Error:
     return {
         "type": class_name(source),
         "message": _shorten(message, _MESSAGE_LIMIT),
-        "traceback": _shorten(without_colours(_traceback(source)), _TRACEBACK_LIMIT),
+        "traceback": _shorten(without_colours(_traceback(source) + _said(source)), _TRACEBACK_LIMIT),
         "where": where,
         "refused": _may_be_refused(source),
     }
@@ -143,15 +160,19 @@ def _source(exc: BaseException) -> BaseException:
     return exc.original if isinstance(exc, ProbeFailure) and exc.original is not None else exc
 
 
+def _said(exc: BaseException) -> str:
+    return exc.said if isinstance(exc, RunnerCrash) else ""
+
+
 def _is_machine_error(exc: BaseException) -> bool:
     if isinstance(exc, OSError) and exc.errno in _MACHINE_ERRORS:
         return True
-    text = text_of(exc)
+    text = text_of(exc) + _said(exc)
     if _SIZE.search(text):
         return False
     if any(module in _MACHINE_ERROR_MODULES and name in _MACHINE_ERROR_CLASSES for module, name in class_names(exc)):
         return True
-    return not isinstance(exc, _ABOUT_ARGUMENTS) and any(fragment in text for fragment in _MACHINE_ERROR_TEXTS)
+    return not isinstance(exc, _ABOUT_ARGUMENTS) and bool(_MACHINE_ERROR_TEXTS.search(text))
 
 
 def _may_be_refused(exc: BaseException) -> bool:
@@ -173,8 +194,12 @@ def _is_refusal(exc: BaseException) -> bool:
         path = str(Path(os.fsdecode(exc.filename)).absolute()) if isinstance(exc.filename, (str, bytes)) else ""
         if exc.errno in _refusals or (exc.errno == errno.ENOENT and _is_in(path, _hidden) and not _is_in(path, _shown)):
             return True
-    text = text_of(exc)
-    return any(fragment in text for fragment in REFUSAL_TEXTS)
+    return tells_refusal(text_of(exc) + _said(exc))
+
+
+def tells_refusal(text: str) -> bool:
+    """Return whether a text has the words of an error with which a confined process meets its limits."""
+    return bool(_REFUSAL_TEXTS.search(text))
 
 
 def _is_in(path: str, folders: tuple[str, ...]) -> bool:

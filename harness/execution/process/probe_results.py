@@ -13,16 +13,14 @@ from pydantic import ValidationError
 from harness import quantities
 from harness.execution.process.probe_events import RESULT, event_in
 from harness.model import Failure, Limits, Stage, StageResult, Status
-from harness.probe.outcome import REFUSAL_TEXTS
+from harness.probe.outcome import tells_refusal
 from harness.probe.signals import CRASHES, signal_name
 from harness.probe.wire import FAILED_ITSELF
 from harness.subprocesses import PROCESSES, Exit, ExitReason
 from harness.tasks.interface import ProbeOutput, Subject
-from harness.verdicts.signature import RUNTIME_FAULT
 
 _TAIL_LINES = 20
 
-_REFUSALS_OF_RUNNERS = ("EACCES", "EPERM", "EROFS", "permission denied", "operation not permitted", "read-only file system")
 REFUSED = "sandbox"
 """The type of the error of a confined process that was refused something."""
 
@@ -111,7 +109,7 @@ class _EventReader:
         """Add the result of the stage in which a process, or a fork of it, ended."""
         where = ", ".join(filter(None, (begun["stage"], begun.get("doing"))))
         status, failure = classify_exit(ended, self.limits, where, tail(self.log))
-        if self.confined and status is Status.FAILS and any(text in failure.traceback for text in REFUSAL_TEXTS):
+        if self.confined and status is Status.FAILS and tells_refusal(failure.traceback):
             status, failure = Status.ERROR, _refused(failure)
         result = StageResult(
             stage=Stage(begun["stage"]),
@@ -133,7 +131,7 @@ class _EventReader:
         }
         fields = {name: event[name] for name in ("stage", "status", "seconds", "data")}
         result = RESULT.validate_python({**fields, "error": failure})
-        if result.error and (error["refused"] or (self.confined and _is_refusal_of_runner(result.error))):
+        if result.error and error["refused"]:
             result = replace(result, status=Status.ERROR, error=_refused(result.error))
         return replace(result, log=self._log_name, finished=time.time())
 
@@ -143,11 +141,6 @@ class _EventReader:
     @property
     def _log_name(self) -> str:
         return str(self.log.relative_to(self.store))
-
-
-def _is_refusal_of_runner(failure: Failure) -> bool:
-    """Whether a runner tells of something that was refused to it: programs have other words for that than Python."""
-    return failure.type == RUNTIME_FAULT and any(text in failure.message for text in _REFUSALS_OF_RUNNERS)
 
 
 def _refused(failure: Failure) -> Failure:

@@ -43,6 +43,12 @@ const OPTIONS = {
 };
 const ERRORS_ONLY = 3;
 
+// Codes of errors of the machine or its network, whatever the runtime.
+const MACHINE_CODES = new Set([
+  ...['ENOMEM', 'ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'EIO', 'EAGAIN', 'ESTALE', 'ENOBUFS', 'EFBIG', 'ENETDOWN'],
+  ...['ENETUNREACH', 'EHOSTUNREACH', 'ECONNREFUSED', 'ECONNRESET', 'ECONNABORTED', 'ETIMEDOUT', 'EAI_AGAIN', 'ENOTFOUND'],
+]);
+
 /** The answer to a request that is not fulfilled. */
 class Refusal extends Error {
   constructor(kind, message) {
@@ -58,7 +64,8 @@ async function inRuntime(action) {
   } catch (error) {
     const message = String(error instanceof Error ? error.message : error);
     const exhausted = error instanceof RangeError && message.includes('allocation failed');
-    throw new Refusal(exhausted ? 'machine' : 'runtime', message);
+    const lacking = error instanceof Error && MACHINE_CODES.has(error.code);
+    throw new Refusal(exhausted || lacking ? 'machine' : 'runtime', message);
   }
 }
 

@@ -1,6 +1,7 @@
 """A runtime that is a program of its own, a runner: the client of the protocol in docs/runtimes.md.
 
 process.py   the runner's process: how it starts, what it is sent and answers, how it ends
+stderr.py    what it writes to its stderr
 frames.py    the bytes of a request and of an answer
 client.py    the requests as functions; values and graphs that the runner holds
 graph.py     one graph in the runner, by each binding

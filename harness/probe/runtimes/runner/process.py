@@ -1,35 +1,35 @@
 """The process of a runner: one request at a time, and a clear end whatever it does.
 
-It dies with this process: by the kernel (Linux), by its closed input, and as a member of the same process group.
+It dies with this process: by the kernel (Linux), by its closed input, and as a member of the same process group. Its end is that
+of the process, not of its pipes, which a helper process of it may hold on.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import subprocess
-import threading
+import time
 from typing import Any, Mapping, Sequence
 
 from ...forking.process_control import die_with_the_parent
+from ...outcome import RunnerCrash
 from ...runtime import RunnerError
 from ...signals import CRASHES, signal_name
 from ...wire import FAILED_ITSELF
 from .frames import HEAD, MAGIC, NoFrameError, frame, head_in, header_in
+from .stderr import StderrCopy
 
 _CHUNK = 1 << 20
 _ERROR_LIMIT = 1 << 20
 """Bytes of the longest message of an error."""
-_STDERR_LIMIT = 1 << 20
-"""Bytes of its stderr that go to the log."""
 _SHOWN = 80
 """Bytes of garbage that a message quotes."""
 _PATIENCE = 10.0
 """Seconds in which a process ends that has closed its output."""
-
-
-class RunnerCrash(Exception):  # noqa: N818 - a finding about the runtime
-    """The runtime has crashed in its runner."""
+_LOOK_SECONDS = 0.25
+"""Interval at which a process that says nothing is looked at."""
 
 
 class RunnerProcess:
@@ -39,7 +39,7 @@ class RunnerProcess:
         """RunnerError if it does not start."""
         pipe = subprocess.PIPE
         try:
-            # No thread runs beside this one: a runner before it has ended, and its stderr was read to the end.
+            # No thread runs beside this one.
             self._process = subprocess.Popen(
                 command,
                 bufsize=0,
@@ -53,12 +53,12 @@ class RunnerProcess:
             raise RunnerError(message) from exc
         self._streams = [stream for stream in (self._process.stdin, self._process.stdout, self._process.stderr) if stream]
         self._input, self._output, errors = [stream.fileno() for stream in self._streams]
-        os.set_blocking(self._input, False)
-        self._log = threading.Thread(target=_copy_stderr, args=(errors,), daemon=True)
-        self._log.start()
+        for descriptor in (self._input, self._output, errors):
+            os.set_blocking(descriptor, False)
+        self._log = StderrCopy(errors)
         self._greeted = False
         self.alive = True
-        """Whether it can be sent a request."""
+        """Whether it can be sent a request, as far as it was noticed."""
 
     @property
     def pid(self) -> int:
@@ -95,10 +95,12 @@ class RunnerProcess:
 
     def close(self) -> None:
         """Kill it, and wait until it is gone. It may be closed already."""
+        if not self.alive:
+            return
         self.alive = False
         self._process.kill()
         self._process.wait()
-        self._log.join(_PATIENCE)
+        self._log.end()
         for stream in self._streams:
             stream.close()
 
@@ -106,9 +108,8 @@ class RunnerProcess:
         for piece in frame(request, arrays):
             rest = piece
             while rest:
-                answers, _, _ = select.select([self._output], [self._input], [])
-                if answers:  # before it has the request: its end, or something that nobody asked for
-                    raise self._unasked(os.read(self._output, _SHOWN), doing)
+                if self._speaks(before_writing=True):  # before it has the request: its end, or what nobody asked for
+                    raise self._unasked(self._spoken(_SHOWN), doing)
                 try:
                     rest = rest[os.write(self._input, rest[:_CHUNK]) :]
                 except BrokenPipeError:
@@ -118,7 +119,8 @@ class RunnerProcess:
         """Return `length` bytes of its output, which begin with `begins`."""
         data = bytearray()
         while len(data) < length:
-            chunk = os.read(self._output, min(_CHUNK, length - len(data)))
+            self._speaks()
+            chunk = self._spoken(min(_CHUNK, length - len(data)))
             if not chunk:
                 raise self._ended(doing)
             data += chunk
@@ -126,33 +128,44 @@ class RunnerProcess:
                 raise self._unasked(bytes(data), doing)
         return data
 
+    def _speaks(self, *, before_writing: bool = False) -> bool:
+        """Wait until it has written or ended (True), or, `before_writing`, can be written to. Its stderr is copied meanwhile."""
+        while True:
+            reading = [self._output, *self._log.descriptors]
+            readable, writable, _ = select.select(reading, [self._input] if before_writing else [], [], _LOOK_SECONDS)
+            if self._output in readable:
+                return True
+            if readable:
+                self._log.copy()
+            if writable:
+                return False
+            if self._process.poll() is not None:
+                return True
+
+    def _spoken(self, length: int) -> bytes:
+        """Return what it has written, at most `length` bytes; nothing if it has ended."""
+        try:
+            return os.read(self._output, length)
+        except BlockingIOError:
+            return b""
+
     def _unasked(self, data: bytes, doing: str) -> Exception:
         return self.broken(f"it wrote {data[:_SHOWN]!r} instead of an answer to {doing}") if data else self._ended(doing)
 
     def _ended(self, doing: str) -> Exception:
         """Return what its end proves: a crash of the runtime, or nothing. The host judges a probe process in the same way."""
-        try:
-            code = self._process.wait(_PATIENCE)
-        except subprocess.TimeoutExpired:
+        deadline = time.monotonic() + _PATIENCE
+        while self._process.poll() is None and time.monotonic() < deadline:
+            self._log.copy()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_LOOK_SECONDS)
+        code = self._process.poll()
+        if code is None:
             return self.broken(f"it closed its output in {doing}")
         self.close()
-        if code < 0:
-            message = f"the runner was killed by {signal_name(-code)} in {doing}"
-            return RunnerCrash(message) if -code in CRASHES else RunnerError(message)
-        if code == FAILED_ITSELF or not self._greeted:
+        if code == FAILED_ITSELF or (code >= 0 and not self._greeted):
             return RunnerError(f"the runner itself failed in {doing}, with exit code {code}: see the log")
-        return RunnerCrash(f"the runner left with exit code {code} in {doing}")
-
-
-def _copy_stderr(descriptor: int) -> None:
-    """Copy what a runner writes to stderr to that of this process, which is its log: the start of it, and how much more."""
-    room, left_out = _STDERR_LIMIT, 0
-    while True:
-        chunk = os.read(descriptor, _CHUNK)
-        if not chunk:
-            break
-        os.write(2, chunk[:room])
-        left_out += max(0, len(chunk) - room)
-        room = max(0, room - len(chunk))
-    if left_out:
-        os.write(2, f"\n[the runner wrote {left_out} bytes more]\n".encode("ascii"))
+        if code >= 0:
+            return RunnerCrash(f"the runner left with exit code {code} in {doing}", self._log.last_lines)
+        message = f"the runner was killed by {signal_name(-code)} in {doing}"
+        return RunnerCrash(message, self._log.last_lines) if -code in CRASHES else RunnerError(message)

@@ -97,21 +97,24 @@ def test_a_process_that_dies_owes_its_open_stage(tmp_path):
     assert result.distributions == {}
 
 
-@pytest.mark.parametrize(
-    ("type_", "confined", "status"),
-    [
-        ("RuntimeFault", True, Status.ERROR),
-        ("RuntimeFault", False, Status.FAILS),
-        ("ValueError", True, Status.FAILS),
-    ],
-)
-def test_what_a_runner_was_refused_is_an_error(tmp_path, type_, confined, status):
+@pytest.mark.parametrize(("refused", "status"), [(True, Status.ERROR), (False, Status.FAILS)])
+def test_what_a_confined_process_was_refused_is_an_error(tmp_path, refused, status):
     message = "onnxruntime-node does not load: EACCES: permission denied, open '/x/package.json'"
-    error = {"type": type_, "message": message, "traceback": "", "where": "package", "refused": False}
+    error = {"type": "RuntimeFault", "message": message, "traceback": "", "where": "package", "refused": refused}
     lines = [json.dumps(event) for event in (begin("import"), {**end("import", status="fails"), "error": error}, DONE)]
     log = tmp_path / "logs" / "x.log"
-    (result,) = read_events(lines, exited(0), LIMITS, log=log, store=tmp_path, confined=confined).results[None]
-    assert (result.status, result.error.type) == (status, "sandbox" if status is Status.ERROR else type_)
+    (result,) = read_events(lines, exited(0), LIMITS, log=log, store=tmp_path, confined=refused).results[None]
+    assert (result.status, result.error.type) == (status, "sandbox" if refused else "RuntimeFault")
+
+
+@pytest.mark.parametrize(("confined", "status"), [(True, Status.ERROR), (False, Status.FAILS)])
+@pytest.mark.parametrize("words", ["Permission denied", "Error: EACCES: permission denied, open '/x'", "connect EPERM 10.0.0.1"])
+def test_what_a_confined_process_was_refused_before_it_died_is_an_error(tmp_path, words, confined, status):
+    log = tmp_path / "x.log"
+    log.write_text(f"{words}\nthe end\n")
+    lines = [json.dumps(begin("import"))]
+    (result,) = read_events(lines, exited(-6), LIMITS, log=log, store=tmp_path, confined=confined).results[None]
+    assert result.status is status
 
 
 @pytest.mark.parametrize("code", [0, 1, -11])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -18,7 +19,7 @@ from project import alive, wait_until
 from runner_jobs import X, artifact, job
 
 import harness.probe
-from harness.probe import runtimes
+from harness.probe import outcome, runtimes
 from harness.probe.journal import Journal
 
 REAL_PROBE = Path(harness.probe.__file__).parent / "__main__.py"
@@ -63,6 +64,8 @@ FAULTS = {
     "segfault": ("fails", "RunnerCrash", "the runner was killed by SIGSEGV in run"),
     "abort": ("fails", "RunnerCrash", "the runner was killed by SIGABRT in run"),
     "exit": ("fails", "RunnerCrash", "the runner left with exit code 3 in run"),
+    "refused": ("fails", "RunnerCrash", "the runner was killed by SIGABRT in run"),
+    "full-disk": ("error", "RunnerCrash", "the runner left with exit code 3 in run"),
     "any-bytes": ("fails", "RuntimeFault", "\\xff\x00 no text \\xc3( €"),
     "killed": ("error", "RunnerError", "the runner was killed by SIGKILL in run"),
     "own-failure": ("error", "RunnerError", "the runner itself failed in run, with exit code 113: see the log"),
@@ -91,6 +94,16 @@ def test_a_fault_while_a_graph_runs_costs_that_variant_alone(tmp_path, monkeypat
     assert (stage, subject, *ended) == ("decode", "first", status, kind)
     assert message in said
     assert [summary(event)[1:3] for event in found[3:]] == [("second", "works")] * 3
+
+
+def test_a_crash_brings_the_last_words_of_the_runner(tmp_path, monkeypatch):
+    """They say what the machine, or the sandbox, denied it; the message, which is compared with others, has none of them."""
+    monkeypatch.setattr(runtimes.runner.RunnerRuntime, "measure", lambda _: {})
+    monkeypatch.setattr(outcome, "_refusals", {errno.EACCES})
+    found = ends(tmp_path, job(tmp_path, ["refused", "run"], [artifact(tmp_path / "v")]))
+    assert (found[-1]["status"], found[-1]["error"]["refused"]) == ("error", True)
+    assert found[-1]["error"]["traceback"].endswith("Error: EACCES: permission denied, open '/x'")
+    assert "EACCES" not in found[-1]["error"]["message"]
 
 
 @pytest.mark.parametrize(

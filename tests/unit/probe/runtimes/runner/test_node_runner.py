@@ -1,0 +1,94 @@
+"""The runner of Node.js with an onnxruntime-node of a few lines, which does what a real one does rarely."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+np = pytest.importorskip("numpy")
+
+from node_environment import RUNNER  # noqa: E402
+from runner_wire import RawRunner, RefusedRequestError  # noqa: E402
+
+pytestmark = pytest.mark.programs("node")
+
+FAKE = """
+class Tensor {
+  constructor(type, data, dims) { Object.assign(this, { type, data, dims }); }
+}
+
+const hostile = () => {
+  const error = new Error();
+  Object.defineProperty(error, 'message', { get() { throw new Error('no message for you'); } });
+  return error;
+};
+
+const fault = (code, message) => Object.assign(new Error(message), { code });
+
+const TENSOR = () => new Tensor('float32', Float32Array.of(1), [1]);
+
+// By the name of the file of a graph: what happens at `load`, `run` and `release`, and to the data of its output.
+const ODD = {
+  hostile: { load() { throw hostile(); } },
+  silent: { load() { throw new Error(''); } },
+  long: { load() { throw new Error('ä'.repeat(2 ** 20)); } },
+  none: { load() { throw null; } },
+  full: { load() { throw fault('ENOSPC', 'ENOSPC: a sentence of tomorrow'); } },
+  sequence: { run: () => ({ y: [TENSOR()] }) },
+  map: { run: () => ({ y: new Map() }) },
+  absent: { run: () => ({}) },
+  unreadable: { run: () => ({ y: Object.defineProperty(TENSOR(), 'data', { get() { throw new Error('it is gone'); } }) }) },
+  stuck: { release() { throw new Error('it is in use'); } },
+};
+
+class InferenceSession {
+  static async create(path) {
+    const session = new InferenceSession();
+    session.odd = ODD[require('path').basename(path, '.onnx')] || {};
+    if (session.odd.load) session.odd.load();
+    return session;
+  }
+
+  get inputNames() { return ['x']; }
+
+  get outputNames() { return ['y']; }
+
+  async run(feeds) { return this.odd.run ? this.odd.run(feeds) : { y: feeds.x }; }
+
+  async release() { if (this.odd.release) this.odd.release(); }
+}
+
+module.exports = { Tensor, InferenceSession, env: {} };
+"""
+
+
+@pytest.fixture
+def runner(tmp_path) -> Iterator[RawRunner]:
+    """A runner with that onnxruntime-node, which was greeted."""
+    for name, content in (("onnxruntime-node", FAKE), ("onnxruntime-common", "")):
+        package = tmp_path / "node_modules" / name
+        package.mkdir(parents=True)
+        (package / "package.json").write_text(json.dumps({"name": name, "version": "9.9.9", "main": "main.js"}))
+        (package / "main.js").write_text(content)
+    with RawRunner([str(shutil.which("node")), str(RUNNER), str(tmp_path)]) as started:
+        started.hello()
+        yield started
+
+
+def refusal(runner: RawRunner, request: dict, body: bytes = b"") -> tuple[str, str]:
+    """Kind and message of an error; the runner goes on."""
+    with pytest.raises(RefusedRequestError) as caught:
+        runner.ask(request, body)
+    assert runner.hello()["protocol"] == 1
+    return caught.value.kind, str(caught.value)
+
+
+def loading(name: str) -> dict:
+    return {"do": "load", "path": f"/{name}.onnx"}
+
+
+def test_an_error_with_a_code_of_the_machine_is_the_machines(runner):
+    assert refusal(runner, loading("full")) == ("machine", "ENOSPC: a sentence of tomorrow")

@@ -1,7 +1,7 @@
 """What a runtime offers: it loads graphs, and calls them.
 
 A *value* is whatever a runtime passes from graph to graph: an array, or a handle of its own, such as an OrtValue. Arrays
-come in, and `numpy()` of a handle gives an array, so a handle's content need not be read in between.
+come in, and `numpy()` of a handle gives an array (or raises CallFailure), so a handle's content need not be read in between.
 
 A runtime that is no Python package (Node.js, a Rust crate) is a program that speaks the protocol of docs/runtimes.md, a runner.
 runtimes/runner/ is the client of all of them. The environment of such a run holds Python with numpy, and the job names the

@@ -101,6 +101,7 @@ def _take_steps(run: CaseRun, steps: Iterator[Step], data: dict[str, Any]) -> No
         data["step"] = number
         try:
             step = next(steps, None)
+            outputs = {} if step is None else {name: array_of(step.outputs[name]) for name in expected if name in step.outputs}
         except NotRun as exc:
             raise NotRun(f"{run.name()}, step {number}: {exc}") from exc
         except ProbeFailure as exc:
@@ -109,7 +110,6 @@ def _take_steps(run: CaseRun, steps: Iterator[Step], data: dict[str, Any]) -> No
         if step is None:
             message = f"{run.name()}: run() ended after {number} of {len(run.case.expected)} steps"
             raise ProbeModuleError(message)
-        outputs = {name: array_of(step.outputs[name]) for name in expected if name in step.outputs}
         run.steps.append(Step(outputs, step.wrong))
 
 

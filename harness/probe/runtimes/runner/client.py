@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
-from typing import Any, Callable, Mapping, Sequence, TypeVar
+from typing import Any, Callable, Iterator, Mapping, Sequence, TypeVar
 
-from ...outcome import ProbeFailure
-from ...runtime import Form, RunnerError
+from ...messages import sentence, text_of
+from ...outcome import ProbeFailure, RunnerCrash
+from ...runtime import CallFailure, Form, RunnerError
+from ..failing_node import failing_node
 from .frames import DTYPES, arrays_in, byte_size
 from .process import RunnerProcess
 
@@ -17,6 +20,15 @@ T = TypeVar("T")
 
 class RuntimeFault(Exception):  # noqa: N818 - a finding about the runtime
     """The runtime has refused something; the message is its own."""
+
+
+@contextlib.contextmanager
+def call_failures() -> Iterator[None]:
+    """Have what the runtime does wrong in a call be a CallFailure."""
+    try:
+        yield
+    except (RuntimeFault, RunnerCrash) as exc:
+        raise CallFailure(sentence(exc), exc, failing_node(text_of(exc))) from exc
 
 
 class Held:
@@ -43,8 +55,9 @@ class HeldValue(Held):
         self.form = form
 
     def numpy(self) -> Any:
-        """Return its content, which is sent for this."""
-        return self.client.read([self])[0]
+        """Return its content, which is sent for this. CallFailure if the runtime fails."""
+        with call_failures():
+            return self.client.read([self])[0]
 
 
 class HeldGraph(Held):

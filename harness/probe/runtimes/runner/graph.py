@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Mapping
 
-from ...messages import sentence, text_of
-from ...runtime import CallFailure, Form, Graph, Values, array_form
-from ..failing_node import failing_node
-from .client import Client, HeldGraph, HeldValue, Runner, RuntimeFault
-from .process import RunnerCrash
+from ...runtime import Form, Graph, Values, array_form
+from .client import Client, HeldGraph, HeldValue, Runner, call_failures
 
 
 class HandleGraph(Graph):
@@ -25,12 +22,10 @@ class HandleGraph(Graph):
     def run(self, values: Mapping[str, Any]) -> Values:
         """See Graph."""
         feed = {name: values[name] for name in self.inputs}
-        try:
+        with call_failures():
             if not self._held.client.process.alive:
                 self._held = self._loaded()
             return self._call(self._held.client, feed)
-        except (RuntimeFault, RunnerCrash) as exc:
-            raise CallFailure(sentence(exc), exc, failing_node(text_of(exc))) from exc
 
     def form(self, value: Any) -> Form:
         """See Graph."""

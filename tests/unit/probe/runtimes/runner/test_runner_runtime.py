@@ -126,6 +126,19 @@ def test_the_stage_that_was_open_has_the_fault(tmp_path, monkeypatch, fault, end
     assert (found[-1]["stage"], found[-1]["status"]) == ended
 
 
+@pytest.mark.parametrize("binding", ["numpy", "ortvalue"])
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [("segfault", "the runner was killed by SIGSEGV in read"), ("any-bytes", "\\xff\x00 no text \\xc3( €")],
+)
+def test_a_fault_while_values_are_read_is_the_same_in_both_bindings(tmp_path, monkeypatch, fault, said, binding):
+    monkeypatch.setattr(runtimes.runner.RunnerRuntime, "measure", lambda _: {})
+    found = ends(tmp_path, job(tmp_path, [fault, "read"], [artifact(tmp_path / "v")], binding))
+    stage, _, status, _, message = summary(found[-1])
+    assert (stage, status, message) == ("decode", "fails", f"case three, step 0: {said}")
+    assert found[-1]["data"]["step"] == 0
+
+
 def test_a_crash_while_stamps_are_measured_fails_the_import(tmp_path):
     found = ends(tmp_path, job(tmp_path, ["segfault", "load"], [artifact(tmp_path / "v")]))
     message = "the largest stamps: the runner was killed by SIGSEGV in load"

@@ -122,6 +122,8 @@ class RunJob(_RunJob, total=False):
 
     runner: list[str]
     """The command that starts the runtime's program (docs/runtimes.md). Absent, or empty, for a Python package."""
+    version: str
+    """The version of the runtime that this program must have."""
 
 
 class ForkServerJob(_Job, total=False):

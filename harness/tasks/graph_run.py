@@ -265,12 +265,14 @@ class RunBatch(Batch):
         folders = [(variant, workplace.artifact(artifact)) for variant, artifact in runs]
         python = workplace.python(task.closure)
         assert python is not None
+        packages = task.packages
+        runner = (workplace.runner(packages), packages.lock.versions[task.runtime_name]) if packages else None
         return ProbeRequest(
             python=python,
-            job=jobs.running(task.runtime_name, self.model, folders, workplace.runner(task.packages) if task.packages else ()),
+            job=jobs.running(task.runtime_name, self.model, folders, runner),
             keys=[task.variant_key(*item) for item in runs] or [task.key],
             parts=(task.closure,),
-            packages=(task.packages,) if task.packages else (),
+            packages=(packages,) if packages else (),
             places={None: task.place(), **{variant.id: task.place(variant, artifact) for variant, artifact in runs}},
         )
 

@@ -48,8 +48,16 @@ def exporting(
     }
 
 
-def running(runtime: str, model: ProbeSection, runs: Iterable[tuple[Variant, Path]], runner: Sequence[str] = ()) -> RunJob:
-    """Variants, each with the folder of its artifact, in the runtime of that name, which the command `runner` starts."""
+def running(
+    runtime: str,
+    model: ProbeSection,
+    runs: Iterable[tuple[Variant, Path]],
+    runner: tuple[Sequence[str], str] | None = None,
+) -> RunJob:
+    """Variants, each with the folder of its artifact, in the runtime of that name.
+
+    `runner` is the command that starts it, and its version, of one that is no Python package.
+    """
     job: RunJob = {
         "kind": "run",
         "probe": _source(model),
@@ -68,7 +76,7 @@ def running(runtime: str, model: ProbeSection, runs: Iterable[tuple[Variant, Pat
             for variant, artifact in runs
         ],
     }
-    return {**job, "runner": list(runner)} if runner else job
+    return {**job, "runner": list(runner[0]), "version": runner[1]} if runner else job
 
 
 def _source(model: ProbeSection) -> ProbeSource:

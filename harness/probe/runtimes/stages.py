@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable, Iterator, Mapping, NamedTuple
+from typing import Any, Callable, Iterator, Mapping, NamedTuple, Sequence
 
 import numpy as np
 
@@ -45,6 +45,7 @@ def run_artifact(request: RunRequest, probe: Probe, runtime: Runtime, journal: J
         graphs = {}
         for role, graph in manifest["graphs"].items():
             loaded = _load(runtime, role, folder / graph["file"], request)
+            _require_known(loaded.inputs, graph, role)
             graphs[role] = WatchedGraph(loaded, graph, findings, GraphNames(role, manifest, reference.cases))
     if not stage.works:
         return
@@ -69,6 +70,14 @@ def _load(runtime: Runtime, role: str, path: Path, request: RunRequest) -> Graph
         raise
     except Exception as exc:
         raise ProbeFailure(f"{role}: {sentence(exc)}", exc) from exc
+
+
+def _require_known(inputs: Sequence[str], graph: Mapping[str, Any], role: str) -> None:
+    """Raise RunnerError if the runtime reports inputs that the graph does not have. Weights may be inputs in its file alone."""
+    unknown = [name for name in inputs if name not in {value["name"] for value in graph["inputs"]}]
+    if unknown:
+        message = f"{role}: the runtime reports inputs that the graph does not have: {', '.join(unknown)}"
+        raise RunnerError(message)
 
 
 def _run_all(runs: list[CaseRun], begin: Callable[[CaseRun], Iterator[Step]], stage: StageScope) -> None:

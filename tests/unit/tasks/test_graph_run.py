@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 from values import PAIR, resolved, tasks_of
 
 from harness.environments.layers import packages
 from harness.locked import LockedDistribution, PackageLock
 from harness.model import Interpreter, Setup
-from harness.tasks.graph_run import Run
+from harness.tasks.graph_run import Run, RunBatch
 
 NODE = "onnxruntime-node"
 
@@ -33,3 +35,10 @@ def test_a_failure_is_about_the_release_of_the_package_too():
 def test_a_runtime_is_named_with_its_version():
     assert run_in_node("1.16.3").runtime == "onnxruntime-node 1.16.3"
     assert tasks_of(resolved()).run.runtime == "onnxruntime 1.16.3"
+
+
+def test_a_job_says_which_version_its_runner_must_have():
+    workplace = SimpleNamespace(python=lambda _: Path("python"), runner=lambda _: ["node", "main.js"])
+    job = RunBatch(task=run_in_node("1.16.3"), runs=()).request(workplace, Path("out")).job
+    assert (job["runner"], job["version"]) == (["node", "main.js"], "1.16.3")
+    assert "runner" not in RunBatch(task=tasks_of(resolved()).run, runs=()).request(workplace, Path("out")).job

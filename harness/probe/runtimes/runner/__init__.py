@@ -34,12 +34,12 @@ class RunnerRuntime(Runtime):
         self._limits: dict[str, int | None] = {}
 
     def start(self, job: RunJob) -> None:
-        """See Runtime. RunnerError: the runner does not start, or is another runtime's; ProbeFailure: its runtime fails."""
+        """See Runtime. RunnerError: the runner does not start, or has another runtime; ProbeFailure: its runtime fails."""
         command = job.get("runner")
         if not command:
             message = f"the job names no runner for {job['runtime']}"
             raise RunnerError(message)
-        self._runner = Runner(command, job["runtime"])
+        self._runner = Runner(command, job["runtime"], job.get("version"))
         try:
             self._client()
         except (RuntimeFault, RunnerCrash) as exc:

@@ -14,6 +14,8 @@ from .frames import DTYPES, arrays_in, byte_size
 from .process import RunnerProcess
 
 PROTOCOL = 1
+_HANDLES = 1 << 53
+"""Above every handle."""
 
 T = TypeVar("T")
 
@@ -74,19 +76,27 @@ class HeldGraph(Held):
 class Client:
     """A runner that runs, and has answered `hello`."""
 
-    def __init__(self, process: RunnerProcess, runtime: str) -> None:
-        """RunnerError if it is the runner of another runtime; RuntimeFault if the runtime does not load."""
+    def __init__(self, process: RunnerProcess, runtime: str, version: str | None) -> None:
+        """RunnerError if it has another runtime, or another version than is given; RuntimeFault if it does not load."""
         self.process = process
         self.runtime = runtime
         self.unused: dict[str, list[int]] = {"values": [], "graphs": []}
+        self._given: dict[str, set[int]] = {"values": set(), "graphs": set()}
+        """All numbers, released ones too."""
         self.versions = self._ask({"do": "hello"}, _greeting)
         if runtime not in self.versions:
             raise process.broken(f"it has no version of {runtime}, but of {', '.join(self.versions)}")
+        if version not in {None, self.versions[runtime]}:
+            raise process.broken(f"it has {runtime} {self.versions[runtime]}, and {version} is installed for it")
 
     def load(self, path: Path, options: Mapping[str, str]) -> HeldGraph:
         """Load the graph at `path`."""
-        loaded = self._ask({"do": "load", "path": str(path), "options": dict(options)}, _loaded)
-        return HeldGraph(self, *loaded)
+        number, inputs, outputs = self._ask({"do": "load", "path": str(path), "options": dict(options)}, _loaded)
+        for side, names in (("inputs", inputs), ("outputs", outputs)):
+            if len(set(names)) < len(names):
+                raise self.process.broken(f"it names {side} twice: {[*names]}")
+        self._require_new("graphs", [number])
+        return HeldGraph(self, number, inputs, outputs)
 
     def run(self, graph: HeldGraph, values: Mapping[str, Any]) -> dict[str, HeldValue]:
         """Run a graph on arrays and held values; return its outputs in the graph's order."""
@@ -102,6 +112,7 @@ class Client:
         outputs = self._ask({"do": "run", "graph": graph.number, "inputs": inputs}, _outputs, arrays)
         if tuple(name for name, _, _ in outputs) != graph.outputs:
             raise self.process.broken(f"it returns {[name for name, _, _ in outputs]} of a graph with {[*graph.outputs]}")
+        self._require_new("values", [number for _, number, _ in outputs])
         return {name: HeldValue(self, number, form) for name, number, form in outputs}
 
     def read(self, values: Sequence[HeldValue]) -> list[Any]:
@@ -117,6 +128,14 @@ class Client:
         if _checked(self.process, header, _forms) != forms:
             raise self.process.broken(f"it reads {header['values']} where it had {[str(form) for form in forms]}")
         return arrays_in(body, forms)
+
+    def _require_new(self, kind: str, numbers: Sequence[int]) -> None:
+        """RunnerError if one of the handles that it gives was given before."""
+        given = self._given[kind]
+        for number in numbers:
+            if number in given:
+                raise self.process.broken(f"it gives the handle {number} of {kind} twice")
+            given.add(number)
 
     def _ask(self, request: Mapping[str, Any], reading: Callable[[Mapping[str, Any]], T], arrays: Sequence[Any] = ()) -> T:
         return _checked(self.process, self._answer(request, arrays, 0)[0], reading)
@@ -143,9 +162,10 @@ class Client:
 class Runner:
     """Starts the runner of one runtime, and again after it has ended."""
 
-    def __init__(self, command: Sequence[str], runtime: str) -> None:
+    def __init__(self, command: Sequence[str], runtime: str, version: str | None = None) -> None:
         self._command = command
         self._runtime = runtime
+        self._version = version
         self._client: Client | None = None
 
     def client(self) -> Client:
@@ -153,7 +173,7 @@ class Runner:
         if self._client is None or not self._client.process.alive:
             process = RunnerProcess(self._command)
             try:
-                self._client = Client(process, self._runtime)
+                self._client = Client(process, self._runtime, self._version)
             except Exception:
                 process.close()
                 raise
@@ -181,11 +201,11 @@ def _greeting(header: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _loaded(header: Mapping[str, Any]) -> tuple[int, tuple[str, ...], tuple[str, ...]]:
-    return _count(header["graph"]), _texts(header["inputs"]), _texts(header["outputs"])
+    return _handle(header["graph"]), _texts(header["inputs"]), _texts(header["outputs"])
 
 
 def _outputs(header: Mapping[str, Any]) -> list[tuple[str, int, Form]]:
-    return [(_text(output["name"]), _count(output["value"]), _form(output)) for output in header["outputs"]]
+    return [(_text(output["name"]), _handle(output["value"]), _form(output)) for output in header["outputs"]]
 
 
 def _forms(header: Mapping[str, Any]) -> list[Form]:
@@ -204,6 +224,12 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError
     return value
+
+
+def _handle(value: Any) -> int:
+    if _count(value) >= _HANDLES:
+        raise ValueError
+    return int(value)
 
 
 def _count(value: Any) -> int:

@@ -49,8 +49,12 @@ def run(
     output: str = "y",
     asked: tuple[str, ...] | None = None,
     own_run: Callable | None = None,
+    reported: tuple[str, ...] | None = None,
 ) -> list[dict]:
-    """The `end` events of one case, which offers x and expects y, of a graph with those inputs and that output."""
+    """The `end` events of one case, which offers x and expects y, of a graph with those inputs and that output.
+
+    `reported` are the inputs that the runtime speaks of, if they are others.
+    """
     values = [{"name": name, "dtype": "float32", "dims": None} for name in inputs]
     graphs = {"net": {"file": "net.onnx", "inputs": values, "outputs": [{"name": output, "dtype": "float32", "dims": None}]}}
     declared = {} if asked is None else {"net": {"inputs": list(asked), "outputs": ["y"]}}
@@ -59,7 +63,7 @@ def run(
     Reference({}, {"absolute": 1e-4, "relative": 1e-4}, [Case("2 rows", {"x": X}, {"y": X})]).write(folder / "reference")
     module = SimpleNamespace(__file__="own.py", **({"run": own_run} if own_run else {}))
     one = {"id": "v", "artifact": str(folder), "reference": str(folder / "reference"), "binding": "numpy", "session": {}}
-    run_artifact(one, Probe(module), Fake(Adding(inputs, output)), Journal(str(folder / "events")))
+    run_artifact(one, Probe(module), Fake(Adding(inputs if reported is None else reported, output)), Journal(str(folder / "events")))
     events = map(json.loads, (folder / "events").read_text().splitlines())
     return [event for event in events if event["event"] == "end"]
 
@@ -146,3 +150,15 @@ def test_a_bare_key_of_an_own_run_is_an_error_in_words(tmp_path, monkeypatch):
 def test_what_the_cases_offer_and_the_graph_lacks_is_noticed_once(tmp_path):
     decode = next(one for one in run(tmp_path, inputs=()) if one["stage"] == "decode")
     assert [(one["rule"], one["where"]) for one in decode["data"]["findings"]] == [("pruned-input", "net: x")]
+
+
+def test_a_runtime_that_reports_inputs_that_the_graph_does_not_have_is_an_error(tmp_path):
+    assert end(tmp_path, reported=("x", "X")) == (
+        "load",
+        "error",
+        "net: the runtime reports inputs that the graph does not have: X",
+    )
+
+
+def test_weights_that_are_inputs_in_the_file_are_none_of_the_runtime(tmp_path):
+    assert end(tmp_path, inputs=("x", "weight"), reported=("x",)) == ("parity", "works", None)

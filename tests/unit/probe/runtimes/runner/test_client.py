@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,12 +36,18 @@ class Scripted:
             **answers,
         }
         self.asked: list[Mapping[str, Any]] = []
+        self._numbers = itertools.count(100)
+        """Of later runs and loads."""
 
     def ask(self, request: Mapping[str, Any], arrays: Sequence[Any] = (), body: int = 0) -> tuple[dict[str, Any], bytearray]:
         self.asked.append(request)
-        answer = dict(self._answers[request["do"]])
+        answer = copy.deepcopy(self._answers[request["do"]])
         if request["do"] == "read":
             answer["values"] = answer["values"] * len(request["values"])
+        if request["do"] in self.dos[:-1]:
+            answer |= {"graph": next(self._numbers)} if "graph" in answer else {}
+            for output in answer.get("outputs", []) if request["do"] == "run" else []:
+                output["value"] = next(self._numbers)
         return answer, bytearray(np.tile(X, body // X.nbytes).tobytes())
 
     def broken(self, problem: str) -> RunnerError:
@@ -141,6 +149,10 @@ def test_a_dtype_that_numpy_lacks_is_fed_back_and_not_read(scripted):
         ("load", {"graph": "1", "inputs": [], "outputs": []}),
         ("load", {"graph": True, "inputs": [], "outputs": []}),
         ("load", {"graph": 1, "inputs": [1], "outputs": []}),
+        ("load", {"graph": 2**53, "inputs": [], "outputs": []}),
+        ("load", {"graph": 1, "inputs": ["x", "x"], "outputs": ["y", "z"]}),
+        ("load", {"graph": 1, "inputs": ["x"], "outputs": ["y", "y"]}),
+        ("run", {"outputs": [{"name": name, "value": 2, "dtype": "float32", "shape": [2]} for name in "yz"]}),
         ("run", {"outputs": [{"name": "y", "value": 2, "dtype": "float32", "shape": [-1]}]}),
         ("run", {"outputs": [{"name": "y", "value": 2, "dtype": "float32", "shape": None}]}),
         ("run", {"outputs": {}}),
@@ -156,3 +168,26 @@ def test_an_answer_that_is_not_as_the_protocol_has_it_breaks_the_runner(monkeypa
     with pytest.raises(RunnerError):
         load("numpy").run({"x": X})
     assert not process.alive
+
+
+@pytest.mark.parametrize("request_", ["load", "run"])
+def test_a_handle_is_given_once_even_if_it_was_released(monkeypatch, request_):
+    process = Scripted()
+    monkeypatch.setattr(client, "RunnerProcess", lambda _: process)
+    net = load("numpy")
+    net.run({"x": X})
+    process._numbers = itertools.count(1)
+    with pytest.raises(RunnerError, match="it gives the handle 1 of graphs twice" if request_ == "load" else "of values twice"):
+        _ = net._loaded() if request_ == "load" else [net.run({"x": X}) for _ in range(2)]
+    assert not process.alive
+
+
+@pytest.mark.parametrize(("version", "works"), [("1", True), (None, True), ("1.0", False), ("2", False)])
+def test_a_runner_has_the_version_that_is_installed_for_it(scripted, version, works):
+    runner = client.Runner(["command"], "fake", version)
+    if works:
+        assert runner.client().versions == {"fake": "1"}
+        return
+    with pytest.raises(RunnerError, match=f"it has fake 1, and {version} is installed for it"):
+        runner.client()
+    assert not scripted[0].alive

@@ -75,6 +75,9 @@ class Runtime(ABC):
     def stop(self) -> None:  # noqa: B027
         """End what `start` has started, as far as it came."""
 
+    def release(self) -> None:  # noqa: B027
+        """Give up all graphs and values: the work of a variant is over. ProbeFailure if the runtime fails in that."""
+
     def measure(self) -> dict[str, Any]:
         """Return what the stage `import` records of this runtime."""
         return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping, NamedTuple, Sequence
 
@@ -35,7 +36,7 @@ class CaseRun(NamedTuple):
 def run_artifact(request: RunRequest, probe: Probe, runtime: Runtime, journal: Journal) -> None:
     """Run one variant of a job."""
     subject, folder = request["id"], Path(request["artifact"])
-    with journal.stage("load", subject) as stage:
+    with journal.stage("load", subject) as stage, _work(runtime, last=False):
         manifest = read_json(folder / "manifest.json")
         reference = Reference.read(Path(request["reference"]))
         findings: Findings = []
@@ -49,7 +50,7 @@ def run_artifact(request: RunRequest, probe: Probe, runtime: Runtime, journal: J
             graphs[role] = WatchedGraph(loaded, graph, findings, GraphNames(role, manifest, reference.cases))
     if not stage.works:
         return
-    with journal.stage("decode", subject) as stage:
+    with journal.stage("decode", subject) as stage, _work(runtime, last=True):
         stage.data["findings"] = findings
         runs = [CaseRun(case, start, []) for start in starts for case in reference.cases]
         _run_all(runs, lambda run: probe.run(by_role(graphs), run.case, variant, run.start), stage)
@@ -59,6 +60,20 @@ def run_artifact(request: RunRequest, probe: Probe, runtime: Runtime, journal: J
         stage.data["findings"] = []
         _compare_all(probe, runs, reference, stage)
         _require_equal(runs, reference.tolerance, returned_names(manifest))
+
+
+@contextlib.contextmanager
+def _work(runtime: Runtime, *, last: bool) -> Iterator[None]:
+    """Have a stage that fails, or is the last one in `runtime`, release what is held: no fault is left for the next variant."""
+    try:
+        yield
+    except BaseException:
+        # The first failure is that of the stage.
+        with contextlib.suppress(ProbeFailure, RunnerError):
+            runtime.release()
+        raise
+    if last:
+        runtime.release()
 
 
 def _load(runtime: Runtime, role: str, path: Path, request: RunRequest) -> Graph:

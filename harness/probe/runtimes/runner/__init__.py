@@ -32,6 +32,8 @@ class RunnerRuntime(Runtime):
     def __init__(self) -> None:
         self._runner: Runner | None = None
         self._limits: dict[str, int | None] = {}
+        self._versions: dict[str, str] = {}
+        self._runtime = ""
 
     def start(self, job: RunJob) -> None:
         """See Runtime. RunnerError: the runner does not start, or has another runtime; ProbeFailure: its runtime fails."""
@@ -41,7 +43,7 @@ class RunnerRuntime(Runtime):
             raise RunnerError(message)
         self._runner = Runner(command, job["runtime"], job.get("version"))
         try:
-            self._client()
+            self._versions, self._runtime = self._client().versions, job["runtime"]
         except (RuntimeFault, RunnerCrash) as exc:
             message = f"{job['runtime']} does not load: {sentence(exc)}"
             raise ProbeFailure(message, exc) from exc
@@ -64,12 +66,21 @@ class RunnerRuntime(Runtime):
             except RunnerCrash as exc:
                 message = f"the largest stamps: {sentence(exc)}"
                 raise ProbeFailure(message, exc) from exc
-        return {"runner": self._client().versions, **self._limits}
+        self.release()
+        return {"runner": self._versions, **self._limits}
+
+    def release(self) -> None:
+        """See Runtime."""
+        assert self._runner is not None
+        try:
+            self._runner.release()
+        except (RuntimeFault, RunnerCrash) as exc:
+            message = f"after the last run: {sentence(exc)}"
+            raise ProbeFailure(message, exc) from exc
 
     def lint(self, manifest: Mapping[str, Any]) -> Findings:
         """Return the stamps that are above these."""
-        client = self._client()
-        return stamps_above(manifest, self._limits, f"{client.runtime} {client.versions[client.runtime]}")
+        return stamps_above(manifest, self._limits, f"{self._runtime} {self._versions[self._runtime]}")
 
     def _client(self) -> Client:
         assert self._runner is not None

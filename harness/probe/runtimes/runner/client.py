@@ -41,10 +41,12 @@ class Held:
     def __init__(self, client: Client, number: int) -> None:
         self.client = client
         self.number = number
+        client.held[self.kind].add(number)
 
     def __del__(self) -> None:
         """Have it released with the next request."""
-        self.client.unused[self.kind].append(self.number)
+        if self.number in self.client.held[self.kind]:
+            self.client.unused[self.kind].append(self.number)
 
 
 class HeldValue(Held):
@@ -80,6 +82,7 @@ class Client:
         """RunnerError if it has another runtime, or another version than is given; RuntimeFault if it does not load."""
         self.process = process
         self.runtime = runtime
+        self.held: dict[str, set[int]] = {"values": set(), "graphs": set()}
         self.unused: dict[str, list[int]] = {"values": [], "graphs": []}
         self._given: dict[str, set[int]] = {"values": set(), "graphs": set()}
         """All numbers, released ones too."""
@@ -129,6 +132,11 @@ class Client:
             raise self.process.broken(f"it reads {header['values']} where it had {[str(form) for form in forms]}")
         return arrays_in(body, forms)
 
+    def release(self) -> None:
+        """Release all graphs and values, also those that somebody still has."""
+        self.unused = {kind: sorted(numbers) for kind, numbers in self.held.items()}
+        self._release()
+
     def _require_new(self, kind: str, numbers: Sequence[int]) -> None:
         """RunnerError if one of the handles that it gives was given before."""
         given = self._given[kind]
@@ -156,6 +164,8 @@ class Client:
         unused = {kind: numbers for kind, numbers in self.unused.items() if numbers}
         if unused:
             self.unused = {"values": [], "graphs": []}
+            for kind, numbers in unused.items():
+                self.held[kind].difference_update(numbers)
             self._ask({"do": "release", **unused}, lambda _: None)
 
 
@@ -169,8 +179,8 @@ class Runner:
         self._client: Client | None = None
 
     def client(self) -> Client:
-        """Return the client of a living runner."""
-        if self._client is None or not self._client.process.alive:
+        """Return the client of a living runner: one that has ended since its last answer is started again."""
+        if self._client is None or not self._client.process.running:
             process = RunnerProcess(self._command)
             try:
                 self._client = Client(process, self._runtime, self._version)
@@ -178,6 +188,11 @@ class Runner:
                 process.close()
                 raise
         return self._client
+
+    def release(self) -> None:
+        """Have a runner that lives release all that it holds."""
+        if self._client is not None and self._client.process.alive:
+            self._client.release()
 
     def close(self) -> None:
         """End the runner."""

@@ -65,6 +65,13 @@ class RunnerProcess:
         """The id of the process."""
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        """Whether it can be sent a request; unlike `alive`, it notices an end between two requests, and forgets it."""
+        if self.alive and self._process.poll() is not None:
+            self.close()
+        return self.alive
+
     def ask(self, request: Mapping[str, Any], arrays: Sequence[Any] = (), body: int = 0) -> tuple[dict[str, Any], bytearray]:
         """Return header and body of the answer, which has `body` bytes, or is an error with a message.
 

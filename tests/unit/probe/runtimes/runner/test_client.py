@@ -25,6 +25,10 @@ class Scripted:
 
     alive = True
 
+    @property
+    def running(self) -> bool:
+        return self.alive
+
     def __init__(self, **answers: Any) -> None:
         form = {"dtype": "float32", "shape": [2]}
         self._answers = {
@@ -127,6 +131,27 @@ def test_a_runner_that_has_ended_is_started_again_and_its_graphs_are_loaded_anew
     assert scripted[1].dos == ["hello", "load", "run"]
     with pytest.raises(RunnerError, match="the runner that held x has ended"):
         net.run({"x": lost})
+
+
+def test_all_that_is_held_is_released_when_the_work_is_over(scripted):
+    net = load("ortvalue")
+    outputs = net.run({"x": X})
+    net._runner.release()
+    (process,) = scripted
+    assert process.asked[-1] == {"do": "release", "values": [2, 3], "graphs": [1]}
+    del outputs, net
+    client.Runner.release(runner := client.Runner(["command"], "fake"))
+    assert process.dos.count("release") == 1
+    assert runner._client is None
+
+
+def test_a_runner_that_has_ended_in_peace_is_started_again_for_the_next_graph(scripted, monkeypatch):
+    runner = client.Runner(["command"], "fake")
+    first = graph.HandleGraph(runner, GRAPH, {})
+    monkeypatch.setattr(Scripted, "running", property(lambda process: process is not scripted[0]))
+    graph.HandleGraph(runner, GRAPH, {}).run({"x": X})
+    assert [process.dos for process in scripted] == [["hello", "load"], ["hello", "load", "run"]]
+    del first
 
 
 def test_a_dtype_that_numpy_lacks_is_fed_back_and_not_read(scripted):

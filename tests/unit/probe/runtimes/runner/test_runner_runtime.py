@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+import runner_models
 
 pytest.importorskip("numpy")
 
@@ -124,6 +125,32 @@ def test_the_stage_that_was_open_has_the_fault(tmp_path, monkeypatch, fault, end
     monkeypatch.setattr(runtimes.runner.RunnerRuntime, "measure", lambda _: {})
     found = ends(tmp_path, job(tmp_path, [*fault], [artifact(tmp_path / "v")]))
     assert (found[-1]["stage"], found[-1]["status"]) == ended
+
+
+@pytest.mark.parametrize(("fault", "status"), [("segfault", "fails"), ("any-bytes", "fails"), ("killed", "error")])
+@pytest.mark.parametrize("binding", ["numpy", "ortvalue"])
+def test_a_fault_while_a_graph_is_released_is_that_of_its_own_variant(tmp_path, monkeypatch, binding, fault, status):
+    monkeypatch.setattr(runtimes.runner.RunnerRuntime, "measure", lambda _: {})
+    artifacts = [artifact(tmp_path / name) for name in ("first", "second")]
+    found = ends(tmp_path, job(tmp_path, [fault, "release", str(tmp_path / "once")], artifacts, binding))
+    assert [summary(event)[:3] for event in found[1:3]] == [("load", "first", "works"), ("decode", "first", status)]
+    assert [summary(event)[1:3] for event in found[3:]] == [("second", "works")] * 3
+
+
+def test_a_variant_that_fails_leaves_nothing_to_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(runtimes.runner.RunnerRuntime, "measure", lambda _: {})
+    asked = []
+    ask = runtimes.runner.process.RunnerProcess.ask
+    noted = lambda process, request, *rest: (asked.append(request), ask(process, request, *rest))[1]
+    monkeypatch.setattr(runtimes.runner.process.RunnerProcess, "ask", noted)
+    artifacts = [artifact(tmp_path / name) for name in ("first", "second")]
+    (artifacts[0] / "identity-float32-1.onnx").write_bytes(runner_models.reshaping(tmp_path).read_bytes())
+    found = ends(tmp_path, job(tmp_path, [], artifacts))
+    assert [summary(event)[:3] for event in found[1:]] == [
+        ("load", "first", "error"),
+        *((stage, "second", "works") for stage in ("load", "decode", "parity")),
+    ]
+    assert [request["do"] for request in asked] == ["hello", "load", "release", "load", "run", "read", "release"]
 
 
 @pytest.mark.parametrize("binding", ["numpy", "ortvalue"])

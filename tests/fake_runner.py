@@ -61,7 +61,9 @@ class FakeRunner:
         return {"protocol": 1, "versions": VERSIONS}, b""
 
     def load(self, request: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
-        for name, value in request.get("options", {}).items():
+        options = request.get("options", {})
+        demand(isinstance(options, dict), "options are no object")
+        for name, value in options.items():
             demand(value in OPTIONS.get(name, ()), f"there is no option {name!r} with the value {value!r}")
         try:
             model = read_model(Path(request["path"]))
@@ -78,6 +80,8 @@ class FakeRunner:
     def run(self, request: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         model = self.get(self.graphs, request.get("graph"))
         values, start = {}, 0
+        names = [given["name"] for given in request["inputs"]]
+        demand(sorted(names) == sorted(declared.name for declared in model.graph.inputs), "not the inputs of the graph")
         for given in request["inputs"]:
             if "value" in given:
                 values[given["name"]] = self.get(self.values, given["value"])
@@ -96,8 +100,7 @@ class FakeRunner:
     def computed(self, model: OnnxModel, values: dict[str, Any]) -> list[dict[str, Any]]:
         for declared in model.graph.inputs:
             wanted = ELEMENT_TYPES[declared.element].name
-            found = values.get(declared.name)
-            if found is None or str(found.dtype) != wanted:
+            if str(values[declared.name].dtype) != wanted:
                 raise RefusalError("runtime", f"Unexpected input data type for {declared.name}: not tensor({wanted})")
         for node in model.graph.nodes:
             try:

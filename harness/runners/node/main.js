@@ -12,6 +12,7 @@ const PROTOCOL = 1;
 const MAGIC = Buffer.from('RUN1', 'latin1');
 const HEAD_BYTES = 16;
 const HEADER_LIMIT = 16 * 2 ** 20;
+const MESSAGE_LIMIT = 2 ** 20;
 const FAILED_ITSELF = 113;
 const STDIN = 0;
 const STDOUT = 1;
@@ -57,12 +58,18 @@ class Refusal extends Error {
   }
 }
 
+/** The words of what a runtime throws. */
+function wordsOf(error) {
+  return String(error instanceof Error ? error.message : error) || 'the runtime gives no reason';
+}
+
 /** What `action` gives; what it throws is the runtime's refusal, with its message unchanged. */
 async function inRuntime(action) {
   try {
     return await action();
   } catch (error) {
-    const message = String(error instanceof Error ? error.message : error);
+    if (error instanceof Refusal) throw error;
+    const message = wordsOf(error);
     const exhausted = error instanceof RangeError && message.includes('allocation failed');
     const lacking = error instanceof Error && MACHINE_CODES.has(error.code);
     throw new Refusal(exhausted || lacking ? 'machine' : 'runtime', message);
@@ -130,7 +137,7 @@ class Runner {
 
   async load(header) {
     demand(typeof header.path === 'string', 'load needs a path');
-    const options = sessionOptions(header.options || {});
+    const options = sessionOptions(header.options === undefined ? {} : header.options);
     const session = await inRuntime(() => this.ort.InferenceSession.create(header.path, options));
     const graph = this.graphs.add(session);
     return [{ graph, inputs: [...session.inputNames], outputs: [...session.outputNames] }, []];
@@ -139,12 +146,21 @@ class Runner {
   async run(header, body) {
     const session = this.graphs.get(header.graph);
     const feeds = await this.feeds(header.inputs, body);
+    const missing = session.inputNames.filter((name) => !(name in feeds));
+    const unknown = Object.keys(feeds).filter((name) => !session.inputNames.includes(name));
+    demand(missing.length === 0 && unknown.length === 0, `missing inputs: ${missing}; unknown inputs: ${unknown}`);
     const results = await inRuntime(() => session.run(feeds));
-    const outputs = session.outputNames.map((name) => {
-      const tensor = results[name];
-      return { name, value: this.values.add(tensor), dtype: tensor.type, shape: [...tensor.dims] };
-    });
+    // All of them are described before one is held.
+    const tensors = session.outputNames.map((name) => [name, results[name]]);
+    const described = await inRuntime(() => tensors.map(([name, tensor]) => ({ name, ...this.form(name, tensor) })));
+    const outputs = described.map((form, index) => ({ ...form, value: this.values.add(tensors[index][1]) }));
     return [{ outputs }, []];
+  }
+
+  /** What is said of an output; one that is absent, a sequence or a map is refused. */
+  form(name, tensor) {
+    if (!(tensor instanceof this.ort.Tensor)) throw new Refusal('runtime', `the output ${name} is no tensor`);
+    return formOf(tensor);
   }
 
   /** The tensors that a run is given: held ones, and those in the body. */
@@ -154,6 +170,7 @@ class Runner {
     let start = 0;
     for (const input of inputs) {
       demand(input && typeof input.name === 'string', 'an input needs a name');
+      demand(!(input.name in feeds), `the input ${input.name} is given twice`);
       if (input.value !== undefined) {
         feeds[input.name] = this.values.get(input.value);
         continue;
@@ -208,7 +225,12 @@ function bytesOf({ name, dtype, shape }) {
   return shape.reduce((product, size) => product * size, ARRAYS[dtype].BYTES_PER_ELEMENT);
 }
 
+function formOf(tensor) {
+  return { dtype: tensor.type, shape: [...tensor.dims] };
+}
+
 function sessionOptions(requested) {
+  demand(requested !== null && typeof requested === 'object' && !Array.isArray(requested), 'options are no object');
   const options = {
     executionProviders: ['cpu'],
     intraOpNumThreads: 1,
@@ -267,7 +289,7 @@ async function serve(runner) {
       writeAnswer(...(await runner.answer(...request)));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      writeAnswer({ error: error.kind }, [Buffer.from(error.message, 'utf8')]);
+      writeAnswer({ error: error.kind }, [Buffer.from(error.message, 'utf8').subarray(0, MESSAGE_LIMIT)]);
     }
     // Memory of the runtime is freed in a turn of the event loop, to which reading and writing above never return.
     await new Promise(setImmediate);

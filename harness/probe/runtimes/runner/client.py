@@ -94,6 +94,11 @@ class Client:
 
     def load(self, path: Path, options: Mapping[str, str]) -> HeldGraph:
         """Load the graph at `path`."""
+        try:
+            str(path).encode("utf-8")
+        except UnicodeEncodeError:
+            message = f"the path {str(path)!a} is no UTF-8: no runner could read it"
+            raise RunnerError(message) from None
         number, inputs, outputs = self._ask({"do": "load", "path": str(path), "options": dict(options)}, _loaded)
         for side, names in (("inputs", inputs), ("outputs", outputs)):
             if len(set(names)) < len(names):
@@ -154,6 +159,8 @@ class Client:
         if "error" not in header:
             return header, body
         message = body.decode("utf-8", errors="backslashreplace")
+        if not message:
+            raise self.process.broken(f"its refusal of {request['do']} ({header['error']}) gives no reason")
         if header["error"] == "runtime":
             raise RuntimeFault(message)
         if header["error"] == "machine":

@@ -170,8 +170,9 @@ class RunnerProcess:
         if code is None:
             return self.broken(f"it closed its output in {doing}")
         self.close()
-        if code == FAILED_ITSELF or (code >= 0 and not self._greeted):
-            return RunnerError(f"the runner itself failed in {doing}, with exit code {code}: see the log")
+        if code == FAILED_ITSELF or not self._greeted:
+            how = f"with exit code {code}" if code >= 0 else f"killed by {signal_name(-code)}"
+            return RunnerError(f"the runner itself failed in {doing}, {how}: see the log")
         if code >= 0:
             return RunnerCrash(f"the runner left with exit code {code} in {doing}", self._log.last_lines)
         message = f"the runner was killed by {signal_name(-code)} in {doing}"

@@ -140,9 +140,8 @@ def test_all_that_is_held_is_released_when_the_work_is_over(scripted):
     (process,) = scripted
     assert process.asked[-1] == {"do": "release", "values": [2, 3], "graphs": [1]}
     del outputs, net
-    client.Runner.release(runner := client.Runner(["command"], "fake"))
-    assert process.dos.count("release") == 1
-    assert runner._client is None
+    client.Runner(["command"], "fake").release()
+    assert (len(scripted), process.dos.count("release")) == (1, 1)
 
 
 def test_a_runner_that_has_ended_in_peace_is_started_again_for_the_next_graph(scripted, monkeypatch):
@@ -193,6 +192,19 @@ def test_an_answer_that_is_not_as_the_protocol_has_it_breaks_the_runner(monkeypa
     with pytest.raises(RunnerError):
         load("numpy").run({"x": X})
     assert not process.alive
+
+
+def test_a_path_that_is_no_utf_8_is_not_sent(scripted):
+    with pytest.raises(RunnerError, match=r"the path '/\\udcff/net.onnx' is no UTF-8: no runner could read it"):
+        graph.HandleGraph(client.Runner(["command"], "fake"), Path("/\udcff/net.onnx"), {})
+    assert scripted[0].dos == ["hello"]
+
+
+def test_an_error_without_a_reason_breaks_the_protocol(scripted):
+    net = load("numpy")
+    scripted[0]._answers["run"] = {"error": "runtime"}
+    with pytest.raises(RunnerError, match=r"its refusal of run \(runtime\) gives no reason"):
+        net.run({"x": X})
 
 
 @pytest.mark.parametrize("request_", ["load", "run"])

@@ -11,7 +11,7 @@ import pytest
 np = pytest.importorskip("numpy")
 
 from node_environment import RUNNER  # noqa: E402
-from runner_wire import RawRunner, RefusedRequestError  # noqa: E402
+from runner_wire import RawRunner, RefusedRequestError, run_request  # noqa: E402
 
 pytestmark = pytest.mark.programs("node")
 
@@ -92,3 +92,26 @@ def loading(name: str) -> dict:
 
 def test_an_error_with_a_code_of_the_machine_is_the_machines(runner):
     assert refusal(runner, loading("full")) == ("machine", "ENOSPC: a sentence of tomorrow")
+
+
+def running(runner: RawRunner, name: str) -> tuple[dict, bytes]:
+    """The request to run a graph."""
+    return run_request(runner.load(f"/{name}.onnx"), {"x": np.ones(1, np.float32)})
+
+
+@pytest.mark.parametrize("name", ["sequence", "map", "absent"])
+def test_an_output_that_is_no_tensor_is_refused_as_the_runtimes(runner, name):
+    assert refusal(runner, *running(runner, name)) == ("runtime", "the output y is no tensor")
+
+
+def test_a_message_is_cut_and_never_empty(runner):
+    with pytest.raises(RefusedRequestError) as caught:
+        runner.ask(loading("long"))
+    assert len(str(caught.value).encode()) == 2**20
+    assert refusal(runner, loading("silent")) == ("runtime", "the runtime gives no reason")
+    assert refusal(runner, loading("none")) == ("runtime", "null")
+
+
+@pytest.mark.parametrize("options", [None, [], "basic", 1])
+def test_options_that_are_no_object_are_refused(runner, options):
+    assert refusal(runner, {**loading("x"), "options": options})[0] == "request"

@@ -37,6 +37,6 @@ def test_what_leaves_while_it_is_sent_a_request_has_failed_itself():
     )
 
 
-def test_what_is_killed_while_it_is_sent_a_request_was_ended_from_outside():
+def test_what_crashes_before_it_has_answered_anything_has_failed_itself():
     source = "import os, sys; sys.stdin.buffer.read(100); os.kill(os.getpid(), 9)"
-    assert failure(source) == "the runner was killed by SIGKILL in run"
+    assert failure(source) == "the runner itself failed in run, killed by SIGKILL: see the log"

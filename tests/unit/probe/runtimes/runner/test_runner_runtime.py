@@ -110,7 +110,8 @@ def test_a_crash_brings_the_last_words_of_the_runner(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("fault", "ended"),
     [
-        (("segfault", "hello"), ("import", "fails")),
+        (("segfault", "hello"), ("import", "error")),
+        (("abort", "hello"), ("import", "error")),
         (("exit", "hello"), ("import", "error")),
         (("garbage", "hello"), ("import", "error")),
         (("any-bytes", "hello"), ("import", "fails")),

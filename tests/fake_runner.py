@@ -119,6 +119,8 @@ class FakeRunner:
 
     def release(self, request: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         found = [(held, number) for kind, held in self.held().items() for number in request.get(kind, [])]
+        for kind in self.held():
+            demand(len({*request.get(kind, [])}) == len(request.get(kind, [])), "named twice")
         for held, number in found:
             self.get(held, number)
         for held, number in found:

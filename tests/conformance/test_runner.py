@@ -163,6 +163,8 @@ def test_a_wrong_request_is_refused_and_costs_nothing_else(runner, tmp_path):
         (running, bytes(9)),
         ({"do": "read", "values": [value, value + 1000]}, b""),
         ({"do": "release", "values": [value + 1000]}, b""),
+        ({"do": "release", "values": [value, value]}, b""),
+        ({"do": "release", "values": [value], "graphs": [graph, graph]}, b""),
         ({"do": "release", "graphs": [graph + 1000]}, b""),
     ]
     assert [refused(runner, *one) for one in wrong] == ["request"] * len(wrong)

@@ -200,16 +200,18 @@ class Runner {
   }
 
   async release(header) {
-    for (const [numbers, handles] of [[header.values, this.values], [header.graphs, this.graphs]]) {
-      demand(numbers === undefined || Array.isArray(numbers), 'release needs lists');
-      (numbers || []).forEach((number) => handles.get(number));
+    const { values = [], graphs = [] } = header;
+    for (const [numbers, handles] of [[values, this.values], [graphs, this.graphs]]) {
+      demand(Array.isArray(numbers), 'release needs lists');
+      demand(new Set(numbers).size === numbers.length, `a ${handles.what} is named twice`);
+      numbers.forEach((number) => handles.get(number));
     }
-    (header.values || []).forEach((number) => this.values.remove(number));
-    for (const number of header.graphs || []) {
-      const session = this.graphs.remove(number);
-      // 1.16 has none: there the garbage collector frees a session.
-      if (session.release) await inRuntime(() => session.release());
-    }
+    values.forEach((number) => this.values.remove(number));
+    const sessions = graphs.map((number) => this.graphs.remove(number));
+    // 1.16 has no release(): there the garbage collector frees a session.
+    const ends = sessions.map((session) => inRuntime(() => session.release && session.release()));
+    const refused = (await Promise.allSettled(ends)).find(({ status }) => status === 'rejected');
+    if (refused) throw refused.reason;
     return [{}, []];
   }
 }

@@ -115,3 +115,14 @@ def test_a_message_is_cut_and_never_empty(runner):
 @pytest.mark.parametrize("options", [None, [], "basic", 1])
 def test_options_that_are_no_object_are_refused(runner, options):
     assert refusal(runner, {**loading("x"), "options": options})[0] == "request"
+
+
+def test_a_release_that_the_runtime_refuses_is_one_of_all_that_was_named(runner):
+    stuck, other = (runner.load(f"/{name}.onnx") for name in ("stuck", "other"))
+    value = runner.run(other, x=np.ones(1, np.float32))["y"]
+    request = {"do": "release", "values": [value], "graphs": [stuck, other]}
+    assert refusal(runner, {**request, "graphs": [stuck, stuck]})[0] == "request"
+    assert runner.read(value)[0].tolist() == [1]
+    assert refusal(runner, request) == ("runtime", "it is in use")
+    for gone in ({"values": [value]}, {"graphs": [stuck]}, {"graphs": [other]}):
+        assert refusal(runner, {"do": "release", **gone})[0] == "request"

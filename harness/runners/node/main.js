@@ -16,6 +16,7 @@ const MESSAGE_LIMIT = 2 ** 20;
 const FAILED_ITSELF = 113;
 const STDIN = 0;
 const STDOUT = 1;
+const STDERR = 2;
 
 // float16 goes through as bits: it has an array of its own from Node 24 on alone.
 const ARRAYS = {
@@ -60,7 +61,20 @@ class Refusal extends Error {
 
 /** The words of what a runtime throws. */
 function wordsOf(error) {
-  return String(error instanceof Error ? error.message : error) || 'the runtime gives no reason';
+  try {
+    return String(error instanceof Error ? error.message : error) || 'the runtime gives no reason';
+  } catch {
+    return 'the runtime throws what has no words';
+  }
+}
+
+/** Its code, which those have that come from the system. */
+function codeOf(error) {
+  try {
+    return error instanceof Error ? error.code : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** What `action` gives; what it throws is the runtime's refusal, with its message unchanged. */
@@ -71,7 +85,7 @@ async function inRuntime(action) {
     if (error instanceof Refusal) throw error;
     const message = wordsOf(error);
     const exhausted = error instanceof RangeError && message.includes('allocation failed');
-    const lacking = error instanceof Error && MACHINE_CODES.has(error.code);
+    const lacking = MACHINE_CODES.has(codeOf(error));
     throw new Refusal(exhausted || lacking ? 'machine' : 'runtime', message);
   }
 }
@@ -139,8 +153,8 @@ class Runner {
     demand(typeof header.path === 'string', 'load needs a path');
     const options = sessionOptions(header.options === undefined ? {} : header.options);
     const session = await inRuntime(() => this.ort.InferenceSession.create(header.path, options));
-    const graph = this.graphs.add(session);
-    return [{ graph, inputs: [...session.inputNames], outputs: [...session.outputNames] }, []];
+    const names = await inRuntime(() => ({ inputs: [...session.inputNames], outputs: [...session.outputNames] }));
+    return [{ graph: this.graphs.add(session), ...names }, []];
   }
 
   async run(header, body) {
@@ -193,10 +207,11 @@ class Runner {
   async read(header) {
     demand(Array.isArray(header.values), 'read needs a list of values');
     const tensors = header.values.map((number) => this.values.get(number));
-    const values = tensors.map((tensor) => ({ dtype: tensor.type, shape: [...tensor.dims] }));
+    const values = await inRuntime(() => tensors.map(formOf));
     values.forEach(({ dtype }) => demand(isDtype(dtype), `a value of ${dtype} cannot be read`));
-    const body = tensors.map(({ data }) => Buffer.from(data.buffer, data.byteOffset, data.byteLength));
-    return [{ values }, body];
+    // The binding of a runtime may fetch or copy what it is asked for here.
+    const contents = await inRuntime(() => tensors.map(({ data }) => data));
+    return [{ values }, contents.map((data) => Buffer.from(data.buffer, data.byteOffset, data.byteLength))];
   }
 
   async release(header) {
@@ -304,7 +319,10 @@ Object.defineProperty(process, 'stdout', { get: () => process.stderr });
 serve(new Runner(process.argv[2])).then(
   () => process.exit(0),
   (error) => {
-    fs.writeSync(2, `the runner failed: ${error && error.stack}\n`);
-    process.exit(FAILED_ITSELF);
+    try {
+      fs.writeSync(STDERR, `the runner failed: ${error && error.stack}\n`);
+    } finally {
+      process.exit(FAILED_ITSELF);
+    }
   },
 );

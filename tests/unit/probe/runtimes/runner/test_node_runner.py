@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -66,14 +68,20 @@ module.exports = { Tensor, InferenceSession, env: {} };
 
 
 @pytest.fixture
-def runner(tmp_path) -> Iterator[RawRunner]:
-    """A runner with that onnxruntime-node, which was greeted."""
+def command(tmp_path) -> list[str]:
+    """The command of a runner with that onnxruntime-node."""
     for name, content in (("onnxruntime-node", FAKE), ("onnxruntime-common", "")):
         package = tmp_path / "node_modules" / name
         package.mkdir(parents=True)
         (package / "package.json").write_text(json.dumps({"name": name, "version": "9.9.9", "main": "main.js"}))
         (package / "main.js").write_text(content)
-    with RawRunner([str(shutil.which("node")), str(RUNNER), str(tmp_path)]) as started:
+    return [str(shutil.which("node")), str(RUNNER), str(tmp_path)]
+
+
+@pytest.fixture
+def runner(command) -> Iterator[RawRunner]:
+    """A runner that was greeted."""
+    with RawRunner(command) as started:
         started.hello()
         yield started
 
@@ -126,3 +134,22 @@ def test_a_release_that_the_runtime_refuses_is_one_of_all_that_was_named(runner)
     assert refusal(runner, request) == ("runtime", "it is in use")
     for gone in ({"values": [value]}, {"graphs": [stuck]}, {"graphs": [other]}):
         assert refusal(runner, {"do": "release", **gone})[0] == "request"
+
+
+def test_an_error_that_throws_when_it_is_read_is_the_runtimes(runner):
+    assert refusal(runner, loading("hostile")) == ("runtime", "the runtime throws what has no words")
+
+
+def test_contents_that_the_runtime_does_not_give_are_refused_as_its_own(runner):
+    value = runner.ask(*running(runner, "unreadable"))[0]["outputs"][0]["value"]
+    assert refusal(runner, {"do": "read", "values": [value]}) == ("runtime", "it is gone")
+
+
+def test_a_runner_that_cannot_say_what_is_wrong_with_it_has_failed_itself(command):
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(command, input=b"this is no frame of a protocol", stdout=subprocess.PIPE, stderr=writing, check=False)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stdout) == (113, b"")

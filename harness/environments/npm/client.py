@@ -33,6 +33,9 @@ _INSTALL_SECONDS = 3600.0
 _LIMIT = 16 * 2**20
 """Bytes of the largest package.json, and of the largest lock."""
 
+_PINNED = ("--no-engine-strict", "--no-legacy-peer-deps", "--no-strict-peer-deps", "--no-force")
+"""npm's defaults for what else a set depends on: so no setting of a user need be known."""
+
 _GET = "Node.js brings both: its installer, a package `nodejs` with `npm`, or a version manager such as nvm"
 
 
@@ -128,8 +131,8 @@ class Npm:
         with self._temporary() as folder:
             needed = {"private": True, "dependencies": {name: spelled}}
             (folder / "package.json").write_text(json.dumps(needed), encoding="utf-8")
-            options = ["--package-lock-only", "--ignore-scripts", "--lockfile-version=3", "--omit-lockfile-registry-resolved"]
-            self._call(["install", *options], folder, folder, _RESOLVE_SECONDS, (name, version))
+            options = ["--package-lock-only", "--lockfile-version=3", "--omit-lockfile-registry-resolved"]
+            self._call(["install", "--ignore-scripts", *_PINNED, *options], folder, folder, _RESOLVE_SECONDS, (name, version))
             try:
                 return parse(regular_files.read_named(folder / "package-lock.json", limit=_LIMIT).decode())
             except (OSError, ValueError, regular_files.RefusedFileError) as error:
@@ -160,7 +163,7 @@ class Npm:
         # Without retries an empty cache is noticed at once.
         network = ["--offline", "--fetch-retries=0"] if offline else []
         with self._temporary() as own:
-            self._call(["ci", "--ignore-scripts", *network], folder, own, _INSTALL_SECONDS)
+            self._call(["ci", "--ignore-scripts", *_PINNED, *network], folder, own, _INSTALL_SECONDS)
 
     def installed(self, folder: Path, python: Interpreter) -> dict[str, str]:  # noqa: ARG002 -- as Provider
         """See Provider: place → version. One that npm did not install from the locked file says so in its version."""

@@ -21,13 +21,14 @@ _FACTS = {
 
 _NOT_PUBLISHED = {"ETARGET", "E404"}
 
-_UNPUBLISHED = re.compile(r"(?:No matching version found for|The requested resource ')\s*'?(@?[\w./-]+)@([\w.+~^*-]+)")
+_UNPUBLISHED = re.compile(r"(?:No matching version found for|The requested resource ')\s*'?(@?[\w./-]+)@([\w.+~^*-]*[\w*])")
 """Where npm names the package, and the version, that its registry does not have."""
 
 _HINTS = {
     "ENOTCACHED": "npm's cache lacks it, and no network is asked",
     "EINTEGRITY": "a file of the registry is not the one that was locked",
     "ENOSPC": "No space left on device",
+    "E404": "its registry lacks a package that is required, or does not show it without permission",
 }
 """Code → what is known of the trouble."""
 
@@ -36,13 +37,16 @@ def failure(text: str, requested: dict[str, str]) -> ProviderFailure:
     """The failure that npm's output describes; `requested` is the package and the version that npm was asked about.
 
     It is empty where a lock is installed. A lock is proof of publication, so nothing of it is a fact that says otherwise.
+    A package that another one requires exists, too: who is not permitted to see it is answered with E404 as well.
     """
     code, sentences = _code(text)
-    if code not in _FACTS or (code in _NOT_PUBLISHED and not requested):
-        hint = _HINTS.get(code, "its registry, the network or the disk failed it; `npm ping` and `npm doctor` say more")
-        return ProviderFailure(FailureType.INFRASTRUCTURE, f"npm ended with {code or 'no code'}: {hint}", tool="npm")
     named = _UNPUBLISHED.search(sentences)
     subject = f" ({named[1]}@{named[2]})" if named else ""
+    required = code == "E404" and (named is None or named[1] not in requested)
+    if code not in _FACTS or required or (code in _NOT_PUBLISHED and not requested):
+        hint = _HINTS.get(code, "its registry, the network or the disk failed it; `npm ping` and `npm doctor` say more")
+        message = f"npm ended with {code or 'no code'}: {hint}{subject}"
+        return ProviderFailure(FailureType.INFRASTRUCTURE, message, tool="npm")
     message = f"npm ended with {code}: {_FACTS[code]}{subject}"
     return ProviderFailure(FailureType.UNSATISFIABLE, message, unpublished=_unpublished(code, named, requested), tool="npm")
 

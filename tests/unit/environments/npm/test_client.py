@@ -15,6 +15,7 @@ from harness.environments.installed import difference
 from harness.environments.interface import ANY, FailureType, ProviderFailure
 from harness.environments.lock_records import LOCK, Solved
 from harness.environments.npm.client import Npm
+from harness.environments.npm.variables import environment
 from harness.environments.published_versions import between, published
 from harness.model import Interpreter, Stage
 from harness.store.store import Store
@@ -121,12 +122,22 @@ def test_what_is_not_published_is_a_fact(client, requirement, unpublished):
     assert "://" not in str(caught.value)
 
 
-def test_a_package_that_needs_what_is_not_published_has_no_solution(client, npm):
-    npm.publish("broken", "1.0.0", {"nonesuch": "1.0.0"})
+def test_a_package_that_needs_a_version_that_is_not_published_has_no_solution(client, npm):
+    npm.publish("a", "1.0.0")
+    npm.publish("broken", "1.0.0", {"a": "2.0.0"})
     with pytest.raises(ProviderFailure) as caught:
         client.resolve(["broken==1.0.0"], ANY)
     assert (caught.value.type, caught.value.unpublished) == (FailureType.UNSATISFIABLE, None)
-    assert str(caught.value) == "npm ended with E404: no such package is published (nonesuch@*)"
+    assert str(caught.value) == "npm ended with ETARGET: no such version is published (a@2.0.0)"
+
+
+def test_a_package_that_needs_what_the_registry_does_not_show_proves_nothing(client, npm):
+    npm.publish("broken", "1.0.0", {"nonesuch": "1.0.0"})
+    with pytest.raises(ProviderFailure) as caught:
+        client.resolve(["broken==1.0.0"], ANY)
+    assert (caught.value.type, caught.value.unpublished) == (FailureType.INFRASTRUCTURE, None)
+    words = "its registry lacks a package that is required, or does not show it without permission (nonesuch@*)"
+    assert str(caught.value) == f"npm ended with E404: {words}"
 
 
 @pytest.mark.parametrize(
@@ -260,3 +271,46 @@ def test_another_registry_is_another_question_and_another_token_is_not(npm, tmp_
     monkeypatch.setenv("npm_config_registry", "https://two.example/")
     assert identity(tmp_path) not in (one, before)
     assert "example" not in json.dumps(one)
+
+
+def test_the_registries_of_the_global_file_count_and_the_users_file_is_stronger(npm, tmp_path, monkeypatch):
+    before = identity(tmp_path)
+    (npm.root / "etc").mkdir()
+    (npm.root / "etc" / "npmrc").write_text("registry=https://user:secret@one.example/\n@scope:registry=https://three.example/")
+    of_all = identity(tmp_path)
+    (tmp_path / ".npmrc").write_text("registry=https://two.example/\n")
+    of_user = identity(tmp_path)
+    assert len({json.dumps(one) for one in (before, of_all, of_user)}) == 3
+    (npm.root / "etc" / "npmrc").write_text("registry=https://other.example/\n@scope:registry=https://three.example/")
+    assert identity(tmp_path) == of_user
+    (tmp_path / "elsewhere").write_text("@scope:registry=https://four.example/")
+    monkeypatch.setenv("npm_config_globalconfig", str(tmp_path / "elsewhere"))
+    assert identity(tmp_path) not in (before, of_all, of_user)
+
+
+def test_variables_that_the_files_name_reach_npm_and_no_others(npm, tmp_path, monkeypatch):
+    for name in ("TOKEN", "SURE", "HOST", "OTHER", "IN_VARIABLE"):
+        monkeypatch.setenv(name, f"of {name}")
+    (tmp_path / ".npmrc").write_text("//${HOST}/:_authToken=${TOKEN}\nemail = ${SURE?}\nnote=$OTHER ${ABSENT}\n")
+    monkeypatch.setenv("npm_config_ca", "${IN_VARIABLE}")
+    seen = environment()
+    assert {name for name, value in seen.items() if value.startswith("of ")} == {"TOKEN", "SURE", "HOST", "IN_VARIABLE"}
+
+
+def test_a_registry_by_a_variable_is_another_one_with_another_value(npm, tmp_path, monkeypatch):
+    (tmp_path / ".npmrc").write_text("registry=https://${LOGIN}@${HOST}/\n")
+    monkeypatch.setenv("LOGIN", "user:secret")
+    monkeypatch.setenv("HOST", "one.example")
+    one = identity(tmp_path)
+    monkeypatch.setenv("LOGIN", "user:other")
+    assert identity(tmp_path) == one
+    monkeypatch.setenv("HOST", "two.example")
+    assert identity(tmp_path) != one
+
+
+def test_settings_that_change_a_set_are_npms_defaults_whatever_a_user_has(client, npm, tmp_path):
+    lock = client.resolve([f"{NAME}==1.16.3"], ANY)
+    client.create(tmp_path / "env", ANY)
+    client.install(tmp_path / "env", lock)
+    pinned = {"--no-engine-strict", "--no-legacy-peer-deps", "--no-strict-peer-deps", "--no-force"}
+    assert [pinned <= set(call) for command in ("install", "ci") for call in npm.calls(command)] == [True, True]

@@ -36,6 +36,11 @@ _LIMIT = 16 * 2**20
 _PINNED = ("--no-engine-strict", "--no-legacy-peer-deps", "--no-strict-peer-deps", "--no-force")
 """npm's defaults for what else a set depends on: so no setting of a user need be known."""
 
+_REGISTRY_ONLY = (*(f"--allow-{kind}=none" for kind in ("git", "remote", "file", "directory")), "--git=/nonexistent/git")
+"""Nothing is fetched that is not of a registry. An older npm does not know the first ones, and ignores them: it finds no git."""
+
+_ALWAYS = ("--ignore-scripts", *_PINNED, *_REGISTRY_ONLY)
+
 _GET = "Node.js brings both: its installer, a package `nodejs` with `npm`, or a version manager such as nvm"
 
 
@@ -132,7 +137,8 @@ class Npm:
             needed = {"private": True, "dependencies": {name: spelled}}
             (folder / "package.json").write_text(json.dumps(needed), encoding="utf-8")
             options = ["--package-lock-only", "--lockfile-version=3", "--omit-lockfile-registry-resolved"]
-            self._call(["install", "--ignore-scripts", *_PINNED, *options], folder, folder, _RESOLVE_SECONDS, (name, version))
+            arguments = ["install", *_ALWAYS, *options]
+            self._call(arguments, folder, folder, _RESOLVE_SECONDS, (name, version))
             try:
                 return parse(regular_files.read_named(folder / "package-lock.json", limit=_LIMIT).decode())
             except (OSError, ValueError, regular_files.RefusedFileError) as error:
@@ -163,7 +169,7 @@ class Npm:
         # Without retries an empty cache is noticed at once.
         network = ["--offline", "--fetch-retries=0"] if offline else []
         with self._temporary() as own:
-            self._call(["ci", "--ignore-scripts", *_PINNED, *network], folder, own, _INSTALL_SECONDS)
+            self._call(["ci", *_ALWAYS, *network], folder, own, _INSTALL_SECONDS)
 
     def installed(self, folder: Path, python: Interpreter) -> dict[str, str]:  # noqa: ARG002 -- as Provider
         """See Provider: place → version. One that npm did not install from the locked file says so in its version."""

@@ -24,7 +24,9 @@ _NOT_PUBLISHED = {"ETARGET", "E404"}
 _UNPUBLISHED = re.compile(r"(?:No matching version found for|The requested resource ')\s*'?(@?[\w./-]+)@([\w.+~^*-]*[\w*])")
 """Where npm names the package, and the version, that its registry does not have."""
 
+_NOT_OF_A_REGISTRY = "a package requires one from git, a URL or a file, and only those of a registry are installed"
 _HINTS = {
+    **dict.fromkeys(("EALLOWGIT", "EALLOWREMOTE", "EALLOWFILE", "EALLOWDIRECTORY"), _NOT_OF_A_REGISTRY),
     "ENOTCACHED": "npm's cache lacks it, and no network is asked",
     "EINTEGRITY": "a file of the registry is not the one that was locked",
     "ENOSPC": "No space left on device",

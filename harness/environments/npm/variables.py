@@ -1,7 +1,7 @@
 """The variables that reach npm, and what of npm's configuration a lock depends on.
 
-Registries, proxies and tokens are npm's own business: its files and variables reach it as they are, and so do the variables that
-these files name. Nothing of them is stored or shown, except that the registries are a part of a digest.
+Registries, proxies and tokens are npm's own business: its files and variables reach it as they are, and so do the variables
+that these files name. Nothing of them is stored or shown, except that the registries are a part of a digest.
 """
 
 from __future__ import annotations

@@ -9,10 +9,14 @@ from ..identity_model import identity_model
 
 # Stamps that every release runs, for one while the other is raised.
 _SAFE_IR, _SAFE_OPSET = 8, 13
+_HIGHEST = 99
+"""The highest stamp that is tried: what runs it has no limit that could be found."""
 
 
 def largest_stamps(runs: Callable[[bytes], bool]) -> dict[str, int | None]:
-    """Return max_ir and max_opset; None if not even the safe stamps run. `runs`: whether the runtime runs a model.
+    """Return max_ir and max_opset; None if not even the safe stamps run, or no limit is found up to _HIGHEST.
+
+    `runs` says whether the runtime runs a model.
 
     A model has to be run, not only loaded: onnxruntime may load an opset that is "under development" with a warning
     and then lack the kernels.
@@ -37,7 +41,5 @@ def stamps_above(manifest: Mapping[str, Any], limits: Mapping[str, int | None], 
 
 
 def _largest(first: int, runs: Callable[[int], bool]) -> int | None:
-    largest, stamp = None, first
-    while runs(stamp):
-        largest, stamp = stamp, stamp + 1
-    return largest
+    refused = next((stamp for stamp in range(first, _HIGHEST + 1) if not runs(stamp)), None)
+    return None if refused is None or refused == first else refused - 1

@@ -81,7 +81,7 @@ class ProbeFailure(Exception):  # noqa: N818 - a finding, not an error
 
 
 class RunnerCrash(Exception):  # noqa: N818 - a finding about the runtime
-    """A runtime has crashed in its runner. `said` are the last lines of the runner's stderr, of which the message has nothing."""
+    """A runtime has crashed in its runner. `said`: the last lines of the runner's stderr, which are no part of the message."""
 
     def __init__(self, message: str, said: str = "") -> None:
         super().__init__(message)

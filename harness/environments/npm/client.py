@@ -37,7 +37,7 @@ _PINNED = ("--no-engine-strict", "--no-legacy-peer-deps", "--no-strict-peer-deps
 """npm's defaults for what else a set depends on: so no setting of a user need be known."""
 
 _REGISTRY_ONLY = (*(f"--allow-{kind}=none" for kind in ("git", "remote", "file", "directory")), "--git=/nonexistent/git")
-"""Nothing is fetched that is not of a registry. An older npm does not know the first ones, and ignores them: it finds no git."""
+"""Nothing is fetched that is not of a registry. An older npm ignores the first ones: there it finds no git."""
 
 _ALWAYS = ("--ignore-scripts", *_PINNED, *_REGISTRY_ONLY)
 

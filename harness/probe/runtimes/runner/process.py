@@ -1,7 +1,7 @@
 """The process of a runner: one request at a time, and a clear end whatever it does.
 
-It dies with this process: by the kernel (Linux), by its closed input, and as a member of the same process group. Its end is that
-of the process, not of its pipes, which a helper process of it may hold on.
+It dies with this process: by the kernel (Linux), by its closed input, and as a member of the same process group. Its end is
+that of the process, not of its pipes, which a helper process of it may still hold.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class RunnerProcess:
         return data
 
     def _speaks(self, *, before_writing: bool = False) -> bool:
-        """Wait until it has written or ended (True), or, `before_writing`, can be written to. Its stderr is copied meanwhile."""
+        """Wait until it has written or ended (True), or, `before_writing`, can be written to; copy its stderr meanwhile."""
         while True:
             reading = [self._output, *self._log.descriptors]
             readable, writable, _ = select.select(reading, [self._input] if before_writing else [], [], _LOOK_SECONDS)

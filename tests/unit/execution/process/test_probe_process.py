@@ -108,7 +108,9 @@ def test_what_a_confined_process_was_refused_is_an_error(tmp_path, refused, stat
 
 
 @pytest.mark.parametrize(("confined", "status"), [(True, Status.ERROR), (False, Status.FAILS)])
-@pytest.mark.parametrize("words", ["Permission denied", "Error: EACCES: permission denied, open '/x'", "connect EPERM 10.0.0.1"])
+@pytest.mark.parametrize(
+    "words", ["Permission denied", "Error: EACCES: permission denied, open '/x'", "connect EPERM 10.0.0.1"]
+)
 def test_what_a_confined_process_was_refused_before_it_died_is_an_error(tmp_path, words, confined, status):
     log = tmp_path / "x.log"
     log.write_text(f"{words}\nthe end\n")

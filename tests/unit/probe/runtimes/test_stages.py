@@ -63,7 +63,8 @@ def run(
     Reference({}, {"absolute": 1e-4, "relative": 1e-4}, [Case("2 rows", {"x": X}, {"y": X})]).write(folder / "reference")
     module = SimpleNamespace(__file__="own.py", **({"run": own_run} if own_run else {}))
     one = {"id": "v", "artifact": str(folder), "reference": str(folder / "reference"), "binding": "numpy", "session": {}}
-    run_artifact(one, Probe(module), Fake(Adding(inputs if reported is None else reported, output)), Journal(str(folder / "events")))
+    runtime = Fake(Adding(inputs if reported is None else reported, output))
+    run_artifact(one, Probe(module), runtime, Journal(str(folder / "events")))
     events = map(json.loads, (folder / "events").read_text().splitlines())
     return [event for event in events if event["event"] == "end"]
 

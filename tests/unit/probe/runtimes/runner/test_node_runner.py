@@ -149,7 +149,9 @@ def test_a_runner_that_cannot_say_what_is_wrong_with_it_has_failed_itself(comman
     reading, writing = os.pipe()
     os.close(reading)
     try:
-        done = subprocess.run(command, input=b"this is no frame of a protocol", stdout=subprocess.PIPE, stderr=writing, check=False)
+        done = subprocess.run(
+            command, input=b"this is no frame of a protocol", stdout=subprocess.PIPE, stderr=writing, check=False
+        )
     finally:
         os.close(writing)
     assert (done.returncode, done.stdout) == (113, b"")

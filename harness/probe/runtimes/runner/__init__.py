@@ -17,13 +17,12 @@ import numpy as np
 
 from ...findings import Findings
 from ...messages import sentence
-from ...outcome import ProbeFailure
+from ...outcome import ProbeFailure, RunnerCrash
 from ...runtime import Graph, RunnerError, Runtime
 from ...wire import RunJob
 from ..largest_stamps import largest_stamps, stamps_above
 from .client import Client, Runner, RuntimeFault
 from .graph import BINDINGS
-from .process import RunnerCrash
 
 
 class RunnerRuntime(Runtime):

@@ -14,7 +14,7 @@ from harness.execution import worker
 from harness.execution.process.probes import OnStage
 from harness.execution.process.repetition import Processes, Settled, compared, settle
 from harness.model import Failure, Limits, Stage, Status
-from harness.probe.runtimes.runner.process import RunnerCrash
+from harness.probe.outcome import RunnerCrash
 from harness.store.store import Store
 from harness.tasks.interface import Batch, ProbeOutput, ProbeRequest, Workplace
 from harness.tasks.records import Records

@@ -23,6 +23,7 @@ from harness.onnx_files.onnx_model import ELEMENT_TYPES, OnnxModel
 from harness.onnx_files.reader import read_model
 
 MAX_IR, MAX_OPSET = 9, 19
+HEADER_LIMIT = 16 * 2**20
 OPTIONS = {"optimization": {"disabled", "basic", "extended"}, "memory_pattern": {"disabled"}}
 DTYPES = {kind.name for number, kind in ELEMENT_TYPES.items() if number <= 13 and number != 8}
 VERSIONS = {"onnxruntime-node": "9.9.9", "python": sys.version.split()[0]}
@@ -32,6 +33,7 @@ OPERATORS = {
     "Add": lambda node, x, y: x + y,
     "Concat": lambda node, *parts: np.concatenate(parts, axis=node.integer("axis")),
     "Reshape": lambda node, x, shape: x.reshape(shape),
+    "Cast": lambda node, x: x.astype(str),
 }
 
 
@@ -74,14 +76,14 @@ class FakeRunner:
         for node in model.graph.nodes:
             if node.op_type not in OPERATORS:
                 raise RefusalError("runtime", f"No Op registered for {node.op_type}")
-        names = {side: [value.name for value in getattr(model.graph, side)] for side in ("inputs", "outputs")}
+        names = {"inputs": inputs_of(model), "outputs": [value.name for value in model.graph.outputs]}
         return {"graph": self.add(self.graphs, model), **names}, b""
 
     def run(self, request: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         model = self.get(self.graphs, request.get("graph"))
         values, start = {}, 0
         names = [given["name"] for given in request["inputs"]]
-        demand(sorted(names) == sorted(declared.name for declared in model.graph.inputs), "not the inputs of the graph")
+        demand(sorted(names) == sorted(inputs_of(model)), "not the inputs of the graph")
         for given in request["inputs"]:
             if "value" in given:
                 values[given["name"]] = self.get(self.values, given["value"])
@@ -98,9 +100,10 @@ class FakeRunner:
         return {"outputs": self.computed(model, values)}, b""
 
     def computed(self, model: OnnxModel, values: dict[str, Any]) -> list[dict[str, Any]]:
+        values |= {weight.name: np.array(weight.numbers) for weight in model.graph.initializers}
         for declared in model.graph.inputs:
             wanted = ELEMENT_TYPES[declared.element].name
-            if str(values[declared.name].dtype) != wanted:
+            if form(values[declared.name])["dtype"] != wanted:
                 raise RefusalError("runtime", f"Unexpected input data type for {declared.name}: not tensor({wanted})")
         for node in model.graph.nodes:
             try:
@@ -115,6 +118,7 @@ class FakeRunner:
 
     def read(self, request: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         arrays = [self.get(self.values, number) for number in request["values"]]
+        demand(all(form(array)["dtype"] in DTYPES for array in arrays), "it cannot be read")
         return {"values": [form(array) for array in arrays]}, b"".join(array.tobytes() for array in arrays)
 
     def release(self, request: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
@@ -142,7 +146,12 @@ class FakeRunner:
 
 
 def form(array: Any) -> dict[str, Any]:
-    return {"dtype": str(array.dtype), "shape": list(array.shape)}
+    return {"dtype": "string" if array.dtype.kind == "U" else str(array.dtype), "shape": list(array.shape)}
+
+
+def inputs_of(model: OnnxModel) -> list[str]:
+    weights = {weight.name for weight in model.graph.initializers}
+    return [value.name for value in model.graph.inputs if value.name not in weights]
 
 
 def demand(holds: object, message: str) -> None:
@@ -202,9 +211,12 @@ def main(fault: str = "", at: str = "", once: str = "") -> None:
     stdin = sys.stdin.buffer
     while len(head := stdin.read(16)) == 16:
         magic, length, size = struct.unpack("<4sIQ", head)
-        if magic != b"RUN1":
+        if magic != b"RUN1" or length > HEADER_LIMIT:
             sys.exit(113)
-        text, body = stdin.read(length), stdin.read(size)
+        try:
+            text, body = stdin.read(length), stdin.read(size)
+        except (MemoryError, OverflowError):
+            sys.exit(113)
         if len(text) < length or len(body) < size:
             break
         try:

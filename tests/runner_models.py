@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ ELEMENTS = {
     "float64": 11, "uint32": 12, "uint64": 13,
 }  # fmt: skip
 """numpy's name → TensorProto.DataType."""
+_STRING = 8
 
 Value = tuple[str, str, Sequence[int | str]]
 """Name, dtype, dimensions."""
@@ -24,15 +26,23 @@ def node(operator: str, inputs: Sequence[str], outputs: Sequence[str], name: str
     return b"".join(names) + _field(3, name) + _field(4, operator) + b"".join(integers)
 
 
-def model(nodes: Sequence[bytes], inputs: Sequence[Value], outputs: Sequence[Value], *, ir: int = 8, opset: int = 13) -> bytes:
-    graph = [_field(1, one) for one in nodes] + [_field(2, "graph")]
+def model(
+    nodes: Sequence[bytes],
+    inputs: Sequence[Value],
+    outputs: Sequence[Value],
+    *,
+    ir: int = 8,
+    opset: int = 13,
+    weights: Sequence[bytes] = (),
+) -> bytes:
+    graph = [_field(1, one) for one in nodes] + [_field(2, "graph")] + [_field(5, one) for one in weights]
     graph += [_field(11, _value(*one)) for one in inputs] + [_field(12, _value(*one)) for one in outputs]
     return _field(1, ir) + _field(7, b"".join(graph)) + _field(8, _field(1, "") + _field(2, opset))
 
 
 def _value(name: str, dtype: str, dims: Sequence[int | str]) -> bytes:
     shape = b"".join(_field(1, _field(1 if isinstance(size, int) else 2, size)) for size in dims)
-    return _field(1, name) + _field(2, _field(1, _field(1, ELEMENTS[dtype]) + _field(2, shape)))
+    return _field(1, name) + _field(2, _field(1, _field(1, {**ELEMENTS, "string": _STRING}[dtype]) + _field(2, shape)))
 
 
 def identity(folder: Path, dtype: str = "float32", rank: int = 1) -> Path:
@@ -63,6 +73,28 @@ def reshaping(folder: Path) -> Path:
     nodes = [node("Reshape", ["x", "shape"], ["y"], "cut")]
     inputs = [("x", "float32", ["n"]), ("shape", "int64", ["rank"])]
     return _saved(folder / "reshaping.onnx", model(nodes, inputs, [("y", "float32", ["a", "b"])]))
+
+
+def reshaping_by_a_weight(folder: Path) -> Path:
+    """x → y of 2 rows; the shape is a weight, and by its place in the file an input too, as up to IR 3."""
+    # TensorProto: dims 1, data_type 2, name 8, raw_data 9.
+    weight = _field(1, 2) + _field(2, ELEMENTS["int64"]) + _field(8, "shape") + _field(9, struct.pack("<2q", 2, -1))
+    nodes = [node("Reshape", ["x", "shape"], ["y"], "cut")]
+    inputs = [("x", "float32", ["n"]), ("shape", "int64", [2])]
+    content = model(nodes, inputs, [("y", "float32", ["a", "b"])], ir=3, opset=9, weights=[weight])
+    return _saved(folder / "weight.onnx", content)
+
+
+def words(folder: Path) -> Path:
+    """x → y as text."""
+    nodes = [node("Cast", ["x"], ["y"], "write", to=_STRING)]
+    return _saved(folder / "words.onnx", model(nodes, [("x", "float32", ["n"])], [("y", "string", ["n"])]))
+
+
+def copied_words(folder: Path) -> Path:
+    """Text → the same text."""
+    nodes = [node("Identity", ["x"], ["y"], "copy")]
+    return _saved(folder / "copied.onnx", model(nodes, [("x", "string", ["n"])], [("y", "string", ["n"])]))
 
 
 def mixed(folder: Path) -> Path:

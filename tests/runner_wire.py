@@ -104,8 +104,9 @@ class RawRunner:
         return data
 
 
-def frame(request: object, body: bytes = b"") -> bytes:
-    header = json.dumps(request, ensure_ascii=False).encode("utf-8")
+def frame(request: object, body: bytes = b"", *, escaped: bool = True) -> bytes:
+    """A frame as the probe sends it, in ASCII with escapes, or in UTF-8 as others may."""
+    header = json.dumps(request, ensure_ascii=escaped).encode("utf-8")
     return struct.pack("<4sIQ", b"RUN1", len(header), len(body)) + header + body
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,13 +115,26 @@ def test_the_end_of_the_input_ends_it(stranger):
 
 def test_an_end_in_the_middle_of_a_frame_ends_it_without_an_answer(stranger):
     stranger.send(frame({"do": "hello"})[:20])
-    stranger.end()
+    assert stranger.end() == 0
 
 
-@pytest.mark.parametrize("data", [b"this is no frame of a protocol", frame([1]), frame({"do": "hello"}).replace(b'"', b"'")])
+LONG_HEADER = struct.pack("<4sIQ", b"RUN1", 16 * 2**20 + 1, 0)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"this is no frame of a protocol", frame([1]), frame({"do": "hello"}).replace(b'"', b"'"), LONG_HEADER],
+    ids=["text", "a list", "no JSON", "a long header"],
+)
 def test_after_what_is_no_frame_it_gives_up(stranger, data):
     stranger.send(data)
     assert stranger.process.wait(PATIENCE) == 113
+
+
+def test_a_body_that_nobody_has_memory_for_is_no_end_of_the_runtime(stranger):
+    header = b'{"do": "hello"}'
+    stranger.send(struct.pack("<4sIQ", b"RUN1", len(header), 2**60) + header)
+    assert stranger.end() in {0, 113}
 
 
 def test_frames_may_come_in_pieces_and_many_at_once(runner):
@@ -179,10 +193,23 @@ def test_names_are_in_the_order_of_the_graph(runner, tmp_path):
     assert (header["inputs"], header["outputs"]) == (["second", "first"], ["z", "a"])
 
 
-def test_a_path_has_any_characters(runner, tmp_path):
+@pytest.mark.parametrize("escaped", [True, False], ids=["as the probe escapes them", "in UTF-8"])
+def test_a_path_has_any_characters(runner, tmp_path, escaped):
     folder = tmp_path / "größe и 尺寸 🙂"
     folder.mkdir()
-    runner.load(runner_models.identity(folder))
+    runner.send(frame({"do": "load", "path": str(runner_models.identity(folder)), "options": {}}, escaped=escaped))
+    assert runner.answer()[0]["inputs"] == ["x"]
+
+
+def test_options_may_be_absent(runner, tmp_path):
+    assert runner.ask({"do": "load", "path": str(runner_models.identity(tmp_path))})[0]["outputs"] == ["y"]
+
+
+def test_weights_that_are_inputs_in_the_file_are_none(runner, tmp_path):
+    header, _ = runner.ask({"do": "load", "path": str(runner_models.reshaping_by_a_weight(tmp_path))})
+    assert header["inputs"] == ["x"]
+    (read,) = runner.read(runner.run(header["graph"], x=np.arange(6, dtype=np.float32))["y"])
+    assert read.tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
 def test_what_the_runtime_does_not_load_is_its_refusal(runner, tmp_path):
@@ -250,7 +277,7 @@ def test_outputs_are_named_in_the_order_of_the_graph(runner, tmp_path):
     ]
 
 
-def test_a_node_that_fails_is_named_and_the_graph_can_run_again(runner, tmp_path):
+def test_onnxruntime_names_a_node_that_fails_and_the_graph_can_run_again(runner, tmp_path):
     graph = runner.load(runner_models.reshaping(tmp_path))
     x = np.arange(6, dtype=np.float32)
     with pytest.raises(RefusedRequestError, match=r"while running Reshape node\. Name:'cut'") as caught:
@@ -260,9 +287,17 @@ def test_a_node_that_fails_is_named_and_the_graph_can_run_again(runner, tmp_path
     assert read.tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
-def test_an_input_of_another_type_is_refused_by_the_runtime(runner, tmp_path):
+def test_an_input_of_another_type_is_refused_by_onnxruntime(runner, tmp_path):
     graph = runner.load(runner_models.identity(tmp_path))
     assert refused(runner, *run_request(graph, {"x": np.ones(1)})) == "runtime"
+
+
+def test_what_has_no_dtype_of_the_protocol_is_fed_back_and_not_read(runner, tmp_path):
+    text = runner.run(runner.load(runner_models.words(tmp_path)), x=np.ones(2, np.float32))["y"]
+    request = run_request(runner.load(runner_models.copied_words(tmp_path)), {"x": text})
+    (copied,) = runner.ask(*request)[0]["outputs"]
+    assert (copied["dtype"], copied["shape"]) == ("string", [2])
+    assert refused(runner, {"do": "read", "values": [copied["value"]]}) == "request"
 
 
 def test_outputs_are_fed_back_by_handle_and_read_at_the_end(runner, tmp_path):

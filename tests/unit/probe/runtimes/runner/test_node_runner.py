@@ -38,6 +38,7 @@ const ODD = {
   silent: { load() { throw new Error(''); } },
   long: { load() { throw new Error('ä'.repeat(2 ** 20)); } },
   none: { load() { throw null; } },
+  talking: { load() { console.log('Welcome!'); process.stdout.write('to onnxruntime'); } },
   full: { load() { throw fault('ENOSPC', 'ENOSPC: a sentence of tomorrow'); } },
   sequence: { run: () => ({ y: [TENSOR()] }) },
   map: { run: () => ({ y: new Map() }) },
@@ -155,3 +156,8 @@ def test_a_runner_that_cannot_say_what_is_wrong_with_it_has_failed_itself(comman
     finally:
         os.close(writing)
     assert (done.returncode, done.stdout) == (113, b"")
+
+
+def test_what_a_package_prints_stays_out_of_the_answers(runner):
+    assert runner.ask(loading("talking"))[0]["inputs"] == ["x"]
+    assert runner.hello()["protocol"] == 1

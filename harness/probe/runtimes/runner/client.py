@@ -164,7 +164,7 @@ class Client:
         if header["error"] == "runtime":
             raise RuntimeFault(message)
         if header["error"] == "machine":
-            raise RunnerError(f"the runner has no memory for {request['do']}: {message}")
+            raise RunnerError(f"the machine has failed the runner in {request['do']}: {message}")
         raise self.process.broken(f"it refuses {request['do']} ({header['error']}): {message}")
 
     def _release(self) -> None:

@@ -70,7 +70,7 @@ FAULTS = {
     "any-bytes": ("fails", "RuntimeFault", "\\xff\x00 no text \\xc3( €"),
     "killed": ("error", "RunnerError", "the runner was killed by SIGKILL in run"),
     "own-failure": ("error", "RunnerError", "the runner itself failed in run, with exit code 113: see the log"),
-    "memory": ("error", "RunnerError", "the runner has no memory for run: Array buffer allocation failed"),
+    "memory": ("error", "RunnerError", "the machine has failed the runner in run: Array buffer allocation failed"),
     "garbage": ("error", "RunnerError", f"{BROKEN}it wrote b'Welcome to a run"),
     "flood": ("error", "RunnerError", f"{BROKEN}it wrote b'the flood"),
     "no-json": ("error", "RunnerError", f"{BROKEN}its answer to run is no frame of the protocol"),

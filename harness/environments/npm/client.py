@@ -39,6 +39,10 @@ _PINNED = ("--no-engine-strict", "--no-legacy-peer-deps", "--no-strict-peer-deps
 _REGISTRY_ONLY = (*(f"--allow-{kind}=none" for kind in ("git", "remote", "file", "directory")), "--git=/nonexistent/git")
 """Nothing is fetched that is not of a registry. An older npm ignores the first ones: there it finds no git."""
 
+_ONLINE = "--prefer-online"
+"""The registry is asked whether a list of what is published has changed. A list in npm's cache may be old, and lack a version;
+each file still comes from the cache if it is there."""
+
 _ALWAYS = ("--ignore-scripts", *_PINNED, *_REGISTRY_ONLY)
 
 _GET = "Node.js brings both: its installer, a package `nodejs` with `npm`, or a version manager such as nvm"
@@ -165,9 +169,8 @@ class Npm:
         assert isinstance(lock, PackageLock)
         for name, text in files(lock).items():
             (folder / name).write_text(text, encoding="utf-8")
-        # Not --prefer-offline: npm would take old lists of what is published from its cache, and find no locked version there.
         # Without retries an empty cache is noticed at once.
-        network = ["--offline", "--fetch-retries=0"] if offline else []
+        network = ["--offline", "--fetch-retries=0"] if offline else [_ONLINE]
         with self._temporary() as own:
             self._call(["ci", *_ALWAYS, *network], folder, own, _INSTALL_SECONDS)
 
@@ -225,8 +228,8 @@ class Npm:
         binary = command.find("npm")
         if binary is None:
             raise ProviderFailure(FailureType.INFRASTRUCTURE, f"no npm on this machine's PATH; {_GET}", tool="npm")
-        offline = ["--offline"] if self._offline and arguments[0] == "install" else []
-        return command.call(binary, [*arguments, *offline], folder, own, self.children, seconds=seconds, requested=requested)
+        network = (["--offline"] if self._offline else [_ONLINE]) if arguments[0] == "install" else []
+        return command.call(binary, [*arguments, *network], folder, own, self.children, seconds=seconds, requested=requested)
 
 
 def opened(children: Supervisor, temporary: Callable[[], contextlib.AbstractContextManager[Path]], *, offline: bool) -> Npm:

@@ -39,9 +39,10 @@ _PINNED = ("--no-engine-strict", "--no-legacy-peer-deps", "--no-strict-peer-deps
 _REGISTRY_ONLY = (*(f"--allow-{kind}=none" for kind in ("git", "remote", "file", "directory")), "--git=/nonexistent/git")
 """Nothing is fetched that is not of a registry. An older npm ignores the first ones: there it finds no git."""
 
-_ONLINE = "--prefer-online"
-"""The registry is asked whether a list of what is published has changed. A list in npm's cache may be old, and lack a version;
-each file still comes from the cache if it is there."""
+_OFFLINE = ("--offline", "--fetch-retries=0")
+"""Without retries an empty cache is noticed at once."""
+_ONLINE = ("--prefer-online",)
+"""The registry is asked for all that npm's cache has: a list of what is published may be old there, and lack a version."""
 
 _ALWAYS = ("--ignore-scripts", *_PINNED, *_REGISTRY_ONLY)
 
@@ -155,22 +156,25 @@ class Npm:
 
     def install(self, folder: Path, lock: Lock, python: Interpreter | None = None) -> None:  # noqa: ARG002 -- as Provider
         """See Provider. npm compares each file with the integrity in the lock, and reads its cache before it downloads one."""
-        self._install(folder, lock, offline=self._offline)
+        try:
+            self._install(folder, lock, *(_OFFLINE if self._offline else ()))
+        except ProviderFailure as failure:
+            if self._offline or "ETARGET" not in str(failure):
+                raise
+            self._install(folder, lock, *_ONLINE)
 
     def install_from_cache(self, folder: Path, lock: Lock, python: Interpreter | None = None) -> bool:  # noqa: ARG002 -- as Provider
         """As `install`, from npm's cache alone; False if it lacks something."""
         try:
-            self._install(folder, lock, offline=True)
+            self._install(folder, lock, *_OFFLINE)
         except ProviderFailure:
             return False
         return True
 
-    def _install(self, folder: Path, lock: Lock, *, offline: bool) -> None:
+    def _install(self, folder: Path, lock: Lock, *network: str) -> None:
         assert isinstance(lock, PackageLock)
         for name, text in files(lock).items():
             (folder / name).write_text(text, encoding="utf-8")
-        # Without retries an empty cache is noticed at once.
-        network = ["--offline", "--fetch-retries=0"] if offline else [_ONLINE]
         with self._temporary() as own:
             self._call(["ci", *_ALWAYS, *network], folder, own, _INSTALL_SECONDS)
 
@@ -217,7 +221,7 @@ class Npm:
         with self._guard:
             if name not in self._views:
                 with self._temporary() as folder:
-                    arguments = ["view", name, "versions", "time", *(["--offline"] if self._offline else [])]
+                    arguments = ["view", name, "versions", "time", *(_OFFLINE if self._offline else ())]
                     text = self._call(arguments, folder, folder, _VIEW_SECONDS, (name, "*"))
                 self._views[name] = _versions(text)
             return self._views[name]
@@ -228,7 +232,7 @@ class Npm:
         binary = command.find("npm")
         if binary is None:
             raise ProviderFailure(FailureType.INFRASTRUCTURE, f"no npm on this machine's PATH; {_GET}", tool="npm")
-        network = (["--offline"] if self._offline else [_ONLINE]) if arguments[0] == "install" else []
+        network = (_OFFLINE if self._offline else _ONLINE) if arguments[0] == "install" else ()
         return command.call(binary, [*arguments, *network], folder, own, self.children, seconds=seconds, requested=requested)
 
 

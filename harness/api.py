@@ -149,6 +149,7 @@ def run(
     profile: Literal["tiny", "base"] | None = None,
     jobs: int | None = None,
     executor: str = "local",
+    insecure: bool = False,
     offline: bool = False,
     refresh: bool = False,
     force: bool = False,
@@ -161,10 +162,10 @@ def run(
 ) -> Report:
     """Run what is not known of the matrix in `config`, and report on all of it. It writes no reports, only the store.
 
-    Arguments that `plan` has mean the same here. Tasks run where `executor` says: `local`, `dask` or `dask:ADDRESS`. With
-    `force` everything is run again, with `retry` the results that have these statuses. `strategy="pairwise"` runs few cells
-    first, and then those that the results suggest; after `budget` seconds no task begins. Without `remedies` no change is
-    tried on what fails. `sandbox` says how probes are confined (docs/security.md).
+    Arguments that `plan` has mean the same here. Tasks run where `executor` says: `local`, `dask` or `dask:ADDRESS` (with
+    `insecure` also one that others can reach). With `force` everything is run again, with `retry` the results that have these
+    statuses. `strategy="pairwise"` runs few cells first, and then those that the results suggest; after `budget` seconds no
+    task begins. Without `remedies` no change is tried on what fails. `sandbox` says how probes are confined (docs/security.md).
 
     Raises:
         Interrupted: Ctrl-C; what was finished is in the store.
@@ -178,7 +179,8 @@ def run(
         "force": force,
         "retry": tuple(retry),
     }
-    given |= {"executor": executor, "strategy": strategy, "budget": budget, "remedies": remedies, "sandbox": sandbox}
+    given |= {"executor": executor, "insecure": insecure, "strategy": strategy, "budget": budget}
+    given |= {"remedies": remedies, "sandbox": sandbox}
     report, _ = pipeline.run(_settings(config, store, jobs, select, exclude, **given), listen or _silent)
     return report
 

@@ -74,7 +74,7 @@ CELLS = ("--select", "--exclude")
 INDEX = ("--offline", "--refresh")
 SEARCH = ("--strategy", "--budget")
 TASKS = ("--jobs", "--retry", "--force", "--no-forks", "--no-disk-check", "--sandbox", "--allow-pickle")
-RUN = ("--executor", "--audit", "--keep-envs", "--timings", "--timeline", "--close-boundaries")
+RUN = ("--executor", "--insecure", "--audit", "--keep-envs", "--timings", "--timeline", "--close-boundaries")
 REPORTS = ("--reports", "--format")
 COMPARED = ("--against", "--fail-on")
 SETS = ("--from", "--with", "--python", "--exporter", "--opset", "--layout")
@@ -140,6 +140,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "--executor": {
         "type": _executor, "default": "local", "metavar": "local|dask[:ADDRESS]",
         "help": "where tasks run: in this process, in a dask cluster on this machine, or in the one at ADDRESS",
+    },
+    "--insecure": {
+        "action": "store_true", "help": "use a dask scheduler at another address than tls://: who reaches it can run any code"
     },
     "--retry": {
         "action": "append", "choices": ("error", "flaky"), "default": [],

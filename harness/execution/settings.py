@@ -17,6 +17,8 @@ class Settings:
     """A folder, or a URL that fsspec knows."""
     executor: str = "local"
     """Or `dask`, or `dask:ADDRESS`."""
+    insecure: bool = False
+    """Whether others may be able to reach that scheduler."""
     select: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     cell: str | None = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+import socket
+import ssl
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -191,8 +193,84 @@ def test_no_scheduler_there(project, monkeypatch):
     assert "error: no dask cluster at tcp://127.0.0.1:9" in answer.err
 
 
-def test_dask_is_not_installed(project, monkeypatch):
-    for name in ("harness.execution.executors.dask", "distributed"):
+def test_a_stranger_is_not_heard(local, again):
+    """Neither in plain text nor with another certificate, by the scheduler or by a worker."""
+    distributed = pytest.importorskip("distributed")
+    with again.start("run", *DASK) as child:
+        start_and_wait(again)
+        run = psutil.Process(child.pid)
+        ports = {port for one in (run, *run.children(recursive=True)) for port in ports_of(one)}
+        assert len(ports) > 2
+        for port in ports:
+            assert refuses_without_a_certificate(port)
+        (scheduler,) = ports_of(run)
+        for scheme, security in (("tcp", None), ("tls", distributed.Security.temporary())):
+            with pytest.raises(OSError, match="Timed out"):
+                distributed.Client(f"{scheme}://127.0.0.1:{scheduler}", security=security, timeout=2, set_as_default=False)
+        (local.root / "gate").touch()
+        _, err = child.communicate(timeout=120)
+    assert child.returncode == 0, err
+    assert comparable(again) == comparable(local)
+
+
+def ports_of(process: psutil.Process) -> set[int]:
+    """Where a process can be reached."""
+    with contextlib.suppress(psutil.Error):
+        return {one.laddr.port for one in process.net_connections("inet") if one.status == psutil.CONN_LISTEN}
+    return set()
+
+
+def refuses_without_a_certificate(port: int) -> bool:
+    """Whether that port speaks TLS, and wants a certificate of who connects."""
+    anyone = ssl.create_default_context()
+    anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+        try:
+            with anyone.wrap_socket(plain) as wrapped:
+                return wrapped.recv(1) == b""
+        except TimeoutError:
+            return False
+        except OSError:
+            return True
+
+
+@pytest.mark.parametrize("address", ["tcp://192.0.2.1:8786", "192.0.2.1:8786", "tcp://[2001:db8::1]:8786", "scheduler:8786"])
+def test_a_scheduler_that_others_can_reach_is_refused(project, monkeypatch, address):
+    pytest.importorskip("distributed")
+    answer = project.main("run", "--executor", f"dask:{address}")
+    assert answer.code == 2
+    assert f"whoever reaches the scheduler at {address} can run code" in answer.err
+    assert project.starts() == []
+
+
+@pytest.mark.parametrize("address", ["tcp://localhost:9", "127.0.0.2:9", "tcp://[::1]:9"])
+def test_one_of_this_machine_is_not(project, monkeypatch, address):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("harness.execution.executors.dask.CONNECT_SECONDS", 1)
+    answer = project.main("run", "--executor", f"dask:{address}")
+    assert answer.code == 2
+    assert f"no dask cluster at {address}" in answer.err
+
+
+def test_an_insecure_one_may_be_meant(project, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("harness.execution.executors.dask.CONNECT_SECONDS", 1)
+    answer = project.main("run", "--insecure", "--executor", "dask:tcp://scheduler.invalid:9")
+    assert answer.code == 2
+    assert "no dask cluster at tcp://scheduler.invalid:9" in answer.err
+
+
+def test_tls_without_certificates_in_dasks_configuration(project, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("harness.execution.executors.dask.CONNECT_SECONDS", 1)
+    answer = project.main("run", "--executor", "dask:tls://192.0.2.1:9")
+    assert answer.code == 2
+    assert "no dask cluster at tls://192.0.2.1:9" in answer.err
+
+
+@pytest.mark.parametrize("missing", ["distributed", "cryptography"])
+def test_dask_is_not_installed(project, monkeypatch, missing):
+    for name in ("harness.execution.executors.dask", missing):
         monkeypatch.setitem(sys.modules, name, None)
     answer = project.main("run", "--executor", "dask")
     assert answer.code == 2

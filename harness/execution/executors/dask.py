@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 import math
 import signal
@@ -16,8 +17,9 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+import cryptography  # noqa: F401 -- without it distributed makes no certificates: said before any work is done
 import dask
 import distributed
 
@@ -39,9 +41,38 @@ LOOK_SECONDS = 5
 """How often a waiting thread looks whether there is still a scheduler."""
 
 
+_ENCRYPTED = ("tls", "wss")
+"""Schemes of addresses at which both ends show a certificate, by distributed's own configuration."""
+
+
 def opened(context: RunContext) -> Dask:
-    """An executor over the cluster that the options name, or over one of this machine."""
-    return Dask(context)
+    """An executor over the cluster that the options name, or over one of this machine.
+
+    Raises:
+        HarnessError: others can reach that cluster, and `--insecure` does not allow it.
+    """
+    made = Dask(context)
+    if not (made.encrypted or context.settings.insecure or _is_here(made.address)):
+        raise HarnessError(
+            f"whoever reaches the scheduler at {made.address} can run code on its workers and on this machine: use tls://, "
+            "with the certificates in dask's configuration (distributed.comm.tls), or --insecure in a network that is all yours"
+        )
+    return made
+
+
+def _is_here(address: str) -> bool:
+    """Whether other machines cannot reach that address."""
+    host = _parts(address).hostname or ""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
+
+
+def _parts(address: str) -> SplitResult:
+    try:
+        return urlsplit(address if "://" in address else f"tcp://{address}")
+    except ValueError as error:
+        raise HarnessError(f"no dask cluster at {address}: {error}") from None
 
 
 class Dask:
@@ -68,12 +99,12 @@ class Dask:
             if not self._threads:
                 raise
         threads = self._threads
-        probes = requested if isinstance(requested, int) else sum(threads.values()) if self._address else local.jobs(requested)
+        probes = requested if isinstance(requested, int) else sum(threads.values()) if self.address else local.jobs(requested)
         return probes, INSTALLS * len({urlsplit(address).hostname for address in threads})
 
     def memory(self) -> float:
         """Of this machine for a cluster of its own; other workers limit their memory themselves."""
-        return math.inf if self._address else machine.memory()
+        return math.inf if self.address else machine.memory()
 
     def perform(self, task: Task, on_stage: Callable[[str], None]) -> None:
         """Send `task` to a worker, and take over its results.
@@ -142,26 +173,32 @@ class Dask:
             self._open.close()
 
     @property
-    def _address(self) -> str:
+    def address(self) -> str:
+        """Of the scheduler; empty for a cluster of this machine."""
         return self._settings.executor.partition(":")[2]
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether nobody else can read what is sent, or answer it."""
+        return not self.address or _parts(self.address).scheme in _ENCRYPTED
 
     def _connected(self, jobs: int) -> distributed.Client:
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         try:
             client = self._open.enter_context(self._connect(jobs))
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
-        except (OSError, TimeoutError, ValueError) as error:
-            raise HarnessError(f"no dask cluster at {self._address or 'this machine'}: {error}") from None
-        config = run_config(self._run, self._store())
+        except (OSError, TimeoutError, ValueError, TypeError) as error:  # TypeError: without certificates
+            raise HarnessError(f"no dask cluster at {self.address or 'this machine'}: {error}") from None
+        config = run_config(self._run, self._store(), secrets=self.encrypted)
         try:
-            client.register_plugin(_WorkerPlugin(config, own=not self._address), name=self._name)
+            client.register_plugin(_WorkerPlugin(config, own=not self.address), name=self._name)
         except Exception as error:  # noqa: BLE001 -- whatever it is that they lack
             raise HarnessError(f"the workers need the same export-matrix as this machine: {error}") from None
         return client
 
     def _connect(self, jobs: int) -> distributed.Client:
-        if self._address:
-            return distributed.Client(self._address, timeout=CONNECT_SECONDS, set_as_default=False)
+        if self.address:
+            return distributed.Client(self.address, timeout=CONNECT_SECONDS, set_as_default=False)
         scratch = self._open.enter_context(self._run.store.scratch())
         with dask.config.set({"distributed.scheduler.allowed-failures": RETRIES}):
             cluster = self._open.enter_context(
@@ -171,6 +208,8 @@ class Dask:
                     threads_per_worker=2,
                     processes=True,
                     host="127.0.0.1",
+                    # Other users of this machine reach it too: only who holds this certificate is heard.
+                    security=distributed.Security.temporary(),
                     dashboard_address=None,
                     # Probes have limits of their own; a worker itself needs little.
                     memory_limit=None,
@@ -183,7 +222,7 @@ class Dask:
     def _store(self) -> Path | str:
         """The store as the workers see it. On other machines environments must not lie in a shared folder."""
         place = self._settings.store
-        if isinstance(place, str) or not self._address:
+        if isinstance(place, str) or not self.address:
             return place if isinstance(place, str) else self._run.store.root
         return f"file://{self._run.store.root}"
 

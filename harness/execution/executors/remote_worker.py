@@ -23,6 +23,7 @@ from harness.errors import HarnessError
 from harness.execution.executors.interface import RunContext
 from harness.execution.process import sandbox
 from harness.execution.worker import Worker
+from harness.foreign_text import without_userinfo
 from harness.matrix.schema import ProbeSection, UvSources
 from harness.model import Interpreter, Limits
 from harness.regular_files import RefusedFileError
@@ -60,11 +61,14 @@ class RunConfig:
     """The value of `--sandbox`: each machine tries what it offers."""
 
 
-def run_config(run: RunContext, store: Path | str) -> RunConfig:
-    """The configuration of a run whose workers use `store`; puts what its probe reads into the store."""
+def run_config(run: RunContext, store: Path | str, *, secrets: bool = True) -> RunConfig:
+    """The configuration of a run whose workers use `store`; puts what its probe reads into the store.
+
+    Without `secrets` the sources have no users and passwords: others may read what is sent.
+    """
     return RunConfig(
         store=store,
-        sources=run.uv.sources,
+        sources=run.uv.sources if secrets else _without_passwords(run.uv.sources),
         folder=run.uv.folder,
         torch_backend=run.uv.torch_backend,
         offline=run.uv.offline,
@@ -76,6 +80,12 @@ def run_config(run: RunContext, store: Path | str) -> RunConfig:
         no_forks=run.settings.no_forks,
         sandbox=run.settings.sandbox,
     )
+
+
+def _without_passwords(sources: UvSources) -> UvSources:
+    places = {name: [without_userinfo(place) for place in getattr(sources, name)] for name in ("index", "find_links")}
+    default = without_userinfo(sources.default_index) if sources.default_index else None
+    return sources.model_copy(update={**places, "default_index": default})
 
 
 def _shared(model: ProbeSection, store: Store) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -186,3 +187,21 @@ def test_a_store_that_is_not_shared_is_found_out(project, elsewhere):
     with pytest.raises(StoreError, match="that all machines share"):
         work(session, there)
     there.close()
+
+
+def test_without_a_secret_channel_no_password_is_sent(project, monkeypatch):
+    session = planned(project)
+    secret = {
+        "index": ["https://user:s3kr3t@index.example/simple", "mine=https://s3kr3t@mine.example"],
+        "default_index": "https://user:s3kr3t@default.example",
+        "find_links": ["https://user:s3kr3t@links.example", "wheels"],
+    }
+    uv = replace(session.context.uv, sources=session.context.uv.sources.model_copy(update=secret))
+    context = replace(session.context, uv=uv)
+    kept = run_config(context, project.store, secrets=True)
+    assert kept.sources == uv.sources
+    plain = run_config(context, project.store, secrets=False)
+    assert "s3kr3t" not in repr(pickle.dumps(plain))
+    assert plain.sources.index == ["https://index.example/simple", "mine=https://mine.example"]
+    assert plain.sources.default_index == "https://default.example"
+    assert plain.sources.find_links == ["https://links.example", "wheels"]

@@ -22,7 +22,7 @@ from typing import Any
 from harness.execution.process import fork_channel
 from harness.execution.process.disk_use import DiskUse
 from harness.execution.process.lent_folders import LentFolders
-from harness.execution.process.probe_events import READY
+from harness.execution.process.probe_events import server_event_in
 from harness.execution.process.probe_process import command_for
 from harness.machine import footprint
 from harness.model import Limits
@@ -52,7 +52,9 @@ class Forked:
             if timeout is not None:
                 raise subprocess.TimeoutExpired(str(self.pid), timeout) from None
         self.server.close()  # its forks end with it
-        return self.code.result()
+        with contextlib.suppress(TimeoutError):
+            return self.code.result(_PATIENCE)
+        return -signal.SIGKILL
 
 
 class ForkServer:
@@ -242,10 +244,10 @@ class ForkServer:
         except BaseException as error:  # noqa: BLE001 -- for the thread that waits
             self._process.set_exception(error)
         try:
-            # A server is code under test: what is no event ends it.
-            with channel, contextlib.suppress(OSError, ValueError, TypeError, LookupError, RecursionError):
+            # A server is code under test: what is no event ends it, before anything of it is believed.
+            with channel, contextlib.suppress(Exception):
                 for sender, line in fork_channel.messages(channel):
-                    self._on_event(json.loads(line), sender)
+                    self._on_event(server_event_in(line), sender)
         finally:
             self._on_end()
             if process:  # at once: the number of a fork that has ended may be given to another process
@@ -273,7 +275,7 @@ class ForkServer:
         match event["event"]:
             case "ready":
                 if not self._ready.done():
-                    self._ready.set_result(READY.validate_python(event))
+                    self._ready.set_result(event)
             case "forked":
                 fork = Forked(sender, self)
                 with self._lock:
@@ -292,7 +294,7 @@ class ForkServer:
                 if answer:
                     answer.set_result(None)
                 if left:
-                    left.code.set_result(int(event["code"]))
+                    left.code.set_result(event["code"])
 
 
 def _is_within(limits: Limits, pid: int) -> bool:

@@ -24,11 +24,28 @@ _annotated: Any = Annotated
 _EVENT: TypeAdapter[Any] = TypeAdapter(_annotated[functools.reduce(operator.or_, _EVENTS), Field(discriminator="event")])
 """What probe/wire.py declares; what else is in an event is left out."""
 
-READY: TypeAdapter[Any] = TypeAdapter(validated(wire.ServerReady))
-"""What a fork server says once."""
+_SERVER_EVENTS = (
+    validated(wire.ServerReady),
+    validated(wire.ServerForked),
+    validated(wire.ServerLeft, code=Annotated[int, Field(ge=-255, le=255)]),
+)
+_SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(
+    _annotated[functools.reduce(operator.or_, _SERVER_EVENTS), Field(discriminator="event")]
+)
+"""What a fork server and its forks say of themselves."""
 
 RESULT: TypeAdapter[StageResult] = TypeAdapter(CheckedResult)
 """What an `end` says of its stage."""
+
+
+def server_event_in(line: bytes) -> dict[str, Any]:
+    """The event in a line of a fork server.
+
+    Raises:
+        ValueError, RecursionError: it is none.
+    """
+    found: dict[str, Any] = _SERVER_EVENT.validate_python(json.loads(line))
+    return found
 
 
 def event_in(line: str) -> dict[str, Any]:

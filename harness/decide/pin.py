@@ -23,7 +23,7 @@ from harness.locked import Lock
 from harness.model import Interpreter, Status, Variant
 from harness.packaging_values import cell_id
 from harness.stack import ECOSYSTEMS, PROGRAMS
-from harness.store.scratch import remove
+from harness.store.removal import remove
 from harness.tasks import cell_tasks, keys
 from harness.verdicts.judge import Verdict
 

@@ -7,7 +7,6 @@ cell is composed of both closures; distributions that both have agree, because t
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +25,7 @@ from harness.hashing import digest
 from harness.locked import Lock
 from harness.model import Failure, Interpreter, Stage, StageResult, Status
 from harness.stack import ECOSYSTEMS
+from harness.store.removal import remove
 from harness.store.scratch import FileLock
 from harness.store.store import BYTECODE, Store
 
@@ -98,7 +98,7 @@ class Environments:
             if exists or share.exclude():
                 if not exists:
                     # Not half an environment: a provider would trust what it finds there.
-                    shutil.rmtree(folder, ignore_errors=True)
+                    remove(folder)
                     _mark_temporary(folder)
                 try:
                     python, result = self._fill(folder, closure, create=not exists, install=not exists, is_layer=is_layer)

@@ -18,15 +18,15 @@ import itertools
 import os
 import re
 import secrets
-import shutil
 import socket
-import stat
 import tempfile
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+
+from harness.store.removal import remove
 
 _OWNER = re.compile(r"(?P<kernel>[0-9a-f]{6})[0-9a-f]{6}")
 
@@ -136,7 +136,8 @@ class Scratch:
         entries: dict[str, list[Path]] = defaultdict(list)
         with contextlib.suppress(OSError):
             for path in self.place.iterdir():
-                if path.name.startswith(self._prefix):
+                # What another user has put there under such a name is no work of ours.
+                if path.name.startswith(self._prefix) and (not self._prefix or _is_ours(path)):
                     entries[path.name[len(self._prefix) :].partition(".")[0]].append(path)
         for owner, paths in entries.items():
             with contextlib.suppress(OSError):
@@ -178,20 +179,6 @@ class Scratch:
                 self._owner, self._lock = owner, lock
                 return
             lock.close()
-
-
-def remove(path: Path) -> None:
-    """Remove a file, a link, or a folder with its content, as far as possible."""
-    with contextlib.suppress(OSError):
-        if not stat.S_ISDIR(path.lstat().st_mode):
-            path.unlink()
-            return
-        shutil.rmtree(path, ignore_errors=True)
-        if path.exists():  # a package has left folders without the right to write
-            for folder, _, _ in os.walk(path):
-                with contextlib.suppress(OSError):
-                    Path(folder).chmod(0o700)
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def temporaries() -> list[Scratch]:
@@ -240,6 +227,12 @@ def _kernel() -> str:
     except OSError:
         identity = socket.gethostname().encode()
     return hashlib.sha256(identity).hexdigest()[:6]
+
+
+def _is_ours(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return path.lstat().st_uid == os.getuid()
+    return False
 
 
 def _old(paths: list[Path]) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from harness import regular_files
 from harness.regular_files import RefusedFileError
 from harness.store.envelope import LIMIT
+from harness.store.removal import remove
 
 _NEW = ".new-"
 """Prefix of a file that is being written, in the root."""
@@ -80,7 +81,7 @@ class SharedFolder:
         with contextlib.suppress(FileNotFoundError), self._folder() as root, self._parent(name) as (handle, leaf):
             gone = f"{_NEW}{secrets.token_hex(8)}"
             os.rename(leaf, gone, src_dir_fd=handle, dst_dir_fd=root)
-            _remove(gone, root)
+            remove(gone, root)
 
     def sweep(self) -> None:
         """Remove what processes left that ended while they wrote."""
@@ -89,7 +90,7 @@ class SharedFolder:
                 if name.startswith(_NEW):
                     with contextlib.suppress(OSError):
                         if os.stat(name, dir_fd=root, follow_symlinks=False).st_mtime < time.time() - _OLD:
-                            _remove(name, root)
+                            remove(name, root)
 
     @contextlib.contextmanager
     def _written(self, name: str) -> Iterator[int]:
@@ -117,10 +118,3 @@ class SharedFolder:
                 yield handle, leaf
         except RefusedFileError as problem:
             raise RefusedFileError(f"{self._root / name} {problem}") from None
-
-
-def _remove(name: str, dir_fd: int) -> None:
-    if stat.S_ISDIR(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode):
-        shutil.rmtree(name, dir_fd=dir_fd)
-    else:
-        os.unlink(name, dir_fd=dir_fd)

@@ -16,7 +16,7 @@ from pathlib import Path
 from harness import regular_files
 from harness.hashing import DIGEST
 from harness.store.envelope import LIMIT
-from harness.store.scratch import remove
+from harness.store.removal import remove
 
 _RECORD = re.compile(rf"({DIGEST})\.json")
 _LOG = re.compile(rf"({DIGEST})\.log")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import time
@@ -10,6 +11,10 @@ from pathlib import Path
 
 _ENTRY = 4096
 """Bytes that an empty file or folder counts for."""
+
+_DEPTH = 48
+"""Folders within each other; what lies deeper counts as more than any limit. No package needs as many, and each takes a
+descriptor while it is measured."""
 
 _SHARE = 20
 """A measurement takes one of so many parts of the time: there may be millions of files."""
@@ -45,23 +50,32 @@ class DiskUse:
         return [name for name, size in found.items() if size > self.limit]
 
 
-def _bytes(folder: Path, limit: int) -> int:
-    """The bytes of all files below `folder`, as far as needed to see that they are more than `limit`."""
-    total, pending = 0, [folder]
-    while pending and total <= limit:
-        for entry in _entries(pending.pop()):
-            total += _size(entry)
-            if entry.is_dir(follow_symlinks=False):
-                pending.append(Path(entry.path))
+def _bytes(name: Path | str, limit: int, parent: int | None = None, depth: int = 0) -> int:
+    """The bytes of all files below a folder (in the folder `parent`), as far as needed to see that they are more than `limit`.
+
+    No link is followed but `name` itself, and nothing is named by a path, which a package can make too long for the kernel.
+    """
+    if depth > _DEPTH:
+        return limit + 1
+    total, flags = 0, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | (os.O_NOFOLLOW if depth else 0)
+    with contextlib.suppress(OSError):  # gone, no folder, or without the right to read it
+        folder = os.open(name, flags, dir_fd=parent)
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    total += _size(entry)
+                    if entry.is_dir(follow_symlinks=False):
+                        total += _bytes(entry.name, limit - total, folder, depth + 1)
+                    if total > limit:
+                        break
+        finally:
+            os.close(folder)
     return total
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            yield from entries
-    except OSError:  # gone, no folder, or without the right to read it
-        return
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        yield from entries
 
 
 def _size(entry: os.DirEntry[str]) -> int:

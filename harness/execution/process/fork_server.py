@@ -52,9 +52,7 @@ class Forked:
             if timeout is not None:
                 raise subprocess.TimeoutExpired(str(self.pid), timeout) from None
         self.server.close()  # its forks end with it
-        with contextlib.suppress(TimeoutError):
-            return self.code.result(_PATIENCE)
-        return -signal.SIGKILL
+        return self.code.result() if self.code.done() else -signal.SIGKILL
 
 
 class ForkServer:

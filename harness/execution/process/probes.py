@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from harness.execution.process.sandbox import OFF, Sandbox, confinement
 from harness.hashing import digest
 from harness.model import Failure, Limits, Stage, StageResult, Status
 from harness.packaging_values import same_build
+from harness.store.removal import remove
 from harness.store.store import BYTECODE, Store
 from harness.subprocesses import Supervisor
 from harness.tasks.interface import Batch, ProbeOutput, ProbeRequest, Subject, Workplace
@@ -137,7 +137,7 @@ class Probes:
             with self._store.scratch() as folder:
                 one, _ = self._settled(process, folder, only=[subject])
                 for path in folder.iterdir():
-                    shutil.rmtree(out / path.name, ignore_errors=True)
+                    remove(out / path.name)
                     path.rename(out / path.name)
             if not output.take(subject, one):
                 break
@@ -256,7 +256,7 @@ class _Process:
 
 
 def _empty(folder: Path) -> None:
-    shutil.rmtree(folder)
+    remove(folder)
     folder.mkdir()
 
 

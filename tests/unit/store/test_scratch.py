@@ -219,3 +219,55 @@ def test_folders_that_may_not_be_written_are_removed_too(tmp_path):
         (folder / "a").chmod(0o500)
         raise ZeroDivisionError
     assert names(tmp_path) == []
+
+
+def nest(folder: Path, depth: int, name: str = "a" * 200) -> int:
+    """Folders within each other; a descriptor of the innermost."""
+    handle = os.open(folder, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir(name, dir_fd=handle)
+        inner = os.open(name, os.O_RDONLY, dir_fd=handle)
+        os.close(handle)
+        handle = inner
+    return handle
+
+
+def test_folders_of_any_depth_are_removed(tmp_path):
+    with Scratch(tmp_path).folder() as folder:
+        handle = nest(folder, 2_000)
+        os.close(os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=handle))
+        os.close(handle)
+        os.close(nest(folder, 30, "short"))
+        (folder / "short" / "link").symlink_to(tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_a_store_with_folders_of_any_depth_can_be_opened(tmp_path):
+    entry = Store(tmp_path / "store").root / "tmp" / "0123456789ab.0"
+    entry.mkdir(parents=True)
+    os.close(nest(entry, 2_000))
+    age(entry, WEEK + 60)
+    Store.open(tmp_path / "store")
+    assert not entry.exists()
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may do anything with any folder")
+def test_folders_without_any_right_are_removed_too(tmp_path):
+    with Scratch(tmp_path).folder() as folder:
+        (folder / "a" / "b" / "c").mkdir(parents=True)
+        for name in ("a/b/c", "a/b", "a"):
+            (folder / name).chmod(0)
+    assert names(tmp_path) == []
+
+
+def test_what_other_users_have_put_into_a_shared_folder_stays(tmp_path, monkeypatch):
+    for name in ("xm-0123456789ab.lock", "xm-0123456789ab.0"):
+        (tmp_path / name).touch()
+        age(tmp_path / name, WEEK + 60)
+    me = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: me + 1)
+    Scratch(tmp_path, "xm-").sweep()
+    assert names(tmp_path) == ["xm-0123456789ab.0", "xm-0123456789ab.lock"]
+    monkeypatch.setattr(os, "getuid", lambda: me)
+    Scratch(tmp_path, "xm-").sweep()
+    assert names(tmp_path) == []

@@ -25,11 +25,20 @@ def kill_group(group: int) -> None:
 
 def kill_strays(mark: str, token: str, since: float) -> None:
     """Kill what a child started in another session: it is not in its group, but has inherited the variable `mark`."""
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            # A second of grace: creation times are rounded to clock ticks.
-            if process.create_time() >= since - 1 and process.environ().get(mark) == token:
+    tried = set[int]()
+    # What one of them starts before it is killed is found the next time.
+    while found := [one for one in psutil.process_iter() if one.pid not in tried and _is_marked(one, mark, token, since)]:
+        for process in found:
+            tried.add(process.pid)
+            with contextlib.suppress(psutil.Error, OSError):
                 process.kill()
+
+
+def _is_marked(process: psutil.Process, mark: str, token: str, since: float) -> bool:
+    with contextlib.suppress(psutil.Error, OSError):
+        # A second of grace: creation times are rounded to clock ticks.
+        return bool(process.create_time() >= since - 1 and process.environ().get(mark) == token)
+    return False
 
 
 def kill_orphans(since: float) -> None:

@@ -204,9 +204,9 @@ class Worker:
         """See tasks.interface.Workplace."""
         return self._store.artifacts.folder(digest)
 
-    def publish(self, folder: Path) -> str:
+    def publish(self, folder: Path, *inner: Path) -> str:
         """See tasks.interface.Workplace."""
-        return self._store.artifacts.publish(folder)
+        return self._store.artifacts.publish(folder, *inner)
 
     def _built(self, closure: Closure) -> tuple[Path | None, StageResult]:
         """See Environments.ensure; a failure is tried again. The environment is verified in the end."""

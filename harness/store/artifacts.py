@@ -10,8 +10,9 @@ from pathlib import Path
 from harness import regular_files
 from harness.errors import StoreError
 from harness.hashing import is_digest
-from harness.store.digests import folder_digest, make_plain, plain_digest, sync
+from harness.store.digests import folder_digest, plain_digest, sync
 from harness.store.mirror import Mirror
+from harness.store.plain_copy import copy_plain
 from harness.store.scratch import Scratch
 
 OnDamage = Callable[[str, str], None]
@@ -66,28 +67,39 @@ class Artifacts:
                 (scratch / digest).rename(self._path(digest))
             self._verified.add(digest)
 
-    def publish(self, folder: Path) -> str:
-        """Move a finished folder (on the store's filesystem: see `Store.scratch`) to its place; return its digest.
+    def publish(self, folder: Path, *inner: Path) -> str:
+        """Copy a finished folder to its place, with the folders `inner` in it; return its digest.
 
-        An artifact that is there has the same content and stays, unless it is damaged.
+        A process that has written them may be alive, and hold them open: what it writes now is in no copy. An artifact that
+        is there has the same content and stays, unless it is damaged.
+
+        Raises:
+            RefusedFileError: there is anything in it but regular files and folders.
         """
-        make_plain(folder)
-        digest = folder_digest(folder)
-        if not self._is_whole(digest):
-            self.discard(digest)
-            for path in [*folder.rglob("*"), folder]:
-                sync(path)
-            try:
-                folder.rename(self._path(digest))
-            except OSError:
-                # Another process may have been first.
-                if not self._is_whole(digest):
-                    raise
-            sync(self._root / "artifacts")
-            self._verified.add(digest)
+        with self._scratch.folder() as scratch:
+            copied = scratch / "artifact"
+            copy_plain(folder, copied)
+            for part in inner:
+                copy_plain(part, copied / part.name)
+            digest = folder_digest(copied)
+            if not self._is_whole(digest):
+                self._place(copied, digest)
         if self._mirror:
             self._mirror.upload(self._path(digest), _name(digest))
         return digest
+
+    def _place(self, folder: Path, digest: str) -> None:
+        self.discard(digest)
+        for path in [*folder.rglob("*"), folder]:
+            sync(path)
+        try:
+            folder.rename(self._path(digest))
+        except OSError:
+            # Another process may have been first.
+            if not self._is_whole(digest):
+                raise
+        sync(self._root / "artifacts")
+        self._verified.add(digest)
 
     def intact(self, digest: str) -> bool:
         """Whether that artifact is here and is what its name says, or is in the mirror.

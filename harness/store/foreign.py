@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from harness import regular_files
 from harness.hashing import is_digest
 from harness.store.digests import folder_digest
 from harness.store.envelope import LIMIT, DamagedRecordError, opened
+from harness.store.plain_copy import CopyAllowance, copy_opened
 
 LOG_LIMIT = 16 * 2**20
 """Bytes of the largest log that is copied. A run cuts its own logs back to 8 million bytes."""
@@ -27,9 +27,6 @@ _ARTIFACT_LIMIT = 64 * 2**30
 
 _FILES_LIMIT = 10_000
 """Files that an artifact may have."""
-
-_DEPTH_LIMIT = 16
-"""Depth of the folders that an artifact may have."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -56,9 +53,9 @@ class ForeignStore:
         """Copy that artifact to the new folder `target`; False if it is not there, or not what its name says."""
         name = f"artifacts/{digest}"
         try:
-            budget = _Allowance(size=min(_ARTIFACT_LIMIT, shutil.disk_usage(target.parent).free), files=_FILES_LIMIT)
+            allowance = CopyAllowance(size=min(_ARTIFACT_LIMIT, shutil.disk_usage(target.parent).free), files=_FILES_LIMIT)
             with self._folder(name) as handle:
-                _copy_folder(handle, target, budget, _DEPTH_LIMIT)
+                copy_opened(handle, target, allowance)
         except FileNotFoundError:
             return False
         except (regular_files.RefusedFileError, OSError) as problem:
@@ -108,36 +105,6 @@ class ForeignStore:
     def _folder(self, name: str) -> contextlib.AbstractContextManager[int]:
         """A descriptor of that folder of the store. The user has named the root, so that alone may be a link."""
         return regular_files.folder(self.root, name.split("/"))
-
-
-@dataclass(kw_only=True, slots=True)
-class _Allowance:
-    """How much of an artifact may still be copied."""
-
-    size: int
-    """Bytes."""
-    files: int
-
-
-def _copy_folder(handle: int, target: Path, budget: _Allowance, depth: int) -> None:
-    """Copy files and folders, without bytecode, which no digest covers."""
-    if not depth:
-        raise regular_files.RefusedFileError(f"has more than {_DEPTH_LIMIT} folders within each other")
-    target.mkdir()
-    for name in sorted(os.listdir(handle)):
-        if name == "__pycache__":
-            continue
-        budget.files -= 1
-        if budget.files < 0:
-            raise regular_files.RefusedFileError(f"has more than {_FILES_LIMIT:,} files")
-        if stat.S_ISDIR(os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode):
-            with regular_files.folder_at(name, handle) as inner:
-                _copy_folder(inner, target / name, budget, depth - 1)
-            continue
-        try:
-            budget.size -= regular_files.copy(name, target / name, limit=budget.size, dir_fd=handle)
-        except regular_files.RefusedFileError as problem:
-            raise regular_files.RefusedFileError(f"holds {name!r}, which {problem}") from None
 
 
 def _reason(problem: Exception) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -271,7 +270,6 @@ class ExportBatch(Batch):
             results = output.results.get(variant.export_id, [])
             if results and all(result.ok for result in results) and folder.exists():
                 # What a run needs lies in one folder, and is there as a whole or not at all.
-                shutil.copytree(out / "reference", folder / "reference")
-                records.put(key, results, artifact=workplace.publish(folder))
+                records.put(key, results, artifact=workplace.publish(folder, out / "reference"))
             elif results:
                 records.put(key, results)

@@ -110,8 +110,8 @@ class Workplace(Protocol):
     def artifact(self, digest: str) -> Path:
         """The folder of the artifact with that digest."""
 
-    def publish(self, folder: Path) -> str:
-        """Put `folder` into the store as an artifact; returns its digest."""
+    def publish(self, folder: Path, *inner: Path) -> str:
+        """Put a copy of `folder`, with the folders `inner` in it, into the store as an artifact; returns its digest."""
 
 
 class Batch(ABC):

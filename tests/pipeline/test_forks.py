@@ -370,3 +370,51 @@ raise RuntimeError(f'{note.read_text()}, {sorted(path.name[:5] for path in own.i
     assert {cell["variants"][0]["error"] for cell in cells} == {"left at import and used, ['kept-', 'pymp-']"}
     assert None not in servers(two, "export")
     assert list((two.store / "tmp").iterdir()) == []
+
+
+LEAVES = """
+import os, pathlib, time
+left, seen = pathlib.Path({left!r}), pathlib.Path({seen!r})
+if left.exists():
+    seen.write_text(str(os.path.exists("/proc/" + left.read_text())))
+elif os.fork() == 0:
+    os.setsid()
+    for _ in range(3):
+        if os.fork():
+            time.sleep(600)
+    left.write_text(str(os.getpid()))
+    time.sleep(600)
+else:
+    while not left.exists() or not left.read_text():
+        time.sleep(0.01)
+"""
+"""The first fork leaves processes that have started each other; the second one looks for the last of them."""
+
+
+def test_all_that_a_fork_has_started_is_gone_when_its_end_is_known(two):
+    left, seen = two.root / "left", two.root / "seen"
+    two.publish(packages.torch("2.2.0", on_export=LEAVES.format(left=str(left), seen=str(seen))))
+    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, setup=["handoff"])
+    two.sandbox = "off"
+    assert {cell["status"] for cell in two.run("--jobs", "1").values()} == {"works"}
+    assert len(set(servers(two, "export"))) == 1
+    assert seen.read_text() == "False"
+
+
+def test_a_folder_of_any_depth_is_more_than_a_probe_may_leave(two):
+    deep = """
+import os
+os.makedirs(os.path.dirname(path), exist_ok=True)
+handle = os.open(os.path.dirname(path), os.O_RDONLY)
+for _ in range(1500):
+    os.mkdir("a" * 100, dir_fd=handle)
+    handle, before = os.open("a" * 100, os.O_RDONLY, dir_fd=handle), handle
+    os.close(before)
+"""
+    two.publish(packages.torch("2.2.0", on_export=deep))
+    two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, setup=["handoff"])
+    assert {cell["status"] for cell in two.run().values()} == {"error"}
+    assert {cell["variants"][0]["error_type"] for cell in two.cells().values()} == {"disk"}
+    assert list((two.store / "tmp").iterdir()) == []
+    # And the store can be opened.
+    assert two.main("report").code == 3

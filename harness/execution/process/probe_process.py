@@ -22,6 +22,7 @@ from harness.execution.process.sandbox import confining_command, file_size
 from harness.model import Failure, Limits
 from harness.probe.wire import Confinement
 from harness.store.digests import make_plain
+from harness.store.removal import remove
 from harness.store.store import BYTECODE
 from harness.subprocesses import ExitReason, Fork, Supervisor, probe_environment, temporary_in
 from harness.tasks import keys
@@ -82,6 +83,8 @@ def run_probe(
     supervisor.check()
     on_end()
     if out:
+        for name in filter(None, use.large()):  # first: what lies too deep cannot be walked through
+            remove(out / name)
         make_plain(out)
     output.replace(log)
     lines = watch.read_all()

@@ -29,6 +29,7 @@ import site
 import socket
 import struct
 import sys
+import time
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -44,6 +45,8 @@ from .process_control import adopt_orphans, children, die_with_the_parent, exit_
 
 _LINE = 65536
 _DESCRIPTOR = struct.Struct("i")
+_INSTANT = 0.001
+"""Seconds in which a process that is killed is usually gone."""
 _HERE = "/proc/self/cwd"
 """A name that means the working folder of the process that uses it."""
 _TEMPORARY = "temporary"
@@ -215,21 +218,33 @@ class _Server:
         dispatch.main(request["job"])
 
     def _reap(self) -> None:
-        with contextlib.suppress(ChildProcessError):
-            while True:
-                child, status = os.waitpid(-1, os.WNOHANG)
-                if child == 0:
-                    break
-                if child in self._forks:
-                    number = self._forks.pop(child)
-                    self._kill_strays()
-                    self._send({"event": "left", "number": number, "code": exit_code(status)})
+        """Report the forks that have ended, when nothing is left of what they have started.
 
-    def _kill_strays(self) -> None:
-        """Kill the processes that a fork has left: the server has adopted them (living forks adopt their own)."""
-        for stray in children() - self._forks.keys():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(stray, signal.SIGKILL)
+        The server has adopted that (living forks adopt their own), and adopts in turn what it leaves when it is killed.
+        """
+        ended: dict[int, int] = {}
+        while True:
+            child, status = self._ended()
+            if child in self._forks:
+                ended[self._forks.pop(child)] = exit_code(status)
+            elif child == 0:
+                strays = children() - self._forks.keys() if ended else set()
+                if not strays:
+                    break
+                for stray in strays:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(stray, signal.SIGKILL)
+                time.sleep(_INSTANT)
+        for number, code in ended.items():
+            self._send({"event": "left", "number": number, "code": code})
+
+    @staticmethod
+    def _ended() -> tuple[int, int]:
+        """(id, status) of a child that has ended; (0, 0) if there is none."""
+        try:
+            return os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return 0, 0
 
     def _send(self, event: ServerReady | ServerForked | ServerLeft) -> None:
         self._channel.sendall(json.dumps(event).encode("ascii") + b"\n")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
+from harness.regular_files import RefusedFileError
 from harness.store.store import Store
 
 
@@ -47,3 +50,42 @@ def test_a_discarded_artifact_is_gone(store):
     assert not store.artifacts.intact(digest)
     assert list((store.root / "artifacts").iterdir()) == []
     assert list((store.root / "tmp").iterdir()) == []
+
+
+def test_who_holds_what_was_published_cannot_change_the_artifact(store):
+    """A process that has left its sandbox's group may still hold files and folders of the original open."""
+    with store.scratch() as scratch:
+        (scratch / "made").mkdir()
+        (scratch / "made" / "file").write_text("content")
+        with (scratch / "made" / "file").open("a") as held:
+            folder = os.open(scratch / "made", os.O_RDONLY)
+            digest = store.artifacts.publish(scratch / "made")
+            held.write(" and more")
+        os.close(os.open("planted", os.O_WRONLY | os.O_CREAT, dir_fd=folder))
+        os.close(folder)
+    assert [path.name for path in store.artifacts.folder(digest).iterdir()] == ["file"]
+    assert Store(store.root).artifacts.intact(digest)
+
+
+def test_folders_may_be_put_into_an_artifact(store):
+    with store.scratch() as scratch:
+        for name in ("made", "reference"):
+            (scratch / name).mkdir()
+            (scratch / name / "file").write_text(name)
+        digest = store.artifacts.publish(scratch / "made", scratch / "reference")
+    assert (store.artifacts.folder(digest) / "reference" / "file").read_text() == "reference"
+
+
+@pytest.mark.parametrize("name", ["made", "made/file", "reference", "reference/file"])
+def test_no_link_is_followed(store, name):
+    with store.scratch() as scratch:
+        (scratch / "private").mkdir()
+        (scratch / "private" / "file").write_text("PRIVATE")
+        for folder in ("made", "reference"):
+            (scratch / folder).mkdir()
+        if "/" not in name:
+            (scratch / name).rmdir()
+        (scratch / name).symlink_to(scratch / "private" / ("file" if "/" in name else ""))
+        with pytest.raises(RefusedFileError, match="symbolic link"):
+            store.artifacts.publish(scratch / "made", scratch / "reference")
+    assert list((store.root / "artifacts").iterdir()) == []

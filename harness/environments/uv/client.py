@@ -20,7 +20,7 @@ from harness.environments.interface import FailureType, ProviderFailure
 from harness.environments.lockfile import PublishedVersion, parse_lock, parse_published, parse_pylock
 from harness.environments.uv.command import call, neutral_folder, readable, write
 from harness.environments.uv.run_cache import INDEX_VARIABLES, RunCache, index_settings
-from harness.environments.uv.source_options import ask_index, source_options
+from harness.environments.uv.source_options import ask_index, place_variables, source_options
 from harness.environments.uv.variables import environment, setting_files, source_variables
 from harness.foreign_text import without_userinfo
 from harness.locked import Lock, LockedDistribution
@@ -148,7 +148,7 @@ class Uv:
 
     def _compile(self, arguments: Sequence[str], folder: Path, requested: Iterable[str]) -> None:
         """Run `uv pip compile` in `folder`, with the cache of this run."""
-        arguments, environ = ["pip", "compile", "--quiet", "--no-header", *arguments], environment()
+        arguments, environ = ["pip", "compile", "--quiet", "--no-header", *arguments], self._environment()
         if self.run_cache is not None and self.asks_index and not self.offline:
             try:
                 arguments += [f"--cache-dir={self.run_cache.folder}"]
@@ -157,8 +157,6 @@ class Uv:
             if settings := index_settings(self.sources, self.folder):
                 (folder / "uv.toml").write_text(settings, encoding="utf-8")
                 environ = {name: value for name, value in environ.items() if name not in INDEX_VARIABLES}
-                self._call([*arguments, *self._source_options(indexes=False)], folder, _RESOLVE_SECONDS, environ, requested)
-                return
         self._call([*arguments, *self._source_options()], folder, _RESOLVE_SECONDS, environ, requested)
 
     @property
@@ -198,7 +196,7 @@ class Uv:
             write(locked, lock)
             where = [f"--python={python.path}", f"--prefix={folder}"] if python else [f"--python={folder}"]
             arguments = ["pip", "sync", str(locked), *where, "--quiet", "--require-hashes", *self._source_options()]
-            self._call(arguments, cwd, _INSTALL_SECONDS)
+            self._call(arguments, cwd, _INSTALL_SECONDS, self._environment())
 
     def install_from_cache(self, folder: Path, lock: Lock, python: Interpreter | None = None) -> bool:
         """As `install`, from uv's cache and folders of this machine alone; False if they lack something.
@@ -236,7 +234,7 @@ class Uv:
         with neutral_folder(self.temporary) as cwd:
             arguments = replace(self, torch_backend=None)._source_options()  # noqa: SLF001 -- of the same class
             arguments = ["tool", "run", "--quiet", *arguments, "--from", package, *command]
-            self._call(arguments, cwd, _DOWNLOAD_SECONDS, environment(**extra))
+            self._call(arguments, cwd, _DOWNLOAD_SECONDS, self._environment(**extra))
 
     def interpreters(self) -> list[Interpreter]:
         """The CPythons that uv finds on this machine, those that it manages first; downloads nothing."""
@@ -267,26 +265,28 @@ class Uv:
         """Whether PyTorch's own index of CPU builds answers within `seconds`."""
         if self.offline or self.sources.no_index:
             return False
-        return self._answers("torch", python, seconds, "--torch-backend=cpu")
+        return self._answers("torch", python, seconds, environment(), "--torch-backend=cpu")
 
     def indexes_answer(self, python: Interpreter, seconds: float = 2.0) -> bool:
         """Whether the indexes and folders of the matrix answer within `seconds`, without uv's cache of what they said."""
-        return self._answers("numpy", python, seconds, "--refresh-package=numpy", *self._source_options())
+        return self._answers("numpy", python, seconds, self._environment(), "--refresh-package=numpy", *self._source_options())
 
-    def _answers(self, name: str, python: Interpreter, seconds: float, *options: str) -> bool:
+    def _answers(self, name: str, python: Interpreter, seconds: float, environ: dict[str, str], *options: str) -> bool:
         with neutral_folder(self.temporary) as cwd:
             needed = cwd / "needed.in"
             write(needed, [name])
             arguments = ["pip", "compile", str(needed), "--no-deps", "--quiet", f"--python={python.path}", *options]
             try:
-                self._call(arguments, cwd, seconds, environment(UV_HTTP_RETRIES="0", UV_HTTP_TIMEOUT="2"))
+                self._call(arguments, cwd, seconds, {**environ, "UV_HTTP_RETRIES": "0", "UV_HTTP_TIMEOUT": "2"})
             except ProviderFailure:
                 return False
             return True
 
-    def _source_options(self, *, indexes: bool = True) -> list[str]:
-        backend = self.torch_backend
-        return source_options(self.sources, self.folder, torch_backend=backend, offline=self.offline, indexes=indexes)
+    def _source_options(self) -> list[str]:
+        return source_options(self.sources, torch_backend=self.torch_backend, offline=self.offline)
+
+    def _environment(self, **extra: str) -> dict[str, str]:
+        return environment(**place_variables(self.sources, self.folder), **extra)
 
     def _call(
         self,

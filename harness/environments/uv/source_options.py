@@ -1,4 +1,4 @@
-"""The options by which uv gets the sources of a matrix: indexes, folders, a date, where torch comes from."""
+"""The options and variables by which uv gets the sources of a matrix: indexes, folders, a date, where torch comes from."""
 
 from __future__ import annotations
 
@@ -9,21 +9,26 @@ from harness.environments.uv.variables import anchored, named_index
 from harness.matrix.schema import UvSources
 
 
-def source_options(
-    sources: UvSources, folder: Path, *, torch_backend: str | None, offline: bool, indexes: bool = True
-) -> list[str]:
-    """The options for `sources`, whose relative paths start at `folder`; without `indexes` a uv.toml names those.
+def source_options(sources: UvSources, *, torch_backend: str | None, offline: bool) -> list[str]:
+    """The options for all of `sources` but places, which are no business of others who list the processes of this machine.
 
     An option and its value are one argument, so that no value can be an option.
     """
-    options = [f"--index={_index(index, folder)}" for index in sources.index if indexes]
-    options += [f"--find-links={anchored(place, folder)}" for place in sources.find_links]
-    options += [f"--default-index={_index(sources.default_index, folder)}"] if sources.default_index and indexes else []
-    options += ["--no-index"] if sources.no_index else []
+    options = ["--no-index"] if sources.no_index else []
     options += [f"--exclude-newer={sources.exclude_newer}"] if sources.exclude_newer else []
     options += [] if sources.build else ["--no-build"]
     options += [f"--torch-backend={torch_backend}"] if torch_backend else []
     return options + (["--offline"] if offline else [])
+
+
+def place_variables(sources: UvSources, folder: Path) -> dict[str, str]:
+    """The variables that name the places of `sources`, in place of the user's; relative paths start at `folder`."""
+    variables = {
+        "UV_INDEX": " ".join(_index(index, folder) for index in sources.index),
+        "UV_FIND_LINKS": ",".join(anchored(place, folder) for place in sources.find_links),
+        "UV_DEFAULT_INDEX": _index(sources.default_index, folder) if sources.default_index else "",
+    }
+    return {name: value for name, value in variables.items() if value}
 
 
 def _index(index: str, folder: Path) -> str:

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +17,8 @@ from harness.environments.uv import variables
 from harness.environments.uv.client import Uv
 from harness.environments.uv.command import find_uv
 from harness.environments.uv.errors import classify, needs_build, unpublished
-from harness.environments.uv.source_options import source_options
+from harness.environments.uv.run_cache import RunCache
+from harness.environments.uv.source_options import place_variables
 from harness.errors import UvError
 from harness.locked import Lock
 from harness.matrix.schema import UvSources
@@ -285,15 +289,57 @@ def test_no_place_is_cut_or_taken_for_something_else():
         "default-index": "./a=b",
     }
     sources = UvSources.model_validate(places)
-    assert source_options(sources, Path("/m,n"), torch_backend=None, offline=False) == [
-        "--index=a=file:///m%2Cn/b/c%3Dd",
-        "--index=x=https://host/a%2Cb",
-        "--find-links=file:///m%2Cn/a%2Cb%23c",
-        "--find-links=file:///a%20b%3Fc",
-        "--find-links=https://host/a%2Cb",
-        "--default-index=file:///m%2Cn/a%3Db",
-        "--no-build",
+    assert place_variables(sources, Path("/m,n")) == {
+        "UV_INDEX": "a=file:///m%2Cn/b/c%3Dd x=https://host/a%2Cb",
+        "UV_FIND_LINKS": "file:///m%2Cn/a%2Cb%23c,file:///a%20b%3Fc,https://host/a%2Cb",
+        "UV_DEFAULT_INDEX": "file:///m%2Cn/a%3Db",
+    }
+    assert place_variables(UvSources(), Path("/m")) == {}
+
+
+FAKE_UV = """#!{python}
+import json, os, pathlib, sys
+with open({calls!r}, "a") as file:
+    file.write(json.dumps([sys.argv, dict(os.environ)]) + "\\n")
+for word in sys.argv:
+    if word.startswith("--output-file="):
+        pathlib.Path(word.partition("=")[2]).touch()
+"""
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_no_password_is_in_the_list_of_processes(tmp_path, monkeypatch, cached):
+    """An argument of a program can be read by everybody on its machine, a variable only by its user."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    fake, calls = tmp_path / "uv", tmp_path / "calls"
+    fake.write_text(FAKE_UV.format(python=sys.executable, calls=str(calls)))
+    fake.chmod(0o700)
+    secret = {
+        "index": ["https://me:s3kr3t@index.example/simple", "mine=https://s3kr3t@mine.example/simple"],
+        "find-links": ["https://me:s3kr3t@links.example/page"],
+        "default-index": "https://me:s3kr3t@default.example/simple",
+    }
+    (tmp_path / "cache").mkdir()
+    cache = RunCache(lambda: contextlib.nullcontext(tmp_path / "cache")) if cached else None
+    asked = replace(uv(tmp_path, **secret), binary=str(fake), run_cache=cache)
+    asked.resolve(["torch==2.1.0"], PYTHON)
+    asked.install(tmp_path / "environment", Lock(distributions=()))
+    asked.tool("huggingface_hub", ["hf", "download"], HF_TOKEN="s3kr3t")
+    assert asked.indexes_answer(PYTHON)
+    recorded = [json.loads(line) for line in calls.read_text().splitlines()]
+    assert [arguments[4:6] for arguments, _ in recorded] == [
+        ["pip", "compile"],
+        ["pip", "sync"],
+        ["tool", "run"],
+        ["pip", "compile"],
     ]
+    assert all("s3kr3t" not in word for arguments, _ in recorded for word in arguments)
+    assert all("s3kr3t" in environ["UV_FIND_LINKS"] for _, environ in recorded)
+    for _, environ in recorded[cached:]:
+        assert environ["UV_INDEX"] == " ".join(secret["index"])
+        assert environ["UV_DEFAULT_INDEX"] == secret["default-index"]
+    # The settings of a solve with a cache of its own have them.
+    assert not cached or not {"UV_INDEX", "UV_DEFAULT_INDEX"} & recorded[0][1].keys()
 
 
 def test_a_build_that_is_not_allowed_is_no_fact():

@@ -13,6 +13,8 @@ import pytest
 from project import Project
 from strict_skips import pytest_addoption, pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401 -- hooks
 
+from harness import foreign_text
+from harness.environments.uv import variables
 from harness.execution.process import sandbox
 from harness.tasks import keys
 
@@ -52,6 +54,13 @@ def uv_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cache = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "uv-cache"
     cache.mkdir(exist_ok=True)
     return cache
+
+
+@pytest.fixture(autouse=True)
+def _secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The secrets of places are those of one test."""
+    monkeypatch.setattr(foreign_text, "PLACE_SECRETS", foreign_text.PlaceSecrets())
+    monkeypatch.setattr(variables, "PLACE_SECRETS", foreign_text.PLACE_SECRETS)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -18,7 +18,7 @@ from harness.environments.resolved import Resolved
 from harness.errors import HarnessError, ReportError
 from harness.execution import audit
 from harness.execution.session import Session
-from harness.foreign_text import comments, without_userinfo
+from harness.foreign_text import comments, without_secrets
 from harness.locked import Lock
 from harness.model import Interpreter, Status, Variant
 from harness.packaging_values import cell_id
@@ -149,7 +149,7 @@ def _pylock(session: Session, lock: Lock, interpreter: Interpreter) -> str:
         raise PinError(
             f"the index offers other files than were locked: {', '.join(map('=='.join, other))}; --refresh locks anew"
         )
-    return without_userinfo(text)
+    return without_secrets(text)
 
 
 def _publish(folder: Path, texts: Mapping[str, str]) -> None:

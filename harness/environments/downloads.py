@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import urllib.request
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from harness.environments.layers import Closure
 from harness.environments.lockfile import parse_pylock
 from harness.environments.uv.cache import Wheels
 from harness.environments.uv.client import Uv
+from harness.foreign_text import without_userinfo
 from harness.locked import Lock, LockedDistribution
 from harness.model import Interpreter
 from harness.stack import unpacked
@@ -99,13 +101,14 @@ def _largest(package: Package) -> _File:
 
 def _download(file: _File) -> Download:
     """`file` with the size that an index, a server or a folder of this machine names."""
-    place = urlsplit(file.url or "")
-    local, size = place.scheme == "file", file.size
-    with contextlib.suppress(OSError, ValueError):
+    url, size = file.url or "", file.size
+    scheme = url.partition(":")[0]
+    local = scheme == "file"
+    with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
         if size is None and local:
-            size = Path(url2pathname(place.path)).stat().st_size
-        elif size is None and place.scheme in {"http", "https"}:
-            size = _content_length(file.url or "")
+            size = Path(url2pathname(urlsplit(url).path)).stat().st_size
+        elif size is None and scheme in {"http", "https"}:
+            size = _content_length(without_userinfo(url))
     return Download(
         name=file.name,
         version=file.version,
@@ -115,7 +118,11 @@ def _download(file: _File) -> Download:
 
 
 def _content_length(url: str) -> int | None:
-    """What the server of a file says of its size; PyTorch's own index names no sizes. Raises OSError or ValueError."""
+    """What the server of a file says of its size; PyTorch's own index names no sizes.
+
+    Raises:
+        OSError, ValueError, http.client.HTTPException: it does not.
+    """
     request = urllib.request.Request(url, method="HEAD")  # noqa: S310 -- the scheme was looked at
     with urllib.request.urlopen(request, timeout=_HEAD_SECONDS) as answer:  # noqa: S310
         return int(answer.headers.get("Content-Length", ""))

@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 from values import rendered, report, reported_cell, reported_variant, result
 
+from harness import foreign_text
 from harness.cli.console import console
-from harness.foreign_text import comments, escaped_json, line, redacted, visible, without_userinfo
+from harness.foreign_text import comments, escaped_json, line, redacted, visible, without_secrets, without_userinfo
 from harness.model import Stage, Status
 from harness.packaging_values import index_requirement
 from harness.report.formats.markdown import code, escape
@@ -82,6 +83,12 @@ def test_what_does_not_show_is_written_as_an_escape(text, shown):
         ("invalid address 'user:s3@kr3t@host:9/x'", "invalid address '***@host:9/x'"),
         ("cannot connect to `u%20x:s3kr3t@h`", "cannot connect to `***@h`"),
         ("http://127.0.0.1:8080/a@b and http://h/p@1", "http://127.0.0.1:8080/a@b and http://h/p@1"),
+        ("https://h/x?jwt=s3.kr3t&a=1", "https://h/x?jwt=***&a=1"),
+        (r"https:\/\/user:s3kr3t@h\/simple", r"https:\/\/***@h\/simple"),
+        ("u=https%3A%2F%2Fuser%3As3kr3t%40h%2Fsimple&a=1", "u=https%3A%2F%2F***%40h%2Fsimple&a=1"),
+        ("u=https%3a//user:s3kr3t@h/", "u=https%3a//***@h/"),
+        ("Authorization: Basic dXNlcjpzM2tyM3Q= x", "Authorization: Basic *** x"),
+        ("{'proxy-authorization': 'Bearer s3kr3t.s3-kr3t'}", "{'proxy-authorization': 'Bearer ***'}"),
     ],
 )
 def test_the_password_of_a_url_is_left_out(text, shown):
@@ -100,6 +107,8 @@ def test_the_password_of_a_url_is_left_out(text, shown):
         "'git@example.org:o/r' and 'python:3.11@sha256:00' and '127.0.0.1:9/a@b' and 'localhost:9/a@b'",
         r"'C:\x@y' and C:/x@y and PATH=/usr/bin:/opt/x@1/bin and at /x/y.py:3: a@b",
         "user: 'a' and: @b, '@a:b@', '::@', 'a:@b'",
+        "Authorization: Basic authentication is required, authorization: bearer required, Authenticate: Basic realm=x1234567",
+        "https%3A%2F%2Fh%2Fa%40b and a%40b and jwt=1 and the token 0123456789abcdef0123456789abcdef",
     ],
 )
 def test_what_is_no_secret_stays(text):
@@ -124,11 +133,19 @@ def test_what_is_no_secret_stays(text):
         (" ", "x"),
         ("#", "["),
         ("a", "@"),
+        ("%3A%2F%2Fa", ""),
+        ("%3A%2F%2F", "%40"),
+        ("%40", ""),
+        ("authorization: basic ", ""),
+        ("authorization:", "basic a1"),
+        ("authorization: basic a", ""),
+        ("://a?", ""),
     ],
 )
 def test_no_text_keeps_anybody_waiting(part, end):
     shown = visible(part * 200_000 + end)
     assert visible(shown) == shown
+    without_secrets(part * 200_000 + end)
 
 
 SECRET = "https://user:" + "s3" * 200 + "@h/simple"
@@ -232,3 +249,32 @@ def test_markdown_shows_what_it_is_given(text, shown):
 
 def test_code_ends_where_it_is_to_end():
     assert code("a`b\n`c`") == "`a'b 'c'`"
+
+
+PLACES = [
+    "https://user:pass%2Fword-1@a.example/simple",
+    "mine=https://token-of-mine@b.example/simple",
+    "https://c.example/0123456789abcdef0123/simple?access=value-of-it&v=1",
+    "https://d.example/5f0c1d2e-0000-4000-8000-123456789abc/nightly-cpu-builds-2024/torch",
+    "https://[/",
+    "wheels",
+]
+
+
+def test_the_secrets_of_places_are_left_out_wherever_they_stand():
+    foreign_text.PLACE_SECRETS.add(PLACES, ["its-own-password", "short"])
+    text = (
+        "pass%2Fword-1, pass/word-1, (token-of-mine) d/0123456789abcdef0123 value-of-it /5f0c1d2e-0000-4000-8000-123456789abc/ "
+        "its-own-password"
+    )
+    assert redacted(text) == "***, ***, (***) d/*** *** /***/ ***"
+    stays = "a user, short, v=1, simple, torch, nightly-cpu-builds-2024, no token-of-mines, onnx::Add_5f0c1d2e"
+    assert redacted(stays) == stays
+
+
+def test_what_is_written_for_others_has_no_query():
+    foreign_text.PLACE_SECRETS.add(PLACES)
+    text = (
+        'url = "https://u:s3kr3t@h/a.whl?sig=s3kr3t#sha256=00", why?, \'https://h/b?x=s3\', "https://c/0123456789abcdef0123/c"'
+    )
+    assert without_secrets(text) == 'url = "https://h/a.whl#sha256=00", why?, \'https://h/b\', "https://c/***/c"'

@@ -10,11 +10,11 @@ import hashlib
 import os
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.foreign_text import without_userinfo
+from harness.foreign_text import PLACE_SECRETS, without_userinfo
 from harness.matrix.values import with_home
 from harness.subprocesses import chosen_environment
 
@@ -29,6 +29,10 @@ _MACHINE_VARIABLES = re.compile(
     r"PYTHON_DOWNLOADS_JSON_URL)$"
 )
 """Variables that fit uv to a machine and change no result."""
+
+
+_PLACE = re.compile(r"""[^\s"'=]+://[^\s"']+""")
+"""A URL in a settings file."""
 
 
 def source_variables(relative: Callable[[str, Path], str]) -> dict[str, str]:
@@ -55,7 +59,19 @@ def environment(**extra: str) -> dict[str, str]:
     if _link_mode() == "symlink":
         # Such files go with uv's cache, and confined probes do not read that.
         passed["UV_LINK_MODE"] = "hardlink"
-    return chosen_environment(**{"UV_PYTHON_DOWNLOADS": "never", **passed, **extra})
+    given = {"UV_PYTHON_DOWNLOADS": "never", **passed, **extra}
+    _note_secrets(given)
+    return chosen_environment(**given)
+
+
+def _note_secrets(given: Mapping[str, str]) -> None:
+    """Have the secrets of all places left out of texts, before uv says a word about them."""
+    sources = {
+        name: value for name, value in given.items() if _SOURCE_VARIABLES.match(name) and not _ACCESS_VARIABLES.match(name)
+    }
+    places = [place for name, value in sources.items() for place in value.split("," if name == "UV_FIND_LINKS" else None)]
+    places += [place for content in _setting_files() for place in _PLACE.findall(content.decode(errors="replace"))]
+    PLACE_SECRETS.add(places, (value for name, value in given.items() if name.endswith("_PASSWORD")))
 
 
 def setting_files() -> list[str]:

@@ -82,14 +82,16 @@ def run_probe(
     )
     supervisor.check()
     on_end()
+    large: list[str | None] = []
     if out:
-        for name in filter(None, use.large()):  # first: what lies too deep cannot be walked through
+        large = use.large()
+        for name in filter(None, large):  # first: what lies too deep cannot be walked through
             remove(out / name)
         make_plain(out)
     output.replace(log)
     lines = watch.read_all()
     found = read_events(lines, ended, limits, log=log, store=store, problem=watch.problem, confined=confined is not None)
-    refuse_large(found, use.large(), limits)
+    refuse_large(found, list(dict.fromkeys([*large, *use.large()])), limits)
     _add_failures(log, found)
     return found
 

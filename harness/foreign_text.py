@@ -49,7 +49,7 @@ _ENCODED_USERINFO = re.compile(r"(%3A%2F%2F)(?:(?!%2F|%3F|%23)[^\s/?#&\"<>])*%40
 """The same in a URL that is itself a value in a URL."""
 
 _QUOTED_USERINFO = re.compile(
-    r"(?<=[\"'`])(?!mailto:)[\w.%+~-]{2,}+:(?![:/]|[0-9]+[/?#])[^\s\"'`<>]+@(?!sha256:)(?=[^\s\"'`<>@]*[\"'`])"
+    r"(?<=[\"'`])(?!mailto:)[\w.%+~-]{2,}+:(?![:/\\]|[0-9]+[/?#])[^\s\"'`<>]+@(?!sha256:)(?=[^\s\"'`<>@]*[\"'`])"
 )
 """The same in a message that quotes a URL from behind its scheme: `Invalid bucket name "user:password@bucket"`."""
 

@@ -46,8 +46,8 @@ _READ = _EXECUTE | _READ_FILE | _READ_DIR
 _WRITE = _READ | _WRITE_FILE | _REMOVE | _MAKE | _REFER | _TRUNCATE
 _TCP, _SCOPES = 1 | 2, 1 | 2
 """Bind and connect; abstract Unix sockets and signals, only within this process' own domain."""
-TCP_ABI, SIGNAL_ABI = 4, 6
-"""The versions of Landlock with rules for TCP, and for signals."""
+TRUNCATE_ABI, TCP_ABI, SCOPE_ABI = 3, 4, 6
+"""The versions of Landlock with rules for cutting off files, for TCP, and for signals and abstract sockets."""
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/etc", "/proc", "/sys", "/nix", "/gnu")
 """What every program may read: the system itself, and no user's files."""
@@ -225,10 +225,10 @@ def restrict_files(confinement: Confinement) -> None:
     abi = confinement["landlock"]
     if not abi:
         return
-    handled = _OF_ABI_1 | (_REFER if abi >= 2 else 0) | (_TRUNCATE if abi >= 3 else 0)
+    handled = _OF_ABI_1 | (_REFER if abi >= 2 else 0) | (_TRUNCATE if abi >= TRUNCATE_ABI else 0)
     # A network namespace of its own has nothing but loopback.
     tcp = _TCP if abi >= TCP_ABI and "net" not in confinement["namespaces"] else 0
-    fields = 3 if abi >= SIGNAL_ABI else 2 if abi >= TCP_ABI else 1
+    fields = 3 if abi >= SCOPE_ABI else 2 if abi >= TCP_ABI else 1
     attributes = struct.pack("=3Q", handled, tcp, _SCOPES)[: 8 * fields]
     ruleset = _call("landlock", _LIBC.syscall, _LANDLOCK_CREATE_RULESET, attributes, len(attributes), 0)
     try:

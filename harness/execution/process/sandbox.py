@@ -17,7 +17,7 @@ from typing import Any
 import harness
 from harness.errors import SandboxError
 from harness.model import Limits
-from harness.probe.confinement import SIGNAL_ABI, TCP_ABI, landlock_abi
+from harness.probe.confinement import SCOPE_ABI, TCP_ABI, TRUNCATE_ABI, landlock_abi
 from harness.probe.wire import Confinement
 from harness.store.store import BYTECODE, Store
 from harness.subprocesses import chosen_environment, probe_environment
@@ -62,8 +62,15 @@ class Sandbox:
 
     @property
     def is_complete(self) -> bool:
-        """Whether probes can neither write outside their folders nor reach a network."""
-        return bool(self.namespaces) or self.landlock >= TCP_ABI
+        """Whether probes can neither write outside their folders nor reach a network, by themselves or through other programs.
+
+        Landlock keeps Unix sockets and the shared memory of others from no probe.
+        """
+        return self._mounts and "net" in self.namespaces
+
+    @property
+    def _mounts(self) -> bool:
+        return "mount" in self.namespaces
 
     @property
     def words(self) -> str:
@@ -75,16 +82,19 @@ class Sandbox:
     @property
     def gaps(self) -> list[str]:
         """What it does not keep from a probe, in words."""
-        network = bool(self.namespaces) or self.landlock >= TCP_ABI
-        signals = "pid" in self.namespaces or self.landlock >= SIGNAL_ABI
+        own_network = "net" in self.namespaces
+        network = own_network or self.landlock >= TCP_ABI
         found = {
             "files of others can be read": self.landlock > 0,
-            "files can be written": self.landlock > 0 or bool(self.namespaces),
+            "files can be written": self._mounts or self.landlock >= TRUNCATE_ABI,
+            "shared memory of other programs can be read and written": self._mounts,
             "the network can be used": network,
-            "UDP can be sent": bool(self.namespaces) or not network,
-            "permissions of files can be changed": bool(self.namespaces),
+            "UDP can be sent": own_network or not network,
+            "Unix sockets of other programs can be connected to": self._mounts,
+            "abstract Unix sockets can be connected to": own_network or self.landlock >= SCOPE_ABI,
+            "permissions of files can be changed": self._mounts,
             "other processes can be seen": "pid" in self.namespaces,
-            "other processes can be ended": signals,
+            "other processes can be ended": "pid" in self.namespaces or self.landlock >= SCOPE_ABI,
         }
         return [gap for gap, closed in found.items() if not closed]
 
@@ -130,7 +140,7 @@ def of(mode: str) -> Sandbox | None:
         why = f" ({found.reason})" if found.reason else ""
         raise SandboxError(
             f"--sandbox require: this machine offers {found.words}, and nothing that keeps both files and the network from "
-            f"probes: neither user namespaces{why} nor Landlock {TCP_ABI} or later; --sandbox auto runs with what there is"
+            f"probes, which takes user namespaces{why}; --sandbox auto runs with what there is"
         )
     return found if found.words != OFF else None
 

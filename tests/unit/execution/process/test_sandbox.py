@@ -30,15 +30,39 @@ WITHOUT_PID = Sandbox(landlock=5, namespaces=("user", "mount", "net", "ipc"))
         (
             Sandbox(landlock=7),
             "Landlock 7",
-            True,
-            ["UDP can be sent", "permissions of files can be changed", "other processes can be seen"],
+            False,
+            [
+                "shared memory of other programs can be read and written",
+                "UDP can be sent",
+                "Unix sockets of other programs can be connected to",
+                "permissions of files can be changed",
+                "other processes can be seen",
+            ],
         ),
         (
             Sandbox(landlock=3),
             "Landlock 3",
             False,
             [
+                "shared memory of other programs can be read and written",
                 "the network can be used",
+                "Unix sockets of other programs can be connected to",
+                "abstract Unix sockets can be connected to",
+                "permissions of files can be changed",
+                "other processes can be seen",
+                "other processes can be ended",
+            ],
+        ),
+        (
+            Sandbox(landlock=2),
+            "Landlock 2",
+            False,
+            [
+                "files can be written",
+                "shared memory of other programs can be read and written",
+                "the network can be used",
+                "Unix sockets of other programs can be connected to",
+                "abstract Unix sockets can be connected to",
                 "permissions of files can be changed",
                 "other processes can be seen",
                 "other processes can be ended",
@@ -60,14 +84,15 @@ def test_nothing_is_off(monkeypatch):
     monkeypatch.setattr(sandbox, "offered", lambda: Sandbox(reason="no"))
     assert sandbox.of("auto") is None
     assert sandbox.of("off") is None
-    with pytest.raises(SandboxError, match=r"neither user namespaces \(no\) nor Landlock 4"):
+    with pytest.raises(SandboxError, match=r"which takes user namespaces \(no\);"):
         sandbox.of("require")
 
 
-def test_less_than_enough(monkeypatch):
-    monkeypatch.setattr(sandbox, "offered", lambda: Sandbox(landlock=3))
-    assert sandbox.of("auto") == Sandbox(landlock=3)
-    with pytest.raises(SandboxError, match="offers Landlock 3, and nothing that keeps both"):
+@pytest.mark.parametrize("version", [3, 7])
+def test_less_than_enough(monkeypatch, version):
+    monkeypatch.setattr(sandbox, "offered", lambda: Sandbox(landlock=version))
+    assert sandbox.of("auto") == Sandbox(landlock=version)
+    with pytest.raises(SandboxError, match=f"offers Landlock {version}, and nothing that keeps both"):
         sandbox.of("require")
 
 

@@ -194,7 +194,7 @@ def test_no_scheduler_there(project, monkeypatch):
     assert "error: no dask cluster at tcp://127.0.0.1:9" in answer.err
 
 
-def test_a_stranger_is_not_heard(local, again):
+def test_a_stranger_is_not_heard(again):
     """Neither in plain text nor with another certificate, by the scheduler or by a worker."""
     distributed = pytest.importorskip("distributed")
     with again.start("run", *DASK) as child:
@@ -208,11 +208,9 @@ def test_a_stranger_is_not_heard(local, again):
         for port in ports_of(run):
             for scheme, security in (("tcp", None), ("tls", distributed.Security.temporary())):
                 with pytest.raises(OSError, match=r"Timed out|reset|closed|certificate"):
-                    distributed.Client(f"{scheme}://127.0.0.1:{port}", security=security, timeout=2, set_as_default=False)
-        (local.root / "gate").touch()
-        _, err = child.communicate(timeout=120)
-    assert child.returncode == 0, err
-    assert comparable(again) == comparable(local)
+                    distributed.Client(f"{scheme}://127.0.0.1:{port}", security=security, timeout=1, set_as_default=False)
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=120)
 
 
 def ports_of(process: psutil.Process) -> set[int]:

@@ -3,10 +3,68 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
+import resource
 import signal
+import sys
+import threading
 
 import psutil
+
+_PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37
+"""Linux' prctl by which a process becomes the parent of descendants whose own parent has ended, and whether it is."""
+
+
+class Adoption:
+    """Has this process be the parent of orphans as long as anybody wants that, and then what it was before. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._wanted = 0
+        self._before = 0
+        self._guard = threading.Lock()
+
+    def want(self) -> None:
+        """Adopt orphans until `release` was called as often."""
+        with self._guard:
+            self._wanted += 1
+            if self._wanted == 1 and sys.platform == "linux":
+                before = ctypes.c_int()
+                ctypes.CDLL(None).prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(before))
+                self._before = before.value
+                ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+    def release(self) -> None:
+        """See `want`."""
+        with self._guard:
+            self._wanted -= 1
+            if not self._wanted and sys.platform == "linux":
+                ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, self._before)
+
+
+def _lowered() -> int:
+    _, hard = resource.getrlimit(resource.RLIMIT_MSGQUEUE)
+    return (hard if hard > 0 else 819_200) - 1
+
+
+_MARK_LIMIT = _lowered() if sys.platform == "linux" else 0
+"""The limit of message queues, in bytes, of children that are marked: what descends from them has it too, or a lower one.
+
+Unlike a variable or a session it is nothing that a daemon leaves behind, and no package needs the one byte.
+"""
+
+
+def mark(pid: int) -> None:
+    """Have all descendants of a child that was started just now be known as such, whoever their parent is later."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            soft, _ = resource.prlimit(pid, resource.RLIMIT_MSGQUEUE)
+            resource.prlimit(pid, resource.RLIMIT_MSGQUEUE, (min(soft, _MARK_LIMIT) if soft >= 0 else _MARK_LIMIT, _MARK_LIMIT))
+
+
+def _descends(pid: int) -> bool:
+    """Whether a process descends from a marked one. Raises OSError."""
+    return sys.platform == "linux" and 0 <= resource.prlimit(pid, resource.RLIMIT_MSGQUEUE)[1] <= _MARK_LIMIT
 
 
 def members(group: int) -> list[int]:
@@ -42,7 +100,7 @@ def _is_marked(process: psutil.Process, mark: str, token: str, since: float) -> 
 
 
 def kill_orphans(since: float) -> None:
-    """Kill the children that this process has not started, but adopted: they are in another session."""
+    """Kill the children that this process has adopted, and that descend from a child which was marked."""
     tried = set[int]()
     # Those that one of them leaves are adopted in turn.
     while found := [one for one in psutil.Process().children() if one.pid not in tried and _is_adopted(one, since)]:
@@ -55,5 +113,6 @@ def kill_orphans(since: float) -> None:
 
 def _is_adopted(process: psutil.Process, since: float) -> bool:
     with contextlib.suppress(psutil.Error, OSError):
-        return bool(process.create_time() >= since - 1 and os.getsid(process.pid) != os.getsid(0))
+        is_late = process.create_time() >= since - 1
+        return bool(is_late and os.getsid(process.pid) != os.getsid(0) and _descends(process.pid))
     return False

@@ -7,14 +7,13 @@ those that are chosen here.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import resource
 import subprocess
-import sys
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -64,8 +63,8 @@ PROCESSES = 512
 LOOK_SECONDS = 0.25
 """Interval at which memory, time and log of a child are checked; its end is noticed at once."""
 
-_PR_SET_CHILD_SUBREAPER = 36
-"""Linux' prctl by which a process becomes the parent of descendants whose own parent has ended."""
+_ADOPTION = process_groups.Adoption()
+"""Wanted by each supervisor of this process."""
 
 _LEADERS: set[int] = set()
 """The living children of all supervisors of this process."""
@@ -149,8 +148,8 @@ class Supervisor:
         self._lock = threading.Lock()
         self._stopped = False
         self._made = time.time()
-        if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        _ADOPTION.want()
+        weakref.finalize(self, _ADOPTION.release).atexit = False
 
     def run(
         self,
@@ -238,6 +237,7 @@ class Supervisor:
                 start_new_session=True,
                 pass_fds=pass_fds,
             )
+            process_groups.mark(child.pid)
             _LEADERS.add(child.pid)
             self._living[child.pid] = (token, time.time())
             return child

@@ -25,7 +25,7 @@ from harness import regular_files
 from harness.disk_space import nearly_full
 from harness.model import Interpreter
 from harness.store.digests import file_digest
-from harness.store.scratch import remove
+from harness.store.removal import remove
 from harness.subprocesses import chosen_environment
 
 _SUMS = "sums.json"

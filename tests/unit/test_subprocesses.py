@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 import time
@@ -84,6 +85,51 @@ def test_another_child_keeps_what_it_has_started(tmp_path):
     assert alive(escaped)
     supervisor.end(child)
     assert not alive(escaped)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux alone")
+def test_a_child_of_whoever_uses_the_harness_is_left_alone(tmp_path):
+    """Started meanwhile, in a session of its own, without our variables: as what a probe has left, but by another hand."""
+    supervisor = Supervisor()
+    with subprocess.Popen(["sleep", "97"], start_new_session=True, env={}) as own:
+        try:
+            supervisor.run(
+                [sys.executable, "-I", "-c", "pass"],
+                env=chosen_environment(),
+                cwd=tmp_path,
+                log=tmp_path / "log",
+                time_limit=20,
+                memory_limit=10**9,
+            )
+            assert own.poll() is None
+            assert alive(own.pid)
+        finally:
+            own.kill()
+
+
+ADOPTS = """
+import ctypes, gc
+from harness.subprocesses import Supervisor
+def adopts():
+    found = ctypes.c_int()
+    ctypes.CDLL(None).prctl(37, ctypes.byref(found))
+    return found.value
+said = [adopts()]
+one, other = Supervisor(), Supervisor()
+said.append(adopts())
+del one
+gc.collect()
+said.append(adopts())
+del other
+gc.collect()
+print(*said, adopts())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux alone")
+def test_orphans_are_adopted_as_long_as_there_is_a_supervisor():
+    done = subprocess.run([sys.executable, "-c", ADOPTS], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "1", "1", "0"]
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,7 @@ class Dask:
             return distributed.Client(self.address, timeout=CONNECT_SECONDS, set_as_default=False)
         scratch = self._open.enter_context(self._run.store.scratch())
         # Pages about the tasks, which anybody on this machine could read, are not served.
-        silent = {f"distributed.{one}.http.routes": [] for one in ("scheduler", "worker")}
+        silent: dict[str, list[str]] = {f"distributed.{one}.http.routes": [] for one in ("scheduler", "worker")}
         with dask.config.set({"distributed.scheduler.allowed-failures": RETRIES, **silent}):
             cluster = self._open.enter_context(
                 distributed.LocalCluster(

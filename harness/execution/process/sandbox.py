@@ -5,7 +5,10 @@ docs/security.md says what a probe may do then, and what becomes of a failure th
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
+import pwd
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -174,20 +177,37 @@ def rights(
     sandbox: Sandbox, python: Path, *, store: Store, reads: Sequence[Path] = (), writes: Sequence[Path] = ()
 ) -> Confinement:
     """What a process of `python` may use: it reads the environments of `store`, the probe's source and `reads`."""
-    interpreter = python.resolve()
     libraries = filter(None, probe_environment().get("LD_LIBRARY_PATH", "").split(":"))
     folders = [
         *(store.root / name for name in _READ_OF_STORE),
-        *(interpreter.parents[1], python.parents[1]),
+        *_of_interpreter(python.resolve()),
+        *([python.parents[1]] if (python.parents[1] / "pyvenv.cfg").exists() else []),
         *(keys.PROBE.parent, _PROGRAM.parent),
     ]
     return {
         "landlock": sandbox.landlock,
         "namespaces": list(sandbox.namespaces),
         "processes": PROCESSES,
-        "read": list(dict.fromkeys([*map(str, [*folders, *reads]), *libraries])),
+        "read": list(dict.fromkeys([*(str(path) for path in (*folders, *reads) if not _holds_a_home(path)), *libraries])),
         "write": [str(path) for path in writes],
     }
+
+
+def _of_interpreter(executable: Path) -> list[Path]:
+    """What an interpreter reads. The folder above, which may be `~/.local` or `~`, holds other things of the user."""
+    return [executable, *(executable.parents[1] / name for name in ("lib", "lib64", "include"))]
+
+
+def _holds_a_home(path: Path) -> bool:
+    """Whether it is the user's home, or has that in it."""
+    return any(home.is_relative_to(path.resolve()) for home in _homes())
+
+
+def _homes() -> list[Path]:
+    """By the variable, and by the system's list of users, which may lack this one."""
+    with contextlib.suppress(KeyError):
+        return [Path.home().resolve(), Path(pwd.getpwuid(os.getuid()).pw_dir).resolve()]
+    return [Path.home().resolve()]
 
 
 def confining_command(confined: Confinement) -> list[str]:

@@ -118,3 +118,21 @@ def test_what_a_probe_may_use(tmp_path):
     assert there is not None
     assert "/elsewhere" in there["read"]
     assert sandbox.confinement(None, Path(sys.executable), job, store=store, writes=[]) is None
+
+
+@pytest.mark.parametrize("place", [".local", "."])
+def test_an_interpreter_in_a_home_opens_no_more_of_it(tmp_path, monkeypatch, place):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    prefix = (tmp_path / "home" / place).resolve()
+    executable, environment = prefix / "bin" / "python3.11", tmp_path / "store" / "envs" / "one"
+    for folder in (prefix / "bin", prefix / "lib", environment / "bin"):
+        folder.mkdir(parents=True)
+    executable.touch()
+    (environment / "bin" / "python").symlink_to(executable)
+    (environment / "pyvenv.cfg").touch()
+    for python in (environment / "bin" / "python", executable):
+        reads = [tmp_path, tmp_path / "home"]
+        read = sandbox.rights(BOTH, python, store=Store(tmp_path / "store"), reads=reads)["read"]
+        assert {str(executable), str(prefix / "lib")} <= {*read}
+        assert not any((tmp_path / "home" / ".local" / "share").is_relative_to(path) for path in read)
+        assert (str(environment) in read) == (python != executable)

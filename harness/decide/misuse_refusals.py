@@ -71,7 +71,7 @@ def misuse_refusals(text: str, misuse: Callable[[], MeasuredMisuse]) -> list[Mis
             # Without all that the sentence takes, as in a message that counts inputs, it does not say what is wrong.
             whole = set(_parts(own.what)) <= set(_parts(message))
             for match in _pattern(message).finditer(lines if ends else joined) if whole else ():
-                what = own.what.format_map(_Shown(match.groupdict()))
+                what = own.what.format_map(_Wording(match.groupdict()))
                 found.setdefault((message, match[0]), []).append((own, what))
     refusals = (_refusal(message, ways, measured) for (message, _), ways in found.items())
     return list({refusal.what: refusal for refusal in refusals}.values())
@@ -97,7 +97,7 @@ def _refusing(own: Misuse, measured: MeasuredMisuse) -> Iterator[str]:
         yield from measured.saying(places)
 
 
-class _Shown(dict[str, str]):
+class _Wording(dict[str, str]):
     """What stands in the parts of a message: `a, b` for the list `'a', 'b'`, and `…` for a part that it lacks."""
 
     def __getitem__(self, name: str) -> str:

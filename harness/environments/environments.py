@@ -15,15 +15,15 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from harness import regular_files
+from harness.environments.install_results import failures, result_of
 from harness.environments.installed import difference, python_of, site_packages
-from harness.environments.interface import FailureType, Provider, ProviderFailure
+from harness.environments.interface import Provider
 from harness.environments.layers import Closure, layers
 from harness.environments.providers import Packages
 from harness.errors import StoreError
 from harness.hashing import digest
 from harness.locked import Lock
-from harness.model import Failure, Interpreter, Stage, StageResult, Status
+from harness.model import Failure, Interpreter, StageResult, Status
 from harness.stack import ECOSYSTEMS
 from harness.store.removal import remove
 from harness.store.scratch import FileLock
@@ -82,7 +82,7 @@ class Environments:
             if python is None:
                 return None, result
         started = time.time()
-        with _failures(started) as failed:
+        with failures(started) as failed:
             python = self._compose(closure.key, parts)
         if failed:
             return None, failed[0]
@@ -106,7 +106,7 @@ class Environments:
                     share.share()
             else:
                 message = "it was found changed, and another process still works in it"
-                python, result = None, _result(Status.ERROR, time.time(), Failure(type="verification", message=message))
+                python, result = None, result_of(Status.ERROR, time.time(), Failure(type="verification", message=message))
             if python is None:
                 self._leave(folder, keep=False)
             return python, result
@@ -116,7 +116,7 @@ class Environments:
         version = python_of(folder)
         if version != closure.interpreter.version:
             message = f"it has Python {version or 'of no known version'}, the lock is for {closure.interpreter.version}"
-            return None, _result(Status.ERROR, time.time(), Failure(type="verification", message=message))
+            return None, result_of(Status.ERROR, time.time(), Failure(type="verification", message=message))
         return self._fill(folder, closure, create=False, install=True)
 
     def build(self, folder: Path, closure: Closure) -> tuple[Path | None, StageResult]:
@@ -127,7 +127,7 @@ class Environments:
         self, folder: Path, closure: Closure, *, create: bool, install: bool, is_layer: bool = False
     ) -> tuple[Path | None, StageResult]:
         started, provider = time.time(), self._provider_of(closure)
-        with _failures(started) as failed:
+        with failures(started) as failed:
             if create:
                 provider.create(folder, closure.interpreter)
             if install:
@@ -139,9 +139,9 @@ class Environments:
         if differences:
             message = "the environment is not what was locked: " + "; ".join(differences)
             (folder / _VERIFIED).unlink(missing_ok=True)
-            return None, _result(Status.ERROR, started, Failure(type="verification", message=message))
+            return None, result_of(Status.ERROR, started, Failure(type="verification", message=message))
         (folder / _VERIFIED).touch()
-        return folder if closure.runtime else folder / "bin" / "python", _result(Status.WORKS, started)
+        return folder if closure.runtime else folder / "bin" / "python", result_of(Status.WORKS, started)
 
     def _provider_of(self, closure: Closure) -> Provider:
         return self._packages[ECOSYSTEMS[closure.runtime]] if closure.runtime else self._provider
@@ -285,26 +285,6 @@ def _modified(path: Path) -> float:
         return 0.0
 
 
-@contextlib.contextmanager
-def _failures(started: float) -> Iterator[list[StageResult]]:
-    """Ends at a failure of what installs, or of the disk: the list has its result then."""
-    failed: list[StageResult] = []
-    try:
-        yield failed
-    except ProviderFailure as failure:
-        status = Status.ERROR if failure.type is FailureType.INFRASTRUCTURE else Status.FAILS
-        failed.append(_result(status, started, failure.failure))
-    except InterruptedError:
-        raise
-    except (OSError, regular_files.RefusedFileError) as error:
-        failed.append(_result(Status.ERROR, started, Failure(type="disk", message=str(error))))
-
-
 def _mark_temporary(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     (folder / _TEMPORARY).touch()
-
-
-def _result(status: Status, started: float, error: Failure | None = None) -> StageResult:
-    finished = time.time()
-    return StageResult(stage=Stage.INSTALL, status=status, seconds=round(finished - started, 3), error=error, finished=finished)

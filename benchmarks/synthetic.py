@@ -22,13 +22,13 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from packages import helpers, package
 
-from harness.execution.once_more import once_more
+from harness.execution.once_more import second_key
 from harness.execution.preparation import opened
 from harness.execution.session import Session
 from harness.execution.settings import Settings
 from harness.model import Failure, Stage, StageResult, Status
 from harness.tasks.cell_tasks import CellTasks
-from harness.tasks.exported_again import again_key
+from harness.tasks.further_export import again_key
 
 AXES = {"torch": "2", "transformers": "4", "onnx": "1", "onnxruntime": "1"}
 """Distribution → major version of all its fake releases."""
@@ -88,7 +88,7 @@ def _record(cell: CellTasks, put, works) -> None:  # noqa: ANN001 -- the two abo
             failure = Failure(type="RuntimeError", message=message)
             ends = [StageResult(stage=Stage.LOAD, status=Status.FAILS, error=failure, data=told, finished=1.0)]
             put(again_key(artifact, 1), *works(Stage.EXPORT, Stage.CHECK), artifact=artifact)
-            put(once_more(cell.run.variant_key(variant, artifact)), *ends)
+            put(second_key(cell.run.variant_key(variant, artifact)), *ends)
         put(cell.run.variant_key(variant, artifact), *ends)
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import harness
 from harness import api
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_importing_the_package_imports_nothing_else_of_it():
@@ -35,3 +40,15 @@ def test_every_function_has_a_docstring():
 def test_another_name_is_no_attribute():
     with pytest.raises(AttributeError, match="module 'harness' has no attribute 'nonesuch'"):
         _ = harness.nonesuch  # type: ignore[attr-defined]
+
+
+SCRIPTS = sorted(path for folder in ("benchmarks", "catalogue", "limits") for path in (ROOT / folder).glob("*.py"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_scripts_import_names_that_are_there(script):
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "harness":
+            module = importlib.import_module(node.module)
+            for name in (alias.name for alias in node.names):
+                assert hasattr(module, name) or importlib.util.find_spec(f"{node.module}.{name}"), f"{node.module}: {name}"

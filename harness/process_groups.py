@@ -75,6 +75,13 @@ def members(group: int) -> list[int]:
     return []
 
 
+def descends(pid: int, ancestor: int) -> bool:
+    """Whether `ancestor` has started that process, or who has started it."""
+    with contextlib.suppress(psutil.Error):
+        return any(one.pid == ancestor for one in psutil.Process(pid).parents())
+    return False
+
+
 def kill_group(group: int) -> None:
     """Kill all processes of a group; there may be none."""
     with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import os
 import shutil
 import signal
 import socket
@@ -19,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from harness import process_groups
 from harness.execution.process import fork_channel
 from harness.execution.process.disk_use import DiskUse
 from harness.execution.process.lent_folders import LentFolders
@@ -274,7 +274,7 @@ class ForkServer:
             case "ready":
                 if not self._ready.done():
                     self._ready.set_result(event)
-            case "forked":
+            case "forked" if process_groups.descends(sender, self._process.result().pid):
                 fork = Forked(sender, self)
                 with self._lock:
                     answer = self._open.pop(event["number"], None)
@@ -283,8 +283,7 @@ class ForkServer:
                 if answer:
                     answer.set_result(fork)
                 else:  # no thread waits for it any more
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(sender, signal.SIGKILL)
+                    process_groups.kill_group(sender)
             case "left":
                 with self._lock:
                     answer = self._open.pop(event["number"], None)

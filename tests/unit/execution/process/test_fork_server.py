@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from project import alive, wait_until
 
+from harness import process_groups
 from harness.execution.process.fork_server import Forked, ForkServer
 from harness.model import Limits
 from harness.store.store import Store
@@ -40,12 +41,25 @@ time.sleep(600)
 """Says two lines, the second one after a fork."""
 
 
-def started(tmp_path: Path, supervisor: Supervisor, *lines: str) -> ForkServer | None:
+STRANGER = SERVER.replace(
+    "if not os.fork():",
+    """if not os.fork():
+    if os.fork():
+        os._exit(0)
+    time.sleep(0.1)""",
+)
+"""One in which the fork has another parent by the time that it speaks."""
+
+
+def started(tmp_path: Path, supervisor: Supervisor, *lines: str, program: str = SERVER) -> ForkServer | None:
     """A server that says these lines; None if it is not ready then."""
 
     def launch(environ: Mapping[str, str], folder: Path, log: Path, stdin: int) -> subprocess.Popen[bytes]:
         log.touch()
-        return subprocess.Popen([sys.executable, "-I", "-c", SERVER, *lines], stdin=stdin, start_new_session=True, cwd=folder)
+        command = [sys.executable, "-I", "-c", program, *lines]
+        made = subprocess.Popen(command, stdin=stdin, start_new_session=True, cwd=folder)
+        process_groups.mark(made.pid)
+        return made
 
     server = ForkServer(supervisor=supervisor, store=Store(tmp_path / "store"))
     job = {"kind": "forkserver", "confined": None, "probe": {"path": None, "options": {}}}
@@ -93,3 +107,11 @@ def test_what_is_no_event_ends_the_server_and_its_forks(tmp_path, said):
 @pytest.mark.parametrize("said", ['{"event": "ready"}', json.dumps({**READY, "versions": [1]}), "null"])
 def test_a_server_that_says_nothing_sound_at_first_does_not_serve(tmp_path, said):
     assert started(tmp_path, Supervisor(), said, "") is None
+
+
+def test_what_does_not_descend_from_the_server_is_no_fork_of_it(tmp_path):
+    left = json.dumps({"event": "left", "number": 0, "code": 0})
+    server = started(tmp_path, Supervisor(), json.dumps(READY), left, program=STRANGER)
+    assert server is not None
+    assert server.fork(log=tmp_path / "log", stdin=subprocess.DEVNULL, writes=[], confined=None) is None
+    server.close()

@@ -18,13 +18,13 @@ def of(*sizes: int | None, seconds: tuple[float, float] = (300, 900), measured: 
 def test_everything():
     assert of(2 * 10**9, 10**9) == (
         "to download: 3.0 GB (2 files); disk: 16.0 GB (200.0 GB free); time: 5 to 15 minutes plus the download, "
-        "2 probes at once (a guess, since this store has measured nothing yet)"
+        "and more for what fails; 2 probes at once (a guess, since this store has measured nothing yet)"
     )
 
 
 def test_nothing_to_download():
     text = of(seconds=(20, 40), measured=True)
-    assert text == "to download: nothing; time: about 1 minute, 2 probes at once (as measured in this store)"
+    assert text == "to download: nothing; time: about 1 minute, and more for what fails; 2 probes at once (as measured in this store)"
 
 
 def test_unknown_sizes_and_files_of_this_machine():

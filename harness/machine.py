@@ -84,10 +84,31 @@ def footprint(pid: int, limit: int) -> tuple[int, int]:
     """
     with contextlib.suppress(psutil.Error):
         leader = psutil.Process(pid)
-        processes = [leader, *leader.children(recursive=True)]
+        processes = [leader, *_started_by(leader)]
         total = sum(_bytes(process, "rss") for process in processes)
         return total if total <= limit else min(total, _shared_once(processes)), len(processes)
     return 0, 0
+
+
+def _started_by(leader: psutil.Process) -> list[psutil.Process]:
+    """All descendants. Where the kernel lists the children of a process, the others of this machine are not looked at."""
+    if not Path("/proc/thread-self/children").exists():
+        return leader.children(recursive=True)
+    found, open_ = list[psutil.Process](), [leader.pid]
+    while open_:
+        for child in _children(open_.pop()):
+            with contextlib.suppress(psutil.Error):
+                found.append(psutil.Process(child))
+                open_.append(child)
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    """The ids of a process' children; none if it has ended."""
+    with contextlib.suppress(OSError):
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+        return [int(child) for thread in threads for child in _words(thread / "children")]
+    return []
 
 
 def _shared_once(processes: Sequence[psutil.Process]) -> int:

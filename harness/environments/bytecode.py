@@ -11,8 +11,6 @@ killed, or has met a full disk, writes no sums.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import itertools
 import json
 import os
 import stat
@@ -23,6 +21,7 @@ from pathlib import Path
 
 from harness import regular_files
 from harness.disk_space import nearly_full
+from harness.environments.bytecode_copies import BytecodeCopies
 from harness.model import Interpreter
 from harness.store.digests import file_digest
 from harness.store.removal import remove
@@ -69,6 +68,7 @@ class Bytecode:
         """Group → relative name and digest of each file of it that was verified or sealed."""
         self._digests: dict[Path, tuple[int, int, str]] = {}
         """File → its digest, and its modification time (ns) and size (bytes) when that was taken."""
+        self._copies = BytecodeCopies(root)
         self._lock = threading.Lock()
 
     def verify(self, environments: Iterable[Path]) -> None:
@@ -127,23 +127,14 @@ class Bytecode:
         Python compares the time and size of the source, and corrects its name. A copy has the digest that its file should
         have, however that file is now. What is not known to be intact is left to the process to compile.
         """
-        suffix = _suffix(interpreter)
-        folders = {*environments}
+        suffix, folders = _suffix(interpreter), {*environments}
         with self._lock:
             known = {group: dict(sums) for group, sums in self._sums.items()}
-        shared: dict[tuple[int, int], tuple[Path, str]] = {}
         own = {self._root, *map(self._within, folders)}
-        for group, sums in known.items():
-            for path, digest in ((group / name, digest) for name, digest in sums.items() if name.endswith(suffix)):
-                if group in own:
-                    _copy(path, digest, prefix / path.relative_to(self._root))
-                elif file := _identity(Path("/", path.relative_to(self._root)).with_name(path.name[: -len(suffix)] + ".py")):
-                    shared[file] = path, digest
         new = [folder for folder in folders if not known.get(self._within(folder))]
-        for at, _, names in itertools.chain.from_iterable(map(os.walk, new)):
-            for source in (Path(at, name) for name in names if name.endswith(".py")):
-                if found := shared.get(_identity(source) or (0, 0)):
-                    _copy(*found, prefix / source.relative_to(source.anchor).with_name(source.stem + suffix))
+        self._copies.fill(prefix, suffix, {group: known[group] for group in own & known.keys()})
+        if new:
+            self._copies.fill_by_source(prefix, suffix, new, {group: known[group] for group in known.keys() - own})
 
     def _kept(self, group: Path) -> dict[str, str]:
         """The sums of a group as it is now. Files that changed since it was verified are removed."""
@@ -244,23 +235,6 @@ def _suffix(interpreter: Interpreter) -> str:
     """How names of its bytecode files end."""
     major, minor = interpreter.version.split(".")[:2]
     return f".cpython-{major}{minor}.pyc"
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Device and inode of a file; None if there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _copy(path: Path, digest: str, target: Path) -> None:
-    """Copy a file if it has that digest."""
-    with contextlib.suppress(OSError):
-        if stat.S_ISREG(path.lstat().st_mode) and hashlib.sha256(content := path.read_bytes()).hexdigest() == digest:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
 
 
 def _write(path: Path, sums: dict[str, str]) -> None:

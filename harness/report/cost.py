@@ -15,7 +15,8 @@ def sentence(cost: Cost) -> str:
     minutes = f"{low} to {high} minutes" if low < high else f"about {counted(low, 'minute')}"
     basis = "as measured in this store" if cost.measured else "a guess, since this store has measured nothing yet"
     beside = " plus the download" if cost.fetched else ""
-    return "; ".join([*_bytes(cost), f"time: {minutes}{beside}, and more for what fails; {counted(cost.jobs, 'probe')} at once ({basis})"])
+    probes = f"{counted(cost.jobs, 'probe')} at once ({basis})"
+    return "; ".join([*_bytes(cost), f"time: {minutes}{beside}, and more for what fails", probes])
 
 
 def _bytes(cost: Cost) -> list[str]:

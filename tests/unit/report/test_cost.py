@@ -24,7 +24,10 @@ def test_everything():
 
 def test_nothing_to_download():
     text = of(seconds=(20, 40), measured=True)
-    assert text == "to download: nothing; time: about 1 minute, and more for what fails; 2 probes at once (as measured in this store)"
+    assert (
+        text
+        == "to download: nothing; time: about 1 minute, and more for what fails; 2 probes at once (as measured in this store)"
+    )
 
 
 def test_unknown_sizes_and_files_of_this_machine():

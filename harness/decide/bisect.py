@@ -2,64 +2,23 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-
-from packaging.version import Version
+from dataclasses import replace
 
 from harness.bisection import Transition, transition
-from harness.decide.bisection_ends import completed, not_run, only_in
+from harness.decide.bisected import Bisected
+from harness.decide.bisection_ends import besides, completed, not_run, only_in
 from harness.decide.complete_sets import Unanswered
 from harness.decide.experiments import Experiment, Experiments
 from harness.decide.regressions import last_line, lost, signatures, survives, unknown_reason, variant_text
 from harness.decide.releases import Release, Releases, in_order, not_searched
-from harness.decide.version_sets import VersionChange, Versions
+from harness.decide.set_differences import moved_along
+from harness.decide.version_sets import Versions
 from harness.errors import VersionsError, did_you_mean
 from harness.execution.events import Listener, Note
 from harness.model import Stage, Status
 from harness.packaging_values import bare_version, same_version
 from harness.verdicts.judge import VariantVerdict
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Bisected:
-    """The first release that breaks, or the releases that include it."""
-
-    good: Experiment
-    bad: Experiment
-    """The two ends, confirmed."""
-    last_good: Experiment
-    first_bad: Experiment
-    good_date: dt.date | None
-    """When the release in the last good set was published, if a single distribution differs."""
-    suspects: tuple[Release, ...]
-    """The difference of the last good set and the first bad one: one release, or several that could not be separated."""
-    lost: tuple[VariantVerdict, ...]
-    """The failures of the first bad set."""
-    otherwise: tuple[VariantVerdict, ...]
-    """The failures of the bad end, if these are other ones."""
-    skipped: tuple[Release, ...]
-    """Suspects whose sets cannot be resolved or installed, or ended in an error."""
-    along: tuple[VersionChange, ...]
-    """Other distributions that the resolver moved with the suspects: one of them may be the reason."""
-    releases: int
-    """How many releases were searched."""
-    probes: int
-    """How many sets were run, without the two ends."""
-    unproven: bool
-    """Whether one was skipped because of an error, which proves nothing."""
-    how: tuple[str, ...]
-    """What was searched, in sentences."""
-
-    @property
-    def mended_in(self) -> tuple[Release, ...]:
-        """If the search went back in time: the releases one of which mended what all older ones break; else empty."""
-        (name, *others) = dict.fromkeys(release.name for release in self.suspects)
-        works = self.last_good.versions.exact.get(name)
-        if others or works is None or Version(self.suspects[0].version) > Version(works):
-            return ()
-        return (Release(name=name, version=works, date=self.good_date), *self.suspects[:-1])
 
 
 class Bisect:
@@ -78,18 +37,19 @@ class Bisect:
     def search(self, good: Versions, bad: Versions, suspect: str | None) -> Bisected:
         """The first release that breaks; `suspect`, or else the distribution with the most releases, is moved alone first.
 
+        The two sets are complete, and run as they are.
+
         Raises:
-            VersionsError: the good end fails, the bad end works, or the two do not differ in the suspect.
+            VersionsError: the good end fails, the bad end works, no release breaks it, or the suspect is in both.
             Unanswered: an index could not be asked, or an end ended in an error.
         """
-        self._good, self._bad = self._confirmed(self._experiments.complete(good), self._experiments.complete(bad), suspect)
+        self._good, self._bad = self._confirmed(good, bad, suspect)
         self._how += [f"not run with these sets: {reason}" for reason in not_run(self._good, self._bad)]
         start, end = completed(self._good, self._bad)
         start = self._with_the_same(start)
-        self._known = {_key(start): replace(self._good, versions=start), _key(end): replace(self._bad, versions=end)}
         changed = [name for name in end.exact if not same_version(end.exact[name], start.exact[name])]
-        if not changed:
-            raise VersionsError(f"{good.source} and {bad.source} pin the same versions: there is nothing to search")
+        last = self._last(start, end, changed)
+        self._known = {_key(start): replace(self._good, versions=start), _key(end): last}
         if suspect is not None and suspect not in changed:
             raise VersionsError(f"{suspect} is the same in both sets; what differs is {', '.join(changed)}")
         axes = self._experiments.axes
@@ -123,6 +83,26 @@ class Bisect:
                 self._how.append(f"only one of the sets has {names}, and that does not break it")
                 self._good = run
         return start
+
+    def _last(self, start: Versions, end: Versions, changed: Sequence[str]) -> Experiment:
+        """The good set with all releases of the bad one: the last place of every history, where the bad end may differ.
+
+        Raises:
+            VersionsError: it does not fail as the bad end does, so no release breaks it.
+            Unanswered: that is not known.
+        """
+        moved = self._experiments.moved(start, {name: end.exact[name] for name in changed}) if changed else start
+        if self._experiments.is_one_cell(moved, end):
+            return replace(self._bad, versions=end)
+        (run,) = self._experiments.run([moved])
+        self._probes += 1
+        works, others = self._works(run), ", ".join(besides(moved, end))
+        if works is None:
+            raise Unanswered(f"the good set with all releases of the bad one, but not {others}: {self._reason_unknown(run)}")
+        if works or not (self._is_alike(run) or self._not_installed(run)):
+            result = "works" if works else "fails in another way"
+            raise VersionsError(f"no release breaks it: the good set with all releases of the bad one {result}, but for {others}")
+        return run
 
     def _alone(self, name: str, start: Versions, histories: dict[str, list[Release]]) -> dict[str, list[Release]]:
         """The history of `name`, if that distribution alone breaks it as the bad end does; else all, with dates."""
@@ -163,7 +143,7 @@ class Bisect:
             raise VersionsError(f"the good end does not work: {how}")
         match survives(first.verdict, second.verdict, self._experiments.rule):
             case True:
-                raise VersionsError("the bad end works as well as the good one: there is nothing to search")
+                raise VersionsError(f"the bad end works as well as the good one: there is nothing to search; it is {bad.source}")
             case None:
                 raise Unanswered(f"the bad end is not known: {unknown_reason(second.verdict)}")
             case False:
@@ -225,7 +205,7 @@ class Bisect:
             lost=tuple(self._lost(bad)),
             otherwise=() if self._is_alike(bad) else tuple(self._lost(self._bad)),
             skipped=tuple(skipped),
-            along=_moved_along(good, bad, {release.name for release in changed}),
+            along=moved_along(good, bad, {release.name for release in changed}),
             releases=len(history),
             probes=self._probes,
             unproven=any(self._is_unknown(run) for run in unknown),
@@ -287,13 +267,3 @@ def _versions(steps: Sequence[Release]) -> dict[str, str]:
 
 def _key(versions: Versions) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((name, bare_version(version)) for name, version in versions.exact.items()))
-
-
-def _moved_along(good: Experiment, bad: Experiment, suspects: set[str]) -> tuple[VersionChange, ...]:
-    """The difference of the locks of two sets besides `suspects`."""
-    first, second = (end.verdict.resolved.versions for end in (good, bad))
-    return tuple(
-        VersionChange(name=name, old=first.get(name), new=second.get(name))
-        for name in sorted(first.keys() | second.keys())
-        if first and second and first.get(name) != second.get(name) and name not in suspects
-    )

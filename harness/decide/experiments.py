@@ -174,6 +174,10 @@ class Experiments:
         kept = {name: found.get(name, version) for name, version in others.items()}
         return replace(versions, exact={**versions.exact, **kept})
 
+    def is_one_cell(self, first: Versions, second: Versions) -> bool:
+        """Whether two sets are one cell, and one verdict."""
+        return self._planned(first) == self._planned(second)
+
     def run(self, sets: Sequence[Versions]) -> list[Experiment]:
         """Run each set, and return them in their order.
 

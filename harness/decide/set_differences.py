@@ -50,6 +50,16 @@ def moved(base: Versions, versions: Versions, requested: Collection[str]) -> Ite
             yield VersionChange(name=name, old=old, new=versions.exact.get(name))
 
 
+def moved_along(first: Experiment, second: Experiment, named: Collection[str]) -> tuple[VersionChange, ...]:
+    """The difference of the locks of two sets, besides the distributions that are `named`."""
+    old, new = (run.verdict.resolved.versions for run in (first, second))
+    return tuple(
+        VersionChange(name=name, old=old.get(name), new=new.get(name))
+        for name in sorted(old.keys() | new.keys())
+        if old and new and old.get(name) != new.get(name) and name not in named
+    )
+
+
 def require_needed(names: Iterable[str], current: Experiment, target: Experiment) -> None:
     """Require that one of the sets installs each of `names`; one on no axis is only a bound, and brings in nothing.
 

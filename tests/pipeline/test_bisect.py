@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import http_index
@@ -269,3 +270,44 @@ def test_another_type_in_the_same_words_is_another_failure(project):
     told = found(project, "--axis", "transformers", "--good", "4.46.3", "--bad", "4.50.0", "--from", base)
     assert suspects(told) == ["transformers 4.50.0"]
     assert told["lost"][0]["message"] == "no kernel for int8 here"
+
+
+def test_a_pin_beside_the_axes_is_adapted_to_a_version_that_is_named(project):
+    """A frozen file: 4.48 needs newer tokenizers, with which it works; of 4.49 it is known that it breaks."""
+    broken = packages.raises("ImportError('late')")
+    project.publish(
+        packages.package("tokenizers", "0.21.0"),
+        packages.transformers("4.47.0"),
+        packages.transformers("4.48.0", requires=("tokenizers>=0.21",)),
+        packages.transformers("4.49.0", requires=("tokenizers>=0.21",), on_import=broken),
+    )
+    base = written(project, "frozen.txt", FOUR.replace("4.46.0", "4.46.3") + "tokenizers==0.20.3\n")
+    ends = ("--axis", "transformers", "--good", "4.46.3", "--from", base)
+    answer = project.main("bisect", "--quiet", *ends, "--bad", "4.48.0")
+    assert answer.code == 2, answer.out
+    said = "nothing to search; it is transformers 4.48.0, with tokenizers 0.20.3 → 0.21.0"
+    assert said in " ".join(answer.err.split())
+    told = found(project, *ends, "--bad", "4.49.0")
+    assert suspects(told) == ["transformers 4.49.0"]
+    assert told["bad"]["resolved"]["tokenizers"] == told["last_good"]["resolved"]["tokenizers"] == "0.21.0"
+
+
+def test_no_release_is_blamed_for_an_extra_or_a_pin_that_one_end_has(project):
+    breaks = """
+        import importlib.util
+        if importlib.util.find_spec("plugin"):
+            raise ImportError("plugin is too old")
+    """
+    needs = ("tokenizers", "plugin ; extra == 'x'")
+    project.publish(packages.package("plugin", "1.0"), packages.package("tokenizers", "0.21.0"))
+    for version in ("4.47.0", "4.48.0"):
+        project.publish(dataclasses.replace(packages.transformers(version, on_import=breaks), requires=needs))
+    project.publish(packages.transformers("4.49.0", requires=("tokenizers>=0.21",)))
+    good = written(project, "good.txt", FOUR.replace("4.46.0", "4.47.0") + "tokenizers==0.20.3\n")
+    extra = FOUR.replace("transformers==4.46.0", "transformers[x]==4.48.0") + "tokenizers==0.20.3\n"
+    pin = FOUR.replace("4.46.0", "4.49.0") + "tokenizers==0.20.3\n"
+    for text, said in ((extra, "transformers[x] instead of transformers"), (pin, "tokenizers 0.20.3 instead of 0.21.0")):
+        answer = project.main("bisect", "--quiet", "--good", good, "--bad", written(project, "bad.txt", text))
+        assert answer.code == 2, answer.out
+        words = "no release breaks it: the good set with all releases of the bad one works, but for "
+        assert f"{words}{said}" in " ".join(answer.err.split())

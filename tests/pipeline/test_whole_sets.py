@@ -257,6 +257,26 @@ def test_no_release_is_blamed_for_what_only_one_set_has(project):
     assert "only one of the sets has plugin, and that does not break it" in answer.out
 
 
+def test_no_release_is_blamed_for_what_an_environment_holds_against_its_packages(project):
+    project.publish(
+        packages.transformers("4.47.0"),
+        packages.transformers(
+            "4.48.0",
+            requires=("tokenizers>=0.21",),
+            on_import="import tokenizers\nif tokenizers.__version__ < '0.21': raise ImportError('old')",
+        ),
+        packages.package("tokenizers", "0.21.0"),
+    )
+    ends = {
+        name: environment(project.root / name, {**FOUR, "transformers": version, "tokenizers": "0.20.3"})
+        for name, version in (("good", "4.46.3"), ("bad", "4.48.0"))
+    }
+    arguments = ["bisect", "--quiet", "--bad", str(ends["bad"]), "--good", str(ends["good"])]
+    answer = project.main(*arguments)
+    assert answer.code == 2, answer.out
+    assert "works, but for tokenizers 0.20.3 instead of 0.21.0" in " ".join(answer.err.split())
+
+
 def test_what_cannot_be_installed_whole_is_not_pinned(project):
     path = project.root / "requirements.txt"
     path.write_text(PINS + "plugin==1.0\n")

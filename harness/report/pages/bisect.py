@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.decide.bisect import Bisected
+from harness.decide.bisected import Bisected
 from harness.decide.releases import Release
 from harness.report.page import Item, Page, items
 from harness.report.pages.set_outcomes import cell_data, ending, ending_data, endings, listed, version_set

@@ -10,7 +10,8 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 from values import PAIR, PINS, PYTHON, result
 
-from harness.decide.bisect import Bisect, Bisected
+from harness.decide.bisect import Bisect
+from harness.decide.bisected import Bisected
 from harness.decide.experiments import Experiments
 from harness.decide.version_sets import Versions
 from harness.environments.interface import FailureType, ProviderFailure

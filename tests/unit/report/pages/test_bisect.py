@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from values import PAIR, PINS, resolved, result
 
-from harness.decide.bisect import Bisected
+from harness.decide.bisected import Bisected
 from harness.decide.experiments import Experiment
 from harness.decide.releases import Release
 from harness.decide.version_sets import VersionChange, Versions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -69,7 +69,10 @@ def pin(options: argparse.Namespace, out: Console, err: Console) -> int:
         verdict = candidates.verdicts.get(chosen.id) or _verdict(session, _as_reported(chosen, requires))
         if verdict.resolved.foreign:
             # Of a merged store: the same question, solved here before anything is installed.
-            verdict = _verdict(session, verdict.resolved.planned)
+            verdict = _verdict(session, _with_bounds(verdict.resolved.planned, requires))
+        if missed := choose.missed(verdict, requires):
+            show(pages.nothing(f"{chosen.id} does not satisfy {missed} with today's releases, and is not pinned", []), options.format, out)
+            return 1
         remedy = "; ".join(chosen.remedies) if chosen.id in candidates.remedied else ""
         support = choose.support(candidates.report, verdict)
         written = pinning.write(session, verdict, support, options.reports, recipe=recipe.render, remedy=remedy)
@@ -102,6 +105,7 @@ def _candidates(session: Session, options: argparse.Namespace) -> _Candidates:
     verdicts = session.verdicts()
     report = pipeline.report(session, verdicts)
     able = remedied(session, verdicts, assembly.remedies(session, verdicts))
+    report = choose.with_locks(report, able)
     own = report_locations.report_in(options.reports)
     other = published_reports.read(own) if own else same_question(options)
     if choose.working_cells(report) or able or other is None:
@@ -169,11 +173,17 @@ def _as_reported(chosen: ReportedCell, requires: Sequence[Requirement]) -> Plann
         name: version for name, version in chosen.resolved.items() if all(side.get(name, version) == version for side in sides)
     }
     bounds = [f"{name}=={version}" for name, version in alike.items() if name not in chosen.pins]
-    # The rest is resolved again, and the requirements hold for it too.
-    given = {"python", *chosen.pins, *alike}
-    bounds += [str(bound) for bound in requires if bound.specifier and canonicalize_name(bound.name) not in given]
     variants = tuple(Variant(**{name: getattr(variant, name) for name in VARIANT_FIELDS}) for variant in chosen.variants)
-    return Planned(cell=cell, variants=variants, bounds=tuple(bounds))
+    planned = Planned(cell=cell, variants=variants, bounds=tuple(bounds))
+    # The rest is resolved again, and the requirements hold for it too.
+    return _with_bounds(planned, [bound for bound in requires if canonicalize_name(bound.name) not in alike])
+
+
+def _with_bounds(planned: Planned, requires: Sequence[Requirement]) -> Planned:
+    """`planned`, whose lock satisfies the requirements too; those of its own versions it satisfies already."""
+    given = {"python", *dict(planned.cell.pins)}
+    bounds = [str(bound) for bound in requires if bound.specifier and canonicalize_name(bound.name) not in given]
+    return replace(planned, bounds=tuple(dict.fromkeys([*planned.bounds, *bounds])))
 
 
 def _verdict(session: Session, planned: Planned) -> Verdict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from packaging.requirements import Requirement
@@ -16,6 +16,7 @@ from harness.model import ABSENT, Status, Variant
 from harness.packaging_values import same_version, within
 from harness.stack import required_axes
 from harness.verdicts.judge import Verdict
+from harness.verdicts.reporting import reported
 from harness.verdicts.report_schema import Report, ReportedCell, age, identity, newest_by_runtime, recommendation
 
 
@@ -76,6 +77,22 @@ def complete(report: Report, axes: Sequence[str], source: str) -> Report:
 def newness(cell: ReportedCell) -> tuple[object, ...]:
     """The sort key by age; the runtime counts last, because its version is often given."""
     return (*age(cell), by_version(cell.runtime.version if cell.runtime else ABSENT))
+
+
+def with_locks(report: Report, verdicts: Mapping[str, Verdict]) -> Report:
+    """`report`, in which each cell of `verdicts` (ids) has the versions of that verdict: what a remedy moves counts."""
+    locks = {id_: reported(verdict) for id_, verdict in verdicts.items()}
+    cells = [
+        replace(cell, resolved=locks[cell.id].resolved, resolved_sides=locks[cell.id].resolved_sides) if cell.id in locks else cell
+        for cell in report.cells
+    ]
+    return replace(report, cells=cells)
+
+
+def missed(verdict: Verdict, requires: Sequence[Requirement]) -> str:
+    """The requirements that the lock of `verdict` does not satisfy; empty if it has none, which says more."""
+    cell = reported(verdict)
+    return ", ".join(str(required) for required in requires if cell.resolved and not satisfies(cell, required))
 
 
 def working_cells(report: Report) -> list[ReportedCell]:

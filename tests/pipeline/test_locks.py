@@ -126,6 +126,15 @@ def test_a_merged_store_is_pinned_once_its_lock_is_confirmed(project):
     assert envelopes.value(path)["foreign"] is False
 
 
+def test_a_pin_from_a_merged_store_satisfies_what_is_required(project):
+    ours = merged(project, project.store)
+    before = resolved(ours)["numpy"]
+    project.publish(packages.package("numpy", "9.0.0"))
+    answer = ours.main("pin", "--quiet", "--format", "json", "--require", "numpy<9")
+    assert answer.code == 0, answer.err
+    assert f"numpy=={before}\n" in (Path(json.loads(answer.out)["folder"]) / "constraints.txt").read_text()
+
+
 def test_what_was_merged_twice_is_still_another_stores(project):
     ours = merged(project, project.store)
     again = Project(project.root)

@@ -246,6 +246,16 @@ def test_a_remedy_that_was_run_goes_into_the_lock(mended):
     assert page.startswith(f"# {told['pinned']} with numpy<2 works, and was confirmed in a fresh environment\n\n- Python ")
 
 
+def test_what_is_required_must_hold_for_the_lock_with_the_remedy(mended):
+    """The cell has numpy 2 by itself, and works with numpy 1 only."""
+    told = pinned(mended, "--require", "onnxruntime==1.17.0", "--require", "numpy<2")
+    assert told["remedy"] == "numpy<2"
+    assert read(folder(told) / "constraints.txt", None, "3.11").exact["numpy"] == "1.26.4"
+    told = pinned(mended, "--require", "onnxruntime==1.17.0", "--require", "numpy>=2", code=1)
+    assert told["pinned"] is None
+    assert not any("numpy<2" in text for text in told["details"])
+
+
 def test_a_remedy_of_the_export_goes_into_the_recipe(mended):
     told = pinned(mended, "--require", "onnxruntime==1.18.0")
     assert told["remedy"] == "ir-version 8"

@@ -136,16 +136,17 @@ def _pin_given(options: argparse.Namespace, out: Console, err: Console) -> int:
             show(pages.nothing(str(reason), []), options.format, out)
             return INCONCLUSIVE
         verdict = found.verdict
+        if missing := found.versions.missing:
+            result = "works" if verdict.status is Status.WORKS else "does not work"
+            answer = f"{found.versions.source} {result} without what was not installed, and is not pinned"
+            show(pages.nothing(answer, missing), options.format, out)
+            return INCONCLUSIVE
         if verdict.status is not Status.WORKS:
             ends = dict.fromkeys(ending(variant) for variant in verdict.variants if variant.status is not Status.WORKS)
             hint = f"`check --from {options.from_}` looks for a change that makes it work; --with, --opset, … apply it here"
             answer = f"{found.versions.source} does not work, and is not pinned"
             show(pages.nothing(answer, [*ends, hint]), options.format, out)
             return 1 if verdict.status is Status.FAILS else INCONCLUSIVE
-        if found.versions.missing:
-            answer = f"{found.versions.source} works without what was not installed, and is not pinned"
-            show(pages.nothing(answer, found.versions.missing), options.format, out)
-            return INCONCLUSIVE
         written = pinning.write(experiments.session, verdict, {}, options.reports, recipe=recipe.render)
     show(pages.page(written), options.format, out)
     return 0

@@ -95,9 +95,11 @@ class Check:
         if answer is CheckResult.UNKNOWN:
             upgrade = replace(upgrade, reason=unknown_reason(verdict))
         elif answer is CheckResult.BREAKS:
-            upgrade = self._with_remedy(replace(upgrade, lost=self._lost(self._current)), TargetSet(base=self._versions))
-        notes = (*self._versions.ignored, *self._versions.missing)
-        return self._worst([_proven_with(upgrade, self._versions.missing)], notes)
+            upgrade = replace(upgrade, lost=self._lost(self._current))
+        upgrade = _proven_with(upgrade, self._versions.missing)
+        if upgrade.answer is CheckResult.BREAKS:
+            upgrade = self._with_remedy(upgrade, TargetSet(base=self._versions))
+        return self._worst([upgrade], (*self._versions.ignored, *self._versions.missing))
 
     def to(self, requirements: Sequence[Requirement], new: Versions | None = None) -> Checked:
         """Whether an upgrade to all `requirements` at once is safe; `new` is a set in place of the current one.
@@ -131,10 +133,6 @@ class Check:
         upgrades = [
             self._upgrade(goal, next(ran)) if isinstance(target, Versions) else self._unresolved(goal, target)
             for goal, target in zip(goals, targets, strict=True)
-        ]
-        upgrades = [
-            _proven_with(upgrade, (*self._versions.missing, *goal.base.missing))
-            for upgrade, goal in zip(upgrades, goals, strict=True)
         ]
         sets = [self._versions, *(goal.base for goal in goals)]
         notes = [note for versions in sets for note in (*versions.ignored, *versions.missing)]
@@ -180,11 +178,13 @@ class Check:
         )
         match survives(self._current.verdict, target.verdict, self._experiments.rule):
             case True:
-                return replace(upgrade, lost=self._lost(target))
+                upgrade = replace(upgrade, lost=self._lost(target))
             case None:
-                return replace(upgrade, answer=CheckResult.UNKNOWN, reason=self._reason_unknown(target))
+                upgrade = replace(upgrade, answer=CheckResult.UNKNOWN, reason=self._reason_unknown(target))
             case False:
-                return self._failing(upgrade, target, goal)
+                upgrade = self._failing(upgrade, target)
+        upgrade = _proven_with(upgrade, (*self._versions.missing, *goal.base.missing))
+        return self._explained(upgrade, goal) if upgrade.answer in _FAILING else upgrade
 
     def _reason_unknown(self, target: Experiment) -> str:
         """Why it is unknown whether `target` is safe: one of the two sets proves nothing."""
@@ -194,21 +194,20 @@ class Check:
         end = target.verdict.status.value
         return f"the target {end}, and whether the current set works is not known: {unknown_reason(current)}"
 
-    def _failing(self, upgrade: Upgrade, target: Experiment, goal: TargetSet) -> Upgrade:
+    def _failing(self, upgrade: Upgrade, target: Experiment) -> Upgrade:
         """The answer if the target fails: the upgrade breaks if something is lost that works in the current set."""
         current = self._current.verdict.status
         if current is Status.WORKS:
-            return self._explained(replace(upgrade, answer=CheckResult.BREAKS, lost=self._lost(target)), goal)
+            return replace(upgrade, answer=CheckResult.BREAKS, lost=self._lost(target))
         found = losses(self._current.verdict, target.verdict, self._experiments.rule)
         if found.broken:
-            return self._explained(replace(upgrade, answer=CheckResult.BREAKS, lost=found.broken), goal)
+            return replace(upgrade, answer=CheckResult.BREAKS, lost=found.broken)
         if current is not Status.FAILS:
             return replace(upgrade, answer=CheckResult.UNKNOWN, reason=self._reason_unknown(target))
         if found.unknown:
             return replace(upgrade, answer=CheckResult.UNKNOWN, reason=unknown_end(found.unknown[0]))
         failing = (*found.otherwise, *found.alike)
-        upgrade = replace(upgrade, answer=CheckResult.FAILS_ALREADY, lost=failing, otherwise=found.otherwise)
-        return self._explained(upgrade, goal)
+        return replace(upgrade, answer=CheckResult.FAILS_ALREADY, lost=failing, otherwise=found.otherwise)
 
     def _explained(self, upgrade: Upgrade, goal: TargetSet) -> Upgrade:
         """With the part that breaks, a remedy, and the nearest target that works."""
@@ -275,11 +274,14 @@ class Check:
 
 
 def _proven_with(upgrade: Upgrade, missing: Sequence[str]) -> Upgrade:
-    """`upgrade`, which is not proven safe if something of its sets is `missing`."""
-    if upgrade.answer is not CheckResult.SAFE or not missing:
+    """`upgrade`, of which nothing is proven if something of its sets is `missing`: that may break it, or make it work."""
+    if upgrade.answer is CheckResult.UNKNOWN or not missing:
         return upgrade
-    reason = f"the rest of the set works, and this was not run with it: {'; '.join(dict.fromkeys(missing))}"
+    result = "works" if upgrade.answer is CheckResult.SAFE else "fails"
+    reason = f"the rest of the set {result}, and this was not run with it: {'; '.join(dict.fromkeys(missing))}"
     return replace(upgrade, answer=CheckResult.UNKNOWN, reason=reason)
 
+
+_FAILING = (CheckResult.BREAKS, CheckResult.FAILS_ALREADY)
 
 _WORST_FIRST = (CheckResult.BREAKS, CheckResult.UNKNOWN, CheckResult.FAILS_ALREADY, CheckResult.SAFE)

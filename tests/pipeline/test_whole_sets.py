@@ -179,6 +179,25 @@ def test_what_cannot_be_installed_is_named_and_not_proven_safe(project):
     assert found["upgrades"][0]["why"] == f"the rest of the set works, and this was not run with it: {note}"
 
 
+def test_a_failure_of_what_was_not_installed_whole_proves_nothing(project):
+    """It fails for want of what no index has."""
+    broken = packages.raises("ImportError('plugin is missing')")
+    project.publish(packages.transformers("4.47.0", on_import=broken), packages.transformers("4.48.0", on_import=broken))
+    note = "plugin 1.0: it is not published where uv looked, and was not installed"
+    fails = PINS.replace("4.46.3", "4.47.0") + "plugin==1.0\n"
+    for given, target in ((PINS + "plugin==1.0\n", ["--to", "transformers==4.47.0"]), (fails, []), (fails, ["--to", "transformers"])):
+        found = checked(project, given, *target, code=3)
+        (upgrade,) = found["upgrades"]
+        assert (found["answer"], upgrade["mend"], upgrade["steps"]) == ("UNKNOWN", None, [])
+        assert upgrade["why"] == f"the rest of the set fails, and this was not run with it: {note}"
+        assert upgrade["lost"][0]["stage"] == "import"
+    path = project.root / "requirements.txt"
+    answer = project.main("pin", "--from", str(path), "--python", PYTHON, "--quiet")
+    assert answer.code == 3, answer.err
+    assert "does not work without what was not installed, and is not pinned" in answer.out
+    assert note in answer.out
+
+
 UV_LOCK = """\
 version = 1
 requires-python = ">=3.9"

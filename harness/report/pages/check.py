@@ -70,7 +70,7 @@ def _title(upgrade: Upgrade) -> list[str | Span]:
 
 
 def _row(upgrade: Upgrade) -> list[str | Span]:
-    end = ending(upgrade.lost[0]) if upgrade.lost else upgrade.reason or ""
+    end = upgrade.reason or (ending(upgrade.lost[0]) if upgrade.lost else "")
     return [_answer(upgrade.answer), _change(upgrade), end]
 
 
@@ -130,7 +130,8 @@ def _annotation(upgrade: Upgrade, places: Places) -> Annotation:
     names = [*breaking, *(change.name for change in upgrade.changes)]
     place = places.of(names)
     lost = upgrade.lost[0] if upgrade.lost else None
-    rule = "" if upgrade.answer is CheckResult.SAFE else lost.last.stage.value if lost else UNKNOWN
+    proven = None if upgrade.answer is CheckResult.UNKNOWN else lost
+    rule = "" if upgrade.answer is CheckResult.SAFE else proven.last.stage.value if proven else UNKNOWN
     fault = signature(lost.last.stage, lost.error) if lost and lost.error else upgrade.reason
     return Annotation(
         level=_LEVELS.get(upgrade.answer, "warning"),

@@ -13,10 +13,10 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 
 from harness import regular_files
-from harness.decide.version_sets import Versions, exactly, name_and_bounds
+from harness.decide.version_sets import Versions, pinned_and_open
 from harness.errors import VersionsError
 from harness.foreign_text import redacted
-from harness.packaging_values import distribution_name, quoted, requirement, same_version, the_build, within
+from harness.packaging_values import distribution_name, quoted, requirement
 
 ELSEWHERE = "it comes from a URL or a folder, and no index has it"
 """Why an entry is not used."""
@@ -125,8 +125,9 @@ class RequirementsFiles:
             raise VersionsError(f"{source} names no distribution")
         names = {distribution_name(required.name) for required in self._required}
         limits = [(distribution_name(limit.name) in names, limit) for limit in self._limits]
-        exact, open_ = _separated(source, [*self._required, *(limit for is_required, limit in limits if is_required)])
-        pins, loose = _separated(source, (limit for is_required, limit in limits if not is_required))
+        entries = [*self._required, *(limit for is_required, limit in limits if is_required)]
+        exact, open_ = pinned_and_open((source, entry) for entry in entries)
+        pins, loose = pinned_and_open((source, limit) for is_required, limit in limits if not is_required)
         return Versions(
             source=source,
             python=self._python,
@@ -137,27 +138,6 @@ class RequirementsFiles:
             ignored=tuple(dict.fromkeys(self._ignored)),
             missing=tuple(dict.fromkeys(self._missing)),
         )
-
-
-def _separated(source: str, entries: Iterable[Requirement]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """(name → version of what is pinned, the other requirements without those that say nothing besides a pin).
-
-    Raises:
-        VersionsError: a distribution is pinned to two versions.
-    """
-    exact, open_ = dict[str, str](), list[Requirement]()
-    for required in entries:
-        name, version = distribution_name(required.name), exactly(required)
-        if version is None:
-            open_.append(required)
-        elif not same_version(exact.setdefault(name, version), version):
-            raise VersionsError(f"{source}: {name} is pinned twice, to {exact[name]} and to {version}")
-        else:
-            exact[name] = the_build(exact[name], version)
-    pins = [(exact.get(distribution_name(required.name)), required) for required in open_]
-    # With a pin that a requirement excludes, there is no solution.
-    said = [required for pin, required in pins if pin is None or not within(pin, required.specifier)]
-    return exact, tuple(dict.fromkeys(map(name_and_bounds, said)))
 
 
 def _extras(entries: Iterable[Requirement]) -> dict[str, frozenset[str]]:

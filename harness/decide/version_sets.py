@@ -10,7 +10,15 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from harness.errors import VersionsError
-from harness.packaging_values import exact_version, index_requirement, quoted, required_name, same_version
+from harness.packaging_values import (
+    exact_version,
+    index_requirement,
+    quoted,
+    required_name,
+    same_version,
+    the_build,
+    within,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,30 +106,51 @@ def together(sets: Sequence[Versions]) -> Versions:
     Raises:
         VersionsError: two of them have different versions of a distribution.
     """
-    first, *others = sets
-    for other in others:
-        for name in first.exact.keys() & other.exact.keys():
-            if not same_version(first.exact[name], other.exact[name]):
-                found = f"{first.exact[name]} and {other.exact[name]}"
-                raise VersionsError(f"{first.source} and {other.source} have two versions of {name}: {found}")
-        exact = {**other.exact, **first.exact}
-        open_ = dict.fromkeys(text for text in (*first.open, *other.open) if required_name(text) not in exact)
-        bounds = tuple(dict.fromkeys((*first.bounds, *other.bounds)))
-        extras = {
-            name: first.extras.get(name, frozenset()) | other.extras.get(name, frozenset())
-            for name in {*first.extras, *other.extras}
-        }
-        first = replace(
-            first,
-            exact=exact,
-            open=tuple(open_),
-            bounds=bounds,
-            extras=extras,
-            is_installed=first.is_installed and other.is_installed,
-            ignored=(*first.ignored, *other.ignored),
-            missing=(*first.missing, *other.missing),
-        )
-    return first
+    exact, open_ = pinned_and_open((one.source, Requirement(text)) for one in sets for text in _entries(one))
+    extras: dict[str, frozenset[str]] = {}
+    for name, own in (entry for one in sets for entry in one.extras.items()):
+        extras[name] = extras.get(name, frozenset()) | own
+    return replace(
+        sets[0],
+        exact=exact,
+        open=open_,
+        bounds=tuple(dict.fromkeys(text for one in sets for text in one.bounds)),
+        extras=extras,
+        is_installed=all(one.is_installed for one in sets),
+        ignored=tuple(text for one in sets for text in one.ignored),
+        missing=tuple(text for one in sets for text in one.missing),
+    )
+
+
+def _entries(versions: Versions) -> list[str]:
+    return [*(f"{name}=={version}" for name, version in versions.exact.items()), *versions.open]
+
+
+def pinned_and_open(entries: Iterable[tuple[str, Requirement]]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """(name → version of what is pinned, the other requirements without those that say nothing besides a pin).
+
+    `entries` are (source, requirement).
+
+    Raises:
+        VersionsError: a distribution is pinned to two versions.
+    """
+    exact, sources, open_ = dict[str, str](), dict[str, str](), list[Requirement]()
+    for source, required in entries:
+        name, version = canonicalize_name(required.name), exactly(required)
+        if version is None:
+            open_.append(required)
+        elif same_version(exact.setdefault(name, version), version):
+            exact[name] = the_build(exact[name], version)
+            sources.setdefault(name, source)
+        elif sources[name] == source:
+            raise VersionsError(f"{source}: {name} is pinned twice, to {exact[name]} and to {version}")
+        else:
+            found = f"{exact[name]} and {version}"
+            raise VersionsError(f"{sources[name]} and {source} have two versions of {name}: {found}")
+    pins = [(exact.get(canonicalize_name(required.name)), required) for required in open_]
+    # With a pin that a requirement excludes, there is no solution.
+    said = [required for pin, required in pins if pin is None or not within(pin, required.specifier)]
+    return exact, tuple(dict.fromkeys(map(name_and_bounds, said)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

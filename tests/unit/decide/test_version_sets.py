@@ -31,6 +31,15 @@ def test_sets_that_write_a_version_otherwise_are_one():
         together([sets[0], Versions(source="post", python="3.11", exact={"torch": "2.1.0.post1"})])
 
 
+def test_of_sets_that_become_one_every_bound_that_excludes_a_pin_counts_and_every_build():
+    first = Versions(source="a", python="3.11", exact={"torch": "2.6.0"}, open=("numpy<2", "onnx>1"))
+    second = Versions(source="b", python="3.11", exact={"torch": "2.6.0+cpu", "numpy": "2.1.0", "onnx": "1.16.2"})
+    for sets in ([first, second], [second, first]):
+        one = together(sets)
+        assert one.exact == {"torch": "2.6.0+cpu", "numpy": "2.1.0", "onnx": "1.16.2"}
+        assert one.open == ("numpy<2",)
+
+
 def test_bounds_become_entries_where_something_is_there_anyway():
     base = Versions(
         source="s", python="3.11", exact=FOUR, bounds=("numpy==1.26.4", "protobuf<4", "extrathing==0.1.0", "onnx<2")

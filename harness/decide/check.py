@@ -211,36 +211,45 @@ class Check:
 
     def _explained(self, upgrade: Upgrade, goal: TargetSet) -> Upgrade:
         """With the part that breaks, a remedy, and the nearest target that works."""
-        steps = self._steps(upgrade.changes)
+        steps, unanswered = self._steps(upgrade.changes)
         breaking = [change for step in steps if step.safe is False for change in step.changes]
-        upgrade = self._with_remedy(replace(upgrade, steps=tuple(steps)), goal)
+        upgrade = self._with_remedy(replace(upgrade, steps=tuple(steps), unanswered=tuple(unanswered)), goal)
         return replace(upgrade, nearest=self._nearest(upgrade, goal, breaking or upgrade.changes))
 
     def _with_remedy(self, upgrade: Upgrade, goal: TargetSet) -> Upgrade:
         remedies = self._remedies(upgrade, goal)
-        return replace(upgrade, remedy=remedies.search(), unanswered=tuple(dict.fromkeys(remedies.unanswered)))
+        remedy = remedies.search()
+        return replace(upgrade, remedy=remedy, unanswered=tuple(dict.fromkeys([*upgrade.unanswered, *remedies.unanswered])))
 
     def _remedies(self, upgrade: Upgrade, goal: TargetSet) -> TargetRemedies:
         assert upgrade.target is not None
         moved = [change.name for change in upgrade.changes]
         return TargetRemedies(self._experiments, self._current, upgrade.target, goal, moved=moved)
 
-    def _steps(self, changes: Sequence[VersionChange]) -> list[UpgradeStep]:
-        """Each axis alone, and all other distributions as one more step; none if there is only one."""
+    def _steps(self, changes: Sequence[VersionChange]) -> tuple[list[UpgradeStep], list[str]]:
+        """(each axis alone, and all other distributions as one more step; why some of them could not be run).
+
+        There are none if there is only one.
+        """
         groups = [[change] for change in changes if change.name in self._experiments.axes]
         others = [change for change in changes if change.name not in self._experiments.axes]
         groups += [others] if others else []
         if len(groups) < 2 or self._current.verdict.status is not Status.WORKS:
-            return []
-        found = self._experiments.run(list(map(self._changed, groups)))
-        return [
-            UpgradeStep(
-                changes=tuple(group),
-                safe=survives(self._current.verdict, step.verdict, self._experiments.rule),
-                lost=self._lost(step),
-            )
-            for group, step in zip(groups, found, strict=True)
-        ]
+            return [], []
+        sets, unanswered = dict[int, Versions](), list[str]()
+        for place, group in enumerate(groups):
+            try:
+                sets[place] = self._changed(group)
+            except Unanswered as reason:
+                unanswered.append(str(reason))
+        found = dict(zip(sets, self._experiments.run(list(sets.values())), strict=True))
+        return [self._step(group, found.get(place)) for place, group in enumerate(groups)], unanswered
+
+    def _step(self, changes: Sequence[VersionChange], run: Experiment | None) -> UpgradeStep:
+        if run is None:
+            return UpgradeStep(changes=tuple(changes), safe=None, lost=())
+        safe = survives(self._current.verdict, run.verdict, self._experiments.rule)
+        return UpgradeStep(changes=tuple(changes), safe=safe, lost=self._lost(run))
 
     def _changed(self, changes: Sequence[VersionChange]) -> Versions:
         """The current set with `changes` alone."""

@@ -9,6 +9,7 @@ from packaging.requirements import Requirement
 from values import DYNAMO, MERGED, PAIR, PINS, resolved, result
 
 from harness.decide.check import Check, CheckResult, Upgrade
+from harness.decide.complete_sets import Unanswered
 from harness.decide.experiments import Experiment
 from harness.decide.version_sets import Versions
 from harness.matrix.schema import Variants
@@ -33,6 +34,8 @@ class FakeExperiments:
     """Knows what two sets come to: the current one, and every other."""
 
     axes = tuple(PINS)
+    silent: frozenset[str] = frozenset()
+    """What nothing is known of when the parts of an upgrade are looked at."""
 
     def at_once(self, _name):
         return 1
@@ -44,7 +47,9 @@ class FakeExperiments:
     def complete(self, versions):
         return versions
 
-    def moved(self, versions, exact):
+    def moved(self, versions, exact, *, adds=False):
+        if adds and self.silent & exact.keys():
+            raise Unanswered("the index is away")
         return Versions(source="the target", python="3.11", exact={**versions.exact, **exact})
 
     def run(self, sets):
@@ -111,3 +116,16 @@ def test_what_fails_as_it_does_now():
     one = upgraded(verdict(OLD, HELPER), verdict(OLD, HELPER), "any")
     assert (one.answer, one.otherwise) == (CheckResult.FAILS_ALREADY, ())
     assert said(one)[0] == "the current set fails in the same way:"
+
+
+def test_an_index_that_falls_silent_during_the_explanation_erases_no_answer():
+    fails = end(PAIR, FAILS, Stage.EXPORT, "new")
+    then = Verdict(resolved=resolved(PAIR, transformers="5.0.0", onnx="1.17.0"), status=FAILS, variants=(fails,))
+    experiments = FakeExperiments(verdict(end(PAIR, WORKS), status=WORKS), then, "any")
+    experiments.silent = frozenset({"onnx"})
+    targets = [Requirement("transformers==5.0.0"), Requirement("onnx==1.17.0")]
+    (one,) = Check(experiments, SET).to(targets).upgrades
+    assert (one.answer, one.unanswered) == (CheckResult.BREAKS, ("the index is away",))
+    assert [(step.changes[0].name, step.safe) for step in one.steps] == [("transformers", False), ("onnx", None)]
+    assert "alone: onnx 1.16.2 → 1.17.0 not known" in said(one)
+    assert "not everything could be tried: the index is away" in said(one)

@@ -11,7 +11,7 @@ from typing import Any
 from harness import regular_files
 from harness.decide.version_sets import Versions
 from harness.errors import VersionsError
-from harness.packaging_values import quoted, specifier_set
+from harness.packaging_values import is_version, quoted, specifier_set
 from harness.stack import ECOSYSTEMS
 
 NAMES = frozenset({"package.json", "package-lock.json"})
@@ -23,7 +23,8 @@ _DEPENDENCIES = ("dependencies", "optionalDependencies", "peerDependencies", "de
 _NUMBER = r"(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?"
 _EXACT = re.compile(r"[=v]?\s*(\d{1,9}\.\d{1,9}\.\d{1,9}(?:-[0-9A-Za-z.-]+)?)")
 _ABOUT = re.compile(rf"([\^~]){_NUMBER}")
-_COMPARED = re.compile(rf"((?:<=?|>=?)\s*{_NUMBER}\s*)+")
+_BOUND = re.compile(r"(<=?|>=?)\s*(\d{1,9}(?:\.\d{1,9}){0,2})\s*")
+_COMPARED = re.compile(f"(?:{_BOUND.pattern})+")
 _ANY = frozenset({"", "*", "x", "latest"})
 
 
@@ -43,6 +44,9 @@ def read(path: Path, text: str, python: str | None) -> Versions:
         raise VersionsError(f"{path} names no known runtime ({', '.join(ECOSYSTEMS)})")
     pinned = [text for text in open_ if "==" in text and not text.endswith(".*")]
     exact |= dict(text.split("==", 1) for text in pinned)
+    for name, version in exact.items():
+        if not is_version(version):
+            raise VersionsError(f"{path}: {name}: expected a version such as '1.16.3', not the build {quoted(version)}")
     left = tuple(text for text in open_ if text not in pinned)
     return Versions(source=str(path), python=python, exact=exact, open=left, is_environment=False)
 
@@ -101,8 +105,16 @@ def _bounds(path: Path, name: str, text: object) -> str:
     if stripped and (found := _ABOUT.fullmatch(stripped)):
         return _about(found[1], [int(part) for part in found.groups()[1:] if part is not None])
     if stripped and _COMPARED.fullmatch(stripped):
-        return str(specifier_set(re.sub(r"(?<=\d)\s*(?=[<>])", ",", stripped.replace(" ", ""))))
+        return str(specifier_set(",".join(_compared(*found.groups()) for found in _BOUND.finditer(stripped))))
     raise VersionsError(f"{path}: {name}: expected a version such as '1.16.3' or '^1.16.3', not {quoted(text)}")
+
+
+def _compared(sign: str, number: str) -> str:
+    """A part of a version stands for all releases of it: `<=1.16` has 1.16.3, and `>1.16` begins with 1.17.0."""
+    if number.count(".") == 2 or sign in {"<", ">="}:
+        return f"{sign}{number}"
+    *before, last = number.split(".")
+    return f"{'<' if sign == '<=' else '>='}{'.'.join([*before, str(int(last) + 1)])}"
 
 
 def _about(sign: str, numbers: list[int]) -> str:

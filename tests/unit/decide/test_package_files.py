@@ -32,6 +32,10 @@ def of(folder: Path, dependencies: dict[str, Any], lock: str | None = None, grou
         ("~1", {}, ("onnxruntime-node>=1,<2",)),
         ("1.16", {}, ("onnxruntime-node==1.16.*",)),
         (">=1.16 <1.20", {}, ("onnxruntime-node<1.20,>=1.16",)),
+        ("<=1.16", {}, ("onnxruntime-node<1.17",)),
+        (">1.16", {}, ("onnxruntime-node>=1.17",)),
+        (">1 <= 2", {}, ("onnxruntime-node<3,>=2",)),
+        (">1.16.2 <=1.16.3", {}, ("onnxruntime-node<=1.16.3,>1.16.2",)),
         ("*", {}, ("onnxruntime-node",)),
         ("latest", {}, ("onnxruntime-node",)),
     ],
@@ -62,6 +66,16 @@ def test_every_kind_of_dependency_counts(tmp_path, group):
 def test_what_is_no_range_of_versions_is_named(tmp_path, written):
     with pytest.raises(VersionsError, match="onnxruntime-node: expected a version such as"):
         of(tmp_path, {"onnxruntime-node": written})
+
+
+NIGHTLY = "1.24.0-dev.20251116-b39e144322"
+"""As npm has it; no version in Python."""
+
+
+@pytest.mark.parametrize("lock", [None, NIGHTLY])
+def test_a_build_that_has_no_version_is_named(tmp_path, lock):
+    with pytest.raises(VersionsError, match=f"onnxruntime-node: expected a version such as '1.16.3', not the build '{NIGHTLY}'"):
+        of(tmp_path, {"onnxruntime-node": NIGHTLY if lock is None else "*"}, lock=lock)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from harness.packaging_values import is_version
 from harness.stack import RUN_SIDE
 
 _CHANGED = re.compile(r"(?:^|, | (?=[\w.-]+[=<>!~]))([A-Za-z][\w.-]*)")
-_NUMBER = re.compile(r"(?:^|, )[A-Za-z][\w.-]* (\d\S*)")
+_NUMBER = re.compile(r"(?:^|, )[A-Za-z][\w.-]* (\d[^\s,]*)")
 _FIELDS = frozenset(name.replace("_", "-") for name in VARIANT_FIELDS)
 _EXPORTED_AGAIN = frozenset({"exporter", "opset", "attention"})
 _LAYOUT = "layout"

@@ -71,6 +71,8 @@ def test_the_distributions_of_a_change(change, names):
         ("torch 2.6.0", ("2.6", "2.1.2"), ("2.6", "2.3.0"), None),
         ("numpy 1.26.4", ("1.x", "2.0.2"), ("1.x", "2.3.0"), None),
         ("exporter torchscript", ("10", "9"), ("9", "8"), None),
+        ("opset 18, attention eager", ("20", "19"), ("16", "15"), "at most 15"),
+        ("attention eager, opset 18", ("20", "19"), ("16", "15"), "at most 15"),
     ],
 )
 def test_a_number_must_stand_to_those_of_the_text_as_it_stood_to_those_measured(change, measured, own, limit):

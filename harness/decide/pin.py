@@ -29,17 +29,9 @@ from harness.verdicts.judge import Verdict
 
 
 class PinError(HarnessError):
-    """A fresh environment did not confirm a working set, or it cannot be written as a lock."""
-
-
-class UnprovenPinError(PinError):
-    """Whether the set works in a fresh environment is not known: it ended in an error, or could not be tried."""
+    """A fresh environment did not confirm a working set, or could not; or it cannot be written as a lock."""
 
     exit_code = 3
-
-
-def _refused(verdict: Verdict, sentence: str) -> PinError:
-    return PinError(sentence) if verdict.status.is_fact else UnprovenPinError(sentence)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,13 +64,12 @@ def write(
     resolved = verdict.resolved
     (cell,) = cell_tasks.of_cells([resolved], session.matrix.probe)
     if cell is None or resolved.lock is None or resolved.interpreter is None:
-        raise _refused(verdict, f"{verdict.cell.id} has no lock: {unknown_reason(verdict)}")
+        raise PinError(f"{verdict.cell.id} has no lock: {unknown_reason(verdict)}")
     again = audit.from_scratch(session, resolved, cell, lambda _event: None)
     differences = audit.differences(verdict, again)
     if again.status is not Status.WORKS or differences:
         end = "; ".join(differences) or unknown_reason(again)
-        sentence = f"{verdict.cell.id} was not confirmed in a fresh environment, and nothing is written: {end}"
-        raise PinError(sentence) if differences else _refused(again, sentence)
+        raise PinError(f"{verdict.cell.id} was not confirmed in a fresh environment, and nothing is written: {end}")
     best = max(working(verdict, session.matrix.variants), key=lambda variant: support.get(variant.variant, 0)).variant
     cell = cell.counting(session.records)
     artifact = cell.export.artifact(best, session.records) or ""

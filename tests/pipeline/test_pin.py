@@ -145,7 +145,7 @@ def test_what_is_not_confirmed_is_not_written(project):
     project.configure({"torch": ["2.2.0"]})
     project.run("--quiet")
     answer = project.main("pin", "--quiet")
-    assert answer.code == 2
+    assert answer.code == 3
     assert "was not confirmed in a fresh environment, and nothing is written" in answer.err
     assert "fails export from scratch" in answer.err
     assert not (project.reports / "pins").exists()

@@ -56,6 +56,9 @@ def pin(options: argparse.Namespace, out: Console, err: Console) -> int:
             raise VersionsError(
                 f"--{name.rstrip('_')} goes with --from; of the matrix's cells choose with --require, --select and --exclude"
             )
+    if options.python and (options.prefer or [""])[0] != "smallest-change-from":
+        given = f"--python {options.python}"
+        raise VersionsError(f"{given} goes with --from or smallest-change-from: use --require python=={options.python}")
     settings = settings_of(options)
     requires = [version_sets.requirement(text, "--require") for text in options.require]
     prefer, like = _preference(options)

@@ -6,11 +6,12 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from packaging.markers import default_environment
+from packaging.markers import Marker, default_environment
 from packaging.requirements import Requirement
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from harness import regular_files
 from harness.decide.version_sets import Versions, pinned_and_open
@@ -61,11 +62,17 @@ class RequirementsFiles:
             place = redacted(entry) if named else f"{path}, line {number}"
             if nested := _NESTED.match(entry):
                 self._nested(path, _unquoted(nested["path"].rstrip()), place, limits=limits or bool(nested["limits"]))
+            elif _EDITABLE.match(entry):
+                self._ignored.append(f"{place}: it is a project in editable mode, and its dependencies are not read")
             elif entry.startswith("-"):
                 self._ignored.append(f"{place}: sources of distributions belong in [uv] of the matrix")
             else:
+                content = _HASHES.sub("", entry).rstrip()
                 try:
-                    self._take(_HASHES.sub("", entry).rstrip(), place, self._limits if limits else self._required)
+                    if _FILE.match(content):
+                        self._take_file(content, place)
+                    else:
+                        self._take(content, place, self._limits if limits else self._required)
                 except ValueError as error:
                     if not named:
                         raise VersionsError(f"{place} is no requirement that can be read") from None
@@ -100,13 +107,28 @@ class RequirementsFiles:
         except VersionsError as error:
             raise VersionsError(f"{path}: {error}") from None
 
-    def _take(self, text: str, place: str, entries: list[Requirement]) -> None:
-        required = requirement(text.replace("\t", " "))
+    def _take_file(self, text: str, place: str) -> None:
+        """Take a URL or a path without a name, as pip and uv do; a wheel has the name in its own."""
+        location, _, marker = text.partition(" ;")
+        if marker and not self._admits(Marker(marker)):
+            return
+        file = unquote(urlsplit(location.strip()).path).rpartition("/")[2].partition("[")[0]
         try:
-            if required.marker and not required.marker.evaluate(self._environment):
-                return
+            name = str(parse_wheel_filename(file)[0])
+        except InvalidWheelFilename:
+            name = place
+        self._missing.append(f"{name}: {ELSEWHERE}")
+
+    def _admits(self, marker: Marker | None) -> bool:
+        try:
+            return marker is None or marker.evaluate(self._environment)
         except KeyError as error:
             raise ValueError(f"the marker {error} is valid in a lock only") from None
+
+    def _take(self, text: str, place: str, entries: list[Requirement]) -> None:
+        required = requirement(text.replace("\t", " "))
+        if not self._admits(required.marker):
+            return
         name = distribution_name(required.name)
         if required.url:
             self._missing.append(f"{name}: {ELSEWHERE}")
@@ -188,6 +210,13 @@ _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 """What uv replaces in the name of a file, if the variable is set; nowhere else but in URLs."""
 _FILE_URL = re.compile(r"file:/", re.IGNORECASE)
 _REMOTE = re.compile(r"https?:/", re.IGNORECASE)
+_EDITABLE = re.compile(r"(?:-e|--editable)[\s=]")
+_FILE = re.compile(
+    r"""(?:[a-z][a-z0-9+]*:/|\.{0,2}/|\.{1,2}(?:$|[\s\[])|~/|[^\s;@<>=]+/)        # a URL, or a path
+      | [^\s;@<>=]+\.(?:whl|zip|tar\.(?:gz|bz2|xz|zst)|tgz)(?:$|[\s\[])""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""What is no requirement: a URL, or the path of a folder, a wheel or an archive."""
 _HASHES = re.compile(r"\s--hash[\s=]\S+")
 
 

@@ -50,6 +50,41 @@ def test_requirements_with_hashes_comments_markers_and_nested_files(tmp_path):
     assert [text.split(":")[0] for text in (*found.ignored, *found.missing)] == ["--index-url https", "ours"]
 
 
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("https://user:s3kr3t@example.org/My_Pack-1.0-py3-none-any.whl#sha256=00", "my-pack"),
+        ("./dist/My_Pack-1.0-py3-none-any.whl[x] ; python_version >= '3.8'", "my-pack"),
+        ("My_Pack-1.0-py3-none-any.whl", "my-pack"),
+        ("https://s3kr3t@example.org/My%5FPack-1.0-py3-none-any.whl", "my-pack"),
+        ("git+https://user:s3kr3t@example.org/x.git@main", "git+https://"),
+        ("../theirs", "../theirs"),
+        (".", "."),
+        ("dist/theirs.tar.gz", "dist/theirs.tar.gz"),
+    ],
+)
+def test_what_a_url_or_a_path_names_is_missing(tmp_path, line, named):
+    found = read(written(tmp_path, "r.txt", f"torch==2.1.0\n{line}\n"), None, "3.11")
+    (missing,) = found.missing
+    assert (found.exact, found.ignored) == ({"torch": "2.1.0"}, ())
+    assert missing.startswith(named)
+    assert missing.endswith(": it comes from a URL or a folder, and no index has it")
+    assert "s3kr3t" not in missing
+
+
+def test_a_path_with_a_marker_of_another_python_is_not_missing(tmp_path):
+    assert read(written(tmp_path, "r.txt", "a==1\n./theirs ; python_version < '3.8'\n"), None, "3.11").missing == ()
+
+
+@pytest.mark.parametrize("line", ["-e .", "--editable=./theirs[x]", "-e git+https://example.org/x.git#egg=x"])
+def test_a_project_in_editable_mode_is_named(tmp_path, line):
+    found = read(written(tmp_path, "r.txt", f"a==1\n{line}\n"), None, "3.11")
+    assert (found.missing, found.ignored) == (
+        (),
+        (f"{line}: it is a project in editable mode, and its dependencies are not read",),
+    )
+
+
 def test_a_version_that_is_written_otherwise_is_no_second_pin(tmp_path):
     path = written(tmp_path, "r.txt", "torch==2.1\nonnx==1.16.2\ntorch==2.1.0+cu121\n")
     assert read(path, None, None).exact == {"torch": "2.1.0+cu121", "onnx": "1.16.2"}

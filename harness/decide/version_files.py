@@ -19,7 +19,7 @@ from harness import regular_files
 from harness.decide import package_files, uv_lock
 from harness.decide.requirements_files import ELSEWHERE, RequirementsFiles, marker_environment, read_text
 from harness.decide.version_sets import Versions
-from harness.environments.installed import described, installed_directly, python_of
+from harness.environments.installed import described, installed_directly, python_of, sees_system
 from harness.environments.lockfile import parse_pylock
 from harness.errors import VersionsError
 from harness.packaging_values import (
@@ -106,13 +106,16 @@ def _of_environment(folder: Path, python: str | None) -> Versions:
     except (OSError, regular_files.RefusedFileError) as problem:
         raise VersionsError(f"{folder} cannot be used: {problem}") from None
     indexed = [(name, version) for name, version in there if name not in direct and name != _INSTALLER]
+    missing = [f"{name}: {ELSEWHERE}" for name in sorted(direct) if not direct[name]]
+    if sees_system(folder):
+        missing.append(f"{folder}: it also sees the packages of the system (include-system-site-packages), which are not read")
     return Versions(
         source=str(folder),
         python=python or match[0],
         exact=_exact(folder, indexed, several=_REPAIR),
         is_installed=True,
         ignored=tuple(f"{name}: it is a project in editable mode" for name in sorted(direct) if direct[name]),
-        missing=tuple(f"{name}: {ELSEWHERE}" for name in sorted(direct) if not direct[name]),
+        missing=tuple(missing),
     )
 
 

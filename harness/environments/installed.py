@@ -29,12 +29,23 @@ def site_packages(folder: Path, interpreter: Interpreter) -> Path:
 
 def python_of(folder: Path) -> str | None:
     """The Python version of the virtual environment at `folder`; None if it is none."""
+    settings = _settings(folder)
+    return settings.get("version_info") or settings.get("version")
+
+
+def sees_system(folder: Path) -> bool:
+    """Whether the virtual environment at `folder` has the packages of the system besides its own."""
+    return _settings(folder).get("include-system-site-packages", "").lower() == "true"
+
+
+def _settings(folder: Path) -> dict[str, str]:
+    """What a pyvenv.cfg says; nothing if there is none."""
     try:
         lines = _text(folder / "pyvenv.cfg").splitlines()
     except (OSError, regular_files.RefusedFileError):
-        return None
-    settings = dict(line.replace(" ", "").split("=", 1) for line in lines if "=" in line)
-    return settings.get("version_info") or settings.get("version")
+        return {}
+    pairs = (line.replace(" ", "").split("=", 1) for line in lines if "=" in line)
+    return {name.lower(): value for name, value in pairs}
 
 
 def installed(sites: Sequence[Path]) -> dict[str, str]:

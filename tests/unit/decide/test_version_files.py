@@ -362,6 +362,11 @@ def test_an_environment_by_what_is_installed_in_it(tmp_path):
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n")
     found = read(tmp_path, None, None)
     assert (found.python, found.exact) == (version, {"torch": "2.1.0+cpu", "some-thing": "1.0"})
+    assert found.missing == ()
+    for value in ("true", "True"):
+        (tmp_path / "pyvenv.cfg").write_text(f"include-system-site-packages = {value}\nversion_info = {version}.1\n")
+        (missing,) = read(tmp_path, None, None).missing
+        assert missing.startswith(f"{tmp_path}: it also sees the packages of the system")
 
 
 @pytest.mark.parametrize(

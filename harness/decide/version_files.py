@@ -31,6 +31,7 @@ from harness.packaging_values import (
     same_version,
     specifier_set,
     the_build,
+    within,
 )
 
 
@@ -126,7 +127,7 @@ _INSTALLER = "pip"
 def _of_pylock(path: Path, text: str, python: str | None, default: str | None) -> Versions:
     try:
         lock = parse_pylock(text)
-        python = python or (_oldest(str(lock.requires_python)) if lock.requires_python else None) or default
+        python, notes = _python(path, str(lock.requires_python or ""), python, default)
         selected = [
             package
             for package, _ in lock.select(environment=cast("Environment", marker_environment(python)), tags=_tags(python))
@@ -140,7 +141,7 @@ def _of_pylock(path: Path, text: str, python: str | None, default: str | None) -
         *(f"{package.name}: {ELSEWHERE}" for package in foreign),
         *(f"{package.name}: it has no version in {path.name}" for package in indexed if not package.version),
     )
-    return Versions(source=str(path), python=python, exact=exact, is_installed=True, missing=missing)
+    return Versions(source=str(path), python=python, exact=exact, is_installed=True, ignored=notes, missing=missing)
 
 
 def _of_pyproject(path: Path, text: str, python: str | None, default: str | None, *, with_extras: bool) -> Versions:
@@ -157,26 +158,26 @@ def _of_pyproject(path: Path, text: str, python: str | None, default: str | None
         own = distribution_name(project["name"]) if "name" in project else None
         # An extra may name the project itself, with other extras.
         entries = [text for text in map(_string, found) if own is None or required_name(text) != own]
-        python = python or _oldest(_string(project.get("requires-python", ""))) or default
+        python, notes = _python(path, _string(project.get("requires-python", "")), python, default)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ExceptionGroup) as error:
         raise VersionsError(f"{path} is not read as a pyproject.toml: {type(error).__name__}: {error}") from None
     files = RequirementsFiles(python)
     files.take(path, entries)
     versions = files.versions(str(path))
     ignored = (f"{', '.join(left_out)}: the set is what `pip install .` installs, the dependencies",) if left_out else ()
-    return replace(versions, ignored=(*versions.ignored, *ignored))
+    return replace(versions, ignored=(*versions.ignored, *ignored, *notes))
 
 
 def _of_uv_lock(path: Path, text: str, python: str | None, default: str | None) -> Versions:
     try:
         data = tomllib.loads(text)
-        python = python or _oldest(data["requires-python"]) or default
+        python, notes = _python(path, _string(data["requires-python"]), python, default)
         found = uv_lock.installed(data, marker_environment(python), _default_groups(path.parent / "pyproject.toml"))
         exact = _exact(path, [(package["name"], package["version"]) for package in found.indexed])
         missing = [f"{distribution_name(package['name'])}: {ELSEWHERE}" for package in found.others]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise VersionsError(f"{path} is not read as a uv.lock: {type(error).__name__}: {error}") from None
-    ignored = (found.left_out,) if found.left_out else ()
+    ignored = (*([found.left_out] if found.left_out else []), *notes)
     return Versions(source=str(path), python=python, exact=exact, is_installed=True, ignored=ignored, missing=tuple(missing))
 
 
@@ -189,8 +190,40 @@ def _default_groups(path: Path) -> list[str] | None:
     return None if groups == "all" else list(map(_string, groups))
 
 
+def _python(path: Path, requires: str, chosen: str | None, default: str | None) -> tuple[str | None, tuple[str, ...]]:
+    """(the Python of a project or lock, a note if it is only the oldest that `requires` admits).
+
+    That of a .python-version beside it goes before `default`; what `requires` does not admit is neither.
+    """
+    if chosen is not None:
+        return chosen, ()
+    for python in (_beside(path.with_name(".python-version")), default):
+        if python is not None and _admits(requires, python):
+            return python, ()
+    oldest = _oldest(requires)
+    if oldest is None:
+        return default, ()
+    return oldest, (f"{path}: Python {oldest} is the oldest that its requires-python admits; --python chooses another one",)
+
+
+def _beside(path: Path) -> str | None:
+    """The CPython that a .python-version names, as uv and pyenv read it; None if it names none."""
+    try:
+        return python_version(next(iter(read_text(path).split()), ""))
+    except (VersionsError, ValueError):
+        return None
+
+
+def _admits(requires: str, python: str) -> bool:
+    """Whether `requires-python` admits a Python; without a patch release it is the newest one."""
+    try:
+        return within(marker_environment(python)["python_full_version"], specifier_set(requires))
+    except ValueError:
+        return False
+
+
 def _oldest(requires: str) -> str | None:
-    """The oldest Python that `requires-python` admits, for which a lock was made: `>=3.10` → `3.10`."""
+    """The oldest Python that `requires-python` admits: `>=3.10` → `3.10`."""
     try:
         lower = [Version(bound.version.removesuffix(".*")) for bound in specifier_set(requires) if bound.operator in _LOWER]
         return python_version(".".join(map(str, max(lower).release[:2]))) if lower else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import packages
 import pytest
@@ -237,11 +238,14 @@ def test_the_target_has_the_python_of_the_current_set(shared):
         for name, _, version in (line.partition("==") for line in FOUR.split())
     )
     new = target_file(shared, text, "pylock.toml")
+    assert asked(shared, FOUR, "--to", new, code=0)["notes"] == []
+    own = Path(target_file(shared, "3.9\n", ".python-version"))
     found = asked(shared, FOUR, "--to", new, code=0)
     assert (changed(found), found["current"]["python"], upgrade(found)["target"]["python"]) == ({}, PYTHON, PYTHON)
     note = f"{new}: its Python 3.9 is not used, both ends have {PYTHON}; --python chooses another one"
     assert found["notes"] == [note]
     assert asked(shared, FOUR, "--to", new, "--python", PYTHON, code=0)["notes"] == []
+    own.unlink()
 
 
 def test_a_target_that_lacks_what_every_cell_needs_is_no_set(shared):

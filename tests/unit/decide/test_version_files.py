@@ -259,11 +259,32 @@ wheels = [{ url = "https://example.org/numpy-2.1.0-py3-none-any.whl", hashes = {
 """
 
 
-def test_a_pylock_is_read_for_the_oldest_python_it_admits_or_the_one_that_is_asked_about(tmp_path):
+OLDEST = "is the oldest that its requires-python admits; --python chooses another one"
+
+
+@pytest.mark.parametrize("default", [None, "3.9"])
+def test_a_pylock_is_read_for_the_oldest_python_it_admits_or_the_one_that_is_asked_about(tmp_path, default):
     path = written(tmp_path, "pylock.cpu.toml", PYLOCK)
-    own, other = read(path, None, "3.12"), read(path, "3.12", None)
+    own, other = read(path, None, default), read(path, "3.12", None)
     assert (own.python, own.exact) == ("3.10", {"torch": "2.1.0", "numpy": "1.26.4"})
-    assert (other.python, other.exact["numpy"]) == ("3.12", "2.1.0")
+    assert own.ignored == (f"{path}: Python 3.10 {OLDEST}",)
+    assert (other.python, other.exact["numpy"], other.ignored) == ("3.12", "2.1.0", ())
+
+
+@pytest.mark.parametrize("name", ["pylock.toml", "uv.lock", "pyproject.toml"])
+def test_the_python_of_the_folder_then_that_of_the_matrix_goes_before_the_oldest(tmp_path, name):
+    project = '[project]\nname = "ours"\nrequires-python = ">=3.11"\ndependencies = ["torch==2.1.0"]\n'
+    path = written(tmp_path, name, {"pylock.toml": PYLOCK, "uv.lock": UV_LOCK, "pyproject.toml": project}[name])
+
+    def pythons(default: str | None) -> tuple[str | None, bool]:
+        found = read(path, None, default)
+        return found.python, any(text.endswith(OLDEST) for text in found.ignored)
+
+    oldest = "3.10" if name == "pylock.toml" else "3.11"
+    assert [pythons(default) for default in ("3.12", "3.9", None)] == [("3.12", False), (oldest, True), (oldest, True)]
+    for text, python in {"3.13\n": "3.13", "3.13.1 # x": "3.13.1", "3.9\n": "3.12", "pypy@3.12": "3.12"}.items():
+        written(tmp_path, ".python-version", text)
+        assert pythons("3.12") == (python, False)
 
 
 def test_a_pylock_that_does_not_hold_for_a_python_says_so(tmp_path):
@@ -333,7 +354,7 @@ def test_a_uv_lock_without_the_project_itself_and_by_its_markers(tmp_path):
         python="3.11",
         exact={"torch": "2.1.0", "numpy": "1.26.4", "inner": "3.0"},
         is_installed=True,
-        ignored=("the extra cpu of ours: the set is what `uv sync` installs, the dependencies",),
+        ignored=("the extra cpu of ours: the set is what `uv sync` installs, the dependencies", f"{path}: Python 3.11 {OLDEST}"),
         missing=("theirs: it comes from a URL or a folder, and no index has it",),
     )
     assert read(path, "3.12", None).exact["numpy"] == "2.1.0"

@@ -15,7 +15,9 @@ from harness.decide import set_differences
 from harness.decide.complete_sets import Unanswered
 from harness.decide.experiments import Experiment, Experiments
 from harness.decide.regressions import losses, lost, survives, unknown_end, unknown_reason
+from harness.decide.set_differences import moved_along
 from harness.decide.target_remedies import TargetRemedies, TargetRemedy
+from harness.decide.upgrade_steps import StepRuns, UpgradeStep
 from harness.decide.version_sets import TargetSet, VersionChange, Versions
 from harness.model import Status
 from harness.packaging_values import after, same_version
@@ -30,16 +32,6 @@ class CheckResult(StrEnum):
     FAILS_ALREADY = "FAILS NOW ALREADY"
     """The target fails, and so does the current set: no working variant is lost."""
     UNKNOWN = "UNKNOWN"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UpgradeStep:
-    """A part of the upgrade, run alone."""
-
-    changes: tuple[VersionChange, ...]
-    safe: bool | None
-    """None if it is unknown."""
-    lost: tuple[VariantVerdict, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,9 +50,13 @@ class Upgrade:
     otherwise: tuple[VariantVerdict, ...] = ()
     """Those of `lost` that fail in the current set too, in another way."""
     steps: tuple[UpgradeStep, ...] = ()
+    only_together: bool | None = None
+    """If no step breaks alone: whether all of them together do, or what else differs; None if that is unknown."""
     remedy: TargetRemedy | None = None
     nearest: Experiment | None = None
     """The working set that is nearest to the target, and nearer to it than the current set."""
+    nearest_along: tuple[VersionChange, ...] = ()
+    """What that differs in from the current set besides what was requested."""
     unanswered: tuple[str, ...] = ()
     """Why a part of the search for a remedy was left out."""
     not_needed: tuple[str, ...] = ()
@@ -211,10 +207,15 @@ class Check:
 
     def _explained(self, upgrade: Upgrade, goal: TargetSet) -> Upgrade:
         """With the part that breaks, a remedy, and the nearest target that works."""
-        steps, unanswered = self._steps(upgrade.changes)
-        breaking = [change for step in steps if step.safe is False for change in step.changes]
-        upgrade = self._with_remedy(replace(upgrade, steps=tuple(steps), unanswered=tuple(unanswered)), goal)
-        return replace(upgrade, nearest=self._nearest(upgrade, goal, breaking or upgrade.changes))
+        assert upgrade.target is not None
+        found = StepRuns(self._experiments, self._current, self._versions).of(upgrade.changes, upgrade.target)
+        upgrade = replace(upgrade, steps=found.steps, only_together=found.only_together, unanswered=found.unanswered)
+        upgrade = self._with_remedy(upgrade, goal)
+        nearest = self._nearest(upgrade, goal, found.breaking or upgrade.changes)
+        if nearest is None:
+            return upgrade
+        along = moved_along(self._current, nearest, {change.name for change in upgrade.changes})
+        return replace(upgrade, nearest=nearest, nearest_along=along)
 
     def _with_remedy(self, upgrade: Upgrade, goal: TargetSet) -> Upgrade:
         remedies = self._remedies(upgrade, goal)
@@ -225,38 +226,6 @@ class Check:
         assert upgrade.target is not None
         moved = [change.name for change in upgrade.changes]
         return TargetRemedies(self._experiments, self._current, upgrade.target, goal, moved=moved)
-
-    def _steps(self, changes: Sequence[VersionChange]) -> tuple[list[UpgradeStep], list[str]]:
-        """(each axis alone, and all other distributions as one more step; why some of them could not be run).
-
-        There are none if there is only one.
-        """
-        groups = [[change] for change in changes if change.name in self._experiments.axes]
-        others = [change for change in changes if change.name not in self._experiments.axes]
-        groups += [others] if others else []
-        if len(groups) < 2 or self._current.verdict.status is not Status.WORKS:
-            return [], []
-        sets, unanswered = dict[int, Versions](), list[str]()
-        for place, group in enumerate(groups):
-            try:
-                sets[place] = self._changed(group)
-            except Unanswered as reason:
-                unanswered.append(str(reason))
-        found = dict(zip(sets, self._experiments.run(list(sets.values())), strict=True))
-        return [self._step(group, found.get(place)) for place, group in enumerate(groups)], unanswered
-
-    def _step(self, changes: Sequence[VersionChange], run: Experiment | None) -> UpgradeStep:
-        if run is None:
-            return UpgradeStep(changes=tuple(changes), safe=None, lost=())
-        safe = survives(self._current.verdict, run.verdict, self._experiments.rule)
-        return UpgradeStep(changes=tuple(changes), safe=safe, lost=self._lost(run))
-
-    def _changed(self, changes: Sequence[VersionChange]) -> Versions:
-        """The current set with `changes` alone."""
-        kept = self._versions.without({change.name for change in changes if change.new is None})
-        return self._experiments.moved(
-            kept, {change.name: change.new for change in changes if change.new is not None}, adds=True
-        )
 
     def _nearest(self, upgrade: Upgrade, goal: TargetSet, breaking: Sequence[VersionChange]) -> Experiment | None:
         """The nearest target that works if one breaking part stays behind; None if only the current set works."""

@@ -12,7 +12,8 @@ from harness.bisection import transition
 from harness.decide.complete_sets import Unanswered
 from harness.decide.experiments import Experiment, Experiments
 from harness.decide.regressions import gained, lost, needed, survives, variant_text
-from harness.decide.version_sets import TargetSet, Versions
+from harness.decide.set_differences import moved_along
+from harness.decide.version_sets import TargetSet, VersionChange, Versions
 from harness.diagnose.remedies.interface import Remedy
 from harness.diagnose.remedies.kinds import secondary_pin
 from harness.diagnose.remedies.version_steps import parts_apart
@@ -35,6 +36,8 @@ class TargetRemedy:
     change: str
     experiment: Experiment | None
     """The set that proves it, if that is not the target itself."""
+    along: tuple[VersionChange, ...] = ()
+    """Other distributions that the resolver moved with it."""
 
 
 class TargetRemedies:
@@ -64,6 +67,12 @@ class TargetRemedies:
             except Unanswered as reason:
                 self.unanswered.append(str(reason))
         return None
+
+    def _proven(self, change: str, run: Experiment, named: Collection[str] = ()) -> TargetRemedy:
+        """The remedy that `run` proves; `named` are the distributions that `change` names with their versions."""
+        has_lock = self._target.verdict.resolved.lock is not None
+        base, requested = (self._target, ()) if has_lock else (self._current, self._moved)
+        return TargetRemedy(change=change, experiment=run, along=moved_along(base, run, {*named, *requested}))
 
     def first_working(self, name: str, releases: Sequence[str]) -> Experiment | None:
         """The target with the first of `releases` of `name` that works; the very first is known to fail.
@@ -121,7 +130,7 @@ class TargetRemedies:
             return None
         found = free.verdict.resolved.lock.versions
         changes = (f"{name} {found.get(name, 'absent')} as well (the set says {pins[name]})" for name in fewest)
-        return TargetRemedy(change=", ".join(changes), experiment=free)
+        return self._proven(", ".join(changes), free, fewest)
 
     def _pins(self) -> dict[str, str]:
         """Name → its requirement, for the pins of distributions on no axis that the target keeps."""
@@ -147,7 +156,7 @@ class TargetRemedies:
                 ((found, works),) = self._with_releases(suspect.name, [release])
                 if works:
                     change = f"{suspect.name} {release} as well (the set says {pins[suspect.name]})"
-                    return TargetRemedy(change=change, experiment=found)
+                    return self._proven(change, found, [suspect.name])
         return None
 
     def _without(self, names: Collection[str]) -> tuple[Experiment, bool | None]:
@@ -191,9 +200,9 @@ class TargetRemedies:
         if any(variant.status is not Status.WORKS for variant in together.verdict.variants):
             return None
         if len(self._lost) == 1:
-            return TargetRemedy(change=next(iter(found.values())).text, experiment=together)
+            return self._proven(next(iter(found.values())).text, together)
         changes = "; ".join(f"{remedy.text} (for {variant_text(variant)})" for variant, remedy in found.items())
-        return TargetRemedy(change=changes, experiment=together)
+        return self._proven(changes, together)
 
     def _together(self, found: Mapping[Variant, Remedy]) -> Experiment:
         """The target with all remedies at once: the remedy of one variant may break another.
@@ -226,7 +235,7 @@ class TargetRemedies:
         return self._smallest(ordinary) or self._smallest([axis for axis in axes if axis in LARGE])
 
     def _smallest(self, axes: Sequence[str]) -> TargetRemedy | None:
-        """The target with a newer release on one of `axes`, which is the fewest releases away.
+        """The target with a newer release on one of `axes`, whose version number differs least from the target's.
 
         The nearest release of every axis is tried first. If none works, each axis is searched to its end.
         """
@@ -239,7 +248,7 @@ class TargetRemedies:
             return None
         own = self._target.versions.exact
         axis, run = min(working, key=lambda one: parts_apart(own[one[0]], one[1].versions.exact[one[0]]))
-        return TargetRemedy(change=f"{axis} {run.versions.exact[axis]} as well", experiment=run)
+        return self._proven(f"{axis} {run.versions.exact[axis]} as well", run, [axis])
 
     def _newer_releases(self, axis: str) -> list[str]:
         """The last release of every minor version of `axis` that is newer than the target's, oldest first."""

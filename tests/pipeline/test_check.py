@@ -144,6 +144,31 @@ def test_a_secondary_pin_that_the_target_has_no_room_for_is_moved_and_told(proje
     assert upgrade(found)["target"]["resolved"]["numpy"] == "1.26.4"
 
 
+def test_what_the_resolver_moves_with_a_part_a_remedy_and_the_nearest_target_is_told(project):
+    project.publish(
+        packages.package("tokenizers", "0.21.0"),
+        packages.transformers("4.47.0", requires=("tokenizers>=0.21",)),
+        packages.transformers("4.48.0", requires=("tokenizers>=0.21",), on_import=NEEDS_TORCH),
+        packages.torch("2.2.0", requires=("sympy", "numpy<2")),
+        packages.onnx("1.17.0"),
+    )
+    text, targets = FOUR + "tokenizers==0.20.3\n", ("--to", "transformers==4.48.0", "--to", "onnx==1.17.0")
+    one = upgrade(asked(project, text, *targets, code=1))
+    tokenizers = {"name": "tokenizers", "old": "0.20.3", "new": "0.21.0"}
+    assert [(step["changes"][0]["name"], step["safe"], step["along"]) for step in one["steps"]] == [
+        ("transformers", False, [tokenizers]),
+        ("onnx", True, []),
+    ]
+    assert one["mend"]["change"] == "torch 2.2.0 as well"
+    assert one["mend"]["along"] == [{"name": "numpy", "old": "2.1.0", "new": "1.26.4"}]
+    assert (one["nearest"]["pins"]["transformers"], one["nearest_along"]) == ("4.47.0", [tokenizers])
+    said = asked(project, text, *targets, code=1, form="text").out
+    moved = "(the resolver also moves tokenizers 0.20.3 → 0.21.0)"
+    assert f"alone: transformers 4.46.3 → 4.48.0 {moved} breaks" in said
+    assert "smallest change that makes it work: torch 2.2.0 as well (the resolver also moves numpy 2.1.0 → 1.26.4)" in said
+    assert f"nearest target that works: transformers 4.47.0, onnx 1.17.0 {moved}" in said
+
+
 def test_what_was_pinned_although_it_does_not_go_together_is_asked_as_it_is(project):
     project.publish(packages.transformers("4.47.0", requires=("tokenizers>=0.21",)), packages.package("tokenizers", "0.21.0"))
     found = asked(project, FOUR.replace("4.46.3", "4.47.0") + "tokenizers==0.20.3\n", code=1)

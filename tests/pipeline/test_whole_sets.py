@@ -111,6 +111,30 @@ def test_an_extra_brings_in_what_it_requires(project):
     assert found["upgrades"][0]["lost"][0]["message"] == "import torch: ImportError: numpy 2 is needed"
 
 
+def test_that_parts_break_together_only_is_said_where_they_do(project):
+    """An extra is no part: it is what differs besides."""
+    both = "from importlib.metadata import version\nif version('onnx') == '1.17.0': raise ImportError('not with this onnx')"
+    needs = ("tokenizers", "plugin ; extra == 'x'")
+    project.publish(
+        packages.package("plugin", "1.0"),
+        packages.onnx("1.17.0"),
+        dataclasses.replace(packages.transformers("4.47.0", on_import=REFUSES_PLUGIN), requires=needs),
+        packages.transformers("4.48.0", on_import=both),
+    )
+    new = project.root / "new.txt"
+    cases = {
+        "transformers[x]==4.47.0": (False, "no part breaks alone: nor do all together, but what else differs (extras, bounds)"),
+        "transformers==4.48.0": (True, "no part breaks alone: only together they do"),
+    }
+    for pin, (together, sentence) in cases.items():
+        new.write_text(PINS.replace("transformers==4.46.3", pin).replace("1.16.2", "1.17.0"))
+        (upgrade,) = checked(project, PINS, "--to", str(new), code=1)["upgrades"]
+        assert [step["safe"] for step in upgrade["steps"]] == [True, True]
+        assert upgrade["only_together"] is together
+        said = project.main("check", "--from", str(project.root / "requirements.txt"), "--to", str(new), "--quiet").out
+        assert sentence in said
+
+
 def test_what_an_exporter_of_the_matrix_needs_is_not_added(project):
     """onnxscript would move numpy; and the exporter that needs it fails without it."""
     for path in project.index.glob("onnxscript-*"):

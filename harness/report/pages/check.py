@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.decide.check import Checked, CheckResult, Upgrade, UpgradeStep
+from harness.decide.check import Checked, CheckResult, Upgrade
 from harness.decide.experiments import Experiment
+from harness.decide.upgrade_steps import UpgradeStep
+from harness.decide.version_sets import VersionChange
 from harness.hashing import digest
 from harness.model import Status
 from harness.report.page import UNKNOWN, Annotation, Block, Item, Page, Paragraph, Section, Span, Table, items, lines
@@ -90,11 +92,12 @@ def upgrade_lines(upgrade: Upgrade, store: Path) -> Iterator[str | Item]:
         yield "the current set fails in the same way:"
     yield from endings(others, store)
     yield from map(_step_line, upgrade.steps)
-    if upgrade.steps and all(step.safe for step in upgrade.steps):
-        yield "no part breaks alone: only together they do"
+    if upgrade.only_together is not None:
+        others = "only together they do" if upgrade.only_together else "nor do all together, but what else differs (extras, bounds)"
+        yield f"no part breaks alone: {others}"
     if upgrade.answer in {CheckResult.BREAKS, CheckResult.FAILS_ALREADY}:
         yield (
-            f"smallest change that makes it work: {upgrade.remedy.change}"
+            f"smallest change that makes it work: {upgrade.remedy.change}{_along(upgrade.remedy.along)}"
             if upgrade.remedy
             else "no change that was tried makes it work"
         )
@@ -103,14 +106,19 @@ def upgrade_lines(upgrade: Upgrade, store: Path) -> Iterator[str | Item]:
         if upgrade.nearest:
             exact = upgrade.nearest.versions.exact
             versions = ", ".join(f"{change.name} {exact.get(change.name, 'absent')}" for change in upgrade.changes)
-            yield f"nearest target that works: {versions}"
+            yield f"nearest target that works: {versions}{_along(upgrade.nearest_along)}"
 
 
 def _step_line(step: UpgradeStep) -> str:
     """The result of one part of an upgrade alone."""
     result = {True: "works", False: "breaks", None: "not known"}[step.safe]
     reason = f": {ending(step.lost[0])}" if step.lost and step.safe is not True else ""
-    return f"alone: {listed(step.changes)} {result}{reason}"
+    return f"alone: {listed(step.changes)}{_along(step.along)} {result}{reason}"
+
+
+def _along(changes: Sequence[VersionChange]) -> str:
+    """What the resolver moved besides, which may be the reason as well."""
+    return f" (the resolver also moves {listed(changes)})" if changes else ""
 
 
 def _status(current: Experiment) -> str:
@@ -167,9 +175,13 @@ def _upgrade_data(upgrade: Upgrade) -> dict[str, Any]:
         "lost": list(map(ending_data, upgrade.lost)),
         "otherwise": list(map(ending_data, upgrade.otherwise)),
         "steps": [
-            {"changes": step.changes, "safe": step.safe, "lost": list(map(ending_data, step.lost))} for step in upgrade.steps
+            {"changes": step.changes, "safe": step.safe, "lost": list(map(ending_data, step.lost)), "along": step.along}
+            for step in upgrade.steps
         ],
-        "mend": remedy and {"change": remedy.change, "cell": cell_data(remedy.experiment or upgrade.target)},
+        "only_together": upgrade.only_together,
+        "mend": remedy
+        and {"change": remedy.change, "cell": cell_data(remedy.experiment or upgrade.target), "along": remedy.along},
         "unanswered": upgrade.unanswered,
         "nearest": cell_data(upgrade.nearest),
+        "nearest_along": upgrade.nearest_along,
     }

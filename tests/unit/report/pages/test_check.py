@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from values import PAIR, result
 
-from harness.decide.check import Checked, CheckResult, Upgrade, UpgradeStep
+from harness.decide.check import Checked, CheckResult, Upgrade
+from harness.decide.upgrade_steps import UpgradeStep
 from harness.decide.version_sets import VersionChange
 from harness.model import Stage, Status
 from harness.report.page import Annotation

@@ -43,22 +43,15 @@ from harness.verdicts.report_schema import Report, ReportedCell
 def pin(options: argparse.Namespace, out: Console, err: Console) -> int:
     """Choose among observed working sets, or take the one that is named, and write its lock."""
     if options.list:
-        if options.from_ or options.prefer:
-            raise VersionsError("--list lists the working sets of the matrix: leave out --from and --prefer")
+        if options.from_ or options.prefer or options.python:
+            raise VersionsError("--list lists the working sets of the matrix: leave out --from, --prefer and --python")
         requires = [version_sets.requirement(text, "--require") for text in options.require]
         show(pages.listing(choose.newest(_listed(options, err), requires)), options.format, out)
         return 0
     files.require_writable(options.reports)
     if options.from_ is not None:
         return _pin_given(options, out, err)
-    for name in ("with_", "exporter", "opset", "layout"):
-        if getattr(options, name):
-            raise VersionsError(
-                f"--{name.rstrip('_')} goes with --from; of the matrix's cells choose with --require, --select and --exclude"
-            )
-    if options.python and (options.prefer or [""])[0] != "smallest-change-from":
-        given = f"--python {options.python}"
-        raise VersionsError(f"{given} goes with --from or smallest-change-from: use --require python=={options.python}")
+    _refuse_what_changes_a_set(options)
     settings = settings_of(options)
     requires = [version_sets.requirement(text, "--require") for text in options.require]
     prefer, like = _preference(options)
@@ -74,13 +67,26 @@ def pin(options: argparse.Namespace, out: Console, err: Console) -> int:
             # Of a merged store: the same question, solved here before anything is installed.
             verdict = _verdict(session, _with_bounds(verdict.resolved.planned, requires))
         if missed := choose.missed(verdict, requires):
-            show(pages.nothing(f"{chosen.id} does not satisfy {missed} with today's releases, and is not pinned", []), options.format, out)
+            answer = f"{chosen.id} does not satisfy {missed} with today's releases, and is not pinned"
+            show(pages.nothing(answer, []), options.format, out)
             return 1
         remedy = "; ".join(chosen.remedies) if chosen.id in candidates.remedied else ""
         support = choose.support(candidates.report, verdict)
         written = pinning.write(session, verdict, support, options.reports, recipe=recipe.render, remedy=remedy)
     show(pages.page(written, remedy), options.format, out)
     return 0
+
+
+def _refuse_what_changes_a_set(options: argparse.Namespace) -> None:
+    """Raise VersionsError if an option changes a set, and none is given."""
+    for name in ("with_", "exporter", "opset", "layout"):
+        if getattr(options, name):
+            raise VersionsError(
+                f"--{name.rstrip('_')} goes with --from; of the matrix's cells choose with --require, --select and --exclude"
+            )
+    if options.python and (options.prefer or [""])[0] != "smallest-change-from":
+        given = f"--python {options.python}"
+        raise VersionsError(f"{given} goes with --from or smallest-change-from: use --require python=={options.python}")
 
 
 def _listed(options: argparse.Namespace, err: Console) -> Report:

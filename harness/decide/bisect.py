@@ -35,7 +35,7 @@ class Bisect:
         self._how: list[str] = []
 
     def search(self, good: Versions, bad: Versions, suspect: str | None) -> Bisected:
-        """The first release that breaks; `suspect`, or else the distribution with the most releases, is moved alone first.
+        """The first release that breaks; `suspect`, or else the axis with the most releases, is moved alone first.
 
         The two sets are complete, and run as they are.
 
@@ -100,8 +100,8 @@ class Bisect:
         if works is None:
             raise Unanswered(f"the good set with all releases of the bad one, but not {others}: {self._reason_unknown(run)}")
         if works or not (self._is_alike(run) or self._not_installed(run)):
-            result = "works" if works else "fails in another way"
-            raise VersionsError(f"no release breaks it: the good set with all releases of the bad one {result}, but for {others}")
+            moved_good = f"the good set with all releases of the bad one {'works' if works else 'fails in another way'}"
+            raise VersionsError(f"no release breaks it: {moved_good}, but for {others}")
         return run
 
     def _alone(self, name: str, start: Versions, histories: dict[str, list[Release]]) -> dict[str, list[Release]]:
@@ -143,7 +143,8 @@ class Bisect:
             raise VersionsError(f"the good end does not work: {how}")
         match survives(first.verdict, second.verdict, self._experiments.rule):
             case True:
-                raise VersionsError(f"the bad end works as well as the good one: there is nothing to search; it is {bad.source}")
+                works = "the bad end works as well as the good one"
+                raise VersionsError(f"{works}: there is nothing to search; it is {bad.source}")
             case None:
                 raise Unanswered(f"the bad end is not known: {unknown_reason(second.verdict)}")
             case False:

@@ -16,8 +16,8 @@ from harness.model import ABSENT, Status, Variant
 from harness.packaging_values import same_version, within
 from harness.stack import required_axes
 from harness.verdicts.judge import Verdict
-from harness.verdicts.reporting import reported
 from harness.verdicts.report_schema import Report, ReportedCell, age, identity, newest_by_runtime, recommendation
+from harness.verdicts.reporting import reported
 
 
 def choose(
@@ -82,9 +82,10 @@ def newness(cell: ReportedCell) -> tuple[object, ...]:
 def with_locks(report: Report, verdicts: Mapping[str, Verdict]) -> Report:
     """`report`, in which each cell of `verdicts` (ids) has the versions of that verdict: what a remedy moves counts."""
     locks = {id_: reported(verdict) for id_, verdict in verdicts.items()}
+    own = [locks.get(cell.id, cell) for cell in report.cells]
     cells = [
-        replace(cell, resolved=locks[cell.id].resolved, resolved_sides=locks[cell.id].resolved_sides) if cell.id in locks else cell
-        for cell in report.cells
+        replace(cell, resolved=lock.resolved, resolved_sides=lock.resolved_sides)
+        for cell, lock in zip(report.cells, own, strict=True)
     ]
     return replace(report, cells=cells)
 

@@ -70,9 +70,11 @@ class TargetRemedies:
 
     def _proven(self, change: str, run: Experiment, named: Collection[str] = ()) -> TargetRemedy:
         """The remedy that `run` proves; `named` are the distributions that `change` names with their versions."""
-        has_lock = self._target.verdict.resolved.lock is not None
-        base, requested = (self._target, ()) if has_lock else (self._current, self._moved)
-        return TargetRemedy(change=change, experiment=run, along=moved_along(base, run, {*named, *requested}))
+        if self._target.verdict.resolved.lock is not None:
+            along = moved_along(self._target, run, named)
+        else:
+            along = moved_along(self._current, run, {*named, *self._moved})
+        return TargetRemedy(change=change, experiment=run, along=along)
 
     def first_working(self, name: str, releases: Sequence[str]) -> Experiment | None:
         """The target with the first of `releases` of `name` that works; the very first is known to fail.

@@ -209,7 +209,11 @@ def test_a_failure_of_what_was_not_installed_whole_proves_nothing(project):
     project.publish(packages.transformers("4.47.0", on_import=broken), packages.transformers("4.48.0", on_import=broken))
     note = "plugin 1.0: it is not published where uv looked, and was not installed"
     fails = PINS.replace("4.46.3", "4.47.0") + "plugin==1.0\n"
-    for given, target in ((PINS + "plugin==1.0\n", ["--to", "transformers==4.47.0"]), (fails, []), (fails, ["--to", "transformers"])):
+    for given, target in (
+        (PINS + "plugin==1.0\n", ["--to", "transformers==4.47.0"]),
+        (fails, []),
+        (fails, ["--to", "transformers"]),
+    ):
         found = checked(project, given, *target, code=3)
         (upgrade,) = found["upgrades"]
         assert (found["answer"], upgrade["mend"], upgrade["steps"]) == ("UNKNOWN", None, [])

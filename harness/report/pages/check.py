@@ -93,8 +93,8 @@ def upgrade_lines(upgrade: Upgrade, store: Path) -> Iterator[str | Item]:
     yield from endings(others, store)
     yield from map(_step_line, upgrade.steps)
     if upgrade.only_together is not None:
-        others = "only together they do" if upgrade.only_together else "nor do all together, but what else differs (extras, bounds)"
-        yield f"no part breaks alone: {others}"
+        others = "nor do all together, but what else differs (extras, bounds)"
+        yield f"no part breaks alone: {'only together they do' if upgrade.only_together else others}"
     if upgrade.answer in {CheckResult.BREAKS, CheckResult.FAILS_ALREADY}:
         yield (
             f"smallest change that makes it work: {upgrade.remedy.change}{_along(upgrade.remedy.along)}"

@@ -74,7 +74,9 @@ NIGHTLY = "1.24.0-dev.20251116-b39e144322"
 
 @pytest.mark.parametrize("lock", [None, NIGHTLY])
 def test_a_build_that_has_no_version_is_named(tmp_path, lock):
-    with pytest.raises(VersionsError, match=f"onnxruntime-node: expected a version such as '1.16.3', not the build '{NIGHTLY}'"):
+    with pytest.raises(
+        VersionsError, match=f"onnxruntime-node: expected a version such as '1.16.3', not the build '{NIGHTLY}'"
+    ):
         of(tmp_path, {"onnxruntime-node": NIGHTLY if lock is None else "*"}, lock=lock)
 
 

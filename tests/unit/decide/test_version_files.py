@@ -354,7 +354,10 @@ def test_a_uv_lock_without_the_project_itself_and_by_its_markers(tmp_path):
         python="3.11",
         exact={"torch": "2.1.0", "numpy": "1.26.4", "inner": "3.0"},
         is_installed=True,
-        ignored=("the extra cpu of ours: the set is what `uv sync` installs, the dependencies", f"{path}: Python 3.11 {OLDEST}"),
+        ignored=(
+            "the extra cpu of ours: the set is what `uv sync` installs, the dependencies",
+            f"{path}: Python 3.11 {OLDEST}",
+        ),
         missing=("theirs: it comes from a URL or a folder, and no index has it",),
     )
     assert read(path, "3.12", None).exact["numpy"] == "2.1.0"

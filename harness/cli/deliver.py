@@ -28,7 +28,7 @@ from harness.verdicts.report_schema import Report
 
 def page_of(report: Report, options: argparse.Namespace) -> Page[Report]:
     """The page of a report; other commands that it names mean the same matrix."""
-    page = matrix.page(report, same_matrix(options), Places([options.config]))
+    page = matrix.page(report, same_matrix(options), _places(options))
     return replace(page, trend=history.trend(options.reports, report))
 
 
@@ -37,9 +37,13 @@ def write(page: Page[Report], options: argparse.Namespace, logs: Mapping[str, st
     return files.write(replace(page, options=same_matrix(options, here=False)), options.reports, logs)
 
 
-def shown(page: Page[Report], compared: Comparison | None) -> Page[Any]:
+def shown(page: Page[Report], compared: Comparison | None, options: argparse.Namespace) -> Page[Any]:
     """What a command prints: the report, or what differs from an earlier one."""
-    return difference.page(compared, page.options) if compared else page
+    return difference.page(compared, page.options, _places(options)) if compared else page
+
+
+def _places(options: argparse.Namespace) -> Places:
+    return Places([options.config])
 
 
 def deliver(
@@ -58,9 +62,9 @@ def deliver(
     try:
         written = write(page, options, logs)
     except NothingObservedError:
-        show(shown(page, compared), options.format, out)
+        show(shown(page, compared, options), options.format, out)
         raise
-    show(shown(page, compared), options.format, out)
+    show(shown(page, compared, options), options.format, out)
     if ran and (path := history.append(report, options.reports)):
         written.append(path)
     err.print(f"wrote {', '.join(map(str, written))}", highlight=False, soft_wrap=True)

@@ -44,5 +44,5 @@ def _published(shipped: Published, old: Published | None, options: argparse.Name
     text = f"nothing has run here: this is the report {found.source}; nothing was written"
     err.print(text, markup=False, highlight=False, soft_wrap=True)
     compared = difference.compared(old, found.report) if old else None
-    show(shown(page_of(found.report, options), compared), options.format, out)
+    show(shown(page_of(found.report, options), compared, options), options.format, out)
     return answer(found.report, options.fail_on, err, compared) if options.fail_on else 0

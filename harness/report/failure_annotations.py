@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.hashing import digest
 from harness.model import Status
@@ -22,7 +22,7 @@ def of_report(summary: str, groups: Sequence[FailureGroup], places: Places) -> l
 
 def _failure(group: FailureGroup, places: Places) -> Annotation:
     """A warning if a cell does not work; a notice if all its cells work with other variants."""
-    place = _place(group, places)
+    place = place_of(group.versions, places)
     size = f"{counted(group.cells, 'cell')}, {counted(group.variants, 'variant')}"
     causes = f"cause: {'; '.join(cause for cause, _ in group.causes)}" if group.status is Status.FAILS else ""
     lines = [f"{group.where} ({size})", headline(group.message), causes, *(remedy.text for remedy in group.remedies)]
@@ -40,12 +40,12 @@ def _failure(group: FailureGroup, places: Places) -> Annotation:
     )
 
 
-def _place(group: FailureGroup, places: Places) -> FilePlace:
+def place_of(affected: Mapping[str, Sequence[str]], places: Places) -> FilePlace:
     """The line of the version that all failures share, else of the axis of which the fewest versions fail.
 
     Of equal axes it is the last one: onnxruntime is after torch, as in what happens.
     """
-    if not group.versions:
+    if not affected:
         return places.of()
-    axis, versions = min(reversed(group.versions.items()), key=lambda item: len(item[1]))
+    axis, versions = min(reversed(affected.items()), key=lambda item: len(item[1]))
     return places.of([axis], versions[0] if len(versions) == 1 else None)

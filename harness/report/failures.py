@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,6 +164,20 @@ def not_run(report: Report) -> list[tuple[str, int]]:
     return Counter(variant.reason or "unknown" for variant in variants if variant.status is Status.NOT_RUN).most_common()
 
 
+def affected_versions(report: Report, cells: Sequence[ReportedCell]) -> dict[str, tuple[str, ...]]:
+    """Axis → the versions of `cells`, oldest first, if other cells of the report have further versions."""
+    return _affected(_versions(report), cells)
+
+
+def _affected(axes: Mapping[str, set[str]], cells: Sequence[ReportedCell]) -> dict[str, tuple[str, ...]]:
+    found = {axis: {cell.version(axis) for cell in cells} for axis in axes}
+    return {axis: tuple(sorted(own, key=by_version)) for axis, own in found.items() if own != axes[axis]}
+
+
+def _versions(report: Report) -> dict[str, set[str]]:
+    return {axis: {cell.version(axis) for cell in report.cells} for axis in report.axes}
+
+
 @dataclass(frozen=True, slots=True)
 class _AllValues:
     """The values that occur in a report, computed once."""
@@ -181,12 +195,11 @@ class _AllValues:
         opsets: dict[str, set[str]] = {}
         for variant in variants:
             opsets.setdefault(variant.exporter, set()).add(value_of(variant, "opset"))
-        return cls({axis: {cell.version(axis) for cell in report.cells} for axis in report.axes}, fields, opsets)
+        return cls(_versions(report), fields, opsets)
 
     def affected(self, members: _Members) -> dict[str, tuple[str, ...]]:
         """Axis → the versions of `members`, oldest first, if others have further versions."""
-        found = {axis: {cell.version(axis) for cell, _ in members} for axis in self.axes}
-        return {axis: tuple(sorted(own, key=by_version)) for axis, own in found.items() if own != self.axes[axis]}
+        return _affected(self.axes, [cell for cell, _ in members])
 
     def common(self, members: _Members) -> str:
         """What distinguishes `members` from all others."""

@@ -52,6 +52,11 @@ def answer(report: Report) -> str:
     return f"{report.count(Status.WORKS)} of {counted(len(report.cells), 'combination')} work"
 
 
+def short_answer(report: Report) -> str:
+    """`80 of 96 work`."""
+    return f"{report.count(Status.WORKS)} of {len(report.cells)} work"
+
+
 def tally(report: Report) -> str:
     """How many cells have which status; inferred ones are counted separately."""
     counts = ", ".join(f"{report.count(status)} {status.value}" for status in Status if report.count(status))

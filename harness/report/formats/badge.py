@@ -9,6 +9,7 @@ from harness.report import templating
 from harness.report.formats.interface import Format
 from harness.report.heat_map import LOOKS, Shade, legend
 from harness.report.page import Page, plain
+from harness.report.tables import short_answer
 from harness.verdicts.report_schema import Report
 
 _LETTER = 6.6
@@ -34,4 +35,4 @@ def _of_report(report: Report) -> tuple[str, str]:
     works = report.count(Status.WORKS)
     shades = {kind for kind, _ in legend(report)}
     shade = Shade.WORKS if shades <= {Shade.WORKS} else Shade.PARTLY if works else Shade.FAILS
-    return f"{works} of {len(report.cells)} work", LOOKS[shade].colour
+    return short_answer(report), LOOKS[shade].colour

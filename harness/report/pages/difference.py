@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from harness.hashing import digest
 from harness.model import Status
 from harness.published_reports import Published
 from harness.report import difference_data
+from harness.report.failure_annotations import place_of
+from harness.report.failures import affected_versions
 from harness.report.page import (
+    UNKNOWN,
     Annotation,
     Block,
     Example,
@@ -25,7 +29,8 @@ from harness.report.page import (
     plain,
     strong,
 )
-from harness.report.tables import counted
+from harness.report.tables import counted, short_answer
+from harness.source_lines import NOWHERE, Places
 from harness.verdicts.differences import (
     CellChange,
     ChangeKind,
@@ -67,8 +72,11 @@ def compared(old: Published, new: Report) -> Comparison:
     return Comparison(old=old, new=new, difference=difference(old.report, new))
 
 
-def page(comparison: Comparison, options: str = "") -> Page[Comparison]:
-    """The page of a comparison; `options` are those with which `explain` means the matrix and store of the newer report."""
+def page(comparison: Comparison, options: str = "", places: Places = NOWHERE) -> Page[Comparison]:
+    """The page of a comparison; `options` are those with which `explain` means the matrix and store of the newer report.
+
+    `places` are the lines of its matrix. A format that lists cells lists all of the newer report: what broke is among them.
+    """
     found = comparison.difference
     cells = {change.now.id for change in found.regressions}
     head = f"{counted(len(cells), 'regression')} in {counted(found.compared, 'cell')} that both reports have"
@@ -84,8 +92,10 @@ def page(comparison: Comparison, options: str = "") -> Page[Comparison]:
         ],
         summary=_summary(found),
         data=difference_data.data(comparison.old.name, comparison.old.report, comparison.new, found),
-        annotations=list(_annotations(found)),
+        annotations=list(_annotations(comparison.new, found, places)),
+        cells=comparison.new.cells,
         source=comparison,
+        answer=short_answer(comparison.new),
         options=options,
     )
 
@@ -249,10 +259,34 @@ def _cells(title: str, cells: Sequence[ReportedCell]) -> Iterator[Section]:
         yield Section(title=title, blocks=[items(*entries)])
 
 
-def _annotations(found: ReportDifference) -> Iterator[Annotation]:
-    """An error for each group of regressions."""
+def _annotations(report: Report, found: ReportDifference, places: Places) -> Iterator[Annotation]:
+    """An error for each group of regressions in `report`, the newer one."""
     for group in _groups(found.regressions):
-        entry = _entry(ChangeKind.BROKEN, group)
-        details = map(plain, _variants(group[0]))
-        text = "\n".join([plain(entry.text), *details, plain(_lock(group[0]))])
-        yield Annotation(level="error", title="export-matrix: newly broken", text=text)
+        change, subject = group[0], plain(_entry(ChangeKind.BROKEN, group).text)
+        failed = _failed(change)
+        stage = max((variant.stage for variant in failed if variant.stage), key=lambda stage: stage.number, default=None)
+        place = place_of(affected_versions(report, [change.now for change in group]), places)
+        yield Annotation(
+            level="error",
+            title="export-matrix: newly broken",
+            text="\n".join([subject, *map(plain, _variants(change)), plain(_lock(change))]),
+            file=place.file,
+            line=place.line,
+            subject=subject,
+            status=Status.FAILS,
+            rule=stage.value if stage else UNKNOWN,
+            # As long as the same fails, and the same distributions moved, to whatever versions.
+            fingerprint=digest(
+                [
+                    ChangeKind.BROKEN,
+                    [[variant.id, variant.stage, variant.signature] for variant in failed],
+                    sorted({move.name for move in change.moves}),
+                ]
+            ),
+        )
+
+
+def _failed(change: CellChange) -> list[ReportedVariant]:
+    """The variants that broke; if the cell alone did, those that fail."""
+    variants = [pair.now for pair in change.variants] or change.now.variants
+    return [variant for variant in variants if variant.status is Status.FAILS]

@@ -25,7 +25,17 @@ from harness.report.page import (
     items,
     strong,
 )
-from harness.report.tables import GLYPH_LIMIT, cell_text, counted, facets, legend, recommendations, tally, variant_names
+from harness.report.tables import (
+    GLYPH_LIMIT,
+    cell_text,
+    counted,
+    facets,
+    legend,
+    recommendations,
+    short_answer,
+    tally,
+    variant_names,
+)
 from harness.report.variants import by_variant
 from harness.source_lines import NOWHERE, Places
 from harness.stack import RUNTIME
@@ -56,7 +66,7 @@ def page(report: Report, options: str = "", places: Places = NOWHERE) -> Page[Re
         annotations=failure_annotations.of_report(summary, groups, places),
         cells=report.cells,
         source=report,
-        answer=f"{report.count(Status.WORKS)} of {len(report.cells)} work",
+        answer=short_answer(report),
         options=options,
     )
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
+from schemas import valid_junit, valid_sarif
 from values import report, reported_cell, reported_variant
 
 from harness.model import Cause, Stage, Status
 from harness.published_reports import Published
 from harness.report.formats import format_named
 from harness.report.pages import difference
+from harness.source_lines import Places
 from harness.verdicts.report_schema import Report, ReportedCell, ReportedVariant
 
 HOSTILE = "\x1b]0;x\x07<img src=x> ![x](http://h/x.png)\n::error::x https://u:s3kr3t@h `"
@@ -41,10 +46,13 @@ OLD, NEW = report(working()), report(failing())
 
 
 def rendered(old: Report, new: Report, format_name: str = "text") -> str:
-    earlier = Published(name="old.json", path=Path("old.json"), report=old)
-    text = format_named(format_name).render(difference.page(difference.compared(earlier, new)))
+    text = format_named(format_name).render(difference.page(difference.compared(earlier(old), new)))
     assert isinstance(text, str)
     return text
+
+
+def earlier(old: Report) -> Published:
+    return Published(name="old.json", path=Path("old.json"), report=old)
 
 
 def test_a_regression_is_told_with_what_moved_and_no_cause_is_claimed():
@@ -136,6 +144,46 @@ def test_for_programs():
     assert (changed["before"]["status"], changed["now"]["stage"], changed["now"]["cause"]) == ("works", "load", "runtime")
     assert data["moved"] == [{"moves": change["moves"], "cells": [NEW.cells[0].id]}]
     assert (data["compared"], data["proves"], data["mended"], data["new"], data["gone"]) == (1, True, [], {}, {})
+
+
+def test_other_formats_list_the_newer_report(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("matrix.toml").write_text('[axes]\nonnxruntime = [\n  "1.16.3",\n  "1.17.0",\n]\n')
+    old, new = report(working(), working(onnxruntime="1.17.0")), report(working(), failing(onnxruntime="1.17.0"))
+    page = difference.page(difference.compared(earlier(old), new), places=Places([Path("matrix.toml")]))
+    suite = ElementTree.fromstring(valid_junit(str(format_named("junit").render(page))))[0]
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
+    assert [case.get("name") for case in suite.iter("testcase") if case.find("failure") is not None] == [new.cells[1].id]
+    assert suite.find("system-out").text.startswith("1 regression in 2 cells that both reports have\n")
+    rows = list(csv.DictReader(io.StringIO(str(format_named("csv").render(page)))))
+    assert [(row["cell"], row["status"]) for row in rows] == [(new.cells[0].id, "works"), (new.cells[1].id, "fails")]
+    (result,) = valid_sarif(str(format_named("sarif").render(page)))["runs"][0]["results"]
+    assert (result["ruleId"], result["level"]) == ("load", "error")
+    place = {"artifactLocation": {"uri": "matrix.toml"}, "region": {"startLine": 4}}
+    assert result["locations"] == [{"physicalLocation": place}]
+    assert page.annotations[0].subject == f"works → fails: {new.cells[1].id}"
+    assert page.answer == "1 of 2 work"
+
+
+def test_a_regression_keeps_its_fingerprint_while_the_same_fails_and_the_same_moves():
+    def fingerprint(now: ReportedCell) -> str:
+        (found,) = difference.page(difference.compared(earlier(OLD), report(now))).annotations
+        return found.fingerprint
+
+    first = fingerprint(failing())
+    assert len(first) == 32
+    assert fingerprint(replace(failing(), resolved={"numpy": "2.2.0"})) == first
+    assert fingerprint(replace(failing(), resolved={"numpy": "1.26.4", "sympy": "1.14"})) != first
+    other = [replace(held, signature="b" * 12) for held in failing().variants]
+    assert fingerprint(replace(failing(), variants=other)) != first
+
+
+def test_a_cell_that_broke_as_a_whole_names_the_stage_at_which_it_fails():
+    other = variant(Status.FAILS, Stage.DECODE, layout="merged", error="no", signature="c" * 12)
+    old = replace(working(), variants=[variant(Status.WORKS), other])
+    new = replace(failing(), variants=[variant(Status.ERROR, Stage.LOAD, error="killed"), other])
+    (found,) = difference.page(difference.compared(earlier(report(old)), report(new))).annotations
+    assert (found.status, found.rule) == (Status.FAILS, "decode")
 
 
 def test_new_and_gone_cells_have_their_status():

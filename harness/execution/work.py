@@ -11,7 +11,7 @@ from harness.environments.resolved import Resolved
 from harness.matrix.plan import Planned
 from harness.tasks.cell_tasks import CellTasks
 from harness.tasks.interface import Task
-from harness.verdicts.judge import Verdict
+from harness.verdicts.judge import NOT_REACHED, Verdict
 
 CellWork = tuple[Resolved, CellTasks | None]
 """A resolved cell and its tasks; None for a cell without a lock."""
@@ -28,6 +28,10 @@ class ExtraCell:
 
 BUDGET_OVER = "the budget was over"
 """Why a cell was not run to its end."""
+LEFT_OUT = "left out by --strategy pairwise"
+"""Why a cell was not run at all."""
+OPEN_REASONS = frozenset({NOT_REACHED, BUDGET_OVER, LEFT_OUT})
+"""Why a variant was not run that a run would give a result of; every other reason is one for which it cannot exist."""
 
 
 class Origin(Enum):

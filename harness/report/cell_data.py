@@ -2,7 +2,8 @@
 
     nodes     texts, and lists of places in this very list: equal texts and blocks stand once
     filters   [name, values, kind]; kind is cell, variant or end
-    variants  unique combinations of what the filters of variants and ends know: a place in each list of values, or -1
+    variants  unique combinations of what the filters of variants and ends know: a place in each list of values, or -1; at
+              the end 1 if the variant was not run, and a run would give a result
     sets      unique lists of variants
     cells     [id, title, places in the values of the filters of cells, set, blocks], in the order of the heat map
     looks     status → class of the style sheet
@@ -22,6 +23,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from harness.execution.work import OPEN_REASONS
 from harness.foreign_text import visible
 from harness.matrix.plan import by_version
 from harness.matrix.selection import VARIANT_FIELDS, value_of
@@ -33,7 +35,7 @@ from harness.verdicts.report_schema import Report, ReportedCell, ReportedVariant
 
 CELL, VARIANT, END = "cell", "variant", "end"
 _ENDS = ("status", "stage", "cause")
-_end = attrgetter(*VARIANT_FIELDS, *_ENDS)
+_filtered = attrgetter(*VARIANT_FIELDS, *_ENDS)
 
 
 def packed(report: Report, options: str = "") -> str:
@@ -48,7 +50,7 @@ def _data(report: Report, options: str) -> dict[str, Any]:
     shown = [cell for panel in panels(report) for cell in panel.cells]
     of_cell, of_variant = _cell_filters(report), _variant_filters(report)
     ended = {
-        key: variants[tuple(_index(values, _of(held, name)) for name, values in of_variant)]
+        key: variants[*(_index(values, _of(held, name)) for name, values in of_variant), int(_open(held))]
         for key, held in _ended(shown).items()
     }
     cells = [
@@ -115,6 +117,15 @@ def _variant_filters(report: Report) -> _Filters:
 def _ended(cells: Iterable[ReportedCell]) -> dict[tuple[Any, ...], ReportedVariant]:
     """What the filters know of a variant → one of which it is true; reports have a few hundred of them at most."""
     return {_end(variant): variant for cell in cells for variant in cell.variants}
+
+
+def _end(variant: ReportedVariant) -> tuple[Any, ...]:
+    return (*_filtered(variant), _open(variant))
+
+
+def _open(variant: ReportedVariant) -> bool:
+    """Whether it was not run, and does not let its cell fail (judge.py)."""
+    return variant.status is Status.NOT_RUN and (variant.stage is Stage.RESOLVE or variant.reason in OPEN_REASONS)
 
 
 def _of(variant: ReportedVariant, name: str) -> str | None:

@@ -120,6 +120,37 @@ def test_the_map_of_one_exporter_is_about_that_exporter(small, opened: Opened):
     assert squares(page)[0] == "P\n1/2"
 
 
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        ([("fails", "load"), ("error", "install")], "E\ninstall"),
+        ([("fails", "load"), ("flaky", "decode")], "K\ndecode"),
+        ([("flaky", "decode"), ("error", "load")], "E\nload"),
+        ([("fails", "load"), ("not-run", "export", "the probe has no such layout")], "F\nload"),
+        ([("fails", "load"), ("not-run", "export", "the budget was over")], "N"),
+        ([("fails", "load"), ("not-run", "export", "not run yet")], "N"),
+        ([("fails", "load"), ("not-run", "resolve", "nothing is built from source")], "N"),
+        ([("fails", "load"), ("works", None), ("not-run", "export", "not run yet")], "P\n1/2"),
+        # A diagnostic never decides.
+        ([("fails", "load"), ("works", None, None, "feed-all")], "F\nload"),
+        ([("error", "load"), ("fails", "decode", None, "feed-all")], "E\nload"),
+        ([("fails", "decode", None, "feed-all")], "F\ndecode"),
+    ],
+)
+def test_some_variants_come_to_what_a_cell_of_them_alone_would(opened: Opened, ends, expected):
+    layouts = ("pair", "merged", "no-cache")
+    held = [
+        reported_variant(
+            Status(status), stage and Stage(stage), exporter="dynamo", layout=layout, strategy="cached", attention="default",
+            reason=next(iter(more), None), feedback=more[1] if len(more) > 1 else "keep-cross", outcomes=[], unanswered=[],
+        )
+        for layout, (status, stage, *more) in zip(layouts, ends, strict=False)
+    ]  # fmt: skip
+    page = opened(html(report(reported_cell(*variants("2.6.0", "4.46.3")[:1], *held))))
+    choose(page, exporter="dynamo")
+    assert squares(page) == [expected]
+
+
 def test_a_click_explains_a_combination(small, opened: Opened):
     page = opened(html(small))
     page.locator(".heat tbody td.fails").first.click()

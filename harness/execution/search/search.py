@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from harness.execution.search import inference, strategy
 from harness.execution.search.inference import Observed, Row
 from harness.execution.settings import Settings
-from harness.execution.work import BUDGET_OVER, CellWork, Coverage
+from harness.execution.work import BUDGET_OVER, LEFT_OUT, CellWork, Coverage
 from harness.matrix.schema import Matrix
 from harness.model import ABSENT, Cell
 from harness.verdicts.judge import Verdict
@@ -18,8 +18,6 @@ ROUNDS = 24
 
 ATTEMPTS = 4
 """Number of rounds with all pairs, each time in other cells, before the search of a matrix without a working cell ends."""
-
-LEFT_OUT = "left out by --strategy pairwise"
 
 
 class CellSearch:

@@ -7,7 +7,13 @@ class Filters {
     this.variant = [...this.of("variant"), ...this.of("end")];
     this.fields = this.of("variant").length;
     this.stages = this.variant.find(({ name }) => name === "stage").values;
-    this.statuses = this.variant.find(({ name }) => name === "status").values;
+    const ended = (field, value) => {
+      const filter = this.variant.findIndex(({ name }) => name === field);
+      const place = this.variant[filter]?.values.indexOf(value) ?? -1;
+      return (variant) => place >= 0 && data.variants[variant][filter] === place;
+    };
+    this.has = Object.fromEntries(["works", "fails", "flaky", "error", "not-run"].map((status) => [status, ended("status", status)]));
+    this.diagnostic = ended("feedback", "feed-all");
   }
 
   // Per cell: null if it is left out, else how the chosen variants ended; undefined if all variants are chosen.
@@ -28,16 +34,20 @@ class Filters {
     return this.data.cells.map(([, , places, set]) => (matches(cell, places) ? sets[set] : null));
   }
 
-  // As heat_map.shade and heat_map.detail have it, of some variants.
+  // As judge.py, heat_map.shade and heat_map.detail have it, of some variants.
   end(set) {
-    const status = (variant) => this.statuses[this.data.variants[variant].at(-3)];
-    const tried = set.filter((variant) => status(variant) !== "not-run");
-    const working = tried.filter((variant) => status(variant) === "works").length;
-    if (working) return working === tried.length ? ["works", ""] : ["partly", `${working}/${tried.length}`];
-    const found = ["fails", "flaky", "error"].find((name) => tried.some((variant) => status(variant) === name));
+    const able = set.filter((variant) => !this.diagnostic(variant));
+    const deciding = able.length ? able : set;
+    const tried = set.filter((variant) => !this.has["not-run"](variant));
+    if (deciding.some(this.has.works)) {
+      const working = tried.filter(this.has.works).length;
+      return working === tried.length ? ["works", ""] : ["partly", `${working}/${tried.length}`];
+    }
+    const open = deciding.some((variant) => this.data.variants[variant].at(-1));
+    const found = ["error", "flaky", ...(open ? [] : ["fails"])].find((name) => deciding.some(this.has[name]));
     if (!found) return ["notrun", ""];
-    const ends = tried.filter((variant) => status(variant) === found).map((variant) => this.data.variants[variant].at(-2));
-    return [found, this.stages[Math.max(...ends)]];
+    const ends = set.filter(this.has[found]).map((variant) => this.data.variants[variant].at(-3));
+    return [found, this.stages[Math.max(...ends)] ?? ""];
   }
 }
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from schemas import valid_junit, valid_sarif
 from values import report, reported_cell, reported_variant
@@ -151,7 +151,7 @@ def test_other_formats_list_the_newer_report(tmp_path, monkeypatch):
     Path("matrix.toml").write_text('[axes]\nonnxruntime = [\n  "1.16.3",\n  "1.17.0",\n]\n')
     old, new = report(working(), working(onnxruntime="1.17.0")), report(working(), failing(onnxruntime="1.17.0"))
     page = difference.page(difference.compared(earlier(old), new), places=Places([Path("matrix.toml")]))
-    suite = ElementTree.fromstring(valid_junit(str(format_named("junit").render(page))))[0]
+    suite = ET.fromstring(valid_junit(str(format_named("junit").render(page))))[0]
     assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
     assert [case.get("name") for case in suite.iter("testcase") if case.find("failure") is not None] == [new.cells[1].id]
     assert suite.find("system-out").text.startswith("1 regression in 2 cells that both reports have\n")

@@ -65,17 +65,18 @@ def of_matrix(config: Path) -> Published | None:
 
 
 def named(name: str) -> Published:
-    """The published report with this name, or that in a file or in a folder of reports.
+    """The report in a file or in a folder of reports, or the published one with this name; what a user has goes first.
 
     Raises:
         ReportError: there is none, or as `read`.
     """
     paths = report_locations.reports()
-    if name in paths:
+    own = Path(name)
+    if name in paths and not (own.is_file() or report_locations.report_in(own)):
         return read(paths[name], name)
     if not os.path.exists(name):  # noqa: PTH110 -- False, too, for what no path can be
         raise ReportError(f"no published report is named {name!r}{did_you_mean(name, paths)}")
-    return at(Path(name))
+    return at(own)
 
 
 def at(path: Path) -> Published:

@@ -48,6 +48,18 @@ def test_show_prefers_the_report_of_the_folder_and_takes_a_name(tmp_path):
     assert "no published report is named 'catalog'" in err
 
 
+def test_a_report_of_ones_own_goes_before_a_published_one_of_its_name(tmp_path):
+    own = {**MATRIX, "cells": MATRIX["cells"][:1], "rules": [], "recommended": {}, "recommended_elsewhere": {}}
+    (tmp_path / "matrix").mkdir()
+    # A folder without a report is none.
+    assert len(json.loads(harness(tmp_path, "show", "matrix", "--format", "json")[1])["cells"]) == len(MATRIX["cells"])
+    (tmp_path / "matrix" / "matrix.json").write_text(json.dumps(own))
+    assert len(json.loads(harness(tmp_path, "show", "matrix", "--format", "json")[1])["cells"]) == 1
+    answer = harness(tmp_path, "show", str(ROOT / "reports"), "--against", "matrix", "--format", "json")
+    found = json.loads(answer[1])
+    assert (found["before"]["name"], len(found["new"])) == ("matrix/matrix.json", len(MATRIX["cells"]) - 1)
+
+
 @pytest.fixture
 def browsed(monkeypatch) -> list[str]:
     """The addresses that a browser was asked to open."""

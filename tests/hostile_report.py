@@ -12,6 +12,7 @@ from harness.model import Cause, Certainty, Stage, Status
 from harness.verdicts.report_schema import Report
 
 HOSTILE = "2030\x1b]0;x\x07\u202e<img src=x> ![x](http://h/x.png)\n::error::x\n##[error]x https://u:s3kr3t@h"
+HOSTILE += " *b* _c_ @alice #12 $x$ x.py:100: http://h/y"
 
 
 def hostile_report(text: str = HOSTILE) -> Report:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.decide.regressions import last_line
 from harness.model import Cell, Stage, Status, Variant
-from harness.report.formats.markdown import escape, table
+from harness.report.formats.markdown import inline, table
 from harness.report.tables import counted
 from harness.verdicts.judge import VariantVerdict, Verdict
 
@@ -79,7 +79,7 @@ def render(verdict: Verdict, best: Variant, support: Mapping[Variant, int], head
         [
             f"# How to export and run: {cell.id}",
             "",
-            *(f"{escape(line)}.  " for line in header),
+            *(f"{inline(line)}.  " for line in header),
             "",
             f"Python {cell.python}, "
             + ", ".join(f"{name} {version}" for name, version in cell.pins)

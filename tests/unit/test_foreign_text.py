@@ -17,7 +17,7 @@ from harness.cli.console import console
 from harness.foreign_text import comments, escaped_json, line, redacted, visible, without_secrets, without_userinfo
 from harness.model import Stage, Status
 from harness.packaging_values import index_requirement
-from harness.report.formats.markdown import code, escape
+from harness.report.formats.markdown import code, inline
 from harness.verdicts.report_schema import ADAPTER
 from harness.verdicts.reporting import opinion_text
 
@@ -229,7 +229,7 @@ def test_a_console_that_wraps_does_not_split_what_it_looks_for():
         ("<img src=x>", "&lt;img src=x>"),
         ("</details><script>", "&lt;/details>&lt;script>"),
         ("a | b\n\nc", "a \\| b c"),
-        ("![x](http://h) [y](z)", "!\\[x](http://h) \\[y](z)"),
+        ("![x](http://h) [y](z)", "`![x](http://h)` \\[y](z)"),
         ("# head", "\\# head"),
         ("- item", "\\- item"),
         ("1. item", "&#49;. item"),
@@ -244,7 +244,7 @@ def test_a_console_that_wraps_does_not_split_what_it_looks_for():
     ],
 )
 def test_markdown_shows_what_it_is_given(text, shown):
-    assert escape(text) == shown
+    assert inline(text, in_table=True) == shown
 
 
 def test_code_ends_where_it_is_to_end():

@@ -80,9 +80,15 @@ def _quote(text: str) -> list[str]:
     return [f"{fence}text", *shown.split("\n"), fence, ""]
 
 
-def inline(text: Text) -> str:
-    """A line, its pieces with their marks."""
-    return escape("".join(map(_marked, spans(text))))
+def inline(text: Text, *, in_table: bool = False) -> str:
+    """A line, its pieces with their marks; all that anything else in it does is to show. Code between backticks stays code.
+
+    Backticks that do not pair, or stand together, become quotes.
+    """
+    # Two pieces of code that touch are one.
+    shown = " ".join("".join(map(_marked, spans(text))).replace("``", "").split())
+    shown = _BEGINNING.sub(_inert, shown)
+    return shown.replace("|", "\\|") if in_table else shown
 
 
 def _marked(span: Span) -> str:
@@ -90,30 +96,34 @@ def _marked(span: Span) -> str:
         case Look.CODE:
             return code(span.text)
         case Look.STRONG:
-            return f"**{span.text}**"
+            return f"**{_shown(span.text)}**"
         case Look.EMPHASIS:
-            return f"*{span.text}*"
+            return f"*{_shown(span.text)}*"
         case Look.QUOTED:
-            return span.text.replace("`", "'")
+            return _shown(span.text.replace("`", "'"))
         case Look.PLAIN:
-            return span.text
+            return _shown(span.text)
+
+
+def _shown(text: str) -> str:
+    parts = _BACKTICKS.sub("'", visible(text)).split("`")
+    if len(parts) % 2 == 0:
+        parts = ["'".join(parts)]
+    return "".join(code(part) if place % 2 else _escaped(part) for place, part in enumerate(parts))
+
+
+def _escaped(text: str) -> str:
+    """`text` without backticks. A word that GitHub would make something else of is code, since nothing else stops that."""
+    if not _LINKED.search(text):
+        return _MARKUP.sub(_inert, text)
+    return _WORD.sub(lambda word: f"`{word[0]}`" if _LINKED.search(word[0]) else _MARKUP.sub(_inert, word[0]), text)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Text]]) -> str:
     """A GitHub table; versions stay text (2.10 is not 2.1)."""
-    escaped = [[inline(entry) for entry in row] for row in rows]
-    return tabulate(escaped, headers=[escape(name) for name in header], tablefmt="github", disable_numparse=True)
-
-
-def escape(text: str) -> str:
-    """`text` as it may stand inside a table cell, a list or a line: all that it does is to show.
-
-    Code between single backticks stays code. Backticks that do not pair, or stand together, become quotes.
-    """
-    parts = _BACKTICKS.sub("'", line(text)).split("`")
-    if len(parts) % 2 == 0:
-        parts = ["'".join(parts)]
-    return "`".join(part.replace("|", "\\|") if place % 2 else _MARKUP.sub(_inert, part) for place, part in enumerate(parts))
+    escaped = [[inline(entry, in_table=True) for entry in row] for row in rows]
+    names = [inline(name, in_table=True) for name in header]
+    return tabulate(escaped, headers=names, tablefmt="github", disable_numparse=True)
 
 
 def code(text: str) -> str:
@@ -122,11 +132,15 @@ def code(text: str) -> str:
 
 
 _BACKTICKS = re.compile("`{2,}")
+_WORD = re.compile(r"\S+")
 _MARKUP = re.compile(
-    r"\\(?=[!-/:-@\[-`{-~]|$)|<(?=[A-Za-z/!?])|[\[|]|&(?=#?[A-Za-z0-9]+;)|~(?=~)|"
-    r"^(?:>|#{1,6}(?=\s)|[-+*](?=\s)|[0-9]+(?=[.)]\s))"
+    r"\\(?=[!-/:-@\[-`{-~]|$)|<(?=[A-Za-z/!?])|[\[*]|(?<![^\W_])_|_(?![^\W_])|&(?=#?[A-Za-z0-9]+;)|~(?!=)"
 )
-"""What Markdown, or HTML in it, gives a meaning to: escapes, tags, links and images, entities, and how a block begins."""
+"""What Markdown, or HTML in it, gives a meaning to: escapes, tags, links and images, emphasis, entities."""
+_BEGINNING = re.compile(r"^(?:>|#{1,6}(?=\s|$)|[-+](?=[\s-]|$)|=+$|[0-9]+(?=[.)](?:\s|$)))")
+"""How a block begins."""
+_LINKED = re.compile(r"://|\bwww\.|\b(?:mailto|xmpp):|@\w|#[0-9]|\bGH-[0-9]|\$|:(?![0-9]{1,2}:)[\w+-]+:")
+"""What GitHub makes links, mentions, formulas and pictures of (`:100:`), also behind a backslash."""
 
 
 def _inert(found: re.Match[str]) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from values import rendered, report, reported_cell, reported_variant
 
 from harness.model import Stage, Status
-from harness.report.formats.markdown import escape, table
+from harness.report.formats.markdown import inline, table
+from harness.report.page import strong
 
 
 def test_versions_stay_text():
@@ -16,9 +18,34 @@ def test_versions_stay_text():
 
 
 def test_a_pipe_and_a_line_break_do_not_end_a_table_cell():
-    assert escape("a | b\nc") == "a \\| b c"
+    assert inline("a | b\nc", in_table=True) == "a \\| b c"
+    assert inline("`a | b`", in_table=True) == "`a \\| b`"
+    assert inline("`a | b`") == "`a | b`"  # outside of a table a backslash in code shows
     lines = table(["x"], [["a | b"]]).splitlines()
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {2}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("2 *a* b", r"2 \*a\* b"),
+        ("_a_ torch_dtype __init__", r"\_a\_ torch_dtype \_\_init\_\_"),
+        ("ask @alice, a@b.c", "ask `@alice,` `a@b.c`"),
+        ("see (#12) a/b#3 GH-4", "see `(#12)` `a/b#3` `GH-4`"),
+        ("$a$ and $HOME", "`$a$` and `$HOME`"),
+        ("at https://h/a_b or www.h.org", "at `https://h/a_b` or `www.h.org`"),
+        ("x.py:100: no, at 10:20:30", "`x.py:100:` no, at 10:20:30"),
+        ("`a`@bob $`b`$", "`a@bob` `$b$`"),
+        ("a ~b~ numpy~=1.26", r"a \~b\~ numpy~=1.26"),
+        ("---", r"\---"),
+        (" # a", r"\# a"),
+        ("1. a", "&#49;. a"),
+        ("a <b> &lt; [c](d)", r"a &lt;b> &amp;lt; \[c](d)"),
+    ],
+)
+def test_foreign_text_shows_as_it_is(text, shown):
+    assert inline(text) == shown
+    assert inline(strong(f"a {text.strip()}")).startswith("**a ")
 
 
 def test_a_report_without_failures_says_so():

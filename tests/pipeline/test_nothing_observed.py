@@ -52,6 +52,16 @@ def test_where_there_is_no_report_it_is_written_and_the_exit_code_is_3_all_the_s
     assert project.main().code == 0
 
 
+def test_a_report_of_what_nobody_has_run_yet_ends_with_3(project):
+    assert project.main("plan").code == 0
+    for arguments in ((), ("--fail-on", "fails")):
+        answer = project.main("report", *arguments)
+        assert (answer.code, "nothing could be observed in 1 cell: 1 variant: not run yet" in answer.err) == (3, True)
+    assert [cell["status"] for cell in project.cells().values()] == ["not-run"]
+    project.run()
+    assert project.main("report").code == 0
+
+
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to(path)])
 def test_what_is_no_report_is_none_that_stays(project, make):
     project.configure({"python": [NOWHERE]})

@@ -14,6 +14,7 @@ from harness.cli import commands
 from harness.cli.command_line import parser
 from harness.cli.console import console
 from harness.errors import Interrupted
+from harness.report.formats import format_named
 
 _WORST_LAST = [0, 3, 1, 2, Interrupted.exit_code]
 """Exit codes: a no is worse than nothing proven, and bad input is worse than either."""
@@ -26,9 +27,12 @@ def check_each(argv: Sequence[str]) -> int:
     options, files = made.parse_known_args(["check", f"--from={_UNSET}", *argv])
     if options.from_ != _UNSET or not files or any(file.startswith("-") for file in files):
         made.error("expected options of check, without --from, and then files")
+    if len(files) > 1 and not format_named(options.format).joins:
+        made.error(f"{len(files)} answers are no document of the format {options.format}: name one file, or another --format")
     out, worst = console(color=options.color, stderr=False), 0
     for file in files:
-        out.print(f"{file}:", style="bold", soft_wrap=True)
+        if options.format == "text":
+            out.print(f"{file}:", style="bold", soft_wrap=True)
         code = commands.run(argparse.Namespace(**{**vars(options), "from_": Path(file)}))
         worst = max(worst, code, key=_WORST_LAST.index)
         if code == Interrupted.exit_code:

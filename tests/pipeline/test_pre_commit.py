@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -13,6 +14,7 @@ import packages
 import pytest
 import yaml
 from project import PYTHON, Project
+from schemas import valid_sarif
 
 from harness import cli
 
@@ -76,6 +78,20 @@ def test_files_are_named_without_an_option(repository, capsys, monkeypatch, argu
     code, _, err = checked(repository, capsys, monkeypatch, *arguments)
     assert code == 2
     assert "expected options of check, without --from, and then files" in err
+
+
+def test_the_answer_is_a_document_of_its_format(repository, capsys, monkeypatch):
+    code, out, _ = checked(repository, capsys, monkeypatch, "--format", "json", "a/requirements.txt")
+    assert (code, json.loads(out)["answer"]) == (0, "SAFE")
+    code, out, _ = checked(repository, capsys, monkeypatch, "--format", "sarif", "b.txt")
+    assert code == 1
+    assert valid_sarif(out)["runs"][0]["results"][0]["ruleId"] == "load"
+    code, out, err = checked(repository, capsys, monkeypatch, "--format", "junit", "a/requirements.txt", "b.txt")
+    assert (code, out) == (2, "")
+    assert "2 answers are no document of the format junit" in err
+    code, out, _ = checked(repository, capsys, monkeypatch, "--format", "github", "a/requirements.txt", "b.txt")
+    assert code == 1
+    assert [line.partition("::")[0] for line in out.splitlines()] == [""] * len(out.splitlines())
 
 
 def test_pre_commit_accepts_the_manifest():

@@ -54,6 +54,7 @@ def _left_out(blocks: Sequence[Block]) -> Paragraph:
 class GithubFormat(Format):
     """Workflow commands: the annotations of a page, or one notice if it has none."""
 
+    joins: ClassVar[bool] = True
     appended: ClassVar[Mapping[str, type[Format]]] = {"GITHUB_STEP_SUMMARY": JobSummary, "GITHUB_OUTPUT": StepOutput}
 
     def render(self, page: Page[Any]) -> str:

@@ -25,6 +25,8 @@ class Format(ABC):
 
     suffix: ClassVar[str | None] = None
     """Of its file in the reports folder, `matrix.<suffix>`; None if it writes none."""
+    joins: ClassVar[bool] = False
+    """Whether pages one after the other are still one document."""
     appended: ClassVar[Mapping[str, type[Format]]] = {}
     """Variable of the environment that names a file → the format in which the page is also appended to that file."""
 

@@ -33,6 +33,7 @@ class MarkdownFormat(Format):
     """All blocks, one after the other."""
 
     suffix: ClassVar[str | None] = "md"
+    joins: ClassVar[bool] = True
 
     def render(self, page: Page[Any]) -> str:
         """The whole page."""

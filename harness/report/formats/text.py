@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -34,6 +34,8 @@ _UNLIMITED = 100_000
 
 class TextFormat(Format):
     """Without the sections that are marked as details. The summary is last, where a terminal still shows it."""
+
+    joins: ClassVar[bool] = True
 
     def render(self, page: Page[Any]) -> str:
         """Plain text, without colours and of any width."""

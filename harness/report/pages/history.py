@@ -15,8 +15,8 @@ def page(history: History, cell: str) -> Page[Sequence[Entry]]:
     """The page of a cell that a run of `history` has."""
     found = entries(history, cell)
     newest = found[-1]
-    *_, since = takewhile(lambda entry: entry.status is newest.status, reversed(found))
-    runs = counted(len(found), "run")
+    *later, since = takewhile(lambda entry: entry.status is newest.status, reversed(found))
+    runs = f"{len(later) + 1} of {counted(len(found), 'run')}"
     rows: list[list[Text]] = [_row(entry) for entry in found]
     blocks: list[Block] = [Table(header=["time", "status", "lock", "what changed", "run"], rows=rows)]
     blocks += [items(*(Span(text, Look.QUOTED) for text in history.skipped))] if history.skipped else []

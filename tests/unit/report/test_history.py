@@ -187,7 +187,7 @@ def test_the_page_says_since_when_a_cell_is_as_it_is(tmp_path):
     cells = [{"fails": {CELL: None}}, {"works": {CELL: None}}, {"fails": {CELL: None}}, {"fails": {CELL: None}}]
     page = pages.page(written(tmp_path, *(line(day, found) for day, found in enumerate(cells))), CELL)
     text = format_named("text").render(page)
-    assert text.startswith(f"{CELL}: fails since 2026-01-03T00:00:00+00:00, in 4 runs\n")
+    assert text.startswith(f"{CELL}: fails since 2026-01-03T00:00:00+00:00, in 2 of 4 runs\n")
     data = json.loads(format_named("json").render(page))
     assert [run["status"] for run in data["runs"]] == ["fails", "works", "fails", "fails"]
     assert data["runs"][1]["changed"] == ["status fails → works"]

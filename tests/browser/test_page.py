@@ -185,6 +185,20 @@ def test_a_link_brings_back_the_filters_and_the_open_combination(small, opened: 
     expect(page.locator("#matching")).to_have_text("8 of 8 combinations shown")
 
 
+def test_a_link_to_a_combination_leaves_the_filters_and_is_where_one_comes_back_to(small, opened: Opened):
+    page = opened(html(small))
+    choose(page, torch="2.1.2", exporter="dynamo")
+    link = page.locator(".cards a").first
+    link.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog").locator("h2")).to_have_text("3.11-2.6.0-5.0.0-1.16.2-1.16.3: works")
+    assert page.url.endswith("#torch=2.1.2&exporter=dynamo&cell=3.11-2.6.0-5.0.0-1.16.2-1.16.3")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).not_to_be_visible()
+    expect(page.locator("#matching")).to_have_text("4 of 8 combinations shown")
+    expect(link).to_be_focused()
+
+
 def test_an_address_that_names_nothing_of_this_report_changes_nothing(small, opened: Opened):
     page = opened(html(small), "#torch=9.9&__proto__=x&cell=constructor&status=<img src=x onerror=alert(1)>")
     assert len(squares(page)) == 8

@@ -22,6 +22,7 @@ class ReportPage {
     this.form.addEventListener("reset", () => setTimeout(() => this.go({})));
     this.dialog.addEventListener("close", () => this.closed());
     byId("close").addEventListener("click", () => this.dialog.close());
+    document.addEventListener("click", (event) => this.follow(event));
     byId("link").addEventListener("click", ({ target }) => copy(target, location.href));
     addEventListener("hashchange", () => this.restore());
     this.form.hidden = false;
@@ -68,9 +69,19 @@ class ReportPage {
     else if (this.dialog.open) this.dialog.close();
   }
 
+  // A link to a combination leaves the filters as they are.
+  follow(event) {
+    const { target, altKey, ctrlKey, metaKey, shiftKey } = event;
+    const link = target.closest('a[href^="#cell="]');
+    if (!link || altKey || ctrlKey || metaKey || shiftKey) return;
+    event.preventDefault();
+    this.go({ cell: new URLSearchParams(link.hash.slice(1)).get("cell") });
+  }
+
   explain(place) {
     const [id, versions, , , blocks] = this.data.cells[place];
     this.opened = place;
+    if (!this.dialog.open) this.opener = document.activeElement;
     byId("cell-title").textContent = `${this.text(id)}: ${this.verdict(place)}`;
     byId("cell-body").replaceChildren(element("p", "", this.text(versions)), ...this.blocks.all(blocks));
     if (!this.dialog.open) this.dialog.showModal();
@@ -85,7 +96,8 @@ class ReportPage {
   closed() {
     this.go({});
     const square = this.map.squares[this.opened];
-    if (!square.classList.contains("off")) this.map.focus(square);
+    if (this.opener?.matches("body :not(.panel *)")) this.opener.focus(); // a link
+    else if (!square.classList.contains("off")) this.map.focus(square);
   }
 }
 

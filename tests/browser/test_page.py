@@ -235,6 +235,21 @@ def test_keys(small, opened: Opened):
     assert page.evaluate(here).startswith("3.11-2.6.0-5.0.0-1.16.2-1.20.1: ")
 
 
+@pytest.mark.parametrize("modifier", ["altKey", "ctrlKey", "metaKey", "shiftKey"])
+def test_keys_of_the_browser_stay_its_own(small, opened: Opened, modifier):
+    page = opened(html(small))
+    square = page.locator(".heat td[tabindex]")
+    square.focus()
+    taken = square.evaluate(
+        """(square, modifier) => ["ArrowLeft", "ArrowRight", "ArrowDown", "Home", "End", "Enter", " "].filter((key) =>
+          !square.dispatchEvent(new KeyboardEvent("keydown", { key, [modifier]: true, bubbles: true, cancelable: true })))""",
+        modifier,
+    )
+    assert taken == []
+    expect(square).to_be_focused()
+    expect(page.get_by_role("dialog")).not_to_be_visible()
+
+
 def test_the_focus_goes_from_top_to_bottom(small, opened: Opened):
     page = opened(html(small))
     seen: list[str] = []

@@ -86,6 +86,7 @@ class HeatMap {
     panel.addEventListener("pointerover", ({ target }) => this.named(target));
     panel.addEventListener("keydown", (event) => {
       if (!this.places.has(event.target)) return;
+      if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return; // the browser's
       if (event.key === "Enter" || event.key === " ") open(this.places.get(event.target));
       else if (!this.move(rows, event.target, event.key)) return;
       event.preventDefault();

@@ -269,6 +269,21 @@ def test_pins_are_copied(small, opened: Opened):
     assert copied == "torch==2.6.0\ntransformers==5.0.0\nonnx==1.16.2\nonnxruntime==1.16.3\nnumpy==1.26.4"
 
 
+def test_what_is_copied_is_told_and_the_button_is_itself_again(small, opened: Opened):
+    page = opened(html(small), permissions=["clipboard-read", "clipboard-write"])
+    button, status = page.locator(".cards button").first, page.locator("main > [role=status]")
+    page.clock.install()
+    for _ in range(2):
+        button.click()
+        expect(button).to_have_text("Copied")
+        expect(status).to_have_text("Copied")
+    page.clock.run_for(60_000)
+    assert (button.text_content(), status.text_content()) == ("Copy", "")
+    page.locator(".heat tbody td").first.click()
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.locator("dialog > [role=status]")).to_have_text("Copied")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("fragment", ["", f"#cell={FAILING}", "#exporter=dynamo&stage=export"])
 def test_axe_finds_nothing(small, opened: Opened, scheme, fragment):

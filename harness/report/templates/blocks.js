@@ -18,15 +18,31 @@ function copyButton(text) {
   return button;
 }
 
+const labels = new WeakMap(); // button → what stands on it when nothing is told
+const timers = new WeakMap();
+
 async function copy(button, text) {
-  const label = button.textContent;
+  if (!labels.has(button)) labels.set(button, button.textContent);
   try {
     await navigator.clipboard.writeText(text);
-    button.textContent = "Copied";
+    tell(button, "Copied");
   } catch {
-    button.textContent = "Select and copy by hand";
+    tell(button, "Select and copy by hand");
   }
-  setTimeout(() => { button.textContent = label; }, 2000);
+  clearTimeout(timers.get(button));
+  timers.set(button, setTimeout(() => tell(button, ""), 2000));
+}
+
+// On the button, and for those who hear the page: what is behind an open dialog is not read out.
+function tell(button, words) {
+  button.textContent = words || labels.get(button);
+  (button.closest("dialog") ?? document.querySelector("main")).querySelector(":scope > .told").textContent = words;
+}
+
+function toldHere(place) {
+  const made = element("p", "told");
+  made.setAttribute("role", "status");
+  place.append(made);
 }
 
 function copyable(pre) {

@@ -101,5 +101,6 @@ class ReportPage {
   }
 }
 
+document.querySelectorAll("main, dialog").forEach(toldHere);
 document.querySelectorAll(".cards pre").forEach(copyable);
 unpacked(byId("data").textContent).then((data) => new ReportPage(data));

@@ -35,6 +35,9 @@ from harness.verdicts.report_schema import Report, ReportedCell, ReportedVariant
 
 CELL, VARIANT, END = "cell", "variant", "end"
 _ENDS = ("status", "stage", "cause")
+_NAMES = frozenset({*VARIANT_FIELDS, *_ENDS, "verdict", "setup", "cell"})
+"""What an address has besides axes; all its names are different."""
+_AXIS = "axis "
 _filtered = attrgetter(*VARIANT_FIELDS, *_ENDS)
 
 
@@ -81,9 +84,11 @@ _Filters = list[tuple[str, list[str]]]
 
 
 def _cell_filters(report: Report) -> _Filters:
-    names = [*report.axes, "setup"]
+    """The filters of cells. An axis that has the name of something else in an address is `axis NAME`, as in a CSV file."""
+    names = [f"{_AXIS}{axis}" if axis.replace("-", "_") in _NAMES else axis for axis in report.axes]
     found = [(name, {_of_cell(cell, name) for cell in report.cells}) for name in names]
-    made = [(name, sorted(values, key=by_version) if name in report.axes else sorted(values)) for name, values in found]
+    made = [(name, sorted(values, key=by_version)) for name, values in found]
+    made.append(("setup", sorted({_of_cell(cell, "setup") for cell in report.cells})))
     shades = [kind.value for kind in Shade if kind in set(map(shade, report.cells))]
     return [("verdict", shades), *((name, values) for name, values in made if len(values) > 1)]
 
@@ -94,7 +99,7 @@ def _of_cell(cell: ReportedCell, name: str) -> str:
             return shade(cell).value
         case "setup":
             return cell.setup.value
-    return cell.version(name)
+    return cell.version(name.removeprefix(_AXIS))
 
 
 def _variant_filters(report: Report) -> _Filters:

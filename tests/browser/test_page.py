@@ -340,6 +340,30 @@ def test_axes_beyond_the_four_make_maps_of_their_own_and_filters(small, opened: 
     expect(page.locator("#matching")).to_have_text("4 of 16 combinations shown")
 
 
+def test_an_axis_with_the_name_of_something_else_is_a_filter_of_its_own(small, opened: Opened):
+    cells = [
+        replace(held, id=f"{held.id}-{n}", pins={**held.pins, "exporter": f"{n}.0", "setup": f"{n}.1", "cell": f"{n}.2"})
+        for held in small.cells
+        for n in (1, 2)
+    ]
+    page = opened(html(report(*cells)))
+    labels = page.locator("#filters label").evaluate_all("all => all.map((label) => label.firstChild.data)")
+    assert len(set(labels)) == len(labels)
+    assert {"axis exporter", "exporter", "axis setup", "axis cell"} <= set(labels)
+    page.locator('select[name="axis exporter"]').select_option("2.0")
+    expect(page.locator("#matching")).to_have_text("8 of 16 combinations shown")
+    choose(page, exporter="dynamo", stage="export")
+    expect(page.locator("#matching")).to_have_text("2 of 16 combinations shown")
+    page.locator('select[name="axis setup"]').select_option("1.1")
+    expect(page.locator("#matching")).to_have_text("0 of 16 combinations shown")
+    page.locator('select[name="axis setup"]').select_option("2.1")
+    page.locator('select[name="axis cell"]').select_option("2.2")
+    expect(page.locator("#matching")).to_have_text("2 of 16 combinations shown")
+    expect(page.get_by_role("dialog")).not_to_be_visible()
+    again = opened(html(report(*cells)), f"#{page.url.partition('#')[2]}")
+    expect(again.locator("#matching")).to_have_text("2 of 16 combinations shown")
+
+
 def test_printed_it_has_its_colours_and_no_controls(small, opened: Opened):
     page = opened(html(small))
     page.emulate_media(media="print")

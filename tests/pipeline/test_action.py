@@ -170,10 +170,13 @@ def test_the_action_installs_itself(runner):
 
 
 def test_a_cache_is_for_a_platform_and_a_probe(runner):
-    uses = checked(runner).uses
-    prefix = uses["actions/cache/restore"]["restore-keys"]
+    uses = [checked(runner).uses for _ in range(2)]
+    prefix = uses[0]["actions/cache/restore"]["restore-keys"]
     assert re.fullmatch("export-matrix-Linux-X64-[0-9]+-[0-9]+-", prefix)
-    assert uses["actions/cache/save"]["key"] == f"{prefix}7-1-check"
+    saved = [use["actions/cache/save"]["key"] for use in uses]
+    assert [bool(re.fullmatch(f"{prefix}7-[0-9a-f]{{16}}", key)) for key in saved] == [True, True]
+    # Two uses in one job, or jobs of a matrix, of which GitHub tells the same.
+    assert saved[0] != saved[1]
 
 
 def test_no_expression_stands_in_a_script():

@@ -92,6 +92,17 @@ def test_a_matrix(runner, workspace):
     assert not again.uses.keys() & {"actions/cache/restore", "actions/cache/save", "actions/upload-artifact"}
 
 
+def test_show_and_history_read_the_reports_that_are_named(runner, workspace):
+    assert runner.use(command="run", config="matrix.toml", reports="kept").code == 0
+    shown = runner.use(command="show", reports="kept", arguments="--format json")
+    assert (shown.code, shown.log.count('"status": "works"')) == (0, 2), shown.log
+    (cell,) = json.loads((workspace.root / "kept" / "matrix.json").read_text())["cells"]
+    done = runner.use(command="history", reports="kept", arguments=cell["id"])
+    assert done.code == 0, done.log
+    assert done.outputs["answer"].startswith(f"{cell['id']}: works since ")
+    assert done.outputs["report"] == "kept"
+
+
 def test_several_targets_are_one_on_each_line(runner):
     done = checked(
         runner, to="transformers==4.47.0\n\nonnxruntime==1.16.3\n", arguments=f'--python {PYTHON} --with "numpy < 2"'
@@ -144,6 +155,7 @@ def test_a_line_more_is_no_output(runner, name, text):
         ({"store": ""}, "the input store is empty"),
         ({"arguments": "--with 'numpy"}, "has a quote that is not closed"),
         ({"select": "torch==2.1.0"}, "unrecognized arguments: --select"),
+        ({"reports": "kept"}, "unrecognized arguments: --reports"),
     ],
 )
 def test_what_is_no_input_is_refused(runner, inputs, says):

@@ -104,6 +104,35 @@ def test_a_comment_is_for_branches_of_the_repository_alone():
     assert condition == "${{ !cancelled() && github.event.pull_request.head.repo.full_name == github.repository }}"
 
 
+def git(project: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", *identity, *arguments], cwd=project, check=True)
+
+
+def test_a_pull_request_that_waits_keeps_its_line_of_the_history(project, runner, tmp_path):
+    project.run()
+    history = project.root / "reports" / "history.jsonl"
+    first = history.read_text()
+    git(project.root, "add", "--force", "reports/history.jsonl")
+    git(project.root, "commit", "--quiet", "--message", "merged")
+    waiting = json.dumps({**json.loads(first), "id": "waits", "time": "2026-01-02T00:00:00+00:00"}) + "\n"
+    git(project.root, "checkout", "--quiet", "-b", "reports")
+    history.write_text(first + waiting)
+    git(project.root, "commit", "--quiet", "--all", "--message", "waits")
+    git(project.root, "update-ref", "refs/remotes/origin/reports", "HEAD")
+    git(project.root, "checkout", "--quiet", "-")
+    git(project.root, "branch", "--quiet", "--delete", "--force", "reports")
+    measured = tmp_path / "runner" / "new" / "reports"
+    shutil.copytree(project.root / "reports", measured)
+    newest = waiting.replace("waits", "newest")
+    (measured / "history.jsonl").write_text(first + newest)
+    assert job(REPORTS, "propose")["steps"][0]["with"]["fetch-depth"] == 0
+    for _ in range(2):
+        runner.job(job(REPORTS, "propose"), {})
+        assert history.read_text() == first + waiting + newest
+        shutil.copytree(project.root / "reports", measured)
+
+
 def test_the_reports_are_renewed_with_their_difference(project, runner, tmp_path):
     project.run()
     (project.root / "reports" / "runtimes.json").write_text("{}")

@@ -47,5 +47,5 @@ def place_of(affected: Mapping[str, Sequence[str]], places: Places) -> FilePlace
     """
     if not affected:
         return places.of()
-    axis, versions = min(reversed(affected.items()), key=lambda item: len(item[1]))
+    axis, versions = min(reversed([*affected.items()]), key=lambda item: len(item[1]))
     return places.of([axis], versions[0] if len(versions) == 1 else None)

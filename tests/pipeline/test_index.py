@@ -185,7 +185,7 @@ def test_what_was_resolved_offline_is_no_answer_of_the_index(project, index, tmp
     index.publish(packages.package("tomli", "2.5.0"))
     answer = project.main("plan", "--offline")
     assert "offline: no index is asked" in answer.err
-    # Locks alone are no observation: 3. What an offline run resolved is known to reports and to the next such run, and to no other.
+    # Locks alone are no observation: 3. What an offline run resolved is known to reports and to the next such run alone.
     assert {lock["tomli"] for lock in locked(prepared(project, offline=True)).values()} == {"2.4.1"}
     assert project.main("report").code == 3
     assert {cell["resolved"]["tomli"] for cell in project.cells().values()} == {"2.4.1"}

@@ -196,7 +196,7 @@ def test_a_set_of_one_s_own(shared):
         (["--from", "absent.txt"], "absent.txt cannot be read"),
         (["--from", "absent.txt", "--require", "torch"], "--from names the set"),
         (["--opset", "12"], "--opset goes with --from"),
-        (["--list", "--python", "3.12"], "--list lists the working sets of the matrix: leave out --from, --prefer and --python"),
+        (["--list", "--python", "3.12"], "--list lists the working sets of the matrix: leave out --from, --prefer and --"),
         (["--python", "3.12"], "--python 3.12 goes with --from or smallest-change-from: use --require python==3.12"),
     ],
 )

@@ -134,9 +134,7 @@ def code(text: str) -> str:
 
 _BACKTICKS = re.compile("`{2,}")
 _WORD = re.compile(r"\S+")
-_MARKUP = re.compile(
-    r"\\(?=[!-/:-@\[-`{-~]|$)|<(?=[A-Za-z/!?])|[\[*]|(?<![^\W_])_|_(?![^\W_])|&(?=#?[A-Za-z0-9]+;)|~(?!=)"
-)
+_MARKUP = re.compile(r"\\(?=[!-/:-@\[-`{-~]|$)|<(?=[A-Za-z/!?])|[\[*]|(?<![^\W_])_|_(?![^\W_])|&(?=#?[A-Za-z0-9]+;)|~(?!=)")
 """What Markdown, or HTML in it, gives a meaning to: escapes, tags, links and images, emphasis, entities."""
 _BEGINNING = re.compile(r"^(?:>|#{1,6}(?=\s|$)|[-+](?=[\s-]|$)|=+$|[0-9]+(?=[.)](?:\s|$)))")
 """How a block begins."""

@@ -93,8 +93,8 @@ def upgrade_lines(upgrade: Upgrade, store: Path) -> Iterator[str | Item]:
     yield from endings(others, store)
     yield from map(_step_line, upgrade.steps)
     if upgrade.only_together is not None:
-        others = "nor do all together, but what else differs (extras, bounds)"
-        yield f"no part breaks alone: {'only together they do' if upgrade.only_together else others}"
+        otherwise = "nor do all together, but what else differs (extras, bounds)"
+        yield f"no part breaks alone: {'only together they do' if upgrade.only_together else otherwise}"
     if upgrade.answer in {CheckResult.BREAKS, CheckResult.FAILS_ALREADY}:
         yield (
             f"smallest change that makes it work: {upgrade.remedy.change}{_along(upgrade.remedy.along)}"

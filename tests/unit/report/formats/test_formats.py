@@ -55,7 +55,7 @@ PAGE = Page(
 def test_markdown():
     assert format_named("markdown").render(PAGE) == (
         "# The answer\n\n"
-        "read `a\\|b`, **twice** \\[or] 'not'\n\n"
+        "read `a|b`, **twice** \\[or] 'not'\n\n"
         "| name   | of it   |\n|--------|---------|\n| short  |         |\n| `c`    | works   |\n\n"
         "- tight\n  - inner\n\n"
         "## Rest\n\n"

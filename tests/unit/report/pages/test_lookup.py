@@ -178,7 +178,7 @@ def test_the_page_of_all_messages_has_a_heading_for_each_and_is_the_same_however
     page = lookup.all_known(known_messages(reports), explained_in(reports))
     shown = lines(page, "markdown")
     assert [line for line in shown if line.startswith("## ")] == [
-        "## Node (a\\|b) is &lt;b>not&lt;/b> what version … of it expects",
+        "## Node (a|b) is &lt;b>not&lt;/b> what version … of it expects",
         "## another message of the exporter, with …",
     ]
     assert "Fails at load. Measured with 7." in shown

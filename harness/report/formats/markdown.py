@@ -138,7 +138,7 @@ _MARKUP = re.compile(r"\\(?=[!-/:-@\[-`{-~]|$)|<(?=[A-Za-z/!?])|[\[*]|(?<![^\W_]
 """What Markdown, or HTML in it, gives a meaning to: escapes, tags, links and images, emphasis, entities."""
 _BEGINNING = re.compile(r"^(?:>|#{1,6}(?=\s|$)|[-+](?=[\s-]|$)|=+$|[0-9]+(?=[.)](?:\s|$)))")
 """How a block begins."""
-_LINKED = re.compile(r"://|\bwww\.|\b(?:mailto|xmpp):|@\w|#[0-9]|\bGH-[0-9]|\$|:(?![0-9]{1,2}:)[\w+-]+:")
+_LINKED = re.compile(r"://|\bwww\.|\b(?:mailto|xmpp):|@\w|#[0-9]|\bGH-[0-9]|\$|:(?![0-9]{1,2}(?:[+-][0-9]{2})?:)[\w+-]+:")
 """What GitHub makes links, mentions, formulas and pictures of (`:100:`), also behind a backslash."""
 
 

@@ -35,6 +35,7 @@ def test_a_pipe_and_a_line_break_do_not_end_a_table_cell():
         ("$a$ and $HOME", "`$a$` and `$HOME`"),
         ("at https://h/a_b or www.h.org", "at `https://h/a_b` or `www.h.org`"),
         ("x.py:100: no, at 10:20:30", "`x.py:100:` no, at 10:20:30"),
+        ("2026-11-30T22:36:26+00:00; :+1: :100:", "2026-11-30T22:36:26+00:00; `:+1:` `:100:`"),
         ("`a`@bob $`b`$", "`a@bob` `$b$`"),
         ("a ~b~ numpy~=1.26", r"a \~b\~ numpy~=1.26"),
         ("---", r"\---"),

@@ -38,13 +38,13 @@ def copy_plain(folder: Path, target: Path) -> None:
         copy_opened(handle, target, CopyAllowance(size=shutil.disk_usage(target.parent).free))
 
 
-def copy_opened(handle: int, target: Path, allowance: CopyAllowance, depth: int = DEPTH_LIMIT) -> None:
+def copy_opened(handle: int, target: Path, allowance: CopyAllowance, depth: int = 0) -> None:
     """Copy the files and folders in the folder `handle`, without bytecode, which no digest covers.
 
     Raises:
         RefusedFileError: see `copy_plain`; or it is more than `allowance`, or has too many folders within each other.
     """
-    if not depth:
+    if depth == DEPTH_LIMIT:
         raise RefusedFileError(f"has more than {DEPTH_LIMIT} folders within each other")
     target.mkdir()
     for name in sorted(os.listdir(handle)):
@@ -55,7 +55,7 @@ def copy_opened(handle: int, target: Path, allowance: CopyAllowance, depth: int 
             raise RefusedFileError("has too many files")
         if stat.S_ISDIR(os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode):
             with regular_files.folder_at(name, handle) as inner:
-                copy_opened(inner, target / name, allowance, depth - 1)
+                copy_opened(inner, target / name, allowance, depth + 1)
             continue
         try:
             allowance.size -= regular_files.copy(name, target / name, limit=allowance.size, dir_fd=handle)

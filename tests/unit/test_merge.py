@@ -21,7 +21,7 @@ from harness.errors import ReportError, ShardError
 from harness.hashing import digest
 from harness.locked import Lock, LockedDistribution
 from harness.model import Failure, Stage, StageResult, Status
-from harness.store import foreign
+from harness.store import foreign, plain_copy
 from harness.store.store import Store
 from harness.tasks.records import STAGES, Record
 from harness.verdicts import report_file
@@ -202,11 +202,18 @@ def test_bytecode_is_no_part_of_an_artifact(ours, theirs):
     assert "code" not in texts(ours)
 
 
-@pytest.mark.parametrize("name", ["_ARTIFACT_LIMIT", "_FILES_LIMIT", "_DEPTH_LIMIT"])
-def test_an_artifact_that_is_too_large_is_refused(ours, theirs, name, monkeypatch):
-    monkeypatch.setattr(foreign, name, 1)
+@pytest.mark.parametrize(
+    ("module", "name", "problem"),
+    [
+        (foreign, "_ARTIFACT_LIMIT", "more than"),
+        (foreign, "_FILES_LIMIT", "has too many files"),
+        (plain_copy, "DEPTH_LIMIT", "has more than 1 folders within each other"),
+    ],
+)
+def test_an_artifact_that_is_too_large_is_refused(ours, theirs, module, name, problem, monkeypatch):
+    monkeypatch.setattr(module, name, 1)
     (sentence,) = merge.copy([theirs.root], ours)
-    assert "more than" in sentence
+    assert problem in sentence
     assert list((ours.root / "artifacts").iterdir()) == []
 
 

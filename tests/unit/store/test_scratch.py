@@ -251,7 +251,6 @@ def test_a_store_with_folders_of_any_depth_can_be_opened(tmp_path):
     assert not entry.exists()
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root may do anything with any folder")
 def test_folders_without_any_right_are_removed_too(tmp_path):
     with Scratch(tmp_path).folder() as folder:
         (folder / "a" / "b" / "c").mkdir(parents=True)

@@ -203,15 +203,15 @@ def test_bytecode_is_no_part_of_an_artifact(ours, theirs):
 
 
 @pytest.mark.parametrize(
-    ("module", "name", "problem"),
+    ("limit", "problem"),
     [
-        (foreign, "_ARTIFACT_LIMIT", "more than"),
-        (foreign, "_FILES_LIMIT", "has too many files"),
-        (plain_copy, "DEPTH_LIMIT", "has more than 1 folders within each other"),
+        ((foreign, "_ARTIFACT_LIMIT"), "more than"),
+        ((foreign, "_FILES_LIMIT"), "has too many files"),
+        ((plain_copy, "DEPTH_LIMIT"), "has more than 1 folders within each other"),
     ],
 )
-def test_an_artifact_that_is_too_large_is_refused(ours, theirs, module, name, problem, monkeypatch):
-    monkeypatch.setattr(module, name, 1)
+def test_an_artifact_that_is_too_large_is_refused(ours, theirs, limit, problem, monkeypatch):
+    monkeypatch.setattr(*limit, 1)
     (sentence,) = merge.copy([theirs.root], ours)
     assert problem in sentence
     assert list((ours.root / "artifacts").iterdir()) == []

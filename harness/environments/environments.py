@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -25,6 +25,7 @@ from harness.hashing import digest
 from harness.locked import Lock
 from harness.model import Failure, Interpreter, StageResult, Status
 from harness.stack import ECOSYSTEMS
+from harness.store.claims import claimed
 from harness.store.removal import remove
 from harness.store.scratch import FileLock
 from harness.store.store import BYTECODE, Store
@@ -239,14 +240,9 @@ class Environments:
             folder.rename(stack.enter_context(self._store.scratch()) / folder.name)
             return stack.pop_all().close
 
-    @contextlib.contextmanager
-    def _locked(self, name: str) -> Iterator[None]:
+    def _locked(self, name: str) -> contextlib.AbstractContextManager[bool]:
         """Hold the lock of that name. Waiting for another process ends with an interruption of the run."""
-        with contextlib.closing(FileLock(self._store.root / "envs" / f"{name}.lock")) as lock:
-            while not lock.exclude():
-                self._provider.children.check()
-                time.sleep(_LOOK_SECONDS)
-            yield
+        return claimed(self._store.root / "envs", name, self._provider.children.check)
 
     def _folder(self, key: str) -> Path:
         return self._store.root / "envs" / key[:16]
@@ -272,9 +268,6 @@ MARKS = (_VERIFIED, _TEMPORARY)
 
 _COMPILED = 64
 """Number of environments whose bytecode is kept: some 20 MB for a torch, a few MB for others."""
-
-_LOOK_SECONDS = 0.05
-"""Interval at which a lock is tried that another process holds."""
 
 
 def _modified(path: Path) -> float:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import packages
@@ -14,12 +17,15 @@ import pytest
 from project import Project, alive, wait_until
 
 from harness import process_groups
-from harness.execution.process import fork_server
+from harness.execution.process import fork_channel, forked
+from harness.execution.process.fork_server import ForkServer
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="nothing is forked elsewhere"),
     pytest.mark.usefixtures("installed_once"),
 ]
+
+Messages = Callable[[socket.socket], Iterator[tuple[int, bytes]]]
 
 SAYS = "import torch; raise RuntimeError(f'torch remembers {torch.REMEMBERED}')"
 
@@ -246,7 +252,7 @@ def test_a_server_serves_later_rounds_too(two):
 
 
 def test_a_server_that_does_not_answer_is_done_without(two, monkeypatch):
-    monkeypatch.setattr(fork_server, "_PATIENCE", 0.5)
+    monkeypatch.setattr(forked, "PATIENCE", 0.5)
     two.publish(packages.torch("2.2.0", on_import="import os, time\nos.register_at_fork(before=lambda: time.sleep(600))"))
     two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, setup=["handoff"])
     assert {cell["status"] for cell in two.run().values()} == {"works"}
@@ -254,7 +260,7 @@ def test_a_server_that_does_not_answer_is_done_without(two, monkeypatch):
 
 
 def test_a_server_that_does_not_answer_takes_no_other_server_with_it(generations, monkeypatch):
-    monkeypatch.setattr(fork_server, "_PATIENCE", 2)
+    monkeypatch.setattr(forked, "PATIENCE", 2)
     hangs = """
 import os, time
 FORKS, ENOUGH = [], 1
@@ -287,6 +293,34 @@ def test_a_fork_that_cannot_be_made_is_done_without(two):
     two.configure({"torch": ["2.2.0"], "onnx": ["1.16.2", "1.17.0"]}, setup=["handoff"])
     assert {cell["status"] for cell in two.run().values()} == {"works"}
     assert servers(two, "export") == [None, None]
+
+
+@pytest.mark.usefixtures("confined")
+def test_a_fork_that_has_ended_before_its_server_is_heard_is_a_fork_all_the_same(two, monkeypatch):
+    """A busy machine: what a server tells is read late, when its fork is gone."""
+
+    def late(channel: socket.socket, messages: Messages = fork_channel.messages) -> Iterator[tuple[int, bytes]]:
+        for message in messages(channel):
+            time.sleep(1)
+            yield message
+
+    monkeypatch.setattr(fork_channel, "messages", late)
+    assert {cell["status"] for cell in two.run().values()} == {"works"}
+    for kind in ("export", "run"):
+        assert len(two.starts(kind)) == 2
+        assert all(servers(two, kind))
+
+
+def test_what_a_lost_fork_has_left_reaches_no_result(two, monkeypatch):
+    """It was made, and did its job; its server is not believed, and another process does the job."""
+    monkeypatch.setattr(ForkServer, "_is_descendant", lambda *_: False)
+    two.publish(packages.onnxruntime("1.16.3", on_run=packages.raises("RuntimeError('no')")))
+    found = both(two).run("--no-remedies")
+    assert None in servers(two, "export")
+    assert {(cell["status"], cell["variants"][0]["stage"]) for cell in found.values()} == {("fails", "decode")}
+    for path in two.store.glob("results/*/*.json"):
+        stages = [result["stage"] for result in json.loads(path.read_text())["value"].get("stages", ())]
+        assert len(stages) == len({*stages}), path
 
 
 def test_a_server_that_hoards_is_ended_as_a_probe_is(two):

@@ -13,14 +13,16 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from harness import process_groups
-from harness.execution.process import fork_channel
+from harness.execution.process import fork_channel, forked
 from harness.execution.process.disk_use import DiskUse
+from harness.execution.process.forked import Forked, ForkLostError
 from harness.execution.process.lent_folders import LentFolders
 from harness.execution.process.probe_events import server_event_in
 from harness.execution.process.probe_process import command_for
@@ -30,29 +32,8 @@ from harness.probe.wire import Confinement
 from harness.store.store import Store
 from harness.subprocesses import LOOK_SECONDS, PROCESSES, Fork, Process, Supervisor, cut_back
 
-_PATIENCE = 30.0
-"""Seconds in which a sound server has forked, or has reported that a fork has ended."""
 _LEAVING_SECONDS = 2.0
 """Seconds in which a sound server whose channel is closed has ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class Forked:
-    """A fork; see subprocesses.Process."""
-
-    pid: int
-    server: ForkServer
-    code: Future[int] = field(default_factory=Future)
-
-    def wait(self, timeout: float | None = None) -> int:
-        """See subprocesses.Process."""
-        try:
-            return self.code.result(_PATIENCE if timeout is None else timeout)
-        except TimeoutError:
-            if timeout is not None:
-                raise subprocess.TimeoutExpired(str(self.pid), timeout) from None
-        self.server.close()  # its forks end with it
-        return self.code.result() if self.code.done() else -signal.SIGKILL
 
 
 class ForkServer:
@@ -157,10 +138,13 @@ class ForkServer:
     def fork(
         self, *, log: Path, stdin: int, writes: Sequence[Path], confined: Confinement | None, **request: object
     ) -> Forked | None:
-        """A fork that does what the request says (probe/forking/server.py); None if the server is gone, or does not answer.
+        """A fork that does what the request says (probe/forking/server.py); None if the server is gone.
 
         `log` begins with the server's output, which belongs to the import. `stdin` is as in `subprocess`. Of a confined
         server the folders that the fork `writes` are lent to it, until `lent.give_back`.
+
+        Raises:
+            ForkLostError: the server did not give it.
         """
         number, answer = next(self._numbers), Future[Forked | None]()
         makes_servers = stdin != subprocess.DEVNULL
@@ -176,15 +160,16 @@ class ForkServer:
             with log.open("ab") as output, contextlib.suppress(OSError):
                 socket.send_fds(self._channel, [line[:1]], [output.fileno(), *([stdin] if makes_servers else [])])
                 self._channel.sendall(line[1:])
-        forked = None
+        made = None
         with contextlib.suppress(EOFError):
             try:
-                forked = answer.result(_PATIENCE)
+                made = answer.result(forked.PATIENCE)
             except TimeoutError:
                 self._give_up(number, makes_servers=makes_servers)
-        if forked is None:
+        if made is None:
             self.lent.give_back(writes)
-        return forked
+            raise ForkLostError
+        return made
 
     def _give_up(self, number: int, *, makes_servers: bool) -> None:
         """Send it no more requests, and end it, unless it `makes_servers`: such forks report on channels of their own."""
@@ -274,8 +259,8 @@ class ForkServer:
             case "ready":
                 if not self._ready.done():
                     self._ready.set_result(event)
-            case "forked" if process_groups.descends(sender, self._process.result().pid):
-                fork = Forked(sender, self)
+            case "forked" if self._is_descendant(sender):
+                fork = Forked(sender, self.close, self.lent)
                 with self._lock:
                     answer = self._open.pop(event["number"], None)
                     if answer:
@@ -292,6 +277,10 @@ class ForkServer:
                     answer.set_result(None)
                 if left:
                     left.code.set_result(event["code"])
+
+    def _is_descendant(self, sender: int) -> bool:
+        """Whether this server has started it; what is gone already is taken for a fork that had little to do."""
+        return process_groups.descends(sender, self._process.result().pid) or not psutil.pid_exists(sender)
 
 
 def _is_within(limits: Limits, pid: int) -> bool:

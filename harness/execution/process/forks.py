@@ -26,7 +26,8 @@ from packaging.utils import canonicalize_name
 from harness.environments.environments import Environments
 from harness.environments.layers import Closure, bases, layers
 from harness.execution.process.bytecode_compiler import Compiler
-from harness.execution.process.fork_server import Forked, ForkServer
+from harness.execution.process.fork_server import ForkServer
+from harness.execution.process.forked import Forked, ForkLostError
 from harness.execution.process.probe_process import JOB
 from harness.execution.process.sandbox import Sandbox, confinement
 from harness.hashing import digest
@@ -100,7 +101,8 @@ class Forks:
     def launcher(self, python: Path, job: Mapping[str, Any], closure: Closure, writes: Sequence[Path]) -> Fork | None:
         """A function that forks a process for `job` in the environment of `closure`; None for a kind that is never forked.
 
-        `writes` are the folders that the process writes to; `give_back` is to be called with them when it has ended.
+        `writes` are the folders that the process writes to; `give_back` is to be called with them when it has ended. The
+        function raises ForkLostError if they may hold something of a fork by then.
         """
         if job["kind"] not in FORKED_IMPORTS or job.get("runtime", RUNTIME) != RUNTIME or not sys.platform.startswith("linux"):
             return None  # the libraries of other systems may not survive a fork
@@ -135,7 +137,7 @@ class Forks:
     def give_back(self, made: Process, writes: Sequence[Path]) -> None:
         """The fork has ended: its folders are in their place again."""
         if isinstance(made, Forked):
-            made.server.lent.give_back(writes)
+            made.lent.give_back(writes)
 
     def release(self, closure: Closure) -> None:
         """The environment of `closure` is about to be removed: end the servers that use its files."""
@@ -176,7 +178,10 @@ class Forks:
         fork = self._fork(python, job, closure, before, server.folders) if before else None
         server_job["confined"] = self._confined(python, server_job, server.folders)
         with self._asked(python, closure, base) if fork is None else contextlib.nullcontext() as asks:
-            if not server.start(python, server_job, self._limits, fork, asks):
+            try:
+                if not server.start(python, server_job, self._limits, fork, asks):
+                    return None
+            except ForkLostError:
                 return None
         if self._compiler:
             self._compiler.add(closure.interpreter, python, server.uncompiled, beside=True)

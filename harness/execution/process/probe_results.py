@@ -70,13 +70,16 @@ class _EventReader:
         """Take in one event.
 
         Raises:
-            ValueError: its result is not one.
+            ValueError: its result is not one, or not the next one of its subject.
         """
         match event["event"]:
             case "begin":
                 self.open_stage = event
             case "end":
-                self.output.add(event["subject"], self._result(event))
+                result, earlier = self._result(event), self.output.results.get(event["subject"], [])
+                if any(one.stage.number >= result.stage.number for one in earlier):
+                    raise ValueError(f"{result.stage} comes again")
+                self.output.add(event["subject"], result)
                 self.open_stage = None
             case "doing" if self.open_stage is not None:
                 self.open_stage["doing"] = event["doing"]
@@ -160,7 +163,7 @@ def refuse_large(output: ProbeOutput, large: Collection[Subject], limits: Limits
 def _first(error: Exception) -> str:
     """What is wrong with a line."""
     if not isinstance(error, ValidationError):
-        return type(error).__name__
+        return str(error) if type(error) is ValueError else type(error).__name__
     first = error.errors(include_url=False, include_input=False)[0]
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 

@@ -16,6 +16,7 @@ from harness.environments.layers import Closure, layers
 from harness.errors import DiskFullError
 from harness.execution.process import process_dependence
 from harness.execution.process.bytecode_compiler import Compiler
+from harness.execution.process.forked import ForkLostError
 from harness.execution.process.forks import Forks, Launching
 from harness.execution.process.probe_process import run_probe
 from harness.execution.process.probe_results import REFUSED
@@ -177,6 +178,15 @@ class Probes:
 
     def _run(self, request: ProbeRequest, on_stage: OnStage, *, fresh: bool = False, may_fork: bool = True) -> ProbeOutput:
         """One process; a `fresh` one, or an undivided one, is no fork, and reads only bytecode that is known to be intact."""
+        try:
+            return self._run_once(request, on_stage, fresh=fresh, may_fork=may_fork)
+        except ForkLostError:
+            if "out" in request.job:
+                _empty(Path(request.job["out"]))
+            return self._run_once(request, on_stage, fresh=fresh, may_fork=False)
+
+    def _run_once(self, request: ProbeRequest, on_stage: OnStage, *, fresh: bool, may_fork: bool) -> ProbeOutput:
+        """See `_run`. Raises ForkLostError."""
         # An environment of the caller holds the whole lock, so one side of it can import the other.
         own = not any(part.key in self._given for part in request.parts)
         # An undivided environment is removed, and the store's bytecode is for those that come again.

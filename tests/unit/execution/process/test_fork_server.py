@@ -13,7 +13,8 @@ import pytest
 from project import alive, wait_until
 
 from harness import process_groups
-from harness.execution.process.fork_server import Forked, ForkServer
+from harness.execution.process.fork_server import ForkServer
+from harness.execution.process.forked import Forked, ForkLostError
 from harness.model import Limits
 from harness.store.store import Store
 from harness.subprocesses import Supervisor
@@ -113,5 +114,6 @@ def test_what_does_not_descend_from_the_server_is_no_fork_of_it(tmp_path):
     left = json.dumps({"event": "left", "number": 0, "code": 0})
     server = started(tmp_path, Supervisor(), json.dumps(READY), left, program=STRANGER)
     assert server is not None
-    assert server.fork(log=tmp_path / "log", stdin=subprocess.DEVNULL, writes=[], confined=None) is None
+    with pytest.raises(ForkLostError):
+        server.fork(log=tmp_path / "log", stdin=subprocess.DEVNULL, writes=[], confined=None)
     server.close()

@@ -136,6 +136,15 @@ def test_dying_after_done_changes_nothing(tmp_path):
     assert [one.status for one in result.results[None]] == [Status.WORKS]
 
 
+@pytest.mark.parametrize("again", ["load", "decode"])
+def test_a_stage_that_comes_again_is_of_another_process(tmp_path, again):
+    stages = ["load", "decode", again]
+    output = told(tmp_path, *(event(stage, "v") for stage in stages for event in (begin, end)), DONE, ended=exited(0))
+    *_, problem = output.results["v"]
+    assert problem.status is Status.ERROR
+    assert problem.error.message.endswith(f"cannot be believed: line 6 of its events is none ({again} comes again)")
+
+
 def test_messages_do_not_say_where_the_store_is(tmp_path):
     error = {"type": "OSError", "message": f"no {tmp_path}/artifacts/x", "traceback": None}
     error |= {"where": "package", "refused": False}

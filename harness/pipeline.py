@@ -1,4 +1,4 @@
-"""The main path, top to bottom: matrix.toml → cells → locks → tasks → results → verdicts → report.
+"""The main path, matrix.toml → cells → locks → tasks → results → verdicts → report. Read `run` first.
 
 A library: it prints nothing, and takes no input but its arguments. A listener gets the events; decisions are returned.
 """
@@ -45,7 +45,9 @@ STEPS = (
 By name, so that a step of a wing is an entry here, and no import (docs/design.md, "What may import what").
 """
 
-CELL_STEPS = tuple(name for name in STEPS if name.startswith("harness.execution.steps:"))
+_SEARCHES = {"harness.diagnose.assembly:search_remedies", "harness.diagnose.assembly:close_boundaries"}
+
+CELL_STEPS = tuple(name for name in STEPS if name not in _SEARCHES)
 """What `cell` does for one cell: the searches are left out, because they rest on all cells."""
 
 BEFORE_A_RUN = frozenset({NOT_REACHED, NOT_RESOLVED})
@@ -61,7 +63,7 @@ def run(settings: Settings, listen: Listener) -> tuple[Report, list[str]]:
     Raises:
         HarnessError: see errors.py; `Interrupted` carries no report; `known` then reports what was finished.
     """
-    session = opened(settings, listen)
+    session = opened(settings, listen)  # matrix.toml → cells → locks → tasks
     with interruptible():
         verdicts = run_steps(session)
         # The environments of the session are gone; an audit makes its own.
@@ -77,8 +79,9 @@ def run_steps(session: Session, steps: Sequence[str] = STEPS) -> list[Verdict]:
             step: Step = pkgutil.resolve_name(name)
             verdicts = session.verdicts()
             while work := step(session, verdicts):
-                session.run(work)
-                # What other rounds change for the cells of the matrix counts from the next step on.
+                session.run(work)  # tasks → results
+                # A step of another origin (of other cells, or of failures run again) remembers by itself what it has tried; what
+                # it changes for the cells of the matrix counts from the next step on.
                 if work.origin is Origin.MATRIX:
                     verdicts = session.verdicts()
         return session.verdicts()

@@ -11,6 +11,7 @@ from packaging.version import Version
 
 from harness.decide.version_sets import Versions
 from harness.foreign_text import line
+from harness.matrix.schema import Variants
 from harness.packaging_values import required_name
 from harness.probe.export.registry import GRAPH_EXPORTERS
 from harness.stack import EXPORTER_AXES, EXPORTS_WITH_RUNTIME, REQUIRED_AXES, RUNTIME, RUNTIMES
@@ -71,7 +72,8 @@ def text(versions: Versions, runtimes: Sequence[str], python: str) -> str:
     names = [*(axis for axis in REQUIRED_AXES if axis != "python"), *chosen]
     names += [name for name in sorted(EXPORTS_WITH_RUNTIME) if name in versions.exact]
     axes = [text for name in names for text in _axis(name, versions, runtimes if name == RUNTIME else ())]
-    exporters = [*GRAPH_EXPORTERS, *(name for name, axes in EXPORTER_AXES.items() if axes & versions.exact.keys())]
+    known = Variants().opsets  # an exporter without opsets by default is for a matrix that says them
+    exporters = [*filter(known.__contains__, GRAPH_EXPORTERS), *(name for name, axes in EXPORTER_AXES.items() if axes & versions.exact.keys())]
     return _TEXT.format(
         source=line(versions.source),
         python=json.dumps([python]),

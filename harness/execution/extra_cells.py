@@ -49,10 +49,11 @@ def run(session: Session, planned: Sequence[Planned], *, cross_checked: bool = T
     while True:
         verdicts = complete(session, lambda cells: cells.verdicts(planned), cross_checked=cross_checked)
         work = ExtraCells(session).failures_once_more(planned, verdicts)
-        if not work:
+        if work:
+            session.run(work)
+            once_more.record_outcomes(session)
+        elif work is not None:
             return verdicts
-        session.run(work)
-        once_more.record_outcomes(session)
         session.extra_cells.verdicts.clear()
 
 
@@ -119,8 +120,8 @@ class ExtraCells:
             self.session.records.ignore(key)
         return self._missing(cells, work)
 
-    def failures_once_more(self, planned: Sequence[Planned], verdicts: Sequence[Verdict]) -> Work:
-        """Those of `verdicts`, on `planned`, that are still to be run once more (once_more.py)."""
+    def failures_once_more(self, planned: Sequence[Planned], verdicts: Sequence[Verdict]) -> Work | None:
+        """Those of `verdicts`, on `planned`, that are still to be run once more; None if they are outdated (once_more.py)."""
         if not self.acts:
             return Work()
         work = self._resolved([ExtraCell(planned=item) for item in planned])

@@ -27,6 +27,9 @@ from harness.verdicts.judge import VariantVerdict, Verdict
 
 _NOT_OF_THE_PROBE = {Stage.RESOLVE, Stage.INSTALL}
 
+_PARTS = 64
+"""Into so many parts all failures of a store are dealt, which are claimed as a whole."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredFailure:
@@ -40,10 +43,14 @@ class StoredFailure:
     """Of a failure with an artifact: the run that gave it, and the variant."""
 
 
-def work(session: Session, verdicts: Iterable[tuple[CellTasks | None, Verdict]]) -> Work:
-    """The failures among `verdicts` that are still to be run once more; their results are held back until `record_outcomes`."""
+def work(session: Session, verdicts: Iterable[tuple[CellTasks | None, Verdict]]) -> Work | None:
+    """The failures among `verdicts` that are still to be run once more; their results are held back until `record_outcomes`.
+
+    None if another run has done something about one of them since: then these verdicts are to be judged again.
+    """
     chosen = [found for found in unconfirmed(session, verdicts) if session.untried(("once more", found.key))]
-    chosen = _claimed(session, chosen)
+    if not _claimed(session, chosen):
+        return None
     for found in chosen:
         session.records.hold_back(found.key)
     # What failed with an artifact may do so because of that one alone, and by chance with each that was made until now.
@@ -54,20 +61,30 @@ def work(session: Session, verdicts: Iterable[tuple[CellTasks | None, Verdict]])
     if not tasks:
         # Nothing can run them again, and what is known of them counts.
         session.records.held_back()
+        session.release_claims()
     return Work(tasks=tuple(tasks), origin=Origin.ONCE_MORE)
 
 
-def _claimed(session: Session, chosen: Sequence[StoredFailure]) -> list[StoredFailure]:
-    """Those that no other run on this store has run once more meanwhile; none does so until `record_outcomes`."""
-    records = session.records
+def _claimed(session: Session, chosen: Sequence[StoredFailure]) -> bool:
+    """Have no other run on this store run these once more until `record_outcomes`; False if one has changed them meanwhile."""
+    records, before = session.records, {found.key: session.records.get(found.key) for found in chosen}
+    # What an earlier call has left would be waited for in vain.
+    session.release_claims()
     # All runs claim in one order, so that no two wait for each other.
-    if done := [found for found in sorted(chosen, key=lambda found: found.key) if session.claim(second_key(found.key))]:
-        records.read_anew(key for found in done for key in (found.key, second_key(found.key)))
-    return [found for found in chosen if _fails(found, records) and not _is_confirmed(found, records)]
+    for part in sorted({_part(key) for key in before}):
+        session.claim(part)
+    # Another run may have ended long ago, so whether this one had to wait says nothing.
+    if before:
+        records.read_anew([*before, *map(second_key, before)])
+    changed = any(records.get(found.key) != before[found.key] or _is_confirmed(found, records) for found in chosen)
+    if changed:
+        session.release_claims()
+    return not changed
 
 
-def _fails(found: StoredFailure, records: Records) -> bool:
-    return any(result.status is Status.FAILS for result in stages(records.get(found.key)))
+def _part(key: str) -> str:
+    """What is claimed for the failure under `key`, and others: each claim takes a descriptor, and failures may be thousands."""
+    return key_of("once more", int(key[:2], 16) % _PARTS)
 
 
 def record_outcomes(session: Session) -> bool:
@@ -80,10 +97,12 @@ def record_outcomes(session: Session) -> bool:
 
 def _record_outcomes(records: Records) -> bool:
     held = records.held_back()
+    # Who was told to make it anew (`--force`) has no claim on it.
+    records.read_anew(held)
     for key, again in held.items():
         known = records.get(key)
-        if known is None or again is None:
-            # The budget was over, or an environment is gone.
+        if known is None or again is None or not any(result.status is Status.FAILS for result in known.stages):
+            # The budget was over, an environment is gone, or it is no failure any more.
             continue
         results = compared(known.stages, again.stages)
         if results[-1].status is Status.FLAKY:

@@ -227,9 +227,10 @@ class Session:
         """Whether no earlier round has run the work of that name: what a round could not finish does not run again."""
         return self._tried.setdefault(name, self._rounds) == self._rounds
 
-    def claim(self, key: str) -> bool:
-        """Keep the claim on `key` until `release_claims`; returns whether another run had it, which may have done the work."""
-        return self._claims.enter_context(self.store.claim(key, self.supervisor.check))
+    def claim(self, key: str) -> None:
+        """Keep the claim on `key`, which this session does not have, until `release_claims`. Raises Interrupted."""
+        with interruptible():
+            self._claims.enter_context(self.store.claim(key, self.supervisor.check))
 
     def release_claims(self) -> None:
         """Other runs may do now what this one has left."""

@@ -61,7 +61,9 @@ def failures_once_more(session: Session, verdicts: Sequence[Verdict]) -> Work:
     if session.over:
         return Work()
     tasks = [tasks for _, tasks in session.cells]
-    return once_more.work(session, zip(tasks, verdicts, strict=True))
+    while (work := once_more.work(session, zip(tasks, verdicts, strict=True))) is None:
+        verdicts = session.verdicts()
+    return work
 
 
 def _elsewhere(session: Session, verdicts: Sequence[Verdict]) -> list[Task]:

@@ -83,7 +83,7 @@ class Worker:
             DiskFullError: nothing was recorded for what was in flight.
         """
         try:
-            with self._claimed(task, on_stage), self._borrowed(task), harness_failure.recorded(task, self._records):
+            with harness_failure.recorded(task, self._records), self._claimed(task, on_stage), self._borrowed(task):
                 self._perform(task, on_stage)
         except DiskFullError:
             self._probes.distrust_bytecode()
@@ -109,14 +109,18 @@ class Worker:
     @contextmanager
     def _claimed(self, task: Task, on_stage: OnStage) -> Iterator[None]:
         """Of the runs that share the store one does the task, and the others take over its results."""
+        told = False
 
         def look() -> None:
-            on_stage("elsewhere")
+            nonlocal told
+            if not told:
+                on_stage("elsewhere")
+            told = True
             self._supervisor.check()
 
         with self._store.claim(task.claim, look) as waited:
-            if waited:
-                self._records.read_anew(task.keys(self._records))
+            # Though nobody has it any more, another run may have done it since this one has looked.
+            self._records.read_anew(task.keys(self._records), shared=waited)
             yield
 
     @contextmanager

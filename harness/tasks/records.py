@@ -61,6 +61,8 @@ class Records:
     limits: Limits
     passing: dict[str, Record | None] = field(default_factory=dict)
     """Overrides of the store for this run; None hides a record so that it is made again."""
+    unknown: frozenset[str] = frozenset()
+    """Keys that `passing` hides only because the run that has sent a task found nothing in the store (remote_worker.py)."""
     unconfined: bool = False
     """Whether probes run without a sandbox: an error that may come of one is to be made again."""
     apart: bool = False
@@ -111,12 +113,17 @@ class Records:
         found: T = known[1]
         return found
 
-    def read_anew(self, keys: Iterable[str]) -> None:
-        """Read these from the store again, where another process may have stored something meanwhile."""
+    def read_anew(self, keys: Iterable[str], *, shared: bool = False) -> None:
+        """Read these from the store again, where another process may have stored something.
+
+        If it has `shared` its work, what this run has not sought in the store is sought there too.
+        """
         with self._guard:
             for key in keys:
                 self._changes[key] += 1
                 self._read.pop(key, None)
+                if shared and key in self.unknown and self.passing.get(key, STORED) is None:
+                    del self.passing[key]
         self._forget()
 
     def _forget(self) -> None:

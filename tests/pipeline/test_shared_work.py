@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import packages
 import pytest
 from elsewhere import comparable, fresh
 from packages import raises
 from project import Project, wait_until
+
+from harness.diagnose import assembly
+from harness.execution.session import Session
+from harness.execution.work import Origin
 
 KINDS = ("export", "import", "run", "evaluate")
 
@@ -28,6 +34,26 @@ def project_at(root: Path, *, fails: bool) -> Project:
 def started(project: Project) -> Counter[str]:
     """How many processes each kind of probe took, with repetitions."""
     return Counter(start["kind"] for start in (*project.starts(), *project.repetitions()))
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[], object]) -> None:
+    """Have `act` happen when that method of a session is called for the first time, before it does anything."""
+    method = getattr(Session, name)
+
+    def first(*given: Any) -> Any:
+        monkeypatch.setattr(Session, name, method)
+        act()
+        return method(*given)
+
+    monkeypatch.setattr(Session, name, first)
+
+
+def failing_while(project: Project, name: str) -> Path:
+    """A file while which exists the exporter fails."""
+    no = project.notes / name
+    project.publish(packages.torch(on_export=f"import os\nif os.path.exists({str(no)!r}): raise RuntimeError('no')"))
+    no.touch()
+    return no
 
 
 @pytest.mark.parametrize("fails", [False, True], ids=["works", "fails"])
@@ -65,3 +91,91 @@ def test_what_a_killed_run_was_about_to_do_is_done_by_the_other(project):
     assert len(project.starts("run")) == 2
     assert project.main("report").code == 0
     assert [cell["status"] for cell in project.cells().values()] == ["works"]
+
+
+def test_what_another_run_does_after_a_look_and_before_the_claim_is_in_the_report(project, monkeypatch):
+    meanwhile(monkeypatch, "run", lambda: project.call("run"))
+    assert [cell["status"] for cell in project.run().values()] == ["works"]
+    assert [start["kind"] for start in project.starts()] == ["export", "import", "run"]
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_what_another_run_has_seen_to_be_chance_is_no_fact(project, monkeypatch, command):
+    no = failing_while(project, "no")
+
+    def works_once_more() -> None:
+        no.unlink()
+        assert project.call("run").code == 0
+        no.touch()
+
+    meanwhile(monkeypatch, "claim", works_once_more)
+    if command == "run":
+        assert [cell["status"] for cell in project.run().values()] == ["flaky"]
+    else:
+        (project.root / "set.txt").write_text("torch==2.1.0\ntransformers==4.46.3\nonnx==1.16.2\nonnxruntime==1.16.3\n")
+        answer = project.main("check", "--from", str(project.root / "set.txt"), "--quiet")
+        assert answer.code == 3, answer.out
+        assert "flaky" in answer.out
+
+
+def test_where_another_run_has_seen_one_failure_to_be_chance_all_of_its_kind_run_once_more(project, monkeypatch):
+    """What counts is what is known by then: one failure of a kind is enough only if none of them was chance."""
+    no = failing_while(project, "no")
+    project.configure(variants={"exporters": ["torchscript"], "layouts": ["pair", "merged"]})
+
+    def works_once_more() -> None:
+        no.unlink()
+        assert project.call("run", "--select", "layout=pair").code == 0
+
+    meanwhile(monkeypatch, "claim", works_once_more)
+    (cell,) = project.run().values()
+    assert {one["layout"]: one["status"] for one in cell["variants"]} == {"pair": "flaky", "merged": "flaky"}
+
+
+def test_a_run_keeps_no_claim_on_what_another_one_has_run_once_more(project, monkeypatch):
+    failing_while(project, "no")
+    held: list[Path] = []
+    close = assembly.close_boundaries
+
+    def noted(*given: Any) -> Any:
+        held.extend((project.store / "claims").iterdir())
+        return close(*given)
+
+    monkeypatch.setattr(assembly, "close_boundaries", noted)
+    meanwhile(monkeypatch, "claim", lambda: project.call("run"))
+    assert [cell["status"] for cell in project.run().values()] == ["fails"]
+    assert held == []
+
+
+def test_a_run_holds_few_claims_at_a_time(project, monkeypatch):
+    """Each takes a descriptor, of which a process has a thousand."""
+    project.publish(packages.onnxruntime(on_load=raises("RuntimeError('no')")))
+    many = {
+        "bindings": ["numpy", "ortvalue"],
+        "strategies": ["cached", "mixed"],
+        "feedbacks": ["keep-cross", "feed-all"],
+        "optimizations": ["default", "disabled", "basic", "extended"],
+        "memory-patterns": ["default", "disabled"],
+    }
+    project.configure(variants={"exporters": ["torchscript"], "layouts": ["pair", "merged"], **many})
+    held: list[int] = []
+    run = Session.run
+
+    def noted(session: Session, work: Any) -> None:
+        if work.origin is Origin.ONCE_MORE:
+            held.append(len(list((project.store / "claims").iterdir())))
+        run(session, work)
+
+    monkeypatch.setattr(Session, "run", noted)
+    (cell,) = project.run().values()
+    assert [one["status"] for one in cell["variants"]] == ["fails"] * len(cell["variants"])
+    assert len(cell["variants"]) > 64
+    assert 0 < max(held) <= 64
+
+
+def test_a_store_of_before_there_were_claims_is_read_as_it_is(project):
+    """Its reader may have no right to write to it."""
+    project.run()
+    (project.store / "claims").rmdir()
+    assert project.main("report").code == 0
+    assert not (project.store / "claims").exists()

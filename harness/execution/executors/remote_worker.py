@@ -114,6 +114,8 @@ class TaskRequest:
     task: Task
     known: dict[str, Record | None]
     """Key → record, or None if it is to be made, of everything that the task reads or produces."""
+    unknown: frozenset[str]
+    """Those without a record that nothing hides: what the store has of them by then counts."""
     held: frozenset[str]
     """Keys whose results are sent back, and not stored."""
     repeated: Lessons
@@ -136,8 +138,9 @@ class TaskResult:
 def task_request(task: Task, records: Records) -> TaskRequest:
     """`task` with the records that it reads."""
     known = {key: records.get(key) for key in concerned(task, records)}
+    unknown = frozenset(key for key, record in known.items() if record is None and records.is_remembered(key))
     held = frozenset(records.held).intersection(known)
-    return TaskRequest(task=task, known=known, held=held, repeated=records.repeated.lessons)
+    return TaskRequest(task=task, known=known, unknown=unknown, held=held, repeated=records.repeated.lessons)
 
 
 class RemoteWorker:
@@ -185,6 +188,7 @@ class RemoteWorker:
             store=self._store,
             limits=self._config.limits,
             passing=dict(request.known),
+            unknown=request.unknown,
             held=dict.fromkeys(request.held, STORED),
         )
         records.repeated.learn(request.repeated)
@@ -197,7 +201,7 @@ class RemoteWorker:
         return TaskResult(
             repeated=records.repeated.lessons,
             passing={key: record for key, record in records.passing.items() if request.known.get(key) != record},
-            stored=[key for key in request.known if key not in records.passing],
+            stored=[key for key in request.known if key not in records.passing and records.get(key) is not None],
         )
 
     def _built(self, task: Task, records: Records) -> bool:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import pickle
+import shutil
+import threading
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import packages
 import pytest
+from elsewhere import fresh
 from project import Project, starts
 
 from harness.diagnose import assembly
@@ -20,6 +26,7 @@ from harness.execution.preparation import opened
 from harness.execution.session import Session
 from harness.execution.settings import Settings
 from harness.model import Status
+from harness.store import claims
 from harness.store.mirror import cache_of
 from harness.tasks import install, pending
 from harness.tasks.export import Export
@@ -177,8 +184,9 @@ def test_no_such_interpreter_there(project, elsewhere, monkeypatch):
     session = planned(project)
     there = RemoteWorker(run_config(session.context, elsewhere))
     monkeypatch.setattr(there._pythons, "find", lambda _version: None)
+    (task, *_), none = session.pending(session.cells), frozenset()
     with pytest.raises(RuntimeError, match="has no CPython 3"):
-        there.perform(TaskRequest(task=session.pending(session.cells)[0], known={}, held=frozenset(), repeated=Lessons()))
+        there.perform(TaskRequest(task=task, known={}, unknown=none, held=none, repeated=Lessons()))
 
 
 def test_a_store_that_is_not_shared_is_found_out(project, elsewhere):
@@ -187,6 +195,38 @@ def test_a_store_that_is_not_shared_is_found_out(project, elsewhere):
     with pytest.raises(StoreError, match="that all machines share"):
         work(session, there)
     there.close()
+
+
+def test_what_another_run_on_this_store_does_meanwhile_is_not_done_again(project, tmp_path, monkeypatch):
+    done = fresh(project, tmp_path / "done")
+    done.run()
+    session = planned(project)
+    there = RemoteWorker(run_config(session.context, project.store))
+    installs, export = [], None
+    for task in session.pending(session.cells):
+        installs += [task] if task.installs else []
+        export = export or (task if isinstance(task, Export) else None)
+    assert export
+    work(session, there, installs)
+    waits = threading.Event()
+
+    def sleep(seconds: float) -> None:
+        waits.set()
+        time.sleep(seconds)
+
+    monkeypatch.setattr(claims, "time", SimpleNamespace(sleep=sleep))
+    with ThreadPoolExecutor(1) as pool:
+        with session.store.claim(export.claim, lambda: None):
+            answer = pool.submit(there.perform, sent(remote_worker.task_request(export, session.records)))
+            assert waits.wait(60)
+            for name in ("results", "artifacts"):
+                shutil.copytree(done.store / name, project.store / name, dirs_exist_ok=True)
+        result = sent(answer.result(60))
+    there.close()
+    assert export.key in result.stored
+    assert project.starts() == []
+    session.records.learn(result.passing, result.stored)
+    assert not export.is_pending(session.records)
 
 
 def test_without_a_secret_channel_no_password_is_sent(project, monkeypatch):

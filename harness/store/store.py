@@ -42,7 +42,7 @@ from harness.store.scratch import Scratch, temporaries, temporary_in, with_socke
 BYTECODE = "bytecode"
 """The folder of a store that Python keeps bytecode in."""
 
-_FOLDERS = ("results", "artifacts", "logs", "envs", "claims", "tmp")
+_FOLDERS = ("results", "artifacts", "logs", "envs", "tmp")
 
 
 class Store:
@@ -78,7 +78,8 @@ class Store:
 
     def _require_own_folders(self) -> None:
         """Refuse a store that has a link for one of its folders: nothing is written or removed through a link."""
-        for folder in [*(self.root / name for name in (*_FOLDERS, BYTECODE, "models")), *(self.root / "results").glob("*")]:
+        names = (*_FOLDERS, "claims", BYTECODE, "models")
+        for folder in [*(self.root / name for name in names), *(self.root / "results").glob("*")]:
             if folder.is_symlink() and folder.is_dir():
                 advice = "move the store as a whole, or name another with --store"
                 raise StoreError(f"the store {self.root} cannot be used: its folder {folder} is a symbolic link; {advice}")
@@ -141,8 +142,11 @@ class Store:
         return self.root / "logs" / f"{require_digest(key)}.log"
 
     def claim(self, key: str, look: Callable[[], object]) -> AbstractContextManager[bool]:
-        """See `claims.claimed`: of the processes that use this folder one works on `key`."""
-        return claimed(self.root / "claims", require_digest(key), look)
+        """See `claims.claimed`: of the processes that use this folder one works on `key`. Raises OSError."""
+        folder = self.root / "claims"
+        # Not before: who only reads a store of an earlier version may have no right to write to it.
+        folder.mkdir(exist_ok=True)
+        return claimed(folder, require_digest(key), look)
 
     def scratch(self) -> AbstractContextManager[Path]:
         """A new folder for work in flight; removed at the end."""

@@ -69,6 +69,9 @@ _ADOPTION = process_groups.Adoption()
 _LEADERS: set[int] = set()
 """The living children of all supervisors of this process."""
 
+_STARTING = threading.Lock()
+"""Held while a child starts, and while orphans are looked for: a child that is in no list yet would be taken for one."""
+
 _PASSED_TO_PROBE = ("LD_LIBRARY_PATH",)
 """The caller's variables that a probe sees, because its Python may not start without them."""
 
@@ -225,7 +228,7 @@ class Supervisor:
             with self._lock:
                 self._living[forked.pid] = (token, time.time())
             return forked
-        with self._lock, log.open("ab") as output:
+        with self._lock, _STARTING, log.open("ab") as output:
             self.check()
             child = subprocess.Popen(
                 command,
@@ -249,7 +252,7 @@ class Supervisor:
         """
         self._kill(child)
         process_groups.kill_strays(_MARK, *self._living[child.pid])
-        with self._lock:
+        with self._lock, _STARTING:
             del self._living[child.pid]
             _LEADERS.discard(child.pid)
             if not _LEADERS:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from project import alive, wait_until
 
-from harness import subprocesses
+from harness import process_groups, subprocesses
 from harness.subprocesses import Exit, ExitReason, Supervisor, chosen_environment
 
 
@@ -147,6 +147,29 @@ if not os.fork():
 os.wait()
 """
     assert run(source, tmp_path, memory_limit=350_000_000).ending is ending
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux alone")
+def test_no_child_that_another_supervisor_starts_just_now_is_taken_for_an_orphan(tmp_path, monkeypatch):
+    """Each run has a supervisor, and a worker of dask may be at several runs."""
+    looks, started = threading.Event(), threading.Event()
+    kill = process_groups.kill_orphans
+
+    def slowly(since: float) -> None:
+        looks.set()
+        started.wait(1)
+        kill(since)
+
+    monkeypatch.setattr(process_groups, "kill_orphans", slowly)
+    ending = threading.Thread(target=run, args=("", tmp_path))
+    ending.start()
+    assert looks.wait(20)
+    other = Supervisor()
+    child = other.start(["sleep", "60"], env=chosen_environment(), cwd=tmp_path, log=tmp_path / "other.log")
+    started.set()
+    ending.join(20)
+    assert alive(child.pid)
+    other.end(child)
 
 
 def test_stop_kills_what_lives_and_lets_nothing_start(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -62,10 +61,7 @@ class Artifacts:
             if problem:
                 mirror.remove(_name(digest))
                 raise StoreError(f"artifact {digest} was lost or damaged ({problem}); the next run makes it again")
-            self.discard(digest)
-            with contextlib.suppress(OSError):  # another task was first
-                (scratch / digest).rename(self._path(digest))
-            self._verified.add(digest)
+            self._move(scratch / digest, digest)
 
     def publish(self, folder: Path, *inner: Path) -> str:
         """Copy a finished folder to its place, with the folders `inner` in it; return its digest.
@@ -89,16 +85,19 @@ class Artifacts:
         return digest
 
     def _place(self, folder: Path, digest: str) -> None:
-        self.discard(digest)
         for path in [*folder.rglob("*"), folder]:
             sync(path)
+        self._move(folder, digest)
+        sync(self._root / "artifacts")
+
+    def _move(self, folder: Path, digest: str) -> None:
+        """Move what is whole to its place. What is whole there stays: another task was first, and may have begun to read it."""
         try:
             folder.rename(self._path(digest))
         except OSError:
-            # Another process may have been first.
             if not self._is_whole(digest):
-                raise
-        sync(self._root / "artifacts")
+                self.discard(digest)
+                folder.rename(self._path(digest))
         self._verified.add(digest)
 
     def intact(self, digest: str) -> bool:

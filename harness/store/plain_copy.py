@@ -5,6 +5,7 @@ Each folder is opened by itself. Whoever holds a descriptor of an original file,
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import shutil
@@ -28,14 +29,23 @@ class CopyAllowance:
     files: float = math.inf
 
 
+class TooLargeError(RefusedFileError):
+    """There is more than the bytes that may be copied."""
+
+
 def copy_plain(folder: Path, target: Path) -> None:
     """Copy `folder`, without bytecode, to the new folder `target`.
 
     Raises:
         RefusedFileError: it, or something in it, is neither a regular file nor a folder.
+        OSError: the disk has no room for it.
     """
-    with regular_files.folder(folder.parent, [folder.name]) as handle:
-        copy_opened(handle, target, CopyAllowance(size=shutil.disk_usage(target.parent).free))
+    allowance = CopyAllowance(size=shutil.disk_usage(target.parent).free)
+    try:
+        with regular_files.folder(folder.parent, [folder.name]) as handle:
+            copy_opened(handle, target, allowance)
+    except TooLargeError:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target)) from None
 
 
 def copy_opened(handle: int, target: Path, allowance: CopyAllowance, depth: int = 0) -> None:
@@ -53,10 +63,13 @@ def copy_opened(handle: int, target: Path, allowance: CopyAllowance, depth: int 
         allowance.files -= 1
         if allowance.files < 0:
             raise RefusedFileError("has too many files")
-        if stat.S_ISDIR(os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode):
+        status = os.stat(name, dir_fd=handle, follow_symlinks=False)
+        if stat.S_ISDIR(status.st_mode):
             with regular_files.folder_at(name, handle) as inner:
                 copy_opened(inner, target / name, allowance, depth + 1)
             continue
+        if stat.S_ISREG(status.st_mode) and status.st_size > allowance.size:
+            raise TooLargeError(f"holds {name!r}, for which there is no room")
         try:
             allowance.size -= regular_files.copy(name, target / name, limit=allowance.size, dir_fd=handle)
         except RefusedFileError as problem:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import pytest
 
+from harness import disk_space
 from harness.regular_files import RefusedFileError
+from harness.store import artifacts
 from harness.store.store import Store
 
 
@@ -88,4 +91,37 @@ def test_no_link_is_followed(store, name):
         (scratch / name).symlink_to(scratch / "private" / ("file" if "/" in name else ""))
         with pytest.raises(RefusedFileError, match="symbolic link"):
             store.artifacts.publish(scratch / "made", scratch / "reference")
+    assert list((store.root / "artifacts").iterdir()) == []
+
+
+def test_what_another_task_has_just_made_is_not_taken_away_from_who_reads_it(store, monkeypatch):
+    other, made, there = Store(store.root), [], []
+    lexists, sync = os.path.lexists, artifacts.sync
+
+    def makes_it_after_the_look(path) -> bool:
+        found = lexists(path)
+        if not made and "artifacts" in str(path):
+            made.append("")
+            made.append(publish(other, "content"))
+        return found
+
+    def looks(path) -> None:
+        if len(made) == 2:
+            there.append((store.root / "artifacts" / made[1]).exists())
+        sync(path)
+
+    monkeypatch.setattr(os.path, "lexists", makes_it_after_the_look)
+    monkeypatch.setattr(artifacts, "sync", looks)
+    assert publish(store, "content") == made[1]
+    assert there
+    assert all(there)
+    assert store.artifacts.intact(made[1])
+
+
+def test_what_the_disk_will_not_hold_is_a_full_disk(store, monkeypatch):
+    usage = shutil.disk_usage(store.root)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _place: usage._replace(free=3))
+    with pytest.raises(OSError, match="No space left") as caught:
+        publish(store, "content")
+    assert disk_space.is_full(caught.value)
     assert list((store.root / "artifacts").iterdir()) == []

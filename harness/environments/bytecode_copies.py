@@ -1,6 +1,6 @@
 """Copies of the store's intact bytecode, for one process: tens of thousands of files, so paths are strings here."""
 
-# ruff: noqa: PTH103, PTH116, PTH120, PTH123
+# ruff: noqa: PTH103, PTH108, PTH116, PTH120, PTH123
 
 from __future__ import annotations
 
@@ -83,8 +83,12 @@ def _copy(path: str, digest: str, target: str) -> None:
         with open(path, "rb") as file:
             content = file.read()
         if hashlib.sha256(content).hexdigest() == digest:
-            with _made(target) as file:
-                file.write(content)
+            try:
+                with _made(target) as file:
+                    file.write(content)
+            except OSError:
+                # Python does not forgive half a file, which would be the package's failure.
+                os.unlink(target)
 
 
 def _made(path: str) -> BinaryIO:

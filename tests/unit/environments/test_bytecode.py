@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -105,3 +106,14 @@ def test_a_source_that_was_written_since_is_compiled_again(folders):
     folders.copied()
     (folders.other / "shared.py").write_text("VALUE = 22\ndef f(): ...\n")
     assert folders.imports(folders.prefix, folders.other)[0] == "22"
+
+
+def test_half_a_copy_is_none(folders):
+    """A disk may be full for a moment, and Python raises EOFError for such a file."""
+    folders.bytecode.compiled([str(folders.source)], HERE)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))
+    try:
+        assert folders.copied() == []
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

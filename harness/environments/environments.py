@@ -64,13 +64,15 @@ class Environments:
     def _inherit(self, folder: Path) -> None:
         """Take over the environment of a killed run, to use it if it is verified, and to remove it in the end."""
         share = self._lock(folder)
-        if share.exclude():
-            share.share()
-            self._shares[folder] = share
-            if not (folder / _VERIFIED).exists():
-                self._leave(folder, keep=False)
-        else:
+        if not share.exclude():
             share.close()
+            return
+        self._shares[folder] = share
+        if (folder / _VERIFIED).exists():
+            share.share()
+        else:
+            # Without a share in between: who is about to build it anew would take it for in use.
+            self._leave(folder, keep=False)
 
     def ensure(self, closure: Closure) -> tuple[Path | None, StageResult]:
         """(python of the environment, or its folder if it has none; result of `install`); None if that did not work."""

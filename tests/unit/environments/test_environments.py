@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -154,6 +154,31 @@ def test_what_a_killed_user_left_goes_with_whoever_closes_after_it(tmp_path, uv,
     killed(one)
     other.close(keep=keep)
     assert len(folders(tmp_path)) == keep
+
+
+def test_who_removes_what_a_killed_user_has_left_half_built_is_no_user_of_it(tmp_path, uv, monkeypatch):
+    one, left = (Environments(Store(tmp_path), uv) for _ in range(2))
+    left.ensure(NOTHING)
+    (folders(tmp_path)[0] / "verified-by-harness").unlink()
+    killed(left)
+    building: list[Future] = []
+    leave = Environments._leave
+
+    with ThreadPoolExecutor(1) as pool:
+
+        def slowly(user: Environments, folder: Path, *, keep: bool) -> None:
+            if not building:
+                building.append(pool.submit(one.ensure, NOTHING))
+                wait(building, 1)
+            leave(user, folder, keep=keep)
+
+        monkeypatch.setattr(Environments, "_leave", slowly)
+        other = Environments(Store(tmp_path), uv)
+        _, result = building[0].result(20)
+    assert result.status is Status.WORKS, result
+    for user in (one, other):
+        user.close(keep=False)
+    assert folders(tmp_path) == []
 
 
 def test_an_environment_that_could_not_be_built_is_left_to_whoever_tries_next(tmp_path, uv):

@@ -11,12 +11,16 @@ import ssl
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import packages
 import psutil
 import pytest
 from elsewhere import comparable, fresh, kept, several
 from project import Project, alive, starts, wait_until
+
+from harness.execution.preparation import opened
+from harness.execution.settings import Settings
 
 DASK = ("--executor", "dask", "--jobs", "2")
 
@@ -324,3 +328,21 @@ def test_in_a_timeline_a_task_is_elsewhere(again, local):
     assert {event["name"] for event in events if event["cat"] == "stage"} == {"elsewhere"}
     cells = {cell for event in events for cell in event["args"].get("cells", ())}
     assert cells == again.cells().keys()
+
+
+def test_an_error_of_a_worker_that_is_called_a_timeout_ends_the_wait(project):
+    """So Python calls what a network file system says that does not answer."""
+    dask = pytest.importorskip("harness.execution.executors.dask", reason="no dask")
+    settings = Settings(config=project.config, store=project.store, sandbox="off", executor="dask")
+    executor = dask.opened(opened(settings, lambda _event: None).context)
+    executor._client = SimpleNamespace(status="running")
+    asked = []
+
+    def result(timeout: float) -> None:
+        asked.append(timeout)
+        assert len(asked) < 9, "it is asked again and again"
+        raise TimeoutError("the file system")
+
+    future = SimpleNamespace(status="error", result=result, exception=lambda: TimeoutError("the file system"))
+    with pytest.raises(TimeoutError, match="the file system"):
+        executor._received(future)

@@ -144,6 +144,8 @@ class Dask:
             try:
                 result: TaskResult = future.result(timeout=LOOK_SECONDS)
             except TimeoutError:
+                if future.status == "error":  # it is the task's own
+                    raise future.exception() from None
                 # dask never ends what was sent while it tried in vain to find a lost scheduler again.
                 if self._client.status in {"closing", "closed"}:
                     raise RuntimeError("dask's scheduler was lost") from None

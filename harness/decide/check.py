@@ -15,7 +15,7 @@ from harness.decide import set_differences
 from harness.decide.complete_sets import Unanswered
 from harness.decide.experiments import Experiment, Experiments
 from harness.decide.regressions import losses, lost, survives, unknown_end, unknown_reason
-from harness.decide.set_differences import moved_along
+from harness.decide.set_differences import moved_along, version_in
 from harness.decide.target_remedies import TargetRemedies, TargetRemedy
 from harness.decide.upgrade_steps import StepRuns, UpgradeStep
 from harness.decide.version_sets import TargetSet, VersionChange, Versions
@@ -243,7 +243,7 @@ class Check:
                 found = remedies.first_working(name, [new, *backwards, old])
             except Unanswered:
                 continue
-            if found and any(not same_version(found.versions.exact.get(part.name), part.old) for part in upgrade.changes):
+            if found and any(not same_version(version_in(found, part.name), part.old) for part in upgrade.changes):
                 return found
         return None
 

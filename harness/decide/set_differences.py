@@ -19,6 +19,12 @@ def installed(run: Experiment) -> dict[str, str]:
     return {name: Version(version).public for name, version in found.items()}
 
 
+def version_in(run: Experiment, name: str) -> str | None:
+    """The version of a distribution that a set installs, in the build that it names; None if it does not install it."""
+    found, pinned = installed(run).get(name), run.versions.exact.get(name)
+    return pinned if same_version(found, pinned) else found
+
+
 def changes(goal: TargetSet, current: Experiment, new: Mapping[str, str], certain: Collection[str]) -> Iterable[VersionChange]:
     """The differences in what was requested; a file requests all that is named in it or in the current set.
 

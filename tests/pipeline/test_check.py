@@ -227,6 +227,9 @@ def test_what_the_file_of_the_target_leaves_open_is_open(shared):
     # `--with` holds for what the file leaves open, and changes nothing that it says.
     held = asked(shared, FOUR, "--with", "numpy==1.26.4", "--with", "onnxruntime==1.17.0", "--to", new, code=0)
     assert changed(held) == {"onnxruntime": ("1.17.0", "1.18.0")}
+    # It is there in the nearest target too.
+    said = asked(shared, FOUR + "numpy==1.26.4\n", "--to", new, code=1, form="text").out
+    assert "nearest target that works: onnxruntime 1.17.0, numpy 2.1.0\n" in said
 
 
 def test_a_requirement_beside_a_file_changes_the_set_of_the_file(shared):
@@ -546,6 +549,15 @@ def test_the_nearest_target_is_never_what_one_has(project):
         "transformers": "4.46.3",
         "onnxruntime": "1.17.0",
     }
+
+
+def test_what_the_resolver_moves_back_makes_no_nearest_target_of_what_one_has(project):
+    late = packages.raises("ImportError('always')")
+    project.publish(packages.transformers("4.47.0", on_import=late, requires=("tokenizers", "numpy<2")))
+    new = target_file(project, FOUR.replace("4.46.3", "4.47.0") + "numpy\n")
+    found = asked(project, FOUR + "numpy\n", "--to", new, code=1)
+    assert changed(found) == {"transformers": ("4.46.3", "4.47.0"), "numpy": ("2.1.0", "1.26.4")}
+    assert upgrade(found)["nearest"] is None
 
 
 def test_where_all_must_work_all_that_was_lost_is_mended_at_once(project):

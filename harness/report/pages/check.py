@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from harness.decide.check import Checked, CheckResult, Upgrade
 from harness.decide.experiments import Experiment
+from harness.decide.set_differences import version_in
 from harness.decide.upgrade_steps import UpgradeStep
 from harness.decide.version_sets import VersionChange
 from harness.hashing import digest
@@ -104,8 +105,8 @@ def upgrade_lines(upgrade: Upgrade, store: Path) -> Iterator[str | Item]:
         for reason in upgrade.unanswered:
             yield f"not everything could be tried: {reason}"
         if upgrade.nearest:
-            exact = upgrade.nearest.versions.exact
-            versions = ", ".join(f"{change.name} {exact.get(change.name, 'absent')}" for change in upgrade.changes)
+            names = [change.name for change in upgrade.changes]
+            versions = ", ".join(f"{name} {version_in(upgrade.nearest, name) or 'absent'}" for name in names)
             yield f"nearest target that works: {versions}{_along(upgrade.nearest_along)}"
 
 

@@ -67,10 +67,14 @@ def write(
         raise PinError(f"{verdict.cell.id} has no lock: {unknown_reason(verdict)}")
     again = audit.from_scratch(session, resolved, cell, lambda _event: None)
     differences = audit.differences(verdict, again)
-    if again.status is not Status.WORKS or differences:
-        end = "; ".join(differences) or unknown_reason(again)
+    # An error or a flaky result differs from nothing, and confirms nothing: what worked in both may be the recipe.
+    confirmed = {variant.variant for variant in working(again, session.matrix.variants)}
+    able = [variant for variant in working(verdict, session.matrix.variants) if variant.variant in confirmed]
+    unproven = [one for one in (again, verdict) if one.status is not Status.WORKS]
+    if unproven or differences or not able:
+        end = "; ".join(differences) or unknown_reason([*unproven, again][0])
         raise PinError(f"{verdict.cell.id} was not confirmed in a fresh environment, and nothing is written: {end}")
-    best = max(working(verdict, session.matrix.variants), key=lambda variant: support.get(variant.variant, 0)).variant
+    best = max(able, key=lambda variant: support.get(variant.variant, 0)).variant
     cell = cell.counting(session.records)
     artifact = cell.export.artifact(best, session.records) or ""
     overrides = resolved.planned.overrides

@@ -165,6 +165,30 @@ def test_a_fresh_environment_that_ends_in_an_error_proves_nothing(project):
     pinned(project)
 
 
+def test_the_recipe_is_a_way_that_the_fresh_environment_confirmed(project):
+    gate = project.root / "gate"
+    killed = f"import os\nif variant['layout'] == 'pair' and os.path.exists({str(gate)!r}): {packages.KILLED}"
+    project.publish(packages.torch("2.2.0", on_export=killed))
+    project.configure({"torch": ["2.2.0"]}, variants={"exporters": ["torchscript"], "layouts": ["pair", "merged"]})
+    project.run("--quiet")
+    assert "-pair-" in pinned(project)["variant"]
+    gate.touch()
+    assert "-merged-" in pinned(project)["variant"]
+
+
+def test_what_is_flaky_here_is_not_pinned(project):
+    turns = project.notes / "turns"
+    project.publish(packages.torch(on_export=packages.in_turn(turns, "raise RuntimeError('by chance')")))
+    turns.write_text("9")
+    project.run("--quiet")
+    shutil.rmtree(project.store)
+    turns.unlink()
+    answer = project.main("pin", "--quiet")
+    assert answer.code == 3, answer.err
+    assert "and nothing is written: flaky at export" in answer.err
+    assert not (project.reports / "pins").exists()
+
+
 def test_a_handoff_has_a_lock_for_each_side(project):
     project.configure(setup=["handoff"])
     project.run("--quiet")

@@ -33,7 +33,7 @@ def bisect(options: argparse.Namespace, out: Console, err: Console) -> int:
             show(pages.unknown(str(reason)), options.format, out)
             return INCONCLUSIVE
     show(pages.page(found, experiments.session.store.root), options.format, out)
-    return INCONCLUSIVE if found.unproven else 0
+    return 0 if found.proven else INCONCLUSIVE
 
 
 def _ends(experiments: Experiments, options: argparse.Namespace) -> tuple[Versions, Versions]:

@@ -44,7 +44,6 @@ class Bisect:
             Unanswered: an index could not be asked, or an end ended in an error.
         """
         self._good, self._bad = self._confirmed(good, bad, suspect)
-        self._how += [f"not run with these sets: {reason}" for reason in not_run(self._good, self._bad)]
         start, end = completed(self._good, self._bad)
         start = self._with_the_same(start)
         changed = [name for name in end.exact if not same_version(end.exact[name], start.exact[name])]
@@ -210,6 +209,7 @@ class Bisect:
             releases=len(history),
             probes=self._probes,
             unproven=any(self._is_unknown(run) for run in unknown),
+            missing=tuple(not_run(self._good, self._bad)),
             how=(*self._how, not_searched(start, history)),
         )
 

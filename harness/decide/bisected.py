@@ -40,8 +40,15 @@ class Bisected:
     """How many sets were run, without the two ends."""
     unproven: bool
     """Whether one was skipped because of an error, which proves nothing."""
+    missing: tuple[str, ...]
+    """What of the two sets was not installed, with the reason: it may break them, or mend them."""
     how: tuple[str, ...]
     """What was searched, in sentences."""
+
+    @property
+    def proven(self) -> bool:
+        """Whether all that matters was run."""
+        return not self.unproven and not self.missing
 
     @property
     def mended_in(self) -> tuple[Release, ...]:

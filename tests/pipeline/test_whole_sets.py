@@ -304,6 +304,22 @@ def test_no_release_is_blamed_for_what_only_one_set_has(project):
     assert "only one of the sets has plugin, and that does not break it" in answer.out
 
 
+def test_a_release_that_breaks_without_what_was_not_installed_is_not_proven(project):
+    """It fails for want of what no index has."""
+    project.publish(packages.transformers("4.47.0", on_import=packages.raises("ImportError('plugin is missing')")))
+    good, bad = project.root / "good.txt", project.root / "bad.txt"
+    good.write_text(PINS + "plugin==1.0\n")
+    bad.write_text(good.read_text().replace("4.46.3", "4.47.0"))
+    arguments = ["--good", str(good), "--bad", str(bad), "--python", PYTHON, "--quiet"]
+    answer = project.main("bisect", *arguments)
+    assert answer.code == 3, answer.err
+    words = "not proven, since not all of the sets was installed: transformers 4.47.0 is the first that breaks"
+    assert answer.out.startswith(words)
+    note = "plugin 1.0: it is not published where uv looked, and was not installed"
+    assert f"not run with these sets: {note}" in answer.out
+    assert json.loads(project.main("bisect", *arguments, "--format", "json").out)["missing"] == [note]
+
+
 def test_no_release_is_blamed_for_what_an_environment_holds_against_its_packages(project):
     project.publish(
         packages.transformers("4.47.0"),

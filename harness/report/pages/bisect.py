@@ -15,7 +15,8 @@ from harness.report.tables import counted
 
 def page(found: Bisected, store: Path) -> Page[Bisected]:
     """The page of a bisection; logs lie in `store`."""
-    return Page(title=_answer(found), blocks=[items(*_lines(found, store))], data=_data(found), source=found)
+    title = f"not proven, since not all of the sets was installed: {_answer(found)}" if found.missing else _answer(found)
+    return Page(title=title, blocks=[items(*_lines(found, store))], data=_data(found), source=found)
 
 
 def unknown(reason: str) -> Page[None]:
@@ -52,6 +53,7 @@ def _lines(found: Bisected, store: Path) -> Iterator[str | Item]:
         yield f"the resolver also moved these, and one of them may be the reason: {listed(found.along)}"
     if found.skipped:
         yield f"could not be tried: {_listed(found.skipped)}"
+    yield from (f"not run with these sets: {reason}" for reason in found.missing)
     yield from found.how
     yield f"{counted(found.probes, 'probe')} among {counted(found.releases, 'release')}, both ends confirmed"
     yield f"last that works: {version_set(found.last_good)}"
@@ -67,6 +69,7 @@ def _data(found: Bisected) -> dict[str, Any]:
         "otherwise": list(map(ending_data, found.otherwise)),
         "probes": found.probes,
         "releases": found.releases,
+        "missing": found.missing,
         "how": found.how,
         "good": cell_data(found.good),
         "bad": cell_data(found.bad),

@@ -41,6 +41,7 @@ def bisected(*suspects: str, last_good: str = "1.26.4") -> Bisected:
         along=(VersionChange(name="helper", old="1.0", new=None),),
         releases=9,
         probes=1,
+        missing=(),
         unproven=False,
         how=("all that differs was searched",),
     )

@@ -87,8 +87,8 @@ class Bisect:
         """The good set with all releases of the bad one: the last place of every history, where the bad end may differ.
 
         Raises:
-            VersionsError: it does not fail as the bad end does, so no release breaks it.
-            Unanswered: that is not known.
+            VersionsError: it works, so no release breaks it.
+            Unanswered: that is not known, or it fails in another way than the bad end does.
         """
         moved = self._experiments.moved(start, {name: end.exact[name] for name in changed}) if changed else start
         if self._experiments.is_one_cell(moved, end):
@@ -98,9 +98,11 @@ class Bisect:
         works, others = self._works(run), ", ".join(besides(moved, end))
         if works is None:
             raise Unanswered(f"the good set with all releases of the bad one, but not {others}: {self._reason_unknown(run)}")
-        if works or not (self._is_alike(run) or self._not_installed(run)):
-            moved_good = f"the good set with all releases of the bad one {'works' if works else 'fails in another way'}"
-            raise VersionsError(f"no release breaks it: {moved_good}, but for {others}")
+        if works:
+            raise VersionsError(f"no release breaks it: the good set with all releases of the bad one works, but for {others}")
+        if not (self._is_alike(run) or self._not_installed(run)):
+            how = _failing(self._lost(run)[0])
+            raise Unanswered(f"the good set with all releases of the bad one fails in another way, but for {others}: {how}")
         return run
 
     def _alone(self, name: str, start: Versions, histories: dict[str, list[Release]]) -> dict[str, list[Release]]:
@@ -138,8 +140,7 @@ class Bisect:
                 raise Unanswered(f"the {name} end is not known: {unknown_reason(end.verdict)}")
         if first.verdict.status is Status.FAILS:
             failure = lost(first.verdict, first.verdict, self._experiments.rule)[0]
-            how = f"{variant_text(failure.variant)} fails at {failure.last.stage.value}: {last_line(failure)}"
-            raise VersionsError(f"the good end does not work: {how}")
+            raise VersionsError(f"the good end does not work: {_failing(failure)}")
         match survives(first.verdict, second.verdict, self._experiments.rule):
             case True:
                 works = "the bad end works as well as the good one"
@@ -259,6 +260,11 @@ class Bisect:
 
     def _not_installed(self, run: Experiment) -> bool:
         return all(variant.last.stage in {Stage.RESOLVE, Stage.INSTALL} for variant in self._lost(run))
+
+
+def _failing(variant: VariantVerdict) -> str:
+    """How a variant fails."""
+    return f"{variant_text(variant.variant)} fails at {variant.last.stage.value}: {last_line(variant)}"
 
 
 def _versions(steps: Sequence[Release]) -> dict[str, str]:

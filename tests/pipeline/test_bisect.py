@@ -306,6 +306,15 @@ def test_no_release_is_blamed_for_an_extra_or_a_pin_that_one_end_has(project):
     good = written(project, "good.txt", FOUR.replace("4.46.0", "4.47.0") + "tokenizers==0.20.3\n")
     extra = FOUR.replace("transformers==4.46.0", "transformers[x]==4.48.0") + "tokenizers==0.20.3\n"
     pin = FOUR.replace("4.46.0", "4.49.0") + "tokenizers==0.20.3\n"
+    # Without the extra a release breaks it too.
+    late = breaks + '    raise ImportError("late")\n'
+    project.publish(dataclasses.replace(packages.transformers("4.50.0", on_import=late), requires=needs))
+    other = written(project, "bad.txt", extra.replace("4.48.0", "4.50.0"))
+    unknown = project.main("bisect", "--quiet", "--good", good, "--bad", other)
+    assert unknown.code == 3, unknown.err
+    words = "UNKNOWN: the good set with all releases of the bad one fails in another way, but for transformers[x] instead of "
+    assert unknown.out.startswith(f"{words}transformers: torchscript opset 17 pair fails at import: ")
+    assert unknown.out.splitlines()[0].endswith("late")
     for text, said in ((extra, "transformers[x] instead of transformers"), (pin, "tokenizers 0.20.3 instead of 0.21.0")):
         answer = project.main("bisect", "--quiet", "--good", good, "--bad", written(project, "bad.txt", text))
         assert answer.code == 2, answer.out

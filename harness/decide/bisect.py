@@ -64,8 +64,8 @@ class Bisect:
         """`start`, with what nothing requires and only the bad set has, and without what only the good one has.
 
         Raises:
-            VersionsError: it breaks the good set.
-            Unanswered: that is not known.
+            VersionsError: it breaks the good set as the bad one is broken.
+            Unanswered: that is not known, or it breaks it in another way.
         """
         lost, gained = only_in(self._good, self._bad), only_in(self._bad, self._good)
         names = ", ".join(sorted(lost | gained))
@@ -74,8 +74,11 @@ class Bisect:
         start = replace(start, limited=(start.limited | lost) - gained)
         (run,) = self._experiments.run([start])
         match self._works(run):
-            case False:
+            case False if self._is_alike(run) or self._not_installed(run):
                 raise VersionsError(f"no release breaks it, but that only one of the sets has {names}")
+            case False:
+                how = _failing(self._lost(run)[0])
+                raise Unanswered(f"only one of the sets has {names}, which breaks the good set in another way: {how}")
             case None:
                 raise Unanswered(f"only one of the sets has {names}: {self._reason_unknown(run)}")
             case True:

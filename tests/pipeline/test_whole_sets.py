@@ -295,6 +295,11 @@ def test_no_release_is_blamed_for_what_only_one_set_has(project):
     arguments = ["--good", str(good), "--bad", str(bad), "--python", PYTHON, "--quiet"]
     answer = project.main("bisect", *arguments)
     assert (answer.code, "no release breaks it, but that only one of the sets has plugin" in answer.err) == (2, True)
+    # The good set fails with it, and the bad one for another reason: that may be a release.
+    bad.write_text(PINS.replace("onnxruntime==1.16.3", "onnxruntime==1.17.0") + "plugin==1.0\n")
+    answer = project.main("bisect", *arguments)
+    assert answer.code == 3, answer.err
+    assert answer.out.startswith("UNKNOWN: only one of the sets has plugin, which breaks the good set in another way: ")
     # Where it does no harm, it is told, and the release is found.
     good.write_text(PINS)
     bad.write_text(PINS.replace("1.16.2", "1.17.0").replace("onnxruntime==1.16.3", "onnxruntime==1.17.0") + "plugin==1.0\n")

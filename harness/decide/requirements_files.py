@@ -93,7 +93,7 @@ class RequirementsFiles:
     def _nested(self, path: Path, name: str, place: str, *, limits: bool) -> None:
         name = _VARIABLE.sub(lambda found: os.environ.get(found[1], found[0]), name)
         if _REMOTE.match(name):
-            self._ignored.append(f"{place}: it is at a URL, and only files are read")
+            self._missing.append(f"{place}: it is at a URL, and only files are read")
             return
         try:
             other = path.parent / (_in_url(name) if _FILE_URL.match(name) else name)

@@ -203,6 +203,13 @@ def test_what_cannot_be_installed_is_named_and_not_proven_safe(project):
     assert found["upgrades"][0]["why"] == f"the rest of the set works, and this was not run with it: {note}"
 
 
+@pytest.mark.parametrize("option", ["-r", "-c"])
+def test_a_set_of_which_a_file_was_not_read_is_not_proven_safe(project, option):
+    found = checked(project, f"{PINS}{option} https://example.org/more.txt\n", code=3)
+    assert (found["answer"], found["current"]["status"]) == ("UNKNOWN", "works")
+    assert found["notes"] == [f"{option} https://example.org/more.txt: it is at a URL, and only files are read"]
+
+
 def test_a_failure_of_what_was_not_installed_whole_proves_nothing(project):
     """It fails for want of what no index has."""
     broken = packages.raises("ImportError('plugin is missing')")

@@ -134,6 +134,11 @@ def same_version(first: str | None, second: str | None) -> bool:
     return bare_version(first) == bare_version(second)
 
 
+def is_one_pin(first: str, second: str) -> bool:
+    """Whether two texts mean one version, and not two builds of it."""
+    return same_version(first, second) and len({Version(first).local, Version(second).local} - {None}) < 2
+
+
 def the_build(first: str, second: str) -> str:
     """Of two texts that mean one version, the one that names a build of it."""
     return second if Version(second).local and not Version(first).local else first

@@ -25,10 +25,10 @@ from harness.errors import VersionsError
 from harness.packaging_values import (
     distribution_name,
     exact_version,
+    is_one_pin,
     python_version,
     quoted,
     required_name,
-    same_version,
     specifier_set,
     the_build,
     within,
@@ -79,7 +79,7 @@ def _exact(
         except ValueError as error:
             where = f" of {quoted(name)}" if isinstance(name, str) else ""
             raise VersionsError(f"{source} cannot be used: an entry{where}: {error}; make it anew, or correct it") from None
-        if not same_version(found.setdefault(normalized, read), read):
+        if not is_one_pin(found.setdefault(normalized, read), read):
             raise VersionsError(f"{source} has several versions of {normalized}, {found[normalized]} and {read}; {several}")
         found[normalized] = the_build(found[normalized], read)
     return found

@@ -13,9 +13,9 @@ from harness.errors import VersionsError
 from harness.packaging_values import (
     exact_version,
     index_requirement,
+    is_one_pin,
     quoted,
     required_name,
-    same_version,
     the_build,
     within,
 )
@@ -132,14 +132,14 @@ def pinned_and_open(entries: Iterable[tuple[str, Requirement]]) -> tuple[dict[st
     `entries` are (source, requirement).
 
     Raises:
-        VersionsError: a distribution is pinned to two versions.
+        VersionsError: a distribution is pinned to two versions, or to two builds of one.
     """
     exact, sources, open_ = dict[str, str](), dict[str, str](), list[Requirement]()
     for source, required in entries:
         name, version = canonicalize_name(required.name), exactly(required)
         if version is None:
             open_.append(required)
-        elif same_version(exact.setdefault(name, version), version):
+        elif is_one_pin(exact.setdefault(name, version), version):
             exact[name] = the_build(exact[name], version)
             sources.setdefault(name, source)
         elif sources[name] == source:

@@ -670,6 +670,11 @@ def test_of_two_axes_the_one_that_moves_less_is_the_smallest_change(project, onn
         (FOUR, ["--layout", "pears"], "--layout pears: unknown"),
         (FOUR, ["--python", "three"], "expected CPython versions such as '3.11'"),
         (FOUR.replace("4.46.3", "1.2.3"), [], "transformers 1.2.3 is not published"),
+        (
+            FOUR.replace("2.1.0", "2.1.0+cpu") + "torch==2.1.0\ntorch==2.1.0+cu121\n",
+            [],
+            "torch is pinned twice, to 2.1.0+cpu and to 2.1.0+cu121",
+        ),
         ("torch==2.1.0\nonnx==1.16.2\n", [], "transformers, onnxruntime missing: name them with --with transformers==…"),
         ("torch>=99\ntransformers\nonnx\nonnxruntime\n", [], "has no solution"),
     ],

@@ -19,7 +19,8 @@ NAMES = frozenset({"package.json", "package-lock.json"})
 _LIMIT = 64 * 2**20
 """Bytes of the largest lock that is read."""
 
-_DEPENDENCIES = ("dependencies", "optionalDependencies", "peerDependencies", "devDependencies")
+_DEPENDENCIES = ("peerDependencies", "dependencies", "optionalDependencies", "devDependencies")
+"""Of a package that several of these name npm takes what the last one says."""
 _NUMBER = r"(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?"
 _EXACT = re.compile(r"[=v]?\s*(\d{1,9}\.\d{1,9}\.\d{1,9}(?:-[0-9A-Za-z.-]+)?)")
 _ABOUT = re.compile(rf"([\^~]){_NUMBER}")

@@ -116,6 +116,7 @@ def together(sets: Sequence[Versions]) -> Versions:
         open=open_,
         bounds=tuple(dict.fromkeys(text for one in sets for text in one.bounds)),
         extras=extras,
+        is_environment=any(one.is_environment for one in sets),
         is_installed=all(one.is_installed for one in sets),
         ignored=tuple(text for one in sets for text in one.ignored),
         missing=tuple(text for one in sets for text in one.missing),

@@ -273,6 +273,24 @@ def test_an_upgrade_of_the_runtime_in_a_package_json_is_checked(project):
     assert (breaks.code, "BREAKS" in breaks.out) == (1, True), breaks.err + breaks.out
 
 
+def test_beside_a_package_json_a_requirements_file_is_all_that_is_installed(project):
+    needs = "import importlib.util\nif not importlib.util.find_spec('onnxscript'):\n"
+    needs += "    raise ModuleNotFoundError(\"No module named 'onnxscript'\", name='onnxscript')"
+    project.publish(packages.torch("2.6.0", on_export=needs))
+    project.configure(ONLY_NODE, variants={"exporters": ["dynamo"], "layouts": ["pair"]})
+    pins = SET.replace("torch==2.1.0", "torch==2.6.0")
+    for name, text in {
+        "now.txt": f"{pins}\nonnxscript\n{NODE}==1.16.3\n",
+        "export.txt": pins,
+        "package.json": json.dumps({"dependencies": {NODE: "1.20.1"}}),
+    }.items():
+        (project.root / name).write_text(text)
+    for names in (("export.txt", "package.json"), ("package.json", "export.txt")):
+        targets = [f"--to={project.root / name}" for name in names]
+        answer = project.main("check", "--quiet", f"--from={project.root / 'now.txt'}", *targets)
+        assert (answer.code, answer.out.startswith("BREAKS: ")) == (1, True), answer.err + answer.out
+
+
 def test_the_release_of_the_package_that_broke_it_is_found(project):
     for number in range(4, 8):
         project.npm.publish_runtime(f"1.16.{number}", refuses("no") if number > 5 else WORKS)

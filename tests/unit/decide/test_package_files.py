@@ -62,6 +62,16 @@ def test_every_kind_of_dependency_counts(tmp_path, group):
     assert of(tmp_path, {"onnxruntime-node": "1.16.3"}, group=group).exact == {"onnxruntime-node": "1.16.3"}
 
 
+def test_of_several_kinds_the_one_counts_that_npm_installs(tmp_path):
+    groups = {"devDependencies": ">=1.17", "dependencies": "1.16.3", "peerDependencies": ">=1.14"}
+    path = tmp_path / "package.json"
+    path.write_text(json.dumps({group: {"onnxruntime-node": range_} for group, range_ in groups.items()}))
+    assert (read(path, None, "3.11").exact, read(path, None, "3.11").open) == ({}, ("onnxruntime-node>=1.17",))
+    del groups["devDependencies"]
+    path.write_text(json.dumps({group: {"onnxruntime-node": range_} for group, range_ in groups.items()}))
+    assert (read(path, None, "3.11").exact, read(path, None, "3.11").open) == ({"onnxruntime-node": "1.16.3"}, ())
+
+
 @pytest.mark.parametrize("written", ["file:../x", "git+ssh://host/x", "npm:other@1", "next", "1.16 || 1.20", 3, None])
 def test_what_is_no_range_of_versions_is_named(tmp_path, written):
     with pytest.raises(VersionsError, match="onnxruntime-node: expected a version such as"):

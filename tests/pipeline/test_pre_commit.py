@@ -94,6 +94,21 @@ def test_the_answer_is_a_document_of_its_format(repository, capsys, monkeypatch)
     assert [line.partition("::")[0] for line in out.splitlines()] == [""] * len(out.splitlines())
 
 
+def test_several_answers_are_no_output_of_a_step_and_each_is_told_with_its_file(repository, capsys, monkeypatch, tmp_path):
+    outputs = {name: tmp_path / name for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
+    for name, path in outputs.items():
+        monkeypatch.setenv(name, str(path))
+    code, *_ = checked(repository, capsys, monkeypatch, "--format", "github", "b.txt", "a/requirements.txt")
+    assert (code, outputs["GITHUB_OUTPUT"].exists()) == (1, False)
+    summary = outputs["GITHUB_STEP_SUMMARY"].read_text()
+    assert summary.index("# BREAKS: the set as it is") < summary.index("# SAFE: the set as it is")
+    code, *_ = checked(repository, capsys, monkeypatch, "--format", "github", "b.txt")
+    assert (code, outputs["GITHUB_OUTPUT"].read_text()) == (1, "answer=BREAKS\n")
+    _, out, _ = checked(repository, capsys, monkeypatch, "--format", "markdown", "b.txt", "a/requirements.txt")
+    assert out.startswith("b.txt:\n\n# BREAKS: ")
+    assert "\na/requirements.txt:\n\n# SAFE: " in out
+
+
 def test_pre_commit_accepts_the_manifest():
     done = subprocess.run(
         [sys.executable, "-m", "pre_commit", "validate-manifest", str(ROOT / ".pre-commit-hooks.yaml")],

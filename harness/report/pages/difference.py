@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.hashing import digest
 from harness.model import Status
@@ -92,7 +92,7 @@ def page(comparison: Comparison, options: str = "", places: Places = NOWHERE) ->
         ],
         summary=_summary(found),
         data=difference_data.data(comparison.old.name, comparison.old.report, comparison.new, found),
-        annotations=list(_annotations(comparison.new, found, places)),
+        annotations=[*_annotations(comparison.new, found, places), *_unproven(title, found, places)],
         cells=comparison.new.cells,
         source=comparison,
         answer=short_answer(comparison.new),
@@ -284,6 +284,14 @@ def _annotations(report: Report, found: ReportDifference, places: Places) -> Ite
                 ]
             ),
         )
+
+
+def _unproven(answer: str, found: ReportDifference, places: Places) -> Iterator[Annotation]:
+    """A warning: if there were no problem, a code host would take all earlier ones for mended."""
+    if not found.proves:
+        place, title, text = places.of(), "export-matrix: nothing proven", f"{answer}\n{_summary(found)}"
+        problem = Annotation(level="warning", title=title, text=text, subject=answer, status=Status.ERROR, rule=UNKNOWN)
+        yield replace(problem, file=place.file, line=place.line, fingerprint=digest([UNKNOWN]))
 
 
 def _failed(change: CellChange) -> list[ReportedVariant]:

@@ -102,7 +102,12 @@ def test_other_probes_and_platforms_are_said_first():
 
 
 def test_where_nothing_that_worked_was_seen_again_nothing_is_proven():
-    text = rendered(OLD, report(reported_cell(variant(Status.ERROR, error="killed"), status=Status.ERROR)))
+    new = report(reported_cell(variant(Status.ERROR, error="killed"), status=Status.ERROR))
+    (result,) = valid_sarif(rendered(OLD, new, "sarif"))["runs"][0]["results"]
+    assert (result["ruleId"], result["level"]) == ("unknown", "note")
+    said = "nothing proven: nothing that worked was seen again in 1 cell\n1 cell not known any more"
+    assert result["message"]["text"] == said
+    text = rendered(OLD, new)
     assert text.startswith("nothing proven: nothing that worked was seen again in 1 cell")
     assert "torchscript-17-pair-keep-cross-numpy: error: killed; before: works" in text
 

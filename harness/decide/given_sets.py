@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from packaging.utils import canonicalize_name
 
 from harness.decide import version_files, version_sets
 from harness.decide.experiments import Experiments, requested_variants
@@ -45,7 +47,11 @@ class GivenSet:
             python = self.python or only.pop("python", None)
             exact = {axis: version for axis, version in only.items() if axis != "python" and version != "absent"}
             found = Versions(source="what is given", python=python, exact=exact, is_environment=False)
-        return found.with_(version_sets.distribution(text, "--with") for text in self.with_)
+        given = [version_sets.distribution(text, "--with") for text in self.with_]
+        # What stands in place of an entry from a URL is installed.
+        names = {canonicalize_name(required.name) for required in given}
+        missing = tuple(reason for reason in found.missing if reason.partition(":")[0] not in names)
+        return replace(found.with_(given), missing=missing)
 
 
 @contextmanager

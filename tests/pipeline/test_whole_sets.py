@@ -203,6 +203,16 @@ def test_what_cannot_be_installed_is_named_and_not_proven_safe(project):
     assert found["upgrades"][0]["why"] == f"the rest of the set works, and this was not run with it: {note}"
 
 
+def test_a_version_that_is_given_stands_in_place_of_an_entry_from_a_url(project):
+    pins = PINS.replace("torch==2.1.0", "torch @ https://example.org/torch-2.1.0-py3-none-any.whl")
+    found = checked(project, pins, "--with", "torch==2.1.0", code=0)
+    assert (found["answer"], found["notes"]) == ("SAFE", [])
+    other = f"{pins}plugin @ https://example.org/plugin-1.0-py3-none-any.whl\n"
+    assert checked(project, other, "--with", "torch==2.1.0", code=3)["notes"] == [
+        "plugin: it comes from a URL or a folder, and no index has it"
+    ]
+
+
 @pytest.mark.parametrize("option", ["-r", "-c"])
 def test_a_set_of_which_a_file_was_not_read_is_not_proven_safe(project, option):
     found = checked(project, f"{PINS}{option} https://example.org/more.txt\n", code=3)

@@ -80,8 +80,8 @@ def run_steps(session: Session, steps: Sequence[str] = STEPS) -> list[Verdict]:
             verdicts = session.verdicts()
             while work := step(session, verdicts):
                 session.run(work)  # tasks → results
-                # A step of another origin (of other cells, or of failures run again) remembers by itself what it has tried; what
-                # it changes for the cells of the matrix counts from the next step on.
+                # A step of another origin (of other cells, or of failures run again) remembers by itself what it has tried;
+                # what it changes for the cells of the matrix counts from the next step on.
                 if work.origin is Origin.MATRIX:
                     verdicts = session.verdicts()
         return session.verdicts()

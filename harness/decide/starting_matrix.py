@@ -73,7 +73,8 @@ def text(versions: Versions, runtimes: Sequence[str], python: str) -> str:
     names += [name for name in sorted(EXPORTS_WITH_RUNTIME) if name in versions.exact]
     axes = [text for name in names for text in _axis(name, versions, runtimes if name == RUNTIME else ())]
     known = Variants().opsets  # an exporter without opsets by default is for a matrix that says them
-    exporters = [*filter(known.__contains__, GRAPH_EXPORTERS), *(name for name, axes in EXPORTER_AXES.items() if axes & versions.exact.keys())]
+    exporters = [name for name in GRAPH_EXPORTERS if name in known]
+    exporters += [name for name, axes in EXPORTER_AXES.items() if axes & versions.exact.keys()]
     return _TEXT.format(
         source=line(versions.source),
         python=json.dumps([python]),

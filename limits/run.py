@@ -1,4 +1,4 @@
-"""Measures which IR version, opset and external data each onnxruntime reads, and asks it for its kernels.
+"""Measures which IR version, opset and external data each onnxruntime reads, and asks it for its kernels and its C API.
 
 It writes reports/runtimes.json and reports/kernels.json.
 
@@ -27,6 +27,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path.insert(0, str(ROOT))
 
+import c_api
 import kernels
 
 from harness.environments import interpreters
@@ -108,6 +109,8 @@ def measure(version: str, python: Interpreter) -> tuple[RuntimeLimits, dict[str,
     if isinstance(found, str):
         return found
     operators = found.pop("operators")
+    if api := c_api.api_of(version):
+        found["api"], found["refusal_api"] = api
     found |= {"measured": dt.datetime.now(dt.UTC).date(), "platform": platform_id()}
     return TypeAdapter(RuntimeLimits).validate_python(found), operators
 

@@ -21,6 +21,10 @@ _OPSET = re.compile(
     r"Opset (?P<asked>\d{1,9}) is under development and support for this is limited\..{0,400}?"
     r"Current official support for domain (?P<domain>[\w.]*\w) is till opset (?P<limit>\d{1,9})"
 )
+_API = re.compile(
+    r"The requested API version \[(?P<asked>\d{1,9})\] is not available, "
+    r"only API versions \[1, (?P<limit>\d{1,9})\] are supported in this build"
+)
 _KERNEL = re.compile(
     r"Could not find an implementation for (?:the node (?:[^\s:()]*:)?)?(?P<operator>[A-Za-z]\w*)\((?P<since>\d{1,9})\)"
 )
@@ -43,6 +47,20 @@ class FormatRefusal:
     """The measured onnxruntimes with that limit."""
     readings: dict[str, Reading]
     """Measured onnxruntime → whether it reads the version that was asked for, the oldest first."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApiRefusal:
+    """A program in another language that calls a newer C API than the library of onnxruntime has which it loads."""
+
+    asked: int
+    """The version that the program calls."""
+    limit: int
+    """The newest that the library has, as it says itself."""
+    having: tuple[str, ...]
+    """The measured onnxruntimes with that limit."""
+    readings: dict[str, Reading]
+    """Onnxruntime whose library was asked → whether it has the version, the oldest first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,7 +94,8 @@ class OperatorRefusal:
 
 
 _FLOAT = "tensor(float)"
-RuntimeRefusal = FormatRefusal | OperatorRefusal
+_Answer = Callable[[re.Match[str], Mapping[str, RuntimeLimits]], "FormatRefusal | ApiRefusal"]
+RuntimeRefusal = FormatRefusal | ApiRefusal | OperatorRefusal
 
 
 def runtime_refusals(
@@ -85,7 +104,8 @@ def runtime_refusals(
     """The refusals that `text` has, each once. `limits` and `kernels` read what was measured, if a sentence needs it."""
     clean = " ".join(message_forms.cleaned(text).split())
     found: dict[tuple[str, ...], RuntimeRefusal] = {}
-    for pattern, answered in ((_IR, _ir), (_OPSET, _opset)):
+    answers: tuple[tuple[re.Pattern[str], _Answer], ...] = ((_IR, _ir), (_OPSET, _opset), (_API, _api))
+    for pattern, answered in answers:
         for match in pattern.finditer(clean):
             found[pattern.pattern, *match.groups()] = answered(match, limits())
     for pattern in (_KERNEL, _TYPE):
@@ -107,6 +127,17 @@ def _opset(match: re.Match[str], limits: Mapping[str, RuntimeLimits]) -> FormatR
         of_domain = {version: (limit.domains or {}).get(domain) for version, limit in limits.items()}
         known = {version: (limit, limit) for version, limit in of_domain.items() if limit is not None}
     return _format(f"opset of {domain}", match, known)
+
+
+def _api(match: re.Match[str], limits: Mapping[str, RuntimeLimits]) -> ApiRefusal:
+    asked, limit = int(match["asked"]), int(match["limit"])
+    known = {version: own.api for version, own in limits.items() if own.api is not None}
+    return ApiRefusal(
+        asked=asked,
+        limit=limit,
+        having=tuple(version for version, api in known.items() if api == limit),
+        readings={version: Reading.READS if asked <= api else Reading.REFUSES for version, api in known.items()},
+    )
 
 
 def _format(name: str, match: re.Match[str], known: Mapping[str, tuple[int, int]]) -> FormatRefusal:

@@ -41,6 +41,10 @@ class RuntimeLimits:
     """Place of external data → what it says of them; null if it reads them."""
     domains: dict[Annotated[str, Field(max_length=100)], _Stamp] | None = None
     """Each other domain of which it gates imports → the largest version with which a model runs that uses nothing of it."""
+    api: _Stamp | None = None
+    """The newest version of its C API, which programs in other languages call; None if its library was not asked."""
+    refusal_api: _Message | None = None
+    """What its library says of the next version."""
     measured: dt.date
     platform: str
     python: str

@@ -131,6 +131,19 @@ def test_a_refusal_is_answered_from_the_measured_limits():
     assert lines[4] == "the limit 4 is that of onnxruntime 1.17.3"
 
 
+def test_a_version_of_the_c_api_is_answered_from_what_each_library_has():
+    said = "The requested API version [20] is not available, only API versions [1, 16] are supported in this build."
+    answer = printed("lookup", f"{said} Current ORT Version is: 1.16.0")
+    assert answer.code == 0
+    lines = [line.strip() for line in answer.out.splitlines()]
+    assert (
+        lines[0]
+        == "recognised: fails: the program calls version 20 of onnxruntime's C API, of which its library has 16 at most"
+    )
+    assert "load the library of an onnxruntime that has version 20: 1.20.1 and later" in lines
+    assert "16 is that of onnxruntime 1.16.0 to 1.16.3" in lines
+
+
 def test_an_operator_without_a_kernel_is_answered_from_the_measured_kernels():
     text = "NOT_IMPLEMENTED : Could not find an implementation for Trilu(14) node with name '/Trilu'"
     answer = printed("lookup", text, "--format", "json")

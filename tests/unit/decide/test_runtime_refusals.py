@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from harness.decide.model_support import Reading
-from harness.decide.runtime_refusals import RuntimeRefusal, Takes, runtime_refusals
+from harness.decide.runtime_refusals import ApiRefusal, RuntimeRefusal, Takes, runtime_refusals
 from harness.verdicts.runtime_kernels import Kernel, Operator, Operators
 from harness.verdicts.runtime_limits import RuntimeLimits
 
@@ -147,3 +147,19 @@ def test_nothing_is_read_for_another_text():
         raise AssertionError("read")
 
     assert runtime_refusals("ImportError: IR version 10 of opset 16, Trilu(14)", never, never) == []
+
+
+API = (
+    "The requested API version [20] is not available, only API versions [1, 16] are supported in this build. "
+    "Current ORT Version is: 1.16.0"
+)
+
+
+def test_a_newer_c_api_than_the_library_has():
+    known = {"1.15.1": None, "1.16.3": 16, "1.18.1": 18, "1.20.1": 20}
+    measured = {version: replace(LIMITS[version], api=api) for version, api in known.items()}
+    (found,) = runtime_refusals(f"{API}\n\nthread 'main' panicked", lambda: measured, dict)
+    assert found == ApiRefusal(
+        asked=20, limit=16, having=("1.16.3",), readings={"1.16.3": REFUSES, "1.18.1": REFUSES, "1.20.1": READS}
+    )
+    assert runtime_refusals(API.replace("[20]", "[twenty]"), lambda: measured, dict) == []

@@ -13,15 +13,26 @@ from harness.decide.name_refusals import NameRefusal
 from harness.decide.numpy_refusals import NumpyRefusal
 from harness.decide.parameter_refusals import ParameterRefusal
 from harness.decide.refusals import Refusal
-from harness.decide.runtime_refusals import FormatRefusal, OperatorRefusal
+from harness.decide.runtime_refusals import ApiRefusal, FormatRefusal, OperatorRefusal
 from harness.decide.version_conflicts import VersionConflict
 from harness.report.page import Block, Section, Span, items
-from harness.report.pages.refusals import exporters, formats, misuse, names, numpy_interfaces, operators, parameters, versions
+from harness.report.pages.refusals import (
+    c_api,
+    exporters,
+    formats,
+    misuse,
+    names,
+    numpy_interfaces,
+    operators,
+    parameters,
+    versions,
+)
 from harness.report.pages.refusals.interface import RefusalWords
 from harness.report.readings import STATUS
 
 WORDS: dict[type[Refusal], RefusalWords[Any]] = {
     FormatRefusal: formats.WORDS,
+    ApiRefusal: c_api.WORDS,
     OperatorRefusal: operators.WORDS,
     ExporterRefusal: exporters.WORDS,
     NameRefusal: names.WORDS,

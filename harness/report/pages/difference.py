@@ -288,7 +288,7 @@ def _annotations(report: Report, found: ReportDifference, places: Places) -> Ite
 
 def _unproven(answer: str, found: ReportDifference, places: Places) -> Iterator[Annotation]:
     """A warning: if there were no problem, a code host would take all earlier ones for mended."""
-    if not found.proves:
+    if not found.proves and not found.regressions:
         place, title, text = places.of(), "export-matrix: nothing proven", f"{answer}\n{_summary(found)}"
         problem = Annotation(level="warning", title=title, text=text, subject=answer, status=Status.ERROR, rule=UNKNOWN)
         yield replace(problem, file=place.file, line=place.line, fingerprint=digest([UNKNOWN]))

@@ -62,12 +62,12 @@ class RequirementsFiles:
             place = redacted(entry) if named else f"{path}, line {number}"
             if nested := _NESTED.match(entry):
                 self._nested(path, _unquoted(nested["path"].rstrip()), place, limits=limits or bool(nested["limits"]))
-            elif _EDITABLE.match(entry):
+            elif _EDITABLE.match(entry) and not _EDITABLE_URL.match(entry):
                 self._ignored.append(f"{place}: it is a project in editable mode, and its dependencies are not read")
-            elif entry.startswith("-"):
+            elif entry.startswith("-") and not _EDITABLE.match(entry):
                 self._ignored.append(f"{place}: sources of distributions belong in [uv] of the matrix")
             else:
-                content = _HASHES.sub("", entry).rstrip()
+                content = _HASHES.sub("", _EDITABLE.sub("", entry, count=1)).strip()
                 try:
                     if _FILE.match(content):
                         self._take_file(content, place)
@@ -210,7 +210,9 @@ _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 """What uv replaces in the name of a file, if the variable is set; nowhere else but in URLs."""
 _FILE_URL = re.compile(r"file:/", re.IGNORECASE)
 _REMOTE = re.compile(r"https?:/", re.IGNORECASE)
-_EDITABLE = re.compile(r"(?:-e|--editable)[\s=]")
+_EDITABLE = re.compile(r"^(?:-e|--editable)[\s=]\s*")
+_EDITABLE_URL = re.compile(_EDITABLE.pattern + r"(?!file:)[a-z][a-z0-9+]*:/", re.IGNORECASE)
+"""Somebody else's project, which the set has like any other distribution."""
 _FILE = re.compile(
     r"""(?:[a-z][a-z0-9+]*:/|\.{0,2}/|\.{1,2}(?:$|[\s\[])|~/|[^\s;@<>=]+/)        # a URL, or a path
       | [^\s;@<>=]+\.(?:whl|zip|tar\.(?:gz|bz2|xz|zst)|tgz)(?:$|[\s\[])""",

@@ -76,13 +76,21 @@ def test_a_path_with_a_marker_of_another_python_is_not_missing(tmp_path):
     assert read(written(tmp_path, "r.txt", "a==1\n./theirs ; python_version < '3.8'\n"), None, "3.11").missing == ()
 
 
-@pytest.mark.parametrize("line", ["-e .", "--editable=./theirs[x]", "-e git+https://example.org/x.git#egg=x"])
+@pytest.mark.parametrize("line", ["-e .", "--editable=./theirs[x]", "-e file:///x"])
 def test_a_project_in_editable_mode_is_named(tmp_path, line):
     found = read(written(tmp_path, "r.txt", f"a==1\n{line}\n"), None, "3.11")
     assert (found.missing, found.ignored) == (
         (),
         (f"{line}: it is a project in editable mode, and its dependencies are not read",),
     )
+
+
+@pytest.mark.parametrize("option", ["-e ", "--editable=", "--editable "])
+def test_a_project_at_a_url_is_missing_also_in_editable_mode(tmp_path, option):
+    found = read(written(tmp_path, "r.txt", f"a==1\n{option}git+https://example.org/x.git#egg=x\n"), None, "3.11")
+    assert found.ignored == ()
+    (missing,) = found.missing
+    assert missing.endswith(": it comes from a URL or a folder, and no index has it")
 
 
 def test_a_version_that_is_written_otherwise_is_no_second_pin(tmp_path):

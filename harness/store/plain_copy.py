@@ -69,7 +69,9 @@ def copy_opened(handle: int, target: Path, allowance: CopyAllowance, depth: int 
                 copy_opened(inner, target / name, allowance, depth + 1)
             continue
         if stat.S_ISREG(status.st_mode) and status.st_size > allowance.size:
-            raise TooLargeError(f"holds {name!r}, for which there is no room")
+            raise TooLargeError(
+                f"holds {name!r}, which has {status.st_size:,} bytes, more than the {allowance.size:,} that are left"
+            )
         try:
             allowance.size -= regular_files.copy(name, target / name, limit=allowance.size, dir_fd=handle)
         except RefusedFileError as problem:

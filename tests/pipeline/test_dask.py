@@ -319,6 +319,16 @@ def test_what_was_flaky_with_one_worker_must_repeat_more_often_with_another(proj
     assert statuses == ["flaky", "flaky"]
 
 
+def test_no_port_is_needed_that_another_cluster_may_have(again, local):
+    (local.root / "gate").touch()
+    with socket.socket() as taken:
+        with contextlib.suppress(OSError):  # another test has it
+            taken.bind(("127.0.0.1", 8787))
+            taken.listen()
+        answer = again.main("run", *DASK)
+    assert (answer.code, "8787" in answer.err) == (0, False), answer.err
+
+
 def test_in_a_timeline_a_task_is_elsewhere(again, local):
     path = again.root / "run.json"
     (local.root / "gate").touch()

@@ -214,7 +214,9 @@ class Dask:
                     host="127.0.0.1",
                     # Other users of this machine reach it too: only who holds this certificate is heard.
                     security=distributed.Security.temporary(),
-                    dashboard_address=None,
+                    # None is a port that dask chose for all, and complains of if somebody has it.
+                    dashboard_address="127.0.0.1:0",
+                    scheduler_kwargs={"dashboard": False},
                     # Probes have limits of their own; a worker itself needs little.
                     memory_limit=None,
                     local_directory=str(scratch),

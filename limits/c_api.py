@@ -21,9 +21,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from unpacked import unpacked
+from unpacked import WORK, unpacked
 
-WORK = ROOT / ".harness"
 MOST = 1000
 """Versions of the API that are tried."""
 SECONDS = 600
